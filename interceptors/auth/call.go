@@ -1,0 +1,46 @@
+package auth
+
+// A Call is one RPC, or one HTTP request, as it arrives: what is known before
+// any byte of its body is read. Adapters make it.
+type Call struct {
+	// Procedure is the fully qualified method as it was registered, such as
+	// /acme.invoice.v1.InvoiceService/GetInvoice. It never comes from the URL,
+	// so no spelling of a path can choose another rule.
+	Procedure string
+	// Protocol is how the call came: connect, grpc, grpcweb or http.
+	Protocol string
+	// Stream is the shape of the call. The zero value is Unary.
+	Stream StreamType
+	// Peer is the address of the other end of the connection, host:port. Behind
+	// a proxy it is the proxy's.
+	Peer string
+	// Header holds what the caller sent, the token among it: never log it.
+	Header Header
+}
+
+// Header gives the values of a header by name, whatever the case of the name.
+// http.Header is one. The values must not be changed.
+type Header interface {
+	Values(name string) []string
+}
+
+// StreamType is the shape of an RPC.
+type StreamType uint8
+
+// The shapes.
+const (
+	Unary StreamType = iota
+	ClientStream
+	ServerStream
+	BidiStream
+)
+
+var streamTypeNames = [...]string{"unary", "client_stream", "server_stream", "bidi_stream"}
+
+// String returns the name in logs, such as server_stream.
+func (s StreamType) String() string {
+	if int(s) >= len(streamTypeNames) {
+		return "unknown"
+	}
+	return streamTypeNames[s]
+}

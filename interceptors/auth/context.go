@@ -1,0 +1,49 @@
+package auth
+
+import "context"
+
+type contextKey struct{}
+
+// admitted is the context of an admitted call. It is a context of its own, and
+// not a chain of values, so that admitting costs one allocation.
+type admitted struct {
+	context.Context
+
+	identity *Identity // nil when anonymous
+	header   Header    // where RelayCaller finds the token; nil when there is none
+}
+
+func (a *admitted) Value(key any) any {
+	if key == (contextKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+// NewContext returns a context that carries the identity, for tests of handlers
+// and for transports of your own. A nil identity makes the context anonymous,
+// whatever ctx carried.
+func NewContext(ctx context.Context, id *Identity) context.Context {
+	return &admitted{Context: ctx, identity: id}
+}
+
+// FromContext returns the identity of the caller. It reports false when there
+// is none: on a public method that was called without a token, or outside a
+// guarded call.
+func FromContext(ctx context.Context) (*Identity, bool) {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil || a.identity == nil {
+		return nil, false
+	}
+	return a.identity, true
+}
+
+// MustFromContext returns the identity of the caller. It panics when there is
+// none, and so belongs in handlers whose rule is not public.
+func MustFromContext(ctx context.Context) *Identity {
+	id, ok := FromContext(ctx)
+	if !ok {
+		panic("auth: no identity in the context: is this method guarded, and its rule not public?")
+	}
+	return id
+}

@@ -1,0 +1,19 @@
+// Package auth is the vocabulary of ostiary: who is calling ([Identity]), what
+// they call ([Call]), why they are refused ([Error], [Reason]), and the one
+// thing that every transport asks ([Guard]).
+//
+// A handler reads who is calling from its context:
+//
+//	id, ok := auth.FromContext(ctx)
+//	if !ok {
+//		// a public method, called without a token
+//	}
+//	log.Println(id.Subject, id.SessionID)
+//
+// A server is guarded by giving a Guard to the adapter of its transport:
+// connectauth for connect-go, grpcauth for grpc-go, httpauth for net/http.
+// The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
+// (policy.Policy is one); both are interfaces, so either can be your own.
+//
+// The package knows no transport and starts no goroutine.
+package auth

@@ -1,0 +1,89 @@
+package auth_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+func TestEveryReasonIsWhole(t *testing.T) {
+	t.Parallel()
+	if zero := auth.Reason(0); zero != auth.AuthFailure || zero.Code() != auth.CodeInternal {
+		t.Errorf("the zero Reason is %v with code %v: it must never be a pass", zero, zero.Code())
+	}
+	if beyond := auth.Reason(255); beyond.String() != "AUTH_FAILURE" || beyond.Code() != auth.CodeInternal {
+		t.Errorf("an unknown Reason is %v with code %v", beyond, beyond.Code())
+	}
+	seen := map[string]bool{}
+	for _, reason := range auth.Reasons() {
+		name := reason.String()
+		if name == "" || seen[name] || strings.ToUpper(name) != name {
+			t.Errorf("reason %d is named %q", reason, name)
+		}
+		seen[name] = true
+		if message := reason.Message(); message == "" || strings.ToLower(message[:1]) != message[:1] {
+			t.Errorf("%s: message %q", name, message)
+		}
+		if status := reason.HTTPStatus(); status < 400 {
+			t.Errorf("%s: status %d", name, status)
+		}
+	}
+}
+
+func TestChallenge(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[auth.Reason]string{
+		auth.TokenMissing:           `Bearer`,
+		auth.TokenExpired:           `Bearer error="invalid_token", error_description="TOKEN_EXPIRED"`,
+		auth.CredentialsAmbiguous:   `Bearer error="invalid_token", error_description="CREDENTIALS_AMBIGUOUS"`,
+		auth.ScopeRequired:          `Bearer error="insufficient_scope", error_description="SCOPE_REQUIRED"`,
+		auth.ReverificationRequired: `Bearer error="insufficient_user_authentication", error_description="REVERIFICATION_REQUIRED"`,
+		auth.RoleRequired:           ``,
+		auth.KeysUnavailable:        ``,
+		auth.AuthFailure:            ``,
+	} {
+		if got := auth.NewError(reason, nil).Challenge(); got != want {
+			t.Errorf("%v: challenge %q, want %q", reason, got, want)
+		}
+	}
+}
+
+func TestErrorKeepsItsCauseFromTheCaller(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the secret detail")
+	err := fmt.Errorf("wrapped: %w", auth.NewError(auth.TokenExpired, cause))
+
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("Error() shows the cause: %v", err)
+	}
+	if !errors.Is(err, cause) {
+		t.Error("errors.Is does not find the cause")
+	}
+	if !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) || errors.Is(err, &auth.Error{Reason: auth.TokenMissing}) {
+		t.Error("errors.Is does not compare by reason")
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("refused", "refusal", auth.AsError(err))
+	if !strings.Contains(log.String(), "the secret detail") || !strings.Contains(log.String(), "TOKEN_EXPIRED") {
+		t.Errorf("the log lacks reason or cause: %s", log.String())
+	}
+}
+
+func TestAsError(t *testing.T) {
+	t.Parallel()
+	if got := auth.AsError(nil); got != nil {
+		t.Errorf("AsError(nil) = %v", got)
+	}
+	foreign := errors.New("disk full")
+	if got := auth.AsError(foreign); got.Reason != auth.AuthFailure || !errors.Is(got, foreign) {
+		t.Errorf("a foreign error became %v", got)
+	}
+	if reason, ok := auth.ReasonOf(foreign); ok || reason != auth.AuthFailure {
+		t.Errorf("ReasonOf(foreign) = %v, %v", reason, ok)
+	}
+}

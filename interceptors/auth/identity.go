@@ -1,0 +1,128 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Identity is what a verified token says about its bearer. It is shared by
+// every call that presents the same token, so it must not be changed, its
+// slices included; it is safe for concurrent use.
+//
+// A field that the token does not speak of has its zero value.
+type Identity struct {
+	// Issuer is the iss claim: who signed the token. Never empty.
+	Issuer string
+	// Subject is the sub claim: the user, or the machine, at that issuer. Never
+	// empty. Only Issuer and Subject together name somebody.
+	Subject string
+	// Kind is what kind of token was presented. Never zero.
+	Kind Kind
+	// TokenID is the jti claim.
+	TokenID string
+	// SessionID is the session that the token belongs to.
+	SessionID string
+	// ClientID is the OAuth client that the token was issued to.
+	ClientID string
+	// AuthorizedParty is the azp claim.
+	AuthorizedParty string
+	// Audience is the aud claim.
+	Audience []string
+	// Organization is the one that the caller acts in; zero when in none.
+	Organization Organization
+	// Roles, those of an organization with their org: prefix.
+	Roles []string
+	// Permissions, in the form org:feature:permission for an organization's.
+	Permissions []string
+	// Scopes of OAuth 2.0.
+	Scopes []string
+	// Features, as scope:name with scope o (organization), u (user) or both.
+	Features []string
+	// Plans, in the form of Features.
+	Plans []string
+	// Actor is who really acts, where the caller is impersonated; else nil.
+	Actor *Actor
+	// IssuedAt is the iat claim; zero when the token has none.
+	IssuedAt time.Time
+	// NotBefore is the nbf claim; zero when the token has none.
+	NotBefore time.Time
+	// ExpiresAt is the exp claim. Never zero.
+	ExpiresAt time.Time
+	// FactorAges says how long before IssuedAt each factor was last verified;
+	// nil when the token does not say, which never counts as fresh.
+	FactorAges *FactorAges
+	// RawClaims is the token's payload, one JSON object. Use Claims to read it.
+	RawClaims string
+}
+
+// An Organization is the one that a caller acts in.
+type Organization struct {
+	ID   string
+	Slug string
+	Role string // with its org: prefix
+}
+
+// An Actor is the party that acts as the subject (RFC 8693, section 4.1).
+type Actor struct {
+	Issuer    string
+	Subject   string
+	SessionID string
+	Type      string
+}
+
+// FactorAges are the ages of the two factors of authentication when the token
+// was issued. A negative age means that the factor was never verified.
+type FactorAges struct {
+	First  time.Duration
+	Second time.Duration
+}
+
+// Claims decodes the token's payload into v, as json.Unmarshal does. Use it for
+// claims of your own; everything standard is already a field.
+func (id *Identity) Claims(v any) error {
+	if id.RawClaims == "" {
+		return errors.New("this identity carries no claims: it was not made from a token")
+	}
+	return json.Unmarshal([]byte(id.RawClaims), v)
+}
+
+// HasRole reports whether the caller has the role. The org: prefix may be
+// written or left out on either side.
+func (id *Identity) HasRole(role string) bool { return containsOrg(id.Roles, role) }
+
+// HasPermission reports whether the caller has the permission. The org: prefix
+// may be written or left out on either side.
+func (id *Identity) HasPermission(permission string) bool {
+	return containsOrg(id.Permissions, permission)
+}
+
+// HasScope reports whether the token has the OAuth 2.0 scope, compared exactly.
+func (id *Identity) HasScope(scope string) bool { return slices.Contains(id.Scopes, scope) }
+
+func containsOrg(have []string, want string) bool {
+	want = trimOrg(want)
+	if want == "" {
+		return false
+	}
+	for _, h := range have {
+		if trimOrg(h) == want {
+			return true
+		}
+	}
+	return false
+}
+
+// trimOrg takes every leading org: off, so that names compare alike however
+// often they were prefixed.
+func trimOrg(s string) string {
+	for {
+		rest, found := strings.CutPrefix(s, "org:")
+		if !found {
+			return s
+		}
+		s = rest
+	}
+}

@@ -1,0 +1,35 @@
+package auth
+
+import "fmt"
+
+// A Kind is the class of a token: what it stands for, and so how long it lives
+// and what can end it. The zero value is no kind at all and is never accepted.
+type Kind uint8
+
+// The kinds.
+const (
+	KindSession  Kind = iota + 1 // a user's session; ends when the session does
+	KindTemplate                 // a user's token made from a template, with no session behind it
+	KindOAuth                    // an OAuth 2.0 access token (RFC 9068)
+	KindMachine                  // a machine's token
+)
+
+var kindNames = [...]string{"unknown", "session", "template", "oauth", "machine"}
+
+// String returns the kind's name in settings and logs, such as session.
+func (k Kind) String() string {
+	if int(k) >= len(kindNames) {
+		k = 0
+	}
+	return kindNames[k]
+}
+
+// ParseKind returns the kind with the given name.
+func ParseKind(name string) (Kind, error) {
+	for i, known := range kindNames {
+		if i > 0 && name == known {
+			return Kind(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown kind of token %q: use session, template, oauth or machine", name)
+}
