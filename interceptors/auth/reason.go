@@ -64,9 +64,9 @@ type reasonInfo struct {
 var reasons = [reasonCount]reasonInfo{
 	AuthFailure: {"AUTH_FAILURE", CodeInternal, "the server could not check this call; the fault is on its side"},
 
-	TokenMissing:            {"TOKEN_MISSING", CodeUnauthenticated, "send a token: Authorization: Bearer <token>"},
+	TokenMissing:            {"TOKEN_MISSING", CodeUnauthenticated, "send a bearer token in the Authorization header"},
 	CredentialsAmbiguous:    {"CREDENTIALS_AMBIGUOUS", CodeUnauthenticated, "send exactly one Authorization header with exactly one token"},
-	TokenMalformed:          {"TOKEN_MALFORMED", CodeUnauthenticated, "the credential is not a well-formed JWT; send Authorization: Bearer <token> with the token just as it was issued"},
+	TokenMalformed:          {"TOKEN_MALFORMED", CodeUnauthenticated, "the credential is not a well-formed JWT; send the token just as it was issued, after Bearer and one space"},
 	TokenTooLarge:           {"TOKEN_TOO_LARGE", CodeUnauthenticated, "the token is too large; have it issued with fewer claims"},
 	TokenKindUnsupported:    {"TOKEN_KIND_UNSUPPORTED", CodeUnauthenticated, "this kind of token is not accepted here; send a session token"},
 	AlgorithmNotAllowed:     {"ALGORITHM_NOT_ALLOWED", CodeUnauthenticated, "the token is signed with an algorithm that is not accepted for its key"},

@@ -15,5 +15,5 @@ func ExampleNew() {
 	}
 	anonymous := rules.Rule(identityv1.IdentityService_WhoAmI_FullMethodName).Check(nil)
 	fmt.Println(anonymous)
-	// Output: TOKEN_MISSING: send a token: Authorization: Bearer <token>
+	// Output: TOKEN_MISSING: send a bearer token in the Authorization header
 }
