@@ -9,8 +9,17 @@ type contextKey struct{}
 type admitted struct {
 	context.Context
 
-	identity *Identity // nil when anonymous
-	header   Header    // where RelayCaller finds the token; nil when there is none
+	identity *Identity     // nil when anonymous
+	header   Header        // where RelayCaller finds the token; nil when there is none
+	messages *messageCheck // nil where the rule asks nothing of messages
+}
+
+func admit(ctx context.Context, call Call, id *Identity, rule Rule) *admitted {
+	a := &admitted{Context: ctx, identity: id, header: call.Header}
+	if rule, ok := rule.(MessageRule); ok {
+		a.messages = &messageCheck{rule: rule, call: call}
+	}
+	return a
 }
 
 func (a *admitted) Value(key any) any {

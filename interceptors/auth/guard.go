@@ -1,10 +1,6 @@
 package auth
 
-import (
-	"context"
-	"fmt"
-	"time"
-)
+import "context"
 
 // An Authenticator says who is calling. token.Verifier is one.
 //
@@ -13,21 +9,6 @@ import (
 // returns a nil Identity with a nil error. It must be safe for concurrent use.
 type Authenticator interface {
 	Authenticate(ctx context.Context, call Call) (*Identity, error)
-}
-
-// A Policy knows the rule of each procedure. policy.Policy is one. It must be
-// safe for concurrent use.
-type Policy interface {
-	// Rule returns the rule of the procedure, or nil when there is none, which
-	// refuses every call.
-	Rule(procedure string) Rule
-}
-
-// A Rule decides who may call one procedure.
-type Rule interface {
-	// Check returns nil when the caller may call and an *Error when not. The
-	// identity is nil for a caller without a token.
-	Check(id *Identity) error
 }
 
 // A Guard decides about every call: it authenticates the caller, asks the rule
@@ -49,104 +30,93 @@ type Guard struct {
 
 // Admit decides about a call. It returns the context for the handler, derived
 // from ctx and carrying the caller's identity, or an *Error.
+//
+// Where the rule must see the messages of the call as well, an adapter gives
+// each one to CheckMessage with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
-	if g.Observer == nil {
-		id, err := g.decide(ctx, call)
-		return admit(ctx, call, id, err)
+	start := g.now()
+	id, rule, err := g.decide(ctx, call)
+	refusal := AsError(err)
+	if refusal == nil {
+		ctx = admit(ctx, call, id, rule)
 	}
-	start := time.Now()
-	id, err := g.decide(ctx, call)
-	ctx, err = admit(ctx, call, id, err)
-	g.observe(ctx, Decision{
-		Procedure: call.Procedure,
-		Protocol:  call.Protocol,
-		Stream:    call.Stream,
-		Peer:      call.Peer,
-		Identity:  id,
-		Refusal:   AsError(err),
-		Duration:  time.Since(start),
-	})
-	return ctx, err
+	g.observe(ctx, call, id, refusal, start)
+	if refusal != nil {
+		return ctx, refusal
+	}
+	return ctx, nil
 }
 
-func admit(ctx context.Context, call Call, id *Identity, err error) (context.Context, error) {
-	if err != nil {
-		return ctx, AsError(err)
-	}
-	return &admitted{Context: ctx, identity: id, header: call.Header}, nil
-}
-
-// decide returns who is calling, as far as that is known, and the refusal.
-func (g *Guard) decide(ctx context.Context, call Call) (id *Identity, err error) {
+// decide returns who is calling, as far as that is known, the rule that decided,
+// and the refusal.
+func (g *Guard) decide(ctx context.Context, call Call) (id *Identity, rule Rule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id, err = nil, Errorf(AuthFailure, "panic while deciding %s: %v", call.Procedure, p)
 		}
 	}()
 	if g.Authenticator == nil || g.Policy == nil {
-		return nil, Errorf(AuthFailure, "the guard has no Authenticator or no Policy")
+		return nil, nil, Errorf(AuthFailure, "the guard has no Authenticator or no Policy")
 	}
-	id, err = g.Authenticator.Authenticate(ctx, call)
-	switch {
-	case err == nil && id == nil:
-		return nil, Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
-	case err != nil:
-		refusal := AsError(err)
-		if refusal.Reason != TokenMissing {
-			return nil, refusal
-		}
-		id = nil
+	rule = g.Policy.Rule(call.Procedure)
+	id, err = g.authenticate(ctx, call, rule)
+	if err != nil {
+		return nil, rule, err
 	}
-	rule := g.Policy.Rule(call.Procedure)
 	if rule == nil {
 		if id == nil {
-			return nil, err // an unknown method tells a stranger nothing
+			return nil, nil, NewError(TokenMissing, nil) // an unknown method tells a stranger nothing
 		}
-		return id, Errorf(AuthFailure, "no rule for %s", call.Procedure)
+		return id, nil, Errorf(AuthFailure, "no rule for %s", call.Procedure)
 	}
-	return id, rule.Check(id)
-}
-
-// observe keeps a panicking Observer from turning a decision into a crash.
-func (g *Guard) observe(ctx context.Context, d Decision) {
-	defer func() { _ = recover() }()
-	g.Observer.Observe(ctx, d)
-}
-
-// A Decision is what a Guard decided about one call. It holds no token.
-type Decision struct {
-	Procedure string
-	Protocol  string
-	Stream    StreamType
-	Peer      string
-	// Identity is nil when the caller is anonymous, or was refused before it
-	// was known.
-	Identity *Identity
-	// Refusal is nil when the call was admitted.
-	Refusal *Error
-	// Duration is how long it took to decide.
-	Duration time.Duration
-}
-
-// String returns a line for logs.
-func (d Decision) String() string {
-	outcome := "admitted"
-	if d.Refusal != nil {
-		outcome = d.Refusal.Reason.String()
+	if _, needed := rule.(MessageRule); needed && !call.Messages {
+		return id, rule, Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
 	}
-	return fmt.Sprintf("%s %s %s", d.Protocol, d.Procedure, outcome)
+	return id, rule, rule.Check(id)
 }
 
-// An Observer is told of every decision, refusals too: for metrics, logs and
-// audit. It is called on the call's own goroutine, so it should be quick, and
-// must be safe for concurrent use. A panic in it is swallowed: it cannot turn a
-// refusal into a pass, nor a pass into a crash.
-type Observer interface {
-	Observe(ctx context.Context, d Decision)
+// authenticate returns nil and no error for a caller who counts as anonymous.
+func (g *Guard) authenticate(ctx context.Context, call Call, rule Rule) (*Identity, error) {
+	id, err := g.Authenticator.Authenticate(ctx, call)
+	if err == nil {
+		if id == nil {
+			return nil, Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
+		}
+		return id, nil
+	}
+	switch refusal := AsError(err); refusal.Reason {
+	case TokenMissing:
+		return nil, nil
+	case AuthFailure:
+		return nil, refusal // a fault of ours is no property of the token
+	default:
+		if lenient, ok := rule.(LenientRule); ok && lenient.IgnoreInvalid() {
+			return nil, nil
+		}
+		return nil, refusal
+	}
 }
 
-// ObserverFunc is a function that is an Observer.
-type ObserverFunc func(ctx context.Context, d Decision)
-
-// Observe calls f.
-func (f ObserverFunc) Observe(ctx context.Context, d Decision) { f(ctx, d) }
+// CheckMessage decides about a message of an admitted call, once it was decoded
+// and before the handler sees it. It returns nil or an *Error, and costs one
+// look into the context where the rule asks nothing of messages.
+//
+// The context is the one that Admit returned, or derived from it; with any
+// other the message is refused with AuthFailure. The Observer is told of
+// refusals only: that the call was admitted it knows already.
+func (g *Guard) CheckMessage(ctx context.Context, message any) error {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil {
+		return Errorf(AuthFailure, "a message was to be checked outside an admitted call")
+	}
+	if a.messages == nil {
+		return nil
+	}
+	start := g.now()
+	refusal := AsError(a.messages.check(a.identity, message))
+	if refusal == nil {
+		return nil
+	}
+	g.observe(ctx, a.messages.call, a.identity, refusal, start)
+	return refusal
+}

@@ -1,0 +1,134 @@
+// Package ostiary_test holds the rules of who may import whom.
+package ostiary_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ostiary/ostiary"
+
+// mayImport says, for each folder, which packages of this module its non-test
+// code may import, as patterns of path.Match. A folder that is not listed may
+// not exist.
+var mayImport = map[string][]string{
+	"gen/ostiary/*/v1":            {"gen/ostiary/*/v1"},
+	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
+
+	"interceptors/auth":        nil,
+	"interceptors/jwks":        nil,
+	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
+	"interceptors/policy":      {"interceptors/auth", "gen/ostiary/policy/v1"},
+	"interceptors/revocation":  {"interceptors/auth"},
+	"interceptors/connectauth": {"interceptors/auth", "interceptors/policy"},
+	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/policy"},
+	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy"},
+	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
+
+	"server/devissuer":        {"interceptors/authtest"},
+	"server/internal/store":   nil,
+	"server/internal/store/*": {"server/internal/store"},
+	"server": {
+		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
+		"server/internal/*", "server/internal/store/*", "web",
+	},
+	"web":          nil,
+	"cmd/*":        {"server", "server/devissuer", "interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
+	"examples/*":   {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
+	"interceptors": nil, // only tests that go through all adapters
+	"":             nil, // only this test
+}
+
+// belowTheAdapters may know no transport.
+var belowTheAdapters = []string{
+	"interceptors/auth", "interceptors/jwks", "interceptors/token",
+	"interceptors/policy", "interceptors/revocation", "interceptors/authtest",
+}
+
+// forbiddenFolders are names that say nothing.
+var forbiddenFolders = []string{"pkg", "api", "config", "common", "utils", "models", "middleware", "mocks"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []goPackage
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func folder(importPath string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(importPath, module), "/")
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name)
+		return ok
+	})
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		name := folder(p.ImportPath)
+		var allowed []string
+		known := false
+		for pattern, imports := range mayImport {
+			if ok, _ := path.Match(pattern, name); ok {
+				known = true
+				allowed = append(allowed, imports...)
+			}
+		}
+		if !known {
+			t.Errorf("%s is a folder that the layout does not know", name)
+		}
+		for _, part := range strings.Split(name, "/") {
+			if slices.Contains(forbiddenFolders, part) {
+				t.Errorf("%s: a folder named %s says nothing of what it knows", name, part)
+			}
+		}
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, module+"/") && !matches(allowed, folder(imported)) {
+				t.Errorf("%s may not import %s", name, folder(imported))
+			}
+		}
+	}
+}
+
+func TestNoTransportBelowTheAdapters(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if !slices.Contains(belowTheAdapters, folder(p.ImportPath)) {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if strings.HasPrefix(dep, "connectrpc.com/") ||
+				dep == "google.golang.org/grpc" || strings.HasPrefix(dep, "google.golang.org/grpc/") {
+				t.Errorf("%s depends on %s: transports belong to the adapters", folder(p.ImportPath), dep)
+			}
+		}
+	}
+}

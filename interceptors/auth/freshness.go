@@ -1,0 +1,73 @@
+package auth
+
+import "time"
+
+// A Reverification says how lately, and with which factors, a caller must have
+// verified who they are. The zero value is met by nobody.
+type Reverification struct {
+	// Within is the limit: a factor is fresh while its age is below it.
+	Within time.Duration
+	// Level says which factors must be fresh.
+	Level FactorLevel
+}
+
+// StrictMFA asks for both factors within ten minutes.
+func StrictMFA() Reverification { return Reverification{10 * time.Minute, MultiFactor} }
+
+// Strict asks for the second factor within ten minutes.
+func Strict() Reverification { return Reverification{10 * time.Minute, SecondFactor} }
+
+// Moderate asks for the second factor within an hour.
+func Moderate() Reverification { return Reverification{time.Hour, SecondFactor} }
+
+// Lax asks for the second factor within a day.
+func Lax() Reverification { return Reverification{24 * time.Hour, SecondFactor} }
+
+// A FactorLevel says which factors of authentication must be fresh. The zero
+// value is no level, which nobody meets.
+type FactorLevel uint8
+
+// The levels. A caller who has no second factor is asked for the first alone.
+const (
+	FirstFactor  FactorLevel = iota + 1 // the first
+	SecondFactor                        // the second, else the first
+	MultiFactor                         // both, else the first
+)
+
+var factorLevelNames = [...]string{"no", "first", "second", "multi"}
+
+// String returns the level's name in a schema and in logs, such as second.
+func (l FactorLevel) String() string {
+	if int(l) >= len(factorLevelNames) {
+		l = 0
+	}
+	return factorLevelNames[l]
+}
+
+// Fresh reports whether the caller has verified as lately as is asked. A token
+// that does not say when, as one without a session behind it, is never fresh,
+// and neither is a factor that was never verified.
+//
+// Ages count up to when the token was issued: what has passed since is bounded
+// by the token's lifetime, a minute for a session token of Clerk's.
+func (id *Identity) Fresh(r Reverification) bool {
+	if id.FactorAges == nil {
+		return false
+	}
+	first, second := id.FactorAges.First, id.FactorAges.Second
+	if second < 0 && (r.Level == SecondFactor || r.Level == MultiFactor) {
+		return r.fresh(first) // there is no second factor to ask for
+	}
+	switch r.Level {
+	case FirstFactor:
+		return r.fresh(first)
+	case SecondFactor:
+		return r.fresh(second)
+	case MultiFactor:
+		return r.fresh(first) && r.fresh(second)
+	default:
+		return false
+	}
+}
+
+func (r Reverification) fresh(age time.Duration) bool { return age >= 0 && age < r.Within }

@@ -1,0 +1,72 @@
+package connectauth
+
+import (
+	"errors"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// ReasonOf returns the reason of the refusal that a client received, and
+// whether err is one.
+func ReasonOf(err error) (auth.Reason, bool) {
+	var received *connect.Error
+	if !errors.As(err, &received) {
+		return auth.AuthFailure, false
+	}
+	for _, detail := range received.Details() {
+		value, err := detail.Value()
+		if err != nil {
+			continue // of a type that this program does not know
+		}
+		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.Domain {
+			return auth.ParseReason(info.GetReason())
+		}
+	}
+	return auth.AuthFailure, false
+}
+
+// translate gives a refusal that a handler returned the form that connect sends.
+// Any other error stays as it is, and so does a refusal inside a *connect.Error:
+// the handler chose what to send.
+func translate(err error, protocol string) error {
+	var refusal *auth.Error
+	if err == nil || !errors.As(err, &refusal) {
+		return err
+	}
+	// A *connect.Error that is the cause of the refusal was not chosen to be
+	// sent, so the question is which of the two holds the other.
+	var chosen *connect.Error
+	if errors.As(err, &chosen) && holds(chosen, refusal) {
+		return err
+	}
+	return refuse(refusal, protocol)
+}
+
+func holds(err error, refusal *auth.Error) bool {
+	var held *auth.Error
+	return errors.As(err, &held) && held == refusal
+}
+
+// refuse returns the error that connect sends for a refusal.
+func refuse(refusal *auth.Error, protocol string) *connect.Error {
+	sent := connect.NewError(connect.Code(refusal.Reason.Code()), sentence{refusal})
+	if detail, err := connect.NewErrorDetail(refusal.Info()); err == nil {
+		sent.AddDetail(detail)
+	}
+	// net/http drops the header from the trailers of gRPC, with a line in the
+	// server's log each time.
+	if challenge := refusal.Challenge(); challenge != "" && protocol != connect.ProtocolGRPC {
+		sent.Meta().Set("WWW-Authenticate", challenge)
+	}
+	return sent
+}
+
+// sentence is a refusal whose text is what the caller may read. Interceptors
+// find the refusal itself, with its cause, by errors.As.
+type sentence struct{ refusal *auth.Error }
+
+func (s sentence) Error() string { return s.refusal.Sentence() }
+func (s sentence) Unwrap() error { return s.refusal }

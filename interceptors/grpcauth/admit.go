@@ -1,0 +1,59 @@
+package grpcauth
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// admit asks the guard about a call, unless it has admitted this very call
+// already: behind a Gate the interceptor sees the call a second time.
+func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (context.Context, error) {
+	if a, ok := ctx.Value(askedKey{}).(*asked); ok && a.guard == guard && a.procedure == procedure {
+		return ctx, nil
+	}
+	a := &asked{Context: ctx, guard: guard, procedure: procedure}
+	return guard.Admit(a, auth.Call{
+		Procedure: procedure,
+		Protocol:  "grpc",
+		Stream:    stream,
+		Peer:      peerAddr(ctx),
+		Header:    a,
+	})
+}
+
+// asked is the context of a call that the guard was asked about; only that of
+// an admitted call goes further. It is also the call's header, so that asking
+// costs one allocation.
+type asked struct {
+	context.Context
+
+	guard     *auth.Guard
+	procedure string
+}
+
+type askedKey struct{}
+
+func (a *asked) Value(key any) any {
+	if key == (askedKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+// Values implements auth.Header. It copies the values of one key only;
+// metadata.FromIncomingContext would copy them all.
+func (a *asked) Values(name string) []string {
+	return metadata.ValueFromIncomingContext(a.Context, strings.ToLower(name))
+}
+
+func peerAddr(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		return p.Addr.String()
+	}
+	return ""
+}

@@ -1,0 +1,172 @@
+package grpcauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+)
+
+const source = auth.StaticToken(goodToken)
+
+func guarded(s *grpc.Server) {
+	grpcauth.Gate(s, newGuard(nil)).RegisterService(&echo, handle(whoCalls))
+}
+
+func assertGreeted(t *testing.T, conn *grpc.ClientConn, options ...grpc.CallOption) {
+	t.Helper()
+	for shape := range procedures {
+		reply, _, err := call(t.Context(), conn, shape, wrapperspb.String("hello"), options...)
+		if err != nil || reply != "ada hello" {
+			t.Errorf("%v: reply %q, error %v; want %q", shape, reply, err, "ada hello")
+		}
+	}
+}
+
+func TestCredentialsSendTheTokenOverTLS(t *testing.T) {
+	t.Parallel()
+	certificates := httptest.NewTLSServer(nil) // lends its certificate
+	t.Cleanup(certificates.Close)
+	addr := newServer(t, guarded, grpc.Creds(credentials.NewServerTLSFromCert(&certificates.TLS.Certificates[0])))
+	pool := x509.NewCertPool()
+	pool.AddCert(certificates.Certificate())
+	conn := dial(t, addr,
+		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(pool, "example.com")),
+		grpc.WithPerRPCCredentials(grpcauth.Credentials(source)))
+	assertGreeted(t, conn)
+}
+
+func TestCredentialsSendTheTokenToThisMachineInPlaintext(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "socket")
+	unix, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, unix, guarded)
+	_, port, err := net.SplitHostPort(newServer(t, guarded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{
+		"to a loopback address": "127.0.0.1:" + port,
+		"to localhost":          "passthrough:///localhost:" + port,
+		"to a Unix socket":      "unix:" + socket,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assertGreeted(t, dial(t, target, grpc.WithPerRPCCredentials(grpcauth.Credentials(source))))
+		})
+		t.Run(name+", given for one call", func(t *testing.T) {
+			t.Parallel()
+			assertGreeted(t, dial(t, target), grpc.PerRPCCredentials(grpcauth.Credentials(source)))
+		})
+	}
+}
+
+// elsewhere is a connection that ends on another machine.
+type elsewhere struct{ net.Conn }
+
+func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 443} }
+
+func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		target string
+		wrap   func(net.Conn) net.Conn
+	}{
+		"to another machine":                       {target: "passthrough:///api.example.com:80", wrap: func(c net.Conn) net.Conn { return elsewhere{c} }},
+		"to another machine that claims localhost": {target: "passthrough:///localhost:80", wrap: func(c net.Conn) net.Conn { return elsewhere{c} }},
+		"by way of a proxy on loopback":            {target: "passthrough:///api.example.com:80", wrap: func(c net.Conn) net.Conn { return c }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := newServer(t, guarded)
+			dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+				if err != nil {
+					return nil, err
+				}
+				return test.wrap(conn), nil
+			})
+			asked := auth.TokenFunc(func(context.Context) (string, error) {
+				t.Error("the source was asked for a token")
+				return goodToken, nil
+			})
+			conn := dial(t, test.target, dialer, grpc.WithPerRPCCredentials(grpcauth.Credentials(asked)))
+			for shape := range procedures {
+				_, _, err := call(t.Context(), conn, shape, wrapperspb.String("hello"))
+				if _, ours := grpcauth.ReasonOf(err); ours || status.Code(err) != codes.Unauthenticated {
+					t.Errorf("%v: error %v; want a local refusal with code Unauthenticated", shape, err)
+				}
+			}
+			insecure := grpcauth.Credentials(source, grpcauth.InsecureAllowPlaintext())
+			assertGreeted(t, dial(t, test.target, dialer, grpc.WithPerRPCCredentials(insecure)))
+		})
+	}
+}
+
+func TestCredentialsThatKnowNothingOfTheirConnectionSendNothing(t *testing.T) {
+	t.Parallel()
+	_, err := grpcauth.Credentials(source).GetRequestMetadata(t.Context(), "https://localhost/"+service)
+	if status.Code(err) != codes.Unauthenticated {
+		t.Errorf("error %v; want code Unauthenticated", err)
+	}
+}
+
+func TestASourceThatFailsFailsTheCall(t *testing.T) {
+	t.Parallel()
+	fail := func(err error) auth.TokenSource {
+		return auth.TokenFunc(func(context.Context) (string, error) { return "", err })
+	}
+	tests := map[string]struct {
+		source auth.TokenSource
+		code   codes.Code
+	}{
+		"for its own reason":         {source: fail(errors.New("the vault is locked")), code: codes.Unauthenticated},
+		"because the caller gave up": {source: fail(context.Canceled), code: codes.Canceled},
+		"because time ran out":       {source: fail(fmt.Errorf("fetch: %w", context.DeadlineExceeded)), code: codes.DeadlineExceeded},
+		"with a code of its own":     {source: fail(status.Error(codes.NotFound, "no such secret")), code: codes.Unauthenticated},
+		"because it is missing":      {source: nil, code: codes.Unauthenticated},
+		"without a caller to relay":  {source: auth.RelayCaller(), code: codes.Unauthenticated},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := newServer(t, func(s *grpc.Server) { s.RegisterService(&echo, neverCalled(t)) })
+			conn := dial(t, addr, grpc.WithPerRPCCredentials(grpcauth.Credentials(test.source)))
+			_, _, err := call(t.Context(), conn, auth.Unary, wrapperspb.String("hello"))
+			if status.Code(err) != test.code {
+				t.Errorf("error %v; want code %v", err, test.code)
+			}
+		})
+	}
+}
+
+func TestAnEmptyTokenSendsNone(t *testing.T) {
+	t.Parallel()
+	conn := dial(t, newServer(t, guarded), grpc.WithPerRPCCredentials(grpcauth.Credentials(auth.StaticToken(""))))
+	_, trailer, err := call(t.Context(), conn, auth.Unary, wrapperspb.String("hello"))
+	assertRefusal(t, err, trailer, auth.TokenMissing, auth.TokenMissing.Message())
+}
+
+func TestACallWithATokenOfItsOwnIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	conn := dial(t, newServer(t, guarded), grpc.WithPerRPCCredentials(grpcauth.Credentials(source)))
+	_, trailer, err := call(bearer(t.Context(), "another-token"), conn, auth.Unary, wrapperspb.String("hello"))
+	assertRefusal(t, err, trailer, auth.CredentialsAmbiguous, auth.CredentialsAmbiguous.Message())
+}

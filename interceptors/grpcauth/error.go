@@ -1,0 +1,83 @@
+package grpcauth
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// ReasonOf returns the reason of the refusal that a client received, and
+// whether err is one.
+func ReasonOf(err error) (auth.Reason, bool) {
+	received, ok := status.FromError(err)
+	if !ok {
+		return auth.AuthFailure, false
+	}
+	for _, detail := range received.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.Domain {
+			return auth.ParseReason(info.GetReason())
+		}
+	}
+	return auth.AuthFailure, false
+}
+
+// translate gives a refusal that a handler returned the form that grpc-go sends.
+// Any other error stays as it is, and so does a refusal inside a status: the
+// handler chose what to send.
+func translate(ctx context.Context, err error) error {
+	var refusal *auth.Error
+	if err == nil || !errors.As(err, &refusal) {
+		return err
+	}
+	// A status that is the cause of the refusal was not chosen to be sent, so
+	// the question is which of the two holds the other.
+	var chosen withStatus
+	if errors.As(err, &chosen) && holds(chosen, refusal) {
+		return err
+	}
+	return refuse(ctx, refusal)
+}
+
+// withStatus is how grpc-go knows an error that says what to send.
+type withStatus interface {
+	error
+	GRPCStatus() *status.Status
+}
+
+func holds(err error, refusal *auth.Error) bool {
+	var held *auth.Error
+	return errors.As(err, &held) && held == refusal
+}
+
+// refuse returns the error that grpc-go sends for a refusal, and sets the
+// challenge in the call's trailer.
+func refuse(ctx context.Context, refusal *auth.Error) error {
+	if challenge := refusal.Challenge(); challenge != "" {
+		// It fails only where there is no call to answer, as in a test that
+		// calls the interceptor by itself.
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("www-authenticate", challenge))
+	}
+	sent := status.New(codes.Code(refusal.Reason.Code()), refusal.Sentence())
+	if detailed, err := sent.WithDetails(refusal.Info()); err == nil {
+		sent = detailed
+	}
+	return &statusError{refusal: refusal, sent: sent}
+}
+
+// statusError is a refusal with the status that the caller gets. Interceptors
+// find the refusal itself, with its cause, by errors.As.
+type statusError struct {
+	refusal *auth.Error
+	sent    *status.Status
+}
+
+func (e *statusError) Error() string              { return e.refusal.Error() }
+func (e *statusError) Unwrap() error              { return e.refusal }
+func (e *statusError) GRPCStatus() *status.Status { return e.sent }

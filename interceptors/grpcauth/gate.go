@@ -1,0 +1,69 @@
+package grpcauth
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// Gate guards the services that are registered through it before a byte of a
+// request is read, so that nothing is decoded or decompressed for a stranger:
+//
+//	invoicev1.RegisterInvoiceServiceServer(grpcauth.Gate(server, guard), service)
+//
+// Its price is that unary interceptors do not see what it refuses; the Guard's
+// Observer does. Behind a Gate, the unary interceptors of the chain find the
+// identity in the context already.
+//
+// A Gate suffices for what is registered through it. Keep the interceptors all
+// the same: they guard what is not, such as reflection or a service that
+// somebody adds later. With both, the Guard is asked once.
+//
+// With a nil Guard every call is refused.
+func Gate(registrar grpc.ServiceRegistrar, guard *auth.Guard) grpc.ServiceRegistrar {
+	return &gate{registrar: registrar, guard: orClosed(guard)}
+}
+
+type gate struct {
+	registrar grpc.ServiceRegistrar
+	guard     *auth.Guard
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
+	guarded := *service
+	guarded.Methods = slices.Clone(service.Methods)
+	for i := range guarded.Methods {
+		method := &guarded.Methods[i]
+		method.Handler = g.unary("/"+service.ServiceName+"/"+method.MethodName, method.Handler)
+	}
+	guarded.Streams = slices.Clone(service.Streams)
+	for i := range guarded.Streams {
+		stream := &guarded.Streams[i]
+		intercept := StreamServerInterceptor(g.guard)
+		info := &grpc.StreamServerInfo{
+			FullMethod:     "/" + service.ServiceName + "/" + stream.StreamName,
+			IsClientStream: stream.ClientStreams,
+			IsServerStream: stream.ServerStreams,
+		}
+		next := stream.Handler
+		stream.Handler = func(server any, s grpc.ServerStream) error { return intercept(server, s, info, next) }
+	}
+	g.registrar.RegisterService(&guarded, impl)
+}
+
+// unary asks before the generated handler runs, since that begins by reading
+// the request and calls the interceptors after.
+func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandler {
+	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		ctx, err := admit(ctx, g.guard, procedure, auth.Unary)
+		if err != nil {
+			return nil, refuse(ctx, auth.AsError(err))
+		}
+		res, err := next(impl, ctx, decode, interceptor)
+		return res, translate(ctx, err)
+	}
+}

@@ -1,0 +1,89 @@
+// Package grpcauth guards grpc-go servers, and gives grpc-go clients a token.
+//
+//	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
+//	server := grpc.NewServer(
+//		grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(guard)),
+//		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(guard)),
+//	)
+//
+// The interceptors take their place in a chain, such as one of
+// github.com/grpc-ecosystem/go-grpc-middleware: recovery and logging before
+// them, whatever needs to know the caller after them.
+//
+// grpc-go runs a unary interceptor only after the request was read,
+// decompressed and decoded. [Gate] asks before that; use both.
+package grpcauth
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// UnaryServerInterceptor asks the Guard about each unary call. A call that it
+// admits goes on with the caller's identity in its context
+// ([auth.FromContext]).
+//
+// A refusal reaches the caller as a status with its code, its message and a
+// google.rpc.ErrorInfo that carries the reason, which [ReasonOf] reads, and with
+// the challenge as www-authenticate in the trailer. A handler that returns an
+// *[auth.Error] refuses in just the same way.
+//
+// With a nil Guard every call is refused.
+func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
+	guard = orClosed(guard)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		ctx, err := admit(ctx, guard, info.FullMethod, auth.Unary)
+		if err != nil {
+			return nil, refuse(ctx, auth.AsError(err))
+		}
+		res, err := handler(ctx, req)
+		return res, translate(ctx, err)
+	}
+}
+
+// StreamServerInterceptor asks the Guard about each streaming call, before a
+// message of it is read. Otherwise it is as [UnaryServerInterceptor].
+func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
+	guard = orClosed(guard)
+	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		shape := streamType(info.IsClientStream, info.IsServerStream)
+		ctx, err := admit(stream.Context(), guard, info.FullMethod, shape)
+		if err != nil {
+			return refuse(ctx, auth.AsError(err))
+		}
+		return translate(ctx, handler(server, &admittedStream{ServerStream: stream, ctx: ctx}))
+	}
+}
+
+// orClosed makes a Guard that was forgotten one that refuses every call.
+func orClosed(guard *auth.Guard) *auth.Guard {
+	if guard == nil {
+		return &auth.Guard{}
+	}
+	return guard
+}
+
+func streamType(client, server bool) auth.StreamType {
+	switch {
+	case client && server:
+		return auth.BidiStream
+	case client:
+		return auth.ClientStream
+	case server:
+		return auth.ServerStream
+	default:
+		return auth.Unary
+	}
+}
+
+// admittedStream is a stream whose context carries the identity.
+type admittedStream struct {
+	grpc.ServerStream
+
+	ctx context.Context
+}
+
+func (s *admittedStream) Context() context.Context { return s.ctx }

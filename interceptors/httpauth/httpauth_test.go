@@ -1,0 +1,301 @@
+package httpauth_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	goodToken = "good-token"
+	procedure = "/ostiary.test.v1.Files/Export"
+)
+
+type authenticator struct{}
+
+func (authenticator) Authenticate(_ context.Context, call auth.Call) (*auth.Identity, error) {
+	token, err := auth.BearerToken(call.Header)
+	if err != nil {
+		return nil, err
+	}
+	if token != goodToken {
+		return nil, auth.Errorf(auth.SignatureInvalid, "cause: only for logs")
+	}
+	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession}, nil
+}
+
+// onlyExport has one rule: the procedure of these tests wants an identity.
+type onlyExport struct{}
+
+func (onlyExport) Rule(name string) auth.Rule {
+	if name != procedure {
+		return nil
+	}
+	return onlyExport{}
+}
+
+func (onlyExport) Check(id *auth.Identity) error {
+	if id == nil {
+		return auth.NewError(auth.TokenMissing, nil)
+	}
+	return nil
+}
+
+func newGuard(observe auth.ObserverFunc) *auth.Guard {
+	return &auth.Guard{Authenticator: authenticator{}, Policy: onlyExport{}, Observer: observe}
+}
+
+var whoCalls = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	_, _ = fmt.Fprint(w, auth.MustFromContext(r.Context()).Subject)
+})
+
+func neverCalled(t *testing.T) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+}
+
+func newServer(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// An answer is a response that has been read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func do(t *testing.T, server *httptest.Server, method, path, authorization string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	read, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: res.StatusCode, header: res.Header, body: string(read)}
+}
+
+func TestAnAdmittedRequestReachesTheHandlerWithItsCaller(t *testing.T) {
+	t.Parallel()
+	var seen auth.Decision
+	server := newServer(t, httpauth.Protect(newGuard(func(_ context.Context, d auth.Decision) { seen = d }), procedure, whoCalls))
+	got := do(t, server, http.MethodGet, "/export", "Bearer "+goodToken)
+	if got.status != http.StatusOK || got.body != "ada" {
+		t.Fatalf("status %d, body %q; want 200, ada", got.status, got.body)
+	}
+	if seen.Procedure != procedure || seen.Protocol != "http" || seen.Stream != auth.Unary || seen.Peer == "" {
+		t.Errorf("the guard was asked about %+v", seen)
+	}
+}
+
+func TestARefusedRequestNeverReachesTheHandler(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+	for name, test := range map[string]struct {
+		method, path, authorization string
+		want                        auth.Reason
+	}{
+		"without a token":         {method: http.MethodGet, path: "/", want: auth.TokenMissing},
+		"with a forged token":     {method: http.MethodPost, path: "/", authorization: "Bearer forged-token", want: auth.SignatureInvalid},
+		"whatever the path":       {method: http.MethodGet, path: "//export/%2e%2e/?token=" + goodToken, want: auth.TokenMissing},
+		"whatever the method":     {method: "BREW", path: "/", want: auth.TokenMissing},
+		"OPTIONS is no exception": {method: http.MethodOptions, path: "/", want: auth.TokenMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := do(t, server, test.method, test.path, test.authorization)
+			assertRefusal(t, got, test.want, test.want.Message())
+			if strings.Contains(got.body, "cause") || strings.Contains(got.body, "forged-token") {
+				t.Errorf("the caller was told too much: %s", got.body)
+			}
+		})
+	}
+}
+
+func assertRefusal(t *testing.T, got answer, want auth.Reason, message string) {
+	t.Helper()
+	if got.status != want.HTTPStatus() {
+		t.Errorf("status %d; want %d", got.status, want.HTTPStatus())
+	}
+	for name, value := range map[string]string{
+		"WWW-Authenticate": auth.NewError(want, nil).Challenge(),
+		"Content-Type":     "application/json",
+		"Cache-Control":    "no-store",
+	} {
+		if sent := got.header.Get(name); sent != value {
+			t.Errorf("%s %q; want %q", name, sent, value)
+		}
+	}
+	var sent struct {
+		Code    string
+		Message string
+		Details []struct {
+			Type  string
+			Value string
+			Debug map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(got.body), &sent); err != nil {
+		t.Fatalf("body %q: %v", got.body, err)
+	}
+	if sent.Code != want.Code().String() || sent.Message != message || len(sent.Details) != 1 {
+		t.Fatalf("body %s; want code %v, message %q and one detail", got.body, want.Code(), message)
+	}
+	detail := sent.Details[0]
+	value, err := base64.RawStdEncoding.DecodeString(detail.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := new(errdetails.ErrorInfo)
+	if err := proto.Unmarshal(value, info); err != nil {
+		t.Fatal(err)
+	}
+	if detail.Type != "google.rpc.ErrorInfo" || info.GetReason() != want.String() || info.GetDomain() != auth.Domain {
+		t.Errorf("detail %s %v; want reason %v", detail.Type, info, want)
+	}
+	if detail.Debug["reason"] != want.String() || detail.Debug["domain"] != auth.Domain {
+		t.Errorf("debug %v; want reason %v", detail.Debug, want)
+	}
+}
+
+func TestHEADIsRefusedWithoutABody(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+	got := do(t, server, http.MethodHead, "/", "")
+	if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != "Bearer" || got.body != "" {
+		t.Errorf("%+v; want 401, a challenge and no body", got)
+	}
+}
+
+// TestTheBodyOfARefusedRequestIsNotAskedFor sends a request that waits for the
+// server's 100 Continue, which net/http gives when the body is read.
+func TestTheBodyOfARefusedRequestIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+	reply := speak(t, server, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	if !strings.HasPrefix(reply, "HTTP/1.1 401 ") {
+		t.Errorf("reply %q; want 401 at once", reply)
+	}
+}
+
+func TestAnAdmittedRequestCanUpgrade(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, httpauth.Protect(newGuard(nil), procedure, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
+		_ = conn.Close()
+	})))
+	reply := speak(t, server, "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: echo\r\nAuthorization: Bearer "+goodToken+"\r\n\r\n")
+	if !strings.HasPrefix(reply, "HTTP/1.1 101 ") {
+		t.Errorf("reply %q; want 101", reply)
+	}
+}
+
+// speak sends a request as it is written and returns the first line of the
+// answer.
+func speak(t *testing.T, server *httptest.Server, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+func TestAForgottenGuardRefusesEveryRequest(t *testing.T) {
+	t.Parallel()
+	for name, guard := range map[string]*auth.Guard{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t, httpauth.Protect(guard, procedure, neverCalled(t)))
+			got := do(t, server, http.MethodGet, "/", "Bearer "+goodToken)
+			assertRefusal(t, got, auth.AuthFailure, auth.AuthFailure.Message())
+		})
+	}
+}
+
+func TestAProcedureWithoutARuleIsRefused(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, httpauth.Protect(newGuard(nil), "/export", neverCalled(t)))
+	got := do(t, server, http.MethodGet, "/export", "Bearer "+goodToken)
+	assertRefusal(t, got, auth.AuthFailure, auth.AuthFailure.Message())
+}
+
+func TestErrorAnswersWithTheRefusal(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err     error
+		want    auth.Reason
+		message string
+	}{
+		"a refusal of the handler's own": {
+			err:  fmt.Errorf("handler: %w", &auth.Error{Reason: auth.ReverificationRequired, Message: `say "friend"`, Cause: errors.New("cause")}),
+			want: auth.ReverificationRequired, message: `say "friend"`,
+		},
+		"any other error, which stays inside": {err: errors.New("cause"), want: auth.AuthFailure, message: auth.AuthFailure.Message()},
+		"no error at all":                     {err: nil, want: auth.AuthFailure, message: auth.AuthFailure.Message()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				for _, stale := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified"} {
+					w.Header().Set(stale, "9")
+				}
+				httpauth.Error(w, test.err)
+			}))
+			got := do(t, server, http.MethodGet, "/", "")
+			assertRefusal(t, got, test.want, test.message)
+			if strings.Contains(got.body, "cause") {
+				t.Errorf("the caller was told the cause: %s", got.body)
+			}
+			for _, stale := range []string{"Content-Encoding", "ETag", "Last-Modified"} {
+				if got.header.Get(stale) != "" {
+					t.Errorf("%s describes a body that was not sent", stale)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package jwks
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// RemoteConfig says where a Remote has its keys from. Either URL or Issuer is
+// required; the zero value of everything else is the default that it names.
+type RemoteConfig struct {
+	// URL is where the key set is published; for Clerk the issuer followed by
+	// /.well-known/jwks.json. It must be https; http is accepted for loopback.
+	URL string
+	// Issuer is where to discover the URL instead (OpenID Connect Discovery 1.0,
+	// section 4), at each fetch anew. The document must name exactly this issuer,
+	// and may name a key set on another host, as Google's does.
+	Issuer string
+
+	// MinRefresh and MaxRefresh bound the time between fetches. In between, the
+	// max-age of the answer counts; without one it is MaxRefresh. As long as
+	// the issuer can be reached, a key that it removes stops verifying within
+	// MaxRefresh. Defaults: 1 minute and 15 minutes.
+	MinRefresh, MaxRefresh time.Duration
+	// Cooldown is the least time between two fetches on account of tokens with an
+	// unknown kid. Default: 5 seconds.
+	Cooldown time.Duration
+	// MaxStale is how long keys stay in use when no fetch succeeds. It must not be
+	// less than MaxRefresh. Default: 24 hours.
+	MaxStale time.Duration
+	// FetchTimeout bounds a fetch from the dialling to the last byte, discovery
+	// included. Default: 5 seconds.
+	FetchTimeout time.Duration
+	// MaxBytes bounds each document. Default: 256 KiB.
+	MaxBytes int64
+	// MaxKeys bounds the keys of a set, the unusable ones counted. Default: 100.
+	MaxKeys int
+
+	// Snapshot is a file that keeps the last good set over restarts, so that one
+	// in the middle of an outage still serves; MaxStale counts on. It is
+	// readable by its owner alone, is replaced atomically, and must not be
+	// shared by two sets. Default: none.
+	Snapshot string
+
+	// Client gives the Transport for the requests; everything else of it is
+	// ignored, because which redirects are followed and how long a fetch takes is
+	// settled here. Default: a transport that heeds HTTP_PROXY and HTTPS_PROXY.
+	Client *http.Client
+	// Now is the clock that ages are judged by. Timers run on the runtime's own.
+	// Default: time.Now.
+	Now func() time.Time
+	// Logger is told when the keys change, when fetching begins to fail, and when
+	// it succeeds again. Default: none.
+	Logger *slog.Logger
+}
+
+// withDefaults returns the configuration with its defaults filled in, and an
+// error that names everything wrong with it.
+func (c RemoteConfig) withDefaults() (RemoteConfig, error) {
+	c.MinRefresh = cmp.Or(c.MinRefresh, time.Minute)
+	c.MaxRefresh = cmp.Or(c.MaxRefresh, max(15*time.Minute, c.MinRefresh))
+	c.Cooldown = cmp.Or(c.Cooldown, 5*time.Second)
+	c.MaxStale = cmp.Or(c.MaxStale, 24*time.Hour)
+	c.FetchTimeout = cmp.Or(c.FetchTimeout, 5*time.Second)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<10)
+	c.MaxKeys = cmp.Or(c.MaxKeys, 100)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	return c, errors.Join(c.checkSource(), c.checkBounds())
+}
+
+func (c RemoteConfig) checkSource() error {
+	switch {
+	case c.URL == "" && c.Issuer == "":
+		return errors.New("no source of keys: set URL or Issuer")
+	case c.URL != "" && c.Issuer != "":
+		return errors.New("two sources of keys: set URL or Issuer, not both")
+	case c.URL != "":
+		return checkURL("URL", c.URL)
+	case strings.Contains(c.Issuer, "?"):
+		return fmt.Errorf("the issuer %q has a query: give it without", c.Issuer)
+	default:
+		return checkURL("Issuer", c.Issuer)
+	}
+}
+
+func (c RemoteConfig) checkBounds() error {
+	var faults []error
+	if c.MinRefresh < 0 || c.MaxRefresh < c.MinRefresh {
+		faults = append(faults, fmt.Errorf("MinRefresh %v and MaxRefresh %v: give 0 < MinRefresh <= MaxRefresh", c.MinRefresh, c.MaxRefresh))
+	}
+	if c.MaxStale < c.MaxRefresh {
+		faults = append(faults, fmt.Errorf("MaxStale %v is less than MaxRefresh %v: keys would go out of use between two fetches", c.MaxStale, c.MaxRefresh))
+	}
+	if c.Cooldown < 0 || c.FetchTimeout < 0 || c.MaxBytes < 0 || c.MaxKeys < 0 {
+		faults = append(faults, errors.New("one of Cooldown, FetchTimeout, MaxBytes and MaxKeys is negative: leave it 0 for its default"))
+	}
+	return errors.Join(faults...)
+}
+
+// source is what the keys are had from, to tell the snapshot of one from another's.
+func (c RemoteConfig) source() string { return cmp.Or(c.URL, c.Issuer) }
+
+// checkURL accepts https, and http to loopback, where nobody can listen in.
+func checkURL(name, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return fmt.Errorf("%s cannot be parsed: give one such as https://issuer.example.com", name)
+	}
+	switch {
+	case u.User != nil:
+		return fmt.Errorf("%s holds a user name or password: leave it out, key sets are public", name)
+	case u.Hostname() == "" || u.Fragment != "":
+		return fmt.Errorf("%s %q: give an absolute URL without a fragment", name, raw)
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	default:
+		return fmt.Errorf("%s %q: use https; http is accepted for loopback alone", name, raw)
+	}
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
+}

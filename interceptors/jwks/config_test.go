@@ -1,0 +1,62 @@
+package jwks
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNewRemoteNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	const good = "https://issuer.example/.well-known/jwks.json"
+	for _, row := range []struct {
+		name   string
+		config RemoteConfig
+		says   []string
+	}{
+		{"nothing set", RemoteConfig{}, []string{"no source of keys"}},
+		{"two sources", RemoteConfig{URL: good, Issuer: "https://issuer.example"}, []string{"two sources"}},
+		{"http", RemoteConfig{URL: "http://issuer.example/keys"}, []string{"use https"}},
+		{"http to a name that only looks like loopback", RemoteConfig{URL: "http://localhost.example/keys"}, []string{"use https"}},
+		{"http to a private address", RemoteConfig{URL: "http://10.0.0.1/keys"}, []string{"use https"}},
+		{"another scheme", RemoteConfig{URL: "ftp://issuer.example/keys"}, []string{"use https"}},
+		{"a file", RemoteConfig{URL: "file:///etc/keys"}, []string{"absolute URL"}},
+		{"a host alone", RemoteConfig{URL: "issuer.example"}, []string{"absolute URL"}},
+		{"a fragment", RemoteConfig{URL: good + "#x"}, []string{"without a fragment"}},
+		{"a control character", RemoteConfig{URL: "https://issuer.example/\x00"}, []string{"cannot be parsed"}},
+		{"a password", RemoteConfig{URL: "https://me:hunter2@issuer.example/keys"}, []string{"user name or password"}},
+		{"an issuer over http", RemoteConfig{Issuer: "http://issuer.example"}, []string{"use https"}},
+		{"an issuer with a query", RemoteConfig{Issuer: "https://issuer.example?tenant=1"}, []string{"has a query"}},
+		{"bounds the wrong way round", RemoteConfig{URL: good, MinRefresh: time.Hour, MaxRefresh: time.Minute}, []string{"MinRefresh"}},
+		{"MaxStale too short", RemoteConfig{URL: good, MaxStale: time.Minute}, []string{"MaxStale"}},
+		{"negative bounds", RemoteConfig{URL: good, MinRefresh: -1, MaxRefresh: time.Minute, Cooldown: -1}, []string{"MinRefresh", "is negative"}},
+		{"negative limits", RemoteConfig{URL: good, MaxBytes: -1}, []string{"is negative"}},
+		{"several at once", RemoteConfig{MaxKeys: -1, MaxStale: 1}, []string{"no source", "MaxStale", "is negative"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			remote, err := NewRemote(row.config)
+			if err == nil {
+				_ = remote.Close()
+				t.Fatal("accepted")
+			}
+			for _, want := range row.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%q holds a password", err)
+			}
+		})
+	}
+}
+
+func TestHTTPIsAcceptedForLoopback(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"localhost", "LOCALHOST:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080", "[::ffff:127.0.0.1]"} {
+		if err := checkURL("URL", "http://"+host+"/keys"); err != nil {
+			t.Error(err)
+		}
+	}
+}

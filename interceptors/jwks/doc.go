@@ -1,0 +1,20 @@
+// Package jwks holds the public keys that tokens are verified with: a JSON Web
+// Key Set (RFC 7517) that is fetched from its issuer and kept fresh, or keys
+// that are given once.
+//
+//	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: "https://clerk.example.com/.well-known/jwks.json"})
+//	key, err := keys.Lookup(ctx, kid, "RS256")
+//	err = key.Verify("RS256", signingInput, signature)
+//
+// [Remote] follows the rotations of its issuer and outlives its outages. A fetch
+// never makes things worse: whatever goes wrong with it, the last good keys stay
+// in use, up to a day by default. Finding a known key takes no lock, allocates
+// nothing and never waits for the network, and nothing that a token says makes
+// more than one fetch in five seconds.
+//
+// [Static] holds keys that never change, such as the one of a PEM file.
+//
+// Only public keys are used: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 and
+// P-521, and Ed25519. A key says which algorithm it is for, a token never does.
+// Signatures are checked by the Go standard library alone.
+package jwks

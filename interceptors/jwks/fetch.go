@@ -1,0 +1,154 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const maxRedirects = 3
+
+// A document is a key set as it was fetched.
+type document struct {
+	parsed
+
+	url  string // where from
+	etag string // its version there (RFC 9110, section 8.8.3); may be empty
+}
+
+// An answer is what a fetch brought.
+type answer struct {
+	document document
+	maxAge   time.Duration
+}
+
+// A fetcher gets key sets. It holds no state.
+type fetcher struct {
+	config RemoteConfig
+	client *http.Client
+}
+
+func newFetcher(config RemoteConfig) fetcher {
+	client := &http.Client{CheckRedirect: checkRedirect, Transport: newTransport()}
+	if config.Client != nil && config.Client.Transport != nil {
+		client.Transport = config.Client.Transport
+	}
+	return fetcher{config: config, client: client}
+}
+
+// newTransport keeps no connection: the next request is minutes away, and then a
+// new one follows the issuer to where its name has moved, and is not the
+// half-dead one that a retry would hang on again.
+func newTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// checkRedirect follows redirects within one origin alone, so that whoever can
+// redirect one path cannot have the keys fetched from a place of their own.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	first := via[0].URL
+	if next.URL.Scheme != first.Scheme || !strings.EqualFold(hostPort(next.URL), hostPort(first)) {
+		return errors.New("a redirect to another origin is not followed: configure the final address")
+	}
+	return nil
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// fetch gets the key set. It asks for it only if it is another version than the
+// one of the given generation, which may be nil.
+func (f fetcher) fetch(ctx context.Context, have *generation) (answer, error) {
+	location, err := f.locate(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	var etag string
+	if have != nil && have.document.url == location {
+		etag = have.document.etag
+	}
+	body, header, err := f.get(ctx, location, etag)
+	if err != nil {
+		return answer{}, err
+	}
+	result := answer{maxAge: f.maxAge(header)}
+	if body == nil {
+		result.document = have.document
+		return result, nil
+	}
+	parsed, err := parseDocument(body, f.config.MaxKeys)
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", location, err)
+	}
+	result.document = document{parsed: parsed, url: location, etag: header.Get("ETag")}
+	return result, nil
+}
+
+// get returns the body, or nil when it is still that of the etag.
+func (f fetcher) get(ctx context.Context, location, etag string) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, http.NoBody)
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	request.Header.Set("User-Agent", "ostiary")
+	if etag != "" {
+		request.Header.Set("If-None-Match", etag)
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	switch {
+	case response.StatusCode == http.StatusNotModified && etag != "":
+		return nil, response.Header, nil
+	case response.StatusCode != http.StatusOK:
+		return nil, nil, fmt.Errorf("%s answered with status %d", location, response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, f.config.MaxBytes+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", location, err)
+	}
+	if int64(len(body)) > f.config.MaxBytes {
+		return nil, nil, fmt.Errorf("%s is longer than %d bytes", location, f.config.MaxBytes)
+	}
+	return body, response.Header, nil
+}
+
+// maxAge reads Cache-Control (RFC 9111, section 5.2.2). An answer that says
+// nothing may be kept for as long as the bounds allow.
+func (f fetcher) maxAge(header http.Header) time.Duration {
+	age := f.config.MaxRefresh
+	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-cache", "no-store":
+			return 0
+		case "max-age":
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+				age = time.Duration(seconds) * time.Second
+			}
+		}
+	}
+	return age
+}

@@ -1,0 +1,54 @@
+package jwks
+
+import (
+	"slices"
+	"time"
+)
+
+// A generation is the outcome of one successful fetch. It is immutable.
+type generation struct {
+	keyring
+	document  document
+	fetchedAt time.Time
+}
+
+// publish puts the keys of a document in place. r.mu must be held, unless nobody
+// knows r yet.
+//
+// A key that was there already stays the same Key, so that verdicts reached with
+// it stay too. Every other one is made anew, even when it was there before:
+// what has left its set is dead for ever.
+func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
+	var before generation
+	if g := r.current.Load(); g != nil {
+		before = *g
+	}
+	keys := make([]*Key, len(d.keys))
+	kept := 0
+	for i, key := range d.keys {
+		if j := slices.IndexFunc(before.all, key.same); j >= 0 {
+			keys[i] = before.all[j]
+			kept++
+			continue
+		}
+		fresh := *key
+		fresh.home = r
+		keys[i] = &fresh
+	}
+	// Round takes the monotonic reading off, which stands still while a machine
+	// sleeps; its keys grow old all the same.
+	g := &generation{keyring: newKeyring(keys), document: d, fetchedAt: fetchedAt.Round(0)}
+	r.current.Store(g)
+	if kept < len(keys) || kept < len(before.all) || !slices.Equal(d.skipped, before.document.skipped) {
+		r.config.Logger.Info("the key set changed", "source", r.config.source(), "keys", g.ids(), "skipped", d.skipped)
+	}
+	return g
+}
+
+func (k keyring) ids() []string {
+	ids := make([]string, len(k.all))
+	for i, key := range k.all {
+		ids[i] = key.id
+	}
+	return ids
+}

@@ -1,0 +1,149 @@
+package jwks
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+)
+
+// The bounds of an RSA key. Below the lower one it can be broken (RFC 7518,
+// section 3.3). The upper one bounds what a stranger's key costs us: 8192 bits
+// take sixteen times the work of 2048.
+const (
+	minModulusBits = 2048
+	maxModulusBits = 8192
+)
+
+// A Key is one public key, prepared for verifying. Keys come from NewKey, from
+// Parse, and from the Lookup of a Set. A Key is immutable and safe for
+// concurrent use; the zero Key verifies nothing.
+type Key struct {
+	id         string
+	public     crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	algorithms []algorithm
+	home       *Remote // the set that can withdraw the key; nil when none can
+}
+
+// NewKey returns a key for verifying. The id is the kid that tokens name it by
+// (RFC 7517, section 4.5) and may be empty.
+//
+// The public key is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey,
+// and is copied. The algorithm is the only one that the key is for, such as
+// RS256; when empty, the key is for every algorithm that fits its type.
+//
+// The error is ErrUnusableKey: for a private key, a key of another type, an RSA
+// modulus outside 2048 to 8192 bits or an exponent that is not sane, a point
+// that is not on its curve, and an algorithm that does not fit.
+func NewKey(id string, public crypto.PublicKey, algorithm string) (*Key, error) {
+	checked, err := checkPublic(public)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnusableKey, err)
+	}
+	key := &Key{id: id, public: checked, algorithms: algorithmsFor(checked)}
+	if algorithm == "" {
+		return key, nil
+	}
+	i := key.indexAlgorithm(algorithm)
+	if i < 0 {
+		return nil, fmt.Errorf("%w: algorithm %q does not fit its type: use one of %q, or none", ErrUnusableKey, algorithm, key.Algorithms())
+	}
+	key.algorithms = key.algorithms[i : i+1]
+	return key, nil
+}
+
+// ID returns the key's kid; empty when it has none.
+func (k *Key) ID() string { return k.id }
+
+// Algorithms returns the names of the algorithms that the key is for.
+func (k *Key) Algorithms() []string {
+	names := make([]string, len(k.algorithms))
+	for i, a := range k.algorithms {
+		names[i] = a.name
+	}
+	return names
+}
+
+// Live reports whether verdicts reached with this key still hold: false for
+// ever once the key has left its set, and false while its set is older than
+// RemoteConfig.MaxStale. A key that no Remote published is always live.
+//
+// It takes no lock and allocates nothing, so it can be asked on every hit of a
+// cache of verdicts.
+func (k *Key) Live() bool { return k.home == nil || k.home.holds(k) }
+
+// indexAlgorithm returns where the algorithm is among the key's, or -1.
+func (k *Key) indexAlgorithm(name string) int {
+	return slices.IndexFunc(k.algorithms, func(a algorithm) bool { return a.name == name })
+}
+
+// same reports whether both are one key: in name, in use and in material.
+func (k *Key) same(other *Key) bool {
+	public, ok := k.public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.id == other.id && slices.Equal(k.algorithms, other.algorithms) && public.Equal(other.public)
+}
+
+// rivals reports whether a token could mean either key by the same name.
+func (k *Key) rivals(other *Key) bool {
+	return k.id == other.id && slices.ContainsFunc(k.algorithms, func(a algorithm) bool {
+		return other.indexAlgorithm(a.name) >= 0
+	})
+}
+
+// checkPublic returns a copy of the key, so that nobody can change it after it
+// was checked.
+func checkPublic(public crypto.PublicKey) (crypto.PublicKey, error) {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		return checkRSA(public)
+	case *ecdsa.PublicKey:
+		return checkECDSA(public)
+	case ed25519.PublicKey:
+		if len(public) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("an Ed25519 key of %d bytes: it has %d", len(public), ed25519.PublicKeySize)
+		}
+		return ed25519.PublicKey(bytes.Clone(public)), nil
+	default:
+		return nil, fmt.Errorf("type %T: give an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey", public)
+	}
+}
+
+// checkRSA accepts small odd exponents: they are weak only against verifiers
+// that parse the padding, and Go compares the whole encoded message. The upper
+// bound is that of crypto/rsa.
+func checkRSA(public *rsa.PublicKey) (*rsa.PublicKey, error) {
+	if public == nil || public.N == nil {
+		return nil, errors.New("an RSA key without a modulus")
+	}
+	if bits := public.N.BitLen(); bits < minModulusBits || bits > maxModulusBits {
+		return nil, fmt.Errorf("an RSA modulus of %d bits: use %d to %d", bits, minModulusBits, maxModulusBits)
+	}
+	if public.N.Sign() < 0 || public.N.Bit(0) == 0 {
+		return nil, errors.New("an RSA modulus that is negative or even")
+	}
+	if public.E < 3 || public.E > 1<<31-1 || public.E%2 == 0 {
+		return nil, fmt.Errorf("RSA exponent %d: use an odd one from 3 to 2^31-1, commonly 65537", public.E)
+	}
+	return &rsa.PublicKey{N: new(big.Int).Set(public.N), E: public.E}, nil
+}
+
+// checkECDSA takes the key through its encoding, which checks that the point is
+// on the curve and is not the point at infinity.
+func checkECDSA(public *ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
+	if public == nil || algorithmsFor(public) == nil {
+		return nil, errors.New("an ECDSA key of another curve than P-256, P-384 and P-521")
+	}
+	if public.X == nil || public.Y == nil { //nolint:staticcheck // Bytes would panic on an unfinished key
+		return nil, errors.New("an ECDSA key without a point")
+	}
+	point, err := public.Bytes()
+	if err != nil {
+		return nil, errors.New("an ECDSA key whose point is not on its curve")
+	}
+	return ecdsa.ParseUncompressedPublicKey(public.Curve, point)
+}

@@ -1,0 +1,128 @@
+package jwks
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestNewKeySaysWhichAlgorithmsTheKeyIsFor(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name      string
+		public    crypto.PublicKey
+		algorithm string
+		want      []string
+	}{
+		{"RSA is for both paddings and every hash", &rsaKey().PublicKey, "", []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}},
+		{"RSA with an algorithm is for that one alone", &rsaKey().PublicKey, "PS384", []string{"PS384"}},
+		{"P-256 is for ES256", ecKey(t, elliptic.P256()).Public(), "", []string{"ES256"}},
+		{"P-384 is for ES384", ecKey(t, elliptic.P384()).Public(), "ES384", []string{"ES384"}},
+		{"P-521 is for ES512", ecKey(t, elliptic.P521()).Public(), "", []string{"ES512"}},
+		{"Ed25519 is for EdDSA", edKey(t).Public(), "", []string{"EdDSA"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			key, err := NewKey("k", row.public, row.algorithm)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := key.Algorithms(); !slices.Equal(got, row.want) {
+				t.Errorf("algorithms %q, want %q", got, row.want)
+			}
+			if key.ID() != "k" || !key.Live() {
+				t.Errorf("id %q, live %v", key.ID(), key.Live())
+			}
+		})
+	}
+}
+
+func TestNewKeyRefuses(t *testing.T) {
+	t.Parallel()
+	modulus := func(bits uint) *big.Int { return new(big.Int).SetBit(big.NewInt(1), int(bits)-1, 1) }
+	good := rsaKey().N
+	onCurve := ecKey(t, elliptic.P256()).PublicKey
+	// The standard library makes no such keys, but a program can.
+	offCurve, infinity := onCurve, onCurve
+	offCurve.Y = elliptic.P256().Params().B             //nolint:staticcheck // see above
+	infinity.X, infinity.Y = new(big.Int), new(big.Int) //nolint:staticcheck // see above
+	for _, row := range []struct {
+		name      string
+		public    crypto.PublicKey
+		algorithm string
+		says      string
+	}{
+		{"nothing", nil, "", "type <nil>"},
+		{"a private key", rsaKey(), "", "type *rsa.PrivateKey"},
+		{"a secret", []byte("secret"), "", "type []uint8"},
+		{"a nil RSA key", (*rsa.PublicKey)(nil), "", "without a modulus"},
+		{"an RSA key without a modulus", &rsa.PublicKey{E: 65537}, "", "without a modulus"},
+		{"an RSA modulus one bit too short", &rsa.PublicKey{N: modulus(2047), E: 65537}, "", "2047 bits"},
+		{"an RSA modulus one bit too long", &rsa.PublicKey{N: modulus(8193), E: 65537}, "", "8193 bits"},
+		{"an even RSA modulus", &rsa.PublicKey{N: new(big.Int).Sub(good, big.NewInt(1)), E: 65537}, "", "even"},
+		{"a negative RSA modulus", &rsa.PublicKey{N: new(big.Int).Neg(good), E: 65537}, "", "negative"},
+		{"RSA exponent 0", &rsa.PublicKey{N: good}, "", "exponent 0"},
+		{"RSA exponent 1", &rsa.PublicKey{N: good, E: 1}, "", "exponent 1"},
+		{"an even RSA exponent", &rsa.PublicKey{N: good, E: 65536}, "", "exponent 65536"},
+		{"a huge RSA exponent", &rsa.PublicKey{N: good, E: 1<<31 + 1}, "", "exponent 2147483649"},
+		{"a nil ECDSA key", (*ecdsa.PublicKey)(nil), "", "another curve"},
+		{"an ECDSA key without a point", &ecdsa.PublicKey{Curve: elliptic.P256()}, "", "without a point"},
+		{"P-224", ecKey(t, elliptic.P224()).Public(), "", "another curve"},
+		{"a point beside its curve", &offCurve, "", "not on its curve"},
+		{"the point at infinity", &infinity, "", "not on its curve"},
+		{"a short Ed25519 key", make(ed25519.PublicKey, 31), "", "31 bytes"},
+		{"an algorithm of another type", &rsaKey().PublicKey, "ES256", "does not fit"},
+		{"an algorithm of another curve", &onCurve, "ES384", "does not fit"},
+		{"a MAC keyed with a public key", &rsaKey().PublicKey, "HS256", "does not fit"},
+		{"none", &rsaKey().PublicKey, "none", "does not fit"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			key, err := NewKey("k", row.public, row.algorithm)
+			if !errors.Is(err, ErrUnusableKey) || key != nil {
+				t.Fatalf("%v, %v: want ErrUnusableKey", key, err)
+			}
+			if !strings.Contains(err.Error(), row.says) {
+				t.Errorf("%q does not say %q", err, row.says)
+			}
+		})
+	}
+}
+
+func TestNewKeyAcceptsTheBoundsOfRSA(t *testing.T) {
+	t.Parallel()
+	longest := new(big.Int).SetBit(big.NewInt(1), maxModulusBits-1, 1)
+	for name, public := range map[string]*rsa.PublicKey{
+		"the smallest exponent": {N: rsaKey().N, E: 3},
+		"the largest exponent":  {N: rsaKey().N, E: 1<<31 - 1},
+		"the longest modulus":   {N: longest, E: 65537},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := NewKey("", public, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNewKeyCopiesTheKey(t *testing.T) {
+	t.Parallel()
+	private := edKey(t)
+	public := slices.Clone(private.Public().(ed25519.PublicKey))
+	key, err := NewKey("k", public, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(public)
+	if err := key.Verify("EdDSA", []byte("input"), ed25519.Sign(private, []byte("input"))); err != nil {
+		t.Error("the key changed with the caller's:", err)
+	}
+}

@@ -1,0 +1,296 @@
+package jwks
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// troubles are the ways in which an issuer fails. Each has a word of the error
+// that Status shows.
+func troubles(t *testing.T) map[string]struct {
+	handler http.HandlerFunc
+	says    string
+} {
+	t.Helper()
+	key := publicJWK(t, "first", edKey(t).Public())
+	set := string(keySet(t, key))
+	many := make([]jwk, 101)
+	for i := range many {
+		many[i] = key
+	}
+	return map[string]struct {
+		handler http.HandlerFunc
+		says    string
+	}{
+		"hanging": {hang, "deadline exceeded"},
+		"hanging in the middle of the body": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte(set[:len(set)/2]))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "deadline exceeded"},
+		"resetting the connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		"status 500": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, set, http.StatusInternalServerError)
+		}, "status 500"},
+		"status 404 with a good set": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, set, http.StatusNotFound)
+		}, "status 404"},
+		"status 204": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "status 204"},
+		"status 304 unasked": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotModified)
+		}, "status 304"},
+		"HTML":            {body("<html><body>Down for maintenance</body></html>"), "not one JSON object"},
+		"an empty body":   {body(""), "not one JSON object"},
+		"a truncated set": {body(set[:len(set)-5]), "not one JSON object"},
+		"a short body": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "9999")
+			body(set)(w, r)
+		}, "EOF"},
+		"trailing garbage":      {body(set + "x"), "not one JSON object"},
+		"two sets":              {body(set + set), "not one JSON object"},
+		"an empty object":       {body("{}"), `no "keys" array`},
+		"keys that are null":    {body(`{"keys":null}`), `no "keys" array`},
+		"no keys":               {body(`{"keys":[]}`), "no usable key among 0"},
+		"unknown types alone":   {body(`{"keys":[{"kty":"AKP","kid":"first"}]}`), "no usable key among 1"},
+		"private keys alone":    {body(string(keySet(t, key.with("d", "c2VjcmV0")))), "no usable key among 1"},
+		"a body over the limit": {body(set + strings.Repeat(" ", 256<<10)), "longer than 262144 bytes"},
+		"too many keys":         {body(string(keySet(t, many...))), "101 keys"},
+		"a redirect to another host": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example/jwks.json", http.StatusFound)
+		}, "another origin"},
+	}
+}
+
+func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range troubles(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				keys := issuer.remote(t)
+				key, err := keys.Lookup(t.Context(), "first", "ES256")
+				if err != nil {
+					t.Fatal(err)
+				}
+				issuer.answerWith(trouble.handler)
+				for range 20 { // the first refresh comes within 15
+					pass(time.Minute)
+					if again, err := keys.Lookup(t.Context(), "first", "ES256"); err != nil || again != key || !key.Live() {
+						t.Fatalf("a good call during the outage: %v", err)
+					}
+				}
+				if s := keys.Status(); !strings.Contains(s.LastError, trouble.says) || !s.Ready || s.Failures == 0 {
+					t.Fatalf("status %+v does not say %q", s, trouble.says)
+				}
+				assertRecovery(t, issuer, keys, patienceWithKeys)
+			})
+		})
+	}
+}
+
+func TestARefusingIssuerDisturbsNoGoodCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "first"); err != nil {
+			t.Fatal(err)
+		}
+		issuer.refusing.Store(true)
+		pass(20 * time.Minute)
+		if err := lookup(t, keys, "first"); err != nil {
+			t.Fatal("a good call during the outage:", err)
+		}
+		issuer.refusing.Store(false)
+		assertRecovery(t, issuer, keys, patienceWithKeys)
+	})
+}
+
+// assertRecovery has the issuer come back with another key, which must be in use
+// without any call that asks for it.
+func assertRecovery(t *testing.T, issuer *issuer, keys *Remote, within time.Duration) {
+	t.Helper()
+	issuer.publish(t, "first", "second")
+	pass(within)
+	if s := keys.Status(); s.LastError != "" || s.Failures != 0 || len(s.Keys) != 2 {
+		t.Errorf("%v after the issuer's return: %+v", within, s)
+	}
+	if err := lookup(t, keys, "second"); err != nil {
+		t.Errorf("%v after the issuer's return: %v", within, err)
+	}
+}
+
+func TestAnIssuerThatIsDownAtStart(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range troubles(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.answerWith(trouble.handler)
+				keys := issuer.remote(t)
+				for range 30 {
+					pass(100 * time.Millisecond)
+					if keys.Ready() {
+						t.Fatal("ready without keys")
+					}
+				}
+				issuer.publish(t, "first")
+				back := time.Now()
+				for lookup(t, keys, "first") != nil {
+					pass(10 * time.Millisecond)
+				}
+				if took := time.Since(back); took > time.Second {
+					t.Errorf("the first good call came %v after the issuer, want at most 1s", took)
+				}
+				if !keys.Ready() {
+					t.Error("not ready with keys")
+				}
+			})
+		})
+	}
+}
+
+func TestWithoutKeysCallersAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.refusing.Store(true)
+		keys := issuer.remote(t)
+		start := time.Now()
+		for range 1000 {
+			err := lookup(t, keys, "first")
+			if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
+				t.Fatalf("%v, want ErrUnavailable and why", err)
+			}
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+		if s := keys.Status(); s.Fetches != 1 {
+			t.Errorf("%d fetches, want 1", s.Fetches)
+		}
+	})
+}
+
+// TestCallersDoNotGatherAtAnIssuerThatHangs: once it is known to fail, one caller
+// per cool-down waits, and the others are answered.
+func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "first"); err != nil {
+			t.Fatal(err)
+		}
+		issuer.answerWith(hang)
+		pass(20 * time.Minute)
+		var calls sync.WaitGroup
+		var waited atomic.Int64
+		for range 99 {
+			calls.Go(func() {
+				start := time.Now()
+				if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
+					t.Errorf("%v, want ErrUnknownKey", err)
+				}
+				if time.Since(start) > 0 {
+					waited.Add(1)
+				}
+			})
+			pass(100 * time.Millisecond)
+		}
+		calls.Wait()
+		if n := waited.Load(); n != 2 {
+			t.Errorf("%d callers waited in 9.9s, want one per cool-down of 5s", n)
+		}
+	})
+}
+
+func TestKeysAreUsedUntilMaxStale(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
+		key, err := keys.Lookup(t.Context(), "first", "ES256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer.refusing.Store(true)
+		pass(time.Hour - time.Nanosecond)
+		if err := lookup(t, keys, "first"); err != nil || !key.Live() || !keys.Ready() {
+			t.Fatalf("before MaxStale: %v", err)
+		}
+		pass(time.Nanosecond)
+		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("at MaxStale: %v, want ErrUnavailable", err)
+		}
+		if key.Live() || keys.Ready() {
+			t.Errorf("at MaxStale: live %v, ready %v", key.Live(), keys.Ready())
+		}
+
+		issuer.refusing.Store(false)
+		pass(patienceWithKeys)
+		if again, err := keys.Lookup(t.Context(), "first", "ES256"); err != nil || again != key || !key.Live() {
+			t.Errorf("the key that the issuer still lists: %v", err)
+		}
+	})
+}
+
+func TestOneBadKeyAmongGoodOnesIsSkipped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.publish(t, "first", "second")
+		issuer.answerWith(body(string(keySet(t, issuer.keys["first"].with("x", "!"), issuer.keys["second"]))))
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Fatal(err)
+		}
+		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("%v, want ErrUnknownKey", err)
+		}
+		want := Skipped{Index: 0, ID: "first", Reason: `"x" is missing, or is not base64url without padding`}
+		if s := keys.Status(); len(s.Skipped) != 1 || s.Skipped[0] != want {
+			t.Errorf("skipped %+v, want %+v", s.Skipped, want)
+		}
+	})
+}
+
+func TestOnlyChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		issuer := newBubble(t)
+		keys := newRemote(t, RemoteConfig{
+			URL: issuer.url, Client: issuer.client,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		pass(time.Hour)
+		issuer.refusing.Store(true)
+		pass(20 * time.Minute)
+		issuer.refusing.Store(false)
+		pass(time.Hour)
+		if err := keys.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for line := range strings.Lines(log.String()) {
+			_, message, _ := strings.Cut(line, `msg="`)
+			message, _, _ = strings.Cut(message, `"`)
+			lines = append(lines, message)
+		}
+		want := "the key set changed; fetching the key set fails; fetching the key set succeeds again"
+		if got := strings.Join(lines, "; "); got != want {
+			t.Errorf("logged %q\nwant   %q", got, want)
+		}
+	})
+}

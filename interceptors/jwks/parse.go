@@ -1,0 +1,109 @@
+package jwks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Skipped is an entry of a key set document that was left out, and why.
+type Skipped struct {
+	// Index is the entry's place in the document, from 0.
+	Index int
+	// ID is the entry's kid; empty when it has none that can be read.
+	ID string
+	// Reason is a sentence for people. It holds no key material.
+	Reason string
+}
+
+// Parse reads a JSON Web Key Set (RFC 7517, section 5) and returns its usable
+// keys in the order of the document. Each of the others is skipped and
+// reported: symmetric and private keys, other types and curves, weak and broken
+// keys, keys whose use or key_ops is not the checking of signatures, and a key
+// that an earlier one of the same kid stands in for.
+//
+// A key with an alg is for that algorithm alone; one without is for every
+// algorithm that fits its type.
+//
+// The error is ErrDocument: for anything but one JSON object with an array of
+// keys, and for one without a single usable key. The report comes even then.
+func Parse(document []byte) (keys []*Key, skipped []Skipped, err error) {
+	parsed, err := parseDocument(document, 0)
+	return parsed.keys, parsed.skipped, err
+}
+
+// A parsed document. Each key stands beside the JSON that it was read from.
+type parsed struct {
+	keys    []*Key
+	raw     []json.RawMessage
+	skipped []Skipped
+}
+
+// parseDocument refuses a document of more than maxKeys entries; 0 means any
+// number.
+func parseDocument(document []byte, maxKeys int) (parsed, error) {
+	entries, err := splitDocument(document)
+	if err != nil {
+		return parsed{}, fmt.Errorf("%w: %w", ErrDocument, err)
+	}
+	if maxKeys > 0 && len(entries) > maxKeys {
+		return parsed{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), maxKeys)
+	}
+	var p parsed
+	for i, entry := range entries {
+		p.add(i, entry)
+	}
+	if len(p.keys) == 0 {
+		return p, fmt.Errorf("%w: no usable key among %d", ErrDocument, len(entries))
+	}
+	return p, nil
+}
+
+func splitDocument(document []byte) ([]json.RawMessage, error) {
+	if !utf8.Valid(document) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	var members object
+	if err := json.Unmarshal(document, &members); err != nil {
+		return nil, fmt.Errorf("it is not one JSON object: %w", err)
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(members["keys"], &entries); err != nil || entries == nil {
+		return nil, errors.New(`it has no "keys" array`)
+	}
+	return entries, nil
+}
+
+func (p *parsed) add(index int, entry json.RawMessage) {
+	key, id, err := parseJWK(entry)
+	if err == nil {
+		err = p.checkRival(key)
+	}
+	if err != nil {
+		p.skipped = append(p.skipped, Skipped{Index: index, ID: id, Reason: err.Error()})
+		return
+	}
+	p.keys = append(p.keys, key)
+	p.raw = append(p.raw, entry)
+}
+
+// checkRival keeps the first of several keys that a token could mean by one
+// name. Trying them all would multiply the cost of every forgery; using none
+// would let one stray entry take a good key out of service; and no choice lets a
+// forgery pass, since each of them is the issuer's own. Keys without a kid are no
+// rivals: nothing names them.
+func (p *parsed) checkRival(key *Key) error {
+	if key.id == "" {
+		return nil
+	}
+	for _, earlier := range p.keys {
+		if earlier.same(key) {
+			return errors.New("listed twice")
+		}
+		if earlier.rivals(key) {
+			return errors.New("another key before it has the same kid: give each key its own")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Remote is the key set of an issuer, fetched over HTTP and kept fresh in the
+// background. Make one with NewRemote and share it; it is safe for concurrent
+// use.
+//
+// While it has keys, calls whose key is known are answered from memory. A token
+// with an unknown kid, as after a rotation, has the set fetched and waits for
+// it, once per RemoteConfig.Cooldown; the others are answered at once with what is
+// known. A failed fetch is tried again with exponential back-off up to 0.8
+// seconds while there are no usable keys, and 1.5 seconds while there are.
+type Remote struct {
+	config  RemoteConfig
+	fetcher fetcher
+	current atomic.Pointer[generation] // nil before the first keys
+
+	// Fetches run under ctx, never under the context of a caller.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	saving  sync.Mutex // serialises writes of the snapshot
+
+	mu      sync.Mutex // guards refresh; never held while waiting
+	refresh refresh
+}
+
+// NewRemote returns a key set that begins to fetch in the background, and never
+// waits for the network itself. It reads the snapshot, if there is one.
+//
+// The error names everything that is wrong with the configuration, and a snapshot
+// that others than its owner may write.
+func NewRemote(config RemoteConfig) (*Remote, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Remote{
+		config:  config,
+		fetcher: newFetcher(config),
+		ctx:     ctx,
+		cancel:  cancel,
+		refresh: refresh{timer: time.NewTimer(config.MaxRefresh)},
+	}
+	if err := r.loadSnapshot(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start()
+	r.running.Go(r.keepFresh)
+	return r, nil
+}
+
+// Lookup implements Set. A known key is found without a lock, an allocation or a
+// wait.
+//
+// For an unknown kid, and before the first keys, it waits for at most two
+// fetches, and less when ctx ends, which is ErrUnavailable with the cause of ctx.
+// A token without a kid never causes a fetch.
+func (r *Remote) Lookup(ctx context.Context, kid, algorithm string) (*Key, error) {
+	key, err := r.find(kid, algorithm)
+	if isUnknown(err) {
+		return r.lookupFresh(ctx, kid, algorithm)
+	}
+	return key, err
+}
+
+// lookupFresh waits for a fetch that is under way and, because that one may have
+// left before the key was published, for one of its own.
+func (r *Remote) lookupFresh(ctx context.Context, kid, algorithm string) (*Key, error) {
+	for range 2 {
+		f, own := r.fetchFor(kid) //nolint:contextcheck // a fetch is shared: no caller's context may end it
+		if f == nil {
+			break
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: the caller left before it was fetched: %w", ErrUnavailable, context.Cause(ctx))
+		}
+		if key, err := r.find(kid, algorithm); !isUnknown(err) || own {
+			return key, r.explain(err)
+		}
+	}
+	key, err := r.find(kid, algorithm)
+	return key, r.explain(err)
+}
+
+// explain adds to ErrUnavailable the reason that logs want.
+func (r *Remote) explain(err error) error {
+	if !errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refresh.lastError == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, r.refresh.lastError)
+}
+
+func (r *Remote) find(kid, algorithm string) (*Key, error) {
+	g := r.usable()
+	if g == nil {
+		return nil, ErrUnavailable
+	}
+	return g.find(kid, algorithm)
+}
+
+// usable returns the keys, or nil when there are none or they are too old.
+func (r *Remote) usable() *generation {
+	g := r.current.Load()
+	if g == nil || r.config.Now().Sub(g.fetchedAt) >= r.config.MaxStale {
+		return nil
+	}
+	return g
+}
+
+// holds reports whether the key, itself and not one like it, is in use.
+func (r *Remote) holds(key *Key) bool {
+	g := r.usable()
+	return g != nil && slices.Contains(g.byID[key.id], key)
+}
+
+// Ready reports whether there are keys to verify with: fetched or from the
+// snapshot, and not older than RemoteConfig.MaxStale.
+func (r *Remote) Ready() bool { return r.usable() != nil }
+
+// Close ends all fetching and returns when nothing runs any more. The keys that
+// are there stay in use until RemoteConfig.MaxStale. It may be called more than
+// once, and always returns nil.
+func (r *Remote) Close() error {
+	r.mu.Lock()
+	r.cancel()
+	r.mu.Unlock()
+	r.running.Wait()
+	return nil
+}

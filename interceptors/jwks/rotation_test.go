@@ -1,0 +1,227 @@
+package jwks
+
+import (
+	"crypto/elliptic"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestANewKeyIsAcceptedAfterOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "first"); err != nil {
+			t.Fatal(err)
+		}
+		issuer.publish(t, "first", "second")
+		var calls sync.WaitGroup
+		for range 100 {
+			calls.Go(func() {
+				if err := lookup(t, keys, "second"); err != nil {
+					t.Error("a token of the new key:", err)
+				}
+			})
+			calls.Go(func() {
+				if err := lookup(t, keys, "first"); err != nil {
+					t.Error("a token of the old key:", err)
+				}
+			})
+		}
+		calls.Wait()
+		if n := issuer.requests.Load(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+	})
+}
+
+func TestANewKeyIsAcceptedOneCooldownAfterAStrayKid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
+			t.Fatalf("%v, want ErrUnknownKey", err)
+		}
+		issuer.publish(t, "second")
+		start := time.Now()
+		for lookup(t, keys, "second") != nil {
+			if err := lookup(t, keys, "first"); err != nil {
+				t.Fatal("a token of the old key, before the rotation is noticed:", err)
+			}
+			pass(10 * time.Millisecond)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("accepted after %v, want one cool-down of 5s", took)
+		}
+	})
+}
+
+func TestAStrayKidAfterARotationDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "first"); err != nil {
+			t.Fatal(err)
+		}
+		issuer.publish(t, "first", "second")
+		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
+			t.Fatalf("%v, want ErrUnknownKey", err)
+		}
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Error("the fetch for the stray kid brought the new key, too:", err)
+		}
+		if n := issuer.requests.Load(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+	})
+}
+
+// TestARotationDuringAFetch: the fetch that a caller joins may have left before
+// the key was published, so it asks once more.
+func TestARotationDuringAFetch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		old := issuer.setOf(t, "first")
+		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(300 * time.Millisecond)
+			old(w, r)
+		})
+		keys := issuer.remote(t)
+		pass(100 * time.Millisecond)
+		issuer.publish(t, "first", "second")
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestARemovedKeyDiesWithinTheRefreshInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.publish(t, "first", "second")
+		keys := issuer.remote(t)
+		first, err := keys.Lookup(t.Context(), "first", "ES256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := keys.Lookup(t.Context(), "second", "ES256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer.publish(t, "second")
+		pass(15 * time.Minute)
+		if first.Live() {
+			t.Error("verdicts of the removed key still hold")
+		}
+		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("a token of the removed key: %v, want ErrUnknownKey", err)
+		}
+		if again, err := keys.Lookup(t.Context(), "second", "ES256"); again != second || !second.Live() {
+			t.Errorf("the key that stayed became another one: %v", err)
+		}
+
+		issuer.publish(t, "first", "second")
+		pass(15 * time.Minute)
+		if again, err := keys.Lookup(t.Context(), "first", "ES256"); err != nil || again == first || !again.Live() {
+			t.Errorf("the key that came back: %v", err)
+		}
+		if first.Live() {
+			t.Error("verdicts of the removed key hold again")
+		}
+	})
+}
+
+func TestAKeyThatChangesUnderItsKidIsAnother(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(t *testing.T, key jwk) jwk{
+		"in material": func(t *testing.T, _ jwk) jwk {
+			t.Helper()
+			return publicJWK(t, "first", edKey(t).Public())
+		},
+		"in algorithm": func(_ *testing.T, key jwk) jwk { return key.with("alg", "RS512") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rsa := publicJWK(t, "first", rsaKey().Public())
+			changed := body(string(keySet(t, change(t, rsa))))
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.answerWith(body(string(keySet(t, rsa))))
+				keys := issuer.remote(t)
+				before, err := keys.Lookup(t.Context(), "first", "RS256")
+				if err != nil {
+					t.Fatal(err)
+				}
+				issuer.answerWith(changed)
+				pass(15 * time.Minute)
+				if before.Live() {
+					t.Error("verdicts of the old key still hold")
+				}
+				if _, err := keys.Lookup(t.Context(), "first", "RS256"); !errors.Is(err, ErrAlgorithm) {
+					t.Errorf("%v, want ErrAlgorithm", err)
+				}
+			})
+		})
+	}
+}
+
+func TestALateAnswerToAnOlderRequestChangesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		old, renewed := issuer.setOf(t, "first"), issuer.setOf(t, "second")
+		release := make(chan struct{})
+		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
+			<-release // heedless of the caller
+			old(w, r)
+		})
+		keys := issuer.remote(t)
+		synctest.Wait()
+		issuer.answerWith(renewed)
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Fatal("the fetch beside the one that hangs:", err)
+		}
+		close(release)
+		pass(time.Second)
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Error("the older answer took the newer key away:", err)
+		}
+		if s := keys.Status(); s.LastError != "" || s.Failures != 0 {
+			t.Errorf("the older fetch counts as a failure: %q", s.LastError)
+		}
+	})
+}
+
+// TestSettleIgnoresOlderFetches is the same without a network that cancels.
+func TestSettleIgnoresOlderFetches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.answerWith(hang)
+		keys := issuer.remote(t)
+		older := &fetch{number: 2, sentAt: time.Now()}
+		newer := &fetch{number: 3, sentAt: time.Now(), cancel: func() {}}
+		parse := func(name string) answer {
+			key := mustKey(t, name, ecKey(t, elliptic.P256()).Public(), "")
+			return answer{document: document{parsed: parsed{keys: []*Key{key}}}}
+		}
+		if keys.settle(newer, parse("new"), nil) == nil {
+			t.Fatal("the newer answer was not taken")
+		}
+		if keys.settle(older, parse("old"), nil) != nil {
+			t.Error("the older answer was taken")
+		}
+		keys.settle(older, answer{}, errors.New("late failure"))
+		if s := keys.Status(); s.Keys[0].ID != "new" || s.Failures != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package jwks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// A snapshot is the last good set in a file. Its Keys are those that were usable,
+// so no private key that an issuer published by mistake gets to the disk.
+type snapshot struct {
+	Source    string            `json:"source"`
+	FetchedAt time.Time         `json:"fetched_at"`
+	Keys      []json.RawMessage `json:"keys"`
+}
+
+// loadSnapshot puts the keys of the snapshot in place. One that is missing,
+// broken, too old, or of another source is only logged: the issuer has better
+// keys. One that others may write is an error, since it could hold anyone's keys,
+// and so is a directory that no snapshot can be written to.
+func (r *Remote) loadSnapshot() error {
+	path := r.config.Snapshot
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("snapshot %s: its directory does not exist: make it, or choose another", path)
+	}
+	content, err := r.readSnapshot(path)
+	if errors.Is(err, errUnsafeSnapshot) {
+		return fmt.Errorf("snapshot %s: %w", path, err)
+	}
+	if err == nil {
+		err = r.useSnapshot(content)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.config.Logger.Warn("the snapshot of the key set is not used", "path", path, "error", err)
+	}
+	return nil
+}
+
+var errUnsafeSnapshot = errors.New("others than its owner may write it: check its keys or delete it, and chmod 600")
+
+// readSnapshot judges the file that it opened, which nobody can exchange any more.
+func (r *Remote) readSnapshot(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// Windows has no such bits.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+		return nil, errUnsafeSnapshot
+	}
+	// The keys were within the limit when fetched; the other members come on top.
+	return io.ReadAll(io.LimitReader(file, 2*r.config.MaxBytes))
+}
+
+func (r *Remote) useSnapshot(content []byte) error {
+	var saved snapshot
+	if err := json.Unmarshal(content, &saved); err != nil {
+		return fmt.Errorf("it cannot be read: %w", err)
+	}
+	if saved.Source != r.config.source() {
+		return errors.New("it is of another source")
+	}
+	age := r.config.Now().Sub(saved.FetchedAt)
+	if age < 0 || age >= r.config.MaxStale {
+		return fmt.Errorf("its age is %v: from 0 to less than %v is used", age, r.config.MaxStale)
+	}
+	keys, err := json.Marshal(map[string]any{"keys": saved.Keys})
+	if err != nil {
+		return err
+	}
+	parsed, err := parseDocument(keys, r.config.MaxKeys)
+	if err != nil {
+		return err
+	}
+	r.publish(document{parsed: parsed}, saved.FetchedAt)
+	return nil
+}
+
+// saveSnapshot writes the generation, unless a newer one has taken its place.
+func (r *Remote) saveSnapshot(g *generation) {
+	if r.config.Snapshot == "" {
+		return
+	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	if r.current.Load() != g {
+		return
+	}
+	content, err := json.Marshal(snapshot{Source: r.config.source(), FetchedAt: g.fetchedAt, Keys: g.document.raw})
+	if err == nil {
+		err = replaceFile(r.config.Snapshot, content)
+	}
+	if err != nil {
+		r.config.Logger.Warn("the snapshot of the key set cannot be written", "path", r.config.Snapshot, "error", err)
+	}
+}
+
+// replaceFile writes a file that is there whole or, after a crash, not at all.
+func replaceFile(path string, content []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
+	_, err = file.Write(content)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,155 @@
+package jwks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestARestartInAnOutageServesFromTheSnapshot(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys.json")
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		secret := publicJWK(t, "leaked", edKey(t).Public()).with("d", "c2VjcmV0")
+		issuer.publish(t, "first")
+		issuer.answerWith(body(string(keySet(t, issuer.keys["first"], secret))))
+		config := RemoteConfig{URL: issuer.url, Client: issuer.client, Snapshot: path}
+		before := newRemote(t, config)
+		if err := lookup(t, before, "first"); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v: want 0600", info, err)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil || bytes.Contains(content, []byte("leaked")) {
+			t.Errorf("the private key got to the disk, or nothing did: %v", err)
+		}
+
+		issuer.refusing.Store(true)
+		pass(23 * time.Hour)
+		after := newRemote(t, config)
+		if !after.Ready() {
+			t.Error("not ready with a snapshot")
+		}
+		key, err := after.Lookup(t.Context(), "first", "ES256")
+		if err != nil || !key.Live() {
+			t.Fatal("from the snapshot:", err)
+		}
+		if age := after.Status().Age; age != 23*time.Hour {
+			t.Errorf("the snapshot is %v old, want 23h", age)
+		}
+		pass(time.Hour)
+		if err := lookup(t, after, "first"); !errors.Is(err, ErrUnavailable) || key.Live() {
+			t.Errorf("after MaxStale: %v, live %v", err, key.Live())
+		}
+		issuer.refusing.Store(false)
+		pass(patienceWithKeys)
+		if !key.Live() {
+			t.Error("the issuer still lists the key of the snapshot, and it is not live")
+		}
+	})
+}
+
+func TestSnapshotsThatAreNotUsed(t *testing.T) {
+	t.Parallel()
+	key, err := json.Marshal(publicJWK(t, "first", edKey(t).Public()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := `{"source":"http://localhost/.well-known/jwks.json","fetched_at":"2000-01-01T00:00:00Z","keys":[` + string(key) + `]}`
+	for _, row := range []struct {
+		name    string
+		content string
+		says    string
+	}{
+		{"of another source", strings.Replace(good, "localhost", "other.example", 1), "another source"},
+		{"too old", strings.Replace(good, "2000-01-01", "1999-12-30", 1), "48h0m0s"},
+		{"from the future", strings.Replace(good, "2000-01-01", "2000-01-02", 1), "-24h0m0s"},
+		{"without a time", strings.Replace(good, "fetched_at", "x", 1), "its age is"},
+		{"empty", "", "cannot be read"},
+		{"cut short", good[:len(good)-5], "cannot be read"},
+		{"with trailing garbage", good + "}", "cannot be read"},
+		{"without keys", strings.Replace(good, "keys", "x", 1), "not a usable key set"},
+		{"with a private key", strings.Replace(good, `"kty"`, `"d":"c2VjcmV0","kty"`, 1), "not a usable key set"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "keys.json")
+			if err := os.WriteFile(path, []byte(row.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				issuer := newBubble(t)
+				issuer.refusing.Store(true)
+				keys := newRemote(t, RemoteConfig{
+					URL: issuer.url, Client: issuer.client, Snapshot: path,
+					Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				})
+				if keys.Ready() {
+					t.Error("ready with it")
+				}
+				if err := keys.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(log.String(), row.says) {
+					t.Errorf("the log does not say %q:\n%s", row.says, &log)
+				}
+			})
+		})
+	}
+}
+
+func TestASnapshotThatOthersMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []os.FileMode{0o620, 0o602, 0o666} {
+		path := filepath.Join(t.TempDir(), "keys.json")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewRemote(RemoteConfig{URL: "https://issuer.example", Snapshot: path})
+		if !errors.Is(err, errUnsafeSnapshot) || !strings.Contains(err.Error(), path) {
+			t.Errorf("mode %v: %v, want the path and what is wrong", mode, err)
+		}
+	}
+}
+
+func TestASnapshotWithoutItsDirectoryIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "missing", "keys.json")
+	_, err := NewRemote(RemoteConfig{URL: "https://issuer.example", Snapshot: path})
+	if err == nil || !strings.Contains(err.Error(), "directory does not exist") {
+		t.Errorf("%v, want that the directory does not exist", err)
+	}
+}
+
+func TestASnapshotThatCannotBeWrittenStaysAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	path := filepath.Join(directory, "keys.json")
+	if err := os.Mkdir(path, 0o700); err != nil { // a rename cannot replace a directory
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, []byte("{}")); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if left, err := os.ReadDir(directory); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

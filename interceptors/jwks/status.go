@@ -1,0 +1,62 @@
+package jwks
+
+import "time"
+
+// Status is how a Remote is doing, for operators. It holds nothing secret.
+type Status struct {
+	// Source is the URL, or the Issuer, that the keys are had from.
+	Source string
+	// Ready reports whether there are keys to verify with.
+	Ready bool
+	// Keys are the keys that are there, in the order of the document.
+	Keys []KeyStatus
+	// Skipped are the entries of the document that are not used.
+	Skipped []Skipped
+	// FetchedAt is when the keys were last asked for with success, and Age how long
+	// ago that is. Both are zero when they never were.
+	FetchedAt time.Time
+	Age       time.Duration
+	// Fetches counts the fetches that were started, Failures those that failed
+	// since the last success.
+	Fetches, Failures int
+	// LastAttempt is when a fetch was last started.
+	LastAttempt time.Time
+	// LastError says why the last fetch failed; empty when it did not.
+	LastError string
+	// NextFetch is when the next fetch is due, if nothing asks for it earlier.
+	NextFetch time.Time
+}
+
+// KeyStatus is one key of a Status.
+type KeyStatus struct {
+	ID         string
+	Algorithms []string
+}
+
+// Status returns how the set is doing now.
+func (r *Remote) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Status{
+		Source:      r.config.source(),
+		Ready:       r.Ready(),
+		Fetches:     r.refresh.started,
+		Failures:    r.refresh.failures,
+		LastAttempt: r.refresh.lastAttempt,
+		NextFetch:   r.refresh.next,
+	}
+	if r.refresh.lastError != nil {
+		s.LastError = r.refresh.lastError.Error()
+	}
+	g := r.current.Load()
+	if g == nil {
+		return s
+	}
+	s.FetchedAt = g.fetchedAt
+	s.Age = r.config.Now().Sub(g.fetchedAt)
+	s.Skipped = append(s.Skipped, g.document.skipped...)
+	for _, key := range g.all {
+		s.Keys = append(s.Keys, KeyStatus{ID: key.id, Algorithms: key.Algorithms()})
+	}
+	return s
+}

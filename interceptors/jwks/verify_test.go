@@ -1,0 +1,200 @@
+package jwks
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/asn1"
+	"errors"
+	"math/big"
+	"slices"
+	"testing"
+)
+
+const input = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ"
+
+// sign makes a JWS signature with the standard library.
+func sign(t testing.TB, private crypto.Signer, a algorithm) []byte {
+	t.Helper()
+	switch private := private.(type) {
+	case *rsa.PrivateKey:
+		if a.pss {
+			return signPSS(t, private, a, rsa.PSSSaltLengthEqualsHash)
+		}
+		signature, err := rsa.SignPKCS1v15(rand.Reader, private, a.hash, digest(a.hash, []byte(input)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature
+	case *ecdsa.PrivateKey:
+		r, s, err := ecdsa.Sign(rand.Reader, private, digest(a.hash, []byte(input)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return joinRS(private.Curve, r, s)
+	case ed25519.PrivateKey:
+		return ed25519.Sign(private, []byte(input))
+	}
+	t.Fatalf("cannot sign with %T", private)
+	return nil
+}
+
+func signPSS(t testing.TB, private *rsa.PrivateKey, a algorithm, salt int) []byte {
+	t.Helper()
+	signature, err := rsa.SignPSS(rand.Reader, private, a.hash, digest(a.hash, []byte(input)), &rsa.PSSOptions{SaltLength: salt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signature
+}
+
+func joinRS(curve elliptic.Curve, r, s *big.Int) []byte {
+	size := (curve.Params().BitSize + 7) / 8
+	return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+}
+
+func mustKey(t testing.TB, id string, public crypto.PublicKey, algorithm string) *Key {
+	t.Helper()
+	key, err := NewKey(id, public, algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestVerifyEveryAlgorithm(t *testing.T) {
+	t.Parallel()
+	for _, private := range []crypto.Signer{
+		rsaKey(), ecKey(t, elliptic.P256()), ecKey(t, elliptic.P384()), ecKey(t, elliptic.P521()), edKey(t),
+	} {
+		key := mustKey(t, "k", private.Public(), "")
+		for _, a := range key.algorithms {
+			t.Run(a.name, func(t *testing.T) {
+				t.Parallel()
+				signature := sign(t, private, a)
+				if err := key.Verify(a.name, []byte(input), signature); err != nil {
+					t.Fatal("a good signature:", err)
+				}
+				if err := key.Verify(a.name, []byte(input+"x"), signature); !errors.Is(err, ErrSignature) {
+					t.Errorf("another input: %v", err)
+				}
+				flipped := slices.Clone(signature)
+				flipped[len(flipped)/3] ^= 1
+				for name, bad := range map[string][]byte{
+					"no signature":         nil,
+					"a changed bit":        flipped,
+					"one byte too short":   signature[:len(signature)-1],
+					"one byte too long":    append(slices.Clone(signature), 0),
+					"a zero byte in front": append([]byte{0}, signature...),
+					"all zero":             make([]byte, len(signature)),
+				} {
+					if err := key.Verify(a.name, []byte(input), bad); !errors.Is(err, ErrSignature) {
+						t.Errorf("%s: %v, want ErrSignature", name, err)
+					}
+				}
+				for _, other := range []string{"", "none", "NONE", "HS256", "HS384", "HS512", "rs256", "ES256K", "Ed448"} {
+					if err := key.Verify(other, []byte(input), signature); !errors.Is(err, ErrAlgorithm) {
+						t.Errorf("algorithm %q: %v, want ErrAlgorithm", other, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestVerifyGoesByTheKeysAlgorithm(t *testing.T) {
+	t.Parallel()
+	key := mustKey(t, "k", &rsaKey().PublicKey, "RS256")
+	rs512 := algorithm{name: "RS512", hash: crypto.SHA512}
+	if err := key.Verify("RS512", []byte(input), sign(t, rsaKey(), rs512)); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("a good signature of an algorithm that the key is not for: %v, want ErrAlgorithm", err)
+	}
+	if err := key.Verify("RS256", []byte(input), sign(t, rsaKey(), rs512)); !errors.Is(err, ErrSignature) {
+		t.Errorf("the signature of another hash: %v, want ErrSignature", err)
+	}
+	if err := new(Key).Verify("RS256", []byte(input), nil); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("the zero Key: %v, want ErrAlgorithm", err)
+	}
+}
+
+func TestVerifyDemandsTheSaltOfTheHash(t *testing.T) {
+	t.Parallel()
+	key := mustKey(t, "k", &rsaKey().PublicKey, "")
+	ps256 := algorithm{name: "PS256", hash: crypto.SHA256, pss: true}
+	for _, salt := range []int{1, 31, 33, 64} {
+		if err := key.Verify("PS256", []byte(input), signPSS(t, rsaKey(), ps256, salt)); !errors.Is(err, ErrSignature) {
+			t.Errorf("a salt of %d bytes: %v, want ErrSignature", salt, err)
+		}
+	}
+}
+
+func TestVerifyRefusesECDSAOutOfRange(t *testing.T) {
+	t.Parallel()
+	private := ecKey(t, elliptic.P256())
+	key := mustKey(t, "k", private.Public(), "")
+	r, s, err := ecdsa.Sign(rand.Reader, private, digest(crypto.SHA256, []byte(input)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := private.Params().N
+	zero, highest := new(big.Int), new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
+	der, err := ecdsa.SignASN1(rand.Reader, private, digest(crypto.SHA256, []byte(input)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{
+		"r is zero":              joinRS(private.Curve, zero, s),
+		"s is zero":              joinRS(private.Curve, r, zero),
+		"r is the order":         joinRS(private.Curve, n, s),
+		"s is the order":         joinRS(private.Curve, r, n),
+		"s is the highest value": joinRS(private.Curve, r, highest),
+		"r and s change places":  joinRS(private.Curve, s, r),
+		"DER instead of r‖s":     der,
+	} {
+		if err := key.Verify("ES256", []byte(input), bad); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: %v, want ErrSignature", name, err)
+		}
+	}
+}
+
+// TestVerifyRefusesNonCanonicalEdDSA adds the group's order to S, which a lax
+// verifier takes for the same signature (RFC 8032, section 5.1.7).
+func TestVerifyRefusesNonCanonicalEdDSA(t *testing.T) {
+	t.Parallel()
+	private := edKey(t)
+	key := mustKey(t, "k", private.Public(), "")
+	signature := ed25519.Sign(private, []byte(input))
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := slices.Clone(signature[32:])
+	slices.Reverse(s) // little endian
+	raised := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+	slices.Reverse(raised)
+	if err := key.Verify("EdDSA", []byte(input), append(signature[:32:32], raised...)); !errors.Is(err, ErrSignature) {
+		t.Errorf("S + L: %v, want ErrSignature", err)
+	}
+}
+
+func TestEncodeRSIsDER(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{32, 48, 66} {
+		zero, one, full := make([]byte, size), make([]byte, size), bytes.Repeat([]byte{0xff}, size)
+		one[size-1] = 1
+		high, low := slices.Clone(one), slices.Clone(full)
+		high[0], low[0] = 0x80, 0x7f
+		for _, r := range [][]byte{zero, one, high, low, full} {
+			for _, s := range [][]byte{zero, one, high, low, full} {
+				want, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := encodeRS(r, s); !bytes.Equal(got, want) {
+					t.Errorf("r %x s %x:\n got %x\nwant %x", r, s, got, want)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package token
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
+)
+
+// digest names a token in the cache: the SHA-256 of the whole of it, so that no
+// bearer token is kept and no two tokens share a verdict.
+type digest = [sha256.Size]byte
+
+func digestOf(raw string) digest {
+	return sha256.Sum256(bytesOf(raw))
+}
+
+// A verdict is what a verified token was found to be: everything that does not
+// change while its key lives. What does change, time above all, is judged anew
+// on every hit.
+type verdict struct {
+	digest   digest
+	identity *auth.Identity
+	issuer   *Issuer
+	key      *jwks.Key
+}
+
+// recall judges what time has changed since.
+func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
+	if err := v.issuer.checkTimes(v.identity, now); err != nil {
+		return nil, err
+	}
+	return v.identity, nil
+}
+
+// size is what a verdict costs in memory, roughly and rather too much.
+func (v *verdict) size() int64 {
+	const fixed = int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(auth.Identity{})) + 128
+	size := fixed + int64(len(v.identity.RawClaims))
+	for _, permission := range v.identity.Permissions {
+		size += int64(len(permission)) + int64(unsafe.Sizeof(permission))
+	}
+	return size
+}
+
+// cache remembers verdicts. It is a table of small sets, each slot a pointer of
+// its own: readers load pointers, writers swap them, and nobody ever waits. A
+// verdict has ways places where it can be; when all are taken, the one that
+// expires first makes room, which loses least.
+//
+// It is bounded twice: by its slots, and by the bytes that its verdicts hold.
+type cache struct {
+	sets     []set
+	bytes    atomic.Int64
+	maxBytes int64
+	hand     atomic.Uint64 // the set to take from next when there are too many bytes
+}
+
+const ways = 8
+
+// set holds the verdicts whose digests lead here. A tag is the part of a digest
+// that tells, mostly, without following the pointer, whether it is worth
+// following. Tag and pointer are not changed together; the full digest decides.
+type set struct {
+	tags     [ways]atomic.Uint64
+	verdicts [ways]atomic.Pointer[verdict]
+}
+
+// newCache returns a cache of at most about entries verdicts; nil, which is a
+// cache that keeps nothing, when there is no room for any.
+func newCache(entries int, maxBytes int64) *cache {
+	if entries <= 0 || maxBytes <= 0 {
+		return nil
+	}
+	return &cache{sets: make([]set, (entries+ways-1)/ways), maxBytes: maxBytes}
+}
+
+func (c *cache) at(d *digest) (*set, uint64) {
+	index := binary.LittleEndian.Uint64(d[:8]) % uint64(len(c.sets))
+	return &c.sets[index], binary.LittleEndian.Uint64(d[8:16])
+}
+
+// get returns the verdict on the token, nil when there is none. A verdict whose
+// key has left its key set is gone.
+func (c *cache) get(d *digest) *verdict {
+	if c == nil {
+		return nil
+	}
+	s, tag := c.at(d)
+	for i := range ways {
+		if s.tags[i].Load() != tag {
+			continue
+		}
+		v := s.verdicts[i].Load()
+		if v == nil || v.digest != *d {
+			continue
+		}
+		if !v.key.Live() {
+			c.drop(s, i, v)
+			return nil
+		}
+		return v
+	}
+	return nil
+}
+
+// put remembers a verdict.
+func (c *cache) put(reached verdict, now time.Time) {
+	if c == nil {
+		return
+	}
+	v := &verdict{}
+	*v = reached
+	size := v.size()
+	if size > c.maxBytes {
+		return
+	}
+	s, tag := c.at(&v.digest)
+	slot, previous := s.victim(v, now)
+	if !s.verdicts[slot].CompareAndSwap(previous, v) {
+		return // somebody else was quicker; the token will be verified once more
+	}
+	s.tags[slot].Store(tag)
+	if previous != nil {
+		size -= previous.size()
+	}
+	c.bytes.Add(size)
+	for range len(c.sets) {
+		if c.bytes.Load() <= c.maxBytes {
+			return
+		}
+		c.evict()
+	}
+}
+
+// victim chooses the slot for v: the one that holds the same token, one that
+// holds nothing of worth, or the one whose verdict expires first.
+func (s *set) victim(v *verdict, now time.Time) (int, *verdict) {
+	slot, victim, worthless := 0, s.verdicts[0].Load(), false
+	for i := range ways {
+		held := s.verdicts[i].Load()
+		switch {
+		case held != nil && held.digest == v.digest:
+			return i, held
+		case worthless:
+		case held == nil || !held.identity.ExpiresAt.After(now) || !held.key.Live():
+			slot, victim, worthless = i, held, true
+		case held.identity.ExpiresAt.Before(victim.identity.ExpiresAt):
+			slot, victim = i, held
+		}
+	}
+	return slot, victim
+}
+
+// evict empties the next set in turn.
+func (c *cache) evict() {
+	s := &c.sets[c.hand.Add(1)%uint64(len(c.sets))]
+	for i := range ways {
+		if v := s.verdicts[i].Load(); v != nil {
+			c.drop(s, i, v)
+		}
+	}
+}
+
+func (c *cache) drop(s *set, slot int, v *verdict) {
+	if s.verdicts[slot].CompareAndSwap(v, nil) {
+		c.bytes.Add(-v.size())
+	}
+}

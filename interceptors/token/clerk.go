@@ -1,0 +1,225 @@
+package token
+
+import (
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// The classes of a token that Clerk signs, all with the same key: its header
+// member cat.
+const (
+	clerkSession  = "cl_B7d4PD111AAA"
+	clerkTemplate = "cl_B7d4PD222AAA"
+	clerkMachine  = "cl_B7d4PD333AAA"
+	clerkIgnore   = "cl_I7d4PD111III"
+)
+
+// kindOfClerk tells the classes apart by subject, then type, then cat. Marks
+// that contradict one another make it no kind at all.
+func kindOfClerk(h header, c *claims) auth.Kind {
+	accessToken := h.mediaType() == "at+jwt"
+	subject, _ := c.get("sub").text()
+	machine := strings.HasPrefix(subject, "mch_")
+	switch {
+	case machine && !accessToken && (h.category == "" || h.category == clerkMachine):
+		return auth.KindMachine
+	case machine:
+		return 0
+	case accessToken && h.category == "":
+		return auth.KindOAuth
+	case accessToken:
+		return 0
+	}
+	switch h.category {
+	case "", clerkSession, clerkIgnore:
+		return auth.KindSession
+	case clerkTemplate:
+		return auth.KindTemplate
+	}
+	return 0
+}
+
+func extendClerk(c *claims, id *auth.Identity) {
+	switch v := c.get("v"); v {
+	case "", "1":
+		clerkV1(c, id)
+	case "2":
+		clerkV2(c, id)
+	default:
+		c.invalid("v", "is not a version that is known")
+	}
+	id.FactorAges = clerkFactorAges(c.get("fva"))
+	id.Plans = commaList(c.textOf("pla", c.get("pla")))
+	if strings.HasPrefix(id.Subject, "mch_") {
+		clerkMachineScopes(c, id)
+	}
+	c.pending = c.textOf("sts", c.get("sts")) == "pending"
+}
+
+// clerkV1 reads the claims of version 1, which templates copy too.
+func clerkV1(c *claims, id *auth.Identity) {
+	id.Organization = auth.Organization{
+		ID:   c.textOf("org_id", c.get("org_id")),
+		Slug: c.textOf("org_slug", c.get("org_slug")),
+		Role: prefixOrg(c.textOf("org_role", c.get("org_role"))),
+	}
+	if id.Organization.ID == "" {
+		return // role and permissions mean nothing without an organization
+	}
+	if id.Organization.Role != "" {
+		id.Roles = []string{id.Organization.Role}
+	}
+	id.Permissions = c.texts("org_permissions", c.get("org_permissions"))
+}
+
+// clerkV2 reads the claims of version 2, where permissions are a bit mask over
+// the features.
+func clerkV2(c *claims, id *auth.Identity) {
+	id.Features = commaList(c.textOf("fea", c.get("fea")))
+	for _, feature := range id.Features {
+		if !strings.Contains(feature, ":") {
+			c.invalid("fea", "has a feature without a scope")
+			return
+		}
+	}
+	v := c.get("o")
+	if v == "" {
+		return
+	}
+	var few [8]member
+	o, ok := v.members(few[:0])
+	if !ok {
+		c.invalid("o", "is not an object")
+		return
+	}
+	role := c.textOf("o.rol", o.get("rol"))
+	if role != "" {
+		role = "org:" + role
+		id.Roles = []string{role}
+	}
+	id.Organization = auth.Organization{
+		ID:   c.textOf("o.id", o.get("id")),
+		Slug: c.textOf("o.slg", o.get("slg")),
+		Role: role,
+	}
+	id.Permissions = clerkPermissions(id.Features,
+		c.textOf("o.per", o.get("per")), c.textOf("o.fpm", o.get("fpm")))
+}
+
+// clerkPermissions spells the permissions out. masks holds a decimal number for
+// each feature, of any size; bit j of it grants permission j of that feature.
+// A feature that is not the organization's, or whose mask is no number, grants
+// nothing.
+func clerkPermissions(features []string, permissions, masks string) []string {
+	if permissions == "" {
+		return nil
+	}
+	// All the permissions share one text, in which ends marks where each stops.
+	text, ends := make([]byte, 0, 256), make([]int, 0, 16)
+	i := -1
+	for mask := range strings.SplitSeq(masks, ",") {
+		if i++; i == len(features) {
+			break
+		}
+		scope, feature, _ := strings.Cut(features[i], ":")
+		if (scope != "o" && scope != "ou" && scope != "uo") || !isDigits(mask) {
+			continue
+		}
+		bits := parseMask(mask)
+		j := 0
+		for name := range strings.SplitSeq(permissions, ",") {
+			if bits.has(j) {
+				text = append(append(append(append(text, "org:"...), feature...), ':'), name...)
+				ends = append(ends, len(text))
+			}
+			j++
+		}
+	}
+	return cut(string(text), ends)
+}
+
+// cut returns the pieces of text that end at ends.
+func cut(text string, ends []int) []string {
+	if len(ends) == 0 {
+		return nil
+	}
+	pieces := make([]string, len(ends))
+	start := 0
+	for i, end := range ends {
+		pieces[i], start = text[start:end], end
+	}
+	return pieces
+}
+
+// mask is a decimal number of any size, as bits. One that fits a machine word,
+// as nearly all do, costs no allocation.
+type mask struct {
+	word uint64
+	big  *big.Int
+}
+
+func parseMask(digits string) mask {
+	if word, err := strconv.ParseUint(digits, 10, 64); err == nil {
+		return mask{word: word}
+	}
+	n, _ := new(big.Int).SetString(digits, 10)
+	return mask{big: n}
+}
+
+func (m mask) has(bit int) bool {
+	if m.big != nil {
+		return m.big.Bit(bit) == 1
+	}
+	return bit < 64 && m.word>>bit&1 == 1
+}
+
+// clerkFactorAges reads fva, the minutes since each factor was verified. What
+// is missing or malformed is nil, which never counts as fresh.
+func clerkFactorAges(v value) *auth.FactorAges {
+	const longest = 1 << 30 // minutes; 2000 years
+	var ages [2]int64
+	n, ok := 0, true
+	isList := v.elements(func(e value) bool {
+		minutes, err := strconv.ParseInt(string(e), 10, 64)
+		if err != nil || minutes < -1 || minutes > longest || n == len(ages) {
+			ok = false
+			return false
+		}
+		ages[n] = minutes
+		n++
+		return true
+	})
+	if !isList || !ok || n != len(ages) || ages == [2]int64{-1, -1} {
+		return nil
+	}
+	return &auth.FactorAges{First: factorAge(ages[0]), Second: factorAge(ages[1])}
+}
+
+// clerkMachineScopes reads the scopes of a machine: scopes, else aud.
+func clerkMachineScopes(c *claims, id *auth.Identity) {
+	if v := c.get("scopes"); v != "" {
+		id.Scopes = c.words("scopes", v)
+	} else if id.Scopes == nil {
+		id.Scopes = id.Audience
+	}
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// commaList splits a list of names; an empty string is an empty list.
+func commaList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}

@@ -1,0 +1,130 @@
+package token_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// slowCheck verifies a token in the plainest way the standard library allows,
+// and shares no code with the verifier.
+func slowCheck(raw string, public *rsa.PublicKey) error {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return fmt.Errorf("%d parts", len(parts))
+	}
+	var decoded [3][]byte
+	for i, part := range parts {
+		b, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil {
+			return err
+		}
+		if base64.RawURLEncoding.EncodeToString(b) != part {
+			return fmt.Errorf("part %d is not in canonical form", i)
+		}
+		decoded[i] = b
+	}
+	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	if err := rsa.VerifyPKCS1v15(public, crypto.SHA256, sum[:], decoded[2]); err != nil {
+		return err
+	}
+	var header struct {
+		Alg  string
+		Crit json.RawMessage
+	}
+	if err := json.Unmarshal(decoded[0], &header); err != nil || header.Alg != "RS256" || header.Crit != nil {
+		return fmt.Errorf("header %+v: %v", header, err)
+	}
+	var claims struct {
+		Iss, Sub string
+		Exp      float64
+		Nbf, Iat float64
+	}
+	if err := json.Unmarshal(decoded[1], &claims); err != nil {
+		return err
+	}
+	at := float64(now.Unix())
+	if claims.Iss != issuerURL || claims.Sub == "" || claims.Exp+5 <= at || claims.Nbf > at+5 || claims.Iat > at+5 {
+		return fmt.Errorf("claims %+v", claims)
+	}
+	return nil
+}
+
+// FuzzVerify: whatever the verifier accepts, the slow check accepts too.
+func FuzzVerify(f *testing.F) {
+	issuer := newIssuer()
+	v := newVerifier(f, issuer, nil)
+	public, ok := issuer.Key().Public().(*rsa.PublicKey)
+	if !ok {
+		f.Fatalf("the key is %T", issuer.Key().Public())
+	}
+	good := issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
+	parts := strings.Split(good, ".")
+	for _, seed := range []string{
+		good, good + ".", good + "A", parts[0] + "." + parts[1] + ".", "..", "", good[:len(good)-1], good + "=", " " + good,
+		parts[0] + "\n." + parts[1] + "." + parts[2], parts[2] + "." + parts[1] + "." + parts[0],
+		issuer.SessionV1("user_ada"), issuer.Template("user_ada"), issuer.Machine("mch_1"),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		id, err := v.Verify(t.Context(), raw)
+		if err != nil {
+			if _, ok := auth.ReasonOf(err); !ok || id != nil {
+				t.Fatalf("refused with %v and %v", id, err)
+			}
+			return
+		}
+		if err := slowCheck(raw, public); err != nil {
+			t.Fatalf("accepted %q, which the slow check refuses: %v", raw, err)
+		}
+	})
+}
+
+// FuzzClaims signs whatever payload comes, so that the claims themselves are
+// reached, and holds what is accepted to the slow check.
+func FuzzClaims(f *testing.F) {
+	issuer := newIssuer()
+	v := newVerifier(f, issuer, nil)
+	public, ok := issuer.Key().Public().(*rsa.PublicKey)
+	if !ok {
+		f.Fatalf("the key is %T", issuer.Key().Public())
+	}
+	header := fmt.Appendf(nil, `{"alg":"RS256","kid":%q,"typ":"JWT"}`, issuer.Key().ID())
+	base := fmt.Sprintf(`{"iss":%q,"sub":"user_ada","exp":%d`, issuerURL, now.Unix()+60)
+	for _, seed := range []string{
+		base + `}`, base + `,"aud":"api"}`, base + `,"aud":[1]}`, base + `,"exp":1}`, base + `,"nbf":1e99}`, base + `,"v":2,"o":{}}`,
+		base + `,"v":2,"fea":"o:a","o":{"per":"read","fpm":"1","rol":"admin","id":"org_1"}}`, base + `,"fva":[1,2]}`, base + `,"act":{"sub":"x"}}`,
+		`{}`, `[]`, `{"iss":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if len(payload) == 0 || len(payload) > 4<<10 {
+			return
+		}
+		raw := issuer.Sign(header, payload)
+		id, err := v.Verify(t.Context(), raw)
+		if err != nil {
+			if _, ok := auth.ReasonOf(err); !ok || id != nil {
+				t.Fatalf("refused with %v and %v", id, err)
+			}
+			return
+		}
+		if err := slowCheck(raw, public); err != nil {
+			t.Fatalf("accepted %q, which the slow check refuses: %v", payload, err)
+		}
+		if id.Issuer == "" || id.Subject == "" || id.Kind == 0 || id.ExpiresAt.IsZero() || !bytes.Equal([]byte(id.RawClaims), payload) {
+			t.Fatalf("%q became %+v", payload, id)
+		}
+	})
+}

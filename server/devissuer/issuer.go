@@ -1,0 +1,120 @@
+package devissuer
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// The bounds of a token's lifetime.
+const (
+	MinTTL = time.Second
+	MaxTTL = 24 * time.Hour
+)
+
+// An Issuer is the http.Handler described above. It is safe for concurrent use.
+type Issuer struct {
+	tokens   *authtest.Issuer
+	mux      *http.ServeMux
+	sessions map[string]string // the session of each persona, for as long as the process lives
+}
+
+// New returns an issuer whose tokens have issuerURL as their iss. It must be
+// what the server that mounts the issuer is reached by: http or https, a
+// loopback host, and nothing behind the port.
+func New(issuerURL string) (*Issuer, error) {
+	u, err := url.Parse(issuerURL)
+	if err != nil {
+		return nil, fmt.Errorf("development issuer: %w", err)
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || !isLoopback(u.Hostname()) ||
+		u.Scheme+"://"+u.Host != issuerURL {
+		return nil, fmt.Errorf("development issuer %q: write it like http://localhost:8080, with a loopback host and nothing behind the port",
+			u.Redacted())
+	}
+	iss := &Issuer{
+		tokens:   authtest.New(issuerURL),
+		mux:      http.NewServeMux(),
+		sessions: make(map[string]string),
+	}
+	for _, p := range personas() {
+		iss.sessions[p.Name] = "sess_" + rand.Text()
+	}
+	iss.mux.Handle("/.well-known/", iss.tokens)
+	iss.mux.HandleFunc("GET /dev/personas", listPersonas)
+	iss.mux.HandleFunc("POST /dev/token", iss.mintToken)
+	return iss, nil
+}
+
+// ServeHTTP answers as the package comment says, and 403 to whatever does not
+// come from this machine.
+func (iss *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := checkLocal(r); err != nil {
+		writeError(w, http.StatusForbidden, err)
+		return
+	}
+	iss.mux.ServeHTTP(w, r)
+}
+
+func listPersonas(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, Personas())
+}
+
+func (iss *Issuer) mintToken(w http.ResponseWriter, r *http.Request) {
+	ask, status, err := readAsk(w, r)
+	if err != nil {
+		writeError(w, status, err)
+		return
+	}
+	p, err := personaNamed(ask.As)
+	if err != nil {
+		writeError(w, http.StatusNotFound, err)
+		return
+	}
+	ttl, err := ask.ttl(p.ttl)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	token, expires := iss.mint(p, ttl, ask.Claims)
+	writeJSON(w, http.StatusOK, answer{Token: token, ExpiresAt: expires})
+}
+
+// mint signs a token of the persona, with claims merged over its own: null
+// takes a claim away.
+func (iss *Issuer) mint(p persona, ttl time.Duration, claims map[string]json.RawMessage) (token string, expires time.Time) {
+	now := time.Now()
+	edits := slices.Clone(p.edits)
+	edits = append(edits, authtest.IssuedAt(now), authtest.ExpiresIn(ttl))
+	sign := iss.tokens.Machine
+	if !p.machine {
+		sign = iss.tokens.Session
+		edits = append(edits, authtest.With("sid", iss.sessions[p.Name]))
+	}
+	for name, value := range claims {
+		if string(value) == "null" {
+			edits = append(edits, authtest.Without(name))
+		} else {
+			edits = append(edits, authtest.With(name, value))
+		}
+	}
+	return sign(p.subject, edits...), now.Add(ttl).Truncate(time.Second).UTC()
+}
+
+func personaNamed(name string) (persona, error) {
+	var names []string
+	for _, p := range personas() {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return persona{}, fmt.Errorf("unknown persona %q: use one of %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,53 @@
+package devissuer
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Why a request is not answered. The text is also what the caller is told.
+var (
+	errRemote  = errors.New("the development issuer answers only the machine that it runs on")
+	errProxied = errors.New("the development issuer does not answer through a proxy: call it directly")
+	errHost    = errors.New("the development issuer answers only to a loopback name: use localhost, 127.0.0.1 or [::1]")
+	errOrigin  = errors.New("the development issuer answers no web page from elsewhere: open the page on localhost")
+)
+
+// checkLocal refuses whatever does not come from this machine by its own will.
+func checkLocal(r *http.Request) error {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return errRemote
+	}
+	// A tunnel on this machine comes from loopback, and may rewrite Host, but
+	// says for whom it asks.
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if len(r.Header.Values(name)) > 0 {
+			return errProxied
+		}
+	}
+	// A page of attacker.example whose name now resolves to 127.0.0.1 is of one
+	// origin with us as far as its browser knows. The name gives it away.
+	if !isLoopback((&url.URL{Host: r.Host}).Hostname()) {
+		return errHost
+	}
+	for _, origin := range r.Header.Values("Origin") {
+		page, err := url.Parse(origin)
+		if err != nil || !isLoopback(page.Hostname()) {
+			return errOrigin
+		}
+	}
+	return nil
+}
+
+// isLoopback reports whether a host is this machine, whatever a resolver says.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
+}
