@@ -1,0 +1,100 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"text/template"
+
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/server/devissuer"
+)
+
+// A banner is what ostiary dev prints: where it is, and commands that work as
+// they are printed, in another terminal in the same directory.
+type banner struct {
+	program string // as it was started
+	url     string // of the HTTP address
+	grpc    string // host:port of the native one
+	buf     string // how to start buf
+	grpcurl bool   // whether there is grpcurl; buf speaks native gRPC too
+}
+
+// findTools looks for the programs that the commands need.
+func (b *banner) findTools() {
+	installed := func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err == nil
+	}
+	b.grpcurl = installed("grpcurl")
+	b.buf = "buf"
+	if _, err := os.Stat("go.check.mod"); err == nil && !installed("buf") {
+		b.buf = "go tool -modfile=go.check.mod buf" // in this repository, which pins it
+	}
+}
+
+// Mint is the command that prints a token of a persona.
+func (b *banner) Mint(persona string) string {
+	mint := quote(b.program) + " token mint --as " + persona
+	if b.url != defaultServerURL {
+		mint += " --server " + b.url
+	}
+	return mint
+}
+
+func (b *banner) write(w io.Writer) error {
+	var personas []string
+	for _, p := range devissuer.Personas() {
+		personas = append(personas, p.Name)
+	}
+	return bannerTemplate.Execute(w, map[string]any{
+		"Banner":   b,
+		"URL":      b.url,
+		"GRPC":     b.grpc,
+		"Buf":      b.buf,
+		"Grpcurl":  b.grpcurl,
+		"Personas": strings.Join(personas, ", "),
+		"WhoAmI":   identityv1connect.IdentityServiceWhoAmIProcedure,
+	})
+}
+
+var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development on this machine alone
+
+  Connect, gRPC, gRPC-Web  {{.URL}}
+  native gRPC              {{.GRPC}}
+  personas                 {{.Personas}}
+
+Try it from another terminal. With Connect, as ada:
+
+  curl -s -H "Authorization: Bearer $({{.Banner.Mint "ada"}})" \
+    -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
+
+with gRPC-Web, as ben:
+
+  {{.Buf}} curl --protocol grpcweb --http2-prior-knowledge \
+    -H "Authorization: Bearer $({{.Banner.Mint "ben"}})" -d '{}' {{.URL}}{{.WhoAmI}}
+
+and with native gRPC, as robo:
+{{if .Grpcurl}}
+  grpcurl -plaintext -H "Authorization: Bearer $({{.Banner.Mint "robo"}})" {{.GRPC}} ostiary.identity.v1.IdentityService/WhoAmI
+{{else}}
+  {{.Buf}} curl --protocol grpc --http2-prior-knowledge \
+    -H "Authorization: Bearer $({{.Banner.Mint "robo"}})" -d '{}' http://{{.GRPC}}{{.WhoAmI}}
+{{end}}
+The same without the token is refused, 401 with reason TOKEN_MISSING:
+
+  curl -si -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
+
+`))
+
+// quote makes s one word for a shell.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./+,:@", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	const whoAmI = "ostiary.identity.v1.IdentityService/WhoAmI"
+	tests := map[string]struct {
+		banner banner
+		want   []string
+		never  string
+	}{
+		"the default port needs no --server": {
+			banner: banner{program: "./bin/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf"},
+			want: []string{
+				`Bearer $(./bin/ostiary token mint --as ada)"`,
+				"buf curl --protocol grpcweb --http2-prior-knowledge",
+				"http://localhost:8080/" + whoAmI,
+			},
+			never: "--server",
+		},
+		"another port does": {
+			banner: banner{program: "ostiary", url: "http://localhost:8081", grpc: "localhost:9091", buf: "buf"},
+			want:   []string{"$(ostiary token mint --as ada --server http://localhost:8081)", "http://localhost:9091/" + whoAmI},
+		},
+		"grpcurl, where there is one": {
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf", grpcurl: true},
+			want:   []string{"grpcurl -plaintext", "localhost:9090 " + whoAmI},
+			never:  "--protocol grpc --",
+		},
+		"a path with a blank is quoted": {
+			banner: banner{program: "/home/ada l/it's/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf"},
+			want:   []string{`$('/home/ada l/it'\''s/ostiary' token mint --as ada)`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			if err := test.banner.write(&b); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("%s\nwant %s in it", b.String(), want)
+				}
+			}
+			if test.never != "" && strings.Contains(b.String(), test.never) {
+				t.Errorf("%s\nwant no %s in it", b.String(), test.never)
+			}
+		})
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/devissuer"
+)
+
+// devDefaults are those in which ostiary dev differs from ostiary serve.
+func devDefaults() map[string]any {
+	return map[string]any{
+		"http_addr":            "127.0.0.1:8080",
+		"grpc_addr":            "127.0.0.1:9090",
+		"cors_allowed_origins": "http://localhost:3000",
+		"reflection":           "true",
+	}
+}
+
+func newDev() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Serve with a development issuer, to try things without an account",
+		Long: `Serve the same API as "ostiary serve", with a development issuer beside it whose
+tokens are shaped like Clerk's and live for 60 seconds. Reflection is on, and a web
+page on http://localhost:3000 may call. Commands to try are printed at the start.
+
+Anybody on this machine can have an administrator's token from the development
+issuer; nobody else gets an answer from it. It is not for anything but development.`,
+		Example: `  ostiary dev
+  ostiary dev --http-addr 127.0.0.1:8081 --cors-allowed-origins http://localhost:5173`,
+		Args: noArguments,
+	}
+	var settingsOfDev []setting[settings]
+	for _, s := range table() {
+		if s.dev {
+			settingsOfDev = append(settingsOfDev, s)
+		}
+	}
+	addFlags(cmd, settingsOfDev, devDefaults())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		loader := &loader{table: settingsOfDev, defaults: devDefaults(), flags: cmd.Flags(), environ: os.Environ()}
+		s := loader.load()
+		loader.check("http_addr", checkReachable(s.server.HTTPAddr))
+		s.server.Issuers = devIssuers(defaultServerURL) // its port is known only when there is nothing wrong
+		if err := loader.verdict(s.server); err != nil {
+			return err
+		}
+		s.server.Logger = s.logger(cmd.ErrOrStderr())
+		return runDev(cmd, s.server)
+	}
+	return cmd
+}
+
+func runDev(cmd *cobra.Command, config server.Config) error {
+	ctx := cmd.Context()
+	issuerURL, err := addDevIssuer(ctx, &config)
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(ctx, config)
+	if err != nil {
+		return err
+	}
+	for _, addr := range []net.Addr{srv.HTTPAddr(), srv.GRPCAddr()} {
+		if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+			config.Logger.Warn("others can reach this server; its development issuer answers this machine alone", "addr", addr.String())
+		}
+	}
+	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr()))}
+	b.findTools()
+	if err := b.write(cmd.OutOrStdout()); err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	return srv.Run(ctx)
+}
+
+// addDevIssuer binds the HTTP address, whose port is part of the issuer's name,
+// and mounts the issuer there. It returns the issuer's URL.
+func addDevIssuer(ctx context.Context, config *server.Config) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.HTTPAddr)
+	if err != nil {
+		return "", err
+	}
+	url := fmt.Sprintf("http://localhost:%d", port(listener.Addr()))
+	issuer, err := devissuer.New(url)
+	if err != nil {
+		return "", errors.Join(err, listener.Close())
+	}
+	config.HTTPListener = listener
+	config.Issuers = devIssuers(url)
+	config.Routes = map[string]http.Handler{"/.well-known/": issuer, "/dev/": issuer}
+	return url, nil
+}
+
+func devIssuers(url string) []server.Issuer {
+	return []server.Issuer{{
+		URL:              url,
+		AllowAnyAudience: true,
+		Kinds:            []auth.Kind{auth.KindSession, auth.KindMachine},
+	}}
+}
+
+func port(addr net.Addr) int {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.Port
+	}
+	return 0
+}
+
+// checkReachable refuses addresses that nobody reaches as localhost, which is
+// the development issuer's name.
+func checkReachable(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	local := []string{"", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}
+	if err != nil || slices.Contains(local, host) {
+		return nil //nolint:nilerr // the server finds what is no address, and says so better
+	}
+	return fmt.Errorf("%q cannot be reached as localhost, as the development issuer must be; use 127.0.0.1, or no host for every interface", addr)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newDocs prints documentation that is made from the code, so that it cannot
+// disagree with it.
+func newDocs() *cobra.Command {
+	docs := &cobra.Command{Use: "docs", Short: "Print documentation made from the code", Hidden: true, Args: noArguments}
+	docs.AddCommand(&cobra.Command{
+		Use:     "configuration",
+		Short:   "Print docs/configuration.md",
+		Example: "  ostiary docs configuration > docs/configuration.md",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), configurationDoc())
+			return err
+		},
+	})
+	return docs
+}
+
+const configurationIntro = `# Configuration
+
+<!-- Made by "ostiary docs configuration": change cmd/ostiary/settings.go instead. -->
+
+A setting is taken from the first of these that has it:
+
+1. the flag;
+2. the variable of the environment, unless it is empty;
+3. the same variable in a ` + "`.env`" + ` file: the one in the working directory, or that of ` + "`--env-file`" + `;
+4. the key in the YAML file that ` + "`--config`" + ` names;
+5. the default.
+
+Lists are written with commas, and in YAML as lists. Durations look like ` + "`10s`, `5m` or `24h`" + `.
+Everything that is wrong is reported at once, a line each, with exit status 2, and then
+nothing was started.
+`
+
+const issuersIntro = `
+## Several issuers
+
+The settings from ` + "`issuer` to `max_lifetime`" + ` describe one issuer. The YAML file can list more, each
+with the same settings of its own; those above do not reach into the list.
+
+` + "```yaml" + `
+issuers:
+  - url: https://clerk.example.com
+    authorized_parties: [https://app.example.com]
+  - url: https://accounts.example.com
+    profile: oidc
+    audiences: [invoices]
+    accept_kinds: [session, machine]
+` + "```" + `
+
+An issuer must be told for whom its tokens are made, by ` + "`audiences` or `authorized_parties`" + `, or else
+be allowed any by ` + "`allow_any_audience`" + `. Issuers on plain http are for development: they must be on
+loopback, and need not be told, which the log then warns of.
+
+| key | default | meaning |
+|---|---|---|
+`
+
+func configurationDoc() string {
+	var b strings.Builder
+	b.WriteString(configurationIntro)
+	b.WriteString("\n| key | flag | variable | default | meaning |\n|---|---|---|---|---|\n")
+	for _, s := range table() {
+		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s |\n",
+			s.key, s.flag(), strings.Join(s.env, "` `"), code(s.def), s.help)
+	}
+	b.WriteString(issuersIntro)
+	for _, s := range issuerTable() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.key, code(s.def), s.help)
+	}
+	return b.String()
+}
+
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}

@@ -1,0 +1,97 @@
+// Ostiary guards RPC by the rules written in the schema.
+//
+//	ostiary dev                      try it on a laptop, no account needed
+//	ostiary token mint --as ada      a token of the development issuer
+//	ostiary serve                    serve, with the settings of docs/configuration.md
+//
+// What is meant for programs goes to standard output, and nothing else does.
+// The exit status is 0 for success, 2 for wrong usage or settings, before
+// anything was started, and 1 for everything that goes wrong later.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
+	root := newRoot()
+	err := root.ExecuteContext(ctx)
+	report(root.ErrOrStderr(), err)
+	os.Exit(exitStatus(err))
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ostiary",
+		Short: "Authenticate and authorise RPC by the rules in your schema",
+		Long: `Ostiary verifies bearer tokens against their issuer's keys and enforces the rule
+that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
+		Example: `  # a server with a development issuer, and a token to call it with
+  ostiary dev
+  ostiary token mint --as ada
+
+  # the same server with the tokens of your own issuer
+  CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
+	})
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newServe(), newDev(), newToken(), newVersion(), newDocs())
+	return root
+}
+
+// A usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitStatus tells apart what the caller can correct before anything started.
+func exitStatus(err error) int {
+	var usage usageError
+	var wrong *faults
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage), errors.As(err, &wrong):
+		return 2
+	default:
+		return 1
+	}
+}
+
+// report writes the error, one line for each fault.
+func report(w io.Writer, err error) {
+	var wrong *faults
+	switch {
+	case err == nil:
+	case errors.As(err, &wrong):
+		for _, line := range wrong.lines {
+			fmt.Fprintln(w, "ostiary:", line)
+		}
+		fmt.Fprintln(w, "ostiary: nothing was started; every setting is described by: ostiary serve --help")
+	default:
+		fmt.Fprintln(w, "ostiary:", err)
+	}
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command or argument %q; see: %s --help", args[0], cmd.CommandPath())}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ostiary": main})
+}
+
+// TestScripts runs testdata/*.txtar, each a terminal session with the program.
+// Beside the usual commands they have:
+//
+//	exits CODE COMMAND…    runs a command that ends with this exit status
+//	issuer                 starts an issuer that serves nothing but its keys; $ISSUER
+//	sign VAR SUBJECT [CLAIM=VALUE…]   a token of that issuer, in $VAR; ago=DURATION, forged
+//	start COMMAND…         starts a server; $HTTP and $GRPC, server.out and server.err
+//	printed PREFIX FILE    writes the command that the server printed to FILE
+//	stop                   ends the server, which must succeed
+//	call PROTOCOL [TOKEN]  asks who I am, with connect, grpc, grpcweb or native
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[sessionKey{}] = new(session)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"issuer":  startIssuer,
+			"sign":    sign,
+			"start":   startServer,
+			"printed": printed,
+			"stop":    stopServer,
+			"call":    call,
+		},
+	})
+}
+
+// session is what the commands of one script share.
+type session struct {
+	issuer *authtest.Issuer
+	server *process
+}
+
+type sessionKey struct{}
+
+func sessionOf(ts *testscript.TestScript) *session {
+	return ts.Value(sessionKey{}).(*session)
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var status *exec.ExitError
+	got := 0
+	if errors.As(err, &status) {
+		got = status.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d; want %d", got, want)
+	}
+}
+
+func startIssuer(ts *testscript.TestScript, _ bool, _ []string) {
+	keys := http.NewServeMux()
+	server := httptest.NewServer(keys)
+	ts.Defer(server.Close)
+	issuer := authtest.New(server.URL)
+	keys.Handle(authtest.JWKSPath, issuer)
+	sessionOf(ts).issuer = issuer
+	ts.Setenv("ISSUER", server.URL)
+}
+
+func sign(ts *testscript.TestScript, _ bool, args []string) {
+	var edits []authtest.Edit
+	for _, arg := range args[2:] {
+		claim, value, _ := strings.Cut(arg, "=")
+		switch claim {
+		case "ago":
+			ago, err := time.ParseDuration(value)
+			ts.Check(err)
+			edits = append(edits, authtest.IssuedAt(time.Now().Add(-ago)))
+		case "forged":
+			edits = append(edits, authtest.SignedBy(authtest.NewKey("RS256").WithID(sessionOf(ts).issuer.Key().ID())))
+		default:
+			edits = append(edits, authtest.With(claim, value))
+		}
+	}
+	ts.Setenv(args[0], sessionOf(ts).issuer.Session(args[1], edits...))
+}

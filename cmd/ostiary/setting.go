@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A setting is one thing that an operator can set on a T: where its value is
+// found, what it means, and how it is applied.
+type setting[T any] struct {
+	key  string   // in the configuration file
+	env  []string // names in the environment; they mean the same
+	def  string   // the default, as it would be written
+	help string   // one sentence
+	dev  bool     // ostiary dev takes it too
+	kind kind[T]
+}
+
+// flag returns the setting's flag, without the dashes.
+func (s *setting[T]) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
+
+// A kind is the type of a value: its name in help, and how it is put into a T.
+// A value is a string, or from a configuration file whatever YAML made of it.
+type kind[T any] struct {
+	name string
+	set  func(t *T, value any) error
+}
+
+// kindBool is the kind whose flag needs no value.
+const kindBool = "bool"
+
+func text[T any](field func(*T) *string) kind[T] {
+	return kind[T]{"text", func(t *T, value any) (err error) {
+		*field(t), err = asText(value)
+		return err
+	}}
+}
+
+// pem is text whose line ends may be written \n, as in one line of a .env file.
+func pem[T any](field func(*T) *string) kind[T] {
+	return kind[T]{"PEM", func(t *T, value any) error {
+		s, err := asText(value)
+		*field(t) = strings.ReplaceAll(s, `\n`, "\n")
+		return err
+	}}
+}
+
+func list[T any](field func(*T) *[]string) kind[T] {
+	return kind[T]{"list", func(t *T, value any) (err error) {
+		*field(t), err = asList(value)
+		return err
+	}}
+}
+
+func kinds[T any](field func(*T) *[]auth.Kind) kind[T] {
+	return kind[T]{"list", func(t *T, value any) error {
+		names, err := asList(value)
+		if err != nil {
+			return err
+		}
+		accepted := make([]auth.Kind, len(names))
+		for i, name := range names {
+			if accepted[i], err = auth.ParseKind(name); err != nil {
+				return err
+			}
+		}
+		*field(t) = accepted
+		return nil
+	}}
+}
+
+func boolean[T any](set func(t *T, on bool)) kind[T] {
+	return kind[T]{kindBool, func(t *T, value any) error {
+		on, isBool := value.(bool)
+		if !isBool {
+			var err error
+			if on, err = strconv.ParseBool(fmt.Sprint(value)); err != nil {
+				return errors.New("neither true nor false; write one of them")
+			}
+		}
+		set(t, on)
+		return nil
+	}}
+}
+
+// duration is a time of more than none.
+func duration[T any](field func(*T) *time.Duration) kind[T] {
+	return kind[T]{"duration", func(t *T, value any) error {
+		d, err := asDuration(value)
+		if err == nil && d <= 0 {
+			return errors.New("must be more than 0; write a duration such as 10s, 5m or 24h")
+		}
+		*field(t) = d
+		return err
+	}}
+}
+
+// tolerance is a time that can be none, which the field says by a negative one.
+func tolerance[T any](field func(*T) *time.Duration) kind[T] {
+	return kind[T]{"duration", func(t *T, value any) error {
+		d, err := asDuration(value)
+		switch {
+		case err != nil:
+			return err
+		case d < 0:
+			return errors.New("must not be negative; write 0s for none")
+		case d == 0:
+			d = -1
+		}
+		*field(t) = d
+		return nil
+	}}
+}
+
+func choice[T any](field func(*T) *string, choices ...string) kind[T] {
+	return kind[T]{"text", func(t *T, value any) error {
+		s, err := asText(value)
+		if err != nil {
+			return err
+		}
+		for _, c := range choices {
+			if s == c {
+				*field(t) = s
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is not known; use %s", s, strings.Join(choices, " or "))
+	}}
+}
+
+func asText(value any) (string, error) {
+	s, ok := value.(string)
+	if !ok {
+		return "", errors.New("not a text; put it in quotes")
+	}
+	return strings.TrimSpace(s), nil
+}
+
+// asList reads a list of the configuration file, or one text with commas.
+func asList(value any) ([]string, error) {
+	items, ok := value.([]any)
+	if !ok {
+		s, err := asText(value)
+		if err != nil {
+			return nil, errors.New("not a list of texts; write [one, two]")
+		}
+		for _, part := range strings.Split(s, ",") {
+			items = append(items, part)
+		}
+	}
+	var texts []string
+	for _, item := range items {
+		s, err := asText(item)
+		if err != nil {
+			return nil, errors.New("has an entry that is not a text; put it in quotes")
+		}
+		if s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return texts, nil
+}
+
+func asDuration(value any) (time.Duration, error) {
+	s, err := asText(value)
+	if err != nil {
+		return 0, errors.New("not a duration; write one such as 10s, 5m or 24h")
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration; write one such as 10s, 5m or 24h", s)
+	}
+	return d, nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server"
+)
+
+// settings is what the flags, the environment and the files say.
+type settings struct {
+	server         server.Config
+	issuer         server.Issuer // the one that flags and environment describe
+	publishableKey string
+	logFormat      string
+	logLevel       string
+}
+
+// table lists every setting; flags, help, docs/configuration.md and the loading
+// are made from it.
+func table() []setting[settings] {
+	all := []setting[settings]{
+		{
+			key: "http_addr", env: []string{"OSTIARY_HTTP_ADDR"}, def: server.DefaultHTTPAddr, dev: true,
+			help: "Where Connect, gRPC and gRPC-Web are served, host:port; port 0 takes a free one.",
+			kind: text(func(s *settings) *string { return &s.server.HTTPAddr }),
+		},
+		{
+			key: "grpc_addr", env: []string{"OSTIARY_GRPC_ADDR"}, def: server.DefaultGRPCAddr, dev: true,
+			help: "Where the same services are served by native gRPC, which costs less for each call.",
+			kind: text(func(s *settings) *string { return &s.server.GRPCAddr }),
+		},
+		{
+			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
+			help: "File with the certificate chain in PEM, for both addresses. Without it they serve plaintext.",
+			kind: text(func(s *settings) *string { return &s.server.TLSCert }),
+		},
+		{
+			key: "tls_key", env: []string{"OSTIARY_TLS_KEY"},
+			help: "File with the certificate's private key in PEM.",
+			kind: text(func(s *settings) *string { return &s.server.TLSKey }),
+		},
+		{
+			key: "publishable_key", env: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"},
+			help: "Clerk's publishable key; the issuer is read from it where none is given.",
+			kind: text(func(s *settings) *string { return &s.publishableKey }),
+		},
+	}
+	for _, s := range issuerTable() {
+		all = append(all, ofTheOneIssuer(s))
+	}
+	return append(all,
+		setting[settings]{
+			key: "cors_allowed_origins", env: []string{"CORS_ALLOWED_ORIGINS"}, dev: true,
+			help: "Origins of web pages that may call, exactly; https://*.example.com stands for one label. Without any, browsers are told nothing.",
+			kind: list(func(s *settings) *[]string { return &s.server.CORS.AllowedOrigins }),
+		},
+		setting[settings]{
+			key: "cors_allow_credentials", env: []string{"CORS_ALLOW_CREDENTIALS"}, def: "true", dev: true,
+			help: "Whether browsers may send cookies along.",
+			kind: boolean(func(s *settings, on bool) { s.server.CORS.WithoutCredentials = !on }),
+		},
+		setting[settings]{
+			key: "reflection", env: []string{"OSTIARY_REFLECTION"}, def: "false", dev: true,
+			help: "Let anybody read the schema, as buf curl and grpcurl like to.",
+			kind: boolean(func(s *settings, on bool) { s.server.Reflection = on }),
+		},
+		setting[settings]{
+			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
+			help: "How long calls under way may take to finish when the server stops.",
+			kind: duration(func(s *settings) *time.Duration { return &s.server.ShutdownTimeout }),
+		},
+		setting[settings]{
+			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
+			help: "Form of the log on standard error: text or json.",
+			kind: choice(func(s *settings) *string { return &s.logFormat }, "text", "json"),
+		},
+		setting[settings]{
+			key: "log_level", env: []string{"OSTIARY_LOG_LEVEL"}, def: "info", dev: true,
+			help: "What is logged: debug (health checks too), info (every call), warn or error.",
+			kind: choice(func(s *settings) *string { return &s.logLevel }, "debug", "info", "warn", "error"),
+		},
+	)
+}
+
+// ofTheOneIssuer makes a setting of an issuer one of the issuer that flags and
+// environment describe. Its URL is then called issuer.
+func ofTheOneIssuer(s setting[server.Issuer]) setting[settings] {
+	if s.key == "url" {
+		s.key = "issuer"
+	}
+	return setting[settings]{
+		key: s.key, env: s.env, def: s.def, help: s.help,
+		kind: kind[settings]{s.kind.name, func(t *settings, value any) error {
+			return s.kind.set(&t.issuer, value)
+		}},
+	}
+}
+
+// level is never at fault: the table allows only names that slog has.
+func (s *settings) level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.logLevel))
+	return level
+}
+
+// issuerTable lists what can be said of each issuer.
+func issuerTable() []setting[server.Issuer] {
+	return []setting[server.Issuer]{
+		{
+			key: "url", env: []string{"CLERK_JWT_ISSUER"},
+			help: "The exact iss claim of the tokens: https, or http on loopback.",
+			kind: text(func(i *server.Issuer) *string { return &i.URL }),
+		},
+		{
+			key: "profile", env: []string{"OSTIARY_PROFILE"}, def: "clerk",
+			help: "Whose tokens they are like: clerk, or oidc for any other provider.",
+			kind: text(func(i *server.Issuer) *string { return &i.Profile }),
+		},
+		{
+			key: "jwks_url", env: []string{"OSTIARY_JWKS_URL"},
+			help: "Where the keys are. Default: {issuer}/.well-known/jwks.json for clerk, else what discovery says.",
+			kind: text(func(i *server.Issuer) *string { return &i.JWKSURL }),
+		},
+		{
+			key: "jwt_key", env: []string{"CLERK_JWT_KEY"},
+			help: "The one public key in PEM, to verify without any network.",
+			kind: pem(func(i *server.Issuer) *string { return &i.JWTKey }),
+		},
+		{
+			key: "keys_snapshot", env: []string{"OSTIARY_KEYS_SNAPSHOT"},
+			help: "File that keeps the last keys, so that a restart serves while the issuer is away.",
+			kind: text(func(i *server.Issuer) *string { return &i.KeysSnapshot }),
+		},
+		{
+			key: "audiences", env: []string{"CLERK_JWT_AUD"},
+			help: "Values of aud; a token must have one of them.",
+			kind: list(func(i *server.Issuer) *[]string { return &i.Audiences }),
+		},
+		{
+			key: "authorized_parties", env: []string{"CLERK_AUTHORIZED_PARTIES"},
+			help: "Values of azp; a token must have one of them.",
+			kind: list(func(i *server.Issuer) *[]string { return &i.AuthorizedParties }),
+		},
+		{
+			key: "allow_missing_authorized_party", env: []string{"OSTIARY_ALLOW_MISSING_AUTHORIZED_PARTY"}, def: "false",
+			help: "Accept tokens without azp although authorized parties are given.",
+			kind: boolean(func(i *server.Issuer, on bool) { i.AllowMissingAuthorizedParty = on }),
+		},
+		{
+			key: "allow_any_audience", env: []string{"OSTIARY_ALLOW_ANY_AUDIENCE"}, def: "false",
+			help: "Accept tokens made for any service, where neither audiences nor authorized parties are given.",
+			kind: boolean(func(i *server.Issuer, on bool) { i.AllowAnyAudience = on }),
+		},
+		{
+			key: "accept_kinds", env: []string{"OSTIARY_ACCEPT_KINDS"},
+			help: "Accepted kinds of token: session, template, oauth, machine. Default: session; with clerk and audiences template too.",
+			kind: kinds(func(i *server.Issuer) *[]auth.Kind { return &i.Kinds }),
+		},
+		{
+			key: "algorithms", env: []string{"OSTIARY_ALGORITHMS"},
+			help: "Accepted algorithms. Default: RS256 for clerk; RS, PS, ES and EdDSA for oidc.",
+			kind: list(func(i *server.Issuer) *[]string { return &i.Algorithms }),
+		},
+		{
+			key: "skew", env: []string{"OSTIARY_SKEW"}, def: "5s",
+			help: "How far the issuer's clock may be off.",
+			kind: tolerance(func(i *server.Issuer) *time.Duration { return &i.Skew }),
+		},
+		{
+			key: "max_lifetime", env: []string{"OSTIARY_MAX_LIFETIME"}, def: "24h0m0s",
+			help: "Longest accepted time from iat to exp.",
+			kind: duration(func(i *server.Issuer) *time.Duration { return &i.MaxLifetime }),
+		},
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print what was built, from which commit and with which Go",
+		Example: "  ostiary version",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, ok := debug.ReadBuildInfo()
+			if !ok {
+				info = &debug.BuildInfo{}
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine(info))
+			return err
+		},
+	}
+}
+
+// versionLine is one line: ostiary, its version, its commit, its Go.
+func versionLine(info *debug.BuildInfo) string {
+	line := "ostiary " + cmp.Or(info.Main.Version, "(devel)")
+	built := make(map[string]string)
+	for _, s := range info.Settings {
+		built[s.Key] = s.Value
+	}
+	if revision := built["vcs.revision"]; revision != "" {
+		line += " commit " + revision
+		if built["vcs.modified"] == "true" {
+			line += " with changes"
+		}
+	}
+	return line + " " + cmp.Or(info.GoVersion, "go unknown")
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The defaults of Config.
+const (
+	DefaultHTTPAddr        = ":8080"
+	DefaultGRPCAddr        = ":9090"
+	DefaultShutdownTimeout = 10 * time.Second
+)
+
+// Config is everything that a Server is told. Only Issuers must be given; the
+// zero value of everything else is the default that is documented with it.
+type Config struct {
+	// HTTPAddr is where Connect, gRPC and gRPC-Web are served, host:port. Port 0
+	// takes a free one. Default: DefaultHTTPAddr, every interface.
+	HTTPAddr string
+	// GRPCAddr is where the same services are served by grpc-go, which costs
+	// less for each call. Default: DefaultGRPCAddr, every interface.
+	GRPCAddr string
+	// HTTPListener is used instead of HTTPAddr where it is given, by a caller
+	// that must know its port before it can say the rest. New takes it over, and
+	// closes it when it fails.
+	HTTPListener net.Listener
+	// TLSCert and TLSKey are PEM files with a certificate chain and its private
+	// key, for both listeners. Give both or neither. Default: plaintext, which
+	// belongs behind a proxy that ends TLS, or on loopback.
+	TLSCert, TLSKey string
+
+	// Issuers are those whose tokens are accepted. At least one; no two with
+	// the same URL.
+	Issuers []Issuer
+	// CORS says which web pages may call. Default: none.
+	CORS CORS
+	// Reflection lets anybody read the schema. Default: off.
+	Reflection bool
+	// ShutdownTimeout is how long calls under way may take to finish once Run's
+	// context has ended; then they are cut off. Default: DefaultShutdownTimeout.
+	ShutdownTimeout time.Duration
+
+	// Routes are handlers that are served beside the services to everybody,
+	// without a token, by their http.ServeMux pattern. Default: none.
+	Routes map[string]http.Handler
+	// Logger receives one record for each call, and what becomes of the server.
+	// No record holds a token. Default: slog.Default().
+	Logger *slog.Logger
+	// Now is the clock that tokens and keys are judged by. Default: time.Now.
+	Now func() time.Time
+}
+
+// WithDefaults returns the Config with every default filled in.
+func (c Config) WithDefaults() Config {
+	if c.HTTPAddr == "" {
+		c.HTTPAddr = DefaultHTTPAddr
+	}
+	if c.GRPCAddr == "" {
+		c.GRPCAddr = DefaultGRPCAddr
+	}
+	if c.ShutdownTimeout == 0 {
+		c.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

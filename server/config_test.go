@@ -1,0 +1,296 @@
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	good := Issuer{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}
+	with := func(edit func(*Issuer)) Config {
+		issuer := good
+		edit(&issuer)
+		return Config{Issuers: []Issuer{issuer}}
+	}
+	tests := map[string]struct {
+		config Config
+		want   []string // the setting and a piece of the remedy, of each fault
+	}{
+		"a good issuer and nothing else": {Config{Issuers: []Issuer{good}}, nil},
+		"nothing at all":                 {Config{}, []string{"issuer: no issuer is given"}},
+		"addresses that are none": {
+			Config{HTTPAddr: "8080", GRPCAddr: "localhost:grpc", Issuers: []Issuer{good}},
+			[]string{`http_addr: "8080" is not an address`, `grpc_addr: "localhost:grpc" is not an address`},
+		},
+		"one address for both": {
+			Config{HTTPAddr: ":8080", GRPCAddr: ":8080", Issuers: []Issuer{good}},
+			[]string{"grpc_addr: :8080 is `http_addr` already"},
+		},
+		"port 0 for both": {Config{HTTPAddr: ":0", GRPCAddr: ":0", Issuers: []Issuer{good}}, nil},
+		"a certificate without its key": {
+			Config{TLSCert: "cert.pem", Issuers: []Issuer{good}},
+			[]string{"tls_cert: a certificate without its key; set `tls_key`"},
+		},
+		"a key without its certificate": {
+			Config{TLSKey: "key.pem", Issuers: []Issuer{good}},
+			[]string{"tls_cert: missing, though `tls_key` is set"},
+		},
+		"a certificate that is not there": {
+			Config{TLSCert: "no/cert.pem", TLSKey: "no/key.pem", Issuers: []Issuer{good}},
+			[]string{"tls_cert: cannot use the pair"},
+		},
+		"any origin with credentials": {
+			Config{CORS: CORS{AllowedOrigins: []string{"*"}}, Issuers: []Issuer{good}},
+			[]string{"cors_allowed_origins: * with credentials"},
+		},
+		"any origin without credentials": {
+			Config{CORS: CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true}, Issuers: []Issuer{good}}, nil,
+		},
+		"two origins that are none": {
+			Config{CORS: CORS{AllowedOrigins: []string{"null", "app.example.com"}}, Issuers: []Issuer{good}},
+			[]string{`cors_allowed_origins: "null" is not an origin`, `cors_allowed_origins: "app.example.com" is not an origin`},
+		},
+		"a time-out in the past": {
+			Config{ShutdownTimeout: -time.Second, Issuers: []Issuer{good}},
+			[]string{"shutdown_timeout: must not be negative"},
+		},
+		"an issuer that is given twice": {
+			Config{Issuers: []Issuer{good, good}},
+			[]string{"issuers[1].url: https://clerk.example.com is issuers[0] already"},
+		},
+		"two issuers, both wrong": {
+			Config{Issuers: []Issuer{{URL: "clerk.example.com", AllowAnyAudience: true}, {URL: "https://accounts.example.com"}}},
+			[]string{`issuers[0].url: "clerk.example.com" is not a URL`, "issuers[1].audiences: neither `audiences` nor `authorized_parties`"},
+		},
+		"an issuer without a URL": {
+			with(func(i *Issuer) { i.URL = "" }), []string{"issuers[0].url: missing"},
+		},
+		"an issuer on plain http elsewhere": {
+			with(func(i *Issuer) { i.URL = "http://clerk.example.com" }), []string{"issuers[0].url: \"http://clerk.example.com\" is plain http"},
+		},
+		"an issuer whose name begins like this machine's": {
+			with(func(i *Issuer) { i.URL = "http://127.0.0.1.example.com" }), []string{"issuers[0].url: \"http://127.0.0.1.example.com\" is plain http"},
+		},
+		"an issuer on plain http on this machine": {Config{Issuers: []Issuer{{URL: "http://localhost:8080"}}}, nil},
+		"an issuer with a password": {
+			with(func(i *Issuer) { i.URL = "https://me:secret@clerk.example.com" }), []string{"issuers[0].url: has a user"},
+		},
+		"a Clerk issuer with a slash at its end": {
+			with(func(i *Issuer) { i.URL = "https://clerk.example.com/" }), []string{"issuers[0].url: \"https://clerk.example.com/\" ends in a slash"},
+		},
+		"another issuer with a slash at its end": {
+			with(func(i *Issuer) { i.URL, i.Profile = "https://t.auth0.com/", "oidc" }), nil,
+		},
+		"a profile that there is not": {
+			with(func(i *Issuer) { i.Profile = "okta" }), []string{`issuers[0].profile: unknown profile "okta"; use one of clerk, oidc`},
+		},
+		"keys from plain http elsewhere": {
+			with(func(i *Issuer) { i.JWKSURL = "http://keys.example.com" }), []string{"issuers[0].jwks_url: \"http://keys.example.com\" is plain http"},
+		},
+		"a key that is none": {
+			with(func(i *Issuer) { i.JWTKey = "a key" }), []string{"issuers[0].jwt_key: "},
+		},
+		"a key beside an address of keys": {
+			with(func(i *Issuer) {
+				i.JWTKey, i.JWKSURL = string(authtest.New("").PublicPEM()), "https://keys.example.com"
+			}), []string{"issuers[0].jwt_key: given beside `jwks_url`"},
+		},
+		"an algorithm that there is not": {
+			with(func(i *Issuer) { i.Algorithms = []string{"RS256", "HS256"} }), []string{`issuers[0].algorithms: "HS256" is not supported`},
+		},
+		"an empty audience and an empty party": {
+			with(func(i *Issuer) { i.Audiences, i.AuthorizedParties = []string{""}, []string{""} }),
+			[]string{"issuers[0].audiences: an empty entry", "issuers[0].authorized_parties: an empty entry"},
+		},
+		"a lifetime in the past": {
+			with(func(i *Issuer) { i.MaxLifetime = -time.Hour }), []string{"issuers[0].max_lifetime: must not be negative"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			faults := test.config.Faults()
+			if len(faults) != len(test.want) {
+				t.Fatalf("faults %v; want %d", faults, len(test.want))
+			}
+			for _, want := range test.want {
+				if !slices.ContainsFunc(faults, func(f Fault) bool { return strings.HasPrefix(f.String(), want) }) {
+					t.Errorf("faults %v; want one that begins %q", faults, want)
+				}
+			}
+			for _, fault := range faults {
+				if strings.Contains(fault.String(), "secret") {
+					t.Errorf("fault %v shows a password", fault)
+				}
+			}
+		})
+	}
+}
+
+func TestNewStartsNothingOnAFault(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := New(t.Context(), Config{HTTPListener: listener})
+	var wrong *ConfigError
+	if srv != nil || !errors.As(err, &wrong) || len(wrong.Faults) != 1 {
+		t.Fatalf("New: %v, %v; want a ConfigError of one fault", srv, err)
+	}
+	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is still open")
+	}
+}
+
+func TestNewTellsOfAnAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	issuer := authtest.Start(t)
+	for name, config := range map[string]Config{
+		"http_addr": {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0"},
+		"grpc_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String()},
+	} {
+		config.Issuers = []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
+		_, err := New(t.Context(), config)
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s: %v; want that the address is in use", name, err)
+		}
+	}
+}
+
+func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	srv, err := New(t.Context(), Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0",
+		Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(srv.Close(), srv.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnIssuerForDevelopmentIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Issuers[0].AllowAnyAudience = false })
+	if _, err := r.native(t.Context(), t, r.issuer.Session("user_ada")); err != nil {
+		t.Error(err)
+	}
+	if !contains(r.log, "level=WARN", "development alone", r.issuer.URL()) {
+		t.Error("the log does not warn")
+	}
+}
+
+func TestKeysOfAnOIDCIssuerAreDiscovered(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Issuers[0].Profile = "oidc" })
+	if _, err := r.native(t.Context(), t, r.issuer.OIDC("user_ada")); err != nil {
+		t.Error(err)
+	}
+	if r.issuer.Requests(authtest.DiscoveryPath) == 0 {
+		t.Error("nobody asked for the discovery document")
+	}
+}
+
+func TestTLSOnBothListeners(t *testing.T) {
+	t.Parallel()
+	cert, key, roots := selfSigned(t)
+	r := start(t, func(c *Config) { c.TLSCert, c.TLSKey = cert, key })
+	token := r.issuer.Session("user_ada")
+	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		"https://"+r.HTTPAddr().String()+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	bearer(token).set(req.Header)
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.ProtoMajor != 2 {
+		t.Errorf("%s over %s; want 200 over HTTP/2", res.Status, res.Proto)
+	}
+
+	conn := r.grpcConn(t, grpc.WithTransportCredentials(credentials.NewTLS(config)))
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	if _, err := identityv1.NewIdentityServiceClient(conn).WhoAmI(ctx, &identityv1.WhoAmIRequest{}); err != nil {
+		t.Errorf("natively: %v", err)
+	}
+}
+
+// selfSigned writes a certificate for 127.0.0.1 and its key.
+func selfSigned(t *testing.T) (cert, key string, roots *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, label string, der []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	roots.AddCert(parsed)
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", pkcs8), roots
+}

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+)
+
+// browse sends a request as a browser does.
+func (r *running) browse(t *testing.T, method string, header map[string]string) (status int, answer http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.url+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	res, err := httpClient(t, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode, res.Header
+}
+
+func preflight(origin string) map[string]string {
+	return map[string]string{
+		"Origin":                         origin,
+		"Access-Control-Request-Method":  "POST",
+		"Access-Control-Request-Headers": "authorization,connect-protocol-version,content-type",
+	}
+}
+
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) {
+		c.CORS.AllowedOrigins = []string{"https://app.example.com", "https://*.preview.example.com"}
+	})
+	call := func(origin string) map[string]string {
+		return map[string]string{"Origin": origin, "Content-Type": "application/json"}
+	}
+	tests := map[string]struct {
+		method string
+		header map[string]string
+		status int
+		allow  string // Access-Control-Allow-Origin
+	}{
+		"a preflight of an allowed page needs no token":  {http.MethodOptions, preflight("https://app.example.com"), http.StatusNoContent, "https://app.example.com"},
+		"a preflight under the wildcard":                 {http.MethodOptions, preflight("https://pr-7.preview.example.com"), http.StatusNoContent, "https://pr-7.preview.example.com"},
+		"a preflight two labels under the wildcard":      {http.MethodOptions, preflight("https://a.b.preview.example.com"), http.StatusNoContent, ""},
+		"a preflight of another page":                    {http.MethodOptions, preflight("https://evil.example.net"), http.StatusNoContent, ""},
+		"a preflight of a sandboxed page":                {http.MethodOptions, preflight("null"), http.StatusNoContent, ""},
+		"a preflight of the same host and another port":  {http.MethodOptions, preflight("https://app.example.com:8443"), http.StatusNoContent, ""},
+		"OPTIONS that is no preflight reaches no method": {http.MethodOptions, call("https://app.example.com"), http.StatusMethodNotAllowed, "https://app.example.com"},
+		"a refusal of an allowed page":                   {http.MethodPost, call("https://app.example.com"), http.StatusUnauthorized, "https://app.example.com"},
+		"a refusal of another page":                      {http.MethodPost, call("https://evil.example.net"), http.StatusUnauthorized, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, header := r.browse(t, test.method, test.header)
+			if status != test.status {
+				t.Errorf("status %d; want %d", status, test.status)
+			}
+			if got := header.Get("Access-Control-Allow-Origin"); got != test.allow {
+				t.Errorf("Access-Control-Allow-Origin %q; want %q", got, test.allow)
+			}
+			if vary := strings.Join(header.Values("Vary"), ", "); !strings.Contains(vary, "Origin") {
+				t.Errorf("Vary %q; want Origin in it", vary)
+			}
+		})
+	}
+}
+
+func TestCORSTellsThePageWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+
+	_, header := r.browse(t, http.MethodOptions, preflight("https://app.example.com"))
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Headers":     "authorization,connect-protocol-version,content-type",
+		"Access-Control-Allow-Methods":     "POST",
+		"Access-Control-Allow-Credentials": "true",
+		"Access-Control-Max-Age":           "7200",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("preflight: %s %q; want %q", name, got, want)
+		}
+	}
+
+	_, header = r.browse(t, http.MethodPost, map[string]string{"Origin": "https://app.example.com", "Content-Type": "application/json"})
+	exposed := header.Get("Access-Control-Expose-Headers")
+	for _, want := range []string{"Www-Authenticate", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
+		if !strings.Contains(exposed, want) {
+			t.Errorf("Access-Control-Expose-Headers %q; want %s in it", exposed, want)
+		}
+	}
+}
+
+func TestCORSWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS = CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true} })
+	_, header := r.browse(t, http.MethodOptions, preflight("https://anybody.example"))
+	if got := header.Get("Access-Control-Allow-Origin"); got != "https://anybody.example" {
+		t.Errorf("Access-Control-Allow-Origin %q; want the page's own", got)
+	}
+	if got := header.Get("Access-Control-Allow-Credentials"); got != "" {
+		t.Errorf("Access-Control-Allow-Credentials %q; want none", got)
+	}
+}
+
+func TestCORSAnswersNoRequestWithTwoOrigins(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header["Origin"] = []string{"https://app.example.com", "https://evil.example.net"}
+	res, err := httpClient(t, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := res.Header.Values("Access-Control-Allow-Origin"); got != nil {
+		t.Errorf("Access-Control-Allow-Origin %q; want none", got)
+	}
+}
+
+func TestWithoutOriginsThereIsNoCORS(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	status, header := r.browse(t, http.MethodOptions, preflight("https://app.example.com"))
+	if status != http.StatusMethodNotAllowed {
+		t.Errorf("status %d; want %d", status, http.StatusMethodNotAllowed)
+	}
+	for name := range header {
+		if strings.HasPrefix(name, "Access-Control-") || name == "Vary" {
+			t.Errorf("header %s: %q; want no CORS", name, header[name])
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	_ "google.golang.org/grpc/encoding/gzip" // callers may compress, as on the HTTP port
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+)
+
+// newGRPC makes the native listener's server: the same services under the same
+// guard and limits.
+func (s *Server) newGRPC() (*grpc.Server, error) {
+	recoverPanic := recovery.WithRecoveryHandlerContext(s.recoverGRPC)
+	options := []grpc.ServerOption{
+		grpc.StatsHandler(callLog{s.log}),
+		grpc.ChainUnaryInterceptor(
+			recovery.UnaryServerInterceptor(recoverPanic),
+			grpcauth.UnaryServerInterceptor(s.guard),
+		),
+		grpc.ChainStreamInterceptor(
+			recovery.StreamServerInterceptor(recoverPanic),
+			grpcauth.StreamServerInterceptor(s.guard),
+		),
+		grpc.ConnectionTimeout(readHeaderTimeout),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: idleTimeout,
+			Time:              pingAfter,
+			Timeout:           pingTimeout,
+		}),
+		// Clients may ping about as often as we do, also while nothing is under
+		// way; one that pings without pause is sent away.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime:             pingAfter / 2,
+			PermitWithoutStream: true,
+		}),
+	}
+	if s.config.TLSCert != "" {
+		creds, err := credentials.NewServerTLSFromFile(s.config.TLSCert, s.config.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("tls_cert and tls_key: %w", err)
+		}
+		options = append(options, grpc.Creds(creds))
+	}
+	server := grpc.NewServer(options...)
+	// The gate refuses before a request is decoded; the interceptors guard what
+	// does not pass through it, such as reflection.
+	gate := grpcauth.Gate(server, s.guard)
+	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
+	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
+	if s.config.Reflection {
+		reflection.Register(server)
+	}
+	return server, nil
+}

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// readyz returns the status and the body.
+func (r *running) readyz(t *testing.T) (int, readiness) {
+	t.Helper()
+	res, err := httpClient(t, false).Get(r.url + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body readiness
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, body
+}
+
+// health asks on both listeners, which must agree.
+func (r *running) health(t *testing.T, service string) grpc_health_v1.HealthCheckResponse_ServingStatus {
+	t.Helper()
+	overHTTP := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](
+		httpClient(t, true), r.url+"/"+grpchealth.HealthV1ServiceName+"/Check", connect.WithGRPC())
+	res, err := overHTTP.CallUnary(t.Context(), connect.NewRequest(&grpc_health_v1.HealthCheckRequest{Service: service}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	native, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if native.GetStatus() != res.Msg.GetStatus() {
+		t.Errorf("the native listener says %v, the HTTP port %v", native.GetStatus(), res.Msg.GetStatus())
+	}
+	return native.GetStatus()
+}
+
+func TestTheServerIsReadyOnceTheKeysAreThere(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	issuer.Fail(authtest.Status(http.StatusInternalServerError))
+	r := start(t, func(c *Config) { c.Issuers[0].URL = issuer.URL() })
+
+	code, body := r.readyz(t)
+	if code != http.StatusServiceUnavailable || body.Status != "not ready" || body.Issuers[0].Ready || body.Issuers[0].Issuer != issuer.URL() {
+		t.Errorf("before the keys: %d %+v; want 503 and the issuer not ready", code, body)
+	}
+	if got := r.health(t, ""); got != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("before the keys: health %v; want NOT_SERVING", got)
+	}
+	token := issuer.Session("user_ada")
+	for name, call := range r.protocols() {
+		_, err := call(t.Context(), t, token)
+		if reason, ok := reasonOf(err); !ok || reason != auth.KeysUnavailable {
+			t.Errorf("before the keys: %s answers %v; want %v", name, err, auth.KeysUnavailable)
+		}
+	}
+	eventually(t, "the failure is named", func() bool {
+		_, body := r.readyz(t)
+		return body.Issuers[0].LastError != ""
+	})
+
+	issuer.Restore()
+	eventually(t, "the server is ready", func() bool {
+		code, body := r.readyz(t)
+		return code == http.StatusOK && body.Status == "ready" && body.Issuers[0].Ready && body.Issuers[0].Keys == 1
+	})
+	for _, service := range []string{"", identityv1connect.IdentityServiceName} {
+		if got := r.health(t, service); got != grpc_health_v1.HealthCheckResponse_SERVING {
+			t.Errorf("with the keys: health of %q is %v; want SERVING", service, got)
+		}
+	}
+}
+
+func TestAServerWithAKeyOfItsOwnIsReadyAtOnce(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.New("https://clerk.example.com")
+	r := start(t, func(c *Config) {
+		c.Issuers = []Issuer{{URL: issuer.URL(), JWTKey: string(issuer.PublicPEM()), AllowAnyAudience: true}}
+	})
+	if code, body := r.readyz(t); code != http.StatusOK || body.Issuers[0].Keys != 1 {
+		t.Errorf("%d %+v; want 200 and the one key", code, body)
+	}
+	if _, err := r.native(t.Context(), t, issuer.Session("user_ada")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheServerIsLiveWithoutKeys(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Issuers[0].URL = "http://127.0.0.1:1" })
+	res, err := httpClient(t, false).Get(r.url + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("status %d; want 200", res.StatusCode)
+	}
+}
+
+func TestHealthKnowsNoOtherService(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	_, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "acme.Other"})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("%v; want not found", err)
+	}
+}
+
+// reflected lists the services that both listeners tell of.
+func (r *running) reflected(t *testing.T) (overHTTP []protoreflect.FullName, native []string, err error) {
+	t.Helper()
+	stream := grpcreflect.NewClient(httpClient(t, true), r.url, connect.WithGRPC()).NewStream(t.Context())
+	overHTTP, err = stream.ListServices()
+	_, _ = stream.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := grpc_reflection_v1.NewServerReflectionClient(r.grpcConn(t)).ServerReflectionInfo(t.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	err = client.Send(&grpc_reflection_v1.ServerReflectionRequest{
+		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err := client.Recv()
+	_ = client.CloseSend()
+	for _, service := range res.GetListServicesResponse().GetService() {
+		native = append(native, service.GetName())
+	}
+	return overHTTP, native, err
+}
+
+func TestReflectionTellsOfTheServicesWhereItIsOn(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Reflection = true })
+	overHTTP, native, err := r.reflected(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(overHTTP, identityv1connect.IdentityServiceName) || !slices.Contains(native, identityv1connect.IdentityServiceName) {
+		t.Errorf("the HTTP port tells of %v, the native one of %v; want IdentityService on both", overHTTP, native)
+	}
+	old, err := grpc_reflection_v1alpha.NewServerReflectionClient(r.grpcConn(t)).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = old.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{ //nolint:staticcheck // deprecated, and what older tools ask
+		MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_ListServices{},
+	})
+	if _, err := old.Recv(); err != nil {
+		t.Errorf("v1alpha: %v", err)
+	}
+	_ = old.CloseSend()
+}
+
+func TestReflectionIsOffOtherwise(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	if _, _, err := r.reflected(t); connect.CodeOf(err) != connect.CodeUnimplemented {
+		t.Errorf("the HTTP port answers %v; want unimplemented", err)
+	}
+	client, err := grpc_reflection_v1.NewServerReflectionClient(r.grpcConn(t)).ServerReflectionInfo(t.Context())
+	if err == nil {
+		_, err = client.Recv()
+	}
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("the native listener answers %v; want unimplemented", err)
+	}
+}

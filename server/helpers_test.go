@@ -1,0 +1,169 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a server that serves until the test ends.
+type running struct {
+	*Server
+
+	url    string
+	issuer *authtest.Issuer
+	log    *logBuffer
+	stop   func() error // ends it and returns what Run returned
+}
+
+// start serves on free ports with an issuer of its own, after the edits.
+func start(t *testing.T, edits ...func(*Config)) *running {
+	t.Helper()
+	issuer := authtest.Start(t)
+	log := new(logBuffer)
+	config := Config{
+		HTTPAddr: "127.0.0.1:0",
+		GRPCAddr: "127.0.0.1:0",
+		Issuers:  []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+		Logger:   slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, edit := range edits {
+		edit(&config)
+	}
+	srv, err := New(t.Context(), config)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	r := &running{Server: srv, url: "http://" + srv.HTTPAddr().String(), issuer: issuer, log: log}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Run(ctx) }()
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return r
+}
+
+// logBuffer is a log that is read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// httpClient speaks HTTP/1.1, or HTTP/2 without TLS.
+func httpClient(t *testing.T, http2 bool) *http.Client {
+	t.Helper()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	transport := &http.Transport{
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 1 << 20,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// bearer sends a token with each call of a connect client.
+type bearer string
+
+func (b bearer) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		b.set(req.Header())
+		return next(ctx, req)
+	}
+}
+
+func (b bearer) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		conn := next(ctx, spec)
+		b.set(conn.RequestHeader())
+		return conn
+	}
+}
+
+func (b bearer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
+}
+
+func (b bearer) set(header http.Header) {
+	if b != "" {
+		header.Set("Authorization", "Bearer "+string(b))
+	}
+}
+
+// identityClient calls over HTTP/2 without TLS.
+func (r *running) identityClient(t *testing.T, token string, options ...connect.ClientOption) identityv1connect.IdentityServiceClient {
+	t.Helper()
+	options = append(options, connect.WithInterceptors(bearer(token)))
+	return identityv1connect.NewIdentityServiceClient(httpClient(t, true), r.url, options...)
+}
+
+// grpcConn is a connection to the native listener.
+func (r *running) grpcConn(t *testing.T, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
+	conn, err := grpc.NewClient(r.GRPCAddr().String(), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func (r *running) nativeClient(t *testing.T) identityv1.IdentityServiceClient {
+	t.Helper()
+	return identityv1.NewIdentityServiceClient(r.grpcConn(t))
+}
+
+// eventually asks until the answer is yes, and fails the test when it stays no.
+func eventually(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("it never came about that %s", what)
+		}
+	}
+}

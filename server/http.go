@@ -1,0 +1,92 @@
+package server
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+)
+
+// The limits that both listeners keep, so that one caller cannot take the
+// server from the others.
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 32 << 10
+	maxStreams        = 250     // calls at once on one connection
+	maxMessageBytes   = 4 << 20 // of one message, decompressed
+	compressMinBytes  = 1024    // below, compressing costs more than it saves
+
+	pingAfter   = 30 * time.Second // of silence
+	pingTimeout = 15 * time.Second
+)
+
+func (s *Server) newHTTP() (*http.Server, error) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	var config *tls.Config
+	if s.config.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(s.config.TLSCert, s.config.TLSKey)
+		if err != nil {
+			return nil, err
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		protocols.SetHTTP2(true)
+	} else {
+		protocols.SetUnencryptedHTTP2(true)
+	}
+	return &http.Server{
+		Handler:           s.handler(),
+		TLSConfig:         config,
+		Protocols:         protocols,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      pingAfter,
+			PingTimeout:          pingTimeout,
+			WriteByteTimeout:     idleTimeout,
+		},
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}, nil
+}
+
+// handler is everything on the HTTP port, from the outside in: CORS, so that
+// refusals carry its headers too; the log of calls; the routes.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(routeLive, live)
+	mux.HandleFunc(routeReady, s.serveReady)
+	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, s.handlerOptions()...))
+	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions()...))
+	if s.config.Reflection {
+		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)
+		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions()...))
+		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions()...))
+	}
+	for pattern, handler := range s.config.Routes {
+		mux.Handle(pattern, handler)
+	}
+	calls := callLog{s.log}
+	return s.config.CORS.handler(calls.handler(mux), s.log)
+}
+
+// handlerOptions are those of every connect handler. The first interceptor is
+// the outermost: the log sees what recovery makes of a panic.
+func (s *Server) handlerOptions() []connect.HandlerOption {
+	return []connect.HandlerOption{
+		connect.WithInterceptors(noteOutcome{}),
+		connect.WithRecover(s.recoverConnect),
+		connectauth.WithGuard(s.guard),
+		connect.WithReadMaxBytes(maxMessageBytes),
+		connect.WithCompressMinBytes(compressMinBytes),
+	}
+}

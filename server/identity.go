@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// errStopping ends streams when the server stops. Another instance can go on.
+var errStopping = errors.New("the server is stopping; connect again")
+
+// identityService implements IdentityService for both transports. Its rule asks
+// for a token, so there is an identity in every context.
+type identityService struct {
+	now      func() time.Time
+	stopping <-chan struct{}
+}
+
+// WhoAmI implements both the connect and the grpc-go interface.
+func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) (*identityv1.WhoAmIResponse, error) {
+	return &identityv1.WhoAmIResponse{Identity: identityMessage(auth.MustFromContext(ctx))}, nil
+}
+
+// watch sends the caller's identity and waits for its end.
+func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
+	id := auth.MustFromContext(ctx)
+	if err := send(&identityv1.WatchIdentityResponse{Identity: identityMessage(id)}); err != nil {
+		return err
+	}
+	expiry := time.NewTimer(id.ExpiresAt.Sub(s.now()))
+	defer expiry.Stop()
+	select {
+	case <-expiry.C:
+		return auth.NewError(auth.TokenExpired, nil)
+	case <-s.stopping:
+		return errStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// connectIdentity is the service as connect-go wants it.
+type connectIdentity struct{ *identityService }
+
+func (s connectIdentity) WatchIdentity(ctx context.Context, _ *identityv1.WatchIdentityRequest, stream *connect.ServerStream[identityv1.WatchIdentityResponse]) error {
+	err := s.watch(ctx, stream.Send)
+	if errors.Is(err, errStopping) {
+		return connect.NewError(connect.CodeUnavailable, err)
+	}
+	return err
+}
+
+// grpcIdentity is the service as grpc-go wants it. It does not embed
+// Unimplemented…, so that a method that is missing here does not compile.
+type grpcIdentity struct {
+	identityv1.UnsafeIdentityServiceServer
+	*identityService
+}
+
+func (s grpcIdentity) WatchIdentity(_ *identityv1.WatchIdentityRequest, stream grpc.ServerStreamingServer[identityv1.WatchIdentityResponse]) error {
+	err := s.watch(stream.Context(), stream.Send)
+	if errors.Is(err, errStopping) {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return err
+}
+
+func identityMessage(id *auth.Identity) *identityv1.Identity {
+	message := &identityv1.Identity{
+		Issuer:      id.Issuer,
+		Subject:     id.Subject,
+		Kind:        kindMessage(id.Kind),
+		SessionId:   id.SessionID,
+		Roles:       id.Roles,
+		Permissions: id.Permissions,
+		Scopes:      id.Scopes,
+		ExpiresAt:   timestamppb.New(id.ExpiresAt),
+		ClientId:    id.ClientID,
+	}
+	if !id.IssuedAt.IsZero() {
+		message.IssuedAt = timestamppb.New(id.IssuedAt)
+	}
+	if id.Organization != (auth.Organization{}) {
+		message.Organization = &identityv1.Organization{
+			Id:   id.Organization.ID,
+			Slug: id.Organization.Slug,
+			Role: id.Organization.Role,
+		}
+	}
+	if id.Actor != nil {
+		message.Actor = &identityv1.Actor{
+			Issuer:    id.Actor.Issuer,
+			Subject:   id.Actor.Subject,
+			SessionId: id.Actor.SessionID,
+			Type:      id.Actor.Type,
+		}
+	}
+	return message
+}
+
+func kindMessage(kind auth.Kind) identityv1.Kind {
+	switch kind {
+	case auth.KindSession:
+		return identityv1.Kind_KIND_SESSION
+	case auth.KindTemplate:
+		return identityv1.Kind_KIND_TEMPLATE
+	case auth.KindOAuth:
+		return identityv1.Kind_KIND_OAUTH
+	case auth.KindMachine:
+		return identityv1.Kind_KIND_MACHINE
+	default:
+		return identityv1.Kind_KIND_UNSPECIFIED
+	}
+}

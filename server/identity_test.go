@@ -1,0 +1,217 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+)
+
+// whoAmI is the unary call of one protocol.
+type whoAmI func(ctx context.Context, t *testing.T, token string) (*identityv1.WhoAmIResponse, error)
+
+// protocols are all the ways to call.
+func (r *running) protocols() map[string]whoAmI {
+	over := func(http2 bool, options ...connect.ClientOption) whoAmI {
+		return func(ctx context.Context, t *testing.T, token string) (*identityv1.WhoAmIResponse, error) {
+			t.Helper()
+			options := append(options, connect.WithInterceptors(bearer(token)))
+			client := identityv1connect.NewIdentityServiceClient(httpClient(t, http2), r.url, options...)
+			return client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
+		}
+	}
+	return map[string]whoAmI{
+		"Connect over HTTP/1.1":          over(false),
+		"Connect over HTTP/2":            over(true),
+		"Connect with GET":               over(false, connect.WithHTTPGet()),
+		"Connect with JSON and gzip":     over(false, connect.WithProtoJSON(), connect.WithSendGzip()),
+		"gRPC on the HTTP port":          over(true, connect.WithGRPC()),
+		"gRPC-Web over HTTP/1.1":         over(false, connect.WithGRPCWeb()),
+		"native gRPC on the port beside": r.native,
+	}
+}
+
+func (r *running) native(ctx context.Context, t *testing.T, token string) (*identityv1.WhoAmIResponse, error) {
+	t.Helper()
+	if token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	}
+	return r.nativeClient(t).WhoAmI(ctx, &identityv1.WhoAmIRequest{})
+}
+
+// reasonOf reads the reason from either transport's error.
+func reasonOf(err error) (auth.Reason, bool) {
+	if reason, ok := connectauth.ReasonOf(err); ok {
+		return reason, true
+	}
+	return grpcauth.ReasonOf(err)
+}
+
+func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	issued := time.Now().Truncate(time.Second)
+	token := r.issuer.Session("user_ada",
+		authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute),
+		authtest.With("sid", "sess_1"),
+		authtest.With("act", map[string]any{"iss": "https://support.example.com", "sub": "user_support", "sid": "sess_2"}),
+		authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
+	want := &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{
+		Issuer:       r.issuer.URL(),
+		Subject:      "user_ada",
+		Kind:         identityv1.Kind_KIND_SESSION,
+		SessionId:    "sess_1",
+		Organization: &identityv1.Organization{Id: "org_acme", Slug: "acme", Role: "org:admin"},
+		Roles:        []string{"org:admin"},
+		Permissions:  []string{"org:invoices:read"},
+		Actor:        &identityv1.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionId: "sess_2"},
+		IssuedAt:     timestamppb.New(issued),
+		ExpiresAt:    timestamppb.New(issued.Add(time.Minute)),
+	}}
+	for name, call := range r.protocols() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := call(t.Context(), t, token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !proto.Equal(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
+			}
+		})
+	}
+}
+
+func TestACallWithoutATokenIsRefusedOnEveryProtocol(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for name, call := range r.protocols() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := call(t.Context(), t, "")
+			if reason, ok := reasonOf(err); !ok || reason != auth.TokenMissing {
+				t.Errorf("%v; want %v", err, auth.TokenMissing)
+			}
+		})
+	}
+}
+
+// watching is an open WatchIdentity stream of either transport.
+type watching interface {
+	next() (*identityv1.WatchIdentityResponse, error)
+}
+
+type connectWatch struct {
+	*connect.ServerStreamForClient[identityv1.WatchIdentityResponse]
+}
+
+func (w connectWatch) next() (*identityv1.WatchIdentityResponse, error) {
+	if !w.Receive() {
+		return nil, errors.Join(w.Err(), w.Close())
+	}
+	return w.Msg(), nil
+}
+
+type nativeWatch struct {
+	receive func() (*identityv1.WatchIdentityResponse, error)
+}
+
+func (w nativeWatch) next() (*identityv1.WatchIdentityResponse, error) { return w.receive() }
+
+// watch opens the stream on every transport and reads the first message.
+func (r *running) watch(t *testing.T, token string) map[string]watching {
+	t.Helper()
+	streams := make(map[string]watching)
+	for name, options := range map[string][]connect.ClientOption{
+		"Connect": nil, "gRPC": {connect.WithGRPC()}, "gRPC-Web": {connect.WithGRPCWeb()},
+	} {
+		stream, err := r.identityClient(t, token, options...).WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams[name] = connectWatch{stream}
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	stream, err := r.nativeClient(t).WatchIdentity(ctx, &identityv1.WatchIdentityRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams["native gRPC"] = nativeWatch{stream.Recv}
+	for name, stream := range streams {
+		first, err := stream.next()
+		if err != nil || first.GetIdentity().GetSubject() != "user_ada" {
+			t.Fatalf("%s: first message %v, error %v; want user_ada", name, first, err)
+		}
+	}
+	return streams
+}
+
+func TestAWatchEndsWhenTheTokenExpires(t *testing.T) {
+	t.Parallel()
+	// The server's clock stands where 300 ms are left of the token.
+	issued := time.Now().Truncate(time.Second)
+	now := issued.Add(time.Minute - 300*time.Millisecond)
+	r := start(t, func(c *Config) { c.Now = func() time.Time { return now } })
+	token := r.issuer.Session("user_ada", authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute))
+	for name, stream := range r.watch(t, token) {
+		_, err := stream.next()
+		if reason, ok := reasonOf(err); !ok || reason != auth.TokenExpired {
+			t.Errorf("%s ended with %v; want %v", name, err, auth.TokenExpired)
+		}
+	}
+}
+
+func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	streams := r.watch(t, r.issuer.Session("user_ada"))
+	began := time.Now()
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v; want nil", err)
+	}
+	if took := time.Since(began); took > DefaultShutdownTimeout/2 {
+		t.Errorf("stopping took %s with nothing but watches open", took)
+	}
+	for name, stream := range streams {
+		_, err := stream.next()
+		code := connect.CodeOf(err)
+		if s, ok := status.FromError(err); ok && s.Code() == codes.Unavailable {
+			code = connect.CodeUnavailable
+		}
+		if code != connect.CodeUnavailable || errors.Is(err, io.EOF) {
+			t.Errorf("%s ended with %v; want unavailable", name, err)
+		}
+	}
+}
+
+func TestAWatchThatItsCallerLeavesIsOver(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx, leave := context.WithCancel(t.Context())
+	stream, err := r.identityClient(t, r.issuer.Session("user_ada")).WatchIdentity(ctx, &identityv1.WatchIdentityRequest{})
+	if err != nil || !stream.Receive() {
+		t.Fatalf("no first message: %v", errors.Join(err, stream.Err()))
+	}
+	leave()
+	if stream.Receive() || connect.CodeOf(stream.Err()) != connect.CodeCanceled {
+		t.Errorf("ended with %v; want canceled", stream.Err())
+	}
+	eventually(t, "the log has the call", func() bool {
+		return contains(r.log, "WatchIdentity", "code=canceled")
+	})
+}

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+)
+
+// TagRPC, and the methods below it, implement stats.Handler: grpc-go tells it
+// of every call, those that no interceptor sees among them.
+func (l callLog) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	rec := &record{protocol: "grpc", start: time.Now()}
+	if p, ok := peer.FromContext(ctx); ok {
+		rec.peer = p.Addr.String()
+	}
+	return context.WithValue(ctx, recordKey{}, rec)
+}
+
+// HandleRPC writes the record at the end of a call.
+func (l callLog) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	end, ok := event.(*stats.End)
+	if rec := recordOf(ctx); ok && rec != nil {
+		rec.code, rec.hasCode = connect.Code(status.Code(end.Error)), true
+		l.write(ctx, rec)
+	}
+}
+
+// TagConn does nothing.
+func (callLog) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn does nothing.
+func (callLog) HandleConn(context.Context, stats.ConnStats) {}

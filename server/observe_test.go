@@ -1,0 +1,166 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// contains reports whether one line of the log has all the parts.
+func contains(log *logBuffer, parts ...string) bool {
+	for line := range strings.Lines(log.String()) {
+		found := true
+		for _, part := range parts {
+			found = found && strings.Contains(line, part)
+		}
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTheLogHasALineForEachCall(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ada := r.issuer.Session("user_ada")
+	expired := r.issuer.Session("user_ada", authtest.IssuedAt(time.Now().Add(-time.Hour)))
+	for _, call := range r.protocols() {
+		_, _ = call(t.Context(), t, ada)
+		_, _ = call(t.Context(), t, expired)
+	}
+	whoAmI := "procedure=" + identityv1connect.IdentityServiceWhoAmIProcedure
+	for _, protocol := range []string{"connect", "grpc", "grpcweb"} {
+		eventually(t, "the log has both calls with "+protocol, func() bool {
+			return contains(r.log, "level=INFO", whoAmI, "protocol="+protocol, "peer=127.0.0.1:", "code=ok", "duration=", "subject=user_ada", "issuer="+r.issuer.URL()) &&
+				contains(r.log, "level=INFO", whoAmI, "protocol="+protocol, "code=unauthenticated", "reason=TOKEN_EXPIRED", `cause="expired `)
+		})
+	}
+}
+
+func TestTheLogTellsWhatBecameOfOddRequests(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ada := r.issuer.Session("user_ada")
+	tests := map[string]struct {
+		path, contentType, body string
+		want                    []string
+	}{
+		"a message that cannot be read":       {identityv1connect.IdentityServiceWhoAmIProcedure, "application/json", "{", []string{"code=unreadable_message", "subject=user_ada"}},
+		"a content type of no protocol":       {identityv1connect.IdentityServiceWhoAmIProcedure, "text/plain", "{}", []string{"protocol=http", "code=http_415"}},
+		"a path that leads nowhere":           {"/secret-path", "application/json", "{}", []string{"procedure=unknown", "code=http_404"}},
+		"a probe of the health, as debugging": {"/grpc.health.v1.Health/Check", "application/json", "{}", []string{"level=DEBUG", "code=ok"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r.post(t, test.path, test.contentType, ada, test.body)
+			eventually(t, "the log has the call", func() bool { return contains(r.log, test.want...) })
+		})
+	}
+	t.Cleanup(func() {
+		if strings.Contains(r.log.String(), "secret-path") {
+			t.Error("the log has the path of a request that nothing was registered for")
+		}
+	})
+}
+
+// post sends a body and throws the answer away.
+func (r *running) post(t *testing.T, path, contentType, token, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	bearer(token).set(req.Header)
+	res, err := httpClient(t, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+}
+
+// The log is what is shown to others when something is wrong.
+func TestNoPartOfATokenIsInTheLog(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	tokens := map[string]string{
+		"good":           r.issuer.Session("user_ada"),
+		"expired":        r.issuer.Session("user_ada", authtest.IssuedAt(time.Now().Add(-time.Hour))),
+		"forged":         r.issuer.Session("user_ada", authtest.SignedBy(authtest.NewKey("RS256").WithID(r.issuer.Key().ID()))),
+		"of a stranger":  r.issuer.Session("user_ada", authtest.With("iss", "https://stranger.example")),
+		"not a token":    "c2VjcmV0LXRoaW5n.bm90LWEtdG9rZW4.YXQtYWxsLXJlYWxseQ",
+		"opaque":         "oat_01234567890123456789",
+		"much too large": strings.Repeat("QUFBQUFB", 1200),
+	}
+	for _, token := range tokens {
+		for _, call := range r.protocols() {
+			_, _ = call(t.Context(), t, token)
+		}
+		r.post(t, "/"+token+"?access_token="+token, "application/json", token, token)
+		r.post(t, identityv1connect.IdentityServiceWhoAmIProcedure, "application/json", token, token)
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+		err := r.grpcConn(t).Invoke(ctx, "/"+token+"/WhoAmI", &identityv1.WhoAmIRequest{}, &identityv1.WhoAmIResponse{})
+		if code := status.Code(err); code != codes.Unimplemented {
+			t.Errorf("an unknown native method answers %v; want %v", code, codes.Unimplemented)
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	log := r.log.String()
+	for name, token := range tokens {
+		for _, part := range strings.Split(token, ".") {
+			// Long enough that it cannot be there by chance, as eyJhbGciOi might.
+			for i := 0; i+24 <= len(part); i += 8 {
+				if strings.Contains(log, part[i:i+24]) {
+					t.Fatalf("the log has %q of the token that is %s", part[i:i+24], name)
+				}
+			}
+		}
+	}
+}
+
+func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ada := r.issuer.Session("user_ada")
+	eventually(t, "the keys are there", r.ready)
+	r.identity.now = func() time.Time { panic("the clock stands still") }
+
+	stream, err := r.identityClient(t, ada).WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
+	if err != nil || !stream.Receive() || stream.Receive() {
+		t.Fatalf("%v, %v; want one message", err, stream.Err())
+	}
+	if err := stream.Err(); !strings.Contains(err.Error(), "internal: "+errPanic.Error()) || strings.Contains(err.Error(), "clock") {
+		t.Errorf("Connect ended with %v; want %v and nothing of the panic", err, errPanic)
+	}
+
+	ctx := metadata.AppendToOutgoingContext(context.WithoutCancel(t.Context()), "authorization", "Bearer "+ada)
+	native, err := r.nativeClient(t).WatchIdentity(ctx, &identityv1.WatchIdentityRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := native.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := native.Recv(); status.Code(err) != codes.Internal || status.Convert(err).Message() != errPanic.Error() {
+		t.Errorf("native gRPC ended with %v; want %v", err, errPanic)
+	}
+	eventually(t, "the log has the panic and both calls", func() bool {
+		return contains(r.log, "level=ERROR", `panic="the clock stands still"`, "observe_test.go") &&
+			contains(r.log, "level=ERROR", "WatchIdentity", "protocol=connect", "code=internal") &&
+			contains(r.log, "level=ERROR", "WatchIdentity", "protocol=grpc", "code=internal")
+	})
+}

@@ -1,0 +1,195 @@
+// Package server is ostiary's own server: the services under one guard, on a
+// port for Connect, gRPC and gRPC-Web, and on another for native gRPC.
+//
+//	srv, err := server.New(ctx, server.Config{Issuers: []server.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}})
+//	log.Println("serving on", srv.HTTPAddr(), "and", srv.GRPCAddr())
+//	err = srv.Run(ctx) // until ctx ends
+//
+// [New] is the only assembly: the command runs what it returns, and so do the
+// tests, on port 0.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A Server listens from the moment it is made and serves while Run runs. Make
+// one with [New]; its methods may be called from any goroutine.
+type Server struct {
+	config Config
+	log    *slog.Logger
+	keys   []keySource
+	guard  *auth.Guard
+
+	identity *identityService
+	health   *healthService
+
+	httpListener, grpcListener net.Listener
+	http                       *http.Server
+	grpc                       *grpc.Server
+
+	stopping chan struct{} // closed when the server begins to stop
+	stop     func()        // closes stopping, once
+	close    func() error
+}
+
+// New checks the whole Config, begins to fetch keys and binds both listeners,
+// so that the addresses are known and connections queue until Run. The context
+// bounds New alone.
+//
+// Where the Config is at fault nothing is started, and the error is a
+// *[ConfigError]. Other errors are the machine's, such as an address that is in
+// use.
+//
+// A Server that is not run must be closed.
+func New(ctx context.Context, config Config) (*Server, error) {
+	if faults := config.Faults(); len(faults) > 0 {
+		if config.HTTPListener != nil {
+			_ = config.HTTPListener.Close() // the faults are what the caller can mend
+		}
+		return nil, &ConfigError{Faults: faults}
+	}
+	config = config.WithDefaults()
+	s := &Server{
+		config:       config,
+		log:          config.Logger,
+		httpListener: config.HTTPListener,
+		stopping:     make(chan struct{}),
+	}
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.close = sync.OnceValue(s.release)
+	if err := s.assemble(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) assemble(ctx context.Context) error {
+	if err := s.buildGuard(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
+		return err
+	}
+	s.identity = &identityService{now: s.config.Now, stopping: s.stopping}
+	s.health = &healthService{services: services(), ready: s.ready}
+	var err error
+	if s.http, err = s.newHTTP(); err != nil {
+		return err
+	}
+	if s.grpc, err = s.newGRPC(); err != nil { //nolint:contextcheck // each call has its own
+		return err
+	}
+	return s.listen(ctx)
+}
+
+func (s *Server) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
+	if s.httpListener == nil {
+		if s.httpListener, err = lc.Listen(ctx, "tcp", s.config.HTTPAddr); err != nil {
+			return fmt.Errorf("http_addr: %w", err)
+		}
+	}
+	if s.grpcListener, err = lc.Listen(ctx, "tcp", s.config.GRPCAddr); err != nil {
+		return fmt.Errorf("grpc_addr: %w", err)
+	}
+	return nil
+}
+
+// HTTPAddr returns the address of the listener for Connect, gRPC and gRPC-Web.
+func (s *Server) HTTPAddr() net.Addr { return s.httpListener.Addr() }
+
+// GRPCAddr returns the address of the listener for native gRPC.
+func (s *Server) GRPCAddr() net.Addr { return s.grpcListener.Addr() }
+
+// Run serves until ctx ends, then stops: streams are ended, calls under way may
+// finish for as long as Config.ShutdownTimeout, and everything is closed. It
+// returns nil then, and an error when a listener fails. It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	s.log.Info("serving", "http", s.HTTPAddr().String(), "grpc", s.GRPCAddr().String(), "tls", s.config.TLSCert != "")
+	group, ended := errgroup.WithContext(ctx)
+	group.Go(s.serveHTTP)
+	group.Go(s.serveGRPC)
+	group.Go(func() error {
+		<-ended.Done()
+		s.shutdown(context.WithoutCancel(ended))
+		return nil
+	})
+	return errors.Join(group.Wait(), s.Close())
+}
+
+func (s *Server) serveHTTP() error {
+	serve := s.http.Serve
+	if s.config.TLSCert != "" {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(s.httpListener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) serveGRPC() error {
+	if err := s.grpc.Serve(s.grpcListener); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// shutdown ends what never ends by itself, waits for the rest within its time,
+// and cuts off what is left.
+func (s *Server) shutdown(ctx context.Context) {
+	s.log.Info("stopping", "timeout", s.config.ShutdownTimeout)
+	s.stop()
+	ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownTimeout)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.grpc.GracefulStop()
+	}()
+	err := s.http.Shutdown(ctx)
+	select {
+	case <-drained:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.log.Warn("cutting off calls that are still under way", "remedy", "raise shutdown_timeout if they need longer")
+		_ = s.http.Close()
+		s.grpc.Stop()
+	}
+	<-drained
+}
+
+// Close releases the listeners and the keys of a Server that was not run. It
+// may be called again, and after Run, to no effect.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) release() error {
+	s.stop()
+	var errs []error
+	for _, listener := range []net.Listener{s.httpListener, s.grpcListener} {
+		if listener == nil {
+			continue
+		}
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	for _, source := range s.keys {
+		if source.remote != nil {
+			errs = append(errs, source.remote.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
