@@ -107,7 +107,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			with(func(i *Issuer) { i.URL, i.Profile = "https://t.auth0.com/", "oidc" }), nil,
 		},
 		"a profile that there is not": {
-			with(func(i *Issuer) { i.Profile = "okta" }), []string{`issuers[0].profile: unknown profile "okta"; use one of clerk, oidc`},
+			with(func(i *Issuer) { i.Profile = "okta" }), []string{`issuers[0].profile: unknown profile "okta": use one of clerk, oidc`},
 		},
 		"keys from plain http elsewhere": {
 			with(func(i *Issuer) { i.JWKSURL = "http://keys.example.com" }), []string{"issuers[0].jwks_url: \"http://keys.example.com\" is plain http"},

@@ -48,15 +48,15 @@ func TestCORS(t *testing.T) {
 		status int
 		allow  string // Access-Control-Allow-Origin
 	}{
-		"a preflight of an allowed page needs no token":  {http.MethodOptions, preflight("https://app.example.com"), http.StatusNoContent, "https://app.example.com"},
-		"a preflight under the wildcard":                 {http.MethodOptions, preflight("https://pr-7.preview.example.com"), http.StatusNoContent, "https://pr-7.preview.example.com"},
-		"a preflight two labels under the wildcard":      {http.MethodOptions, preflight("https://a.b.preview.example.com"), http.StatusNoContent, ""},
-		"a preflight of another page":                    {http.MethodOptions, preflight("https://evil.example.net"), http.StatusNoContent, ""},
-		"a preflight of a sandboxed page":                {http.MethodOptions, preflight("null"), http.StatusNoContent, ""},
-		"a preflight of the same host and another port":  {http.MethodOptions, preflight("https://app.example.com:8443"), http.StatusNoContent, ""},
-		"OPTIONS that is no preflight reaches no method": {http.MethodOptions, call("https://app.example.com"), http.StatusMethodNotAllowed, "https://app.example.com"},
-		"a refusal of an allowed page":                   {http.MethodPost, call("https://app.example.com"), http.StatusUnauthorized, "https://app.example.com"},
-		"a refusal of another page":                      {http.MethodPost, call("https://evil.example.net"), http.StatusUnauthorized, ""},
+		"a preflight of an allowed page needs no token": {http.MethodOptions, preflight("https://app.example.com"), http.StatusNoContent, "https://app.example.com"},
+		"a preflight under the wildcard":                {http.MethodOptions, preflight("https://pr-7.preview.example.com"), http.StatusNoContent, "https://pr-7.preview.example.com"},
+		"a preflight two labels under the wildcard":     {http.MethodOptions, preflight("https://a.b.preview.example.com"), http.StatusNoContent, ""},
+		"a preflight of another page":                   {http.MethodOptions, preflight("https://evil.example.net"), http.StatusNoContent, ""},
+		"a preflight of a sandboxed page":               {http.MethodOptions, preflight("null"), http.StatusNoContent, ""},
+		"a preflight of the same host and another port": {http.MethodOptions, preflight("https://app.example.com:8443"), http.StatusNoContent, ""},
+		"OPTIONS that is no preflight needs a token":    {http.MethodOptions, call("https://app.example.com"), http.StatusUnauthorized, "https://app.example.com"},
+		"a refusal of an allowed page":                  {http.MethodPost, call("https://app.example.com"), http.StatusUnauthorized, "https://app.example.com"},
+		"a refusal of another page":                     {http.MethodPost, call("https://evil.example.net"), http.StatusUnauthorized, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -134,8 +134,8 @@ func TestWithoutOriginsThereIsNoCORS(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	status, header := r.browse(t, http.MethodOptions, preflight("https://app.example.com"))
-	if status != http.StatusMethodNotAllowed {
-		t.Errorf("status %d; want %d", status, http.StatusMethodNotAllowed)
+	if status != http.StatusUnauthorized {
+		t.Errorf("status %d; want %d", status, http.StatusUnauthorized)
 	}
 	for name := range header {
 		if strings.HasPrefix(name, "Access-Control-") || name == "Vary" {

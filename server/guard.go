@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
@@ -27,7 +28,12 @@ func (s *Server) buildGuard() error {
 	if err != nil {
 		return err
 	}
-	rules, err := policy.New(policy.Services(services()...))
+	rules, err := policy.New(
+		policy.Services(services()...),
+		policy.Procedure(procedureOptions, &policyv1.Rule{
+			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
+		}),
+	)
 	if err != nil {
 		return err
 	}

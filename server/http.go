@@ -12,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
 )
 
 // The limits that both listeners keep, so that one caller cannot take the
@@ -76,7 +77,23 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(pattern, handler)
 	}
 	calls := callLog{s.log}
-	return s.config.CORS.handler(calls.handler(mux), s.log)
+	return s.config.CORS.handler(calls.handler(s.guardOptions(mux)), s.log)
+}
+
+// procedureOptions names the rule of OPTIONS requests.
+const procedureOptions = "OPTIONS"
+
+// guardOptions asks for a token with every OPTIONS request that gets here. A
+// preflight, which cannot have one, does not: CORS has answered it.
+func (s *Server) guardOptions(next http.Handler) http.Handler {
+	guarded := httpauth.Protect(s.guard, procedureOptions, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			guarded.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // handlerOptions are those of every connect handler. The first interceptor is

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,8 +21,8 @@ type Issuer struct {
 	// URL is the exact iss claim. https, or http on a loopback address.
 	// Required.
 	URL string
-	// Profile says where the issuer's tokens keep what: clerk or oidc. Default:
-	// clerk.
+	// Profile says where the issuer's tokens keep what: clerk, oidc, or another
+	// name of token.ProfileNamed. Default: clerk.
 	Profile string
 	// JWKSURL is where the issuer's keys are. Default: with profile clerk
 	// {URL}/.well-known/jwks.json, otherwise what discovery says (OpenID Connect
@@ -61,20 +62,8 @@ type Issuer struct {
 	MaxLifetime time.Duration
 }
 
-func profiles() []token.Profile { return []token.Profile{token.Clerk(), token.OIDC()} }
-
 func (i *Issuer) profile() (token.Profile, error) {
-	if i.Profile == "" {
-		return token.Clerk(), nil
-	}
-	var names []string
-	for _, p := range profiles() {
-		if p.Name == i.Profile {
-			return p, nil
-		}
-		names = append(names, p.Name)
-	}
-	return token.Profile{}, fmt.Errorf("unknown profile %q; use one of %s", i.Profile, strings.Join(names, ", "))
+	return token.ProfileNamed(cmp.Or(i.Profile, token.Clerk().Name))
 }
 
 // faults returns what is wrong, with settings relative to the issuer.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -115,7 +117,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "profile", env: []string{"OSTIARY_PROFILE"}, def: "clerk",
-			help: "Whose tokens they are like: clerk, or oidc for any other provider.",
+			help: "Whose tokens they are like: " + profileNames() + ", or oidc for any other provider.",
 			kind: text(func(i *server.Issuer) *string { return &i.Profile }),
 		},
 		{
@@ -160,7 +162,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "algorithms", env: []string{"OSTIARY_ALGORITHMS"},
-			help: "Accepted algorithms. Default: RS256 for clerk; RS, PS, ES and EdDSA for oidc.",
+			help: "Accepted algorithms, such as RS256. Default: the profile's own.",
 			kind: list(func(i *server.Issuer) *[]string { return &i.Algorithms }),
 		},
 		{
@@ -174,4 +176,15 @@ func issuerTable() []setting[server.Issuer] {
 			kind: duration(func(i *server.Issuer) *time.Duration { return &i.MaxLifetime }),
 		},
 	}
+}
+
+// profileNames lists the providers that have a profile of their own.
+func profileNames() string {
+	var names []string
+	for _, profile := range token.Profiles() {
+		if profile.Name != token.OIDC().Name {
+			names = append(names, profile.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
