@@ -87,7 +87,7 @@ func (i *Issuer) normalize() error {
 	if i.Profile.Name == "" {
 		i.Profile = OIDC()
 	}
-	i.Profile = i.Profile.forAudiences(i.Audiences)
+	i.Profile.expand(i.Audiences)
 	if len(i.Audiences) == 0 && len(i.AuthorizedParties) == 0 && !i.AllowAnyAudience {
 		fault("give Audiences or AuthorizedParties, or set AllowAnyAudience to accept tokens made for any service")
 	}

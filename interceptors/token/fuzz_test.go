@@ -41,8 +41,11 @@ func slowCheck(raw string, public *rsa.PublicKey) error {
 		Alg  string
 		Crit json.RawMessage
 	}
-	if err := json.Unmarshal(decoded[0], &header); err != nil || header.Alg != "RS256" || header.Crit != nil {
-		return fmt.Errorf("header %+v: %v", header, err)
+	if err := json.Unmarshal(decoded[0], &header); err != nil {
+		return err
+	}
+	if header.Alg != "RS256" || header.Crit != nil {
+		return fmt.Errorf("header %+v", header)
 	}
 	var claims struct {
 		Iss, Sub string

@@ -41,9 +41,9 @@ type Profile struct {
 	extend func(c *claims, id *auth.Identity)
 }
 
-// forAudiences returns a copy of the profile in which a path that goes through
-// [AnyAudience] is replaced by one for each audience.
-func (p Profile) forAudiences(audiences []string) Profile {
+// expand replaces each path that goes through [AnyAudience] by one for each
+// audience.
+func (p *Profile) expand(audiences []string) {
 	for _, paths := range []*[]Path{&p.Roles, &p.Permissions} {
 		var out []Path
 		for _, path := range *paths {
@@ -60,7 +60,6 @@ func (p Profile) forAudiences(audiences []string) Profile {
 		}
 		*paths = out
 	}
-	return p
 }
 
 // kind tells the kind of a token, zero when it is none that is ever accepted.
