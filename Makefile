@@ -41,6 +41,18 @@ test: ## Run all tests, in random order, under the race detector
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -shuffle=on $(ARGS) $(PKGS)
 
+# The seeds of every fuzz target are part of make test; this goes on from them.
+FUZZTIME ?= 10s
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME=10s each
+	@grep -rl --include='*_test.go' '^func Fuzz' interceptors server cmd | xargs -n 1 dirname | sort -u | while read -r dir; do \
+		grep -ho '^func Fuzz[A-Za-z]*' "$$dir"/*_test.go | sed 's/^func //' | while read -r target; do \
+			echo "fuzz $$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$dir"; \
+		done; \
+	done
+
 .PHONY: generate
 generate: ## Write gen/ from proto/, and docs/configuration.md from the code
 	$(BUF) generate
@@ -61,7 +73,7 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) run ./...
 
 .PHONY: check
-check: lint check-generated check-modules check-vulnerabilities ## All that must hold before a merge, but the tests
+check: lint check-generated check-modules check-bench check-vulnerabilities ## All that must hold before a merge, but the tests
 
 # Generates beside the work tree and compares, so uncommitted work is no obstacle.
 .PHONY: check-generated
@@ -106,6 +118,20 @@ check-vulnerabilities:
 breaking: AGAINST ?= main
 breaking: ## Tell what in proto/ breaks callers, compared with AGAINST=main
 	$(BUF) breaking --against '.git#ref=$(AGAINST)'
+
+# With ARGS, such as ARGS=-quick or ARGS='-run cold', it only prints.
+.PHONY: bench
+bench: ## Measure against other libraries, and write docs/benchmarks.md
+	cd bench && $(GO) run . $(or $(ARGS),-out ../docs/benchmarks.md)
+
+# That the comparison still builds, and that everybody in it verifies; what it
+# measures is nobody's pass or failure.
+.PHONY: check-bench
+check-bench:
+	cd bench; \
+	$(GO) mod tidy -diff || { echo "bench/go.mod is out of date: run 'go mod tidy' in bench/" >&2; exit 1; }; \
+	$(GO) vet ./...; \
+	$(GO) test ./...
 
 .PHONY: build
 build: ## Build bin/ostiary
