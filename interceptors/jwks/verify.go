@@ -28,16 +28,16 @@ func (k *Key) Verify(algorithm string, signingInput, signature []byte) error {
 }
 
 func (k *Key) verify(a algorithm, input, signature []byte) bool {
+	var buffer [sha512.Size]byte
 	switch public := k.public.(type) {
 	case *rsa.PublicKey:
-		return verifyRSA(public, a, digest(a.hash, input), signature)
+		return verifyRSA(public, a, appendDigest(buffer[:0], a.hash, input), signature)
 	case *ecdsa.PublicKey:
-		return verifyECDSA(public, digest(a.hash, input), signature)
+		return verifyECDSA(public, appendDigest(buffer[:0], a.hash, input), signature)
 	case ed25519.PublicKey:
 		return ed25519.Verify(public, input, signature)
-	default:
-		return false
 	}
+	return false
 }
 
 // verifyRSA demands for PSS the salt of the hash's own length (RFC 7518, section 3.5).
@@ -60,48 +60,61 @@ func verifyECDSA(public *ecdsa.PublicKey, digest, signature []byte) bool {
 	if len(signature) != 2*size {
 		return false
 	}
-	return ecdsa.VerifyASN1(public, digest, encodeRS(signature[:size], signature[size:]))
+	var buffer [maxSignatureDER]byte
+	return ecdsa.VerifyASN1(public, digest, appendSignature(buffer[:0], signature[:size], signature[size:]))
 }
 
-// encodeRS returns an ECDSA-Sig-Value in DER (RFC 3279, section 2.2.3). With the
-// 66 octets of P-521 it comes to 138 octets, so that no length needs more than
-// one.
-func encodeRS(r, s []byte) []byte {
-	body := make([]byte, 0, len(r)+len(s)+6)
-	body = appendInteger(appendInteger(body, r), s)
-	der := make([]byte, 0, len(body)+3)
+// maxSignatureDER is the longest encoding of a signature, that of P-521: a head
+// of three octets, and two integers of 66 with a head of two each.
+const maxSignatureDER = 3 + 2*(2+66)
+
+// appendSignature appends an ECDSA-Sig-Value in DER (RFC 3279, section 2.2.3).
+func appendSignature(der, r, s []byte) []byte {
+	r, s = trimInteger(r), trimInteger(s)
+	length := integerLen(r) + integerLen(s)
 	der = append(der, 0x30)
-	if len(body) > 127 {
+	if length > 127 {
 		der = append(der, 0x81)
 	}
-	der = append(der, byte(len(body))) //nolint:gosec // at most 138
-	return append(der, body...)
+	der = append(der, byte(length)) //nolint:gosec // at most 136
+	return appendInteger(appendInteger(der, r), s)
 }
 
-// appendInteger appends a non-negative INTEGER: as short as can be, and with a
-// zero octet in front where it would read as negative.
-func appendInteger(der, octets []byte) []byte {
+// trimInteger takes leading zero octets off, down to one octet.
+func trimInteger(octets []byte) []byte {
 	for len(octets) > 1 && octets[0] == 0 {
 		octets = octets[1:]
 	}
+	return octets
+}
+
+// integerLen is the length of the octets as a DER INTEGER, head included. One
+// that would read as negative gets a zero octet in front.
+func integerLen(octets []byte) int {
 	if octets[0] < 0x80 {
-		der = append(der, 0x02, byte(len(octets))) //nolint:gosec // at most 66
-	} else {
-		der = append(der, 0x02, byte(len(octets)+1), 0) //nolint:gosec // at most 67
+		return 2 + len(octets)
+	}
+	return 3 + len(octets)
+}
+
+func appendInteger(der, octets []byte) []byte {
+	der = append(der, 0x02, byte(integerLen(octets)-2)) //nolint:gosec // at most 67
+	if octets[0] >= 0x80 {
+		der = append(der, 0)
 	}
 	return append(der, octets...)
 }
 
-func digest(hash crypto.Hash, input []byte) []byte {
+func appendDigest(dst []byte, hash crypto.Hash, input []byte) []byte {
 	switch hash {
 	case crypto.SHA384:
 		sum := sha512.Sum384(input)
-		return sum[:]
+		return append(dst, sum[:]...)
 	case crypto.SHA512:
 		sum := sha512.Sum512(input)
-		return sum[:]
+		return append(dst, sum[:]...)
 	default:
 		sum := sha256.Sum256(input)
-		return sum[:]
+		return append(dst, sum[:]...)
 	}
 }

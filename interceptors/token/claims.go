@@ -18,7 +18,8 @@ type claims struct {
 	fault   *auth.Error
 	pending bool // the session does not count yet
 
-	some [24]member // what object lies in, mostly
+	some  [24]member // what object lies in, mostly
+	inner [8]member  // what an object inside it lies in, while it is read
 }
 
 // parse makes c the claims of this payload, whatever it held before.
@@ -44,8 +45,7 @@ func (c *claims) find(path Path) value {
 	}
 	v := c.get(path[0])
 	for _, name := range path[1:] {
-		var few [8]member
-		inner, ok := v.members(few[:0])
+		inner, ok := v.members(c.inner[:0])
 		if !ok {
 			return ""
 		}
@@ -125,8 +125,7 @@ func (c *claims) texts(name string, v value) []string {
 // names is texts for a claim that may also be an object, whose member names then
 // are the list.
 func (c *claims) names(name string, v value) []string {
-	var few [8]member
-	members, ok := v.members(few[:0])
+	members, ok := v.members(c.inner[:0])
 	if !ok {
 		return c.texts(name, v)
 	}

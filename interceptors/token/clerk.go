@@ -89,8 +89,7 @@ func clerkV2(c *claims, id *auth.Identity) {
 	if v == "" {
 		return
 	}
-	var few [8]member
-	o, ok := v.members(few[:0])
+	o, ok := v.members(c.inner[:0])
 	if !ok {
 		c.invalid("o", "is not an object")
 		return

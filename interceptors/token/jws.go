@@ -2,7 +2,6 @@ package token
 
 import (
 	"encoding/base64"
-	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -31,7 +30,9 @@ type header struct {
 // base64url without padding, the first a JSON object of a header we accept.
 //
 // Errors: TokenMalformed.
-func parseCompact(raw string) (compact, error) {
+//
+// The members of the header lie in the memory of scratch while they are read.
+func parseCompact(scratch object, raw string) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
@@ -40,23 +41,23 @@ func parseCompact(raw string) (compact, error) {
 		return c, auth.Errorf(auth.TokenMalformed, "not three non-empty parts separated by dots")
 	}
 	// The payload has memory of its own, because it is kept; the rest is not.
-	header, signature := bytesOf(raw[:first]), bytesOf(raw[last+1:])
-	scratch := make([]byte, 0, strictBase64.DecodedLen(len(header))+strictBase64.DecodedLen(len(signature)))
-	headerText, err := decodePart(scratch, header)
+	header, payload, signature := bytesOf(raw[:first]), bytesOf(raw[first+1:last]), bytesOf(raw[last+1:])
+	room := make([]byte, strictBase64.DecodedLen(len(header))+strictBase64.DecodedLen(len(signature)))
+	headerText, err := decodePart(room, header)
 	if err != nil {
 		return c, err
 	}
-	if c.header, err = parseHeader(stringOf(headerText)); err != nil {
+	if c.header, err = parseHeader(scratch, stringOf(headerText)); err != nil {
 		return c, err
 	}
-	if c.signature, err = decodePart(scratch[len(headerText):len(headerText)], signature); err != nil {
+	if c.signature, err = decodePart(room[len(headerText):], signature); err != nil {
 		return c, err
 	}
-	payload, err := decodePart(nil, bytesOf(raw[first+1:last]))
+	claims, err := decodePart(make([]byte, strictBase64.DecodedLen(len(payload))), payload)
 	if err != nil {
 		return c, err
 	}
-	c.payload = stringOf(payload)
+	c.payload = stringOf(claims)
 	c.signingInput = bytesOf(raw[:last])
 	return c, nil
 }
@@ -65,21 +66,19 @@ func parseCompact(raw string) (compact, error) {
 // refuses the line breaks that it would skip.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// decodePart decodes a part of the token into the memory of dst as long as that
-// lasts.
-func decodePart(dst, part []byte) ([]byte, error) {
+// decodePart decodes a part of the token into room, which is large enough.
+func decodePart(room, part []byte) ([]byte, error) {
 	size := strictBase64.DecodedLen(len(part))
-	out := slices.Grow(dst, size)[:size]
+	out := room[:size]
 	if n, err := strictBase64.Decode(out, part); err != nil || n != size || n == 0 {
 		return nil, auth.Errorf(auth.TokenMalformed, "a part is not base64url without padding")
 	}
 	return out, nil
 }
 
-func parseHeader(text string) (header, error) {
+func parseHeader(scratch object, text string) (header, error) {
 	var h header
-	var few [8]member
-	members, err := parseObject(few[:0], text)
+	members, err := parseObject(scratch, text)
 	if err != nil {
 		return h, auth.Errorf(auth.TokenMalformed, "header: %w", err)
 	}

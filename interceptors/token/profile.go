@@ -150,8 +150,7 @@ func actor(c *claims) *auth.Actor {
 	if v == "" {
 		return nil
 	}
-	var few [8]member
-	members, ok := v.members(few[:0])
+	members, ok := v.members(c.inner[:0])
 	if !ok {
 		c.invalid("act", "is not an object")
 		return nil

@@ -93,12 +93,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if hit := v.cache.get(&d); hit != nil {
 		return hit.recall(v.now())
 	}
-	jws, err := parseCompact(raw)
+	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
+	defer v.claims.Put(c)
+	jws, err := parseCompact(c.inner[:0], raw)
 	if err != nil {
 		return nil, err
 	}
-	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
-	defer v.claims.Put(c)
 	if err := c.parse(jws.payload); err != nil {
 		return nil, err
 	}
