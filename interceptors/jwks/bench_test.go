@@ -17,17 +17,17 @@ func BenchmarkVerify(b *testing.B) {
 	rsaPrivate, ecPrivate, edPrivate := rsaKey(), ecKey(b, elliptic.P256()), edKey(b)
 	rsaSignature := sign(b, rsaPrivate, algorithm{hash: hash})
 	edSignature := sign(b, edPrivate, algorithm{})
-	ecSignature, err := ecdsa.SignASN1(rand.Reader, ecPrivate, appendDigest(nil, hash, []byte(input)))
+	ecSignature, err := ecdsa.SignASN1(rand.Reader, ecPrivate, digest(hash, []byte(input)))
 	if err != nil {
 		b.Fatal(err)
 	}
 	edPublic := edPrivate.Public().(ed25519.PublicKey)
 
 	benchVerify(b, "RS256", rsaPrivate, func() bool {
-		return rsa.VerifyPKCS1v15(&rsaPrivate.PublicKey, hash, appendDigest(nil, hash, []byte(input)), rsaSignature) == nil
+		return rsa.VerifyPKCS1v15(&rsaPrivate.PublicKey, hash, digest(hash, []byte(input)), rsaSignature) == nil
 	})
 	benchVerify(b, "ES256", ecPrivate, func() bool {
-		return ecdsa.VerifyASN1(&ecPrivate.PublicKey, appendDigest(nil, hash, []byte(input)), ecSignature)
+		return ecdsa.VerifyASN1(&ecPrivate.PublicKey, digest(hash, []byte(input)), ecSignature)
 	})
 	benchVerify(b, "EdDSA", edPrivate, func() bool {
 		return ed25519.Verify(edPublic, []byte(input), edSignature)

@@ -28,12 +28,11 @@ func (k *Key) Verify(algorithm string, signingInput, signature []byte) error {
 }
 
 func (k *Key) verify(a algorithm, input, signature []byte) bool {
-	var buffer [sha512.Size]byte
 	switch public := k.public.(type) {
 	case *rsa.PublicKey:
-		return verifyRSA(public, a, appendDigest(buffer[:0], a.hash, input), signature)
+		return verifyRSA(public, a, digest(a.hash, input), signature)
 	case *ecdsa.PublicKey:
-		return verifyECDSA(public, appendDigest(buffer[:0], a.hash, input), signature)
+		return verifyECDSA(public, digest(a.hash, input), signature)
 	case ed25519.PublicKey:
 		return ed25519.Verify(public, input, signature)
 	}
@@ -105,16 +104,16 @@ func appendInteger(der, octets []byte) []byte {
 	return append(der, octets...)
 }
 
-func appendDigest(dst []byte, hash crypto.Hash, input []byte) []byte {
+func digest(hash crypto.Hash, input []byte) []byte {
 	switch hash {
 	case crypto.SHA384:
 		sum := sha512.Sum384(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	case crypto.SHA512:
 		sum := sha512.Sum512(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	default:
 		sum := sha256.Sum256(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	}
 }

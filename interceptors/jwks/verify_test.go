@@ -25,13 +25,13 @@ func sign(t testing.TB, private crypto.Signer, a algorithm) []byte {
 		if a.pss {
 			return signPSS(t, private, a, rsa.PSSSaltLengthEqualsHash)
 		}
-		signature, err := rsa.SignPKCS1v15(rand.Reader, private, a.hash, appendDigest(nil, a.hash, []byte(input)))
+		signature, err := rsa.SignPKCS1v15(rand.Reader, private, a.hash, digest(a.hash, []byte(input)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return signature
 	case *ecdsa.PrivateKey:
-		r, s, err := ecdsa.Sign(rand.Reader, private, appendDigest(nil, a.hash, []byte(input)))
+		r, s, err := ecdsa.Sign(rand.Reader, private, digest(a.hash, []byte(input)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func sign(t testing.TB, private crypto.Signer, a algorithm) []byte {
 
 func signPSS(t testing.TB, private *rsa.PrivateKey, a algorithm, salt int) []byte {
 	t.Helper()
-	signature, err := rsa.SignPSS(rand.Reader, private, a.hash, appendDigest(nil, a.hash, []byte(input)), &rsa.PSSOptions{SaltLength: salt})
+	signature, err := rsa.SignPSS(rand.Reader, private, a.hash, digest(a.hash, []byte(input)), &rsa.PSSOptions{SaltLength: salt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,13 +136,13 @@ func TestVerifyRefusesECDSAOutOfRange(t *testing.T) {
 	t.Parallel()
 	private := ecKey(t, elliptic.P256())
 	key := mustKey(t, "k", private.Public(), "")
-	r, s, err := ecdsa.Sign(rand.Reader, private, appendDigest(nil, crypto.SHA256, []byte(input)))
+	r, s, err := ecdsa.Sign(rand.Reader, private, digest(crypto.SHA256, []byte(input)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := private.Params().N
 	zero, highest := new(big.Int), new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
-	der, err := ecdsa.SignASN1(rand.Reader, private, appendDigest(nil, crypto.SHA256, []byte(input)))
+	der, err := ecdsa.SignASN1(rand.Reader, private, digest(crypto.SHA256, []byte(input)))
 	if err != nil {
 		t.Fatal(err)
 	}

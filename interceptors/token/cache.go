@@ -39,7 +39,7 @@ func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 
 // size is what a verdict costs in memory, roughly and rather too much.
 func (v *verdict) size() int64 {
-	const fixed = int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(auth.Identity{})) + 128
+	const fixed = int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(record{})) + 128
 	size := fixed + int64(len(v.identity.RawClaims))
 	for _, permission := range v.identity.Permissions {
 		size += int64(len(permission)) + int64(unsafe.Sizeof(permission))

@@ -20,7 +20,7 @@ const (
 // kindOfClerk tells the classes apart by subject, then type, then cat. Marks
 // that contradict one another make it no kind at all.
 func kindOfClerk(h header, c *claims) auth.Kind {
-	accessToken := h.mediaType() == "at+jwt"
+	accessToken := h.isType("at+jwt")
 	subject, _ := c.get("sub").text()
 	machine := strings.HasPrefix(subject, "mch_")
 	switch {
@@ -42,7 +42,7 @@ func kindOfClerk(h header, c *claims) auth.Kind {
 	return 0
 }
 
-func extendClerk(c *claims, id *auth.Identity) {
+func extendClerk(c *claims, id *record) {
 	switch v := c.get("v"); v {
 	case "", "1":
 		clerkV1(c, id)
@@ -51,7 +51,10 @@ func extendClerk(c *claims, id *auth.Identity) {
 	default:
 		c.invalid("v", "is not a version that is known")
 	}
-	id.FactorAges = clerkFactorAges(c.get("fva"))
+	if ages, ok := clerkFactorAges(c.get("fva")); ok {
+		id.ages = ages
+		id.FactorAges = &id.ages
+	}
 	id.Plans = commaList(c.textOf("pla", c.get("pla")))
 	if strings.HasPrefix(id.Subject, "mch_") {
 		clerkMachineScopes(c, id)
@@ -60,7 +63,7 @@ func extendClerk(c *claims, id *auth.Identity) {
 }
 
 // clerkV1 reads the claims of version 1, which templates copy too.
-func clerkV1(c *claims, id *auth.Identity) {
+func clerkV1(c *claims, id *record) {
 	id.Organization = auth.Organization{
 		ID:   c.textOf("org_id", c.get("org_id")),
 		Slug: c.textOf("org_slug", c.get("org_slug")),
@@ -69,15 +72,13 @@ func clerkV1(c *claims, id *auth.Identity) {
 	if id.Organization.ID == "" {
 		return // role and permissions mean nothing without an organization
 	}
-	if id.Organization.Role != "" {
-		id.Roles = []string{id.Organization.Role}
-	}
+	id.setRole(id.Organization.Role)
 	id.Permissions = c.texts("org_permissions", c.get("org_permissions"))
 }
 
 // clerkV2 reads the claims of version 2, where permissions are a bit mask over
 // the features.
-func clerkV2(c *claims, id *auth.Identity) {
+func clerkV2(c *claims, id *record) {
 	id.Features = commaList(c.textOf("fea", c.get("fea")))
 	for _, feature := range id.Features {
 		if !strings.Contains(feature, ":") {
@@ -97,8 +98,8 @@ func clerkV2(c *claims, id *auth.Identity) {
 	role := c.textOf("o.rol", o.get("rol"))
 	if role != "" {
 		role = "org:" + role
-		id.Roles = []string{role}
 	}
+	id.setRole(role)
 	id.Organization = auth.Organization{
 		ID:   c.textOf("o.id", o.get("id")),
 		Slug: c.textOf("o.slg", o.get("slg")),
@@ -175,30 +176,30 @@ func (m mask) has(bit int) bool {
 	return bit < 64 && m.word>>bit&1 == 1
 }
 
-// clerkFactorAges reads fva, the minutes since each factor was verified. What
-// is missing or malformed is nil, which never counts as fresh.
-func clerkFactorAges(v value) *auth.FactorAges {
+// clerkFactorAges reads fva, the minutes since each factor was verified. It
+// reports false for what is missing or malformed, which never counts as fresh.
+func clerkFactorAges(v value) (auth.FactorAges, bool) {
 	const longest = 1 << 30 // minutes; 2000 years
-	var ages [2]int64
+	var minutes [2]int64
 	n, ok := 0, true
 	isList := v.elements(func(e value) bool {
-		minutes, err := strconv.ParseInt(string(e), 10, 64)
-		if err != nil || minutes < -1 || minutes > longest || n == len(ages) {
+		m, err := strconv.ParseInt(string(e), 10, 64)
+		if err != nil || m < -1 || m > longest || n == len(minutes) {
 			ok = false
 			return false
 		}
-		ages[n] = minutes
+		minutes[n] = m
 		n++
 		return true
 	})
-	if !isList || !ok || n != len(ages) || ages == [2]int64{-1, -1} {
-		return nil
+	if !isList || !ok || n != len(minutes) || minutes == [2]int64{-1, -1} {
+		return auth.FactorAges{}, false
 	}
-	return &auth.FactorAges{First: factorAge(ages[0]), Second: factorAge(ages[1])}
+	return auth.FactorAges{First: factorAge(minutes[0]), Second: factorAge(minutes[1])}, true
 }
 
 // clerkMachineScopes reads the scopes of a machine: scopes, else aud.
-func clerkMachineScopes(c *claims, id *auth.Identity) {
+func clerkMachineScopes(c *claims, id *record) {
 	if v := c.get("scopes"); v != "" {
 		id.Scopes = c.words("scopes", v)
 	} else if id.Scopes == nil {

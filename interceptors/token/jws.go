@@ -112,8 +112,13 @@ func parseHeader(scratch object, text string) (header, error) {
 	return h, nil
 }
 
-// mediaType returns the typ of a header as RFC 7515, section 4.1.9 compares it:
-// in lower case and without the application/ prefix.
-func (h header) mediaType() string {
-	return strings.TrimPrefix(strings.ToLower(h.typ), "application/")
+// isType reports whether typ names the media type, compared as RFC 7515, section
+// 4.1.9 has it: whatever the case, and with application/ or without.
+func (h header) isType(name string) bool {
+	const prefix = "application/"
+	typ := h.typ
+	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) {
+		typ = typ[len(prefix):]
+	}
+	return strings.EqualFold(typ, name)
 }

@@ -38,7 +38,7 @@ type Profile struct {
 	// token's; nil means kindOfOIDC.
 	kindOf func(h header, c *claims) auth.Kind
 	// extend reads what paths cannot say; nil means nothing.
-	extend func(c *claims, id *auth.Identity)
+	extend func(c *claims, id *record)
 }
 
 // expand replaces each path that goes through [AnyAudience] by one for each
@@ -64,9 +64,7 @@ func (p *Profile) expand(audiences []string) {
 
 // kind tells the kind of a token, zero when it is none that is ever accepted.
 func (p *Profile) kind(h header, c *claims) auth.Kind {
-	switch h.mediaType() {
-	case "", "jwt", "at+jwt":
-	default:
+	if h.typ != "" && !h.isType("jwt") && !h.isType("at+jwt") {
 		return 0
 	}
 	if p.kindOf != nil {
@@ -77,7 +75,7 @@ func (p *Profile) kind(h header, c *claims) auth.Kind {
 
 // identity reads everything but issuer and kind. Faults are kept in c.
 func (p *Profile) identity(c *claims) *auth.Identity {
-	id := &auth.Identity{
+	id := &record{Identity: auth.Identity{
 		Subject:         subject(c),
 		TokenID:         c.textOf("jti", c.get("jti")),
 		SessionID:       c.firstText(p.Session),
@@ -93,7 +91,7 @@ func (p *Profile) identity(c *claims) *auth.Identity {
 		IssuedAt:  c.date("iat"),
 		NotBefore: c.date("nbf"),
 		ExpiresAt: c.date("exp"),
-	}
+	}}
 	for _, path := range p.Roles {
 		id.Roles = append(id.Roles, c.names(path[len(path)-1], c.find(path))...)
 	}
@@ -115,7 +113,24 @@ func (p *Profile) identity(c *claims) *auth.Identity {
 	if p.extend != nil {
 		p.extend(c, id)
 	}
-	return id
+	return &id.Identity
+}
+
+// record is an identity and what most identities point to, in one piece of
+// memory.
+type record struct {
+	auth.Identity
+
+	role [1]string
+	ages auth.FactorAges
+}
+
+// setRole makes role the only one, if it is not empty.
+func (r *record) setRole(role string) {
+	if role != "" {
+		r.role[0] = role
+		r.Roles = r.role[:]
+	}
 }
 
 // subject reads sub (RFC 7519, section 4.1.2), which everything hangs on.

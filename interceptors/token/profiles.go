@@ -202,7 +202,7 @@ func kindOfOIDC(h header, c *claims) auth.Kind {
 	switch {
 	case subject != "" && (subject == c.get("client_id") || subject == c.get("azp")):
 		return auth.KindMachine
-	case h.mediaType() == "at+jwt":
+	case h.isType("at+jwt"):
 		return auth.KindOAuth
 	default:
 		return auth.KindSession
