@@ -77,6 +77,15 @@ func (k *kit) goodCases() []testCase {
 	add("a public method with one", public, ada, bearer(k.session()))
 	add("an admin where a role is asked for", adminsOnly, ada, bearer(k.session(authtest.InOrganization("org_acme", "acme", "admin"))))
 	add("a reader where a permission is asked for", readersOnly, ada, bearer(k.session(authtest.InOrganization("org_acme", "acme", "member", "invoices:read"))))
+	add("a user where that kind is asked for", usersOnly, ada, bearer(k.session()))
+	add("a member where an organization is asked for", membersOnly, ada, bearer(k.session(authtest.InOrganization("org_acme", "acme", "member"))))
+	add("one of the features", featureOnly, ada, bearer(k.session(authtest.With("fea", "u:exports"))))
+	add("one of the plans", planOnly, ada, bearer(k.session(authtest.With("pla", "o:enterprise"))))
+	add("both factors verified a while ago", freshOnly, ada, bearer(k.session(authtest.With("fva", []int{9, 0}))))
+	add("a condition on the identity that holds", acmeOnly, ada, bearer(k.session(authtest.InOrganization("org_acme", "acme", "member"))))
+	add("a forged token where that counts as none", lenient, nobody, bearer(k.forged()))
+	add("two tokens where that counts as none", lenient, nobody, header("Authorization", "Bearer x", "Bearer y"))
+	add("a good token where a bad one counts as none", lenient, ada, bearer(k.session()))
 	return cases
 }
 

@@ -6,36 +6,12 @@ import (
 	"testing"
 	"time"
 
-	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
-
-// The services differ by their rule alone.
-const (
-	public        = "PublicService"
-	authenticated = "AuthenticatedService"
-	adminsOnly    = "AdminService"
-	readersOnly   = "ReaderService"
-	scopedOnly    = "ScopedService"
-	unruled       = "UnruledService" // served, but the policy does not know it
-)
-
-var rules = map[string]*policyv1.Rule{
-	public:        {Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}},
-	authenticated: {Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}},
-	adminsOnly:    require(&policyv1.Require{AnyRole: []string{"org:admin", "org:owner"}}),
-	readersOnly:   require(&policyv1.Require{AllPermissions: []string{"org:invoices:read"}}),
-	scopedOnly:    require(&policyv1.Require{AllScopes: []string{"email"}}),
-	unruled:       nil,
-}
-
-func require(r *policyv1.Require) *policyv1.Rule {
-	return &policyv1.Rule{Access: &policyv1.Rule_Require{Require: r}}
-}
 
 // The methods of each service, one for each shape of a call.
 const (
@@ -115,16 +91,7 @@ func (k *kit) guard(t *testing.T) auth.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var options []policy.Option
-	for name, rule := range rules {
-		if rule == nil {
-			continue
-		}
-		for _, method := range []string{unary, get, clientStream, serverStream, bidiStream, plain} {
-			options = append(options, policy.Procedure(procedure(name, method), rule))
-		}
-	}
-	compiled, err := policy.New(options...)
+	compiled, err := policy.New(policy.Files(newSchema(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (s *Server) buildGuard() error {
 	}
 	rules, err := policy.New(
 		policy.Services(services()...),
-		policy.Procedure(procedureOptions, &policyv1.Rule{
+		policy.Override(procedureOptions, &policyv1.Rule{
 			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
 		}),
 	)

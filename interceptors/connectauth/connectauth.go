@@ -7,7 +7,8 @@
 //
 // A call is refused before a byte of its body is read, so nothing is decoded or
 // decompressed for a stranger. The price is that interceptors do not see the
-// refusal; the Guard's Observer does.
+// refusal; the Guard's Observer does. Only a rule with a condition on the request
+// is decided once a message was decoded, and before the handler has it.
 package connectauth
 
 import (
@@ -36,7 +37,7 @@ func WithGuard(guard *auth.Guard) connect.HandlerOption {
 	}
 	return connect.WithHandlerOptions(
 		connect.WithRequestGate(gate(guard)),
-		connect.WithInterceptors(translator{}),
+		connect.WithInterceptors(&interceptor{guard}),
 	)
 }
 
@@ -48,6 +49,7 @@ func gate(guard *auth.Guard) connect.RequestGateFunc {
 			Stream:    streamType(spec.StreamType),
 			Peer:      peer.Addr,
 			Header:    header,
+			Messages:  true, // by the interceptor
 		})
 		if err != nil {
 			return nil, refuse(auth.AsError(err), peer.Protocol)
@@ -67,25 +69,4 @@ func streamType(t connect.StreamType) auth.StreamType {
 	default:
 		return auth.Unary
 	}
-}
-
-// translator lets handlers refuse: it gives an *auth.Error that a handler
-// returns the form that the gate's refusals have.
-type translator struct{}
-
-func (translator) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		res, err := next(ctx, req)
-		return res, translate(err, req.Peer().Protocol)
-	}
-}
-
-func (translator) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
-	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		return translate(next(ctx, conn), conn.Peer().Protocol)
-	}
-}
-
-func (translator) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
-	return next
 }

@@ -11,19 +11,22 @@ import (
 )
 
 // admit asks the guard about a call, unless it has admitted this very call
-// already: behind a Gate the interceptor sees the call a second time.
-func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (context.Context, error) {
+// already: behind a Gate the interceptor sees the call a second time. Whoever is
+// told that it is the first must give the guard the messages.
+func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (admitted context.Context, first bool, err error) {
 	if a, ok := ctx.Value(askedKey{}).(*asked); ok && a.guard == guard && a.procedure == procedure {
-		return ctx, nil
+		return ctx, false, nil
 	}
 	a := &asked{Context: ctx, guard: guard, procedure: procedure}
-	return guard.Admit(a, auth.Call{
+	admitted, err = guard.Admit(a, auth.Call{
 		Procedure: procedure,
 		Protocol:  "grpc",
 		Stream:    stream,
 		Peer:      peerAddr(ctx),
 		Header:    a,
+		Messages:  true,
 	})
+	return admitted, true, err
 }
 
 // asked is the context of a call that the guard was asked about; only that of

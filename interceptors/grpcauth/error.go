@@ -58,7 +58,7 @@ func holds(err error, refusal *auth.Error) bool {
 
 // refuse returns the error that grpc-go sends for a refusal, and sets the
 // challenge in the call's trailer.
-func refuse(ctx context.Context, refusal *auth.Error) error {
+func refuse(ctx context.Context, refusal *auth.Error) *statusError {
 	if challenge := refusal.Challenge(); challenge != "" {
 		// It fails only where there is no call to answer, as in a test that
 		// calls the interceptor by itself.

@@ -59,11 +59,27 @@ func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
 // the request and calls the interceptors after.
 func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandler {
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		ctx, err := admit(ctx, g.guard, procedure, auth.Unary)
+		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
 		if err != nil {
 			return nil, refuse(ctx, auth.AsError(err))
 		}
+		if first {
+			decode = g.checked(ctx, decode)
+		}
 		res, err := next(impl, ctx, decode, interceptor)
 		return res, translate(ctx, err)
+	}
+}
+
+// checked decodes a request and has the guard decide about it.
+func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) error {
+	return func(message any) error {
+		if err := decode(message); err != nil {
+			return err
+		}
+		if err := g.guard.CheckMessage(ctx, message); err != nil {
+			return refuse(ctx, auth.AsError(err))
+		}
+		return nil
 	}
 }

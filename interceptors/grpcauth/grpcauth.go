@@ -35,7 +35,10 @@ import (
 func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 	guard = orClosed(guard)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		ctx, err := admit(ctx, guard, info.FullMethod, auth.Unary)
+		ctx, first, err := admit(ctx, guard, info.FullMethod, auth.Unary)
+		if err == nil && first {
+			err = guard.CheckMessage(ctx, req)
+		}
 		if err != nil {
 			return nil, refuse(ctx, auth.AsError(err))
 		}
@@ -45,16 +48,25 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 }
 
 // StreamServerInterceptor asks the Guard about each streaming call, before a
-// message of it is read. Otherwise it is as [UnaryServerInterceptor].
+// message of it is read. A message that the rule refuses ends the stream,
+// whatever the handler makes of it. Otherwise it is as [UnaryServerInterceptor].
 func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 	guard = orClosed(guard)
 	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		shape := streamType(info.IsClientStream, info.IsServerStream)
-		ctx, err := admit(stream.Context(), guard, info.FullMethod, shape)
+		ctx, first, err := admit(stream.Context(), guard, info.FullMethod, shape)
 		if err != nil {
 			return refuse(ctx, auth.AsError(err))
 		}
-		return translate(ctx, handler(server, &admittedStream{ServerStream: stream, ctx: ctx}))
+		if !first {
+			return translate(ctx, handler(server, stream))
+		}
+		checked := &checkedStream{ServerStream: stream, ctx: ctx, guard: guard}
+		err = handler(server, checked)
+		if refusal := checked.refusal.Load(); refusal != nil {
+			return refusal
+		}
+		return translate(ctx, err)
 	}
 }
 
@@ -78,12 +90,3 @@ func streamType(client, server bool) auth.StreamType {
 		return auth.Unary
 	}
 }
-
-// admittedStream is a stream whose context carries the identity.
-type admittedStream struct {
-	grpc.ServerStream
-
-	ctx context.Context
-}
-
-func (s *admittedStream) Context() context.Context { return s.ctx }

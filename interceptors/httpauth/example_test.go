@@ -31,7 +31,7 @@ func newMux(issuer string, keys jwks.Set) (*http.ServeMux, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := policy.New(policy.Procedure(export, &policyv1.Rule{Access: &policyv1.Rule_Require{
+	rules, err := policy.New(policy.Override(export, &policyv1.Rule{Access: &policyv1.Rule_Require{
 		Require: &policyv1.Require{AllPermissions: []string{"org:invoices:read"}},
 	}}))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 // compact is a JWS in compact serialisation (RFC 7515, section 3.1), taken
 // apart and not yet believed.
 type compact struct {
+	rawHeader    string
 	header       header
 	payload      string // the JSON text
 	signingInput []byte
@@ -29,10 +30,11 @@ type header struct {
 // parseCompact takes the token apart: exactly three non-empty parts of
 // base64url without padding, the first a JSON object of a header we accept.
 //
-// Errors: TokenMalformed.
+// The members of the header lie in the memory of scratch while they are read;
+// a header that is the known one is not read again.
 //
-// The members of the header lie in the memory of scratch while they are read.
-func parseCompact(scratch object, raw string) (compact, error) {
+// Errors: TokenMalformed.
+func parseCompact(scratch object, raw string, known *knownHeader) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
@@ -40,37 +42,45 @@ func parseCompact(scratch object, raw string) (compact, error) {
 		strings.IndexByte(raw[first+1:last], '.') >= 0 {
 		return c, auth.Errorf(auth.TokenMalformed, "not three non-empty parts separated by dots")
 	}
-	// The payload has memory of its own, because it is kept; the rest is not.
-	header, payload, signature := bytesOf(raw[:first]), bytesOf(raw[first+1:last]), bytesOf(raw[last+1:])
-	room := make([]byte, strictBase64.DecodedLen(len(header))+strictBase64.DecodedLen(len(signature)))
-	headerText, err := decodePart(room, header)
+	c.rawHeader = raw[:first]
+	if known != nil && known.raw == c.rawHeader {
+		c.header = known.header
+	} else {
+		text, err := decodePart(c.rawHeader)
+		if err != nil {
+			return c, err
+		}
+		if c.header, err = parseHeader(scratch, stringOf(text)); err != nil {
+			return c, err
+		}
+	}
+	payload, err := decodePart(raw[first+1 : last])
 	if err != nil {
 		return c, err
 	}
-	if c.header, err = parseHeader(scratch, stringOf(headerText)); err != nil {
+	c.payload = stringOf(payload)
+	if c.signature, err = decodePart(raw[last+1:]); err != nil {
 		return c, err
 	}
-	if c.signature, err = decodePart(room[len(headerText):], signature); err != nil {
-		return c, err
-	}
-	claims, err := decodePart(make([]byte, strictBase64.DecodedLen(len(payload))), payload)
-	if err != nil {
-		return c, err
-	}
-	c.payload = stringOf(claims)
 	c.signingInput = bytesOf(raw[:last])
 	return c, nil
+}
+
+// knownHeader is the header of a token that was verified. All tokens of one key
+// have the same, to the letter, so that most need not be read.
+type knownHeader struct {
+	raw    string
+	header header
 }
 
 // strictBase64 refuses bits that stray in the last character; decodePart
 // refuses the line breaks that it would skip.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// decodePart decodes a part of the token into room, which is large enough.
-func decodePart(room, part []byte) ([]byte, error) {
+func decodePart(part string) ([]byte, error) {
 	size := strictBase64.DecodedLen(len(part))
-	out := room[:size]
-	if n, err := strictBase64.Decode(out, part); err != nil || n != size || n == 0 {
+	out := make([]byte, size)
+	if n, err := strictBase64.Decode(out, bytesOf(part)); err != nil || n != size || n == 0 {
 		return nil, auth.Errorf(auth.TokenMalformed, "a part is not base64url without padding")
 	}
 	return out, nil

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -20,7 +22,8 @@ type Verifier struct {
 	issuers  map[string]*Issuer
 	maxBytes int
 	cache    *cache
-	claims   sync.Pool // of *claims
+	known    atomic.Pointer[knownHeader] // of the token that was verified last
+	claims   sync.Pool                   // of *claims
 	now      func() time.Time
 }
 
@@ -89,13 +92,17 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if len(raw) > v.maxBytes {
 		return nil, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), v.maxBytes)
 	}
-	d := digestOf(raw)
-	if hit := v.cache.get(&d); hit != nil {
-		return hit.recall(v.now())
+	var d digest
+	if v.cache != nil {
+		d = digestOf(raw)
+		if hit := v.cache.get(&d); hit != nil {
+			return hit.recall(v.now())
+		}
 	}
 	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
 	defer v.claims.Put(c)
-	jws, err := parseCompact(c.inner[:0], raw)
+	known := v.known.Load()
+	jws, err := parseCompact(c.inner[:0], raw, known)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +123,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	if err := key.Verify(jws.header.algorithm, jws.signingInput, jws.signature); err != nil {
 		return nil, refuseKey(err, issuer, jws.header)
+	}
+	if known == nil || known.raw != jws.rawHeader {
+		v.known.Store(&knownHeader{raw: strings.Clone(jws.rawHeader), header: jws.header})
 	}
 	now := v.now()
 	id, err := issuer.judge(jws.header, c, now)

@@ -44,6 +44,183 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kind is the class of a token.
+type Kind int32
+
+const (
+	Kind_KIND_UNSPECIFIED Kind = 0
+	// A user's session.
+	Kind_KIND_SESSION Kind = 1
+	// A user's token made from a template, with no session behind it.
+	Kind_KIND_TEMPLATE Kind = 2
+	// An OAuth 2.0 access token (RFC 9068).
+	Kind_KIND_OAUTH Kind = 3
+	// A machine's token.
+	Kind_KIND_MACHINE Kind = 4
+)
+
+// Enum value maps for Kind.
+var (
+	Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_SESSION",
+		2: "KIND_TEMPLATE",
+		3: "KIND_OAUTH",
+		4: "KIND_MACHINE",
+	}
+	Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_SESSION":     1,
+		"KIND_TEMPLATE":    2,
+		"KIND_OAUTH":       3,
+		"KIND_MACHINE":     4,
+	}
+)
+
+func (x Kind) Enum() *Kind {
+	p := new(Kind)
+	*p = x
+	return p
+}
+
+func (x Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_policy_v1_policy_proto_enumTypes[0].Descriptor()
+}
+
+func (Kind) Type() protoreflect.EnumType {
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[0]
+}
+
+func (x Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Kind.Descriptor instead.
+func (Kind) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{0}
+}
+
+// Preset is a limit and a level that have a name.
+type Reverification_Preset int32
+
+const (
+	Reverification_PRESET_UNSPECIFIED Reverification_Preset = 0
+	// Both factors within 10 minutes: LEVEL_MULTI.
+	Reverification_PRESET_STRICT_MFA Reverification_Preset = 1
+	// The second factor within 10 minutes: LEVEL_SECOND.
+	Reverification_PRESET_STRICT Reverification_Preset = 2
+	// The second factor within an hour: LEVEL_SECOND.
+	Reverification_PRESET_MODERATE Reverification_Preset = 3
+	// The second factor within a day: LEVEL_SECOND.
+	Reverification_PRESET_LAX Reverification_Preset = 4
+)
+
+// Enum value maps for Reverification_Preset.
+var (
+	Reverification_Preset_name = map[int32]string{
+		0: "PRESET_UNSPECIFIED",
+		1: "PRESET_STRICT_MFA",
+		2: "PRESET_STRICT",
+		3: "PRESET_MODERATE",
+		4: "PRESET_LAX",
+	}
+	Reverification_Preset_value = map[string]int32{
+		"PRESET_UNSPECIFIED": 0,
+		"PRESET_STRICT_MFA":  1,
+		"PRESET_STRICT":      2,
+		"PRESET_MODERATE":    3,
+		"PRESET_LAX":         4,
+	}
+)
+
+func (x Reverification_Preset) Enum() *Reverification_Preset {
+	p := new(Reverification_Preset)
+	*p = x
+	return p
+}
+
+func (x Reverification_Preset) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reverification_Preset) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_policy_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (Reverification_Preset) Type() protoreflect.EnumType {
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[1]
+}
+
+func (x Reverification_Preset) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reverification_Preset.Descriptor instead.
+func (Reverification_Preset) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
+}
+
+// Level says which factors must be fresh. Callers that have no second factor
+// are asked for the first alone.
+type Reverification_Level int32
+
+const (
+	Reverification_LEVEL_UNSPECIFIED Reverification_Level = 0
+	// The first factor.
+	Reverification_LEVEL_FIRST Reverification_Level = 1
+	// The second factor; the first where there is no second.
+	Reverification_LEVEL_SECOND Reverification_Level = 2
+	// Both factors; the first alone where there is no second.
+	Reverification_LEVEL_MULTI Reverification_Level = 3
+)
+
+// Enum value maps for Reverification_Level.
+var (
+	Reverification_Level_name = map[int32]string{
+		0: "LEVEL_UNSPECIFIED",
+		1: "LEVEL_FIRST",
+		2: "LEVEL_SECOND",
+		3: "LEVEL_MULTI",
+	}
+	Reverification_Level_value = map[string]int32{
+		"LEVEL_UNSPECIFIED": 0,
+		"LEVEL_FIRST":       1,
+		"LEVEL_SECOND":      2,
+		"LEVEL_MULTI":       3,
+	}
+)
+
+func (x Reverification_Level) Enum() *Reverification_Level {
+	p := new(Reverification_Level)
+	*p = x
+	return p
+}
+
+func (x Reverification_Level) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reverification_Level) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_policy_v1_policy_proto_enumTypes[2].Descriptor()
+}
+
+func (Reverification_Level) Type() protoreflect.EnumType {
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[2]
+}
+
+func (x Reverification_Level) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reverification_Level.Descriptor instead.
+func (Reverification_Level) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 1}
+}
+
 // A Rule says who may call a method. Exactly one kind of access is set; an
 // empty rule is an error at start, never a pass.
 type Rule struct {
@@ -148,9 +325,17 @@ func (*Rule_Authenticated) isRule_Access() {}
 func (*Rule_Require) isRule_Access() {}
 
 // Public lets callers without a token pass. A caller that does send a token is
-// still verified: a valid one attaches its identity, an invalid one is refused.
+// still verified: a valid one attaches its identity, an invalid one is refused,
+// so that nobody mistakes an expired session for being signed out.
 type Public struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Take a caller whose token is not accepted for one without a token, rather
+	// than refuse it: for a page that must open whatever the browser still holds.
+	// The handler then sees no identity. A token that could not be checked, as
+	// when the issuer's keys cannot be had, counts as not accepted.
+	//
+	//	option (ostiary.policy.v1.rule).public = { ignore_invalid: true };
+	IgnoreInvalid bool `protobuf:"varint,1,opt,name=ignore_invalid,json=ignoreInvalid,proto3" json:"ignore_invalid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +368,13 @@ func (x *Public) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Public.ProtoReflect.Descriptor instead.
 func (*Public) Descriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Public) GetIgnoreInvalid() bool {
+	if x != nil {
+		return x.IgnoreInvalid
+	}
+	return false
 }
 
 // Authenticated asks for a valid token and nothing more.
@@ -225,18 +417,100 @@ func (*Authenticated) Descriptor() ([]byte, []int) {
 // Require asks for a valid token whose identity has all of the parts named
 // here. At least one part is named. A part that begins with `any_` wants one of
 // its values, a part that begins with `all_` wants every one of them.
+//
+//	option (ostiary.policy.v1.rule).require = {
+//	  any_role: ["org:admin", "org:owner"]
+//	  reverification: { preset: PRESET_STRICT }
+//	  condition: "request.organization_id == identity.organization.id"
+//	};
+//
+// A caller without a token is refused with TOKEN_MISSING. The parts are then
+// checked in this order, and the first that does not hold gives the reason:
+// kinds, organization, any_role, all_permissions, all_scopes, any_feature,
+// any_plan, reverification, condition.
+//
+// A part that nobody can meet (an empty name, a name with a space or a
+// wildcard, a limit of zero minutes) is an error at start.
 type Require struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of these roles. A role of an organization is written with or without
 	// its `org:` prefix: `admin` and `org:admin` are the same role.
 	// Refused with ROLE_REQUIRED.
+	//
+	//	any_role: ["org:admin", "org:owner"]
 	AnyRole []string `protobuf:"bytes,1,rep,name=any_role,json=anyRole,proto3" json:"any_role,omitempty"`
 	// Every one of these permissions, with or without the `org:` prefix.
+	// Permissions are compared as a whole: there are no wildcards.
 	// Refused with PERMISSION_REQUIRED.
+	//
+	//	all_permissions: ["org:invoices:read", "org:invoices:delete"]
 	AllPermissions []string `protobuf:"bytes,2,rep,name=all_permissions,json=allPermissions,proto3" json:"all_permissions,omitempty"`
 	// Every one of these OAuth 2.0 scopes (RFC 6749, section 3.3), compared
 	// exactly. Refused with SCOPE_REQUIRED.
-	AllScopes     []string `protobuf:"bytes,3,rep,name=all_scopes,json=allScopes,proto3" json:"all_scopes,omitempty"`
+	//
+	//	all_scopes: ["email", "profile"]
+	AllScopes []string `protobuf:"bytes,3,rep,name=all_scopes,json=allScopes,proto3" json:"all_scopes,omitempty"`
+	// A token of one of these kinds. Only kinds that the server accepts of the
+	// token's issuer get as far as this. Refused with KIND_NOT_ALLOWED.
+	//
+	//	kinds: [KIND_SESSION, KIND_OAUTH]
+	Kinds []Kind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=ostiary.policy.v1.Kind" json:"kinds,omitempty"`
+	// The caller acts in an organization, whichever it is.
+	// Refused with ORGANIZATION_REQUIRED.
+	//
+	//	organization: true
+	Organization bool `protobuf:"varint,5,opt,name=organization,proto3" json:"organization,omitempty"`
+	// One of these features, of the caller's organization or of the caller. `org:`
+	// or `user:` before the name asks for one of the two (`o:`, `organization:`
+	// and `u:` are the same). Refused with FEATURE_REQUIRED.
+	//
+	//	any_feature: ["invoices", "org:exports"]
+	AnyFeature []string `protobuf:"bytes,6,rep,name=any_feature,json=anyFeature,proto3" json:"any_feature,omitempty"`
+	// One of these plans, written as a feature is. Refused with FEATURE_REQUIRED.
+	//
+	//	any_plan: ["org:pro", "org:enterprise"]
+	AnyPlan []string `protobuf:"bytes,7,rep,name=any_plan,json=anyPlan,proto3" json:"any_plan,omitempty"`
+	// The caller has verified who they are a short while ago. A token that does
+	// not say when, never meets this. Refused with REVERIFICATION_REQUIRED.
+	//
+	//	reverification: { preset: PRESET_STRICT_MFA }
+	//	reverification: { custom: { minutes: 5, level: LEVEL_SECOND } }
+	Reverification *Reverification `protobuf:"bytes,8,opt,name=reverification,proto3" json:"reverification,omitempty"`
+	// A condition in the Common Expression Language (https://cel.dev) that is
+	// true for every call that may pass. Refused with CONDITION_NOT_MET.
+	//
+	//	condition: "request.organization_id == identity.organization.id"
+	//	condition: "request.owner == identity.subject || identity.hasRole('admin')"
+	//
+	// `request` is the method's own request message, as its .proto declares it.
+	// A condition that names it is checked once the message was decoded; on a
+	// stream from the client, on every message that is received. A stream that
+	// brings no message passes. Without `request`, the condition is checked
+	// before a byte of the request is read.
+	//
+	// `identity` is the caller:
+	//
+	//	issuer, subject, kind                          string; kind is "session", "template",
+	//	                                               "oauth" or "machine"
+	//	token_id, session_id, client_id,
+	//	authorized_party                               string
+	//	organization.id, .slug, .role                  string
+	//	actor.issuer, .subject, .session_id, .type     string; who really acts
+	//	audience, roles, permissions, scopes,
+	//	features, plans                                list(string)
+	//	issued_at, not_before, expires_at              timestamp
+	//	hasRole(r), hasPermission(p), hasScope(s),
+	//	hasFeature(f), hasPlan(p)                      bool; as the parts above compare them
+	//
+	// What the token does not say is absent, not empty: to read it is an error,
+	// so that an empty field of the request never equals an identity without
+	// organization. Ask first where it may be absent: has(identity.actor).
+	//
+	// The condition is compiled at start, against these types, so a misspelt
+	// field is an error then. It knows no clock and reaches nothing outside the
+	// call. An error while it runs, such as a key that a map does not have or too
+	// much work, is a condition that is not met; only the server's log says why.
+	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +566,191 @@ func (x *Require) GetAllScopes() []string {
 	return nil
 }
 
+func (x *Require) GetKinds() []Kind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Require) GetOrganization() bool {
+	if x != nil {
+		return x.Organization
+	}
+	return false
+}
+
+func (x *Require) GetAnyFeature() []string {
+	if x != nil {
+		return x.AnyFeature
+	}
+	return nil
+}
+
+func (x *Require) GetAnyPlan() []string {
+	if x != nil {
+		return x.AnyPlan
+	}
+	return nil
+}
+
+func (x *Require) GetReverification() *Reverification {
+	if x != nil {
+		return x.Reverification
+	}
+	return nil
+}
+
+func (x *Require) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+// Reverification says how lately, and with which factors, the caller must have
+// verified who they are. Ages are those at which the token was issued, in whole
+// minutes; an age equal to the limit is too old. A factor that was never
+// verified is never fresh.
+type Reverification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Freshness:
+	//
+	//	*Reverification_Preset_
+	//	*Reverification_Custom_
+	Freshness     isReverification_Freshness `protobuf_oneof:"freshness"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reverification) Reset() {
+	*x = Reverification{}
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reverification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reverification) ProtoMessage() {}
+
+func (x *Reverification) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reverification.ProtoReflect.Descriptor instead.
+func (*Reverification) Descriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Reverification) GetFreshness() isReverification_Freshness {
+	if x != nil {
+		return x.Freshness
+	}
+	return nil
+}
+
+func (x *Reverification) GetPreset() Reverification_Preset {
+	if x != nil {
+		if x, ok := x.Freshness.(*Reverification_Preset_); ok {
+			return x.Preset
+		}
+	}
+	return Reverification_PRESET_UNSPECIFIED
+}
+
+func (x *Reverification) GetCustom() *Reverification_Custom {
+	if x != nil {
+		if x, ok := x.Freshness.(*Reverification_Custom_); ok {
+			return x.Custom
+		}
+	}
+	return nil
+}
+
+type isReverification_Freshness interface {
+	isReverification_Freshness()
+}
+
+type Reverification_Preset_ struct {
+	// One of the usual four.
+	Preset Reverification_Preset `protobuf:"varint,1,opt,name=preset,proto3,enum=ostiary.policy.v1.Reverification_Preset,oneof"`
+}
+
+type Reverification_Custom_ struct {
+	// Any other.
+	Custom *Reverification_Custom `protobuf:"bytes,2,opt,name=custom,proto3,oneof"`
+}
+
+func (*Reverification_Preset_) isReverification_Freshness() {}
+
+func (*Reverification_Custom_) isReverification_Freshness() {}
+
+// Custom is a limit and a level of one's own.
+type Reverification_Custom struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The factors must be younger than this many minutes. At least 1.
+	Minutes uint32 `protobuf:"varint,1,opt,name=minutes,proto3" json:"minutes,omitempty"`
+	// Which factors.
+	Level         Reverification_Level `protobuf:"varint,2,opt,name=level,proto3,enum=ostiary.policy.v1.Reverification_Level" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reverification_Custom) Reset() {
+	*x = Reverification_Custom{}
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reverification_Custom) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reverification_Custom) ProtoMessage() {}
+
+func (x *Reverification_Custom) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reverification_Custom.ProtoReflect.Descriptor instead.
+func (*Reverification_Custom) Descriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *Reverification_Custom) GetMinutes() uint32 {
+	if x != nil {
+		return x.Minutes
+	}
+	return 0
+}
+
+func (x *Reverification_Custom) GetLevel() Reverification_Level {
+	if x != nil {
+		return x.Level
+	}
+	return Reverification_LEVEL_UNSPECIFIED
+}
+
 var file_ostiary_policy_v1_policy_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -337,14 +796,48 @@ const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\x06public\x18\x01 \x01(\v2\x19.ostiary.policy.v1.PublicH\x00R\x06public\x12H\n" +
 	"\rauthenticated\x18\x02 \x01(\v2 .ostiary.policy.v1.AuthenticatedH\x00R\rauthenticated\x126\n" +
 	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequireB\b\n" +
-	"\x06access\"\b\n" +
-	"\x06Public\"\x0f\n" +
-	"\rAuthenticated\"l\n" +
+	"\x06access\"/\n" +
+	"\x06Public\x12%\n" +
+	"\x0eignore_invalid\x18\x01 \x01(\bR\rignoreInvalid\"\x0f\n" +
+	"\rAuthenticated\"\xe4\x02\n" +
 	"\aRequire\x12\x19\n" +
 	"\bany_role\x18\x01 \x03(\tR\aanyRole\x12'\n" +
 	"\x0fall_permissions\x18\x02 \x03(\tR\x0eallPermissions\x12\x1d\n" +
 	"\n" +
-	"all_scopes\x18\x03 \x03(\tR\tallScopes:M\n" +
+	"all_scopes\x18\x03 \x03(\tR\tallScopes\x12-\n" +
+	"\x05kinds\x18\x04 \x03(\x0e2\x17.ostiary.policy.v1.KindR\x05kinds\x12\"\n" +
+	"\forganization\x18\x05 \x01(\bR\forganization\x12\x1f\n" +
+	"\vany_feature\x18\x06 \x03(\tR\n" +
+	"anyFeature\x12\x19\n" +
+	"\bany_plan\x18\a \x03(\tR\aanyPlan\x12I\n" +
+	"\x0ereverification\x18\b \x01(\v2!.ostiary.policy.v1.ReverificationR\x0ereverification\x12\x1c\n" +
+	"\tcondition\x18\t \x01(\tR\tcondition\"\xcd\x03\n" +
+	"\x0eReverification\x12B\n" +
+	"\x06preset\x18\x01 \x01(\x0e2(.ostiary.policy.v1.Reverification.PresetH\x00R\x06preset\x12B\n" +
+	"\x06custom\x18\x02 \x01(\v2(.ostiary.policy.v1.Reverification.CustomH\x00R\x06custom\x1aa\n" +
+	"\x06Custom\x12\x18\n" +
+	"\aminutes\x18\x01 \x01(\rR\aminutes\x12=\n" +
+	"\x05level\x18\x02 \x01(\x0e2'.ostiary.policy.v1.Reverification.LevelR\x05level\"o\n" +
+	"\x06Preset\x12\x16\n" +
+	"\x12PRESET_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11PRESET_STRICT_MFA\x10\x01\x12\x11\n" +
+	"\rPRESET_STRICT\x10\x02\x12\x13\n" +
+	"\x0fPRESET_MODERATE\x10\x03\x12\x0e\n" +
+	"\n" +
+	"PRESET_LAX\x10\x04\"R\n" +
+	"\x05Level\x12\x15\n" +
+	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vLEVEL_FIRST\x10\x01\x12\x10\n" +
+	"\fLEVEL_SECOND\x10\x02\x12\x0f\n" +
+	"\vLEVEL_MULTI\x10\x03B\v\n" +
+	"\tfreshness*c\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fKIND_SESSION\x10\x01\x12\x11\n" +
+	"\rKIND_TEMPLATE\x10\x02\x12\x0e\n" +
+	"\n" +
+	"KIND_OAUTH\x10\x03\x12\x10\n" +
+	"\fKIND_MACHINE\x10\x04:M\n" +
 	"\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule:]\n" +
 	"\fdefault_rule\x12\x1f.google.protobuf.ServiceOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\vdefaultRuleB;Z9github.com/ostiary/ostiary/gen/ostiary/policy/v1;policyv1b\x06proto3"
 
@@ -360,28 +853,39 @@ func file_ostiary_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_ostiary_policy_v1_policy_proto_rawDescData
 }
 
-var file_ostiary_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_ostiary_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ostiary_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_ostiary_policy_v1_policy_proto_goTypes = []any{
-	(*Rule)(nil),                        // 0: ostiary.policy.v1.Rule
-	(*Public)(nil),                      // 1: ostiary.policy.v1.Public
-	(*Authenticated)(nil),               // 2: ostiary.policy.v1.Authenticated
-	(*Require)(nil),                     // 3: ostiary.policy.v1.Require
-	(*descriptorpb.MethodOptions)(nil),  // 4: google.protobuf.MethodOptions
-	(*descriptorpb.ServiceOptions)(nil), // 5: google.protobuf.ServiceOptions
+	(Kind)(0),                           // 0: ostiary.policy.v1.Kind
+	(Reverification_Preset)(0),          // 1: ostiary.policy.v1.Reverification.Preset
+	(Reverification_Level)(0),           // 2: ostiary.policy.v1.Reverification.Level
+	(*Rule)(nil),                        // 3: ostiary.policy.v1.Rule
+	(*Public)(nil),                      // 4: ostiary.policy.v1.Public
+	(*Authenticated)(nil),               // 5: ostiary.policy.v1.Authenticated
+	(*Require)(nil),                     // 6: ostiary.policy.v1.Require
+	(*Reverification)(nil),              // 7: ostiary.policy.v1.Reverification
+	(*Reverification_Custom)(nil),       // 8: ostiary.policy.v1.Reverification.Custom
+	(*descriptorpb.MethodOptions)(nil),  // 9: google.protobuf.MethodOptions
+	(*descriptorpb.ServiceOptions)(nil), // 10: google.protobuf.ServiceOptions
 }
 var file_ostiary_policy_v1_policy_proto_depIdxs = []int32{
-	1, // 0: ostiary.policy.v1.Rule.public:type_name -> ostiary.policy.v1.Public
-	2, // 1: ostiary.policy.v1.Rule.authenticated:type_name -> ostiary.policy.v1.Authenticated
-	3, // 2: ostiary.policy.v1.Rule.require:type_name -> ostiary.policy.v1.Require
-	4, // 3: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
-	5, // 4: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
-	0, // 5: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
-	0, // 6: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	5, // [5:7] is the sub-list for extension type_name
-	3, // [3:5] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4,  // 0: ostiary.policy.v1.Rule.public:type_name -> ostiary.policy.v1.Public
+	5,  // 1: ostiary.policy.v1.Rule.authenticated:type_name -> ostiary.policy.v1.Authenticated
+	6,  // 2: ostiary.policy.v1.Rule.require:type_name -> ostiary.policy.v1.Require
+	0,  // 3: ostiary.policy.v1.Require.kinds:type_name -> ostiary.policy.v1.Kind
+	7,  // 4: ostiary.policy.v1.Require.reverification:type_name -> ostiary.policy.v1.Reverification
+	1,  // 5: ostiary.policy.v1.Reverification.preset:type_name -> ostiary.policy.v1.Reverification.Preset
+	8,  // 6: ostiary.policy.v1.Reverification.custom:type_name -> ostiary.policy.v1.Reverification.Custom
+	2,  // 7: ostiary.policy.v1.Reverification.Custom.level:type_name -> ostiary.policy.v1.Reverification.Level
+	9,  // 8: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
+	10, // 9: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
+	3,  // 10: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
+	3,  // 11: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	10, // [10:12] is the sub-list for extension type_name
+	8,  // [8:10] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_policy_v1_policy_proto_init() }
@@ -394,18 +898,23 @@ func file_ostiary_policy_v1_policy_proto_init() {
 		(*Rule_Authenticated)(nil),
 		(*Rule_Require)(nil),
 	}
+	file_ostiary_policy_v1_policy_proto_msgTypes[4].OneofWrappers = []any{
+		(*Reverification_Preset_)(nil),
+		(*Reverification_Custom_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_policy_v1_policy_proto_rawDesc), len(file_ostiary_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   4,
+			NumEnums:      3,
+			NumMessages:   6,
 			NumExtensions: 2,
 			NumServices:   0,
 		},
 		GoTypes:           file_ostiary_policy_v1_policy_proto_goTypes,
 		DependencyIndexes: file_ostiary_policy_v1_policy_proto_depIdxs,
+		EnumInfos:         file_ostiary_policy_v1_policy_proto_enumTypes,
 		MessageInfos:      file_ostiary_policy_v1_policy_proto_msgTypes,
 		ExtensionInfos:    file_ostiary_policy_v1_policy_proto_extTypes,
 	}.Build()

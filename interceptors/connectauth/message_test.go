@@ -1,0 +1,66 @@
+package connectauth_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+)
+
+// onlyHello is a rule for messages.
+type onlyHello struct{ everyone }
+
+func (onlyHello) Rule(string) auth.Rule { return onlyHello{} }
+
+func (onlyHello) CheckMessage(_ *auth.Identity, message any) error {
+	if in, ok := message.(*text); ok && in.GetValue() == "hello" {
+		return nil
+	}
+	return auth.Errorf(auth.ConditionNotMet, "cause: only for logs")
+}
+
+func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
+	t.Parallel()
+	for protocol, options := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{}}
+			var received atomic.Int32
+			// A handler that takes every failure for the end of the stream.
+			handler := connect.NewClientStreamHandlerSimple(procedures[auth.ClientStream],
+				func(_ context.Context, in *connect.ClientStream[text]) (*text, error) {
+					for in.Receive() {
+						received.Add(1)
+					}
+					if in.Receive() {
+						t.Error("the stream goes on after a refusal")
+					}
+					return wrapperspb.String("all is well"), nil
+				}, connectauth.WithGuard(guard))
+			server := newServer(t, handler)
+			rpc := connect.NewClient[text, text](h2c(t), server.URL+procedures[auth.ClientStream],
+				append([]connect.ClientOption{header("Authorization", "Bearer "+goodToken)}, options...)...)
+
+			stream := rpc.CallClientStream(t.Context())
+			for _, message := range []string{"hello", "hello", "goodbye", "hello"} {
+				if err := stream.Send(wrapperspb.String(message)); err != nil && !errors.Is(err, io.EOF) {
+					t.Fatal(err)
+				}
+			}
+			_, err := stream.CloseAndReceive()
+			if reason, _ := connectauth.ReasonOf(err); reason != auth.ConditionNotMet || connect.CodeOf(err) != connect.CodePermissionDenied {
+				t.Errorf("%v, want reason %v", err, auth.ConditionNotMet)
+			}
+			if got := received.Load(); got != 2 {
+				t.Errorf("the handler received %d messages, want 2", got)
+			}
+		})
+	}
+}

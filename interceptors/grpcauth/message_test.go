@@ -1,0 +1,102 @@
+package grpcauth_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+)
+
+// onlyHello is a rule for messages, which counts those that it is asked about.
+type onlyHello struct {
+	everyone
+
+	asked *atomic.Int32
+}
+
+func (r onlyHello) Rule(string) auth.Rule { return r }
+
+func (r onlyHello) CheckMessage(_ *auth.Identity, message any) error {
+	r.asked.Add(1)
+	if in, ok := message.(*text); ok && in.GetValue() == "hello" {
+		return nil
+	}
+	return auth.Errorf(auth.ConditionNotMet, "cause: only for logs")
+}
+
+func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name               string
+		gated, intercepted bool
+	}{
+		{"interceptors", false, true},
+		{"gate", true, false},
+		{"gate and interceptors", true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var received, asked atomic.Int32
+			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{asked: &asked}}
+			// A handler that takes every failure for the end of the stream.
+			swallow := grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
+				StreamName: "ClientStream", ClientStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
+					for s.RecvMsg(new(text)) == nil {
+						received.Add(1)
+					}
+					if s.RecvMsg(new(text)) == nil {
+						t.Error("the stream goes on after a refusal")
+					}
+					return s.SendMsg(wrapperspb.String("all is well"))
+				},
+			}}}
+			var options []grpc.ServerOption
+			if tt.intercepted {
+				options = interceptors(guard)
+			}
+			conn := dial(t, newServer(t, func(s *grpc.Server) {
+				var registrar grpc.ServiceRegistrar = s
+				if tt.gated {
+					registrar = grpcauth.Gate(s, guard)
+				}
+				registrar.RegisterService(&swallow, nil)
+			}, options...))
+
+			s, err := conn.NewStream(bearer(t.Context(), goodToken), &grpc.StreamDesc{ClientStreams: true}, procedures[auth.ClientStream])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, message := range []string{"hello", "hello", "goodbye", "hello"} {
+				_ = s.SendMsg(wrapperspb.String(message)) // where it fails, RecvMsg says why
+			}
+			_ = s.CloseSend()
+			err = s.RecvMsg(new(text))
+			assertRefusal(t, err, s.Trailer(), auth.ConditionNotMet, auth.ConditionNotMet.Message())
+			if received.Load() != 2 || asked.Load() != 3 {
+				t.Errorf("the handler received %d messages, want 2; the rule was asked about %d, want 3", received.Load(), asked.Load())
+			}
+		})
+	}
+}
+
+func TestAUnaryRequestIsDecidedAboutOnce(t *testing.T) {
+	t.Parallel()
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{asked: &asked}}
+			conn := dial(t, way(t, guard, whoCalls))
+			reply, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+			if err != nil || reply != "ada hello" || asked.Load() != 1 {
+				t.Errorf("%q, %v after the rule was asked %d times", reply, err, asked.Load())
+			}
+			_, trailer, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("goodbye"))
+			assertRefusal(t, err, trailer, auth.ConditionNotMet, auth.ConditionNotMet.Message())
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+)
+
+// builtIn are the procedures of gRPC itself. They tell nothing of any caller,
+// and are reached only where a server chooses to serve them.
+var builtIn = [...]string{
+	"/grpc.health.v1.Health/Check",
+	"/grpc.health.v1.Health/List",
+	"/grpc.health.v1.Health/Watch",
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+}
+
+// A builder gathers what the options say.
+type builder struct {
+	services map[string]protoreflect.ServiceDescriptor
+	declared map[string]declaration
+	faults   RuleErrors
+}
+
+// A declaration is a rule as it was found; nil where there is none.
+type declaration struct {
+	rule   *policyv1.Rule
+	origin Origin
+}
+
+func newBuilder() *builder {
+	b := &builder{
+		services: make(map[string]protoreflect.ServiceDescriptor),
+		declared: make(map[string]declaration),
+	}
+	public := &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}}
+	for _, procedure := range builtIn {
+		b.declare(procedure, declaration{rule: public, origin: Origin{Source: BuiltIn}})
+	}
+	return b
+}
+
+func (b *builder) fault(procedure string, origin Origin, err error) {
+	b.faults = append(b.faults, &RuleError{Procedure: procedure, Origin: origin, Err: err})
+}
+
+// declare keeps the rule of the greater source.
+func (b *builder) declare(procedure string, d declaration) {
+	if old, has := b.declared[procedure]; !has || d.origin.Source >= old.origin.Source {
+		b.declared[procedure] = d
+	}
+}
+
+func (b *builder) service(service protoreflect.ServiceDescriptor) {
+	b.services[string(service.FullName())] = service
+	for i := range service.Methods().Len() {
+		method := service.Methods().Get(i)
+		d, err := declared(method)
+		procedure := "/" + string(service.FullName()) + "/" + string(method.Name())
+		if err != nil {
+			b.fault(procedure, d.origin, err)
+			continue
+		}
+		b.declare(procedure, d)
+	}
+}
+
+// method finds the schema of a procedure: that of a service that was added, or
+// of one that is linked into the program. It reports whether the procedure can
+// exist: not where its service is known and has no such method.
+func (b *builder) method(procedure string) (protoreflect.MethodDescriptor, bool) {
+	name, method, isMethod := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
+	if !isMethod {
+		return nil, true
+	}
+	service := b.services[name]
+	if service == nil {
+		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+		service, _ = descriptor.(protoreflect.ServiceDescriptor)
+	}
+	if service == nil {
+		return nil, true
+	}
+	found := service.Methods().ByName(protoreflect.Name(method))
+	return found, found != nil
+}
+
+func (b *builder) build() (*Policy, error) {
+	p := &Policy{rules: make(map[string]compiledRule, len(b.declared))}
+	var conditions conditionCompiler
+	for _, procedure := range slices.Sorted(maps.Keys(b.declared)) {
+		d := b.declared[procedure]
+		method, possible := b.method(procedure)
+		if !possible && d.origin.Source > MethodOption {
+			b.fault(procedure, d.origin, errors.New("the service has no such method: correct the name, so that the rule applies to something"))
+			continue
+		}
+		rule, problems := compile(d.rule, method, &conditions)
+		for _, problem := range problems {
+			b.fault(procedure, d.origin, problem)
+		}
+		p.rules[procedure] = rule
+		p.entries = append(p.entries, Entry{Procedure: procedure, Rule: d.rule, Origin: d.origin, Method: method})
+	}
+	if len(b.faults) > 0 {
+		slices.SortStableFunc(b.faults, func(x, y *RuleError) int { return strings.Compare(x.Procedure, y.Procedure) })
+		return nil, b.faults
+	}
+	return p, nil
+}

@@ -1,0 +1,46 @@
+package policy
+
+import (
+	"errors"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+)
+
+// compile returns the rule, or everything that is wrong with it. The method is
+// nil for a procedure without a schema.
+func compile(r *policyv1.Rule, method protoreflect.MethodDescriptor, conditions *conditionCompiler) (compiledRule, []error) {
+	if r == nil {
+		return nil, []error{errors.New("no rule: set (ostiary.policy.v1.rule) on the method or (ostiary.policy.v1.default_rule) on its service")}
+	}
+	if !known(r.ProtoReflect()) {
+		return nil, []error{errors.New("the rule has a part that this version does not know: update the server, so that nothing is left unenforced")}
+	}
+	switch access := r.GetAccess().(type) {
+	case *policyv1.Rule_Public:
+		return &rule{public: true, ignoreInvalid: access.Public.GetIgnoreInvalid()}, nil
+	case *policyv1.Rule_Authenticated:
+		return &rule{}, nil
+	case *policyv1.Rule_Require:
+		c := requireCompiler{conditions: conditions, method: method}
+		return c.compile(access.Require), c.problems
+	default:
+		return nil, []error{errors.New("the rule is empty: set one of public, authenticated or require")}
+	}
+}
+
+// known reports whether this version knows every part of a rule.
+func known(m protoreflect.Message) bool {
+	if len(m.GetUnknown()) > 0 {
+		return false
+	}
+	all := true
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Message() != nil {
+			all = known(value.Message()) // no part of a rule is a list or map of messages
+		}
+		return all
+	})
+	return all
+}

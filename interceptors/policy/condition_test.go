@@ -1,0 +1,148 @@
+package policy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	ada := &auth.Identity{
+		Issuer: "https://issuer", Subject: "user_ada", Kind: auth.KindSession, SessionID: "sess_1",
+		Organization: auth.Organization{ID: "org_acme", Slug: "acme", Role: "org:admin"},
+		Roles:        []string{"org:admin"}, Permissions: []string{"org:notes:read"}, Scopes: []string{"email"},
+		Features: []string{"o:notes"}, Plans: []string{"u:gold"}, Audience: []string{"https://api"},
+		Actor:     &auth.Actor{Subject: "user_root"},
+		IssuedAt:  time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		ExpiresAt: time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC),
+	}
+	eve := &auth.Identity{Issuer: "https://issuer", Subject: "user_eve", Kind: auth.KindMachine, ExpiresAt: ada.ExpiresAt}
+
+	for _, tt := range []struct {
+		name   string
+		text   string
+		caller *auth.Identity
+		want   auth.Reason
+	}{
+		{"the request's organization is the caller's", "request.organization_id == identity.organization.id", ada, pass},
+		{"a caller without organization, though the field is empty too", "request.parent.organization_id == identity.organization.id", eve, auth.ConditionNotMet},
+		{"a caller with one, and an empty field", "request.parent.organization_id == identity.organization.id", ada, auth.ConditionNotMet},
+		{"the owner", "request.owner == identity.subject", ada, pass},
+		{"somebody else than the owner", "request.owner == identity.subject", eve, auth.ConditionNotMet},
+		{"the owner or an admin: the owner", "request.owner == identity.subject || identity.hasRole('owner')", ada, pass},
+		{"the owner or an admin: an admin", "request.owner == 'nobody' || identity.hasRole('admin')", ada, pass},
+		{"the owner or an admin: neither", "request.owner == identity.subject || identity.hasRole('admin')", eve, auth.ConditionNotMet},
+		{"an absent part does not spoil another alternative", "identity.organization.id == 'x' || request.owner == 'user_ada'", eve, pass},
+		{"an absent part cannot be negated into a pass", "!(identity.organization.id == request.owner)", eve, auth.ConditionNotMet},
+		{"every tag of the request", "request.tags.all(t, t.startsWith('a'))", ada, pass},
+		{"one tag too many", "request.tags.all(t, t == 'alpha')", ada, auth.ConditionNotMet},
+		{"a key that is not there", "{'a': true}[request.owner]", ada, auth.ConditionNotMet},
+		{"an index that is not there", "request.tags[7] == 'x'", ada, auth.ConditionNotMet},
+		{"a presence test that holds", "has(identity.organization) && has(identity.actor) && has(identity.roles) && !has(identity.client_id)", ada, pass},
+		{"a presence test that does not", "has(identity.organization) || has(identity.actor) || has(identity.roles)", eve, auth.ConditionNotMet},
+		{"the actor of one who is not impersonated", "identity.actor.subject == ''", eve, auth.ConditionNotMet},
+		{"a time that the token does not say", "identity.issued_at < identity.expires_at", eve, auth.ConditionNotMet},
+		{"times", "identity.expires_at - identity.issued_at == duration('60s')", ada, pass},
+		{
+			"every text of the identity",
+			"[identity.issuer, identity.subject, identity.kind, identity.session_id, identity.organization.slug, identity.organization.role, identity.actor.subject]" +
+				" == ['https://issuer', 'user_ada', 'session', 'sess_1', 'acme', 'org:admin', 'user_root']", ada, pass,
+		},
+		{
+			"every list of the identity",
+			"'org:admin' in identity.roles && 'org:notes:read' in identity.permissions && 'email' in identity.scopes && " +
+				"'o:notes' in identity.features && 'u:gold' in identity.plans && 'https://api' in identity.audience", ada, pass,
+		},
+		{
+			"every method of the identity",
+			"identity.hasRole('admin') && identity.hasPermission('notes:read') && identity.hasScope('email') && identity.hasFeature('org:notes') && identity.hasPlan('gold')", ada, pass,
+		},
+		{"an empty list", "identity.roles.size() == 0", eve, pass},
+		{"the kind", "identity.kind == 'machine'", eve, pass},
+		{"an identity equals itself", "identity == identity && identity.organization == identity.organization", ada, pass},
+		{"an identity cannot be made up", "ostiary.Identity{subject: 'x'} == identity", ada, auth.ConditionNotMet},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := newSchema(t, nil, rules{"M": condition(tt.text)})
+			note := newNote(file, "org_acme", "user_ada", "alpha", "arch")
+			rule := newPolicy(t, file).Rule(procedure("M"))
+			err := rule.Check(tt.caller)
+			if byMessage, ok := rule.(auth.MessageRule); ok {
+				if err != nil {
+					t.Fatalf("refused before the message was seen: %v", err)
+				}
+				err = byMessage.CheckMessage(tt.caller, note)
+			}
+			assertReason(t, err, tt.want)
+		})
+	}
+}
+
+func TestTooMuchWorkIsAConditionThatIsNotMet(t *testing.T) {
+	t.Parallel()
+	file := newSchema(t, nil, rules{"M": condition("request.tags.all(t, request.tags.all(u, t == u))")})
+	note := newNote(file, "", "", slices.Repeat([]string{"tag"}, 1000)...)
+	err := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule).CheckMessage(&auth.Identity{}, note)
+	assertReason(t, err, auth.ConditionNotMet)
+	if cause := auth.AsError(err).Cause; !strings.Contains(cause.Error(), "cost limit") {
+		t.Errorf("the cause is %v", cause)
+	}
+}
+
+func TestOnlyTheLogLearnsWhyAConditionFailed(t *testing.T) {
+	t.Parallel()
+	file := newSchema(t, nil, rules{"M": condition("{'a': true}[request.owner]")})
+	rule := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule)
+	refusal := auth.AsError(rule.CheckMessage(&auth.Identity{}, newNote(file, "", "b")))
+	if want := "no such key"; strings.Contains(refusal.Error(), want) || !strings.Contains(refusal.Cause.Error(), want) {
+		t.Errorf("error %q with cause %q", refusal, refusal.Cause)
+	}
+}
+
+func TestAMessageOfAnotherTypeIsOurOwnFailure(t *testing.T) {
+	t.Parallel()
+	file := newSchema(t, nil, rules{"M": condition("request.owner == identity.subject")})
+	rule := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule)
+	for _, message := range []any{nil, "text", &emptypb.Empty{}} {
+		assertReason(t, rule.CheckMessage(&auth.Identity{Subject: "user_ada"}, message), auth.AuthFailure)
+	}
+}
+
+// FuzzCondition compiles what may stand in a schema, and evaluates what compiles.
+func FuzzCondition(f *testing.F) {
+	for _, seed := range []string{
+		"", "true", "request.owner == identity.subject", "identity.organization.id == request.organization_id",
+		"request.tags.all(t, t.startsWith('a'))", "has(identity.actor)", "identity", "request.parent.parent.owner == ''",
+		"((((", "request.owner ==", "[1,2,3].map(x, x * 2).exists(x, x == request.tags.size())", "'\\xff' in identity.roles",
+		"identity.hasRole(request.owner)", "timestamp('2026-01-01T00:00:00Z') < identity.expires_at", "request.owner.matches('(')",
+		"ostiary.Identity{}", "type(identity) == type(request)", "dyn(identity).x == 1", "string(identity.expires_at) == ''",
+	} {
+		f.Add(seed)
+	}
+	id := &auth.Identity{Subject: "user_ada", Roles: []string{"org:admin"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		file := newSchema(t, nil, rules{"M": condition("request.owner == ''")})
+		p, err := policy.New(policy.Files(file), policy.Override(procedure("M"), condition(text)))
+		if err != nil {
+			return
+		}
+		rule := p.Rule(procedure("M"))
+		decisions := []error{rule.Check(id)}
+		if byMessage, ok := rule.(auth.MessageRule); ok {
+			decisions = append(decisions, byMessage.CheckMessage(id, newNote(file, "", "user_ada", "a", "b")))
+		}
+		for _, err := range decisions {
+			if reason, refused := auth.ReasonOf(err); err != nil && (!refused || reason != auth.ConditionNotMet) {
+				t.Fatalf("%q: %v", text, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,46 @@
+package policy
+
+import "strings"
+
+// A RuleError is one thing that is wrong with the rule of one procedure.
+type RuleError struct {
+	// Procedure that the rule is for; the name of a service where all of it is
+	// concerned.
+	Procedure string
+	// Origin of the rule; where there is none, the file and line of the method.
+	Origin Origin
+	// Err says what is wrong, and the remedy.
+	Err error
+}
+
+// Error returns the procedure, where its rule is, and what is wrong with it.
+func (e *RuleError) Error() string {
+	if e.Origin.File == "" {
+		return e.Procedure + ": " + e.Err.Error()
+	}
+	return e.Procedure + " (" + e.Origin.String() + "): " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// RuleErrors is everything that is wrong with a policy, ordered by procedure.
+type RuleErrors []*RuleError
+
+// Error returns one line for each problem.
+func (e RuleErrors) Error() string {
+	lines := make([]string, len(e))
+	for i, problem := range e {
+		lines[i] = problem.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns each problem as an error.
+func (e RuleErrors) Unwrap() []error {
+	all := make([]error, len(e))
+	for i, problem := range e {
+		all[i] = problem
+	}
+	return all
+}

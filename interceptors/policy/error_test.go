@@ -1,0 +1,151 @@
+package policy_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+func TestNewRefusesARuleThatCannotHold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		rule *policyv1.Rule
+		want string
+	}{
+		{"no rule", nil, "no rule: set (ostiary.policy.v1.rule)"},
+		{"an empty rule", &policyv1.Rule{}, "the rule is empty: set one of"},
+		{"require without a part", require(&policyv1.Require{}), "require names nothing"},
+		{"an empty role", require(&policyv1.Require{AnyRole: []string{""}}), `any_role: "" is empty`},
+		{"a prefix without role", require(&policyv1.Require{AnyRole: []string{"org:"}}), `any_role: "org:" is empty`},
+		{"a role with a space", require(&policyv1.Require{AnyRole: []string{"an admin"}}), `any_role: "an admin" holds a space`},
+		{"a role that ends in a colon", require(&policyv1.Require{AnyRole: []string{"org:admin:"}}), `any_role: "org:admin:" names no role`},
+		{"two roles in one", require(&policyv1.Require{AnyRole: []string{"admin,owner"}}), `any_role: "admin,owner" holds a space, a comma`},
+		{"an empty permission", require(&policyv1.Require{AllPermissions: []string{""}}), `all_permissions: "" is empty`},
+		{"a permission with a gap", require(&policyv1.Require{AllPermissions: []string{"org::read"}}), `all_permissions: "org::read" names no permission`},
+		{"a permission with a wildcard", require(&policyv1.Require{AllPermissions: []string{"org:notes:*"}}), `all_permissions: "org:notes:*" has a wildcard`},
+		{"an empty scope", require(&policyv1.Require{AllScopes: []string{""}}), `all_scopes: "" is empty`},
+		{"two scopes in one", require(&policyv1.Require{AllScopes: []string{"read write"}}), `all_scopes: "read write" is no scope (RFC 6749`},
+		{"a scope that is not ASCII", require(&policyv1.Require{AllScopes: []string{"größe"}}), `is no scope`},
+		{"an empty feature", require(&policyv1.Require{AnyFeature: []string{""}}), `any_feature: "" is empty`},
+		{"a feature of nobody we know", require(&policyv1.Require{AnyFeature: []string{"team:notes"}}), `any_feature: "team:notes" has a prefix that is unknown`},
+		{"a plan without name", require(&policyv1.Require{AnyPlan: []string{"org:"}}), `any_plan: "org:" names nothing`},
+		{"no kind", require(&policyv1.Require{Kinds: []policyv1.Kind{0}}), "kinds: KIND_UNSPECIFIED is no kind"},
+		{"a kind of a newer version", require(&policyv1.Require{Kinds: []policyv1.Kind{99}}), "kinds: 99 is no kind"},
+		{"an empty reverification", require(&policyv1.Require{Reverification: &policyv1.Reverification{}}), "reverification: it is empty"},
+		{"no preset", require(&policyv1.Require{Reverification: preset(0)}), "PRESET_UNSPECIFIED is no preset"},
+		{"a limit of nothing", require(&policyv1.Require{Reverification: custom(0, policyv1.Reverification_LEVEL_FIRST)}), "no verification is younger than 0 minutes"},
+		{"no level", require(&policyv1.Require{Reverification: custom(5, 0)}), "LEVEL_UNSPECIFIED is no level"},
+		{"a machine that is to verify itself", require(&policyv1.Require{
+			Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}, Reverification: preset(policyv1.Reverification_PRESET_LAX),
+		}), "a machine, the only kind that is allowed, is never verified"},
+		{"a condition that is not whole", condition("request.owner =="), "condition, line 1, column 17: Syntax error"},
+		{"a misspelt variable", condition("reqest.owner == ''"), "condition, line 1, column 1: undeclared reference to 'reqest'"},
+		{"a misspelt field of the request", condition("request.ownr == identity.subject"), "column 8: undefined field 'ownr'"},
+		{"a misspelt field of the identity", condition("request.owner == identity.organization.ids"), "column 39: undefined field 'ids'"},
+		{"a condition on a second line", condition("request.owner == 'x' &&\n  request.ownr == 'x'"), "condition, line 2, column 10"},
+		{"a comparison of two types", condition("request.owner == 1"), "found no matching overload for '_==_'"},
+		{"a condition that is a text", condition("request.owner"), "it is of type string: write one that is true or false"},
+		{"a condition that always holds", condition("1 + 1 == 2"), "it names neither identity nor request"},
+		{"a condition that never does", condition("false"), "it names neither identity nor request"},
+		{"a clock", condition("now() < identity.expires_at"), "undeclared reference to 'now'"},
+		{"a pattern that is none", condition("request.owner.matches('(')"), "invalid matches argument"},
+		{"loops in loops in loops", condition("request.tags.all(a, request.tags.all(b, request.tags.all(c, a == c)))"), "comprehension exceeds nesting limit"},
+		{"more work than is ever done", condition("[" + strings.Repeat("1,", 500) + "1].map(x, [" + strings.Repeat("1,", 500) + "1].map(y, x + y)).size() == identity.roles.size()"), "too much work"},
+		{"a condition without end", condition(strings.Repeat("identity.subject == '' || ", 1000) + "false"), "size exceeds limit"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := policy.New(policy.Files(newSchema(t, nil, rules{"M": tt.rule})))
+			var faults policy.RuleErrors
+			if !errors.As(err, &faults) {
+				t.Fatalf("error %v", err)
+			}
+			for _, fault := range faults {
+				if fault.Procedure != procedure("M") || fault.Origin.File != schemaFile {
+					t.Errorf("the fault names %s in %s", fault.Procedure, fault.Origin)
+				}
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the error does not say %q:\n%v", tt.want, err)
+			}
+		})
+	}
+}
+
+func TestNewNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	file := newSchema(t, condition("request.nothing == ''"), rules{
+		"Fine":   authenticated(),
+		"Broken": nil,
+		"Twice":  require(&policyv1.Require{AnyRole: []string{""}, AllScopes: []string{"a b"}}),
+	})
+	_, err := policy.New(
+		policy.Files(file),
+		policy.Services("acme.v1.Absent", "google.protobuf.Timestamp"),
+		policy.Override(procedure("Absent"), authenticated()),
+		policy.Override("acme.v1.Notes/Get", authenticated()),
+		policy.Override("", authenticated()),
+		policy.Override("/in.go/Rule", nil),
+		policy.Override("/http/Handler", condition("request.owner == identity.subject")),
+		policy.Configured("ostiary.yaml", "/in.yaml/Rule", &policyv1.Rule{}),
+	)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		procedure("Broken") + " (" + schemaFile + "): condition, line 1, column 8: undefined field 'nothing'",
+		procedure("Twice") + " (" + schemaFile + "): any_role: ",
+		procedure("Twice") + " (" + schemaFile + "): all_scopes: ",
+		procedure("Absent") + ": the service has no such method",
+		"acme.v1.Absent: the schema of this service is not registered",
+		"google.protobuf.Timestamp: google/protobuf/timestamp.proto declares no service by that name",
+		"acme.v1.Notes/Get: this names no method: write /package.Service/Method",
+		": this names no method: write /package.Service/Method",
+		"/in.go/Rule: no rule",
+		"/http/Handler: condition, line 1, column 1: undeclared reference to 'request'",
+		"without a schema there is no request, only identity",
+		"/in.yaml/Rule (ostiary.yaml): the rule is empty",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "/Fine") {
+		t.Errorf("the error names a method that is in order:\n%v", err)
+	}
+	var fault *policy.RuleError
+	if !errors.As(err, &fault) {
+		t.Errorf("errors.As finds no *RuleError in %v", err)
+	}
+}
+
+func TestARuleFromANewerVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	const unknownField = "\xba\x3e\x01x" // field 999, one byte
+	newer := func(part proto.Message) { part.ProtoReflect().SetUnknown([]byte(unknownField)) }
+
+	inRule, inPublic, inAuthenticated := public(), public(), authenticated()
+	inRequire := require(&policyv1.Require{AnyRole: []string{"admin"}})
+	inReverification := require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_LAX)})
+	inCustom := require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST)})
+	newer(inRule)
+	newer(inPublic.GetPublic())
+	newer(inAuthenticated.GetAuthenticated())
+	newer(inRequire.GetRequire())
+	newer(inReverification.GetRequire().GetReverification())
+	newer(inCustom.GetRequire().GetReverification().GetCustom())
+	for name, rule := range map[string]*policyv1.Rule{
+		"in the rule": inRule, "in public": inPublic, "in authenticated": inAuthenticated, "in require": inRequire,
+		"in reverification": inReverification, "in custom": inCustom,
+	} {
+		if _, err := policy.New(policy.Override("/p", rule)); err == nil || !strings.Contains(err.Error(), "does not know") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

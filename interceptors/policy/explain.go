@@ -1,0 +1,98 @@
+package policy
+
+import "github.com/ostiary/ostiary/interceptors/auth"
+
+// Explain tells, check by check and in their order, how the rule of a procedure
+// decides about a caller; nil is one without a token. Unlike a decision it does
+// not stop at the first check that fails. It reports false for a procedure that
+// has no rule.
+func (p *Policy) Explain(procedure string, id *auth.Identity) (Explanation, bool) {
+	rule, ok := p.rules[procedure]
+	if !ok {
+		return nil, false
+	}
+	return rule.explain(id), true
+}
+
+// An Explanation is every check of a rule, in order. That of a public method has
+// none.
+type Explanation []Step
+
+// Outcome returns Unmet when any step is unmet, else Undecided when any is
+// undecided, else Met: the caller may call.
+func (e Explanation) Outcome() Outcome {
+	outcome := Met
+	for _, step := range e {
+		switch step.Outcome {
+		case Unmet:
+			return Unmet
+		case Undecided:
+			outcome = Undecided
+		case Met:
+		}
+	}
+	return outcome
+}
+
+// A Step is one check of a rule.
+type Step struct {
+	// Requirement says in words what is asked for. It is the schema's, and so
+	// for those who may read the schema.
+	Requirement string
+	// Reason is why a caller who does not meet it is refused.
+	Reason auth.Reason
+	// Outcome says how the caller fares.
+	Outcome Outcome
+	// Detail says what is missing; empty where nothing is.
+	Detail string
+}
+
+// An Outcome says how a caller fares at a check. The zero value is Undecided.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Undecided Outcome = iota // it depends on the request, or on who is calling
+	Met
+	Unmet
+)
+
+var outcomeNames = [...]string{"undecided", "met", "unmet"}
+
+// String returns the name for tables.
+func (o Outcome) String() string {
+	if int(o) >= len(outcomeNames) {
+		o = Undecided
+	}
+	return outcomeNames[o]
+}
+
+func (r *rule) explain(id *auth.Identity) Explanation {
+	if r.public {
+		return nil
+	}
+	token := Step{Requirement: "a valid token", Reason: auth.TokenMissing, Outcome: Met}
+	if id == nil {
+		token.Outcome, token.Detail = Unmet, "there is no token"
+	}
+	steps := Explanation{token}
+	for _, requirement := range r.requirements {
+		step := Step{Requirement: requirement.String(), Reason: requirement.reason()}
+		if id != nil {
+			step.Outcome = Met
+			if missing := requirement.unmet(id); missing != nil {
+				step.Outcome, step.Detail = Unmet, missing.Error()
+			}
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+func (r *messageRule) explain(id *auth.Identity) Explanation {
+	return append(r.rule.explain(id), Step{
+		Requirement: r.condition.String(),
+		Reason:      auth.ConditionNotMet,
+		Detail:      "it depends on the request",
+	})
+}

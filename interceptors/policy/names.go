@@ -1,0 +1,78 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+)
+
+// The checks of names say why nobody can have one. Each is more than an opinion
+// about style: a rule with such a name refuses everybody.
+
+func checkRole(name string) error {
+	bare := strings.TrimPrefix(name, "org:")
+	if err := checkPlain(bare); err != nil {
+		return err
+	}
+	if strings.HasPrefix(bare, ":") || strings.HasSuffix(bare, ":") || bare == "org" {
+		return errors.New("names no role: write it as admin or org:admin")
+	}
+	return nil
+}
+
+func checkPermission(name string) error {
+	if err := checkPlain(name); err != nil {
+		return err
+	}
+	bare := strings.TrimPrefix(name, "org:")
+	for part := range strings.SplitSeq(bare, ":") {
+		if part == "" {
+			return errors.New("names no permission: write it as org:invoices:read, or as your issuer does, with nothing left out between colons")
+		}
+	}
+	return nil
+}
+
+// checkScope knows the alphabet of RFC 6749, section 3.3.
+func checkScope(name string) error {
+	if name == "" {
+		return errors.New("is empty, which nobody can have")
+	}
+	for _, c := range []byte(name) {
+		if c < '!' || c > '~' || c == '"' || c == '\\' {
+			return errors.New("is no scope (RFC 6749, section 3.3): name one scope, without spaces or quotes")
+		}
+	}
+	return nil
+}
+
+func checkFeature(name string) error {
+	if err := checkPlain(name); err != nil {
+		return err
+	}
+	scope, bare, scoped := strings.Cut(name, ":")
+	if !scoped {
+		return nil
+	}
+	switch scope {
+	case "o", "org", "organization", "u", "user":
+	default:
+		return errors.New("has a prefix that is unknown: use org: or user:, or none for either")
+	}
+	if bare == "" || strings.Contains(bare, ":") {
+		return errors.New("names nothing: write it as invoices, org:invoices or user:invoices")
+	}
+	return nil
+}
+
+func checkPlain(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is empty, which nobody can have")
+	case strings.Contains(name, "*"):
+		return errors.New("has a wildcard, which is not understood: name each one")
+	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == ',' }):
+		return errors.New("holds a space, a comma or a control character, which nobody can have: name one to each string")
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+)
+
+// An Option adds procedures to a Policy.
+type Option interface{ apply(*builder) }
+
+type optionFunc func(*builder)
+
+func (f optionFunc) apply(b *builder) { f(b) }
+
+// Services adds every method of the named services, such as
+// acme.invoice.v1.InvoiceService, with the rules that their schema carries.
+// Generated code that is linked into the program registers its schema by
+// itself; a name that nobody registered is a fault.
+func Services(names ...string) Option {
+	return optionFunc(func(b *builder) {
+		for _, name := range names {
+			descriptor, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+			if err != nil {
+				b.fault(name, Origin{}, errors.New("the schema of this service is not registered: import the package that was generated from it"))
+				continue
+			}
+			service, ok := descriptor.(protoreflect.ServiceDescriptor)
+			if !ok {
+				b.fault(name, Origin{}, fmt.Errorf("%s declares no service by that name, but something else", descriptor.ParentFile().Path()))
+				continue
+			}
+			b.service(service)
+		}
+	})
+}
+
+// Files adds every method of every service that the files declare, as Services
+// does. The files need not be linked into the program: see [ReadImage].
+func Files(files ...protoreflect.FileDescriptor) Option {
+	return optionFunc(func(b *builder) {
+		for _, file := range files {
+			for i := range file.Services().Len() {
+				b.service(file.Services().Get(i))
+			}
+		}
+	})
+}
+
+// Override gives a procedure its rule in Go: for a method whose schema cannot
+// be changed, such as /acme.invoice.v1.InvoiceService/GetInvoice, and for a
+// net/http handler, under a name of your choice. It wins over the schema's rule;
+// of two overrides of one procedure the later wins. A method that a known
+// service does not have is a fault.
+//
+// A condition can name request only where the procedure is a method whose
+// schema is linked into the program.
+func Override(procedure string, rule *policyv1.Rule) Option {
+	return override(procedure, rule, Origin{Source: Code})
+}
+
+// Configured gives a procedure its rule from the named settings file, which
+// entries and faults then tell. It is as Override, and wins over it.
+func Configured(file, procedure string, rule *policyv1.Rule) Option {
+	return override(procedure, rule, Origin{Source: Settings, File: file})
+}
+
+func override(procedure string, rule *policyv1.Rule, origin Origin) Option {
+	return optionFunc(func(b *builder) {
+		if procedure == "" || strings.IndexByte(procedure, '/') > 0 {
+			b.fault(procedure, origin, errors.New("this names no method: write /package.Service/Method"))
+			return
+		}
+		b.declare(procedure, declaration{rule: rule, origin: origin})
+	})
+}

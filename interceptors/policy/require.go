@@ -1,0 +1,161 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A requireCompiler compiles one message Require.
+type requireCompiler struct {
+	conditions *conditionCompiler
+	method     protoreflect.MethodDescriptor
+
+	rule     rule
+	message  *condition // the one on the request
+	problems []error
+}
+
+// compile goes through the parts in the order in which they are checked, which
+// policy.proto documents.
+func (c *requireCompiler) compile(r *policyv1.Require) compiledRule {
+	c.kinds(r.GetKinds())
+	if r.GetOrganization() {
+		c.add(inOrganization{})
+	}
+	if names := c.names("any_role", r.GetAnyRole(), checkRole); len(names) > 0 {
+		c.add(anyRole(names))
+	}
+	if names := c.names("all_permissions", r.GetAllPermissions(), checkPermission); len(names) > 0 {
+		c.add(allPermissions(names))
+	}
+	if names := c.names("all_scopes", r.GetAllScopes(), checkScope); len(names) > 0 {
+		c.add(allScopes(names))
+	}
+	if names := c.names("any_feature", r.GetAnyFeature(), checkFeature); len(names) > 0 {
+		c.add(anyFeature(names))
+	}
+	if names := c.names("any_plan", r.GetAnyPlan(), checkFeature); len(names) > 0 {
+		c.add(anyPlan(names))
+	}
+	if r.GetReverification() != nil {
+		c.reverification(r)
+	}
+	if r.GetCondition() != "" {
+		c.condition(r.GetCondition())
+	}
+	if len(c.rule.requirements) == 0 && c.message == nil && len(c.problems) == 0 {
+		c.problem("require names nothing: name a part, or use authenticated")
+	}
+	if c.message != nil {
+		return &messageRule{rule: &c.rule, condition: c.message}
+	}
+	return &c.rule
+}
+
+func (c *requireCompiler) add(r requirement) { c.rule.requirements = append(c.rule.requirements, r) }
+
+func (c *requireCompiler) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf(format, args...))
+}
+
+// names returns a list of which nothing is wrong.
+func (c *requireCompiler) names(part string, names []string, check func(string) error) []string {
+	for _, name := range names {
+		if err := check(name); err != nil {
+			c.problem("%s: %q %w", part, name, err)
+		}
+	}
+	return names
+}
+
+func (c *requireCompiler) kinds(declared []policyv1.Kind) {
+	var wanted kinds
+	for _, kind := range declared {
+		switch kind {
+		case policyv1.Kind_KIND_SESSION:
+			wanted = append(wanted, auth.KindSession)
+		case policyv1.Kind_KIND_TEMPLATE:
+			wanted = append(wanted, auth.KindTemplate)
+		case policyv1.Kind_KIND_OAUTH:
+			wanted = append(wanted, auth.KindOAuth)
+		case policyv1.Kind_KIND_MACHINE:
+			wanted = append(wanted, auth.KindMachine)
+		case policyv1.Kind_KIND_UNSPECIFIED:
+			fallthrough
+		default:
+			c.problem("kinds: %v is no kind of token: use KIND_SESSION, KIND_TEMPLATE, KIND_OAUTH or KIND_MACHINE", kind)
+		}
+	}
+	if len(wanted) > 0 {
+		c.add(wanted)
+	}
+}
+
+func (c *requireCompiler) reverification(r *policyv1.Require) {
+	if k := r.GetKinds(); len(k) > 0 && !slices.ContainsFunc(k, func(k policyv1.Kind) bool { return k != policyv1.Kind_KIND_MACHINE }) {
+		c.problem("reverification: a machine, the only kind that is allowed, is never verified: remove one of the two")
+	}
+	switch freshness := r.GetReverification().GetFreshness().(type) {
+	case *policyv1.Reverification_Preset_:
+		c.preset(freshness.Preset)
+	case *policyv1.Reverification_Custom_:
+		c.custom(freshness.Custom)
+	default:
+		c.problem("reverification: it is empty: set preset or custom")
+	}
+}
+
+func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) {
+	switch preset {
+	case policyv1.Reverification_PRESET_STRICT_MFA:
+		c.add(reverification(auth.StrictMFA()))
+	case policyv1.Reverification_PRESET_STRICT:
+		c.add(reverification(auth.Strict()))
+	case policyv1.Reverification_PRESET_MODERATE:
+		c.add(reverification(auth.Moderate()))
+	case policyv1.Reverification_PRESET_LAX:
+		c.add(reverification(auth.Lax()))
+	case policyv1.Reverification_PRESET_UNSPECIFIED:
+		fallthrough
+	default:
+		c.problem("reverification: %v is no preset: use PRESET_STRICT_MFA, PRESET_STRICT, PRESET_MODERATE or PRESET_LAX", preset)
+	}
+}
+
+func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
+	wanted := auth.Reverification{Within: time.Duration(custom.GetMinutes()) * time.Minute}
+	if wanted.Within == 0 {
+		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
+	}
+	switch custom.GetLevel() {
+	case policyv1.Reverification_LEVEL_FIRST:
+		wanted.Level = auth.FirstFactor
+	case policyv1.Reverification_LEVEL_SECOND:
+		wanted.Level = auth.SecondFactor
+	case policyv1.Reverification_LEVEL_MULTI:
+		wanted.Level = auth.MultiFactor
+	case policyv1.Reverification_LEVEL_UNSPECIFIED:
+		fallthrough
+	default:
+		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())
+	}
+	c.add(reverification(wanted))
+}
+
+func (c *requireCompiler) condition(text string) {
+	compiled, err := c.conditions.compile(text, c.method)
+	switch {
+	case err != nil:
+		c.problems = append(c.problems, err...)
+	case compiled.request != "":
+		c.message = compiled
+	default:
+		c.add(compiled)
+	}
+}

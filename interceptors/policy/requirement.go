@@ -1,0 +1,150 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A requirement is one part of a rule.
+type requirement interface {
+	// String says in words what is asked for.
+	fmt.Stringer
+	// reason is why a caller who does not meet it is refused.
+	reason() auth.Reason
+	// unmet returns nil when the caller meets it, and else what is missing.
+	unmet(id *auth.Identity) error
+}
+
+type kinds []auth.Kind
+
+func (kinds) reason() auth.Reason { return auth.KindNotAllowed }
+
+func (k kinds) String() string {
+	names := make([]string, len(k))
+	for i, kind := range k {
+		names[i] = kind.String()
+	}
+	return "a token of kind " + strings.Join(names, " or ")
+}
+
+func (k kinds) unmet(id *auth.Identity) error {
+	if slices.Contains(k, id.Kind) {
+		return nil
+	}
+	return fmt.Errorf("needs %v, not of kind %v", k, id.Kind)
+}
+
+type inOrganization struct{}
+
+func (inOrganization) reason() auth.Reason { return auth.OrganizationRequired }
+func (inOrganization) String() string      { return "an organization that the caller acts in" }
+
+func (r inOrganization) unmet(id *auth.Identity) error {
+	if id.Organization.ID != "" {
+		return nil
+	}
+	return fmt.Errorf("needs %v", r)
+}
+
+type anyRole []string
+
+func (anyRole) reason() auth.Reason { return auth.RoleRequired }
+func (r anyRole) String() string    { return "the role " + quoted(r, " or ") }
+
+func (r anyRole) unmet(id *auth.Identity) error {
+	if slices.ContainsFunc(r, id.HasRole) {
+		return nil
+	}
+	return fmt.Errorf("needs %v", r)
+}
+
+type allPermissions []string
+
+func (allPermissions) reason() auth.Reason { return auth.PermissionRequired }
+func (r allPermissions) String() string    { return "the permission " + quoted(r, " and ") }
+
+func (r allPermissions) unmet(id *auth.Identity) error {
+	for _, permission := range r {
+		if !id.HasPermission(permission) {
+			return fmt.Errorf("needs the permission %q", permission)
+		}
+	}
+	return nil
+}
+
+type allScopes []string
+
+func (allScopes) reason() auth.Reason { return auth.ScopeRequired }
+func (r allScopes) String() string    { return "the scope " + quoted(r, " and ") }
+
+func (r allScopes) unmet(id *auth.Identity) error {
+	for _, scope := range r {
+		if !id.HasScope(scope) {
+			return fmt.Errorf("needs the scope %q", scope)
+		}
+	}
+	return nil
+}
+
+type anyFeature []string
+
+func (anyFeature) reason() auth.Reason { return auth.FeatureRequired }
+func (r anyFeature) String() string    { return "the feature " + quoted(r, " or ") }
+
+func (r anyFeature) unmet(id *auth.Identity) error {
+	if slices.ContainsFunc(r, id.HasFeature) {
+		return nil
+	}
+	return fmt.Errorf("needs %v", r)
+}
+
+type anyPlan []string
+
+func (anyPlan) reason() auth.Reason { return auth.FeatureRequired }
+func (r anyPlan) String() string    { return "the plan " + quoted(r, " or ") }
+
+func (r anyPlan) unmet(id *auth.Identity) error {
+	if slices.ContainsFunc(r, id.HasPlan) {
+		return nil
+	}
+	return fmt.Errorf("needs %v", r)
+}
+
+type reverification auth.Reverification
+
+func (reverification) reason() auth.Reason { return auth.ReverificationRequired }
+
+func (r reverification) String() string {
+	return fmt.Sprintf("a verification within %.0f minutes, level %v", r.Within.Minutes(), r.Level)
+}
+
+func (r reverification) unmet(id *auth.Identity) error {
+	switch {
+	case id.Fresh(auth.Reverification(r)):
+		return nil
+	case id.FactorAges == nil:
+		return errors.New("the token does not say when the caller was verified")
+	default:
+		return fmt.Errorf("needs %v", r)
+	}
+}
+
+// A condition that does not read the request is a requirement like any other.
+
+func (*condition) reason() auth.Reason { return auth.ConditionNotMet }
+func (c *condition) String() string    { return "the condition " + c.text }
+
+func (c *condition) unmet(id *auth.Identity) error { return c.evaluate(id, nil) }
+
+func quoted(names []string, separator string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = strconv.Quote(name)
+	}
+	return strings.Join(all, separator)
+}

@@ -1,0 +1,186 @@
+package policy_test
+
+import (
+	"testing"
+	"time"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+func preset(p policyv1.Reverification_Preset) *policyv1.Reverification {
+	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: p}}
+}
+
+func custom(minutes uint32, level policyv1.Reverification_Level) *policyv1.Reverification {
+	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Custom_{
+		Custom: &policyv1.Reverification_Custom{Minutes: minutes, Level: level},
+	}}
+}
+
+func verified(first, second int) *auth.FactorAges {
+	return &auth.FactorAges{First: time.Duration(first) * time.Minute, Second: time.Duration(second) * time.Minute}
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	everything := &policyv1.Require{
+		Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION},
+		Organization:   true,
+		AnyRole:        []string{"admin"},
+		AllPermissions: []string{"invoices:read"},
+		AllScopes:      []string{"email"},
+		AnyFeature:     []string{"invoices"},
+		AnyPlan:        []string{"org:pro"},
+		Reverification: preset(policyv1.Reverification_PRESET_STRICT),
+		Condition:      "identity.subject == 'user_ada'",
+	}
+	p := newPolicy(t, newSchema(t, authenticated(), rules{
+		"Public":       public(),
+		"Default":      nil,
+		"Kinds":        require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH}}),
+		"Template":     require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_TEMPLATE}}),
+		"Machine":      require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}}),
+		"Organization": require(&policyv1.Require{Organization: true}),
+		"Role":         require(&policyv1.Require{AnyRole: []string{"admin", "owner"}}),
+		"Permission":   require(&policyv1.Require{AllPermissions: []string{"invoices:read", "org:invoices:delete"}}),
+		"Scope":        require(&policyv1.Require{AllScopes: []string{"profile", "email"}}),
+		"Feature":      require(&policyv1.Require{AnyFeature: []string{"invoices", "user:gold"}}),
+		"Plan":         require(&policyv1.Require{AnyPlan: []string{"org:pro", "org:enterprise"}}),
+		"Both":         require(&policyv1.Require{AnyFeature: []string{"invoices"}, AnyPlan: []string{"pro"}}),
+		"StrictMFA":    require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_STRICT_MFA)}),
+		"Strict":       require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_STRICT)}),
+		"Moderate":     require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_MODERATE)}),
+		"Lax":          require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_LAX)}),
+		"First":        require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST)}),
+		"Second":       require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_SECOND)}),
+		"Multi":        require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_MULTI)}),
+		"Condition":    condition("identity.subject == 'user_ada'"),
+		"Everything":   require(everything),
+	}))
+
+	nobody := (*auth.Identity)(nil)
+	plain := &auth.Identity{}
+	admin := &auth.Identity{Roles: []string{"org:admin"}}
+	reader := &auth.Identity{Permissions: []string{"org:invoices:read"}}
+	deleter := &auth.Identity{Permissions: []string{"org:invoices:delete", "org:invoices:read"}}
+	scoped := &auth.Identity{Scopes: []string{"email", "profile"}}
+	of := func(kind auth.Kind) *auth.Identity { return &auth.Identity{Kind: kind} }
+	fresh := func(first, second int) *auth.Identity { return &auth.Identity{FactorAges: verified(first, second)} }
+	// all has everything, or all but what is taken from it.
+	all := func(take func(*auth.Identity)) *auth.Identity {
+		id := &auth.Identity{
+			Subject: "user_ada", Kind: auth.KindSession, Organization: auth.Organization{ID: "org_acme"},
+			Roles: admin.Roles, Permissions: deleter.Permissions, Scopes: scoped.Scopes,
+			Features: []string{"o:invoices"}, Plans: []string{"o:pro"}, FactorAges: verified(1, 1),
+		}
+		take(id)
+		return id
+	}
+
+	for _, tt := range []struct {
+		name   string
+		method string
+		caller *auth.Identity
+		want   auth.Reason
+	}{
+		{"a public method takes anybody", "Public", nobody, pass},
+		{"a public method takes a known caller", "Public", plain, pass},
+		{"a method without a rule takes its service's: refused", "Default", nobody, auth.TokenMissing},
+		{"a method without a rule takes its service's: allowed", "Default", plain, pass},
+
+		{"a kind asks for a token first", "Kinds", nobody, auth.TokenMissing},
+		{"one of two kinds", "Kinds", of(auth.KindSession), pass},
+		{"the other of two kinds", "Kinds", of(auth.KindOAuth), pass},
+		{"a kind that is not named", "Kinds", of(auth.KindMachine), auth.KindNotAllowed},
+		{"a session where a template is asked for", "Template", of(auth.KindSession), auth.KindNotAllowed},
+		{"a template where one is asked for", "Template", of(auth.KindTemplate), pass},
+		{"a machine where one is asked for", "Machine", of(auth.KindMachine), pass},
+		{"a user where a machine is asked for", "Machine", of(auth.KindSession), auth.KindNotAllowed},
+
+		{"no organization", "Organization", plain, auth.OrganizationRequired},
+		{"a role is no organization", "Organization", admin, auth.OrganizationRequired},
+		{"an organization", "Organization", &auth.Identity{Organization: auth.Organization{ID: "org_acme"}}, pass},
+
+		{"a role asks for a token first", "Role", nobody, auth.TokenMissing},
+		{"a role that is not there", "Role", plain, auth.RoleRequired},
+		{"one of the roles is enough", "Role", admin, pass},
+		{"a permission that is not there", "Permission", plain, auth.PermissionRequired},
+		{"one of two permissions is not enough", "Permission", reader, auth.PermissionRequired},
+		{"all permissions", "Permission", deleter, pass},
+		{"a scope that is not there", "Scope", plain, auth.ScopeRequired},
+		{"one of two scopes is not enough", "Scope", &auth.Identity{Scopes: []string{"email"}}, auth.ScopeRequired},
+		{"all scopes", "Scope", scoped, pass},
+
+		{"a feature that is not there", "Feature", plain, auth.FeatureRequired},
+		{"one of the features is enough", "Feature", &auth.Identity{Features: []string{"u:invoices"}}, pass},
+		{"a feature of the organization where the user's is asked for", "Feature", &auth.Identity{Features: []string{"o:gold"}}, auth.FeatureRequired},
+		{"a plan that is not there", "Plan", plain, auth.FeatureRequired},
+		{"one of the plans is enough", "Plan", &auth.Identity{Plans: []string{"o:enterprise"}}, pass},
+		{"a feature is no plan", "Plan", &auth.Identity{Features: []string{"o:pro"}}, auth.FeatureRequired},
+		{"a feature without the plan is not enough", "Both", &auth.Identity{Features: []string{"o:invoices"}}, auth.FeatureRequired},
+		{"a plan without the feature is not enough", "Both", &auth.Identity{Plans: []string{"o:pro"}}, auth.FeatureRequired},
+
+		{"strict_mfa: both factors fresh", "StrictMFA", fresh(5, 5), pass},
+		{"strict_mfa: an old first factor", "StrictMFA", fresh(30, 5), auth.ReverificationRequired},
+		{"strict: a fresh second factor", "Strict", fresh(30, 5), pass},
+		{"strict: at the limit", "Strict", fresh(10, -1), auth.ReverificationRequired},
+		{"moderate: within the hour", "Moderate", fresh(-1, 59), pass},
+		{"moderate: after the hour", "Moderate", fresh(0, 60), auth.ReverificationRequired},
+		{"lax: within the day", "Lax", fresh(-1, 1439), pass},
+		{"lax: a token that does not say", "Lax", plain, auth.ReverificationRequired},
+		{"custom: a fresh first factor", "First", fresh(4, 30), pass},
+		{"custom: an old first factor", "First", fresh(5, 0), auth.ReverificationRequired},
+		{"custom: a fresh second factor", "Second", fresh(30, 4), pass},
+		{"custom: one of two factors is not enough", "Multi", fresh(4, 5), auth.ReverificationRequired},
+		{"custom: both factors", "Multi", fresh(4, 4), pass},
+
+		{"a condition on the identity that holds", "Condition", &auth.Identity{Subject: "user_ada"}, pass},
+		{"a condition on the identity that does not", "Condition", &auth.Identity{Subject: "user_eve"}, auth.ConditionNotMet},
+		{"a condition asks for a token first", "Condition", nobody, auth.TokenMissing},
+
+		{"every part holds", "Everything", all(func(*auth.Identity) {}), pass},
+		{"every part must hold: the kind", "Everything", all(func(id *auth.Identity) { id.Kind = auth.KindOAuth }), auth.KindNotAllowed},
+		{"every part must hold: the organization", "Everything", all(func(id *auth.Identity) { id.Organization = auth.Organization{} }), auth.OrganizationRequired},
+		{"every part must hold: the role", "Everything", all(func(id *auth.Identity) { id.Roles = nil }), auth.RoleRequired},
+		{"every part must hold: the permission", "Everything", all(func(id *auth.Identity) { id.Permissions = nil }), auth.PermissionRequired},
+		{"every part must hold: the scope", "Everything", all(func(id *auth.Identity) { id.Scopes = nil }), auth.ScopeRequired},
+		{"every part must hold: the feature", "Everything", all(func(id *auth.Identity) { id.Features = nil }), auth.FeatureRequired},
+		{"every part must hold: the plan", "Everything", all(func(id *auth.Identity) { id.Plans = nil }), auth.FeatureRequired},
+		{"every part must hold: the verification", "Everything", all(func(id *auth.Identity) { id.FactorAges = nil }), auth.ReverificationRequired},
+		{"every part must hold: the condition", "Everything", all(func(id *auth.Identity) { id.Subject = "user_eve" }), auth.ConditionNotMet},
+		{"the first part that does not hold gives the reason", "Everything", plain, auth.KindNotAllowed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			assertReason(t, p.Rule(procedure(tt.method)).Check(tt.caller), tt.want)
+		})
+	}
+}
+
+func TestIgnoreInvalid(t *testing.T) {
+	t.Parallel()
+	lenient := public()
+	lenient.GetPublic().IgnoreInvalid = true
+	p := newPolicy(t, newSchema(t, nil, rules{"Public": public(), "Lenient": lenient, "Authenticated": authenticated()}))
+	for method, want := range map[string]bool{"Public": false, "Lenient": true, "Authenticated": false} {
+		rule, ok := p.Rule(procedure(method)).(auth.LenientRule)
+		if got := ok && rule.IgnoreInvalid(); got != want {
+			t.Errorf("%s ignores an invalid token: %t", method, got)
+		}
+	}
+}
+
+func TestOnlyAConditionOnTheRequestNeedsMessages(t *testing.T) {
+	t.Parallel()
+	p := newPolicy(t, newSchema(t, nil, rules{
+		"Role":     require(&policyv1.Require{AnyRole: []string{"admin"}}),
+		"Identity": condition("identity.subject == 'user_ada'"),
+		"Request":  condition("request.owner == identity.subject"),
+	}))
+	for method, want := range map[string]bool{"Role": false, "Identity": false, "Request": true} {
+		if _, got := p.Rule(procedure(method)).(auth.MessageRule); got != want {
+			t.Errorf("%s needs messages: %t", method, got)
+		}
+	}
+}
