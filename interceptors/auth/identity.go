@@ -49,8 +49,11 @@ type Identity struct {
 	IssuedAt time.Time
 	// NotBefore is the nbf claim; zero when the token has none.
 	NotBefore time.Time
-	// ExpiresAt is the exp claim. Never zero.
+	// ExpiresAt is the exp claim. Never zero in a token's identity.
 	ExpiresAt time.Time
+	// AcceptedUntil is when the token is accepted no longer: ExpiresAt and what
+	// its issuer's clock may be off. Zero is ExpiresAt.
+	AcceptedUntil time.Time
 	// FactorAges says how long before IssuedAt each factor was last verified;
 	// nil when the token does not say, which never counts as fresh.
 	FactorAges *FactorAges
@@ -78,6 +81,14 @@ type Actor struct {
 type FactorAges struct {
 	First  time.Duration
 	Second time.Duration
+}
+
+// acceptedUntil is zero for a credential that does not expire.
+func (id *Identity) acceptedUntil() time.Time {
+	if id.AcceptedUntil.IsZero() {
+		return id.ExpiresAt
+	}
+	return id.AcceptedUntil
 }
 
 // Claims decodes the token's payload into v, as json.Unmarshal does. Use it for

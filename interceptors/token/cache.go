@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -27,6 +28,7 @@ type verdict struct {
 	identity *auth.Identity
 	issuer   *Issuer
 	key      *jwks.Key
+	size     int64 // what it costs in memory
 }
 
 // recall judges what time has changed since.
@@ -37,12 +39,22 @@ func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 	return v.identity, nil
 }
 
-// size is what a verdict costs in memory, roughly and rather too much.
-func (v *verdict) size() int64 {
-	const fixed = int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(record{})) + 128
-	size := fixed + int64(len(v.identity.RawClaims))
-	for _, permission := range v.identity.Permissions {
-		size += int64(len(permission)) + int64(unsafe.Sizeof(permission))
+// sizeOf returns what an identity costs in memory with its verdict, rather too
+// much than too little.
+func sizeOf(id *auth.Identity) int64 {
+	const word, list = int64(unsafe.Sizeof("")), int64(unsafe.Sizeof([]string{}))
+	size := int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(record{})) + int64(len(id.RawClaims))
+	if strings.Contains(id.RawClaims, `\`) {
+		size += int64(len(id.RawClaims)) // strings with escapes are copies
+	}
+	if id.Actor != nil {
+		size += int64(unsafe.Sizeof(*id.Actor))
+	}
+	for _, values := range [][]string{id.Audience, id.Roles, id.Permissions, id.Scopes, id.Features, id.Plans} {
+		size += list + int64(cap(values))*word
+	}
+	for _, permission := range id.Permissions {
+		size += int64(len(permission)) // of a text of their own
 	}
 	return size
 }
@@ -115,8 +127,8 @@ func (c *cache) put(reached verdict, now time.Time) {
 	}
 	v := &verdict{}
 	*v = reached
-	size := v.size()
-	if size > c.maxBytes {
+	v.size = sizeOf(v.identity)
+	if v.size > c.maxBytes {
 		return
 	}
 	s, tag := c.at(&v.digest)
@@ -125,10 +137,11 @@ func (c *cache) put(reached verdict, now time.Time) {
 		return // somebody else was quicker; the token will be verified once more
 	}
 	s.tags[slot].Store(tag)
+	grown := v.size
 	if previous != nil {
-		size -= previous.size()
+		grown -= previous.size
 	}
-	c.bytes.Add(size)
+	c.bytes.Add(grown)
 	for range len(c.sets) {
 		if c.bytes.Load() <= c.maxBytes {
 			return
@@ -168,6 +181,6 @@ func (c *cache) evict() {
 
 func (c *cache) drop(s *set, slot int, v *verdict) {
 	if s.verdicts[slot].CompareAndSwap(v, nil) {
-		c.bytes.Add(-v.size())
+		c.bytes.Add(-v.size)
 	}
 }

@@ -158,11 +158,11 @@ func (c *claims) date(name string) time.Time {
 		c.invalid(name, "is not a number")
 		return time.Time{}
 	}
-	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && 0 < n && n <= latest {
+	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && 0 <= n && n <= latest {
 		return time.Unix(n, 0)
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
-	if err != nil || math.IsNaN(f) || f <= 0 || f > latest {
+	if err != nil || math.IsNaN(f) || f < 0 || f > latest {
 		c.invalid(name, "is out of range for a date")
 		return time.Time{}
 	}

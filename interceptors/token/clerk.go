@@ -95,16 +95,15 @@ func clerkV2(c *claims, id *record) {
 		c.invalid("o", "is not an object")
 		return
 	}
-	role := c.textOf("o.rol", o.get("rol"))
-	if role != "" {
-		role = "org:" + role
-	}
-	id.setRole(role)
 	id.Organization = auth.Organization{
 		ID:   c.textOf("o.id", o.get("id")),
 		Slug: c.textOf("o.slg", o.get("slg")),
-		Role: role,
+		Role: prefixOrg(c.textOf("o.rol", o.get("rol"))),
 	}
+	if id.Organization.ID == "" {
+		return // as in version 1
+	}
+	id.setRole(id.Organization.Role)
 	id.Permissions = clerkPermissions(id.Features,
 		c.textOf("o.per", o.get("per")), c.textOf("o.fpm", o.get("fpm")))
 }

@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -27,8 +28,10 @@ type Config struct {
 	// MaxTokenBytes is the longest token that is read. 0 means
 	// DefaultMaxTokenBytes.
 	MaxTokenBytes int
-	// CacheEntries is how many verified tokens are remembered, so that their
-	// signature is checked once. 0 means DefaultCacheEntries, negative none.
+	// CacheEntries is how many verified tokens are remembered at most, so that
+	// their signature is checked once. A token has few places where it can be, so
+	// that as many tokens as there are places leave one place in seven free.
+	// 0 means DefaultCacheEntries, negative none.
 	CacheEntries int
 	// CacheBytes is how much memory they may take. 0 means DefaultCacheBytes.
 	CacheBytes int64
@@ -84,8 +87,11 @@ func (i *Issuer) normalize() error {
 	if i.Keys == nil {
 		fault("Keys are required: use jwks.NewRemote, or jwks.ParsePEM for one key without network")
 	}
-	if i.Profile.Name == "" {
+	if reflect.ValueOf(i.Profile).IsZero() {
 		i.Profile = OIDC()
+	}
+	if err := i.Profile.check(); err != nil {
+		fault("%w", err)
 	}
 	i.Profile.expand(i.Audiences)
 	if len(i.Audiences) == 0 && len(i.AuthorizedParties) == 0 && !i.AllowAnyAudience {

@@ -450,7 +450,7 @@ func (n nameIndex) add(members object, name string) (nameIndex, error) {
 		return nil, nil
 	}
 	if n == nil {
-		n = make(nameIndex, 4*fewNames)
+		n = make(nameIndex, fewNames+1)
 		for i := range members {
 			n[members[i].name] = struct{}{}
 		}

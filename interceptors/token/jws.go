@@ -73,17 +73,17 @@ type knownHeader struct {
 	header header
 }
 
-// strictBase64 refuses bits that stray in the last character; decodePart
-// refuses the line breaks that it would skip.
+// strictBase64 refuses bits that stray in the last character. It skips line
+// breaks; decodePart refuses them by the length.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
 func decodePart(part string) ([]byte, error) {
-	size := strictBase64.DecodedLen(len(part))
-	out := make([]byte, size)
-	if n, err := strictBase64.Decode(out, bytesOf(part)); err != nil || n != size || n == 0 {
+	out := make([]byte, strictBase64.DecodedLen(len(part)))
+	n, err := strictBase64.Decode(out, bytesOf(part))
+	if err != nil || n == 0 || strictBase64.EncodedLen(n) != len(part) {
 		return nil, auth.Errorf(auth.TokenMalformed, "a part is not base64url without padding")
 	}
-	return out, nil
+	return out[:n], nil
 }
 
 func parseHeader(scratch object, text string) (header, error) {

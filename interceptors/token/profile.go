@@ -1,6 +1,7 @@
 package token
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +111,9 @@ func (p *Profile) identity(c *claims) *auth.Identity {
 	if user := c.firstText(p.Subject); user != "" {
 		id.Subject = user
 	}
+	if !isPlain(id.Subject) {
+		c.invalid("sub", "or what stands for it has a control character")
+	}
 	if p.extend != nil {
 		p.extend(c, id)
 	}
@@ -133,6 +137,22 @@ func (r *record) setRole(role string) {
 	}
 }
 
+// check returns what is wrong with a profile that somebody wrote.
+func (p *Profile) check() error {
+	if p.Name == "" {
+		return errors.New("the Profile has no Name: begin with a copy of one of this package")
+	}
+	for _, paths := range [][]Path{
+		p.Subject, p.Session, p.Client, p.AuthorizedParty, p.OrganizationID, p.OrganizationSlug,
+		p.OrganizationRole, p.Roles, p.Permissions, p.Scopes,
+	} {
+		if slices.ContainsFunc(paths, func(path Path) bool { return len(path) == 0 }) {
+			return errors.New("the Profile has an empty Path: name the claim")
+		}
+	}
+	return nil
+}
+
 // subject reads sub (RFC 7519, section 4.1.2), which everything hangs on.
 func subject(c *claims) string {
 	v := c.get("sub")
@@ -142,8 +162,6 @@ func subject(c *claims) string {
 		c.missing("sub")
 	case s == "":
 		c.invalid("sub", "is empty")
-	case !isPlain(s):
-		c.invalid("sub", "has a control character")
 	}
 	return s
 }

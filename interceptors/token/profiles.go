@@ -198,9 +198,11 @@ func ZITADEL() Profile {
 // itself (RFC 9068, section 2.2), an OAuth access token by its type, and takes
 // the rest for a user's session.
 func kindOfOIDC(h header, c *claims) auth.Kind {
-	subject := c.get("sub")
+	subject, _ := c.get("sub").text()
+	client, _ := c.get("client_id").text()
+	party, _ := c.get("azp").text()
 	switch {
-	case subject != "" && (subject == c.get("client_id") || subject == c.get("azp")):
+	case subject != "" && (subject == client || subject == party):
 		return auth.KindMachine
 	case h.isType("at+jwt"):
 		return auth.KindOAuth

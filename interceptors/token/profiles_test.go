@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,7 +194,6 @@ func TestProfiles(t *testing.T) {
 			issuer := newIssuer()
 			v := newVerifier(t, issuer, func(i *token.Issuer) {
 				i.Profile = tt.profile
-				i.Algorithms = []string{"RS256"}
 				i.Kinds = []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine}
 				if tt.edit != nil {
 					tt.edit(i)
@@ -209,7 +209,10 @@ func TestProfiles(t *testing.T) {
 			if !got.IssuedAt.Equal(want.IssuedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 				t.Errorf("issued %v, expires %v", got.IssuedAt, got.ExpiresAt)
 			}
-			got.IssuedAt, got.ExpiresAt = want.IssuedAt, want.ExpiresAt
+			if !got.AcceptedUntil.Equal(want.ExpiresAt.Add(token.DefaultSkew)) {
+				t.Errorf("accepted until %v", got.AcceptedUntil)
+			}
+			got.IssuedAt, got.ExpiresAt, got.AcceptedUntil = want.IssuedAt, want.ExpiresAt, want.AcceptedUntil
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("\n got %s\nwant %s", asJSON(got), asJSON(want))
 			}
@@ -220,6 +223,66 @@ func TestProfiles(t *testing.T) {
 func asJSON(v any) string {
 	b, _ := json.MarshalIndent(v, "", " ")
 	return string(b)
+}
+
+// A profile accepts the algorithms that its provider signs with, and no other.
+func TestProfilesNameTheirAlgorithms(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	tokens := map[string]string{}
+	for _, algorithm := range token.OIDC().Algorithms {
+		tokens[algorithm] = issuer.OIDC("user_ada", authtest.With("token_use", "access"), authtest.Algorithm(algorithm))
+	}
+	for _, profile := range token.Profiles() {
+		v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile = profile })
+		accepted := []string{"RS256"}
+		switch profile.Name {
+		case "oidc":
+			accepted = token.OIDC().Algorithms
+		case "supabase":
+			accepted = []string{"ES256", "RS256"}
+		}
+		for algorithm, raw := range tokens {
+			want := auth.AlgorithmNotAllowed
+			if slices.Contains(accepted, algorithm) {
+				want = pass
+			}
+			expect(t, v, raw, want)
+		}
+	}
+}
+
+// What stands for the subject is held to the same as the subject.
+func TestEntraRefusesControlCharacters(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile = token.Entra() })
+	expect(t, v, issuer.OIDC("pairwise", authtest.With("oid", "oid-1")), pass)
+	expect(t, v, issuer.OIDC("pairwise", authtest.With("oid", "oid\n1")), auth.ClaimInvalid)
+}
+
+func TestAMachineIsKnownHoweverItsNameIsWritten(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile = token.OIDC() })
+	payload := fmt.Sprintf(`{"iss":%q,"sub":"svc","client_id":"\u0073vc","exp":%d}`, issuerURL, now.Unix()+60)
+	header := fmt.Appendf(nil, `{"alg":"RS256","kid":%q}`, issuer.Key().ID())
+	expect(t, v, issuer.Sign(header, []byte(payload)), auth.TokenKindUnsupported)
+}
+
+// Without an organization there are neither roles nor permissions.
+func TestClerkGrantsNothingWithoutAnOrganization(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, nil)
+	for name, raw := range map[string]string{
+		"version 1": issuer.SessionV1("user_ada", authtest.With("org_role", "org:admin"), authtest.With("org_permissions", []string{"org:a:read"})),
+		"version 2": issuer.Session("user_ada", authtest.With("fea", "o:a"), authtest.With("o", map[string]any{"rol": "admin", "per": "read", "fpm": "1"})),
+	} {
+		if id := expect(t, v, raw, pass); len(id.Roles) != 0 || len(id.Permissions) != 0 {
+			t.Errorf("%s: roles %q, permissions %q", name, id.Roles, id.Permissions)
+		}
+	}
 }
 
 func TestCognitoRefusesIDTokens(t *testing.T) {
@@ -236,7 +299,7 @@ func TestUnknownTypesAreNoKind(t *testing.T) {
 	issuer := newIssuer()
 	for _, profile := range token.Profiles() {
 		v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile, i.Algorithms = profile, []string{"RS256"} })
-		for _, typ := range []string{"logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE", "application/jose+json"} {
+		for _, typ := range []string{"logout+jwt", "id+jwt", "dpop+jwt", "secevent+jwt", "JOSE", "application/jose+json"} {
 			raw := issuer.OIDC("user_ada", authtest.Header("typ", typ), authtest.With("token_use", "access"))
 			expect(t, v, raw, auth.TokenKindUnsupported)
 		}

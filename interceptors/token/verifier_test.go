@@ -231,7 +231,7 @@ func TestVerifyJudgesClaims(t *testing.T) {
 		{"exp is absurd", with(authtest.With("exp", 1e300)), auth.ClaimInvalid},
 		{"exp overflows", with(authtest.With("exp", int64(9223372036854775807))), auth.ClaimInvalid},
 		{"exp is negative", with(authtest.With("exp", -1)), auth.ClaimInvalid},
-		{"exp is zero", with(authtest.With("exp", 0)), auth.ClaimInvalid},
+		{"exp is zero", with(authtest.With("exp", 0)), auth.TokenExpired},
 		{"exp has a fraction", with(authtest.With("exp", float64(at(0))+30.5)), pass},
 		{"exp just before the skew", with(authtest.With("exp", at(-4*time.Second))), pass},
 		{"exp exactly at the skew", with(authtest.With("exp", at(-5*time.Second))), auth.TokenExpired},
@@ -240,6 +240,8 @@ func TestVerifyJudgesClaims(t *testing.T) {
 		{"nbf exactly at the skew", with(authtest.With("nbf", at(5*time.Second))), pass},
 		{"nbf beyond the skew", with(authtest.With("nbf", at(6*time.Second))), auth.TokenNotYetValid},
 		{"nbf is a string", with(authtest.With("nbf", "0")), auth.ClaimInvalid},
+		{"nbf is zero", with(authtest.With("nbf", 0)), pass},
+		{"nbf is negative", with(authtest.With("nbf", -1)), auth.ClaimInvalid},
 		{"no nbf", with(authtest.Without("nbf")), pass},
 		{"iat beyond the skew", with(authtest.With("iat", at(6*time.Second))), auth.TokenNotYetValid},
 		{"iat is null", with(authtest.With("iat", nil)), auth.ClaimInvalid},
@@ -366,6 +368,12 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 				flipped = raw[:at] + "C" + raw[at+1:]
 			}
 			expect(t, v, flipped, auth.SignatureInvalid)
+			// White space, which a decoder of base64 likes to skip, wherever it is.
+			for _, space := range []string{"\n", "\r", "\r\n", " ", "\t", "\n\n\n"} {
+				for _, at := range []int{0, 4, strings.IndexByte(raw, '.'), at, len(raw)} {
+					expect(t, v, raw[:at]+space+raw[at:], auth.TokenMalformed)
+				}
+			}
 		})
 	}
 }
@@ -424,6 +432,14 @@ func TestNewNamesEveryFault(t *testing.T) {
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	for name, profile := range map[string]token.Profile{
+		"a profile without a name":     {Roles: []token.Path{{"roles"}}},
+		"a profile with an empty path": {Name: "own", Roles: []token.Path{{}}},
+	} {
+		if _, err := token.New(token.Config{Issuers: []token.Issuer{{URL: "https://a.example", Keys: keys, AllowAnyAudience: true, Profile: profile}}}); err == nil || !strings.Contains(err.Error(), "the Profile has") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := token.New(token.Config{}); err == nil || !strings.Contains(err.Error(), "no issuer") {
