@@ -18,8 +18,26 @@ type claims struct {
 	fault   *auth.Error
 	pending bool // the session does not count yet
 
-	some  [24]member // what object lies in, mostly
-	inner [8]member  // what an object inside it lies in, while it is read
+	present   uint64     // a bit for each name that may be present
+	some      [24]member // what object lies in, mostly
+	inner     [8]member  // what an object inside it lies in, while it is read
+	signature [512]byte  // what the signature is decoded into, mostly
+}
+
+// get returns the value of a claim, "" when there is none. Most claims that a
+// profile asks for are absent, which is told without looking at those present.
+func (c *claims) get(name string) value {
+	if c.present&nameBit(name) == 0 {
+		return ""
+	}
+	return c.object.get(name)
+}
+
+func nameBit(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	return 1 << ((uint(name[0]) + 5*uint(name[len(name)-1]) + 11*uint(len(name))) % 64)
 }
 
 // parse makes c the claims of this payload, whatever it held before.
@@ -28,7 +46,10 @@ func (c *claims) parse(payload string) error {
 	if err != nil {
 		return auth.Errorf(auth.TokenMalformed, "payload: %w", err)
 	}
-	c.object, c.fault, c.pending = members, nil, false
+	c.object, c.fault, c.pending, c.present = members, nil, false, 0
+	for i := range members {
+		c.present |= nameBit(members[i].name)
+	}
 	return nil
 }
 

@@ -80,7 +80,7 @@ func TestKindOfClerk(t *testing.T) {
 		{"a class that is not known", header{typ: "JWT", category: "cl_X"}, "user_1", 0},
 		{"a type that is not known", header{typ: "logout+jwt"}, "user_1", 0},
 	} {
-		c := claims{object: object{{"sub", value(`"` + tt.subject + `"`)}}}
+		c := claims{object: object{{"sub", value(`"` + tt.subject + `"`)}}, present: nameBit("sub")}
 		profile := Clerk()
 		if got := profile.kind(tt.h, &c); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)

@@ -30,11 +30,11 @@ type header struct {
 // parseCompact takes the token apart: exactly three non-empty parts of
 // base64url without padding, the first a JSON object of a header we accept.
 //
-// The members of the header lie in the memory of scratch while they are read;
-// a header that is the known one is not read again.
+// The signature lies in the memory of work as long as that is used for nothing else. A
+// header that is the known one is not read again.
 //
 // Errors: TokenMalformed.
-func parseCompact(scratch object, raw string, known *knownHeader) (compact, error) {
+func parseCompact(work *claims, raw string, known *knownHeader) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
@@ -46,20 +46,20 @@ func parseCompact(scratch object, raw string, known *knownHeader) (compact, erro
 	if known != nil && known.raw == c.rawHeader {
 		c.header = known.header
 	} else {
-		text, err := decodePart(c.rawHeader)
+		text, err := decodePart(nil, c.rawHeader)
 		if err != nil {
 			return c, err
 		}
-		if c.header, err = parseHeader(scratch, stringOf(text)); err != nil {
+		if c.header, err = parseHeader(work.inner[:0], stringOf(text)); err != nil {
 			return c, err
 		}
 	}
-	payload, err := decodePart(raw[first+1 : last])
+	payload, err := decodePart(nil, raw[first+1:last])
 	if err != nil {
 		return c, err
 	}
 	c.payload = stringOf(payload)
-	if c.signature, err = decodePart(raw[last+1:]); err != nil {
+	if c.signature, err = decodePart(work.signature[:], raw[last+1:]); err != nil {
 		return c, err
 	}
 	c.signingInput = bytesOf(raw[:last])
@@ -77,8 +77,12 @@ type knownHeader struct {
 // breaks; decodePart refuses them by the length.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-func decodePart(part string) ([]byte, error) {
-	out := make([]byte, strictBase64.DecodedLen(len(part)))
+// It decodes into room, where that is large enough.
+func decodePart(room []byte, part string) ([]byte, error) {
+	out := room
+	if size := strictBase64.DecodedLen(len(part)); len(out) < size {
+		out = make([]byte, size)
+	}
 	n, err := strictBase64.Decode(out, bytesOf(part))
 	if err != nil || n == 0 || strictBase64.EncodedLen(n) != len(part) {
 		return nil, auth.Errorf(auth.TokenMalformed, "a part is not base64url without padding")

@@ -102,7 +102,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
 	defer v.claims.Put(c)
 	known := v.known.Load()
-	jws, err := parseCompact(c.inner[:0], raw, known)
+	jws, err := parseCompact(c, raw, known)
 	if err != nil {
 		return nil, err
 	}
