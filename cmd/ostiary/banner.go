@@ -65,7 +65,7 @@ var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: fo
   native gRPC              {{.GRPC}}
   personas                 {{.Personas}}
 
-Try it from another terminal. With Connect, as ada:
+Try it from another terminal, in this directory. With Connect, as ada:
 
   curl -s -H "Authorization: Bearer $({{.Banner.Mint "ada"}})" \
     -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}

@@ -96,6 +96,10 @@ func (l *loader) loadFlags() {
 		if !slices.Contains(known, key) {
 			return "", nil
 		}
+		if value == "" && l.flags.Changed(flag) {
+			l.faults.add("--"+flag, errors.New("is empty; leave the flag out for the default"))
+			return "", nil
+		}
 		return key, value
 	}), nil)
 	l.merge(source, func(key string) string { return "--" + strings.ReplaceAll(key, "_", "-") })

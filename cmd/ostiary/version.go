@@ -8,6 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the linker for a build from a checkout, where the toolchain
+// knows none.
+var version string
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -27,7 +31,7 @@ func newVersion() *cobra.Command {
 
 // versionLine is one line: ostiary, its version, its commit, its Go.
 func versionLine(info *debug.BuildInfo) string {
-	line := "ostiary " + cmp.Or(info.Main.Version, "(devel)")
+	line := "ostiary " + cmp.Or(version, info.Main.Version, "(devel)")
 	built := make(map[string]string)
 	for _, s := range info.Settings {
 		built[s.Key] = s.Value

@@ -33,14 +33,14 @@ type header struct {
 // The signature lies in the memory of work as long as that is used for nothing else. A
 // header that is the known one is not read again.
 //
-// Errors: TokenMalformed.
+// Errors: TokenMalformed; TokenKindUnsupported for an opaque token.
 func parseCompact(work *claims, raw string, known *knownHeader) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
 	if first <= 0 || last <= first+1 || last == len(raw)-1 ||
 		strings.IndexByte(raw[first+1:last], '.') >= 0 {
-		return c, auth.Errorf(auth.TokenMalformed, "not three non-empty parts separated by dots")
+		return c, auth.Errorf(malformed(raw), "not three non-empty parts separated by dots")
 	}
 	c.rawHeader = raw[:first]
 	if known != nil && known.raw == c.rawHeader {
@@ -64,6 +64,17 @@ func parseCompact(work *claims, raw string, known *knownHeader) (compact, error)
 	}
 	c.signingInput = bytesOf(raw[:last])
 	return c, nil
+}
+
+// malformed is the reason to refuse what is no JWT. Clerk's opaque tokens are
+// something else than a broken one, and their sender should know.
+func malformed(raw string) auth.Reason {
+	for _, opaque := range []string{"oat_", "mt_", "ak_"} {
+		if strings.HasPrefix(raw, opaque) {
+			return auth.TokenKindUnsupported
+		}
+	}
+	return auth.TokenMalformed
 }
 
 // knownHeader is the header of a token that was verified. All tokens of one key
