@@ -44,8 +44,9 @@ type RemoteConfig struct {
 
 	// Snapshot is a file that keeps the last good set over restarts, so that one
 	// in the middle of an outage still serves; MaxStale counts on. It is
-	// readable by its owner alone, is replaced atomically, and must not be
-	// shared by two sets. Default: none.
+	// readable by its owner alone, is replaced atomically, and must not be shared
+	// by two sets. One that is not a regular file, that another user owns (root
+	// excepted) or that others may write is refused. Default: none.
 	Snapshot string
 
 	// Client gives the Transport for the requests; everything else of it is
@@ -56,7 +57,8 @@ type RemoteConfig struct {
 	// Default: time.Now.
 	Now func() time.Time
 	// Logger is told when the keys change, when fetching begins to fail, and when
-	// it succeeds again. Default: none.
+	// it succeeds again. It holds up no lookup, and may ask for the Status.
+	// Default: none.
 	Logger *slog.Logger
 }
 

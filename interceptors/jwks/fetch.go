@@ -55,10 +55,14 @@ func newTransport() http.RoundTripper {
 }
 
 // checkRedirect follows redirects within one origin alone, so that whoever can
-// redirect one path cannot have the keys fetched from a place of their own.
+// redirect one path cannot have the keys fetched from a place of their own, and
+// none that would have us sign in there.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	if next.URL.User != nil {
+		return errors.New("a redirect with a user name is not followed: key sets are public")
 	}
 	first := via[0].URL
 	if next.URL.Scheme != first.Scheme || !strings.EqualFold(hostPort(next.URL), hostPort(first)) {

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -40,7 +41,7 @@ func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
 	g := &generation{keyring: newKeyring(keys), document: d, fetchedAt: fetchedAt.Round(0)}
 	r.current.Store(g)
 	if kept < len(keys) || kept < len(before.all) || !slices.Equal(d.skipped, before.document.skipped) {
-		r.config.Logger.Info("the key set changed", "source", r.config.source(), "keys", g.ids(), "skipped", d.skipped)
+		r.note(slog.LevelInfo, "the key set changed", "keys", g.ids(), "skipped", d.skipped)
 	}
 	return g
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	"filippo.io/edwards25519"
 )
 
 // The bounds of an RSA key. Below the lower one it can be broken (RFC 7518,
@@ -39,7 +41,8 @@ type Key struct {
 //
 // The error is ErrUnusableKey: for a private key, a key of another type, an RSA
 // modulus outside 2048 to 8192 bits or an exponent that is not sane, a point
-// that is not on its curve, and an algorithm that does not fit.
+// that is not on its curve or that anyone can sign for, and an algorithm that does
+// not fit.
 func NewKey(id string, public crypto.PublicKey, algorithm string) (*Key, error) {
 	checked, err := checkPublic(public)
 	if err != nil {
@@ -104,10 +107,7 @@ func checkPublic(public crypto.PublicKey) (crypto.PublicKey, error) {
 	case *ecdsa.PublicKey:
 		return checkECDSA(public)
 	case ed25519.PublicKey:
-		if len(public) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("an Ed25519 key of %d bytes: it has %d", len(public), ed25519.PublicKeySize)
-		}
-		return ed25519.PublicKey(bytes.Clone(public)), nil
+		return checkEd25519(public)
 	default:
 		return nil, fmt.Errorf("type %T: give an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey", public)
 	}
@@ -146,4 +146,25 @@ func checkECDSA(public *ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
 		return nil, errors.New("an ECDSA key whose point is not on its curve")
 	}
 	return ecdsa.ParseUncompressedPublicKey(public.Curve, point)
+}
+
+// checkEd25519 refuses what crypto/ed25519 finds out only when it verifies, or
+// never: a point that is not on the curve, one with a second encoding (RFC 8032,
+// section 5.1.3), and one of small order, whose signatures anyone can make
+// without a private key.
+func checkEd25519(public ed25519.PublicKey) (ed25519.PublicKey, error) {
+	if len(public) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("an Ed25519 key of %d bytes: it has %d", len(public), ed25519.PublicKeySize)
+	}
+	point, err := new(edwards25519.Point).SetBytes(public)
+	if err != nil {
+		return nil, errors.New("an Ed25519 key whose point is not on the curve")
+	}
+	if !bytes.Equal(point.Bytes(), public) {
+		return nil, errors.New("an Ed25519 key whose encoding is not canonical")
+	}
+	if new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
+		return nil, errors.New("an Ed25519 key of small order: anyone can sign for it")
+	}
+	return ed25519.PublicKey(bytes.Clone(public)), nil
 }

@@ -1,11 +1,13 @@
 package jwks
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"slices"
@@ -53,6 +55,16 @@ func TestNewKeyRefuses(t *testing.T) {
 	offCurve, infinity := onCurve, onCurve
 	offCurve.Y = elliptic.P256().Params().B             //nolint:staticcheck // see above
 	infinity.X, infinity.Y = new(big.Int), new(big.Int) //nolint:staticcheck // see above
+	ofOrder8, err := hex.DecodeString("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Encodings of Ed25519 points: y in little endian, the sign of x in the last bit.
+	point := func(first, middle, last byte) ed25519.PublicKey {
+		p := bytes.Repeat([]byte{middle}, ed25519.PublicKeySize)
+		p[0], p[len(p)-1] = first, last
+		return p
+	}
 	for _, row := range []struct {
 		name      string
 		public    crypto.PublicKey
@@ -78,6 +90,14 @@ func TestNewKeyRefuses(t *testing.T) {
 		{"a point beside its curve", &offCurve, "", "not on its curve"},
 		{"the point at infinity", &infinity, "", "not on its curve"},
 		{"a short Ed25519 key", make(ed25519.PublicKey, 31), "", "31 bytes"},
+		{"an Ed25519 point beside the curve", point(2, 0, 0), "", "not on the curve"},
+		{"an Ed25519 point of order 1", point(1, 0, 0), "", "small order"},
+		{"an Ed25519 point of order 2", point(0xec, 0xff, 0x7f), "", "small order"},
+		{"an Ed25519 point of order 4", point(0, 0, 0), "", "small order"},
+		{"an Ed25519 point of order 8", ed25519.PublicKey(ofOrder8), "", "small order"},
+		{"an Ed25519 point whose y is 3 in another encoding", point(0xf0, 0xff, 0x7f), "", "not canonical"},
+		{"an Ed25519 point of order 4 in another encoding", point(0xed, 0xff, 0x7f), "", "not canonical"},
+		{"an Ed25519 point of order 1 with the sign of zero", point(1, 0, 0x80), "", "not canonical"},
 		{"an algorithm of another type", &rsaKey().PublicKey, "ES256", "does not fit"},
 		{"an algorithm of another curve", &onCurve, "ES384", "does not fit"},
 		{"a MAC keyed with a public key", &rsaKey().PublicKey, "HS256", "does not fit"},

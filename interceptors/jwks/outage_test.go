@@ -54,15 +54,16 @@ func troubles(t *testing.T) map[string]struct {
 			w.Header().Set("Content-Length", "9999")
 			body(set)(w, r)
 		}, "EOF"},
-		"trailing garbage":      {body(set + "x"), "not one JSON object"},
-		"two sets":              {body(set + set), "not one JSON object"},
-		"an empty object":       {body("{}"), `no "keys" array`},
-		"keys that are null":    {body(`{"keys":null}`), `no "keys" array`},
-		"no keys":               {body(`{"keys":[]}`), "no usable key among 0"},
-		"unknown types alone":   {body(`{"keys":[{"kty":"AKP","kid":"first"}]}`), "no usable key among 1"},
-		"private keys alone":    {body(string(keySet(t, key.with("d", "c2VjcmV0")))), "no usable key among 1"},
-		"a body over the limit": {body(set + strings.Repeat(" ", 256<<10)), "longer than 262144 bytes"},
-		"too many keys":         {body(string(keySet(t, many...))), "101 keys"},
+		"trailing garbage":            {body(set + "x"), "not one JSON object"},
+		"two sets":                    {body(set + set), "not one JSON object"},
+		"an empty object":             {body("{}"), `no "keys" array`},
+		"keys that are null":          {body(`{"keys":null}`), `no "keys" array`},
+		"no keys":                     {body(`{"keys":[]}`), "no usable key among 0"},
+		"unknown types alone":         {body(`{"keys":[{"kty":"AKP","kid":"first"}]}`), "no usable key among 1"},
+		"keys that no token can name": {body(string(keySet(t, key.with("kid", nil), key.with("kid", "")))), "no usable key among 2"},
+		"private keys alone":          {body(string(keySet(t, key.with("d", "c2VjcmV0")))), "no usable key among 1"},
+		"a body over the limit":       {body(set + strings.Repeat(" ", 256<<10)), "longer than 262144 bytes"},
+		"too many keys":               {body(string(keySet(t, many...))), "101 keys"},
 		"a redirect to another host": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/jwks.json", http.StatusFound)
 		}, "another origin"},

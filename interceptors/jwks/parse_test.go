@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/elliptic"
 	"encoding/json"
@@ -65,6 +66,8 @@ func TestParseOneKey(t *testing.T) {
 		{"EC with a coordinate cut short", ec.with("x", x[:40]), "", "30 octets"},
 		{"EC without y", ec.with("y", nil), "", `"y" is missing`},
 		{"OKP for key agreement", ed.with("crv", "X25519"), "", `curve is "X25519"`},
+		{"Ed25519 beside the curve", ed.with("x", b64(bytes.Repeat([]byte{2}, 32))), "", "not on the curve"},
+		{"Ed25519 that anyone can sign for", ed.with("x", b64(make([]byte, 32))), "", "small order"},
 		{"Ed25519 that is too short", ed.with("x", b64(make([]byte, 31))), "", "31 bytes"},
 		{"RSA that is too short", rsa.with("n", b64(rsaKey().N.Bytes()[:128])), "", "1024 bits"},
 		{"RSA that is too long", rsa.with("n", b64([]byte("\x01"+strings.Repeat("\x01", 1024)))), "", "8193 bits"},
@@ -148,7 +151,6 @@ func TestParseKeepsTheFirstOfRivals(t *testing.T) {
 		{"two uses of one key that overlap", []jwk{rsa, rsa.with("alg", "RS256")}, []int{0}, "the same kid"},
 		{"two uses of one key", []jwk{rsa.with("alg", "RS256"), rsa.with("alg", "RS512")}, []int{0, 1}, ""},
 		{"two types", []jwk{rsa, ec}, []int{0, 1}, ""},
-		{"two keys without a kid", []jwk{ec.with("kid", nil), other.with("kid", nil)}, []int{0, 1}, ""},
 		{"a broken one first", []jwk{ec.with("x", ""), other}, []int{1}, "base64url"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -167,6 +169,45 @@ func TestParseKeepsTheFirstOfRivals(t *testing.T) {
 			}
 			if row.skipped != "" && (len(skipped) != 1 || !strings.Contains(skipped[0].Reason, row.skipped)) {
 				t.Errorf("skipped %+v, want %q", skipped, row.skipped)
+			}
+		})
+	}
+}
+
+func TestParseSkipsKeysThatNoTokenCanName(t *testing.T) {
+	t.Parallel()
+	named := publicJWK(t, "k", edKey(t).Public())
+	nameless := named.with("kid", nil)
+	other := publicJWK(t, "", ecKey(t, elliptic.P256()).Public())
+	for _, row := range []struct {
+		name    string
+		keys    []jwk
+		kept    []string
+		skipped []int
+		err     error
+	}{
+		{"the only key needs no name", []jwk{nameless}, []string{""}, nil, nil},
+		{"the only usable key needs no name", []jwk{named.with("x", ""), nameless}, []string{""}, []int{0}, nil},
+		{"beside a key with a name", []jwk{other, named}, []string{"k"}, []int{0}, nil},
+		{"two of different types", []jwk{nameless, other}, nil, []int{0, 1}, ErrDocument},
+		{"one of them twice", []jwk{nameless, nameless}, nil, []int{0, 1}, ErrDocument},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			keys, skipped, err := Parse(keySet(t, row.keys...))
+			if !errors.Is(err, row.err) {
+				t.Errorf("%v, want %v", err, row.err)
+			}
+			var kept []string
+			for _, key := range keys {
+				kept = append(kept, key.ID())
+			}
+			var left []int
+			for _, s := range skipped {
+				left = append(left, s.Index)
+			}
+			if !slices.Equal(kept, row.kept) || !slices.Equal(left, row.skipped) {
+				t.Errorf("kept %q, skipped %+v: want %q and %v", kept, skipped, row.kept, row.skipped)
 			}
 		})
 	}
@@ -210,6 +251,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(keySet(f, rsa.with("alg", "RS256"), rsa.with("alg", "PS256"), ec.with("use", "enc")))
 	f.Add(keySet(f, ed.with("d", "c2VjcmV0"), ec.with("y", ec["x"]), rsa.with("e", "AQ")))
 	f.Add(keySet(f, jwk{"kty": "oct", "k": "c2VjcmV0"}, ed))
+	f.Add(keySet(f, ed.with("kid", nil), ec.with("kid", "")))
 	for _, document := range []string{``, `{}`, `{"keys":[]}`, `{"keys":[null,{}]}`, `{"keys":[{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}]}`} {
 		f.Add([]byte(document))
 	}
@@ -225,8 +267,8 @@ func FuzzParse(f *testing.F) {
 				}
 				_ = key.Verify(name, []byte(input), make([]byte, 64)) // must not panic
 			}
-			if key.ID() != "" && slices.ContainsFunc(keys[:i], key.rivals) {
-				t.Errorf("two keys that a token could mean by %q", key.ID())
+			if key.ID() == "" && len(keys) > 1 || slices.ContainsFunc(keys[:i], key.rivals) {
+				t.Errorf("key %q cannot be told from another", key.ID())
 			}
 		}
 		for _, s := range skipped {

@@ -2,31 +2,37 @@ package jwks
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
 )
 
 // How quickly a failing issuer is asked again. firstRetry doubles up to the
-// patience; and a fetch that has not answered by then is not waited for: another
-// one starts beside it, so that a hanging connection does not delay the recovery.
+// patience; and a refresh that has not answered by then is not waited for:
+// another one starts beside it, so that a hanging connection does not delay the
+// recovery. The first of all has longer, so that a slow issuer is not asked twice
+// by each server of a fleet that starts.
 const (
 	firstRetry       = 100 * time.Millisecond
+	patienceAtStart  = 2200 * time.Millisecond
 	patienceUnready  = 800 * time.Millisecond
 	patienceWithKeys = 1500 * time.Millisecond
 )
 
 // refresh is what a Remote knows of its fetches. Remote.mu guards it.
 type refresh struct {
-	timer       *time.Timer // when it fires, the next fetch starts
-	next        time.Time   // when that will be
-	flying      []*fetch    // those under way, oldest first
-	started     int         // number of the last that was started
-	succeeded   int         // number of the last that brought keys
-	failures    int         // since then
-	lastError   error       // nil when failures is 0
+	timer       *time.Timer   // when it fires, the next refresh starts
+	next        time.Time     // when that will be
+	flying      []*fetch      // those under way, oldest first
+	settled     chan struct{} // closed, and replaced, whenever one of them is over
+	started     int           // number of the last that was started
+	succeeded   int           // number of the last that brought keys
+	failures    int           // since then
+	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
-	lastOnToken time.Time // when an unknown kid last caused one
+	lastOnToken time.Time     // when an unknown kid last caused one
+	notes       []slog.Record // that the Logger has yet to be told
 }
 
 // A fetch is one attempt at the key set, shared by all who wait for it.
@@ -34,10 +40,9 @@ type fetch struct {
 	number int
 	sentAt time.Time
 	cancel context.CancelFunc
-	done   chan struct{} // closed when its outcome can be seen
 }
 
-// keepFresh starts a fetch whenever the timer says so.
+// keepFresh refreshes the keys whenever the timer says so.
 func (r *Remote) keepFresh() {
 	for {
 		select {
@@ -46,37 +51,18 @@ func (r *Remote) keepFresh() {
 			return
 		case <-r.refresh.timer.C:
 			r.mu.Lock()
-			r.start()
+			r.renew()
 			r.mu.Unlock()
 		}
 	}
 }
 
-// fetchFor returns the fetch that can still help a caller whose kid is not
-// known, and whether it was started for this caller; or nil when the caller is to
-// be answered at once.
-//
-// Callers join a fetch that is under way only while all is well: an issuer that
-// fails may hang, and would gather callers without end. Otherwise, one caller per
-// cool-down starts a fetch of its own; but not while there are no keys and
-// retries come quicker than that anyway, and not for a token without a kid, which
-// names nothing that a newer set could have.
-func (r *Remote) fetchFor(kid string) (f *fetch, own bool) {
-	ready := r.Ready()
-	if ready && kid == "" {
-		return nil, false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.refresh.failures == 0 && len(r.refresh.flying) > 0 {
-		return r.refresh.flying[len(r.refresh.flying)-1], false
-	}
-	now := r.config.Now()
-	if r.refresh.failures > 0 && !ready || now.Sub(r.refresh.lastOnToken) < r.config.Cooldown {
-		return nil, false
-	}
-	r.refresh.lastOnToken = now
-	return r.start(), true
+// renew starts a fetch, and has another one follow in case it hangs. A fetch that
+// a token caused has none follow, so that tokens cannot multiply them. r.mu must
+// be held.
+func (r *Remote) renew() {
+	r.start()
+	r.schedule(r.patience())
 }
 
 // start starts a fetch, or returns nil when the set is closed. r.mu must be held.
@@ -87,10 +73,9 @@ func (r *Remote) start() *fetch {
 	ctx, cancel := context.WithTimeout(r.ctx, r.config.FetchTimeout)
 	now := r.config.Now()
 	r.refresh.started++
-	f := &fetch{number: r.refresh.started, sentAt: now, cancel: cancel, done: make(chan struct{})}
+	f := &fetch{number: r.refresh.started, sentAt: now, cancel: cancel}
 	r.refresh.flying = append(r.refresh.flying, f)
 	r.refresh.lastAttempt = now
-	r.schedule(r.patience())
 	r.running.Go(func() {
 		defer cancel()
 		r.run(ctx, f)
@@ -98,24 +83,25 @@ func (r *Remote) start() *fetch {
 	return f
 }
 
-// run makes the fetch and has its outcome seen, in this order: the keys, then
-// those who wait, then the snapshot.
+// run makes the fetch and has its outcome seen, first by those who wait for it.
 func (r *Remote) run(ctx context.Context, f *fetch) {
 	answer, err := r.fetcher.fetch(ctx, r.current.Load())
 	renewed := r.settle(f, answer, err)
-	close(f.done)
+	r.tell() //nolint:contextcheck // whatever became of the fetch
 	if renewed != nil {
 		r.saveSnapshot(renewed)
 	}
 }
 
-// settle takes the outcome of a fetch in, and returns the generation that it
-// brought. The answer to an older request than the one that is in place is no
-// news, good or bad.
+// settle takes the outcome of a fetch in, wakes all who wait, and returns the
+// generation that it brought. The answer to an older request than the one that is
+// in place is no news, good or bad.
 func (r *Remote) settle(f *fetch, answer answer, err error) *generation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh.flying = slices.DeleteFunc(r.refresh.flying, func(other *fetch) bool { return other == f })
+	close(r.refresh.settled) // nobody looks before r.mu is free
+	r.refresh.settled = make(chan struct{})
 	if f.number < r.refresh.succeeded || r.ctx.Err() != nil {
 		return nil
 	}
@@ -133,7 +119,7 @@ func (r *Remote) failed(f *fetch, err error) {
 	r.refresh.failures++
 	r.refresh.lastError = err
 	if r.refresh.failures == 1 {
-		r.config.Logger.Warn("fetching the key set fails", "source", r.config.source(), "error", err, "ready", r.Ready())
+		r.note(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready())
 	}
 	if f.number == r.refresh.started {
 		r.schedule(r.backOff())
@@ -143,7 +129,7 @@ func (r *Remote) failed(f *fetch, err error) {
 // succeeded ends the older fetches, so that nobody waits for them.
 func (r *Remote) succeeded(f *fetch) {
 	if r.refresh.failures > 0 {
-		r.config.Logger.Info("fetching the key set succeeds again", "source", r.config.source(), "failures", r.refresh.failures)
+		r.note(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
 	}
 	r.refresh.failures, r.refresh.lastError, r.refresh.succeeded = 0, nil, f.number
 	for _, other := range r.refresh.flying {
@@ -159,10 +145,14 @@ func (r *Remote) schedule(delay time.Duration) {
 }
 
 func (r *Remote) patience() time.Duration {
-	if r.Ready() {
+	switch {
+	case r.Ready():
 		return patienceWithKeys
+	case r.refresh.started == 1:
+		return patienceAtStart
+	default:
+		return patienceUnready
 	}
-	return patienceUnready
 }
 
 // backOff doubles with each failure. Up to half is taken off at random, so that a

@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,9 +15,12 @@ import (
 //
 // While it has keys, calls whose key is known are answered from memory. A token
 // with an unknown kid, as after a rotation, has the set fetched and waits for
-// it, once per RemoteConfig.Cooldown; the others are answered at once with what is
-// known. A failed fetch is tried again with exponential back-off up to 0.8
-// seconds while there are no usable keys, and 1.5 seconds while there are.
+// it, once per RemoteConfig.Cooldown; those that come within a quarter of a second
+// wait with it, and all others are answered at once with what is known. Before
+// the first keys everybody waits for them, until a fetch fails. At most 4096
+// callers wait at a time. A failed fetch is tried again with exponential back-off
+// up to 0.8 seconds while there are no usable keys, and 1.5 seconds while there
+// are.
 type Remote struct {
 	config  RemoteConfig
 	fetcher fetcher
@@ -28,9 +30,10 @@ type Remote struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	saving  sync.Mutex // serialises writes of the snapshot
+	saving  sync.Mutex    // serialises writes of the snapshot
+	waiting chan struct{} // holds one for each caller that waits
 
-	mu      sync.Mutex // guards refresh; never held while waiting
+	mu      sync.Mutex // guards refresh; never held while waiting or logging
 	refresh refresh
 }
 
@@ -38,7 +41,7 @@ type Remote struct {
 // waits for the network itself. It reads the snapshot, if there is one.
 //
 // The error names everything that is wrong with the configuration, and a snapshot
-// that others than its owner may write.
+// that somebody else may have written.
 func NewRemote(config RemoteConfig) (*Remote, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -50,16 +53,18 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 		fetcher: newFetcher(config),
 		ctx:     ctx,
 		cancel:  cancel,
-		refresh: refresh{timer: time.NewTimer(config.MaxRefresh)},
+		waiting: make(chan struct{}, maxWaiting),
+		refresh: refresh{timer: time.NewTimer(config.MaxRefresh), settled: make(chan struct{})},
 	}
 	if err := r.loadSnapshot(); err != nil {
 		cancel()
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.start()
+	r.renew()
+	r.mu.Unlock()
 	r.running.Go(r.keepFresh)
+	r.tell()
 	return r, nil
 }
 
@@ -75,40 +80,6 @@ func (r *Remote) Lookup(ctx context.Context, kid, algorithm string) (*Key, error
 		return r.lookupFresh(ctx, kid, algorithm)
 	}
 	return key, err
-}
-
-// lookupFresh waits for a fetch that is under way and, because that one may have
-// left before the key was published, for one of its own.
-func (r *Remote) lookupFresh(ctx context.Context, kid, algorithm string) (*Key, error) {
-	for range 2 {
-		f, own := r.fetchFor(kid) //nolint:contextcheck // a fetch is shared: no caller's context may end it
-		if f == nil {
-			break
-		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: the caller left before it was fetched: %w", ErrUnavailable, context.Cause(ctx))
-		}
-		if key, err := r.find(kid, algorithm); !isUnknown(err) || own {
-			return key, r.explain(err)
-		}
-	}
-	key, err := r.find(kid, algorithm)
-	return key, r.explain(err)
-}
-
-// explain adds to ErrUnavailable the reason that logs want.
-func (r *Remote) explain(err error) error {
-	if !errors.Is(err, ErrUnavailable) {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.refresh.lastError == nil {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, r.refresh.lastError)
 }
 
 func (r *Remote) find(kid, algorithm string) (*Key, error) {

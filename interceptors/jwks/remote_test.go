@@ -10,59 +10,6 @@ import (
 	"time"
 )
 
-func TestAThousandConcurrentFirstCallsMakeOneFetch(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		set := issuer.setOf(t, "first")
-		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(300 * time.Millisecond)
-			set(w, r)
-		})
-		keys := issuer.remote(t)
-		var calls sync.WaitGroup
-		for range 1000 {
-			calls.Go(func() {
-				if err := lookup(t, keys, "first"); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		calls.Wait()
-		if n := issuer.requests.Load(); n != 1 {
-			t.Errorf("%d fetches, want 1", n)
-		}
-	})
-}
-
-func TestTenThousandUnknownKidsInTenSecondsMakeThreeFetches(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
-		before := issuer.requests.Load()
-		for i := range 10_000 {
-			start := time.Now()
-			if err := lookup(t, keys, "unknown-"+time.Duration(i).String()); !errors.Is(err, ErrUnknownKey) {
-				t.Fatalf("%v, want ErrUnknownKey", err)
-			}
-			if err := lookup(t, keys, "first"); err != nil {
-				t.Fatal("a good call:", err)
-			}
-			if waited := time.Since(start); waited != 0 {
-				t.Fatalf("waited %v", waited)
-			}
-			pass(time.Millisecond)
-		}
-		if n := issuer.requests.Load() - before; n > 3 {
-			t.Errorf("%d fetches, want at most 3", n)
-		}
-	})
-}
-
 func TestForgedSignaturesMakeNoFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -208,7 +208,7 @@ func TestSettleIgnoresOlderFetches(t *testing.T) {
 		issuer.answerWith(hang)
 		keys := issuer.remote(t)
 		older := &fetch{number: 2, sentAt: time.Now()}
-		newer := &fetch{number: 3, sentAt: time.Now(), cancel: func() {}}
+		newer := &fetch{number: 3, sentAt: time.Now()}
 		parse := func(name string) answer {
 			key := mustKey(t, name, ecKey(t, elliptic.P256()).Public(), "")
 			return answer{document: document{parsed: parsed{keys: []*Key{key}}}}

@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -22,8 +20,8 @@ type snapshot struct {
 
 // loadSnapshot puts the keys of the snapshot in place. One that is missing,
 // broken, too old, or of another source is only logged: the issuer has better
-// keys. One that others may write is an error, since it could hold anyone's keys,
-// and so is a directory that no snapshot can be written to.
+// keys. One that somebody else may have written is an error, since it could hold
+// anyone's keys, and so is a directory that no snapshot can be written to.
 func (r *Remote) loadSnapshot() error {
 	path := r.config.Snapshot
 	if path == "" {
@@ -32,7 +30,9 @@ func (r *Remote) loadSnapshot() error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("snapshot %s: its directory does not exist: make it, or choose another", path)
 	}
-	content, err := r.readSnapshot(path)
+	removeLeftovers(path)
+	// The keys were within the limit when fetched; the other members come on top.
+	content, err := readOwnFile(path, 2*r.config.MaxBytes)
 	if errors.Is(err, errUnsafeSnapshot) {
 		return fmt.Errorf("snapshot %s: %w", path, err)
 	}
@@ -43,27 +43,6 @@ func (r *Remote) loadSnapshot() error {
 		r.config.Logger.Warn("the snapshot of the key set is not used", "path", path, "error", err)
 	}
 	return nil
-}
-
-var errUnsafeSnapshot = errors.New("others than its owner may write it: check its keys or delete it, and chmod 600")
-
-// readSnapshot judges the file that it opened, which nobody can exchange any more.
-func (r *Remote) readSnapshot(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read from
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	// Windows has no such bits.
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
-		return nil, errUnsafeSnapshot
-	}
-	// The keys were within the limit when fetched; the other members come on top.
-	return io.ReadAll(io.LimitReader(file, 2*r.config.MaxBytes))
 }
 
 func (r *Remote) useSnapshot(content []byte) error {
@@ -107,23 +86,4 @@ func (r *Remote) saveSnapshot(g *generation) {
 	if err != nil {
 		r.config.Logger.Warn("the snapshot of the key set cannot be written", "path", r.config.Snapshot, "error", err)
 	}
-}
-
-// replaceFile writes a file that is there whole or, after a crash, not at all.
-func replaceFile(path string, content []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,14 @@ func TestStatus(t *testing.T) {
 		keys := issuer.remote(t)
 		synctest.Wait()
 		start := time.Now()
-		want := Status{Source: issuer.url, Fetches: 1, LastAttempt: start, NextFetch: start.Add(patienceUnready)}
+		want := Status{Source: issuer.url, Fetches: 1, LastAttempt: start, NextFetch: start.Add(patienceAtStart)}
 		if s := keys.Status(); !reflect.DeepEqual(s, want) {
 			t.Errorf("during the first fetch:\n got %+v\nwant %+v", s, want)
 		}
 
 		issuer.publish(t, "first")
-		pass(patienceUnready)
-		fetched := start.Add(patienceUnready)
+		pass(patienceAtStart)
+		fetched := start.Add(patienceAtStart)
 		pass(10 * time.Second)
 		s := keys.Status()
 		want = Status{
@@ -38,4 +39,17 @@ func TestStatus(t *testing.T) {
 			t.Errorf("next fetch %v after the last, want within MaxRefresh", due)
 		}
 	})
+}
+
+// TestKeysAgeWhileTheMachineSleeps: a monotonic reading, which stands still then,
+// would keep them young. There is none to see in a bubble.
+func TestKeysAgeWhileTheMachineSleeps(t *testing.T) {
+	t.Parallel()
+	keys := newRemote(t, RemoteConfig{URL: newServer(t).url})
+	if err := lookup(t, keys, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if at := keys.Status().FetchedAt.String(); strings.Contains(at, " m=") {
+		t.Errorf("%s has a monotonic reading", at)
+	}
 }

@@ -123,6 +123,7 @@ func TestRedirects(t *testing.T) {
 		{"to another port", elsewhere.url, "another origin"},
 		{"to another host", strings.Replace(elsewhere.url, "127.0.0.1", "localhost", 1), "another origin"},
 		{"to another scheme", "https://SELF/jwks.json", "another origin"},
+		{"with a user name added", "http://me:secret@SELF/jwks.json", "a user name"},
 		{"to a file", "file:///etc/hostname", "another origin"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

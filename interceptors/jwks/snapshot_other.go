@@ -1,0 +1,14 @@
+//go:build !unix
+
+package jwks
+
+import (
+	"io/fs"
+	"os"
+)
+
+func openFile(path string) (*os.File, error) { return os.Open(path) }
+
+// isOwn leaves it to the access control of the directory, which the mode of a file
+// does not show here.
+func isOwn(fs.FileInfo, int) bool { return true }
