@@ -36,9 +36,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 			t.Run(call.contentType+", "+method, func(t *testing.T) {
 				t.Parallel()
 				s, w := new(service), new(witness)
-				guard := guard
-				guard.Observer = w
-				url := serveHTTP(t, everything(&guard, s)) + procedure(authenticated, method)
+				url := serveHTTP(t, everything(observed(guard, w), s)) + procedure(authenticated, method)
 				postWithoutBody(t, newHTTPClient(t, "HTTP 2"), url, call.contentType)
 				assertNeverRan(t, s, w)
 			})
@@ -48,9 +46,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		t.Run("grpc-go, "+method, func(t *testing.T) {
 			t.Parallel()
 			s, w := new(service), new(witness)
-			guard := guard
-			guard.Observer = w
-			conn := dialGRPC(t, serveGRPC(t, &guard, s, true))
+			conn := dialGRPC(t, serveGRPC(t, observed(guard, w), s, true))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, procedure(authenticated, method))

@@ -65,7 +65,7 @@ func newKit(t *testing.T) *kit {
 
 // guard returns a real guard. Keys that are made later take a while to be seen,
 // so call it once the tokens are there.
-func (k *kit) guard(t *testing.T) auth.Guard {
+func (k *kit) guard(t *testing.T) *auth.Guard {
 	t.Helper()
 	keys := func(issuer *authtest.Issuer) jwks.Set {
 		remote, err := jwks.NewRemote(jwks.RemoteConfig{URL: issuer.JWKSURL(), Now: k.clock})
@@ -95,7 +95,12 @@ func (k *kit) guard(t *testing.T) auth.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return auth.Guard{Authenticator: verifier, Policy: compiled}
+	return &auth.Guard{Authenticator: verifier, Policy: compiled, Now: k.clock}
+}
+
+// observed returns a guard like this one with an observer.
+func observed(guard *auth.Guard, observer auth.Observer) *auth.Guard {
+	return &auth.Guard{Authenticator: guard.Authenticator, Policy: guard.Policy, Now: guard.Now, Observer: observer}
 }
 
 func (k *kit) clock() time.Time { return k.now }

@@ -117,11 +117,10 @@ type bench struct {
 	witness *witness
 }
 
-func newBench(t *testing.T, transport transport, guard auth.Guard) *bench {
+func newBench(t *testing.T, transport transport, guard *auth.Guard) *bench {
 	t.Helper()
 	b := &bench{transport: transport, service: new(service), witness: new(witness)}
-	guard.Observer = b.witness
-	b.call = transport.start(t, &guard, b.service)
+	b.call = transport.start(t, observed(guard, b.witness), b.service)
 	return b
 }
 

@@ -12,12 +12,16 @@ type admitted struct {
 	identity *Identity     // nil when anonymous
 	header   Header        // where RelayCaller finds the token; nil when there is none
 	messages *messageCheck // nil where the rule asks nothing of messages
+	lease    *Lease        // nil where the call is no stream
 }
 
-func admit(ctx context.Context, call Call, id *Identity, rule Rule) *admitted {
+func (g *Guard) admit(ctx context.Context, call Call, id *Identity, rule Rule) *admitted {
 	a := &admitted{Context: ctx, identity: id, header: call.Header}
 	if rule, ok := rule.(MessageRule); ok {
 		a.messages = &messageCheck{rule: rule, call: call}
+	}
+	if call.Stream != Unary {
+		a.lease = newLease(g, call, id, rule, a.messages)
 	}
 	return a
 }
@@ -29,6 +33,14 @@ func (a *admitted) Value(key any) any {
 	return a.Context.Value(key)
 }
 
+// current returns the identity that counts now; nil when anonymous.
+func (a *admitted) current() *Identity {
+	if a.lease == nil {
+		return a.identity
+	}
+	return a.lease.current.Load()
+}
+
 // NewContext returns a context that carries the identity, for tests of handlers
 // and for transports of your own. A nil identity makes the context anonymous,
 // whatever ctx carried.
@@ -36,9 +48,9 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	return &admitted{Context: ctx, identity: id}
 }
 
-// FromContext returns the identity of the caller. It reports false when there
-// is none: on a public method that was called without a token, or outside a
-// guarded call.
+// FromContext returns the identity of the caller, as it was when the call was
+// admitted; see [Current] for streams. It reports false when there is none: on a
+// public method that was called without a token, or outside a guarded call.
 func FromContext(ctx context.Context) (*Identity, bool) {
 	a, _ := ctx.Value(contextKey{}).(*admitted)
 	if a == nil || a.identity == nil {

@@ -1,6 +1,9 @@
 package auth
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // An Authenticator says who is calling. token.Verifier is one.
 //
@@ -17,15 +20,24 @@ type Authenticator interface {
 //
 // It fails closed: without an Authenticator or a Policy, for a procedure
 // without a rule, and when anything panics, the call is refused with
-// AuthFailure. A Guard must not be changed once in use; it is safe for
+// AuthFailure. A Guard must not be changed or copied once in use; it is safe for
 // concurrent use.
 type Guard struct {
 	// Authenticator says who is calling. Required.
 	Authenticator Authenticator
 	// Policy says what each procedure asks of its caller. Required.
 	Policy Policy
+	// Revocations says which tokens no longer count although they are valid by
+	// themselves. Optional; without it a token counts until it expires.
+	Revocations Revocations
 	// Observer is told of every decision. Optional.
 	Observer Observer
+	// Now is the clock that ends streams; let it be the Authenticator's. nil is
+	// time.Now.
+	Now func() time.Time
+
+	leases   leases
+	handlers handlers
 }
 
 // Admit decides about a call. It returns the context for the handler, derived
@@ -38,7 +50,10 @@ func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 	id, rule, err := g.decide(ctx, call)
 	refusal := AsError(err)
 	if refusal == nil {
-		ctx = admit(ctx, call, id, rule)
+		ctx = g.admit(ctx, call, id, rule)
+		if id != nil {
+			g.leases.renew(id)
+		}
 	}
 	g.observe(ctx, call, id, refusal, start)
 	if refusal != nil {
@@ -82,7 +97,12 @@ func (g *Guard) authenticate(ctx context.Context, call Call, rule Rule) (*Identi
 		if id == nil {
 			return nil, Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
 		}
-		return id, nil
+		if g.Revocations == nil {
+			return id, nil
+		}
+		if err = g.Revocations.Revoked(id); err == nil {
+			return id, nil
+		}
 	}
 	switch refusal := AsError(err); refusal.Reason {
 	case TokenMissing:
@@ -113,10 +133,18 @@ func (g *Guard) CheckMessage(ctx context.Context, message any) error {
 		return nil
 	}
 	start := g.now()
-	refusal := AsError(a.messages.check(a.identity, message))
+	id := a.current()
+	refusal := AsError(a.messages.check(id, message))
 	if refusal == nil {
 		return nil
 	}
-	g.observe(ctx, a.messages.call, a.identity, refusal, start)
+	g.observe(ctx, a.messages.call, id, refusal, start)
 	return refusal
+}
+
+func (g *Guard) clock() time.Time {
+	if g.Now == nil {
+		return time.Now()
+	}
+	return g.Now()
 }

@@ -31,12 +31,12 @@ func (d Decision) String() string {
 }
 
 // An Observer is told of every decision, refusals too: for metrics, logs and
-// audit. It is called on the call's own goroutine, so it should be quick, and
+// audit. The call waits for it, so it should be quick, and
 // must be safe for concurrent use. A panic in it is swallowed: it cannot turn a
 // refusal into a pass, nor a pass into a crash.
 //
-// A call is told of once, unless it is admitted and one of its messages is then
-// refused: that is a second Decision.
+// A call is told of once, unless it is admitted and then refused after all, for
+// one of its messages or because its lease has ended: that is a second Decision.
 type Observer interface {
 	Observe(ctx context.Context, d Decision)
 }

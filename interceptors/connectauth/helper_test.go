@@ -33,7 +33,7 @@ func (authenticator) Authenticate(_ context.Context, call auth.Call) (*auth.Iden
 	if token != goodToken {
 		return nil, auth.Errorf(auth.SignatureInvalid, "cause: only for logs")
 	}
-	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession}, nil
+	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", ClientID: "client_1", Kind: auth.KindSession}, nil
 }
 
 // everyone asks for no more than an identity, of whatever procedure.

@@ -2,7 +2,6 @@ package connectauth
 
 import (
 	"context"
-	"sync/atomic"
 
 	"connectrpc.com/connect"
 
@@ -10,8 +9,8 @@ import (
 )
 
 // interceptor comes after the gate: it shows the Guard the messages of a call,
-// and lets handlers refuse, by giving an *auth.Error that one returns the form
-// that the gate's refusals have.
+// serves a stream under its lease, and lets handlers refuse, by giving an
+// *auth.Error that one returns the form that the gate's refusals have.
 type interceptor struct{ guard *auth.Guard }
 
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -26,41 +25,27 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		checked := &checkedConn{StreamingHandlerConn: conn, ctx: ctx, guard: i.guard}
-		err := next(ctx, checked)
-		if refusal := checked.refusal.Load(); refusal != nil {
-			return refusal
-		}
-		return translate(err, conn.Peer().Protocol)
+		return translate(i.serve(ctx, conn, next), conn.Peer().Protocol)
 	}
+}
+
+func (i *interceptor) serve(ctx context.Context, conn connect.StreamingHandlerConn, next connect.StreamingHandlerFunc) error {
+	lease, err := i.guard.Lease(ctx)
+	if err != nil {
+		return err
+	}
+	transport := transportOf(ctx)
+	err = lease.Serve(ctx, func(ctx context.Context) error {
+		leased := &leasedConn{StreamingHandlerConn: conn, lease: lease}
+		defer leased.close()
+		return next(ctx, leased)
+	}, transport.abortSend)
+	if lease.Err() != nil {
+		transport.abortReceive()
+	}
+	return err
 }
 
 func (i *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
-}
-
-// checkedConn is a stream whose messages the Guard decides about.
-type checkedConn struct {
-	connect.StreamingHandlerConn
-
-	ctx   context.Context
-	guard *auth.Guard
-	// refusal of a message ends the stream, even where the handler takes it for
-	// the end of what the client sends.
-	refusal atomic.Pointer[connect.Error]
-}
-
-func (c *checkedConn) Receive(message any) error {
-	if refusal := c.refusal.Load(); refusal != nil {
-		return refusal
-	}
-	if err := c.StreamingHandlerConn.Receive(message); err != nil {
-		return err
-	}
-	if err := c.guard.CheckMessage(c.ctx, message); err != nil {
-		refusal := refuse(auth.AsError(err), c.Peer().Protocol)
-		c.refusal.Store(refusal)
-		return refusal
-	}
-	return nil
 }

@@ -50,6 +50,10 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 // StreamServerInterceptor asks the Guard about each streaming call, before a
 // message of it is read. A message that the rule refuses ends the stream,
 // whatever the handler makes of it. Otherwise it is as [UnaryServerInterceptor].
+//
+// An admitted stream holds an [auth.Lease] and ends with it. The handler runs in
+// a goroutine of its own, whose context is then cancelled, with the *auth.Error
+// that the client gets as its cause. See [auth.Guard.Drain] for shutting down.
 func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 	guard = orClosed(guard)
 	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
@@ -61,12 +65,9 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 		if !first {
 			return translate(ctx, handler(server, stream))
 		}
-		checked := &checkedStream{ServerStream: stream, ctx: ctx, guard: guard}
-		err = handler(server, checked)
-		if refusal := checked.refusal.Load(); refusal != nil {
-			return refusal
-		}
-		return translate(ctx, err)
+		return translate(ctx, serve(ctx, guard, stream, func(stream grpc.ServerStream) error {
+			return handler(server, stream)
+		}))
 	}
 }
 

@@ -2,38 +2,52 @@ package grpcauth
 
 import (
 	"context"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// checkedStream is a stream whose context carries the identity, and whose
-// messages the Guard decides about.
-type checkedStream struct {
+// serve runs the handler of an admitted stream under its lease. A message that
+// waits for a client which has stopped reading needs no abort: grpc-go gives it
+// up when the handler returns.
+func serve(ctx context.Context, guard *auth.Guard, stream grpc.ServerStream, handle func(grpc.ServerStream) error) error {
+	lease, err := guard.Lease(ctx)
+	if err != nil {
+		return err
+	}
+	return lease.Serve(ctx, func(ctx context.Context) error {
+		return handle(&leasedStream{ServerStream: stream, ctx: ctx, lease: lease})
+	}, nil)
+}
+
+// leasedStream is a stream whose context carries the identity, and that ends
+// with its lease. What else it has, grpc-go lets a handler use while the stream
+// is being closed, and afterwards.
+type leasedStream struct {
 	grpc.ServerStream
 
 	ctx   context.Context
-	guard *auth.Guard
-	// refusal of a message ends the stream, even where the handler takes it for
-	// the end of what the client sends.
-	refusal atomic.Pointer[statusError]
+	lease *auth.Lease
 }
 
-func (s *checkedStream) Context() context.Context { return s.ctx }
+func (s *leasedStream) Context() context.Context { return s.ctx }
 
-func (s *checkedStream) RecvMsg(message any) error {
-	if refusal := s.refusal.Load(); refusal != nil {
-		return refusal
+// RecvMsg shows the Guard what was received.
+func (s *leasedStream) RecvMsg(message any) error {
+	if err := s.lease.Err(); err != nil {
+		return err
 	}
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
-	if err := s.guard.CheckMessage(s.ctx, message); err != nil {
-		refusal := refuse(s.ctx, auth.AsError(err))
-		s.refusal.Store(refusal)
-		return refusal
+	return s.lease.CheckMessage(message)
+}
+
+func (s *leasedStream) SendMsg(message any) error {
+	if err := s.lease.Enter(); err != nil {
+		return err
 	}
-	return nil
+	defer s.lease.Leave()
+	return s.ServerStream.SendMsg(message)
 }

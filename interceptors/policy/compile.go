@@ -12,21 +12,22 @@ import (
 // nil for a procedure without a schema.
 func compile(r *policyv1.Rule, method protoreflect.MethodDescriptor, conditions *conditionCompiler) (compiledRule, []error) {
 	if r == nil {
-		return nil, []error{errors.New("no rule: set (ostiary.policy.v1.rule) on the method or (ostiary.policy.v1.default_rule) on its service")}
+		return nil, []error{ErrNoRule}
 	}
 	if !known(r.ProtoReflect()) {
 		return nil, []error{errors.New("the rule has a part that this version does not know: update the server, so that nothing is left unenforced")}
 	}
+	stream, problems := compileStream(r.GetStream())
 	switch access := r.GetAccess().(type) {
 	case *policyv1.Rule_Public:
-		return &rule{public: true, ignoreInvalid: access.Public.GetIgnoreInvalid()}, nil
+		return &rule{public: true, ignoreInvalid: access.Public.GetIgnoreInvalid(), stream: stream}, problems
 	case *policyv1.Rule_Authenticated:
-		return &rule{}, nil
+		return &rule{stream: stream}, problems
 	case *policyv1.Rule_Require:
-		c := requireCompiler{conditions: conditions, method: method}
+		c := requireCompiler{conditions: conditions, method: method, rule: rule{stream: stream}, problems: problems}
 		return c.compile(access.Require), c.problems
 	default:
-		return nil, []error{errors.New("the rule is empty: set one of public, authenticated or require")}
+		return nil, append(problems, errors.New("the rule is empty: set one of public, authenticated or require"))
 	}
 }
 

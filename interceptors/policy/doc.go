@@ -14,5 +14,6 @@
 //
 // Of a compiled [Policy], Entries tells every rule and where it came from, and
 // Explain tells check by check what a caller has and lacks. [ReadImage] and
-// [Files] do the same for a schema that is not linked into the program.
+// [Files] do the same for a schema that is not linked into the program, and [Diff]
+// tells what a change of one does to who may call.
 package policy

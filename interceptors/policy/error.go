@@ -1,6 +1,12 @@
 package policy
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
+
+// ErrNoRule is what is wrong with a method to which nothing gives a rule.
+var ErrNoRule = errors.New("no rule: set (ostiary.policy.v1.rule) on the method or (ostiary.policy.v1.default_rule) on its service")
 
 // A RuleError is one thing that is wrong with the rule of one procedure.
 type RuleError struct {

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -77,20 +76,11 @@ func (c *requireCompiler) names(part string, names []string, check func(string) 
 func (c *requireCompiler) kinds(declared []policyv1.Kind) {
 	var wanted kinds
 	for _, kind := range declared {
-		switch kind {
-		case policyv1.Kind_KIND_SESSION:
-			wanted = append(wanted, auth.KindSession)
-		case policyv1.Kind_KIND_TEMPLATE:
-			wanted = append(wanted, auth.KindTemplate)
-		case policyv1.Kind_KIND_OAUTH:
-			wanted = append(wanted, auth.KindOAuth)
-		case policyv1.Kind_KIND_MACHINE:
-			wanted = append(wanted, auth.KindMachine)
-		case policyv1.Kind_KIND_UNSPECIFIED:
-			fallthrough
-		default:
-			c.problem("kinds: %v is no kind of token: use KIND_SESSION, KIND_TEMPLATE, KIND_OAUTH or KIND_MACHINE", kind)
+		if known := kindOf(kind); known != 0 {
+			wanted = append(wanted, known)
+			continue
 		}
+		c.problem("kinds: %v is no kind of token: use KIND_SESSION, KIND_TEMPLATE, KIND_OAUTH or KIND_MACHINE", kind)
 	}
 	if len(wanted) > 0 {
 		c.add(wanted)
@@ -112,37 +102,19 @@ func (c *requireCompiler) reverification(r *policyv1.Require) {
 }
 
 func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) {
-	switch preset {
-	case policyv1.Reverification_PRESET_STRICT_MFA:
-		c.add(reverification(auth.StrictMFA()))
-	case policyv1.Reverification_PRESET_STRICT:
-		c.add(reverification(auth.Strict()))
-	case policyv1.Reverification_PRESET_MODERATE:
-		c.add(reverification(auth.Moderate()))
-	case policyv1.Reverification_PRESET_LAX:
-		c.add(reverification(auth.Lax()))
-	case policyv1.Reverification_PRESET_UNSPECIFIED:
-		fallthrough
-	default:
+	wanted := presetOf(preset)
+	if wanted == (auth.Reverification{}) {
 		c.problem("reverification: %v is no preset: use PRESET_STRICT_MFA, PRESET_STRICT, PRESET_MODERATE or PRESET_LAX", preset)
 	}
+	c.add(reverification(wanted))
 }
 
 func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
-	wanted := auth.Reverification{Within: time.Duration(custom.GetMinutes()) * time.Minute}
+	wanted := customOf(custom)
 	if wanted.Within == 0 {
 		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
 	}
-	switch custom.GetLevel() {
-	case policyv1.Reverification_LEVEL_FIRST:
-		wanted.Level = auth.FirstFactor
-	case policyv1.Reverification_LEVEL_SECOND:
-		wanted.Level = auth.SecondFactor
-	case policyv1.Reverification_LEVEL_MULTI:
-		wanted.Level = auth.MultiFactor
-	case policyv1.Reverification_LEVEL_UNSPECIFIED:
-		fallthrough
-	default:
+	if wanted.Level == 0 {
 		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())
 	}
 	c.add(reverification(wanted))

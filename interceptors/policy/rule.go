@@ -17,9 +17,13 @@ type rule struct {
 	public        bool
 	ignoreInvalid bool
 	requirements  []requirement // in the order in which they are checked
+	stream        auth.StreamTerms
 }
 
-var _ auth.LenientRule = (*rule)(nil)
+var (
+	_ auth.LenientRule = (*rule)(nil)
+	_ auth.StreamRule  = (*rule)(nil)
+)
 
 // Check decides about a caller; nil is one without a token. What is missing is
 // named in the cause, which only logs see.
@@ -40,6 +44,9 @@ func (r *rule) Check(id *auth.Identity) error {
 
 // IgnoreInvalid implements auth.LenientRule.
 func (r *rule) IgnoreInvalid() bool { return r.ignoreInvalid }
+
+// Stream implements auth.StreamRule.
+func (r *rule) Stream() auth.StreamTerms { return r.stream }
 
 // messageRule is a rule that also has a condition on the request. It is a type
 // of its own so that the Guard knows it from one that asks nothing of messages.

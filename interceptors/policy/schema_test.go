@@ -144,3 +144,13 @@ func assertReason(t *testing.T, err error, want auth.Reason) {
 		t.Errorf("%v, want reason %v", err, want)
 	}
 }
+
+// exampleImage is an image with one method for these roles.
+func exampleImage(roles ...string) []byte {
+	file := describe(nil, rules{"Delete": require(&policyv1.Require{AnyRole: roles})})
+	image, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
+	if err != nil {
+		return nil // which no image is
+	}
+	return image
+}

@@ -32,6 +32,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -104,6 +105,68 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
+// Lease says how a stream is bound to the token that opened it.
+type Stream_Lease int32
+
+const (
+	Stream_LEASE_UNSPECIFIED Stream_Lease = 0
+	// The stream goes on for as long as its session does. It ends with
+	// TOKEN_EXPIRED when the token does, unless by then any call has brought a
+	// newer token of the same session to this server; the rule is decided anew
+	// for that, and what it no longer permits ends with the rule's reason. It
+	// ends with TOKEN_REVOKED as soon as the token is revoked.
+	Stream_LEASE_RENEWABLE Stream_Lease = 1
+	// The stream ends with TOKEN_EXPIRED when the token does that opened it, and
+	// with TOKEN_REVOKED as soon as that is revoked.
+	Stream_LEASE_UNTIL_EXPIRY Stream_Lease = 2
+	// The stream was decided about when it was opened: it outlives its token, and
+	// its session too. Only max_lifetime ends it.
+	Stream_LEASE_AT_OPEN Stream_Lease = 3
+)
+
+// Enum value maps for Stream_Lease.
+var (
+	Stream_Lease_name = map[int32]string{
+		0: "LEASE_UNSPECIFIED",
+		1: "LEASE_RENEWABLE",
+		2: "LEASE_UNTIL_EXPIRY",
+		3: "LEASE_AT_OPEN",
+	}
+	Stream_Lease_value = map[string]int32{
+		"LEASE_UNSPECIFIED":  0,
+		"LEASE_RENEWABLE":    1,
+		"LEASE_UNTIL_EXPIRY": 2,
+		"LEASE_AT_OPEN":      3,
+	}
+)
+
+func (x Stream_Lease) Enum() *Stream_Lease {
+	p := new(Stream_Lease)
+	*p = x
+	return p
+}
+
+func (x Stream_Lease) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Stream_Lease) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_policy_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (Stream_Lease) Type() protoreflect.EnumType {
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[1]
+}
+
+func (x Stream_Lease) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Stream_Lease.Descriptor instead.
+func (Stream_Lease) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
+}
+
 // Preset is a limit and a level that have a name.
 type Reverification_Preset int32
 
@@ -148,11 +211,11 @@ func (x Reverification_Preset) String() string {
 }
 
 func (Reverification_Preset) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_policy_v1_policy_proto_enumTypes[1].Descriptor()
+	return file_ostiary_policy_v1_policy_proto_enumTypes[2].Descriptor()
 }
 
 func (Reverification_Preset) Type() protoreflect.EnumType {
-	return &file_ostiary_policy_v1_policy_proto_enumTypes[1]
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[2]
 }
 
 func (x Reverification_Preset) Number() protoreflect.EnumNumber {
@@ -161,7 +224,7 @@ func (x Reverification_Preset) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Reverification_Preset.Descriptor instead.
 func (Reverification_Preset) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Level says which factors must be fresh. Callers that have no second factor
@@ -205,11 +268,11 @@ func (x Reverification_Level) String() string {
 }
 
 func (Reverification_Level) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_policy_v1_policy_proto_enumTypes[2].Descriptor()
+	return file_ostiary_policy_v1_policy_proto_enumTypes[3].Descriptor()
 }
 
 func (Reverification_Level) Type() protoreflect.EnumType {
-	return &file_ostiary_policy_v1_policy_proto_enumTypes[2]
+	return &file_ostiary_policy_v1_policy_proto_enumTypes[3]
 }
 
 func (x Reverification_Level) Number() protoreflect.EnumNumber {
@@ -218,7 +281,7 @@ func (x Reverification_Level) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Reverification_Level.Descriptor instead.
 func (Reverification_Level) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 1}
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5, 1}
 }
 
 // A Rule says who may call a method. Exactly one kind of access is set; an
@@ -230,7 +293,9 @@ type Rule struct {
 	//	*Rule_Public
 	//	*Rule_Authenticated
 	//	*Rule_Require
-	Access        isRule_Access `protobuf_oneof:"access"`
+	Access isRule_Access `protobuf_oneof:"access"`
+	// How long a stream lives once it was let in. Means nothing to a unary method.
+	Stream        *Stream `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,6 +360,13 @@ func (x *Rule) GetRequire() *Require {
 		if x, ok := x.Access.(*Rule_Require); ok {
 			return x.Require
 		}
+	}
+	return nil
+}
+
+func (x *Rule) GetStream() *Stream {
+	if x != nil {
+		return x.Stream
 	}
 	return nil
 }
@@ -608,6 +680,77 @@ func (x *Require) GetCondition() string {
 	return ""
 }
 
+// Stream binds a stream to the token of its caller. A stream is decided about
+// once, when it is opened, and may go on for hours; the token expires within a
+// minute, and its session may be revoked.
+//
+//	rpc WatchInvoices(WatchInvoicesRequest) returns (stream WatchInvoicesResponse) {
+//	  option (ostiary.policy.v1.rule) = {
+//	    authenticated: {}
+//	    stream: { lease: LEASE_UNTIL_EXPIRY, max_lifetime: { seconds: 3600 } }
+//	  };
+//	}
+//
+// A stream that ends by its lease ends in both directions, also while nothing is
+// sent. Its caller is told why, as if the call had been refused.
+type Stream struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What becomes of the stream when its token expires. LEASE_RENEWABLE where it
+	// is not set.
+	Lease Stream_Lease `protobuf:"varint,1,opt,name=lease,proto3,enum=ostiary.policy.v1.Stream_Lease" json:"lease,omitempty"`
+	// The stream ends when it has lived for this long, with TOKEN_EXPIRED, however
+	// long its token lasts. It ends up to a twentieth earlier, each at another
+	// moment, so that streams which were opened together are not all opened again
+	// together. A day where it is not set.
+	MaxLifetime   *durationpb.Duration `protobuf:"bytes,2,opt,name=max_lifetime,json=maxLifetime,proto3" json:"max_lifetime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stream) Reset() {
+	*x = Stream{}
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stream) ProtoMessage() {}
+
+func (x *Stream) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stream.ProtoReflect.Descriptor instead.
+func (*Stream) Descriptor() ([]byte, []int) {
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Stream) GetLease() Stream_Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return Stream_LEASE_UNSPECIFIED
+}
+
+func (x *Stream) GetMaxLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.MaxLifetime
+	}
+	return nil
+}
+
 // Reverification says how lately, and with which factors, the caller must have
 // verified who they are. Ages are those at which the token was issued, in whole
 // minutes; an age equal to the limit is too old. A factor that was never
@@ -625,7 +768,7 @@ type Reverification struct {
 
 func (x *Reverification) Reset() {
 	*x = Reverification{}
-	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +780,7 @@ func (x *Reverification) String() string {
 func (*Reverification) ProtoMessage() {}
 
 func (x *Reverification) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +793,7 @@ func (x *Reverification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reverification.ProtoReflect.Descriptor instead.
 func (*Reverification) Descriptor() ([]byte, []int) {
-	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4}
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reverification) GetFreshness() isReverification_Freshness {
@@ -709,7 +852,7 @@ type Reverification_Custom struct {
 
 func (x *Reverification_Custom) Reset() {
 	*x = Reverification_Custom{}
-	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +864,7 @@ func (x *Reverification_Custom) String() string {
 func (*Reverification_Custom) ProtoMessage() {}
 
 func (x *Reverification_Custom) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[5]
+	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +877,7 @@ func (x *Reverification_Custom) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reverification_Custom.ProtoReflect.Descriptor instead.
 func (*Reverification_Custom) Descriptor() ([]byte, []int) {
-	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
+	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *Reverification_Custom) GetMinutes() uint32 {
@@ -791,11 +934,12 @@ var File_ostiary_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\"\xc7\x01\n" +
+	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfa\x01\n" +
 	"\x04Rule\x123\n" +
 	"\x06public\x18\x01 \x01(\v2\x19.ostiary.policy.v1.PublicH\x00R\x06public\x12H\n" +
 	"\rauthenticated\x18\x02 \x01(\v2 .ostiary.policy.v1.AuthenticatedH\x00R\rauthenticated\x126\n" +
-	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequireB\b\n" +
+	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequire\x121\n" +
+	"\x06stream\x18\x04 \x01(\v2\x19.ostiary.policy.v1.StreamR\x06streamB\b\n" +
 	"\x06access\"/\n" +
 	"\x06Public\x12%\n" +
 	"\x0eignore_invalid\x18\x01 \x01(\bR\rignoreInvalid\"\x0f\n" +
@@ -811,7 +955,15 @@ const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"anyFeature\x12\x19\n" +
 	"\bany_plan\x18\a \x03(\tR\aanyPlan\x12I\n" +
 	"\x0ereverification\x18\b \x01(\v2!.ostiary.policy.v1.ReverificationR\x0ereverification\x12\x1c\n" +
-	"\tcondition\x18\t \x01(\tR\tcondition\"\xcd\x03\n" +
+	"\tcondition\x18\t \x01(\tR\tcondition\"\xdd\x01\n" +
+	"\x06Stream\x125\n" +
+	"\x05lease\x18\x01 \x01(\x0e2\x1f.ostiary.policy.v1.Stream.LeaseR\x05lease\x12<\n" +
+	"\fmax_lifetime\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vmaxLifetime\"^\n" +
+	"\x05Lease\x12\x15\n" +
+	"\x11LEASE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fLEASE_RENEWABLE\x10\x01\x12\x16\n" +
+	"\x12LEASE_UNTIL_EXPIRY\x10\x02\x12\x11\n" +
+	"\rLEASE_AT_OPEN\x10\x03\"\xcd\x03\n" +
 	"\x0eReverification\x12B\n" +
 	"\x06preset\x18\x01 \x01(\x0e2(.ostiary.policy.v1.Reverification.PresetH\x00R\x06preset\x12B\n" +
 	"\x06custom\x18\x02 \x01(\v2(.ostiary.policy.v1.Reverification.CustomH\x00R\x06custom\x1aa\n" +
@@ -853,39 +1005,45 @@ func file_ostiary_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_ostiary_policy_v1_policy_proto_rawDescData
 }
 
-var file_ostiary_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ostiary_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_ostiary_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_ostiary_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ostiary_policy_v1_policy_proto_goTypes = []any{
 	(Kind)(0),                           // 0: ostiary.policy.v1.Kind
-	(Reverification_Preset)(0),          // 1: ostiary.policy.v1.Reverification.Preset
-	(Reverification_Level)(0),           // 2: ostiary.policy.v1.Reverification.Level
-	(*Rule)(nil),                        // 3: ostiary.policy.v1.Rule
-	(*Public)(nil),                      // 4: ostiary.policy.v1.Public
-	(*Authenticated)(nil),               // 5: ostiary.policy.v1.Authenticated
-	(*Require)(nil),                     // 6: ostiary.policy.v1.Require
-	(*Reverification)(nil),              // 7: ostiary.policy.v1.Reverification
-	(*Reverification_Custom)(nil),       // 8: ostiary.policy.v1.Reverification.Custom
-	(*descriptorpb.MethodOptions)(nil),  // 9: google.protobuf.MethodOptions
-	(*descriptorpb.ServiceOptions)(nil), // 10: google.protobuf.ServiceOptions
+	(Stream_Lease)(0),                   // 1: ostiary.policy.v1.Stream.Lease
+	(Reverification_Preset)(0),          // 2: ostiary.policy.v1.Reverification.Preset
+	(Reverification_Level)(0),           // 3: ostiary.policy.v1.Reverification.Level
+	(*Rule)(nil),                        // 4: ostiary.policy.v1.Rule
+	(*Public)(nil),                      // 5: ostiary.policy.v1.Public
+	(*Authenticated)(nil),               // 6: ostiary.policy.v1.Authenticated
+	(*Require)(nil),                     // 7: ostiary.policy.v1.Require
+	(*Stream)(nil),                      // 8: ostiary.policy.v1.Stream
+	(*Reverification)(nil),              // 9: ostiary.policy.v1.Reverification
+	(*Reverification_Custom)(nil),       // 10: ostiary.policy.v1.Reverification.Custom
+	(*durationpb.Duration)(nil),         // 11: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),  // 12: google.protobuf.MethodOptions
+	(*descriptorpb.ServiceOptions)(nil), // 13: google.protobuf.ServiceOptions
 }
 var file_ostiary_policy_v1_policy_proto_depIdxs = []int32{
-	4,  // 0: ostiary.policy.v1.Rule.public:type_name -> ostiary.policy.v1.Public
-	5,  // 1: ostiary.policy.v1.Rule.authenticated:type_name -> ostiary.policy.v1.Authenticated
-	6,  // 2: ostiary.policy.v1.Rule.require:type_name -> ostiary.policy.v1.Require
-	0,  // 3: ostiary.policy.v1.Require.kinds:type_name -> ostiary.policy.v1.Kind
-	7,  // 4: ostiary.policy.v1.Require.reverification:type_name -> ostiary.policy.v1.Reverification
-	1,  // 5: ostiary.policy.v1.Reverification.preset:type_name -> ostiary.policy.v1.Reverification.Preset
-	8,  // 6: ostiary.policy.v1.Reverification.custom:type_name -> ostiary.policy.v1.Reverification.Custom
-	2,  // 7: ostiary.policy.v1.Reverification.Custom.level:type_name -> ostiary.policy.v1.Reverification.Level
-	9,  // 8: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
-	10, // 9: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
-	3,  // 10: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
-	3,  // 11: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	10, // [10:12] is the sub-list for extension type_name
-	8,  // [8:10] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	5,  // 0: ostiary.policy.v1.Rule.public:type_name -> ostiary.policy.v1.Public
+	6,  // 1: ostiary.policy.v1.Rule.authenticated:type_name -> ostiary.policy.v1.Authenticated
+	7,  // 2: ostiary.policy.v1.Rule.require:type_name -> ostiary.policy.v1.Require
+	8,  // 3: ostiary.policy.v1.Rule.stream:type_name -> ostiary.policy.v1.Stream
+	0,  // 4: ostiary.policy.v1.Require.kinds:type_name -> ostiary.policy.v1.Kind
+	9,  // 5: ostiary.policy.v1.Require.reverification:type_name -> ostiary.policy.v1.Reverification
+	1,  // 6: ostiary.policy.v1.Stream.lease:type_name -> ostiary.policy.v1.Stream.Lease
+	11, // 7: ostiary.policy.v1.Stream.max_lifetime:type_name -> google.protobuf.Duration
+	2,  // 8: ostiary.policy.v1.Reverification.preset:type_name -> ostiary.policy.v1.Reverification.Preset
+	10, // 9: ostiary.policy.v1.Reverification.custom:type_name -> ostiary.policy.v1.Reverification.Custom
+	3,  // 10: ostiary.policy.v1.Reverification.Custom.level:type_name -> ostiary.policy.v1.Reverification.Level
+	12, // 11: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
+	13, // 12: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
+	4,  // 13: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
+	4,  // 14: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	13, // [13:15] is the sub-list for extension type_name
+	11, // [11:13] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_policy_v1_policy_proto_init() }
@@ -898,7 +1056,7 @@ func file_ostiary_policy_v1_policy_proto_init() {
 		(*Rule_Authenticated)(nil),
 		(*Rule_Require)(nil),
 	}
-	file_ostiary_policy_v1_policy_proto_msgTypes[4].OneofWrappers = []any{
+	file_ostiary_policy_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
 		(*Reverification_Preset_)(nil),
 		(*Reverification_Custom_)(nil),
 	}
@@ -907,8 +1065,8 @@ func file_ostiary_policy_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_policy_v1_policy_proto_rawDesc), len(file_ostiary_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   6,
+			NumEnums:      4,
+			NumMessages:   7,
 			NumExtensions: 2,
 			NumServices:   0,
 		},

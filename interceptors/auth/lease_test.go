@@ -1,0 +1,400 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+const (
+	watch = "/acme.v1.Library/Watch" // asks for the role
+	ping  = "/acme.v1.Library/Ping"  // asks for nothing
+)
+
+// A streamRule lets everybody pass who has a role, on its terms.
+type streamRule struct {
+	role  string
+	terms auth.StreamTerms
+}
+
+func (r streamRule) Rule(procedure string) auth.Rule {
+	if procedure == ping {
+		return streamRule{}
+	}
+	return r
+}
+
+func (r streamRule) Stream() auth.StreamTerms { return r.terms }
+
+func (r streamRule) Check(id *auth.Identity) error {
+	switch {
+	case id == nil || r.role == "" || id.HasRole(r.role):
+		return nil
+	case r.role == "panic":
+		panic("boom")
+	default:
+		return auth.NewError(auth.RoleRequired, nil)
+	}
+}
+
+// revocations are a set of sessions.
+type revocations struct {
+	mu      sync.Mutex
+	revoked map[string]bool
+	changed func()
+}
+
+func (r *revocations) Revoked(id *auth.Identity) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case id.SessionID == "panic" && r.changed != nil:
+		panic("boom")
+	case r.revoked[id.SessionID]:
+		return auth.NewError(auth.TokenRevoked, nil)
+	default:
+		return nil
+	}
+}
+
+func (r *revocations) Watch(changed func()) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = changed
+	return func() {}
+}
+
+func (r *revocations) revoke(session string) {
+	r.mu.Lock()
+	r.revoked = map[string]bool{session: true}
+	changed := r.changed
+	r.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
+}
+
+// A world is a guard to which everybody is whom they say they are.
+type world struct {
+	t           *testing.T
+	guard       *auth.Guard
+	revocations *revocations
+
+	caller *auth.Identity
+
+	mu        sync.Mutex
+	decisions []auth.Decision
+}
+
+func newWorld(t *testing.T, rule streamRule) *world {
+	t.Helper()
+	w := &world{t: t, revocations: new(revocations)}
+	w.guard = &auth.Guard{
+		Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) {
+			if w.caller == nil {
+				return nil, auth.NewError(auth.TokenMissing, nil)
+			}
+			return w.caller, nil
+		}),
+		Policy:      rule,
+		Revocations: w.revocations,
+		Observer: auth.ObserverFunc(func(_ context.Context, d auth.Decision) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.decisions = append(w.decisions, d)
+		}),
+	}
+	return w
+}
+
+func (w *world) call(id *auth.Identity, procedure string, shape auth.StreamType) context.Context {
+	w.t.Helper()
+	w.caller = id
+	ctx, err := w.guard.Admit(w.t.Context(), auth.Call{Procedure: procedure, Stream: shape, Messages: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ctx
+}
+
+func (w *world) ping(id *auth.Identity) { w.call(id, ping, auth.Unary) }
+
+// serve opens a stream. The channel gives what Serve returns.
+func (w *world) serve(id *auth.Identity, handle func(context.Context) error) <-chan error {
+	w.t.Helper()
+	ctx := w.call(id, watch, auth.BidiStream)
+	lease, err := w.guard.Lease(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- lease.Serve(ctx, handle, nil) }()
+	synctest.Wait()
+	return ended
+}
+
+func (w *world) refusals() []auth.Decision {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(w.decisions), func(d auth.Decision) bool { return d.Refusal == nil })
+}
+
+func idle(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// token is one of ada's session that was issued some time from now, and lives
+// for a minute.
+func token(in time.Duration) *auth.Identity {
+	now := time.Now().Add(in)
+	return &auth.Identity{
+		Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession, SessionID: "sess_1", ClientID: "client_1",
+		Roles: []string{"reader"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute), AcceptedUntil: now.Add(time.Minute + 5*time.Second),
+	}
+}
+
+func TestAStreamLivesOnItsTerms(t *testing.T) {
+	t.Parallel()
+	const lives = auth.Reason(255)
+	renewed := func(w *world) {
+		time.Sleep(30 * time.Second)
+		w.ping(token(0))
+	}
+	demoted := func(w *world) {
+		time.Sleep(30 * time.Second)
+		id := token(0)
+		id.Roles = nil
+		w.ping(id)
+	}
+	revoked := func(w *world) {
+		time.Sleep(30 * time.Second)
+		w.revocations.revoke("sess_1")
+	}
+	nothing := func(*world) {}
+	for _, tt := range []struct {
+		name  string
+		terms auth.StreamTerms
+		event func(*world)
+		want  auth.Reason
+		after time.Duration
+	}{
+		{"renewable: ends when the token is accepted no longer", auth.StreamTerms{}, nothing, auth.TokenExpired, 65 * time.Second},
+		{"renewable: goes on with the next token", auth.StreamTerms{}, renewed, auth.TokenExpired, 95 * time.Second},
+		{"renewable: ends when a newer token may not", auth.StreamTerms{}, demoted, auth.RoleRequired, 30 * time.Second},
+		{"renewable: ends when it is revoked", auth.StreamTerms{}, revoked, auth.TokenRevoked, 30 * time.Second},
+		{"until expiry: ends when the token is accepted no longer", auth.StreamTerms{Lease: auth.UntilExpiry}, nothing, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: is not renewed", auth.StreamTerms{Lease: auth.UntilExpiry}, renewed, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: is not decided anew", auth.StreamTerms{Lease: auth.UntilExpiry}, demoted, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: ends when it is revoked", auth.StreamTerms{Lease: auth.UntilExpiry}, revoked, auth.TokenRevoked, 30 * time.Second},
+		{"at open: outlives its token", auth.StreamTerms{Lease: auth.AtOpen}, nothing, lives, time.Hour},
+		{"at open: is not decided anew", auth.StreamTerms{Lease: auth.AtOpen}, demoted, lives, time.Hour},
+		{"at open: outlives its session", auth.StreamTerms{Lease: auth.AtOpen}, revoked, lives, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "reader", terms: tt.terms})
+				opened := time.Now()
+				var cause error
+				ended := w.serve(token(0), func(ctx context.Context) error {
+					<-ctx.Done()
+					cause = context.Cause(ctx)
+					return nil // which the client must not take for the end
+				})
+				tt.event(w)
+				if tt.want == lives {
+					time.Sleep(tt.after)
+					if synctest.Wait(); len(ended) != 0 {
+						t.Errorf("ended with %v", <-ended)
+					}
+					return
+				}
+				err := <-ended
+				if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want || time.Since(opened) != tt.after {
+					t.Errorf("ended with %v after %v; want %v after %v", err, time.Since(opened), tt.want, tt.after)
+				}
+				if err := w.guard.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if !errors.Is(cause, err) {
+					t.Errorf("the handler's context ended because of %v; want %v", cause, err)
+				}
+				if refused := w.refusals(); len(refused) != 1 || refused[0].Refusal.Reason != tt.want || refused[0].Procedure != watch {
+					t.Errorf("the observer was told of %v; want %v once", refused, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAStreamIsRenewedByItsOwnSessionAlone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		by    func(*auth.Identity)
+		renew bool
+	}{
+		{"a newer token", func(*auth.Identity) {}, true},
+		{"a token of the same second that lives longer", func(id *auth.Identity) { id.IssuedAt = id.IssuedAt.Add(-30 * time.Second) }, true},
+		{"an older token that lives longer", func(id *auth.Identity) { id.IssuedAt = id.IssuedAt.Add(-31 * time.Second) }, false},
+		{"another issuer", func(id *auth.Identity) { id.Issuer = "https://else.test" }, false},
+		{"another subject", func(id *auth.Identity) { id.Subject = "eve" }, false},
+		{"another session", func(id *auth.Identity) { id.SessionID = "sess_2" }, false},
+		{"another client", func(id *auth.Identity) { id.ClientID = "client_2" }, false},
+		{"another kind of token", func(id *auth.Identity) { id.Kind = auth.KindTemplate }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "reader"})
+				opened := time.Now()
+				ended := w.serve(token(0), idle)
+				time.Sleep(30 * time.Second)
+				id := token(0)
+				tt.by(id)
+				w.ping(id)
+				want := 65 * time.Second
+				if tt.renew {
+					want += 30 * time.Second
+				}
+				if <-ended; time.Since(opened) != want {
+					t.Errorf("the stream ended after %v; want %v", time.Since(opened), want)
+				}
+			})
+		})
+	}
+}
+
+// TestATokenThatEndsSoonerDoesNotShortenAStream has two clients of one session
+// whose tokens live for different times.
+func TestATokenThatEndsSoonerDoesNotShortenAStream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		opened := time.Now()
+		ended := w.serve(token(0), idle)
+		time.Sleep(time.Second)
+		short := token(0)
+		short.ExpiresAt, short.AcceptedUntil = time.Now(), time.Now()
+		w.ping(short)
+		if <-ended; time.Since(opened) != 65*time.Second {
+			t.Errorf("the stream ended after %v; want 65s", time.Since(opened))
+		}
+	})
+}
+
+func TestEveryStreamOfASessionIsRenewedHoweverOldItsToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		newest := token(20 * time.Second)
+		var all []<-chan error
+		all = append(all, w.serve(token(0), idle))
+		w.ping(newest)
+		all = append(all, w.serve(token(10*time.Second), idle), w.serve(token(0), idle))
+		w.ping(newest) // news to those that came after it
+		opened := time.Now()
+		for _, ended := range all {
+			if <-ended; time.Since(opened) != 85*time.Second {
+				t.Errorf("the stream ended after %v; want 85s", time.Since(opened))
+			}
+		}
+	})
+}
+
+func TestAStreamEndsWithItsLongestLifetime(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		caller *auth.Identity
+		terms  auth.StreamTerms
+		want   time.Duration
+	}{
+		"by default a day, also where nobody is signed in":     {nil, auth.StreamTerms{}, auth.DefaultMaxLifetime},
+		"a token that lives longer":                            {&auth.Identity{ExpiresAt: time.Now().AddDate(100, 0, 0)}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
+		"a credential that does not expire":                    {&auth.Identity{}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
+		"what was decided when it was opened":                  {token(0), auth.StreamTerms{Lease: auth.AtOpen, MaxLifetime: time.Hour}, time.Hour},
+		"a lifetime so short that there is nothing to vary it": {token(0), auth.StreamTerms{MaxLifetime: 10 * time.Nanosecond}, 10 * time.Nanosecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{terms: tt.terms})
+				opened := time.Now()
+				err := <-w.serve(tt.caller, idle)
+				lived := time.Since(opened)
+				if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
+					t.Errorf("ended with %v; want %v", err, auth.TokenExpired)
+				}
+				if lived > tt.want || lived < tt.want-tt.want/20 {
+					t.Errorf("the stream lived for %v; want %v or up to a twentieth less", lived, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx := w.call(token(0), watch, auth.BidiStream)
+		w.revocations.revoke("sess_1") // before anybody watches
+		lease, err := w.guard.Lease(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = lease.Serve(ctx, idle, nil)
+		if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
+			t.Errorf("ended with %v; want %v", err, auth.TokenRevoked)
+		}
+	})
+}
+
+func TestARevocationEndsTheStreamsThatItConcernsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		mine := w.serve(token(0), idle)
+		id := token(0)
+		id.SessionID = "sess_2"
+		other := w.serve(id, idle)
+		w.revocations.revoke("sess_2")
+		synctest.Wait()
+		if len(mine) != 0 || len(other) != 1 {
+			t.Errorf("%d and %d ended; want the second alone", len(mine), len(other))
+		}
+	})
+}
+
+func TestAPanicOnTheWayEndsTheStreamAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for session, event := range map[string]func(*world){
+		"sess_1": func(w *world) { // in the rule, since the newer token lacks the role
+			time.Sleep(time.Second)
+			w.ping(token(0))
+		},
+		"panic": func(w *world) { w.revocations.revoke("sess_2") },
+	} {
+		t.Run("of the session "+session, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "panic"})
+				id := token(0)
+				id.Roles, id.SessionID = []string{"panic"}, session
+				ended := w.serve(id, idle)
+				event(w)
+				err := <-ended
+				if reason, _ := auth.ReasonOf(err); reason != auth.AuthFailure {
+					t.Errorf("ended with %v; want %v", err, auth.AuthFailure)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,36 @@
+package auth
+
+// Revocations says which tokens no longer count although they are valid by
+// themselves. revocation.List is one. It must be safe for concurrent use, and
+// Revoked quick: it is asked about every call.
+type Revocations interface {
+	// Revoked returns nil, or an *Error, mostly TokenRevoked.
+	Revoked(id *Identity) error
+	// Watch has changed called whenever Revoked may answer otherwise than before,
+	// until stop is called. Open streams are then asked about again, so that
+	// they end at once.
+	Watch(changed func()) (stop func())
+}
+
+// revoked asks about the identity of an open stream.
+func (g *Guard) revoked(id *Identity) (refusal *Error) {
+	if g.Revocations == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			refusal = Errorf(AuthFailure, "panic while asking whether the token is revoked: %v", p)
+		}
+	}()
+	return AsError(g.Revocations.Revoked(id))
+}
+
+// checkRule decides anew about the identity of an open stream.
+func checkRule(rule Rule, id *Identity) (refusal *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refusal = Errorf(AuthFailure, "panic while deciding anew: %v", p)
+		}
+	}()
+	return AsError(rule.Check(id))
+}

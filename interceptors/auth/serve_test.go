@@ -1,0 +1,313 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// open returns the context and the lease of an admitted stream.
+func (w *world) open() (context.Context, *auth.Lease) {
+	w.t.Helper()
+	ctx := w.call(token(0), watch, auth.BidiStream)
+	lease, err := w.guard.Lease(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ctx, lease
+}
+
+func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("disk full")
+	for name, want := range map[string]error{"nil": nil, "an error": failure} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, lease := newWorld(t, streamRule{}).open()
+			var inside context.Context
+			got := lease.Serve(ctx, func(ctx context.Context) error { inside = ctx; return want }, nil)
+			if !errors.Is(got, want) || lease.Err() != nil {
+				t.Errorf("Serve = %v, lease %v; want %v, none", got, lease.Err(), want)
+			}
+			if !errors.Is(context.Cause(inside), context.Canceled) {
+				t.Errorf("the handler's context ended because of %v; want %v", context.Cause(inside), context.Canceled)
+			}
+		})
+	}
+}
+
+func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		ctx, leave := context.WithCancelCause(ctx)
+		gone := errors.New("gone")
+		leave(gone)
+		err := lease.Serve(ctx, func(ctx context.Context) error {
+			time.Sleep(time.Second) // before it looks
+			return context.Cause(ctx)
+		}, nil)
+		if !errors.Is(err, gone) || len(w.refusals()) != 0 {
+			t.Errorf("Serve = %v, refusals %v; want %v, none", err, w.refusals(), gone)
+		}
+	})
+}
+
+func TestAPanicOfTheHandlerIsServes(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("disk full")
+	serve := func(t *testing.T, value any) (p any) {
+		ctx, lease := newWorld(t, streamRule{}).open()
+		defer func() { p = recover() }()
+		err := lease.Serve(ctx, func(context.Context) error { panic(value) }, nil)
+		t.Errorf("Serve = %v; want a panic", err)
+		return nil
+	}
+	t.Run("with its value and the handler's stack", func(t *testing.T) {
+		t.Parallel()
+		p, ok := serve(t, failure).(*auth.HandlerPanic)
+		if !ok || p.Value != any(failure) || !errors.Is(p, failure) || !strings.Contains(p.Error(), "TestAPanicOfTheHandlerIsServes") {
+			t.Errorf("panic %v; want one of %v with its stack", p, failure)
+		}
+	})
+	t.Run("whatever the value", func(t *testing.T) {
+		t.Parallel()
+		p, ok := serve(t, "boom").(*auth.HandlerPanic)
+		if !ok || p.Value != "boom" || p.Unwrap() != nil {
+			t.Errorf("panic %v; want one of boom", p)
+		}
+	})
+	t.Run("but the one that net/http knows as it is", func(t *testing.T) {
+		t.Parallel()
+		if p := serve(t, http.ErrAbortHandler); p != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			t.Errorf("panic %v; want %v", p, http.ErrAbortHandler)
+		}
+	})
+}
+
+func TestAHandlerThatExitsItsGoroutineExitsServes(t *testing.T) {
+	t.Parallel()
+	ctx, lease := newWorld(t, streamRule{}).open()
+	exited := make(chan bool)
+	go func() {
+		returned := false
+		defer func() { exited <- !returned && recover() == nil }()
+		_ = lease.Serve(ctx, func(context.Context) error { runtime.Goexit(); return nil }, nil)
+		returned = true
+	}()
+	if !<-exited {
+		t.Error("Serve returned")
+	}
+}
+
+// TestServeReturnsAlthoughTheHandlerDoesNot also has the handler panic when
+// nobody listens any more.
+func TestServeReturnsAlthoughTheHandlerDoesNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		release := make(chan struct{})
+		err := lease.Serve(ctx, func(context.Context) error {
+			<-release
+			if lease.Err() == nil || lease.Enter() == nil {
+				t.Error("the handler may still send")
+			}
+			panic(http.ErrAbortHandler)
+		}, nil)
+		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
+			t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
+		}
+
+		soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := w.guard.Drain(soon); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Drain = %v while the handler runs; want %v", err, context.DeadlineExceeded)
+		}
+		close(release)
+		if err := w.guard.Drain(t.Context()); err != nil {
+			t.Errorf("Drain = %v; want nil", err)
+		}
+		if err := w.guard.Drain(t.Context()); err != nil {
+			t.Errorf("Drain = %v when nothing runs; want nil", err)
+		}
+	})
+}
+
+func TestAMessageOnItsWayIsWaitedForAndThenAborted(t *testing.T) {
+	t.Parallel()
+	const expires, grace = 65 * time.Second, time.Second
+	for _, tt := range []struct {
+		name  string
+		takes time.Duration // to send, from when the lease ends
+		want  time.Duration // until Serve returns, from then
+		abort bool
+	}{
+		{"one that is sent in time", grace / 2, grace / 2, false},
+		{"one that is not", time.Hour, grace, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{})
+				ctx, lease := w.open()
+				opened := time.Now()
+				stuck := make(chan struct{})
+				aborted := false
+				err := lease.Serve(ctx, func(context.Context) error {
+					if err := lease.Enter(); err != nil {
+						t.Error(err)
+					}
+					defer lease.Leave()
+					select {
+					case <-stuck:
+					case <-time.After(expires + tt.takes):
+					}
+					return nil
+				}, func() { aborted = true; close(stuck) })
+				if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
+					t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
+				}
+				if waited := time.Since(opened) - expires; waited != tt.want || aborted != tt.abort {
+					t.Errorf("waited for %v, aborted %t; want %v, %t", waited, aborted, tt.want, tt.abort)
+				}
+			})
+		})
+	}
+}
+
+func TestWithoutAbortServeDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		stuck := make(chan struct{})
+		err := lease.Serve(ctx, func(context.Context) error {
+			err := lease.Enter()
+			<-stuck
+			lease.Leave()
+			return err
+		}, nil)
+		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
+			t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
+		}
+		close(stuck)
+	})
+}
+
+func TestAMessageThatIsRefusedEndsTheStream(t *testing.T) {
+	t.Parallel()
+	guard := &auth.Guard{Authenticator: failing(auth.TokenMissing), Policy: rules{onlyHello{}}}
+	ctx, err := guard.Admit(t.Context(), auth.Call{Stream: auth.ClientStream, Messages: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := guard.Lease(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = lease.Serve(ctx, func(context.Context) error {
+		if err := lease.CheckMessage("hello"); err != nil {
+			t.Errorf("CheckMessage = %v; want nil", err)
+		}
+		_ = lease.CheckMessage("goodbye")
+		return nil // as if the client had sent all that it has
+	}, nil)
+	if reason, _ := auth.ReasonOf(err); reason != auth.ConditionNotMet {
+		t.Errorf("Serve = %v; want %v", err, auth.ConditionNotMet)
+	}
+}
+
+func TestAStreamThatIsServedTwiceHasOneLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		err := lease.Serve(ctx, func(ctx context.Context) error { return lease.Serve(ctx, idle, nil) }, nil)
+		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired || len(w.refusals()) != 1 {
+			t.Errorf("Serve = %v with refusals %v; want %v once", err, w.refusals(), auth.TokenExpired)
+		}
+	})
+}
+
+func TestOnlyAnAdmittedStreamHasALease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamRule{})
+	for name, ctx := range map[string]context.Context{
+		"a context of nothing":  t.Context(),
+		"a context for testing": auth.NewContext(t.Context(), token(0)),
+		"a unary call":          w.call(token(0), watch, auth.Unary),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := w.guard.Lease(ctx); !errors.Is(err, &auth.Error{Reason: auth.AuthFailure}) {
+				t.Errorf("Lease = %v; want %v", err, auth.AuthFailure)
+			}
+		})
+	}
+}
+
+func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		first := token(0)
+		ctx, lease := w.open()
+		done := make(chan error, 1)
+		go func() {
+			done <- lease.Serve(ctx, func(ctx context.Context) error {
+				id, changed := auth.Watch(ctx)
+				if !id.IssuedAt.Equal(first.IssuedAt) {
+					t.Errorf("at first the token is of %v; want %v", id.IssuedAt, first.IssuedAt)
+				}
+				<-changed
+				second, changed := auth.Watch(ctx)
+				current, known := auth.Current(ctx)
+				if opened := auth.MustFromContext(ctx); opened != id || current != second || !known || !newer(second, id) {
+					t.Errorf("opened by %p, now %p and %p; want %p and a newer one", opened, second, current, id)
+				}
+				select {
+				case <-changed:
+					t.Error("it changed again")
+				case <-ctx.Done():
+				}
+				return nil
+			}, nil)
+		}()
+		time.Sleep(time.Second)
+		w.ping(token(0))
+		<-done
+	})
+}
+
+func newer(a, b *auth.Identity) bool { return a.IssuedAt.After(b.IssuedAt) }
+
+func TestWatchWhereNothingChanges(t *testing.T) {
+	t.Parallel()
+	id := token(0)
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		want *auth.Identity
+	}{
+		"nobody":         {t.Context(), nil},
+		"an anonymous":   {auth.NewContext(t.Context(), nil), nil},
+		"a unary caller": {auth.NewContext(t.Context(), id), id},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, changed := auth.Watch(tt.ctx)
+			current, known := auth.Current(tt.ctx)
+			if got != tt.want || changed != nil || current != tt.want || known != (tt.want != nil) {
+				t.Errorf("Watch = %v, %v; Current = %v, %t; want %v", got, changed, current, known, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,52 @@
+package connectauth
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Abortable lets streams end whose client has stopped reading, and streams over
+// HTTP/1.1 whose client sends nothing:
+//
+//	server := &http.Server{Handler: connectauth.Abortable(mux)}
+//
+// connect-go gives an interceptor no hold on the connection. Without Abortable
+// the handler of such a stream is told when its lease ends, and nothing more is
+// sent, but the stream stays open until its client reads or sends on, or is gone.
+func Abortable(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := &transport{controller: http.NewResponseController(w), http1: r.ProtoMajor == 1}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), transportKey{}, t)))
+	})
+}
+
+type transportKey struct{}
+
+// transport is what is below a stream. It is nil where nothing is known of it.
+type transport struct {
+	controller *http.ResponseController
+	http1      bool
+}
+
+func transportOf(ctx context.Context) *transport {
+	t, _ := ctx.Value(transportKey{}).(*transport)
+	return t
+}
+
+// abortSend makes a Send return that waits for the client to read. The client
+// sees a stream that was reset.
+func (t *transport) abortSend() {
+	if t != nil {
+		_ = t.controller.SetWriteDeadline(time.Now()) // where it cannot, Send is waited for
+	}
+}
+
+// abortReceive makes a Receive return that waits for the client to send. HTTP/2
+// does so by itself when the handler returns. HTTP/1.1 would wait for it, and
+// meanwhile keep the answer back.
+func (t *transport) abortReceive() {
+	if t != nil && t.http1 {
+		_ = t.controller.SetReadDeadline(time.Now()) // where it cannot, Receive is waited for
+	}
+}

@@ -1,0 +1,151 @@
+package interceptors_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+)
+
+// A leaseTransport is a way to call a house.
+type leaseTransport struct {
+	name    string
+	methods []string
+	// start serves the house and returns how to call its stream.
+	start func(t *testing.T, h *leaseHouse, method string) leaseClient
+}
+
+// A leaseClient opens one stream.
+type leaseClient struct {
+	// run opens the stream and returns the error that it ends with. The client
+	// says hello and then no more, without closing its side.
+	run      func(ctx context.Context) error
+	reasonOf func(error) (auth.Reason, bool)
+	codeOf   func(error) auth.Code
+}
+
+func untilTheEnd(receive func() error) error {
+	for {
+		if err := receive(); err != nil {
+			return err
+		}
+	}
+}
+
+func leaseTransports() []leaseTransport {
+	all := []string{clientStream, serverStream, bidiStream}
+	transports := []leaseTransport{{name: "grpc-go", methods: all, start: startGRPC}}
+	for _, protocol := range []struct {
+		name    string
+		options []connect.ClientOption
+		http1   bool
+	}{
+		{name: connect.ProtocolConnect, http1: true},
+		{name: connect.ProtocolGRPC, options: []connect.ClientOption{connect.WithGRPC()}},
+		{name: connect.ProtocolGRPCWeb, options: []connect.ClientOption{connect.WithGRPCWeb()}, http1: true},
+	} {
+		versions := map[string][]string{"HTTP 2": all}
+		if protocol.http1 {
+			versions["HTTP 1.1"] = []string{clientStream, serverStream}
+		}
+		for version, methods := range versions {
+			transports = append(transports, leaseTransport{
+				name:    "connect-go, " + protocol.name + ", " + version,
+				methods: methods,
+				start: func(t *testing.T, h *leaseHouse, method string) leaseClient {
+					t.Helper()
+					url := serveHTTP(t, connectauth.Abortable(h.mux()))
+					return h.newClient(newHTTPClient(t, version), url, method, protocol.options...)
+				},
+			})
+		}
+	}
+	return transports
+}
+
+func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, options ...connect.ClientOption) leaseClient {
+	rpc := connect.NewClient[text, text](client, url+procedure(leases, method), options...)
+	return leaseClient{
+		run: func(ctx context.Context) error {
+			conn, err := connectConn(ctx, rpc, method)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = errors.Join(conn.CloseRequest(), conn.CloseResponse()) }()
+			if h.deaf {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return untilTheEnd(func() error { return conn.Receive(new(text)) })
+		},
+		reasonOf: connectauth.ReasonOf,
+		codeOf:   func(err error) auth.Code { return auth.Code(connect.CodeOf(err)) },
+	}
+}
+
+func connectConn(ctx context.Context, rpc *connect.Client[text, text], method string) (connect.StreamingClientConn, error) {
+	hello := wrapperspb.String("hello")
+	switch method {
+	case clientStream:
+		stream := rpc.CallClientStream(ctx)
+		_ = stream.Send(hello) // where it fails, the end says why
+		return stream.Conn()
+	case serverStream:
+		stream, err := rpc.CallServerStream(ctx, connect.NewRequest(hello))
+		if err != nil {
+			return nil, err
+		}
+		return stream.Conn()
+	default:
+		stream := rpc.CallBidiStream(ctx)
+		_ = stream.Send(hello) // where it fails, the end says why
+		return stream.Conn()
+	}
+}
+
+func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
+	t.Helper()
+	server := grpc.NewServer(grpc.StreamInterceptor(grpcauth.StreamServerInterceptor(h.guard)))
+	h.register(server)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	conn := dialGRPC(t, listener.Addr().String())
+	desc := &grpc.StreamDesc{ClientStreams: method != serverStream, ServerStreams: method != clientStream}
+	return leaseClient{
+		run: func(ctx context.Context) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			stream, err := conn.NewStream(ctx, desc, procedure(leases, method))
+			if err != nil {
+				return err
+			}
+			_ = stream.SendMsg(wrapperspb.String("hello")) // where it fails, the end says why
+			if h.deaf {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return untilTheEnd(func() error { return stream.RecvMsg(new(text)) })
+		},
+		reasonOf: grpcauth.ReasonOf,
+		codeOf:   func(err error) auth.Code { return auth.Code(status.Code(err)) },
+	}
+}

@@ -1,0 +1,108 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Diff tells what the change from one schema to another means for who may call,
+// ordered by procedure. Nothing that is merely written otherwise is told: a rule
+// that moved to the service's default, another order of names, a preset that
+// became its own minutes and level, a condition with other spaces.
+//
+// Rules are compared as they are written, so that a schema whose rules are not
+// in order can be compared too: [New] says what is wrong with those. A method
+// without a usable rule is one that nobody can call, as a server with it does
+// not start.
+func Diff(before, after []protoreflect.FileDescriptor) []Change {
+	was, is := declaredIn(before), declaredIn(after)
+	procedures := maps.Clone(was)
+	maps.Copy(procedures, is)
+	var changes []Change
+	for _, procedure := range slices.Sorted(maps.Keys(procedures)) {
+		old, existed := was[procedure]
+		now, exists := is[procedure]
+		c := comparison{procedure: procedure, origin: now.origin, streams: now.streams}
+		switch {
+		case !exists:
+			c.origin = old.origin
+			c.add(Stricter, "the method was removed")
+		case now.err != nil || old.err != nil:
+			c.add(Undecidable, "the rule cannot be read; ask policy check for the remedy")
+		case !existed:
+			c.added("a new method", now.rule)
+		default:
+			c.compare(old.rule, now.rule)
+		}
+		changes = append(changes, c.changes...)
+	}
+	return changes
+}
+
+// A Change is one thing that a change of the schema does to who may call a
+// method.
+type Change struct {
+	// Procedure is such as /acme.invoice.v1.InvoiceService/GetInvoice.
+	Procedure string
+	// Origin is where the rule is now; that of a removed method is where it was.
+	Origin Origin
+	// Verdict says whether more callers may call than before.
+	Verdict Verdict
+	// Text says in words what has changed.
+	Text string
+}
+
+// A Verdict says what a change does to who may call. The zero value is
+// Different.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Different   Verdict = iota // nobody gains or loses what they had, as with a new method that asks for a token
+	Stricter                   // somebody may call no more, and nobody may who could not
+	Looser                     // somebody may call who could not
+	Undecidable                // it cannot be told, as with two conditions
+)
+
+var verdictNames = [...]string{"different", "stricter", "looser", "undecidable"}
+
+// String returns the name for tables.
+func (v Verdict) String() string {
+	if int(v) >= len(verdictNames) {
+		v = Undecidable
+	}
+	return verdictNames[v]
+}
+
+// Loosens reports whether the change may let somebody call who could not. What
+// cannot be decided may.
+func (v Verdict) Loosens() bool { return v == Looser || v == Undecidable }
+
+// A readDeclaration is a declaration, or why it cannot be read.
+type readDeclaration struct {
+	declaration
+
+	streams bool // whether the method is no unary one
+	err     error
+}
+
+func declaredIn(files []protoreflect.FileDescriptor) map[string]readDeclaration {
+	all := make(map[string]readDeclaration)
+	for _, file := range files {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				method := methods.Get(j)
+				procedure := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
+				d, err := declared(method)
+				if d.rule == nil && slices.Contains(builtIn[:], procedure) {
+					continue
+				}
+				all[procedure] = readDeclaration{d, method.IsStreamingClient() || method.IsStreamingServer(), err}
+			}
+		}
+	}
+	return all
+}

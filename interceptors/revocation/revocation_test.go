@@ -1,0 +1,166 @@
+package revocation_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+)
+
+const issuer = "https://clerk.example.com"
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newList(at *time.Time) *revocation.List {
+	return revocation.New(revocation.Config{Now: func() time.Time { return *at }})
+}
+
+func fixed() *revocation.List {
+	at := now
+	return newList(&at)
+}
+
+func add(t *testing.T, list *revocation.List, revocations ...revocation.Revocation) {
+	t.Helper()
+	if err := list.Add(revocations...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ada's token was issued a minute ago.
+func ada() *auth.Identity {
+	return &auth.Identity{
+		Issuer: issuer, Subject: "user_ada", Kind: auth.KindSession, SessionID: "sess_1",
+		TokenID: "jti_1", ClientID: "client_1", IssuedAt: now.Add(-time.Minute),
+	}
+}
+
+func assertRevoked(t *testing.T, list *revocation.List, id *auth.Identity, want bool) {
+	t.Helper()
+	err := list.Revoked(id)
+	switch reason, refused := auth.ReasonOf(err); {
+	case !want && err != nil:
+		t.Errorf("Revoked = %v; want nil", err)
+	case want && (!refused || reason != auth.TokenRevoked):
+		t.Errorf("Revoked = %v; want %v", err, auth.TokenRevoked)
+	}
+}
+
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	type change func(*auth.Identity)
+	just := func(*auth.Identity) {}
+	machine := func(id *auth.Identity) {
+		*id = auth.Identity{Issuer: issuer, Subject: "mch_1", Kind: auth.KindMachine, IssuedAt: now}
+	}
+	actedBy := func(actor auth.Actor) change { return func(id *auth.Identity) { id.Actor = &actor } }
+	issued := func(at time.Time) change { return func(id *auth.Identity) { id.IssuedAt = at } }
+	tests := []struct {
+		name   string
+		revoke revocation.Revocation
+		who    change
+		want   bool
+	}{
+		{"a session", revocation.Revocation{Kind: revocation.Session, ID: "sess_1"}, just, true},
+		{"a session, also in tokens to come", revocation.Revocation{Kind: revocation.Session, ID: "sess_1"}, issued(now.Add(time.Hour)), true},
+		{"another session", revocation.Revocation{Kind: revocation.Session, ID: "sess_2"}, just, false},
+		{"a session of the same id at another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://else", ID: "sess_1"}, just, false},
+		{"a session by the id of a subject", revocation.Revocation{Kind: revocation.Session, ID: "user_ada"}, just, false},
+		{"a token", revocation.Revocation{Kind: revocation.Token, ID: "jti_1"}, just, true},
+		{"another token", revocation.Revocation{Kind: revocation.Token, ID: "jti_2"}, just, false},
+		{"an OAuth client", revocation.Revocation{Kind: revocation.Client, ID: "client_1"}, just, true},
+		{"a machine", revocation.Revocation{Kind: revocation.Client, ID: "mch_1"}, machine, true},
+		{"a user as if they were a machine", revocation.Revocation{Kind: revocation.Client, ID: "user_ada"}, just, false},
+		{"a subject", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, just, true},
+		{"a subject's token that was issued at the instant", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(now), false},
+		{"a subject's token of a microsecond earlier", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(now.Add(-time.Microsecond)), true},
+		{"a subject's token of a nanosecond earlier", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now.Add(time.Nanosecond)}, issued(now), true},
+		{"a subject's token that does not say when", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(time.Time{}), true},
+		{"an issuer", revocation.Revocation{Kind: revocation.Issuer, Before: now}, just, true},
+		{"an issuer's later token", revocation.Revocation{Kind: revocation.Issuer, Before: now}, issued(now.Add(time.Second)), false},
+		{"another issuer", revocation.Revocation{Kind: revocation.Issuer, Issuer: "https://else", Before: now}, just, false},
+		{"a session of before an instant", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Before: now.Add(-time.Hour)}, just, false},
+		{"the subject of who acts", revocation.Revocation{Kind: revocation.Subject, ID: "user_bob", Before: now}, actedBy(auth.Actor{Subject: "user_bob"}), true},
+		{"the session of who acts", revocation.Revocation{Kind: revocation.Session, ID: "sess_b"}, actedBy(auth.Actor{Subject: "user_bob", SessionID: "sess_b"}), true},
+		{"who acts, of another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://staff", ID: "sess_b"}, actedBy(auth.Actor{Issuer: "https://staff", SessionID: "sess_b"}), true},
+		{"somebody else than who acts", revocation.Revocation{Kind: revocation.Session, ID: "sess_c"}, actedBy(auth.Actor{SessionID: "sess_b"}), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			list := fixed()
+			if tt.revoke.Issuer == "" {
+				tt.revoke.Issuer = issuer
+			}
+			id := ada()
+			tt.who(id)
+			assertRevoked(t, list, id, false)
+			add(t, list, tt.revoke)
+			assertRevoked(t, list, id, tt.want)
+		})
+	}
+}
+
+func TestNobodyIsNotRevoked(t *testing.T) {
+	t.Parallel()
+	list := fixed()
+	add(t, list, revocation.Revocation{Kind: revocation.Issuer, Issuer: issuer, Before: now})
+	assertRevoked(t, list, nil, false)
+}
+
+// TestAnAbsentClaimNamesNothing would fail if what a token does not have were
+// looked up.
+func TestAnAbsentClaimNamesNothing(t *testing.T) {
+	t.Parallel()
+	list := fixed()
+	add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_2"})
+	assertRevoked(t, list, &auth.Identity{Issuer: issuer, Subject: "user_ada", Kind: auth.KindTemplate}, false)
+}
+
+func TestInvalidRevocationsAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]revocation.Revocation{
+		"no kind":                     {Issuer: issuer, ID: "x"},
+		"a kind that does not exist":  {Kind: revocation.Issuer + 1, Issuer: issuer, ID: "x", Before: now},
+		"no issuer":                   {Kind: revocation.Session, ID: "sess_1"},
+		"no id":                       {Kind: revocation.Token, Issuer: issuer},
+		"an id of an issuer":          {Kind: revocation.Issuer, Issuer: issuer, ID: "x", Before: now},
+		"a subject without instant":   {Kind: revocation.Subject, Issuer: issuer, ID: "user_ada"},
+		"an issuer without instant":   {Kind: revocation.Issuer, Issuer: issuer},
+		"no kind, an instant, and id": {Issuer: issuer, ID: "x", Before: now},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			list := fixed()
+			good := revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"}
+			if err := list.Add(good, r); !errors.Is(err, revocation.ErrInvalid) {
+				t.Errorf("Add = %v; want %v", err, revocation.ErrInvalid)
+			}
+			if _, err := list.Prepare(r); !errors.Is(err, revocation.ErrInvalid) {
+				t.Errorf("Prepare = %v; want %v", err, revocation.ErrInvalid)
+			}
+			if list.Len() != 0 {
+				t.Error("what came with it was added")
+			}
+		})
+	}
+}
+
+func TestKindsHaveNames(t *testing.T) {
+	t.Parallel()
+	for kind := revocation.Session; kind <= revocation.Issuer; kind++ {
+		if got, err := revocation.ParseKind(kind.String()); err != nil || got != kind {
+			t.Errorf("ParseKind(%q) = %v, %v; want %v", kind.String(), got, err, kind)
+		}
+	}
+	for _, name := range []string{"", "unknown", "Session", "user"} {
+		if got, err := revocation.ParseKind(name); err == nil {
+			t.Errorf("ParseKind(%q) = %v; want an error", name, got)
+		}
+	}
+	if got := revocation.Kind(99).String(); got != "unknown" {
+		t.Errorf("String = %q; want unknown", got)
+	}
+}

@@ -1,0 +1,71 @@
+package revocation
+
+import (
+	"math"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// Revoked returns an *auth.Error with the reason TOKEN_REVOKED when the token of
+// the identity is revoked: by its session, its subject, its id, its client or
+// its issuer. Where the caller is impersonated, so it is by the session or the
+// subject of who really acts (RFC 8693, section 4.1).
+func (l *List) Revoked(id *auth.Identity) error {
+	if kind := l.find(id); kind != 0 {
+		return auth.Errorf(auth.TokenRevoked, "by its %v", kind)
+	}
+	return nil
+}
+
+// find returns what the token is revoked by, or 0.
+func (l *List) find(id *auth.Identity) Kind {
+	if id == nil {
+		return 0
+	}
+	issued := int64(math.MinInt64) // a token that does not say counts as old
+	if !id.IssuedAt.IsZero() {
+		issued = id.IssuedAt.UnixMicro()
+	}
+	switch {
+	case l.holds(Session, id.Issuer, id.SessionID, issued):
+		return Session
+	case l.holds(Subject, id.Issuer, id.Subject, issued):
+		return Subject
+	case l.holds(Token, id.Issuer, id.TokenID, issued):
+		return Token
+	case l.holds(Client, id.Issuer, id.ClientID, issued),
+		id.Kind == auth.KindMachine && l.holds(Client, id.Issuer, id.Subject, issued):
+		return Client
+	case l.holds(Issuer, id.Issuer, "", issued):
+		return Issuer
+	case id.Actor != nil:
+		return l.findActor(id, issued)
+	default:
+		return 0
+	}
+}
+
+func (l *List) findActor(id *auth.Identity, issued int64) Kind {
+	issuer := id.Actor.Issuer
+	if issuer == "" {
+		issuer = id.Issuer
+	}
+	switch {
+	case l.holds(Session, issuer, id.Actor.SessionID, issued):
+		return Session
+	case l.holds(Subject, issuer, id.Actor.Subject, issued):
+		return Subject
+	default:
+		return 0
+	}
+}
+
+// holds looks at the clock only where there is an entry. An id that the token
+// does not have is empty, and names nothing.
+func (l *List) holds(kind Kind, issuer, id string, issued int64) bool {
+	if id == "" && kind != Issuer {
+		return false
+	}
+	e := l.tables[kind].Load().find(issuer, id)
+	return e != nil && issued < e.before && l.now().UnixMicro() < e.expires
+}

@@ -1,0 +1,128 @@
+package revocation
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"strings"
+	"sync/atomic"
+	"unique"
+)
+
+// An entry is what is remembered of one name. It is never changed, only
+// replaced. Times are in microseconds since 1970: fine enough for a fraction in
+// iat, and wide enough for every year that a protobuf timestamp can name.
+type entry struct {
+	issuer  unique.Handle[string] // a list has many entries and few issuers
+	id      string
+	before  int64 // tokens issued before it are revoked
+	expires int64
+}
+
+func (e *entry) names(issuer, id string) bool { return e.id == id && e.issuer.Value() == issuer }
+
+// merge returns what holds when both entries do. The old one is nil or has the
+// same name.
+func merge(old *entry, e entry, now int64) *entry {
+	if old == nil || old.expires <= now {
+		e.id = strings.Clone(e.id) // lest it keep a whole request in memory
+		return &e
+	}
+	e.id = old.id
+	e.before = max(e.before, old.before)
+	e.expires = max(e.expires, old.expires)
+	if e == *old {
+		return old
+	}
+	return &e
+}
+
+// A table finds entries by name. It is a hash table with open addressing whose
+// readers take no lock; there is one writer at a time. A nil table is empty.
+//
+// A slot gets its entry before its hash, and keeps the hash, so a reader that
+// sees a hash finds an entry of that hash. A name that is not there costs one
+// line of the cache, mostly: only where the hash is equal is there more to see.
+type table struct {
+	seed  maphash.Seed
+	slots []slot
+	used  int // for the writer alone
+}
+
+type slot struct {
+	hash  atomic.Uint64 // 0 is free
+	entry atomic.Pointer[entry]
+}
+
+// newTable returns a table for twice as many entries, more or less.
+func newTable(seed maphash.Seed, entries int) *table {
+	const least = 8
+	return &table{seed: seed, slots: make([]slot, max(least, 1<<bits.Len(uint(2*entries))))}
+}
+
+// hash is never 0.
+func (t *table) hash(issuer, id string) uint64 {
+	return (maphash.String(t.seed, id) ^ bits.RotateLeft64(maphash.String(t.seed, issuer), 1)) | 1<<63
+}
+
+// find returns the entry of a name, or nil.
+func (t *table) find(issuer, id string) *entry {
+	if t == nil {
+		return nil
+	}
+	return t.slot(t.hash(issuer, id), issuer, id).entry.Load()
+}
+
+// slot returns where the name is, or else would be. One is always free.
+func (t *table) slot(hash uint64, issuer, id string) *slot {
+	mask := uint64(len(t.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := &t.slots[i]
+		switch s.hash.Load() {
+		case 0:
+			return s
+		case hash:
+			if s.entry.Load().names(issuer, id) {
+				return s
+			}
+		}
+	}
+}
+
+// put stores an entry in place of the one with its name.
+func (t *table) put(e *entry) {
+	hash := t.hash(e.issuer.Value(), e.id)
+	s := t.slot(hash, e.issuer.Value(), e.id)
+	s.entry.Store(e)
+	if s.hash.Load() == 0 {
+		s.hash.Store(hash)
+		t.used++
+	}
+}
+
+// full reports whether one more entry would make the table slow.
+func (t *table) full() bool { return 4*(t.used+1) > 3*len(t.slots) }
+
+// renewed returns a table without the entries that have expired.
+func (t *table) renewed(now int64) *table {
+	live := 0
+	for e := range t.entries {
+		if e.expires > now {
+			live++
+		}
+	}
+	next := newTable(t.seed, live)
+	for e := range t.entries {
+		if e.expires > now {
+			next.put(e)
+		}
+	}
+	return next
+}
+
+func (t *table) entries(yield func(*entry) bool) {
+	for i := range t.slots {
+		if e := t.slots[i].entry.Load(); e != nil && !yield(e) {
+			return
+		}
+	}
+}
