@@ -36,8 +36,12 @@ help: ## Show this list
 dev: build ## Run the server with a development issuer: no account, no network
 	@exec bin/ostiary dev $(ARGS)
 
+# The browser's tests are left out where some of the others are chosen.
 .PHONY: test
-test: ## Run all tests, in random order, under the race detector
+test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-web) ## Run all tests, in random order, under the race detector
+
+.PHONY: test-go
+test-go:
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -shuffle=on $(ARGS) $(PKGS)
 
@@ -60,6 +64,40 @@ generate: ## Write gen/ from proto/, and docs/configuration.md from the code
 	$(GO) run ./cmd/ostiary docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
 
+# Only what is for browsers needs Node; the console's pages are committed. Where
+# something is missing that is told, loudly, and is no failure but in CI.
+WITHOUT = printf '\n%s\n\n' "SKIPPED: $(1)" >&2; [ -z "$${CI:-}" ]
+MODULES = web/node_modules/.package-lock.json
+
+$(MODULES): web/package-lock.json
+	cd web && npm ci --no-progress
+	@touch $@
+
+.PHONY: web
+web: $(MODULES) ## Write the browser's generated code, and build the console into web/console/dist
+	$(BUF) generate --template web/buf.gen.yaml
+	cd web && npm run build -w console
+
+.PHONY: test-web
+test-web:
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,the browser was not tested: install Node 20.19 or later and Chromium); exit; fi; \
+	$(MAKE) --no-print-directory $(MODULES); \
+	cd web; npm run check; npm test; \
+	if ! npm run --silent chromium; then $(call WITHOUT,no browser was tested: install Chromium or set CHROMIUM to where it is); fi
+
+# Builds beside the work tree and compares, so uncommitted work is no obstacle.
+.PHONY: check-web
+check-web:
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,what is built for browsers was not compared: install Node 20.19 or later); exit; fi; \
+	$(MAKE) --no-print-directory $(MODULES); \
+	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
+	$(BUF) generate --template web/buf.gen.yaml --output "$$tmp"; \
+	(cd web && npm run --silent build -w console -- --outDir "$$tmp/dist" --logLevel warn); \
+	if ! diff -r -u web/client/src/gen "$$tmp/web/client/src/gen" || ! diff -r -q web/console/dist "$$tmp/dist"; then \
+		echo "out of date: web/client/src/gen or web/console/dist; run 'make web' and commit the result" >&2; exit 1; \
+	fi; \
+	echo 'web/client/src/gen and web/console/dist are up to date'
+
 .PHONY: format
 format: ## Format Go and proto files in place
 	$(BUF) format --write
@@ -73,7 +111,7 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) run ./...
 
 .PHONY: check
-check: lint check-generated check-modules check-bench check-vulnerabilities ## All that must hold before a merge, but the tests
+check: lint check-generated check-web check-rules check-modules check-bench check-plugin check-vulnerabilities ## All that must hold before a merge, but the tests
 
 # Generates beside the work tree and compares, so uncommitted work is no obstacle.
 .PHONY: check-generated
@@ -89,6 +127,31 @@ check-generated:
 		echo "out of date: $$drift; run 'make generate' and commit the result" >&2; exit 1; \
 	fi; \
 	echo 'gen/ and docs/configuration.md are up to date'
+
+# That the rules are asked for: with one of them taken out of a copy of the schema,
+# buf lint fails, and so does the server that is generated from it, and both name
+# the methods that it was for. Should the server get further it cannot bind its
+# address, which is nobody's.
+.PHONY: check-rules
+check-rules:
+	@tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
+	cp -R proto buf.yaml buf.gen.yaml "$$tmp"; \
+	sed '/default_rule/d' proto/ostiary/identity/v1/identity.proto > "$$tmp/proto/ostiary/identity/v1/identity.proto"; \
+	fails() { \
+		what=$$1; shift; \
+		if "$$@" > "$$tmp/log" 2>&1 || ! grep -q '/ostiary.identity.v1.IdentityService/WhoAmI.*no rule' "$$tmp/log"; then \
+			cat "$$tmp/log" >&2; \
+			echo "$$what does not fail, by naming the method, without a rule" >&2; exit 1; \
+		fi; \
+	}; \
+	fails 'buf lint' $(BUF) lint "$$tmp"; \
+	$(BUF) generate "$$tmp" --output "$$tmp"; \
+	file=gen/ostiary/identity/v1/identity.pb.go; \
+	echo "{\"Replace\": {\"$(CURDIR)/$$file\": \"$$tmp/$$file\"}}" > "$$tmp/overlay.json"; \
+	$(GO) build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" ./cmd/ostiary; \
+	fails 'ostiary serve' env CLERK_JWT_ISSUER=http://127.0.0.1:1 OSTIARY_DATA_DIR="$$tmp/data" \
+		OSTIARY_HTTP_ADDR=192.0.2.1:0 "$$tmp/ostiary" serve; \
+	echo 'a rule that is missing fails buf lint and ostiary serve'
 
 .PHONY: check-modules
 check-modules:
@@ -130,6 +193,14 @@ bench: ## Measure against other libraries, and write docs/benchmarks.md
 check-bench:
 	cd bench; \
 	$(GO) mod tidy -diff || { echo "bench/go.mod is out of date: run 'go mod tidy' in bench/" >&2; exit 1; }; \
+	$(GO) vet ./...; \
+	$(GO) test ./...
+
+# The plugin is a module of its own; buf lint above has run it already.
+.PHONY: check-plugin
+check-plugin:
+	cd cmd/buf-plugin-ostiary; \
+	$(GO) mod tidy -diff || { echo "cmd/buf-plugin-ostiary/go.mod is out of date: run 'go mod tidy' there" >&2; exit 1; }; \
 	$(GO) vet ./...; \
 	$(GO) test ./...
 

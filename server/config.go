@@ -9,9 +9,11 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultHTTPAddr        = ":8080"
-	DefaultGRPCAddr        = ":9090"
-	DefaultShutdownTimeout = 10 * time.Second
+	DefaultHTTPAddr         = ":8080"
+	DefaultGRPCAddr         = ":9090"
+	DefaultShutdownTimeout  = 10 * time.Second
+	DefaultDataDir          = "./.ostiary"
+	DefaultSessionRetention = 30 * 24 * time.Hour
 )
 
 // Config is everything that a Server is told. Only Issuers must be given; the
@@ -39,9 +41,31 @@ type Config struct {
 	CORS CORS
 	// Reflection lets anybody read the schema. Default: off.
 	Reflection bool
+	// Console is the page for browsers. Default: none.
+	Console Console
 	// ShutdownTimeout is how long calls under way may take to finish once Run's
 	// context has ended; then they are cut off. Default: DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
+
+	// DataDir is the directory of what outlives the process: the sessions that
+	// were seen and what was revoked. It is made where there is none, for its
+	// owner alone. Default: DefaultDataDir.
+	DataDir string
+	// DatabaseURL is where the same is kept instead: sqlite: and the path of a
+	// file. Default: ostiary.db in DataDir.
+	DatabaseURL string
+	// SessionRetention is how long a session is listed after it was seen last,
+	// and how long one that was revoked is refused: a session that its issuer
+	// goes on with for longer would be accepted again. Default:
+	// DefaultSessionRetention.
+	SessionRetention time.Duration
+	// OperatorSubjects may see and end every session, and revoke whatever they
+	// like. Each is written issuer#subject, or with one issuer as the subject
+	// alone. Default: nobody.
+	OperatorSubjects []string
+	// OperatorPermission makes operators of all whose token has this permission,
+	// whichever of the issuers it is of. Default: none.
+	OperatorPermission string
 
 	// Routes are handlers that are served beside the services to everybody,
 	// without a token, by their http.ServeMux pattern. Default: none.
@@ -63,6 +87,12 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	if c.DataDir == "" {
+		c.DataDir = DefaultDataDir
+	}
+	if c.SessionRetention == 0 {
+		c.SessionRetention = DefaultSessionRetention
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -64,6 +64,38 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{TLSCert: "no/cert.pem", TLSKey: "no/key.pem", Issuers: []Issuer{good}},
 			[]string{"tls_cert: cannot use the pair"},
 		},
+		"a database of another kind": {
+			Config{DatabaseURL: "postgres://ada:hunter2@db.example.com/ostiary", Issuers: []Issuer{good}},
+			[]string{"database_url: is of a kind that is not supported; write sqlite:"},
+		},
+		"a database without a file": {
+			Config{DatabaseURL: "sqlite:", Issuers: []Issuer{good}},
+			[]string{"database_url: does not name a file"},
+		},
+		"a database with slashes that could mean two things": {
+			Config{DatabaseURL: "sqlite:///ostiary.db", Issuers: []Issuer{good}},
+			[]string{"database_url: does not name a file"},
+		},
+		"a database in memory": {
+			Config{DatabaseURL: "sqlite::memory:", Issuers: []Issuer{good}},
+			[]string{"database_url: does not name a file"},
+		},
+		"a database in a file": {Config{DatabaseURL: "sqlite:/var/lib/ostiary.db", Issuers: []Issuer{good}}, nil},
+		"sessions kept for less than nothing": {
+			Config{SessionRetention: -1, Issuers: []Issuer{good}},
+			[]string{"session_retention: must not be negative"},
+		},
+		"operators of the one issuer": {
+			Config{OperatorSubjects: []string{"user_1", "https://clerk.example.com#user_2", "auth0|1", "a#b"}, Issuers: []Issuer{good}}, nil,
+		},
+		"an operator of an issuer that is not trusted": {
+			Config{OperatorSubjects: []string{"https://other.example.com#user_1"}, Issuers: []Issuer{good}},
+			[]string{"operator_subjects: \"https://other.example.com#user_1\" does not say whose subject is meant"},
+		},
+		"an operator of any of two issuers": {
+			Config{OperatorSubjects: []string{"user_1"}, Issuers: []Issuer{good, {URL: "https://other.example.com", Audiences: []string{"invoices"}}}},
+			[]string{"operator_subjects: \"user_1\" does not say whose subject is meant"},
+		},
 		"any origin with credentials": {
 			Config{CORS: CORS{AllowedOrigins: []string{"*"}}, Issuers: []Issuer{good}},
 			[]string{"cors_allowed_origins: * with credentials"},
@@ -181,6 +213,7 @@ func TestNewTellsOfAnAddressInUse(t *testing.T) {
 		"grpc_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String()},
 	} {
 		config.Issuers = []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
+		config.DataDir = t.TempDir()
 		_, err := New(t.Context(), config)
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%s: %v; want that the address is in use", name, err)
@@ -192,7 +225,7 @@ func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	srv, err := New(t.Context(), Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0",
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: t.TempDir(),
 		Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:  slog.New(slog.DiscardHandler),
 	})

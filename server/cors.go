@@ -59,7 +59,8 @@ func (c CORS) handler(next http.Handler, log *slog.Logger) http.Handler {
 			// rs/cors answers with every Origin header it was sent, so more
 			// than one is none. It adds Vary: Origin by itself.
 			allowed := len(r.Header["Origin"]) == 1 && c.allows(origin)
-			if !allowed && origin != "" {
+			// Only a preflight tells for sure that the page is of another origin.
+			if !allowed && r.Header.Get("Access-Control-Request-Method") != "" {
 				log.InfoContext(r.Context(), "a page of another origin was refused",
 					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add it to cors_allowed_origins if it is yours")
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
@@ -11,11 +12,18 @@ import (
 
 func ExampleNew() {
 	issuer := authtest.New("https://clerk.example.com")
+	dir, err := os.MkdirTemp("", "ostiary")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	srv, err := server.New(ctx, server.Config{
 		HTTPAddr: "127.0.0.1:0",
 		GRPCAddr: "127.0.0.1:0",
+		DataDir:  dir,
 		Issuers: []server.Issuer{{
 			URL:       issuer.URL(),
 			JWTKey:    string(issuer.PublicPEM()), // without it the keys are fetched

@@ -60,8 +60,17 @@ func (c Config) Faults() []Fault {
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("tls_cert", c.checkTLS())
 	add("cors_allowed_origins", c.CORS.faults()...)
+	add("publishable_key", c.Console.faults())
 	if c.ShutdownTimeout < 0 {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))
+	}
+	add("database_url", checkDatabaseURL(c.DatabaseURL))
+	if c.SessionRetention < 0 {
+		add("session_retention", errors.New("must not be negative; write a duration such as 720h"))
+	}
+	for _, written := range c.OperatorSubjects {
+		_, err := c.operatorSubject(written)
+		add("operator_subjects", err)
 	}
 	return append(faults, c.issuerFaults()...)
 }

@@ -11,7 +11,10 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
 
@@ -57,6 +60,9 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	// does not pass through it, such as reflection.
 	gate := grpcauth.Gate(server, s.guard)
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
+	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
+	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
+	accessv1.RegisterPolicyServiceServer(gate, grpcPolicy{policyService: s.policy})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {
 		reflection.Register(server)

@@ -1,44 +1,64 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
 // services are the names of those whose calls are guarded by their own rules.
-func services() []string { return []string{identityv1connect.IdentityServiceName} }
+func services() []string {
+	return []string{
+		identityv1connect.IdentityServiceName,
+		sessionv1connect.SessionServiceName,
+		revocationv1connect.RevocationServiceName,
+		accessv1connect.PolicyServiceName,
+	}
+}
 
 // buildGuard makes the one thing that decides about calls, from the issuers and
 // the rules in the schema.
 func (s *Server) buildGuard() error {
+	verifier, err := s.buildVerifier()
+	if err != nil {
+		return err
+	}
+	rules, err := Rules()
+	if err != nil {
+		return err
+	}
+	s.policy = &policyService{rules: rules}
+	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.list, Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
+	return nil
+}
+
+func (s *Server) buildVerifier() (*token.Verifier, error) {
 	config := token.Config{Now: s.config.Now}
 	for _, issuer := range s.config.Issuers {
 		trusted, err := s.trust(issuer)
 		if err != nil {
-			return fmt.Errorf("issuer %s: %w", issuer.URL, err)
+			return nil, fmt.Errorf("issuer %s: %w", issuer.URL, err)
 		}
 		config.Issuers = append(config.Issuers, trusted)
 	}
-	verifier, err := token.New(config)
-	if err != nil {
-		return err
+	return token.New(config)
+}
+
+// closeKeys ends all fetching.
+func (s *Server) closeKeys() error {
+	var errs []error
+	for _, source := range s.keys {
+		if source.remote != nil {
+			errs = append(errs, source.remote.Close())
+		}
 	}
-	rules, err := policy.New(
-		policy.Services(services()...),
-		policy.Override(procedureOptions, &policyv1.Rule{
-			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
-		}),
-	)
-	if err != nil {
-		return err
-	}
-	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Observer: auth.ObserverFunc(noteDecision)}
-	return nil
+	return errors.Join(errs...)
 }
 
 // trust opens the keys of an issuer and says what its tokens must be like.

@@ -38,7 +38,7 @@ func (k keySource) readiness() issuerReadiness {
 		return r
 	}
 	status := k.remote.Status()
-	r.Keys, r.LastError = len(status.Keys), status.LastError
+	r.Keys, r.Failures = len(status.Keys), status.Failures
 	r.FetchedAt, r.NextFetch = status.FetchedAt, status.NextFetch
 	return r
 }
@@ -60,8 +60,8 @@ func live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
-// readiness is the body of /readyz. Everything in it is public, or was said by
-// the issuer.
+// readiness is the body of /readyz, which anybody may read. Why a fetch failed,
+// with the addresses of our network in it, is in the log alone.
 type readiness struct {
 	Status  string            `json:"status"`
 	Issuers []issuerReadiness `json:"issuers"`
@@ -73,7 +73,7 @@ type issuerReadiness struct {
 	Keys      int       `json:"keys"`
 	FetchedAt time.Time `json:"fetched_at,omitzero"`
 	NextFetch time.Time `json:"next_fetch,omitzero"`
-	LastError string    `json:"last_error,omitempty"`
+	Failures  int       `json:"failures,omitempty"` // fetches since the last success
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {

@@ -77,7 +77,7 @@ func TestTheServerIsReadyOnceTheKeysAreThere(t *testing.T) {
 	}
 	eventually(t, "the failure is named", func() bool {
 		_, body := r.readyz(t)
-		return body.Issuers[0].LastError != ""
+		return body.Issuers[0].Failures > 0
 	})
 
 	issuer.Restore()

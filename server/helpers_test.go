@@ -40,6 +40,7 @@ func start(t *testing.T, edits ...func(*Config)) *running {
 	config := Config{
 		HTTPAddr: "127.0.0.1:0",
 		GRPCAddr: "127.0.0.1:0",
+		DataDir:  t.TempDir(),
 		Issuers:  []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:   slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

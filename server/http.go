@@ -4,13 +4,18 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 
+	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 )
@@ -43,13 +48,19 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	} else {
 		protocols.SetUnencryptedHTTP2(true)
 	}
+	handler, err := s.handler()
+	if err != nil {
+		return nil, err
+	}
 	return &http.Server{
-		Handler:           s.handler(),
-		TLSConfig:         config,
-		Protocols:         protocols,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		Handler: handler,
+		// OPTIONS * is asked for a token, like any other.
+		DisableGeneralOptionsHandler: true,
+		TLSConfig:                    config,
+		Protocols:                    protocols,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
 			SendPingTimeout:      pingAfter,
@@ -60,13 +71,16 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	}, nil
 }
 
-// handler is everything on the HTTP port, from the outside in: CORS, so that
-// refusals carry its headers too; the log of calls; the routes.
-func (s *Server) handler() http.Handler {
+// handler is everything on the HTTP port, from the outside in: deadlines for
+// bodies; CORS, so that refusals carry its headers too; the log of calls; the routes.
+func (s *Server) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, s.handlerOptions()...))
+	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.handlerOptions()...))
+	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.handlerOptions()...))
+	mux.Handle(accessv1connect.NewPolicyServiceHandler(s.policy, s.handlerOptions()...))
 	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions()...))
 	if s.config.Reflection {
 		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)
@@ -76,8 +90,23 @@ func (s *Server) handler() http.Handler {
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}
+	if err := s.config.Console.mount(mux); err != nil {
+		return nil, err
+	}
 	calls := callLog{s.log}
-	return s.config.CORS.handler(calls.handler(s.guardOptions(mux)), s.log)
+	return hurryBodies(s.config.CORS.handler(calls.handler(exactPaths(s.guardOptions(connectauth.Abortable(mux)))), s.log), bodyTimeout), nil
+}
+
+// exactPaths knows no path but in its one spelling, where the mux would redirect:
+// an RPC client does not follow, and takes the redirect for a broken server.
+func exactPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; p != "*" && strings.TrimSuffix(p, "/") != strings.TrimSuffix(path.Clean(p), "/") {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // procedureOptions names the rule of OPTIONS requests.
@@ -104,6 +133,7 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 		connect.WithRecover(s.recoverConnect),
 		connectauth.WithGuard(s.guard),
 		connect.WithReadMaxBytes(maxMessageBytes),
+		withBoundedGzip(),
 		connect.WithCompressMinBytes(compressMinBytes),
 	}
 }

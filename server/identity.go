@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
@@ -21,7 +20,6 @@ var errStopping = errors.New("the server is stopping; connect again")
 // identityService implements IdentityService for both transports. Its rule asks
 // for a token, so there is an identity in every context.
 type identityService struct {
-	now      func() time.Time
 	stopping <-chan struct{}
 }
 
@@ -30,21 +28,21 @@ func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIReques
 	return &identityv1.WhoAmIResponse{Identity: identityMessage(auth.MustFromContext(ctx))}, nil
 }
 
-// watch sends the caller's identity and waits for its end.
+// watch sends the caller's identity, and again when another call has renewed it.
+// The stream's lease ends it.
 func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
-	id := auth.MustFromContext(ctx)
-	if err := send(&identityv1.WatchIdentityResponse{Identity: identityMessage(id)}); err != nil {
-		return err
-	}
-	expiry := time.NewTimer(id.ExpiresAt.Sub(s.now()))
-	defer expiry.Stop()
-	select {
-	case <-expiry.C:
-		return auth.NewError(auth.TokenExpired, nil)
-	case <-s.stopping:
-		return errStopping
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		id, changed := auth.Watch(ctx)
+		if err := send(&identityv1.WatchIdentityResponse{Identity: identityMessage(id)}); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-s.stopping:
+			return errStopping
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -18,10 +19,11 @@ import (
 // from those who know it: the guard its caller and its refusal, the transport
 // its outcome.
 type record struct {
-	protocol string
-	peer     string
-	route    string // of what is not an RPC: the pattern of its handler
-	start    time.Time
+	protocol  string
+	peer      string
+	userAgent string // of what came over HTTP
+	route     string // of what is not an RPC: the pattern of its handler
+	start     time.Time
 
 	decision *auth.Decision // nil when no guard was asked
 	code     connect.Code   // 0 is success
@@ -42,6 +44,20 @@ func noteDecision(ctx context.Context, d auth.Decision) {
 	if rec := recordOf(ctx); rec != nil {
 		rec.decision = &d
 	}
+}
+
+// observe is told of every decision.
+func (s *Server) observe(ctx context.Context, d auth.Decision) {
+	noteDecision(ctx, d)
+	s.ledger.note(ctx, d)
+}
+
+// userAgentOf returns what the caller says of itself.
+func userAgentOf(ctx context.Context) string {
+	if rec := recordOf(ctx); rec != nil && rec.userAgent != "" {
+		return rec.userAgent
+	}
+	return strings.Join(metadata.ValueFromIncomingContext(ctx, "user-agent"), " ")
 }
 
 // outcome names the code that the caller got.
@@ -66,13 +82,13 @@ func (r *record) outcome() string {
 // health checks that come every few seconds.
 func (r *record) level(outcome string) slog.Level {
 	switch {
-	case outcome == "internal", outcome == "unknown", outcome == "data_loss", r.status >= http.StatusInternalServerError:
+	case outcome == "internal", outcome == "unknown", outcome == "data_loss", r.status == http.StatusInternalServerError:
 		return slog.LevelError
-	case outcome == "unavailable":
-		return slog.LevelWarn
 	case r.route == routeLive, r.route == routeReady,
 		r.decision != nil && strings.HasPrefix(r.decision.Procedure, healthProcedures):
 		return slog.LevelDebug
+	case outcome == "unavailable":
+		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
 	}

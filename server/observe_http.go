@@ -12,7 +12,7 @@ import (
 // handler logs the calls of the HTTP port.
 func (l callLog) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &record{protocol: "http", peer: r.RemoteAddr, start: time.Now()}
+		rec := &record{protocol: "http", peer: r.RemoteAddr, userAgent: r.UserAgent(), start: time.Now()}
 		watched := &statusWriter{ResponseWriter: w, rec: rec}
 		ctx := context.WithValue(r.Context(), recordKey{}, rec)
 		r = r.WithContext(ctx)

@@ -13,6 +13,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
@@ -137,30 +138,27 @@ func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
 	r := start(t)
 	ada := r.issuer.Session("user_ada")
 	eventually(t, "the keys are there", r.ready)
-	r.identity.now = func() time.Time { panic("the clock stands still") }
+	r.session.ledger = nil
 
-	stream, err := r.identityClient(t, ada).WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
-	if err != nil || !stream.Receive() || stream.Receive() {
-		t.Fatalf("%v, %v; want one message", err, stream.Err())
+	stream, err := r.sessions(t, ada).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})
+	if err != nil || stream.Receive() {
+		t.Fatalf("%v, %v; want no message", err, stream.Err())
 	}
-	if err := stream.Err(); !strings.Contains(err.Error(), "internal: "+errPanic.Error()) || strings.Contains(err.Error(), "clock") {
+	if err := stream.Err(); !strings.Contains(err.Error(), "internal: "+errPanic.Error()) || strings.Contains(err.Error(), "nil") {
 		t.Errorf("Connect ended with %v; want %v and nothing of the panic", err, errPanic)
 	}
 
 	ctx := metadata.AppendToOutgoingContext(context.WithoutCancel(t.Context()), "authorization", "Bearer "+ada)
-	native, err := r.nativeClient(t).WatchIdentity(ctx, &identityv1.WatchIdentityRequest{})
+	native, err := sessionv1.NewSessionServiceClient(r.grpcConn(t)).WatchSessions(ctx, &sessionv1.WatchSessionsRequest{})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := native.Recv(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := native.Recv(); status.Code(err) != codes.Internal || status.Convert(err).Message() != errPanic.Error() {
 		t.Errorf("native gRPC ended with %v; want %v", err, errPanic)
 	}
 	eventually(t, "the log has the panic and both calls", func() bool {
-		return contains(r.log, "level=ERROR", `panic="the clock stands still"`, "observe_test.go") &&
-			contains(r.log, "level=ERROR", "WatchIdentity", "protocol=connect", "code=internal") &&
-			contains(r.log, "level=ERROR", "WatchIdentity", "protocol=grpc", "code=internal")
+		return contains(r.log, "level=ERROR", "nil pointer dereference", "session_watch.go") &&
+			contains(r.log, "level=ERROR", "WatchSessions", "protocol=connect", "code=internal") &&
+			contains(r.log, "level=ERROR", "WatchSessions", "protocol=grpc", "code=internal")
 	})
 }

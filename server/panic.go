@@ -10,6 +10,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // errPanic is what the caller hears of a panic. The log has the rest.
@@ -26,5 +28,9 @@ func (s *Server) recoverGRPC(ctx context.Context, p any) error {
 }
 
 func (s *Server) logPanic(ctx context.Context, p any) {
-	s.log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	stack := debug.Stack()
+	if stream, ok := p.(*auth.HandlerPanic); ok { // whose handler has a goroutine of its own
+		p, stack = stream.Value, stream.Stack
+	}
+	s.log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "stack", string(stack))
 }

@@ -32,8 +32,12 @@ type Server struct {
 	keys   []keySource
 	guard  *auth.Guard
 
-	identity *identityService
-	health   *healthService
+	ledger     *ledger
+	identity   *identityService
+	session    *sessionService
+	revocation *revocationService
+	policy     *policyService
+	health     *healthService
 
 	httpListener, grpcListener net.Listener
 	http                       *http.Server
@@ -76,12 +80,18 @@ func New(ctx context.Context, config Config) (*Server, error) {
 }
 
 func (s *Server) assemble(ctx context.Context) error {
+	var err error
+	if s.ledger, err = openLedger(ctx, s.config); err != nil {
+		return err
+	}
 	if err := s.buildGuard(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
 		return err
 	}
-	s.identity = &identityService{now: s.config.Now, stopping: s.stopping}
+	s.identity = &identityService{stopping: s.stopping}
+	operators, issuers := s.config.operators(), s.config.issuerURLs()
+	s.session = &sessionService{ledger: s.ledger, operators: operators, issuers: issuers, stopping: s.stopping}
+	s.revocation = &revocationService{ledger: s.ledger, operators: operators, issuers: issuers}
 	s.health = &healthService{services: services(), ready: s.ready}
-	var err error
 	if s.http, err = s.newHTTP(); err != nil {
 		return err
 	}
@@ -163,6 +173,9 @@ func (s *Server) shutdown(ctx context.Context) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	if err == nil {
+		err = s.guard.Drain(ctx)
+	}
 	if err != nil {
 		s.log.Warn("cutting off calls that are still under way", "remedy", "raise shutdown_timeout if they need longer")
 		_ = s.http.Close()
@@ -171,7 +184,8 @@ func (s *Server) shutdown(ctx context.Context) {
 	<-drained
 }
 
-// Close releases the listeners and the keys of a Server that was not run. It
+// Close releases the listeners, the keys and the database of a Server that was
+// not run. It
 // may be called again, and after Run, to no effect.
 func (s *Server) Close() error { return s.close() }
 
@@ -186,10 +200,9 @@ func (s *Server) release() error {
 			errs = append(errs, err)
 		}
 	}
-	for _, source := range s.keys {
-		if source.remote != nil {
-			errs = append(errs, source.remote.Close())
-		}
+	errs = append(errs, s.closeKeys())
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.close())
 	}
 	return errors.Join(errs...)
 }

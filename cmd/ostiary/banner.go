@@ -19,6 +19,7 @@ type banner struct {
 	grpc    string // host:port of the native one
 	buf     string // how to start buf
 	grpcurl bool   // whether there is grpcurl; buf speaks native gRPC too
+	console bool   // whether the page for browsers is served
 }
 
 // findTools looks for the programs that the commands need.
@@ -54,6 +55,7 @@ func (b *banner) write(w io.Writer) error {
 		"GRPC":     b.grpc,
 		"Buf":      b.buf,
 		"Grpcurl":  b.grpcurl,
+		"Console":  b.console,
 		"Personas": strings.Join(personas, ", "),
 		"WhoAmI":   identityv1connect.IdentityServiceWhoAmIProcedure,
 	})
@@ -61,7 +63,8 @@ func (b *banner) write(w io.Writer) error {
 
 var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development on this machine alone
 
-  Connect, gRPC, gRPC-Web  {{.URL}}
+{{if .Console}}  in a browser             {{.URL}}/
+{{end}}  Connect, gRPC, gRPC-Web  {{.URL}}
   native gRPC              {{.GRPC}}
   personas                 {{.Personas}}
 

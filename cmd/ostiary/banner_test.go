@@ -31,6 +31,15 @@ func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
 			want:   []string{"grpcurl -plaintext", "localhost:9090 " + whoAmI},
 			never:  "--protocol grpc --",
 		},
+		"the page for browsers, where it is served": {
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090", console: true},
+			want:   []string{"in a browser             http://localhost:8080/\n"},
+		},
+		"no page where there is none": {
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090"},
+			want:   []string{"personas"},
+			never:  "browser",
+		},
 		"a path with a blank is quoted": {
 			banner: banner{program: "/home/ada l/it's/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf"},
 			want:   []string{`$('/home/ada l/it'\''s/ostiary' token mint --as ada)`},

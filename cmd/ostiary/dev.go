@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,8 @@ func devDefaults() map[string]any {
 		"grpc_addr":            "127.0.0.1:9090",
 		"cors_allowed_origins": "http://localhost:3000",
 		"reflection":           "true",
+		"console":              "true",
+		"operator_subjects":    "mch_robo",
 	}
 }
 
@@ -33,6 +37,8 @@ func newDev() *cobra.Command {
 		Long: `Serve the same API as "ostiary serve", with a development issuer beside it whose
 tokens are shaped like Clerk's and live for 60 seconds. Reflection is on, and a web
 page on http://localhost:3000 may call. Commands to try are printed at the start.
+The machine robo is an operator, who sees and ends every session. The issuer's key
+is kept in the data directory, so that tokens are good, or revoked, after a restart.
 
 Anybody on this machine can have an administrator's token from the development
 issuer; nobody else gets an answer from it. It is not for anything but development.`,
@@ -76,7 +82,7 @@ func runDev(cmd *cobra.Command, config server.Config) error {
 			config.Logger.Warn("others can reach this server; its development issuer answers this machine alone", "addr", addr.String())
 		}
 	}
-	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr()))}
+	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr())), console: config.Console.Enabled}
 	b.findTools()
 	if err := b.write(cmd.OutOrStdout()); err != nil {
 		return errors.Join(err, srv.Close())
@@ -92,14 +98,23 @@ func addDevIssuer(ctx context.Context, config *server.Config) (string, error) {
 		return "", err
 	}
 	url := fmt.Sprintf("http://localhost:%d", port(listener.Addr()))
-	issuer, err := devissuer.New(url)
+	issuer, err := openDevIssuer(url, config.DataDir)
 	if err != nil {
 		return "", errors.Join(err, listener.Close())
 	}
 	config.HTTPListener = listener
 	config.Issuers = devIssuers(url)
+	config.Console.Personas = true
 	config.Routes = map[string]http.Handler{"/.well-known/": issuer, "/dev/": issuer}
 	return url, nil
+}
+
+func openDevIssuer(url, dataDir string) (*devissuer.Issuer, error) {
+	dataDir = cmp.Or(dataDir, server.DefaultDataDir)
+	if err := server.MakeDataDir(dataDir); err != nil {
+		return nil, err
+	}
+	return devissuer.Open(url, filepath.Join(dataDir, "dev-issuer.pem"))
 }
 
 func devIssuers(url string) []server.Issuer {

@@ -25,6 +25,12 @@ func addFlags(cmd *cobra.Command, table []setting[settings], defaults map[string
 	}
 }
 
+// addSources gives a command the flags that say where settings are.
+func addSources(cmd *cobra.Command) {
+	cmd.Flags().String("config", "", "YAML file with settings, and with the list of issuers")
+	cmd.Flags().String("env-file", "", "file with variables that the environment lacks (default .env, where it exists)")
+}
+
 // A flagValue takes any text. What it says is judged with all other settings,
 // so that every fault is reported at once.
 type flagValue struct{ text, kind string }

@@ -106,9 +106,9 @@ func (l *loader) addTheOneIssuer(s *settings) {
 	described := slices.ContainsFunc(issuerTable(), func(setting setting[server.Issuer]) bool {
 		return l.values.Exists(ofTheOneIssuer(setting).key)
 	})
-	if s.issuer.URL == "" && s.publishableKey != "" {
+	if s.issuer.URL == "" && s.server.Console.PublishableKey != "" {
 		described = true
-		url, err := token.ClerkIssuer(s.publishableKey)
+		url, err := token.ClerkIssuer(s.server.Console.PublishableKey)
 		l.check("publishable_key", err)
 		l.failed["issuer"] = err != nil
 		s.issuer.URL = url

@@ -2,6 +2,8 @@
 //
 //	ostiary dev                      try it on a laptop, no account needed
 //	ostiary token mint --as ada      a token of the development issuer
+//	ostiary session list --as ada    the sessions that it has seen
+//	ostiary policy list              who may call what, as the schema says
 //	ostiary serve                    serve, with the settings of docs/configuration.md
 //
 // What is meant for programs goes to standard output, and nothing else does.
@@ -51,7 +53,7 @@ that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(), newDev(), newToken(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newVersion(), newDocs())
 	return root
 }
 

@@ -113,6 +113,36 @@ func awaitReady(ts *testscript.TestScript, addr string, deadline <-chan time.Tim
 	}
 }
 
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(patience)
+	defer tick.Stop()
+	defer deadline.Stop()
+	for {
+		content, _ := os.ReadFile(ts.MkAbs(args[0])) // which may not be there yet
+		if pattern.Match(content) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			ts.Fatalf("%s never matches %s:\n%s", args[0], args[1], content)
+		}
+	}
+}
+
+func mint(ts *testscript.TestScript, _ bool, args []string) {
+	mint := append([]string{"token", "mint", "--server", "http://" + ts.Getenv("HTTP"), "--as"}, args[1:]...)
+	ts.Check(ts.Exec("ostiary", mint...))
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func crash(ts *testscript.TestScript, _ bool, _ []string) {
+	p := sessionOf(ts).server
+	ts.Check(p.cmd.Process.Kill())
+	<-p.exited
+}
+
 func stopServer(ts *testscript.TestScript, _ bool, _ []string) {
 	p := sessionOf(ts).server
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))

@@ -27,7 +27,11 @@ func TestMain(m *testing.M) {
 //	sign VAR SUBJECT [CLAIM=VALUE…]   a token of that issuer, in $VAR; ago=DURATION, forged
 //	start COMMAND…         starts a server; $HTTP and $GRPC, server.out and server.err
 //	printed PREFIX FILE    writes the command that the server printed to FILE
+//	await FILE PATTERN     waits until something in a file matches
+//	mint VAR PERSONA [FLAGS…]   a token of the development issuer, in $VAR
+//	crash                  kills the server, without a warning
 //	stop                   ends the server, which must succeed
+//	image TEXT FILE        makes an image of a schema from its text form
 //	call PROTOCOL [TOKEN]  asks who I am, with connect, grpc, grpcweb or native
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -45,8 +49,12 @@ func TestScripts(t *testing.T) {
 			"sign":    sign,
 			"start":   startServer,
 			"printed": printed,
+			"await":   await,
+			"mint":    mint,
+			"crash":   crash,
 			"stop":    stopServer,
 			"call":    call,
+			"image":   makeImage,
 		},
 	})
 }

@@ -39,8 +39,7 @@ under way; a second one ends it at once.`,
 	}
 	table := table()
 	addFlags(cmd, table, nil)
-	cmd.Flags().String("config", "", "YAML file with settings, and with the list of issuers")
-	cmd.Flags().String("env-file", "", "file with variables that the environment lacks (default .env, where it exists)")
+	addSources(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		loader := &loader{table: table, flags: cmd.Flags(), environ: os.Environ()}
 		s := loader.load()

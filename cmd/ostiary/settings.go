@@ -12,11 +12,10 @@ import (
 
 // settings is what the flags, the environment and the files say.
 type settings struct {
-	server         server.Config
-	issuer         server.Issuer // the one that flags and environment describe
-	publishableKey string
-	logFormat      string
-	logLevel       string
+	server    server.Config
+	issuer    server.Issuer // the one that flags and environment describe
+	logFormat string
+	logLevel  string
 }
 
 // table lists every setting; flags, help, docs/configuration.md and the loading
@@ -45,8 +44,8 @@ func table() []setting[settings] {
 		},
 		{
 			key: "publishable_key", env: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"},
-			help: "Clerk's publishable key; the issuer is read from it where none is given.",
-			kind: text(func(s *settings) *string { return &s.publishableKey }),
+			help: "Clerk's publishable key, for signing in on the console; the issuer is read from it where none is given.",
+			kind: text(func(s *settings) *string { return &s.server.Console.PublishableKey }),
 		},
 	}
 	for _, s := range issuerTable() {
@@ -69,9 +68,39 @@ func table() []setting[settings] {
 			kind: boolean(func(s *settings, on bool) { s.server.Reflection = on }),
 		},
 		setting[settings]{
+			key: "console", env: []string{"OSTIARY_CONSOLE"}, def: "false", dev: true,
+			help: "Serve the page for browsers at /: who am I, my sessions, what may I call.",
+			kind: boolean(func(s *settings, on bool) { s.server.Console.Enabled = on }),
+		},
+		setting[settings]{
 			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
 			help: "How long calls under way may take to finish when the server stops.",
 			kind: duration(func(s *settings) *time.Duration { return &s.server.ShutdownTimeout }),
+		},
+		setting[settings]{
+			key: "data_dir", env: []string{"OSTIARY_DATA_DIR"}, def: server.DefaultDataDir, dev: true,
+			help: "Directory of what outlives the process: sessions that were seen, and revocations. It is made where there is none.",
+			kind: text(func(s *settings) *string { return &s.server.DataDir }),
+		},
+		setting[settings]{
+			key: "database_url", env: []string{"DATABASE_URL"}, dev: true,
+			help: "Where the same is kept instead: sqlite: and the path of a file. Default: ostiary.db in the data directory.",
+			kind: text(func(s *settings) *string { return &s.server.DatabaseURL }),
+		},
+		setting[settings]{
+			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: server.DefaultSessionRetention.String(), dev: true,
+			help: "How long a session is listed after it was seen last, and one that was revoked is refused.",
+			kind: duration(func(s *settings) *time.Duration { return &s.server.SessionRetention }),
+		},
+		setting[settings]{
+			key: "operator_subjects", env: []string{"OSTIARY_OPERATOR_SUBJECTS"}, dev: true,
+			help: "Subjects that may see and end every session, each as issuer#subject, or with one issuer as the subject alone.",
+			kind: list(func(s *settings) *[]string { return &s.server.OperatorSubjects }),
+		},
+		setting[settings]{
+			key: "operator_permission", env: []string{"OSTIARY_OPERATOR_PERMISSION"}, dev: true,
+			help: "Permission whose bearers may do the same, whichever issuer gave it to them.",
+			kind: text(func(s *settings) *string { return &s.server.OperatorPermission }),
 		},
 		setting[settings]{
 			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,

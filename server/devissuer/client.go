@@ -34,12 +34,15 @@ type Request struct {
 	// Claims are merged over the persona's own. null takes a claim away; exp
 	// is refused in favour of TTL.
 	Claims map[string]json.RawMessage
+	// NewSession signs the persona in anew: this token and those to come belong
+	// to another session than those before.
+	NewSession bool
 }
 
 // Mint asks the development issuer of a running `ostiary dev`, at a URL such as
 // http://localhost:8080, for a token. It gives up after 10 seconds.
 func Mint(ctx context.Context, serverURL string, request Request) (token string, err error) {
-	a := ask{As: request.As, Claims: request.Claims}
+	a := ask{As: request.As, Claims: request.Claims, NewSession: request.NewSession}
 	if request.TTL != 0 {
 		a.TTL = request.TTL.String()
 	}

@@ -8,11 +8,11 @@
 //	mux.Handle("/.well-known/", issuer)
 //	mux.Handle("/dev/", issuer)
 //
-// What keeps it to the machine it runs on: it signs for a loopback URL alone,
-// with a key that is made when the process starts and dies with it; and it
-// answers only requests that come from loopback, are addressed to loopback (so
-// that no name of an attacker's can be pointed at it), did not come through a
-// proxy, and were not sent by a web page from elsewhere.
+// What keeps it to the machine it runs on: it signs for a loopback URL alone;
+// its key dies with the process, or with [Open] is kept in a file that only its
+// owner can read; and it answers only requests that come from loopback, are
+// addressed to loopback (so that no name of an attacker's can be pointed at it),
+// did not come through a proxy, and were not sent by a web page from elsewhere.
 //
 // It answers:
 //

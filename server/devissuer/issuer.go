@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -21,14 +22,19 @@ const (
 
 // An Issuer is the http.Handler described above. It is safe for concurrent use.
 type Issuer struct {
-	tokens   *authtest.Issuer
-	mux      *http.ServeMux
-	sessions map[string]string // the session of each persona, for as long as the process lives
+	tokens *authtest.Issuer
+	mux    *http.ServeMux
+
+	mu       sync.Mutex
+	sessions map[string]string // the session of each persona that has signed in
 }
 
 // New returns an issuer whose tokens have issuerURL as their iss. It must be
 // what the server that mounts the issuer is reached by: http or https, a
 // loopback host, and nothing behind the port.
+//
+// Its key is a new one, so its tokens are good until the process ends; see
+// [Open].
 func New(issuerURL string) (*Issuer, error) {
 	u, err := url.Parse(issuerURL)
 	if err != nil {
@@ -43,9 +49,6 @@ func New(issuerURL string) (*Issuer, error) {
 		tokens:   authtest.New(issuerURL),
 		mux:      http.NewServeMux(),
 		sessions: make(map[string]string),
-	}
-	for _, p := range personas() {
-		iss.sessions[p.Name] = "sess_" + rand.Text()
 	}
 	iss.mux.Handle("/.well-known/", iss.tokens)
 	iss.mux.HandleFunc("GET /dev/personas", listPersonas)
@@ -83,6 +86,9 @@ func (iss *Issuer) mintToken(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err)
 		return
 	}
+	if ask.NewSession {
+		iss.signOut(p)
+	}
 	token, expires := iss.mint(p, ttl, ask.Claims)
 	writeJSON(w, http.StatusOK, answer{Token: token, ExpiresAt: expires})
 }
@@ -96,7 +102,7 @@ func (iss *Issuer) mint(p persona, ttl time.Duration, claims map[string]json.Raw
 	sign := iss.tokens.Machine
 	if !p.machine {
 		sign = iss.tokens.Session
-		edits = append(edits, authtest.With("sid", iss.sessions[p.Name]))
+		edits = append(edits, authtest.With("sid", iss.session(p)))
 	}
 	for name, value := range claims {
 		if string(value) == "null" {
@@ -106,6 +112,22 @@ func (iss *Issuer) mint(p persona, ttl time.Duration, claims map[string]json.Raw
 		}
 	}
 	return sign(p.subject, edits...), now.Add(ttl).Truncate(time.Second).UTC()
+}
+
+// session returns the session of a persona, who signs in where there is none.
+func (iss *Issuer) session(p persona) string {
+	iss.mu.Lock()
+	defer iss.mu.Unlock()
+	if iss.sessions[p.Name] == "" {
+		iss.sessions[p.Name] = "sess_" + rand.Text()
+	}
+	return iss.sessions[p.Name]
+}
+
+func (iss *Issuer) signOut(p persona) {
+	iss.mu.Lock()
+	defer iss.mu.Unlock()
+	delete(iss.sessions, p.Name)
 }
 
 func personaNamed(name string) (persona, error) {

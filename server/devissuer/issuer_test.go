@@ -101,6 +101,24 @@ func TestPersonasHaveSessionsOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestAPersonaCanSignInAnew(t *testing.T) {
+	t.Parallel()
+	url := start(t)
+	sessionOf := func(request devissuer.Request) any { return read(t, url, mint(t, url, request))["sid"] }
+	first := sessionOf(devissuer.Request{As: "ada"})
+	ben := sessionOf(devissuer.Request{As: "ben"})
+	second := sessionOf(devissuer.Request{As: "ada", NewSession: true})
+	if second == first || second == nil {
+		t.Errorf("session %v after %v; want a new one", second, first)
+	}
+	if again := sessionOf(devissuer.Request{As: "ada"}); again != second {
+		t.Errorf("session %v after %v; want the same", again, second)
+	}
+	if again := sessionOf(devissuer.Request{As: "ben"}); again != ben {
+		t.Errorf("ben has session %v after %v", again, ben)
+	}
+}
+
 func TestClaimsAndLifetimeAreTheCallersChoice(t *testing.T) {
 	t.Parallel()
 	url := start(t)

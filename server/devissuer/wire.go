@@ -18,6 +18,8 @@ type ask struct {
 	As     string                     `json:"as"`
 	TTL    string                     `json:"ttl,omitempty"` // as time.ParseDuration reads it
 	Claims map[string]json.RawMessage `json:"claims,omitempty"`
+	// NewSession signs the persona in anew.
+	NewSession bool `json:"new_session,omitempty"`
 }
 
 // An answer is what POST /dev/token answers.

@@ -35,7 +35,8 @@ type IdentityServiceClient interface {
 	WhoAmI(ctx context.Context, in *WhoAmIRequest, opts ...grpc.CallOption) (*WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
 	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired.
+	// reason TOKEN_EXPIRED once the token has expired, unless another call of
+	// the same session has brought a newer one, or TOKEN_REVOKED.
 	WatchIdentity(ctx context.Context, in *WatchIdentityRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchIdentityResponse], error)
 }
 
@@ -86,7 +87,8 @@ type IdentityServiceServer interface {
 	WhoAmI(context.Context, *WhoAmIRequest) (*WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
 	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired.
+	// reason TOKEN_EXPIRED once the token has expired, unless another call of
+	// the same session has brought a newer one, or TOKEN_REVOKED.
 	WatchIdentity(*WatchIdentityRequest, grpc.ServerStreamingServer[WatchIdentityResponse]) error
 	mustEmbedUnimplementedIdentityServiceServer()
 }

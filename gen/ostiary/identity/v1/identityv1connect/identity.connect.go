@@ -47,7 +47,8 @@ type IdentityServiceClient interface {
 	WhoAmI(context.Context, *v1.WhoAmIRequest) (*v1.WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
 	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired.
+	// reason TOKEN_EXPIRED once the token has expired, unless another call of
+	// the same session has brought a newer one, or TOKEN_REVOKED.
 	WatchIdentity(context.Context, *v1.WatchIdentityRequest) (*connect.ServerStreamForClient[v1.WatchIdentityResponse], error)
 }
 
@@ -104,7 +105,8 @@ type IdentityServiceHandler interface {
 	WhoAmI(context.Context, *v1.WhoAmIRequest) (*v1.WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
 	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired.
+	// reason TOKEN_EXPIRED once the token has expired, unless another call of
+	// the same session has brought a newer one, or TOKEN_REVOKED.
 	WatchIdentity(context.Context, *v1.WatchIdentityRequest, *connect.ServerStream[v1.WatchIdentityResponse]) error
 }
 

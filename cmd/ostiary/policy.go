@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server"
+)
+
+func newPolicy() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "List, check, compare and explain the rules of a schema",
+		Long: `List, check, compare and explain the rules that a schema gives its methods: those
+of ostiary's own services, or of any schema that is built into an image.
+
+An image is what "buf build -o image.binpb" writes, or protoc with the options
+--include_imports --include_source_info --descriptor_set_out=image.binpb.`,
+		Example: `  ostiary policy list
+  buf build -o - | ostiary policy check --image -
+  ostiary policy diff --fail-on-loosening old.binpb new.binpb`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newPolicyList(), newPolicyCheck(), newPolicyDiff(), newPolicyExplain())
+	return cmd
+}
+
+// A schema is the one whose rules a command looks at.
+type schema struct{ image string }
+
+func (s *schema) addFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.image, "image", "", "`file` with an image of the schema, or - for standard input (default ostiary's own services)")
+}
+
+// read returns the rules. Where they are not in order the error is a
+// policy.RuleErrors.
+func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
+	if s.image == "" {
+		return server.Rules()
+	}
+	files, err := readImage(stdin, s.image)
+	if err != nil {
+		return nil, err
+	}
+	services := 0
+	for _, file := range files {
+		services += file.Services().Len()
+	}
+	if services == 0 {
+		return nil, fmt.Errorf("%s: the image declares no service, so there is no rule to look at", s.image)
+	}
+	return policy.New(policy.Files(files...))
+}
+
+// readSound is read for commands that only look at rules which are in order.
+func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
+	rules, err := s.read(stdin)
+	var broken policy.RuleErrors
+	if errors.As(err, &broken) {
+		return nil, fmt.Errorf("%s; each is named by: ostiary policy check", countOf(len(broken), "fault"))
+	}
+	return rules, err
+}
+
+// entries returns the rules that the schema itself gives.
+func (s *schema) entries(rules *policy.Policy) []policy.Entry {
+	var own []policy.Entry
+	for _, entry := range rules.Entries() {
+		if s.image == "" || entry.Origin.Source != policy.BuiltIn {
+			own = append(own, entry)
+		}
+	}
+	return own
+}
+
+func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
+	var data []byte
+	var err error
+	if name == "-" {
+		name = "standard input"
+		data, err = io.ReadAll(stdin)
+	} else {
+		data, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the image: %w", err)
+	}
+	files, err := policy.ReadImage(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return files, nil
+}
+
+// countOf returns such as 1 fault or 2 faults.
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server"
+)
+
+// maxTokenRead is far more than any server accepts.
+const maxTokenRead = 1 << 20
+
+// An explainCommand is what policy explain is told.
+type explainCommand struct {
+	schema
+
+	procedure  string
+	unverified bool
+	loader     *loader
+}
+
+func newPolicyExplain() *cobra.Command {
+	var c explainCommand
+	cmd := &cobra.Command{
+		Use:   "explain --procedure PROCEDURE",
+		Short: "Tell whether a token may call a method, and every check on the way",
+		Long: `Tell whether the bearer of a token may call a method, and every check in order: met,
+unmet, or undecided, as is a condition on a request that there is none of. The token
+is read from standard input; an empty one stands for a caller without a token.
+
+The token is verified with the same settings that "ostiary serve" has, which are
+taken from the same flags, variables and files. Whether it was revoked is known to
+the server alone. With --unverified no setting is needed and nothing is verified.`,
+		Example: `  # against a running ostiary dev
+  ostiary token mint --as ben | ostiary policy explain --issuer http://localhost:8080 \
+    --procedure /ostiary.session.v1.SessionService/ListSessions
+
+  # for a schema of your own, with the settings of serve
+  pbpaste | ostiary policy explain --config ostiary.yaml \
+    --image image.binpb --procedure /acme.invoice.v1.InvoiceService/DeleteInvoice
+
+  # what a caller without a token may do
+  ostiary policy explain --procedure /grpc.health.v1.Health/Check < /dev/null`,
+		Args: noArguments,
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&c.procedure, "procedure", "", "the `method`, such as /acme.invoice.v1.InvoiceService/GetInvoice; required")
+	cmd.Flags().StringVar(&c.image, "image", "", "`file` with an image of the schema (default ostiary's own services)")
+	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "take what the token says for true, as for one that has expired; only --profile is heeded")
+	addFlags(cmd, issuerSettings(), nil)
+	addSources(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c.loader = &loader{table: table(), flags: cmd.Flags(), environ: os.Environ()}
+		return c.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// issuerSettings are those that say whose tokens are accepted.
+func issuerSettings() []setting[settings] {
+	keys := append(keysOf(issuerTable()), "publishable_key", "issuer")
+	return slices.DeleteFunc(table(), func(s setting[settings]) bool {
+		return !slices.Contains(keys, s.key) || s.key == "keys_snapshot" // which is the server's alone
+	})
+}
+
+func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer) error {
+	switch {
+	case c.procedure == "":
+		return usageError{errors.New("--procedure is missing; name a method, such as those of: ostiary policy list")}
+	case c.image == "-":
+		return usageError{errors.New("standard input has the token, so the image cannot come from there; write it to a file")}
+	}
+	rules, err := c.readSound(stdin)
+	if err != nil {
+		return err
+	}
+	explanation, known := rules.Explain(c.procedure, nil)
+	if !known {
+		return unknownProcedure(c.procedure, rules.Entries())
+	}
+	id, refusal, err := c.caller(ctx, stdin)
+	if err != nil {
+		return err
+	}
+	if refusal == nil {
+		explanation, _ = rules.Explain(c.procedure, id)
+	}
+	lenient, _ := rules.Rule(c.procedure).(auth.LenientRule)
+	e := explained{
+		identity:   id,
+		refusal:    refusal,
+		ignored:    refusal != nil && lenient != nil && lenient.IgnoreInvalid(),
+		unverified: c.unverified && id != nil,
+		steps:      explanation,
+	}
+	for _, entry := range rules.Entries() {
+		if entry.Procedure == c.procedure {
+			e.entry = entry
+		}
+	}
+	return e.write(out)
+}
+
+// caller returns whose token is on standard input, or why it is not accepted;
+// neither where there is none.
+func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Identity, *auth.Error, error) {
+	data, err := io.ReadAll(io.LimitReader(stdin, maxTokenRead))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read standard input: %w", err)
+	}
+	raw := strings.TrimSpace(string(data))
+	if scheme, rest, found := strings.Cut(raw, " "); found && strings.EqualFold(scheme, "Bearer") {
+		raw = strings.TrimSpace(rest)
+	}
+	if raw == "" {
+		return nil, nil, nil
+	}
+	s := c.loader.load()
+	if c.unverified {
+		id, err := readUnverified(ctx, raw, s.issuer.Profile)
+		return id, nil, err
+	}
+	config := server.Config{Issuers: s.server.Issuers}
+	if err := c.loader.verdict(config); err != nil {
+		return nil, nil, err
+	}
+	id, err := server.Verify(ctx, config, raw)
+	var refusal *auth.Error
+	if errors.As(err, &refusal) {
+		return nil, refusal, nil
+	}
+	return id, nil, err
+}

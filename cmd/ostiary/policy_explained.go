@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// explained is how one call is decided about.
+type explained struct {
+	entry      policy.Entry
+	identity   *auth.Identity // nil for nobody
+	refusal    *auth.Error    // of the token; nil where it is accepted or there is none
+	ignored    bool           // whether the rule takes a refused token for none
+	unverified bool
+	steps      policy.Explanation // for a refused token, those of nobody
+}
+
+func (e explained) write(w io.Writer) error {
+	var b strings.Builder
+	if e.unverified {
+		b.WriteString("NOT VERIFIED: nobody checked the token, and anybody could have written it.\n\n")
+	}
+	fmt.Fprintf(&b, "procedure  %s\n", oneLine(e.entry.Procedure))
+	fmt.Fprintf(&b, "rule       %s (%s)\n", oneLine(e.entry.Access()), oneLine(source(e.entry.Origin)))
+	fmt.Fprintf(&b, "caller     %s\n\n", oneLine(e.caller()))
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, step := range e.checks() {
+		line := []string{step.Outcome.String(), oneLine(step.Requirement)}
+		if step.Detail != "" {
+			line = append(line, oneLine(step.Detail))
+		}
+		fmt.Fprintln(table, strings.Join(line, "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\n%s\n", e.outcome())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// caller says who calls, and whether that is known.
+func (e explained) caller() string {
+	switch id := e.identity; {
+	case e.refusal != nil:
+		return "unknown: the token is not accepted, " + e.refusal.Reason.String()
+	case id == nil:
+		return "nobody: there is no token"
+	default:
+		who := fmt.Sprintf("%s of %s, by a token of kind %v", id.Subject, id.Issuer, id.Kind)
+		if id.Organization.ID != "" {
+			who += fmt.Sprintf(", in organization %s with role %s", id.Organization.ID, id.Organization.Role)
+		}
+		if e.unverified {
+			return who + ", if what the token says is true"
+		}
+		return who + ", verified"
+	}
+}
+
+// checks are the rule's, and before them what a public method makes of a token.
+func (e explained) checks() policy.Explanation {
+	public := len(e.steps) == 0
+	switch {
+	case public && e.refusal == nil:
+		return policy.Explanation{{Requirement: "nothing: the method is open to anybody", Outcome: policy.Met}}
+	case public && e.ignored:
+		return policy.Explanation{{Requirement: "nothing: a token that is not accepted is ignored", Outcome: policy.Met, Detail: e.whyNot()}}
+	case public:
+		return policy.Explanation{{Requirement: "no token, or a valid one", Outcome: policy.Unmet, Detail: e.whyNot(), Reason: e.refusal.Reason}}
+	case e.refusal == nil:
+		return e.steps
+	}
+	steps := append(policy.Explanation(nil), e.steps...)
+	steps[0].Detail, steps[0].Reason = e.whyNot(), e.refusal.Reason
+	return steps
+}
+
+// whyNot has the cause too, which no caller is told: the settings are known to
+// who runs this.
+func (e explained) whyNot() string {
+	why := e.refusal.Error()
+	if cause := e.refusal.Unwrap(); cause != nil {
+		why += " (" + cause.Error() + ")"
+	}
+	return why
+}
+
+func (e explained) outcome() string {
+	checks := e.checks()
+	switch checks.Outcome() {
+	case policy.Met:
+		return "allowed"
+	case policy.Undecided:
+		return "undecided: allowed where the request meets what is undecided above"
+	default:
+		for _, step := range checks {
+			if step.Outcome == policy.Unmet {
+				return "refused: " + step.Reason.String()
+			}
+		}
+		return "refused"
+	}
+}

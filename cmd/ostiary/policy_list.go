@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+func newPolicyList() *cobra.Command {
+	var schema schema
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Print who may call each method, and where that is written",
+		Long: `Print the matrix of a schema: each method, who may call it, and where its rule
+comes from, which is the method, its service's default, or for ostiary's own
+services also the server itself.`,
+		Example: `  ostiary policy list
+  buf build -o - | ostiary policy list --image - --format markdown
+  ostiary policy list --format json | jq -r 'select(.rule.public) | .procedure'`,
+		Args: noArguments,
+	}
+	cmd.Flags().SortFlags = false
+	schema.addFlag(cmd)
+	cmd.Flags().StringVar(&format, "format", "table", "`form` of the output: table, markdown, or json for one object a line")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		write, known := map[string]func(io.Writer, []policy.Entry) error{
+			"table": writeTable, "markdown": writeMarkdown, "json": writeMatrixJSON,
+		}[format]
+		if !known {
+			return usageError{fmt.Errorf("--format is %q; use table, markdown or json", format)}
+		}
+		rules, err := schema.readSound(cmd.InOrStdin())
+		if err != nil {
+			return err
+		}
+		return write(cmd.OutOrStdout(), schema.entries(rules))
+	}
+	return cmd
+}
+
+func writeTable(w io.Writer, entries []policy.Entry) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PROCEDURE\tACCESS\tFROM")
+	for _, entry := range entries {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", oneLine(entry.Procedure), oneLine(entry.Access()), oneLine(source(entry.Origin)))
+	}
+	return table.Flush()
+}
+
+func writeMarkdown(w io.Writer, entries []policy.Entry) error {
+	var b strings.Builder
+	b.WriteString("| procedure | access | from |\n|---|---|---|\n")
+	for _, entry := range entries {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", oneLine(entry.Procedure), markdownText.Replace(oneLine(entry.Access())), markdownText.Replace(oneLine(source(entry.Origin))))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdownText escapes what would end a cell or be taken for markup.
+var markdownText = strings.NewReplacer(`\`, `\\`, `|`, `\|`, `*`, `\*`, `_`, `\_`, "`", "\\`", `<`, `&lt;`, `>`, `&gt;`, `[`, `\[`)
+
+// matrixRow is one method in JSON.
+type matrixRow struct {
+	Procedure string          `json:"procedure"`
+	Access    string          `json:"access"`
+	Rule      json.RawMessage `json:"rule"`
+	Source    string          `json:"source"`
+	File      string          `json:"file,omitempty"`
+	Line      int             `json:"line,omitempty"`
+}
+
+func writeMatrixJSON(w io.Writer, entries []policy.Entry) error {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	for _, entry := range entries {
+		rule, err := protojson.Marshal(entry.Rule)
+		if err != nil {
+			return err
+		}
+		if err := lines.Encode(matrixRow{
+			Procedure: entry.Procedure,
+			Access:    entry.Access(),
+			Rule:      rule,
+			Source:    entry.Origin.Source.String(),
+			File:      entry.Origin.File,
+			Line:      entry.Origin.Line,
+		}); err != nil {
+			return err
+		}
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// source says where a rule comes from: method, acme/note/v1/note.proto:15.
+func source(origin policy.Origin) string {
+	if origin.File == "" {
+		return origin.Source.String()
+	}
+	return origin.Source.String() + ", " + origin.String()
+}
+
+// oneLine keeps what a schema says from breaking a line or the terminal.
+func oneLine(s string) string { return printable(lineBreak.ReplaceAllString(s, " ")) }
+
+var lineBreak = regexp.MustCompile(`\s*[\n\t]\s*`)

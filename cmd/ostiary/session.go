@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/server/devissuer"
+)
+
+// tokenVariable holds the token where no flag does.
+const tokenVariable = "OSTIARY_TOKEN"
+
+func newSession() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "session",
+		Short: "List, end and watch the sessions that a server has seen",
+		Long: `List, end and watch the sessions that a server has seen: your own; with the role
+org:admin those that act in your organization; and as an operator all of them.
+
+The commands call a running server over gRPC. The token to call it with is taken
+from --token, from a persona of "ostiary dev" with --as, or from the variable
+OSTIARY_TOKEN, which unlike a flag is not shown to other users of this machine.`,
+		Example: `  ostiary session list --as ada
+  ostiary session revoke --as ada sess_2f…
+  OSTIARY_TOKEN=… ostiary session watch --server https://api.example.com`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSessionList(), newSessionRevoke(), newSessionWatch())
+	return cmd
+}
+
+// A caller is how the session commands call a server.
+type caller struct {
+	server, token, persona, output string
+}
+
+func (c *caller) addFlags(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&c.server, "server", defaultServerURL, "`URL` of the server")
+	cmd.Flags().StringVar(&c.persona, "as", "", "the `persona` of ostiary dev to call as, such as ada")
+	cmd.Flags().StringVar(&c.token, "token", "", "the `token` to call with (default $"+tokenVariable+")")
+	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "`form` of the output: table, or json for one object a line")
+}
+
+// check says everything that is wrong with the flags.
+func (c *caller) check() error {
+	var wrong []error
+	switch {
+	case c.token != "" && c.persona != "":
+		wrong = append(wrong, errors.New("--token and --as are both given; keep one of them"))
+	case cmp.Or(c.token, c.persona, os.Getenv(tokenVariable)) == "":
+		wrong = append(wrong, errors.New("no token; set "+tokenVariable+", or name a persona of ostiary dev, such as --as ada"))
+	}
+	if c.output != "table" && c.output != "json" {
+		wrong = append(wrong, fmt.Errorf("--output is %q; use table or json", c.output))
+	}
+	return errors.Join(wrong...)
+}
+
+// Token implements auth.TokenSource.
+func (c *caller) Token(ctx context.Context) (string, error) {
+	if c.persona == "" {
+		return cmp.Or(c.token, os.Getenv(tokenVariable)), nil
+	}
+	// A watch lasts for as long as its token.
+	return devissuer.Mint(ctx, c.server, devissuer.Request{As: c.persona, TTL: devissuer.MaxTTL})
+}
+
+// with calls do with a client, and puts its error into words.
+func (c *caller) with(do func(client sessionv1connect.SessionServiceClient) error) error {
+	if err := c.check(); err != nil {
+		return usageError{err}
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols, Proxy: http.ProxyFromEnvironment}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, CheckRedirect: connectauth.RefuseRedirects}
+	return c.explain(do(sessionv1connect.NewSessionServiceClient(client, c.server,
+		connect.WithGRPC(), connectauth.WithToken(c.server, c))))
+}
+
+func (c *caller) explain(err error) error {
+	var received *connect.Error
+	if !errors.As(err, &received) {
+		return err
+	}
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op == "dial" {
+		return fmt.Errorf("no server answers at %s: start one with ostiary dev, or name another with --server", c.server)
+	}
+	if minted := errors.Unwrap(received); errors.Is(err, devissuer.ErrNotRunning) || errors.Is(err, devissuer.ErrNoIssuer) || errors.Is(err, devissuer.ErrRefused) {
+		return minted
+	}
+	if reason, ok := connectauth.ReasonOf(err); ok {
+		return fmt.Errorf("refused, %v: %s", reason, printable(received.Message()))
+	}
+	return fmt.Errorf("%v: %s", received.Code(), printable(received.Message()))
+}
+
+var _ auth.TokenSource = (*caller)(nil)
+
+// writeJSON writes a message as one line.
+func writeJSON(w io.Writer, message proto.Message) error {
+	encoded, err := protojson.Marshal(message)
+	if err != nil {
+		return err
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, encoded); err != nil { // protojson varies its blanks
+		return err
+	}
+	line.WriteByte('\n')
+	_, err = line.WriteTo(w)
+	return err
+}
+
+// orJSON writes the answer, unless there is an error instead.
+func orJSON(w io.Writer, answer proto.Message, err error) error {
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, answer)
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// clerkKey stands for https://clerk.example.com.
+const clerkKey = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k"
+
+func (r *running) page(t *testing.T, path string, header ...string) (status int, answer http.Header, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var content io.Reader = response.Body
+	if response.Header.Get("Content-Encoding") == "gzip" {
+		if content, err = gzip.NewReader(response.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := io.ReadAll(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(read)
+}
+
+func TestThereIsNoConsoleUnlessAskedFor(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, path := range []string{"/", "/sessions", "/console/config.json", "/assets/"} {
+		if status, _, _ := r.page(t, path); status != http.StatusNotFound {
+			t.Errorf("%s answers %d; want 404", path, status)
+		}
+	}
+}
+
+func TestAConsoleWithAKeyThatIsNoneIsAFault(t *testing.T) {
+	t.Parallel()
+	config := Config{Issuers: []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
+	for key, want := range map[string]bool{"": false, clerkKey: false, "sk_live_hunter2": true} {
+		config.Console = Console{Enabled: true, PublishableKey: key}
+		faults := config.Faults()
+		if found := len(faults) == 1 && faults[0].Setting == "publishable_key"; found != want || !want && len(faults) > 0 {
+			t.Errorf("%q: %v", key, faults)
+		}
+	}
+}
+
+func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	_, header, index := r.page(t, "/")
+	if !strings.Contains(index, "<title>ostiary</title>") || header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("%v %s; want the page", header, index)
+	}
+	for _, path := range []string{"/sessions", "/access", "/try"} {
+		if status, _, body := r.page(t, path); status != http.StatusOK || body != index {
+			t.Errorf("%s answers %d and another page", path, status)
+		}
+	}
+	for _, path := range []string{"/index.html", "/nothing", "/sessions/", "/assets/", "/assets/..%2findex.html"} {
+		if status, _, _ := r.page(t, path); status != http.StatusNotFound {
+			t.Errorf("%s answers %d; want 404", path, status)
+		}
+	}
+	if status, _, _ := r.page(t, "/", "If-None-Match", header.Get("Etag")); status != http.StatusNotModified {
+		t.Errorf("the same again answers %d; want 304", status)
+	}
+}
+
+func TestTheConsolesFilesAreCompressedForWhoeverCanReadThat(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	_, _, plain := r.page(t, "/")
+	_, script, _ := strings.Cut(plain, `src="`)
+	script, _, _ = strings.Cut(script, `"`)
+	_, header, whole := r.page(t, script)
+	if header.Get("Content-Encoding") != "" || header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+		t.Errorf("%s has %v; want it plain, and to keep for ever", script, header)
+	}
+	for _, coding := range []string{"gzip", "br, gzip;q=0.5", "deflate, GZIP"} {
+		if _, header, body := r.page(t, script, "Accept-Encoding", coding); header.Get("Content-Encoding") != "gzip" || body != whole {
+			t.Errorf("Accept-Encoding %q: %v; want the same, compressed", coding, header)
+		}
+	}
+	for _, coding := range []string{"br", "gzip;q=0", "identity"} {
+		if _, header, _ := r.page(t, script, "Accept-Encoding", coding); header.Get("Content-Encoding") != "" {
+			t.Errorf("Accept-Encoding %q: %v; want it plain", coding, header)
+		}
+	}
+	if status, _, body := r.page(t, script, "Range", "bytes=0-9"); status != http.StatusOK || body != whole {
+		t.Errorf("a part of it answers %d; want all of it", status)
+	}
+}
+
+func TestTheConsolesPolicyAllowsClerkOnlyWhereItIsConfigured(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	const strict = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
+		"style-src 'self'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	if _, header, _ := r.page(t, "/"); header.Get("Content-Security-Policy") != strict {
+		t.Errorf("policy %s\nwant   %s", header.Get("Content-Security-Policy"), strict)
+	}
+	if _, _, config := r.page(t, "/console/config.json"); config != `{"personas":false}` {
+		t.Errorf("config.json is %s", config)
+	}
+
+	r = start(t, func(c *Config) { c.Console = Console{Enabled: true, PublishableKey: clerkKey} })
+	_, header, _ := r.page(t, "/")
+	for _, want := range []string{"script-src 'self' https://clerk.example.com ", "connect-src 'self' https://clerk.example.com ", "default-src 'none'"} {
+		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, want) || strings.Contains(policy, "unsafe-eval") {
+			t.Errorf("policy %s\nwant %s in it", policy, want)
+		}
+	}
+	const want = `{"personas":false,"clerk":{"publishableKey":"` + clerkKey + `","frontendApi":"https://clerk.example.com"}}`
+	if _, _, config := r.page(t, "/console/config.json"); config != want {
+		t.Errorf("config.json is %s", config)
+	}
+}

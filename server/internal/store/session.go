@@ -1,0 +1,84 @@
+package store
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Session is what was seen of one. Issuer and ID together name it.
+type Session struct {
+	Issuer string
+	ID     string
+
+	Subject         string
+	Organization    string // the ID of the one that the caller acted in; "" for none
+	AuthorizedParty string
+	UserAgent       string
+	Address         string // of the caller, without the port
+	FirstSeen       time.Time
+	LastSeen        time.Time
+	// IssuedAt and ExpiresAt are those of the newest token that was seen.
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// Merge returns what is known of a session from two sightings: when it was seen
+// first, its newest token, and everything else as it was seen last. Either may
+// be the zero Session.
+func (s Session) Merge(other Session) Session {
+	first, last := s, other
+	if last.LastSeen.Before(first.LastSeen) {
+		first, last = last, first
+	}
+	if first == (Session{}) {
+		return last
+	}
+	merged := last
+	if first.FirstSeen.Before(merged.FirstSeen) {
+		merged.FirstSeen = first.FirstSeen
+	}
+	if first.IssuedAt.After(merged.IssuedAt) {
+		merged.IssuedAt, merged.ExpiresAt = first.IssuedAt, first.ExpiresAt
+	}
+	return merged
+}
+
+// Before orders sessions for paging: the latest to be seen first comes first,
+// and its place never changes, however often it is seen again.
+func (s Session) Before(other Session) bool {
+	order := other.FirstSeen.Compare(s.FirstSeen)
+	if order == 0 {
+		order = strings.Compare(other.Issuer, s.Issuer)
+	}
+	if order == 0 {
+		order = strings.Compare(other.ID, s.ID)
+	}
+	return order < 0
+}
+
+// A View says which sessions are meant: those that any of its filters matches,
+// and none where it has no filter.
+type View []Filter
+
+// Everything is the view that leaves out nothing.
+func Everything() View { return View{{}} }
+
+// Matches reports whether the session is within the view.
+func (v View) Matches(s Session) bool {
+	return slices.ContainsFunc(v, func(f Filter) bool { return f.matches(s) })
+}
+
+// A Filter matches sessions that have everything it names. The zero value
+// matches all.
+type Filter struct {
+	Issuer       string
+	Subject      string
+	Organization string
+}
+
+func (f Filter) matches(s Session) bool {
+	return (f.Issuer == "" || f.Issuer == s.Issuer) &&
+		(f.Subject == "" || f.Subject == s.Subject) &&
+		(f.Organization == "" || f.Organization == s.Organization)
+}

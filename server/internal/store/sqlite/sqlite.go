@@ -1,0 +1,149 @@
+// Package sqlite keeps a store in one file, with no server to run beside.
+//
+//	db, err := sqlite.Open(ctx, ".ostiary/ostiary.db")
+//	defer db.Close()
+//
+// The file is in WAL mode, so that readers never wait for the writer, and every
+// commit is synced to the disk before it returns (synchronous=FULL): SQLite's
+// default in WAL mode would let a loss of power undo the last revocations.
+// Several processes may share the file on one machine, never over a network
+// file system.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+const (
+	// busyTimeout is how long one process waits for another one's write.
+	busyTimeout = 10 * time.Second
+	// maxConnections bounds how much is read at once. There is one writer in any
+	// case.
+	maxConnections = 4
+)
+
+// A Store is a store.Store in an SQLite file. Make one with [Open].
+type Store struct{ db *sql.DB }
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the file, creates it and its folder where they are missing, for
+// their owner alone, and brings its schema up to date. Other processes that open
+// it at the same time wait for that.
+//
+// Errors: store.ErrNewerSchema, store.ErrDamaged, and those of the file system.
+func Open(ctx context.Context, path string) (*Store, error) {
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("create the database: %w", err)
+	}
+	s := new(Store)
+	err := locked(ctx, path, func() (err error) {
+		if s.db, err = connect(path); err != nil {
+			return err
+		}
+		s.db.SetMaxOpenConns(maxConnections)
+		return migrate(ctx, s.db)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the database %s: %w", path, errors.Join(explain(err), s.Close()))
+	}
+	return s, nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	return s.db.Close()
+}
+
+// create makes the file before SQLite would, which asks for nobody's privacy.
+// The files that SQLite puts beside it take its mode.
+func create(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+func connect(path string) (*sql.DB, error) {
+	return sql.Open("sqlite", fileName(path, url.Values{
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		// A transaction that reads first and writes later would not wait for
+		// another writer, but fail.
+		"_txlock": {"immediate"},
+	}))
+}
+
+// fileName names a file and the settings of each connection to it.
+func fileName(path string, settings url.Values) string {
+	query := url.Values{"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)}}
+	maps.Copy(query, settings)
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	return name.String()
+}
+
+// transact runs do in a transaction that is committed when do succeeds.
+func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing, once it is committed
+	if err := do(tx); err != nil {
+		return explain(err)
+	}
+	return explain(tx.Commit())
+}
+
+// explain finds out what kind of failure an error of SQLite is.
+func explain(err error) error {
+	var failure *sqlite.Error
+	if errors.As(err, &failure) {
+		switch failure.Code() & 0xff { // the rest says more of the same
+		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+			return fmt.Errorf("%w (%w)", store.ErrDamaged, err)
+		}
+	}
+	return err
+}
+
+// micros is how a time is kept: microseconds since 1970, and 0 for the zero
+// time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}

@@ -1,0 +1,67 @@
+// Package store says what the server keeps beyond its own life: the sessions
+// that it has seen, and the revocations that it must never forget while they
+// matter. The packages below it keep it in a database; storetest holds each of
+// them to what is written here.
+//
+//	db, err := sqlite.Open(ctx, ".ostiary/ostiary.db")
+//	saved, err := db.SaveRevocations(ctx, []store.Revocation{{Kind: "session", Issuer: iss, Value: "sess_1", ExpiresAt: then}})
+//	// durable from here on, also if the machine loses its power now
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Why a store does not do as it is told. Check with errors.Is.
+var (
+	// ErrNotFound means that there is no such session.
+	ErrNotFound = errors.New("not found")
+	// ErrNewerSchema means that a newer version of the server has written the
+	// database, so that this one could misread it.
+	ErrNewerSchema = errors.New("the database belongs to a newer version of ostiary: update this one, or give it another database")
+	// ErrDamaged means that the database is none, or is damaged. What was revoked
+	// may be missing from it, so it is not used at all.
+	ErrDamaged = errors.New("the database is damaged, or the file is no database: restore a backup, or move it away and revoke anew what must stay revoked")
+)
+
+// A Store keeps sessions and revocations. It must be safe for concurrent use,
+// by other processes on the same database too. Times are kept to the microsecond,
+// and come back in UTC; the zero time comes back as such. Texts come back as they
+// were given.
+//
+// Every method obeys its context; what a context cut short was either done as a
+// whole or not at all. After Close, methods other than Close fail.
+type Store interface {
+	// SaveSessions merges what was seen of sessions into what is kept, as
+	// Session.Merge does. It returns what was kept before of each, in the same order, and
+	// the zero Session of one that is new. All of them are saved, or none.
+	SaveSessions(ctx context.Context, seen []Session) (before []Session, err error)
+	// Session returns the session with this ID at this issuer, or ErrNotFound.
+	Session(ctx context.Context, issuer, id string) (Session, error)
+	// Sessions returns up to limit sessions that are within the view and come
+	// after the given one, in the order of Session.Before; from the first on when
+	// that is the zero Session, of which only what Before compares is looked at.
+	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
+
+	// SaveRevocations keeps revocations and returns them with their Sequence,
+	// which grows with every revocation and is never given twice, not even after
+	// pruning. Once it returns they are on disk: neither a crash nor a loss of
+	// power undoes them. All of them are kept, or none.
+	SaveRevocations(ctx context.Context, revocations []Revocation) ([]Revocation, error)
+	// Revocations returns up to limit revocations whose Sequence is above after,
+	// in the order of Sequence. Whoever asks again with the last Sequence that
+	// was returned misses none.
+	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
+
+	// Prune forgets the sessions that were last seen before the one time, and
+	// the revocations that expired at the other time or earlier.
+	Prune(ctx context.Context, seenBefore, expiredBy time.Time) (Pruned, error)
+	// Close waits for what is under way and closes the database. It may be called
+	// again.
+	Close() error
+}
+
+// Pruned says how much was forgotten.
+type Pruned struct{ Sessions, Revocations int64 }

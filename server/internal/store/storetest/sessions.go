@@ -1,0 +1,165 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// Three sessions, of which the first was seen last.
+var (
+	ada = store.Session{
+		Issuer: "https://one.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
+		AuthorizedParty: "https://app.example.com", UserAgent: "Browser/1.0 (ünïcödé 🚪)", Address: "192.0.2.1",
+		FirstSeen: at(2 * time.Minute), LastSeen: at(time.Hour), IssuedAt: at(time.Minute), ExpiresAt: at(2 * time.Hour),
+	}
+	ben = store.Session{
+		Issuer: "https://one.example.com", ID: "sess_2", Subject: "user_ben", Organization: "org_acme",
+		FirstSeen: at(time.Minute), LastSeen: at(time.Minute), ExpiresAt: at(time.Hour),
+	}
+	stranger = store.Session{
+		Issuer: "https://two.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
+		FirstSeen: at(0), LastSeen: at(0), ExpiresAt: at(time.Hour),
+	}
+)
+
+func save(t *testing.T, s store.Store, sessions ...store.Session) {
+	t.Helper()
+	must[[]store.Session](t)(s.SaveSessions(t.Context(), sessions))
+}
+
+func list(t *testing.T, s store.Store, view store.View) []store.Session {
+	t.Helper()
+	return must[[]store.Session](t)(s.Sessions(t.Context(), view, store.Session{}, 100))
+}
+
+func sessionComesBack(t *testing.T, database Database) {
+	s := open(t, database)
+	given := ada
+	given.FirstSeen, given.IssuedAt = start.Add(2*time.Minute), start.Add(time.Minute)
+	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{given, ben, stranger}))
+	equal(t, "what was known before", before, make([]store.Session, 3))
+	for _, want := range []store.Session{ada, ben, stranger} {
+		equal(t, "the session", must[store.Session](t)(s.Session(t.Context(), want.Issuer, want.ID)), want)
+	}
+}
+
+func sessionNotFound(t *testing.T, database Database) {
+	s := open(t, database)
+	save(t, s, ada, stranger)
+	for _, name := range [][2]string{
+		{"https://one.example.com", "sess_2"}, {"https://three.example.com", "sess_1"},
+		{"", "sess_1"}, {"https://one.example.com", ""}, {"https://one.example.com", "SESS_1"},
+	} {
+		if got, err := s.Session(t.Context(), name[0], name[1]); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%q: %+v, error %v; want %v", name, got, err, store.ErrNotFound)
+		}
+	}
+}
+
+func laterSightingCounts(t *testing.T, database Database) {
+	later := ada
+	later.Organization, later.UserAgent, later.Address = "", "Phone/2.0", "198.51.100.7"
+	later.FirstSeen, later.LastSeen = at(3*time.Hour), at(3*time.Hour)
+	later.IssuedAt, later.ExpiresAt = at(3*time.Hour), at(4*time.Hour)
+	earlier := ben
+	earlier.ID, earlier.FirstSeen, earlier.LastSeen = ada.ID, at(time.Second), at(time.Second)
+	stale := later // with a token that is older than others
+	stale.LastSeen, stale.IssuedAt, stale.ExpiresAt = at(5*time.Hour), at(0), at(6*time.Hour)
+
+	want := later
+	want.FirstSeen, want.LastSeen = earlier.FirstSeen, stale.LastSeen
+	s := open(t, database)
+	save(t, s, ada)
+	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{later, earlier, stale}))
+	equal(t, "what was known before the later one", before[0], ada)
+	equal(t, "what was known before the one in between", before[1], ada.Merge(later))
+	equal(t, "the session", must[store.Session](t)(s.Session(t.Context(), ada.Issuer, ada.ID)), want)
+}
+
+func sessionsInPages(t *testing.T, database Database) {
+	s := open(t, database)
+	var want []store.Session
+	for i := range 25 {
+		session := ada
+		session.ID = fmt.Sprintf("sess_%02d", 24-i)
+		session.FirstSeen = at(-time.Duration(i/5) * time.Second) // five at a time
+		want = append(want, session)
+	}
+	for _, i := range []int{7, 24, 0, 13} { // in no order
+		save(t, s, want[i])
+	}
+	save(t, s, want...)
+	for _, limit := range []int{1, 4, 5, 24, 25, 100} {
+		var got []store.Session
+		for after := (store.Session{}); ; after = got[len(got)-1] {
+			page := must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), after, limit))
+			if len(page) > limit {
+				t.Fatalf("a page of %d has %d sessions", limit, len(page))
+			}
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+			// What happens in between moves no session to another place.
+			again := page[0]
+			again.LastSeen = at(24 * time.Hour)
+			save(t, s, again)
+		}
+		for i := range got {
+			got[i].LastSeen = ada.LastSeen
+		}
+		equal(t, fmt.Sprintf("pages of %d", limit), got, want)
+	}
+	for i := 1; i < len(want); i++ {
+		if !want[i-1].Before(want[i]) || want[i].Before(want[i-1]) {
+			t.Errorf("Session.Before does not agree on %s and %s", want[i-1].ID, want[i].ID)
+		}
+	}
+}
+
+func viewsFilter(t *testing.T, database Database) {
+	s := open(t, database)
+	all := []store.Session{ada, ben, stranger}
+	save(t, s, all...)
+	one, two := "https://one.example.com", "https://two.example.com"
+	for name, test := range map[string]struct {
+		view store.View
+		want []store.Session
+	}{
+		"no filter":                        {nil, nil},
+		"everything":                       {store.Everything(), all},
+		"an issuer":                        {store.View{{Issuer: one}}, []store.Session{ada, ben}},
+		"a subject at one issuer":          {store.View{{Issuer: one, Subject: "user_ada"}}, []store.Session{ada}},
+		"a subject at any":                 {store.View{{Subject: "user_ada"}}, []store.Session{ada, stranger}},
+		"an organization":                  {store.View{{Issuer: two, Organization: "org_acme"}}, []store.Session{stranger}},
+		"a subject in an organization":     {store.View{{Issuer: one, Subject: "user_ben", Organization: "org_acme"}}, []store.Session{ben}},
+		"what nobody matches":              {store.View{{Issuer: one, Subject: "user_ben", Organization: "org_other"}}, nil},
+		"either of two, once":              {store.View{{Subject: "user_ada"}, {Issuer: one}}, all},
+		"either of two, in the same order": {store.View{{Issuer: two}, {Subject: "user_ben"}}, []store.Session{ben, stranger}},
+	} {
+		equal(t, name, list(t, s, test.view), test.want)
+		var matched []store.Session
+		for _, session := range all {
+			if test.view.Matches(session) {
+				matched = append(matched, session)
+			}
+		}
+		equal(t, name+", by View.Matches", matched, test.want)
+	}
+	after := must[[]store.Session](t)(s.Sessions(t.Context(), store.View{{Subject: "user_ada"}}, ada, 1))
+	equal(t, "after the first of a view", after, []store.Session{stranger})
+}
+
+func hostileTexts(t *testing.T, database Database) {
+	s := open(t, database)
+	const hostile = `'; DROP TABLE sessions; -- %_" \ $1 ?`
+	session := ada
+	session.Issuer, session.ID, session.Subject, session.Organization, session.UserAgent = hostile, hostile, hostile, hostile, hostile
+	save(t, s, session, ben)
+	equal(t, "the session", list(t, s, store.View{{Issuer: hostile, Subject: hostile, Organization: hostile}}), []store.Session{session})
+	equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
+}

@@ -1,0 +1,137 @@
+// Package storetest holds every implementation of store.Store to what the
+// interface says.
+//
+//	func TestConformance(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) func() store.Store { … })
+//	}
+package storetest
+
+import (
+	"context"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// A Database opens one database, empty at first, as often as it is called. What
+// it returns is for the suite to close.
+type Database func() store.Store
+
+// Run runs the suite. It asks for a new Database for each test; what goes wrong
+// while one is opened is a fatal error of that test.
+func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, Database){
+		"a session comes back as it was seen":               sessionComesBack,
+		"a session that was never seen is not found":        sessionNotFound,
+		"of two sightings the later one counts":             laterSightingCounts,
+		"sessions come in pages, each of them once":         sessionsInPages,
+		"a view leaves out what it does not match":          viewsFilter,
+		"a revocation comes back as it was made":            revocationComesBack,
+		"revocations come in pages, in order":               revocationsInPages,
+		"a sequence is not given again after pruning":       sequenceIsNotReused,
+		"revocations of many at once have distinct numbers": concurrentRevocations,
+		"what is old is pruned and nothing else":            prune,
+		"what was saved is there when it is opened again":   survivesReopening,
+		"two that have it open see what the other saves":    sharedByTwo,
+		"a context that has ended saves nothing":            cancelledContext,
+		"after closing nothing works, but closing does":     closed,
+		"no text is taken for a command":                    hostileTexts,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newDatabase(t))
+		})
+	}
+}
+
+// open opens the database until the test ends.
+func open(t *testing.T, database Database) store.Store {
+	t.Helper()
+	s := database()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// start is when the tests take place. It has nanoseconds and a time zone, which
+// do not come back.
+var start = time.Date(2026, 3, 4, 5, 6, 7, 123456789, time.FixedZone("", 3600))
+
+// at returns a time as it comes back.
+func at(after time.Duration) time.Time {
+	return start.Add(after).UTC().Truncate(time.Microsecond)
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}
+
+// must returns the value of a call that cannot fail.
+func must[T any](t *testing.T) func(T, error) T {
+	t.Helper()
+	return func(value T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+func survivesReopening(t *testing.T, database Database) {
+	first := open(t, database)
+	save(t, first, ada)
+	saved := revoke(t, first, "sess_1")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, database)
+	equal(t, "the session", must[store.Session](t)(second.Session(t.Context(), ada.Issuer, ada.ID)), ada)
+	equal(t, "the revocations", revocations(t, second), saved)
+}
+
+func sharedByTwo(t *testing.T, database Database) {
+	one, other := open(t, database), open(t, database)
+	saved := revoke(t, one, "sess_1")
+	equal(t, "the revocations at the other", revocations(t, other), saved)
+	saved = append(saved, revoke(t, other, "sess_2")...)
+	equal(t, "the revocations at the one", revocations(t, one), saved)
+}
+
+func closed(t *testing.T, database Database) {
+	s := open(t, database)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session"}}); err == nil {
+		t.Error("a revocation was acknowledged by a closed store")
+	}
+	if _, err := s.Revocations(t.Context(), 0, 1); err == nil {
+		t.Error("a closed store says that nothing is revoked")
+	}
+}
+
+func cancelledContext(t *testing.T, database Database) {
+	s := open(t, database)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.SaveRevocations(ctx, []store.Revocation{{Kind: "session"}}); err == nil {
+		t.Error("a revocation was acknowledged after its context had ended")
+	}
+	if _, err := s.SaveSessions(ctx, []store.Session{ada}); err == nil {
+		t.Error("a session was saved after its context had ended")
+	}
+	equal(t, "revocations", revocations(t, s), nil)
+	equal(t, "sessions", list(t, s, store.Everything()), nil)
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// adminRole is the role whose bearers look after an organization.
+const adminRole = "org:admin"
+
+// operators are those who may see and end every session.
+type operators struct {
+	subjects   map[subject]bool
+	permission string // "" for none
+}
+
+// A subject is only somebody together with its issuer.
+type subject struct{ issuer, id string }
+
+func (c Config) operators() operators {
+	o := operators{subjects: make(map[subject]bool), permission: c.OperatorPermission}
+	for _, written := range c.OperatorSubjects {
+		if s, err := c.operatorSubject(written); err == nil {
+			o.subjects[s] = true
+		}
+	}
+	return o
+}
+
+// operatorSubject reads issuer#subject, or the subject alone where there is one
+// issuer only. An issuer's URL has no fragment, so the first # is the one
+// between them.
+func (c Config) operatorSubject(written string) (subject, error) {
+	issuer, id, found := strings.Cut(written, "#")
+	trusted := slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer })
+	switch {
+	case found && trusted && id != "":
+		return subject{issuer, id}, nil
+	case len(c.Issuers) == 1 && written != "" && !strings.Contains(written, "://"):
+		return subject{c.Issuers[0].URL, written}, nil
+	default:
+		return subject{}, fmt.Errorf("%q does not say whose subject is meant; write issuer#subject, with one of the issuers that are given, such as https://clerk.example.com#user_1", written)
+	}
+}
+
+func (o operators) include(id *auth.Identity) bool {
+	return o.subjects[subject{id.Issuer, id.Subject}] || o.permission != "" && id.HasPermission(o.permission)
+}
+
+// require refuses whoever is no operator.
+func (o operators) require(id *auth.Identity) error {
+	if o.include(id) {
+		return nil
+	}
+	return auth.Errorf(auth.PermissionRequired, "the caller is no operator by operator_subjects or operator_permission")
+}
+
+// view returns the sessions that a caller may see and end.
+func (o operators) view(id *auth.Identity) store.View {
+	if o.include(id) {
+		return store.Everything()
+	}
+	view := store.View{{Issuer: id.Issuer, Subject: id.Subject}}
+	if id.Organization.ID != "" && id.Organization.Role == adminRole {
+		view = append(view, store.Filter{Issuer: id.Issuer, Organization: id.Organization.ID})
+	}
+	return view
+}

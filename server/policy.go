@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// Rules returns those by which every Server decides about calls to its own
+// services.
+func Rules() (*policy.Policy, error) {
+	return policy.New(
+		policy.Services(services()...),
+		policy.Override(procedureOptions, &policyv1.Rule{
+			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
+		}),
+	)
+}
+
+// policyService implements PolicyService for both transports. Its rule asks for
+// a token, so there is an identity in every context.
+type policyService struct{ rules *policy.Policy }
+
+// ListRules implements both the connect and the grpc-go interface.
+func (s *policyService) ListRules(context.Context, *accessv1.ListRulesRequest) (*accessv1.ListRulesResponse, error) {
+	res := new(accessv1.ListRulesResponse)
+	for _, entry := range s.rules.Entries() {
+		res.Rules = append(res.Rules, &accessv1.MethodRule{
+			Procedure: entry.Procedure,
+			Access:    entry.Access(),
+			Rule:      entry.Rule,
+			Source:    sourceMessage(entry.Origin.Source),
+		})
+	}
+	return res, nil
+}
+
+// Explain implements both the connect and the grpc-go interface.
+func (s *policyService) Explain(ctx context.Context, req *accessv1.ExplainRequest) (*accessv1.ExplainResponse, error) {
+	entries, asked := s.rules.Entries(), req.GetProcedures()
+	if len(asked) > len(entries) { // an answer is far longer than a name
+		return nil, invalid("procedures", "%d are named, and there are %d; name each one once, or none for all", len(asked), len(entries))
+	}
+	if len(asked) == 0 {
+		for _, entry := range entries {
+			asked = append(asked, entry.Procedure)
+		}
+	}
+	id := auth.MustFromContext(ctx)
+	res := new(accessv1.ExplainResponse)
+	for i, procedure := range asked {
+		explanation, ok := s.rules.Explain(procedure, id)
+		if !ok {
+			return nil, invalid("procedures", "the one at index %d has no rule; ListRules has all that do", i)
+		}
+		res.Explanations = append(res.Explanations, explanationMessage(procedure, explanation))
+	}
+	return res, nil
+}
+
+// grpcPolicy is the service as grpc-go wants it. It does not embed
+// Unimplemented…, so that a method that is missing here does not compile.
+type grpcPolicy struct {
+	accessv1.UnsafePolicyServiceServer
+	*policyService
+}
+
+func explanationMessage(procedure string, explanation policy.Explanation) *accessv1.Explanation {
+	message := &accessv1.Explanation{Procedure: procedure, Outcome: outcomeMessage(explanation.Outcome())}
+	for _, step := range explanation {
+		message.Checks = append(message.Checks, &accessv1.Check{
+			Requirement: step.Requirement,
+			Outcome:     outcomeMessage(step.Outcome),
+			Reason:      step.Reason.String(),
+			Detail:      step.Detail,
+		})
+	}
+	return message
+}
+
+func outcomeMessage(outcome policy.Outcome) accessv1.Outcome {
+	switch outcome {
+	case policy.Met:
+		return accessv1.Outcome_OUTCOME_MET
+	case policy.Unmet:
+		return accessv1.Outcome_OUTCOME_UNMET
+	default:
+		return accessv1.Outcome_OUTCOME_UNDECIDED
+	}
+}
+
+func sourceMessage(source policy.Source) accessv1.Source {
+	switch source {
+	case policy.BuiltIn:
+		return accessv1.Source_SOURCE_BUILT_IN
+	case policy.ServiceOption:
+		return accessv1.Source_SOURCE_SERVICE
+	case policy.MethodOption:
+		return accessv1.Source_SOURCE_METHOD
+	case policy.Code:
+		return accessv1.Source_SOURCE_CODE
+	case policy.Settings:
+		return accessv1.Source_SOURCE_SETTINGS
+	default:
+		return accessv1.Source_SOURCE_UNSPECIFIED
+	}
+}

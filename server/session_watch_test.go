@@ -1,0 +1,126 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+type sessionWatch = *connect.ServerStreamForClient[sessionv1.WatchSessionsResponse]
+
+// watchSessions returns when the watch has begun.
+func (tr transport) watchSessions(t *testing.T, token string) sessionWatch {
+	t.Helper()
+	stream, err := tr.sessions(t, token).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stream.Close() })
+	if !stream.Receive() || stream.Msg().GetEvent() != sessionv1.Event_EVENT_WATCHING || stream.Msg().GetSession() != nil {
+		t.Fatalf("first message %v, error %v", stream.Msg(), stream.Err())
+	}
+	return stream
+}
+
+func wantEvents(t *testing.T, who string, stream sessionWatch, want ...string) {
+	t.Helper()
+	for _, want := range want {
+		if !stream.Receive() {
+			t.Fatalf("%s: the watch ended with %v; want %s", who, stream.Err(), want)
+		}
+		if got := stream.Msg().GetEvent().String() + " " + stream.Msg().GetSession().GetSessionId(); got != want {
+			t.Errorf("%s: %s; want %s", who, got, want)
+		}
+	}
+}
+
+func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	cast := r.cast()
+	r.seen(t, map[string]string{"ada-1": cast["ada-1"], "otto": cast["otto"], "dora": cast["dora"]})
+	r.ledger.saveSightings(t.Context())
+	operators, admins, strangers := map[string]sessionWatch{}, map[string]sessionWatch{}, map[string]sessionWatch{}
+	for protocol, tr := range r.transports() {
+		operators[protocol] = tr.watchSessions(t, cast["otto"])
+		admins[protocol] = tr.watchSessions(t, cast["ada-1"])
+		strangers[protocol] = tr.watchSessions(t, cast["dora"])
+	}
+
+	happen := func(session, token string) {
+		t.Helper()
+		r.seen(t, map[string]string{session: token})
+		r.ledger.saveSightings(t.Context())
+	}
+	happen("cleo", cast["cleo"])
+	happen("ben", cast["ben"])
+	happen("ben", cast["ben"]) // nothing new
+	happen("ben", r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(time.Now().Add(2*time.Second)),
+		authtest.InOrganization("org_acme", "acme", "member")))
+	if _, err := r.sessions(t, cast["otto"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"}); err != nil {
+		t.Fatal(err)
+	}
+	for protocol := range r.transports() {
+		wantEvents(t, "the operator over "+protocol, operators[protocol], "EVENT_SEEN cleo", "EVENT_SEEN ben", "EVENT_RENEWED ben", "EVENT_REVOKED ben")
+		wantEvents(t, "the administrator over "+protocol, admins[protocol], "EVENT_SEEN ben", "EVENT_RENEWED ben", "EVENT_REVOKED ben")
+		if !operators[protocol].Msg().GetSession().GetRevoked() {
+			t.Errorf("%s: the revoked session is not shown as such", protocol)
+		}
+	}
+	// The stranger saw nothing of that: her first event is of herself.
+	if _, err := r.sessions(t, cast["otto"]).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_dora"}); err != nil {
+		t.Fatal(err)
+	}
+	for protocol := range r.transports() {
+		wantEvents(t, "the operator over "+protocol, operators[protocol], "EVENT_REVOKED dora")
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for protocol := range r.transports() {
+		for operators[protocol].Receive() {
+			t.Errorf("%s: one event too many: %v", protocol, operators[protocol].Msg())
+		}
+		if err := operators[protocol].Err(); connect.CodeOf(err) != connect.CodeUnavailable {
+			t.Errorf("%s: the watch ended with %v when the server stopped; want unavailable", protocol, err)
+		}
+		for strangers[protocol].Receive() {
+			if got := strangers[protocol].Msg().GetSession().GetSubject(); got != "user_dora" {
+				t.Errorf("%s: a stranger was told of %s", protocol, got)
+			}
+		}
+	}
+}
+
+func TestAWatcherThatFallsBehindIsSentAway(t *testing.T) {
+	t.Parallel()
+	var w watchers
+	slow, leave := w.join(func(s store.Session) bool { return s.ID == "sess_1" })
+	defer leave()
+	for range maxUnread {
+		w.tell(event{session: store.Session{ID: "sess_1"}})
+		w.tell(event{session: store.Session{ID: "sess_2"}})
+	}
+	if w.none() {
+		t.Fatal("it was sent away though it can still hold everything")
+	}
+	w.tell(event{session: store.Session{ID: "sess_1"}})
+	if !w.none() {
+		t.Error("it is still told of events, of which it misses some")
+	}
+	got := 0
+	for e := range slow.events { // closed, behind what it held
+		if e.session.ID != "sess_1" {
+			t.Errorf("it was told of %s", e.session.ID)
+		}
+		got++
+	}
+	if got != maxUnread {
+		t.Errorf("it was told of %d events; want %d", got, maxUnread)
+	}
+}

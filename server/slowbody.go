@@ -1,0 +1,54 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// bodyTimeout is how long a caller may be silent in the middle of an HTTP/1.1
+// body. HTTP/2 needs no such thing: a silent stream there holds no connection,
+// and their number is bounded.
+const bodyTimeout = 10 * time.Second
+
+// hurryBodies keeps HTTP/1.1 callers from holding a connection by sending a body
+// slowly or never. net/http reads the rest of a body before it answers, also
+// when the call was refused unread, so without a deadline the refusal would wait
+// for the caller. A stream may last for as long as it likes: the deadline moves
+// with every read, and ends with the body.
+func hurryBodies(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && r.Body != http.NoBody {
+			body := &hurriedBody{ReadCloser: r.Body, control: http.NewResponseController(w), header: w.Header(), timeout: timeout}
+			// A body that was not read to its end must not be followed by another
+			// request: what comes next on the connection is its rest.
+			body.header.Set("Connection", "close")
+			body.hurry()
+			r.Body = body
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type hurriedBody struct {
+	io.ReadCloser
+
+	control *http.ResponseController
+	header  http.Header
+	timeout time.Duration
+}
+
+func (b *hurriedBody) Read(p []byte) (int, error) {
+	b.hurry()
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.control.SetReadDeadline(time.Time{}) // net/http's connections have one
+		b.header.Del("Connection")
+	}
+	return n, err
+}
+
+func (b *hurriedBody) hurry() {
+	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/store/sqlite"
+)
+
+// databaseName is the file in the data directory.
+const databaseName = "ostiary.db"
+
+// openStore opens what DatabaseURL names.
+func (c Config) openStore(ctx context.Context) (store.Store, error) {
+	path, _ := strings.CutPrefix(c.DatabaseURL, sqliteScheme)
+	if path == "" {
+		if err := MakeDataDir(c.DataDir); err != nil {
+			return nil, err
+		}
+		path = filepath.Join(c.DataDir, databaseName)
+	}
+	return sqlite.Open(ctx, path)
+}
+
+// MakeDataDir makes the directory that a Config.DataDir names, for its owner
+// alone, where there is none. New does that by itself. What is in it belongs to
+// this machine, so git is told to leave it alone.
+func MakeDataDir(dir string) error {
+	dir = filepath.Clean(dir) // without a slash at its end
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	switch err := os.Mkdir(dir, 0o700); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	return nil
+}
+
+const sqliteScheme = "sqlite:"
+
+// checkDatabaseURL never repeats the URL, which may hold a password.
+func checkDatabaseURL(url string) error {
+	path, isSQLite := strings.CutPrefix(url, sqliteScheme)
+	switch {
+	case url == "":
+		return nil
+	case !isSQLite:
+		return errors.New("is of a kind that is not supported; write sqlite: and the path of a file, such as sqlite:/var/lib/ostiary/ostiary.db")
+	case path == "" || strings.HasPrefix(path, "//") || strings.HasPrefix(path, ":"):
+		return errors.New("does not name a file; write its path right behind the scheme, such as sqlite:/var/lib/ostiary/ostiary.db")
+	default:
+		return nil
+	}
+}
+
+// longestLifetime returns how long a token can be accepted that is issued now.
+func (c Config) longestLifetime() time.Duration {
+	var longest time.Duration
+	for _, issuer := range c.Issuers {
+		lifetime, skew := issuer.MaxLifetime, issuer.Skew
+		if lifetime == 0 {
+			lifetime = token.DefaultMaxLifetime
+		}
+		if skew == 0 {
+			skew = token.DefaultSkew
+		}
+		// The issuer's clock may be ahead of ours by as much as the skew, too.
+		longest = max(longest, lifetime+2*max(skew, 0))
+	}
+	return longest
+}
+
+func (c Config) issuerURLs() []string {
+	urls := make([]string, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		urls[i] = issuer.URL
+	}
+	return urls
+}

@@ -1,0 +1,41 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { authReason } from "./reason.js";
+
+const first = 500;
+const longest = 15_000;
+
+/** How many milliseconds to wait after so many failures in a row: more each time, and never two pages alike. */
+export function backoff(failures: number): number {
+  const ceiling = Math.min(longest, first * 2 ** Math.min(failures - 1, 10));
+  return ceiling / 2 + (Math.random() * ceiling) / 2;
+}
+
+/** Tells whether the same may succeed a little later without anybody doing anything. */
+export function isPassing(error: ConnectError): boolean {
+  switch (error.code) {
+    case Code.Unavailable:
+    case Code.ResourceExhausted:
+      return true;
+    default:
+      // What fetch throws when the network fails is always a TypeError.
+      return authReason(error) === undefined && error.cause instanceof TypeError;
+  }
+}
+
+/** Waits, but no longer than until the browser is online again or the signal ends it. */
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      globalThis.removeEventListener?.("online", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener("abort", done);
+    globalThis.addEventListener?.("online", done);
+    if (signal?.aborted) {
+      done();
+    }
+  });
+}

@@ -1,0 +1,80 @@
+import { readClaims } from "./claims.js";
+import type { TokenOptions, TokenSource } from "./source.js";
+
+/** Who to be, at the development issuer of `ostiary dev`. */
+export interface DevSourceOptions {
+  /** Where the issuer is, such as `http://localhost:8080`. */
+  issuer: string;
+  /** The name of a persona, such as `ada`. */
+  persona: string;
+  /** The session to go on with. Default: the persona signs in anew. */
+  session?: string;
+  /** How long each token lives, such as `5s`. Default: the persona's own, a minute. */
+  ttl?: string;
+}
+
+/** A source of the development issuer's tokens, all of one session. */
+export interface DevSource extends TokenSource {
+  /** The session of the last token; undefined before there is one, and for machines. */
+  readonly session: string | undefined;
+}
+
+/** How much of a token's lifetime may be left when it is replaced. */
+const renewAt = 0.25;
+
+/** Makes a source of a persona's tokens. It is for development alone. */
+export function devSource(options: DevSourceOptions): DevSource {
+  return new Persona(options);
+}
+
+class Persona implements DevSource {
+  session: string | undefined;
+  #token = "";
+  #renew = 0; // when, by this machine's clock
+  #pending: Promise<string> | undefined;
+
+  readonly #options: DevSourceOptions;
+
+  constructor(options: DevSourceOptions) {
+    this.#options = options;
+    this.session = options.session;
+  }
+
+  async getToken({ fresh = false }: TokenOptions = {}): Promise<string> {
+    if (!fresh && Date.now() < this.#renew) {
+      return this.#token;
+    }
+    this.#pending ??= this.#mint().finally(() => {
+      this.#pending = undefined;
+    });
+    return this.#pending;
+  }
+
+  async #mint(): Promise<string> {
+    const { issuer, persona, ttl } = this.#options;
+    const asked = Date.now();
+    const response = await fetch(new URL("/dev/token", issuer), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({
+        as: persona,
+        ttl,
+        new_session: this.session === undefined,
+        claims: {
+          ...(this.session === undefined ? {} : { sid: this.session }),
+          // As Clerk says it: the page that the token was made for.
+          ...(globalThis.location === undefined ? {} : { azp: globalThis.location.origin }),
+        },
+      }),
+    });
+    const answer = (await response.json()) as { token?: string; error?: string };
+    if (answer.token === undefined) {
+      throw new Error(`the development issuer refuses: ${answer.error ?? response.statusText}`);
+    }
+    const { sid, iat = 0, exp = 0 } = readClaims(answer.token) ?? {};
+    this.session = sid;
+    this.#token = answer.token;
+    this.#renew = asked + (exp - iat) * 1000 * (1 - renewAt);
+    return answer.token;
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * Tokens, reasons and lasting streams for connect-web.
+ *
+ *     const transport = createConnectTransport({ baseUrl, interceptors: [authInterceptor(source, baseUrl)] });
+ *     const identity = createClient(IdentityService, transport);
+ *     await identity.whoAmI({}).catch((error) => console.log(authReason(error)));
+ *
+ * @module
+ */
+export { type ClerkLike, clerkSource, functionSource, type TokenOptions, type TokenSource } from "./source.js";
+export { type DevSource, type DevSourceOptions, devSource } from "./dev.js";
+export { authInterceptor, freshToken } from "./intercept.js";
+export { keepStreams } from "./keep.js";
+export { authReason, isReason, type Reason, reasons } from "./reason.js";
+export { resumable, type ResumeOptions, type StreamState } from "./resume.js";
+export { isPublic, ruleOf } from "./rule.js";
+export { type Claims, readClaims } from "./claims.js";

@@ -1,0 +1,162 @@
+import { create, type DescMethodUnary, setExtension } from "@bufbuild/protobuf";
+import { MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createClient, createContextValues, createRouterTransport, type Interceptor } from "@connectrpc/connect";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
+import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
+import { authInterceptor, authReason, devSource, freshToken, functionSource, isPublic } from "../src/index.js";
+import { Server } from "../../testing/server.js";
+import { early, expired, identityClient, Tokens } from "./helpers.js";
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start();
+});
+afterAll(() => server.stop());
+
+/** The reason that a call is refused with. */
+const reasonOf = (call: Promise<unknown>) => call.then(() => "accepted", (error: unknown) => authReason(error) ?? error);
+
+test("a persona's token is accepted", async () => {
+  const source = devSource({ issuer: server.url, persona: "ada" });
+  const { identity } = await identityClient(server.url, authInterceptor(source, server.url)).whoAmI({});
+  expect(identity?.subject).toBe("user_ada");
+  expect(identity?.sessionId).toBe(source.session);
+});
+
+test("a source stays in its session, and another signs in anew", async () => {
+  const first = devSource({ issuer: server.url, persona: "ben" });
+  await first.getToken();
+  const session = first.session;
+  const second = devSource({ issuer: server.url, persona: "ben" });
+  await second.getToken();
+  await first.getToken({ fresh: true });
+  expect(session).toMatch(/^sess_/);
+  expect(first.session).toBe(session);
+  expect(second.session).not.toBe(session);
+});
+
+test("concurrent calls share one new token", async () => {
+  const source = devSource({ issuer: server.url, persona: "ada" });
+  expect(new Set(await Promise.all([source.getToken(), source.getToken(), source.getToken()])).size).toBe(1);
+});
+
+test("an unknown persona is explained", async () => {
+  await expect(devSource({ issuer: server.url, persona: "eve" }).getToken()).rejects.toThrow(
+    'the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo',
+  );
+});
+
+test("nobody signed in is TOKEN_MISSING", async () => {
+  expect(await reasonOf(identityClient(server.url, authInterceptor(new Tokens(null), server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
+});
+
+test("an expired token is replaced once by a fresh one", async () => {
+  const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada"));
+  await identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({});
+  expect(tokens.asked).toEqual([false, true]);
+});
+
+test("a fresh token that is no better is the end of it", async () => {
+  const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada", early()), await server.token("ada"));
+  expect(await reasonOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe("TOKEN_NOT_YET_VALID");
+  expect(tokens.asked).toEqual([false, true]);
+});
+
+test("a token that is not yet valid is replaced once", async () => {
+  const tokens = new Tokens(await server.token("ada", early()), await server.token("ada"));
+  await identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({});
+  expect(tokens.asked).toEqual([false, true]);
+});
+
+test.each([
+  ["a malformed token", async () => "abc", "TOKEN_MALFORMED"],
+  ["another issuer's token", () => server.token("ada", { iss: "https://clerk.example.com" }), "ISSUER_UNTRUSTED"],
+])("%s is not replaced", async (_, token, reason) => {
+  const tokens = new Tokens(await token(), await server.token("ada"));
+  expect(await reasonOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe(reason);
+  expect(tokens.asked).toEqual([false]);
+});
+
+test("a stream is not repeated", async () => {
+  const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada"));
+  const stream = identityClient(server.url, authInterceptor(tokens, server.url)).watchIdentity({});
+  const first = stream[Symbol.asyncIterator]().next();
+  expect(await reasonOf(first)).toBe("TOKEN_EXPIRED");
+  expect(tokens.asked).toEqual([false]);
+});
+
+test("a source that fails makes the call UNAVAILABLE, and is its cause", async () => {
+  const cause = new Error("offline");
+  const source = functionSource(() => Promise.reject(cause));
+  const error = await identityClient(server.url, authInterceptor(source, server.url)).whoAmI({}).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(ConnectError);
+  expect((error as ConnectError).code).toBe(Code.Unavailable);
+  expect((error as ConnectError).cause).toBe(cause);
+});
+
+test("the caller can ask for a fresh token", async () => {
+  const tokens = new Tokens(await server.token("ada"));
+  await identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}, { contextValues: createContextValues().set(freshToken, true) });
+  expect(tokens.asked).toEqual([true]);
+});
+
+test("a header of the caller's own stays", async () => {
+  const tokens = new Tokens("never.asked.for");
+  await identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}, {
+    headers: { Authorization: `Bearer ${await server.token("robo")}` },
+  });
+  expect(tokens.asked).toEqual([]);
+});
+
+/** Notes the Authorization header of what comes by, and answers by itself. */
+function notes(baseUrl: string, redirect?: string) {
+  const sent: (string | null)[] = [];
+  const elsewhere: Interceptor = (next) => (req) => next(redirect === undefined ? req : { ...req, url: redirect });
+  const note: Interceptor = (next) => (req) => {
+    sent.push(req.header.get("Authorization"));
+    return next(req);
+  };
+  const transport = createRouterTransport(({ service }) => service(IdentityService, { whoAmI: () => ({}) }), {
+    transport: { baseUrl, interceptors: [elsewhere, authInterceptor(functionSource(() => "a.b.c"), "https://api.example.com"), note] },
+  });
+  return { sent, client: createClient(IdentityService, transport) };
+}
+
+test.each([
+  ["its own origin", "https://api.example.com/v1", undefined, "Bearer a.b.c"],
+  ["another host", "https://evil.example.com", undefined, null],
+  ["another port", "https://api.example.com:8443", undefined, null],
+  ["another scheme", "http://api.example.com", undefined, null],
+  ["another origin on the way", "https://api.example.com", "https://evil.example.com/x", null],
+])("a token for %s", async (_, baseUrl, redirect, want) => {
+  const { sent, client } = notes(baseUrl, redirect);
+  await client.whoAmI({}).catch(() => undefined); // the router knows no such path
+  expect(sent).toEqual([want]);
+});
+
+test("a method that is public is called without a token", () => {
+  expect(isPublic(IdentityService.method.whoAmI)).toBe(false);
+  expect(isPublic(publicWhoAmI())).toBe(true);
+});
+
+test("a public method is not asked a token for", async () => {
+  const tokens = new Tokens("a.b.c");
+  let sent: string | null | undefined;
+  const call = authInterceptor(tokens, "https://api.example.com")(async (req) => {
+    sent = req.header.get("Authorization");
+    throw new ConnectError("enough");
+  });
+  const request = { method: publicWhoAmI(), url: "https://api.example.com/x", header: new Headers(), contextValues: createContextValues() };
+  await call(request as unknown as Parameters<typeof call>[0]).catch(() => undefined);
+  expect(sent).toBeNull();
+  expect(tokens.asked).toEqual([]);
+});
+
+/** WhoAmI, as if its schema had made it public. */
+function publicWhoAmI(): DescMethodUnary {
+  const options = create(MethodOptionsSchema);
+  setExtension(options, rule, create(RuleSchema, { access: { case: "public", value: {} } }));
+  const method = IdentityService.method.whoAmI;
+  return { ...method, proto: { ...method.proto, options } };
+}

@@ -1,0 +1,66 @@
+import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { authReason } from "@ostiary/client";
+import type { Callable } from "./schema";
+
+/** What came of a call. */
+export interface Attempt {
+  state: "running" | "done" | "stopped";
+  headers: [name: string, value: string][];
+  messages: string[];
+  error?: { code: string; reason?: string; message: string };
+}
+
+/** The most messages of a stream that are kept. */
+const kept = 100;
+
+/** Makes a call with a body in JSON. onChange is told what has come of it so far. */
+export async function attempt(
+  transport: Transport,
+  method: Callable,
+  body: string,
+  signal: AbortSignal,
+  onChange: (attempt: Attempt) => void,
+): Promise<void> {
+  let now: Attempt = { state: "running", headers: [], messages: [] };
+  const change = (part: Partial<Attempt>) => onChange((now = { ...now, ...part }));
+  change({});
+  try {
+    const input = read(method, body);
+    if (method.methodKind === "unary") {
+      const response = await transport.unary(method, signal, undefined, undefined, input);
+      change({ headers: [...response.header], messages: [toJsonString(method.output, response.message, { prettySpaces: 2 })] });
+    } else {
+      const response = await transport.stream(method, signal, undefined, undefined, one(input));
+      change({ headers: [...response.header] });
+      for await (const message of response.message) {
+        change({ messages: [...now.messages, toJsonString(method.output, message, { prettySpaces: 2 })].slice(-kept) });
+      }
+    }
+    change({ state: "done" });
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    if (signal.aborted) {
+      change({ state: "stopped" });
+      return;
+    }
+    const reason = authReason(error);
+    change({
+      state: "done",
+      headers: now.headers.length > 0 ? now.headers : [...error.metadata],
+      error: { code: Code[error.code], message: error.rawMessage, ...(reason === undefined ? {} : { reason }) },
+    });
+  }
+}
+
+function read(method: Callable, body: string) {
+  try {
+    return fromJsonString(method.input, body.trim() === "" ? "{}" : body);
+  } catch (cause) {
+    throw new ConnectError(`the body is no ${method.input.name}: ${(cause as Error).message}`, Code.InvalidArgument);
+  }
+}
+
+async function* one<T>(message: T): AsyncGenerator<T> {
+  yield message;
+}

@@ -1,0 +1,29 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app";
+import { loadConfig } from "./config";
+import { Failure } from "./parts";
+import { rememberedPersona } from "./persona";
+import "./style.css";
+
+const element = document.getElementById("root");
+if (element === null) {
+  throw new Error("index.html has no #root");
+}
+const root = createRoot(element);
+
+try {
+  const config = await loadConfig();
+  const initially = config.personas ? await rememberedPersona() : undefined;
+  root.render(
+    <StrictMode>
+      <App config={config} initially={initially} />
+    </StrictMode>,
+  );
+} catch (error) {
+  root.render(
+    <main>
+      <Failure error={error} retry={() => location.reload()} />
+    </main>,
+  );
+}

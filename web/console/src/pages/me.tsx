@@ -1,0 +1,94 @@
+import { Kind } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { readClaims } from "@ostiary/client";
+import type { ReactNode } from "react";
+import { useNow } from "../clock";
+import { Badge, Head, Loading, Moment, Words } from "../parts";
+import { useLatestToken } from "../signedin";
+import type { Watched } from "../watch";
+
+/** Who the server takes the caller for. */
+export function Me({ watched }: { watched: Watched }) {
+  const { identity } = watched;
+  const { token } = useLatestToken();
+  if (identity === undefined) {
+    return (
+      <>
+        <Head title="Me" />
+        <Loading />
+      </>
+    );
+  }
+  const { organization, actor } = identity;
+  return (
+    <>
+      <Head title="Me">
+        <p className="quiet">Who the server takes you for, from a token that it has verified.</p>
+      </Head>
+      <Lease watched={watched} />
+      <section aria-labelledby="identity">
+        <h2 id="identity">Identity</h2>
+        <dl className="facts">
+          <Fact name="Subject"><code>{identity.subject}</code></Fact>
+          <Fact name="Issuer"><code>{identity.issuer}</code></Fact>
+          <Fact name="Kind"><Badge>{Kind[identity.kind]?.toLowerCase()}</Badge></Fact>
+          <Fact name="Session">{identity.sessionId ? <code>{identity.sessionId}</code> : <span className="quiet">none</span>}</Fact>
+          <Fact name="Organization">
+            {organization ? <><code>{organization.slug || organization.id}</code> as <code>{organization.role}</code></> : <span className="quiet">none</span>}
+          </Fact>
+          {actor && <Fact name="Acted for by"><code>{actor.subject}</code></Fact>}
+          <Fact name="Issued"><Moment at={identity.issuedAt} /></Fact>
+          <Fact name="Expires"><Moment at={identity.expiresAt} /></Fact>
+        </dl>
+      </section>
+      <section aria-labelledby="powers">
+        <h2 id="powers">Powers</h2>
+        <dl className="facts">
+          <Fact name="Roles"><Words of={identity.roles} /></Fact>
+          <Fact name="Permissions"><Words of={identity.permissions} /></Fact>
+          <Fact name="Scopes"><Words of={identity.scopes} /></Fact>
+        </dl>
+      </section>
+      <section aria-labelledby="claims">
+        <h2 id="claims">Claims</h2>
+        <details>
+          <summary>The latest token's payload, as it is</summary>
+          <pre tabIndex={0} aria-labelledby="claims">{JSON.stringify(readClaims(token) ?? {}, null, 2)}</pre>
+        </details>
+      </section>
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** How long the token is still good, and how often it was replaced while the stream stayed open. */
+function Lease({ watched }: { watched: Watched }) {
+  const now = useNow();
+  const { token, renewals } = useLatestToken();
+  const { exp = 0, iat = 0 } = readClaims(token) ?? {};
+  const lifetime = exp - iat;
+  const left = Math.max(0, Math.min(lifetime, Math.ceil(exp - now / 1000)));
+  return (
+    <section className="lease" aria-labelledby="lease">
+      <div>
+        <h2 id="lease">Lease</h2>
+        <p className="quiet" role="status">
+          {renewals === 0 ? "Not renewed yet" : renewals === 1 ? "Renewed once" : `Renewed ${renewals} times`}
+        </p>
+      </div>
+      <output className="countdown" aria-label="Seconds left">{left}<small> s</small></output>
+      <progress key={renewals} max={lifetime || 1} value={left} aria-label="Lifetime left" />
+      <p className="quiet">
+        The stream <code>WatchIdentity</code> is {watched.stream.state === "open" ? "open" : "being opened again"}; it has brought{" "}
+        {watched.messages === 1 ? "one message" : `${watched.messages} messages`}.
+      </p>
+    </section>
+  );
+}

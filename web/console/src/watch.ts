@@ -1,0 +1,32 @@
+import { ConnectError } from "@connectrpc/connect";
+import { resumable, type StreamState } from "@ostiary/client";
+import type { Identity } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { useEffect, useState } from "react";
+import type { SignedIn } from "./signedin";
+
+/** What is known of the caller, by a stream that lasts as long as the session. */
+export interface Watched {
+  identity?: Identity;
+  stream: StreamState;
+  messages: number;
+}
+
+/** Watches the caller's identity. onEnd is told why the session is no longer good. */
+export function useIdentity(signedIn: SignedIn, onEnd: (error: ConnectError) => void): Watched {
+  const [watched, setWatched] = useState<Watched>({ stream: { state: "opening" }, messages: 0 });
+  useEffect(() => {
+    const stop = new AbortController();
+    const onState = (stream: StreamState) => setWatched((w) => ({ ...w, stream }));
+    (async () => {
+      for await (const { identity } of resumable((call) => signedIn.identity.watchIdentity({}, call), { signal: stop.signal, onState })) {
+        setWatched((w) => ({ ...w, ...(identity === undefined ? {} : { identity }), messages: w.messages + 1 }));
+      }
+    })().catch((error: unknown) => {
+      if (!stop.signal.aborted) {
+        onEnd(ConnectError.from(error));
+      }
+    });
+    return () => stop.abort();
+  }, [signedIn, onEnd]);
+  return watched;
+}

@@ -1,0 +1,50 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch } from "../../testing/browser.js";
+import { Server } from "../../testing/server.js";
+import { Window } from "./window.js";
+
+const directory = process.env["SCREENSHOTS"];
+
+// Takes the pictures of the documentation: `npm run screenshots`.
+describe.skipIf(directory === undefined)("the screenshots", () => {
+  let browser: Browser;
+  let server: Server;
+  beforeAll(async () => {
+    [browser, server] = await Promise.all([launch(), Server.start()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  test.each([
+    ["", "light", { width: 1000, height: 800 }],
+    ["-narrow", "dark", { width: 380, height: 760 }],
+  ] as const)("of every page%s", async (suffix, colorScheme, size) => {
+    const ben = await Window.open(browser, server.url);
+    await ben.signIn("ben");
+    const ada = await Window.open(browser, server.url, size);
+    const shoot = async (name: string) => {
+      await expect.poll(() => ada.page.getByText("Loading…").count()).toBe(0);
+      await ada.page.screenshot({ path: `${directory}/${name}${suffix}.png` });
+    };
+    await ada.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await ada.page.getByRole("button", { name: "Sign in as robo" }).waitFor();
+    await shoot("sign-in");
+    await ada.signIn("ada");
+    await ada.page.getByText("org:invoices:read").waitFor();
+    await shoot("me");
+    await ada.go("Sessions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await shoot("sessions");
+    await ada.go("Access");
+    await shoot("access");
+    await ada.go("Try");
+    await ada.page.getByRole("button", { name: "Send" }).click();
+    await ada.page.getByText('"subject": "user_ada"').waitFor();
+    await shoot("try");
+    await ada.close();
+    await ben.close();
+  });
+});

@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Server } from "../../testing/server.js";
+import { methodNamed, procedureOf, template } from "../src/schema.js";
+import { snippets } from "../src/snippets.js";
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start();
+});
+afterAll(() => server.stop());
+
+test("the command for curl works as it is", async () => {
+  const env = { ...process.env, TOKEN: await server.token("ada") };
+  const { listSessions } = SessionService.method;
+  const answer = execFileSync("sh", ["-c", snippets(listSessions, `{"filter": {"subject": "it's ada"}}`, server.url).curl], { env });
+  expect(JSON.parse(answer.toString())).toEqual({});
+});
+
+test("a stream is left to buf", () => {
+  const { watchSessions } = SessionService.method;
+  expect(snippets(watchSessions, "{}", "https://api.example.com").curl).toBe(
+    "# curl cannot frame a stream of Connect; buf can.\n" +
+      'buf curl --protocol grpc -H "Authorization: Bearer $TOKEN" \\\n' +
+      "  -d '{}' https://api.example.com/ostiary.session.v1.SessionService/WatchSessions",
+  );
+});
+
+test("the Go code names the generated packages", () => {
+  const { revokeSession } = SessionService.method;
+  expect(snippets(revokeSession, '{"cause": "a `test`"}', "https://api.example.com").Go).toBe(
+    `source := auth.StaticToken(os.Getenv("TOKEN"))
+client := sessionv1connect.NewSessionServiceClient(http.DefaultClient, "https://api.example.com",
+\tconnectauth.WithToken("https://api.example.com", source))
+request := new(sessionv1.RevokeSessionRequest)
+err := protojson.Unmarshal([]byte(\`{"cause":"a \` + "\`" + \`test\` + "\`" + \`"}\`), request)
+response, err := client.RevokeSession(ctx, request)`,
+  );
+});
+
+test("methods are found by their procedure, but those that browsers cannot call", () => {
+  expect(methodNamed(procedureOf(SessionService.method.getSession))?.name).toBe("GetSession");
+  expect(methodNamed("/ostiary.revocation.v1.RevocationService/ImportRevocations")).toBeUndefined();
+  expect(methodNamed(null)).toBeUndefined();
+});
+
+test("a template has every field of the request", () => {
+  expect(JSON.parse(template(SessionService.method.listSessions.input))).toEqual({
+    filter: { issuer: "", subject: "", organizationId: "" },
+    pageSize: 0,
+    pageToken: "",
+  });
+});

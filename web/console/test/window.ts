@@ -1,0 +1,71 @@
+import axe from "axe-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { expect } from "vitest";
+
+/**
+ * A window on the console that takes note of what must not be: errors in the
+ * browser's console, violations of the Content-Security-Policy (which it puts
+ * there too), exceptions, and requests to anybody but the server.
+ */
+export class Window {
+  readonly faults: string[] = [];
+  readonly requests: string[] = [];
+
+  private constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+  ) {}
+
+  static async open(browser: Browser, url: string, size = { width: 1000, height: 800 }): Promise<Window> {
+    const context = await browser.newContext({ viewport: size });
+    const page = await context.newPage();
+    const window = new Window(page, context);
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") {
+        window.faults.push(message.text());
+      }
+    });
+    page.on("pageerror", (error) => window.faults.push(error.message));
+    page.on("request", (request) => {
+      window.requests.push(new URL(request.url()).pathname);
+      if (new URL(request.url()).origin !== new URL(url).origin) {
+        window.faults.push(`a request to ${request.url()}`);
+      }
+    });
+    await page.goto(url);
+    return window;
+  }
+
+  async signIn(persona: string, ttl?: string): Promise<void> {
+    if (ttl !== undefined) {
+      await this.page.getByLabel("Tokens live for").selectOption(ttl);
+    }
+    await this.page.getByRole("button", { name: `Sign in as ${persona}` }).click();
+    await this.page.locator(".who").getByText(`_${persona}`).waitFor();
+  }
+
+  async go(name: string): Promise<void> {
+    await this.page.getByRole("link", { name }).click();
+    await this.page.getByRole("heading", { level: 1, name }).waitFor();
+  }
+
+  /** The session of the window, as the page shows it. */
+  session(): Promise<string> {
+    return this.page.locator("dd code", { hasText: /^sess_/ }).innerText();
+  }
+
+  /** What keeps people from using the page as it is now: contrast, names, roles, order. */
+  async barriers(): Promise<string[]> {
+    await this.page.evaluate(axe.source);
+    return this.page.evaluate(async () => {
+      const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
+      return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+    });
+  }
+
+  /** Closes the window. Faults that are part of the test are named. */
+  async close(...expected: RegExp[]): Promise<void> {
+    await this.context.close();
+    expect(this.faults.filter((fault) => !expected.some((e) => e.test(fault)))).toEqual([]);
+  }
+}
