@@ -1,0 +1,69 @@
+// Package issuer makes the tokens that are verified here: session tokens of
+// Clerk's version 2, of somewhat more than 900 bytes with RS256, the same for everybody.
+//
+//	iss := issuer.New("RS256")
+//	verify, err := verifiers.Ours(ctx, iss.Trust())
+//	err = verify(ctx, iss.Token(0))
+package issuer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// What every verifier is told to insist on. Clerk's SDK knows an issuer by how
+// its URL begins.
+const (
+	URL      = "https://clerk.example.com"
+	Audience = "acme"
+	Party    = "https://example.com"
+)
+
+// An Issuer signs with one key. It is safe for concurrent use.
+type Issuer struct {
+	issuer *authtest.Issuer
+	key    *authtest.Key
+	born   time.Time
+}
+
+// New returns an issuer with a fresh key for RS256, ES256 or EdDSA.
+func New(algorithm string) *Issuer {
+	i := &Issuer{issuer: authtest.New(URL), key: authtest.NewKey(algorithm), born: time.Now()}
+	i.issuer.Publish(i.key)
+	return i
+}
+
+// Token returns the n-th token. Each n has a user and a session of its own; with
+// an algorithm that signs deterministically, the same n has the same token.
+// Tokens live for half a day, longer than any run.
+func (i *Issuer) Token(n int) string {
+	return i.issuer.Session(fmt.Sprintf("user_2%026d", n),
+		authtest.SignedBy(i.key),
+		authtest.IssuedAt(i.born),
+		authtest.ExpiresIn(12*time.Hour),
+		authtest.With("sid", fmt.Sprintf("sess_2%026d", n)),
+		authtest.With("jti", fmt.Sprintf("%020x", n)),
+		authtest.With("azp", Party),
+		authtest.With("aud", Audience),
+		authtest.InOrganization("org_2aBcDeFgHiJkLmNoPqRsTuVwXyZ", "acme", "admin", "invoices:read"),
+	)
+}
+
+// Trust is all that a verifier is given of an issuer.
+type Trust struct {
+	Algorithm string
+	JWKS      []byte // the key set (RFC 7517)
+	PEM       []byte // the public key
+}
+
+// Trust returns what to verify the issuer's tokens by.
+func (i *Issuer) Trust() Trust {
+	published := httptest.NewRecorder()
+	i.issuer.ServeHTTP(published, httptest.NewRequestWithContext(context.Background(), http.MethodGet, i.issuer.JWKSURL(), http.NoBody))
+	return Trust{Algorithm: i.key.Algorithm(), JWKS: published.Body.Bytes(), PEM: i.key.PublicPEM()}
+}
