@@ -141,6 +141,12 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"a profile that there is not": {
 			with(func(i *Issuer) { i.Profile = "okta" }), []string{`issuers[0].profile: unknown profile "okta": use one of clerk, oidc`},
 		},
+		"a snapshot in a folder that is not there": {
+			with(func(i *Issuer) { i.KeysSnapshot = "/nowhere/keys.json" }), []string{"issuers[0].keys_snapshot: snapshot /nowhere/keys.json: its directory does not exist"},
+		},
+		"clocks that are an hour apart": {
+			with(func(i *Issuer) { i.Skew = time.Hour }), []string{"issuers[0].skew: is over 10m0s"},
+		},
 		"keys from plain http elsewhere": {
 			with(func(i *Issuer) { i.JWKSURL = "http://keys.example.com" }), []string{"issuers[0].jwks_url: \"http://keys.example.com\" is plain http"},
 		},

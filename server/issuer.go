@@ -81,6 +81,9 @@ func (i *Issuer) faults() []Fault {
 		add("jwks_url", checkRemoteURL(i.JWKSURL))
 	}
 	add("jwt_key", i.checkKey())
+	if i.KeysSnapshot != "" {
+		add("keys_snapshot", jwks.CheckSnapshot(i.KeysSnapshot))
+	}
 	add("audiences", i.checkAudience())
 	add("audiences", checkEntries(i.Audiences))
 	add("authorized_parties", checkEntries(i.AuthorizedParties))
@@ -88,6 +91,9 @@ func (i *Issuer) faults() []Fault {
 		if !slices.Contains(token.OIDC().Algorithms, algorithm) {
 			add("algorithms", fmt.Errorf("%q is not supported; use %s", algorithm, strings.Join(token.OIDC().Algorithms, ", ")))
 		}
+	}
+	if i.Skew > token.MaxSkew {
+		add("skew", fmt.Errorf("is over %s; set the clocks right instead", token.MaxSkew))
 	}
 	if i.MaxLifetime < 0 {
 		add("max_lifetime", errors.New("must not be negative; write a duration such as 24h"))

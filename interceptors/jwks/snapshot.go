@@ -18,17 +18,29 @@ type snapshot struct {
 	Keys      []json.RawMessage `json:"keys"`
 }
 
+// CheckSnapshot returns what would keep NewRemote from using the file as a
+// snapshot: a directory that is not there, or a file that somebody else may have
+// written, since it could hold anyone's keys. A file that is missing is in order.
+func CheckSnapshot(path string) error {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("snapshot %s: its directory does not exist: make it, or choose another", path)
+	}
+	if _, err := readOwnFile(path, 0); errors.Is(err, errUnsafeSnapshot) {
+		return fmt.Errorf("snapshot %s: %w", path, err)
+	}
+	return nil
+}
+
 // loadSnapshot puts the keys of the snapshot in place. One that is missing,
 // broken, too old, or of another source is only logged: the issuer has better
-// keys. One that somebody else may have written is an error, since it could hold
-// anyone's keys, and so is a directory that no snapshot can be written to.
+// keys.
 func (r *Remote) loadSnapshot() error {
 	path := r.config.Snapshot
 	if path == "" {
 		return nil
 	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return fmt.Errorf("snapshot %s: its directory does not exist: make it, or choose another", path)
+	if err := CheckSnapshot(path); err != nil {
+		return err
 	}
 	removeLeftovers(path)
 	// The keys were within the limit when fetched; the other members come on top.

@@ -20,6 +20,10 @@ const (
 	DefaultCacheBytes    = 128 << 20
 )
 
+// MaxSkew is the most that an Issuer's Skew may be: clocks that are further off
+// are to be set right.
+const MaxSkew = 10 * time.Minute
+
 // Config says whose tokens a Verifier accepts.
 type Config struct {
 	// Issuers are the issuers that are trusted. At least one; no two with the
@@ -68,7 +72,7 @@ type Issuer struct {
 	// what templates are made for.
 	Kinds []auth.Kind
 	// Skew is how far the issuer's clock may be off. 0 means DefaultSkew,
-	// negative means none.
+	// negative means none. At most MaxSkew.
 	Skew time.Duration
 	// MaxLifetime is the longest accepted time from iat to exp. 0 means
 	// DefaultMaxLifetime.
@@ -122,6 +126,8 @@ func (i *Issuer) normalize() error {
 		i.Skew = DefaultSkew
 	case i.Skew < 0:
 		i.Skew = 0
+	case i.Skew > MaxSkew:
+		fault("Skew is over %s: set the clocks right instead", MaxSkew)
 	}
 	switch {
 	case i.MaxLifetime == 0:

@@ -421,7 +421,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	_, err := token.New(token.Config{MaxTokenBytes: -1, Issuers: []token.Issuer{
 		{},
 		{URL: "https://a.example", Keys: keys},
-		{URL: "https://b.example", Keys: keys, AllowAnyAudience: true, Algorithms: []string{"HS256"}, MaxLifetime: -1, Kinds: []auth.Kind{0}},
+		{URL: "https://b.example", Keys: keys, AllowAnyAudience: true, Algorithms: []string{"HS256"}, MaxLifetime: -1, Skew: time.Hour, Kinds: []auth.Kind{0}},
 		{URL: "https://b.example", Keys: keys, Audiences: []string{""}},
 	}})
 	if err == nil {
@@ -430,7 +430,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	for _, want := range []string{
 		`issuer "": URL must be`, `issuer "": Keys are required`,
 		`issuer "https://a.example": give Audiences or AuthorizedParties`,
-		`algorithm "HS256" is not supported`, `MaxLifetime is negative`, `the zero Kind`,
+		`algorithm "HS256" is not supported`, `MaxLifetime is negative`, `Skew is over 10m0s`, `the zero Kind`,
 		`issuer "https://b.example": given twice`, `an empty audience`, `MaxTokenBytes is negative`,
 	} {
 		if !strings.Contains(err.Error(), want) {
