@@ -111,7 +111,7 @@ func (c *conditionCompiler) compile(text string, method protoreflect.MethodDescr
 	if estimate.Min > conditionCost {
 		return nil, problem("it is too much work, whatever the request: at least %d steps, and the limit is %d", estimate.Min, conditionCost)
 	}
-	compiled.program, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost))
+	compiled.program, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(callCosts{}), cel.CostLimit(conditionCost))
 	if err != nil {
 		return nil, problem("%w", err)
 	}

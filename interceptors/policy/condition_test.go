@@ -86,14 +86,26 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// Each step of work is charged by what it reads, so that a large request cannot
+// hide seconds of work in a few calls.
 func TestTooMuchWorkIsAConditionThatIsNotMet(t *testing.T) {
 	t.Parallel()
-	file := newSchema(t, nil, rules{"M": condition("request.tags.all(t, request.tags.all(u, t == u))")})
-	note := newNote(file, "", "", slices.Repeat([]string{"tag"}, 1000)...)
-	err := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule).CheckMessage(&auth.Identity{}, note)
-	assertReason(t, err, auth.ConditionNotMet)
-	if cause := auth.AsError(err).Cause; !strings.Contains(cause.Error(), "cost limit") {
-		t.Errorf("the cause is %v", cause)
+	large := strings.Repeat("x", 100_000)
+	for name, text := range map[string]string{
+		"a loop in a loop":           "request.tags.all(t, request.tags.all(u, t == u))",
+		"the size of a string":       "request.tags.all(t, request.owner.size() > 1)",
+		"the equality of strings":    "request.tags.all(t, request.owner == request.owner)",
+		"the equality of messages":   "request.tags.all(t, request == request)",
+		"a method of the identity":   "request.tags.all(t, !identity.hasFeature(request.owner))",
+		"many methods of identities": "request.tags.all(t, !identity.hasRole(t))",
+	} {
+		file := newSchema(t, nil, rules{"M": condition(text)})
+		note := newNote(file, "", large, slices.Repeat([]string{"tag"}, 1000)...)
+		err := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule).CheckMessage(&auth.Identity{}, note)
+		assertReason(t, err, auth.ConditionNotMet)
+		if cause := auth.AsError(err).Cause; !strings.Contains(cause.Error(), "cost limit") {
+			t.Errorf("%s: the cause is %v", name, cause)
+		}
 	}
 }
 

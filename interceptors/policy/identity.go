@@ -75,7 +75,7 @@ func organization(id *auth.Identity) *auth.Organization {
 
 // method declares a method of identity that takes a string and returns a bool.
 func method(name string, call func(*auth.Identity, string) bool) cel.EnvOption {
-	return cel.Function(name, cel.MemberOverload("identity_"+name,
+	return cel.Function(name, cel.MemberOverload(identityOverload+name,
 		[]*cel.Type{cel.ObjectType(identityType), cel.StringType}, cel.BoolType,
 		cel.BinaryBinding(func(receiver, argument ref.Val) ref.Val {
 			id, isIdentity := receiver.Value().(*auth.Identity)
