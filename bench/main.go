@@ -102,7 +102,9 @@ type effort struct {
 	calls    int           // in one turn
 	tokens   int           // distinct ones
 	messages int           // on one stream
-	entries  int           // in the cache whose memory is measured
+	entries  int           // in the cache, and in the list of what is revoked
+	leases   int           // in this process
+	watchers int           // streams that are open at once
 }
 
 func parseSettings(arguments []string, usage io.Writer) (settings, error) {
@@ -124,9 +126,10 @@ func parseSettings(arguments []string, usage io.Writer) (settings, error) {
 	}
 	s := settings{quick: *quick, run: chosen, out: *out, effort: effort{
 		rounds: 51, turn: 30 * time.Millisecond, laps: 6, calls: 250, tokens: 10_000, messages: 2000, entries: 1_000_000,
+		leases: 100_000, watchers: 10_000,
 	}}
 	if s.quick {
-		s.effort = effort{rounds: 3, turn: 2 * time.Millisecond, laps: 1, calls: 100, tokens: 100, messages: 200, entries: 10_000}
+		s.effort = effort{rounds: 3, turn: 2 * time.Millisecond, laps: 1, calls: 100, tokens: 100, messages: 200, entries: 10_000, leases: 1000, watchers: 500}
 	}
 	if *rounds > 0 {
 		s.effort.rounds = *rounds

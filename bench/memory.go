@@ -52,7 +52,7 @@ func fill(ctx context.Context, iss *issuer.Issuer, entries int) (held, bytes flo
 		return 0, 0, err
 	}
 	keys := &lockable{Set: remote}
-	before := heap()
+	before := measure.Holding().Heap
 	verifier, err := verifiers.NewOurs(trust, keys, token.Config{CacheEntries: entries, CacheBytes: math.MaxInt64})
 	if err != nil {
 		return 0, 0, err
@@ -60,7 +60,7 @@ func fill(ctx context.Context, iss *issuer.Issuer, entries int) (held, bytes flo
 	if err := verifyAll(ctx, verifier, iss, entries); err != nil {
 		return 0, 0, err
 	}
-	bytes = heap() - before
+	bytes = measure.Holding().Heap - before
 	keys.locked.Store(true)
 	const sample = 10_000
 	found := 0
@@ -105,13 +105,4 @@ func (l *lockable) Lookup(ctx context.Context, kid, algorithm string) (*jwks.Key
 		return nil, jwks.ErrUnavailable
 	}
 	return l.Set.Lookup(ctx, kid, algorithm)
-}
-
-// heap returns the bytes in use, after all garbage is gone.
-func heap() float64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return float64(stats.HeapAlloc)
 }

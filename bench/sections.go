@@ -22,6 +22,9 @@ func sections() []section {
 		{"streams", streams},
 		{"policy", decisions},
 		{"memory", memory},
+		{"revoked", revoked},
+		{"leases", leases},
+		{"watchers", watchers},
 	}
 }
 

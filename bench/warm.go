@@ -63,7 +63,7 @@ func cores(ctx context.Context, effort effort) ([]measure.Table, error) {
 		Name:  "cores",
 		Title: "Verifying again on two cores",
 		Note: "How many verifications of 64 tokens that are in the cache are done in a millisecond on the clock: " +
-			"the only figure here that is not of CPU time, and the one that a busy machine spoils first.",
+			"time that a busy machine spoils sooner than it does CPU time.",
 		Unit: "per ms",
 		Contenders: []measure.Contender{
 			{Name: baseline, Measure: measure.Throughput(1, effort.turn, operation)},

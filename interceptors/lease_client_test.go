@@ -28,9 +28,10 @@ type leaseTransport struct {
 type leaseClient struct {
 	// run opens the stream and returns the error that it ends with. The client
 	// says hello and then no more, without closing its side.
-	run      func(ctx context.Context) error
-	reasonOf func(error) (auth.Reason, bool)
-	codeOf   func(error) auth.Code
+	run       func(ctx context.Context) error
+	reasonOf  func(error) (auth.Reason, bool)
+	codeOf    func(error) auth.Code
+	outlookOf func(error) auth.Outlook
 }
 
 func untilTheEnd(receive func() error) error {
@@ -87,8 +88,9 @@ func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, op
 			}
 			return untilTheEnd(func() error { return conn.Receive(new(text)) })
 		},
-		reasonOf: connectauth.ReasonOf,
-		codeOf:   func(err error) auth.Code { return auth.Code(connect.CodeOf(err)) },
+		reasonOf:  connectauth.ReasonOf,
+		codeOf:    func(err error) auth.Code { return auth.Code(connect.CodeOf(err)) },
+		outlookOf: connectauth.OutlookOf,
 	}
 }
 
@@ -145,7 +147,8 @@ func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
 			}
 			return untilTheEnd(func() error { return stream.RecvMsg(new(text)) })
 		},
-		reasonOf: grpcauth.ReasonOf,
-		codeOf:   func(err error) auth.Code { return auth.Code(status.Code(err)) },
+		reasonOf:  grpcauth.ReasonOf,
+		codeOf:    func(err error) auth.Code { return auth.Code(status.Code(err)) },
+		outlookOf: grpcauth.OutlookOf,
 	}
 }

@@ -115,7 +115,14 @@ func (h *leaseHouse) activities() map[string]func(context.Context, handlerStream
 	}
 }
 
+// serve waits for what the client says at first, so that nothing is on its way
+// when the stream ends.
 func (h *leaseHouse) serve(ctx context.Context, s handlerStream) error {
+	if s.receive != nil {
+		if err := s.receive(); err != nil {
+			return err
+		}
+	}
 	err := h.handle(ctx, s)
 	<-ctx.Done()
 	h.cause <- context.Cause(ctx)

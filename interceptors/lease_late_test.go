@@ -2,6 +2,7 @@ package interceptors_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -39,7 +40,9 @@ func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
 					t.Errorf("reason %v; want %v", reason, auth.TokenRevoked)
 				}
 				close(told)
-				<-h.cause
+				if cause := <-h.cause; !errors.Is(cause, &auth.Error{Reason: auth.TokenRevoked}) {
+					t.Errorf("the handler's context ended because of %v; want %v", cause, auth.TokenRevoked)
+				}
 				if err := h.guard.Drain(t.Context()); err != nil {
 					t.Errorf("the handler has not returned: %v", err)
 				}

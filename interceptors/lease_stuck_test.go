@@ -53,7 +53,9 @@ func TestAStreamEndsAlthoughItsClientDoesNotRead(t *testing.T) {
 					t.Errorf("the handler has not returned: %v", err)
 				}
 				cancel()
-				<-done
+				if err := <-done; err == nil {
+					t.Error("the client's stream ended without an error")
+				}
 			})
 		}
 	}

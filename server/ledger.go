@@ -122,7 +122,8 @@ func (l *ledger) saveSightings(ctx context.Context) {
 	if len(seen) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	// They are everybody's, so a caller who goes away does not take them along.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	before, err := l.store.SaveSessions(ctx, seen)
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *Server) recoverGRPC(ctx context.Context, p any) error {
 
 func (s *Server) logPanic(ctx context.Context, p any) {
 	stack := debug.Stack()
-	if stream, ok := p.(*auth.HandlerPanic); ok { // whose handler has a goroutine of its own
+	if stream, ok := p.(*auth.PanicError); ok { // whose handler has a goroutine of its own
 		p, stack = stream.Value, stream.Stack
 	}
 	s.log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "stack", string(stack))

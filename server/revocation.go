@@ -89,7 +89,7 @@ func (s *revocationService) order(asked *revocationv1.NewRevocation, by *auth.Id
 	}
 	now := s.ledger.now()
 	switch before := target.GetIssuedBefore(); {
-	case before != nil && (before.CheckValid() != nil || before.AsTime().IsZero() || before.AsTime().After(now.Add(maxAhead))):
+	case before != nil && (before.CheckValid() != nil || before.AsTime().UnixMicro() <= 0 || before.AsTime().After(now.Add(maxAhead))):
 		return order{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
 	case before != nil:
 		o.Before = before.AsTime()

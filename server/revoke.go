@@ -90,15 +90,16 @@ func (l *ledger) readRevocations(ctx context.Context) error {
 		if len(page) == 0 {
 			return nil
 		}
-		revocations := make([]revocation.Revocation, len(page))
-		for i, row := range page {
-			kind, err := revocation.ParseKind(row.Kind)
+		revocations := make([]revocation.Revocation, 0, len(page))
+		for _, row := range page {
+			r, err := l.readRevocation(row)
 			if err != nil {
-				return fmt.Errorf("revocation %d: %w", row.Sequence, err)
+				// One row that nobody can act on must not hide those behind it,
+				// nor keep the server from starting.
+				l.log.ErrorContext(ctx, "a revocation in the store means nothing and is passed over", "sequence", row.Sequence, "error", err)
+				continue
 			}
-			revocations[i] = revocation.Revocation{
-				Kind: kind, Issuer: row.Issuer, ID: row.Value, Before: row.IssuedBefore, Expires: row.ExpiresAt,
-			}
+			revocations = append(revocations, r)
 		}
 		if err := l.list.Add(revocations...); err != nil {
 			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
@@ -106,6 +107,16 @@ func (l *ledger) readRevocations(ctx context.Context) error {
 		l.read = page[len(page)-1].Sequence
 		l.tellRevoked(ctx, revocations)
 	}
+}
+
+func (l *ledger) readRevocation(row store.Revocation) (revocation.Revocation, error) {
+	kind, err := revocation.ParseKind(row.Kind)
+	if err != nil {
+		return revocation.Revocation{}, err
+	}
+	return l.list.Prepare(revocation.Revocation{
+		Kind: kind, Issuer: row.Issuer, ID: row.Value, Before: row.IssuedBefore, Expires: row.ExpiresAt,
+	})
 }
 
 // tellRevoked tells those who watch of the sessions that revocations end, once

@@ -42,7 +42,7 @@ func New(algorithm string) *Issuer {
 // an algorithm that signs deterministically, the same n has the same token.
 // Tokens live for half a day, longer than any run.
 func (i *Issuer) Token(n int) string {
-	return i.issuer.Session(fmt.Sprintf("user_2%026d", n),
+	return i.issuer.Session(Subject(n),
 		authtest.SignedBy(i.key),
 		authtest.IssuedAt(i.born),
 		authtest.ExpiresIn(12*time.Hour),
@@ -53,6 +53,9 @@ func (i *Issuer) Token(n int) string {
 		authtest.InOrganization("org_2aBcDeFgHiJkLmNoPqRsTuVwXyZ", "acme", "admin", "invoices:read"),
 	)
 }
+
+// Subject returns the user of the n-th token.
+func Subject(n int) string { return fmt.Sprintf("user_2%026d", n) }
 
 // Trust is all that a verifier is given of an issuer.
 type Trust struct {

@@ -7,6 +7,10 @@ import (
 	"sync/atomic"
 
 	"connectrpc.com/connect"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
 
 // A Caller calls a server. It is safe for concurrent use.
@@ -17,8 +21,22 @@ type Caller interface {
 	Receive(ctx context.Context, token string, messages int) error
 	// Send opens a stream and sends so many messages.
 	Send(ctx context.Context, token string, messages int) error
+	// Watch opens a stream and receives its first message. What it returns waits
+	// for the end of the stream, and must be called.
+	Watch(ctx context.Context, token string) (ended func() error, err error)
 	// Close lets go of the connection.
 	Close() error
+}
+
+// IsRevoked reports whether a call was refused, or a stream ended, with
+// TOKEN_REVOKED. It knows the errors of every Caller.
+func IsRevoked(err error) bool {
+	for _, reasonOf := range []func(error) (auth.Reason, bool){connectauth.ReasonOf, grpcauth.ReasonOf} {
+		if reason, ok := reasonOf(err); ok && reason == auth.TokenRevoked {
+			return true
+		}
+	}
+	return false
 }
 
 // A Protocol is what a Caller speaks.

@@ -92,5 +92,9 @@ func echoHandler(options ...connect.HandlerOption) http.Handler {
 			}
 			return wrapperspb.Int64(count), stream.Err()
 		}, options...))
+	mux.Handle(watchProcedure, connect.NewServerStreamHandlerSimple(watchProcedure,
+		func(ctx context.Context, _ *wrapperspb.Int64Value, stream *connect.ServerStream[wrapperspb.StringValue]) error {
+			return watch(ctx, stream.Send)
+		}, options...))
 	return mux
 }

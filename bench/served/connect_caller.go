@@ -2,6 +2,7 @@ package served
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,6 +15,7 @@ type connectCaller struct {
 	unary   *connect.Client[wrapperspb.StringValue, wrapperspb.StringValue]
 	receive *connect.Client[wrapperspb.Int64Value, wrapperspb.StringValue]
 	send    *connect.Client[wrapperspb.StringValue, wrapperspb.Int64Value]
+	watch   *connect.Client[wrapperspb.Int64Value, wrapperspb.StringValue]
 }
 
 func newConnectCaller(address string, options ...connect.ClientOption) *connectCaller {
@@ -24,6 +26,7 @@ func newConnectCaller(address string, options ...connect.ClientOption) *connectC
 		unary:   connect.NewClient[wrapperspb.StringValue, wrapperspb.StringValue](client, base+unaryProcedure, options...),
 		receive: connect.NewClient[wrapperspb.Int64Value, wrapperspb.StringValue](client, base+receiveProcedure, options...),
 		send:    connect.NewClient[wrapperspb.StringValue, wrapperspb.Int64Value](client, base+sendProcedure, options...),
+		watch:   connect.NewClient[wrapperspb.Int64Value, wrapperspb.StringValue](client, base+watchProcedure, options...),
 	}
 }
 
@@ -66,6 +69,25 @@ func (c *connectCaller) Send(ctx context.Context, token string, messages int) er
 		return err
 	}
 	return all(int(response.Msg.GetValue()), messages)
+}
+
+func (c *connectCaller) Watch(ctx context.Context, token string) (func() error, error) {
+	request := connect.NewRequest(new(wrapperspb.Int64Value))
+	authorize(request.Header(), token)
+	stream, err := c.watch.CallServerStream(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if !stream.Receive() {
+		return nil, errors.Join(errors.New("the stream ended before its first message"), stream.Err(), stream.Close())
+	}
+	return func() error {
+		defer func() { _ = stream.Close() }()
+		for stream.Receive() {
+			continue // there is nothing more to come
+		}
+		return stream.Err()
+	}, nil
 }
 
 func (c *connectCaller) Close() error {

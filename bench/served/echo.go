@@ -21,6 +21,7 @@ const (
 	unaryProcedure   = "/" + serviceName + "/Unary"   // text for text
 	receiveProcedure = "/" + serviceName + "/Receive" // a number for that many texts
 	sendProcedure    = "/" + serviceName + "/Send"    // texts for their number
+	watchProcedure   = "/" + serviceName + "/Watch"   // a text, and nothing more until the stream is ended
 )
 
 // text is what is sent, about as long as the smaller messages of real services.
@@ -39,6 +40,15 @@ func receive(request *wrapperspb.Int64Value, send func(*wrapperspb.StringValue) 
 		}
 	}
 	return nil
+}
+
+// watch says that it is there, and waits.
+func watch(ctx context.Context, send func(*wrapperspb.StringValue) error) error {
+	if err := send(wrapperspb.String(text)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 // ours makes ostiary's guard. Its rule asks for more than any peer checks.
@@ -63,9 +73,10 @@ func (c Config) ours(ctx context.Context) (*auth.Guard, error) {
 		policy.Override(unaryProcedure, rule),
 		policy.Override(receiveProcedure, rule),
 		policy.Override(sendProcedure, rule),
+		policy.Override(watchProcedure, rule),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return &auth.Guard{Authenticator: verifier, Policy: rules}, nil
+	return &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: c.revoked}, nil
 }

@@ -86,6 +86,7 @@ var echoService = grpc.ServiceDesc{
 	Streams: []grpc.StreamDesc{
 		{StreamName: "Receive", ServerStreams: true, Handler: receiveGRPC},
 		{StreamName: "Send", ClientStreams: true, Handler: sendGRPC},
+		{StreamName: "Watch", ServerStreams: true, Handler: watchGRPC},
 	},
 }
 
@@ -120,4 +121,11 @@ func sendGRPC(_ any, stream grpc.ServerStream) error {
 			return err
 		}
 	}
+}
+
+func watchGRPC(_ any, stream grpc.ServerStream) error {
+	if err := stream.RecvMsg(new(wrapperspb.Int64Value)); err != nil {
+		return err
+	}
+	return watch(stream.Context(), func(message *wrapperspb.StringValue) error { return stream.SendMsg(message) })
 }

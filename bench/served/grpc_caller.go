@@ -66,6 +66,24 @@ func (c *grpcCaller) Send(ctx context.Context, token string, messages int) error
 	return all(int(count.GetValue()), messages)
 }
 
+func (c *grpcCaller) Watch(ctx context.Context, token string) (func() error, error) {
+	stream, err := c.connection.NewStream(withToken(ctx, token), &grpc.StreamDesc{ServerStreams: true}, watchProcedure)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.SendMsg(new(wrapperspb.Int64Value)); err != nil {
+		return nil, err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	message := new(wrapperspb.StringValue)
+	if err := stream.RecvMsg(message); err != nil {
+		return nil, err
+	}
+	return func() error { return stream.RecvMsg(message) }, nil
+}
+
 func (c *grpcCaller) Close() error { return c.connection.Close() }
 
 func withToken(ctx context.Context, token string) context.Context {

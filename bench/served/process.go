@@ -59,6 +59,19 @@ func (p *Process) Usage() (measure.Usage, error) {
 	return usage, err
 }
 
+// Holding returns what the process holds, after all garbage is gone.
+func (p *Process) Holding() (measure.Held, error) {
+	var held measure.Held
+	err := p.ask(question{Holding: true}, &held)
+	return held, err
+}
+
+// Revoke revokes every token of the subjects, all at once. A server with another
+// guard than Ours takes no notice.
+func (p *Process) Revoke(subjects []string) error {
+	return p.ask(question{Revoke: subjects}, &struct{}{})
+}
+
 func (p *Process) ask(question, answer any) error {
 	if err := json.NewEncoder(p.questions).Encode(question); err != nil {
 		return err

@@ -7,7 +7,7 @@
 //	usage, err := process.Usage()
 //
 // The two talk JSON over the child's standard input and output: the Config, the
-// address it is served at, and then a Usage for each question. When its input
+// address it is served at, and then an answer to each question. When its input
 // ends, so does the child, so none outlives its parent.
 package served
 
@@ -18,6 +18,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/revocation"
 
 	"github.com/ostiary/ostiary/bench/issuer"
 	"github.com/ostiary/ostiary/bench/measure"
@@ -28,6 +31,8 @@ type Config struct {
 	Transport Transport
 	Guard     Guard
 	Trust     issuer.Trust
+
+	revoked *revocation.List // the child's
 }
 
 // A Transport is what the server is made with.
@@ -58,10 +63,14 @@ const argument = "serve"
 // arguments.
 func IsChild(arguments []string) bool { return len(arguments) == 1 && arguments[0] == argument }
 
-// question asks for the usage; hello says where the server is.
+// question asks for the usage, unless it asks for something else; hello says
+// where the server is.
 type (
-	question struct{}
-	hello    struct{ Address string }
+	question struct {
+		Holding bool
+		Revoke  []string // subjects
+	}
+	hello struct{ Address string }
 )
 
 // Serve is the child: it serves what it reads from in, until that ends.
@@ -75,6 +84,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := questions.Decode(&config); err != nil {
 		return fmt.Errorf("read what to serve: %w", err)
 	}
+	config.revoked = revocation.New(revocation.Config{})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -89,15 +99,39 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	for {
-		if err := questions.Decode(&question{}); errors.Is(err, io.EOF) {
+		var asked question
+		if err := questions.Decode(&asked); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		if err := answers.Encode(measure.Now()); err != nil {
+		answer, err := config.answer(asked)
+		if err != nil {
+			return err
+		}
+		if err := answers.Encode(answer); err != nil {
 			return err
 		}
 	}
+}
+
+func (c Config) answer(asked question) (any, error) {
+	switch {
+	case asked.Holding:
+		return measure.Holding(), nil
+	case len(asked.Revoke) > 0:
+		return struct{}{}, c.revoke(asked.Revoke)
+	default:
+		return measure.Now(), nil
+	}
+}
+
+func (c Config) revoke(subjects []string) error {
+	revocations := make([]revocation.Revocation, len(subjects))
+	for i, subject := range subjects {
+		revocations[i] = revocation.Revocation{Kind: revocation.Subject, Issuer: issuer.URL, ID: subject, Before: time.Now()}
+	}
+	return c.revoked.Add(revocations...)
 }
 
 // serve begins to serve, and returns what ends it.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
+
 	"github.com/ostiary/ostiary/bench/issuer"
 	"github.com/ostiary/ostiary/bench/served"
 )
@@ -59,6 +61,33 @@ func TestEveryGuardGuards(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAWatchedStreamEndsWhenItsUserIsRevoked(t *testing.T) {
+	t.Parallel()
+	iss := issuer.New("EdDSA")
+	for _, way := range ways {
+		t.Run(fmt.Sprintf("%s over %s", way.transport, way.protocol), func(t *testing.T) {
+			t.Parallel()
+			process, caller := start(t, served.Config{Transport: way.transport, Guard: served.Ours, Trust: iss.Trust()}, way.protocol)
+			ended, err := caller.Watch(t.Context(), iss.Token(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if held, err := process.Holding(); err != nil || held.Heap <= 0 || held.Stacks <= 0 || held.Goroutines <= 0 {
+				t.Errorf("the server holds %+v, %v", held, err)
+			}
+			if err := process.Revoke([]string{issuer.Subject(1)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := ended(); !served.IsRevoked(err) {
+				t.Errorf("the stream ended with %v, want %v", err, auth.TokenRevoked)
+			}
+			if _, err := caller.Watch(t.Context(), iss.Token(1)); !served.IsRevoked(err) {
+				t.Errorf("another was opened with %v, want %v", err, auth.TokenRevoked)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type Lease struct {
 	begun   atomic.Bool
 	current atomic.Pointer[Identity] // nil where the caller is anonymous
 	door    turnstile                // whoever sends is inside
+	telling sync.WaitGroup           // the Observer of the end; Serve waits for it
 
 	mu      sync.Mutex // what follows
 	cancel  context.CancelCauseFunc
@@ -107,6 +109,11 @@ func (l *Lease) renew(id *Identity) {
 		return
 	}
 	refusal := checkRule(l.rule, id)
+	if refusal == nil && l.messages != nil && !sameCaller(id, l.current.Load()) {
+		// What was decided on the messages was decided on another caller, and the
+		// messages are gone.
+		refusal = Errorf(ConditionNotMet, "the caller changed on a stream whose rule depends on its messages")
+	}
 	if refusal == nil {
 		if until := id.acceptedUntil(); until.After(l.expires) {
 			l.expires = until
@@ -120,7 +127,25 @@ func (l *Lease) renew(id *Identity) {
 	l.mu.Unlock()
 	if refusal != nil {
 		l.end(refusal)
+		return
 	}
+	// Whoever revoked the new token in the meantime has looked at the old one.
+	l.checkRevoked()
+}
+
+// sameCaller reports whether two identities of a session differ in nothing but
+// what every token has of its own: its id, its times, its text.
+func sameCaller(a, b *Identity) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	plain := func(id *Identity) Identity {
+		c := *id
+		c.TokenID, c.RawClaims, c.FactorAges = "", "", nil
+		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.AcceptedUntil = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+		return c
+	}
+	return reflect.DeepEqual(plain(a), plain(b))
 }
 
 func (l *Lease) checkRevoked() {
@@ -134,6 +159,7 @@ func (l *Lease) end(refusal *Error) {
 	if !l.finish(refusal) {
 		return
 	}
+	defer l.telling.Done()
 	l.door.close()
 	l.guard.observe(l.ctx, l.call, l.current.Load(), refusal, l.guard.now())
 	l.cancel(refusal)
@@ -154,6 +180,9 @@ func (l *Lease) finish(refusal *Error) bool {
 		return false
 	}
 	l.done, l.refusal = true, refusal
+	if refusal != nil {
+		l.telling.Add(1)
+	}
 	l.timer.Stop()
 	if l.joined {
 		l.guard.leases.leave(l)

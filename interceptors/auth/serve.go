@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -36,40 +37,32 @@ func (g *Guard) Lease(ctx context.Context) (*Lease, error) {
 // has returned, and Err before it receives.
 //
 // A client that has stopped reading can keep a message from being sent. Should
-// that last longer than a moment, Serve calls abort, which gets the sending over
-// with, and waits for it; abort may also panic. With a nil abort, Serve returns
-// although something is still being sent.
+// that last longer than a second, Serve calls abort, which gets the sending over
+// with, and waits for it. With a nil abort, Serve returns although something is
+// still being sent.
 //
-// A panic of the handler is Serve's as well: as a *HandlerPanic, or as
+// A panic of the handler is Serve's as well: as a *PanicError, or as
 // http.ErrAbortHandler where it is that.
 func (l *Lease) Serve(ctx context.Context, handle func(context.Context) error, abort func()) error {
 	if l.begun.Swap(true) {
 		return handle(ctx) // somebody further out serves it already
 	}
 	ctx = l.begin(ctx)
-	defer l.release()
-
-	done := make(chan outcome, 1)
+	h := &handler{lease: l}
+	h.running.Add(1)
 	l.guard.handlers.begin()
-	go func() {
-		defer l.guard.handlers.end()
-		l.run(ctx, handle, done)
-	}()
+	go h.run(ctx, handle)
 
-	var out outcome
-	select {
-	case out = <-done:
-	case <-ctx.Done():
-		if l.Err() == nil {
-			out = <-done // the client is gone, or its time is up: the handler's affair
-		}
+	<-ctx.Done() // the handler has returned, the lease has ended, or the client is gone
+	if l.Err() == nil {
+		h.running.Wait() // a client that is gone is the handler's affair
 	}
+	l.telling.Wait()
 	if refusal := l.Err(); refusal != nil {
-		<-ctx.Done() // by when the Observer was told
 		l.settle(abort)
 		return refusal
 	}
-	return out.deliver()
+	return h.deliver()
 }
 
 // settle waits for the message that is on its way.
@@ -81,58 +74,67 @@ func (l *Lease) settle(abort func()) {
 	l.door.wait()
 }
 
-// outcome is how a handler has ended. The zero value is one that has called
-// runtime.Goexit.
-type outcome struct {
-	returned bool
+// A handler is one that runs, and how it has ended.
+type handler struct {
+	lease   *Lease
+	running sync.WaitGroup
+
+	returned bool // or has called runtime.Goexit
 	err      error
 	panicked any
 }
 
-// run hands over the outcome. What a handler does after its lease has ended
-// interests nobody, except that a panic must not be lost.
-func (l *Lease) run(ctx context.Context, handle func(context.Context) error, done chan<- outcome) {
-	var out outcome
+func (h *handler) run(ctx context.Context, handle func(context.Context) error) {
+	defer h.lease.guard.handlers.end()
+	defer h.lease.release()
+	defer h.running.Done()
 	defer func() {
 		if p := recover(); p != nil {
-			out.panicked = p
-			if p != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-				out.panicked = &HandlerPanic{Value: p, Stack: debug.Stack()}
-			}
+			h.recovered(ctx, p)
 		}
-		if handlerPanic, ok := out.panicked.(*HandlerPanic); ok && l.Err() != nil {
-			slog.ErrorContext(ctx, "panic in the handler of a stream that had ended",
-				"procedure", l.call.Procedure, "panic", fmt.Sprint(handlerPanic.Value), "stack", string(handlerPanic.Stack))
-		}
-		done <- out
 	}()
-	out.err = handle(ctx)
-	out.returned = true
+	h.err = handle(ctx)
+	h.returned = true
+}
+
+// recovered keeps the panic for Serve. What a handler does after its lease has
+// ended interests nobody there, but a panic must not be lost.
+func (h *handler) recovered(ctx context.Context, p any) {
+	h.panicked = p
+	if p == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+		return
+	}
+	stack := debug.Stack()
+	h.panicked = &PanicError{Value: p, Stack: stack}
+	if h.lease.Err() != nil {
+		slog.ErrorContext(ctx, "panic in the handler of a stream that had ended", //nolint:sloglint // nobody else is left to tell
+			"procedure", h.lease.call.Procedure, "panic", fmt.Sprint(p), "stack", string(stack))
+	}
 }
 
 // deliver ends the calling goroutine as the handler's has.
-func (o outcome) deliver() error {
+func (h *handler) deliver() error {
 	switch {
-	case o.panicked != nil:
-		panic(o.panicked)
-	case !o.returned:
+	case h.panicked != nil:
+		panic(h.panicked)
+	case !h.returned:
 		runtime.Goexit()
 	}
-	return o.err
+	return h.err
 }
 
-// A HandlerPanic is what Serve panics with when a handler did, since the stack
+// A PanicError is what Serve panics with when a handler did, since the stack
 // that a recovery sees is no longer the handler's.
-type HandlerPanic struct {
+type PanicError struct {
 	Value any    // what the handler panicked with
 	Stack []byte // where, as debug.Stack writes it
 }
 
 // Error returns the value and the stack.
-func (p *HandlerPanic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }
+func (p *PanicError) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }
 
 // Unwrap returns the value where that is an error.
-func (p *HandlerPanic) Unwrap() error {
+func (p *PanicError) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
 }

@@ -31,13 +31,16 @@ func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, lease := newWorld(t, streamRule{}).open()
-			var inside context.Context
-			got := lease.Serve(ctx, func(ctx context.Context) error { inside = ctx; return want }, nil)
+			cause := make(chan error, 1)
+			got := lease.Serve(ctx, func(ctx context.Context) error {
+				context.AfterFunc(ctx, func() { cause <- context.Cause(ctx) })
+				return want
+			}, nil)
 			if !errors.Is(got, want) || lease.Err() != nil {
 				t.Errorf("Serve = %v, lease %v; want %v, none", got, lease.Err(), want)
 			}
-			if !errors.Is(context.Cause(inside), context.Canceled) {
-				t.Errorf("the handler's context ended because of %v; want %v", context.Cause(inside), context.Canceled)
+			if err := <-cause; !errors.Is(err, context.Canceled) {
+				t.Errorf("the handler's context ended because of %v; want %v", err, context.Canceled)
 			}
 		})
 	}
@@ -52,7 +55,7 @@ func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
 		gone := errors.New("gone")
 		leave(gone)
 		err := lease.Serve(ctx, func(ctx context.Context) error {
-			time.Sleep(time.Second) // before it looks
+			pass(time.Second) // before it looks
 			return context.Cause(ctx)
 		}, nil)
 		if !errors.Is(err, gone) || len(w.refusals()) != 0 {
@@ -73,14 +76,14 @@ func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	}
 	t.Run("with its value and the handler's stack", func(t *testing.T) {
 		t.Parallel()
-		p, ok := serve(t, failure).(*auth.HandlerPanic)
+		p, ok := serve(t, failure).(*auth.PanicError)
 		if !ok || p.Value != any(failure) || !errors.Is(p, failure) || !strings.Contains(p.Error(), "TestAPanicOfTheHandlerIsServes") {
 			t.Errorf("panic %v; want one of %v with its stack", p, failure)
 		}
 	})
 	t.Run("whatever the value", func(t *testing.T) {
 		t.Parallel()
-		p, ok := serve(t, "boom").(*auth.HandlerPanic)
+		p, ok := serve(t, "boom").(*auth.PanicError)
 		if !ok || p.Value != "boom" || p.Unwrap() != nil {
 			t.Errorf("panic %v; want one of boom", p)
 		}
@@ -282,9 +285,11 @@ func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
 				return nil
 			}, nil)
 		}()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.ping(token(0))
-		<-done
+		if err := <-done; err == nil {
+			t.Error("the stream ended without an error")
+		}
 	})
 }
 

@@ -38,12 +38,10 @@ func (t *turnstile) close() { t.state.Or(closed) }
 // drained waits until nobody is inside of what was closed, and reports whether
 // that came in time.
 func (t *turnstile) drained(within time.Duration) bool {
-	empty := t.emptied()
-	select {
-	case <-empty:
+	if t.state.Load() == closed {
 		return true
-	default:
 	}
+	empty := t.emptied()
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {

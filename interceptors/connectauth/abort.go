@@ -3,6 +3,7 @@ package connectauth
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,12 +15,22 @@ import (
 // connect-go gives an interceptor no hold on the connection. Without Abortable
 // the handler of such a stream is told when its lease ends, and nothing more is
 // sent, but the stream stays open until its client reads or sends on, or is gone.
+//
+// Over HTTP/1.1 a client that goes on sending for long may find the connection
+// reset before it has read why; that is how HTTP/1.1 ends what it has not read.
 func Abortable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := &transport{controller: http.NewResponseController(w), http1: r.ProtoMajor == 1}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), transportKey{}, t)))
+		if t.aborted.Load() {
+			t.linger(r.Context())
+		}
 	})
 }
+
+// lingering is how long a client that is just sending has to read the answer
+// before the connection is closed.
+const lingering = 300 * time.Millisecond
 
 type transportKey struct{}
 
@@ -27,6 +38,20 @@ type transportKey struct{}
 type transport struct {
 	controller *http.ResponseController
 	http1      bool
+	aborted    atomic.Bool // Receive was made to return
+}
+
+// linger sends the answer and leaves the client time to read it: net/http closes
+// a connection at once whose body it cannot read on, and what arrives then makes
+// the client lose the answer.
+func (t *transport) linger(ctx context.Context) {
+	_ = t.controller.Flush()
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func transportOf(ctx context.Context) *transport {
@@ -47,6 +72,7 @@ func (t *transport) abortSend() {
 // meanwhile keep the answer back.
 func (t *transport) abortReceive() {
 	if t != nil && t.http1 {
+		t.aborted.Store(true)
 		_ = t.controller.SetReadDeadline(time.Now()) // where it cannot, Receive is waited for
 	}
 }

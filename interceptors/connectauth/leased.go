@@ -69,7 +69,7 @@ type metadata struct {
 	flushed bool
 }
 
-func (c *leasedConn) copyOf(m *metadata, real func() http.Header) http.Header {
+func (c *leasedConn) copyOf(m *metadata, connects func() http.Header) http.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.own != nil {
@@ -77,20 +77,20 @@ func (c *leasedConn) copyOf(m *metadata, real func() http.Header) http.Header {
 	}
 	m.own = make(http.Header)
 	if c.lease.Enter() == nil {
-		maps.Copy(m.own, real())
+		maps.Copy(m.own, connects())
 		c.lease.Leave()
 	}
 	return m.own
 }
 
-func (c *leasedConn) flush(m *metadata, real func() http.Header) {
+func (c *leasedConn) flush(m *metadata, connects func() http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.own == nil || m.flushed {
 		return
 	}
 	m.flushed = true
-	to := real()
+	to := connects()
 	clear(to)
 	maps.Copy(to, m.own)
 }

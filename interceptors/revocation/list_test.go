@@ -142,7 +142,8 @@ func TestAWatcherSeesWhatItIsToldOf(t *testing.T) {
 	t.Parallel()
 	list := fixed()
 	var seen error
-	defer list.Watch(func() { seen = list.Revoked(ada()) })()
+	stop := list.Watch(func() { seen = list.Revoked(ada()) })
+	defer stop()
 	add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"})
 	if reason, _ := auth.ReasonOf(seen); reason != auth.TokenRevoked {
 		t.Errorf("the watcher saw %v; want %v", seen, auth.TokenRevoked)

@@ -1,0 +1,141 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// serveAll opens a stream for each identity, and returns how many bytes of the
+// heap each takes. Without leases, each is a goroutine that waits.
+func serveAll(b *testing.B, guard *auth.Guard, ids []*auth.Identity, leased bool) (ended *sync.WaitGroup, bytes float64) {
+	b.Helper()
+	ended = new(sync.WaitGroup)
+	var opened sync.WaitGroup
+	handle := func(ctx context.Context) error {
+		opened.Done()
+		<-ctx.Done()
+		return nil
+	}
+	before := heap()
+	for _, id := range ids {
+		call := auth.Call{Procedure: watch}
+		if leased {
+			call.Stream = auth.ServerStream
+		}
+		parent, cancel := context.WithCancel(auth.NewContext(b.Context(), id))
+		b.Cleanup(cancel)
+		ctx, err := guard.Admit(parent, call)
+		if err != nil {
+			b.Fatal(err)
+		}
+		opened.Add(1)
+		if !leased {
+			ended.Go(func() { _ = handle(ctx) })
+			continue
+		}
+		lease, err := guard.Lease(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ended.Go(func() { _ = lease.Serve(ctx, handle, nil) })
+	}
+	opened.Wait()
+	return ended, float64(heap()-before) / float64(len(ids))
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func BenchmarkHundredThousandLeases(b *testing.B) {
+	const streams = 100_000
+	for b.Loop() {
+		revoked := new(revocations)
+		guard := &auth.Guard{
+			Authenticator: authenticatorFromContext{},
+			Policy:        streamRule{},
+			Revocations:   revoked,
+		}
+		ids := make([]*auth.Identity, streams)
+		for i := range ids {
+			id := token(0)
+			id.ExpiresAt, id.AcceptedUntil = time.Now().Add(time.Hour), time.Time{}
+			id.SessionID = fmt.Sprint("sess_", i)
+			ids[i] = id
+		}
+		_, bare := serveAll(b, guard, ids, false)
+		ended, leased := serveAll(b, guard, ids, true)
+		b.ReportMetric(leased-bare, "B/lease")
+
+		began := time.Now()
+		for _, id := range ids {
+			next := *id
+			next.IssuedAt = next.IssuedAt.Add(time.Second)
+			if _, err := guard.Admit(auth.NewContext(b.Context(), &next), auth.Call{Procedure: ping}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(time.Since(began).Nanoseconds())/streams, "ns/renewal")
+
+		began = time.Now()
+		revoked.mu.Lock()
+		revoked.revoked = make(map[string]bool, streams)
+		for _, id := range ids {
+			revoked.revoked[id.SessionID] = true
+		}
+		revoked.mu.Unlock()
+		revoked.changed()
+		ended.Wait()
+		b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms-to-end-all")
+	}
+}
+
+// authenticatorFromContext takes the caller to be whom the context names.
+type authenticatorFromContext struct{}
+
+func (authenticatorFromContext) Authenticate(ctx context.Context, _ auth.Call) (*auth.Identity, error) {
+	return auth.MustFromContext(ctx), nil
+}
+
+// BenchmarkLeasedMessage is what a lease adds to each message that is sent, and
+// to each that is received.
+func BenchmarkLeasedMessage(b *testing.B) {
+	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}}
+	ctx, err := guard.Admit(auth.NewContext(b.Context(), token(time.Hour)), auth.Call{Procedure: watch, Stream: auth.BidiStream})
+	if err != nil {
+		b.Fatal(err)
+	}
+	lease, err := guard.Lease(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("sent", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := lease.Enter(); err != nil {
+				b.Fatal(err)
+			}
+			lease.Leave()
+		}
+	})
+	b.Run("received", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := lease.Err(); err != nil {
+				b.Fatal(err)
+			}
+			if err := lease.CheckMessage("hello"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// greet is a handler that goes on for as long as its caller is signed in, and
+// sees what changes about them.
+func greet(ctx context.Context, send func(string) error) error {
+	for {
+		id, changed := auth.Watch(ctx)
+		if err := send("hello " + id.Subject + " of " + id.Organization.Slug); err != nil {
+			return err
+		}
+		select {
+		case <-changed: // another call of the session has brought a newer token
+		case <-ctx.Done(): // the lease has ended, or the client is gone
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func ExampleWatch() {
+	id := &auth.Identity{Subject: "ada", Organization: auth.Organization{Slug: "acme"}}
+	ctx, cancel := context.WithCancelCause(auth.NewContext(context.Background(), id))
+	err := greet(ctx, func(text string) error {
+		fmt.Println(text)
+		cancel(auth.NewError(auth.TokenRevoked, nil)) // as a lease does
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// hello ada of acme
+	// TOKEN_REVOKED: the session was ended; sign in again
+}

@@ -1,0 +1,145 @@
+package auth
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Retry keeps a client's streams going. Outlook is required; with the rest left
+// out it is ready for use. It holds no state, and is safe for concurrent use.
+type Retry struct {
+	// Outlook reads the errors of the transport: connectauth.OutlookOf or
+	// grpcauth.OutlookOf.
+	Outlook func(error) Outlook
+	// MinDelay is how long to wait after a first failure. Each further one
+	// doubles it. 0 is 250 ms.
+	MinDelay time.Duration
+	// MaxDelay is the longest to wait. 0 is 30 s.
+	MaxDelay time.Duration
+}
+
+// Stream opens a stream, and opens it again when it has ended and another try
+// can help: at once with a fresh token where the token had expired, else after
+// a while that grows with each failure. What open returns is how the stream
+// ended:
+//
+//	err := auth.Retry{Outlook: connectauth.OutlookOf}.Stream(ctx, func(ctx context.Context) error {
+//		stream, err := client.WatchInvoices(ctx, request)
+//		if err != nil {
+//			return err
+//		}
+//		defer stream.Close()
+//		for stream.Receive() {
+//			show(stream.Msg())
+//		}
+//		return stream.Err()
+//	})
+//
+// It returns nil when the stream ended without an error, the error that no
+// further try can change, or the cause when ctx ended. See [FreshTokenWanted]
+// for what a TokenSource has to do with it.
+func (r Retry) Stream(ctx context.Context, open func(context.Context) error) error {
+	wait := r.backoff()
+	fresh := false
+	for {
+		attempt := ctx
+		if fresh {
+			attempt = WantFreshToken(ctx)
+		}
+		began := time.Now()
+		err := open(attempt)
+		switch lived := time.Since(began); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case lived >= wait.longest:
+			wait.reset()
+		}
+		outlook := r.Outlook(err)
+		if outlook == Final {
+			return err
+		}
+		fresh = outlook == Refresh
+		if fresh && time.Since(began) >= wait.next {
+			continue // it has lived on its token, and not failed for want of one
+		}
+		if err := wait.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// KeepAlive keeps the open streams of a session alive on the server, until ctx
+// ends. It calls renew ahead of each expiry, with a context that asks for a
+// fresh token: any cheap call will do, to the server that holds the streams.
+// What renew returns is when the token expires that it sent:
+//
+//	err := auth.Retry{Outlook: connectauth.OutlookOf}.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
+//		me, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
+//		return me.GetIdentity().GetExpiresAt().AsTime(), err
+//	})
+//
+// It returns the error that no further try can change, or the cause when ctx
+// ended; the streams then end by themselves.
+func (r Retry) KeepAlive(ctx context.Context, renew func(context.Context) (expires time.Time, err error)) error {
+	wait := r.backoff()
+	for {
+		expires, err := renew(WantFreshToken(ctx))
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && r.Outlook(err) == Final:
+			return err
+		case err != nil:
+			err = wait.sleep(ctx)
+		default:
+			wait.reset()
+			err = sleep(ctx, max(ahead(time.Until(expires)), wait.next))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ahead is when to fetch the next token while one has some time left: with a
+// third of it still to go, or a minute.
+func ahead(left time.Duration) time.Duration { return left - min(left/3, time.Minute) }
+
+func (r Retry) backoff() *backoff {
+	b := &backoff{shortest: r.MinDelay, longest: r.MaxDelay}
+	if b.shortest <= 0 {
+		b.shortest = 250 * time.Millisecond
+	}
+	if b.longest <= 0 {
+		b.longest = 30 * time.Second
+	}
+	b.reset()
+	return b
+}
+
+type backoff struct{ shortest, longest, next time.Duration }
+
+func (b *backoff) reset() { b.next = min(b.shortest, b.longest) }
+
+// sleep waits for up to the next delay, and at least for half of it, so that
+// clients which lost one server do not all come back together.
+func (b *backoff) sleep(ctx context.Context) error {
+	delay := b.next - rand.N(b.next/2+1) //nolint:gosec // it spreads load and keeps no secret
+	b.next = min(2*b.next, b.longest)
+	return sleep(ctx, delay)
+}
+
+// sleep returns the cause when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

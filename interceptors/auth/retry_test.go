@@ -1,0 +1,219 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// outlookOf is what an adapter's does, for errors that crossed no network.
+func outlookOf(err error) auth.Outlook {
+	if reason, ok := auth.ReasonOf(err); ok {
+		return reason.Outlook()
+	}
+	return auth.Later
+}
+
+var (
+	errExpired = auth.NewError(auth.TokenExpired, nil)
+	errRevoked = auth.NewError(auth.TokenRevoked, nil)
+	errNetwork = errors.New("connection reset")
+)
+
+// An attempt is one stream: how long it lives, and how it ends.
+type attempt struct {
+	lives time.Duration
+	ends  error
+}
+
+func TestRetryStream(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name     string
+		attempts []attempt
+		want     error
+		fresh    []bool
+		// waited is the longest that lies between the attempts; the shortest is
+		// half of it.
+		waited []time.Duration
+	}{
+		{"an end without an error", []attempt{{time.Second, nil}}, nil, []bool{false}, nil},
+		{"a revoked session stops it", []attempt{{time.Second, errRevoked}}, errRevoked, []bool{false}, nil},
+		{"a refusal by the rule stops it", []attempt{{time.Second, auth.NewError(auth.RoleRequired, nil)}}, auth.NewError(auth.RoleRequired, nil), []bool{false}, nil},
+		{"an expired token is refreshed at once", []attempt{{5 * time.Second, errExpired}, {5 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{0, 0}},
+		{"a token that has expired again at once is waited for", []attempt{{0, errExpired}, {0, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{250 * ms, 500 * ms}},
+		{"a failing network is waited for, and longer each time", []attempt{{0, errNetwork}, {time.Second, errNetwork}, {0, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 1000 * ms}},
+		{"a stream that lived long begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {time.Hour, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
+		{"what follows a refresh asks for no fresh token", []attempt{{time.Minute, errExpired}, {0, errNetwork}, {0, nil}}, nil, []bool{false, true, false}, []time.Duration{0, 250 * ms}},
+		{"a wrapped error counts as what it holds", []attempt{{time.Second, fmt.Errorf("watch: %w", errRevoked)}}, errRevoked, []bool{false}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var fresh []bool
+				var last time.Time
+				err := auth.Retry{Outlook: outlookOf}.Stream(t.Context(), func(ctx context.Context) error {
+					n := len(fresh)
+					fresh = append(fresh, auth.FreshTokenWanted(ctx))
+					if n > 0 {
+						if waited, most := time.Since(last), tt.waited[n-1]; waited > most || waited < most/2 {
+							t.Errorf("waited for %v before attempt %d; want %v or down to half of it", waited, n, most)
+						}
+					}
+					pass(tt.attempts[n].lives)
+					last = time.Now()
+					return tt.attempts[n].ends
+				})
+				if !errors.Is(err, tt.want) {
+					t.Errorf("Stream = %v; want %v", err, tt.want)
+				}
+				if !slices.Equal(fresh, tt.fresh) {
+					t.Errorf("the attempts asked for a fresh token: %v; want %v", fresh, tt.fresh)
+				}
+			})
+		})
+	}
+}
+
+func TestRetryNeverWaitsLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		last := time.Now()
+		attempts := 0
+		err := auth.Retry{Outlook: outlookOf, MinDelay: time.Second, MaxDelay: time.Minute}.Stream(ctx, func(context.Context) error {
+			if waited := time.Since(last); waited > time.Minute || (attempts > 10 && waited < 30*time.Second) {
+				t.Errorf("waited for %v before attempt %d", waited, attempts)
+			}
+			last = time.Now()
+			attempts++
+			return errNetwork
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Stream = %v; want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestRetryEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		quit := errors.New("quit")
+		err := auth.Retry{Outlook: outlookOf}.Stream(ctx, func(context.Context) error {
+			cancel(quit)
+			return errNetwork
+		})
+		if !errors.Is(err, quit) {
+			t.Errorf("Stream = %v; want %v", err, quit)
+		}
+	})
+}
+
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	type call struct {
+		lives time.Duration // the token that it sends
+		err   error
+	}
+	for _, tt := range []struct {
+		name  string
+		calls []call
+		want  error
+		at    []time.Duration // the latest moment of each call since the first
+	}{
+		{"with a third of a token's time to go", []call{{time.Minute, nil}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 80 * time.Second}},
+		{"with a minute of a long one's", []call{{time.Hour, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 59 * time.Minute}},
+		{"again soon where the network fails", []call{{time.Minute, nil}, {0, errNetwork}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 40250 * time.Millisecond, 80250 * time.Millisecond}},
+		{"again soon where the token has expired", []call{{0, errExpired}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 250 * time.Millisecond, 40250 * time.Millisecond}},
+		{"not in a hurry where the token never changes", []call{{-time.Minute, nil}, {-time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began, n := time.Now(), 0
+				err := auth.Retry{Outlook: outlookOf}.KeepAlive(t.Context(), func(ctx context.Context) (time.Time, error) {
+					if at := time.Since(began); at > tt.at[n] || at < tt.at[n]-time.Second/4 {
+						t.Errorf("call %d after %v; want %v or up to a quarter of a second before", n, at, tt.at[n])
+					}
+					if !auth.FreshTokenWanted(ctx) {
+						t.Errorf("call %d asks for no fresh token", n)
+					}
+					n++
+					return time.Now().Add(tt.calls[n-1].lives), tt.calls[n-1].err
+				})
+				if !errors.Is(err, tt.want) || n != len(tt.calls) {
+					t.Errorf("KeepAlive = %v after %d calls; want %v after %d", err, n, tt.want, len(tt.calls))
+				}
+			})
+		})
+	}
+}
+
+func TestKeepAliveKeepsAStreamAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		opened := time.Now()
+		ended := w.serve(token(0), idle)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_ = auth.Retry{Outlook: outlookOf}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+			id := token(0)
+			w.ping(id)
+			return id.ExpiresAt, nil
+		})
+		if err := <-ended; err == nil {
+			t.Error("the stream ended without an error")
+		}
+		if lived := time.Since(opened); lived < time.Hour {
+			t.Errorf("the stream lived for %v; want it to outlive %v", lived, time.Hour)
+		}
+	})
+}
+
+func TestKeepAliveEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		err := auth.Retry{Outlook: outlookOf}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+			return time.Now().Add(time.Minute), nil
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("KeepAlive = %v; want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestOutlookOfCodes(t *testing.T) {
+	t.Parallel()
+	final := map[auth.Code]bool{3: true, 5: true, 6: true, auth.CodePermissionDenied: true, 9: true, 11: true, 12: true}
+	for code := range auth.Code(18) {
+		want := auth.Later
+		if final[code] {
+			want = auth.Final
+		}
+		if got := code.Outlook(); got != want {
+			t.Errorf("code %d: outlook %v; want %v", code, got, want)
+		}
+	}
+}
+
+// TestADenialIsFinal holds for every reason that answers PERMISSION_DENIED.
+func TestADenialIsFinal(t *testing.T) {
+	t.Parallel()
+	for _, reason := range auth.Reasons() {
+		if got := reason.Outlook(); reason.Code() == auth.CodePermissionDenied && got != auth.Final {
+			t.Errorf("%v: outlook %v; want %v", reason, got, auth.Final)
+		}
+	}
+}

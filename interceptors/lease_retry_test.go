@@ -1,0 +1,72 @@
+package interceptors_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// TestRetryGoesByTheReason opens a stream again whose token expires, and no more
+// once the session is revoked.
+func TestRetryGoesByTheReason(t *testing.T) {
+	t.Parallel()
+	for _, transport := range leaseTransports() {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			h := newLeaseHouse(t, "idle")
+			opened := make(chan struct{}, 2)
+			h.cause = make(chan error, 2)
+			h.handle = func(ctx context.Context, _ handlerStream) error {
+				opened <- struct{}{}
+				<-ctx.Done()
+				return nil
+			}
+			h.present(lifetime, "reader")
+			client := transport.start(t, h, serverStream)
+			var fresh []bool
+			ended := make(chan error, 1)
+			go func() {
+				ended <- auth.Retry{Outlook: client.outlookOf, MinDelay: time.Millisecond}.Stream(t.Context(), func(ctx context.Context) error {
+					fresh = append(fresh, auth.FreshTokenWanted(ctx))
+					if len(fresh) == 2 {
+						h.present(time.Hour, "reader")
+					}
+					return client.run(ctx)
+				})
+			}()
+			<-opened
+			<-opened
+			h.revoke(t)
+			err := <-ended
+			if reason, _ := client.reasonOf(err); reason != auth.TokenRevoked {
+				t.Errorf("it ended with %v; want %v", err, auth.TokenRevoked)
+			}
+			if len(fresh) != 2 || fresh[0] || !fresh[1] {
+				t.Errorf("the attempts asked for a fresh token: %v; want no, then yes", fresh)
+			}
+			if err := h.guard.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAServerThatIsNotThereIsTriedLater(t *testing.T) {
+	t.Parallel()
+	for _, transport := range leaseTransports() {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			var client leaseClient
+			t.Run("which is stopped", func(t *testing.T) {
+				client = transport.start(t, newLeaseHouse(t, "idle"), serverStream)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := client.run(ctx); client.outlookOf(err) != auth.Later {
+				t.Errorf("%v: outlook %v; want %v", err, client.outlookOf(err), auth.Later)
+			}
+		})
+	}
+}
