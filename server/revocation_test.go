@@ -156,6 +156,10 @@ func TestARevocationThatMakesNoSense(t *testing.T) {
 			&revocationv1.NewRevocation{Target: &revocationv1.Target{Kind: session, Id: "x", IssuedBefore: &timestamppb.Timestamp{Nanos: -1}}},
 			"issued_before: lies in the future, or is no time",
 		},
+		"the instant that stands for none in storage": {
+			&revocationv1.NewRevocation{Target: &revocationv1.Target{Kind: session, Id: "x", IssuedBefore: &timestamppb.Timestamp{}}},
+			"issued_before: lies in the future, or is no time",
+		},
 		"an endless id":    {ofSession(strings.Repeat("x", maxID+1)), "id: too long"},
 		"an endless cause": {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: strings.Repeat("x", maxCause+1)}, "cause: over 500 bytes"},
 	}
