@@ -68,7 +68,7 @@ func BenchmarkHundredThousandLeases(b *testing.B) {
 		ids := make([]*auth.Identity, streams)
 		for i := range ids {
 			id := token(0)
-			id.ExpiresAt, id.AcceptedUntil = time.Now().Add(time.Hour), time.Time{}
+			id.ExpiresAt, id.Leeway = time.Now().Add(time.Hour), 0
 			id.SessionID = fmt.Sprint("sess_", i)
 			ids[i] = id
 		}

@@ -51,9 +51,9 @@ type Identity struct {
 	NotBefore time.Time
 	// ExpiresAt is the exp claim. Never zero in a token's identity.
 	ExpiresAt time.Time
-	// AcceptedUntil is when the token is accepted no longer: ExpiresAt and what
-	// its issuer's clock may be off. Zero is ExpiresAt.
-	AcceptedUntil time.Time
+	// Leeway is how long after ExpiresAt the token is still accepted: what its
+	// issuer's clock may be off.
+	Leeway time.Duration
 	// FactorAges says how long before IssuedAt each factor was last verified;
 	// nil when the token does not say, which never counts as fresh.
 	FactorAges *FactorAges
@@ -85,10 +85,10 @@ type FactorAges struct {
 
 // acceptedUntil is zero for a credential that does not expire.
 func (id *Identity) acceptedUntil() time.Time {
-	if id.AcceptedUntil.IsZero() {
-		return id.ExpiresAt
+	if id.ExpiresAt.IsZero() {
+		return time.Time{}
 	}
-	return id.AcceptedUntil
+	return id.ExpiresAt.Add(id.Leeway)
 }
 
 // Claims decodes the token's payload into v, as json.Unmarshal does. Use it for

@@ -159,7 +159,7 @@ func token(in time.Duration) *auth.Identity {
 	now := time.Now().Add(in)
 	return &auth.Identity{
 		Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession, SessionID: "sess_1", ClientID: "client_1",
-		Roles: []string{"reader"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute), AcceptedUntil: now.Add(time.Minute + 5*time.Second),
+		Roles: []string{"reader"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute), Leeway: 5 * time.Second,
 	}
 }
 
@@ -285,7 +285,7 @@ func TestATokenThatEndsSoonerDoesNotShortenAStream(t *testing.T) {
 		ended := w.serve(token(0), idle)
 		pass(time.Second)
 		short := token(0)
-		short.ExpiresAt, short.AcceptedUntil = time.Now(), time.Now()
+		short.ExpiresAt, short.Leeway = time.Now(), 0
 		w.ping(short)
 		if err := <-ended; err == nil || time.Since(opened) != 65*time.Second {
 			t.Errorf("the stream ended after %v; want 65s", time.Since(opened))

@@ -51,7 +51,12 @@ func (a *asked) Value(key any) any {
 // Values implements auth.Header. It copies the values of one key only;
 // metadata.FromIncomingContext would copy them all.
 func (a *asked) Values(name string) []string {
-	return metadata.ValueFromIncomingContext(a.Context, strings.ToLower(name))
+	if name == "Authorization" { // what is asked for in every call
+		name = "authorization"
+	} else {
+		name = strings.ToLower(name)
+	}
+	return metadata.ValueFromIncomingContext(a.Context, name)
 }
 
 func peerAddr(ctx context.Context) string {

@@ -209,10 +209,10 @@ func TestProfiles(t *testing.T) {
 			if !got.IssuedAt.Equal(want.IssuedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 				t.Errorf("issued %v, expires %v", got.IssuedAt, got.ExpiresAt)
 			}
-			if !got.AcceptedUntil.Equal(want.ExpiresAt.Add(token.DefaultSkew)) {
-				t.Errorf("accepted until %v", got.AcceptedUntil)
+			if got.Leeway != token.DefaultSkew {
+				t.Errorf("accepted for %v longer", got.Leeway)
 			}
-			got.IssuedAt, got.ExpiresAt, got.AcceptedUntil = want.IssuedAt, want.ExpiresAt, want.AcceptedUntil
+			got.IssuedAt, got.ExpiresAt, got.Leeway = want.IssuedAt, want.ExpiresAt, want.Leeway
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("\n got %s\nwant %s", asJSON(got), asJSON(want))
 			}

@@ -194,7 +194,7 @@ func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, erro
 		return nil, c.fault
 	}
 	id.Issuer, id.Kind = i.URL, kind
-	id.AcceptedUntil = id.ExpiresAt.Add(i.Skew)
+	id.Leeway = i.Skew
 	if err := i.checkTimes(id, now); err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, erro
 // checkTimes judges exp, nbf, iat and the lifetime (RFC 7519, section 4.1). The
 // last instant at which a token counts is just before exp plus the skew.
 func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
-	if !now.Before(id.AcceptedUntil) {
+	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
 		return auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(id.ExpiresAt).Round(time.Second))
 	}
 	latest := now.Add(i.Skew)
