@@ -128,7 +128,7 @@ func newBench(t *testing.T, transport transport, guard *auth.Guard) *bench {
 // handler ran for it, and the one decision that was made about it.
 func (b *bench) try(t *testing.T, a attempt) (outcome, int, auth.Decision) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	before := b.service.ran.Load()
 	got := b.call(ctx, a)
