@@ -115,15 +115,45 @@ func (h *leaseHouse) activities() map[string]func(context.Context, handlerStream
 	}
 }
 
-// serve waits for what the client says at first, so that nothing is on its way
-// when the stream ends.
-func (h *leaseHouse) serve(ctx context.Context, s handlerStream) error {
-	if s.receive != nil {
-		if err := s.receive(); err != nil {
-			return err
+// untilEntered returns when the handler is where it shall be, or when the stream
+// has ended before: on a slow machine a short token may expire on the way.
+func (h *leaseHouse) untilEntered(ended chan error) {
+	select {
+	case <-h.entered:
+	case err := <-ended:
+		ended <- err
+	}
+}
+
+// assertEnded waits for the handler to return, and looks why its context ended.
+func (h *leaseHouse) assertEnded(t *testing.T, want auth.Reason) {
+	t.Helper()
+	if err := h.guard.Drain(t.Context()); err != nil {
+		t.Errorf("the handler has not returned: %v", err)
+	}
+	select {
+	case cause := <-h.cause:
+		if !errors.Is(cause, &auth.Error{Reason: want}) {
+			t.Errorf("the handler's context ended because of %v; want %v", cause, want)
+		}
+	default:
+		select {
+		case <-h.entered:
+			t.Errorf("the handler's context did not end; want %v", want)
+		default: // the stream ended before there was a message to call the handler with
 		}
 	}
-	err := h.handle(ctx, s)
+}
+
+// serve waits for what the client says at first, so that nothing is on its way
+// when the stream ends.
+func (h *leaseHouse) serve(ctx context.Context, s handlerStream) (err error) {
+	if s.receive != nil {
+		err = s.receive()
+	}
+	if err == nil {
+		err = h.handle(ctx, s)
+	}
 	<-ctx.Done()
 	h.cause <- context.Cause(ctx)
 	return err

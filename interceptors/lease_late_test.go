@@ -2,7 +2,6 @@ package interceptors_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -34,18 +33,13 @@ func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
 				client := transport.start(t, h, method)
 				ended := make(chan error, 1)
 				go func() { ended <- client.run(t.Context()) }()
-				<-h.entered
+				h.untilEntered(ended)
 				h.revoke(t)
 				if reason, _ := client.reasonOf(<-ended); reason != auth.TokenRevoked {
 					t.Errorf("reason %v; want %v", reason, auth.TokenRevoked)
 				}
 				close(told)
-				if cause := <-h.cause; !errors.Is(cause, &auth.Error{Reason: auth.TokenRevoked}) {
-					t.Errorf("the handler's context ended because of %v; want %v", cause, auth.TokenRevoked)
-				}
-				if err := h.guard.Drain(t.Context()); err != nil {
-					t.Errorf("the handler has not returned: %v", err)
-				}
+				h.assertEnded(t, auth.TokenRevoked)
 			})
 		}
 	}

@@ -16,10 +16,11 @@ func TestRetryGoesByTheReason(t *testing.T) {
 		t.Run(transport.name, func(t *testing.T) {
 			t.Parallel()
 			h := newLeaseHouse(t, "idle")
-			opened := make(chan struct{}, 2)
 			h.cause = make(chan error, 2)
 			h.handle = func(ctx context.Context, _ handlerStream) error {
-				opened <- struct{}{}
+				if time.Until(auth.MustFromContext(ctx).ExpiresAt) > lifetime {
+					close(h.entered)
+				}
 				<-ctx.Done()
 				return nil
 			}
@@ -36,8 +37,7 @@ func TestRetryGoesByTheReason(t *testing.T) {
 					return client.run(ctx)
 				})
 			}()
-			<-opened
-			<-opened
+			h.untilEntered(ended)
 			h.revoke(t)
 			err := <-ended
 			if reason, _ := client.reasonOf(err); reason != auth.TokenRevoked {

@@ -3,7 +3,6 @@ package interceptors_test
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,20 +39,15 @@ func TestAStreamEndsAlthoughItsClientDoesNotRead(t *testing.T) {
 				}
 				client := transport.start(t, h, method)
 				ctx, cancel := context.WithCancel(t.Context())
-				done := make(chan error, 1)
-				go func() { done <- client.run(ctx) }()
-				<-h.entered
+				ended := make(chan error, 1)
+				go func() { ended <- client.run(ctx) }()
+				h.untilEntered(ended)
 				untilItRests(&sent)
 				h.revoke(t)
 
-				if cause := <-h.cause; !errors.Is(cause, &auth.Error{Reason: auth.TokenRevoked}) {
-					t.Errorf("the handler's context ended because of %v; want %v", cause, auth.TokenRevoked)
-				}
-				if err := h.guard.Drain(t.Context()); err != nil {
-					t.Errorf("the handler has not returned: %v", err)
-				}
+				h.assertEnded(t, auth.TokenRevoked)
 				cancel()
-				if err := <-done; err == nil {
+				if err := <-ended; err == nil {
 					t.Error("the client's stream ended without an error")
 				}
 			})
