@@ -1,7 +1,6 @@
 package interceptors_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -10,8 +9,7 @@ import (
 )
 
 // lifetime is how long the token of a stream lasts that is to expire: not long,
-// as there are many streams, and from when it is presented, lest a slow machine
-// have none to open one with.
+// as there are many streams.
 const lifetime = 100 * time.Millisecond
 
 // leaseEvents are what ends a stream, or does not, and why it then ends.
@@ -84,19 +82,14 @@ func TestAStreamEndsWithItsLease(t *testing.T) {
 						client := transport.start(t, h, method)
 						ended := make(chan error, 1)
 						go func() { ended <- client.run(t.Context()) }()
-						<-h.entered
+						h.untilEntered(ended)
 						event.during(t, h)
 
 						err := <-ended
 						if reason, ok := client.reasonOf(err); !ok || reason != event.want || client.codeOf(err) != event.want.Code() {
 							t.Errorf("the client's stream ended with %v; want %v", err, event.want)
 						}
-						if cause := <-h.cause; !errors.Is(cause, &auth.Error{Reason: event.want}) {
-							t.Errorf("the handler's context ended because of %v; want %v", cause, event.want)
-						}
-						if err := h.guard.Drain(t.Context()); err != nil {
-							t.Errorf("the handler has not returned: %v", err)
-						}
+						h.assertEnded(t, event.want)
 					})
 				}
 			}

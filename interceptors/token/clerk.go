@@ -55,7 +55,7 @@ func extendClerk(c *claims, id *record) {
 		id.ages = ages
 		id.FactorAges = &id.ages
 	}
-	id.Plans = commaList(c.textOf("pla", c.get("pla")))
+	id.Plans = clerkScoped(c, "pla")
 	if strings.HasPrefix(id.Subject, "mch_") {
 		clerkMachineScopes(c, id)
 	}
@@ -79,13 +79,7 @@ func clerkV1(c *claims, id *record) {
 // clerkV2 reads the claims of version 2, where permissions are a bit mask over
 // the features.
 func clerkV2(c *claims, id *record) {
-	id.Features = commaList(c.textOf("fea", c.get("fea")))
-	for _, feature := range id.Features {
-		if !strings.Contains(feature, ":") {
-			c.invalid("fea", "has a feature without a scope")
-			return
-		}
-	}
+	id.Features = clerkScoped(c, "fea")
 	v := c.get("o")
 	if v == "" {
 		return
@@ -215,10 +209,19 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// commaList splits a list of names; an empty string is an empty list.
-func commaList(s string) []string {
-	if s == "" {
+// clerkScoped reads a list of features or plans, each behind a scope that says
+// whether it is the organization's or the user's. An empty claim is an empty list.
+func clerkScoped(c *claims, claim string) []string {
+	text := c.textOf(claim, c.get(claim))
+	if text == "" {
 		return nil
 	}
-	return strings.Split(s, ",")
+	names := strings.Split(text, ",")
+	for _, name := range names {
+		if !strings.Contains(name, ":") {
+			c.invalid(claim, "has a name without a scope")
+			return nil
+		}
+	}
+	return names
 }

@@ -290,6 +290,7 @@ func TestVerifyJudgesClaims(t *testing.T) {
 		{"a pending session that has expired", with(authtest.With("sts", "pending"), authtest.IssuedAt(now.Add(-time.Hour))), auth.TokenExpired},
 		{"a version that is not known", with(authtest.With("v", 3)), auth.ClaimInvalid},
 		{"a feature without a scope", with(authtest.With("fea", "dashboard")), auth.ClaimInvalid},
+		{"a plan without a scope", with(authtest.With("pla", "o:pro,free")), auth.ClaimInvalid},
 		{"an organization that is no object", with(authtest.With("o", "org_acme")), auth.ClaimInvalid},
 		{"an actor without a subject", with(authtest.With("act", map[string]any{"iss": "x"})), auth.ClaimInvalid},
 	} {
