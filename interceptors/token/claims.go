@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -191,15 +190,16 @@ func (c *claims) date(name string) time.Time {
 	return time.Unix(int64(whole), int64(fraction*1e9))
 }
 
-// isPlain reports whether s is free of control characters, so that it can stand
-// in a log or a header.
-func isPlain(s string) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return false
+// wantPlain refuses control characters, those of ASCII and of U+0080 to U+009F,
+// so that the text can stand in a log or a header.
+func (c *claims) wantPlain(name, text string) {
+	for i := range len(text) {
+		b := text[i]
+		if b < ' ' || b == 0x7f || b == 0xc2 && text[i+1] < 0xa0 { // the text is valid UTF-8
+			c.invalid(name, "or what stands for it has a control character")
+			return
 		}
 	}
-	return true
 }
 
 // has reports whether one of the claims is present, whatever its value.

@@ -257,6 +257,11 @@ func TestVerifyJudgesClaims(t *testing.T) {
 		{"an empty sub", with(authtest.With("sub", "")), auth.ClaimInvalid},
 		{"a sub that is a number", with(authtest.With("sub", 7)), auth.ClaimInvalid},
 		{"a sub with a line break", with(authtest.With("sub", "user_ada\nx")), auth.ClaimInvalid},
+		{"a sub with a control character beyond ASCII", with(authtest.With("sub", "user_ada\u0085x")), auth.ClaimInvalid},
+		{"a sub with an accent", with(authtest.With("sub", "user_\u00e4da\u00a0")), pass},
+		{"a sid with a terminal escape", with(authtest.With("sid", "sess_1\x1b[2J")), auth.ClaimInvalid},
+		{"a jti with a line break", with(authtest.With("jti", "0a1b\n")), auth.ClaimInvalid},
+		{"a client with a delete", with(authtest.With("client_id", "client\x7f")), auth.ClaimInvalid},
 		{"a sub with a zero byte", with(authtest.With("sub", "user_ada\x00")), auth.ClaimInvalid},
 
 		{"no iss", with(authtest.Without("iss")), auth.ClaimMissing},
