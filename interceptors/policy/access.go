@@ -8,11 +8,31 @@ import (
 )
 
 // Access says in words who may call, for a table: anybody, a valid token, or a
-// valid token and all that is required beside it. It reads the rule as it was
-// declared.
-func (e Entry) Access() string { return inWords(e.Rule) }
+// valid token and all that is required beside it, by the handler too. What is not
+// as usual about the life of a method's streams follows. It reads the rule as it
+// was declared.
+func (e Entry) Access() string {
+	access := inWords(e.Rule)
+	if e.Method != nil && !isStream(e.Method) {
+		return access
+	}
+	if terms, wrong := compileStream(e.Rule.GetStream()); len(wrong) == 0 {
+		if stream := termsInWords(terms); stream != "" {
+			access += "; " + stream
+		}
+	}
+	return access
+}
 
 func inWords(r *policyv1.Rule) string {
+	access := declaredAccess(r)
+	if handler := strings.TrimSpace(r.GetHandlerRequires()); handler != "" {
+		access += ", and by the handler: " + handler
+	}
+	return access
+}
+
+func declaredAccess(r *policyv1.Rule) string {
 	switch access := r.GetAccess().(type) {
 	case *policyv1.Rule_Public:
 		if access.Public.GetIgnoreInvalid() {

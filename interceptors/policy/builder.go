@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
@@ -40,11 +41,15 @@ func newBuilder() *builder {
 		services: make(map[string]protoreflect.ServiceDescriptor),
 		declared: make(map[string]declaration),
 	}
-	public := &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}}
 	for _, procedure := range builtIn {
-		b.declare(procedure, declaration{rule: public, origin: Origin{Source: BuiltIn}})
+		b.declare(procedure, builtInDeclaration())
 	}
 	return b
+}
+
+func builtInDeclaration() declaration {
+	public := &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}}
+	return declaration{rule: public, origin: Origin{Source: BuiltIn}}
 }
 
 func (b *builder) fault(procedure string, origin Origin, err error) {
@@ -92,6 +97,21 @@ func (b *builder) method(procedure string) (protoreflect.MethodDescriptor, bool)
 	return found, found != nil
 }
 
+// withHandler returns the rule with what the schema says that the handler asks,
+// where another source replaces the schema's rule: the handler is still the same.
+func withHandler(d declaration, method protoreflect.MethodDescriptor) *policyv1.Rule {
+	if method == nil || d.origin.Source <= MethodOption || d.rule == nil || d.rule.GetPublic() != nil || d.rule.GetHandlerRequires() != "" {
+		return d.rule
+	}
+	own, err := declared(method)
+	if err != nil || own.rule.GetHandlerRequires() == "" {
+		return d.rule
+	}
+	rule := proto.CloneOf(d.rule)
+	rule.HandlerRequires = own.rule.GetHandlerRequires()
+	return rule
+}
+
 func (b *builder) build() (*Policy, error) {
 	p := &Policy{rules: make(map[string]compiledRule, len(b.declared))}
 	var conditions conditionCompiler
@@ -102,6 +122,7 @@ func (b *builder) build() (*Policy, error) {
 			b.fault(procedure, d.origin, errors.New("the service has no such method: correct the name, so that the rule applies to something"))
 			continue
 		}
+		d.rule = withHandler(d, method)
 		rule, problems := compile(d.rule, method, &conditions)
 		for _, problem := range problems {
 			b.fault(procedure, d.origin, problem)

@@ -3,8 +3,10 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 )
@@ -13,7 +15,7 @@ import (
 type comparison struct {
 	procedure string
 	origin    Origin
-	streams   bool
+	was, is   protoreflect.MethodDescriptor // nil where the schema does not have the method
 	changes   []Change
 }
 
@@ -42,8 +44,7 @@ func (c *comparison) added(what string, rule *policyv1.Rule) {
 
 func (c *comparison) compare(before, after *policyv1.Rule) {
 	switch {
-	case proto.Equal(before, after):
-	case !known(before.ProtoReflect()) || !known(after.ProtoReflect()):
+	case (!known(before.ProtoReflect()) || !known(after.ProtoReflect())) && !proto.Equal(before, after):
 		c.add(Undecidable, "the rule has a part that this version does not know: update ostiary to compare it")
 	case !usable(before) && !usable(after):
 	case !usable(before):
@@ -52,9 +53,7 @@ func (c *comparison) compare(before, after *policyv1.Rule) {
 		c.add(Stricter, "there is no rule any more, and a server does not start without")
 	default:
 		c.access(before, after)
-		if c.streams {
-			c.stream(before.GetStream(), after.GetStream())
-		}
+		c.stream(before.GetStream(), after.GetStream())
 	}
 }
 
@@ -68,6 +67,7 @@ func (c *comparison) access(before, after *policyv1.Rule) {
 		c.add(Stricter, "asks for %s (before: %s)", inWords(after), inWords(before))
 	default: // authenticated is a require that names nothing
 		c.require(before.GetRequire(), after.GetRequire())
+		c.handlerRequires(strings.TrimSpace(before.GetHandlerRequires()), strings.TrimSpace(after.GetHandlerRequires()))
 	}
 }
 
@@ -85,13 +85,13 @@ func (c *comparison) ignoreInvalid(before, after bool) {
 }
 
 func (c *comparison) require(before, after *policyv1.Require) {
-	c.anyOf("kinds", kindNames(before.GetKinds()), kindNames(after.GetKinds()), sameName)
+	c.anyOf("kinds", kindNames(before.GetKinds()), kindNames(after.GetKinds()))
 	c.organization(before.GetOrganization(), after.GetOrganization())
-	c.anyOf("any_role", orgNames(before.GetAnyRole()), orgNames(after.GetAnyRole()), sameName)
+	c.anyOf("any_role", orgNames(before.GetAnyRole()), orgNames(after.GetAnyRole()))
 	c.allOf("all_permissions", orgNames(before.GetAllPermissions()), orgNames(after.GetAllPermissions()))
 	c.allOf("all_scopes", before.GetAllScopes(), after.GetAllScopes())
-	c.anyOf("any_feature", scopedNames(before.GetAnyFeature()), scopedNames(after.GetAnyFeature()), coversScoped)
-	c.anyOf("any_plan", scopedNames(before.GetAnyPlan()), scopedNames(after.GetAnyPlan()), coversScoped)
+	c.anyOf("any_feature", scopedNames(before.GetAnyFeature()), scopedNames(after.GetAnyFeature()))
+	c.anyOf("any_plan", scopedNames(before.GetAnyPlan()), scopedNames(after.GetAnyPlan()))
 	c.reverification(before.GetReverification(), after.GetReverification())
 	c.condition(before.GetCondition(), after.GetCondition())
 }
@@ -106,41 +106,55 @@ func (c *comparison) organization(before, after bool) {
 	}
 }
 
+func (c *comparison) handlerRequires(before, after string) {
+	switch {
+	case before == after:
+	case before == "":
+		c.add(Stricter, "handler_requires: the handler asks for more: %s", after)
+	case after == "":
+		c.add(Looser, "handler_requires: the handler no longer asks for it: %s", before)
+	default:
+		c.add(Undecidable, "handler_requires: %s (before: %s): %s", after, before, whichIsLooser)
+	}
+}
+
+// whichIsLooser is what cannot be told of two texts.
+const whichIsLooser = "which of the two lets more callers pass cannot be decided"
+
 // anyOf compares a part that wants one of its names, any where it has none.
-func (c *comparison) anyOf(part string, before, after []string, covers func(wide, narrow string) bool) {
-	gained, lost := uncovered(after, before, covers), uncovered(before, after, covers)
+func (c *comparison) anyOf(part string, before, after []string) {
+	gained, lost := without(after, before), without(before, after)
 	switch {
 	case len(before) == 0 && len(after) == 0:
 	case len(before) == 0:
-		c.add(Stricter, "%s: %s is required", part, quoted(after, " or "))
+		c.add(Stricter, "%s: %s is required", part, quoted(eitherScope(after), " or "))
 	case len(after) == 0:
-		c.add(Looser, "%s: %s is no longer required", part, quoted(before, " or "))
+		c.add(Looser, "%s: %s is no longer required", part, quoted(eitherScope(before), " or "))
 	default:
 		if len(gained) > 0 {
-			c.add(Looser, "%s: %s is enough too", part, quoted(gained, " or "))
+			c.add(Looser, "%s: %s is enough too", part, quoted(eitherScope(gained), " or "))
 		}
 		if len(lost) > 0 {
-			c.add(Stricter, "%s: %s is no longer enough", part, quoted(lost, " or "))
+			c.add(Stricter, "%s: %s is no longer enough", part, quoted(eitherScope(lost), " or "))
 		}
 	}
 }
 
 // allOf compares a part that wants every one of its names.
 func (c *comparison) allOf(part string, before, after []string) {
-	if gone := uncovered(before, after, sameName); len(gone) > 0 {
+	if gone := without(before, after); len(gone) > 0 {
 		c.add(Looser, "%s: %s is no longer required", part, quoted(gone, " and "))
 	}
-	if more := uncovered(after, before, sameName); len(more) > 0 {
+	if more := without(after, before); len(more) > 0 {
 		c.add(Stricter, "%s: %s is required too", part, quoted(more, " and "))
 	}
 }
 
-// uncovered returns the names that none of the others covers, each once.
-func uncovered(names, others []string, covers func(wide, narrow string) bool) []string {
+// without returns the names that are not among the others, each once.
+func without(names, others []string) []string {
 	var left []string
 	for _, name := range names {
-		covered := slices.ContainsFunc(others, func(other string) bool { return covers(other, name) })
-		if !covered && !slices.Contains(left, name) {
+		if !slices.Contains(others, name) && !slices.Contains(left, name) {
 			left = append(left, name)
 		}
 	}

@@ -51,15 +51,16 @@ func (c *conditionCompiler) environment(method protoreflect.MethodDescriptor) (*
 		return c.base, nil
 	}
 	input := method.Input()
-	return c.base.Extend(
-		cel.TypeDescs(withImports(input.ParentFile())...),
-		cel.Variable("request", cel.ObjectType(string(input.FullName()))),
-	)
+	options := []cel.EnvOption{cel.Variable("request", cel.ObjectType(string(input.FullName())))}
+	for _, file := range withImports(input.ParentFile()) {
+		options = append(options, cel.TypeDescs(file))
+	}
+	return c.base.Extend(options...)
 }
 
-// withImports returns a file descriptor and all that it imports, directly or not.
-func withImports(file protoreflect.FileDescriptor) []any {
-	var all []any
+// withImports returns a file and all that it imports, directly or not.
+func withImports(file protoreflect.FileDescriptor) []protoreflect.FileDescriptor {
+	var all []protoreflect.FileDescriptor
 	seen := make(map[string]bool)
 	var add func(protoreflect.FileDescriptor)
 	add = func(f protoreflect.FileDescriptor) {

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,42 @@ func TestConditions(t *testing.T) {
 			}
 			assertReason(t, err, tt.want)
 		})
+	}
+}
+
+// Of what a token does not say only the lists can be read: they are empty.
+func TestWhatATokenDoesNotSay(t *testing.T) {
+	t.Parallel()
+	nobody := &auth.Identity{}
+	for _, field := range []string{"audience", "roles", "permissions", "scopes", "features", "plans"} {
+		for text, want := range map[string]auth.Reason{
+			"identity.%s == []":              pass,
+			"!('x' in identity.%s)":          pass,
+			"identity.%s.all(x, x == 'y')":   pass,
+			"!has(identity.%s)":              pass,
+			"identity.%s.exists(x, x != '')": auth.ConditionNotMet,
+		} {
+			text = fmt.Sprintf(text, field)
+			assertReason(t, newPolicy(t, newSchema(t, nil, rules{"M": condition(text)})).Rule(procedure("M")).Check(nobody), want)
+		}
+	}
+	for field, read := range map[string]string{
+		"issuer": "%s == ''", "subject": "%s == ''", "token_id": "%s == ''", "session_id": "%s == ''", "client_id": "%s == ''", "authorized_party": "%s == ''",
+		"organization": "%s != null", "actor": "%s != null",
+		"organization.id": "%s == ''", "organization.slug": "%s == ''", "organization.role": "%s == ''",
+		"actor.issuer": "%s == ''", "actor.subject": "%s == ''", "actor.session_id": "%s == ''", "actor.type": "%s == ''",
+		"issued_at": "%[1]s == %[1]s", "not_before": "%[1]s == %[1]s", "expires_at": "%[1]s == %[1]s",
+	} {
+		text := fmt.Sprintf(read, "identity."+field)
+		err := newPolicy(t, newSchema(t, nil, rules{"M": condition(text)})).Rule(procedure("M")).Check(nobody)
+		assertReason(t, err, auth.ConditionNotMet)
+		if cause := auth.AsError(err).Cause; cause == nil || !strings.Contains(cause.Error(), "ask has() first") {
+			t.Errorf("%s: the cause is %v", text, cause)
+		}
+		if !strings.Contains(field, ".") {
+			asked := condition("!has(identity." + field + ") || " + text)
+			assertReason(t, newPolicy(t, newSchema(t, nil, rules{"M": asked})).Rule(procedure("M")).Check(nobody), pass)
+		}
 	}
 }
 

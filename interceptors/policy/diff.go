@@ -15,7 +15,8 @@ import (
 // Rules are compared as they are written, so that a schema whose rules are not
 // in order can be compared too: [New] says what is wrong with those. A method
 // without a usable rule is one that nobody can call, as a server with it does
-// not start.
+// not start. Health and reflection have the rules that are built in, for as long
+// as their schema gives them none.
 func Diff(before, after []protoreflect.FileDescriptor) []Change {
 	was, is := declaredIn(before), declaredIn(after)
 	procedures := maps.Clone(was)
@@ -24,7 +25,12 @@ func Diff(before, after []protoreflect.FileDescriptor) []Change {
 	for _, procedure := range slices.Sorted(maps.Keys(procedures)) {
 		old, existed := was[procedure]
 		now, exists := is[procedure]
-		c := comparison{procedure: procedure, origin: now.origin, streams: now.streams}
+		c := comparison{procedure: procedure, origin: now.origin, was: old.method, is: now.method}
+		if c.is == nil {
+			c.is = c.was // a built-in one of which only one of the schemas speaks
+		} else if c.was == nil {
+			c.was = c.is
+		}
 		switch {
 		case !exists:
 			c.origin = old.origin
@@ -84,12 +90,16 @@ func (v Verdict) Loosens() bool { return v == Looser || v == Undecidable }
 type readDeclaration struct {
 	declaration
 
-	streams bool // whether the method is no unary one
-	err     error
+	method protoreflect.MethodDescriptor // nil for a built-in one that the schema does not have
+	err    error
 }
 
+// declaredIn returns the rules that are in force where the files are served.
 func declaredIn(files []protoreflect.FileDescriptor) map[string]readDeclaration {
 	all := make(map[string]readDeclaration)
+	for _, procedure := range builtIn {
+		all[procedure] = readDeclaration{declaration: builtInDeclaration()}
+	}
 	for _, file := range files {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
@@ -97,10 +107,10 @@ func declaredIn(files []protoreflect.FileDescriptor) map[string]readDeclaration 
 				method := methods.Get(j)
 				procedure := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
 				d, err := declared(method)
-				if d.rule == nil && slices.Contains(builtIn[:], procedure) {
-					continue
+				if _, has := all[procedure]; has && d.rule == nil && err == nil {
+					d = builtInDeclaration()
 				}
-				all[procedure] = readDeclaration{d, method.IsStreamingClient() || method.IsStreamingServer(), err}
+				all[procedure] = readDeclaration{d, method, err}
 			}
 		}
 	}

@@ -43,8 +43,11 @@ type Step struct {
 	Reason auth.Reason
 	// Outcome says how the caller fares.
 	Outcome Outcome
-	// Detail says what is missing; empty where nothing is.
+	// Detail says what is missing, or what it depends on; empty where nothing is.
 	Detail string
+	// Handler is set where not the rule asks for it but the handler, of which
+	// nothing but the words is known. It is the last step.
+	Handler bool
 }
 
 // An Outcome says how a caller fares at a check. The zero value is Undecided.
@@ -52,7 +55,7 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Undecided Outcome = iota // it depends on the request, or on who is calling
+	Undecided Outcome = iota // it depends on the request, on who is calling, or on the handler
 	Met
 	Unmet
 )
@@ -68,6 +71,20 @@ func (o Outcome) String() string {
 }
 
 func (r *rule) explain(id *auth.Identity) Explanation {
+	return append(r.checks(id), r.byHandler()...)
+}
+
+func (r *messageRule) explain(id *auth.Identity) Explanation {
+	steps := append(r.checks(id), Step{
+		Requirement: r.condition.String(),
+		Reason:      auth.ConditionNotMet,
+		Detail:      "it depends on the request",
+	})
+	return append(steps, r.byHandler()...)
+}
+
+// checks are those that need no message.
+func (r *rule) checks(id *auth.Identity) Explanation {
 	if r.public {
 		return nil
 	}
@@ -89,10 +106,14 @@ func (r *rule) explain(id *auth.Identity) Explanation {
 	return steps
 }
 
-func (r *messageRule) explain(id *auth.Identity) Explanation {
-	return append(r.rule.explain(id), Step{
-		Requirement: r.condition.String(),
-		Reason:      auth.ConditionNotMet,
-		Detail:      "it depends on the request",
-	})
+func (r *rule) byHandler() Explanation {
+	if r.handler == "" {
+		return nil
+	}
+	return Explanation{{
+		Requirement: r.handler,
+		Reason:      auth.PermissionRequired,
+		Detail:      "the handler decides",
+		Handler:     true,
+	}}
 }

@@ -15,6 +15,8 @@ func TestExplain(t *testing.T) {
 		"Public":        public(),
 		"Authenticated": authenticated(),
 		"Own":           condition("request.owner == identity.subject"),
+		"Handled":       handled(authenticated(), " the note is the caller's own\n"),
+		"OwnHandled":    handled(condition("request.owner == identity.subject"), "the note is the caller's own"),
 		"Everything": require(&policyv1.Require{
 			Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH},
 			Organization:   true,
@@ -42,6 +44,19 @@ func TestExplain(t *testing.T) {
 			"TOKEN_MISSING met: a valid token ()",
 			"CONDITION_NOT_MET undecided: the condition request.owner == identity.subject (it depends on the request)",
 		}},
+		{"what the handler asks", "Handled", session, "undecided", []string{
+			"TOKEN_MISSING met: a valid token ()",
+			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+		}},
+		{"what the handler asks, of nobody", "Handled", nil, "unmet", []string{
+			"TOKEN_MISSING unmet: a valid token (there is no token)",
+			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+		}},
+		{"what the handler asks, after a condition on the request", "OwnHandled", session, "undecided", []string{
+			"TOKEN_MISSING met: a valid token ()",
+			"CONDITION_NOT_MET undecided: the condition request.owner == identity.subject (it depends on the request)",
+			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+		}},
 		{"every part, in order, whatever came before", "Everything", session, "unmet", []string{
 			"TOKEN_MISSING met: a valid token ()",
 			"KIND_NOT_ALLOWED met: a token of kind session or oauth ()",
@@ -64,6 +79,9 @@ func TestExplain(t *testing.T) {
 			explanation, ok := p.Explain(procedure(tt.method), tt.caller)
 			var steps []string
 			for _, s := range explanation {
+				if byHandler := s.Detail == "the handler decides"; s.Handler != byHandler {
+					t.Errorf("%q is said to be the handler's: %t", s.Requirement, s.Handler)
+				}
 				steps = append(steps, fmt.Sprintf("%v %v: %s (%s)", s.Reason, s.Outcome, s.Requirement, s.Detail))
 			}
 			if !ok || explanation.Outcome().String() != tt.outcome || !slices.Equal(steps, tt.steps) {

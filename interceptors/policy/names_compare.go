@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -8,12 +9,20 @@ import (
 
 // Names that auth.Identity takes for the same are compared in one spelling.
 
+// kindNames returns none where all kinds are named, which is what no name means.
 func kindNames(kinds []policyv1.Kind) []string {
-	names := make([]string, len(kinds))
-	for i, kind := range kinds {
-		names[i] = kindOf(kind).String()
+	var names []string
+	for _, kind := range kinds {
+		if name := kindOf(kind).String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
-	return names
+	for kind := range policyv1.Kind_name {
+		if kind != 0 && !slices.Contains(kinds, policyv1.Kind(kind)) {
+			return names
+		}
+	}
+	return nil
 }
 
 // orgNames writes roles and permissions with their one org: prefix.
@@ -28,30 +37,46 @@ func orgNames(names []string) []string {
 	return same
 }
 
-// scopedNames writes features and plans with the prefix org: or user:, or with
-// none for either.
+// scopedNames writes features and plans with the prefix org: or user:, and one
+// without prefix, which either meets, as both.
 func scopedNames(names []string) []string {
-	same := make([]string, len(names))
-	for i, name := range names {
-		scope, bare, _ := strings.Cut(name, ":")
-		switch scope {
-		case "o", "organization":
-			name = "org:" + bare
-		case "u":
-			name = "user:" + bare
+	var same []string
+	for _, name := range names {
+		scope, bare, scoped := strings.Cut(name, ":")
+		switch {
+		case !scoped:
+			same = append(same, orgScope+name, userScope+name)
+		case scope == "o", scope == "organization":
+			same = append(same, orgScope+bare)
+		case scope == "u":
+			same = append(same, userScope+bare)
+		default:
+			same = append(same, name)
 		}
-		same[i] = name
 	}
 	return same
 }
 
-func sameName(a, b string) bool { return a == b }
+// The prefixes of a feature or plan of the organization, and of the user.
+const (
+	orgScope  = "org:"
+	userScope = "user:"
+)
 
-// coversScoped reports whether whoever has the narrow one has the wide one too.
-func coversScoped(wide, narrow string) bool {
-	if wide == narrow {
-		return true
+// eitherScope is the opposite of scopedNames: what is there with both prefixes
+// is written once, without. Roles and kinds, which are never the user's, stay as
+// they are.
+func eitherScope(names []string) []string {
+	var short []string
+	for _, name := range names {
+		if bare, is := strings.CutPrefix(name, userScope); is && slices.Contains(names, orgScope+bare) {
+			name = bare
+		} else if bare, is := strings.CutPrefix(name, orgScope); is && slices.Contains(names, userScope+bare) {
+			name = bare
+		}
+		if !slices.Contains(short, name) {
+			short = append(short, name)
+		}
 	}
-	_, bare, scoped := strings.Cut(narrow, ":")
-	return scoped && bare == wide
+	return short
 }

@@ -55,8 +55,9 @@ func Files(files ...protoreflect.FileDescriptor) Option {
 // Override gives a procedure its rule in Go: for a method whose schema cannot
 // be changed, such as /acme.invoice.v1.InvoiceService/GetInvoice, and for a
 // net/http handler, under a name of your choice. It wins over the schema's rule;
-// of two overrides of one procedure the later wins. A method that a known
-// service does not have is a fault.
+// of two overrides of one procedure the later wins. What the schema says that the
+// handler asks stays, unless the rule says otherwise or is public. A method that
+// a known service does not have is a fault.
 //
 // A condition can name request only where the procedure is a method whose
 // schema is linked into the program.

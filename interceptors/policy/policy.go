@@ -42,7 +42,8 @@ func (p *Policy) Rule(procedure string) auth.Rule {
 type Entry struct {
 	// Procedure is such as /acme.invoice.v1.InvoiceService/GetInvoice.
 	Procedure string
-	// Rule as it was declared. It must not be changed.
+	// Rule as it was declared, one that replaces the schema's with what the handler
+	// asks by that. It must not be changed.
 	Rule *policyv1.Rule
 	// Origin is where Rule came from.
 	Origin Origin

@@ -53,6 +53,41 @@ func TestAnOverrideKnowsTheRequestOfALinkedSchema(t *testing.T) {
 	}
 }
 
+// Whoever gives another rule gives no other handler.
+func TestWhatTheHandlerAsksStaysUnderAnotherRule(t *testing.T) {
+	t.Parallel()
+	admin := func() *policyv1.Rule { return require(&policyv1.Require{AnyRole: []string{"admin"}}) }
+	file := newSchema(t, handled(authenticated(), "it is theirs"), rules{"M": nil})
+	for _, tt := range []struct {
+		name   string
+		option policy.Option
+		want   string
+	}{
+		{"the schema's own rule", policy.Files(), "a valid token, and by the handler: it is theirs"},
+		{"a rule in Go", policy.Override(procedure("M"), admin()), `a valid token; the role "admin", and by the handler: it is theirs`},
+		{"a rule in the settings", policy.Configured("ostiary.yaml", procedure("M"), admin()), `a valid token; the role "admin", and by the handler: it is theirs`},
+		{"a rule that says what the handler asks", policy.Override(procedure("M"), handled(admin(), "no more")), `a valid token; the role "admin", and by the handler: no more`},
+		{"a public rule", policy.Override(procedure("M"), public()), "anybody"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, err := policy.New(policy.Files(file), tt.option)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, entry := range p.Entries() {
+				if entry.Procedure == procedure("M") && entry.Access() != tt.want {
+					t.Errorf("%q; want %q", entry.Access(), tt.want)
+				}
+			}
+		})
+	}
+	given := admin()
+	if _, err := policy.New(policy.Files(file), policy.Override(procedure("M"), given)); err != nil || given.GetHandlerRequires() != "" {
+		t.Errorf("the rule that was given has changed: %v, %v", given, err)
+	}
+}
+
 func TestEntries(t *testing.T) {
 	t.Parallel()
 	p, err := policy.New(

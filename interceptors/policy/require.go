@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -113,6 +114,9 @@ func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
 	wanted := customOf(custom)
 	if wanted.Within == 0 {
 		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
+	}
+	if wanted.Within > maxMinutes*time.Minute {
+		c.problem("reverification: %d minutes are over ten years, which asks for next to nothing: set minutes to at most %d, or leave the reverification out", custom.GetMinutes(), maxMinutes)
 	}
 	if wanted.Level == 0 {
 		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())

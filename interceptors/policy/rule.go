@@ -17,6 +17,7 @@ type rule struct {
 	public        bool
 	ignoreInvalid bool
 	requirements  []requirement // in the order in which they are checked
+	handler       string        // what the handler asks beside them, in words
 	stream        auth.StreamTerms
 }
 

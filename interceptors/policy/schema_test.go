@@ -36,6 +36,12 @@ func condition(text string) *policyv1.Rule {
 	return require(&policyv1.Require{Condition: text})
 }
 
+// handled returns the rule with what the handler asks beside it.
+func handled(rule *policyv1.Rule, asks string) *policyv1.Rule {
+	rule.HandlerRequires = asks
+	return rule
+}
+
 const (
 	schemaFile = "acme/note/v1/note.proto"
 	service    = "acme.note.v1.NoteService"

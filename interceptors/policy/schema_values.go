@@ -51,8 +51,15 @@ func presetOf(preset policyv1.Reverification_Preset) auth.Reverification {
 	}
 }
 
+// maxMinutes is the longest limit of a reverification, ten years. Whoever means
+// more means none.
+const maxMinutes = 10 * 365 * 24 * 60
+
+// customOf takes whatever is over maxMinutes for the same, as a time.Duration does
+// not hold all of it.
 func customOf(custom *policyv1.Reverification_Custom) auth.Reverification {
-	wanted := auth.Reverification{Within: time.Duration(custom.GetMinutes()) * time.Minute}
+	minutes := min(custom.GetMinutes(), maxMinutes+1)
+	wanted := auth.Reverification{Within: time.Duration(minutes) * time.Minute}
 	switch custom.GetLevel() {
 	case policyv1.Reverification_LEVEL_FIRST:
 		wanted.Level = auth.FirstFactor

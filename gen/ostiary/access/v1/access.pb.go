@@ -100,7 +100,8 @@ const (
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
 	Outcome_OUTCOME_MET         Outcome = 1
 	Outcome_OUTCOME_UNMET       Outcome = 2
-	// It depends on the request, which is not known before the call.
+	// It depends on the request, which is not known before the call: the condition
+	// reads it, or the handler does.
 	Outcome_OUTCOME_UNDECIDED Outcome = 3
 )
 
@@ -232,7 +233,8 @@ type MethodRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The method, such as `/acme.invoice.v1.InvoiceService/GetInvoice`.
 	Procedure string `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	// Who may call, in words, for tables.
+	// Who may call, in words, for tables. What the handler asks beside the rule is
+	// among them, and how long a stream lives where that is not as usual.
 	Access string `protobuf:"bytes,2,opt,name=access,proto3" json:"access,omitempty"`
 	// The rule as it was declared.
 	Rule *v1.Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
@@ -396,7 +398,8 @@ type Explanation struct {
 	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	// OUTCOME_MET where the caller may call, OUTCOME_UNMET where not.
 	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.Outcome" json:"outcome,omitempty"`
-	// Every check, in order. A method that is open to anybody has none.
+	// Every check, in order: those of the rule, and what the handler asks beside it.
+	// A method that is open to anybody has none.
 	Checks        []*Check `protobuf:"bytes,3,rep,name=checks,proto3" json:"checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -462,7 +465,7 @@ type Check struct {
 	// The reason of the refusal of a caller who does not meet it, such as
 	// `ROLE_REQUIRED`.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What is missing; empty where nothing is.
+	// What is missing, or what it depends on; empty for OUTCOME_MET.
 	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -105,7 +105,8 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
-// Lease says how a stream is bound to the token that opened it.
+// Lease says how a stream is bound to the token that opened it. Whatever it
+// says, a stream ends with TOKEN_REVOKED as soon as its token is revoked.
 type Stream_Lease int32
 
 const (
@@ -113,14 +114,15 @@ const (
 	// The stream goes on for as long as its session does. It ends with
 	// TOKEN_EXPIRED when the token does, unless by then any call has brought a
 	// newer token of the same session to this server; the rule is decided anew
-	// for that, and what it no longer permits ends with the rule's reason. It
-	// ends with TOKEN_REVOKED as soon as the token is revoked.
+	// for that, and what it no longer permits ends with the rule's reason. A
+	// machine is as good as a session, and so is what a user has granted an OAuth
+	// client; a token that names none of them is never followed by another.
 	Stream_LEASE_RENEWABLE Stream_Lease = 1
-	// The stream ends with TOKEN_EXPIRED when the token does that opened it, and
-	// with TOKEN_REVOKED as soon as that is revoked.
+	// The stream ends with TOKEN_EXPIRED when the token does that opened it.
 	Stream_LEASE_UNTIL_EXPIRY Stream_Lease = 2
 	// The stream was decided about when it was opened: it outlives its token, and
-	// its session too. Only max_lifetime ends it.
+	// goes on when a newer one no longer has what the rule asks for. Where nothing
+	// is revoked, only max_lifetime ends it.
 	Stream_LEASE_AT_OPEN Stream_Lease = 3
 )
 
@@ -295,9 +297,20 @@ type Rule struct {
 	//	*Rule_Require
 	Access isRule_Access `protobuf_oneof:"access"`
 	// How long a stream lives once it was let in. Means nothing to a unary method.
-	Stream        *Stream `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Stream *Stream `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
+	// What the handler asks of the caller beside this rule, in words, where a
+	// schema cannot say it. Nothing enforces it but the handler: it is for whoever
+	// reads the rule or asks what it means for a caller, who is told that the
+	// handler decides. Goes with authenticated and require; of the callers of a
+	// public method nothing can be asked.
+	//
+	//	option (ostiary.policy.v1.rule) = {
+	//	  authenticated: {}
+	//	  handler_requires: "the invoice is the caller's own"
+	//	};
+	HandlerRequires string `protobuf:"bytes,5,opt,name=handler_requires,json=handlerRequires,proto3" json:"handler_requires,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Rule) Reset() {
@@ -369,6 +382,13 @@ func (x *Rule) GetStream() *Stream {
 		return x.Stream
 	}
 	return nil
+}
+
+func (x *Rule) GetHandlerRequires() string {
+	if x != nil {
+		return x.HandlerRequires
+	}
+	return ""
 }
 
 type isRule_Access interface {
@@ -576,7 +596,9 @@ type Require struct {
 	//
 	// What the token does not say is absent, not empty: to read it is an error,
 	// so that an empty field of the request never equals an identity without
-	// organization. Ask first where it may be absent: has(identity.actor).
+	// organization. Ask first where it may be absent: has(identity.actor). Only
+	// lists can always be read: one that the token does not say (audience, roles,
+	// permissions, scopes, features, plans) is an empty list.
 	//
 	// The condition is compiled at start, against these types, so a misspelt
 	// field is an error then. It knows no clock and reaches nothing outside the
@@ -842,7 +864,8 @@ func (*Reverification_Custom_) isReverification_Freshness() {}
 // Custom is a limit and a level of one's own.
 type Reverification_Custom struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The factors must be younger than this many minutes. At least 1.
+	// The factors must be younger than this many minutes: at least 1, and at most
+	// 5256000, which is ten years.
 	Minutes uint32 `protobuf:"varint,1,opt,name=minutes,proto3" json:"minutes,omitempty"`
 	// Which factors.
 	Level         Reverification_Level `protobuf:"varint,2,opt,name=level,proto3,enum=ostiary.policy.v1.Reverification_Level" json:"level,omitempty"`
@@ -934,12 +957,13 @@ var File_ostiary_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfa\x01\n" +
+	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa5\x02\n" +
 	"\x04Rule\x123\n" +
 	"\x06public\x18\x01 \x01(\v2\x19.ostiary.policy.v1.PublicH\x00R\x06public\x12H\n" +
 	"\rauthenticated\x18\x02 \x01(\v2 .ostiary.policy.v1.AuthenticatedH\x00R\rauthenticated\x126\n" +
 	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequire\x121\n" +
-	"\x06stream\x18\x04 \x01(\v2\x19.ostiary.policy.v1.StreamR\x06streamB\b\n" +
+	"\x06stream\x18\x04 \x01(\v2\x19.ostiary.policy.v1.StreamR\x06stream\x12)\n" +
+	"\x10handler_requires\x18\x05 \x01(\tR\x0fhandlerRequiresB\b\n" +
 	"\x06access\"/\n" +
 	"\x06Public\x12%\n" +
 	"\x0eignore_invalid\x18\x01 \x01(\bR\rignoreInvalid\"\x0f\n" +

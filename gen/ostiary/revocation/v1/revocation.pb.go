@@ -451,7 +451,7 @@ func (x *BadRow) GetFault() string {
 type NewRevocation struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Target *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// Why, for whoever asks later. At most 500 bytes.
+	// Why, for whoever asks later. One line of at most 500 bytes.
 	Cause         string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -600,9 +600,11 @@ type Target struct {
 	// The id of the session, subject, token or client. None for KIND_ISSUER.
 	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	// Means only tokens that were issued before this instant, which must not lie
-	// in the future, and tokens that do not say when they were issued. Default:
-	// for a subject or an issuer, now, since they go on with new tokens; for all
-	// others, every token, those to come as well.
+	// in the future, and tokens that do not say when they were issued. It is held
+	// against their `iat` claim, and so is of the issuer's clock. Default: for a
+	// subject or an issuer, just after now and the issuer's skew, since they go on
+	// with new tokens, and every one that was issued by now is meant, also by a
+	// clock that is ahead; for all others, every token, those to come as well.
 	IssuedBefore  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -787,11 +789,11 @@ const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
 	"\n" +
 	"KIND_TOKEN\x10\x03\x12\x0f\n" +
 	"\vKIND_CLIENT\x10\x04\x12\x0f\n" +
-	"\vKIND_ISSUER\x10\x052\xf9\x02\n" +
+	"\vKIND_ISSUER\x10\x052\x94\x03\n" +
 	"\x11RevocationService\x12u\n" +
 	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12i\n" +
 	"\fRevokeTokens\x12*.ostiary.revocation.v1.RevokeTokensRequest\x1a+.ostiary.revocation.v1.RevokeTokensResponse\"\x00\x12z\n" +
-	"\x11ImportRevocations\x12/.ostiary.revocation.v1.ImportRevocationsRequest\x1a0.ostiary.revocation.v1.ImportRevocationsResponse\"\x00(\x01\x1a\x06ң\x19\x02\x12\x00BCZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1b\x06proto3"
+	"\x11ImportRevocations\x12/.ostiary.revocation.v1.ImportRevocationsRequest\x1a0.ostiary.revocation.v1.ImportRevocationsResponse\"\x00(\x01\x1a!ң\x19\x1d*\x19the caller is an operator\x12\x00BCZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1b\x06proto3"
 
 var (
 	file_ostiary_revocation_v1_revocation_proto_rawDescOnce sync.Once

@@ -33,8 +33,10 @@ const (
 //
 // RevocationService is for operators: the subjects, or the bearers of the
 // permission, that the server's settings name. A schema cannot name them, so its
-// rule asks for a valid token alone and the server asks for the rest: anybody
-// else is refused with PERMISSION_REQUIRED.
+// rule asks for a valid token alone and the handlers ask for the rest: anybody
+// else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+// (RFC 8693), and an application that acts for one with an OAuth token, unless the
+// token has that permission as a scope, too.
 //
 // Whoever wants to sign out, or to have somebody else signed out, asks the
 // SessionService.
@@ -100,8 +102,10 @@ type RevocationService_ImportRevocationsClient = grpc.ClientStreamingClient[Impo
 //
 // RevocationService is for operators: the subjects, or the bearers of the
 // permission, that the server's settings name. A schema cannot name them, so its
-// rule asks for a valid token alone and the server asks for the rest: anybody
-// else is refused with PERMISSION_REQUIRED.
+// rule asks for a valid token alone and the handlers ask for the rest: anybody
+// else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+// (RFC 8693), and an application that acts for one with an OAuth token, unless the
+// token has that permission as a scope, too.
 //
 // Whoever wants to sign out, or to have somebody else signed out, asks the
 // SessionService.

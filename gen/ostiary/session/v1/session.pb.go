@@ -306,7 +306,7 @@ type RevokeSessionRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Default: the issuer of the caller's own token.
 	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// Why, for whoever asks later. At most 500 bytes.
+	// Why, for whoever asks later. One line of at most 500 bytes.
 	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -365,7 +365,8 @@ func (x *RevokeSessionRequest) GetCause() string {
 
 type RevokeSessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Absent when the session had been revoked before, and nothing was left to do.
+	// Absent when the session is revoked already, and for long enough: for at least
+	// half of the time for which it would be now.
 	Revocation    *v1.Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -414,7 +415,7 @@ type RevokeSubjectRequest struct {
 	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Default: the issuer of the caller's own token.
 	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// Why, for whoever asks later. At most 500 bytes.
+	// Why, for whoever asks later. One line of at most 500 bytes.
 	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -473,9 +474,11 @@ func (x *RevokeSubjectRequest) GetCause() string {
 
 type RevokeSubjectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// That of the subject; the sessions each have one besides.
+	// That of the subject; the sessions each have one besides. Tokens that are
+	// issued from its issued_before on count again.
 	Revocation *v1.Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
-	// How many sessions were ended.
+	// How many sessions were ended; those that were revoked for long enough already
+	// are not among them.
 	Sessions      int64 `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -902,13 +905,13 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"EVENT_SEEN\x10\x02\x12\x11\n" +
 	"\rEVENT_RENEWED\x10\x03\x12\x11\n" +
-	"\rEVENT_REVOKED\x10\x042\x9c\x04\n" +
+	"\rEVENT_REVOKED\x10\x042\xca\x06\n" +
 	"\x0eSessionService\x12f\n" +
-	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12`\n" +
+	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xd6\x01\n" +
 	"\n" +
-	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"\x03\x90\x02\x01\x12f\n" +
-	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"\x00\x12f\n" +
-	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"\x00\x12h\n" +
+	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"yң\x19r*nthe session is the caller's own, or of an organization whose admin the caller is, or the caller is an operator\x12\x00\x90\x02\x01\x12\xdc\x01\n" +
+	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"vң\x19r*nthe session is the caller's own, or of an organization whose admin the caller is, or the caller is an operator\x12\x00\x12\xa5\x01\n" +
+	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"?ң\x19;*7the subject is the caller, or the caller is an operator\x12\x00\x12h\n" +
 	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x000\x01\x1a\x06ң\x19\x02\x12\x00B=Z;github.com/ostiary/ostiary/gen/ostiary/session/v1;sessionv1b\x06proto3"
 
 var (

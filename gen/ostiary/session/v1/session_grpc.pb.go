@@ -44,8 +44,13 @@ const (
 //     act in the same organization;
 //   - an operator, as the server's settings name them: all.
 //
+// The last two count in person alone: whoever impersonates them (RFC 8693), and
+// an application that acts for them with an OAuth token, is a caller like any
+// other. An application to which the server's operator permission was granted as
+// a scope acts for an operator all the same.
+//
 // Any other session is NOT_FOUND, whether it exists or not. Since the rule
-// depends on the session, the server decides it; the schema asks for a valid
+// depends on the session, the handlers decide it; the rule asks for a valid
 // token.
 type SessionServiceClient interface {
 	// ListSessions returns what the caller may see, those first seen last at the
@@ -60,9 +65,17 @@ type SessionServiceClient interface {
 	// seen.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
-	// subject that was seen, and revokes every token that was issued until now.
-	// The subject can sign in again. Callers can do that to themselves; to do it
-	// to others takes an operator, and is refused with PERMISSION_REQUIRED.
+	// subject that was seen, and revokes every token that was issued until now. A
+	// session that was never seen here goes on with newer tokens; end it at the
+	// issuer. Callers can do that to themselves; to do it to others takes an
+	// operator, and is refused with PERMISSION_REQUIRED.
+	//
+	// The subject can sign in again. Since the issuer's clock may be ahead by as
+	// much as its skew (5 seconds by default), tokens that were issued by now can
+	// seem to come from later, and so those are refused too that it issues until
+	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
+	// and gets in with the first token of the new session that is issued after
+	// that: sign in again, or take a fresh token, a moment later.
 	RevokeSubject(ctx context.Context, in *RevokeSubjectRequest, opts ...grpc.CallOption) (*RevokeSubjectResponse, error)
 	// WatchSessions tells what happens to the sessions that the caller may see,
 	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch
@@ -153,8 +166,13 @@ type SessionService_WatchSessionsClient = grpc.ServerStreamingClient[WatchSessio
 //     act in the same organization;
 //   - an operator, as the server's settings name them: all.
 //
+// The last two count in person alone: whoever impersonates them (RFC 8693), and
+// an application that acts for them with an OAuth token, is a caller like any
+// other. An application to which the server's operator permission was granted as
+// a scope acts for an operator all the same.
+//
 // Any other session is NOT_FOUND, whether it exists or not. Since the rule
-// depends on the session, the server decides it; the schema asks for a valid
+// depends on the session, the handlers decide it; the rule asks for a valid
 // token.
 type SessionServiceServer interface {
 	// ListSessions returns what the caller may see, those first seen last at the
@@ -169,9 +187,17 @@ type SessionServiceServer interface {
 	// seen.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
-	// subject that was seen, and revokes every token that was issued until now.
-	// The subject can sign in again. Callers can do that to themselves; to do it
-	// to others takes an operator, and is refused with PERMISSION_REQUIRED.
+	// subject that was seen, and revokes every token that was issued until now. A
+	// session that was never seen here goes on with newer tokens; end it at the
+	// issuer. Callers can do that to themselves; to do it to others takes an
+	// operator, and is refused with PERMISSION_REQUIRED.
+	//
+	// The subject can sign in again. Since the issuer's clock may be ahead by as
+	// much as its skew (5 seconds by default), tokens that were issued by now can
+	// seem to come from later, and so those are refused too that it issues until
+	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
+	// and gets in with the first token of the new session that is issued after
+	// that: sign in again, or take a fresh token, a moment later.
 	RevokeSubject(context.Context, *RevokeSubjectRequest) (*RevokeSubjectResponse, error)
 	// WatchSessions tells what happens to the sessions that the caller may see,
 	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch

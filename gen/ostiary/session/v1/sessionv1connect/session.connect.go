@@ -66,9 +66,17 @@ type SessionServiceClient interface {
 	// seen.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
-	// subject that was seen, and revokes every token that was issued until now.
-	// The subject can sign in again. Callers can do that to themselves; to do it
-	// to others takes an operator, and is refused with PERMISSION_REQUIRED.
+	// subject that was seen, and revokes every token that was issued until now. A
+	// session that was never seen here goes on with newer tokens; end it at the
+	// issuer. Callers can do that to themselves; to do it to others takes an
+	// operator, and is refused with PERMISSION_REQUIRED.
+	//
+	// The subject can sign in again. Since the issuer's clock may be ahead by as
+	// much as its skew (5 seconds by default), tokens that were issued by now can
+	// seem to come from later, and so those are refused too that it issues until
+	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
+	// and gets in with the first token of the new session that is issued after
+	// that: sign in again, or take a fresh token, a moment later.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions tells what happens to the sessions that the caller may see,
 	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch
@@ -187,9 +195,17 @@ type SessionServiceHandler interface {
 	// seen.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
-	// subject that was seen, and revokes every token that was issued until now.
-	// The subject can sign in again. Callers can do that to themselves; to do it
-	// to others takes an operator, and is refused with PERMISSION_REQUIRED.
+	// subject that was seen, and revokes every token that was issued until now. A
+	// session that was never seen here goes on with newer tokens; end it at the
+	// issuer. Callers can do that to themselves; to do it to others takes an
+	// operator, and is refused with PERMISSION_REQUIRED.
+	//
+	// The subject can sign in again. Since the issuer's clock may be ahead by as
+	// much as its skew (5 seconds by default), tokens that were issued by now can
+	// seem to come from later, and so those are refused too that it issues until
+	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
+	// and gets in with the first token of the new session that is issued after
+	// that: sign in again, or take a fresh token, a moment later.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions tells what happens to the sessions that the caller may see,
 	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch

@@ -65,7 +65,8 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
   procedure: string;
 
   /**
-   * Who may call, in words, for tables.
+   * Who may call, in words, for tables. What the handler asks beside the rule is
+   * among them, and how long a stream lives where that is not as usual.
    *
    * @generated from field: string access = 2;
    */
@@ -150,7 +151,8 @@ export type Explanation = Message<"ostiary.access.v1.Explanation"> & {
   outcome: Outcome;
 
   /**
-   * Every check, in order. A method that is open to anybody has none.
+   * Every check, in order: those of the rule, and what the handler asks beside it.
+   * A method that is open to anybody has none.
    *
    * @generated from field: repeated ostiary.access.v1.Check checks = 3;
    */
@@ -191,7 +193,7 @@ export type Check = Message<"ostiary.access.v1.Check"> & {
   reason: string;
 
   /**
-   * What is missing; empty where nothing is.
+   * What is missing, or what it depends on; empty for OUTCOME_MET.
    *
    * @generated from field: string detail = 4;
    */
@@ -280,7 +282,8 @@ export enum Outcome {
   UNMET = 2,
 
   /**
-   * It depends on the request, which is not known before the call.
+   * It depends on the request, which is not known before the call: the condition
+   * reads it, or the handler does.
    *
    * @generated from enum value: OUTCOME_UNDECIDED = 3;
    */

@@ -34,7 +34,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/policy/v1/policy.proto.
  */
 export const file_ostiary_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxItIBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIpCgZzdHJlYW0YBCABKAsyGS5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW1CCAoGYWNjZXNzIiAKBlB1YmxpYxIWCg5pZ25vcmVfaW52YWxpZBgBIAEoCCIPCg1BdXRoZW50aWNhdGVkIvsBCgdSZXF1aXJlEhAKCGFueV9yb2xlGAEgAygJEhcKD2FsbF9wZXJtaXNzaW9ucxgCIAMoCRISCgphbGxfc2NvcGVzGAMgAygJEiYKBWtpbmRzGAQgAygOMhcub3N0aWFyeS5wb2xpY3kudjEuS2luZBIUCgxvcmdhbml6YXRpb24YBSABKAgSEwoLYW55X2ZlYXR1cmUYBiADKAkSEAoIYW55X3BsYW4YByADKAkSOQoOcmV2ZXJpZmljYXRpb24YCCABKAsyIS5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbhIRCgljb25kaXRpb24YCSABKAkiyQEKBlN0cmVhbRIuCgVsZWFzZRgBIAEoDjIfLm9zdGlhcnkucG9saWN5LnYxLlN0cmVhbS5MZWFzZRIvCgxtYXhfbGlmZXRpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXgoFTGVhc2USFQoRTEVBU0VfVU5TUEVDSUZJRUQQABITCg9MRUFTRV9SRU5FV0FCTEUQARIWChJMRUFTRV9VTlRJTF9FWFBJUlkQAhIRCg1MRUFTRV9BVF9PUEVOEAMirQMKDlJldmVyaWZpY2F0aW9uEjoKBnByZXNldBgBIAEoDjIoLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uLlByZXNldEgAEjoKBmN1c3RvbRgCIAEoCzIoLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uLkN1c3RvbUgAGlEKBkN1c3RvbRIPCgdtaW51dGVzGAEgASgNEjYKBWxldmVsGAIgASgOMicub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uTGV2ZWwibwoGUHJlc2V0EhYKElBSRVNFVF9VTlNQRUNJRklFRBAAEhUKEVBSRVNFVF9TVFJJQ1RfTUZBEAESEQoNUFJFU0VUX1NUUklDVBACEhMKD1BSRVNFVF9NT0RFUkFURRADEg4KClBSRVNFVF9MQVgQBCJSCgVMZXZlbBIVChFMRVZFTF9VTlNQRUNJRklFRBAAEg8KC0xFVkVMX0ZJUlNUEAESEAoMTEVWRUxfU0VDT05EEAISDwoLTEVWRUxfTVVMVEkQA0ILCglmcmVzaG5lc3MqYwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9TRVNTSU9OEAESEQoNS0lORF9URU1QTEFURRACEg4KCktJTkRfT0FVVEgQAxIQCgxLSU5EX01BQ0hJTkUQBDpNCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYupQDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSBHJ1bGU6XQoMZGVmYXVsdF9ydWxlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGLqUAyABKAsyFy5vc3RpYXJ5LnBvbGljeS52MS5SdWxlUgtkZWZhdWx0UnVsZUI7WjlnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9wb2xpY3kvdjE7cG9saWN5djFiBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxIuwBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIpCgZzdHJlYW0YBCABKAsyGS5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW0SGAoQaGFuZGxlcl9yZXF1aXJlcxgFIAEoCUIICgZhY2Nlc3MiIAoGUHVibGljEhYKDmlnbm9yZV9pbnZhbGlkGAEgASgIIg8KDUF1dGhlbnRpY2F0ZWQi+wEKB1JlcXVpcmUSEAoIYW55X3JvbGUYASADKAkSFwoPYWxsX3Blcm1pc3Npb25zGAIgAygJEhIKCmFsbF9zY29wZXMYAyADKAkSJgoFa2luZHMYBCADKA4yFy5vc3RpYXJ5LnBvbGljeS52MS5LaW5kEhQKDG9yZ2FuaXphdGlvbhgFIAEoCBITCgthbnlfZmVhdHVyZRgGIAMoCRIQCghhbnlfcGxhbhgHIAMoCRI5Cg5yZXZlcmlmaWNhdGlvbhgIIAEoCzIhLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uEhEKCWNvbmRpdGlvbhgJIAEoCSLJAQoGU3RyZWFtEi4KBWxlYXNlGAEgASgOMh8ub3N0aWFyeS5wb2xpY3kudjEuU3RyZWFtLkxlYXNlEi8KDG1heF9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJeCgVMZWFzZRIVChFMRUFTRV9VTlNQRUNJRklFRBAAEhMKD0xFQVNFX1JFTkVXQUJMRRABEhYKEkxFQVNFX1VOVElMX0VYUElSWRACEhEKDUxFQVNFX0FUX09QRU4QAyKtAwoOUmV2ZXJpZmljYXRpb24SOgoGcHJlc2V0GAEgASgOMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uUHJlc2V0SAASOgoGY3VzdG9tGAIgASgLMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uQ3VzdG9tSAAaUQoGQ3VzdG9tEg8KB21pbnV0ZXMYASABKA0SNgoFbGV2ZWwYAiABKA4yJy5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbi5MZXZlbCJvCgZQcmVzZXQSFgoSUFJFU0VUX1VOU1BFQ0lGSUVEEAASFQoRUFJFU0VUX1NUUklDVF9NRkEQARIRCg1QUkVTRVRfU1RSSUNUEAISEwoPUFJFU0VUX01PREVSQVRFEAMSDgoKUFJFU0VUX0xBWBAEIlIKBUxldmVsEhUKEUxFVkVMX1VOU1BFQ0lGSUVEEAASDwoLTEVWRUxfRklSU1QQARIQCgxMRVZFTF9TRUNPTkQQAhIPCgtMRVZFTF9NVUxUSRADQgsKCWZyZXNobmVzcypjCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1NFU1NJT04QARIRCg1LSU5EX1RFTVBMQVRFEAISDgoKS0lORF9PQVVUSBADEhAKDEtJTkRfTUFDSElORRAEOk0KBHJ1bGUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi6lAMgASgLMhcub3N0aWFyeS5wb2xpY3kudjEuUnVsZVIEcnVsZTpdCgxkZWZhdWx0X3J1bGUSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYupQDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSC2RlZmF1bHRSdWxlQjtaOWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3BvbGljeS92MTtwb2xpY3l2MWIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * A Rule says who may call a method. Exactly one kind of access is set; an
@@ -78,6 +78,22 @@ export type Rule = Message<"ostiary.policy.v1.Rule"> & {
    * @generated from field: ostiary.policy.v1.Stream stream = 4;
    */
   stream?: Stream | undefined;
+
+  /**
+   * What the handler asks of the caller beside this rule, in words, where a
+   * schema cannot say it. Nothing enforces it but the handler: it is for whoever
+   * reads the rule or asks what it means for a caller, who is told that the
+   * handler decides. Goes with authenticated and require; of the callers of a
+   * public method nothing can be asked.
+   *
+   *     option (ostiary.policy.v1.rule) = {
+   *       authenticated: {}
+   *       handler_requires: "the invoice is the caller's own"
+   *     };
+   *
+   * @generated from field: string handler_requires = 5;
+   */
+  handlerRequires: string;
 };
 
 /**
@@ -264,7 +280,9 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    *
    * What the token does not say is absent, not empty: to read it is an error,
    * so that an empty field of the request never equals an identity without
-   * organization. Ask first where it may be absent: has(identity.actor).
+   * organization. Ask first where it may be absent: has(identity.actor). Only
+   * lists can always be read: one that the token does not say (audience, roles,
+   * permissions, scopes, features, plans) is an empty list.
    *
    * The condition is compiled at start, against these types, so a misspelt
    * field is an error then. It knows no clock and reaches nothing outside the
@@ -328,7 +346,8 @@ export const StreamSchema: GenMessage<Stream> = /*@__PURE__*/
   messageDesc(file_ostiary_policy_v1_policy, 4);
 
 /**
- * Lease says how a stream is bound to the token that opened it.
+ * Lease says how a stream is bound to the token that opened it. Whatever it
+ * says, a stream ends with TOKEN_REVOKED as soon as its token is revoked.
  *
  * @generated from enum ostiary.policy.v1.Stream.Lease
  */
@@ -342,16 +361,16 @@ export enum Stream_Lease {
    * The stream goes on for as long as its session does. It ends with
    * TOKEN_EXPIRED when the token does, unless by then any call has brought a
    * newer token of the same session to this server; the rule is decided anew
-   * for that, and what it no longer permits ends with the rule's reason. It
-   * ends with TOKEN_REVOKED as soon as the token is revoked.
+   * for that, and what it no longer permits ends with the rule's reason. A
+   * machine is as good as a session, and so is what a user has granted an OAuth
+   * client; a token that names none of them is never followed by another.
    *
    * @generated from enum value: LEASE_RENEWABLE = 1;
    */
   RENEWABLE = 1,
 
   /**
-   * The stream ends with TOKEN_EXPIRED when the token does that opened it, and
-   * with TOKEN_REVOKED as soon as that is revoked.
+   * The stream ends with TOKEN_EXPIRED when the token does that opened it.
    *
    * @generated from enum value: LEASE_UNTIL_EXPIRY = 2;
    */
@@ -359,7 +378,8 @@ export enum Stream_Lease {
 
   /**
    * The stream was decided about when it was opened: it outlives its token, and
-   * its session too. Only max_lifetime ends it.
+   * goes on when a newer one no longer has what the rule asks for. Where nothing
+   * is revoked, only max_lifetime ends it.
    *
    * @generated from enum value: LEASE_AT_OPEN = 3;
    */
@@ -417,7 +437,8 @@ export const ReverificationSchema: GenMessage<Reverification> = /*@__PURE__*/
  */
 export type Reverification_Custom = Message<"ostiary.policy.v1.Reverification.Custom"> & {
   /**
-   * The factors must be younger than this many minutes. At least 1.
+   * The factors must be younger than this many minutes: at least 1, and at most
+   * 5256000, which is ten years.
    *
    * @generated from field: uint32 minutes = 1;
    */

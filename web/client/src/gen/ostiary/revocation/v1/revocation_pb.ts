@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/revocation/v1/revocation.proto.
  */
 export const file_ostiary_revocation_v1_revocation: GenFile = /*@__PURE__*/
-  fileDesc("CiZvc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbi5wcm90bxIVb3N0aWFyeS5yZXZvY2F0aW9uLnYxIj8KFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiagoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoTUmV2b2tlVG9rZW5zUmVxdWVzdBI4CgpyZXZvY2F0aW9uGAEgASgLMiQub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk5ld1Jldm9jYXRpb24iTQoUUmV2b2tlVG9rZW5zUmVzcG9uc2USNQoKcmV2b2NhdGlvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uInAKGUltcG9ydFJldm9jYXRpb25zUmVzcG9uc2USEAoIaW1wb3J0ZWQYASABKAMSEAoIcmVqZWN0ZWQYAiABKAMSLwoIYmFkX3Jvd3MYAyADKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuQmFkUm93IiQKBkJhZFJvdxILCgNyb3cYASABKAMSDQoFZmF1bHQYAiABKAkiTQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0Eg0KBWNhdXNlGAIgASgJIu4BCgpSZXZvY2F0aW9uEhAKCHNlcXVlbmNlGAEgASgDEi0KBnRhcmdldBgCIAEoCzIdLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXQSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoKcmV2b2tlZF9ieRgFIAEoCzIcLm9zdGlhcnkucmV2b2NhdGlvbi52MS5QYXJ0eRINCgVjYXVzZRgGIAEoCSKCAQoGVGFyZ2V0EikKBGtpbmQYASABKA4yGy5vc3RpYXJ5LnJldm9jYXRpb24udjEuS2luZBIOCgZpc3N1ZXIYAiABKAkSCgoCaWQYAyABKAkSMQoNaXNzdWVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNwoFUGFydHkSDgoGaXNzdWVyGAEgASgJEg8KB3N1YmplY3QYAiABKAkSDQoFYWN0b3IYAyABKAkqcgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9TRVNTSU9OEAESEAoMS0lORF9TVUJKRUNUEAISDgoKS0lORF9UT0tFThADEg8KC0tJTkRfQ0xJRU5UEAQSDwoLS0lORF9JU1NVRVIQBTL5AgoRUmV2b2NhdGlvblNlcnZpY2USdQoPTGlzdFJldm9jYXRpb25zEi0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QaLi5vc3RpYXJ5LnJldm9jYXRpb24udjEuTGlzdFJldm9jYXRpb25zUmVzcG9uc2UiA5ACARJpCgxSZXZva2VUb2tlbnMSKi5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVxdWVzdBorLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXNwb25zZSIAEnoKEUltcG9ydFJldm9jYXRpb25zEi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVxdWVzdBowLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlIgAoARoG0qMZAhIAQkNaQWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Jldm9jYXRpb24vdjE7cmV2b2NhdGlvbnYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy]);
+  fileDesc("CiZvc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbi5wcm90bxIVb3N0aWFyeS5yZXZvY2F0aW9uLnYxIj8KFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiagoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoTUmV2b2tlVG9rZW5zUmVxdWVzdBI4CgpyZXZvY2F0aW9uGAEgASgLMiQub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk5ld1Jldm9jYXRpb24iTQoUUmV2b2tlVG9rZW5zUmVzcG9uc2USNQoKcmV2b2NhdGlvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uInAKGUltcG9ydFJldm9jYXRpb25zUmVzcG9uc2USEAoIaW1wb3J0ZWQYASABKAMSEAoIcmVqZWN0ZWQYAiABKAMSLwoIYmFkX3Jvd3MYAyADKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuQmFkUm93IiQKBkJhZFJvdxILCgNyb3cYASABKAMSDQoFZmF1bHQYAiABKAkiTQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0Eg0KBWNhdXNlGAIgASgJIu4BCgpSZXZvY2F0aW9uEhAKCHNlcXVlbmNlGAEgASgDEi0KBnRhcmdldBgCIAEoCzIdLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXQSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoKcmV2b2tlZF9ieRgFIAEoCzIcLm9zdGlhcnkucmV2b2NhdGlvbi52MS5QYXJ0eRINCgVjYXVzZRgGIAEoCSKCAQoGVGFyZ2V0EikKBGtpbmQYASABKA4yGy5vc3RpYXJ5LnJldm9jYXRpb24udjEuS2luZBIOCgZpc3N1ZXIYAiABKAkSCgoCaWQYAyABKAkSMQoNaXNzdWVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNwoFUGFydHkSDgoGaXNzdWVyGAEgASgJEg8KB3N1YmplY3QYAiABKAkSDQoFYWN0b3IYAyABKAkqcgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9TRVNTSU9OEAESEAoMS0lORF9TVUJKRUNUEAISDgoKS0lORF9UT0tFThADEg8KC0tJTkRfQ0xJRU5UEAQSDwoLS0lORF9JU1NVRVIQBTKUAwoRUmV2b2NhdGlvblNlcnZpY2USdQoPTGlzdFJldm9jYXRpb25zEi0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QaLi5vc3RpYXJ5LnJldm9jYXRpb24udjEuTGlzdFJldm9jYXRpb25zUmVzcG9uc2UiA5ACARJpCgxSZXZva2VUb2tlbnMSKi5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVxdWVzdBorLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXNwb25zZSIAEnoKEUltcG9ydFJldm9jYXRpb25zEi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVxdWVzdBowLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlIgAoARoh0qMZHSoZdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAQkNaQWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Jldm9jYXRpb24vdjE7cmV2b2NhdGlvbnYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy]);
 
 /**
  * @generated from message ostiary.revocation.v1.ListRevocationsRequest
@@ -192,7 +192,7 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
   target?: Target | undefined;
 
   /**
-   * Why, for whoever asks later. At most 500 bytes.
+   * Why, for whoever asks later. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 2;
    */
@@ -285,9 +285,11 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
 
   /**
    * Means only tokens that were issued before this instant, which must not lie
-   * in the future, and tokens that do not say when they were issued. Default:
-   * for a subject or an issuer, now, since they go on with new tokens; for all
-   * others, every token, those to come as well.
+   * in the future, and tokens that do not say when they were issued. It is held
+   * against their `iat` claim, and so is of the issuer's clock. Default: for a
+   * subject or an issuer, just after now and the issuer's skew, since they go on
+   * with new tokens, and every one that was issued by now is meant, also by a
+   * clock that is ahead; for all others, every token, those to come as well.
    *
    * @generated from field: google.protobuf.Timestamp issued_before = 4;
    */
@@ -388,8 +390,10 @@ export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
 /**
  * RevocationService is for operators: the subjects, or the bearers of the
  * permission, that the server's settings name. A schema cannot name them, so its
- * rule asks for a valid token alone and the server asks for the rest: anybody
- * else is refused with PERMISSION_REQUIRED.
+ * rule asks for a valid token alone and the handlers ask for the rest: anybody
+ * else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+ * (RFC 8693), and an application that acts for one with an OAuth token, unless the
+ * token has that permission as a scope, too.
  *
  * Whoever wants to sign out, or to have somebody else signed out, asks the
  * SessionService.

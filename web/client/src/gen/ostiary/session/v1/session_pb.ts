@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/session/v1/session.proto.
  */
 export const file_ostiary_session_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxImgKE0xpc3RTZXNzaW9uc1JlcXVlc3QSKgoGZmlsdGVyGAEgASgLMhoub3N0aWFyeS5zZXNzaW9uLnYxLkZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJeChRMaXN0U2Vzc2lvbnNSZXNwb25zZRItCghzZXNzaW9ucxgBIAMoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3ChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmlzc3VlchgCIAEoCSJCChJHZXRTZXNzaW9uUmVzcG9uc2USLAoHc2Vzc2lvbhgBIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uIkkKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDgoGaXNzdWVyGAIgASgJEg0KBWNhdXNlGAMgASgJIk4KFVJldm9rZVNlc3Npb25SZXNwb25zZRI1CgpyZXZvY2F0aW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9jYXRpb24iRgoUUmV2b2tlU3ViamVjdFJlcXVlc3QSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSDQoFY2F1c2UYAyABKAkiYAoVUmV2b2tlU3ViamVjdFJlc3BvbnNlEjUKCnJldm9jYXRpb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIQCghzZXNzaW9ucxgCIAEoAyJCChRXYXRjaFNlc3Npb25zUmVxdWVzdBIqCgZmaWx0ZXIYASABKAsyGi5vc3RpYXJ5LnNlc3Npb24udjEuRmlsdGVyIm8KFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIoCgVldmVudBgBIAEoDjIZLm9zdGlhcnkuc2Vzc2lvbi52MS5FdmVudBIsCgdzZXNzaW9uGAIgASgLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24iQgoGRmlsdGVyEg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCSKIAwoHU2Vzc2lvbhIOCgZpc3N1ZXIYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIYChBhdXRob3JpemVkX3BhcnR5GAUgASgJEhIKCnVzZXJfYWdlbnQYBiABKAkSDwoHYWRkcmVzcxgHIAEoCRIxCg1maXJzdF9zZWVuX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD3Rva2VuX2lzc3VlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5fZXhwaXJlc19hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmV2b2tlZBgMIAEoCBIPCgdjdXJyZW50GA0gASgIKmgKBUV2ZW50EhUKEUVWRU5UX1VOU1BFQ0lGSUVEEAASEgoORVZFTlRfV0FUQ0hJTkcQARIOCgpFVkVOVF9TRUVOEAISEQoNRVZFTlRfUkVORVdFRBADEhEKDUVWRU5UX1JFVk9LRUQQBDKcBAoOU2Vzc2lvblNlcnZpY2USZgoMTGlzdFNlc3Npb25zEicub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaKC5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJgCgpHZXRTZXNzaW9uEiUub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXF1ZXN0GiYub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBEmYKDVJldm9rZVNlc3Npb24SKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIgASZgoNUmV2b2tlU3ViamVjdBIoLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTdWJqZWN0UmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTdWJqZWN0UmVzcG9uc2UiABJoCg1XYXRjaFNlc3Npb25zEigub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZSIAMAEaBtKjGQISAEI9WjtnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9zZXNzaW9uL3YxO3Nlc3Npb252MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxImgKE0xpc3RTZXNzaW9uc1JlcXVlc3QSKgoGZmlsdGVyGAEgASgLMhoub3N0aWFyeS5zZXNzaW9uLnYxLkZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJeChRMaXN0U2Vzc2lvbnNSZXNwb25zZRItCghzZXNzaW9ucxgBIAMoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3ChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmlzc3VlchgCIAEoCSJCChJHZXRTZXNzaW9uUmVzcG9uc2USLAoHc2Vzc2lvbhgBIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uIkkKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDgoGaXNzdWVyGAIgASgJEg0KBWNhdXNlGAMgASgJIk4KFVJldm9rZVNlc3Npb25SZXNwb25zZRI1CgpyZXZvY2F0aW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9jYXRpb24iRgoUUmV2b2tlU3ViamVjdFJlcXVlc3QSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSDQoFY2F1c2UYAyABKAkiYAoVUmV2b2tlU3ViamVjdFJlc3BvbnNlEjUKCnJldm9jYXRpb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIQCghzZXNzaW9ucxgCIAEoAyJCChRXYXRjaFNlc3Npb25zUmVxdWVzdBIqCgZmaWx0ZXIYASABKAsyGi5vc3RpYXJ5LnNlc3Npb24udjEuRmlsdGVyIm8KFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIoCgVldmVudBgBIAEoDjIZLm9zdGlhcnkuc2Vzc2lvbi52MS5FdmVudBIsCgdzZXNzaW9uGAIgASgLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24iQgoGRmlsdGVyEg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCSKIAwoHU2Vzc2lvbhIOCgZpc3N1ZXIYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIYChBhdXRob3JpemVkX3BhcnR5GAUgASgJEhIKCnVzZXJfYWdlbnQYBiABKAkSDwoHYWRkcmVzcxgHIAEoCRIxCg1maXJzdF9zZWVuX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD3Rva2VuX2lzc3VlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5fZXhwaXJlc19hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmV2b2tlZBgMIAEoCBIPCgdjdXJyZW50GA0gASgIKmgKBUV2ZW50EhUKEUVWRU5UX1VOU1BFQ0lGSUVEEAASEgoORVZFTlRfV0FUQ0hJTkcQARIOCgpFVkVOVF9TRUVOEAISEQoNRVZFTlRfUkVORVdFRBADEhEKDUVWRU5UX1JFVk9LRUQQBDLKBgoOU2Vzc2lvblNlcnZpY2USZgoMTGlzdFNlc3Npb25zEicub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaKC5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARLWAQoKR2V0U2Vzc2lvbhIlLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVxdWVzdBomLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVzcG9uc2UieZACAdKjGXIqbnRoZSBzZXNzaW9uIGlzIHRoZSBjYWxsZXIncyBvd24sIG9yIG9mIGFuIG9yZ2FuaXphdGlvbiB3aG9zZSBhZG1pbiB0aGUgY2FsbGVyIGlzLCBvciB0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgAS3AEKDVJldm9rZVNlc3Npb24SKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlInbSoxlyKm50aGUgc2Vzc2lvbiBpcyB0aGUgY2FsbGVyJ3Mgb3duLCBvciBvZiBhbiBvcmdhbml6YXRpb24gd2hvc2UgYWRtaW4gdGhlIGNhbGxlciBpcywgb3IgdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAEqUBCg1SZXZva2VTdWJqZWN0Eigub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXNwb25zZSI/0qMZOyo3dGhlIHN1YmplY3QgaXMgdGhlIGNhbGxlciwgb3IgdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAEmgKDVdhdGNoU2Vzc2lvbnMSKC5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlIgAwARoG0qMZAhIAQj1aO2dpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Nlc3Npb24vdjE7c2Vzc2lvbnYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * @generated from message ostiary.session.v1.ListSessionsRequest
@@ -136,7 +136,7 @@ export type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequ
   issuer: string;
 
   /**
-   * Why, for whoever asks later. At most 500 bytes.
+   * Why, for whoever asks later. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 3;
    */
@@ -155,7 +155,8 @@ export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@_
  */
 export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
   /**
-   * Absent when the session had been revoked before, and nothing was left to do.
+   * Absent when the session is revoked already, and for long enough: for at least
+   * half of the time for which it would be now.
    *
    * @generated from field: ostiary.revocation.v1.Revocation revocation = 1;
    */
@@ -188,7 +189,7 @@ export type RevokeSubjectRequest = Message<"ostiary.session.v1.RevokeSubjectRequ
   issuer: string;
 
   /**
-   * Why, for whoever asks later. At most 500 bytes.
+   * Why, for whoever asks later. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 3;
    */
@@ -207,14 +208,16 @@ export const RevokeSubjectRequestSchema: GenMessage<RevokeSubjectRequest> = /*@_
  */
 export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectResponse"> & {
   /**
-   * That of the subject; the sessions each have one besides.
+   * That of the subject; the sessions each have one besides. Tokens that are
+   * issued from its issued_before on count again.
    *
    * @generated from field: ostiary.revocation.v1.Revocation revocation = 1;
    */
   revocation?: Revocation | undefined;
 
   /**
-   * How many sessions were ended.
+   * How many sessions were ended; those that were revoked for long enough already
+   * are not among them.
    *
    * @generated from field: int64 sessions = 2;
    */
@@ -451,8 +454,13 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
  *     act in the same organization;
  *   - an operator, as the server's settings name them: all.
  *
+ * The last two count in person alone: whoever impersonates them (RFC 8693), and
+ * an application that acts for them with an OAuth token, is a caller like any
+ * other. An application to which the server's operator permission was granted as
+ * a scope acts for an operator all the same.
+ *
  * Any other session is NOT_FOUND, whether it exists or not. Since the rule
- * depends on the session, the server decides it; the schema asks for a valid
+ * depends on the session, the handlers decide it; the rule asks for a valid
  * token.
  *
  * @generated from service ostiary.session.v1.SessionService
@@ -495,9 +503,17 @@ export const SessionService: GenService<{
   },
   /**
    * RevokeSubject signs a subject out everywhere: it ends every session of the
-   * subject that was seen, and revokes every token that was issued until now.
-   * The subject can sign in again. Callers can do that to themselves; to do it
-   * to others takes an operator, and is refused with PERMISSION_REQUIRED.
+   * subject that was seen, and revokes every token that was issued until now. A
+   * session that was never seen here goes on with newer tokens; end it at the
+   * issuer. Callers can do that to themselves; to do it to others takes an
+   * operator, and is refused with PERMISSION_REQUIRED.
+   *
+   * The subject can sign in again. Since the issuer's clock may be ahead by as
+   * much as its skew (5 seconds by default), tokens that were issued by now can
+   * seem to come from later, and so those are refused too that it issues until
+   * the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
+   * and gets in with the first token of the new session that is issued after
+   * that: sign in again, or take a fresh token, a moment later.
    *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSubject
    */
