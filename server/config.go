@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
 // The defaults of Config.
@@ -61,11 +63,24 @@ type Config struct {
 	SessionRetention time.Duration
 	// OperatorSubjects may see and end every session, and revoke whatever they
 	// like. Each is written issuer#subject, or with one issuer as the subject
-	// alone. Default: nobody.
+	// alone. They are users or machines that act in person: whoever impersonates
+	// one (RFC 8693) is no operator, nor is an application that acts for one with
+	// an OAuth token, unless that has OperatorPermission as a scope. Default:
+	// nobody.
 	OperatorSubjects []string
 	// OperatorPermission makes operators of all whose token has this permission,
-	// whichever of the issuers it is of. Default: none.
+	// whichever of the issuers it is of, and who act in person, as with
+	// OperatorSubjects. A scope by this name makes no operator, but lets an
+	// application act for one. Default: none.
 	OperatorPermission string
+	// Rules give methods another rule than the schema does, or than is built in
+	// for health and reflection:
+	//
+	//	policy.Override("/grpc.health.v1.Health/Watch", rule)
+	//
+	// A rule for anything that the Server does not have is a fault, as is a public
+	// one for a method of ostiary's own. Default: none.
+	Rules []policy.Option
 
 	// Routes are handlers that are served beside the services to everybody,
 	// without a token, by their http.ServeMux pattern. Default: none.

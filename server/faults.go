@@ -32,8 +32,8 @@ func (e *ConfigError) Unwrap() []error {
 
 // A Fault is one thing that is wrong with a Config.
 type Fault struct {
-	// Setting names the place as a configuration file does: http_addr, or
-	// issuers[1].jwks_url.
+	// Setting names the place as a configuration file does: http_addr,
+	// issuers[1].jwks_url, or rules[/grpc.health.v1.Health/Watch].
 	Setting string
 	// Err says what is wrong and what to do about it. It names other settings
 	// between backticks.
@@ -72,6 +72,7 @@ func (c Config) Faults() []Fault {
 		_, err := c.operatorSubject(written)
 		add("operator_subjects", err)
 	}
+	faults = append(faults, c.ruleFaults()...)
 	return append(faults, c.issuerFaults()...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
@@ -29,11 +30,16 @@ func (s *Server) buildGuard() error {
 	if err != nil {
 		return err
 	}
-	rules, err := Rules()
+	rules, err := Rules(s.config.Rules...)
 	if err != nil {
 		return err
 	}
-	s.policy = &policyService{rules: rules}
+	for _, entry := range rules.Entries() {
+		if entry.Origin.Source == policy.Settings {
+			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
+		}
+	}
+	s.policy = &policyService{rules: rules, operators: s.config.operators()}
 	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.list, Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
 	return nil
 }

@@ -1,18 +1,12 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
 
-	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/jwks"
 )
@@ -92,42 +86,4 @@ func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body) // the caller went away: nobody to tell
-}
-
-var errUnknownService = errors.New("no such service here; ask for a service by its full name, or for none")
-
-// healthService implements the gRPC health protocol for both transports.
-type healthService struct {
-	services []string
-	ready    func() bool
-}
-
-// Check implements grpchealth.Checker. Services share their keys and so their
-// health.
-func (h *healthService) Check(_ context.Context, req *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
-	switch {
-	case req.Service != "" && !slices.Contains(h.services, req.Service):
-		return nil, connect.NewError(connect.CodeNotFound, errUnknownService)
-	case h.ready():
-		return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil
-	default:
-		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
-	}
-}
-
-// grpcHealth is the service as grpc-go wants it.
-type grpcHealth struct {
-	grpc_health_v1.UnimplementedHealthServer
-
-	health *healthService
-}
-
-func (h grpcHealth) Check(ctx context.Context, req *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
-	res, err := h.health.Check(ctx, &grpchealth.CheckRequest{Service: req.GetService()})
-	if err != nil {
-		return nil, status.Error(codes.Code(connect.CodeOf(err)), errUnknownService.Error())
-	}
-	return &grpc_health_v1.HealthCheckResponse{
-		Status: grpc_health_v1.HealthCheckResponse_ServingStatus(res.Status),
-	}, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -125,6 +126,123 @@ func TestHealthKnowsNoOtherService(t *testing.T) {
 	_, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "acme.Other"})
 	if status.Code(err) != codes.NotFound {
 		t.Errorf("%v; want not found", err)
+	}
+}
+
+// watchHealth returns what is told of a service, one after the other.
+func (r *running) watchHealth(t *testing.T, service string) (next func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error)) {
+	t.Helper()
+	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
+		res, err := stream.Recv()
+		return res.GetStatus(), err
+	}
+}
+
+func TestWhoeverWatchesTheHealthIsToldOfEachChange(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	issuer.Fail(authtest.Status(http.StatusInternalServerError))
+	r := start(t, func(c *Config) { c.Issuers[0].URL = issuer.URL() })
+	watches := make(map[string]func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error))
+	wantTold := func(when string, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
+		t.Helper()
+		for service, next := range watches {
+			if got, err := next(); err != nil || got != want {
+				t.Errorf("%s: health of %q is %v, error %v; want %v", when, service, got, err, want)
+			}
+		}
+	}
+	for _, service := range []string{"", identityv1connect.IdentityServiceName} {
+		watches[service] = r.watchHealth(t, service)
+	}
+	wantTold("before the keys", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	issuer.Restore()
+	wantTold("with the keys", grpc_health_v1.HealthCheckResponse_SERVING)
+	unknown := r.watchHealth(t, "acme.Other")
+	if got, err := unknown(); err != nil || got != grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
+		t.Errorf("health of another service is %v, error %v; want SERVICE_UNKNOWN", got, err)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	wantTold("when the server stops", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	watches["acme.Other"] = unknown
+	for service, next := range watches {
+		if _, err := next(); status.Code(err) != codes.Unavailable {
+			t.Errorf("%q: the watch ended with %v; want unavailable", service, err)
+		}
+	}
+}
+
+// A client of gRPC takes unimplemented for healthy, and every other error for
+// the opposite: strangers who watch in numbers must not turn clients away.
+func TestTooManyWatchesOfTheHealthHurtNobody(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for range cap(r.Server.health.watches) - 1 {
+		r.Server.health.watches <- struct{}{}
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	client := grpc_health_v1.NewHealthClient(r.grpcConn(t))
+	last, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+	if err == nil {
+		_, err = last.Recv()
+	}
+	if err != nil {
+		t.Fatalf("the last place: %v", err)
+	}
+	if _, err := r.watchHealth(t, "")(); status.Code(err) != codes.Unimplemented {
+		t.Errorf("one too many: %v; want unimplemented", err)
+	}
+	if _, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		t.Errorf("Check: %v", err)
+	}
+	leave()
+	eventually(t, "the place is free again", func() bool {
+		_, err := r.watchHealth(t, "")()
+		return err == nil
+	})
+}
+
+func TestTheHealthOfEverythingIsListed(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	eventually(t, "the server is ready", func() bool { code, _ := r.readyz(t); return code == http.StatusOK })
+	res, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).List(t.Context(), &grpc_health_v1.HealthListRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range append(services(), "") {
+		if got := res.GetStatuses()[service].GetStatus(); got != grpc_health_v1.HealthCheckResponse_SERVING {
+			t.Errorf("health of %q is %v; want SERVING", service, got)
+		}
+	}
+	if got := len(res.GetStatuses()); got != len(services())+1 {
+		t.Errorf("%d are listed; want %d", got, len(services())+1)
+	}
+}
+
+// The library that serves health on the HTTP port has Check alone.
+func TestTheHealthIsWatchedNativelyAlone(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, method := range []string{"Watch", "List"} {
+		client := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](
+			httpClient(t, true), r.url+healthProcedures+method, connect.WithGRPC())
+		stream, err := client.CallServerStream(t.Context(), connect.NewRequest(&grpc_health_v1.HealthCheckRequest{}))
+		if err == nil {
+			stream.Receive()
+			err = stream.Err()
+			_ = stream.Close()
+		}
+		if connect.CodeOf(err) != connect.CodeUnimplemented {
+			t.Errorf("%s: %v; want unimplemented", method, err)
+		}
 	}
 }
 

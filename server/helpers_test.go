@@ -32,12 +32,14 @@ type running struct {
 	stop   func() error // ends it and returns what Run returned
 }
 
-// start serves on free ports with an issuer of its own, after the edits.
+// start serves on free ports with an issuer of its own, on the same clock, after
+// the edits.
 func start(t *testing.T, edits ...func(*Config)) *running {
 	t.Helper()
-	issuer := authtest.Start(t)
+	var config Config
+	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return config.WithDefaults().Now() }))
 	log := new(logBuffer)
-	config := Config{
+	config = Config{
 		HTTPAddr: "127.0.0.1:0",
 		GRPCAddr: "127.0.0.1:0",
 		DataDir:  t.TempDir(),

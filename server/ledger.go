@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -17,8 +16,10 @@ const (
 	// saveInterval is how often what was seen is written, and what other
 	// processes on the same database have revoked is read.
 	saveInterval = 500 * time.Millisecond
-	// pruneInterval is how often what has expired is forgotten.
+	// pruneInterval is how often what has expired is forgotten, pruneBatch rows
+	// at once.
 	pruneInterval = time.Minute
+	pruneBatch    = 5000
 	// saveTimeout bounds a write that nobody may cut short.
 	saveTimeout = 15 * time.Second
 	// batchSize is how many rows are read at once.
@@ -31,51 +32,60 @@ const (
 type ledger struct {
 	store     store.Store
 	list      *revocation.List
-	retention time.Duration // of sessions
+	retention time.Duration            // of sessions
+	skews     map[string]time.Duration // of the issuers that are trusted
 	now       func() time.Time
 	log       *slog.Logger
 
 	sightings *sightings
 	watchers  watchers
 
-	saving  sync.Mutex // held while sightings are written, so that they are in order
-	read    int64      // the sequence of the last revocation that was read
+	saving  chan struct{} // full while sightings are written, so that they are in order
+	read    int64         // the sequence of the last revocation that was read
 	wake    chan struct{}
 	closing chan struct{}
 	closed  chan struct{}
 }
 
-// openLedger reads every revocation before it returns, so that nothing revoked
-// is accepted for even a moment.
+// openLedger begins to forget what has expired since it was last open, and reads
+// every revocation before it returns, so that nothing revoked is accepted for
+// even a moment.
 func openLedger(ctx context.Context, config Config) (*ledger, error) {
 	db, err := config.openStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{
-		store:     db,
-		list:      revocation.New(revocation.Config{Retention: config.longestLifetime(), Now: config.Now}),
-		retention: config.SessionRetention,
-		now:       config.Now,
-		log:       config.Logger,
-		sightings: newSightings(maxSightings),
-		wake:      make(chan struct{}, 1),
-		closing:   make(chan struct{}),
-		closed:    make(chan struct{}),
-	}
+	l := newLedger(db, config)
+	more := l.prune(ctx)
 	if err := l.readRevocations(ctx); err != nil {
 		_ = db.Close() // the first error is the one to mend
 		return nil, err
 	}
-	go l.run(context.WithoutCancel(ctx))
+	go l.run(context.WithoutCancel(ctx), more)
 	return l, nil
 }
 
-// run works until the ledger is closed.
-func (l *ledger) run(ctx context.Context) {
+// newLedger returns a ledger that has read nothing and does nothing by itself.
+func newLedger(db store.Store, config Config) *ledger {
+	return &ledger{
+		store:     db,
+		list:      revocation.New(revocation.Config{Retention: config.longestLifetime(), Now: config.Now}),
+		retention: config.SessionRetention,
+		skews:     config.skews(),
+		now:       config.Now,
+		log:       config.Logger,
+		sightings: newSightings(maxSightings),
+		saving:    make(chan struct{}, 1),
+		wake:      make(chan struct{}, 1),
+		closing:   make(chan struct{}),
+		closed:    make(chan struct{}),
+	}
+}
+
+// run works until the ledger is closed. There may be more to prune at once.
+func (l *ledger) run(ctx context.Context, more bool) {
 	defer close(l.closed)
-	l.prune(ctx)
-	save, prune := time.NewTicker(saveInterval), time.NewTicker(pruneInterval)
+	save, prune := time.NewTicker(saveInterval), time.NewTimer(pruneAfter(more))
 	defer save.Stop()
 	defer prune.Stop()
 	for {
@@ -83,7 +93,7 @@ func (l *ledger) run(ctx context.Context) {
 		case <-save.C:
 		case <-l.wake:
 		case <-prune.C:
-			l.prune(ctx)
+			prune.Reset(pruneAfter(l.prune(ctx)))
 		case <-l.closing:
 			l.saveSightings(ctx)
 			return
@@ -111,10 +121,15 @@ func (l *ledger) note(ctx context.Context, d auth.Decision) {
 }
 
 // saveSightings writes what was seen and tells those who watch. What cannot be
-// written is lost but for the next sighting of the same session.
+// written waits for the next time. A caller who goes away stops waiting for those
+// who write already.
 func (l *ledger) saveSightings(ctx context.Context) {
-	l.saving.Lock()
-	defer l.saving.Unlock()
+	select {
+	case l.saving <- struct{}{}:
+		defer func() { <-l.saving }()
+	case <-ctx.Done():
+		return
+	}
 	seen, dropped := l.sightings.take(l.now())
 	if dropped > 0 {
 		l.log.WarnContext(ctx, "too many sessions were seen at once to be written; some will be listed late", "dropped", dropped)
@@ -127,7 +142,8 @@ func (l *ledger) saveSightings(ctx context.Context) {
 	defer cancel()
 	before, err := l.store.SaveSessions(ctx, seen)
 	if err != nil {
-		l.log.ErrorContext(ctx, "cannot write what was seen of sessions", "sessions", len(seen), "error", err)
+		l.log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
+		l.sightings.putBack(seen)
 		return
 	}
 	for i, session := range seen {
@@ -140,16 +156,26 @@ func (l *ledger) saveSightings(ctx context.Context) {
 	}
 }
 
-func (l *ledger) prune(ctx context.Context) {
+// prune forgets some of what has expired, and reports whether there is more:
+// whoever revokes waits for no more than a batch.
+func (l *ledger) prune(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	now := l.now()
-	pruned, err := l.store.Prune(ctx, now.Add(-l.retention), now)
+	pruned, err := l.store.Prune(ctx, now.Add(-l.retention), now, pruneBatch)
 	if err != nil {
 		l.log.ErrorContext(ctx, "cannot forget what has expired", "error", err)
-		return
+		return false
 	}
 	l.log.DebugContext(ctx, "forgot what has expired", "sessions", pruned.Sessions, "revocations", pruned.Revocations)
+	return max(pruned.Sessions, pruned.Revocations) == pruneBatch
+}
+
+func pruneAfter(more bool) time.Duration {
+	if more {
+		return saveInterval
+	}
+	return pruneInterval
 }
 
 // sessions returns a page of what is within the view, and whether there is more.

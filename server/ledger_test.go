@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,7 +107,6 @@ func TestWhatHasExpiredIsForgottenAndNothingElse(t *testing.T) {
 		config.Now = func() time.Time { return start.Add(later.after) }
 		l := must(openLedger(t.Context(), config))
 		revoked := l.list.Revoked(&auth.Identity{Issuer: someIssuer, SessionID: "sess_1", IssuedAt: config.Now()}) != nil
-		l.prune(t.Context())
 		kept, err := l.store.Revocations(t.Context(), 0, 100)
 		if err != nil || len(kept) != later.revocations || sessionsIn(t, l) != later.sessions || revoked != (later.revocations > 0) {
 			t.Errorf("after %s: %d revocations, error %v, sessions %q, revoked %v; want %d and %q",
@@ -114,6 +114,42 @@ func TestWhatHasExpiredIsForgottenAndNothingElse(t *testing.T) {
 		}
 		closeLedger(t, l)
 	}
+}
+
+// Whoever revokes would otherwise wait for it.
+func TestMuchThatHasExpiredIsForgottenByAndBy(t *testing.T) {
+	t.Parallel()
+	config := withDefaults(t)
+	db := must(config.openStore(t.Context()))
+	expired := slices.Repeat([]store.Revocation{{Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: time.Now().Add(-time.Hour)}}, pruneBatch+1)
+	if _, err := db.SaveRevocations(t.Context(), expired); err != nil {
+		t.Fatal(err)
+	}
+	left := func() int {
+		kept, err := db.Revocations(t.Context(), 0, 2*pruneBatch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(kept)
+	}
+	l := newLedger(db, config)
+	if !l.prune(t.Context()) || left() != 1 {
+		t.Errorf("%d are left; want 1, and that there is more to forget", left())
+	}
+	if l.prune(t.Context()) || left() != 0 {
+		t.Errorf("%d are left, or said to be", left())
+	}
+	if _, err := db.SaveRevocations(t.Context(), expired); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = must(openLedger(t.Context(), config))
+	defer closeLedger(t, l)
+	db = must(config.openStore(t.Context()))
+	t.Cleanup(func() { _ = db.Close() })
+	eventually(t, "nothing is left long before the next minute", func() bool { return left() == 0 })
 }
 
 func TestRevocationsAreKeptForAsLongAsTheLongestToken(t *testing.T) {

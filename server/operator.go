@@ -12,7 +12,9 @@ import (
 // adminRole is the role whose bearers look after an organization.
 const adminRole = "org:admin"
 
-// operators are those who may see and end every session.
+// operators are those who may see and end every session. They act in person:
+// whoever impersonates one is none, and an application that acts for one is none
+// unless it was told so.
 type operators struct {
 	subjects   map[subject]bool
 	permission string // "" for none
@@ -47,25 +49,46 @@ func (c Config) operatorSubject(written string) (subject, error) {
 	}
 }
 
-func (o operators) include(id *auth.Identity) bool {
+func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.empowers(id) }
+
+// names reports whether the subject is an operator, whoever acts for it.
+func (o operators) names(id *auth.Identity) bool {
 	return o.subjects[subject{id.Issuer, id.Subject}] || o.permission != "" && id.HasPermission(o.permission)
 }
 
-// require refuses whoever is no operator.
-func (o operators) require(id *auth.Identity) error {
-	if o.include(id) {
-		return nil
-	}
-	return auth.Errorf(auth.PermissionRequired, "the caller is no operator by operator_subjects or operator_permission")
+// empowers reports whether whoever acts may act as an operator: the subject
+// itself, or an application to which a scope by the name of the permission was
+// granted. To sign in to an application hands it no more than its scopes.
+func (o operators) empowers(id *auth.Identity) bool {
+	return inPerson(id) || id.Actor == nil && o.permission != "" && id.HasScope(o.permission)
 }
 
-// view returns the sessions that a caller may see and end.
+// inPerson reports whether the subject acts itself: that it is not impersonated
+// (RFC 8693, section 4.1), and that the token was not given to an application
+// which acts for it (RFC 9068).
+func inPerson(id *auth.Identity) bool { return id.Actor == nil && id.Kind != auth.KindOAuth }
+
+// require refuses whoever is no operator.
+func (o operators) require(id *auth.Identity) error {
+	switch {
+	case !o.names(id):
+		return auth.Errorf(auth.PermissionRequired, "the caller is no operator by operator_subjects or operator_permission")
+	case !o.empowers(id):
+		return auth.Errorf(auth.PermissionRequired, "an operator acts in person, and not by an actor, nor by an application without operator_permission as a scope")
+	default:
+		return nil
+	}
+}
+
+// view returns the sessions that a caller may see and end. Those of others are
+// for whoever acts in person: an administrator who is impersonated, or for whom
+// an application acts, sees no more than any member.
 func (o operators) view(id *auth.Identity) store.View {
 	if o.include(id) {
 		return store.Everything()
 	}
 	view := store.View{{Issuer: id.Issuer, Subject: id.Subject}}
-	if id.Organization.ID != "" && id.Organization.Role == adminRole {
+	if inPerson(id) && id.Organization.ID != "" && id.Organization.Role == adminRole {
 		view = append(view, store.Filter{Issuer: id.Issuer, Organization: id.Organization.ID})
 	}
 	return view

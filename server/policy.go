@@ -2,27 +2,20 @@ package server
 
 import (
 	"context"
+	"strings"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
-	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// Rules returns those by which every Server decides about calls to its own
-// services.
-func Rules() (*policy.Policy, error) {
-	return policy.New(
-		policy.Services(services()...),
-		policy.Override(procedureOptions, &policyv1.Rule{
-			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
-		}),
-	)
-}
-
 // policyService implements PolicyService for both transports. Its rule asks for
 // a token, so there is an identity in every context.
-type policyService struct{ rules *policy.Policy }
+type policyService struct {
+	rules     *policy.Policy
+	operators operators
+}
 
 // ListRules implements both the connect and the grpc-go interface.
 func (s *policyService) ListRules(context.Context, *accessv1.ListRulesRequest) (*accessv1.ListRulesResponse, error) {
@@ -52,13 +45,31 @@ func (s *policyService) Explain(ctx context.Context, req *accessv1.ExplainReques
 	id := auth.MustFromContext(ctx)
 	res := new(accessv1.ExplainResponse)
 	for i, procedure := range asked {
-		explanation, ok := s.rules.Explain(procedure, id)
+		explanation, ok := s.explain(procedure, id)
 		if !ok {
 			return nil, invalid("procedures", "the one at index %d has no rule; ListRules has all that do", i)
 		}
 		res.Explanations = append(res.Explanations, explanationMessage(procedure, explanation))
 	}
 	return res, nil
+}
+
+// explain is the policy's, with what our own handlers ask decided where that is
+// known before a call: an operator has what each of them asks, and anybody else
+// lacks what those of the RevocationService do.
+func (s *policyService) explain(procedure string, id *auth.Identity) (policy.Explanation, bool) {
+	explanation, ok := s.rules.Explain(procedure, id)
+	for i := range explanation {
+		step := &explanation[i]
+		switch {
+		case !step.Handler:
+		case s.operators.include(id):
+			step.Outcome, step.Detail = policy.Met, ""
+		case strings.HasPrefix(procedure, "/"+revocationv1connect.RevocationServiceName+"/"):
+			step.Outcome, step.Detail = policy.Unmet, "needs an operator"
+		}
+	}
+	return explanation, ok
 }
 
 // grpcPolicy is the service as grpc-go wants it. It does not embed

@@ -12,6 +12,8 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -160,7 +162,7 @@ func TestExplainNamesWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ben := &auth.Identity{Subject: "user_ben", Roles: []string{"org:member"}}
-	res, err := (&policyService{rules}).Explain(auth.NewContext(t.Context(), ben), &accessv1.ExplainRequest{Procedures: []string{"/member", "/admin"}})
+	res, err := (&policyService{rules: rules}).Explain(auth.NewContext(t.Context(), ben), &accessv1.ExplainRequest{Procedures: []string{"/member", "/admin"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +184,97 @@ func TestExplainNamesWhatIsMissing(t *testing.T) {
 	}}
 	if !proto.Equal(res, want) {
 		t.Errorf("got  %v\nwant %v", res, want)
+	}
+}
+
+// What the handlers ask beside the rules is part of the answer: nobody is told
+// that they may do what only operators may.
+func TestExplainKnowsWhomTheHandlersServe(t *testing.T) {
+	t.Parallel()
+	const (
+		one        = "https://clerk.example.com"
+		revocation = revocationv1.RevocationService_ListRevocations_FullMethodName
+		session    = sessionv1.SessionService_GetSession_FullMethodName
+		sessions   = sessionv1.SessionService_ListSessions_FullMethodName
+	)
+	rules, err := Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherwise, err := policy.New(policy.Override(revocation, &policyv1.Rule{
+		Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := Config{Issuers: []Issuer{{URL: one}}, OperatorSubjects: []string{"user_ops"}}.operators()
+	operator := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession}
+	impersonated := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession, Actor: &auth.Actor{Subject: "user_eve"}}
+	member := &auth.Identity{Issuer: one, Subject: "user_ada", Kind: auth.KindSession}
+	const met, unmet, undecided = accessv1.Outcome_OUTCOME_MET, accessv1.Outcome_OUTCOME_UNMET, accessv1.Outcome_OUTCOME_UNDECIDED
+	for _, tt := range []struct {
+		name      string
+		rules     *policy.Policy
+		procedure string
+		caller    *auth.Identity
+		outcome   accessv1.Outcome
+		detail    string // of the last check
+	}{
+		{"what serves operators alone, to an operator", rules, revocation, operator, met, ""},
+		{"what serves operators alone, to anybody else", rules, revocation, member, unmet, "needs an operator"},
+		{"what serves operators alone, to who impersonates one", rules, revocation, impersonated, unmet, "needs an operator"},
+		{"what serves operators alone, by a rule that does not say so", otherwise, revocation, member, unmet, "needs an operator"},
+		{"what depends on the session, to anybody", rules, session, member, undecided, "the handler decides"},
+		{"what depends on the session, to an operator", rules, session, operator, met, ""},
+		{"what serves everybody with what is theirs", rules, sessions, member, met, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			service := &policyService{rules: tt.rules, operators: named}
+			res, err := service.Explain(auth.NewContext(t.Context(), tt.caller), &accessv1.ExplainRequest{Procedures: []string{tt.procedure}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := res.GetExplanations()[0]
+			last := got.GetChecks()[len(got.GetChecks())-1]
+			if got.GetOutcome() != tt.outcome || last.GetDetail() != tt.detail {
+				t.Errorf("%v, and last %q; want %v, and %q", got.GetOutcome(), last.GetDetail(), tt.outcome, tt.detail)
+			}
+			if tt.outcome != met && last.GetReason() != auth.PermissionRequired.String() {
+				t.Errorf("the reason is %s", last.GetReason())
+			}
+		})
+	}
+}
+
+// What is explained is what happens: the settings that name the operators reach
+// both alike.
+func TestExplainAgreesWithTheHandlerOnEveryTransport(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.OperatorSubjects = []string{"user_ops"} })
+	for name, tr := range r.transports() {
+		for subject, want := range map[string]accessv1.Outcome{
+			"user_ops": accessv1.Outcome_OUTCOME_MET,
+			"user_ada": accessv1.Outcome_OUTCOME_UNMET,
+		} {
+			t.Run(name+", "+subject, func(t *testing.T) {
+				t.Parallel()
+				token := r.issuer.Session(subject)
+				res, err := tr.policies(t, token).Explain(t.Context(), &accessv1.ExplainRequest{
+					Procedures: []string{revocationv1.RevocationService_ListRevocations_FullMethodName},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := res.GetExplanations()[0].GetOutcome(); got != want {
+					t.Errorf("explained as %v; want %v", got, want)
+				}
+				_, err = tr.revocations(t, token).ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
+				if reason, refused := reasonOf(err); refused != (want == accessv1.Outcome_OUTCOME_UNMET) || refused && reason != auth.PermissionRequired {
+					t.Errorf("the handler says %v", err)
+				}
+			})
+		}
 	}
 }
 

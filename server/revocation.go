@@ -20,7 +20,6 @@ import (
 type revocationService struct {
 	ledger    *ledger
 	operators operators
-	issuers   []string // those that are trusted
 }
 
 // A revocationPlace is the last revocation of a page.
@@ -87,17 +86,12 @@ func (s *revocationService) order(asked *revocationv1.NewRevocation, by *auth.Id
 		},
 		cause: asked.GetCause(),
 	}
-	now := s.ledger.now()
-	switch before := target.GetIssuedBefore(); {
-	case before != nil && (before.CheckValid() != nil || before.AsTime().UnixMicro() <= 0 || before.AsTime().After(now.Add(maxAhead))):
-		return order{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
-	case before != nil:
+	if before := target.GetIssuedBefore(); before != nil {
 		o.Before = before.AsTime()
-	case o.Kind == revocation.Subject, o.Kind == revocation.Issuer:
-		o.Before = now
-	}
-	if err := checkOrder(o, s.issuers); err != nil {
-		return order{}, err
+		latest := s.ledger.issuedByNow(o.Issuer).Add(maxAhead)
+		if before.CheckValid() != nil || o.Before.UnixMicro() <= 0 || o.Before.After(latest) {
+			return order{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
+		}
 	}
 	return s.ledger.prepare(o)
 }

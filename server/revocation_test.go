@@ -12,6 +12,7 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
@@ -103,21 +104,22 @@ func TestWhatARevocationReaches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindMachine} })
-			now := time.Now()
-			ago, soon := authtest.IssuedAt(now.Add(-2*time.Second)), authtest.IssuedAt(now.Add(3*time.Second))
+			now := newClock()
+			r := start(t, withOperator, now.set, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindMachine} })
+			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))
 			tokens := map[string]string{
 				"old":     r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_1"), authtest.With("jti", "token_1")),
 				"new":     r.issuer.Session("user_ada", soon, authtest.With("sid", "sess_1")),
 				"other":   r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_2")),
 				"machine": r.issuer.Machine("mch_robo", ago),
 			}
-			_, err := r.revocations(t, r.issuer.Session("user_otto", soon)).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
+			_, err := r.revocations(t, r.issuer.Session("user_otto")).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
 				Revocation: &revocationv1.NewRevocation{Target: test.target},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
+			now.move(10 * time.Second)
 			for name, token := range tokens {
 				if slices.Contains(test.refused, name) {
 					r.wantReason(t, name, token, auth.TokenRevoked)
@@ -160,8 +162,9 @@ func TestARevocationThatMakesNoSense(t *testing.T) {
 			&revocationv1.NewRevocation{Target: &revocationv1.Target{Kind: session, Id: "x", IssuedBefore: &timestamppb.Timestamp{}}},
 			"issued_before: lies in the future, or is no time",
 		},
-		"an endless id":    {ofSession(strings.Repeat("x", maxID+1)), "id: too long"},
-		"an endless cause": {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: strings.Repeat("x", maxCause+1)}, "cause: over 500 bytes"},
+		"a cause of two lines": {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: "lost\nphone"}, "cause: with control characters"},
+		"an endless id":        {ofSession(strings.Repeat("x", maxID+1)), "id: too long"},
+		"an endless cause":     {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: strings.Repeat("x", maxCause+1)}, "cause: over 500 bytes"},
 	}
 	var rows []*revocationv1.NewRevocation
 	var faults []string
@@ -233,9 +236,9 @@ func TestRevocationsInBulk(t *testing.T) {
 
 func TestWhoReallyRevokedIsKept(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator)
-	token := r.issuer.Session("user_otto", authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()}))
-	res, err := r.revocations(t, token).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofSession("sess_1")})
+	r := start(t)
+	token := r.issuer.Session("user_ada", authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()}))
+	res, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{})
 	if err != nil || res.GetRevocation().GetRevokedBy().GetActor() != "user_support" {
 		t.Errorf("%v, error %v; want user_support as the actor", res, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"connectrpc.com/connect"
 
@@ -13,31 +12,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
-
-// An order is a revocation that was asked for, and why.
-type order struct {
-	revocation.Revocation
-
-	cause string
-}
-
-// prepare completes what is to be revoked, without revoking it. Errors:
-// revocation.ErrInvalid.
-func (l *ledger) prepare(o order) (order, error) {
-	prepared, err := l.list.Prepare(o.Revocation)
-	if err != nil {
-		return order{}, err
-	}
-	// A session or a client goes on with new tokens as long as its issuer does
-	// not know of the revocation, so that is remembered for longer than one token
-	// can live.
-	forGood := prepared.Before.IsZero() && (prepared.Kind == revocation.Session || prepared.Kind == revocation.Client)
-	if late := l.now().Add(l.retention); o.Expires.IsZero() && forGood && late.After(prepared.Expires) {
-		prepared.Expires = late
-	}
-	o.Revocation = prepared
-	return o, nil
-}
 
 // revoke revokes what was prepared: first on disk, then in memory, so that
 // nothing is acknowledged which a crash could undo. The caller of the call
@@ -62,7 +36,7 @@ func (l *ledger) revoke(ctx context.Context, by *auth.Identity, orders ...order)
 		return nil, fmt.Errorf("revoke what was saved: %w", err)
 	}
 	l.log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "kind", saved[0].Kind,
-		"by_issuer", by.Issuer, "by_subject", by.Subject)
+		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_actor", saved[0].By.Actor)
 	select {
 	case l.wake <- struct{}{}: // to tell those who watch
 	default:
@@ -164,13 +138,6 @@ func (l *ledger) eachRevoked(ctx context.Context, r revocation.Revocation, do fu
 // revoked reports whether the newest token of a session is revoked.
 func (l *ledger) revoked(s store.Session) bool {
 	return l.list.Revoked(&auth.Identity{Issuer: s.Issuer, Subject: s.Subject, SessionID: s.ID, IssuedAt: s.IssuedAt}) != nil
-}
-
-// ended reports whether a session itself is revoked, so that it cannot go on
-// with newer tokens either.
-func (l *ledger) ended(s store.Session) bool {
-	later := l.now().Add(365 * 24 * time.Hour)
-	return l.list.Revoked(&auth.Identity{Issuer: s.Issuer, SessionID: s.ID, IssuedAt: later}) != nil
 }
 
 // unavailable hides why the store fails from the caller, and not from the log.

@@ -1,11 +1,16 @@
 package server
 
 import (
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -30,6 +35,19 @@ func (r *running) wantAdmitted(t *testing.T, what, token string) {
 	}
 }
 
+// A clock is one that stands still until it is moved.
+type clock struct{ seconds atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.seconds.Store(time.Now().Unix())
+	return c
+}
+
+func (c *clock) now() time.Time       { return time.Unix(c.seconds.Load(), 0) }
+func (c *clock) move(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
+func (c *clock) set(config *Config)   { config.Now = c.now }
+
 // again stops the server and starts another with the same data and issuer.
 func (r *running) again(t *testing.T) *running {
 	t.Helper()
@@ -37,7 +55,7 @@ func (r *running) again(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	return start(t, func(c *Config) {
-		c.DataDir, c.Issuers, c.OperatorSubjects = r.config.DataDir, r.config.Issuers, r.config.OperatorSubjects
+		c.DataDir, c.Issuers, c.OperatorSubjects, c.Now = r.config.DataDir, r.config.Issuers, r.config.OperatorSubjects, r.config.Now
 	})
 }
 
@@ -87,6 +105,16 @@ func TestARevokedSessionStaysRevoked(t *testing.T) {
 	}
 }
 
+func TestASessionOfAnyNameCanBeRevoked(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	token := r.issuer.Session("user_ada", authtest.With("sid", strings.Repeat("ü", 1500)))
+	if _, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	r.wantReason(t, "the token", token, auth.TokenRevoked)
+}
+
 func TestASessionIsRevokedOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
@@ -103,12 +131,61 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 	}
 }
 
+// Whoever ends it again was told that it stays ended, though the first time
+// would have been forgotten soon.
+func TestASessionIsRevokedAgainBeforeThatIsForgotten(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	r := start(t, withOperator, now.set)
+	revoke := func(want bool) {
+		t.Helper()
+		client := r.sessions(t, r.issuer.Session("user_otto", authtest.IssuedAt(now.now())))
+		res, err := client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
+		if err != nil || (res.GetRevocation() != nil) != want {
+			t.Errorf("%v, error %v; want a revocation: %v", res, err, want)
+		}
+		if until := now.now().Add(DefaultSessionRetention); want && !res.GetRevocation().GetExpiresAt().AsTime().Equal(until) {
+			t.Errorf("it is forgotten at %v; want %v", res.GetRevocation().GetExpiresAt().AsTime(), until)
+		}
+	}
+	revoke(true)
+	now.move(DefaultSessionRetention/2 - time.Second)
+	revoke(false)
+	now.move(2 * time.Second)
+	revoke(true)
+	revoke(false)
+	now.move(DefaultSessionRetention - time.Second)
+	for _, server := range []*running{r, nil} {
+		if server == nil {
+			server = r.again(t)
+		}
+		server.wantReason(t, "a token of the session", r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(now.now())), auth.TokenRevoked)
+	}
+}
+
+// A session whose older tokens alone were revoked goes on, and so is ended yet.
+func TestASessionIsRevokedWhoseOldTokensWere(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	otto := r.issuer.Session("user_otto")
+	ofOld := ofSession("ben")
+	ofOld.Target.IssuedBefore = timestamppb.New(time.Now().Add(-time.Hour))
+	if _, err := r.revocations(t, otto).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofOld}); err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.sessions(t, otto).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
+	if err != nil || res.GetRevocation() == nil {
+		t.Errorf("%v, error %v; want a revocation", res, err)
+	}
+}
+
 func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 	t.Parallel()
 	for by, subject := range map[string]string{"ada-2": "", "ada-1": "user_ada", "otto": "user_ada"} {
 		t.Run("by "+by, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator)
+			now := newClock()
+			r := start(t, withOperator, now.set)
 			cast := r.cast()
 			r.seen(t, cast)
 			template := r.issuer.Session("user_ada", authtest.Without("sid"))
@@ -116,7 +193,8 @@ func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 			if err != nil || res.GetSessions() != 2 {
 				t.Fatalf("%v, error %v; want 2 sessions", res, err)
 			}
-			soon := authtest.IssuedAt(time.Now().Add(2 * time.Second))
+			now.move(10 * time.Second)
+			soon := authtest.IssuedAt(now.now())
 			for _, server := range []*running{r, nil} {
 				if server == nil {
 					server = r.again(t)
@@ -129,6 +207,53 @@ func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 				server.wantAdmitted(t, "somebody else", cast["ben"])
 			}
 		})
+	}
+}
+
+// An issuer whose clock is ahead has issued tokens already that seem to come from
+// the future, and they are accepted.
+func TestWhatWasIssuedByAClockThatIsAheadIsRevokedToo(t *testing.T) {
+	t.Parallel()
+	tokens := func(kind revocationv1.Kind, id string) func(*testing.T, *running) error {
+		return func(t *testing.T, r *running) error {
+			t.Helper()
+			_, err := r.revocations(t, r.issuer.Session("user_otto")).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
+				Revocation: &revocationv1.NewRevocation{Target: &revocationv1.Target{Kind: kind, Id: id}},
+			})
+			return err
+		}
+	}
+	for how, revoke := range map[string]func(*testing.T, *running) error{
+		"RevokeSubject": func(t *testing.T, r *running) error {
+			t.Helper()
+			_, err := r.sessions(t, r.issuer.Session("user_ada")).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
+			return err
+		},
+		"RevokeTokens of a subject": tokens(revocationv1.Kind_KIND_SUBJECT, "user_ada"),
+		"RevokeTokens of an issuer": tokens(revocationv1.Kind_KIND_ISSUER, ""),
+	} {
+		for setting, skew := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute, -1: 0} {
+			t.Run(fmt.Sprintf("%s with a skew of %s", how, skew), func(t *testing.T) {
+				t.Parallel()
+				now := newClock()
+				r := start(t, withOperator, now.set, func(c *Config) { c.Issuers[0].Skew = setting })
+				issued := func(at time.Time) string {
+					return r.issuer.Session("user_ada", authtest.IssuedAt(at), authtest.ExpiresIn(time.Hour), authtest.Without("sid"))
+				}
+				// Their session has never been seen, nor have they one.
+				old, ahead := issued(now.now().Add(-time.Minute)), issued(now.now().Add(skew))
+				r.wantAdmitted(t, "a token of the clock that is ahead", ahead)
+				if err := revoke(t, r); err != nil {
+					t.Fatal(err)
+				}
+				r.wantReason(t, "a token from before", old, auth.TokenRevoked)
+				r.wantReason(t, "a token of the clock that is ahead", ahead, auth.TokenRevoked)
+				r.wantReason(t, "a token from right now, as of whoever signs in at once", issued(now.now()), auth.TokenRevoked)
+				now.move(skew + time.Second)
+				r.wantAdmitted(t, "a token from after that", issued(now.now()))
+				r.wantReason(t, "a token of the clock that was ahead", ahead, auth.TokenRevoked)
+			})
+		}
 	}
 }
 

@@ -88,10 +88,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.identity = &identityService{stopping: s.stopping}
-	operators, issuers := s.config.operators(), s.config.issuerURLs()
-	s.session = &sessionService{ledger: s.ledger, operators: operators, issuers: issuers, stopping: s.stopping}
-	s.revocation = &revocationService{ledger: s.ledger, operators: operators, issuers: issuers}
-	s.health = &healthService{services: services(), ready: s.ready}
+	operators := s.config.operators()
+	s.session = &sessionService{ledger: s.ledger, operators: operators, stopping: s.stopping}
+	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
+	s.health = newHealthService(s.ready, s.stopping)
 	if s.http, err = s.newHTTP(); err != nil {
 		return err
 	}

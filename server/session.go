@@ -19,7 +19,6 @@ import (
 type sessionService struct {
 	ledger    *ledger
 	operators operators
-	issuers   []string // those that are trusted
 	stopping  <-chan struct{}
 }
 

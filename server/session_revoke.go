@@ -3,9 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
-	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 
@@ -29,14 +26,14 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 			return nil, err
 		}
 	}
-	// To end it again would only fill the store.
-	if s.ledger.ended(store.Session{Issuer: issuer, ID: sessionID}) {
+	order, lasts, err := s.ending(ctx, issuer, sessionID, req.GetCause())
+	if err != nil {
+		return nil, err
+	}
+	if lasts {
 		return &sessionv1.RevokeSessionResponse{}, nil
 	}
-	revoked, err := s.revoke(ctx, id, order{
-		Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: sessionID},
-		cause:      req.GetCause(),
-	})
+	revoked, err := s.ledger.revoke(ctx, id, order)
 	if err != nil {
 		return nil, err
 	}
@@ -52,62 +49,77 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 			return nil, err
 		}
 	}
-	orders := []order{{
-		Revocation: revocation.Revocation{Kind: revocation.Subject, Issuer: issuer, ID: subject, Before: s.ledger.now()},
+	everything, err := s.prepare(order{
+		Revocation: revocation.Revocation{Kind: revocation.Subject, Issuer: issuer, ID: subject},
 		cause:      req.GetCause(),
-	}}
+	})
+	if err != nil {
+		return nil, err
+	}
+	seen, err := s.notEnded(ctx, issuer, subject, req.GetCause())
+	if err != nil {
+		return nil, err
+	}
+	revoked, err := s.ledger.revoke(ctx, id, append([]order{everything}, seen...)...)
+	if err != nil {
+		return nil, err
+	}
+	// More of them may have been seen in the meantime. A caller who goes away now
+	// could not ask again with the same token.
+	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	late, err := s.notEnded(uncut, issuer, subject, req.GetCause())
+	if err == nil && len(late) > 0 {
+		_, err = s.ledger.revoke(uncut, id, late...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &sessionv1.RevokeSubjectResponse{Revocation: revocationMessage(revoked[0]), Sessions: int64(len(seen) + len(late))}, nil
+}
+
+// notEnded returns what ends the sessions of a subject that are not ended.
+func (s *sessionService) notEnded(ctx context.Context, issuer, subject, cause string) ([]order, error) {
 	s.ledger.saveSightings(ctx)
+	var seen []store.Session
 	err := s.ledger.eachSession(ctx, store.View{{Issuer: issuer, Subject: subject}}, func(session store.Session) {
-		if s.ledger.ended(session) {
-			return
-		}
-		orders = append(orders, order{
-			Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: session.ID},
-			cause:      req.GetCause(),
-		})
+		seen = append(seen, session)
 	})
 	if err != nil {
 		return nil, s.ledger.unavailable(ctx, err)
 	}
-	revoked, err := s.revoke(ctx, id, orders...)
+	var orders []order
+	for _, session := range seen {
+		o, lasts, err := s.ending(ctx, session.Issuer, session.ID, cause)
+		if err != nil {
+			return nil, err
+		}
+		if !lasts {
+			orders = append(orders, o)
+		}
+	}
+	return orders, nil
+}
+
+// ending returns what ends a session, and whether it is ended for long enough
+// already.
+func (s *sessionService) ending(ctx context.Context, issuer, sessionID, cause string) (o order, lasts bool, err error) {
+	o, err = s.prepare(order{
+		Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: sessionID},
+		cause:      cause,
+	})
 	if err != nil {
-		return nil, err
+		return order{}, false, err
 	}
-	return &sessionv1.RevokeSubjectResponse{Revocation: revocationMessage(revoked[0]), Sessions: int64(len(revoked) - 1)}, nil
+	lasts, err = s.ledger.lasts(ctx, o)
+	return o, lasts, err
 }
 
-// revoke checks what the caller gave and revokes.
-func (s *sessionService) revoke(ctx context.Context, by *auth.Identity, orders ...order) ([]store.Revocation, error) {
-	for i := range orders {
-		if err := checkOrder(orders[i], s.issuers); err != nil {
-			return nil, callErrorf(connect.CodeInvalidArgument, "%w", err)
-		}
-		var err error
-		if orders[i], err = s.ledger.prepare(orders[i]); err != nil {
-			return nil, callErrorf(connect.CodeInvalidArgument, "%w", err)
-		}
+// prepare is the ledger's, with the error that a caller gets.
+func (s *sessionService) prepare(o order) (order, error) {
+	prepared, err := s.ledger.prepare(o)
+	if err != nil {
+		return order{}, callErrorf(connect.CodeInvalidArgument, "%w", err)
 	}
-	return s.ledger.revoke(ctx, by, orders...)
+	return prepared, nil
 }
-
-// The longest texts of a revocation that are kept, in bytes.
-const (
-	maxCause = 500
-	maxID    = 2 << 10
-)
-
-// checkOrder finds what the list of revocations does not look for.
-func checkOrder(o order, issuers []string) error {
-	switch {
-	case !slices.Contains(issuers, o.Issuer):
-		return errors.New("issuer: not one whose tokens are accepted here, so there is nothing to revoke; write the exact iss claim")
-	case len(o.ID) > maxID || strings.ContainsFunc(o.ID, isControl):
-		return errors.New("id: too long, or with control characters in it, so no token can have it")
-	case len(o.cause) > maxCause:
-		return errors.New("cause: over 500 bytes; put it shorter")
-	default:
-		return nil
-	}
-}
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }

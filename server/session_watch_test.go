@@ -1,6 +1,7 @@
 package server
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -94,6 +95,17 @@ func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
 				t.Errorf("%s: a stranger was told of %s", protocol, got)
 			}
 		}
+	}
+}
+
+// Anybody with a token may watch, with many streams.
+func TestAWatcherCostsLittle(t *testing.T) {
+	t.Parallel()
+	var w watchers
+	watcher, leave := w.join(func(store.Session) bool { return true })
+	defer leave()
+	if room := cap(watcher.events) * int(reflect.TypeOf(watcher.events).Elem().Size()); room > 4<<10 {
+		t.Errorf("room for its events takes %d bytes; want no more than 4 KiB", room)
 	}
 }
 

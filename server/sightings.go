@@ -67,6 +67,11 @@ func (s *sightings) note(id *auth.Identity, now time.Time, caller func() (userAg
 	}
 	s.seen[place].session = s.seen[place].session.Merge(sessionOf(id, now, caller))
 	s.places[sessionKey{s.seen[place].session.Issuer, s.seen[place].session.ID}] = place
+	s.save(place)
+}
+
+// save has the session in a place written the next time.
+func (s *sightings) save(place int) {
 	if !s.seen[place].unsaved {
 		s.seen[place].unsaved = true
 		s.unsaved = append(s.unsaved, place)
@@ -103,6 +108,21 @@ func (s *sightings) take(now time.Time) (unsaved []store.Session, dropped int64)
 	s.unsaved = s.unsaved[:0]
 	dropped, s.dropped = s.dropped, 0
 	return unsaved, dropped
+}
+
+// putBack has what was taken, but not written, taken again, together with what
+// was seen of the same sessions since. What has given way to other sessions
+// meanwhile is counted as dropped.
+func (s *sightings) putBack(taken []store.Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, session := range taken {
+		if place, known := s.places[sessionKey{session.Issuer, session.ID}]; known {
+			s.save(place)
+		} else {
+			s.dropped++
+		}
+	}
 }
 
 // sessionOf copies its texts: those of an identity keep its whole token in

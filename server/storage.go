@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,23 +72,21 @@ func checkDatabaseURL(url string) error {
 func (c Config) longestLifetime() time.Duration {
 	var longest time.Duration
 	for _, issuer := range c.Issuers {
-		lifetime, skew := issuer.MaxLifetime, issuer.Skew
-		if lifetime == 0 {
-			lifetime = token.DefaultMaxLifetime
-		}
-		if skew == 0 {
-			skew = token.DefaultSkew
-		}
 		// The issuer's clock may be ahead of ours by as much as the skew, too.
-		longest = max(longest, lifetime+2*max(skew, 0))
+		lifetime := cmp.Or(issuer.MaxLifetime, token.DefaultMaxLifetime)
+		longest = max(longest, lifetime+2*issuer.skew())
 	}
 	return longest
 }
 
-func (c Config) issuerURLs() []string {
-	urls := make([]string, len(c.Issuers))
-	for i, issuer := range c.Issuers {
-		urls[i] = issuer.URL
+// skews are those of the issuers that are trusted, by their URL.
+func (c Config) skews() map[string]time.Duration {
+	skews := make(map[string]time.Duration, len(c.Issuers))
+	for _, issuer := range c.Issuers {
+		skews[issuer.URL] = issuer.skew()
 	}
-	return urls
+	return skews
 }
+
+// skew is Skew as tokens are judged by it.
+func (i *Issuer) skew() time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }

@@ -26,12 +26,12 @@ type watchers struct {
 // closed when it has fallen too far behind.
 type watcher struct {
 	sees   func(store.Session) bool
-	events chan event
+	events chan *event // shared by all who are told
 }
 
 // join adds a watcher until leave is called.
 func (w *watchers) join(sees func(store.Session) bool) (joined *watcher, leave func()) {
-	joined = &watcher{sees: sees, events: make(chan event, maxUnread)}
+	joined = &watcher{sees: sees, events: make(chan *event, maxUnread)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all == nil {
@@ -61,7 +61,7 @@ func (w *watchers) tell(e event) {
 			continue
 		}
 		select {
-		case watcher.events <- e:
+		case watcher.events <- &e:
 		default:
 			close(watcher.events)
 			delete(w.all, watcher)

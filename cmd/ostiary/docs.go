@@ -11,7 +11,8 @@ import (
 // newDocs prints documentation that is made from the code, so that it cannot
 // disagree with it.
 func newDocs() *cobra.Command {
-	docs := &cobra.Command{Use: "docs", Short: "Print documentation made from the code", Hidden: true, Args: noArguments}
+	docs := &cobra.Command{Use: "docs", Short: "Print documentation made from the code", Hidden: true, Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	docs.AddCommand(&cobra.Command{
 		Use:     "configuration",
 		Short:   "Print docs/configuration.md",
@@ -66,6 +67,27 @@ loopback, and need not be told, which the log then warns of.
 |---|---|---|
 `
 
+const rulesDoc = `
+## Rules
+
+Who may call a method is written in its schema, and health and reflection are open to anybody. The YAML
+file, and nothing else, can say otherwise, by the method's full name: a map is no flag and no variable.
+
+` + "```yaml" + `
+rules:
+  /grpc.health.v1.Health/Check: {authenticated: {}}
+  /ostiary.revocation.v1.RevocationService/ListRevocations:
+    require:
+      kinds: [KIND_MACHINE]
+` + "```" + `
+
+A rule has the form of an ` + "`ostiary.policy.v1.Rule`" + ` in JSON, as [policy.md](policy.md) has its parts, and replaces
+that of the method as a whole. There are no wildcards. A rule for a method that the server does not have, one
+that nobody can meet, and a public one for a method of ostiary's own are faults like any other. The log names
+each rule that is in force at start; ` + "`ostiary policy list --config`" + ` prints all, and where each comes from.
+What probes gRPC's health has no token as a rule: where that asks for one, let it probe ` + "`/livez` and `/readyz`" + `.
+`
+
 func configurationDoc() string {
 	var b strings.Builder
 	b.WriteString(configurationIntro)
@@ -78,6 +100,7 @@ func configurationDoc() string {
 	for _, s := range issuerTable() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.key, code(s.def), s.help)
 	}
+	b.WriteString(rulesDoc)
 	return b.String()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,8 +28,22 @@ func addFlags(cmd *cobra.Command, table []setting[settings], defaults map[string
 
 // addSources gives a command the flags that say where settings are.
 func addSources(cmd *cobra.Command) {
-	cmd.Flags().String("config", "", "YAML file with settings, and with the list of issuers")
-	cmd.Flags().String("env-file", "", "file with variables that the environment lacks (default .env, where it exists)")
+	cmd.Flags().String("config", "", "YAML `file` with settings, and with what it alone can hold: the list of issuers, and rules")
+	cmd.Flags().String("env-file", "", "`file` with variables that the environment lacks (default .env, where it exists)")
+}
+
+// errEmptyFlag refuses a flag that is given and says nothing, as when a script's
+// variable is not set.
+var errEmptyFlag = errors.New("is empty; leave the flag out for the default")
+
+// notEmpty asks that of flags that are no settings.
+func notEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return fmt.Errorf("--%s: %w", name, errEmptyFlag)
+		}
+	}
+	return nil
 }
 
 // A flagValue takes any text. What it says is judged with all other settings,

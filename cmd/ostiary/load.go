@@ -9,6 +9,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
+	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
@@ -35,7 +36,7 @@ func (l *loader) load() *settings {
 	l.values = koanf.New(delimiter)
 	l.origin, l.failed = make(map[string]string), make(map[string]bool)
 	l.loadDefaults()
-	issuers := l.loadConfigFile()
+	only := l.loadConfigFile()
 	l.loadEnvFile()
 	l.loadEnvironment()
 	l.loadFlags()
@@ -46,8 +47,9 @@ func (l *loader) load() *settings {
 			l.check(setting.key, setting.kind.set(s, value))
 		}
 	}
-	s.server.Issuers = l.listedIssuers(issuers)
+	s.server.Issuers = l.listedIssuers(only["issuers"])
 	l.addTheOneIssuer(s)
+	s.server.Rules = l.rules(only["rules"])
 	return s
 }
 
@@ -65,7 +67,7 @@ func (l *loader) name(key string) string {
 	if origin, ok := l.origin[key]; ok {
 		return origin
 	}
-	if strings.HasPrefix(key, "issuers") { // which the configuration file alone has
+	if name, _, _ := strings.Cut(key, "["); slices.Contains(fileOnly[:], name) {
 		return key + " in " + l.option("config")
 	}
 	i := slices.IndexFunc(l.table, func(s setting[settings]) bool { return s.key == key })
@@ -98,6 +100,17 @@ func (l *loader) listedIssuers(value any) []server.Issuer {
 		}
 	}
 	return issuers
+}
+
+// rules reads the rules in the configuration file.
+func (l *loader) rules(value any) []policy.Option {
+	written, err := asRules(value)
+	l.check("rules", err)
+	rules, broken := readRules(l.option("config"), written)
+	for _, fault := range broken {
+		l.check("rules["+fault.Procedure+"]", fault.Err)
+	}
+	return rules
 }
 
 // addTheOneIssuer appends the issuer that flags and environment describe, if

@@ -8,7 +8,8 @@
 //
 // What is meant for programs goes to standard output, and nothing else does.
 // The exit status is 0 for success, 2 for wrong usage or settings, before
-// anything was started, and 1 for everything that goes wrong later.
+// anything was started, and 1 for everything that goes wrong later. A command
+// that answers a question says in its help what other statuses mean.
 package main
 
 import (
@@ -18,6 +19,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -44,6 +47,7 @@ that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
 
   # the same server with the tokens of your own issuer
   CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve`,
+		Version:       versionOfThis(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArguments,
@@ -52,9 +56,32 @@ that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
+	root.SetVersionTemplate("{{.Version}}\n") // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newVersion(), newDocs())
 	return root
+}
+
+// newHelp is cobra's own command, except that a name which there is not is an
+// error.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Explain a command",
+		Example: "  ostiary help policy explain",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := noArguments(about, rest); err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // A usageError is a command line that cannot be understood.
@@ -62,13 +89,21 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// A statusError is an answer, other than yes, that the output has told already.
+type statusError int
+
+func (e statusError) Error() string { return "exit status " + strconv.Itoa(int(e)) }
+
 // exitStatus tells apart what the caller can correct before anything started.
 func exitStatus(err error) int {
 	var usage usageError
 	var wrong *faults
+	var status statusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &usage), errors.As(err, &wrong):
 		return 2
 	default:
@@ -79,19 +114,25 @@ func exitStatus(err error) int {
 // report writes the error, one line for each fault.
 func report(w io.Writer, err error) {
 	var wrong *faults
+	var status statusError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &status):
 	case errors.As(err, &wrong):
 		for _, line := range wrong.lines {
 			fmt.Fprintln(w, "ostiary:", line)
 		}
 		fmt.Fprintln(w, "ostiary: nothing was started; every setting is described by: ostiary serve --help")
 	default:
-		fmt.Fprintln(w, "ostiary:", err)
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(w, "ostiary:", strings.TrimRight(line, "\n"))
+		}
 	}
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && (args[0] == "true" || args[0] == "false") {
+		return usageError{fmt.Errorf("%q stands alone; what turns a flag on or off follows it after =, as in --flag=%s", args[0], args[0])}
+	}
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("unknown command or argument %q; see: %s --help", args[0], cmd.CommandPath())}
 	}

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server"
 )
 
 func newPolicy() *cobra.Command {
@@ -33,17 +32,30 @@ An image is what "buf build -o image.binpb" writes, or protoc with the options
 }
 
 // A schema is the one whose rules a command looks at.
-type schema struct{ image string }
+type schema struct{ image, config string }
 
-func (s *schema) addFlag(cmd *cobra.Command) {
+func (s *schema) addFlags(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&s.image, "image", "", "`file` with an image of the schema, or - for standard input (default ostiary's own services)")
+	cmd.Flags().StringVar(&s.config, "config", "", "YAML `file` with the settings of ostiary serve, for the rules that it has for ostiary's own services")
+}
+
+// check refuses flags that say nothing, alone or together.
+func (s *schema) check(cmd *cobra.Command) error {
+	if err := notEmpty(cmd.Flags(), "image", "config"); err != nil {
+		return usageError{err}
+	}
+	if s.image != "" && s.config != "" {
+		return usageError{errors.New("--config has rules for ostiary's own services, and --image is another schema; keep one of them")}
+	}
+	return nil
 }
 
 // read returns the rules. Where they are not in order the error is a
 // policy.RuleErrors.
 func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if s.image == "" {
-		return server.Rules()
+		return rulesInForce(s.config)
 	}
 	files, err := readImage(stdin, s.image)
 	if err != nil {
@@ -64,7 +76,7 @@ func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
 	rules, err := s.read(stdin)
 	var broken policy.RuleErrors
 	if errors.As(err, &broken) {
-		return nil, fmt.Errorf("%s; each is named by: ostiary policy check", countOf(len(broken), "fault"))
+		return nil, fmt.Errorf("%s in the rules; each is named by: ostiary policy check, with the same --image or --config", countOf(len(broken), "fault"))
 	}
 	return rules, err
 }

@@ -17,20 +17,27 @@ func newPolicyCheck() *cobra.Command {
 		Short: "Check that every method has a rule, and that each rule can hold",
 		Long: `Check that every method has a rule, its own or its service's default, and that
 each can hold: that names are such as somebody can have, and that conditions fit
-the method's request. A server with such a rule does not start.
+the method's request. A server with a rule that is not in order does not start.
+With --config the rules in a settings file are checked too.
 
 Every fault is a line on standard output, with file, line, method and remedy. The
 exit status is 1 where there is any. Lines are known only of an image.`,
 		Example: `  buf build -o - | ostiary policy check --image -
+  ostiary policy check --config ostiary.yaml
   ostiary policy check --image image.binpb`,
 		Args: noArguments,
 	}
-	schema.addFlag(cmd)
+	schema.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := schema.check(cmd); err != nil {
+			return err
+		}
 		rules, err := schema.read(cmd.InOrStdin())
 		var broken policy.RuleErrors
 		if errors.As(err, &broken) {
-			writeFaults(cmd.OutOrStdout(), broken)
+			if err := writeFaults(cmd.OutOrStdout(), broken); err != nil {
+				return err
+			}
 			return fmt.Errorf("%s; a server with these rules does not start", countOf(len(broken), "fault"))
 		}
 		if err != nil {
@@ -43,12 +50,15 @@ exit status is 1 where there is any. Lines are known only of an image.`,
 }
 
 // writeFaults begins each line as compilers do, so that editors find the place.
-func writeFaults(w io.Writer, faults policy.RuleErrors) {
+func writeFaults(w io.Writer, faults policy.RuleErrors) error {
 	for _, fault := range faults {
 		place := ""
 		if fault.Origin.File != "" {
 			place = fault.Origin.String() + ": "
 		}
-		fmt.Fprintln(w, oneLine(place+fault.Procedure+": "+fault.Err.Error()))
+		if _, err := fmt.Fprintln(w, oneLine(place+fault.Procedure+": "+fault.Err.Error())); err != nil {
+			return err
+		}
 	}
+	return nil
 }

@@ -49,16 +49,21 @@ decided.`,
 			return err
 		}
 		changes := policy.Diff(before, after)
-		writeChanges(cmd.OutOrStdout(), changes)
+		if err := writeChanges(cmd.OutOrStdout(), changes); err != nil {
+			return err
+		}
 		return verdictOf(cmd.ErrOrStderr(), changes, failOnLoosening)
 	}
 	return cmd
 }
 
-func writeChanges(w io.Writer, changes []policy.Change) {
+func writeChanges(w io.Writer, changes []policy.Change) error {
 	for _, c := range changes {
-		fmt.Fprintln(w, oneLine(fmt.Sprintf("%v: %s (%v): %s", c.Verdict, c.Procedure, c.Origin, c.Text)))
+		if _, err := fmt.Fprintln(w, oneLine(fmt.Sprintf("%v: %s (%v): %s", c.Verdict, c.Procedure, c.Origin, c.Text))); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // verdictOf sums up, and returns an error where the change must not pass.

@@ -3,20 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server"
 )
-
-// maxTokenRead is far more than any server accepts.
-const maxTokenRead = 1 << 20
 
 // An explainCommand is what policy explain is told.
 type explainCommand struct {
@@ -38,7 +33,11 @@ is read from standard input; an empty one stands for a caller without a token.
 
 The token is verified with the same settings that "ostiary serve" has, which are
 taken from the same flags, variables and files. Whether it was revoked is known to
-the server alone. With --unverified no setting is needed and nothing is verified.`,
+the server alone. With --unverified no setting is needed and nothing is verified.
+
+The exit status is 0 where the call is allowed, 1 where it is refused, and 3 where
+it is undecided. It is 1 too where nothing could be told, and 2 for wrong usage or
+settings; then there is nothing on standard output.`,
 		Example: `  # against a running ostiary dev
   ostiary token mint --as ben | ostiary policy explain --issuer http://localhost:8080 \
     --procedure /ostiary.session.v1.SessionService/ListSessions
@@ -59,6 +58,9 @@ the server alone. With --unverified no setting is needed and nothing is verified
 	addSources(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c.loader = &loader{table: table(), flags: cmd.Flags(), environ: os.Environ()}
+		if err := notEmpty(cmd.Flags(), "image", "config"); err != nil {
+			return usageError{err}
+		}
 		return c.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 	}
 	return cmd
@@ -79,13 +81,14 @@ func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer
 	case c.image == "-":
 		return usageError{errors.New("standard input has the token, so the image cannot come from there; write it to a file")}
 	}
+	c.config = c.loader.option("config")
 	rules, err := c.readSound(stdin)
 	if err != nil {
 		return err
 	}
 	explanation, known := rules.Explain(c.procedure, nil)
 	if !known {
-		return unknownProcedure(c.procedure, rules.Entries())
+		return usageError{unknownProcedure(c.procedure, rules.Entries())}
 	}
 	id, refusal, err := c.caller(ctx, stdin)
 	if err != nil {
@@ -107,21 +110,20 @@ func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer
 			e.entry = entry
 		}
 	}
-	return e.write(out)
+	if err := e.write(out); err != nil {
+		return err
+	}
+	return statusOf(e.checks().Outcome())
 }
 
 // caller returns whose token is on standard input, or why it is not accepted;
 // neither where there is none.
 func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Identity, *auth.Error, error) {
-	data, err := io.ReadAll(io.LimitReader(stdin, maxTokenRead))
+	raw, err := readToken(stdin)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read standard input: %w", err)
+		return nil, nil, err
 	}
-	raw := strings.TrimSpace(string(data))
-	if scheme, rest, found := strings.Cut(raw, " "); found && strings.EqualFold(scheme, "Bearer") {
-		raw = strings.TrimSpace(rest)
-	}
-	if raw == "" {
+	if raw = withoutScheme(raw); raw == "" {
 		return nil, nil, nil
 	}
 	s := c.loader.load()

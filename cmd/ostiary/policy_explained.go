@@ -97,7 +97,7 @@ func (e explained) outcome() string {
 	case policy.Met:
 		return "allowed"
 	case policy.Undecided:
-		return "undecided: allowed where the request meets what is undecided above"
+		return "undecided: allowed where what is undecided above is met"
 	default:
 		for _, step := range checks {
 			if step.Outcome == policy.Unmet {
@@ -105,5 +105,20 @@ func (e explained) outcome() string {
 			}
 		}
 		return "refused"
+	}
+}
+
+// undecidedStatus is for a call of which the request or the handler decides.
+const undecidedStatus = 3
+
+// statusOf says the outcome to scripts; the output has it already.
+func statusOf(outcome policy.Outcome) error {
+	switch outcome {
+	case policy.Met:
+		return nil
+	case policy.Unmet:
+		return statusError(1)
+	default:
+		return statusError(undecidedStatus)
 	}
 }

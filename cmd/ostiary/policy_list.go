@@ -17,27 +17,30 @@ import (
 
 func newPolicyList() *cobra.Command {
 	var schema schema
-	var format string
+	var output string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print who may call each method, and where that is written",
 		Long: `Print the matrix of a schema: each method, who may call it, and where its rule
 comes from, which is the method, its service's default, or for ostiary's own
-services also the server itself.`,
+services also the server itself and, with --config, the settings file.`,
 		Example: `  ostiary policy list
-  buf build -o - | ostiary policy list --image - --format markdown
-  ostiary policy list --format json | jq -r 'select(.rule.public) | .procedure'`,
+  ostiary policy list --config ostiary.yaml
+  buf build -o - | ostiary policy list --image - --output markdown
+  ostiary policy list --output json | jq -r 'select(.rule.public) | .procedure'`,
 		Args: noArguments,
 	}
-	cmd.Flags().SortFlags = false
-	schema.addFlag(cmd)
-	cmd.Flags().StringVar(&format, "format", "table", "`form` of the output: table, markdown, or json for one object a line")
+	schema.addFlags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "`form` of the output: table, markdown, or json for one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		write, known := map[string]func(io.Writer, []policy.Entry) error{
 			"table": writeTable, "markdown": writeMarkdown, "json": writeMatrixJSON,
-		}[format]
+		}[output]
 		if !known {
-			return usageError{fmt.Errorf("--format is %q; use table, markdown or json", format)}
+			return usageError{fmt.Errorf("--output is %q; use table, markdown or json", output)}
+		}
+		if err := schema.check(cmd); err != nil {
+			return err
 		}
 		rules, err := schema.readSound(cmd.InOrStdin())
 		if err != nil {

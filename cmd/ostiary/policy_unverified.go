@@ -68,7 +68,7 @@ func readUnverified(ctx context.Context, raw, profileName string) (*auth.Identit
 func splitToken(raw string) (header map[string]any, payload []byte, err error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
-		return nil, nil, fmt.Errorf("not a JWT: it has %d parts between dots, and a JWT has 3", len(parts))
+		return nil, nil, fmt.Errorf("not a JWT: it has %s between dots, and a JWT has 3", countOf(len(parts), "part"))
 	}
 	if _, header, err = decodePart("header", parts[0]); err != nil {
 		return nil, nil, err

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,16 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/rogpeppe/go-internal/testscript"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
-	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
 
 // patience bounds every wait for a server.
@@ -143,7 +131,7 @@ func crash(ts *testscript.TestScript, _ bool, _ []string) {
 	<-p.exited
 }
 
-func stopServer(ts *testscript.TestScript, _ bool, _ []string) {
+func endServer(ts *testscript.TestScript, _ bool, _ []string) {
 	p := sessionOf(ts).server
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
@@ -173,59 +161,4 @@ func printed(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("nothing printed begins with %q:\n%s", args[0], sessionOf(ts).server.out.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(command, "")), 0o600))
-}
-
-// call prints the subject, or the reason of the refusal.
-func call(ts *testscript.TestScript, _ bool, args []string) {
-	token := ""
-	if len(args) > 1 {
-		token = args[1]
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ask := askOverHTTP
-	if args[0] == "native" {
-		ask = askNatively
-	}
-	res, err := ask(ctx, ts, args[0], token)
-	if reason, ok := connectauth.ReasonOf(err); ok {
-		answer(ts.Stdout(), "refused", reason)
-		return
-	}
-	if reason, ok := grpcauth.ReasonOf(err); ok {
-		answer(ts.Stdout(), "refused", reason)
-		return
-	}
-	ts.Check(err)
-	answer(ts.Stdout(), "hello", res.GetIdentity().GetSubject())
-}
-
-func answer(w io.Writer, words ...any) { fmt.Fprintln(w, words...) }
-
-func askOverHTTP(ctx context.Context, ts *testscript.TestScript, protocol, token string) (*identityv1.WhoAmIResponse, error) {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: protocols}
-	defer transport.CloseIdleConnections()
-	url := "http://" + ts.Getenv("HTTP")
-	options := []connect.ClientOption{connectauth.WithToken(url, auth.StaticToken(token))}
-	switch protocol {
-	case "grpc":
-		options = append(options, connect.WithGRPC())
-	case "grpcweb":
-		options = append(options, connect.WithGRPCWeb())
-	}
-	client := identityv1connect.NewIdentityServiceClient(&http.Client{Transport: transport}, url, options...)
-	return client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
-}
-
-func askNatively(ctx context.Context, ts *testscript.TestScript, _, token string) (*identityv1.WhoAmIResponse, error) {
-	conn, err := grpc.NewClient(ts.Getenv("GRPC"),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithPerRPCCredentials(grpcauth.Credentials(auth.StaticToken(token))))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }()
-	return identityv1.NewIdentityServiceClient(conn).WhoAmI(ctx, &identityv1.WhoAmIRequest{})
 }

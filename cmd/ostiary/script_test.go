@@ -30,9 +30,10 @@ func TestMain(m *testing.M) {
 //	await FILE PATTERN     waits until something in a file matches
 //	mint VAR PERSONA [FLAGS…]   a token of the development issuer, in $VAR
 //	crash                  kills the server, without a warning
-//	stop                   ends the server, which must succeed
+//	end                    ends the server, which must succeed
 //	image TEXT FILE        makes an image of a schema from its text form
 //	call PROTOCOL [TOKEN]  asks who I am, with connect, grpc, grpcweb or native
+//	health PROTOCOL [TOKEN]  asks how the server is, likewise
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -52,8 +53,9 @@ func TestScripts(t *testing.T) {
 			"await":   await,
 			"mint":    mint,
 			"crash":   crash,
-			"stop":    stopServer,
+			"end":     endServer,
 			"call":    call,
+			"health":  health,
 			"image":   makeImage,
 		},
 	})

@@ -18,7 +18,8 @@ func newServe() *cobra.Command {
 
 Each setting is a flag, a variable of the environment or of a .env file, or a line
 in a YAML file; the first of these that has it counts. Only the YAML file can list
-more than one issuer. docs/configuration.md has everything in one table.
+more than one issuer, and give methods another rule than their schema does.
+docs/configuration.md has everything in one table.
 
 Every fault in the settings is reported at once, with exit status 2, and then
 nothing was started. SIGTERM and SIGINT end the server after the calls that are

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 
 	"connectrpc.com/connect"
@@ -71,7 +72,16 @@ func (c *caller) check() error {
 	if c.output != "table" && c.output != "json" {
 		wrong = append(wrong, fmt.Errorf("--output is %q; use table or json", c.output))
 	}
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, checkServer(c.server))...)
+}
+
+// checkServer refuses what is no address of a server, before anything is sent.
+func checkServer(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("--server is %q; write its URL, such as %s", address, defaultServerURL)
+	}
+	return nil
 }
 
 // Token implements auth.TokenSource.

@@ -29,7 +29,9 @@ func newSessionRevoke() *cobra.Command {
 		Long: `End a session: its open streams end, and every further call with one of its tokens
 is refused with TOKEN_REVOKED, also after the server is started anew.
 
---subject ends all sessions of a subject. To do that to others takes an operator.`,
+--subject ends all sessions of a subject. To do that to others takes an operator.
+Whoever signs in again within the issuer's skew, 5 seconds, is refused until they
+hold a token issued after it.`,
 		Example: `  ostiary session revoke --as ada sess_2f…
   ostiary session revoke --as ada --current
   ostiary session revoke --as robo --subject user_ben --cause "lost phone"
@@ -47,7 +49,7 @@ is refused with TOKEN_REVOKED, also after the server is started anew.
 	cmd.Flags().BoolVar(&c.current, "current", false, "end the session of the token that this calls with")
 	cmd.Flags().StringVar(&c.subject, "subject", "", "end every session of this `subject`")
 	cmd.Flags().StringVar(&c.issuer, "issuer", "", "the `issuer` of the session or subject (default that of the token)")
-	cmd.Flags().StringVar(&c.cause, "cause", "", "why, for whoever asks later")
+	cmd.Flags().StringVar(&c.cause, "cause", "", "why, in a `text` for whoever asks later")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			c.sessionID = args[0]
@@ -82,8 +84,8 @@ func (c *revokeCommand) revoke(ctx context.Context, client sessionv1connect.Sess
 		if err != nil || c.output == "json" {
 			return orJSON(out, res, err)
 		}
-		_, err = fmt.Fprintf(out, "revoked %s: %d sessions, and every token issued before %s\n", printable(c.subject),
-			res.GetSessions(), res.GetRevocation().GetTarget().GetIssuedBefore().AsTime().Format(time.RFC3339))
+		_, err = fmt.Fprintf(out, "revoked %s: %s, and every token issued before %s\n", printable(c.subject),
+			countOf(int(res.GetSessions()), "session"), res.GetRevocation().GetTarget().GetIssuedBefore().AsTime().Format(time.RFC3339))
 		return err
 	}
 	res, err := client.RevokeSession(ctx, &sessionv1.RevokeSessionRequest{SessionId: c.sessionID, Issuer: c.issuer, Cause: c.cause})

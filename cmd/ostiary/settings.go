@@ -94,12 +94,12 @@ func table() []setting[settings] {
 		},
 		setting[settings]{
 			key: "operator_subjects", env: []string{"OSTIARY_OPERATOR_SUBJECTS"}, dev: true,
-			help: "Subjects that may see and end every session, each as issuer#subject, or with one issuer as the subject alone.",
+			help: "Subjects that may see and end every session, in person: not where they are impersonated, nor by an OAuth application without operator_permission as a scope; each as issuer#subject, or with one issuer as the subject alone.",
 			kind: list(func(s *settings) *[]string { return &s.server.OperatorSubjects }),
 		},
 		setting[settings]{
 			key: "operator_permission", env: []string{"OSTIARY_OPERATOR_PERMISSION"}, dev: true,
-			help: "Permission whose bearers may do the same, whichever issuer gave it to them.",
+			help: "Permission whose bearers may do the same in person, whichever issuer gave it to them; as a scope, it lets an OAuth application act for an operator.",
 			kind: text(func(s *settings) *string { return &s.server.OperatorPermission }),
 		},
 		setting[settings]{

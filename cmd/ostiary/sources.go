@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/dotenv"
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
@@ -35,25 +33,6 @@ func (l *loader) merge(source *koanf.Koanf, name func(key string) string) {
 
 func (l *loader) loadDefaults() {
 	_ = l.values.Load(confmap.Provider(l.defaults, ""), nil) // cannot fail
-}
-
-// loadConfigFile reads the YAML file and returns its list of issuers, which no
-// other source can hold.
-func (l *loader) loadConfigFile() (issuers any) {
-	path := l.option("config")
-	if path == "" {
-		return nil
-	}
-	source := koanf.New(delimiter)
-	if err := source.Load(file.Provider(path), yaml.Parser()); err != nil {
-		l.faults.add("--config", fmt.Errorf("cannot be used: %w", err))
-		return nil
-	}
-	issuers = source.Get("issuers")
-	source.Delete("issuers")
-	l.refuseUnknown("", source.Raw(), keysOf(l.table))
-	l.merge(source, func(key string) string { return key + " in " + path })
-	return issuers
 }
 
 func (l *loader) loadEnvFile() {
@@ -93,11 +72,11 @@ func (l *loader) loadFlags() {
 	known := keysOf(l.table)
 	_ = source.Load(posflag.ProviderWithValue(l.flags, "", nil, func(flag, value string) (string, any) { // cannot fail
 		key := strings.ReplaceAll(flag, "-", "_")
-		if !slices.Contains(known, key) {
+		if value == "" && l.flags.Changed(flag) {
+			l.faults.add("--"+flag, errEmptyFlag)
 			return "", nil
 		}
-		if value == "" && l.flags.Changed(flag) {
-			l.faults.add("--"+flag, errors.New("is empty; leave the flag out for the default"))
+		if !slices.Contains(known, key) {
 			return "", nil
 		}
 		return key, value
@@ -154,12 +133,4 @@ func keysOf[T any](table []setting[T]) []string {
 		keys[i] = s.key
 	}
 	return keys
-}
-
-func (l *loader) refuseUnknown(place string, values map[string]any, known []string) {
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(known, key) {
-			l.faults.add(place+key+" in "+l.option("config"), errors.New("there is no such setting; correct it or take it out"))
-		}
-	}
 }

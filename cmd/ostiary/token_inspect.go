@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxInspected is the longest token that is looked into; far longer than any
-// server reads.
-const maxInspected = 1 << 20
+// maxTokenRead is the longest token that is read; far longer than any server
+// accepts.
+const maxTokenRead = 1 << 20
 
 func newTokenInspect() *cobra.Command {
 	return &cobra.Command{
@@ -56,20 +56,31 @@ func tokenToInspect(stdin io.Reader, args []string) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
 		return args[0], nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(stdin, maxInspected))
+	return readToken(stdin)
+}
+
+func readToken(stdin io.Reader) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(stdin, maxTokenRead))
 	if err != nil {
 		return "", fmt.Errorf("read standard input: %w", err)
 	}
 	return string(raw), nil
 }
 
-// inspect describes a JWT in compact form (RFC 7519, section 3). It reads
-// leniently, since what a server refuses is what people want to look into.
-func inspect(raw string, now time.Time) (string, error) {
+// withoutScheme returns the token alone, as people paste it together with what
+// stands around it in a header.
+func withoutScheme(raw string) string {
 	raw = strings.TrimSpace(raw)
 	if scheme, rest, found := strings.Cut(raw, " "); found && strings.EqualFold(scheme, "Bearer") {
 		raw = strings.TrimSpace(rest)
 	}
+	return raw
+}
+
+// inspect describes a JWT in compact form (RFC 7519, section 3). It reads
+// leniently, since what a server refuses is what people want to look into.
+func inspect(raw string, now time.Time) (string, error) {
+	raw = withoutScheme(raw)
 	parts := strings.Split(raw, ".")
 	switch {
 	case raw == "":
@@ -77,7 +88,7 @@ func inspect(raw string, now time.Time) (string, error) {
 	case len(parts) == 5:
 		return "", errors.New("an encrypted token (JWE): only who holds its key can read it")
 	case len(parts) != 3:
-		return "", fmt.Errorf("not a JWT: it has %d parts between dots, and a JWT has 3", len(parts))
+		return "", fmt.Errorf("not a JWT: it has %s between dots, and a JWT has 3", countOf(len(parts), "part"))
 	}
 	header, _, err := decodePart("header", parts[0])
 	if err != nil {

@@ -31,14 +31,14 @@ A session's token lives for 60 seconds, as Clerk's do; a machine's for an hour.`
 		Args: noArguments,
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&request.As, "as", "", "the persona whose token it is; required")
+	cmd.Flags().StringVar(&request.As, "as", "", "the `persona` whose token it is; required")
 	cmd.Flags().DurationVar(&request.TTL, "ttl", 0,
 		fmt.Sprintf("how long it lives, %s to %s (default what the persona's tokens do)", devissuer.MinTTL, devissuer.MaxTTL))
 	cmd.Flags().StringVar(&claims, "claims", "", "a JSON `object` of claims, put over the persona's own")
 	cmd.Flags().BoolVar(&request.NewSession, "new-session", false, "sign the persona in anew, such as after its session was revoked")
 	cmd.Flags().StringVar(&serverURL, "server", defaultServerURL, "`URL` of the server that ostiary dev runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkMint(&request, cmd.Flags().Changed("ttl"), claims); err != nil {
+		if err := errors.Join(checkMint(&request, cmd.Flags().Changed("ttl"), claims), checkServer(serverURL)); err != nil {
 			return usageError{err}
 		}
 		token, err := devissuer.Mint(cmd.Context(), serverURL, request)

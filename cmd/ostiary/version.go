@@ -19,14 +19,18 @@ func newVersion() *cobra.Command {
 		Example: "  ostiary version",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				info = &debug.BuildInfo{}
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine(info))
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionOfThis())
 			return err
 		},
 	}
+}
+
+func versionOfThis() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	return versionLine(info)
 }
 
 // versionLine is one line: ostiary, its version, its commit, its Go.

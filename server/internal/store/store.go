@@ -55,9 +55,15 @@ type Store interface {
 	// was returned misses none.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
 
+	// RevokedUntil returns when the last revocation expires that means every
+	// token of this name, whenever it was issued; the zero time where there is
+	// none.
+	RevokedUntil(ctx context.Context, kind, issuer, value string) (time.Time, error)
+
 	// Prune forgets the sessions that were last seen before the one time, and
-	// the revocations that expired at the other time or earlier.
-	Prune(ctx context.Context, seenBefore, expiredBy time.Time) (Pruned, error)
+	// the revocations that expired at the other time or earlier: up to limit of
+	// each, the oldest first, since others wait that long to write.
+	Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (Pruned, error)
 	// Close waits for what is under way and closes the database. It may be called
 	// again.
 	Close() error

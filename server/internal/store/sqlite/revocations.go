@@ -19,6 +19,10 @@ const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
 const selectRevocations = `SELECT sequence, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
+// selectRevokedUntil is answered by the index revocations_for_good.
+const selectRevokedUntil = `SELECT COALESCE(MAX(expires_at), 0) FROM revocations
+	WHERE kind = $1 AND issuer = $2 AND value = $3 AND issued_before = 0`
+
 // SaveRevocations implements store.Store.
 func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
@@ -63,14 +67,30 @@ func scanRevocation(r row) (store.Revocation, error) {
 	return revocation, err
 }
 
+// RevokedUntil implements store.Store.
+func (s *Store) RevokedUntil(ctx context.Context, kind, issuer, value string) (time.Time, error) {
+	var until int64
+	if err := s.db.QueryRowContext(ctx, selectRevokedUntil, kind, issuer, value).Scan(&until); err != nil {
+		return time.Time{}, fmt.Errorf("revoked until when: %w", explain(err))
+	}
+	return fromMicros(until), nil
+}
+
+const (
+	deleteSessions = `DELETE FROM sessions WHERE (issuer, session_id) IN (
+		SELECT issuer, session_id FROM sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)`
+	deleteRevocations = `DELETE FROM revocations WHERE sequence IN (
+		SELECT sequence FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+)
+
 // Prune implements store.Store.
-func (s *Store) Prune(ctx context.Context, seenBefore, expiredBy time.Time) (store.Pruned, error) {
+func (s *Store) Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (store.Pruned, error) {
 	var pruned store.Pruned
 	err := s.transact(ctx, func(tx *sql.Tx) (err error) {
-		if pruned.Sessions, err = remove(ctx, tx, `DELETE FROM sessions WHERE last_seen < $1`, seenBefore); err != nil {
+		if pruned.Sessions, err = remove(ctx, tx, deleteSessions, seenBefore, limit); err != nil {
 			return err
 		}
-		pruned.Revocations, err = remove(ctx, tx, `DELETE FROM revocations WHERE expires_at <= $1`, expiredBy)
+		pruned.Revocations, err = remove(ctx, tx, deleteRevocations, expiredBy, limit)
 		return err
 	})
 	if err != nil {
@@ -79,8 +99,8 @@ func (s *Store) Prune(ctx context.Context, seenBefore, expiredBy time.Time) (sto
 	return pruned, nil
 }
 
-func remove(ctx context.Context, tx *sql.Tx, statement string, t time.Time) (int64, error) {
-	result, err := tx.ExecContext(ctx, statement, micros(t))
+func remove(ctx context.Context, tx *sql.Tx, statement string, t time.Time, limit int) (int64, error) {
+	result, err := tx.ExecContext(ctx, statement, micros(t), limit)
 	if err != nil {
 		return 0, err
 	}

@@ -68,10 +68,33 @@ func revocationsInPages(t *testing.T, database Database) {
 	}
 }
 
+func revokedUntil(t *testing.T, database Database) {
+	s := open(t, database)
+	must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(2 * time.Hour)},
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(time.Hour)},
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(5 * time.Hour), IssuedBefore: at(0)},
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_2", ExpiresAt: at(3 * time.Hour)},
+		{Kind: "client", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(4 * time.Hour)},
+		{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", ExpiresAt: at(6 * time.Hour)},
+	}))
+	for name, want := range map[[3]string]time.Time{
+		{"session", ada.Issuer, "sess_1"}:      at(2 * time.Hour),
+		{"session", ada.Issuer, "sess_2"}:      at(3 * time.Hour),
+		{"client", ada.Issuer, "sess_1"}:       at(4 * time.Hour),
+		{"session", stranger.Issuer, "sess_1"}: at(6 * time.Hour),
+		{"session", ada.Issuer, "SESS_1"}:      {},
+		{"session", ada.Issuer, ""}:            {},
+		{"subject", ada.Issuer, "sess_1"}:      {},
+	} {
+		equal(t, fmt.Sprint(name), must[time.Time](t)(s.RevokedUntil(t.Context(), name[0], name[1], name[2])), want)
+	}
+}
+
 func sequenceIsNotReused(t *testing.T, database Database) {
 	s := open(t, database)
 	last := revoke(t, s, "sess_1", "sess_2")[1].Sequence
-	must[store.Pruned](t)(s.Prune(t.Context(), at(0), at(48*time.Hour)))
+	must[store.Pruned](t)(s.Prune(t.Context(), at(0), at(48*time.Hour), 100))
 	if next := revoke(t, s, "sess_3")[0].Sequence; next <= last {
 		t.Errorf("sequence %d after %d, though that was given before", next, last)
 	}
@@ -113,8 +136,25 @@ func prune(t *testing.T, database Database) {
 		{Kind: "session", Value: "expires now", ExpiresAt: at(time.Hour)},
 		{Kind: "session", Value: "valid", ExpiresAt: at(time.Hour + time.Microsecond)},
 	}))
-	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour))), store.Pruned{Sessions: 1, Revocations: 2})
+	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour), 100)), store.Pruned{Sessions: 1, Revocations: 2})
 	equal(t, "sessions", list(t, s, store.Everything()), []store.Session{ada, ben})
 	equal(t, "revocations", revocations(t, s), saved[2:])
-	equal(t, "pruned again", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour))), store.Pruned{})
+	equal(t, "pruned again", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour), 100)), store.Pruned{})
+}
+
+func pruneInBatches(t *testing.T, database Database) {
+	s := open(t, database)
+	save(t, s, ada, ben, stranger)
+	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
+		{Kind: "session", Value: "expires last", ExpiresAt: at(time.Hour)},
+		{Kind: "session", Value: "expires first", ExpiresAt: at(time.Minute)},
+	}))
+	prune := func() store.Pruned {
+		return must[store.Pruned](t)(s.Prune(t.Context(), at(24*time.Hour), at(24*time.Hour), 1))
+	}
+	equal(t, "pruned", prune(), store.Pruned{Sessions: 1, Revocations: 1})
+	equal(t, "sessions", list(t, s, store.Everything()), []store.Session{ada, ben})
+	equal(t, "revocations", revocations(t, s), saved[:1])
+	equal(t, "pruned then", prune(), store.Pruned{Sessions: 1, Revocations: 1})
+	equal(t, "pruned in the end", prune(), store.Pruned{Sessions: 1})
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// readDoc returns a file of the repository.
+func readDoc(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, path...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestEveryReasonIsDocumented(t *testing.T) {
+	t.Parallel()
+	for name, doc := range map[string]string{
+		"README.md":               readDoc(t, "README.md"),
+		"docs/troubleshooting.md": readDoc(t, "docs", "troubleshooting.md"),
+	} {
+		for _, reason := range auth.Reasons() {
+			if !strings.Contains(doc, reason.String()) {
+				t.Errorf("%s does not name %v", name, reason)
+			}
+		}
+	}
+}
+
+// What is shown as rules of a settings file is taken as it is shown.
+func TestExamplesOfRulesAreInOrder(t *testing.T) {
+	t.Parallel()
+	for name, doc := range map[string]string{
+		"docs/configuration.md": configurationDoc(),
+		"docs/policy.md":        readDoc(t, "docs", "policy.md"),
+	} {
+		_, rest, found := strings.Cut(doc, "```yaml\nrules:\n")
+		example, _, _ := strings.Cut(rest, "```")
+		if !found {
+			t.Errorf("%s shows no rules", name)
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "ostiary.yaml")
+		if err := os.WriteFile(file, []byte("rules:\n"+example), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		rules, err := rulesInForce(file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		configured := 0
+		for _, entry := range rules.Entries() {
+			if entry.Origin.Source == policy.Settings {
+				configured++
+			}
+		}
+		if configured != 2 {
+			t.Errorf("%s: %d rules are in force; 2 are shown", name, configured)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server"
+)
+
+// rulesInForce returns those of a server with the settings in the YAML file;
+// without a file those of a server that is told nothing. Where they are not in
+// order the error is a policy.RuleErrors.
+func rulesInForce(config string) (*policy.Policy, error) {
+	if config == "" {
+		return server.Rules()
+	}
+	wrong := new(faults)
+	source, err := readConfigFile(config)
+	if err != nil {
+		wrong.add("--config", err)
+		return nil, wrong
+	}
+	written, err := asRules(source.Get("rules"))
+	if err != nil {
+		wrong.add("rules in "+config, err)
+		return nil, wrong
+	}
+	overrides, broken := readRules(config, written)
+	rules, err := server.Rules(overrides...)
+	var more policy.RuleErrors
+	if err != nil && !errors.As(err, &more) {
+		return nil, err
+	}
+	if broken = append(broken, more...); len(broken) > 0 {
+		slices.SortStableFunc(broken, func(x, y *policy.RuleError) int { return strings.Compare(x.Procedure, y.Procedure) })
+		return nil, broken
+	}
+	return rules, nil
+}
+
+func asRules(value any) (map[string]any, error) {
+	written, ok := value.(map[string]any)
+	if value != nil && !ok {
+		return nil, errors.New("not a map; write a line for each method, such as /grpc.health.v1.Health/Watch: {authenticated: {}}")
+	}
+	return written, nil
+}
+
+// readRules reads rules that the file has by procedure, each in the form that
+// protobuf has in JSON. What is wrong with the form is returned; the server
+// judges what they say.
+func readRules(file string, written map[string]any) ([]policy.Option, policy.RuleErrors) {
+	var rules []policy.Option
+	var broken policy.RuleErrors
+	for _, procedure := range slices.Sorted(maps.Keys(written)) {
+		rule, err := asRule(written[procedure])
+		if err != nil {
+			broken = append(broken, &policy.RuleError{Procedure: procedure, Origin: policy.Origin{Source: policy.Settings, File: file}, Err: err})
+			continue
+		}
+		rules = append(rules, policy.Configured(file, procedure, rule))
+	}
+	return rules, broken
+}
+
+func asRule(value any) (*policyv1.Rule, error) {
+	parts, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("not a rule; write public: {}, authenticated: {}, or require: and what is asked for")
+	}
+	if part := withoutValue(parts); part != "" {
+		return nil, fmt.Errorf("%s has no value; write what it is to hold, or {} for nothing more", part)
+	}
+	encoded, err := json.Marshal(parts)
+	if err != nil {
+		return nil, errors.New("not a rule; it holds a value that is none of JSON's")
+	}
+	rule := new(policyv1.Rule)
+	if err := protojson.Unmarshal(encoded, rule); err != nil {
+		return nil, fmt.Errorf("%s; docs/policy.md has the parts of a rule, and how each is written", protoPrefix.ReplaceAllString(err.Error(), ""))
+	}
+	return rule, nil
+}
+
+// withoutValue returns a part that is named and has no value, as when what
+// followed its name was taken out. Protobuf would take it for one that is not
+// there, and ask for less than whoever wrote it believes.
+func withoutValue(parts map[string]any) string {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		switch value := parts[name].(type) {
+		case nil:
+			return name
+		case map[string]any:
+			if part := withoutValue(value); part != "" {
+				return name + "." + part
+			}
+		}
+	}
+	return ""
+}
+
+// protoPrefix begins the errors of protobuf, with a place in what we encoded and
+// the operator never saw.
+var protoPrefix = regexp.MustCompile(`^proto:[\s\x{a0}]*(syntax error )?(\(line \d+:\d+\):[\s\x{a0}]*)?`)

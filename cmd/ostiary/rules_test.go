@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"google.golang.org/protobuf/proto"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+)
+
+// ruleIn reads the rule that a YAML file has under the key rule.
+func ruleIn(text string) (*policyv1.Rule, error) {
+	file, err := yaml.Parser().Unmarshal([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("no YAML: %w", err)
+	}
+	return asRule(file["rule"])
+}
+
+func TestRulesAreWrittenAsProtobufIsInJSON(t *testing.T) {
+	t.Parallel()
+	authenticated := &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}
+	tests := map[string]struct {
+		text string
+		want *policyv1.Rule
+	}{
+		"authenticated": {"rule: {authenticated: {}}", &policyv1.Rule{Access: authenticated}},
+		"public with names as the schema has them": {"rule: {public: {ignore_invalid: true}}", &policyv1.Rule{
+			Access: &policyv1.Rule_Public{Public: &policyv1.Public{IgnoreInvalid: true}},
+		}},
+		"names as JSON has them": {"rule: {require: {anyRole: [org:admin], allScopes: [email]}}", &policyv1.Rule{
+			Access: &policyv1.Rule_Require{Require: &policyv1.Require{AnyRole: []string{"org:admin"}, AllScopes: []string{"email"}}},
+		}},
+		"a stream beside the access": {"rule:\n  authenticated: {}\n  stream:\n    lease: LEASE_UNTIL_EXPIRY", &policyv1.Rule{
+			Access: authenticated, Stream: &policyv1.Stream{Lease: policyv1.Stream_LEASE_UNTIL_EXPIRY},
+		}},
+		"an empty rule, which the server refuses": {"rule: {}", &policyv1.Rule{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ruleIn(test.text)
+			if err != nil || !proto.Equal(got, test.want) {
+				t.Errorf("%v, %v; want %v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
+	t.Parallel()
+	const remedy = "; docs/policy.md has the parts of a rule, and how each is written"
+	tests := map[string]struct{ text, want string }{
+		"nothing":                           {"rule:", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"a word":                            {"rule: public", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"a list":                            {"rule: [public]", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"a part without a value":            {"rule: {public: }", "public has no value; write what it is to hold, or {} for nothing more"},
+		"a requirement that lost its value": {"rule: {require: {organization: true, any_role: }}", "require.any_role has no value; write what it is to hold, or {} for nothing more"},
+		"an unknown part":                   {"rule: {publik: {}}", `unknown field "publik"` + remedy},
+		"an unknown part of one":            {"rule: {require: {role: [admin]}}", `unknown field "role"` + remedy},
+		"two kinds of access":               {"rule: {authenticated: {}, public: {}}", `error parsing "public", oneof ostiary.policy.v1.Rule.access is already set` + remedy},
+		"one part in two spellings":         {"rule: {require: {any_role: [a], anyRole: [b]}}", `duplicate field "any_role"` + remedy},
+		"a value of another type":           {"rule: {public: {ignore_invalid: perhaps}}", `invalid value for bool field ignoreInvalid: "perhaps"` + remedy},
+		"a value that JSON lacks":           {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it holds a value that is none of JSON's"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if rule, err := ruleIn(test.text); err == nil || err.Error() != test.want {
+				t.Errorf("%v, %v; want %s", rule, err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzRuleOfAFile(f *testing.F) {
+	for _, seed := range []string{
+		"rule: {authenticated: {}}", "rule: {public: {ignoreInvalid: true}}", "rule: {require: {any_role: [admin]}}", "rule: [",
+		"rule: {1: {}}", "rule: {public: null}", "rule: {require: {condition: 'true'}, stream: {max_lifetime: 3s}}", "rule: .inf",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		rule, err := ruleIn(text)
+		if rule != nil && err != nil {
+			t.Errorf("%v, and yet %v", rule, err)
+		}
+		if err != nil && strings.HasPrefix(err.Error(), "proto:") {
+			t.Errorf("%v: not our own words", err)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// Rules returns those by which a Server with these Config.Rules decides about
+// calls to its own services: the schema's, those that are built in, and over
+// them the ones given here.
+//
+// Its error is a [policy.RuleErrors] where one of them cannot hold, applies to
+// nothing that a Server has, or opens to anybody what must know its caller.
+func Rules(overrides ...policy.Option) (*policy.Policy, error) {
+	own := []policy.Option{
+		policy.Services(services()...),
+		policy.Override(procedureOptions, &policyv1.Rule{
+			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
+		}),
+	}
+	served, err := policy.New(own...)
+	if err != nil || len(overrides) == 0 {
+		return served, err
+	}
+	// Each is tried alone: what is wrong with one does not hide what is with another.
+	var faults policy.RuleErrors
+	for _, override := range overrides {
+		rules, err := policy.New(slices.Concat(own, []policy.Option{override})...)
+		var broken policy.RuleErrors
+		switch {
+		case errors.As(err, &broken):
+			faults = append(faults, broken...)
+		case err != nil:
+			return nil, err
+		default:
+			faults = append(faults, misplaced(served, rules)...)
+		}
+	}
+	if len(faults) > 0 {
+		slices.SortStableFunc(faults, func(x, y *policy.RuleError) int { return strings.Compare(x.Procedure, y.Procedure) })
+		return nil, faults
+	}
+	return policy.New(slices.Concat(own, overrides)...)
+}
+
+// misplaced returns what is wrong with rules that are in order by themselves, by
+// what is served.
+func misplaced(served, rules *policy.Policy) policy.RuleErrors {
+	var faults policy.RuleErrors
+	for _, entry := range rules.Entries() {
+		var problem error
+		switch {
+		case served.Rule(entry.Procedure) == nil:
+			problem = errors.New("this server has no such method, so the rule would apply to nothing: correct the name; those that it has are named by: ostiary policy list")
+		case ofOurOwn(entry.Procedure) && rules.Rule(entry.Procedure).Check(nil) == nil:
+			problem = errors.New("this method answers according to who calls, and cannot be public: use authenticated or require")
+		default:
+			continue
+		}
+		faults = append(faults, &policy.RuleError{Procedure: entry.Procedure, Origin: entry.Origin, Err: problem})
+	}
+	return faults
+}
+
+// ofOurOwn reports whether the procedure is a method of services().
+func ofOurOwn(procedure string) bool {
+	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
+	return slices.Contains(services(), service)
+}
+
+// ruleFaults returns what is wrong with Rules.
+func (c Config) ruleFaults() []Fault {
+	_, err := Rules(c.Rules...)
+	var broken policy.RuleErrors
+	if !errors.As(err, &broken) {
+		return nil // whatever else it is, New meets it
+	}
+	faults := make([]Fault, len(broken))
+	for i, fault := range broken {
+		faults[i] = Fault{"rules[" + fault.Procedure + "]", fault.Err}
+	}
+	return faults
+}

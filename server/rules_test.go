@@ -1,0 +1,154 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+func public() *policyv1.Rule {
+	return &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}}
+}
+
+func authenticated() *policyv1.Rule {
+	return &policyv1.Rule{Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}}
+}
+
+func anyRole(names ...string) *policyv1.Rule {
+	return &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AnyRole: names}}}
+}
+
+func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
+	t.Parallel()
+	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName
+	r := start(t, func(c *Config) {
+		c.Rules = []policy.Option{
+			policy.Configured("ostiary.yaml", grpc_health_v1.Health_Check_FullMethodName, authenticated()),
+			policy.Override(whoAmI, anyRole("admin")),
+		}
+	})
+	member := r.issuer.Session("user_ben", authtest.InOrganization("org_acme", "acme", "member"))
+	admin := r.issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin"))
+	for name, tr := range r.transports() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tests := map[string]struct {
+				procedure, token string
+				want             auth.Reason // 0 for a call that passes
+			}{
+				"health without a token":        {grpc_health_v1.Health_Check_FullMethodName, "", auth.TokenMissing},
+				"health with one":               {grpc_health_v1.Health_Check_FullMethodName, member, 0},
+				"a method of ours as a member":  {whoAmI, member, auth.RoleRequired},
+				"a method of ours as its admin": {whoAmI, admin, 0},
+			}
+			for name, test := range tests {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					err := tr.call(t, test.procedure, test.token)
+					reason, refused := reasonOf(err)
+					if reason != test.want || err != nil && !refused {
+						t.Errorf("%v; want %v", err, test.want)
+					}
+				})
+			}
+			res, err := tr.policies(t, admin).ListRules(t.Context(), &accessv1.ListRulesRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources := make(map[string]accessv1.Source)
+			for _, rule := range res.GetRules() {
+				sources[rule.GetProcedure()] = rule.GetSource()
+			}
+			if got := sources[grpc_health_v1.Health_Check_FullMethodName]; got != accessv1.Source_SOURCE_SETTINGS {
+				t.Errorf("the rule of health comes from %v", got)
+			}
+			if got := sources[whoAmI]; got != accessv1.Source_SOURCE_CODE {
+				t.Errorf("the rule of WhoAmI comes from %v", got)
+			}
+		})
+	}
+	if !strings.Contains(r.log.String(), `msg="a rule of the settings is in force" procedure=/grpc.health.v1.Health/Check access="a valid token" file=ostiary.yaml`) {
+		t.Error("the log does not say that a rule of the settings is in force")
+	}
+}
+
+func TestRulesThatDoNotFitAreFaults(t *testing.T) {
+	t.Parallel()
+	const health = "/grpc.health.v1.Health/Check"
+	tests := map[string]struct {
+		rules []policy.Option
+		want  []string // the setting and a piece of the remedy, of each fault
+	}{
+		"none": {nil, nil},
+		"what is built in and what is ours": {
+			[]policy.Option{policy.Override(health, authenticated()), policy.Override(procedureOptions, public()), policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}, nil,
+		},
+		"a service that is not served": {
+			[]policy.Option{policy.Override("/acme.legacy.v1.Legacy/Get", public())},
+			[]string{"rules[/acme.legacy.v1.Legacy/Get]: this server has no such method"},
+		},
+		"a method that is not there": {
+			[]policy.Option{policy.Override("/grpc.health.v1.Health/Chekc", authenticated())},
+			[]string{"rules[/grpc.health.v1.Health/Chekc]: the service has no such method: correct the name"},
+		},
+		"a name that is none": {
+			[]policy.Option{policy.Override("grpc.health.v1.Health/Check", authenticated())},
+			[]string{"rules[grpc.health.v1.Health/Check]: this names no method: write /package.Service/Method"},
+		},
+		"a service that was added": {
+			[]policy.Option{policy.Services("ostiary.identity.v1.IdentityService"), policy.Services("grpc.channelz.v1.Channelz")},
+			[]string{"rules[grpc.channelz.v1.Channelz]: the schema of this service is not registered"},
+		},
+		"a method of ours that would be public": {
+			[]policy.Option{policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, public())},
+			[]string{"rules[" + identityv1.IdentityService_WhoAmI_FullMethodName + "]: this method answers according to who calls, and cannot be public"},
+		},
+		"everything at once, ordered by name": {
+			[]policy.Option{policy.Override("/z", authenticated()), policy.Override(health, anyRole("*")), policy.Override("/a", &policyv1.Rule{})},
+			[]string{"rules[/a]: the rule is empty", "rules[" + health + `]: any_role: "*" has a wildcard`, "rules[/z]: this server has no such method"},
+		},
+		"the first of two for one method": {
+			[]policy.Option{policy.Override(health, anyRole("*")), policy.Override(health, authenticated())},
+			[]string{"rules[" + health + `]: any_role: "*" has a wildcard`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := Config{Rules: test.rules, Issuers: []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
+			var got []string
+			for _, fault := range config.Faults() {
+				got = append(got, fault.String())
+			}
+			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
+				t.Errorf("faults\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+			_, err := Rules(test.rules...)
+			var broken policy.RuleErrors
+			if errors.As(err, &broken); len(broken) != len(test.want) {
+				t.Errorf("Rules: %v; want %d faults", err, len(test.want))
+			}
+		})
+	}
+}
+
+// call sends an empty request to a unary method.
+func (tr transport) call(t *testing.T, procedure, token string) error {
+	t.Helper()
+	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
+	client := connect.NewClient[emptypb.Empty, emptypb.Empty](httpClient(t, true), tr.url+procedure, options...)
+	_, err := client.CallUnary(t.Context(), connect.NewRequest(new(emptypb.Empty)))
+	return err
+}
