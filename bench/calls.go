@@ -29,6 +29,7 @@ func calls(ctx context.Context, effort effort) ([]measure.Table, error) {
 	} {
 		entrants := []entrant{
 			{name: "no auth, no token sent", guard: served.None, tokens: []string{""}},
+			{name: "no auth, one token sent", guard: served.None, tokens: many[:1]},
 			{name: fmt.Sprintf("no auth, %d tokens sent", len(many)), guard: served.None, tokens: many},
 			{name: "ostiary, warm", guard: served.Ours, tokens: many[:1], goals: way.goals},
 			{name: fmt.Sprintf("ostiary, %d tokens, warm", len(many)), guard: served.Ours, tokens: many},

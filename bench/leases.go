@@ -15,8 +15,8 @@ import (
 	"github.com/ostiary/ostiary/bench/measure"
 )
 
-// leases measures what it costs to renew a stream and to end it, without a
-// transport. There is one sample, of a great many streams.
+// leases measures what it costs to hold a stream, to renew it and to end it,
+// without a transport. There is one sample, of a great many streams.
 func leases(ctx context.Context, effort effort) ([]measure.Table, error) {
 	n := effort.leases
 	house, err := openHouse(n)
@@ -24,10 +24,9 @@ func leases(ctx context.Context, effort effort) ([]measure.Table, error) {
 		return nil, err
 	}
 	born := time.Now().Add(-time.Minute)
-	for guest := range n {
-		if err := house.open(ctx, guest, born); err != nil {
-			return nil, err
-		}
+	memory, err := house.openAll(ctx, born)
+	if err != nil {
+		return nil, err
 	}
 	same, err := house.callAll(ctx, born)
 	if err != nil {
@@ -41,7 +40,7 @@ func leases(ctx context.Context, effort effort) ([]measure.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := measure.Section{
+	time := measure.Section{
 		Name:  "leases",
 		Title: "A lease",
 		Note: fmt.Sprintf("%d streams are open in this process, each with a session of its own, and nothing is sent. "+
@@ -53,8 +52,8 @@ func leases(ctx context.Context, effort effort) ([]measure.Table, error) {
 			figure("a call that renews a stream", renewed),
 			figure("the end of a stream", ended),
 		},
-	}.Run(ctx, 1)
-	return []measure.Table{table}, err
+	}
+	return each(ctx, time, memory)
 }
 
 const housed = "/ostiary.bench.v1.HouseService/Stay"
@@ -98,28 +97,6 @@ func (h *house) admit(ctx context.Context, guest int, issued time.Time, shape au
 	h.caller = h.guests[guest]
 	h.caller.IssuedAt, h.caller.ExpiresAt = issued, issued.Add(time.Hour)
 	return h.guard.Admit(ctx, auth.Call{Procedure: housed, Stream: shape})
-}
-
-// open leaves a stream open.
-func (h *house) open(ctx context.Context, guest int, issued time.Time) error {
-	ctx, err := h.admit(ctx, guest, issued, auth.ServerStream)
-	if err != nil {
-		return err
-	}
-	lease, err := h.guard.Lease(ctx)
-	if err != nil {
-		return err
-	}
-	serving := make(chan struct{})
-	h.streams.Go(func() {
-		_ = lease.Serve(ctx, func(ctx context.Context) error { // why it ends is endAll's to say
-			close(serving)
-			<-ctx.Done()
-			return nil
-		}, nil)
-	})
-	<-serving
-	return nil
 }
 
 // callAll returns what a call costs, of those that each guest makes once.

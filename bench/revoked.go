@@ -67,7 +67,7 @@ func revoke(n int) (*revocation.List, error) {
 // a session's here and a user's there: whoever asks in earnest has just read the
 // identity, so fetching it is not to be counted.
 func askAbout(list *revocation.List, tokens int) func(n int) error {
-	const starts, length = 1 << 16, 32
+	const starts, length = 1 << 22, 32
 	var text strings.Builder
 	for text.Len() < starts+length {
 		text.WriteString(rand.Text())

@@ -33,3 +33,16 @@ func one(ctx context.Context, s measure.Section, rounds int) ([]measure.Table, e
 	table, err := s.Run(ctx, rounds)
 	return []measure.Table{table}, err
 }
+
+// each makes a table of each section of which there is but one sample.
+func each(ctx context.Context, sections ...measure.Section) ([]measure.Table, error) {
+	var tables []measure.Table
+	for _, section := range sections {
+		table, err := section.Run(ctx, 1)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, table)
+	}
+	return tables, nil
+}

@@ -51,15 +51,7 @@ func watchers(ctx context.Context, effort effort) ([]measure.Table, error) {
 		bytes.Contenders = append(bytes.Contenders, added(name+", stacks", bare.each.Stacks, ours.each.Stacks)...)
 		goroutines.Contenders = append(goroutines.Contenders, added(name, bare.each.Goroutines, ours.each.Goroutines, 1)...)
 	}
-	var tables []measure.Table
-	for _, section := range []measure.Section{ends, bytes, goroutines} {
-		table, err := section.Run(ctx, 1)
-		if err != nil {
-			return nil, err
-		}
-		tables = append(tables, table)
-	}
-	return tables, nil
+	return each(ctx, ends, bytes, goroutines)
 }
 
 // added returns a figure without a lease and with one, and the difference, which

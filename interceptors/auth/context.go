@@ -15,13 +15,16 @@ type admitted struct {
 	lease    *Lease        // nil where the call is no stream
 }
 
-func (g *Guard) admit(ctx context.Context, call Call, id *Identity, rule Rule) *admitted {
-	a := &admitted{Context: ctx, identity: id, header: call.Header}
-	if rule, ok := rule.(MessageRule); ok {
-		a.messages = &messageCheck{rule: rule, call: call}
+func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) *admitted {
+	var a *admitted
+	if call.Stream == Unary {
+		a = new(admitted)
+	} else {
+		a = &newLease(g, call, id, rule).admitted
 	}
-	if call.Stream != Unary {
-		a.lease = newLease(g, call, id, rule, a.messages)
+	a.Context, a.identity, a.header = ctx, id, call.Header
+	if rule, ok := rule.(MessageRule); ok {
+		a.messages = &messageCheck{rule: rule, call: *call}
 	}
 	return a
 }

@@ -17,8 +17,8 @@
 //
 // A stream is decided about once and then lives on, so it holds a [Lease]: it
 // ends when the token does, goes on when the same session brings a newer one
-// with any call, and ends at once when that is revoked. [Current] and [Watch]
-// give a handler the identity as it is by then.
+// with any call, and ends at once when one of the two is revoked. [Current] and
+// [Watch] give a handler the identity as it is by then.
 //
 // The package knows no transport.
 package auth

@@ -47,15 +47,15 @@ type Guard struct {
 // each one to CheckMessage with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 	start := g.now()
-	id, rule, err := g.decide(ctx, call)
+	id, rule, err := g.decide(ctx, &call)
 	refusal := AsError(err)
 	if refusal == nil {
-		ctx = g.admit(ctx, call, id, rule)
+		ctx = g.admit(ctx, &call, id, rule)
 		if id != nil {
 			g.leases.renew(id)
 		}
 	}
-	g.observe(ctx, call, id, refusal, start)
+	g.observe(ctx, &call, id, refusal, start)
 	if refusal != nil {
 		return ctx, refusal
 	}
@@ -64,7 +64,7 @@ func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 
 // decide returns who is calling, as far as that is known, the rule that decided,
 // and the refusal.
-func (g *Guard) decide(ctx context.Context, call Call) (id *Identity, rule Rule, err error) {
+func (g *Guard) decide(ctx context.Context, call *Call) (id *Identity, rule Rule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id, err = nil, Errorf(AuthFailure, "panic while deciding %s: %v", call.Procedure, p)
@@ -91,8 +91,8 @@ func (g *Guard) decide(ctx context.Context, call Call) (id *Identity, rule Rule,
 }
 
 // authenticate returns nil and no error for a caller who counts as anonymous.
-func (g *Guard) authenticate(ctx context.Context, call Call, rule Rule) (*Identity, error) {
-	id, err := g.Authenticator.Authenticate(ctx, call)
+func (g *Guard) authenticate(ctx context.Context, call *Call, rule Rule) (*Identity, error) {
+	id, err := g.Authenticator.Authenticate(ctx, *call)
 	if err == nil {
 		if id == nil {
 			return nil, Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
@@ -104,16 +104,22 @@ func (g *Guard) authenticate(ctx context.Context, call Call, rule Rule) (*Identi
 			return id, nil
 		}
 	}
-	switch refusal := AsError(err); refusal.Reason {
+	return nil, anonymous(AsError(err), rule)
+}
+
+// anonymous returns the refusal of a caller whose token was not accepted; nil
+// where the caller counts as anonymous.
+func anonymous(refusal *Error, rule Rule) error {
+	switch refusal.Reason {
 	case TokenMissing:
-		return nil, nil
+		return nil
 	case AuthFailure:
-		return nil, refusal // a fault of ours is no property of the token
+		return refusal // a fault of ours is no property of the token
 	default:
 		if lenient, ok := rule.(LenientRule); ok && lenient.IgnoreInvalid() {
-			return nil, nil
+			return nil
 		}
-		return nil, refusal
+		return refusal
 	}
 }
 
@@ -138,7 +144,7 @@ func (g *Guard) CheckMessage(ctx context.Context, message any) error {
 	if refusal == nil {
 		return nil
 	}
-	g.observe(ctx, a.messages.call, id, refusal, start)
+	g.observe(ctx, &a.messages.call, id, refusal, start)
 	return refusal
 }
 

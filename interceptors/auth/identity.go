@@ -83,14 +83,6 @@ type FactorAges struct {
 	Second time.Duration
 }
 
-// acceptedUntil is zero for a credential that does not expire.
-func (id *Identity) acceptedUntil() time.Time {
-	if id.ExpiresAt.IsZero() {
-		return time.Time{}
-	}
-	return id.ExpiresAt.Add(id.Leeway)
-}
-
 // Claims decodes the token's payload into v, as json.Unmarshal does. Use it for
 // claims of your own; everything standard is already a field.
 func (id *Identity) Claims(v any) error {

@@ -11,90 +11,76 @@ import (
 
 // A Lease binds an admitted stream to its caller: it ends when the caller's
 // token does, as the rule's StreamTerms say, and the stream ends with it. It is
-// for adapters, which serve the stream under it, and safe for concurrent use.
+// for adapters, which begin with Serve, and safe for concurrent use.
+//
+// A server has one for each open stream, so all that a stream needs is kept in
+// one piece of memory.
 type Lease struct {
-	guard *Guard
-	ctx   context.Context // of the call, for the Observer
-	call  Call
-	rule  Rule
-	terms StreamTerms
+	admitted admitted // the identity is the one that opened the stream
+	guard    *Guard
+	call     Call // for the Observer
 
-	messages *messageCheck // nil where the rule asks nothing of messages
-
-	begun   atomic.Bool
 	current atomic.Pointer[Identity] // nil where the caller is anonymous
+	ended   atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
 	door    turnstile                // whoever sends is inside
-	telling sync.WaitGroup           // the Observer of the end; Serve waits for it
+	cancel  context.CancelCauseFunc  // ends the handler's context
+	handler handler
+	begun   atomic.Bool
 
-	mu      sync.Mutex // what follows
-	cancel  context.CancelCauseFunc
-	timer   *time.Timer
-	expires time.Time // when the token no longer counts; zero where that does not matter
-	over    time.Time // when the stream has lived long enough
-	renewed chan struct{}
-	joined  bool
-	done    bool   // the lease has ended, or is no longer needed
-	refusal *Error // why it has ended
+	renewable bool
+	over      moment       // when the stream has lived long enough
+	expires   atomic.Int64 // the moment from which the token no longer counts
 
-	place int // among its session's leases; theirs to keep
+	mu      sync.Mutex    // of whoever renews, and of what follows
+	renewed chan struct{} // closed when it is; nil while nobody watches
+
+	place      int    // among the deadlines; theirs to keep
+	next, prev *Lease // of the same session; theirs to keep
 }
 
-func newLease(g *Guard, call Call, id *Identity, rule Rule, messages *messageCheck) *Lease {
-	l := &Lease{guard: g, call: call, rule: rule, terms: termsOf(rule), messages: messages}
+// released is what a lease has ended with that was just no longer needed.
+var released = new(Error)
+
+// newLease returns a lease that does not run yet. Its admitted is for the caller
+// to fill.
+func newLease(g *Guard, call *Call, id *Identity, rule Rule) *Lease {
+	g.leases.init(g)
+	terms := termsOf(rule)
+	l := &Lease{guard: g, call: *call, renewable: terms.Lease == Renewable && id != nil && isBound(id)}
+	l.admitted.lease = l
 	l.current.Store(id)
+	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
+	l.over = g.leases.moment(g.clock().Add(terms.MaxLifetime - early))
+	l.expires.Store(int64(never))
+	if id != nil && terms.Lease != AtOpen {
+		l.expires.Store(int64(l.until(id)))
+	}
 	return l
 }
+
+// until returns when the token of the identity no longer counts.
+func (l *Lease) until(id *Identity) moment {
+	if id.ExpiresAt.IsZero() {
+		return never
+	}
+	return l.guard.leases.moment(id.ExpiresAt.Add(id.Leeway))
+}
+
+// deadline is when the lease ends, unless something is done about it.
+func (l *Lease) deadline() moment { return min(l.over, moment(l.expires.Load())) }
 
 // begin starts the clock. The context that it returns is cancelled with the
 // refusal as its cause when the lease ends.
 func (l *Lease) begin(ctx context.Context) context.Context {
-	l.ctx = ctx
 	ctx, l.cancel = context.WithCancelCause(ctx)
-	l.start()
-	if l.joined {
-		l.checkRevoked() // what was revoked after it was admitted and before it had joined
-	}
+	l.guard.leases.join(l)
+	l.checkRevoked() // what was revoked after it was admitted and before it had joined
 	return ctx
 }
 
-func (l *Lease) start() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.guard.clock()
-	early := rand.Int64N(int64(l.terms.MaxLifetime)/20 + 1) //nolint:gosec // it spreads load and keeps no secret
-	l.over = now.Add(l.terms.MaxLifetime - time.Duration(early))
-	if id := l.current.Load(); id != nil && l.terms.Lease != AtOpen {
-		l.expires = id.acceptedUntil()
-		l.joined = true
-		l.guard.leases.join(l, id)
-	}
-	l.timer = time.AfterFunc(l.deadline().Sub(now), l.tick)
-}
-
-func (l *Lease) deadline() time.Time {
-	if l.expires.IsZero() || l.over.Before(l.expires) {
-		return l.over
-	}
-	return l.expires
-}
-
-// tick is called when the deadline was to come, as it was when the timer was
-// set. A renewal leaves the timer alone.
-func (l *Lease) tick() {
-	l.mu.Lock()
-	if l.done {
-		l.mu.Unlock()
-		return
-	}
-	now := l.guard.clock()
-	if left := l.deadline().Sub(now); left > 0 {
-		l.timer.Reset(left)
-		l.mu.Unlock()
-		return
-	}
-	tooOld := !now.Before(l.over)
-	l.mu.Unlock()
-	if tooOld {
+// expire ends a lease whose deadline has come.
+func (l *Lease) expire(now moment) {
+	if now >= l.over {
 		l.end(&Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"})
 		return
 	}
@@ -103,29 +89,7 @@ func (l *Lease) tick() {
 
 // renew goes over to a newer identity of the same session.
 func (l *Lease) renew(id *Identity) {
-	l.mu.Lock()
-	if l.done || l.terms.Lease != Renewable || !newer(id, l.current.Load()) {
-		l.mu.Unlock()
-		return
-	}
-	refusal := checkRule(l.rule, id)
-	if refusal == nil && l.messages != nil && !sameCaller(id, l.current.Load()) {
-		// What was decided on the messages was decided on another caller, and the
-		// messages are gone.
-		refusal = Errorf(ConditionNotMet, "the caller changed on a stream whose rule depends on its messages")
-	}
-	if refusal == nil {
-		if until := id.acceptedUntil(); until.After(l.expires) {
-			l.expires = until
-		}
-		l.current.Store(id)
-		if l.renewed != nil {
-			close(l.renewed)
-			l.renewed = nil
-		}
-	}
-	l.mu.Unlock()
-	if refusal != nil {
+	if refusal := l.adopt(id); refusal != nil {
 		l.end(refusal)
 		return
 	}
@@ -133,12 +97,34 @@ func (l *Lease) renew(id *Identity) {
 	l.checkRevoked()
 }
 
+// adopt makes the identity the current one, if that is news and the rule lets it.
+func (l *Lease) adopt(id *Identity) *Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.current.Load()
+	if !newer(id, was) {
+		return nil
+	}
+	if refusal := l.guard.decideAnew(l.call.Procedure, id); refusal != nil {
+		return refusal
+	}
+	if l.admitted.messages != nil && !sameCaller(id, was) {
+		// What was decided on the messages was decided on another caller, and the
+		// messages are gone.
+		return Errorf(ConditionNotMet, "the caller changed on a stream whose rule depends on its messages")
+	}
+	l.expires.Store(max(l.expires.Load(), int64(l.until(id))))
+	l.current.Store(id)
+	if l.renewed != nil {
+		close(l.renewed)
+		l.renewed = nil
+	}
+	return nil
+}
+
 // sameCaller reports whether two identities of a session differ in nothing but
 // what every token has of its own: its id, its times, its text.
 func sameCaller(a, b *Identity) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
 	plain := func(id *Identity) Identity {
 		c := *id
 		c.TokenID, c.RawClaims, c.FactorAges = "", "", nil
@@ -148,57 +134,55 @@ func sameCaller(a, b *Identity) bool {
 	return reflect.DeepEqual(plain(a), plain(b))
 }
 
+// checkRevoked ends the lease when the token is revoked that renewed the stream,
+// or the one that opened it: whoever revokes a token ends what was begun with it.
 func (l *Lease) checkRevoked() {
-	if refusal := l.guard.revoked(l.current.Load()); refusal != nil {
+	opened, current := l.admitted.identity, l.current.Load()
+	refusal := l.guard.revoked(opened)
+	if refusal == nil && current != opened {
+		refusal = l.guard.revoked(current)
+	}
+	if refusal != nil {
 		l.end(refusal)
 	}
 }
 
 // end refuses whatever is still to come on the stream. The first reason counts.
 func (l *Lease) end(refusal *Error) {
-	if !l.finish(refusal) {
-		return
+	if l.ended.CompareAndSwap(nil, refusal) {
+		l.door.close()
+		l.finish(refusal)
 	}
-	defer l.telling.Done()
-	l.door.close()
-	l.guard.observe(l.ctx, l.call, l.current.Load(), refusal, l.guard.now())
-	l.cancel(refusal)
 }
 
 // release lets go of a stream that is over, however it ended.
 func (l *Lease) release() {
-	if l.finish(nil) {
-		l.cancel(nil)
+	if l.ended.CompareAndSwap(nil, released) {
+		l.finish(nil)
 	}
 }
 
-// finish reports whether the lease was still running.
-func (l *Lease) finish(refusal *Error) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.done {
-		return false
-	}
-	l.done, l.refusal = true, refusal
-	if refusal != nil {
-		l.telling.Add(1)
-	}
-	l.timer.Stop()
-	if l.joined {
-		l.guard.leases.leave(l)
-	}
-	return true
+// finish lets go of the lease. Once Serve is woken, nobody knows of it any more.
+func (l *Lease) finish(cause error) {
+	l.guard.leases.leave(l)
+	l.cancel(cause)
 }
 
 // Err returns the *Error that the lease has ended with, and nil while it has
 // not.
 func (l *Lease) Err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.refusal == nil {
+	if refusal := l.refusal(); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+func (l *Lease) refusal() *Error {
+	refusal := l.ended.Load()
+	if refusal == released {
 		return nil
 	}
-	return l.refusal
+	return refusal
 }
 
 // Enter is called before a message is sent, and returns an *Error once the lease
@@ -216,10 +200,10 @@ func (l *Lease) Leave() { l.door.leave() }
 // CheckMessage is Guard.CheckMessage, about a message that was received on the
 // stream. A refusal ends the lease, whatever the handler makes of it.
 func (l *Lease) CheckMessage(message any) error {
-	if l.messages == nil {
+	if l.admitted.messages == nil {
 		return nil
 	}
-	refusal := AsError(l.messages.check(l.current.Load(), message))
+	refusal := AsError(l.admitted.messages.check(l.current.Load(), message))
 	if refusal == nil {
 		return nil
 	}
@@ -236,13 +220,4 @@ func (l *Lease) watch() (*Identity, <-chan struct{}) {
 		l.renewed = make(chan struct{})
 	}
 	return l.current.Load(), l.renewed
-}
-
-// newer reports whether a was issued after b; of two that were issued in the
-// same second, that which lives longer is the newer one.
-func newer(a, b *Identity) bool {
-	if a.IssuedAt.Equal(b.IssuedAt) {
-		return a.ExpiresAt.After(b.ExpiresAt)
-	}
-	return a.IssuedAt.After(b.IssuedAt)
 }

@@ -43,7 +43,6 @@ func (r *revokedOnAsking) Watch(changed func()) func() {
 // What a renewal brings is judged like what opened the stream.
 func TestARenewalIsJudged(t *testing.T) {
 	t.Parallel()
-	const goesOn = auth.Reason(255)
 	for _, tt := range []struct {
 		name        string
 		rule        auth.Rule

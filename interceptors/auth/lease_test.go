@@ -43,7 +43,7 @@ func (r streamRule) Check(id *auth.Identity) error {
 	}
 }
 
-// revocations are a set of sessions.
+// revocations are a set of sessions and tokens.
 type revocations struct {
 	mu      sync.Mutex
 	revoked map[string]bool
@@ -56,7 +56,7 @@ func (r *revocations) Revoked(id *auth.Identity) error {
 	switch {
 	case id.SessionID == "panic" && r.changed != nil:
 		panic("boom")
-	case r.revoked[id.SessionID]:
+	case r.revoked[id.SessionID] || r.revoked[id.TokenID]:
 		return auth.NewError(auth.TokenRevoked, nil)
 	default:
 		return nil
@@ -70,9 +70,9 @@ func (r *revocations) Watch(changed func()) func() {
 	return func() {}
 }
 
-func (r *revocations) revoke(session string) {
+func (r *revocations) revoke(name string) {
 	r.mu.Lock()
-	r.revoked = map[string]bool{session: true}
+	r.revoked = map[string]bool{name: true}
 	changed := r.changed
 	r.mu.Unlock()
 	if changed != nil {
@@ -129,6 +129,18 @@ func (w *world) ping(id *auth.Identity) { w.call(id, ping, auth.Unary) }
 func (w *world) serve(id *auth.Identity, handle func(context.Context) error) <-chan error {
 	w.t.Helper()
 	ctx := w.call(id, watch, auth.BidiStream)
+	return w.serveIn(ctx, handle)
+}
+
+// closable opens a stream whose client can go away.
+func (w *world) closable(id *auth.Identity) (<-chan error, context.CancelFunc) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.call(id, watch, auth.BidiStream))
+	return w.serveIn(ctx, idle), cancel
+}
+
+func (w *world) serveIn(ctx context.Context, handle func(context.Context) error) <-chan error {
+	w.t.Helper()
 	lease, err := w.guard.Lease(ctx)
 	if err != nil {
 		w.t.Fatal(err)
@@ -198,7 +210,7 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 		{"until expiry: ends when it is revoked", auth.StreamTerms{Lease: auth.UntilExpiry}, revoked, auth.TokenRevoked, 30 * time.Second},
 		{"at open: outlives its token", auth.StreamTerms{Lease: auth.AtOpen}, nothing, lives, time.Hour},
 		{"at open: is not decided anew", auth.StreamTerms{Lease: auth.AtOpen}, demoted, lives, time.Hour},
-		{"at open: outlives its session", auth.StreamTerms{Lease: auth.AtOpen}, revoked, lives, time.Hour},
+		{"at open: ends when it is revoked", auth.StreamTerms{Lease: auth.AtOpen}, revoked, auth.TokenRevoked, 30 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -284,11 +296,13 @@ func TestATokenThatEndsSoonerDoesNotShortenAStream(t *testing.T) {
 		opened := time.Now()
 		ended := w.serve(token(0), idle)
 		pass(time.Second)
+		w.ping(token(0))
+		pass(time.Second)
 		short := token(0)
 		short.ExpiresAt, short.Leeway = time.Now(), 0
 		w.ping(short)
-		if err := <-ended; err == nil || time.Since(opened) != 65*time.Second {
-			t.Errorf("the stream ended after %v; want 65s", time.Since(opened))
+		if err := <-ended; err == nil || time.Since(opened) != 66*time.Second {
+			t.Errorf("the stream ended after %v; want 66s", time.Since(opened))
 		}
 	})
 }
@@ -304,7 +318,7 @@ func TestEveryStreamOfASessionIsRenewedHoweverOldItsToken(t *testing.T) {
 		all = append(all, w.serve(token(10*time.Second), idle), w.serve(token(0), idle))
 		w.ping(newest) // news to those that came after it
 		opened := time.Now()
-		for _, ended := range all {
+		for _, ended := range slices.Backward(all) {
 			if err := <-ended; err == nil || time.Since(opened) != 85*time.Second {
 				t.Errorf("the stream ended after %v; want 85s", time.Since(opened))
 			}
@@ -341,6 +355,18 @@ func TestAStreamEndsWithItsLongestLifetime(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheGuardsClockSaysWhenAStreamEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		opened := time.Now()
+		w.guard.Now = func() time.Time { return opened.Add(time.Since(opened) / 2) }
+		if err := <-w.serve(token(0), idle); err == nil || time.Since(opened) != 130*time.Second {
+			t.Errorf("the stream ended after %v; want 130s by a clock that goes half as fast", time.Since(opened))
+		}
+	})
 }
 
 func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {

@@ -1,108 +1,132 @@
 package auth
 
 import (
-	"slices"
+	"container/heap"
+	"hash/maphash"
+	"math"
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
-// leases are the open streams of a Guard that a token binds, by session. The zero value is ready
-// for use. No goroutine waits for anything here; one runs for as long as it
-// takes to go through the streams after a revocation.
+// leases are the open streams of a Guard. The zero value is ready for use. No
+// goroutine waits for anything here: one timer serves them all, and one goroutine
+// runs for as long as it takes to go through them after a revocation.
 type leases struct {
-	open  atomic.Int64
-	watch sync.Once
+	once  sync.Once
+	clock func() time.Time
+	epoch time.Time // see moment
 	sweep sweeper
+	bound sessions // those that can be renewed
 
-	mu       sync.RWMutex
-	sessions map[sessionKey]*session
+	mu    sync.RWMutex // of what follows, and of the sessions
+	open  deadlines    // of all of them
+	next  moment       // when the timer goes off
+	timer *time.Timer  // stopped while there are none, lest it keep the Guard
 }
 
-// A sessionKey is what a token and its successors have in common.
-type sessionKey struct {
-	issuer, subject, session, client string
+// A moment is how long it is after the epoch of a Guard. It takes a third of what
+// a time.Time does, and there are three for each stream.
+type moment = time.Duration
 
-	kind Kind
-}
+const never moment = math.MaxInt64
 
-func keyOf(id *Identity) sessionKey {
-	return sessionKey{issuer: id.Issuer, subject: id.Subject, session: id.SessionID, client: id.ClientID, kind: id.Kind}
-}
+func (s *leases) moment(t time.Time) moment { return t.Sub(s.epoch) }
 
-// A session is the streams that the same token renews.
-type session struct {
-	mu     sync.Mutex
-	leases []*Lease
-	// oldest is the oldest identity that a renewable stream may go by, so that
-	// one look tells whether a call brings anything new. nil where none is
-	// renewable.
-	oldest atomic.Pointer[Identity]
-}
-
-func (s *leases) join(l *Lease, id *Identity) {
-	s.watch.Do(func() {
-		if revocations := l.guard.Revocations; revocations != nil {
-			revocations.Watch(func() { s.sweep.run(s.checkRevoked) })
+// init comes before everything else.
+func (s *leases) init(g *Guard) {
+	s.once.Do(func() {
+		s.clock = g.clock
+		s.epoch = g.clock().Round(0) // by the wall clock, as tokens tell the time
+		s.bound.seed = maphash.MakeSeed()
+		s.next = never
+		s.timer = time.AfterFunc(never, s.tick)
+		s.timer.Stop()
+		if g.Revocations != nil {
+			g.Revocations.Watch(func() { s.sweep.run(s.checkRevoked) })
 		}
 	})
-	s.open.Add(1)
+}
+
+// join is for a lease that begins.
+func (s *leases) join(l *Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := keyOf(id)
-	of := s.sessions[key]
-	if of == nil {
-		of = new(session)
-		if s.sessions == nil {
-			s.sessions = make(map[sessionKey]*session)
-		}
-		s.sessions[key] = of
-	}
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	l.place = len(of.leases)
-	of.leases = append(of.leases, l)
-	if oldest := of.oldest.Load(); l.terms.Lease == Renewable && (oldest == nil || newer(oldest, id)) {
-		of.oldest.Store(id)
+	heap.Push(&s.open, l)
+	s.schedule()
+	if l.renewable {
+		s.bound.add(l)
 	}
 }
 
-// leave may be called once for each lease, and only for one that has joined.
+// leave is for a lease that has joined and has ended.
 func (s *leases) leave(l *Lease) {
-	s.open.Add(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := keyOf(l.current.Load()) // whatever has renewed it has the same
-	of := s.sessions[key]
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	last := len(of.leases) - 1
-	of.leases[l.place] = of.leases[last]
-	of.leases[l.place].place = l.place
-	of.leases[last] = nil
-	of.leases = of.leases[:last]
-	if last == 0 {
-		delete(s.sessions, key)
+	heap.Remove(&s.open, l.place)
+	s.schedule()
+	if l.renewable {
+		s.bound.remove(l)
 	}
+}
+
+// schedule has the timer go off at the first deadline.
+func (s *leases) schedule() {
+	first := never
+	if len(s.open) > 0 {
+		first = s.open[0].at
+	}
+	if first == s.next {
+		return
+	}
+	s.next = first
+	if first == never {
+		s.timer.Stop()
+		return
+	}
+	s.timer.Reset(first - s.moment(s.clock()))
+}
+
+// tick ends the leases whose deadline has come.
+func (s *leases) tick() {
+	now := s.moment(s.clock())
+	for _, l := range s.due(now) {
+		l.expire(now)
+	}
+}
+
+// due returns the leases whose deadline has come. A renewal leaves the deadlines
+// alone: it is here that they are put off.
+func (s *leases) due(now moment) (due []*Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.open) > 0 && s.open[0].at <= now {
+		first := &s.open[0]
+		first.at = first.lease.deadline()
+		if first.at <= now {
+			due = append(due, first.lease)
+			first.at = never // it is about to leave
+		}
+		heap.Fix(&s.open, 0)
+	}
+	s.next = now // the timer has gone off, and is to be set in any case
+	s.schedule()
+	return due
 }
 
 // renew tells the open streams of the identity's session, if it is news to them.
 func (s *leases) renew(id *Identity) {
-	if s.open.Load() == 0 {
+	if s.bound.n.Load() == 0 || !isBound(id) {
 		return
 	}
 	s.mu.RLock()
-	of := s.sessions[keyOf(id)]
+	news := s.bound.isNews(id)
 	s.mu.RUnlock()
-	if of == nil {
+	if !news {
 		return
 	}
-	if oldest := of.oldest.Load(); oldest == nil || !newer(id, oldest) {
-		return
-	}
-	of.mu.Lock()
-	of.oldest.Store(id)
-	tell := slices.Clone(of.leases)
-	of.mu.Unlock()
+	s.mu.Lock()
+	tell := s.bound.renewed(id)
+	s.mu.Unlock()
 	for _, l := range tell {
 		l.renew(id)
 	}
@@ -110,46 +134,13 @@ func (s *leases) renew(id *Identity) {
 
 // checkRevoked ends the streams of what is revoked.
 func (s *leases) checkRevoked() {
-	var all []*Lease
 	s.mu.RLock()
-	for _, of := range s.sessions {
-		of.mu.Lock()
-		all = append(all, of.leases...)
-		of.mu.Unlock()
+	all := make([]*Lease, len(s.open))
+	for i, d := range s.open {
+		all[i] = d.lease
 	}
 	s.mu.RUnlock()
 	for _, l := range all {
 		l.checkRevoked()
 	}
-}
-
-// A sweeper runs a function in the background: once after however many calls
-// came while it was running. The zero value is ready for use.
-type sweeper struct {
-	mu             sync.Mutex
-	running, again bool
-}
-
-func (s *sweeper) run(sweep func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.again = true
-	if s.running {
-		return
-	}
-	s.running = true
-	go s.loop(sweep)
-}
-
-func (s *sweeper) loop(sweep func()) {
-	for s.next() {
-		sweep()
-	}
-}
-
-func (s *sweeper) next() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running, s.again = s.again, false
-	return s.running
 }

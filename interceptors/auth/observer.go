@@ -56,7 +56,7 @@ func (g *Guard) now() time.Time {
 }
 
 // observe keeps a panicking Observer from turning a decision into a crash.
-func (g *Guard) observe(ctx context.Context, call Call, id *Identity, refusal *Error, start time.Time) {
+func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) {
 	if g.Observer == nil {
 		return
 	}

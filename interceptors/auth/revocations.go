@@ -12,9 +12,9 @@ type Revocations interface {
 	Watch(changed func()) (stop func())
 }
 
-// revoked asks about the identity of an open stream.
+// revoked asks about an identity of an open stream, where it has one.
 func (g *Guard) revoked(id *Identity) (refusal *Error) {
-	if g.Revocations == nil {
+	if g.Revocations == nil || id == nil {
 		return nil
 	}
 	defer func() {
@@ -25,12 +25,16 @@ func (g *Guard) revoked(id *Identity) (refusal *Error) {
 	return AsError(g.Revocations.Revoked(id))
 }
 
-// checkRule decides anew about the identity of an open stream.
-func checkRule(rule Rule, id *Identity) (refusal *Error) {
+// decideAnew asks the rule of an open stream about the identity that renews it.
+func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refusal = Errorf(AuthFailure, "panic while deciding anew: %v", p)
 		}
 	}()
+	rule := g.Policy.Rule(procedure)
+	if rule == nil {
+		return Errorf(AuthFailure, "no rule for %s any more", procedure)
+	}
 	return AsError(rule.Check(id))
 }

@@ -47,22 +47,22 @@ func (l *Lease) Serve(ctx context.Context, handle func(context.Context) error, a
 	if l.begun.Swap(true) {
 		return handle(ctx) // somebody further out serves it already
 	}
-	ctx = l.begin(ctx)
-	h := &handler{lease: l}
-	h.running.Add(1)
+	handling := l.begin(ctx)
 	l.guard.handlers.begin()
-	go h.run(ctx, handle)
+	l.handler.running.Add(1)
+	go l.run(handling, handle)
 
-	<-ctx.Done() // the handler has returned, the lease has ended, or the client is gone
-	if l.Err() == nil {
-		h.running.Wait() // a client that is gone is the handler's affair
+	<-handling.Done() // the handler has returned, the lease has ended, or the client is gone
+	if l.refusal() == nil {
+		l.handler.running.Wait() // a client that is gone is the handler's affair
 	}
-	l.telling.Wait()
-	if refusal := l.Err(); refusal != nil {
-		l.settle(abort)
-		return refusal
+	refusal := l.refusal()
+	if refusal == nil {
+		return l.handler.deliver()
 	}
-	return h.deliver()
+	l.guard.observe(ctx, &l.call, l.current.Load(), refusal, l.guard.now())
+	l.settle(abort)
+	return refusal
 }
 
 // settle waits for the message that is on its way.
@@ -76,49 +76,57 @@ func (l *Lease) settle(abort func()) {
 
 // A handler is one that runs, and how it has ended.
 type handler struct {
-	lease   *Lease
 	running sync.WaitGroup
-
-	returned bool // or has called runtime.Goexit
-	err      error
-	panicked any
+	ending  ending
+	err     error // what it has returned, or what it panicked with
 }
 
-func (h *handler) run(ctx context.Context, handle func(context.Context) error) {
-	defer h.lease.guard.handlers.end()
-	defer h.lease.release()
-	defer h.running.Done()
+// An ending is how a function can end.
+type ending uint8
+
+const (
+	exited ending = iota // by runtime.Goexit
+	returned
+	panicked
+)
+
+func (l *Lease) run(ctx context.Context, handle func(context.Context) error) {
+	defer l.guard.handlers.end()
+	defer l.handler.running.Done()
+	defer l.release()
 	defer func() {
 		if p := recover(); p != nil {
-			h.recovered(ctx, p)
+			l.recovered(ctx, p)
 		}
 	}()
-	h.err = handle(ctx)
-	h.returned = true
+	l.handler.err = handle(ctx)
+	l.handler.ending = returned
 }
 
 // recovered keeps the panic for Serve. What a handler does after its lease has
 // ended interests nobody there, but a panic must not be lost.
-func (h *handler) recovered(ctx context.Context, p any) {
-	h.panicked = p
+func (l *Lease) recovered(ctx context.Context, p any) {
+	l.handler.ending = panicked
 	if p == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+		l.handler.err = http.ErrAbortHandler
 		return
 	}
 	stack := debug.Stack()
-	h.panicked = &PanicError{Value: p, Stack: stack}
-	if h.lease.Err() != nil {
+	l.handler.err = &PanicError{Value: p, Stack: stack}
+	if l.refusal() != nil {
 		slog.ErrorContext(ctx, "panic in the handler of a stream that had ended", //nolint:sloglint // nobody else is left to tell
-			"procedure", h.lease.call.Procedure, "panic", fmt.Sprint(p), "stack", string(stack))
+			"procedure", l.call.Procedure, "panic", fmt.Sprint(p), "stack", string(stack))
 	}
 }
 
 // deliver ends the calling goroutine as the handler's has.
 func (h *handler) deliver() error {
-	switch {
-	case h.panicked != nil:
-		panic(h.panicked)
-	case !h.returned:
+	switch h.ending {
+	case panicked:
+		panic(h.err)
+	case exited:
 		runtime.Goexit()
+	case returned:
 	}
 	return h.err
 }

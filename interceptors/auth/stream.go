@@ -23,7 +23,9 @@ type StreamTerms struct {
 // DefaultMaxLifetime is how long a stream may live by default.
 const DefaultMaxLifetime = 24 * time.Hour
 
-// A LeaseMode says how a stream is bound to the token that opened it.
+// A LeaseMode says how a stream is bound to the token that opened it. Whatever it
+// says, revocation ends a stream at once: that of the token which opened it, of
+// the one that renewed it last, or of what either belongs to.
 type LeaseMode uint8
 
 // The modes.
@@ -31,13 +33,15 @@ const (
 	// Renewable streams go on for as long as their session does. They end when
 	// the token expires, unless a newer token of the same session has come with
 	// any call by then. The rule is decided anew for it, and a stream that it no
-	// longer permits ends with the rule's reason. Revocation ends them at once.
+	// longer permits ends with the rule's reason.
+	//
+	// A machine is as good as a session. A token of neither has no successor: its
+	// streams end with it, as by UntilExpiry.
 	Renewable LeaseMode = iota
-	// UntilExpiry streams end when the token does that opened them, and at once
-	// when it is revoked.
+	// UntilExpiry streams end when the token does that opened them.
 	UntilExpiry
-	// AtOpen streams were decided about when they were opened. Neither expiry nor
-	// revocation ends them, only MaxLifetime.
+	// AtOpen streams were decided about when they were opened: they outlive their
+	// token, until MaxLifetime.
 	AtOpen
 )
 

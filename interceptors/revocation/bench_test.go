@@ -53,7 +53,7 @@ func BenchmarkRevokedAmongAMillion(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			list, size := million(b, kinds...)
 			var names strings.Builder
-			for names.Len() < 1<<17 {
+			for names.Len() < 1<<22+64 {
 				names.WriteString(rand.Text())
 			}
 			name := func(at int) string { return names.String()[at : at+32] }
@@ -61,7 +61,7 @@ func BenchmarkRevokedAmongAMillion(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				at := 4 * i & (1<<16 - 1)
+				at := 4 * i & (1<<22 - 1)
 				id.SessionID, id.Subject, id.TokenID, id.ClientID = name(at), name(at+1), name(at+2), name(at+3)
 				if err := list.Revoked(id); err != nil {
 					b.Fatal(err)

@@ -123,7 +123,7 @@ func (l *List) put(r Revocation, now int64) bool {
 		return false
 	}
 	t := l.tables[r.Kind].Load()
-	old := t.find(r.Issuer, r.ID)
+	old := t.find(scopeOf(l.seed, r.Issuer), r.ID)
 	merged := merge(old, e, now)
 	if merged == old {
 		return false

@@ -26,17 +26,18 @@ func (l *List) find(id *auth.Identity) Kind {
 	if !id.IssuedAt.IsZero() {
 		issued = id.IssuedAt.UnixMicro()
 	}
+	in := scopeOf(l.seed, id.Issuer)
 	switch {
-	case l.holds(Session, id.Issuer, id.SessionID, issued):
+	case l.holds(Session, in, id.SessionID, issued):
 		return Session
-	case l.holds(Subject, id.Issuer, id.Subject, issued):
+	case l.holds(Subject, in, id.Subject, issued):
 		return Subject
-	case l.holds(Token, id.Issuer, id.TokenID, issued):
+	case l.holds(Token, in, id.TokenID, issued):
 		return Token
-	case l.holds(Client, id.Issuer, id.ClientID, issued),
-		id.Kind == auth.KindMachine && l.holds(Client, id.Issuer, id.Subject, issued):
+	case l.holds(Client, in, id.ClientID, issued),
+		id.Kind == auth.KindMachine && l.holds(Client, in, id.Subject, issued):
 		return Client
-	case l.holds(Issuer, id.Issuer, "", issued):
+	case l.holds(Issuer, in, "", issued):
 		return Issuer
 	case id.Actor != nil:
 		return l.findActor(id, issued)
@@ -50,10 +51,11 @@ func (l *List) findActor(id *auth.Identity, issued int64) Kind {
 	if issuer == "" {
 		issuer = id.Issuer
 	}
+	in := scopeOf(l.seed, issuer)
 	switch {
-	case l.holds(Session, issuer, id.Actor.SessionID, issued):
+	case l.holds(Session, in, id.Actor.SessionID, issued):
 		return Session
-	case l.holds(Subject, issuer, id.Actor.Subject, issued):
+	case l.holds(Subject, in, id.Actor.Subject, issued):
 		return Subject
 	default:
 		return 0
@@ -62,10 +64,10 @@ func (l *List) findActor(id *auth.Identity, issued int64) Kind {
 
 // holds looks at the clock only where there is an entry. An id that the token
 // does not have is empty, and names nothing.
-func (l *List) holds(kind Kind, issuer, id string, issued int64) bool {
+func (l *List) holds(kind Kind, in scope, id string, issued int64) bool {
 	if id == "" && kind != Issuer {
 		return false
 	}
-	e := l.tables[kind].Load().find(issuer, id)
+	e := l.tables[kind].Load().find(in, id)
 	return e != nil && issued < e.before && l.now().UnixMicro() < e.expires
 }

@@ -42,12 +42,13 @@ func merge(old *entry, e entry, now int64) *entry {
 // A slot gets its entry before its hash, and keeps the hash, so a reader that
 // sees a hash finds an entry of that hash.
 //
-// Nearly every name that is looked for is not there. The marks say so for most of
-// them: they have a few bits for each slot, so that a million entries' fit into a
-// processor's cache, where the slots do not.
+// Nearly every name that is looked for is not there. The marks, a blocked Bloom
+// filter, say so for all but one or two in a hundred of them: they have a byte for
+// each slot, so that a million entries' fit into a processor's cache, where the
+// slots do not.
 type table struct {
 	seed  maphash.Seed
-	marks []atomic.Uint64 // a bit of its hash is set for each entry
+	marks []atomic.Uint64 // for each eight slots in turn, the marks of all that begin there
 	slots []slot
 	used  int // for the writer alone
 }
@@ -59,35 +60,51 @@ type slot struct {
 
 // newTable returns a table for twice as many entries, more or less.
 func newTable(seed maphash.Seed, entries int) *table {
-	const least, slotsPerMark = 16, 16 // four bits for each slot
-	slots := max(least, 1<<bits.Len(uint(2*entries)))
+	slots := max(2*slotsPerMark, 1<<bits.Len(uint(2*entries)))
 	return &table{seed: seed, marks: make([]atomic.Uint64, slots/slotsPerMark), slots: make([]slot, slots)}
 }
 
-// mark returns where the hash has its bit among the marks. It goes by other bits
-// of the hash than the slot.
-func (t *table) mark(hash uint64) (word *atomic.Uint64, bit uint64) {
-	return &t.marks[hash>>32&uint64(len(t.marks)-1)], 1 << (hash >> 56 & 63) //nolint:gosec // there are some
+const slotsPerMark = 8
+
+// word returns where the marks of the hash are. It goes by the low bits of the
+// hash, as the slot does.
+func (t *table) word(hash uint64) *atomic.Uint64 {
+	return &t.marks[hash&uint64(len(t.slots)-1)/slotsPerMark] //nolint:gosec // there are some
+}
+
+// marksOf returns up to four bits, which the higher bits of the hash choose.
+func marksOf(hash uint64) uint64 {
+	return 1<<(hash>>36&63) | 1<<(hash>>42&63) | 1<<(hash>>48&63) | 1<<(hash>>54&63)
+}
+
+// A scope is an issuer, whose part of a name's hash serves for every name of its.
+type scope struct {
+	issuer string
+	hash   uint64
+}
+
+func scopeOf(seed maphash.Seed, issuer string) scope {
+	return scope{issuer, bits.RotateLeft64(maphash.String(seed, issuer), 1)}
 }
 
 // hash is never 0.
-func (t *table) hash(issuer, id string) uint64 {
-	return (maphash.String(t.seed, id) ^ bits.RotateLeft64(maphash.String(t.seed, issuer), 1)) | 1<<63
+func (t *table) hash(in scope, id string) uint64 {
+	return (maphash.String(t.seed, id) ^ in.hash) | 1<<63
 }
 
 // find returns the entry of a name, or nil.
-func (t *table) find(issuer, id string) *entry {
+func (t *table) find(in scope, id string) *entry {
 	if t == nil {
 		return nil
 	}
-	hash := t.hash(issuer, id)
-	if word, bit := t.mark(hash); word.Load()&bit == 0 {
+	hash := t.hash(in, id)
+	if marks := marksOf(hash); t.word(hash).Load()&marks != marks {
 		return nil
 	}
 	// A slot that was free when it was found may have been filled since, with
 	// another name.
-	e := t.slot(hash, issuer, id).entry.Load()
-	if e != nil && !e.names(issuer, id) {
+	e := t.slot(hash, in.issuer, id).entry.Load()
+	if e != nil && !e.names(in.issuer, id) {
 		return nil
 	}
 	return e
@@ -111,13 +128,13 @@ func (t *table) slot(hash uint64, issuer, id string) *slot {
 
 // put stores an entry in place of the one with its name.
 func (t *table) put(e *entry) {
-	hash := t.hash(e.issuer.Value(), e.id)
-	s := t.slot(hash, e.issuer.Value(), e.id)
+	in := scopeOf(t.seed, e.issuer.Value())
+	hash := t.hash(in, e.id)
+	s := t.slot(hash, in.issuer, e.id)
 	s.entry.Store(e)
 	if s.hash.Load() == 0 {
 		s.hash.Store(hash)
-		word, bit := t.mark(hash)
-		word.Or(bit)
+		t.word(hash).Or(marksOf(hash))
 		t.used++
 	}
 }

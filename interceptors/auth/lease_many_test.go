@@ -1,0 +1,93 @@
+package auth_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A longStream is one of many.
+type longStream struct {
+	session int
+	ended   <-chan error
+	close   context.CancelFunc
+	until   time.Time // when it is to end; zero once it has
+}
+
+// TestEachOfManyStreamsEndsInItsTime has one timer serve streams that are opened,
+// renewed and closed in any order.
+func TestEachOfManyStreamsEndsInItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const count, sessions = 300, 100
+		random := rand.New(rand.NewPCG(1, 2))
+		w := newWorld(t, streamRule{})
+		start := time.Now()
+		issued := 0
+		present := func(session int) *auth.Identity {
+			issued++
+			id := token(0)
+			id.SessionID = strconv.Itoa(session)
+			id.IssuedAt = start.Add(time.Duration(issued) * time.Second)
+			id.ExpiresAt = start.Add(time.Duration(60+random.IntN(600)) * time.Second)
+			return id
+		}
+		streams := make([]*longStream, count)
+		for i := range streams {
+			id := present(i % sessions)
+			streams[i] = &longStream{session: i % sessions, until: id.ExpiresAt.Add(id.Leeway)}
+			streams[i].ended, streams[i].close = w.closable(id)
+			// Whatever is open of the session is renewed by the next of its tokens.
+			renew(streams[:i], id)
+		}
+		for range count {
+			switch s := streams[random.IntN(count)]; {
+			case s.until.IsZero():
+			case random.IntN(2) == 0:
+				s.close()
+				synctest.Wait()
+				s.until = time.Time{}
+			default:
+				id := present(s.session)
+				w.ping(id)
+				renew(streams, id)
+			}
+		}
+		for ; time.Since(start) < 700*time.Second; pass(time.Second) {
+			synctest.Wait()
+			for _, s := range streams {
+				s.check(t)
+			}
+		}
+	})
+}
+
+// renew puts off the end of what the identity renews.
+func renew(streams []*longStream, id *auth.Identity) {
+	for _, s := range streams {
+		if until := id.ExpiresAt.Add(id.Leeway); strconv.Itoa(s.session) == id.SessionID && s.until.Before(until) && !s.until.IsZero() {
+			s.until = until
+		}
+	}
+}
+
+func (s *longStream) check(t *testing.T) {
+	t.Helper()
+	if s.until.IsZero() {
+		return
+	}
+	reason, _ := refusalOf(s.ended)
+	switch due := !time.Now().Before(s.until); {
+	case due && reason != auth.TokenExpired:
+		t.Fatalf("a stream ended with %v; want %v at %v", reason, auth.TokenExpired, s.until)
+	case !due && reason != goesOn:
+		t.Fatalf("a stream ended with %v before %v", reason, s.until)
+	case due:
+		s.until = time.Time{}
+	}
+}

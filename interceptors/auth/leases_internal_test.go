@@ -1,0 +1,125 @@
+package auth
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// everybody is an Authenticator and a Policy that lets everybody in.
+type everybody struct{ id *Identity }
+
+func (e everybody) Authenticate(context.Context, Call) (*Identity, error) { return e.id, nil }
+func (e everybody) Rule(string) Rule                                      { return e }
+func (e everybody) Check(*Identity) error                                 { return nil }
+
+func TestNothingIsLeftOfAStreamThatHasEnded(t *testing.T) {
+	t.Parallel()
+	for name, handle := range map[string]func(context.Context) error{
+		"with its handler": func(context.Context) error { return nil },
+		"with its token":   func(ctx context.Context) error { <-ctx.Done(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				id := &Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: KindSession, SessionID: "sess_1", IssuedAt: now, ExpiresAt: now.Add(time.Minute)}
+				guard := &Guard{Authenticator: everybody{id}, Policy: everybody{}}
+				_ = guard.stream(t.Context(), handle) // an error or none
+				synctest.Wait()
+				s := &guard.leases
+				if len(s.open) != 0 || len(s.bound.by) != 0 || s.bound.n.Load() != 0 || s.timer.Stop() {
+					t.Errorf("%d deadlines, %d sessions and perhaps the timer are left", len(s.open), len(s.bound.by))
+				}
+			})
+		})
+	}
+}
+
+// crowd is an Authenticator whose callers come with newer and newer tokens of a
+// few sessions, a Policy that lets everybody in, and Revocations of every seventh
+// token.
+type crowd struct {
+	everybody
+
+	calls   atomic.Int64
+	changed func()
+}
+
+func (c *crowd) Authenticate(context.Context, Call) (*Identity, error) {
+	n := c.calls.Add(1)
+	now := time.Now()
+	return &Identity{
+		Issuer: "https://issuer.test", Subject: "ada", Kind: KindSession, SessionID: "sess_" + strconv.FormatInt(n%5, 10),
+		TokenID: strconv.FormatInt(n, 10), IssuedAt: now, ExpiresAt: now.Add(5 * time.Millisecond),
+	}, nil
+}
+
+func (c *crowd) Revoked(id *Identity) error {
+	if n, _ := strconv.Atoi(id.TokenID); n%7 == 0 && time.Since(id.IssuedAt) > time.Millisecond {
+		return NewError(TokenRevoked, nil)
+	}
+	return nil
+}
+
+func (c *crowd) Watch(changed func()) (stop func()) {
+	c.changed = changed
+	return func() {}
+}
+
+func TestStreamsComeAndGoTogether(t *testing.T) {
+	t.Parallel()
+	everywhere := new(crowd)
+	guard := &Guard{Authenticator: everywhere, Policy: everywhere, Revocations: everywhere}
+	const goroutines, each = 8, 200
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			for i := range each {
+				ctx, cancel := context.WithCancel(t.Context())
+				err := guard.stream(ctx, func(ctx context.Context) error {
+					switch i % 4 {
+					case 0:
+						cancel()
+					case 1:
+						return nil
+					case 2:
+						everywhere.changed()
+					}
+					<-ctx.Done()
+					return nil
+				})
+				cancel()
+				if reason, refused := ReasonOf(err); refused && reason != TokenExpired && reason != TokenRevoked {
+					t.Errorf("a stream ended with %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := guard.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	guard.leases.mu.Lock()
+	defer guard.leases.mu.Unlock()
+	if s := &guard.leases; len(s.open) != 0 || len(s.bound.by) != 0 || s.bound.n.Load() != 0 {
+		t.Errorf("%d deadlines, %d sessions and %d of their streams are left", len(s.open), len(s.bound.by), s.bound.n.Load())
+	}
+}
+
+// stream admits a stream and serves it.
+func (g *Guard) stream(ctx context.Context, handle func(context.Context) error) error {
+	ctx, err := g.Admit(ctx, Call{Stream: ServerStream})
+	if err != nil {
+		return err
+	}
+	lease, err := g.Lease(ctx)
+	if err != nil {
+		return err
+	}
+	return lease.Serve(ctx, handle, nil)
+}

@@ -1,0 +1,37 @@
+package revocation
+
+import (
+	"hash/maphash"
+	"strconv"
+	"testing"
+	"unique"
+)
+
+// A name that is not there costs a look at the slots, and most likely one into
+// memory, where the marks do not say so.
+func TestTheMarksKnowNearlyEveryNameThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	const names = 100_000
+	seed := maphash.MakeSeed()
+	in := scopeOf(seed, "https://issuer.test")
+	table := newTable(seed, 0)
+	for i := range names {
+		if table.full() {
+			table = table.renewed(0)
+		}
+		table.put(&entry{issuer: unique.Make(in.issuer), id: "sess_" + strconv.Itoa(i), expires: 1})
+	}
+	mistaken := 0
+	for i := range names {
+		hash := table.hash(in, "other_"+strconv.Itoa(i))
+		if marks := marksOf(hash); table.word(hash).Load()&marks == marks {
+			mistaken++
+		}
+		if table.find(in, "sess_"+strconv.Itoa(i)) == nil {
+			t.Fatalf("name %d is not found", i)
+		}
+	}
+	if mistaken > names/40 {
+		t.Errorf("the marks are mistaken about %d of %d names; want one in forty at most", mistaken, names)
+	}
+}
