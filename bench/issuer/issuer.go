@@ -7,7 +7,6 @@
 package issuer
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -29,12 +28,16 @@ type Issuer struct {
 	issuer *authtest.Issuer
 	key    *authtest.Key
 	born   time.Time
+	trust  Trust
 }
 
 // New returns an issuer with a fresh key for RS256, ES256 or EdDSA.
 func New(algorithm string) *Issuer {
 	i := &Issuer{issuer: authtest.New(URL), key: authtest.NewKey(algorithm), born: time.Now()}
 	i.issuer.Publish(i.key)
+	published := httptest.NewRecorder()
+	i.issuer.ServeHTTP(published, httptest.NewRequest(http.MethodGet, i.issuer.JWKSURL(), http.NoBody)) //nolint:noctx // answered from memory
+	i.trust = Trust{Algorithm: algorithm, JWKS: published.Body.Bytes(), PEM: i.key.PublicPEM()}
 	return i
 }
 
@@ -65,8 +68,4 @@ type Trust struct {
 }
 
 // Trust returns what to verify the issuer's tokens by.
-func (i *Issuer) Trust() Trust {
-	published := httptest.NewRecorder()
-	i.issuer.ServeHTTP(published, httptest.NewRequestWithContext(context.Background(), http.MethodGet, i.issuer.JWKSURL(), http.NoBody))
-	return Trust{Algorithm: i.key.Algorithm(), JWKS: published.Body.Bytes(), PEM: i.key.PublicPEM()}
-}
+func (i *Issuer) Trust() Trust { return i.trust }

@@ -78,7 +78,7 @@ func panel(b *strings.Builder, t measure.Table, y int) int {
 	for i, bar := range bars {
 		drawBar(b, bar, float64(y+panelHead+i*rowHeight), x)
 	}
-	fmt.Fprintf(b, `<line class="one" x1="%.1f" x2="%[1].1f" y1="%d" y2="%d"/>`+"\n", x(1), y+panelHead-6, y+height)
+	fmt.Fprintf(b, `<line class="one" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", x(1), x(1), y+panelHead-6, y+height)
 	fmt.Fprintf(b, `<text class="note" x="%.1f" y="%d" text-anchor="middle">%s = 1</text>`+"\n",
 		math.Min(x(1), chartWidth-130), y+panelHead-10, html.EscapeString(baseline(t)))
 	return height
@@ -94,8 +94,8 @@ func drawBar(b *strings.Builder, l measure.Line, top float64, x func(float64) fl
 		class, labelWidth-10, middle+4.5, html.EscapeString(l.Name))
 	fmt.Fprintf(b, `<rect class="bar%s" x="%d" y="%.1f" width="%.1f" height="%d" rx="2"/>`+"\n",
 		class, labelWidth, top, x(l.Ratio.Median)-labelWidth, barHeight)
-	fmt.Fprintf(b, `<line class="quartiles" x1="%.1f" x2="%.1f" y1="%.1f" y2="%[3].1f"/>`+"\n",
-		x(l.Ratio.Lower), x(l.Ratio.Upper), middle)
+	fmt.Fprintf(b, `<line class="quartiles" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`+"\n",
+		x(l.Ratio.Lower), x(l.Ratio.Upper), middle, middle)
 	fmt.Fprintf(b, `<text class="label%s" x="%.1f" y="%.1f">%.2f</text>`+"\n",
 		class, math.Max(x(l.Ratio.Upper), x(l.Ratio.Median))+8, middle+4.5, l.Ratio.Median)
 }

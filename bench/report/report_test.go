@@ -77,6 +77,9 @@ func TestTheChartIsWellFormed(t *testing.T) {
 			t.Fatalf("%v in\n%s", err, chart)
 		}
 	}
+	if strings.Contains(chart, "%!") {
+		t.Errorf("an attribute has no value:\n%s", chart)
+	}
 	if bars := strings.Count(chart, "<rect"); bars != 2 {
 		t.Errorf("%d bars, want one for ostiary and one for its peer", bars)
 	}

@@ -37,7 +37,7 @@ func ours(ctx context.Context, trust issuer.Trust, config token.Config) (Verify,
 // Keys returns the issuer's key set, fetched from memory and closed when ctx is
 // done.
 func Keys(ctx context.Context, trust issuer.Trust) (*jwks.Remote, error) {
-	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: issuer.JWKSURL, Client: trust.Client()})
+	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: issuer.JWKSURL, Client: trust.Client()}) //nolint:contextcheck // keys are fetched for all callers alike
 	if err != nil {
 		return nil, err
 	}
