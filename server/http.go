@@ -94,7 +94,7 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, err
 	}
 	calls := callLog{s.log}
-	return hurryBodies(s.config.CORS.handler(calls.handler(exactPaths(s.guardOptions(connectauth.Abortable(mux)))), s.log), bodyTimeout), nil
+	return hurryBodies(s.config.CORS.handler(calls.handler(exactPaths(s.guardOptions(connectauth.Abortable(noteRoute(mux))))), s.log), bodyTimeout), nil
 }
 
 // exactPaths knows no path but in its one spelling, where the mux would redirect:

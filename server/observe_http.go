@@ -15,12 +15,21 @@ func (l callLog) handler(next http.Handler) http.Handler {
 		rec := &record{protocol: "http", peer: r.RemoteAddr, userAgent: r.UserAgent(), start: time.Now()}
 		watched := &statusWriter{ResponseWriter: w, rec: rec}
 		ctx := context.WithValue(r.Context(), recordKey{}, rec)
-		r = r.WithContext(ctx)
+		defer func() { l.write(ctx, rec) }()
+		next.ServeHTTP(watched, r.WithContext(ctx))
+	})
+}
+
+// noteRoute goes around the mux and nothing else, since that notes the pattern
+// in the very request that it is given.
+func noteRoute(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			rec.route = r.Pattern // the mux has noted it by now
-			l.write(ctx, rec)
+			if rec := recordOf(r.Context()); rec != nil {
+				rec.route = r.Pattern
+			}
 		}()
-		next.ServeHTTP(watched, r)
+		mux.ServeHTTP(w, r)
 	})
 }
 

@@ -76,6 +76,25 @@ func TestTheLogTellsWhatBecameOfOddRequests(t *testing.T) {
 	})
 }
 
+func TestAProbeIsLoggedByItsRouteAsDebugging(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, path := range []string{"/livez", "/readyz"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := httpClient(t, false).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		eventually(t, "the log has the probe of "+path, func() bool {
+			return contains(r.log, "level=DEBUG", `procedure="GET `+path+`"`)
+		})
+	}
+}
+
 // post sends a body and throws the answer away.
 func (r *running) post(t *testing.T, path, contentType, token, body string) {
 	t.Helper()
