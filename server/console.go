@@ -65,6 +65,7 @@ func (c Console) mount(mux *http.ServeMux) error {
 		for _, page := range consolePages {
 			mux.Handle("GET "+page, index)
 		}
+		mux.Handle("/", nowhere{index})
 		return nil
 	})
 	if err != nil {
@@ -76,6 +77,18 @@ func (c Console) mount(mux *http.ServeMux) error {
 	}
 	mux.Handle("GET /console/config.json", newConsoleFile("config.json", config, policy))
 	return nil
+}
+
+// nowhere answers at every path that nothing else does: people with the page,
+// which says so and knows the way home, and programs shortly.
+type nowhere struct{ index *consoleFile }
+
+func (n nowhere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && accepts(r, "Accept", "text/html") {
+		n.index.serveNotFound(w, r)
+		return
+	}
+	http.NotFound(w, r)
 }
 
 // consoleConfig is what the page asks for first.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -65,26 +66,45 @@ func pack(content []byte) []byte {
 
 // ServeHTTP answers with the file, compressed for whoever can read that.
 func (f *consoleFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	content := f.prepare(w, r)
+	r.Header.Del("Range") // of which of the two it would be, nobody could tell
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// serveNotFound answers with the file where there is none: to be read, and not
+// to be kept.
+func (f *consoleFile) serveNotFound(w http.ResponseWriter, r *http.Request) {
+	content := f.prepare(w, r)
+	w.Header().Del("Etag")
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(content) // whoever is gone needs no page
+}
+
+// prepare writes the header, and returns the content in the coding that it names.
+func (f *consoleFile) prepare(w http.ResponseWriter, r *http.Request) []byte {
 	header := w.Header()
 	for name, values := range f.header {
 		for _, value := range values {
 			header.Add(name, value) // Vary has something in it already
 		}
 	}
-	content := f.content
-	if acceptsGzip(r) {
+	if accepts(r, "Accept-Encoding", "gzip") {
 		header.Set("Content-Encoding", "gzip")
-		content = f.packed
+		return f.packed
 	}
-	r.Header.Del("Range") // of which of the two it would be, nobody could tell
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	return f.content
 }
 
-func acceptsGzip(r *http.Request) bool {
-	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
-		name, quality, _ := strings.Cut(strings.TrimSpace(coding), ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			return strings.TrimSpace(quality) != "q=0"
+// accepts tells whether a header, such as Accept, names a value (RFC 9110,
+// section 12.5). A wildcard names none.
+func accepts(r *http.Request, header, value string) bool {
+	for _, field := range r.Header.Values(header) {
+		for element := range strings.SplitSeq(field, ",") {
+			name, quality, _ := strings.Cut(strings.TrimSpace(element), ";")
+			if strings.EqualFold(strings.TrimSpace(name), value) {
+				return strings.TrimSpace(quality) != "q=0"
+			}
 		}
 	}
 	return false

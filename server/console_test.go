@@ -13,7 +13,12 @@ const clerkKey = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k"
 
 func (r *running) page(t *testing.T, path string, header ...string) (status int, answer http.Header, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+path, http.NoBody)
+	return r.send(t, http.MethodGet, path, header...)
+}
+
+func (r *running) send(t *testing.T, method, path string, header ...string) (status int, answer http.Header, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.HTTPAddr().String()+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +85,40 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	}
 	if status, _, _ := r.page(t, "/", "If-None-Match", header.Get("Etag")); status != http.StatusNotModified {
 		t.Errorf("the same again answers %d; want 304", status)
+	}
+}
+
+func TestWhereNothingIsBrowsersGetThePageAndProgramsDoNot(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	_, at, index := r.page(t, "/")
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for _, path := range []string{"/nothing", "/sessions/", "/assets/", "/assets/index-gone.js", "/ostiary.nothing.v1.NoService/Method"} {
+		status, header, body := r.page(t, path, "Accept", browser, "Accept-Encoding", "gzip", "If-None-Match", at.Get("Etag"))
+		if status != http.StatusNotFound || body != index {
+			t.Errorf("%s answers a browser %d, %s; want 404 and the page", path, status, body)
+		}
+		for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Content-Type", "Cache-Control"} {
+			if got, want := header.Get(name), at.Get(name); got != want {
+				t.Errorf("%s has %s %q; want %q, as everywhere", path, name, got, want)
+			}
+		}
+		for _, accept := range []string{"*/*", "application/json", "text/html;q=0", ""} {
+			if status, _, body := r.page(t, path, "Accept", accept); status != http.StatusNotFound || body != "404 page not found\n" {
+				t.Errorf("%s answers %d, %q where %q is accepted; want a short 404", path, status, body, accept)
+			}
+		}
+	}
+	// A method that there is not is a matter of its service.
+	for path, want := range map[string]int{
+		"/nothing": http.StatusNotFound,
+		"/ostiary.identity.v1.IdentityService/Nothing": http.StatusNotFound,
+		"/ostiary.identity.v1.IdentityService/WhoAmI":  http.StatusUnauthorized,
+	} {
+		status, header, _ := r.send(t, http.MethodPost, path, "Accept", browser, "Content-Type", "application/json")
+		if got := header.Get("Content-Security-Policy"); status != want || got != "" {
+			t.Errorf("a call of %s is answered %d, policy %q; want %d and no page", path, status, got, want)
+		}
 	}
 }
 

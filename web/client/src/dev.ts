@@ -1,5 +1,5 @@
 import { readClaims } from "./claims.js";
-import type { TokenOptions, TokenSource } from "./source.js";
+import { type TokenOptions, type TokenSource, TokenSourceError } from "./source.js";
 
 /** Who to be, at the development issuer of `ostiary dev`. */
 export interface DevSourceOptions {
@@ -53,7 +53,7 @@ class Persona implements DevSource {
   async #mint(): Promise<string> {
     const { issuer, persona, ttl } = this.#options;
     const asked = Date.now();
-    const response = await fetch(new URL("/dev/token", issuer), {
+    const response = await reach(new URL("/dev/token", issuer), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({
@@ -67,14 +67,23 @@ class Persona implements DevSource {
         },
       }),
     });
-    const answer = (await response.json()) as { token?: string; error?: string };
+    const answer = (await response.json().catch(() => ({}))) as { token?: string; error?: string };
     if (answer.token === undefined) {
-      throw new Error(`the development issuer refuses: ${answer.error ?? response.statusText}`);
+      const permanent = response.status >= 400 && response.status < 500;
+      throw new TokenSourceError(`the development issuer refuses: ${answer.error ?? response.statusText}`, { permanent });
     }
     const { sid, iat = 0, exp = 0 } = readClaims(answer.token) ?? {};
     this.session = sid;
     this.#token = answer.token;
     this.#renew = asked + (exp - iat) * 1000 * (1 - renewAt);
     return answer.token;
+  }
+}
+
+async function reach(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    throw new TokenSourceError("the development issuer cannot be reached", { cause });
   }
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-export { type ClerkLike, clerkSource, functionSource, type TokenOptions, type TokenSource } from "./source.js";
+export { type ClerkLike, clerkSource, functionSource, type TokenOptions, type TokenSource, TokenSourceError } from "./source.js";
 export { type DevSource, type DevSourceOptions, devSource } from "./dev.js";
 export { authInterceptor, freshToken } from "./intercept.js";
 export { keepStreams } from "./keep.js";

@@ -1,7 +1,7 @@
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { authReason } from "./reason.js";
 import { isPublic } from "./rule.js";
-import type { TokenSource } from "./source.js";
+import { type TokenSource, TokenSourceError } from "./source.js";
 
 /**
  * Set on a call, it makes the interceptor ask the source for a fresh token:
@@ -21,8 +21,9 @@ export const freshToken = createContextKey(false, { description: "ask for a fres
  * once more with a fresh token: the server has refused it before it ran. Nothing
  * else is repeated here; see {@link resumable} for streams.
  *
- * Without a token the call is sent as it is. Where the source fails, the call
- * fails with UNAVAILABLE and the source's error as its cause.
+ * Without a token the call is sent as it is. Where the source fails, the call is
+ * not made: it fails with a {@link TokenSourceError} as its cause, and UNAVAILABLE
+ * as its code, or UNAUTHENTICATED where the source knows that this will not pass.
  */
 export function authInterceptor(source: TokenSource, baseUrl: string): Interceptor {
   const origin = originOf(baseUrl);
@@ -63,9 +64,15 @@ export function isAboutTime(error: unknown): boolean {
 async function ask(source: TokenSource, fresh: boolean): Promise<string | null> {
   try {
     return await source.getToken({ fresh });
-  } catch (cause) {
-    throw new ConnectError("no token could be had", Code.Unavailable, undefined, undefined, cause);
+  } catch (thrown) {
+    const failure = thrown instanceof TokenSourceError ? thrown : new TokenSourceError(describe(thrown), { cause: thrown });
+    const code = failure.permanent ? Code.Unauthenticated : Code.Unavailable;
+    throw new ConnectError(`no token could be had: ${failure.message}`, code, undefined, undefined, failure);
   }
+}
+
+function describe(thrown: unknown): string {
+  return thrown instanceof Error && thrown.message !== "" ? thrown.message : "its source does not say why";
 }
 
 /** A relative URL is one of the page's own origin. */

@@ -9,8 +9,28 @@ export interface TokenSource {
   /**
    * Returns a token that is good now, or null when nobody is signed in. It is
    * asked before every call, so keep the token until shortly before it expires.
+   *
+   * Whatever it throws is taken to pass, and asked for again by those who repeat
+   * calls; but for a {@link TokenSourceError} that is permanent.
    */
   getToken(options?: TokenOptions): Promise<string | null>;
+}
+
+/**
+ * Why a source has no token to give. It is the cause of the error of the call
+ * that was not made, and so tells a source that fails from a server that does:
+ *
+ *     error.cause instanceof TokenSourceError
+ */
+export class TokenSourceError extends Error {
+  /** Asking again is of no use: calls fail with UNAUTHENTICATED. Default: false, and they fail with UNAVAILABLE. */
+  readonly permanent: boolean;
+
+  constructor(message: string, { cause, permanent = false }: { cause?: unknown; permanent?: boolean } = {}) {
+    super(message, { cause });
+    this.name = "TokenSourceError";
+    this.permanent = permanent;
+  }
 }
 
 /** Makes a source of any function. */

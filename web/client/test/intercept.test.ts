@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient, createContextValues, createRouterTran
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
-import { authInterceptor, authReason, devSource, freshToken, functionSource, isPublic } from "../src/index.js";
+import { authInterceptor, authReason, devSource, freshToken, functionSource, isPublic, TokenSourceError } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 import { early, expired, identityClient, Tokens } from "./helpers.js";
 
@@ -41,10 +41,18 @@ test("concurrent calls share one new token", async () => {
   expect(new Set(await Promise.all([source.getToken(), source.getToken(), source.getToken()])).size).toBe(1);
 });
 
-test("an unknown persona is explained", async () => {
-  await expect(devSource({ issuer: server.url, persona: "eve" }).getToken()).rejects.toThrow(
-    'the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo',
-  );
+test("an unknown persona is explained, and nobody waits for it", async () => {
+  const error: unknown = await devSource({ issuer: server.url, persona: "eve" }).getToken().catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(TokenSourceError);
+  expect(error).toMatchObject({
+    message: 'the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo',
+    permanent: true,
+  });
+});
+
+test("an issuer that is away may come back", async () => {
+  const error: unknown = await devSource({ issuer: "http://127.0.0.1:1", persona: "ada" }).getToken().catch((e: unknown) => e);
+  expect(error).toMatchObject({ message: "the development issuer cannot be reached", permanent: false });
 });
 
 test("nobody signed in is TOKEN_MISSING", async () => {
@@ -86,14 +94,34 @@ test("a stream is not repeated", async () => {
   expect(tokens.asked).toEqual([false]);
 });
 
-test("a source that fails makes the call UNAVAILABLE, and is its cause", async () => {
-  const cause = new Error("offline");
-  const source = functionSource(() => Promise.reject(cause));
-  const error = await identityClient(server.url, authInterceptor(source, server.url)).whoAmI({}).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(ConnectError);
-  expect((error as ConnectError).code).toBe(Code.Unavailable);
-  expect((error as ConnectError).cause).toBe(cause);
+test("a source that fails makes the call UNAVAILABLE, and says what it is", async () => {
+  const cause = new Error("the sign-in service is closed");
+  const error = await failureWith(() => Promise.reject(cause));
+  expect(error.code).toBe(Code.Unavailable);
+  expect(error.rawMessage).toBe("no token could be had: the sign-in service is closed");
+  expect(error.cause).toBeInstanceOf(TokenSourceError);
+  expect((error.cause as TokenSourceError).cause).toBe(cause);
 });
+
+test("a source that fails for good makes the call UNAUTHENTICATED", async () => {
+  const cause = new TokenSourceError("the account is closed", { permanent: true });
+  const error = await failureWith(() => Promise.reject(cause));
+  expect(error.code).toBe(Code.Unauthenticated);
+  expect(error.cause).toBe(cause);
+});
+
+test("a server that is away is no failure of the source", async () => {
+  const error = ConnectError.from(await identityClient("http://127.0.0.1:1", authInterceptor(new Tokens("a.b.c"), "http://127.0.0.1:1")).whoAmI({}).catch((e: unknown) => e));
+  expect(error.cause).toBeInstanceOf(TypeError);
+});
+
+/** The error of a call whose tokens come from such a function. */
+async function failureWith(get: () => Promise<string>): Promise<ConnectError> {
+  const client = identityClient(server.url, authInterceptor(functionSource(get), server.url));
+  const error: unknown = await client.whoAmI({}).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(ConnectError);
+  return error as ConnectError;
+}
 
 test("the caller can ask for a fresh token", async () => {
   const tokens = new Tokens(await server.token("ada"));

@@ -1,6 +1,6 @@
-import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Interceptor, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
 import { authInterceptor, authReason, devSource, keepStreams, resumable, type StreamState, type TokenSource } from "../src/index.js";
@@ -16,7 +16,7 @@ afterAll(() => server.stop());
 test("a stream that is kept outlives its token", async () => {
   const source = devSource({ issuer: server.url, persona: "ada", ttl: "2s" });
   let renewals = 0;
-  const { sessions } = kept(source, () => renewals++);
+  const { sessions } = kept(source, { onRenewal: () => renewals++ });
   const stop = new AbortController();
   const states: string[] = [];
   for await (const { session } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
@@ -29,10 +29,82 @@ test("a stream that is kept outlives its token", async () => {
   expect(states).toEqual(["opening", "open"]);
 });
 
+test("a renewal that finds the server away is made again soon, and not when the next would be due", async () => {
+  const source = devSource({ issuer: server.url, persona: "ada", ttl: "4s" });
+  const attempts: number[] = [];
+  const away = answerWhoAmI(() => (attempts.push(Date.now()) === 1 ? new ConnectError("away", Code.Unavailable) : undefined));
+  const { sessions } = kept(source, { beneath: away });
+  const stop = new AbortController();
+  const states: string[] = [];
+  for await (const { session } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
+    if (session?.sessionId === source.session && attempts.length >= 2) {
+      stop.abort();
+    }
+  }
+  const [first = 0, second = Infinity] = attempts;
+  expect(second - first).toBeLessThan(1500); // tokens are renewed every three seconds
+  expect(states).toEqual(["opening", "open"]);
+});
+
+test("a renewal that is refused is not made again", async () => {
+  let attempts = 0;
+  const refuse = answerWhoAmI(() => {
+    attempts++;
+    return new ConnectError("refused", Code.Unauthenticated);
+  });
+  const { identity } = kept(devSource({ issuer: server.url, persona: "ada", ttl: "2s" }), { beneath: refuse });
+  const end = (async () => {
+    for await (const _ of identity.watchIdentity({})) {
+    }
+  })();
+  expect(await end.catch(authReason)).toBe("TOKEN_EXPIRED"); // after seven seconds, with the skew
+  expect(attempts).toBe(1);
+});
+
+test("a clock that is ahead, to which every token seems to be about to expire, makes no storm of renewals", async () => {
+  let count = 0;
+  const source: TokenSource = {
+    getToken: () => {
+      const now = Math.floor(Date.now() / 1000);
+      return server.token("ada", { iat: now - 3, nbf: now - 3, exp: now + 1, jti: `${count++}` });
+    },
+  };
+  const renewed: number[] = [];
+  const { identity } = kept(source, { beneath: answerWhoAmI(() => void renewed.push(Date.now())) });
+  const stop = new AbortController();
+  const end = (async () => {
+    for await (const _ of identity.watchIdentity({}, { signal: stop.signal })) {
+    }
+  })().catch(() => {});
+  await expect.poll(() => renewed.length, { timeout: 10_000 }).toBe(3);
+  stop.abort();
+  await end;
+  const [first = 0, , third = 0] = renewed;
+  expect(third - first).toBeGreaterThan(1900); // a quarter of four seconds each
+});
+
+test("a token that lives for longer than a timer can wait is renewed when three quarters of its time are over", async () => {
+  vi.useFakeTimers();
+  try {
+    const day = 24 * 60 * 60;
+    const now = Math.floor(Date.now() / 1000);
+    const token = `a.${btoa(JSON.stringify({ iat: now, exp: now + 80 * day }))}.c`;
+    let renewals = 0;
+    const open = keepStreams(async () => renewals++)(async () => ({ stream: true, message: (async function* () {})() }) as unknown as StreamResponse);
+    await open({ stream: true, header: new Headers({ Authorization: `Bearer ${token}` }) } as StreamRequest);
+    await vi.advanceTimersByTimeAsync(59 * day * 1000);
+    expect(renewals).toBe(0);
+    await vi.advanceTimersByTimeAsync(2 * day * 1000);
+    expect(renewals).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("no renewal is made without a stream", async () => {
   let renewals = 0;
   const source = devSource({ issuer: server.url, persona: "ada", ttl: "1s" });
-  const { identity } = kept(source, () => renewals++);
+  const { identity } = kept(source, { onRenewal: () => renewals++ });
   await identity.whoAmI({});
   const first = await source.getToken();
   while ((await source.getToken()) === first) {
@@ -106,13 +178,29 @@ test("a refusal is thrown, and nothing is opened again", async () => {
   expect(states).toEqual([{ state: "opening" }]);
 });
 
+/** Stands between the clients and the server, and answers WhoAmI with an error where it is given one. */
+function answerWhoAmI(answer: () => ConnectError | undefined): Interceptor {
+  return (next) => async (req) => {
+    const error = req.method.name === "WhoAmI" ? answer() : undefined;
+    if (error !== undefined) {
+      throw error;
+    }
+    return next(req);
+  };
+}
+
+interface Keeping {
+  onRenewal?: () => void;
+  beneath?: Interceptor;
+}
+
 /** Clients whose streams are kept. */
-function kept(source: TokenSource, onRenewal = () => {}) {
+function kept(source: TokenSource, { onRenewal, beneath = (next) => next }: Keeping = {}) {
   const keep = keepStreams((call) => {
-    onRenewal();
+    onRenewal?.();
     return identity.whoAmI({}, call);
   });
-  const interceptors: Interceptor[] = [authInterceptor(source, server.url), keep];
+  const interceptors: Interceptor[] = [authInterceptor(source, server.url), keep, beneath];
   const transport = createConnectTransport({ baseUrl: server.url, interceptors });
   const identity: Client<typeof IdentityService> = identityClient(server.url, ...interceptors);
   return { identity, sessions: createClient(SessionService, transport) };

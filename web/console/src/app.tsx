@@ -2,14 +2,14 @@ import { TransportProvider } from "@connectrpc/connect-query";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { authReason } from "@ostiary/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { type MouseEvent, useCallback, useEffect, useMemo, useState } from "react";
+import { type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Config } from "./config";
 import { Access } from "./pages/access";
 import { Me } from "./pages/me";
 import { Sessions } from "./pages/sessions";
 import { SignIn } from "./pages/signin";
 import { Try } from "./pages/try";
-import { Failure, Head } from "./parts";
+import { explain, Failure, Head, tokenFailure } from "./parts";
 import { go, usePlace } from "./router";
 import { type SignedIn, SignedInProvider } from "./signedin";
 import { useIdentity, type Watched } from "./watch";
@@ -20,6 +20,10 @@ const pages = [
   { path: "/access", name: "Access" },
   { path: "/try", name: "Try" },
 ];
+
+function isPage(pathname: string): boolean {
+  return pages.some(({ path }) => path === pathname);
+}
 
 export function App({ config, initially }: { config: Config; initially: SignedIn | undefined }) {
   const [signedIn, setSignedIn] = useState(initially);
@@ -34,11 +38,12 @@ export function App({ config, initially }: { config: Config; initially: SignedIn
     setSignedIn(undefined);
   }, []);
 
+  const { pathname } = usePlace();
   if (signedIn === undefined) {
     return (
       <>
         <Bar />
-        <SignIn config={config} notice={notice} onSignIn={enter} />
+        {isPage(pathname) ? <SignIn config={config} notice={notice} onSignIn={enter} /> : <main><Nowhere pathname={pathname} /></main>}
       </>
     );
   }
@@ -47,20 +52,25 @@ export function App({ config, initially }: { config: Config; initially: SignedIn
 
 function Inside({ signedIn, onLeave }: { signedIn: SignedIn; onLeave: (why: string) => void }) {
   const [failed, setFailed] = useState<ConnectError>();
+  const leaving = useRef(false); // that the session ends then, everywhere, is no news
   const onEnd = useCallback(
     (error: ConnectError) => {
       if (error.code !== Code.Unauthenticated) {
         setFailed(error);
         return;
       }
-      void signedIn.issuer.forget().catch(() => {}).then(() => onLeave(farewell(error)));
+      if (!leaving.current) {
+        void signedIn.issuer.forget().catch(() => {}).then(() => onLeave(farewell(error)));
+      }
     },
     [signedIn, onLeave],
   );
   const watched = useIdentity(signedIn, onEnd);
+  useEffect(() => signedIn.issuer.watch?.(() => leaving.current || onLeave("Your session has ended.")), [signedIn, onLeave]);
   const queries = useMemo(() => new QueryClient({ defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: true } } }), []);
 
   const signOut = async () => {
+    leaving.current = true;
     await signedIn.issuer.signOut().catch(() => {}); // who cannot tell the server is signed out here all the same
     onLeave("You have signed out.");
   };
@@ -94,22 +104,33 @@ function Page({ watched }: { watched: Watched }) {
     case "/try":
       return <Try />;
     default:
-      return (
-        <Head title="Nothing here">
-          <p className="quiet">There is no page at this address.</p>
-        </Head>
-      );
+      return <Nowhere pathname={pathname} />;
   }
 }
 
-function Bar({ watched, onSignOut }: { watched?: Watched; onSignOut?: () => void }) {
-  const { pathname } = usePlace();
-  const follow = (path: string) => (event: MouseEvent) => {
+function Nowhere({ pathname }: { pathname: string }) {
+  return (
+    <div className="nowhere">
+      <Head title="No such page">
+        <p className="quiet">There is nothing at <code>{pathname}</code>. The address may be mistyped, or from another version of this console.</p>
+      </Head>
+      <a className="button primary" href="/" onClick={follow("/")}>Go to the first page</a>
+    </div>
+  );
+}
+
+/** Follows a link without loading the page again, but where the user wants a window of its own. */
+function follow(path: string) {
+  return (event: MouseEvent) => {
     if (!event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       go(path);
     }
   };
+}
+
+function Bar({ watched, onSignOut }: { watched?: Watched; onSignOut?: () => void }) {
+  const { pathname } = usePlace();
   return (
     <header className="bar">
       {onSignOut && <a className="skip" href="#main">Skip to the page</a>}
@@ -132,17 +153,24 @@ function Bar({ watched, onSignOut }: { watched?: Watched; onSignOut?: () => void
   );
 }
 
-/** Says when the server is away. A token that is being replaced is nothing to speak of. */
+/** Says when the server is away, or whoever makes the tokens. A token that is being replaced is nothing to speak of. */
 function Connection({ watched: { stream } }: { watched: Watched }) {
   const away = stream.state === "waiting" && stream.delay > 0;
   return (
     <div role="status" className={away ? "away" : ""}>
-      {away && "The server cannot be reached. Trying again…"}
+      {away && `${explain(stream.error).what} Trying again…`}
     </div>
   );
 }
 
 function farewell(error: ConnectError): string {
   const reason = authReason(error);
-  return reason === "TOKEN_REVOKED" ? "Your session was ended." : `You are signed out: ${error.rawMessage} (${reason ?? Code[error.code]}).`;
+  switch (reason) {
+    case "TOKEN_REVOKED":
+      return "Your session was ended.";
+    case "TOKEN_MISSING":
+      return "You are no longer signed in.";
+    default:
+      return `You are signed out: ${tokenFailure(error) ?? `${error.rawMessage} (${reason ?? Code[error.code]})`}.`;
+  }
 }

@@ -1,13 +1,23 @@
-import type { ClerkLike } from "@ostiary/client";
+import { type ClerkLike, clerkSource } from "@ostiary/client";
 import type { Config } from "./config";
+import { go } from "./router";
+import { SignedIn } from "./signedin";
+
+type Session = NonNullable<ClerkLike["session"]> & { readonly id: string };
 
 /** What this page uses of Clerk. */
 export interface Clerk extends ClerkLike {
-  load(options: { ui: { ClerkUI: unknown }; telemetry: false }): Promise<void>;
-  mountSignIn(element: HTMLDivElement, options: { routing: "hash" }): void;
+  readonly session?: Session | null | undefined;
+  load(options: {
+    ui: { ClerkUI: unknown };
+    telemetry: false;
+    routerPush: (to: string) => unknown;
+    routerReplace: (to: string) => unknown;
+  }): Promise<void>;
+  mountSignIn(element: HTMLDivElement, options: { routing: "hash"; fallbackRedirectUrl: string; signUpFallbackRedirectUrl: string }): void;
   unmountSignIn(element: HTMLDivElement): void;
-  addListener(listener: () => void): () => void;
-  signOut(): Promise<void>;
+  addListener(listener: (now: { session?: Session | null | undefined }) => void): () => void;
+  signOut(callback: () => void): Promise<void>;
 }
 
 declare global {
@@ -28,10 +38,31 @@ export function loadClerk({ publishableKey, frontendApi }: NonNullable<Config["c
     if (window.Clerk === undefined) {
       throw new Error("Clerk's script has made no Clerk");
     }
-    await window.Clerk.load({ ui: { ClerkUI: window.__internal_ClerkUICtor }, telemetry: false });
+    await window.Clerk.load({
+      ui: { ClerkUI: window.__internal_ClerkUICtor },
+      telemetry: false,
+      routerPush: (to) => go(to),
+      routerReplace: (to) => go(to, true),
+    });
     return window.Clerk;
   })();
   return loading;
+}
+
+/** Whoever is signed in at Clerk; undefined where nobody is. */
+export function signedInAtClerk(clerk: Clerk): SignedIn | undefined {
+  const { session } = clerk;
+  if (!session) {
+    return undefined;
+  }
+  // Without a callback Clerk would load the page again, and nobody could read why.
+  const signOut = () => clerk.signOut(() => {});
+  return new SignedIn(clerkSource(clerk), {
+    signOut,
+    forget: signOut, // a session that is refused here is none that Clerk should sign in with again
+    // While Clerk changes sessions there is none that is known.
+    watch: (onEnd) => clerk.addListener(({ session: now }) => now !== undefined && now?.id !== session.id && onEnd()),
+  });
 }
 
 function addScript(src: string, publishableKey?: string): Promise<void> {

@@ -14,7 +14,7 @@ const root = createRoot(element);
 
 try {
   const config = await loadConfig();
-  const initially = config.personas ? await rememberedPersona() : undefined;
+  const initially = config.personas ? rememberedPersona() : undefined;
   root.render(
     <StrictMode>
       <App config={config} initially={initially} />

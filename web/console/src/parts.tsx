@@ -1,6 +1,6 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { authReason } from "@ostiary/client";
+import { authReason, TokenSourceError } from "@ostiary/client";
 import { type ReactNode, useEffect, useState } from "react";
 import { useNow } from "./clock";
 
@@ -8,8 +8,8 @@ const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const units: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
-/** A moment, as seen from now; the exact time in the user's zone on demand. */
-export function Moment({ at }: { at: Timestamp | undefined }) {
+/** A moment, as seen from now; the exact time in the user's zone beside it, or on demand. */
+export function Moment({ at, inFull = false }: { at: Timestamp | undefined; inFull?: boolean }) {
   const now = useNow();
   if (at === undefined) {
     return <>–</>;
@@ -20,6 +20,7 @@ export function Moment({ at }: { at: Timestamp | undefined }) {
   return (
     <time dateTime={date.toISOString()} title={exact.format(date)}>
       {relative.format(Math.trunc(seconds / size), unit)}
+      {inFull && <span className="quiet">, {exact.format(date)}</span>}
     </time>
   );
 }
@@ -37,7 +38,7 @@ export function Head({ title, children }: { title: string; children?: ReactNode 
   );
 }
 
-export function Badge({ tone, children }: { tone?: "good" | "bad" | "quiet"; children: ReactNode }) {
+export function Badge({ tone, children }: { tone?: "good" | "bad" | "open" | "quiet"; children: ReactNode }) {
   return <span className={`badge ${tone ?? ""}`}>{children}</span>;
 }
 
@@ -55,17 +56,13 @@ export function Words({ of, none = "none" }: { of: string[]; none?: string }) {
 
 /** What went wrong, and what to do about it. */
 export function Failure({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
-  const failure = ConnectError.from(error);
-  const reason = authReason(failure);
-  const unreachable = reason === undefined && failure.cause instanceof TypeError;
+  const { what, hint } = explain(error);
   return (
     <div className="failure" role="alert">
       <p>
-        <strong>{unreachable ? "The server cannot be reached." : failure.rawMessage || "The call failed."}</strong>
+        <strong>{what}</strong>
       </p>
-      <p className="quiet">
-        {unreachable ? "See whether it is running, then try again." : <code>{reason ?? Code[failure.code]}</code>}
-      </p>
+      <p className="quiet">{hint}</p>
       {retry && (
         <button type="button" onClick={retry}>
           Try again
@@ -75,23 +72,58 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
   );
 }
 
-/** Text to take along. */
-export function Snippet({ text, label }: { text: string; label: string }) {
+/** Whose failure it was: of the source of tokens, of the network, or of the server. */
+export function explain(error: unknown): { what: string; hint: ReactNode } {
+  const failure = ConnectError.from(error);
+  const source = tokenFailure(error);
+  if (source !== undefined) {
+    return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked." };
+  }
+  const reason = authReason(failure);
+  if (reason === undefined && failure.cause instanceof TypeError) {
+    return { what: "The server cannot be reached.", hint: "See whether it is running, then try again." };
+  }
+  if (reason === undefined && failure.code === Code.Unavailable) {
+    return { what: "The server cannot serve at the moment.", hint: <code>{failure.rawMessage}</code> };
+  }
+  return { what: sentence(failure.rawMessage || "the call failed"), hint: <code>{reason ?? Code[failure.code]}</code> };
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
+
+/** Why there was no token to call with; undefined where that was not what failed. */
+export function tokenFailure(error: unknown): string | undefined {
+  const failure = error instanceof ConnectError ? error.cause : error;
+  return failure instanceof TokenSourceError ? failure.message : undefined;
+}
+
+/** Text to take along, and before it what chooses the text. */
+export function Snippet({ text, label, children }: { text: string; label: string; children?: ReactNode }) {
   const [copied, setCopied] = useState(false);
+  // Browsers have no clipboard for pages that come over plain HTTP from elsewhere.
+  const clipboard = "clipboard" in navigator ? navigator.clipboard : undefined;
   return (
-    <div className="snippet">
+    <>
+      <div className="toolbar">
+        {children}
+        {clipboard && (
+          <button
+            type="button"
+            className="plain"
+            onClick={() => clipboard.writeText(text).then(() => setCopied(true), () => setCopied(false))}
+            onBlur={() => setCopied(false)}
+          >
+            {copied ? "Copied" : "Copy"}
+          </button>
+        )}
+        <span role="status" className="unseen">{copied && "Copied to the clipboard."}</span>
+      </div>
       <pre aria-label={label} tabIndex={0}>
         {text}
       </pre>
-      <button
-        type="button"
-        className="plain"
-        onClick={() => navigator.clipboard.writeText(text).then(() => setCopied(true), () => setCopied(false))}
-        onBlur={() => setCopied(false)}
-      >
-        <span aria-live="polite">{copied ? "Copied" : "Copy"}</span>
-      </button>
-    </div>
+    </>
   );
 }
 

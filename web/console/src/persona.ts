@@ -1,4 +1,4 @@
-import { devSource } from "@ostiary/client";
+import { type DevSource, devSource } from "@ostiary/client";
 import { SignedIn } from "./signedin";
 
 export interface Persona {
@@ -19,23 +19,37 @@ export async function listPersonas(): Promise<Persona[]> {
 interface Remembered {
   persona: string;
   ttl: string;
-  session?: string;
+  session?: string | undefined;
 }
 
 const key = "ostiary.persona";
 
 /** Signs in as a persona. Default of ttl: the persona's own. */
 export async function becomePersona(persona: string, ttl: string): Promise<SignedIn> {
-  return start({ persona, ttl });
+  const { signedIn, source } = start({ persona, ttl });
+  await signedIn.source.getToken();
+  sessionStorage.setItem(key, JSON.stringify({ persona, ttl, session: source.session } satisfies Remembered));
+  return signedIn;
 }
 
-/** Goes on as who this window was before it was loaded again. */
-export async function rememberedPersona(): Promise<SignedIn | undefined> {
+/**
+ * Goes on as who this window was before it was loaded again. Whether there still
+ * is such a persona turns out with the first call, as with any other end.
+ */
+export function rememberedPersona(): SignedIn | undefined {
   const text = sessionStorage.getItem(key);
-  return text === null ? undefined : start(JSON.parse(text) as Remembered);
+  if (text === null) {
+    return undefined;
+  }
+  try {
+    return start(JSON.parse(text) as Remembered).signedIn;
+  } catch {
+    sessionStorage.removeItem(key); // not written by this page
+    return undefined;
+  }
 }
 
-async function start({ persona, ttl, session }: Remembered): Promise<SignedIn> {
+function start({ persona, ttl, session }: Remembered): { signedIn: SignedIn; source: DevSource } {
   const source = devSource({
     issuer: location.origin,
     persona,
@@ -50,9 +64,5 @@ async function start({ persona, ttl, session }: Remembered): Promise<SignedIn> {
     }
   };
   const signedIn = new SignedIn(source, { signOut, forget });
-  if (session === undefined) {
-    await signedIn.source.getToken();
-    sessionStorage.setItem(key, JSON.stringify({ persona, ttl, session: source.session }));
-  }
-  return signedIn;
+  return { signedIn, source };
 }

@@ -11,6 +11,8 @@ export interface Issuer {
   signOut(): Promise<void>;
   /** The server accepts the session no longer. */
   forget(): Promise<void>;
+  /** Calls onEnd when the session is over at the issuer, or another one has begun there, until the function that it returns is called. */
+  watch?(onEnd: () => void): () => void;
 }
 
 /** Tokens and clients of whoever is signed in. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
+import type { Browser, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, withoutChromium } from "../../testing/browser.js";
 import { Server } from "../../testing/server.js";
@@ -54,11 +54,18 @@ describe.skipIf(withoutChromium)("the console", () => {
     const session = await ben.session();
     const row = ada.page.getByRole("listitem", { name: session });
     await row.getByRole("button", { name: "End the session of user_ben" }).click();
+    await ada.page.keyboard.press("Tab");
+    await ada.page.keyboard.press("Tab");
+    await ada.page.keyboard.press("Tab"); // to the browser itself and back, but never to what is behind
+    expect(await ada.page.evaluate(() => document.activeElement === document.body || document.activeElement?.closest("dialog") !== null)).toBe(true);
     await ada.page.getByRole("button", { name: "Keep it" }).click();
+    await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await ada.focused()).toBe("End the session of user_ben");
     await row.getByRole("button", { name: "End the session of user_ben" }).click();
     await ada.page.getByRole("button", { name: "End the session", exact: true }).click();
     await ben.page.getByText("Your session was ended.").waitFor({ timeout: 1000 });
     await row.getByText("ended", { exact: true }).waitFor();
+    await expect.poll(() => ada.focused()).toBe(`user_ben, ${session}, ended`);
     await ada.close();
     await ben.close();
   });
@@ -73,6 +80,29 @@ describe.skipIf(withoutChromium)("the console", () => {
     await cleo.page.getByRole("heading", { name: "Sign in" }).waitFor();
     await cleo.signIn("cleo");
     expect(await cleo.session()).not.toBe(session);
+    await cleo.close();
+  });
+
+  test("has one thing to say to whoever signs out, though the streams end before the answer is there", async () => {
+    const cleo = await Window.open(browser, server.url);
+    await cleo.signIn("cleo");
+    await cleo.page.getByText("WatchIdentity is open").waitFor();
+    await cleo.page.evaluate(() => {
+      const said = ((globalThis as unknown as { said: string[] }).said = []);
+      new MutationObserver(() => document.querySelectorAll("[role=alert]").forEach((alert) => (said as string[]).push(alert.textContent ?? ""))).observe(document.body, { childList: true, subtree: true });
+    });
+    const ended = new Promise<void>((resolve) => {
+      const see = (request: Request) => request.url().endsWith("/WatchIdentity") && resolve();
+      cleo.page.on("requestfinished", see).on("requestfailed", see);
+    });
+    await cleo.page.route("**/RevokeSession", async (route) => {
+      const response = await route.fetch();
+      await ended;
+      await route.fulfill({ response });
+    });
+    await cleo.page.getByRole("button", { name: "Sign out" }).click();
+    await cleo.page.getByText("You have signed out.").waitFor();
+    expect(new Set(await cleo.page.evaluate(() => (globalThis as unknown as { said: string[] }).said))).toEqual(new Set(["You have signed out."]));
     await cleo.close();
   });
 
@@ -94,6 +124,68 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.page.goBack();
     await ada.page.getByRole("heading", { level: 1, name: "Access" }).waitFor();
     await ada.close();
+  });
+
+  test("says that there is no such page, and shows the way home", async () => {
+    const ada = await Window.open(browser, server.url);
+    for (const home of ["Sign in", "Me"]) {
+      const response = await ada.page.goto(`${server.url}/nothing/here`);
+      expect(response?.status()).toBe(404);
+      await ada.page.getByRole("heading", { level: 1, name: "No such page" }).waitFor();
+      await ada.page.getByText("/nothing/here").waitFor();
+      expect(await ada.barriers()).toEqual([]);
+      await ada.page.getByRole("link", { name: "Go to the first page" }).click();
+      await ada.page.getByRole("heading", { level: 1, name: home }).waitFor();
+      if (home === "Sign in") {
+        await ada.signIn("ada");
+      }
+    }
+    await ada.close(/404/);
+  });
+
+  test("sorts what may be called by service, and tells where the handler decides", async () => {
+    const ada = await Window.open(browser, `${server.url}/access`);
+    await ada.signIn("ada");
+    await ada.page.getByRole("row", { name: /WhoAmI.*may call/ }).waitFor();
+    const sections = await ada.page.getByRole("heading", { level: 2 }).allInnerTexts();
+    expect(sections.slice(0, 4).every((name) => name.startsWith("ostiary."))).toBe(true);
+    expect(sections.slice(4)).toEqual([
+      "grpc.health.v1.Health built in",
+      "grpc.reflection.v1.ServerReflection built in",
+      "grpc.reflection.v1alpha.ServerReflection built in",
+      "Requests of plain HTTP",
+    ]);
+    await ada.page.getByRole("row", { name: /RevokeSubject.*the subject is the caller.*the handler decides/ }).waitFor();
+    await ada.page.getByRole("row", { name: /RevokeTokens.*may not needs an operator PERMISSION_REQUIRED/ }).waitFor();
+    await ada.page.getByLabel("Hide what you may call").check();
+    await ada.page.getByRole("row", { name: /WhoAmI/ }).waitFor({ state: "detached" });
+    await ada.page.getByRole("row", { name: /RevokeTokens/ }).waitFor();
+    await ada.close();
+  });
+
+  test("leaves a persona that there is no more, and says so", async () => {
+    const ada = await Window.open(browser, server.url);
+    for (const remembered of ['{"persona":"eve","ttl":"","session":"sess_1"}', '{"persona":"eve","ttl":""}', "{"]) {
+      await ada.page.evaluate((text) => sessionStorage.setItem("ostiary.persona", text), remembered);
+      await ada.page.reload();
+      await ada.page.getByRole("button", { name: "Sign in as ada" }).waitFor();
+      if (remembered !== "{") {
+        await ada.page.getByText('You are signed out: the development issuer refuses: unknown persona "eve"').waitFor();
+      }
+      expect(await ada.page.evaluate(() => sessionStorage.length)).toBe(0);
+    }
+    await ada.close(/404/);
+  });
+
+  test("tells an issuer that is away from a server that is", async () => {
+    const ada = await Window.open(browser, server.url);
+    await ada.signIn("ada", "3s");
+    await ada.page.route("**/dev/token", (route) => route.abort());
+    await ada.page.getByText("There is no token to call with: the development issuer cannot be reached. Trying again…").waitFor();
+    await ada.page.unroute("**/dev/token");
+    await ada.page.getByText("Trying again…").waitFor({ state: "hidden" });
+    await ada.page.getByText("WatchIdentity is open").waitFor();
+    await ada.close(/net::ERR_/);
   });
 
   test("calls methods, and tells why one was refused", async () => {
@@ -159,7 +251,7 @@ describe.skipIf(withoutChromium)("the console", () => {
     const ada = await Window.open(browser, server.url, { width: 380, height: 700 });
     await ada.page.getByRole("button", { name: "Sign in as ada" }).waitFor();
     await ada.page.keyboard.press("Tab");
-    expect(await ada.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Sign in as ada");
+    expect(await ada.focused()).toBe("Sign in as ada");
     await ada.page.keyboard.press("Enter");
     await ada.page.getByText("org:invoices:read").waitFor();
     for (const name of ["Sessions", "Access", "Try", "Me"]) {
@@ -167,6 +259,13 @@ describe.skipIf(withoutChromium)("the console", () => {
       await ada.page.keyboard.press("Enter");
       await expect.poll(() => ada.page.evaluate(() => document.activeElement?.textContent)).toBe(name);
       expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+      if (name === "Try") {
+        const [copy, code] = await Promise.all([ada.page.getByRole("button", { name: "Copy" }).boundingBox(), ada.page.getByLabel("The call with curl").boundingBox()]);
+        expect(copy!.y + copy!.height).toBeLessThanOrEqual(code!.y);
+        await ada.context.grantPermissions(["clipboard-write"]);
+        await ada.page.getByRole("button", { name: "Copy" }).press("Enter");
+        await ada.page.getByText("Copied to the clipboard.").waitFor();
+      }
     }
     await ada.close();
   });
@@ -226,10 +325,18 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
         const body = `window.Clerk = {
           session: ${session},
           load: async () => {},
-          addListener: () => () => {},
+          addListener: (listener) => {
+            window.endSession = () => listener({ session: (window.Clerk.session = null) });
+            listener(window.Clerk);
+            return () => {};
+          },
           mountSignIn: (element) => { element.textContent = "Clerk's page for " + document.querySelector("[data-clerk-publishable-key]").dataset.clerkPublishableKey; },
           unmountSignIn: () => {},
-          signOut: async () => { window.Clerk.session = null; },
+          signOut: async (left) => {
+            window.Clerk.session = null;
+            if (left === undefined) throw new Error("the page would be loaded again");
+            left();
+          },
         };`;
         return route.fulfill({ contentType: "text/javascript", headers: { "Access-Control-Allow-Origin": "*" }, body });
       });
@@ -248,8 +355,17 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
       await context.close();
     });
 
+    test("leaves when the session is over there", async () => {
+      const { context, page } = await open('{ id: "sess_1", getToken: () => new Promise(() => {}) }');
+      await page.getByRole("button", { name: "Sign out" }).waitFor();
+      await page.evaluate("window.endSession()");
+      await page.getByText("Your session has ended.").waitFor();
+      await page.getByText(`Clerk's page for ${key}`).waitFor();
+      await context.close();
+    });
+
     test("leaves a session that the server refuses, rather than to try it for ever", async () => {
-      const { context, page } = await open('{ getToken: async () => "not.a.token" }');
+      const { context, page } = await open('{ id: "sess_1", getToken: async () => "not.a.token" }');
       await page.getByText(/You are signed out: .* \(TOKEN_MALFORMED\)/).waitFor();
       await page.getByText(`Clerk's page for ${key}`).waitFor();
       await context.close();

@@ -18,6 +18,7 @@ export class Window {
 
   static async open(browser: Browser, url: string, size = { width: 1000, height: 800 }): Promise<Window> {
     const context = await browser.newContext({ viewport: size });
+    context.setDefaultTimeout(20_000); // before the test's own, which does not say what it waited for
     const page = await context.newPage();
     const window = new Window(page, context);
     page.on("console", (message) => {
@@ -52,6 +53,11 @@ export class Window {
   /** The session of the window, as the page shows it. */
   session(): Promise<string> {
     return this.page.locator("dd code", { hasText: /^sess_/ }).innerText();
+  }
+
+  /** The name of what has the focus. */
+  focused(): Promise<string | null | undefined> {
+    return this.page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
   }
 
   /** What keeps people from using the page as it is now: contrast, names, roles, order. */

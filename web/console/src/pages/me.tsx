@@ -36,8 +36,8 @@ export function Me({ watched }: { watched: Watched }) {
             {organization ? <><code>{organization.slug || organization.id}</code> as <code>{organization.role}</code></> : <span className="quiet">none</span>}
           </Fact>
           {actor && <Fact name="Acted for by"><code>{actor.subject}</code></Fact>}
-          <Fact name="Issued"><Moment at={identity.issuedAt} /></Fact>
-          <Fact name="Expires"><Moment at={identity.expiresAt} /></Fact>
+          <Fact name="Issued"><Moment at={identity.issuedAt} inFull /></Fact>
+          <Fact name="Expires"><Moment at={identity.expiresAt} inFull /></Fact>
         </dl>
       </section>
       <section aria-labelledby="powers">
@@ -79,11 +79,11 @@ function Lease({ watched }: { watched: Watched }) {
     <section className="lease" aria-labelledby="lease">
       <div>
         <h2 id="lease">Lease</h2>
-        <p className="quiet" role="status">
+        <p className="quiet">
           {renewals === 0 ? "Not renewed yet" : renewals === 1 ? "Renewed once" : `Renewed ${renewals} times`}
         </p>
       </div>
-      <output className="countdown" aria-label="Seconds left">{left}<small> s</small></output>
+      <p className="countdown" role="timer" aria-label="Time left">{left}<small> s</small></p>
       <progress key={renewals} max={lifetime || 1} value={left} aria-label="Lifetime left" />
       <p className="quiet">
         The stream <code>WatchIdentity</code> is {watched.stream.state === "open" ? "open" : "being opened again"}; it has brought{" "}

@@ -12,7 +12,6 @@ export function Sessions() {
   const list = useQuery(SessionService.method.listSessions, { pageSize: 200 });
   const { refetch } = list;
   const [live, setLive] = useState(false);
-  const [ending, setEnding] = useState<Session>();
 
   useEffect(() => {
     const stop = new AbortController();
@@ -35,28 +34,35 @@ export function Sessions() {
         <p className="quiet">Yours, and where you are an administrator, your organization's.</p>
         <p role="status">{live ? <Badge tone="good">live</Badge> : <Badge tone="quiet">not live</Badge>}</p>
       </Head>
-      {list.isPending ? <Loading /> : list.isError ? <Failure error={list.error} retry={() => void refetch()} /> : (
+      {list.isPending ? <Loading /> : list.isError ? <Failure error={list.error} retry={() => void refetch()} /> : list.data.sessions.length === 0 ? (
+        <p className="empty">No session has been seen. Machines have none: sign in as a user in another window, and it appears here.</p>
+      ) : (
         <ul className="cards" aria-label="Sessions">
           {list.data.sessions.map((session) => (
-            <Row key={`${session.issuer} ${session.sessionId}`} session={session} onEnd={() => setEnding(session)} />
+            <Row key={`${session.issuer} ${session.sessionId}`} session={session} />
           ))}
         </ul>
       )}
-      {list.data?.sessions.length === 0 && (
-        <p className="empty">No session has been seen. Machines have none: sign in as a user in another window, and it appears here.</p>
-      )}
       {list.data?.nextPageToken && <p className="quiet">These are the latest {list.data.sessions.length}. The command <code>ostiary session list</code> has all of them.</p>}
-      {ending && <Confirm session={ending} onClose={() => setEnding(undefined)} />}
     </>
   );
 }
 
-function Row({ session, onEnd }: { session: Session; onEnd: () => void }) {
+function Row({ session }: { session: Session }) {
+  const item = useRef<HTMLLIElement>(null);
+  const [ending, setEnding] = useState(false);
+  const close = (ended: boolean) => {
+    setEnding(false);
+    if (ended) {
+      item.current?.focus(); // the button that had the focus goes with the session
+    }
+  };
+  const { subject, sessionId, current, revoked } = session;
   return (
-    <li className={session.revoked ? "card ended" : "card"} aria-label={`${session.subject}, ${session.sessionId}`}>
+    <li ref={item} tabIndex={-1} className={revoked ? "card ended" : "card"} aria-label={`${subject}, ${sessionId}${revoked ? ", ended" : ""}`}>
       <div className="card-main">
         <h2>
-          {session.subject} {session.current && <Badge tone="good">this window</Badge>} {session.revoked && <Badge tone="bad">ended</Badge>}
+          {subject} {current && <Badge tone="good">this window</Badge>} {revoked && <Badge tone="bad">ended</Badge>}
         </h2>
         <p className="quiet">
           {browserOf(session.userAgent)} at {session.address || "an unknown address"}
@@ -65,20 +71,23 @@ function Row({ session, onEnd }: { session: Session; onEnd: () => void }) {
         <p className="quiet">
           first seen <Moment at={session.firstSeenAt} />, last <Moment at={session.lastSeenAt} />
         </p>
-        <code className="id">{session.sessionId}</code>
+        <code className="id">{sessionId}</code>
       </div>
-      {!session.revoked && (
-        <button type="button" className="danger" onClick={onEnd} aria-label={`End the session of ${session.subject}`}>
+      {!revoked && (
+        <button type="button" className="danger" onClick={() => setEnding(true)} aria-label={`End the session of ${subject}`}>
           End
         </button>
       )}
+      {ending && <Confirm session={session} onClose={close} />}
     </li>
   );
 }
 
-function Confirm({ session, onClose }: { session: Session; onClose: () => void }) {
+/** Asks before a session is ended. onClose is told whether it was. */
+function Confirm({ session, onClose }: { session: Session; onClose: (ended: boolean) => void }) {
   const { sessions } = useSignedIn();
   const dialog = useRef<HTMLDialogElement>(null);
+  const ended = useRef(false);
   const [error, setError] = useState<ConnectError>();
   const [busy, setBusy] = useState(false);
   useEffect(() => dialog.current?.showModal(), []);
@@ -87,6 +96,7 @@ function Confirm({ session, onClose }: { session: Session; onClose: () => void }
     setBusy(true);
     try {
       await sessions.revokeSession({ issuer: session.issuer, sessionId: session.sessionId, cause: "ended in the console" });
+      ended.current = true;
       dialog.current?.close();
     } catch (thrown) {
       setError(ConnectError.from(thrown));
@@ -95,7 +105,7 @@ function Confirm({ session, onClose }: { session: Session; onClose: () => void }
   };
 
   return (
-    <dialog ref={dialog} onClose={onClose} aria-labelledby="confirm">
+    <dialog ref={dialog} onClose={() => onClose(ended.current)} aria-labelledby="confirm">
       <h2 id="confirm">End {session.current ? "your own session" : `the session of ${session.subject}`}?</h2>
       <p>
         Every token of the session is refused from now on, and its open streams end.{" "}

@@ -1,8 +1,8 @@
-import { clerkSource, functionSource } from "@ostiary/client";
+import { functionSource } from "@ostiary/client";
 import { useEffect, useRef, useState } from "react";
-import { loadClerk } from "../clerk";
+import { type Clerk, loadClerk, signedInAtClerk } from "../clerk";
 import type { Config } from "../config";
-import { Failure, Head } from "../parts";
+import { Failure, Head, Loading } from "../parts";
 import { becomePersona, listPersonas, type Persona } from "../persona";
 import { SignedIn } from "../signedin";
 
@@ -26,12 +26,15 @@ export function SignIn({ config, notice, onSignIn }: Props) {
 }
 
 function Personas({ onSignIn }: Pick<Props, "onSignIn">) {
-  const [personas, setPersonas] = useState<Persona[]>([]);
+  const [personas, setPersonas] = useState<Persona[]>();
   const [error, setError] = useState<unknown>();
   const [ttl, setTTL] = useState("");
   useEffect(() => {
     listPersonas().then(setPersonas, setError);
   }, []);
+  if (personas === undefined) {
+    return error === undefined ? <Loading /> : <Failure error={error} retry={() => location.reload()} />;
+  }
   return (
     <>
       {error !== undefined && <Failure error={error} />}
@@ -63,30 +66,35 @@ function Personas({ onSignIn }: Pick<Props, "onSignIn">) {
 
 function WithClerk({ clerk: config, onSignIn }: Pick<Props, "onSignIn"> & { clerk: NonNullable<Config["clerk"]> }) {
   const place = useRef<HTMLDivElement>(null);
+  const [loading, setLoading] = useState(true);
   const [error, setError] = useState<unknown>();
   useEffect(() => {
     let leave = () => {};
     let left = false;
-    loadClerk(config).then((clerk) => {
+    const mount = (clerk: Clerk) => {
       const element = place.current;
       if (left || element === null) {
         return;
       }
       const enter = () => {
-        if (clerk.session) {
-          // A session that is refused here is none that Clerk should sign in with again.
-          const signOut = () => clerk.signOut();
-          onSignIn(new SignedIn(clerkSource(clerk), { signOut, forget: signOut }));
+        const signedIn = signedInAtClerk(clerk);
+        if (signedIn !== undefined) {
+          onSignIn(signedIn);
         }
+        return signedIn !== undefined;
       };
+      if (enter()) {
+        return; // Clerk has nothing to show to whom it knows already
+      }
       const unlisten = clerk.addListener(enter);
-      clerk.mountSignIn(element, { routing: "hash" });
+      const here = location.pathname + location.search;
+      clerk.mountSignIn(element, { routing: "hash", fallbackRedirectUrl: here, signUpFallbackRedirectUrl: here });
       leave = () => {
         unlisten();
         clerk.unmountSignIn(element);
       };
-      enter();
-    }, setError);
+    };
+    loadClerk(config).then(mount).catch(setError).finally(() => setLoading(false));
     return () => {
       left = true;
       leave();
@@ -94,6 +102,7 @@ function WithClerk({ clerk: config, onSignIn }: Pick<Props, "onSignIn"> & { cler
   }, [config, onSignIn]);
   return (
     <>
+      {loading && <Loading />}
       {error !== undefined && <Failure error={error} retry={() => location.reload()} />}
       <div ref={place} />
     </>

@@ -74,7 +74,7 @@ function Form({ method }: { method: Callable }) {
       </form>
       <section aria-labelledby="request">
         <h2 id="request">Request</h2>
-        <pre tabIndex={0} aria-labelledby="request">
+        <pre className="wrap" tabIndex={0} aria-labelledby="request">
           {`POST ${procedureOf(method)}\nAuthorization: Bearer ••••\nContent-Type: application/${method.methodKind === "unary" ? "json" : "connect+json"}`}
         </pre>
       </section>
@@ -94,13 +94,13 @@ function Answer({ result }: { result: Attempt }) {
           {error ? <Badge tone="bad">{error.reason ?? error.code}</Badge> : <Badge tone={state === "done" ? "good" : "quiet"}>{state}</Badge>}
         </span>
       </h2>
-      {error && <p><strong>{error.message}</strong> <span className="quiet">({error.code})</span></p>}
+      {error && <p>{error.message} {error.reason && <span className="quiet">({error.code})</span>}</p>}
       {messages.map((message, i) => <pre key={i} tabIndex={0} aria-label={`Message ${i + 1}`}>{message}</pre>)}
       {state !== "running" && !error && messages.length === 0 && <p className="quiet">No message.</p>}
       {headers.length > 0 && (
         <details>
           <summary>Headers</summary>
-          <pre tabIndex={0} aria-label="Headers">{headers.map(([name, value]) => `${name}: ${value}`).join("\n")}</pre>
+          <pre className="wrap" tabIndex={0} aria-label="Headers">{headers.map(([name, value]) => `${name}: ${value}`).join("\n")}</pre>
         </details>
       )}
     </section>
@@ -113,12 +113,13 @@ function Same({ method, body }: { method: Callable; body: string }) {
   return (
     <section aria-labelledby="same">
       <h2 id="same">The same elsewhere</h2>
-      <div className="choice" role="group" aria-labelledby="same">
-        {(Object.keys(all) as (keyof typeof all)[]).map((name) => (
-          <button key={name} type="button" aria-pressed={name === shown} onClick={() => setShown(name)}>{name}</button>
-        ))}
-      </div>
-      <Snippet text={all[shown]} label={`The call with ${shown}`} />
+      <Snippet text={all[shown]} label={`The call with ${shown}`}>
+        <div className="choice" role="group" aria-labelledby="same">
+          {(Object.keys(all) as (keyof typeof all)[]).map((name) => (
+            <button key={name} type="button" aria-pressed={name === shown} onClick={() => setShown(name)}>{name}</button>
+          ))}
+        </div>
+      </Snippet>
     </section>
   );
 }

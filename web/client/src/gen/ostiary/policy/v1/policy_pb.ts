@@ -362,8 +362,8 @@ export enum Stream_Lease {
    * TOKEN_EXPIRED when the token does, unless by then any call has brought a
    * newer token of the same session to this server; the rule is decided anew
    * for that, and what it no longer permits ends with the rule's reason. A
-   * machine is as good as a session, and so is what a user has granted an OAuth
-   * client; a token that names none of them is never followed by another.
+   * machine is as good as a session; a token that names neither, as many OAuth
+   * tokens do not, is never followed by another.
    *
    * @generated from enum value: LEASE_RENEWABLE = 1;
    */
