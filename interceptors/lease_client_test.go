@@ -3,7 +3,9 @@ package interceptors_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"net/http"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -77,7 +79,7 @@ func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, op
 	rpc := connect.NewClient[text, text](client, url+procedure(leases, method), options...)
 	return leaseClient{
 		run: func(ctx context.Context) error {
-			conn, err := connectConn(ctx, rpc, method)
+			conn, err := connectConn(ctx, rpc, method, h.timeout)
 			if err != nil {
 				return err
 			}
@@ -94,21 +96,25 @@ func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, op
 	}
 }
 
-func connectConn(ctx context.Context, rpc *connect.Client[text, text], method string) (connect.StreamingClientConn, error) {
+func connectConn(ctx context.Context, rpc *connect.Client[text, text], method string, header http.Header) (connect.StreamingClientConn, error) {
 	hello := wrapperspb.String("hello")
 	switch method {
 	case clientStream:
 		stream := rpc.CallClientStream(ctx)
+		maps.Copy(stream.RequestHeader(), header)
 		_ = stream.Send(hello) // where it fails, the end says why
 		return stream.Conn()
 	case serverStream:
-		stream, err := rpc.CallServerStream(ctx, connect.NewRequest(hello))
+		req := connect.NewRequest(hello)
+		maps.Copy(req.Header(), header)
+		stream, err := rpc.CallServerStream(ctx, req)
 		if err != nil {
 			return nil, err
 		}
 		return stream.Conn()
 	default:
 		stream := rpc.CallBidiStream(ctx)
+		maps.Copy(stream.RequestHeader(), header)
 		_ = stream.Send(hello) // where it fails, the end says why
 		return stream.Conn()
 	}

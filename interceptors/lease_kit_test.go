@@ -33,6 +33,7 @@ type leaseHouse struct {
 	handle  func(context.Context, handlerStream) error
 	reply   *text         // what the handler sends
 	deaf    bool          // whether the client does not read
+	timeout http.Header   // the server's alone: the client waits for longer
 	entered chan struct{} // closed when the handler is where it shall be
 	cause   chan error    // why the handler's context has ended
 }

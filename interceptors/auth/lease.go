@@ -23,16 +23,16 @@ type Lease struct {
 	current atomic.Pointer[Identity] // nil where the caller is anonymous
 	ended   atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
 	door    turnstile                // whoever sends is inside
-	cancel  context.CancelCauseFunc  // ends the handler's context
 	handler handler
 	begun   atomic.Bool
 
 	renewable bool
-	over      moment       // when the stream has lived long enough
+	oldAge    moment       // when the stream has lived long enough
 	expires   atomic.Int64 // the moment from which the token no longer counts
 
-	mu      sync.Mutex    // of whoever renews, and of what follows
-	renewed chan struct{} // closed when it is; nil while nobody watches
+	mu      sync.Mutex              // of whoever renews, and of what follows
+	renewed chan struct{}           // closed when it is; nil while nobody watches
+	cancel  context.CancelCauseFunc // ends the handler's context, and so wakes Serve
 
 	place      int    // among the deadlines; theirs to keep
 	next, prev *Lease // of the same session; theirs to keep
@@ -50,7 +50,7 @@ func newLease(g *Guard, call *Call, id *Identity, rule Rule) *Lease {
 	l.admitted.lease = l
 	l.current.Store(id)
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
-	l.over = g.leases.moment(g.clock().Add(terms.MaxLifetime - early))
+	l.oldAge = g.leases.moment(g.clock().Add(terms.MaxLifetime - early))
 	l.expires.Store(int64(never))
 	if id != nil && terms.Lease != AtOpen {
 		l.expires.Store(int64(l.until(id)))
@@ -67,7 +67,7 @@ func (l *Lease) until(id *Identity) moment {
 }
 
 // deadline is when the lease ends, unless something is done about it.
-func (l *Lease) deadline() moment { return min(l.over, moment(l.expires.Load())) }
+func (l *Lease) deadline() moment { return min(l.oldAge, moment(l.expires.Load())) }
 
 // begin starts the clock. The context that it returns is cancelled with the
 // refusal as its cause when the lease ends.
@@ -80,7 +80,7 @@ func (l *Lease) begin(ctx context.Context) context.Context {
 
 // expire ends a lease whose deadline has come.
 func (l *Lease) expire(now moment) {
-	if now >= l.over {
+	if now >= l.oldAge {
 		l.end(&Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"})
 		return
 	}
@@ -102,7 +102,7 @@ func (l *Lease) adopt(id *Identity) *Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was := l.current.Load()
-	if !newer(id, was) {
+	if l.ended.Load() != nil || !newer(id, was) {
 		return nil
 	}
 	if refusal := l.guard.decideAnew(l.call.Procedure, id); refusal != nil {
@@ -165,7 +165,25 @@ func (l *Lease) release() {
 // finish lets go of the lease. Once Serve is woken, nobody knows of it any more.
 func (l *Lease) finish(cause error) {
 	l.guard.leases.leave(l)
-	l.cancel(cause)
+	l.mu.Lock()
+	cancel := l.cancel
+	l.mu.Unlock()
+	cancel(cause)
+}
+
+// wait returns when the lease has ended, or is no longer needed. The handler's
+// context tells as much, but it ends with the caller's too, and that a caller can
+// end at will, by a time-out.
+func (l *Lease) wait() {
+	over := make(chan struct{})
+	l.mu.Lock()
+	if l.ended.Load() != nil {
+		close(over)
+	} else {
+		l.cancel = func(error) { close(over) } // the context is past cancelling
+	}
+	l.mu.Unlock()
+	<-over
 }
 
 // Err returns the *Error that the lease has ended with, and nil while it has
@@ -198,10 +216,11 @@ func (l *Lease) Enter() error {
 func (l *Lease) Leave() { l.door.leave() }
 
 // CheckMessage is Guard.CheckMessage, about a message that was received on the
-// stream. A refusal ends the lease, whatever the handler makes of it.
+// stream: the lease may have ended while it was waited for. A refusal ends the
+// lease, whatever the handler makes of it.
 func (l *Lease) CheckMessage(message any) error {
-	if l.admitted.messages == nil {
-		return nil
+	if err := l.Err(); err != nil || l.admitted.messages == nil {
+		return err
 	}
 	refusal := AsError(l.admitted.messages.check(l.current.Load(), message))
 	if refusal == nil {

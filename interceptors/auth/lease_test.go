@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,6 +370,24 @@ func TestTheGuardsClockSaysWhenAStreamEnds(t *testing.T) {
 	})
 }
 
+// As after the machine was suspended: timers have slept with it, tokens have not.
+func TestAStreamNoticesThatTheClockWasSet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		var ahead atomic.Int64
+		w.guard.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		opened, id := time.Now(), token(0)
+		id.ExpiresAt = opened.Add(2 * time.Hour)
+		ended := w.serve(id, idle)
+		pass(30 * time.Second)
+		ahead.Store(int64(3 * time.Hour))
+		if err := <-ended; err == nil || time.Since(opened) > 90*time.Second {
+			t.Errorf("the stream ended after %v; want within a minute of the clock's being set", time.Since(opened))
+		}
+	})
+}
+
 func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -379,7 +398,7 @@ func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = lease.Serve(ctx, idle, nil)
+		err = lease.Serve(ctx, func(context.Context) error { t.Error("the handler ran"); return nil }, nil)
 		if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
 			t.Errorf("ended with %v; want %v", err, auth.TokenRevoked)
 		}

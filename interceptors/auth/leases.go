@@ -30,6 +30,10 @@ type moment = time.Duration
 
 const never moment = math.MaxInt64
 
+// lookAgain bounds how long the timer sleeps: timers do not notice when the clock
+// is set or the machine was suspended.
+const lookAgain = time.Minute
+
 func (s *leases) moment(t time.Time) moment { return t.Sub(s.epoch) }
 
 // init comes before everything else.
@@ -49,13 +53,20 @@ func (s *leases) init(g *Guard) {
 
 // join is for a lease that begins.
 func (s *leases) join(l *Lease) {
+	if renewal := s.add(l); renewal != nil && l.guard.revoked(renewal) == nil {
+		l.renew(renewal)
+	}
+}
+
+func (s *leases) add(l *Lease) (renewal *Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	heap.Push(&s.open, l)
 	s.schedule()
-	if l.renewable {
-		s.bound.add(l)
+	if !l.renewable {
+		return nil
 	}
+	return s.bound.add(l)
 }
 
 // leave is for a lease that has joined and has ended.
@@ -83,7 +94,7 @@ func (s *leases) schedule() {
 		s.timer.Stop()
 		return
 	}
-	s.timer.Reset(first - s.moment(s.clock()))
+	s.timer.Reset(min(first-s.moment(s.clock()), lookAgain))
 }
 
 // tick ends the leases whose deadline has come.

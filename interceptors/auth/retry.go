@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// alive is how long a stream lasts that was open. A server that is far away may
+// take less long to refuse one.
+const alive = 2 * time.Second
+
 // Retry keeps a client's streams going. Outlook is required; with the rest left
 // out it is ready for use. It holds no state, and is safe for concurrent use.
 type Retry struct {
@@ -20,8 +24,8 @@ type Retry struct {
 }
 
 // Stream opens a stream, and opens it again when it has ended and another try
-// can help: at once with a fresh token where the token had expired, else after
-// a while that grows with each failure. What open returns is how the stream
+// can help: at once with a fresh token where the token had expired, unless that
+// was just tried, else after a while that grows with each failure. What open returns is how the stream
 // ended:
 //
 //	err := auth.Retry{Outlook: connectauth.OutlookOf}.Stream(ctx, func(ctx context.Context) error {
@@ -41,7 +45,7 @@ type Retry struct {
 // for what a TokenSource has to do with it.
 func (r Retry) Stream(ctx context.Context, open func(context.Context) error) error {
 	wait := r.backoff()
-	fresh := false
+	fresh, hurried := false, false
 	for {
 		attempt := ctx
 		if fresh {
@@ -49,7 +53,8 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 		}
 		began := time.Now()
 		err := open(attempt)
-		switch lived := time.Since(began); {
+		lived := time.Since(began)
+		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
@@ -62,8 +67,12 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 			return err
 		}
 		fresh = outlook == Refresh
-		if fresh && time.Since(began) >= wait.next {
-			continue // it has lived on its token, and not failed for want of one
+		if lived >= alive {
+			hurried = false // it has lived on its token, and not failed for want of one
+		}
+		if fresh && !hurried {
+			hurried = true
+			continue
 		}
 		if err := wait.sleep(ctx); err != nil {
 			return err

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -48,16 +49,19 @@ func (l *Lease) Serve(ctx context.Context, handle func(context.Context) error, a
 		return handle(ctx) // somebody further out serves it already
 	}
 	handling := l.begin(ctx)
-	l.guard.handlers.begin()
-	l.handler.running.Add(1)
-	go l.run(handling, handle)
-
-	<-handling.Done() // the handler has returned, the lease has ended, or the client is gone
 	if l.refusal() == nil {
-		l.handler.running.Wait() // a client that is gone is the handler's affair
+		l.guard.handlers.begin()
+		l.handler.running.Add(1)
+		go l.run(handling, handle)
+
+		<-handling.Done() // the handler has returned, the lease has ended, or the client is gone
+		if l.ended.Load() == nil {
+			l.wait() // a client that is gone is the handler's affair, while the lease lasts
+		}
 	}
 	refusal := l.refusal()
 	if refusal == nil {
+		l.handler.running.Wait()
 		return l.handler.deliver()
 	}
 	l.guard.observe(ctx, &l.call, l.current.Load(), refusal, l.guard.now())
@@ -93,29 +97,38 @@ const (
 func (l *Lease) run(ctx context.Context, handle func(context.Context) error) {
 	defer l.guard.handlers.end()
 	defer l.handler.running.Done()
-	defer l.release()
+	defer func() {
+		l.release()
+		if l.refusal() != nil {
+			l.handler.mourn(ctx, l.call.Procedure)
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
-			l.recovered(ctx, p)
+			l.handler.recovered(p)
 		}
 	}()
 	l.handler.err = handle(ctx)
 	l.handler.ending = returned
 }
 
-// recovered keeps the panic for Serve. What a handler does after its lease has
-// ended interests nobody there, but a panic must not be lost.
-func (l *Lease) recovered(ctx context.Context, p any) {
-	l.handler.ending = panicked
+// recovered keeps the panic.
+func (h *handler) recovered(p any) {
+	h.ending = panicked
 	if p == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-		l.handler.err = http.ErrAbortHandler
+		h.err = http.ErrAbortHandler
 		return
 	}
-	stack := debug.Stack()
-	l.handler.err = &PanicError{Value: p, Stack: stack}
-	if l.refusal() != nil {
+	h.err = &PanicError{Value: p, Stack: debug.Stack()}
+}
+
+// mourn logs the panic of a handler whose stream had ended. What else such a
+// handler does interests nobody, but a panic must not be lost.
+func (h *handler) mourn(ctx context.Context, procedure string) {
+	var p *PanicError
+	if h.ending == panicked && errors.As(h.err, &p) {
 		slog.ErrorContext(ctx, "panic in the handler of a stream that had ended", //nolint:sloglint // nobody else is left to tell
-			"procedure", l.call.Procedure, "panic", fmt.Sprint(p), "stack", string(stack))
+			"procedure", procedure, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 	}
 }
 

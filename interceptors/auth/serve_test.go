@@ -64,6 +64,60 @@ func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
 	})
 }
 
+// A transport may leave a handler waiting for a message although the time-out
+// has passed that the client has chosen.
+func TestATimeoutOfTheClientIsNoWayOutOfTheLease(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		revoke bool
+		want   auth.Reason
+		after  time.Duration
+	}{
+		"the token expires": {false, auth.TokenExpired, 65 * time.Second},
+		"it is revoked":     {true, auth.TokenRevoked, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{})
+				opened, stuck := time.Now(), make(chan struct{})
+				defer close(stuck)
+				ctx, cancel := context.WithTimeout(w.call(token(0), watch, auth.BidiStream), time.Second)
+				defer cancel()
+				ended := w.serveIn(ctx, func(context.Context) error { <-stuck; return nil })
+				pass(10 * time.Second)
+				if tt.revoke {
+					w.revocations.revoke("sess_1")
+				}
+				err := <-ended
+				if reason, _ := auth.ReasonOf(err); reason != tt.want || time.Since(opened) != tt.after {
+					t.Errorf("Serve = %v after %v; want %v after %v", err, time.Since(opened), tt.want, tt.after)
+				}
+			})
+		})
+	}
+}
+
+func TestAMessageThatWasWaitedForTooLongIsNotTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamRule{})
+	ctx, lease := w.open()
+	err := lease.Serve(ctx, func(ctx context.Context) error {
+		if err := lease.CheckMessage("in time"); err != nil {
+			t.Errorf("CheckMessage = %v; want nil", err)
+		}
+		w.revocations.revoke("sess_1")
+		<-ctx.Done()
+		if reason, _ := auth.ReasonOf(lease.CheckMessage("late")); reason != auth.TokenRevoked {
+			t.Errorf("reason %v; want %v", reason, auth.TokenRevoked)
+		}
+		return nil
+	}, nil)
+	if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
+		t.Errorf("Serve = %v; want %v", err, auth.TokenRevoked)
+	}
+}
+
 func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")

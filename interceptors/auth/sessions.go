@@ -15,12 +15,11 @@ type sessions struct {
 }
 
 // A session is the streams that the same token renews. Should two have the same
-// hash, they share one.
+// hash, they share one, and may miss a renewal for it.
 type session struct {
 	first *Lease
-	// oldest is no newer than any identity that these streams go by, so that one
-	// look tells whether a call brings anything new.
-	oldest *Identity
+	// newest is the newest identity that has come while there were streams.
+	newest *Identity
 }
 
 // A sessionKey is what a token and its successors have in common.
@@ -43,66 +42,73 @@ func isBound(id *Identity) bool {
 
 func (s *sessions) hash(key sessionKey) uint64 { return maphash.Comparable(s.seed, key) }
 
-func (s *sessions) add(l *Lease) {
+// add returns the identity that renews the stream at once, where a newer one has
+// come already than that which opened it.
+func (s *sessions) add(l *Lease) (renewal *Identity) {
 	s.n.Add(1)
 	id := l.current.Load()
-	key := s.hash(sessionKeyOf(id))
-	of := s.by[key]
+	key := sessionKeyOf(id)
+	at := s.hash(key)
+	of := s.by[at]
+	switch {
+	case of.newest == nil || newer(id, of.newest):
+		of.newest = id
+	case newer(of.newest, id) && sessionKeyOf(of.newest) == key:
+		renewal = of.newest
+	}
 	if of.first != nil {
 		of.first.prev = l
 	}
 	l.next, of.first = of.first, l
-	if of.oldest == nil || newer(of.oldest, id) {
-		of.oldest = id
-	}
 	if s.by == nil {
 		s.by = make(map[uint64]session)
 	}
-	s.by[key] = of
+	s.by[at] = of
+	return renewal
 }
 
-// remove takes out what was added, once.
+// remove takes out what was added, once. It leaves the lease without a tie to the
+// others: somebody may still hold it.
 func (s *sessions) remove(l *Lease) {
 	s.n.Add(-1)
-	if l.next != nil {
-		l.next.prev = l.prev
+	next, prev := l.next, l.prev
+	l.next, l.prev = nil, nil
+	if next != nil {
+		next.prev = prev
 	}
-	if l.prev != nil {
-		l.prev.next = l.next
+	if prev != nil {
+		prev.next = next
 		return
 	}
-	key := s.hash(sessionKeyOf(l.admitted.identity))
-	if l.next == nil {
-		delete(s.by, key)
+	at := s.hash(sessionKeyOf(l.admitted.identity))
+	if next == nil {
+		delete(s.by, at)
 		return
 	}
-	s.by[key] = session{l.next, s.by[key].oldest}
+	s.by[at] = session{next, s.by[at].newest}
 }
 
 // isNews reports whether there may be a stream which the identity renews.
 func (s *sessions) isNews(id *Identity) bool {
 	of := s.by[s.hash(sessionKeyOf(id))]
-	return of.first != nil && newer(id, of.oldest)
+	return of.first != nil && newer(id, of.newest)
 }
 
-// renewed returns the streams that the identity may renew. They are taken to go
-// by it from now on.
+// renewed returns the streams that the identity may renew.
 func (s *sessions) renewed(id *Identity) (streams []*Lease) {
 	key := sessionKeyOf(id)
 	at := s.hash(key)
 	of := s.by[at]
-	if of.first == nil {
+	if of.first == nil || !newer(id, of.newest) {
 		return nil
 	}
-	of.oldest = id
+	of.newest = id
+	s.by[at] = of
 	for l := of.first; l != nil; l = l.next {
 		if sessionKeyOf(l.admitted.identity) == key {
 			streams = append(streams, l)
-		} else if other := l.current.Load(); newer(of.oldest, other) {
-			of.oldest = other
 		}
 	}
-	s.by[at] = of
 	return streams
 }
 

@@ -64,7 +64,42 @@ func TestSessionsOfOneHashAreToldApart(t *testing.T) {
 	if streams := s.renewed(newest); len(streams) != 0 {
 		t.Errorf("a token renews %d streams of another session", len(streams))
 	}
-	if oldest := s.by[s.hash(sessionKeyOf(newest))].oldest; newer(oldest, mine.admitted.identity) {
-		t.Error("a token of another session keeps the next one from being news")
+	other := renewableLease("other", 2)
+	s.by[s.hash(sessionKeyOf(newest))] = session{first: mine, newest: identityOf("mine", 9)}
+	if renewal := s.add(other); renewal != nil {
+		t.Error("a stream is renewed by a token of another session")
+	}
+}
+
+func TestAStreamThatIsLateIsRenewedByWhatHasCome(t *testing.T) {
+	t.Parallel()
+	s := sessions{seed: maphash.MakeSeed()}
+	s.add(renewableLease("mine", 1))
+	newest := identityOf("mine", 3)
+	s.renewed(newest)
+	if renewal := s.add(renewableLease("mine", 2)); renewal != newest {
+		t.Errorf("a stream with an older token is renewed by %v; want the newest that has come", renewal)
+	}
+	if renewal := s.add(renewableLease("mine", 4)); renewal != nil {
+		t.Errorf("a stream with a newer token is renewed by %v; want none", renewal)
+	}
+	if streams := s.renewed(identityOf("mine", 3)); streams != nil {
+		t.Errorf("a token that is not the newest renews %d streams", len(streams))
+	}
+}
+
+func TestAStreamThatHasLeftHoldsNoOther(t *testing.T) {
+	t.Parallel()
+	s := sessions{seed: maphash.MakeSeed()}
+	first, second, third := renewableLease("mine", 1), renewableLease("mine", 1), renewableLease("mine", 1)
+	for _, l := range []*Lease{first, second, third} {
+		s.add(l)
+	}
+	s.remove(second)
+	if second.next != nil || second.prev != nil {
+		t.Error("a stream that has left holds its neighbours, and they theirs")
+	}
+	if streams := s.renewed(identityOf("mine", 2)); len(streams) != 2 {
+		t.Errorf("%d streams are left; want 2", len(streams))
 	}
 }

@@ -2,6 +2,8 @@ package connectauth
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -20,8 +22,13 @@ import (
 // reset before it has read why; that is how HTTP/1.1 ends what it has not read.
 func Abortable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &transport{controller: http.NewResponseController(w), http1: r.ProtoMajor == 1}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), transportKey{}, t)))
+		t := &transport{controller: http.NewResponseController(w)}
+		request := r.WithContext(context.WithValue(r.Context(), transportKey{}, t))
+		if r.ProtoMajor == 1 && r.Body != http.NoBody {
+			t.receiving.Store(true)
+			request.Body = &body{ReadCloser: r.Body, transport: t}
+		}
+		next.ServeHTTP(w, request)
 		if t.aborted.Load() {
 			t.linger(r.Context())
 		}
@@ -37,8 +44,23 @@ type transportKey struct{}
 // transport is what is below a stream. It is nil where nothing is known of it.
 type transport struct {
 	controller *http.ResponseController
-	http1      bool
+	receiving  atomic.Bool // HTTP/1.1 has more of the body to come
 	aborted    atomic.Bool // Receive was made to return
+}
+
+// body notes its end.
+type body struct {
+	io.ReadCloser
+
+	transport *transport
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.transport.receiving.Store(false)
+	}
+	return n, err
 }
 
 // linger sends the answer and leaves the client time to read it: net/http closes
@@ -68,10 +90,10 @@ func (t *transport) abortSend() {
 }
 
 // abortReceive makes a Receive return that waits for the client to send. HTTP/2
-// does so by itself when the handler returns. HTTP/1.1 would wait for it, and
-// meanwhile keep the answer back.
+// does so by itself when the handler returns. HTTP/1.1 would wait for what is
+// still to come, and meanwhile keep the answer back.
 func (t *transport) abortReceive() {
-	if t != nil && t.http1 {
+	if t != nil && t.receiving.Load() {
 		t.aborted.Store(true)
 		_ = t.controller.SetReadDeadline(time.Now()) // where it cannot, Receive is waited for
 	}

@@ -40,7 +40,7 @@ func (i *interceptor) serve(ctx context.Context, conn connect.StreamingHandlerCo
 		defer leased.close()
 		return next(ctx, leased)
 	}, transport.abortSend)
-	if lease.Err() != nil && conn.Spec().StreamType == connect.StreamTypeClient {
+	if lease.Err() != nil {
 		transport.abortReceive()
 	}
 	return err
