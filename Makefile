@@ -132,8 +132,8 @@ check-generated:
 
 # That the rules are asked for: with one of them taken out of a copy of the schema,
 # buf lint fails, and so does the server that is generated from it, and both name
-# the methods that it was for. Should the server get further it cannot bind its
-# address, which is nobody's.
+# the file and the methods that it was for. Should the server get further it cannot
+# bind its address, which is nobody's.
 .PHONY: check-rules
 check-rules:
 	@tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
@@ -141,9 +141,10 @@ check-rules:
 	sed '/default_rule/d' proto/ostiary/identity/v1/identity.proto > "$$tmp/proto/ostiary/identity/v1/identity.proto"; \
 	fails() { \
 		what=$$1; shift; \
-		if "$$@" > "$$tmp/log" 2>&1 || ! grep -q '/ostiary.identity.v1.IdentityService/WhoAmI.*no rule' "$$tmp/log"; then \
+		if "$$@" > "$$tmp/log" 2>&1 || \
+			! grep -q 'ostiary/identity/v1/identity.proto:.*/ostiary.identity.v1.IdentityService/WhoAmI.*no rule' "$$tmp/log"; then \
 			cat "$$tmp/log" >&2; \
-			echo "$$what does not fail, by naming the method, without a rule" >&2; exit 1; \
+			echo "$$what does not fail, by naming file and method, without a rule" >&2; exit 1; \
 		fi; \
 	}; \
 	fails 'buf lint' $(BUF) lint "$$tmp"; \

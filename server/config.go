@@ -79,7 +79,7 @@ type Config struct {
 	//	policy.Override("/grpc.health.v1.Health/Watch", rule)
 	//
 	// A rule for anything that the Server does not have is a fault, as is a public
-	// one for a method of ostiary's own. Default: none.
+	// one for anything but health and reflection. Default: none.
 	Rules []policy.Option
 
 	// Routes are handlers that are served beside the services to everybody,

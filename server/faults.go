@@ -33,7 +33,9 @@ func (e *ConfigError) Unwrap() []error {
 // A Fault is one thing that is wrong with a Config.
 type Fault struct {
 	// Setting names the place as a configuration file does: http_addr,
-	// issuers[1].jwks_url, or rules[/grpc.health.v1.Health/Watch].
+	// issuers[1].jwks_url, or rules[/grpc.health.v1.Health/Watch]. Where the fault
+	// is in the schema it is the file there, with the line where that is known:
+	// acme/note/v1/note.proto:12.
 	Setting string
 	// Err says what is wrong and what to do about it. It names other settings
 	// between backticks.

@@ -24,11 +24,9 @@ func (l callLog) handler(next http.Handler) http.Handler {
 // in the very request that it is given.
 func noteRoute(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if rec := recordOf(r.Context()); rec != nil {
-				rec.route = r.Pattern
-			}
-		}()
+		if rec := recordOf(r.Context()); rec != nil {
+			defer func() { rec.route = r.Pattern }()
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

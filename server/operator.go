@@ -80,6 +80,26 @@ func (o operators) require(id *auth.Identity) error {
 	}
 }
 
+// requireInPerson refuses whoever acts for the subject.
+func requireInPerson(id *auth.Identity) error {
+	if inPerson(id) {
+		return nil
+	}
+	return auth.Errorf(auth.PermissionRequired, "an actor, or an application that acts for a user, ends no session but its own")
+}
+
+// maySignOut refuses whoever may not end everything of the subject: it takes the
+// subject itself, or an operator.
+func (o operators) maySignOut(id *auth.Identity, issuer, subject string) error {
+	if o.include(id) {
+		return nil
+	}
+	if issuer == id.Issuer && subject == id.Subject {
+		return requireInPerson(id)
+	}
+	return o.require(id)
+}
+
 // view returns the sessions that a caller may see and end. Those of others are
 // for whoever acts in person: an administrator who is impersonated, or for whom
 // an application acts, sees no more than any member.

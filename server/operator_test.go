@@ -147,3 +147,32 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 	}
 	r.wantAdmitted(t, "the member's token", cast["ben"])
 }
+
+// A support session, or an application with the smallest of scopes, would
+// otherwise sign its user out everywhere.
+func TestWhoeverActsForAUserEndsNoOtherSession(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindOAuth} })
+	cast := r.cast()
+	r.seen(t, cast)
+	for who, token := range map[string]string{
+		"whoever impersonates the user": r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})),
+		"an application":                r.issuer.OAuth("user_ada"),
+	} {
+		for protocol, tr := range r.transports() {
+			client := tr.sessions(t, token)
+			_, session := client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"})
+			_, subject := client.RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
+			for method, err := range map[string]error{"RevokeSession": session, "RevokeSubject": subject} {
+				if reason, _ := connectauth.ReasonOf(err); reason != auth.PermissionRequired {
+					t.Errorf("%s of %s over %s: %v; want %v", method, who, protocol, err, auth.PermissionRequired)
+				}
+			}
+		}
+	}
+	r.wantAdmitted(t, "the user's token", cast["ada-1"])
+	support := r.transports()["gRPC"].sessions(t, r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})))
+	if _, err := support.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+		t.Errorf("whoever impersonates the user cannot end that: %v", err)
+	}
+}

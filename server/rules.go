@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 		case served.Rule(entry.Procedure) == nil:
 			problem = errors.New("this server has no such method, so the rule would apply to nothing: correct the name; those that it has are named by: ostiary policy list")
 		case ofOurOwn(entry.Procedure) && rules.Rule(entry.Procedure).Check(nil) == nil:
-			problem = errors.New("this method answers according to who calls, and cannot be public: use authenticated or require")
+			problem = errors.New("only health and reflection can be public: use authenticated or require")
 		default:
 			continue
 		}
@@ -66,10 +67,11 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 	return faults
 }
 
-// ofOurOwn reports whether the procedure is a method of services().
+// ofOurOwn reports whether the procedure is a method of services(), or what
+// stands for all OPTIONS requests: none of gRPC's own.
 func ofOurOwn(procedure string) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
-	return slices.Contains(services(), service)
+	return procedure == procedureOptions || slices.Contains(services(), service)
 }
 
 // ruleFaults returns what is wrong with Rules.
@@ -81,7 +83,16 @@ func (c Config) ruleFaults() []Fault {
 	}
 	faults := make([]Fault, len(broken))
 	for i, fault := range broken {
-		faults[i] = Fault{"rules[" + fault.Procedure + "]", fault.Err}
+		faults[i] = ruleFault(fault)
 	}
 	return faults
+}
+
+// ruleFault blames a setting for the rules that it gives, and for all others the
+// schema, which nothing but a change there mends.
+func ruleFault(fault *policy.RuleError) Fault {
+	if fault.Origin.File != "" && fault.Origin.Source != policy.Settings {
+		return Fault{fault.Origin.String(), fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}
+	}
+	return Fault{"rules[" + fault.Procedure + "]", fault.Err}
 }

@@ -8,6 +8,11 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
@@ -93,7 +98,7 @@ func TestRulesThatDoNotFitAreFaults(t *testing.T) {
 	}{
 		"none": {nil, nil},
 		"what is built in and what is ours": {
-			[]policy.Option{policy.Override(health, authenticated()), policy.Override(procedureOptions, public()), policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}, nil,
+			[]policy.Option{policy.Override(health, authenticated()), policy.Override(procedureOptions, anyRole("admin")), policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}, nil,
 		},
 		"a service that is not served": {
 			[]policy.Option{policy.Override("/acme.legacy.v1.Legacy/Get", public())},
@@ -113,7 +118,19 @@ func TestRulesThatDoNotFitAreFaults(t *testing.T) {
 		},
 		"a method of ours that would be public": {
 			[]policy.Option{policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, public())},
-			[]string{"rules[" + identityv1.IdentityService_WhoAmI_FullMethodName + "]: this method answers according to who calls, and cannot be public"},
+			[]string{"rules[" + identityv1.IdentityService_WhoAmI_FullMethodName + "]: only health and reflection can be public"},
+		},
+		"OPTIONS that would be public": {
+			[]policy.Option{policy.Configured("ostiary.yaml", procedureOptions, public())},
+			[]string{"rules[OPTIONS]: only health and reflection can be public: use authenticated or require"},
+		},
+		"a schema with a method that has no rule": {
+			[]policy.Option{policy.Files(schemaWithoutRules(t))},
+			[]string{"acme/note/v1/note.proto:7: /acme.note.v1.NoteService/Get: no rule: set (ostiary.policy.v1.rule) on the method"},
+		},
+		"a rule of the settings for a method of a schema": {
+			[]policy.Option{policy.Configured("ostiary.yaml", health, anyRole("*"))},
+			[]string{"rules[" + health + `]: any_role: "*" has a wildcard`},
 		},
 		"everything at once, ordered by name": {
 			[]policy.Option{policy.Override("/z", authenticated()), policy.Override(health, anyRole("*")), policy.Override("/a", &policyv1.Rule{})},
@@ -142,6 +159,26 @@ func TestRulesThatDoNotFitAreFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// schemaWithoutRules has one method, on line 7.
+func schemaWithoutRules(t *testing.T) protoreflect.FileDescriptor {
+	t.Helper()
+	const empty = ".google.protobuf.Empty"
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("acme/note/v1/note.proto"), Package: proto.String("acme.note.v1"), Syntax: proto.String("proto3"),
+		Dependency: []string{"google/protobuf/empty.proto"},
+		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("NoteService"), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: proto.String("Get"), InputType: proto.String(empty), OutputType: proto.String(empty)},
+		}}},
+		SourceCodeInfo: &descriptorpb.SourceCodeInfo{Location: []*descriptorpb.SourceCodeInfo_Location{
+			{Path: []int32{6, 0, 2, 0}, Span: []int32{6, 2, 60}},
+		}},
+	}, protoregistry.GlobalFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // call sends an empty request to a unary method.

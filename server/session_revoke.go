@@ -25,6 +25,9 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 		if _, err := s.find(ctx, id, issuer, sessionID); err != nil {
 			return nil, err
 		}
+		if err := requireInPerson(id); err != nil {
+			return nil, err
+		}
 	}
 	order, lasts, err := s.ending(ctx, issuer, sessionID, req.GetCause())
 	if err != nil {
@@ -44,10 +47,8 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.RevokeSubjectRequest) (*sessionv1.RevokeSubjectResponse, error) {
 	id := auth.MustFromContext(ctx)
 	issuer, subject := cmp.Or(req.GetIssuer(), id.Issuer), cmp.Or(req.GetSubject(), id.Subject)
-	if issuer != id.Issuer || subject != id.Subject {
-		if err := s.operators.require(id); err != nil {
-			return nil, err
-		}
+	if err := s.operators.maySignOut(id, issuer, subject); err != nil {
+		return nil, err
 	}
 	everything, err := s.prepare(order{
 		Revocation: revocation.Revocation{Kind: revocation.Subject, Issuer: issuer, ID: subject},

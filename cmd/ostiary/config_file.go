@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
+	"os"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 )
 
@@ -33,28 +31,25 @@ func (l *loader) loadConfigFile() map[string]any {
 		only[key] = source.Get(key)
 		source.Delete(key)
 	}
-	l.refuseUnknown("", source.Raw(), keysOf(l.table))
+	l.faults.refuseUnknown(path, "", source.Raw(), keysOf(l.table))
 	l.merge(source, func(key string) string { return key + " in " + path })
 	return only
 }
 
 func readConfigFile(path string) (*koanf.Koanf, error) {
-	source := koanf.New(delimiter)
-	err := source.Load(file.Provider(path), yaml.Parser())
-	var unreadable *fs.PathError
-	switch {
-	case errors.As(err, &unreadable):
-		return nil, fmt.Errorf("%s cannot be read: %w", path, unreadable.Err)
-	case err != nil:
+	text, err := os.ReadFile(path)
+	if err != nil {
+		var unreadable *fs.PathError
+		if errors.As(err, &unreadable) {
+			err = unreadable.Err // which does not name the file again
+		}
+		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+	}
+	values, err := parseYAML(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read as settings: %s", path, oneLine(err.Error()))
 	}
+	source := koanf.New(delimiter)
+	_ = source.Load(confmap.Provider(values, ""), nil) // cannot fail
 	return source, nil
-}
-
-func (l *loader) refuseUnknown(place string, values map[string]any, known []string) {
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(known, key) {
-			l.faults.add(place+key+" in "+l.option("config"), errors.New("there is no such setting; correct it or take it out"))
-		}
-	}
 }

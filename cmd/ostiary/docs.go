@@ -39,6 +39,8 @@ A setting is taken from the first of these that has it:
 5. the default.
 
 Lists are written with commas, and in YAML as lists. Durations look like ` + "`10s`, `5m` or `24h`" + `.
+The YAML file is one document. Numbers in it do not begin with a zero: ` + "`010`" + ` is eight to some of YAML's
+readers and ten to others, and is refused.
 Everything that is wrong is reported at once, a line each, with exit status 2, and then
 nothing was started.
 `
@@ -82,8 +84,9 @@ rules:
 ` + "```" + `
 
 A rule has the form of an ` + "`ostiary.policy.v1.Rule`" + ` in JSON, as [policy.md](policy.md) has its parts, and replaces
-that of the method as a whole. There are no wildcards. A rule for a method that the server does not have, one
-that nobody can meet, and a public one for a method of ostiary's own are faults like any other. The log names
+that of the method as a whole. There are no wildcards. A part that is named asks for something: one that is
+empty, such as ` + "`any_role: []`, `condition: \"\"` or `organization: false`" + `, is a fault. So is a rule for a method that the
+server does not have, one that nobody can meet, and a public one for anything but health and reflection. The log names
 each rule that is in force at start; ` + "`ostiary policy list --config`" + ` prints all, and where each comes from.
 What probes gRPC's health has no token as a rule: where that asks for one, let it probe ` + "`/livez` and `/readyz`" + `.
 `

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +14,16 @@ type faults struct{ lines []string }
 
 func (f *faults) add(name string, err error) {
 	f.lines = append(f.lines, fmt.Sprintf("%s: %v", name, err))
+}
+
+// refuseUnknown adds a fault for each key of a file's values, which stand at the
+// place there, that is not among the known.
+func (f *faults) refuseUnknown(file, place string, values map[string]any, known []string) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, key) {
+			f.add(place+key+" in "+file, errors.New("there is no such setting; correct it or take it out"))
+		}
+	}
 }
 
 func (f *faults) orNil() error {

@@ -92,7 +92,7 @@ func (l *loader) listedIssuers(value any) []server.Issuer {
 			continue
 		}
 		table := issuerTable()
-		l.refuseUnknown(place+".", values, keysOf(table))
+		l.faults.refuseUnknown(l.option("config"), place+".", values, keysOf(table))
 		for _, setting := range table {
 			if value := values[setting.key]; value != nil {
 				l.check(place+"."+setting.key, setting.kind.set(&issuers[i], value))

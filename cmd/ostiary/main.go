@@ -121,7 +121,7 @@ func report(w io.Writer, err error) {
 		for _, line := range wrong.lines {
 			fmt.Fprintln(w, "ostiary:", line)
 		}
-		fmt.Fprintln(w, "ostiary: nothing was started; every setting is described by: ostiary serve --help")
+		fmt.Fprintln(w, "ostiary: a server does not start with this; every setting is described by: ostiary serve --help")
 	default:
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintln(w, "ostiary:", strings.TrimRight(line, "\n"))

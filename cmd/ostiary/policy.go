@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -20,7 +18,8 @@ func newPolicy() *cobra.Command {
 of ostiary's own services, or of any schema that is built into an image.
 
 An image is what "buf build -o image.binpb" writes, or protoc with the options
---include_imports --include_source_info --descriptor_set_out=image.binpb.`,
+--include_imports --include_source_info --descriptor_set_out=image.binpb: the binary
+form, not compressed, of at most 256 MiB.`,
 		Example: `  ostiary policy list
   buf build -o - | ostiary policy check --image -
   ostiary policy diff --fail-on-loosening old.binpb new.binpb`,
@@ -90,25 +89,6 @@ func (s *schema) entries(rules *policy.Policy) []policy.Entry {
 		}
 	}
 	return own
-}
-
-func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
-	var data []byte
-	var err error
-	if name == "-" {
-		name = "standard input"
-		data, err = io.ReadAll(stdin)
-	} else {
-		data, err = os.ReadFile(name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the image: %w", err)
-	}
-	files, err := policy.ReadImage(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return files, nil
 }
 
 // countOf returns such as 1 fault or 2 faults.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -32,7 +33,10 @@ func rulesInForce(config string) (*policy.Policy, error) {
 	written, err := asRules(source.Get("rules"))
 	if err != nil {
 		wrong.add("rules in "+config, err)
-		return nil, wrong
+	}
+	wrong.refuseUnknown(config, "", source.Raw(), append(keysOf(table()), fileOnly[:]...))
+	if err := wrong.orNil(); err != nil {
+		return nil, err
 	}
 	overrides, broken := readRules(config, written)
 	rules, err := server.Rules(overrides...)
@@ -77,9 +81,6 @@ func asRule(value any) (*policyv1.Rule, error) {
 	if !ok {
 		return nil, errors.New("not a rule; write public: {}, authenticated: {}, or require: and what is asked for")
 	}
-	if part := withoutValue(parts); part != "" {
-		return nil, fmt.Errorf("%s has no value; write what it is to hold, or {} for nothing more", part)
-	}
 	encoded, err := json.Marshal(parts)
 	if err != nil {
 		return nil, errors.New("not a rule; it holds a value that is none of JSON's")
@@ -88,21 +89,35 @@ func asRule(value any) (*policyv1.Rule, error) {
 	if err := protojson.Unmarshal(encoded, rule); err != nil {
 		return nil, fmt.Errorf("%s; docs/policy.md has the parts of a rule, and how each is written", protoPrefix.ReplaceAllString(err.Error(), ""))
 	}
+	if part := unsaid(parts, rule.ProtoReflect()); part != "" {
+		return nil, fmt.Errorf("%s asks for nothing as it is written; write what it is to hold, or take it out; public and authenticated alone are whole with {}", part)
+	}
 	return rule, nil
 }
 
-// withoutValue returns a part that is named and has no value, as when what
-// followed its name was taken out. Protobuf would take it for one that is not
-// there, and ask for less than whoever wrote it believes.
-func withoutValue(parts map[string]any) string {
+// unsaid returns a part that is named and yet says nothing: it has no value, as
+// when what followed its name was taken out, or one that protobuf does not tell
+// from a part which is not there, such as [], "" or false. The rule would ask for
+// less than whoever wrote it believes.
+func unsaid(parts map[string]any, message protoreflect.Message) string {
+	fields := message.Descriptor().Fields()
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		switch value := parts[name].(type) {
-		case nil:
+		field := fields.ByJSONName(name)
+		if field == nil {
+			field = fields.ByTextName(name)
+		}
+		if field == nil || !message.Has(field) {
 			return name
-		case map[string]any:
-			if part := withoutValue(value); part != "" {
-				return name + "." + part
-			}
+		}
+		inner, ok := parts[name].(map[string]any)
+		if !ok {
+			continue
+		}
+		if len(inner) == 0 && field.ContainingOneof() == nil { // where it chooses, it says something by itself
+			return name
+		}
+		if part := unsaid(inner, message.Get(field).Message()); part != "" {
+			return name + "." + part
 		}
 	}
 	return ""

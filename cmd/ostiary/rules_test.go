@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/knadh/koanf/parsers/yaml"
 	"google.golang.org/protobuf/proto"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -13,7 +12,7 @@ import (
 
 // ruleIn reads the rule that a YAML file has under the key rule.
 func ruleIn(text string) (*policyv1.Rule, error) {
-	file, err := yaml.Parser().Unmarshal([]byte(text))
+	file, err := parseYAML([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("no YAML: %w", err)
 	}
@@ -54,17 +53,15 @@ func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	const remedy = "; docs/policy.md has the parts of a rule, and how each is written"
 	tests := map[string]struct{ text, want string }{
-		"nothing":                           {"rule:", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
-		"a word":                            {"rule: public", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
-		"a list":                            {"rule: [public]", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
-		"a part without a value":            {"rule: {public: }", "public has no value; write what it is to hold, or {} for nothing more"},
-		"a requirement that lost its value": {"rule: {require: {organization: true, any_role: }}", "require.any_role has no value; write what it is to hold, or {} for nothing more"},
-		"an unknown part":                   {"rule: {publik: {}}", `unknown field "publik"` + remedy},
-		"an unknown part of one":            {"rule: {require: {role: [admin]}}", `unknown field "role"` + remedy},
-		"two kinds of access":               {"rule: {authenticated: {}, public: {}}", `error parsing "public", oneof ostiary.policy.v1.Rule.access is already set` + remedy},
-		"one part in two spellings":         {"rule: {require: {any_role: [a], anyRole: [b]}}", `duplicate field "any_role"` + remedy},
-		"a value of another type":           {"rule: {public: {ignore_invalid: perhaps}}", `invalid value for bool field ignoreInvalid: "perhaps"` + remedy},
-		"a value that JSON lacks":           {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it holds a value that is none of JSON's"},
+		"nothing":                   {"rule:", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"a word":                    {"rule: public", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"a list":                    {"rule: [public]", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"an unknown part":           {"rule: {publik: {}}", `unknown field "publik"` + remedy},
+		"an unknown part of one":    {"rule: {require: {role: [admin]}}", `unknown field "role"` + remedy},
+		"two kinds of access":       {"rule: {authenticated: {}, public: {}}", `error parsing "public", oneof ostiary.policy.v1.Rule.access is already set` + remedy},
+		"one part in two spellings": {"rule: {require: {any_role: [a], anyRole: [b]}}", `duplicate field "any_role"` + remedy},
+		"a value of another type":   {"rule: {public: {ignore_invalid: perhaps}}", `invalid value for bool field ignoreInvalid: "perhaps"` + remedy},
+		"a value that JSON lacks":   {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it holds a value that is none of JSON's"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -76,10 +73,42 @@ func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
 	}
 }
 
+// Protobuf drops such values without a word, and what is left of the rule asks for
+// less.
+func TestPartsThatAskForNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ text, part string }{
+		"a part without a value":                    {"rule: {public: }", "public"},
+		"a requirement that lost its value":         {"rule: {require: {organization: true, any_role: }}", "require.any_role"},
+		"no role":                                   {"rule: {require: {organization: true, any_role: []}}", "require.any_role"},
+		"no role, by its name in JSON":              {"rule: {require: {organization: true, anyRole: []}}", "require.anyRole"},
+		"no condition":                              {`rule: {require: {organization: true, condition: ""}}`, "require.condition"},
+		"no organization":                           {"rule: {require: {any_role: [a], organization: false}}", "require.organization"},
+		"no minutes":                                {"rule: {require: {reverification: {custom: {minutes: 0, level: LEVEL_FIRST}}}}", "require.reverification.custom.minutes"},
+		"no minutes, as text":                       {`rule: {require: {reverification: {custom: {minutes: "0", level: LEVEL_FIRST}}}}`, "require.reverification.custom.minutes"},
+		"no level, by name":                         {"rule: {require: {reverification: {custom: {minutes: 1, level: LEVEL_UNSPECIFIED}}}}", "require.reverification.custom.level"},
+		"no reverification":                         {"rule: {require: {organization: true, reverification: {}}}", "require.reverification"},
+		"nothing about invalid tokens":              {"rule: {public: {ignore_invalid: false}}", "public.ignore_invalid"},
+		"nothing of a stream":                       {"rule: {authenticated: {}, stream: {}}", "stream"},
+		"nothing of the handler":                    {`rule: {authenticated: {}, handler_requires: ""}`, "handler_requires"},
+		"a part that is whole, and one that is not": {`rule: {authenticated: {}, stream: {max_lifetime: 3s, lease: 0}}`, "stream.lease"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := test.part + " asks for nothing as it is written; write what it is to hold, or take it out; public and authenticated alone are whole with {}"
+			if rule, err := ruleIn(test.text); err == nil || err.Error() != want {
+				t.Errorf("%v, %v; want %s", rule, err, want)
+			}
+		})
+	}
+}
+
 func FuzzRuleOfAFile(f *testing.F) {
 	for _, seed := range []string{
 		"rule: {authenticated: {}}", "rule: {public: {ignoreInvalid: true}}", "rule: {require: {any_role: [admin]}}", "rule: [",
 		"rule: {1: {}}", "rule: {public: null}", "rule: {require: {condition: 'true'}, stream: {max_lifetime: 3s}}", "rule: .inf",
+		"rule: {require: {organization: false}}", "rule: {authenticated: {}, stream: {}}", "rule: {require: {any_role: []}}",
 	} {
 		f.Add(seed)
 	}

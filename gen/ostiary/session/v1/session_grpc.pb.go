@@ -47,7 +47,8 @@ const (
 // The last two count in person alone: whoever impersonates them (RFC 8693), and
 // an application that acts for them with an OAuth token, is a caller like any
 // other. An application to which the server's operator permission was granted as
-// a scope acts for an operator all the same.
+// a scope acts for an operator all the same. Whoever else acts for a subject ends
+// no session but its own.
 //
 // Any other session is NOT_FOUND, whether it exists or not. Since the rule
 // depends on the session, the handlers decide it; the rule asks for a valid
@@ -169,7 +170,8 @@ type SessionService_WatchSessionsClient = grpc.ServerStreamingClient[WatchSessio
 // The last two count in person alone: whoever impersonates them (RFC 8693), and
 // an application that acts for them with an OAuth token, is a caller like any
 // other. An application to which the server's operator permission was granted as
-// a scope acts for an operator all the same.
+// a scope acts for an operator all the same. Whoever else acts for a subject ends
+// no session but its own.
 //
 // Any other session is NOT_FOUND, whether it exists or not. Since the rule
 // depends on the session, the handlers decide it; the rule asks for a valid

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// maxImage is the largest image that is read, in bytes; far larger than those of
+// big companies are.
+const maxImage = 256 << 20
+
+// readImage reads the image in a file, or where the name is - on standard input.
+func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
+	from := stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the image: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	data, err := readAtMost(from, maxImage)
+	if errors.Is(err, errTooMuch) {
+		return nil, fmt.Errorf("%s: this is no image of a schema: it goes on after %d MiB; name a file that buf build -o image.binpb has written", name, maxImage>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the image: %w", err)
+	}
+	files, err := policy.ReadImage(data)
+	if form := otherForm(data); err != nil && form != "" {
+		return nil, fmt.Errorf("%s: this is no image of a schema in its binary form, but %s: make one with buf build -o image.binpb; buf build FILE -o image.binpb converts one that there is", name, form)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return files, nil
+}
+
+// errTooMuch is that there is more to read than there can be.
+var errTooMuch = errors.New("too much to read")
+
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, errTooMuch
+	}
+	return data, err
+}
+
+// otherForm tells what is not the binary form of anything, but what buf and
+// protoc write a schema as too: compressed, or as text, JSON and YAML included.
+func otherForm(data []byte) string {
+	isControl := func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
+	switch {
+	case bytes.HasPrefix(data, []byte("\x1f\x8b")), bytes.HasPrefix(data, []byte("\x28\xb5\x2f\xfd")): // gzip, Zstandard
+		return "compressed"
+	case utf8.Valid(data) && !bytes.ContainsFunc(data, isControl):
+		return "text"
+	default:
+		return ""
+	}
+}
