@@ -61,8 +61,11 @@ func (s *policyService) explain(procedure string, id *auth.Identity) (policy.Exp
 	explanation, ok := s.rules.Explain(procedure, id)
 	for i := range explanation {
 		step := &explanation[i]
+		if !step.Handler {
+			continue
+		}
+		step.Reason = auth.PermissionRequired // by which each of our handlers refuses
 		switch {
-		case !step.Handler:
 		case s.operators.include(id):
 			step.Outcome, step.Detail = policy.Met, ""
 		case strings.HasPrefix(procedure, "/"+revocationv1connect.RevocationServiceName+"/"):

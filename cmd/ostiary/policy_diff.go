@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -21,7 +23,8 @@ may call. Either image can be "-", for standard input.
   looser       somebody may call who could not, or a new method is open to anybody
   stricter     somebody may call no more, and nobody may who could not
   different    neither, as with a new method that asks for a token
-  undecidable  it cannot be told, as of two conditions which lets more callers pass
+  undecidable  it cannot be told, as of two conditions which lets more callers pass,
+               or whether a new method is one that is gone under another name
 
 With --fail-on-loosening the exit status is 1 where anything is looser or cannot be
 decided.`,
@@ -40,11 +43,11 @@ decided.`,
 	}
 	cmd.Flags().BoolVar(&failOnLoosening, "fail-on-loosening", false, "end with status 1 where the change may let more callers pass")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		before, err := readImage(cmd.InOrStdin(), args[0])
+		before, err := readServices(cmd.InOrStdin(), args[0])
 		if err != nil {
 			return err
 		}
-		after, err := readImage(cmd.InOrStdin(), args[1])
+		after, err := readServices(cmd.InOrStdin(), args[1])
 		if err != nil {
 			return err
 		}
@@ -55,6 +58,20 @@ decided.`,
 		return verdictOf(cmd.ErrOrStderr(), changes, failOnLoosening)
 	}
 	return cmd
+}
+
+// readServices reads an image that has something to compare. One that was built of
+// the wrong folder is no schema of which everything is new.
+func readServices(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
+	files, err := readImage(stdin, name)
+	if err != nil {
+		return nil, err
+	}
+	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
+	if !slices.ContainsFunc(files, declares) {
+		return nil, fmt.Errorf("%s: the image declares no service, so there is no rule to compare; build it of the module that has the services", name)
+	}
+	return files, nil
 }
 
 func writeChanges(w io.Writer, changes []policy.Change) error {

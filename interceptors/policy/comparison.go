@@ -85,13 +85,13 @@ func (c *comparison) ignoreInvalid(before, after bool) {
 }
 
 func (c *comparison) require(before, after *policyv1.Require) {
-	c.anyOf("kinds", kindNames(before.GetKinds()), kindNames(after.GetKinds()))
+	c.anyOf("kinds", kindNames(before.GetKinds()), kindNames(after.GetKinds()), alternatives)
 	c.organization(before.GetOrganization(), after.GetOrganization())
-	c.anyOf("any_role", orgNames(before.GetAnyRole()), orgNames(after.GetAnyRole()))
+	c.anyOf("any_role", orgNames(before.GetAnyRole()), orgNames(after.GetAnyRole()), alternatives)
 	c.allOf("all_permissions", orgNames(before.GetAllPermissions()), orgNames(after.GetAllPermissions()))
 	c.allOf("all_scopes", before.GetAllScopes(), after.GetAllScopes())
-	c.anyOf("any_feature", scopedNames(before.GetAnyFeature()), scopedNames(after.GetAnyFeature()))
-	c.anyOf("any_plan", scopedNames(before.GetAnyPlan()), scopedNames(after.GetAnyPlan()))
+	c.anyOf("any_feature", scopedNames(before.GetAnyFeature()), scopedNames(after.GetAnyFeature()), scopedAlternatives)
+	c.anyOf("any_plan", scopedNames(before.GetAnyPlan()), scopedNames(after.GetAnyPlan()), scopedAlternatives)
 	c.reverification(before.GetReverification(), after.GetReverification())
 	c.condition(before.GetCondition(), after.GetCondition())
 }
@@ -121,21 +121,22 @@ func (c *comparison) handlerRequires(before, after string) {
 // whichIsLooser is what cannot be told of two texts.
 const whichIsLooser = "which of the two lets more callers pass cannot be decided"
 
-// anyOf compares a part that wants one of its names, any where it has none.
-func (c *comparison) anyOf(part string, before, after []string) {
+// anyOf compares a part that wants one of its names, any where it has none, and
+// tells of names in these words.
+func (c *comparison) anyOf(part string, before, after []string, inWords func([]string) string) {
 	gained, lost := without(after, before), without(before, after)
 	switch {
 	case len(before) == 0 && len(after) == 0:
 	case len(before) == 0:
-		c.add(Stricter, "%s: %s is required", part, quoted(eitherScope(after), " or "))
+		c.add(Stricter, "%s: %s is required", part, inWords(after))
 	case len(after) == 0:
-		c.add(Looser, "%s: %s is no longer required", part, quoted(eitherScope(before), " or "))
+		c.add(Looser, "%s: %s is no longer required", part, inWords(before))
 	default:
 		if len(gained) > 0 {
-			c.add(Looser, "%s: %s is enough too", part, quoted(eitherScope(gained), " or "))
+			c.add(Looser, "%s: %s is enough too", part, inWords(gained))
 		}
 		if len(lost) > 0 {
-			c.add(Stricter, "%s: %s is no longer enough", part, quoted(eitherScope(lost), " or "))
+			c.add(Stricter, "%s: %s is no longer enough", part, inWords(lost))
 		}
 	}
 }
@@ -143,10 +144,10 @@ func (c *comparison) anyOf(part string, before, after []string) {
 // allOf compares a part that wants every one of its names.
 func (c *comparison) allOf(part string, before, after []string) {
 	if gone := without(before, after); len(gone) > 0 {
-		c.add(Looser, "%s: %s is no longer required", part, quoted(gone, " and "))
+		c.add(Looser, "%s: %s no longer required", part, every(gone))
 	}
 	if more := without(after, before); len(more) > 0 {
-		c.add(Stricter, "%s: %s is required too", part, quoted(more, " and "))
+		c.add(Stricter, "%s: %s required too", part, every(more))
 	}
 }
 

@@ -22,18 +22,17 @@ func (c *comparison) condition(before, after string) {
 	}
 }
 
-// read compares what the same condition reads of the two requests.
+// read compares what the same condition reads of the two requests and their
+// schemas.
 func (c *comparison) read(condition string) {
 	ast, err := parse(condition)
 	if err != nil || c.was == nil || c.is == nil {
 		return // a server with such a condition does not start
 	}
 	before, after := readsOf(ast, c.was.Input()), readsOf(ast, c.is.Input())
-	if !before.request && !after.request {
-		return
-	}
+	readsRequest := before.request || after.request
 	var changed []string
-	if was, is := c.was.Input().FullName(), c.is.Input().FullName(); was != is {
+	if was, is := c.was.Input().FullName(), c.is.Input().FullName(); readsRequest && was != is {
 		changed = []string{fmt.Sprintf("%s (before: %s)", is, was)}
 	} else {
 		changed = before.changed(after)
@@ -42,6 +41,7 @@ func (c *comparison) read(condition string) {
 		c.add(Undecidable, "condition: %s: it is the same, but now reads %s: %s", condition, strings.Join(changed, ", "), whichIsLooser)
 	}
 	switch was, is := c.was.IsStreamingClient(), c.is.IsStreamingClient(); {
+	case !readsRequest:
 	case is && !was:
 		c.add(Looser, "condition: %s: a stream that brings no message passes (before: one request, which had to meet it)", condition)
 	case was && !is:

@@ -52,17 +52,31 @@ func handlerRequires(r *policyv1.Rule) (string, error) {
 	}
 }
 
-// known reports whether this version knows every part of a rule.
+// known reports whether this version knows every part of a rule, and each value
+// of an enum.
 func known(m protoreflect.Message) bool {
-	if len(m.GetUnknown()) > 0 {
-		return false
-	}
-	all := true
+	all := len(m.GetUnknown()) == 0
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if field.Message() != nil {
-			all = known(value.Message()) // no part of a rule is a list or map of messages
-		}
+		all = all && knownPart(field, value)
 		return all
 	})
 	return all
+}
+
+// knownPart is known of one field. No part of a rule is a map or a list of messages.
+func knownPart(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+	switch {
+	case field.Message() != nil:
+		return known(value.Message())
+	case field.Enum() == nil:
+		return true
+	case !field.IsList():
+		return field.Enum().Values().ByNumber(value.Enum()) != nil
+	}
+	for i := range value.List().Len() {
+		if field.Enum().Values().ByNumber(value.List().Get(i).Enum()) == nil {
+			return false
+		}
+	}
+	return true
 }

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -16,19 +18,44 @@ type condition struct {
 	text    string
 	program cel.Program
 	request protoreflect.FullName // of the message that it reads; "" when it reads none
+	loops   bool                  // whether it reads the request and goes through lists or maps
+	times   bool                  // whether it reads a time of the request
 }
 
 // evaluate returns nil when the condition is true, and otherwise why it is not.
 // The message is nil for a condition that does not read it.
 func (c *condition) evaluate(id *auth.Identity, message proto.Message) error {
-	result, _, err := c.program.Eval(&variables{id, message})
+	if c.times {
+		if err := checkTimes(message.ProtoReflect()); err != nil {
+			return fmt.Errorf("the condition %q failed: the request's %w", c.text, err)
+		}
+	}
+	result, err := c.run(&variables{id, message})
 	if err != nil {
-		return fmt.Errorf("the condition %q failed: %w", c.text, err)
+		// CEL quotes what it was given, which the caller may have made as long as they like.
+		return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
 	}
 	if result != types.True {
 		return fmt.Errorf("the condition %q is false", c.text)
 	}
 	return nil
+}
+
+// run gives a condition with loops no more than conditionTime. That is there for
+// what nothing is charged for, such as to reach into a google.protobuf.Struct; what
+// is charged for ends before it, in all but a server that is out of breath.
+//
+// The clock is looked at after each round of a loop and never else. To hold one
+// costs as much as most conditions do, which is why those without a loop have none.
+func (c *condition) run(v *variables) (ref.Val, error) {
+	if !c.loops {
+		result, _, err := c.program.Eval(v)
+		return result, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), conditionTime)
+	defer cancel()
+	result, _, err := c.program.ContextEval(ctx, v)
+	return result, err
 }
 
 // variables are those of one evaluation.

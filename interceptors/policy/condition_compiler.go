@@ -3,35 +3,33 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/cost"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // The limits of a condition.
 const (
-	conditionCost  = 100_000 // the work of one evaluation, in CEL's unit, a step; some milliseconds
-	conditionSize  = 4096    // the text, in characters
-	conditionDepth = 50      // how deep expressions nest
-	conditionLoops = 2       // how deep loops nest
+	conditionCost  = 100_000                // the work of one evaluation, in CEL's unit, a step; some milliseconds
+	conditionTime  = 100 * time.Millisecond // the same of one with loops, by the clock
+	conditionSize  = 4096                   // the text, in characters
+	conditionDepth = 50                     // how deep expressions nest
+	conditionLoops = 2                      // how deep loops nest
 )
 
 // A conditionCompiler compiles the conditions of one policy. The zero value is
 // ready for use, by one goroutine.
 type conditionCompiler struct {
-	base *cel.Env // without request; nil until the first condition
+	base  *cel.Env                                 // without request; nil until the first condition
+	files map[protoreflect.FileDescriptor]*cel.Env // with types, but still without request
 }
 
 // environment returns one in which request is the method's request message. Where
 // method is nil there is no request.
-//
-// CEL takes a file that is linked into the program for any other of its path,
-// so that conditions read the messages that handlers receive.
 func (c *conditionCompiler) environment(method protoreflect.MethodDescriptor) (*cel.Env, error) {
 	if c.base == nil {
 		base, err := cel.NewEnv(append(identityOptions(),
-			cel.DefaultUTCTimeZone(true),
 			cel.ParserRecursionLimit(conditionDepth),
 			cel.ParserExpressionSizeLimit(conditionSize),
 			cel.ASTValidators(
@@ -45,17 +43,37 @@ func (c *conditionCompiler) environment(method protoreflect.MethodDescriptor) (*
 		if err != nil {
 			return nil, err
 		}
-		c.base = base
+		c.base, c.files = base, make(map[protoreflect.FileDescriptor]*cel.Env)
 	}
 	if method == nil {
 		return c.base, nil
 	}
-	input := method.Input()
-	options := []cel.EnvOption{cel.Variable("request", cel.ObjectType(string(input.FullName())))}
-	for _, file := range withImports(input.ParentFile()) {
-		options = append(options, cel.TypeDescs(file))
+	withTypes, err := c.file(method.Input().ParentFile())
+	if err != nil {
+		return nil, err
 	}
-	return c.base.Extend(options...)
+	return withTypes.Extend(cel.Variable("request", cel.ObjectType(string(method.Input().FullName()))))
+}
+
+// file returns the environment of all conditions whose requests are in a file. It
+// is what takes room: the types of a file and of all that it imports.
+//
+// CEL takes a file that is linked into the program for any other of its path,
+// so that conditions read the messages that handlers receive.
+func (c *conditionCompiler) file(file protoreflect.FileDescriptor) (*cel.Env, error) {
+	if known := c.files[file]; known != nil {
+		return known, nil
+	}
+	var types []cel.EnvOption
+	for _, f := range withImports(file) {
+		types = append(types, cel.TypeDescs(f))
+	}
+	env, err := c.base.Extend(types...)
+	if err != nil {
+		return nil, err
+	}
+	c.files[file] = env
+	return env, nil
 }
 
 // withImports returns a file and all that it imports, directly or not.
@@ -85,36 +103,36 @@ func (c *conditionCompiler) compile(text string, method protoreflect.MethodDescr
 	if err != nil {
 		return nil, problem("%w", err)
 	}
-	ast, issues := env.Compile(text)
+	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
 		return nil, describe(issues, method)
 	}
-	if !ast.OutputType().IsExactType(cel.BoolType) {
-		return nil, problem("it is of type %s: write one that is true or false", ast.OutputType())
+	if !checked.OutputType().IsExactType(cel.BoolType) {
+		return nil, problem("it is of type %s: write one that is true or false", checked.OutputType())
 	}
-	compiled := &condition{text: text}
-	readsIdentity := false
-	for _, reference := range ast.NativeRep().ReferenceMap() {
-		switch {
-		case reference.Name == "request" && method != nil:
-			compiled.request = method.Input().FullName()
-		case reference.Name == "identity":
-			readsIdentity = true
-		}
-	}
-	if compiled.request == "" && !readsIdentity {
+	names := namesOf(checked)
+	if !names["request"] && !names["identity"] {
 		return nil, problem("it names neither identity nor request, and so is the same for every call")
 	}
-	estimate, err := env.EstimateCost(ast, unknownSizes{})
+	compiled := &condition{text: text}
+	if names["request"] && method != nil {
+		compiled.request = method.Input().FullName()
+		read := readsOf(checked, method.Input())
+		compiled.loops, compiled.times = loops(checked), read.times()
+		if read.looksIntoAny() {
+			return nil, problem("it looks into a %s, of which nothing is known at start: ask has(), and leave the rest to the handler", anyMessage)
+		}
+	}
+	if err := checkWork(env, checked); err != nil {
+		return nil, problem("%w", err)
+	}
+	compiled.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), matching(),
+		cel.CostTracking(callCosts{}), cel.CostLimit(conditionCost), cel.InterruptCheckFrequency(1))
 	if err != nil {
 		return nil, problem("%w", err)
 	}
-	if estimate.Min > conditionCost {
-		return nil, problem("it is too much work, whatever the request: at least %d steps, and the limit is %d", estimate.Min, conditionCost)
-	}
-	compiled.program, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(callCosts{}), cel.CostLimit(conditionCost))
-	if err != nil {
-		return nil, problem("%w", err)
+	if result, _, err := compiled.program.Eval(cel.NoVars()); err == nil {
+		return nil, problem("it is %v whoever calls, and whatever the request", result)
 	}
 	return compiled, nil
 }
@@ -134,13 +152,4 @@ func describe(issues *cel.Issues, method protoreflect.MethodDescriptor) []error 
 		all = append(all, fmt.Errorf("condition, line %d, column %d: %s", issue.Location.Line(), issue.Location.Column()+1, message))
 	}
 	return all
-}
-
-// unknownSizes estimates nothing: what a request holds is not known at start.
-type unknownSizes struct{}
-
-func (unknownSizes) EstimateSize(cost.AstNode) *cost.SizeEstimate { return nil }
-
-func (unknownSizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
-	return nil
 }

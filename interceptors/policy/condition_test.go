@@ -21,7 +21,7 @@ func TestConditions(t *testing.T) {
 		Roles:        []string{"org:admin"}, Permissions: []string{"org:notes:read"}, Scopes: []string{"email"},
 		Features: []string{"o:notes"}, Plans: []string{"u:gold"}, Audience: []string{"https://api"},
 		Actor:     &auth.Actor{Subject: "user_root"},
-		IssuedAt:  time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		IssuedAt:  time.Date(2026, 3, 1, 17, 0, 0, 0, time.FixedZone("", 5*60*60)),
 		ExpiresAt: time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC),
 	}
 	eve := &auth.Identity{Issuer: "https://issuer", Subject: "user_eve", Kind: auth.KindMachine, ExpiresAt: ada.ExpiresAt}
@@ -68,7 +68,12 @@ func TestConditions(t *testing.T) {
 		{"an empty list", "identity.roles.size() == 0", eve, pass},
 		{"the kind", "identity.kind == 'machine'", eve, pass},
 		{"an identity equals itself", "identity == identity && identity.organization == identity.organization", ada, pass},
-		{"an identity cannot be made up", "ostiary.Identity{subject: 'x'} == identity", ada, auth.ConditionNotMet},
+		{"an identity is not its organization", "dyn(identity) == dyn(identity.organization)", ada, auth.ConditionNotMet},
+		{"an identity cannot be made up, to be equal", "ostiary.Identity{subject: 'x'} == identity", ada, auth.ConditionNotMet},
+		{"an identity cannot be made up, to be different", "ostiary.Identity{subject: 'x'} != identity", ada, auth.ConditionNotMet},
+		{"an hour is one of UTC, wherever the server is", "identity.issued_at.getHours() == 12", ada, pass},
+		{"all of nothing, of a caller without organization", "request.parent.tags.all(t, t == identity.organization.id)", eve, pass},
+		{"all of nothing, where the condition asks for an organization", "has(identity.organization) && request.parent.tags.all(t, t == identity.organization.id)", eve, auth.ConditionNotMet},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +90,15 @@ func TestConditions(t *testing.T) {
 			assertReason(t, err, tt.want)
 		})
 	}
+}
+
+// causeOf returns what the log says of a refusal; "" where there is none.
+func causeOf(err error) string {
+	refusal := auth.AsError(err)
+	if refusal == nil || refusal.Cause == nil {
+		return ""
+	}
+	return refusal.Cause.Error()
 }
 
 // Of what a token does not say only the lists can be read: they are empty.
@@ -128,20 +142,27 @@ func TestWhatATokenDoesNotSay(t *testing.T) {
 func TestTooMuchWorkIsAConditionThatIsNotMet(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 100_000)
-	for name, text := range map[string]string{
-		"a loop in a loop":           "request.tags.all(t, request.tags.all(u, t == u))",
-		"the size of a string":       "request.tags.all(t, request.owner.size() > 1)",
-		"the equality of strings":    "request.tags.all(t, request.owner == request.owner)",
-		"the equality of messages":   "request.tags.all(t, request == request)",
-		"a method of the identity":   "request.tags.all(t, !identity.hasFeature(request.owner))",
-		"many methods of identities": "request.tags.all(t, !identity.hasRole(t))",
+	for _, tt := range []struct {
+		name  string
+		text  string
+		owner string
+		tags  int
+	}{
+		{"a loop in a loop", "request.tags.all(t, request.tags.all(u, t == u))", "", 1000},
+		{"the size of a text", "request.tags.all(t, request.owner.size() > 1)", large, 20},
+		{"the equality of texts", "request.tags.all(t, request.owner == request.owner)", large, 20},
+		{"the equality of messages", "request.tags.all(t, request == request)", large, 20},
+		{"the equality of lists", "request.tags.all(t, request.tags == request.tags)", "", 300},
+		{"the equality of maps", "request.tags.all(t, {'a': request.tags} == {'a': request.tags})", "", 300},
+		{"a long argument of a method of the identity", "request.tags.all(t, !identity.hasFeature(request.owner))", large, 20},
+		{"many methods of the identity", "request.tags.all(t, !identity.hasRole(t))", "", 1000},
 	} {
-		file := newSchema(t, nil, rules{"M": condition(text)})
-		note := newNote(file, "", large, slices.Repeat([]string{"tag"}, 1000)...)
+		file := newSchema(t, nil, rules{"M": condition(tt.text)})
+		note := newNote(file, "", tt.owner, slices.Repeat([]string{"tag"}, tt.tags)...)
 		err := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule).CheckMessage(&auth.Identity{}, note)
 		assertReason(t, err, auth.ConditionNotMet)
-		if cause := auth.AsError(err).Cause; !strings.Contains(cause.Error(), "cost limit") {
-			t.Errorf("%s: the cause is %v", name, cause)
+		if cause := causeOf(err); !strings.Contains(cause, "cost limit") && !strings.Contains(cause, "deadline") {
+			t.Errorf("%s: the cause is %q", tt.name, cause)
 		}
 	}
 }
@@ -150,9 +171,12 @@ func TestOnlyTheLogLearnsWhyAConditionFailed(t *testing.T) {
 	t.Parallel()
 	file := newSchema(t, nil, rules{"M": condition("{'a': true}[request.owner]")})
 	rule := newPolicy(t, file).Rule(procedure("M")).(auth.MessageRule)
-	refusal := auth.AsError(rule.CheckMessage(&auth.Identity{}, newNote(file, "", "b")))
+	refusal := auth.AsError(rule.CheckMessage(&auth.Identity{}, newNote(file, "", strings.Repeat("b", 10_000))))
 	if want := "no such key"; strings.Contains(refusal.Error(), want) || !strings.Contains(refusal.Cause.Error(), want) {
 		t.Errorf("error %q with cause %q", refusal, refusal.Cause)
+	}
+	if length := len(refusal.Cause.Error()); length > 300 {
+		t.Errorf("the cause is %d bytes long, of which the caller wrote most", length)
 	}
 }
 

@@ -1,11 +1,6 @@
 package policy
 
-import (
-	"maps"
-	"slices"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-)
+import "google.golang.org/protobuf/reflect/protoreflect"
 
 // Diff tells what the change from one schema to another means for who may call,
 // ordered by procedure. Nothing that is merely written otherwise is told: a rule
@@ -17,12 +12,15 @@ import (
 // without a usable rule is one that nobody can call, as a server with it does
 // not start. Health and reflection have the rules that are built in, for as long
 // as their schema gives them none.
+//
+// What is compared is every method of the files on either side. Where the other
+// side has it in a file that it only imports, it is there still. One that is gone
+// and one that is new, which may be the same under another name, are compared too.
 func Diff(before, after []protoreflect.FileDescriptor) []Change {
 	was, is := declaredIn(before), declaredIn(after)
-	procedures := maps.Clone(was)
-	maps.Copy(procedures, is)
+	former := formerNames(was, is)
 	var changes []Change
-	for _, procedure := range slices.Sorted(maps.Keys(procedures)) {
+	for _, procedure := range ownOfEither(was, is) {
 		old, existed := was[procedure]
 		now, exists := is[procedure]
 		c := comparison{procedure: procedure, origin: now.origin, was: old.method, is: now.method}
@@ -39,6 +37,9 @@ func Diff(before, after []protoreflect.FileDescriptor) []Change {
 			c.add(Undecidable, "the rule cannot be read; ask policy check for the remedy")
 		case !existed:
 			c.added("a new method", now.rule)
+			if name, renamed := former[procedure]; renamed {
+				c.renamed(name, was[name], now)
+			}
 		default:
 			c.compare(old.rule, now.rule)
 		}
@@ -85,34 +86,3 @@ func (v Verdict) String() string {
 // Loosens reports whether the change may let somebody call who could not. What
 // cannot be decided may.
 func (v Verdict) Loosens() bool { return v == Looser || v == Undecidable }
-
-// A readDeclaration is a declaration, or why it cannot be read.
-type readDeclaration struct {
-	declaration
-
-	method protoreflect.MethodDescriptor // nil for a built-in one that the schema does not have
-	err    error
-}
-
-// declaredIn returns the rules that are in force where the files are served.
-func declaredIn(files []protoreflect.FileDescriptor) map[string]readDeclaration {
-	all := make(map[string]readDeclaration)
-	for _, procedure := range builtIn {
-		all[procedure] = readDeclaration{declaration: builtInDeclaration()}
-	}
-	for _, file := range files {
-		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				method := methods.Get(j)
-				procedure := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
-				d, err := declared(method)
-				if _, has := all[procedure]; has && d.rule == nil && err == nil {
-					d = builtInDeclaration()
-				}
-				all[procedure] = readDeclaration{d, method, err}
-			}
-		}
-	}
-	return all
-}

@@ -43,6 +43,7 @@ func TestDiffOfOneRule(t *testing.T) {
 	newer := authenticated()
 	newer.ProtoReflect().SetUnknown([]byte("\xba\x3e\x01x"))
 	const session, machine, oauth = policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_MACHINE, policyv1.Kind_KIND_OAUTH
+	const unknown = "undecidable the rule has a part that this version does not know: update ostiary to compare it"
 	const first, second, multi = policyv1.Reverification_LEVEL_FIRST, policyv1.Reverification_LEVEL_SECOND, policyv1.Reverification_LEVEL_MULTI
 
 	for _, tt := range []struct {
@@ -74,7 +75,8 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"permissions in another order and number", permissions("a:b", "c:d", "a:b"), permissions("c:d", "a:b"), nil},
 		{"scopes in another order and number", scopes("a", "b", "a"), scopes("b", "a"), nil},
 		{"permissions in another spelling", permissions("org:a:b"), permissions("a:b"), nil},
-		{"all permissions become any of their roles", permissions("a:b", "c:d"), roles("admin", "owner"), []string{`stricter any_role: "org:admin" or "org:owner" is required`, `looser all_permissions: "org:a:b" and "org:c:d" is no longer required`}},
+		{"all permissions become any of their roles", permissions("a:b", "c:d"), roles("admin", "owner"), []string{`stricter any_role: "org:admin" or "org:owner" is required`, `looser all_permissions: "org:a:b" and "org:c:d" are no longer required`}},
+		{"two permissions are added", roles("admin"), require(&policyv1.Require{AnyRole: []string{"admin"}, AllPermissions: []string{"a:b", "c:d"}}), []string{`stricter all_permissions: "org:a:b" and "org:c:d" are required too`}},
 
 		{"a scope is dropped", scopes("email", "profile"), scopes("email"), []string{`looser all_scopes: "profile" is no longer required`}},
 		{"a scope in another case is another", scopes("email"), scopes("Email"), []string{`looser all_scopes: "email" is no longer required`, `stricter all_scopes: "Email" is required too`}},
@@ -134,8 +136,15 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"the first rule", nil, authenticated(), []string{"different a method that had no rule: asks for a valid token"}},
 		{"the first rule is public", &policyv1.Rule{}, public(), []string{"looser a method that had no rule: open to anybody"}},
 		{"no rule, before and after", nil, &policyv1.Rule{}, nil},
-		{"a rule of a newer version", authenticated(), newer, []string{"undecidable the rule has a part that this version does not know: update ostiary to compare it"}},
+		{"a rule of a newer version", authenticated(), newer, []string{unknown}},
 		{"the same rule of a newer version", newer, proto.CloneOf(newer), nil},
+		{"a preset of a newer version", fresh(preset(policyv1.Reverification_PRESET_STRICT_MFA)), fresh(preset(7)), []string{unknown}},
+		{"one preset of a newer version for another", fresh(preset(5)), fresh(preset(6)), []string{unknown}},
+		{"one level of a newer version for another", fresh(custom(5, 4)), fresh(custom(5, 5)), []string{unknown}},
+		{"one kind of a newer version for another", kinds(session, 5), kinds(session, 6), []string{unknown}},
+		{"a kind of a newer version beside every other", kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, 5), []string{unknown}},
+		{"a lease of a newer version", terms(renewable, 0), terms(99, 0), []string{unknown}},
+		{"the same kind of a newer version", kinds(session, 5), kinds(session, 5), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -182,6 +191,11 @@ func TestDiffOfMethods(t *testing.T) {
 			"a method that was removed",
 			newSchema(t, nil, rules{"Old": public()}), newSchema(t, nil, rules{}),
 			[]string{"Old stricter the method was removed"},
+		},
+		{
+			"a new method by a rule of a newer version",
+			newSchema(t, nil, rules{}), newSchema(t, nil, rules{"New": require(&policyv1.Require{Kinds: []policyv1.Kind{5}})}),
+			[]string{"New undecidable a new method: the rule has a part that this version does not know"},
 		},
 		{
 			"another default changes the methods that take it",

@@ -24,6 +24,7 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 		{"an empty role", require(&policyv1.Require{AnyRole: []string{""}}), `any_role: "" is empty`},
 		{"a prefix without role", require(&policyv1.Require{AnyRole: []string{"org:"}}), `any_role: "org:" is empty`},
 		{"a role with a space", require(&policyv1.Require{AnyRole: []string{"an admin"}}), `any_role: "an admin" holds a space`},
+		{"a role with a control character", require(&policyv1.Require{AnyRole: []string{"admin\x7f"}}), `holds a space, a comma or a control character`},
 		{"a role that ends in a colon", require(&policyv1.Require{AnyRole: []string{"org:admin:"}}), `any_role: "org:admin:" names no role`},
 		{"two roles in one", require(&policyv1.Require{AnyRole: []string{"admin,owner"}}), `any_role: "admin,owner" holds a space, a comma`},
 		{"an empty permission", require(&policyv1.Require{AllPermissions: []string{""}}), `all_permissions: "" is empty`},
@@ -36,7 +37,6 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 		{"a feature of nobody we know", require(&policyv1.Require{AnyFeature: []string{"team:notes"}}), `any_feature: "team:notes" has a prefix that is unknown`},
 		{"a plan without name", require(&policyv1.Require{AnyPlan: []string{"org:"}}), `any_plan: "org:" names nothing`},
 		{"no kind", require(&policyv1.Require{Kinds: []policyv1.Kind{0}}), "kinds: KIND_UNSPECIFIED is no kind"},
-		{"a kind of a newer version", require(&policyv1.Require{Kinds: []policyv1.Kind{99}}), "kinds: 99 is no kind"},
 		{"an empty reverification", require(&policyv1.Require{Reverification: &policyv1.Reverification{}}), "reverification: it is empty"},
 		{"no preset", require(&policyv1.Require{Reverification: preset(0)}), "PRESET_UNSPECIFIED is no preset"},
 		{"a limit of nothing", require(&policyv1.Require{Reverification: custom(0, policyv1.Reverification_LEVEL_FIRST)}), "no verification is younger than 0 minutes"},
@@ -59,6 +59,11 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 		{"a condition that is a text", condition("request.owner"), "it is of type string: write one that is true or false"},
 		{"a condition that always holds", condition("1 + 1 == 2"), "it names neither identity nor request"},
 		{"a condition that never does", condition("false"), "it names neither identity nor request"},
+		{"a condition that holds, whatever stands beside it", condition("true || request.owner == identity.subject"), "condition: it is true whoever calls, and whatever the request"},
+		{"a condition that fails, whatever stands beside it", condition("request.owner == identity.subject && 1 > 2"), "condition: it is false whoever calls, and whatever the request"},
+		{"a duration that is none", condition("identity.expires_at - identity.issued_at < duration('1 hour')"), "invalid duration argument"},
+		{"a time that is none", condition("identity.expires_at > timestamp('tomorrow')"), "invalid timestamp argument"},
+		{"a list of several types", condition("identity.subject in ['user_ada', 1]"), "expected type 'string' but found 'int'"},
 		{"a clock", condition("now() < identity.expires_at"), "undeclared reference to 'now'"},
 		{"a pattern that is none", condition("request.owner.matches('(')"), "invalid matches argument"},
 		{"loops in loops in loops", condition("request.tags.all(a, request.tags.all(b, request.tags.all(c, a == c)))"), "comprehension exceeds nesting limit"},
@@ -131,6 +136,16 @@ func TestNewNamesEveryFault(t *testing.T) {
 	}
 }
 
+// A part that is at fault is there nevertheless.
+func TestAPartThatCannotHoldIsTheOnlyFault(t *testing.T) {
+	t.Parallel()
+	_, err := policy.New(policy.Override("/p", require(&policyv1.Require{Kinds: []policyv1.Kind{0}})))
+	var faults policy.RuleErrors
+	if !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: KIND_UNSPECIFIED is no kind") {
+		t.Errorf("error %v; want the one fault", err)
+	}
+}
+
 func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	const unknownField = "\xba\x3e\x01x" // field 999, one byte
@@ -140,15 +155,24 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 	inRequire := require(&policyv1.Require{AnyRole: []string{"admin"}})
 	inReverification := require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_LAX)})
 	inCustom := require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST)})
+	// Whichever of the two parts is looked at first.
+	inAccessOfAStream, inStream := streaming(public(), &policyv1.Stream{}), streaming(public(), &policyv1.Stream{})
 	newer(inRule)
 	newer(inPublic.GetPublic())
 	newer(inAuthenticated.GetAuthenticated())
 	newer(inRequire.GetRequire())
 	newer(inReverification.GetRequire().GetReverification())
 	newer(inCustom.GetRequire().GetReverification().GetCustom())
+	newer(inAccessOfAStream.GetPublic())
+	newer(inStream.GetStream())
 	for name, rule := range map[string]*policyv1.Rule{
 		"in the rule": inRule, "in public": inPublic, "in authenticated": inAuthenticated, "in require": inRequire,
 		"in reverification": inReverification, "in custom": inCustom,
+		"in public, beside a stream": inAccessOfAStream, "in the stream": inStream,
+		"a kind":    require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, 99}}),
+		"a preset":  require(&policyv1.Require{Reverification: preset(99)}),
+		"a level":   require(&policyv1.Require{Reverification: custom(5, 99)}),
+		"the lease": streaming(authenticated(), &policyv1.Stream{Lease: 99}),
 	} {
 		if _, err := policy.New(policy.Override("/p", rule)); err == nil || !strings.Contains(err.Error(), "does not know") {
 			t.Errorf("%s: %v", name, err)

@@ -39,7 +39,9 @@ type Step struct {
 	// Requirement says in words what is asked for. It is the schema's, and so
 	// for those who may read the schema.
 	Requirement string
-	// Reason is why a caller who does not meet it is refused.
+	// Reason is why a caller who does not meet it is refused. It says nothing of
+	// what the handler asks, which refuses by whatever reason it likes: there it
+	// is the zero value, [auth.AuthFailure].
 	Reason auth.Reason
 	// Outcome says how the caller fares.
 	Outcome Outcome
@@ -112,7 +114,6 @@ func (r *rule) byHandler() Explanation {
 	}
 	return Explanation{{
 		Requirement: r.handler,
-		Reason:      auth.PermissionRequired,
 		Detail:      "the handler decides",
 		Handler:     true,
 	}}

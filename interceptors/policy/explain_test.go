@@ -46,16 +46,16 @@ func TestExplain(t *testing.T) {
 		}},
 		{"what the handler asks", "Handled", session, "undecided", []string{
 			"TOKEN_MISSING met: a valid token ()",
-			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+			"AUTH_FAILURE undecided: the note is the caller's own (the handler decides)",
 		}},
 		{"what the handler asks, of nobody", "Handled", nil, "unmet", []string{
 			"TOKEN_MISSING unmet: a valid token (there is no token)",
-			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+			"AUTH_FAILURE undecided: the note is the caller's own (the handler decides)",
 		}},
 		{"what the handler asks, after a condition on the request", "OwnHandled", session, "undecided", []string{
 			"TOKEN_MISSING met: a valid token ()",
 			"CONDITION_NOT_MET undecided: the condition request.owner == identity.subject (it depends on the request)",
-			"PERMISSION_REQUIRED undecided: the note is the caller's own (the handler decides)",
+			"AUTH_FAILURE undecided: the note is the caller's own (the handler decides)",
 		}},
 		{"every part, in order, whatever came before", "Everything", session, "unmet", []string{
 			"TOKEN_MISSING met: a valid token ()",

@@ -63,6 +63,35 @@ func TestReadImage(t *testing.T) {
 	assertReason(t, newPolicy(t, files[0]).Rule(procedure("M")).Check(nil), 1)
 }
 
+// Of a field that is there twice, the later counts (as in every protobuf message).
+func TestReadImageTakesTheLastWordOnWhatIsAnImport(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		words []bool
+		own   int
+	}{
+		{"no word", nil, 1},
+		{"an import", []bool{true}, 0},
+		{"an import, and then none", []bool{true, false}, 1},
+		{"none, and then an import", []bool{false, true}, 0},
+	} {
+		file := describe(nil, rules{"M": authenticated()})
+		var extension []byte
+		for _, word := range tt.words {
+			extension = append(extension, bufExtension(word)...)
+		}
+		file.ProtoReflect().SetUnknown(extension)
+		data, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files, err := policy.ReadImage(data); err != nil || len(files) != tt.own {
+			t.Errorf("%s: %d files, %v; want %d", tt.name, len(files), err, tt.own)
+		}
+	}
+}
+
 func TestAnImageKnowsTheLines(t *testing.T) {
 	t.Parallel()
 	broken := condition("request.ownr == ''")

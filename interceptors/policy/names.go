@@ -13,7 +13,7 @@ func checkRole(name string) error {
 	if err := checkPlain(bare); err != nil {
 		return err
 	}
-	if strings.HasPrefix(bare, ":") || strings.HasSuffix(bare, ":") || bare == "org" {
+	if strings.HasPrefix(bare, ":") || strings.HasSuffix(bare, ":") {
 		return errors.New("names no role: write it as admin or org:admin")
 	}
 	return nil

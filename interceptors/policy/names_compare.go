@@ -63,9 +63,22 @@ const (
 	userScope = "user:"
 )
 
+// alternatives writes names of which one is enough.
+func alternatives(names []string) string { return quoted(names, " or ") }
+
+// scopedAlternatives writes those that scopedNames returns.
+func scopedAlternatives(names []string) string { return alternatives(eitherScope(names)) }
+
+// every writes names of which each counts, with the verb.
+func every(names []string) string {
+	if len(names) == 1 {
+		return quoted(names, "") + " is"
+	}
+	return quoted(names, " and ") + " are"
+}
+
 // eitherScope is the opposite of scopedNames: what is there with both prefixes
-// is written once, without. Roles and kinds, which are never the user's, stay as
-// they are.
+// is written once, without.
 func eitherScope(names []string) []string {
 	var short []string
 	for _, name := range names {

@@ -9,19 +9,21 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// reads are what a condition reads of a request, by full name and as the schema
-// declares it.
+// reads are what a condition reads of a request and of its schema, by full name
+// and as the schema declares it.
 type reads struct {
 	request bool // whether it reads the request at all
 	fields  map[string]string
-	values  map[string]string // of the enums among the fields
+	values  map[string]string // of the enums among the fields, and those that it names
 }
 
-// readsOf finds which fields of the request a condition selects. A message that
-// goes anywhere but into a selection, such as into a comparison, is read as a
-// whole, so that nothing is overlooked of what may happen to it.
+// readsOf finds which fields a condition selects, of the request and of messages
+// that it makes, and which values of enums it names. A message that goes anywhere
+// but into a selection, such as into a comparison, is read as a whole, so that
+// nothing is overlooked of what may happen to it.
 //
 // It knows the types of the schema that it is given, and not those which CEL
 // would find linked into the program under the same names.
@@ -29,6 +31,7 @@ func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) reads {
 	r := reader{
 		reads:   reads{fields: make(map[string]string), values: make(map[string]string)},
 		message: request,
+		schema:  schemaOf(request.ParentFile()),
 		whole:   make(map[protoreflect.FullName]bool),
 	}
 	r.use(condition.NativeRep().Expr(), nil)
@@ -39,6 +42,7 @@ type reader struct {
 	reads
 
 	message protoreflect.MessageDescriptor // the request
+	schema  *protoregistry.Files           // what a condition on it can name
 	whole   map[protoreflect.FullName]bool // the messages of which every field was read
 }
 
@@ -76,7 +80,12 @@ func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
 	case ast.IdentKind:
 		return r.variable(e.AsIdent(), scope)
 	case ast.SelectKind:
-		return r.selection(r.expression(e.AsSelect().Operand(), scope), e.AsSelect().FieldName())
+		r.constant(e)
+		selected := r.selection(r.expression(e.AsSelect().Operand(), scope), e.AsSelect().FieldName())
+		if e.AsSelect().IsTestOnly() { // has(), which looks no further
+			return holding{}
+		}
+		return selected
 	case ast.CallKind:
 		return r.call(e.AsCall(), scope)
 	case ast.ComprehensionKind:
@@ -88,9 +97,7 @@ func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
 			r.useAll([]ast.Expr{entry.AsMapEntry().Key(), entry.AsMapEntry().Value()}, scope)
 		}
 	case ast.StructKind:
-		for _, field := range e.AsStruct().Fields() {
-			r.use(field.AsStructField().Value(), scope)
-		}
+		return r.literal(e.AsStruct(), scope)
 	case ast.LiteralKind, ast.UnspecifiedExprKind:
 	}
 	return holding{}
@@ -145,19 +152,15 @@ func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
 }
 
 func (r *reader) loop(c ast.ComprehensionExpr, scope map[string]holding) {
-	over := r.expression(c.IterRange(), scope)
+	each := holding{}
+	if over := r.expression(c.IterRange(), scope); over.in == aList {
+		each.message = over.message
+	}
 	r.use(c.AccuInit(), scope)
 	inner := maps.Clone(scope)
 	if inner == nil {
 		inner = make(map[string]holding)
 	}
-	inner[c.AccuVar()] = holding{}
-	inner[c.IterVar()] = holding{}
-	switch {
-	case over.in == aList:
-		inner[c.IterVar()] = holding{message: over.message}
-	case over.in == itself && over.message != nil: // such as a google.protobuf.ListValue
-		r.readWhole(over.message)
-	}
+	inner[c.IterVar()] = each
 	r.useAll([]ast.Expr{c.LoopCondition(), c.LoopStep(), c.Result()}, inner)
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -21,8 +20,7 @@ func (r *reader) field(f protoreflect.FieldDescriptor) holding {
 	}
 	if enum := value.Enum(); enum != nil {
 		for i := range enum.Values().Len() {
-			v := enum.Values().Get(i)
-			r.values[string(enum.FullName())+"."+string(v.Name())] = strconv.Itoa(int(v.Number()))
+			r.value(enum, enum.Values().Get(i))
 		}
 	}
 	held.message = value.Message()
@@ -82,8 +80,8 @@ func declarationOf(f protoreflect.FieldDescriptor) string {
 		typ = fmt.Sprintf("map<%s, %s>", typeOf(f.MapKey()), typeOf(f.MapValue()))
 	}
 	var options []string
-	if f.HasDefault() {
-		options = append(options, fmt.Sprintf("default = %v", f.Default().Interface()))
+	if value, other := defaultOf(f); other {
+		options = append(options, fmt.Sprintf("default = %v", value))
 	}
 	if f.JSONName() != string(f.Name()) {
 		options = append(options, fmt.Sprintf("json_name = %q", f.JSONName()))
@@ -106,4 +104,13 @@ func typeOf(f protoreflect.FieldDescriptor) string {
 	default:
 		return f.Kind().String()
 	}
+}
+
+// defaultOf returns what is read of a field that is not there, where the schema
+// says so. That of an enum is its first value, whatever the number.
+func defaultOf(f protoreflect.FieldDescriptor) (value any, declared bool) {
+	if !f.HasDefault() && (f.Enum() == nil || f.IsList() || f.Default().Enum() == 0) {
+		return nil, false
+	}
+	return f.Default().Interface(), true
 }

@@ -61,7 +61,12 @@ type rules map[string]*policyv1.Rule
 //	}
 func newSchema(t testing.TB, fallback *policyv1.Rule, methods rules) protoreflect.FileDescriptor {
 	t.Helper()
-	file, err := protodesc.NewFile(describe(fallback, methods), protoregistry.GlobalFiles)
+	return newFile(t, describe(fallback, methods))
+}
+
+func newFile(t testing.TB, described *descriptorpb.FileDescriptorProto) protoreflect.FileDescriptor {
+	t.Helper()
+	file, err := protodesc.NewFile(described, protoregistry.GlobalFiles)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,6 @@ func TestTermsThatNoStreamCanMeetAreRefused(t *testing.T) {
 		stream *policyv1.Stream
 		want   string
 	}{
-		{"a lease of a newer version", &policyv1.Stream{Lease: 99}, "stream: lease 99 is not one"},
 		{"no time at all", &policyv1.Stream{MaxLifetime: &durationpb.Duration{}}, "a max_lifetime of 0s"},
 		{"less than none", &policyv1.Stream{MaxLifetime: durationpb.New(-time.Second)}, "a max_lifetime of -1s"},
 		{"a duration that is none", &policyv1.Stream{MaxLifetime: &durationpb.Duration{Seconds: 1, Nanos: -1}}, "a max_lifetime of"},

@@ -600,10 +600,25 @@ type Require struct {
 	// lists can always be read: one that the token does not say (audience, roles,
 	// permissions, scopes, features, plans) is an empty list.
 	//
+	// all() holds of an empty list, and then reads nothing that could be absent:
+	// where a list of the request is held against the identity, ask for that too.
+	//
+	//	condition: "has(identity.organization) && request.organization_ids.all(o, o == identity.organization.id)"
+	//
+	// What the request does not say has its default, as in its handler: a
+	// google.protobuf.Timestamp is 1970, which is before any token expires. Ask
+	// has(request.valid_until) first. One that is out of range is an error, and so
+	// is such a google.protobuf.Duration, wherever in the request: no condition that
+	// reads times is then met.
+	//
 	// The condition is compiled at start, against these types, so a misspelt
-	// field is an error then. It knows no clock and reaches nothing outside the
-	// call. An error while it runs, such as a key that a map does not have or too
-	// much work, is a condition that is not met; only the server's log says why.
+	// field is an error then. So is a condition that is the same for every call,
+	// the pattern of matches() unless it is written out, and to look into a
+	// google.protobuf.Any, of which only has() can be asked. A condition knows no
+	// clock and reaches nothing outside the call. An error while it runs, such as a
+	// key that a map does not have or too much work, is a condition that is not
+	// met; only the server's log says why. What it reads of a request counts as
+	// work, up to about a megabyte; a loop ends after a tenth of a second at most.
 	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -905,12 +905,12 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"EVENT_SEEN\x10\x02\x12\x11\n" +
 	"\rEVENT_RENEWED\x10\x03\x12\x11\n" +
-	"\rEVENT_REVOKED\x10\x042\x8d\a\n" +
+	"\rEVENT_REVOKED\x10\x042\xf6\x05\n" +
 	"\x0eSessionService\x12f\n" +
-	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xd6\x01\n" +
+	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xa7\x01\n" +
 	"\n" +
-	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"yң\x19r*nthe session is the caller's own, or of an organization whose admin the caller is, or the caller is an operator\x12\x00\x90\x02\x01\x12\x95\x02\n" +
-	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"\xae\x01ң\x19\xa9\x01*\xa4\x01the session is that of the token; or the caller acts in person, and it is the caller's or of an organization whose admin the caller is; or the caller is an operator\x12\x00\x12\xaf\x01\n" +
+	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"Jң\x19C*?the session is one that the caller may see, as the service says\x12\x00\x90\x02\x01\x12\xad\x01\n" +
+	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"Gң\x19C*?the session is one that the caller may end, as the service says\x12\x00\x12\xaf\x01\n" +
 	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"Iң\x19E*Athe subject is the caller in person, or the caller is an operator\x12\x00\x12h\n" +
 	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x000\x01\x1a\x06ң\x19\x02\x12\x00B=Z;github.com/ostiary/ostiary/gen/ostiary/session/v1;sessionv1b\x06proto3"
 

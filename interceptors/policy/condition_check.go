@@ -1,0 +1,80 @@
+package policy
+
+import (
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/overloads"
+)
+
+// namesOf returns the names that a condition refers to.
+func namesOf(condition *cel.Ast) map[string]bool {
+	names := make(map[string]bool)
+	for _, reference := range condition.NativeRep().ReferenceMap() {
+		names[reference.Name] = true
+	}
+	return names
+}
+
+// contains reports whether any expression in a condition is as asked for.
+func contains(condition *cel.Ast, is func(ast.Expr) bool) bool {
+	found := false
+	ast.PreOrderVisit(condition.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		found = found || is(e)
+	}))
+	return found
+}
+
+func loops(condition *cel.Ast) bool {
+	return contains(condition, func(e ast.Expr) bool { return e.Kind() == ast.ComprehensionKind })
+}
+
+// looksIntoAny reports whether a condition reads what is in a google.protobuf.Any.
+// CEL unpacks one each time that it comes across it, and all that are in it, one
+// in the other.
+func (r reads) looksIntoAny() bool { return r.has(anyMessage + ".value") }
+
+// times reports whether a condition reads a time of the request.
+func (r reads) times() bool {
+	return r.has(timestampMessage+".seconds") || r.has(durationMessage+".seconds")
+}
+
+func (r reads) has(field string) bool {
+	_, read := r.fields[field]
+	return read
+}
+
+// checkWork refuses what can only be too much work, and what could be any amount.
+func checkWork(env *cel.Env, condition *cel.Ast) error {
+	estimate, err := env.EstimateCost(condition, unknownSizes{})
+	switch {
+	case err != nil:
+		return err
+	case estimate.Min > conditionCost:
+		return fmt.Errorf("it is too much work, whatever the request: at least %d steps, and the limit is %d", estimate.Min, conditionCost)
+	case contains(condition, isOpenMatch):
+		return fmt.Errorf("the pattern of %s is not written out: write it as a text, which is compiled at start", overloads.Matches)
+	default:
+		return nil
+	}
+}
+
+// isOpenMatch finds a match with a pattern that the caller could have a part in.
+func isOpenMatch(e ast.Expr) bool {
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
+		return false
+	}
+	args := e.AsCall().Args()
+	return args[len(args)-1].Kind() != ast.LiteralKind
+}
+
+// unknownSizes estimates nothing: what a request holds is not known at start.
+type unknownSizes struct{}
+
+func (unknownSizes) EstimateSize(cost.AstNode) *cost.SizeEstimate { return nil }
+
+func (unknownSizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
+	return nil
+}

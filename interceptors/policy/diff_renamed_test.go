@@ -1,0 +1,121 @@
+package policy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// services returns a schema of services, in which Get of the package a.v1 is
+// written:
+//
+//	a.v1.NoteService/Get(a.v1.GetRequest) admin
+//
+// The rule is a role, token for any token, or public.
+func services(t *testing.T, methods ...string) []protoreflect.FileDescriptor {
+	t.Helper()
+	var files []protoreflect.FileDescriptor
+	for _, method := range methods {
+		signature, rule, _ := strings.Cut(method, " ")
+		signature, request, _ := strings.Cut(strings.TrimSuffix(signature, ")"), "(")
+		service, name, _ := strings.Cut(signature, "/")
+		at := strings.LastIndexByte(service, '.')
+		access := map[string]string{"token": "authenticated {}", "public": "public {}"}[rule]
+		if access == "" {
+			access = `require { any_role: "` + rule + `" }`
+		}
+		message, imports := `message_type { name: "`+request[strings.LastIndexByte(request, '.')+1:]+`" }`, ""
+		if request == "google.protobuf.Empty" {
+			message, imports = "", `dependency: "google/protobuf/empty.proto"`
+		}
+		// Each method has a file of its own.
+		files = append(files, parseSchema(t, `
+			name: "`+signature+`.proto" package: "`+service[:at]+`" syntax: "proto3" `+imports+message+`
+			service { name: "`+service[at+1:]+`" method {
+				name: "`+name+`" input_type: ".`+request+`" output_type: ".`+request+`"
+				options { [ostiary.policy.v1.rule] { `+access+` } }
+			} }`))
+	}
+	return files
+}
+
+// A schema does not say that what is new had another name. What is looser then is
+// told with the name that it may have had.
+func TestDiffOfWhatHasAnotherName(t *testing.T) {
+	t.Parallel()
+	const dropped = `any_role: "org:admin" is no longer required`
+	for _, tt := range []struct {
+		name          string
+		before, after []string
+		want          []string // which of the changes are undecidable
+	}{
+		{
+			"a method",
+			[]string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/Fetch(a.v1.Id) token"},
+			[]string{"/a.v1.S/Fetch if this is /a.v1.S/Get under another name: " + dropped},
+		},
+		{
+			"a service",
+			[]string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.GetRequest) token"},
+			[]string{"/a.v1.T/Get if this is /a.v1.S/Get under another name: " + dropped},
+		},
+		{
+			"a package",
+			[]string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/List(a.v1.All) admin"}, []string{"b.v2.S/Get(b.v2.Id) token", "a.v1.S/List(a.v1.All) admin"},
+			[]string{"/b.v2.S/Get if this is /a.v1.S/Get under another name: " + dropped},
+		},
+		{
+			"of some that are gone, the one whose name is nearest",
+			[]string{"a.v1.S/AddOne(a.v1.Id) owner", "a.v1.S/Delete(a.v1.Id) admin"}, []string{"a.v1.S/DeleteOne(a.v1.Id) token"},
+			[]string{"/a.v1.S/DeleteOne if this is /a.v1.S/Delete under another name: " + dropped},
+		},
+		{
+			"of some that are gone, the one whose name ends as the new one does",
+			[]string{"a.v1.S/DeleteNote(a.v1.Id) admin", "a.v1.S/ReadAll(a.v1.Id) owner"}, []string{"a.v1.S/RemoveNote(a.v1.Id) token"},
+			[]string{"/a.v1.S/RemoveNote if this is /a.v1.S/DeleteNote under another name: " + dropped},
+		},
+		{
+			"a method of the same name, and one of the same request that is not asked about any more",
+			[]string{"a.v1.S/Get(a.v1.Id) token", "a.v1.S/Delete(a.v1.GetRequest) admin"}, []string{"a.v1.T/Get(a.v1.GetRequest) token"},
+			nil,
+		},
+		{
+			"a method of the same name is nearer than one of the same request",
+			[]string{"a.v1.S/Get(a.v1.Id) token", "a.v1.S/Delete(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) token", "a.v1.T/Delete(a.v1.Id) admin"},
+			nil,
+		},
+		{
+			"another role is enough",
+			[]string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/Fetch(a.v1.Id) member"},
+			[]string{`/a.v1.S/Fetch if this is /a.v1.S/Get under another name: any_role: "org:member" is enough too`},
+		},
+		{"it is stricter", []string{"a.v1.S/Get(a.v1.Id) token"}, []string{"a.v1.S/Fetch(a.v1.Id) admin"}, nil},
+		{"it is the same", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) admin"}, nil},
+		{"it is public, which is told of any new method", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) public"}, nil},
+		{"one that is gone and another that is new", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/List(a.v1.All) token"}, nil},
+		{"the request of many", []string{"a.v1.S/Get(google.protobuf.Empty) admin"}, []string{"a.v1.S/List(google.protobuf.Empty) token"}, nil},
+		{
+			"a name that another service has as well",
+			[]string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/Put(a.v1.Put) admin"}, []string{"a.v1.S/Put(a.v1.Put) admin", "a.v1.T/Get(a.v1.GetRequest) token"},
+			nil,
+		},
+		{"one that is there as before", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/Get(a.v1.Id) admin", "b.v1.S/Get(b.v1.Id) token"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, c := range policy.Diff(services(t, tt.before...), services(t, tt.after...)) {
+				if c.Verdict == policy.Undecidable {
+					got = append(got, c.Procedure+" "+c.Text)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
