@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/token"
@@ -64,6 +65,9 @@ func (c Console) mount(mux *http.ServeMux) error {
 		index := newConsoleFile(name, content, policy)
 		for _, page := range consolePages {
 			mux.Handle("GET "+page, index)
+			if !strings.HasSuffix(page, "{$}") {
+				mux.Handle("GET "+page+"/{$}", toPage(page))
+			}
 		}
 		mux.Handle("/", nowhere{index})
 		return nil
@@ -77,6 +81,14 @@ func (c Console) mount(mux *http.ServeMux) error {
 	}
 	mux.Handle("GET /console/config.json", newConsoleFile("config.json", config, policy))
 	return nil
+}
+
+// toPage sends whoever has written a slash after the page's path to the page.
+func toPage(path string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		page := url.URL{Path: path, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, page.String(), http.StatusMovedPermanently)
+	}
 }
 
 // nowhere answers at every path that nothing else does: people with the page,

@@ -78,7 +78,7 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 			t.Errorf("%s answers %d and another page", path, status)
 		}
 	}
-	for _, path := range []string{"/index.html", "/nothing", "/sessions/", "/assets/", "/assets/..%2findex.html"} {
+	for _, path := range []string{"/index.html", "/nothing", "/sessions/more", "/assets/", "/assets/..%2findex.html"} {
 		if status, _, _ := r.page(t, path); status != http.StatusNotFound {
 			t.Errorf("%s answers %d; want 404", path, status)
 		}
@@ -88,12 +88,29 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	}
 }
 
+func TestASlashAfterAPageIsTakenAway(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try/?method=/a.B/C", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if location := response.Header.Get("Location"); response.StatusCode != http.StatusMovedPermanently || location != "/try?method=/a.B/C" {
+		t.Errorf("%d %q; want 301 to /try?method=/a.B/C", response.StatusCode, location)
+	}
+}
+
 func TestWhereNothingIsBrowsersGetThePageAndProgramsDoNot(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Console.Enabled = true })
 	_, at, index := r.page(t, "/")
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-	for _, path := range []string{"/nothing", "/sessions/", "/assets/", "/assets/index-gone.js", "/ostiary.nothing.v1.NoService/Method"} {
+	for _, path := range []string{"/nothing", "/sessions/more", "/assets/", "/assets/index-gone.js", "/ostiary.nothing.v1.NoService/Method"} {
 		status, header, body := r.page(t, path, "Accept", browser, "Accept-Encoding", "gzip", "If-None-Match", at.Get("Etag"))
 		if status != http.StatusNotFound || body != index {
 			t.Errorf("%s answers a browser %d, %s; want 404 and the page", path, status, body)

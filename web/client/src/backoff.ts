@@ -2,7 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { authReason } from "./reason.js";
 
 const first = 500;
-const longest = 15_000;
+
+/** The longest to wait, in milliseconds. */
+export const longest = 15_000;
 
 /** How many milliseconds to wait after so many failures in a row: more each time, and never two pages alike. */
 export function backoff(failures: number): number {
@@ -20,6 +22,17 @@ export function isPassing(error: ConnectError): boolean {
       // What fetch throws when the network fails is always a TypeError.
       return authReason(error) === undefined && error.cause instanceof TypeError;
   }
+}
+
+/** How connect-web says that an answer is no message of the API, or is not at its end. It has no code for it. */
+const strange = /^(missing EndStreamResponse$|missing trailer$|protocol error: incomplete envelope$|unsupported content type )/;
+
+/**
+ * Tells whether something between here and the server has answered, or has cut
+ * the server's answer short: a proxy that stops, or the page of a hotel's network.
+ */
+export function isStrange(error: ConnectError): boolean {
+  return authReason(error) === undefined && strange.test(error.rawMessage);
 }
 
 /** Waits, but no longer than until the browser is online again or the signal ends it. */

@@ -30,7 +30,8 @@ export function readClaims(token: string): Claims | undefined {
 }
 
 /**
- * Returns for how many milliseconds a token is still good. Where this machine's
+ * Returns for how many milliseconds a token is still good, and for how many it
+ * was in all; undefined where that cannot be known. Where this machine's
  * clock does not agree with the issuer's, the token is taken for a new one.
  */
 export function millisecondsLeft(token: string): { left: number; lifetime: number } | undefined {
@@ -40,6 +41,9 @@ export function millisecondsLeft(token: string): { left: number; lifetime: numbe
   }
   const left = exp * 1000 - Date.now();
   const lifetime = typeof iat === "number" ? (exp - iat) * 1000 : left;
+  if (lifetime <= 0) {
+    return undefined; // nothing of it makes sense here
+  }
   const plausible = left > 0 && left <= lifetime;
   return { left: plausible ? left : lifetime, lifetime };
 }

@@ -8,9 +8,9 @@ export interface DevSourceOptions {
   /** The name of a persona, such as `ada`. */
   persona: string;
   /** The session to go on with. Default: the persona signs in anew. */
-  session?: string;
+  session?: string | undefined;
   /** How long each token lives, such as `5s`. Default: the persona's own, a minute. */
-  ttl?: string;
+  ttl?: string | undefined;
 }
 
 /** A source of the development issuer's tokens, all of one session. */
@@ -21,6 +21,9 @@ export interface DevSource extends TokenSource {
 
 /** How much of a token's lifetime may be left when it is replaced. */
 const renewAt = 0.25;
+
+/** How many milliseconds the issuer has to answer. All who want a token wait for the same one. */
+const patience = 10_000;
 
 /** Makes a source of a persona's tokens. It is for development alone. */
 export function devSource(options: DevSourceOptions): DevSource {
@@ -82,7 +85,7 @@ class Persona implements DevSource {
 
 async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, init);
+    return await fetch(url, { ...init, signal: AbortSignal.timeout(patience) });
   } catch (cause) {
     throw new TokenSourceError("the development issuer cannot be reached", { cause });
   }

@@ -10,7 +10,7 @@
 export { type ClerkLike, clerkSource, functionSource, type TokenOptions, type TokenSource, TokenSourceError } from "./source.js";
 export { type DevSource, type DevSourceOptions, devSource } from "./dev.js";
 export { authInterceptor, freshToken } from "./intercept.js";
-export { keepStreams } from "./keep.js";
+export { type KeepOptions, keepStreams } from "./keep.js";
 export { authReason, isReason, type Reason, reasons } from "./reason.js";
 export { resumable, type ResumeOptions, type StreamState } from "./resume.js";
 export { isPublic, ruleOf } from "./rule.js";

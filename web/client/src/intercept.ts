@@ -1,4 +1,5 @@
-import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { createContextKey, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import { Asker, noToken } from "./ask.js";
 import { authReason } from "./reason.js";
 import { isPublic } from "./rule.js";
 import { type TokenSource, TokenSourceError } from "./source.js";
@@ -10,6 +11,9 @@ import { type TokenSource, TokenSourceError } from "./source.js";
  */
 export const freshToken = createContextKey(false, { description: "ask for a fresh token" });
 
+/** Holds the token that a call was sent with, for whoever repeats the call. */
+export const sentToken = createContextKey<string | null>(null, { description: "the token that was sent" });
+
 /**
  * Sends a token of the source with every call of a transport, but never
  *
@@ -18,24 +22,26 @@ export const freshToken = createContextKey(false, { description: "ask for a fres
  *  - in place of an Authorization header that the caller has set.
  *
  * A unary call that is refused with TOKEN_EXPIRED or TOKEN_NOT_YET_VALID is sent
- * once more with a fresh token: the server has refused it before it ran. Nothing
- * else is repeated here; see {@link resumable} for streams.
+ * once more with a fresh token: the server has refused it before it ran. Calls
+ * that are refused at the same time share one fresh token. Nothing else is
+ * repeated here; see {@link resumable} for streams.
  *
  * Without a token the call is sent as it is. Where the source fails, the call is
  * not made: it fails with a {@link TokenSourceError} as its cause, and UNAVAILABLE
  * as its code, or UNAUTHENTICATED where the source knows that this will not pass.
+ * A call that is aborted, or whose time is up, does not wait for the source.
  */
 export function authInterceptor(source: TokenSource, baseUrl: string): Interceptor {
-  const origin = originOf(baseUrl);
+  const asker = new Asker(source);
   return (next) => async (req) => {
-    if (isPublic(req.method) || originOf(req.url) !== origin || req.header.has("Authorization")) {
+    if (isPublic(req.method) || req.header.has("Authorization") || originOf(req.url) !== originOf(baseUrl)) {
       return next(req);
     }
-    const token = await ask(source, req.contextValues.get(freshToken));
+    const token = await asker.token(req.contextValues.get(freshToken), req.signal);
     if (token === null) {
       return next(req);
     }
-    req.header.set("Authorization", `Bearer ${token}`);
+    bear(token, req);
     if (req.stream) {
       return next(req);
     }
@@ -45,11 +51,11 @@ export function authInterceptor(source: TokenSource, baseUrl: string): Intercept
       if (!isAboutTime(error) || req.signal.aborted) {
         throw error;
       }
-      const another = await ask(source, true);
+      const another = await asker.another(token, req.signal);
       if (another === null || another === token) {
         throw error;
       }
-      req.header.set("Authorization", `Bearer ${another}`);
+      bear(another, req);
       return next(req);
     }
   };
@@ -61,21 +67,17 @@ export function isAboutTime(error: unknown): boolean {
   return reason === "TOKEN_EXPIRED" || reason === "TOKEN_NOT_YET_VALID";
 }
 
-async function ask(source: TokenSource, fresh: boolean): Promise<string | null> {
+function bear(token: string, req: UnaryRequest | StreamRequest): void {
   try {
-    return await source.getToken({ fresh });
-  } catch (thrown) {
-    const failure = thrown instanceof TokenSourceError ? thrown : new TokenSourceError(describe(thrown), { cause: thrown });
-    const code = failure.permanent ? Code.Unauthenticated : Code.Unavailable;
-    throw new ConnectError(`no token could be had: ${failure.message}`, code, undefined, undefined, failure);
+    req.header.set("Authorization", `Bearer ${token}`);
+  } catch {
+    // What was thrown holds the token.
+    throw noToken(new TokenSourceError("what its source gave is not one: it has characters that no header can carry", { permanent: true }));
   }
+  req.contextValues.set(sentToken, token);
 }
 
-function describe(thrown: unknown): string {
-  return thrown instanceof Error && thrown.message !== "" ? thrown.message : "its source does not say why";
-}
-
-/** A relative URL is one of the page's own origin. */
+/** A relative URL is one of the page's own origin, which there is not yet where a page is made on a server: ask only for calls. */
 function originOf(url: string): string {
   return new URL(url, globalThis.location?.href).origin;
 }

@@ -1,6 +1,6 @@
-import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { backoff, isPassing, pause } from "./backoff.js";
-import { freshToken, isAboutTime } from "./intercept.js";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { pause } from "./backoff.js";
+import { Tries } from "./tries.js";
 
 /** How a {@link resumable} stream is doing. */
 export type StreamState =
@@ -12,9 +12,9 @@ export type StreamState =
 
 export interface ResumeOptions {
   /** Ends the stream, without an error. Default: nothing does. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Is told whenever the state changes. */
-  onState?: (state: StreamState) => void;
+  onState?: ((state: StreamState) => void) | undefined;
 }
 
 /**
@@ -23,50 +23,53 @@ export interface ResumeOptions {
  *     for await (const { identity } of resumable((call) => client.watchIdentity({}, call), { signal })) { … }
  *
  * The reason decides. After TOKEN_EXPIRED and TOKEN_NOT_YET_VALID it goes on at
- * once with a fresh token; after a failure of the network, UNAVAILABLE and
- * RESOURCE_EXHAUSTED with back-off, or as soon as the browser is online again.
- * Any other error is thrown: a session that was revoked stays so. A stream that
- * the server ends without an error is at its end.
+ * once with a fresh token, unless that was just tried; after a failure of the
+ * network, UNAVAILABLE and RESOURCE_EXHAUSTED with back-off, or as soon as the
+ * browser is online again. So it does where the answer is cut short, or is none
+ * of the API, once the stream has been open: before, the address may be wrong.
+ * Any other error is thrown: a session that was revoked stays so, and a source
+ * that has no other token than the one that was refused will not have one. A
+ * stream that the server ends without an error is at its end.
  *
- * What was sent while the stream was down is missed; fetch what you must not
- * miss each time `onState` says `open`.
+ * Leaving the loop frees the connection. What was sent while the stream was down
+ * is missed; fetch what you must not miss each time `onState` says `open`.
  */
 export async function* resumable<T>(
   open: (call: CallOptions) => AsyncIterable<T>,
   { signal, onState = () => {} }: ResumeOptions = {},
 ): AsyncGenerator<T, void, undefined> {
-  let failures = 0;
-  let fresh = false;
-  while (!signal?.aborted) {
-    onState({ state: "opening" });
-    try {
-      const call: CallOptions = {
-        contextValues: createContextValues().set(freshToken, fresh),
-        ...(signal === undefined ? {} : { signal }),
-      };
-      let opened = false; // a refusal has a header too, so the header says nothing
-      for await (const message of open(call)) {
-        failures = 0;
-        if (!opened) {
-          opened = true;
-          onState({ state: "open" });
+  // The iterators of connect have no return: only a signal ends a call.
+  const stop = new AbortController();
+  const abort = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) {
+    abort();
+  }
+  const tries = new Tries();
+  try {
+    while (!stop.signal.aborted) {
+      onState({ state: "opening" });
+      const contextValues = tries.begin();
+      try {
+        for await (const message of open({ contextValues, signal: stop.signal })) {
+          if (tries.heard()) {
+            onState({ state: "open" });
+          }
+          yield message;
         }
-        yield message;
-      }
-      return;
-    } catch (cause) {
-      const error = ConnectError.from(cause);
-      if (signal?.aborted && error.code === Code.Canceled) {
         return;
+      } catch (cause) {
+        const error = ConnectError.from(cause);
+        if (signal?.aborted && error.code === Code.Canceled) {
+          return;
+        }
+        const delay = tries.delayAfter(error);
+        onState({ state: "waiting", error, delay });
+        await pause(delay, stop.signal);
       }
-      fresh = isAboutTime(error);
-      if (!fresh && !isPassing(error)) {
-        throw error;
-      }
-      failures++;
-      const delay = fresh && failures === 1 ? 0 : backoff(failures);
-      onState({ state: "waiting", error, delay });
-      await pause(delay, signal);
     }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    stop.abort();
   }
 }

@@ -1,5 +1,5 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import { default_rule, rule, type Rule } from "./gen/ostiary/policy/v1/policy_pb.js";
+import { default_rule, rule, type Rule, Stream_Lease } from "./gen/ostiary/policy/v1/policy_pb.js";
 
 /**
  * Returns the rule that the schema puts on a method: its own, else its
@@ -18,4 +18,9 @@ export function ruleOf(method: DescMethod): Rule | undefined {
 /** Tells whether anybody may call a method, signed in or not. */
 export function isPublic(method: DescMethod): boolean {
   return ruleOf(method)?.access.case === "public";
+}
+
+/** Tells whether the streams of a method end with their token, or with those that follow it. */
+export function livesByLease(method: DescMethod): boolean {
+  return ruleOf(method)?.stream?.lease !== Stream_Lease.AT_OPEN;
 }

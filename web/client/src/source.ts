@@ -7,8 +7,9 @@ export interface TokenOptions {
 /** Where tokens come from. */
 export interface TokenSource {
   /**
-   * Returns a token that is good now, or null when nobody is signed in. It is
-   * asked before every call, so keep the token until shortly before it expires.
+   * Returns a token that is good now, or null when nobody is signed in; an empty
+   * token is none either. It is asked before every call, so keep the token until
+   * shortly before it expires.
    *
    * Whatever it throws is taken to pass, and asked for again by those who repeat
    * calls; but for a {@link TokenSourceError} that is permanent.

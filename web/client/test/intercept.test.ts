@@ -1,7 +1,10 @@
 import { create, type DescMethodUnary, setExtension } from "@bufbuild/protobuf";
 import { MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, createContextValues, createRouterTransport, type Interceptor } from "@connectrpc/connect";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { authInterceptor, authReason, devSource, freshToken, functionSource, isPublic, TokenSourceError } from "../src/index.js";
@@ -113,6 +116,100 @@ test("a source that fails for good makes the call UNAUTHENTICATED", async () => 
 test("a server that is away is no failure of the source", async () => {
   const error = ConnectError.from(await identityClient("http://127.0.0.1:1", authInterceptor(new Tokens("a.b.c"), "http://127.0.0.1:1")).whoAmI({}).catch((e: unknown) => e));
   expect(error.cause).toBeInstanceOf(TypeError);
+});
+
+test.each([
+  ["its time is up", () => ({ timeoutMs: 50 }), Code.DeadlineExceeded],
+  ["it is aborted", () => ({ signal: AbortSignal.timeout(50) }), Code.Canceled],
+])("a call waits for its token no longer than until %s", async (_, options, code) => {
+  for (const fresh of [false, true]) {
+    const contextValues = createContextValues().set(freshToken, fresh);
+    const client = identityClient(server.url, authInterceptor(functionSource(() => new Promise(() => {})), server.url));
+    await expect(client.whoAmI({}, { ...options(), contextValues })).rejects.toMatchObject({ code });
+  }
+});
+
+test("a fresh token that never came is asked for anew", async () => {
+  const answers = [new Promise<string>(() => {}), server.token("ada")];
+  const client = identityClient(server.url, authInterceptor(functionSource(() => answers.shift() ?? null), server.url));
+  const call = () => ({ timeoutMs: 200, contextValues: createContextValues().set(freshToken, true) });
+  await expect(client.whoAmI({}, call())).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  await client.whoAmI({}, call());
+});
+
+test("calls that are refused together share one fresh token", async () => {
+  const old = await server.token("ada", expired());
+  let count = 0;
+  const source = functionSource(({ fresh }) => (fresh ? (count++, server.token("ada")) : old));
+  const client = identityClient(server.url, authInterceptor(source, server.url));
+  await Promise.all(Array.from({ length: 20 }, () => client.whoAmI({})));
+  expect(count).toBe(1);
+});
+
+test("a call that is refused late takes the token that others have had since", async () => {
+  const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada"));
+  let release = () => {};
+  const hold: Interceptor = (next) => async (req) => {
+    if (req.header.has("Hold") && tokens.asked.length === 1) {
+      await new Promise<void>((resolve) => (release = resolve));
+    }
+    return next(req);
+  };
+  const client = identityClient(server.url, authInterceptor(tokens, server.url), hold);
+  const late = client.whoAmI({}, { headers: { Hold: "yes" } });
+  await expect.poll(() => tokens.asked).toHaveLength(1);
+  await client.whoAmI({});
+  release();
+  await late;
+  expect(tokens.asked).toEqual([false, false]);
+});
+
+test.each([["undefined", undefined], ["an empty text", ""]])("%s in place of a token is nobody signed in", async (_, token) => {
+  const source = functionSource(() => token as string | null);
+  expect(await reasonOf(identityClient(server.url, authInterceptor(source, server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
+});
+
+test("a token that no header can carry is not shown to anybody", async () => {
+  const error = await failureWith(async () => "secret\nsecret");
+  expect(error.code).toBe(Code.Unauthenticated);
+  expect(error.rawMessage).toBe("no token could be had: what its source gave is not one: it has characters that no header can carry");
+  expect(`${error.stack} ${(error.cause as Error).stack}`).not.toContain("secret");
+  expect((error.cause as Error).cause).toBeUndefined();
+});
+
+test("a relative address is understood when it is called, not before", async () => {
+  const interceptor = authInterceptor(new Tokens("a.b.c"), "/api"); // as on a server that makes pages
+  vi.stubGlobal("location", new URL("https://app.example.com/invoices"));
+  try {
+    let sent: string | null = null;
+    const call = interceptor(async (req) => {
+      sent = req.header.get("Authorization");
+      throw new ConnectError("enough");
+    });
+    const request = { method: IdentityService.method.whoAmI, url: "/api/x", header: new Headers(), contextValues: createContextValues(), signal: new AbortController().signal };
+    await call(request as unknown as Parameters<typeof call>[0]).catch(() => undefined);
+    expect(sent).toBe("Bearer a.b.c");
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});
+
+test("an issuer that never answers is given up", async () => {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const timeout = vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
+    const soon = new AbortController();
+    setTimeout(() => soon.abort(), 50);
+    return soon.signal;
+  });
+  try {
+    const issuer = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await expect(devSource({ issuer, persona: "ada" }).getToken()).rejects.toThrow("the development issuer cannot be reached");
+  } finally {
+    timeout.mockRestore();
+    silent.close();
+    silent.closeAllConnections();
+  }
 });
 
 /** The error of a call whose tokens come from such a function. */

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { millisecondsLeft } from "../src/claims.js";
 import { type ClerkLike, clerkSource, functionSource, readClaims } from "../src/index.js";
 
 test("a Clerk instance is asked for the token of its session", async () => {
@@ -30,4 +31,21 @@ test.each([
   ["no object", `a.${btoa("1")}.c`, undefined],
 ])("the claims of a token with %s", (_, token, want) => {
   expect(readClaims(token)).toEqual(want);
+});
+
+test.each([
+  ["that is half over", { iat: -30, exp: 30 }, { left: 30_000, lifetime: 60_000 }],
+  ["of a clock that is far ahead", { iat: 600, exp: 660 }, { left: 60_000, lifetime: 60_000 }],
+  ["of a clock that is far behind", { iat: -660, exp: -600 }, { left: 60_000, lifetime: 60_000 }],
+  ["without a beginning", { exp: 30 }, { left: 30_000, lifetime: 30_000 }],
+  ["without a beginning, that seems to be over", { exp: -30 }, undefined],
+  ["without an end", { iat: 0 }, undefined],
+])("the time of a token %s", (_, times, want) => {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+  try {
+    const claims = Object.fromEntries(Object.entries(times).map(([name, seconds]) => [name, 1_800_000_000 + seconds]));
+    expect(millisecondsLeft(`a.${btoa(JSON.stringify(claims))}.c`)).toEqual(want);
+  } finally {
+    vi.useRealTimers();
+  }
 });

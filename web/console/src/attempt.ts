@@ -1,11 +1,14 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues, type Transport } from "@connectrpc/connect";
 import { authReason } from "@ostiary/client";
 import type { Callable } from "./schema";
+import { onSend } from "./wire";
 
 /** What came of a call. */
 export interface Attempt {
   state: "running" | "done" | "stopped";
+  /** What was sent; undefined before that. */
+  request?: { headers: [name: string, value: string][]; body: string };
   headers: [name: string, value: string][];
   messages: string[];
   error?: { code: string; reason?: string; message: string };
@@ -27,11 +30,13 @@ export async function attempt(
   change({});
   try {
     const input = read(method, body);
+    const sent = toJsonString(method.input, input, { prettySpaces: 2 });
+    const context = createContextValues().set(onSend, (headers) => change({ request: { headers: [...headers], body: sent } }));
     if (method.methodKind === "unary") {
-      const response = await transport.unary(method, signal, undefined, undefined, input);
+      const response = await transport.unary(method, signal, undefined, undefined, input, context);
       change({ headers: [...response.header], messages: [toJsonString(method.output, response.message, { prettySpaces: 2 })] });
     } else {
-      const response = await transport.stream(method, signal, undefined, undefined, one(input));
+      const response = await transport.stream(method, signal, undefined, undefined, one(input), context);
       change({ headers: [...response.header] });
       for await (const message of response.message) {
         change({ messages: [...now.messages, toJsonString(method.output, message, { prettySpaces: 2 })].slice(-kept) });

@@ -17,7 +17,7 @@ export interface Clerk extends ClerkLike {
   mountSignIn(element: HTMLDivElement, options: { routing: "hash"; fallbackRedirectUrl: string; signUpFallbackRedirectUrl: string }): void;
   unmountSignIn(element: HTMLDivElement): void;
   addListener(listener: (now: { session?: Session | null | undefined }) => void): () => void;
-  signOut(callback: () => void): Promise<void>;
+  signOut(callback: () => void, options: { sessionId: string }): Promise<void>;
 }
 
 declare global {
@@ -49,20 +49,35 @@ export function loadClerk({ publishableKey, frontendApi }: NonNullable<Config["c
   return loading;
 }
 
-/** Whoever is signed in at Clerk; undefined where nobody is. */
+// The sessions that were left in this page, or refused: to go on with one would be to be refused again.
+const left = new Set<string>();
+
+/** The session at Clerk that this page has left, although it still is; undefined where there is none. */
+export function leftAtClerk({ session }: Clerk): string | undefined {
+  return session && left.has(session.id) ? session.id : undefined;
+}
+
+/** Whoever is signed in at Clerk; undefined where nobody is, or with a session that this page has left. */
 export function signedInAtClerk(clerk: Clerk): SignedIn | undefined {
   const { session } = clerk;
-  if (!session) {
+  if (!session || left.has(session.id)) {
     return undefined;
   }
-  // Without a callback Clerk would load the page again, and nobody could read why.
-  const signOut = () => clerk.signOut(() => {});
+  const end = () => signOutAtClerk(clerk, session.id);
   return new SignedIn(clerkSource(clerk), {
-    signOut,
-    forget: signOut, // a session that is refused here is none that Clerk should sign in with again
+    forget: () => void left.add(session.id),
+    end,
+    over: end, // the next session must be another
+    lasting: "Clerk could not be told: your session there goes on.",
     // While Clerk changes sessions there is none that is known.
     watch: (onEnd) => clerk.addListener(({ session: now }) => now !== undefined && now?.id !== session.id && onEnd()),
   });
+}
+
+/** Ends one session at Clerk, and no other of the browser's. */
+export function signOutAtClerk(clerk: Clerk, sessionId: string): Promise<void> {
+  // Without a callback Clerk would load the page again, and nobody could read why.
+  return clerk.signOut(() => {}, { sessionId });
 }
 
 function addScript(src: string, publishableKey?: string): Promise<void> {

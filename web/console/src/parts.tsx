@@ -1,8 +1,9 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { authReason, TokenSourceError } from "@ostiary/client";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useNow } from "./clock";
+import { plain, sentence } from "./text";
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
@@ -25,21 +26,38 @@ export function Moment({ at, inFull = false }: { at: Timestamp | undefined; inFu
   );
 }
 
-/** A page's head, and the document's title. */
+/** A page's head, and the document's title. Whoever hears the page rather than sees it, hears it when it is new. */
 export function Head({ title, children }: { title: string; children?: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · ostiary`;
+    heading.current?.focus({ preventScroll: true });
   }, [title]);
   return (
     <header className="head">
-      <h1 tabIndex={-1}>{title}</h1>
+      <h1 ref={heading} tabIndex={-1}>{title}</h1>
       {children}
     </header>
   );
 }
 
+/** A name that somebody else has chosen. */
+export function Id({ children }: { children: string }) {
+  return <code>{plain(children)}</code>;
+}
+
 export function Badge({ tone, children }: { tone?: "good" | "bad" | "open" | "quiet"; children: ReactNode }) {
   return <span className={`badge ${tone ?? ""}`}>{children}</span>;
+}
+
+/** One line of a list of facts. */
+export function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
 }
 
 export function Words({ of, none = "none" }: { of: string[]; none?: string }) {
@@ -48,7 +66,7 @@ export function Words({ of, none = "none" }: { of: string[]; none?: string }) {
   ) : (
     <span className="words">
       {of.map((word) => (
-        <code key={word}>{word}</code>
+        <Id key={word}>{word}</Id>
       ))}
     </span>
   );
@@ -74,10 +92,13 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
 
 /** Whose failure it was: of the source of tokens, of the network, or of the server. */
 export function explain(error: unknown): { what: string; hint: ReactNode } {
+  if (error instanceof TokenSourceError) {
+    return { what: sentence(error.message), hint: error.permanent ? "Sign in as somebody else." : "See whether it is running, then try again." };
+  }
   const failure = ConnectError.from(error);
   const source = tokenFailure(error);
   if (source !== undefined) {
-    return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked." };
+    return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked. Try again, or sign out and in again." };
   }
   const reason = authReason(failure);
   if (reason === undefined && failure.cause instanceof TypeError) {
@@ -89,14 +110,9 @@ export function explain(error: unknown): { what: string; hint: ReactNode } {
   return { what: sentence(failure.rawMessage || "the call failed"), hint: <code>{reason ?? Code[failure.code]}</code> };
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
-}
-
 /** Why there was no token to call with; undefined where that was not what failed. */
 export function tokenFailure(error: unknown): string | undefined {
-  const failure = error instanceof ConnectError ? error.cause : error;
-  return failure instanceof TokenSourceError ? failure.message : undefined;
+  return error instanceof ConnectError && error.cause instanceof TokenSourceError ? error.cause.message : undefined;
 }
 
 /** Text to take along, and before it what chooses the text. */

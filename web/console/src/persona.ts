@@ -1,4 +1,4 @@
-import { type DevSource, devSource } from "@ostiary/client";
+import { authReason, type DevSource, devSource } from "@ostiary/client";
 import { SignedIn } from "./signedin";
 
 export interface Persona {
@@ -56,13 +56,20 @@ function start({ persona, ttl, session }: Remembered): { signedIn: SignedIn; sou
     ...(ttl === "" ? {} : { ttl }),
     ...(session === undefined ? {} : { session }),
   });
-  const forget = async () => sessionStorage.removeItem(key);
-  const signOut = async () => {
-    await forget();
-    if (source.session !== undefined) {
-      await signedIn.sessions.revokeSession({ cause: "signed out" });
-    }
-  };
-  const signedIn = new SignedIn(source, { signOut, forget });
+  const signedIn = new SignedIn(source, {
+    forget: () => sessionStorage.removeItem(key),
+    end: async (signal) => {
+      if (source.session !== undefined) {
+        await signedIn.sessions.revokeSession({ cause: "signed out" }, { signal }).catch(unlessRevoked);
+      }
+    },
+    lasting: "The server could not be told: the session ends with its token.",
+  });
   return { signedIn, source };
+}
+
+function unlessRevoked(error: unknown): void {
+  if (authReason(error) !== "TOKEN_REVOKED") {
+    throw error;
+  }
 }

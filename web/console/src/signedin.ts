@@ -4,14 +4,20 @@ import { authInterceptor, keepStreams, type TokenSource } from "@ostiary/client"
 import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { createContext, useContext, useSyncExternalStore } from "react";
+import { Patience } from "./patience";
+import { atTheWire } from "./wire";
 
-/** What is to be done at the issuer when somebody leaves. */
+/** The session where it was begun, as far as leaving it goes. */
 export interface Issuer {
-  /** The user wants to leave. */
-  signOut(): Promise<void>;
-  /** The server accepts the session no longer. */
-  forget(): Promise<void>;
-  /** Calls onEnd when the session is over at the issuer, or another one has begun there, until the function that it returns is called. */
+  /** Goes on with the session in this page no longer, whatever becomes of it there. */
+  forget(): void;
+  /** Ends the session there: the user wants to leave. Default: it goes on. */
+  end?(signal: AbortSignal): Promise<void>;
+  /** Is called instead where the server has ended the session. Default: there is nothing to do. */
+  over?(signal: AbortSignal): Promise<void>;
+  /** What is to be said where the session has not been ended there. */
+  readonly lasting: string;
+  /** Calls onEnd when the session is over there, or another one has begun, until the function that it returns is called. */
   watch?(onEnd: () => void): () => void;
 }
 
@@ -21,6 +27,7 @@ export class SignedIn {
   readonly identity: Client<typeof IdentityService>;
   readonly sessions: Client<typeof SessionService>;
   readonly source: TokenSource;
+  readonly patience = new Patience();
 
   #token = "";
   #renewals = -1;
@@ -32,7 +39,12 @@ export class SignedIn {
     const baseUrl = location.origin;
     this.transport = createConnectTransport({
       baseUrl,
-      interceptors: [authInterceptor(this.source, baseUrl), keepStreams((call) => this.identity.whoAmI({}, call))],
+      interceptors: [
+        this.patience.interceptor,
+        authInterceptor(this.source, baseUrl),
+        keepStreams((call) => this.identity.whoAmI({}, call), { answering: [IdentityService.method.watchIdentity] }),
+        atTheWire,
+      ],
     });
     this.identity = createClient(IdentityService, this.transport);
     this.sessions = createClient(SessionService, this.transport);
@@ -70,4 +82,10 @@ export function useSignedIn(): SignedIn {
 export function useLatestToken(): { token: string; renewals: number } {
   const { subscribe, latest } = useSignedIn();
   return useSyncExternalStore(subscribe, latest);
+}
+
+/** Whether calls have to wait for long. */
+export function useLate(): boolean {
+  const { subscribe, isOver } = useSignedIn().patience;
+  return useSyncExternalStore(subscribe, isOver);
 }

@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { resumable, type StreamState } from "@ostiary/client";
 import type { Identity } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { useEffect, useState } from "react";
+import { useVisible } from "./browser";
 import type { SignedIn } from "./signedin";
 
 /** What is known of the caller, by a stream that lasts as long as the session. */
@@ -11,10 +12,14 @@ export interface Watched {
   messages: number;
 }
 
-/** Watches the caller's identity. onEnd is told why the session is no longer good. */
+/** Watches the caller's identity for as long as the page is seen. onEnd is told why the session is no longer good. */
 export function useIdentity(signedIn: SignedIn, onEnd: (error: ConnectError) => void): Watched {
   const [watched, setWatched] = useState<Watched>({ stream: { state: "opening" }, messages: 0 });
+  const visible = useVisible();
   useEffect(() => {
+    if (!visible) {
+      return undefined;
+    }
     const stop = new AbortController();
     const onState = (stream: StreamState) => setWatched((w) => ({ ...w, stream }));
     (async () => {
@@ -27,6 +32,6 @@ export function useIdentity(signedIn: SignedIn, onEnd: (error: ConnectError) => 
       }
     });
     return () => stop.abort();
-  }, [signedIn, onEnd]);
+  }, [signedIn, onEnd, visible]);
   return watched;
 }

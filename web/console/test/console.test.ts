@@ -54,13 +54,15 @@ describe.skipIf(withoutChromium)("the console", () => {
     const session = await ben.session();
     const row = ada.page.getByRole("listitem", { name: session });
     await row.getByRole("button", { name: "End the session of user_ben" }).click();
+    const dialog = ada.page.getByRole("dialog", { name: "End the session of user_ben?" });
+    expect(await dialog.innerText()).toMatch(new RegExp(`${session}[^]*Chrome on Linux at 127[.]0[.]0[.]1[^]*First seen`));
     await ada.page.keyboard.press("Tab");
     await ada.page.keyboard.press("Tab");
     await ada.page.keyboard.press("Tab"); // to the browser itself and back, but never to what is behind
     expect(await ada.page.evaluate(() => document.activeElement === document.body || document.activeElement?.closest("dialog") !== null)).toBe(true);
     await ada.page.getByRole("button", { name: "Keep it" }).click();
     await ada.page.getByRole("dialog").waitFor({ state: "detached" });
-    expect(await ada.focused()).toBe("End the session of user_ben");
+    expect(await ada.focused()).toBe(`End the session of user_ben, ${session}`);
     await row.getByRole("button", { name: "End the session of user_ben" }).click();
     await ada.page.getByRole("button", { name: "End the session", exact: true }).click();
     await ben.page.getByText("Your session was ended.").waitFor({ timeout: 1000 });
@@ -177,17 +179,6 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.close(/404/);
   });
 
-  test("tells an issuer that is away from a server that is", async () => {
-    const ada = await Window.open(browser, server.url);
-    await ada.signIn("ada", "3s");
-    await ada.page.route("**/dev/token", (route) => route.abort());
-    await ada.page.getByText("There is no token to call with: the development issuer cannot be reached. Trying again…").waitFor();
-    await ada.page.unroute("**/dev/token");
-    await ada.page.getByText("Trying again…").waitFor({ state: "hidden" });
-    await ada.page.getByText("WatchIdentity is open").waitFor();
-    await ada.close(/net::ERR_/);
-  });
-
   test("calls methods, and tells why one was refused", async () => {
     const ben = await Window.open(browser, `${server.url}/try`);
     await ben.signIn("ben");
@@ -213,20 +204,47 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ben.close(/403/);
   });
 
-  test("goes on after the tab has slept longer than its token lived", async () => {
-    const ada = await Window.open(browser, server.url);
-    await ada.signIn("ada", "3s");
-    const session = await ada.session();
-    const devtools = await ada.context.newCDPSession(ada.page);
-    await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
-    const asleep = Date.now();
-    await expect.poll(() => Date.now() - asleep, { timeout: 15_000 }).toBeGreaterThan(9000); // the lifetime and the skew
-    await devtools.send("Page.setWebLifecycleState", { state: "active" });
-    await ada.page.getByText("WatchIdentity is open").waitFor();
-    expect(await ada.session()).toBe(session);
-    await ada.go("Sessions");
-    await ada.page.getByText("this window").waitFor();
+  test("shows the request as it was sent, but for the token", async () => {
+    const ada = await Window.open(browser, `${server.url}/try?method=/ostiary.session.v1.SessionService/ListSessions`);
+    await ada.signIn("ada");
+    await ada.page.getByLabel("Body").fill('{"page_size": 3}');
+    const sent = ada.page.waitForRequest("**/ListSessions");
+    await ada.page.getByRole("button", { name: "Send" }).click();
+    expect(JSON.parse((await sent).postData() ?? "")).toEqual({ pageSize: 3 });
+    const shown = await ada.page.locator("section", { hasText: /^Request/ }).locator("pre").innerText();
+    expect(shown).toMatch(/^POST \/ostiary.session.v1.SessionService\/ListSessions\n/);
+    expect(shown).toContain("authorization: Bearer ••••\n");
+    expect(shown).toContain("connect-protocol-version: 1\n");
+    expect(shown).toContain('\n\n{\n  "pageSize": 3\n}');
     await ada.close();
+  });
+
+  test("asks for the sessions now and then, however many come", async () => {
+    const ada = await Window.open(browser, server.url);
+    await ada.signIn("ada");
+    await ada.go("Sessions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    const lists = () => ada.requests.filter((path) => path.endsWith("/ListSessions")).length;
+    const [before, begun] = [lists(), Date.now()];
+    for (let i = 0; i < 100; i++) {
+      const token = await server.token("ben", { sid: `sess_burst_${i}` });
+      await fetch(`${server.url}/ostiary.identity.v1.IdentityService/WhoAmI`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+        body: "{}",
+      });
+    }
+    await expect.poll(() => ada.page.getByRole("listitem", { name: "sess_burst_" }).count(), { timeout: 10_000 }).toBe(100);
+    expect(lists() - before).toBeLessThanOrEqual((Date.now() - begun) / 500 + 1);
+    await ada.close();
+  });
+
+  test("begins one session for whoever is in a hurry", async () => {
+    const cleo = await Window.open(browser, server.url);
+    await cleo.page.getByRole("button", { name: "Sign in as cleo" }).dblclick();
+    await cleo.page.getByText("WatchIdentity is open").waitFor();
+    expect(cleo.requests.filter((path) => path === "/dev/token")).toHaveLength(1);
+    await cleo.close();
   });
 
   test.each(["light", "dark"] as const)("puts no barriers in anybody's way, %s", async (colorScheme) => {
@@ -268,107 +286,5 @@ describe.skipIf(withoutChromium)("the console", () => {
       }
     }
     await ada.close();
-  });
-});
-
-describe.skipIf(withoutChromium)("the console and its server", () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launch();
-  });
-  afterAll(() => browser?.close());
-
-  test("find each other again after a restart", async () => {
-    const server = await Server.start();
-    const ada = await Window.open(browser, server.url);
-    await ada.signIn("ada");
-    const session = await ada.session();
-    await server.kill();
-    await ada.page.getByText("The server cannot be reached. Trying again…").waitFor();
-    await ada.go("Access");
-    await ada.page.getByRole("button", { name: "Try again" }).waitFor();
-    await server.restart();
-    await ada.page.getByText("Trying again…").waitFor({ state: "hidden" });
-    await ada.page.getByRole("button", { name: "Try again" }).click();
-    await ada.page.getByRole("row", { name: /WhoAmI.*may call/ }).waitFor();
-    await ada.go("Me");
-    expect(await ada.session()).toBe(session);
-    await ada.close(/net::ERR_/);
-    await server.stop();
-  });
-
-  test("let users paste a token where there is no page to sign in on", async () => {
-    const server = await Server.serve("--console", "--issuer", "https://clerk.example.com", "--audiences", "invoices");
-    const anybody = await Window.open(browser, server.url);
-    await anybody.page.getByLabel("Token").fill("not.a.token");
-    await anybody.page.getByRole("button", { name: "Sign in" }).click();
-    await anybody.page.getByText(/You are signed out: .* \(TOKEN_MALFORMED\)/).waitFor();
-    await anybody.close(/401/);
-    await server.stop();
-  });
-
-  describe("with Clerk", () => {
-    const host = "https://clerk.example.com";
-    const key = `pk_test_${Buffer.from("clerk.example.com$").toString("base64")}`;
-    let server: Server;
-    beforeAll(async () => {
-      server = await Server.serve("--console", "--publishable-key", key, "--audiences", "invoices");
-    });
-    afterAll(() => server?.stop());
-
-    /** Opens the console. Clerk is far away: what stands in for it does what its documentation says. */
-    async function open(session: string) {
-      const context = await browser.newContext();
-      const asked: string[] = [];
-      await context.route(`${host}/**`, (route) => {
-        asked.push(new URL(route.request().url()).pathname);
-        const body = `window.Clerk = {
-          session: ${session},
-          load: async () => {},
-          addListener: (listener) => {
-            window.endSession = () => listener({ session: (window.Clerk.session = null) });
-            listener(window.Clerk);
-            return () => {};
-          },
-          mountSignIn: (element) => { element.textContent = "Clerk's page for " + document.querySelector("[data-clerk-publishable-key]").dataset.clerkPublishableKey; },
-          unmountSignIn: () => {},
-          signOut: async (left) => {
-            window.Clerk.session = null;
-            if (left === undefined) throw new Error("the page would be loaded again");
-            left();
-          },
-        };`;
-        return route.fulfill({ contentType: "text/javascript", headers: { "Access-Control-Allow-Origin": "*" }, body });
-      });
-      const page = await context.newPage();
-      const faults: string[] = [];
-      page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-      await page.goto(server.url);
-      return { context, page, asked, faults };
-    }
-
-    test("loads its code from where Clerk serves it", async () => {
-      const { context, page, asked, faults } = await open("null");
-      await page.getByText(`Clerk's page for ${key}`).waitFor();
-      expect(asked).toEqual(["/npm/@clerk/ui@1/dist/ui.browser.js", "/npm/@clerk/clerk-js@6/dist/clerk.browser.js"]);
-      expect(faults).toEqual([]);
-      await context.close();
-    });
-
-    test("leaves when the session is over there", async () => {
-      const { context, page } = await open('{ id: "sess_1", getToken: () => new Promise(() => {}) }');
-      await page.getByRole("button", { name: "Sign out" }).waitFor();
-      await page.evaluate("window.endSession()");
-      await page.getByText("Your session has ended.").waitFor();
-      await page.getByText(`Clerk's page for ${key}`).waitFor();
-      await context.close();
-    });
-
-    test("leaves a session that the server refuses, rather than to try it for ever", async () => {
-      const { context, page } = await open('{ id: "sess_1", getToken: async () => "not.a.token" }');
-      await page.getByText(/You are signed out: .* \(TOKEN_MALFORMED\)/).waitFor();
-      await page.getByText(`Clerk's page for ${key}`).waitFor();
-      await context.close();
-    });
   });
 });

@@ -1,9 +1,9 @@
 import { Kind } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { readClaims } from "@ostiary/client";
-import type { ReactNode } from "react";
 import { useNow } from "../clock";
-import { Badge, Head, Loading, Moment, Words } from "../parts";
+import { Badge, Fact, Head, Id, Loading, Moment, Words } from "../parts";
 import { useLatestToken } from "../signedin";
+import { plain } from "../text";
 import type { Watched } from "../watch";
 
 /** Who the server takes the caller for. */
@@ -28,14 +28,14 @@ export function Me({ watched }: { watched: Watched }) {
       <section aria-labelledby="identity">
         <h2 id="identity">Identity</h2>
         <dl className="facts">
-          <Fact name="Subject"><code>{identity.subject}</code></Fact>
-          <Fact name="Issuer"><code>{identity.issuer}</code></Fact>
+          <Fact name="Subject"><Id>{identity.subject}</Id></Fact>
+          <Fact name="Issuer"><Id>{identity.issuer}</Id></Fact>
           <Fact name="Kind"><Badge>{Kind[identity.kind]?.toLowerCase()}</Badge></Fact>
-          <Fact name="Session">{identity.sessionId ? <code>{identity.sessionId}</code> : <span className="quiet">none</span>}</Fact>
+          <Fact name="Session">{identity.sessionId ? <Id>{identity.sessionId}</Id> : <span className="quiet">none</span>}</Fact>
           <Fact name="Organization">
-            {organization ? <><code>{organization.slug || organization.id}</code> as <code>{organization.role}</code></> : <span className="quiet">none</span>}
+            {organization ? <><Id>{organization.slug || organization.id}</Id> as <Id>{organization.role}</Id></> : <span className="quiet">none</span>}
           </Fact>
-          {actor && <Fact name="Acted for by"><code>{actor.subject}</code></Fact>}
+          {actor && <Fact name="Acted for by"><Id>{actor.subject}</Id></Fact>}
           <Fact name="Issued"><Moment at={identity.issuedAt} inFull /></Fact>
           <Fact name="Expires"><Moment at={identity.expiresAt} inFull /></Fact>
         </dl>
@@ -52,19 +52,10 @@ export function Me({ watched }: { watched: Watched }) {
         <h2 id="claims">Claims</h2>
         <details>
           <summary>The latest token's payload, as it is</summary>
-          <pre tabIndex={0} aria-labelledby="claims">{JSON.stringify(readClaims(token) ?? {}, null, 2)}</pre>
+          <pre tabIndex={0} aria-labelledby="claims">{plain(JSON.stringify(readClaims(token) ?? {}, null, 2))}</pre>
         </details>
       </section>
     </>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

@@ -1,15 +1,17 @@
 import { functionSource } from "@ostiary/client";
-import { useEffect, useRef, useState } from "react";
-import { type Clerk, loadClerk, signedInAtClerk } from "../clerk";
+import { useEffect, useState } from "react";
 import type { Config } from "../config";
+import type { Notice } from "../leave";
 import { Failure, Head, Loading } from "../parts";
 import { becomePersona, listPersonas, type Persona } from "../persona";
 import { SignedIn } from "../signedin";
+import { sentence } from "../text";
+import { WithClerk } from "./withclerk";
 
 interface Props {
   config: Config;
-  /** Why the last session has ended. */
-  notice: string | undefined;
+  /** Why nobody is signed in any more. */
+  notice: Notice | undefined;
   onSignIn: (signedIn: SignedIn) => void;
 }
 
@@ -18,9 +20,16 @@ export function SignIn({ config, notice, onSignIn }: Props) {
     <main className="signin">
       <Head title="Sign in">
         {config.personas && <p className="quiet">Choose somebody to be. Every window can be somebody else.</p>}
-        {notice && <p className="notice" role="alert">{notice}</p>}
+        {notice?.pending === true && <p role="status" className="quiet">Signing out…</p>}
+        {notice?.pending === false && <p role="alert" className="notice">{notice.text}</p>}
       </Head>
-      {config.personas ? <Personas onSignIn={onSignIn} /> : config.clerk ? <WithClerk clerk={config.clerk} onSignIn={onSignIn} /> : <WithToken onSignIn={onSignIn} />}
+      {config.personas ? (
+        <Personas onSignIn={onSignIn} />
+      ) : config.clerk === undefined ? (
+        <WithToken onSignIn={onSignIn} />
+      ) : (
+        !notice?.pending && <WithClerk clerk={config.clerk} onSignIn={onSignIn} />
+      )}
     </main>
   );
 }
@@ -29,6 +38,12 @@ function Personas({ onSignIn }: Pick<Props, "onSignIn">) {
   const [personas, setPersonas] = useState<Persona[]>();
   const [error, setError] = useState<unknown>();
   const [ttl, setTTL] = useState("");
+  const [busy, setBusy] = useState(false);
+  const become = (name: string) => {
+    setBusy(true);
+    setError(undefined);
+    becomePersona(name, ttl).then(onSignIn, setError).finally(() => setBusy(false));
+  };
   useEffect(() => {
     listPersonas().then(setPersonas, setError);
   }, []);
@@ -43,9 +58,9 @@ function Personas({ onSignIn }: Pick<Props, "onSignIn">) {
           <li key={name} className="card">
             <div className="card-main">
               <h2>{title}</h2>
-              <p className="quiet">{description}</p>
+              <p className="quiet">{sentence(description)}</p>
             </div>
-            <button type="button" className="primary" aria-label={`Sign in as ${name}`} onClick={() => becomePersona(name, ttl).then(onSignIn, setError)}>
+            <button type="button" className="primary" aria-label={`Sign in as ${name}`} disabled={busy} onClick={() => become(name)}>
               Sign in
             </button>
           </li>
@@ -64,56 +79,10 @@ function Personas({ onSignIn }: Pick<Props, "onSignIn">) {
   );
 }
 
-function WithClerk({ clerk: config, onSignIn }: Pick<Props, "onSignIn"> & { clerk: NonNullable<Config["clerk"]> }) {
-  const place = useRef<HTMLDivElement>(null);
-  const [loading, setLoading] = useState(true);
-  const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    let leave = () => {};
-    let left = false;
-    const mount = (clerk: Clerk) => {
-      const element = place.current;
-      if (left || element === null) {
-        return;
-      }
-      const enter = () => {
-        const signedIn = signedInAtClerk(clerk);
-        if (signedIn !== undefined) {
-          onSignIn(signedIn);
-        }
-        return signedIn !== undefined;
-      };
-      if (enter()) {
-        return; // Clerk has nothing to show to whom it knows already
-      }
-      const unlisten = clerk.addListener(enter);
-      const here = location.pathname + location.search;
-      clerk.mountSignIn(element, { routing: "hash", fallbackRedirectUrl: here, signUpFallbackRedirectUrl: here });
-      leave = () => {
-        unlisten();
-        clerk.unmountSignIn(element);
-      };
-    };
-    loadClerk(config).then(mount).catch(setError).finally(() => setLoading(false));
-    return () => {
-      left = true;
-      leave();
-    };
-  }, [config, onSignIn]);
-  return (
-    <>
-      {loading && <Loading />}
-      {error !== undefined && <Failure error={error} retry={() => location.reload()} />}
-      <div ref={place} />
-    </>
-  );
-}
-
 function WithToken({ onSignIn }: Pick<Props, "onSignIn">) {
   const [token, setToken] = useState("");
   const signIn = () => {
-    const nothing = async () => {};
-    onSignIn(new SignedIn(functionSource(() => token.trim()), { signOut: nothing, forget: nothing }));
+    onSignIn(new SignedIn(functionSource(() => token.trim()), { forget: () => {}, lasting: "The token that you pasted is good until it expires." }));
   };
   return (
     <form onSubmit={(event) => { event.preventDefault(); signIn(); }}>

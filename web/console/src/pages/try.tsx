@@ -1,4 +1,4 @@
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { type Attempt, attempt } from "../attempt";
 import { Badge, Head, Snippet } from "../parts";
 import { go, usePlace } from "../router";
@@ -46,6 +46,7 @@ function Form({ method }: { method: Callable }) {
   const [result, setResult] = useState<Attempt>();
   const stop = useRef<AbortController>(null);
   const running = result?.state === "running";
+  useEffect(() => () => stop.current?.abort(), []);
 
   const send = () => {
     stop.current?.abort();
@@ -72,15 +73,23 @@ function Form({ method }: { method: Callable }) {
           {running && <button type="button" onClick={() => stop.current?.abort()}>Stop</button>}
         </div>
       </form>
-      <section aria-labelledby="request">
-        <h2 id="request">Request</h2>
-        <pre className="wrap" tabIndex={0} aria-labelledby="request">
-          {`POST ${procedureOf(method)}\nAuthorization: Bearer ••••\nContent-Type: application/${method.methodKind === "unary" ? "json" : "connect+json"}`}
-        </pre>
-      </section>
+      {result?.request && <Request method={method} request={result.request} />}
       {result && <Answer result={result} />}
       <Same method={method} body={body} />
     </>
+  );
+}
+
+/** The request as it was sent, but for the token. */
+function Request({ method, request: { headers, body } }: { method: Callable; request: NonNullable<Attempt["request"]> }) {
+  const lines = headers.map(([name, value]) => `${name}: ${name === "authorization" ? value.replace(/ .*/, " ••••") : value}`);
+  return (
+    <section aria-labelledby="request">
+      <h2 id="request">Request</h2>
+      <pre className="wrap" tabIndex={0} aria-labelledby="request">
+        {[`POST ${procedureOf(method)}`, ...lines, "", body].join("\n")}
+      </pre>
+    </section>
   );
 }
 

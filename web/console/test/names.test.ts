@@ -1,0 +1,63 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, withoutChromium } from "../../testing/browser.js";
+import { Server } from "../../testing/server.js";
+import { Window } from "./window.js";
+
+// As long as Clerk's are.
+const subject = "user_2ZqWGQY8Fj4Wc3hGJ1kQnT9vXyz";
+const support = "user_2supportY8Fj4Wc3hGJ1kQnT9v";
+const session = "sess_2ZqWGQY8Fj4Wc3hGJ1kQnT9vXyz";
+
+describe.skipIf(withoutChromium)("names that others have chosen", () => {
+  let browser: Browser;
+  let server: Server;
+  beforeAll(async () => {
+    [browser, server] = await Promise.all([launch(), Server.start()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** Opens the console as ben, but for what the claims say. */
+  async function open(width: number, claims: Record<string, unknown>): Promise<Window> {
+    const window = await Window.open(browser, server.url, { width, height: 700 });
+    const token = await server.token("ben", { sid: session, ...claims });
+    await window.page.route("**/dev/token", (route) => route.fulfill({ json: { token } }));
+    await window.page.getByRole("button", { name: "Sign in as ben" }).click();
+    await window.page.getByText("WatchIdentity is open").waitFor();
+    return window;
+  }
+
+  test.each([380, 768, 1280])("leave room for the way out, where %i pixels are all there is", async (width) => {
+    for (const claims of [{ sub: subject }, { sub: subject, act: { sub: support, iss: server.url, sid: "sess_1" } }]) {
+      const window = await open(width, claims);
+      const out = (await window.page.getByRole("button", { name: "Sign out" }).boundingBox())!;
+      const brand = (await window.page.locator(".brand").boundingBox())!;
+      expect(out.x + out.width).toBeLessThanOrEqual(width);
+      expect(out.x).toBeGreaterThan(width / 2);
+      expect(Math.abs(out.y + out.height / 2 - (brand.y + brand.height / 2))).toBeLessThan(4); // in the first row
+      expect(await window.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await window.page.locator(".who").getAttribute("title")).toContain(subject);
+      await window.close();
+    }
+  });
+
+  test("say who acts for whom", async () => {
+    const window = await open(1280, { act: { sub: "user_support", iss: server.url, sid: "sess_1" } });
+    await expect.poll(() => window.page.locator(".acting").innerText()).toMatch(/^user_support\s+acting as\s+user_ben$/);
+    expect(await window.barriers()).toEqual([]);
+    await window.close();
+  });
+
+  test("cannot turn the direction of what is read", async () => {
+    const window = await open(1000, { sub: "user_\u202eneb" });
+    expect(await window.page.locator(".who").innerText()).toBe("user_\\u202eneb");
+    await window.go("Sessions");
+    await window.page.getByRole("heading", { name: "user_\\u202eneb" }).waitFor();
+    await window.page.getByRole("button", { name: "End the session of user_\\u202eneb" }).click();
+    expect(await window.page.locator("body").innerText()).not.toContain("\u202e");
+    await window.close();
+  });
+});
