@@ -109,8 +109,8 @@ func exactPaths(next http.Handler) http.Handler {
 	})
 }
 
-// procedureOptions names the rule of OPTIONS requests.
-const procedureOptions = "OPTIONS"
+// procedureOptions names the rule of OPTIONS requests, as lists of rules show it.
+const procedureOptions = "OPTIONS (not a preflight)"
 
 // guardOptions asks for a token with every OPTIONS request that gets here. A
 // preflight, which cannot have one, does not: CORS has answered it.

@@ -134,7 +134,7 @@ func (i *Issuer) checkAudience() error {
 	if !i.anyAudience() || i.AllowAnyAudience || i.exempt() {
 		return nil
 	}
-	return errors.New("neither `audiences` nor `authorized_parties` are given, so a token made for any other service would be accepted here; give one of them, or set `allow_any_audience`")
+	return errors.New("neither `audiences` nor `authorized_parties` is given, so a token made for any other service would be accepted here; give one of them, or set `allow_any_audience`")
 }
 
 func (i *Issuer) anyAudience() bool {

@@ -56,7 +56,7 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 		var problem error
 		switch {
 		case served.Rule(entry.Procedure) == nil:
-			problem = errors.New("this server has no such method, so the rule would apply to nothing: correct the name; those that it has are named by: ostiary policy list")
+			problem = errors.New("this server has no such method; correct the name, or see: ostiary policy list")
 		case ofOurOwn(entry.Procedure) && rules.Rule(entry.Procedure).Check(nil) == nil:
 			problem = errors.New("only health and reflection can be public: use authenticated or require")
 		default:

@@ -110,7 +110,7 @@ func TestRulesThatDoNotFitAreFaults(t *testing.T) {
 		},
 		"a name that is none": {
 			[]policy.Option{policy.Override("grpc.health.v1.Health/Check", authenticated())},
-			[]string{"rules[grpc.health.v1.Health/Check]: this names no method: write /package.Service/Method"},
+			[]string{"rules[grpc.health.v1.Health/Check]: not a method name; write /package.Service/Method"},
 		},
 		"a service that was added": {
 			[]policy.Option{policy.Services("ostiary.identity.v1.IdentityService"), policy.Services("grpc.channelz.v1.Channelz")},
@@ -122,7 +122,7 @@ func TestRulesThatDoNotFitAreFaults(t *testing.T) {
 		},
 		"OPTIONS that would be public": {
 			[]policy.Option{policy.Configured("ostiary.yaml", procedureOptions, public())},
-			[]string{"rules[OPTIONS]: only health and reflection can be public: use authenticated or require"},
+			[]string{"rules[" + procedureOptions + "]: only health and reflection can be public: use authenticated or require"},
 		},
 		"a schema with a method that has no rule": {
 			[]policy.Option{policy.Files(schemaWithoutRules(t))},

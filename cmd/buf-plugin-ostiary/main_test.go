@@ -35,7 +35,7 @@ func TestFaultsAreFoundAtTheirMethods(t *testing.T) {
 			},
 			{
 				RuleID:       ruleValid,
-				Message:      `/acme.note.v1.NoteService/Wildcard: any_role: "org:*" has a wildcard, which is not understood: name each one`,
+				Message:      `/acme.note.v1.NoteService/Wildcard: any_role: "org:*" has a wildcard, which is not supported; list each name`,
 				FileLocation: at(17, 19),
 			},
 			{

@@ -61,7 +61,7 @@ func (b *banner) write(w io.Writer) error {
 	})
 }
 
-var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development on this machine alone
+var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development on this machine only
 
 {{if .Console}}  in a browser             {{.URL}}/
 {{end}}  Connect, gRPC, gRPC-Web  {{.URL}}
@@ -85,7 +85,7 @@ and with native gRPC, as robo:
   {{.Buf}} curl --protocol grpc --http2-prior-knowledge \
     -H "Authorization: Bearer $({{.Banner.Mint "robo"}})" -d '{}' http://{{.GRPC}}{{.WhoAmI}}
 {{end}}
-The same without the token is refused, 401 with reason TOKEN_MISSING:
+Without a token, the call is refused with 401 and reason TOKEN_MISSING:
 
   curl -si -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
 

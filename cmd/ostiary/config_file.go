@@ -47,7 +47,7 @@ func readConfigFile(path string) (*koanf.Koanf, error) {
 	}
 	values, err := parseYAML(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read as settings: %s", path, oneLine(err.Error()))
+		return nil, fmt.Errorf("%s cannot be parsed: %s", path, oneLine(err.Error()))
 	}
 	source := koanf.New(delimiter)
 	_ = source.Load(confmap.Provider(values, ""), nil) // cannot fail

@@ -24,12 +24,12 @@ func parseYAML(text []byte) (map[string]any, error) {
 	}
 	switch err := decoder.Decode(&further); {
 	case err == nil:
-		return nil, fmt.Errorf("line %d: a second document begins, and one is read; put everything into the first, without a line of --- between", further.Line)
+		return nil, fmt.Errorf("line %d: the file has a second document; only one is allowed. Put everything into the first, without --- between", further.Line)
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
 	if number := octal(&document); number != nil {
-		return nil, fmt.Errorf("line %d: %s is not the same number to every reader of YAML; leave out the zero that it begins with, or put it in quotes where it is text", number.Line, number.Value)
+		return nil, fmt.Errorf("line %d: %s is ambiguous (octal or decimal); remove the leading zero, or quote it if it is text", number.Line, number.Value)
 	}
 	var values map[string]any
 	err := document.Decode(&values)

@@ -33,8 +33,8 @@ func TestYAMLIsReadAsItIsWritten(t *testing.T) {
 func TestYAMLThatWouldBeReadOtherwiseIsRefused(t *testing.T) {
 	t.Parallel()
 	const (
-		further = "a second document begins, and one is read; put everything into the first, without a line of --- between"
-		octal   = " is not the same number to every reader of YAML; leave out the zero that it begins with, or put it in quotes where it is text"
+		further = "the file has a second document; only one is allowed. Put everything into the first, without --- between"
+		octal   = " is ambiguous (octal or decimal); remove the leading zero, or quote it if it is text"
 	)
 	tests := map[string]struct{ text, want string }{
 		"a second document":                 {"a: 1\n---\nb: 2\n", "line 2: " + further},

@@ -33,15 +33,16 @@ func devDefaults() map[string]any {
 func newDev() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Serve with a development issuer, to try things without an account",
-		Long: `Serve the same API as "ostiary serve", with a development issuer beside it whose
-tokens are shaped like Clerk's and live for 60 seconds. Reflection is on, and a web
-page on http://localhost:3000 may call. Commands to try are printed at the start.
-The machine robo is an operator, who sees and ends every session. The issuer's key
-is kept in the data directory, so that tokens are good, or revoked, after a restart.
+		Short: "Serve with a development issuer; no account needed",
+		Long: `Serve the same API as "ostiary serve", together with a development issuer. Its tokens
+look like Clerk's, and session tokens live for 60 seconds. Reflection and the browser
+console are on, and web pages on http://localhost:3000 may call. Commands to try are
+printed at startup. The machine robo is an operator: it can list and end every
+session. The issuer's key is kept in the data directory, so tokens stay valid, or
+revoked, across restarts.
 
-Anybody on this machine can have an administrator's token from the development
-issuer; nobody else gets an answer from it. It is not for anything but development.`,
+Anyone on this machine can get an administrator's token from the development issuer;
+it answers nobody else. Never use it in production.`,
 		Example: `  ostiary dev
   ostiary dev --http-addr 127.0.0.1:8081 --cors-allowed-origins http://localhost:5173`,
 		Args: noArguments,
@@ -79,7 +80,7 @@ func runDev(cmd *cobra.Command, config server.Config) error {
 	}
 	for _, addr := range []net.Addr{srv.HTTPAddr(), srv.GRPCAddr()} {
 		if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-			config.Logger.Warn("others can reach this server; its development issuer answers this machine alone", "addr", addr.String())
+			config.Logger.Warn("others can reach this server; its development issuer answers only this machine", "addr", addr.String())
 		}
 	}
 	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr())), console: config.Console.Enabled}
@@ -140,5 +141,5 @@ func checkReachable(addr string) error {
 	if err != nil || slices.Contains(local, host) {
 		return nil //nolint:nilerr // the server finds what is no address, and says so better
 	}
-	return fmt.Errorf("%q cannot be reached as localhost, as the development issuer must be; use 127.0.0.1, or no host for every interface", addr)
+	return fmt.Errorf("%q cannot be reached as localhost, which the development issuer requires; use 127.0.0.1, or omit the host to listen on every interface", addr)
 }

@@ -21,7 +21,7 @@ func (f *faults) add(name string, err error) {
 func (f *faults) refuseUnknown(file, place string, values map[string]any, known []string) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, key) {
-			f.add(place+key+" in "+file, errors.New("there is no such setting; correct it or take it out"))
+			f.add(place+key+" in "+file, errors.New("unknown setting; correct it or remove it"))
 		}
 	}
 }

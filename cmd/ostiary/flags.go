@@ -28,13 +28,13 @@ func addFlags(cmd *cobra.Command, table []setting[settings], defaults map[string
 
 // addSources gives a command the flags that say where settings are.
 func addSources(cmd *cobra.Command) {
-	cmd.Flags().String("config", "", "YAML `file` with settings, and with what it alone can hold: the list of issuers, and rules")
-	cmd.Flags().String("env-file", "", "`file` with variables that the environment lacks (default .env, where it exists)")
+	cmd.Flags().String("config", "", "YAML `file` with settings. Several issuers, and rules, can be set only here")
+	cmd.Flags().String("env-file", "", "Read environment variables from this `file`; the real environment wins (default .env, if it exists)")
 }
 
 // errEmptyFlag refuses a flag that is given and says nothing, as when a script's
 // variable is not set.
-var errEmptyFlag = errors.New("is empty; leave the flag out for the default")
+var errEmptyFlag = errors.New("is empty; omit the flag to use the default")
 
 // notEmpty asks that of flags that are no settings.
 func notEmpty(flags *pflag.FlagSet, names ...string) error {

@@ -29,7 +29,7 @@ func TestInspectPutsTimesIntoWords(t *testing.T) {
 		"valid from a moment ago":  {`{"nbf":1767323035}`, "valid from  2026-01-02T03:03:55Z (10 seconds ago)"},
 		"a time that is a text":    {`{"exp":"tomorrow"}`, "expires     not a time (exp)"},
 		"a time beyond all dates":  {`{"exp":1e300}`, "expires     not a time (exp)"},
-		"no time":                  {`{}`, "expires     not said (no exp)"},
+		"no time":                  {`{}`, "expires     not set (no exp)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

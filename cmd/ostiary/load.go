@@ -81,14 +81,14 @@ func (l *loader) name(key string) string {
 func (l *loader) listedIssuers(value any) []server.Issuer {
 	entries, ok := value.([]any)
 	if value != nil && !ok {
-		l.check("issuers", errors.New("not a list; begin each issuer with a dash"))
+		l.check("issuers", errors.New("not a list; start each issuer with a dash"))
 	}
 	issuers := make([]server.Issuer, len(entries))
 	for i, entry := range entries {
 		place := fmt.Sprintf("issuers[%d]", i)
 		values, ok := entry.(map[string]any)
 		if !ok {
-			l.check(place, errors.New("not an issuer; write url: and what else it needs"))
+			l.check(place, errors.New("not an issuer; write url: and its other settings"))
 			continue
 		}
 		table := issuerTable()

@@ -30,7 +30,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
 	root := newRoot()
-	err := root.ExecuteContext(ctx)
+	err := checkCommand(root, os.Args[1:])
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	report(root.ErrOrStderr(), err)
 	os.Exit(exitStatus(err))
 }
@@ -38,14 +41,14 @@ func main() {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ostiary",
-		Short: "Authenticate and authorise RPC by the rules in your schema",
+		Short: "Authenticate and authorize RPCs by the rules in your schema",
 		Long: `Ostiary verifies bearer tokens against their issuer's keys and enforces the rule
-that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
-		Example: `  # a server with a development issuer, and a token to call it with
+on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
+		Example: `  # a server with a development issuer, and a token to call it
   ostiary dev
   ostiary token mint --as ada
 
-  # the same server with the tokens of your own issuer
+  # the same server with your own issuer's tokens
   CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve`,
 		Version:       versionOfThis(),
 		SilenceErrors: true,
@@ -60,6 +63,7 @@ that is written on each method in the .proto, on Connect, gRPC and gRPC-Web.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newVersion(), newDocs())
+	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
 }
 
@@ -121,7 +125,7 @@ func report(w io.Writer, err error) {
 		for _, line := range wrong.lines {
 			fmt.Fprintln(w, "ostiary:", line)
 		}
-		fmt.Fprintln(w, "ostiary: a server does not start with this; every setting is described by: ostiary serve --help")
+		fmt.Fprintln(w, "ostiary: the server cannot start with these settings; see: ostiary serve --help")
 	default:
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintln(w, "ostiary:", strings.TrimRight(line, "\n"))
@@ -129,9 +133,19 @@ func report(w io.Writer, err error) {
 	}
 }
 
+// checkCommand refuses a word that names no command before its flags are looked
+// at: cobra would print help for the command above it, or blame the flags.
+func checkCommand(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err != nil || !cmd.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil //nolint:nilerr // cobra meets it again
+	}
+	return noArguments(cmd, rest)
+}
+
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 && (args[0] == "true" || args[0] == "false") {
-		return usageError{fmt.Errorf("%q stands alone; what turns a flag on or off follows it after =, as in --flag=%s", args[0], args[0])}
+		return usageError{fmt.Errorf("%q is not an argument here; write boolean flags as --flag=%s", args[0], args[0])}
 	}
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("unknown command or argument %q; see: %s --help", args[0], cmd.CommandPath())}

@@ -14,12 +14,12 @@ func newPolicy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "List, check, compare and explain the rules of a schema",
-		Long: `List, check, compare and explain the rules that a schema gives its methods: those
-of ostiary's own services, or of any schema that is built into an image.
+		Long: `List, check, compare and explain the rules that a schema gives its methods: the
+schema of ostiary's own services, or any schema in an image.
 
-An image is what "buf build -o image.binpb" writes, or protoc with the options
---include_imports --include_source_info --descriptor_set_out=image.binpb: the binary
-form, not compressed, of at most 256 MiB.`,
+Create an image with "buf build -o image.binpb", or with protoc --include_imports
+--include_source_info --descriptor_set_out=image.binpb. It must be binary, not
+compressed, and at most 256 MiB.`,
 		Example: `  ostiary policy list
   buf build -o - | ostiary policy check --image -
   ostiary policy diff --fail-on-loosening old.binpb new.binpb`,
@@ -35,8 +35,8 @@ type schema struct{ image, config string }
 
 func (s *schema) addFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&s.image, "image", "", "`file` with an image of the schema, or - for standard input (default ostiary's own services)")
-	cmd.Flags().StringVar(&s.config, "config", "", "YAML `file` with the settings of ostiary serve, for the rules that it has for ostiary's own services")
+	cmd.Flags().StringVar(&s.image, "image", "", "schema image `file`, or - for standard input (default: ostiary's own services)")
+	cmd.Flags().StringVar(&s.config, "config", "", "YAML settings `file` of ostiary serve, for its rules for ostiary's own services")
 }
 
 // check refuses flags that say nothing, alone or together.
@@ -45,7 +45,7 @@ func (s *schema) check(cmd *cobra.Command) error {
 		return usageError{err}
 	}
 	if s.image != "" && s.config != "" {
-		return usageError{errors.New("--config has rules for ostiary's own services, and --image is another schema; keep one of them")}
+		return usageError{errors.New("--config has rules for ostiary's own services, but --image names another schema; use only one of them")}
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 		services += file.Services().Len()
 	}
 	if services == 0 {
-		return nil, fmt.Errorf("%s: the image declares no service, so there is no rule to look at", s.image)
+		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules; build it from the module with the services", s.image)
 	}
 	return policy.New(policy.Files(files...))
 }
@@ -75,7 +75,7 @@ func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
 	rules, err := s.read(stdin)
 	var broken policy.RuleErrors
 	if errors.As(err, &broken) {
-		return nil, fmt.Errorf("%s in the rules; each is named by: ostiary policy check, with the same --image or --config", countOf(len(broken), "fault"))
+		return nil, fmt.Errorf("%s in the rules; for details run ostiary policy check with the same --image or --config", countOf(len(broken), "fault"))
 	}
 	return rules, err
 }

@@ -14,14 +14,15 @@ func newPolicyCheck() *cobra.Command {
 	var schema schema
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check that every method has a rule, and that each rule can hold",
-		Long: `Check that every method has a rule, its own or its service's default, and that
-each can hold: that names are such as somebody can have, and that conditions fit
-the method's request. A server with a rule that is not in order does not start.
-With --config the rules in a settings file are checked too.
+		Short: "Check that every method has a rule, and that every rule is valid",
+		Long: `Check that every method has a rule, its own or its service's default, and that every
+rule is valid: its names are valid, and its condition fits the method's request. A
+server with an invalid rule does not start. With --config, the rules in a settings
+file are checked too.
 
-Every fault is a line on standard output, with file, line, method and remedy. The
-exit status is 1 where there is any. Lines are known only of an image.`,
+Each fault is printed to standard output on one line, with file, line, method and
+remedy. The exit status is 1 if there are any. Line numbers are shown only with
+--image.`,
 		Example: `  buf build -o - | ostiary policy check --image -
   ostiary policy check --config ostiary.yaml
   ostiary policy check --image image.binpb`,
@@ -38,12 +39,12 @@ exit status is 1 where there is any. Lines are known only of an image.`,
 			if err := writeFaults(cmd.OutOrStdout(), broken); err != nil {
 				return err
 			}
-			return fmt.Errorf("%s; a server with these rules does not start", countOf(len(broken), "fault"))
+			return fmt.Errorf("%s; a server with these rules cannot start", countOf(len(broken), "fault"))
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "ostiary: %s, each with a rule that can hold\n", countOf(len(schema.entries(rules)), "method"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "ostiary: %s, each with a valid rule\n", countOf(len(schema.entries(rules)), "method"))
 		return nil
 	}
 	return cmd

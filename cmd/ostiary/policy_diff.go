@@ -16,32 +16,31 @@ func newPolicyDiff() *cobra.Command {
 	var failOnLoosening bool
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Tell what a change of the schema does to who may call",
-		Long: `Tell, in words, what the change from one image of a schema to another does to who
-may call. Either image can be "-", for standard input.
+		Short: "Show how a schema change affects who may call",
+		Long: `Show in words how the change from one schema image to another affects who may call.
+Either image can be "-", for standard input.
 
-  looser       somebody may call who could not, or a new method is open to anybody
-  stricter     somebody may call no more, and nobody may who could not
-  different    neither, as with a new method that asks for a token
-  undecidable  it cannot be told, as of two conditions which lets more callers pass,
-               or whether a new method is one that is gone under another name
+  looser       some callers gain access, or a new method is open to anybody
+  stricter     some callers lose access and none gain it
+  different    neither, such as a new method that requires a token
+  undecidable  cannot be decided, such as which of two conditions lets more callers
+               pass, or whether a new method is a removed one under another name
 
-With --fail-on-loosening the exit status is 1 where anything is looser or cannot be
-decided.`,
-		Example: `  # what this branch does to the rules
+With --fail-on-loosening, the exit status is 1 if any change is looser or undecidable.`,
+		Example: `  # what this branch changes in the rules
   buf build .git#ref=main -o old.binpb
   buf build -o - | ostiary policy diff --fail-on-loosening old.binpb -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 2:
-				return usageError{fmt.Errorf("%s given, and two are compared, OLD and NEW; see: %s --help", countOf(len(args), "image"), cmd.CommandPath())}
+				return usageError{fmt.Errorf("%s given, but two are needed, OLD and NEW; see: %s --help", countOf(len(args), "image"), cmd.CommandPath())}
 			case args[0] == "-" && args[1] == "-":
 				return usageError{errors.New("both images cannot come from standard input; write one to a file")}
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&failOnLoosening, "fail-on-loosening", false, "end with status 1 where the change may let more callers pass")
+	cmd.Flags().BoolVar(&failOnLoosening, "fail-on-loosening", false, "exit with status 1 if the change may let more callers pass")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		before, err := readServices(cmd.InOrStdin(), args[0])
 		if err != nil {
@@ -69,7 +68,7 @@ func readServices(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, 
 	}
 	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
 	if !slices.ContainsFunc(files, declares) {
-		return nil, fmt.Errorf("%s: the image declares no service, so there is no rule to compare; build it of the module that has the services", name)
+		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules to compare; build it from the module with the services", name)
 	}
 	return files, nil
 }
@@ -93,11 +92,11 @@ func verdictOf(w io.Writer, changes []policy.Change, failOnLoosening bool) error
 	}
 	switch {
 	case loosening > 0 && failOnLoosening:
-		return fmt.Errorf("%s may let more callers pass than before", countOf(loosening, "change"))
+		return fmt.Errorf("%s may let more callers pass", countOf(loosening, "change"))
 	case len(changes) == 0:
 		fmt.Fprintln(w, "ostiary: no change in who may call")
 	default:
-		fmt.Fprintf(w, "ostiary: %s in who may call, of which %d may let more callers pass\n", countOf(len(changes), "change"), loosening)
+		fmt.Fprintf(w, "ostiary: %s in who may call, %d of which may let more callers pass\n", countOf(len(changes), "change"), loosening)
 	}
 	return nil
 }

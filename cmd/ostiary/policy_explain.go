@@ -26,18 +26,18 @@ func newPolicyExplain() *cobra.Command {
 	var c explainCommand
 	cmd := &cobra.Command{
 		Use:   "explain --procedure PROCEDURE",
-		Short: "Tell whether a token may call a method, and every check on the way",
-		Long: `Tell whether the bearer of a token may call a method, and every check in order: met,
-unmet, or undecided, as is a condition on a request that there is none of. The token
-is read from standard input; an empty one stands for a caller without a token.
+		Short: "Show whether a token may call a method, with every check",
+		Long: `Show whether the bearer of a token may call a method, and every check in order: met,
+unmet, or undecided, such as a condition on the request, which is not available here.
+The token is read from standard input; empty input means a caller without a token.
 
-The token is verified with the same settings that "ostiary serve" has, which are
-taken from the same flags, variables and files. Whether it was revoked is known to
-the server alone. With --unverified no setting is needed and nothing is verified.
+The token is verified with the same settings as "ostiary serve", taken from the same
+flags, variables and files. Only a running server knows whether it was revoked. With
+--unverified, no settings are needed and nothing is verified.
 
-The exit status is 0 where the call is allowed, 1 where it is refused, and 3 where
-it is undecided. It is 1 too where nothing could be told, and 2 for wrong usage or
-settings; then there is nothing on standard output.`,
+The exit status is 0 if the call is allowed, 1 if it is refused, and 3 if that is
+undecided. It is also 1 if an error prevents an answer, and 2 for wrong usage or
+settings; standard output is then empty.`,
 		Example: `  # against a running ostiary dev
   ostiary token mint --as ben | ostiary policy explain --issuer http://localhost:8080 \
     --procedure /ostiary.session.v1.SessionService/ListSessions
@@ -46,14 +46,14 @@ settings; then there is nothing on standard output.`,
   pbpaste | ostiary policy explain --config ostiary.yaml \
     --image image.binpb --procedure /acme.invoice.v1.InvoiceService/DeleteInvoice
 
-  # what a caller without a token may do
+  # whether a caller without a token may call
   ostiary policy explain --procedure /grpc.health.v1.Health/Check < /dev/null`,
 		Args: noArguments,
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&c.procedure, "procedure", "", "the `method`, such as /acme.invoice.v1.InvoiceService/GetInvoice; required")
-	cmd.Flags().StringVar(&c.image, "image", "", "`file` with an image of the schema (default ostiary's own services)")
-	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "take what the token says for true, as for one that has expired; only --profile is heeded")
+	cmd.Flags().StringVar(&c.procedure, "procedure", "", "The `method`, such as /acme.invoice.v1.InvoiceService/GetInvoice; required")
+	cmd.Flags().StringVar(&c.image, "image", "", "Schema image `file` (default: ostiary's own services)")
+	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "Trust the token's claims without verifying them, for example after it expired; other settings except --profile are ignored")
 	addFlags(cmd, issuerSettings(), nil)
 	addSources(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -77,9 +77,9 @@ func issuerSettings() []setting[settings] {
 func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer) error {
 	switch {
 	case c.procedure == "":
-		return usageError{errors.New("--procedure is missing; name a method, such as those of: ostiary policy list")}
+		return usageError{errors.New("--procedure is missing; name a method, as listed by: ostiary policy list")}
 	case c.image == "-":
-		return usageError{errors.New("standard input has the token, so the image cannot come from there; write it to a file")}
+		return usageError{errors.New("standard input is for the token; write the image to a file")}
 	}
 	c.config = c.loader.option("config")
 	rules, err := c.readSound(stdin)

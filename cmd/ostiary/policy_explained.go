@@ -23,7 +23,7 @@ type explained struct {
 func (e explained) write(w io.Writer) error {
 	var b strings.Builder
 	if e.unverified {
-		b.WriteString("NOT VERIFIED: nobody checked the token, and anybody could have written it.\n\n")
+		b.WriteString("NOT VERIFIED: the token was not checked, and anybody could have written it.\n\n")
 	}
 	fmt.Fprintf(&b, "procedure  %s\n", oneLine(e.entry.Procedure))
 	fmt.Fprintf(&b, "rule       %s (%s)\n", oneLine(e.entry.Access()), oneLine(source(e.entry.Origin)))
@@ -50,14 +50,14 @@ func (e explained) caller() string {
 	case e.refusal != nil:
 		return "unknown: the token is not accepted, " + e.refusal.Reason.String()
 	case id == nil:
-		return "nobody: there is no token"
+		return "anonymous: there is no token"
 	default:
-		who := fmt.Sprintf("%s of %s, by a token of kind %v", id.Subject, id.Issuer, id.Kind)
+		who := fmt.Sprintf("%s of %s, with a token of kind %v", id.Subject, id.Issuer, id.Kind)
 		if id.Organization.ID != "" {
 			who += fmt.Sprintf(", in organization %s with role %s", id.Organization.ID, id.Organization.Role)
 		}
 		if e.unverified {
-			return who + ", if what the token says is true"
+			return who + ", if the token's claims are true"
 		}
 		return who + ", verified"
 	}
@@ -97,7 +97,7 @@ func (e explained) outcome() string {
 	case policy.Met:
 		return "allowed"
 	case policy.Undecided:
-		return "undecided: allowed where what is undecided above is met"
+		return "undecided: allowed if the undecided checks above hold"
 	default:
 		for _, step := range checks {
 			if step.Outcome == policy.Unmet {

@@ -32,14 +32,14 @@ func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, err
 	}
 	data, err := readAtMost(from, maxImage)
 	if errors.Is(err, errTooMuch) {
-		return nil, fmt.Errorf("%s: this is no image of a schema: it goes on after %d MiB; name a file that buf build -o image.binpb has written", name, maxImage>>20)
+		return nil, fmt.Errorf("%s: this is larger than %d MiB, so not a schema image; create one with buf build -o image.binpb", name, maxImage>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the image: %w", err)
 	}
 	files, err := policy.ReadImage(data)
 	if form := otherForm(data); err != nil && form != "" {
-		return nil, fmt.Errorf("%s: this is no image of a schema in its binary form, but %s: make one with buf build -o image.binpb; buf build FILE -o image.binpb converts one that there is", name, form)
+		return nil, fmt.Errorf("%s: this is %s, not a binary schema image; create one with buf build -o image.binpb, or convert it with buf build FILE -o image.binpb", name, form)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -20,10 +20,10 @@ func newPolicyList() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "Print who may call each method, and where that is written",
-		Long: `Print the matrix of a schema: each method, who may call it, and where its rule
-comes from, which is the method, its service's default, or for ostiary's own
-services also the server itself and, with --config, the settings file.`,
+		Short: "Print who may call each method, and where the rule is written",
+		Long: `Print each method, who may call it, and where its rule comes from: the method or its
+service's default; for ostiary's own services also the server itself or, with --config,
+the settings file.`,
 		Example: `  ostiary policy list
   ostiary policy list --config ostiary.yaml
   buf build -o - | ostiary policy list --image - --output markdown
@@ -31,7 +31,7 @@ services also the server itself and, with --config, the settings file.`,
 		Args: noArguments,
 	}
 	schema.addFlags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "`form` of the output: table, markdown, or json for one object a line")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "output `format`: table, markdown, or json with one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		write, known := map[string]func(io.Writer, []policy.Entry) error{
 			"table": writeTable, "markdown": writeMarkdown, "json": writeMatrixJSON,

@@ -25,7 +25,7 @@ func unknownProcedure(name string, entries []policy.Entry) error {
 		}
 	}
 	if len(near) == 0 {
-		return fmt.Errorf("no method %q has a rule; all that do are named by: ostiary policy list", name)
+		return fmt.Errorf("no method %q has a rule; for those that do, run: ostiary policy list", name)
 	}
 	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	var names []string

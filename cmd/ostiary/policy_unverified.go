@@ -35,7 +35,7 @@ func readUnverified(ctx context.Context, raw, profileName string) (*auth.Identit
 		IssuedAt float64 `json:"iat"`
 	}
 	if err := json.Unmarshal(payload, &claims); err != nil || math.Abs(claims.IssuedAt) > maxUnixTime {
-		return nil, fmt.Errorf("cannot read the token: its iss or iat is not what it should be; see: ostiary token inspect")
+		return nil, fmt.Errorf("cannot read the token: its iss or iat is invalid; see: ostiary token inspect")
 	}
 	signed, key, err := signAnew(header, payload)
 	if err != nil {
@@ -68,7 +68,7 @@ func readUnverified(ctx context.Context, raw, profileName string) (*auth.Identit
 func splitToken(raw string) (header map[string]any, payload []byte, err error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
-		return nil, nil, fmt.Errorf("not a JWT: it has %s between dots, and a JWT has 3", countOf(len(parts), "part"))
+		return nil, nil, notThreeParts(len(parts))
 	}
 	if _, header, err = decodePart("header", parts[0]); err != nil {
 		return nil, nil, err

@@ -54,7 +54,7 @@ func rulesInForce(config string) (*policy.Policy, error) {
 func asRules(value any) (map[string]any, error) {
 	written, ok := value.(map[string]any)
 	if value != nil && !ok {
-		return nil, errors.New("not a map; write a line for each method, such as /grpc.health.v1.Health/Watch: {authenticated: {}}")
+		return nil, errors.New("not a map; write one entry per method, such as /grpc.health.v1.Health/Watch: {authenticated: {}}")
 	}
 	return written, nil
 }
@@ -79,18 +79,18 @@ func readRules(file string, written map[string]any) ([]policy.Option, policy.Rul
 func asRule(value any) (*policyv1.Rule, error) {
 	parts, ok := value.(map[string]any)
 	if !ok {
-		return nil, errors.New("not a rule; write public: {}, authenticated: {}, or require: and what is asked for")
+		return nil, errors.New("not a rule; write public: {}, authenticated: {}, or require: with its requirements")
 	}
 	encoded, err := json.Marshal(parts)
 	if err != nil {
-		return nil, errors.New("not a rule; it holds a value that is none of JSON's")
+		return nil, errors.New("not a rule; it has a value that JSON cannot represent")
 	}
 	rule := new(policyv1.Rule)
 	if err := protojson.Unmarshal(encoded, rule); err != nil {
-		return nil, fmt.Errorf("%s; docs/policy.md has the parts of a rule, and how each is written", protoPrefix.ReplaceAllString(err.Error(), ""))
+		return nil, fmt.Errorf("%s; see docs/policy.md for the parts of a rule", protoPrefix.ReplaceAllString(err.Error(), ""))
 	}
 	if part := unsaid(parts, rule.ProtoReflect()); part != "" {
-		return nil, fmt.Errorf("%s asks for nothing as it is written; write what it is to hold, or take it out; public and authenticated alone are whole with {}", part)
+		return nil, fmt.Errorf("%s is empty, false or 0, so it requires nothing; give it a value or remove it (only public and authenticated may be {})", part)
 	}
 	return rule, nil
 }

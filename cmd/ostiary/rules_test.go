@@ -51,17 +51,17 @@ func TestRulesAreWrittenAsProtobufIsInJSON(t *testing.T) {
 
 func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
 	t.Parallel()
-	const remedy = "; docs/policy.md has the parts of a rule, and how each is written"
+	const remedy = "; see docs/policy.md for the parts of a rule"
 	tests := map[string]struct{ text, want string }{
-		"nothing":                   {"rule:", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
-		"a word":                    {"rule: public", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
-		"a list":                    {"rule: [public]", "not a rule; write public: {}, authenticated: {}, or require: and what is asked for"},
+		"nothing":                   {"rule:", "not a rule; write public: {}, authenticated: {}, or require: with its requirements"},
+		"a word":                    {"rule: public", "not a rule; write public: {}, authenticated: {}, or require: with its requirements"},
+		"a list":                    {"rule: [public]", "not a rule; write public: {}, authenticated: {}, or require: with its requirements"},
 		"an unknown part":           {"rule: {publik: {}}", `unknown field "publik"` + remedy},
 		"an unknown part of one":    {"rule: {require: {role: [admin]}}", `unknown field "role"` + remedy},
 		"two kinds of access":       {"rule: {authenticated: {}, public: {}}", `error parsing "public", oneof ostiary.policy.v1.Rule.access is already set` + remedy},
 		"one part in two spellings": {"rule: {require: {any_role: [a], anyRole: [b]}}", `duplicate field "any_role"` + remedy},
 		"a value of another type":   {"rule: {public: {ignore_invalid: perhaps}}", `invalid value for bool field ignoreInvalid: "perhaps"` + remedy},
-		"a value that JSON lacks":   {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it holds a value that is none of JSON's"},
+		"a value that JSON lacks":   {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it has a value that JSON cannot represent"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestPartsThatAskForNothingAreRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := test.part + " asks for nothing as it is written; write what it is to hold, or take it out; public and authenticated alone are whole with {}"
+			want := test.part + " is empty, false or 0, so it requires nothing; give it a value or remove it (only public and authenticated may be {})"
 			if rule, err := ruleIn(test.text); err == nil || err.Error() != want {
 				t.Errorf("%v, %v; want %s", rule, err, want)
 			}

@@ -13,21 +13,21 @@ import (
 func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the API to the tokens of your issuer",
+		Short: "Serve the API to callers with your issuer's tokens",
 		Long: `Serve the API: Connect, gRPC and gRPC-Web on one address, native gRPC on another.
 
-Each setting is a flag, a variable of the environment or of a .env file, or a line
-in a YAML file; the first of these that has it counts. Only the YAML file can list
-more than one issuer, and give methods another rule than their schema does.
-docs/configuration.md has everything in one table.
+Each setting can be a flag, an environment variable, a variable in a .env file, or
+a key in a YAML file; it is taken from the first of these that sets it. Only the
+YAML file can list several issuers or replace the rules of methods.
+docs/configuration.md lists every setting in one table.
 
-Every fault in the settings is reported at once, with exit status 2, and then
-nothing was started. SIGTERM and SIGINT end the server after the calls that are
-under way; a second one ends it at once.`,
-		Example: `  # Clerk, with tokens that were made for this service
+All faults are reported at once; the server does not start and exits with status 2.
+SIGTERM and SIGINT stop the server once the calls in progress have finished; a
+second signal stops it immediately.`,
+		Example: `  # Clerk, with tokens issued for this service
   CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve
 
-  # Clerk, with the session tokens of one web page
+  # Clerk, with the session tokens of one web app
   ostiary serve --issuer https://clerk.example.com \
     --authorized-parties https://app.example.com --cors-allowed-origins https://app.example.com
 

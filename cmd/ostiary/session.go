@@ -32,11 +32,11 @@ func newSession() *cobra.Command {
 		Use:   "session",
 		Short: "List, end and watch the sessions that a server has seen",
 		Long: `List, end and watch the sessions that a server has seen: your own; with the role
-org:admin those that act in your organization; and as an operator all of them.
+org:admin, those in your organization; as an operator, all of them.
 
-The commands call a running server over gRPC. The token to call it with is taken
-from --token, from a persona of "ostiary dev" with --as, or from the variable
-OSTIARY_TOKEN, which unlike a flag is not shown to other users of this machine.`,
+The commands call a running server over gRPC. The token comes from --token, from a
+persona of "ostiary dev" with --as, or from the environment variable OSTIARY_TOKEN,
+which, unlike a flag, other users of the machine cannot see.`,
 		Example: `  ostiary session list --as ada
   ostiary session revoke --as ada sess_2f…
   OSTIARY_TOKEN=… ostiary session watch --server https://api.example.com`,
@@ -55,9 +55,9 @@ type caller struct {
 func (c *caller) addFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&c.server, "server", defaultServerURL, "`URL` of the server")
-	cmd.Flags().StringVar(&c.persona, "as", "", "the `persona` of ostiary dev to call as, such as ada")
-	cmd.Flags().StringVar(&c.token, "token", "", "the `token` to call with (default $"+tokenVariable+")")
-	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "`form` of the output: table, or json for one object a line")
+	cmd.Flags().StringVar(&c.persona, "as", "", "`persona` of ostiary dev to call as, such as ada")
+	cmd.Flags().StringVar(&c.token, "token", "", "`token` to call with (default $"+tokenVariable+")")
+	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "output `format`: table, or json with one object per line")
 }
 
 // check says everything that is wrong with the flags.
@@ -79,7 +79,7 @@ func (c *caller) check() error {
 func checkServer(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("--server is %q; write its URL, such as %s", address, defaultServerURL)
+		return fmt.Errorf("--server is %q; use a URL such as %s", address, defaultServerURL)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *caller) explain(err error) error {
 	}
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op == "dial" {
-		return fmt.Errorf("no server answers at %s: start one with ostiary dev, or name another with --server", c.server)
+		return fmt.Errorf("no server answers at %s; start one with ostiary dev, or name another with --server", c.server)
 	}
 	if minted := errors.Unwrap(received); errors.Is(err, devissuer.ErrNotRunning) || errors.Is(err, devissuer.ErrNoIssuer) || errors.Is(err, devissuer.ErrRefused) {
 		return minted

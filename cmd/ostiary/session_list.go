@@ -14,9 +14,9 @@ import (
 )
 
 func addFilter(cmd *cobra.Command, filter *sessionv1.Filter) {
-	cmd.Flags().StringVar(&filter.Subject, "subject", "", "only those of this `subject`")
-	cmd.Flags().StringVar(&filter.OrganizationId, "organization", "", "only those that act in the organization with this `id`")
-	cmd.Flags().StringVar(&filter.Issuer, "issuer", "", "only those of this `issuer`")
+	cmd.Flags().StringVar(&filter.Subject, "subject", "", "only sessions of this `subject`")
+	cmd.Flags().StringVar(&filter.OrganizationId, "organization", "", "only sessions in the organization with this `id`")
+	cmd.Flags().StringVar(&filter.Issuer, "issuer", "", "only sessions of this `issuer`")
 }
 
 func newSessionList() *cobra.Command {
@@ -25,8 +25,8 @@ func newSessionList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the sessions that you may see",
-		Long: `List the sessions that you may see, those first seen last at the top. Your own
-one is marked with an asterisk.`,
+		Long: `List the sessions that you may see, by first seen, newest on top. Yours is marked
+with an asterisk.`,
 		Example: `  ostiary session list --as ada
   ostiary session list --as robo --subject user_ada --output json`,
 		Args: noArguments,

@@ -27,29 +27,29 @@ func newSessionRevoke() *cobra.Command {
 		Use:   "revoke SESSION | --current | --subject SUBJECT",
 		Short: "End a session, or all of a subject's",
 		Long: `End a session: its open streams end, and every further call with one of its tokens
-is refused with TOKEN_REVOKED, also after the server is started anew.
+is refused with TOKEN_REVOKED, even after the server restarts.
 
---subject ends all sessions of a subject. To do that to others takes an operator.
-Whoever signs in again within the issuer's skew, 5 seconds, is refused until they
-hold a token issued after it.`,
+--subject ends all sessions of a subject. Only an operator may do this to others.
+A new sign-in works only with tokens issued at least the issuer's skew (5 seconds by
+default) after the revocation.`,
 		Example: `  ostiary session revoke --as ada sess_2f…
   ostiary session revoke --as ada --current
   ostiary session revoke --as robo --subject user_ben --cause "lost phone"
 
-  # a persona signs in again
+  # sign a persona in again
   ostiary token mint --as ada --new-session`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("%d sessions are given; end one at a time", len(args))}
+				return usageError{fmt.Errorf("%d sessions given; end one at a time", len(args))}
 			}
 			return nil
 		},
 	}
 	c.addFlags(cmd)
-	cmd.Flags().BoolVar(&c.current, "current", false, "end the session of the token that this calls with")
+	cmd.Flags().BoolVar(&c.current, "current", false, "end the session of the token used for this call")
 	cmd.Flags().StringVar(&c.subject, "subject", "", "end every session of this `subject`")
-	cmd.Flags().StringVar(&c.issuer, "issuer", "", "the `issuer` of the session or subject (default that of the token)")
-	cmd.Flags().StringVar(&c.cause, "cause", "", "why, in a `text` for whoever asks later")
+	cmd.Flags().StringVar(&c.issuer, "issuer", "", "`issuer` of the session or subject (default: the token's)")
+	cmd.Flags().StringVar(&c.cause, "cause", "", "`reason` to record with the revocation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			c.sessionID = args[0]
@@ -73,7 +73,7 @@ func (c *revokeCommand) check() error {
 	}
 	var wrong error
 	if chosen != 1 {
-		wrong = errors.New("name one session, or give --current or --subject; to see what there is: ostiary session list")
+		wrong = errors.New("name one session, or give --current or --subject; for the sessions, run: ostiary session list")
 	}
 	return errors.Join(wrong, c.caller.check())
 }
@@ -84,7 +84,7 @@ func (c *revokeCommand) revoke(ctx context.Context, client sessionv1connect.Sess
 		if err != nil || c.output == "json" {
 			return orJSON(out, res, err)
 		}
-		_, err = fmt.Fprintf(out, "revoked %s: %s, and every token issued before %s\n", printable(c.subject),
+		_, err = fmt.Fprintf(out, "revoked %s: %s, and every token issued before %s (now plus the issuer's skew)\n", printable(c.subject),
 			countOf(int(res.GetSessions()), "session"), res.GetRevocation().GetTarget().GetIssuedBefore().AsTime().Format(time.RFC3339))
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *revokeCommand) revoke(ctx context.Context, client sessionv1connect.Sess
 		return orJSON(out, res, err)
 	}
 	if res.GetRevocation() == nil {
-		_, err = fmt.Fprintln(out, "revoked already")
+		_, err = fmt.Fprintln(out, "already revoked")
 		return err
 	}
 	_, err = fmt.Fprintf(out, "revoked %s\n", printable(res.GetRevocation().GetTarget().GetId()))

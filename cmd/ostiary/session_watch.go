@@ -19,9 +19,9 @@ func newSessionWatch() *cobra.Command {
 	filter := new(sessionv1.Filter)
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Print what happens to the sessions that you may see",
-		Long: `Print a line for each session that is seen first, renewed by a newer token, or
-revoked, until interrupted or until the token's own session ends.`,
+		Short: "Print changes to the sessions that you may see",
+		Long: `Print a line whenever a session is first seen, renewed by a newer token, or revoked,
+until interrupted or until the token's own session ends.`,
 		Example: `  ostiary session watch --as ada
   ostiary session watch --as robo --output json`,
 		Args: noArguments,

@@ -80,7 +80,7 @@ func boolean[T any](set func(t *T, on bool)) kind[T] {
 		if !isBool {
 			var err error
 			if on, err = strconv.ParseBool(fmt.Sprint(value)); err != nil {
-				return errors.New("neither true nor false; write one of them")
+				return errors.New("must be true or false")
 			}
 		}
 		set(t, on)
@@ -93,7 +93,7 @@ func duration[T any](field func(*T) *time.Duration) kind[T] {
 	return kind[T]{"duration", func(t *T, value any) error {
 		d, err := asDuration(value)
 		if err == nil && d <= 0 {
-			return errors.New("must be more than 0; write a duration such as 10s, 5m or 24h")
+			return errors.New("must be greater than 0; write a duration such as 10s, 5m or 24h")
 		}
 		*field(t) = d
 		return err
@@ -129,14 +129,14 @@ func choice[T any](field func(*T) *string, choices ...string) kind[T] {
 				return nil
 			}
 		}
-		return fmt.Errorf("%q is not known; use %s", s, strings.Join(choices, " or "))
+		return fmt.Errorf("%q is not valid; use one of: %s", s, strings.Join(choices, ", "))
 	}}
 }
 
 func asText(value any) (string, error) {
 	s, ok := value.(string)
 	if !ok {
-		return "", errors.New("not a text; put it in quotes")
+		return "", errors.New("not a string; put it in quotes")
 	}
 	return strings.TrimSpace(s), nil
 }
@@ -147,7 +147,7 @@ func asList(value any) ([]string, error) {
 	if !ok {
 		s, err := asText(value)
 		if err != nil {
-			return nil, errors.New("not a list of texts; write [one, two]")
+			return nil, errors.New("not a list of strings; write [one, two]")
 		}
 		for _, part := range strings.Split(s, ",") {
 			items = append(items, part)
@@ -157,7 +157,7 @@ func asList(value any) ([]string, error) {
 	for _, item := range items {
 		s, err := asText(item)
 		if err != nil {
-			return nil, errors.New("has an entry that is not a text; put it in quotes")
+			return nil, errors.New("has an entry that is not a string; put it in quotes")
 		}
 		if s != "" {
 			texts = append(texts, s)

@@ -24,27 +24,27 @@ func table() []setting[settings] {
 	all := []setting[settings]{
 		{
 			key: "http_addr", env: []string{"OSTIARY_HTTP_ADDR"}, def: server.DefaultHTTPAddr, dev: true,
-			help: "Where Connect, gRPC and gRPC-Web are served, host:port; port 0 takes a free one.",
+			help: "Address for Connect, gRPC and gRPC-Web, as host:port; port 0 picks a free port.",
 			kind: text(func(s *settings) *string { return &s.server.HTTPAddr }),
 		},
 		{
 			key: "grpc_addr", env: []string{"OSTIARY_GRPC_ADDR"}, def: server.DefaultGRPCAddr, dev: true,
-			help: "Where the same services are served by native gRPC, which costs less for each call.",
+			help: "Address for native gRPC: the same services, at less CPU per call.",
 			kind: text(func(s *settings) *string { return &s.server.GRPCAddr }),
 		},
 		{
 			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
-			help: "File with the certificate chain in PEM, for both addresses. Without it they serve plaintext.",
+			help: "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext.",
 			kind: text(func(s *settings) *string { return &s.server.TLSCert }),
 		},
 		{
 			key: "tls_key", env: []string{"OSTIARY_TLS_KEY"},
-			help: "File with the certificate's private key in PEM.",
+			help: "PEM file with the certificate's private key.",
 			kind: text(func(s *settings) *string { return &s.server.TLSKey }),
 		},
 		{
 			key: "publishable_key", env: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"},
-			help: "Clerk's publishable key, for signing in on the console; the issuer is read from it where none is given.",
+			help: "Clerk's publishable key, for sign-in on the console. If no issuer is set, it is read from this key.",
 			kind: text(func(s *settings) *string { return &s.server.Console.PublishableKey }),
 		},
 	}
@@ -54,62 +54,62 @@ func table() []setting[settings] {
 	return append(all,
 		setting[settings]{
 			key: "cors_allowed_origins", env: []string{"CORS_ALLOWED_ORIGINS"}, dev: true,
-			help: "Origins of web pages that may call, exactly; https://*.example.com stands for one label. Without any, browsers are told nothing.",
+			help: "Exact origins of web pages that may call; in https://*.example.com the * matches one label. Pages of other origins cannot call.",
 			kind: list(func(s *settings) *[]string { return &s.server.CORS.AllowedOrigins }),
 		},
 		setting[settings]{
 			key: "cors_allow_credentials", env: []string{"CORS_ALLOW_CREDENTIALS"}, def: "true", dev: true,
-			help: "Whether browsers may send cookies along.",
+			help: "Let browsers send cookies with cross-origin calls.",
 			kind: boolean(func(s *settings, on bool) { s.server.CORS.WithoutCredentials = !on }),
 		},
 		setting[settings]{
 			key: "reflection", env: []string{"OSTIARY_REFLECTION"}, def: "false", dev: true,
-			help: "Let anybody read the schema, as buf curl and grpcurl like to.",
+			help: "Serve gRPC reflection publicly (for buf curl and grpcurl).",
 			kind: boolean(func(s *settings, on bool) { s.server.Reflection = on }),
 		},
 		setting[settings]{
 			key: "console", env: []string{"OSTIARY_CONSOLE"}, def: "false", dev: true,
-			help: "Serve the page for browsers at /: who am I, my sessions, what may I call.",
+			help: "Serve the browser console at /: who you are, your sessions, and what you may call.",
 			kind: boolean(func(s *settings, on bool) { s.server.Console.Enabled = on }),
 		},
 		setting[settings]{
 			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
-			help: "How long calls under way may take to finish when the server stops.",
+			help: "How long calls in progress may take to finish when the server stops.",
 			kind: duration(func(s *settings) *time.Duration { return &s.server.ShutdownTimeout }),
 		},
 		setting[settings]{
 			key: "data_dir", env: []string{"OSTIARY_DATA_DIR"}, def: server.DefaultDataDir, dev: true,
-			help: "Directory of what outlives the process: sessions that were seen, and revocations. It is made where there is none.",
+			help: "Directory for sessions and revocations; created if missing.",
 			kind: text(func(s *settings) *string { return &s.server.DataDir }),
 		},
 		setting[settings]{
 			key: "database_url", env: []string{"DATABASE_URL"}, dev: true,
-			help: "Where the same is kept instead: sqlite: and the path of a file. Default: ostiary.db in the data directory.",
+			help: "SQLite database, as sqlite:PATH. Default: ostiary.db in the data directory.",
 			kind: text(func(s *settings) *string { return &s.server.DatabaseURL }),
 		},
 		setting[settings]{
 			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: server.DefaultSessionRetention.String(), dev: true,
-			help: "How long a session is listed after it was seen last, and one that was revoked is refused.",
+			help: "How long sessions stay listed after last use, and revoked sessions stay refused.",
 			kind: duration(func(s *settings) *time.Duration { return &s.server.SessionRetention }),
 		},
 		setting[settings]{
 			key: "operator_subjects", env: []string{"OSTIARY_OPERATOR_SUBJECTS"}, dev: true,
-			help: "Subjects that may see and end every session, in person: not where they are impersonated, nor by an OAuth application without operator_permission as a scope; each as issuer#subject, or with one issuer as the subject alone.",
+			help: "Subjects that may list and end every session, as issuer#subject, or the subject alone with one issuer. Not while impersonated, nor through an OAuth application without operator_permission as a scope.",
 			kind: list(func(s *settings) *[]string { return &s.server.OperatorSubjects }),
 		},
 		setting[settings]{
 			key: "operator_permission", env: []string{"OSTIARY_OPERATOR_PERMISSION"}, dev: true,
-			help: "Permission whose bearers may do the same in person, whichever issuer gave it to them; as a scope, it lets an OAuth application act for an operator.",
+			help: "Permission that makes a caller an operator, from any issuer; as a scope, it lets an OAuth application act for one.",
 			kind: text(func(s *settings) *string { return &s.server.OperatorPermission }),
 		},
 		setting[settings]{
 			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
-			help: "Form of the log on standard error: text or json.",
+			help: "Format of the log on standard error: text or json.",
 			kind: choice(func(s *settings) *string { return &s.logFormat }, "text", "json"),
 		},
 		setting[settings]{
 			key: "log_level", env: []string{"OSTIARY_LOG_LEVEL"}, def: "info", dev: true,
-			help: "What is logged: debug (health checks too), info (every call), warn or error.",
+			help: "Log level: debug (includes health checks), info (every call), warn or error.",
 			kind: choice(func(s *settings) *string { return &s.logLevel }, "debug", "info", "warn", "error"),
 		},
 	)
@@ -141,67 +141,67 @@ func issuerTable() []setting[server.Issuer] {
 	return []setting[server.Issuer]{
 		{
 			key: "url", env: []string{"CLERK_JWT_ISSUER"},
-			help: "The exact iss claim of the tokens: https, or http on loopback.",
+			help: "Exact iss claim of the tokens: an https URL, or http on loopback.",
 			kind: text(func(i *server.Issuer) *string { return &i.URL }),
 		},
 		{
 			key: "profile", env: []string{"OSTIARY_PROFILE"}, def: "clerk",
-			help: "Whose tokens they are like: " + profileNames() + ", or oidc for any other provider.",
+			help: "The provider whose token format to expect: " + profileNames() + ", or oidc for any other.",
 			kind: text(func(i *server.Issuer) *string { return &i.Profile }),
 		},
 		{
 			key: "jwks_url", env: []string{"OSTIARY_JWKS_URL"},
-			help: "Where the keys are. Default: {issuer}/.well-known/jwks.json for clerk, else what discovery says.",
+			help: "URL of the key set. Default: {issuer}/.well-known/jwks.json for clerk; otherwise from OIDC discovery.",
 			kind: text(func(i *server.Issuer) *string { return &i.JWKSURL }),
 		},
 		{
 			key: "jwt_key", env: []string{"CLERK_JWT_KEY"},
-			help: "The one public key in PEM, to verify without any network.",
+			help: "A single public key (PEM), instead of fetching a key set.",
 			kind: pem(func(i *server.Issuer) *string { return &i.JWTKey }),
 		},
 		{
 			key: "keys_snapshot", env: []string{"OSTIARY_KEYS_SNAPSHOT"},
-			help: "File that keeps the last keys, so that a restart serves while the issuer is away.",
+			help: "File that caches the last keys, so a restarted server works while the issuer is unreachable.",
 			kind: text(func(i *server.Issuer) *string { return &i.KeysSnapshot }),
 		},
 		{
 			key: "audiences", env: []string{"CLERK_JWT_AUD"},
-			help: "Values of aud; a token must have one of them.",
+			help: "Accepted values of aud; a token must have one of them.",
 			kind: list(func(i *server.Issuer) *[]string { return &i.Audiences }),
 		},
 		{
 			key: "authorized_parties", env: []string{"CLERK_AUTHORIZED_PARTIES"},
-			help: "Values of azp; a token must have one of them.",
+			help: "Accepted values of azp; a token must have one of them.",
 			kind: list(func(i *server.Issuer) *[]string { return &i.AuthorizedParties }),
 		},
 		{
 			key: "allow_missing_authorized_party", env: []string{"OSTIARY_ALLOW_MISSING_AUTHORIZED_PARTY"}, def: "false",
-			help: "Accept tokens without azp although authorized parties are given.",
+			help: "Accept tokens without azp even when authorized parties are set.",
 			kind: boolean(func(i *server.Issuer, on bool) { i.AllowMissingAuthorizedParty = on }),
 		},
 		{
 			key: "allow_any_audience", env: []string{"OSTIARY_ALLOW_ANY_AUDIENCE"}, def: "false",
-			help: "Accept tokens made for any service, where neither audiences nor authorized parties are given.",
+			help: "Accept tokens issued for any service. Only without audiences and authorized parties.",
 			kind: boolean(func(i *server.Issuer, on bool) { i.AllowAnyAudience = on }),
 		},
 		{
 			key: "accept_kinds", env: []string{"OSTIARY_ACCEPT_KINDS"},
-			help: "Accepted kinds of token: session, template, oauth, machine. Default: session; with clerk and audiences template too.",
+			help: "Accepted kinds of token: session, template, oauth, machine. Default: session; with clerk and audiences, also template.",
 			kind: kinds(func(i *server.Issuer) *[]auth.Kind { return &i.Kinds }),
 		},
 		{
 			key: "algorithms", env: []string{"OSTIARY_ALGORITHMS"},
-			help: "Accepted algorithms, such as RS256. Default: the profile's own.",
+			help: "Accepted signature algorithms, such as RS256. Default: the profile's.",
 			kind: list(func(i *server.Issuer) *[]string { return &i.Algorithms }),
 		},
 		{
 			key: "skew", env: []string{"OSTIARY_SKEW"}, def: "5s",
-			help: "How far the issuer's clock may be off.",
+			help: "Tolerated difference between the issuer's clock and this server's.",
 			kind: tolerance(func(i *server.Issuer) *time.Duration { return &i.Skew }),
 		},
 		{
 			key: "max_lifetime", env: []string{"OSTIARY_MAX_LIFETIME"}, def: "24h0m0s",
-			help: "Longest accepted time from iat to exp.",
+			help: "Longest accepted token lifetime, from iat to exp.",
 			kind: duration(func(i *server.Issuer) *time.Duration { return &i.MaxLifetime }),
 		},
 	}

@@ -51,7 +51,7 @@ func (l *loader) loadEnvFile() {
 	case errors.As(err, &unreadable):
 		l.faults.add(path, fmt.Errorf("cannot be read: %w", unreadable.Err))
 	case err != nil: // the parser's own words quote the file, secrets and all
-		l.faults.add(path, errors.New("cannot be read as lines of NAME=value; quote values of more than one line"))
+		l.faults.add(path, errors.New("cannot be parsed as NAME=value lines; quote multi-line values"))
 	default:
 		l.merge(source, variables.name)
 	}
@@ -119,7 +119,7 @@ func (v *variables) key(variable, value string) (string, any) {
 		return "", nil
 	}
 	if other, again := v.used[key]; again && v.values[key] != value {
-		v.loader.faults.add(variable+v.where, fmt.Errorf("says something else than %s, which means the same; keep one of them", other))
+		v.loader.faults.add(variable+v.where, fmt.Errorf("conflicts with %s, which sets the same thing; keep one of them", other))
 	}
 	v.used[key], v.values[key] = variable, value
 	return key, value

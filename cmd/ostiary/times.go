@@ -19,7 +19,7 @@ func writeTimes(w io.Writer, claims map[string]any, now time.Time) {
 		seconds, isNumber := value.(float64)
 		switch {
 		case !present:
-			fmt.Fprintf(w, "  %-10s  not said (no %s)\n", c.name, c.claim)
+			fmt.Fprintf(w, "  %-10s  not set (no %s)\n", c.name, c.claim)
 		case !isNumber || math.Abs(seconds) > maxUnixTime:
 			fmt.Fprintf(w, "  %-10s  not a time (%s)\n", c.name, c.claim)
 		default:

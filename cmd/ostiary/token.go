@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 func newToken() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Mint a development token, or look into one",
+		Short: "Mint a development token, or inspect any token",
 		Example: `  ostiary token mint --as ada
   ostiary token mint --as ada | ostiary token inspect`,
 		Args: noArguments,

@@ -22,18 +22,18 @@ const maxTokenRead = 1 << 20
 func newTokenInspect() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect [TOKEN | -]",
-		Short: "Show what a token says, without judging whether it is true",
-		Long: `Show a token's header, its claims, and its times in words. The token is read from
-the argument, or from standard input where there is none or it is "-". A leading
-"Bearer " may stay.
+		Short: "Show what a token says, without verifying it",
+		Long: `Show a token's header, its claims, and its times in words. The token is the argument,
+or is read from standard input if the argument is missing or "-". A leading "Bearer "
+is ignored.
 
-Nothing is verified: anybody can write a token that says anything. The exit status
-is 0 when it could be read and 1 when it is not a JWT.`,
+Nothing is verified: anybody can write a token that says anything. The exit status is
+0 if the token could be read, and 1 if it is not a JWT.`,
 		Example: `  ostiary token mint --as ada | ostiary token inspect
   pbpaste | ostiary token inspect`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{errors.New("more than one argument; put the token in quotes, or send it to standard input")}
+				return usageError{errors.New("more than one argument; quote the token, or pipe it to standard input")}
 			}
 			return nil
 		},
@@ -84,11 +84,11 @@ func inspect(raw string, now time.Time) (string, error) {
 	parts := strings.Split(raw, ".")
 	switch {
 	case raw == "":
-		return "", errors.New("no token: give one as the argument or on standard input")
+		return "", errors.New("no token; pass one as the argument or on standard input")
 	case len(parts) == 5:
-		return "", errors.New("an encrypted token (JWE): only who holds its key can read it")
+		return "", errors.New("an encrypted token (JWE); only the holder of its key can read it")
 	case len(parts) != 3:
-		return "", fmt.Errorf("not a JWT: it has %s between dots, and a JWT has 3", countOf(len(parts), "part"))
+		return "", notThreeParts(len(parts))
 	}
 	header, _, err := decodePart("header", parts[0])
 	if err != nil {
@@ -99,10 +99,14 @@ func inspect(raw string, now time.Time) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	b.WriteString("NOT VERIFIED: nobody checked the signature, and anybody could have written this.\n")
+	b.WriteString("NOT VERIFIED: the signature was not checked, and anybody could have written this.\n")
 	fmt.Fprintf(&b, "\nHeader\n%s\n\nClaims\n%s\n", header, claims)
 	writeTimes(&b, values, now)
 	return b.String(), nil
+}
+
+func notThreeParts(n int) error {
+	return fmt.Errorf("not a JWT: it has %s instead of 3", countOf(n, "dot-separated part"))
 }
 
 // decodePart returns a part of a token as it is to be shown, and its members.

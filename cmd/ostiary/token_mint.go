@@ -23,19 +23,19 @@ func newTokenMint() *cobra.Command {
 
 The personas:
 ` + personaLines() + `
-A session's token lives for 60 seconds, as Clerk's do; a machine's for an hour.`,
+Session tokens live for 60 seconds, as Clerk's do; machine tokens for an hour.`,
 		Example: `  curl -H "Authorization: Bearer $(ostiary token mint --as ada)" ...
 
-  # one that lives longer and says something more; null takes a claim away
+  # one with a longer lifetime and other claims; null removes a claim
   ostiary token mint --as ben --ttl 1h --claims '{"azp":"http://localhost:3000","sid":null}'`,
 		Args: noArguments,
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&request.As, "as", "", "the `persona` whose token it is; required")
+	cmd.Flags().StringVar(&request.As, "as", "", "`persona` to mint the token for; required")
 	cmd.Flags().DurationVar(&request.TTL, "ttl", 0,
-		fmt.Sprintf("how long it lives, %s to %s (default what the persona's tokens do)", devissuer.MinTTL, devissuer.MaxTTL))
-	cmd.Flags().StringVar(&claims, "claims", "", "a JSON `object` of claims, put over the persona's own")
-	cmd.Flags().BoolVar(&request.NewSession, "new-session", false, "sign the persona in anew, such as after its session was revoked")
+		fmt.Sprintf("token lifetime, %s to %s (default 60s for sessions, 1h for machines)", devissuer.MinTTL, devissuer.MaxTTL))
+	cmd.Flags().StringVar(&claims, "claims", "", "JSON `object` of claims that override the persona's")
+	cmd.Flags().BoolVar(&request.NewSession, "new-session", false, "start a new session, for example after the old one was revoked")
 	cmd.Flags().StringVar(&serverURL, "server", defaultServerURL, "`URL` of the server that ostiary dev runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(checkMint(&request, cmd.Flags().Changed("ttl"), claims), checkServer(serverURL)); err != nil {
@@ -58,7 +58,7 @@ func checkMint(request *devissuer.Request, hasTTL bool, claims string) error {
 		wrong = append(wrong, errors.New("--as is missing; name a persona, such as --as ada"))
 	}
 	if hasTTL && (request.TTL < devissuer.MinTTL || request.TTL > devissuer.MaxTTL) {
-		wrong = append(wrong, fmt.Errorf("--ttl is %s; choose from %s to %s", request.TTL, devissuer.MinTTL, devissuer.MaxTTL))
+		wrong = append(wrong, fmt.Errorf("--ttl is %s; choose between %s and %s", request.TTL, devissuer.MinTTL, devissuer.MaxTTL))
 	}
 	if claims != "" && json.Unmarshal([]byte(claims), &request.Claims) != nil {
 		wrong = append(wrong, errors.New(`--claims is not a JSON object; write one such as '{"azp":"http://localhost:3000"}'`))

@@ -15,7 +15,7 @@ var version string
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print what was built, from which commit and with which Go",
+		Short:   "Print the version, the commit and the Go version",
 		Example: "  ostiary version",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -90,7 +90,7 @@ var reasons = [reasonCount]reasonInfo{
 	ScopeRequired:          {"SCOPE_REQUIRED", CodePermissionDenied, "the token lacks a scope that this method requires; request one that has it"},
 	FeatureRequired:        {"FEATURE_REQUIRED", CodePermissionDenied, "your plan does not include this"},
 	ReverificationRequired: {"REVERIFICATION_REQUIRED", CodePermissionDenied, "verify yourself again, then try again"},
-	ConditionNotMet:        {"CONDITION_NOT_MET", CodePermissionDenied, "you may not do this with this request"},
+	ConditionNotMet:        {"CONDITION_NOT_MET", CodePermissionDenied, "this request does not meet the method's condition"},
 
 	KeysUnavailable:  {"KEYS_UNAVAILABLE", CodeUnavailable, "the keys to check the token cannot be had at the moment; try again shortly"},
 	RevocationsStale: {"REVOCATIONS_STALE", CodeUnavailable, "it cannot be checked at the moment whether the token was revoked; try again shortly"},

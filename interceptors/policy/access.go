@@ -27,7 +27,7 @@ func (e Entry) Access() string {
 func inWords(r *policyv1.Rule) string {
 	access := declaredAccess(r)
 	if handler := strings.TrimSpace(r.GetHandlerRequires()); handler != "" {
-		access += ", and by the handler: " + handler
+		access += "; the handler also requires: " + handler
 	}
 	return access
 }

@@ -34,7 +34,7 @@ func (c *comparison) added(what string, rule *policyv1.Rule) {
 	case !known(rule.ProtoReflect()):
 		c.add(Undecidable, "%s: the rule has a part that this version does not know", what)
 	case !usable(rule):
-		c.add(Different, "%s: no rule, and a server does not start without", what)
+		c.add(Different, "%s: no rule; a server cannot start without one", what)
 	case rule.GetPublic() != nil:
 		c.add(Looser, "%s: open to %s", what, inWords(rule))
 	default:

@@ -68,7 +68,7 @@ type Verdict uint8
 // The verdicts.
 const (
 	Different   Verdict = iota // nobody gains or loses what they had, as with a new method that asks for a token
-	Stricter                   // somebody may call no more, and nobody may who could not
+	Stricter                   // some callers lose access and none gain it
 	Looser                     // somebody may call who could not
 	Undecidable                // it cannot be told, as with two conditions
 )

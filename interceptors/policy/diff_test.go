@@ -108,7 +108,7 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"the handler asks for nothing any more", handled(roles("a"), "it is theirs"), roles("a"), []string{"looser handler_requires: the handler no longer asks for it: it is theirs"}},
 		{"the handler asks for something else", handled(authenticated(), "it is theirs"), handled(authenticated(), "they are an operator"), []string{"undecidable handler_requires: they are an operator (before: it is theirs): which of the two lets more callers pass cannot be decided"}},
 		{"the handler asks for the same with other spaces", handled(authenticated(), "it is theirs"), handled(authenticated(), " it is theirs\n"), nil},
-		{"what the handler asked is open to anybody", handled(authenticated(), "it is theirs"), public(), []string{"looser public: open to anybody (before: a valid token, and by the handler: it is theirs)"}},
+		{"what the handler asked is open to anybody", handled(authenticated(), "it is theirs"), public(), []string{"looser public: open to anybody (before: a valid token; the handler also requires: it is theirs)"}},
 
 		{"an organization is asked for", authenticated(), organization, []string{"stricter organization: is required"}},
 		{"an organization is no longer asked for", organization, authenticated(), []string{"looser organization: is no longer required"}},
@@ -185,7 +185,7 @@ func TestDiffOfMethods(t *testing.T) {
 		{
 			"a new method without a rule",
 			newSchema(t, nil, rules{}), newSchema(t, nil, rules{"New": nil}),
-			[]string{"New different a new method: no rule, and a server does not start without"},
+			[]string{"New different a new method: no rule; a server cannot start without one"},
 		},
 		{
 			"a method that was removed",

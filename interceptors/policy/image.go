@@ -17,7 +17,7 @@ import (
 func ReadImage(data []byte) ([]protoreflect.FileDescriptor, error) {
 	set := new(descriptorpb.FileDescriptorSet)
 	if err := proto.Unmarshal(data, set); err != nil {
-		return nil, fmt.Errorf("this is no image of a schema: make one with buf build -o image.binpb: %w", err)
+		return nil, fmt.Errorf("not a schema image; create one with buf build -o image.binpb: %w", err)
 	}
 	if len(set.GetFile()) == 0 {
 		return nil, fmt.Errorf("the image is empty: make one with buf build -o image.binpb")

@@ -133,7 +133,7 @@ func TestReadImageRefusesWhatIsNone(t *testing.T) {
 		want string
 	}{
 		{"nothing", "", "the image is empty"},
-		{"the source of a schema", `syntax = "proto3";`, "this is no image of a schema"},
+		{"the source of a schema", `syntax = "proto3";`, "not a schema image"},
 		{"a file without what it imports", string(alone), "the image is not whole"},
 	} {
 		if _, err := policy.ReadImage([]byte(tt.data)); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -69,7 +69,7 @@ func checkPlain(name string) error {
 	case name == "":
 		return errors.New("is empty, which nobody can have")
 	case strings.Contains(name, "*"):
-		return errors.New("has a wildcard, which is not understood: name each one")
+		return errors.New("has a wildcard, which is not supported; list each name")
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == ',' }):
 		return errors.New("holds a space, a comma or a control character, which nobody can have: name one to each string")
 	default:

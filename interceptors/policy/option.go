@@ -74,7 +74,7 @@ func Configured(file, procedure string, rule *policyv1.Rule) Option {
 func override(procedure string, rule *policyv1.Rule, origin Origin) Option {
 	return optionFunc(func(b *builder) {
 		if procedure == "" || strings.IndexByte(procedure, '/') > 0 {
-			b.fault(procedure, origin, errors.New("this names no method: write /package.Service/Method"))
+			b.fault(procedure, origin, errors.New("not a method name; write /package.Service/Method"))
 			return
 		}
 		b.declare(procedure, declaration{rule: rule, origin: origin})

@@ -63,10 +63,10 @@ func TestWhatTheHandlerAsksStaysUnderAnotherRule(t *testing.T) {
 		option policy.Option
 		want   string
 	}{
-		{"the schema's own rule", policy.Files(), "a valid token, and by the handler: it is theirs"},
-		{"a rule in Go", policy.Override(procedure("M"), admin()), `a valid token; the role "admin", and by the handler: it is theirs`},
-		{"a rule in the settings", policy.Configured("ostiary.yaml", procedure("M"), admin()), `a valid token; the role "admin", and by the handler: it is theirs`},
-		{"a rule that says what the handler asks", policy.Override(procedure("M"), handled(admin(), "no more")), `a valid token; the role "admin", and by the handler: no more`},
+		{"the schema's own rule", policy.Files(), "a valid token; the handler also requires: it is theirs"},
+		{"a rule in Go", policy.Override(procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
+		{"a rule in the settings", policy.Configured("ostiary.yaml", procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
+		{"a rule that says what the handler asks", policy.Override(procedure("M"), handled(admin(), "no more")), `a valid token; the role "admin"; the handler also requires: no more`},
 		{"a public rule", policy.Override(procedure("M"), public()), "anybody"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
