@@ -21,6 +21,70 @@ type longStream struct {
 
 // TestEachOfManyStreamsEndsInItsTime has one timer serve streams that are opened,
 // renewed and closed in any order.
+// Two streams of a session, of which one was opened with the token from before a
+// refresh and one with that from after it.
+func TestNoRenewalIsLostWhereStreamsOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		opened, old := time.Now(), token(0)
+		pass(20 * time.Second)
+		fresh := token(0)
+		first, second := w.call(old, watch, auth.BidiStream), w.call(fresh, watch, auth.BidiStream)
+		ended := w.serveIn(first, idle)
+		other := w.serveIn(second, idle)
+		w.ping(fresh)
+		if err := <-ended; err == nil || time.Since(opened) != 85*time.Second {
+			t.Errorf("the stream of the old token ended after %v; want 85s, as the fresh one has come", time.Since(opened))
+		}
+		_ = <-other
+	})
+}
+
+func TestAStreamThatOpensGoesOverToATokenThatStillCounts(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		meanwhile func(*world)
+		want      string
+	}{
+		"which it does":       {func(*world) {}, "admin"},
+		"it has expired":      {func(*world) { pass(10 * time.Minute) }, "reader"},
+		"it has been revoked": {func(w *world) { w.revocations.revoke("token_2") }, "reader"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{})
+				long := token(0)
+				long.ExpiresAt = time.Now().Add(time.Hour)
+				pass(time.Second)
+				short := token(0)
+				short.TokenID, short.Roles = "token_2", []string{"admin"}
+				// One that is admitted with a newer token still, but begins later.
+				survive, end := context.WithCancel(w.call(token(time.Hour), watch, auth.BidiStream))
+				stay, leave := context.WithCancel(w.call(long, watch, auth.BidiStream))
+				stays := w.serveIn(stay, idle)
+				w.ping(short)
+				survives := w.serveIn(survive, idle)
+				tt.meanwhile(w)
+				ended := w.serve(long, func(ctx context.Context) error {
+					if id, _ := auth.Current(ctx); id == nil || id.Roles[0] != tt.want {
+						t.Errorf("the handler sees %+v; want the %s", id, tt.want)
+					}
+					return nil
+				})
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				leave()
+				end()
+				_ = <-stays
+				_ = <-survives
+			})
+		})
+	}
+}
+
 func TestEachOfManyStreamsEndsInItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -51,9 +51,11 @@ func (s *leases) init(g *Guard) {
 	})
 }
 
-// join is for a lease that begins.
+// join is for a lease that begins. Where a newer token has come already than that
+// which opened it, it goes over to that, if the token still counts.
 func (s *leases) join(l *Lease) {
-	if renewal := s.add(l); renewal != nil && l.guard.revoked(renewal) == nil {
+	renewal := s.add(l)
+	if renewal != nil && l.until(renewal) > s.moment(s.clock()) && l.guard.revoked(renewal) == nil {
 		l.renew(renewal)
 	}
 }

@@ -40,6 +40,18 @@ func TestNothingIsLeftOfAStreamThatHasEnded(t *testing.T) {
 	}
 }
 
+func TestALeaseThatHasEndedIsNotWaitedForAndNotRenewed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := renewableLease("sess_1", 1)
+		l.ended.Store(released)
+		l.wait() // or the bubble has a deadlock
+		if refusal := l.adopt(identityOf("sess_1", 2)); refusal != nil || l.current.Load() != l.admitted.identity {
+			t.Errorf("it goes by %+v, %v; want whom it ended with", l.current.Load(), refusal)
+		}
+	})
+}
+
 // crowd is an Authenticator whose callers come with newer and newer tokens of a
 // few sessions, a Policy that lets everybody in, and Revocations of every seventh
 // token.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// alive is how long a stream lasts that was open. A server that is far away may
-// take less long to refuse one.
+// alive tells a stream that was open from one that was refused: even a server
+// that is far away refuses sooner than this.
 const alive = 2 * time.Second
 
 // Retry keeps a client's streams going. Outlook is required; with the rest left
@@ -24,8 +24,9 @@ type Retry struct {
 }
 
 // Stream opens a stream, and opens it again when it has ended and another try
-// can help: at once with a fresh token where the token had expired, unless that
-// was just tried, else after a while that grows with each failure. What open returns is how the stream
+// can help. Where the token had expired it does so at once, with a fresh one;
+// where that was just tried, and in any other case, after a delay that grows with
+// each failure. What open returns is how the stream
 // ended:
 //
 //	err := auth.Retry{Outlook: connectauth.OutlookOf}.Stream(ctx, func(ctx context.Context) error {

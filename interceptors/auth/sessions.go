@@ -18,7 +18,8 @@ type sessions struct {
 // hash, they share one, and may miss a renewal for it.
 type session struct {
 	first *Lease
-	// newest is the newest identity that has come while there were streams.
+	// newest is the newest identity that all of the streams were told of. One of
+	// them may have been opened with a newer one.
 	newest *Identity
 }
 
@@ -50,14 +51,13 @@ func (s *sessions) add(l *Lease) (renewal *Identity) {
 	key := sessionKeyOf(id)
 	at := s.hash(key)
 	of := s.by[at]
-	switch {
-	case of.newest == nil || newer(id, of.newest):
+	if of.first == nil {
 		of.newest = id
-	case newer(of.newest, id) && sessionKeyOf(of.newest) == key:
-		renewal = of.newest
-	}
-	if of.first != nil {
+	} else {
 		of.first.prev = l
+		if newer(of.newest, id) && sessionKeyOf(of.newest) == key {
+			renewal = of.newest
+		}
 	}
 	l.next, of.first = of.first, l
 	if s.by == nil {

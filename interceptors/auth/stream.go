@@ -33,7 +33,8 @@ const (
 	// Renewable streams go on for as long as their session does. They end when
 	// the token expires, unless a newer token of the same session has come with
 	// any call by then. The rule is decided anew for it, and a stream that it no
-	// longer permits ends with the rule's reason.
+	// longer permits ends with the rule's reason. A stream that is opened with an
+	// older token than has come already goes over to the newer one.
 	//
 	// A machine is as good as a session. A token of neither has no successor: its
 	// streams end with it, as by UntilExpiry.
