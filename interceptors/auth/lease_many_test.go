@@ -37,7 +37,9 @@ func TestNoRenewalIsLostWhereStreamsOpenAtOnce(t *testing.T) {
 		if err := <-ended; err == nil || time.Since(opened) != 85*time.Second {
 			t.Errorf("the stream of the old token ended after %v; want 85s, as the fresh one has come", time.Since(opened))
 		}
-		_ = <-other
+		if err := <-other; err == nil {
+			t.Error("a stream that was to end ended without an error")
+		}
 	})
 }
 
@@ -78,8 +80,12 @@ func TestAStreamThatOpensGoesOverToATokenThatStillCounts(t *testing.T) {
 				}
 				leave()
 				end()
-				_ = <-stays
-				_ = <-survives
+				if err := <-stays; err == nil {
+					t.Error("a stream that was to end ended without an error")
+				}
+				if err := <-survives; err == nil {
+					t.Error("a stream that was to end ended without an error")
+				}
 			})
 		})
 	}
