@@ -12,7 +12,7 @@ import (
 
 // parseYAML reads the settings in a YAML file, by key. It refuses what would be
 // read otherwise than it is written: a further document, which the decoder leaves
-// unread, and a number that begins with a zero. Its errors name lines.
+// unread, and whatever [misread] refuses. Its errors name lines.
 func parseYAML(text []byte) (map[string]any, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, further yaml.Node
@@ -28,8 +28,8 @@ func parseYAML(text []byte) (map[string]any, error) {
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
-	if number := octal(&document); number != nil {
-		return nil, fmt.Errorf("line %d: %s is ambiguous (octal or decimal); remove the leading zero, or quote it if it is text", number.Line, number.Value)
+	if err := misread(&document); err != nil {
+		return nil, err
 	}
 	var values map[string]any
 	err := document.Decode(&values)
@@ -39,14 +39,26 @@ func parseYAML(text []byte) (map[string]any, error) {
 // leadingZero begins the numbers that are octal in YAML 1.1 and decimal in 1.2.
 var leadingZero = regexp.MustCompile(`^[-+]?0[0-9_]`)
 
-// octal returns the first number that begins with a zero, or nil.
-func octal(node *yaml.Node) *yaml.Node {
-	if tag := node.ShortTag(); node.Kind == yaml.ScalarNode && (tag == "!!int" || tag == "!!float") && leadingZero.MatchString(node.Value) {
-		return node
+// misread returns an error for the first value that the decoder would change or drop: a
+// number that begins with a zero, a date, to which it adds a time, and a null key, which
+// it leaves out with all that is under it.
+func misread(node *yaml.Node) error {
+	switch tag := node.ShortTag(); {
+	case node.Kind == yaml.MappingNode:
+		for i := 0; i < len(node.Content); i += 2 {
+			if key := node.Content[i]; key.ShortTag() == "!!null" {
+				return fmt.Errorf("line %d: a key is null, and what is under it would be ignored; give it a name, or put it in quotes if it is text", key.Line)
+			}
+		}
+	case node.Kind != yaml.ScalarNode:
+	case (tag == "!!int" || tag == "!!float") && leadingZero.MatchString(node.Value):
+		return fmt.Errorf("line %d: %s is ambiguous (octal or decimal); remove the leading zero, or quote it if it is text", node.Line, node.Value)
+	case tag == "!!timestamp":
+		return fmt.Errorf("line %d: %s would be read as a point in time; put it in quotes", node.Line, node.Value)
 	}
 	for _, child := range node.Content {
-		if found := octal(child); found != nil {
-			return found
+		if err := misread(child); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -37,9 +37,7 @@ func Diff(before, after []protoreflect.FileDescriptor) []Change {
 			c.add(Undecidable, "the rule cannot be read; ask policy check for the remedy")
 		case !existed:
 			c.added("a new method", now.rule)
-			if name, renamed := former[procedure]; renamed {
-				c.renamed(name, was[name], now)
-			}
+			c.renamed(former[procedure], was, now)
 		default:
 			c.compare(old.rule, now.rule)
 		}

@@ -3,79 +3,97 @@ package policy
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A likeness is what speaks for two methods being the same under two names, "" where
-// nothing does. It is told whether the service is in both schemas.
-type likeness func(method protoreflect.MethodDescriptor, stays bool) string
+// A likeness is what speaks for two methods being the same under two names.
+type likeness struct {
+	// of returns what such methods have in common, "" where nothing speaks for it. It is
+	// told whether the service is in both schemas.
+	of func(method protoreflect.MethodDescriptor, stays bool) string
+	// alone is true of what speaks only where one such method is gone and one is new.
+	alone bool
+}
 
 // likenesses are all of them, the strongest first: a service that is in another
-// package, one that has another name, and a method that has.
+// package, one that has another name, a method that has, one whose request is in
+// another package, and one whose request is that of many.
 var likenesses = [...]likeness{
-	func(m protoreflect.MethodDescriptor, _ bool) string {
+	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
 		return string(m.Parent().Name()) + "/" + string(m.Name())
-	},
-	func(m protoreflect.MethodDescriptor, stays bool) string {
+	}},
+	{of: func(m protoreflect.MethodDescriptor, stays bool) string {
 		if stays {
 			return ""
 		}
 		return string(m.Name())
-	},
-	func(m protoreflect.MethodDescriptor, _ bool) string {
-		if m.Input().FullName().Parent() == "google.protobuf" { // as Empty is the request of many
+	}},
+	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
+		if ofMany(m.Input()) {
 			return ""
 		}
 		return string(m.Input().FullName())
-	},
+	}},
+	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
+		if ofMany(m.Input()) {
+			return ""
+		}
+		return string(m.Input().Name())
+	}},
+	{alone: true, of: func(m protoreflect.MethodDescriptor, _ bool) string {
+		if !ofMany(m.Input()) {
+			return ""
+		}
+		return string(m.Parent().FullName()) + "(" + string(m.Input().FullName()) + ")"
+	}},
 }
 
-// formerNames returns, for a method that is new, the one that is gone and that it
-// may be. No schema tells of a renaming.
-func formerNames(was, is side) map[string]string {
+// ofMany reports whether methods that have nothing to do with each other have this
+// request, as they have Empty.
+func ofMany(request protoreflect.MessageDescriptor) bool {
+	return request.FullName().Parent() == "google.protobuf"
+}
+
+// formerNames returns, for a method that is new, those that are gone and that it may
+// be, in order: all that have the strongest likeness to it that any has. What is
+// matched by one likeness is left out of the weaker. No schema tells of a renaming.
+func formerNames(was, is side) map[string][]string {
 	gone, added := was.without(is), is.without(was)
-	served, serves := was.services(), is.services()
-	former := make(map[string]string)
-	for _, of := range likenesses {
-		alike := make(map[string][]string)
-		for _, old := range gone {
-			method := was[old].method
-			t := of(method, serves[method.Parent().FullName()])
-			alike[t] = append(alike[t], old)
-		}
-		found := make(map[string]bool)
-		for _, now := range added {
-			method := is[now].method
-			t := of(method, served[method.Parent().FullName()])
-			if t == "" || len(alike[t]) == 0 {
+	former := make(map[string][]string)
+	for _, like := range likenesses {
+		olds, news := was.grouped(gone, is, like), is.grouped(added, was, like)
+		matched := make(map[string]bool)
+		for key, names := range news {
+			candidates := olds[key]
+			if len(candidates) == 0 || like.alone && len(candidates)+len(names) > 2 {
 				continue
 			}
-			former[now] = nearest(now, alike[t])
-			found[former[now]], found[now] = true, true
+			for _, name := range names {
+				former[name] = candidates
+			}
+			for _, name := range slices.Concat(candidates, names) {
+				matched[name] = true
+			}
 		}
-		isFound := func(procedure string) bool { return found[procedure] }
-		gone, added = slices.DeleteFunc(gone, isFound), slices.DeleteFunc(added, isFound)
+		isMatched := func(procedure string) bool { return matched[procedure] }
+		gone, added = slices.DeleteFunc(gone, isMatched), slices.DeleteFunc(added, isMatched)
 	}
 	return former
 }
 
-// nearest returns the name that begins and ends as this one does, for as long as
-// any.
-func nearest(name string, others []string) string {
-	return slices.MaxFunc(others, func(a, b string) int { return shared(name, a) - shared(name, b) })
-}
-
-func shared(a, b string) int {
-	shorter := min(len(a), len(b))
-	start, end := 0, 0
-	for start < shorter && a[start] == b[start] {
-		start++
+// grouped returns these procedures of a side, by what they have in common.
+func (s side) grouped(procedures []string, other side, like likeness) map[string][]string {
+	services := other.services()
+	groups := make(map[string][]string)
+	for _, procedure := range procedures {
+		method := s[procedure].method
+		if key := like.of(method, services[method.Parent().FullName()]); key != "" {
+			groups[key] = append(groups[key], procedure)
+		}
 	}
-	for start+end < shorter && a[len(a)-1-end] == b[len(b)-1-end] {
-		end++
-	}
-	return start + end
+	return groups
 }
 
 // without returns the procedures that only this side has, in order.
@@ -99,17 +117,45 @@ func (s side) services() map[protoreflect.FullName]bool {
 	return all
 }
 
-// renamed tells what is looser of a new method than of the one that it may have
-// been. What lets more callers pass in any case needs no guess.
-func (c *comparison) renamed(former string, old, now readDeclaration) {
+// renamed tells what is looser of a new method than of one that it may have been:
+// the one of which most is, and of several the first. What lets more callers pass in
+// any case needs no guess.
+func (c *comparison) renamed(candidates []string, was side, now readDeclaration) {
 	if slices.ContainsFunc(c.changes, func(told Change) bool { return told.Verdict.Loosens() }) {
 		return
 	}
-	same := comparison{was: old.method, is: now.method}
-	same.compare(old.rule, now.rule)
-	for _, change := range same.changes {
-		if change.Verdict.Loosens() {
-			c.add(Undecidable, "if this is %s under another name: %s", former, change.Text)
+	var former string
+	var most, others []string
+	for _, name := range candidates {
+		switch looser := loosened(was[name], now); {
+		case len(looser) > len(most):
+			if former != "" {
+				others = append(others, former)
+			}
+			former, most = name, looser
+		case len(looser) > 0:
+			others = append(others, name)
 		}
 	}
+	if former == "" {
+		return
+	}
+	text := "if this is " + former + " under another name: " + strings.Join(most, "; ")
+	if len(others) > 0 {
+		text += " (looser than " + strings.Join(others, " and ") + " too)"
+	}
+	c.add(Undecidable, "%s", text)
+}
+
+// loosened returns in words what lets, or may let, more callers pass now.
+func loosened(old, now readDeclaration) []string {
+	same := comparison{was: old.method, is: now.method}
+	same.compare(old.rule, now.rule)
+	var texts []string
+	for _, change := range same.changes {
+		if change.Verdict.Loosens() {
+			texts = append(texts, change.Text)
+		}
+	}
+	return texts
 }
