@@ -19,15 +19,15 @@ type condition struct {
 	program cel.Program
 	request protoreflect.FullName // of the message that it reads; "" when it reads none
 	loops   bool                  // whether it reads the request and goes through lists or maps
-	times   bool                  // whether it reads a time of the request
+	check   messageCheck          // of each message, before it is read
 }
 
 // evaluate returns nil when the condition is true, and otherwise why it is not.
 // The message is nil for a condition that does not read it.
 func (c *condition) evaluate(id *auth.Identity, message proto.Message) error {
-	if c.times {
-		if err := checkTimes(message.ProtoReflect()); err != nil {
-			return fmt.Errorf("the condition %q failed: the request's %w", c.text, err)
+	if message != nil {
+		if err := c.check.check(message.ProtoReflect()); err != nil {
+			return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
 		}
 	}
 	result, err := c.run(&variables{id, message})
@@ -41,12 +41,14 @@ func (c *condition) evaluate(id *auth.Identity, message proto.Message) error {
 	return nil
 }
 
-// run gives a condition with loops no more than conditionTime. That is there for
-// what nothing is charged for, such as to reach into a google.protobuf.Struct; what
-// is charged for ends before it, in all but a server that is out of breath.
+// run gives a condition with loops no more than conditionTime and one more round.
+// The clock is looked at after each round of a loop and never else: it ends many
+// rounds that cost little each, such as those that reach into a
+// google.protobuf.Struct, and cannot end one that takes long. That none does is up
+// to messageCheck and to callCosts, as it is where there is no loop.
 //
-// The clock is looked at after each round of a loop and never else. To hold one
-// costs as much as most conditions do, which is why those without a loop have none.
+// To hold a clock costs as much as most conditions do, which is why those without
+// a loop have none.
 func (c *condition) run(v *variables) (ref.Val, error) {
 	if !c.loops {
 		result, _, err := c.program.Eval(v)

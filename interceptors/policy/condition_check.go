@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -29,6 +30,22 @@ func contains(condition *cel.Ast, is func(ast.Expr) bool) bool {
 
 func loops(condition *cel.Ast) bool {
 	return contains(condition, func(e ast.Expr) bool { return e.Kind() == ast.ComprehensionKind })
+}
+
+// references counts how often a condition names what may be of the request: the
+// request itself, or the variable of a loop. What is read of one reference CEL
+// copies once at most.
+func references(condition *cel.Ast) int {
+	count := 0
+	ast.PreOrderVisit(condition.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.IdentKind || strings.HasPrefix(e.AsIdent(), "@") { // one that a macro made
+			return
+		}
+		if condition.NativeRep().GetType(e.ID()).TypeName() != identityType {
+			count++
+		}
+	}))
+	return count
 }
 
 // looksIntoAny reports whether a condition reads what is in a google.protobuf.Any.

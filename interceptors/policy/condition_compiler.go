@@ -12,7 +12,7 @@ import (
 // The limits of a condition.
 const (
 	conditionCost  = 100_000                // the work of one evaluation, in CEL's unit, a step; some milliseconds
-	conditionTime  = 100 * time.Millisecond // the same of one with loops, by the clock
+	conditionTime  = 100 * time.Millisecond // the same of all rounds of a loop, by the clock
 	conditionSize  = 4096                   // the text, in characters
 	conditionDepth = 50                     // how deep expressions nest
 	conditionLoops = 2                      // how deep loops nest
@@ -118,7 +118,8 @@ func (c *conditionCompiler) compile(text string, method protoreflect.MethodDescr
 	if names["request"] && method != nil {
 		compiled.request = method.Input().FullName()
 		read := readsOf(checked, method.Input())
-		compiled.loops, compiled.times = loops(checked), read.times()
+		compiled.loops = loops(checked)
+		compiled.check = messageCheck{times: read.times(), json: read.json, longest: conditionCost * bytesInAStep / max(1, references(checked))}
 		if read.looksIntoAny() {
 			return nil, problem("it looks into a %s, of which nothing is known at start: ask has(), and leave the rest to the handler", anyMessage)
 		}

@@ -55,6 +55,9 @@ const jobSchema = `
 		field { name: "anys" number: 14 type: TYPE_MESSAGE type_name: ".google.protobuf.Any" label: LABEL_REPEATED }
 		field { name: "part_by_name" number: 15 type: TYPE_MESSAGE type_name: ".acme.job.v1.Job.PartByNameEntry" label: LABEL_REPEATED }
 		field { name: "labels" number: 16 type: TYPE_MESSAGE type_name: ".acme.job.v1.Job.LabelsEntry" label: LABEL_REPEATED }
+		field { name: "values" number: 17 type: TYPE_MESSAGE type_name: ".google.protobuf.Value" label: LABEL_REPEATED }
+		field { name: "list" number: 18 type: TYPE_MESSAGE type_name: ".google.protobuf.ListValue" label: LABEL_OPTIONAL }
+		field { name: "job" number: 19 type: TYPE_MESSAGE type_name: ".acme.job.v1.Job" label: LABEL_OPTIONAL }
 		nested_type { name: "LabelsEntry" options { map_entry: true }
 			field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
 			field { name: "value" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
@@ -123,6 +126,9 @@ func TestWorkIsBoundedWhateverTheRequest(t *testing.T) {
 		{"equal maps", "request.ids.all(i, request.by_name == request.by_name)", entries(byName, 30_000)},
 		{"a long key in a map", "request.ids.all(i, !(request.text in request.by_name))", text(large) + entries(byName, 1)},
 		{"what is in a Struct", "request.ids.all(i, request.data.key0 == '')", "data {" + entries("fields { key: 'key%d' value { string_value: '' } } ", 20_000) + "}"},
+		{"what is in a Struct, without a loop", strings.TrimSuffix(strings.Repeat("request.data.a != request.text && ", 100), " && "), "data {" + entries("fields { key: 'key%d' value {} } ", 100_000) + "}"},
+		{"what is in a Struct, often in one round", "request.ids.all(i, " + strings.TrimSuffix(strings.Repeat("request.data.a != i && ", 100), " && ") + ")", "data {" + entries("fields { key: 'key%d' value {} } ", 100_000) + "}"},
+		{"what is in a Struct of which the type is not known", strings.TrimSuffix(strings.Repeat("dyn(request.data).a != 1 && ", 100), " && "), "data {" + entries("fields { key: 'key%d' value {} } ", 100_000) + "}"},
 		{"a pattern with a long text", "request.text.matches('(x{500})+y')", text(large)},
 		{"a pattern that is a function with a long text", "matches(request.text, '(x{500})+y')", text(large)},
 	} {
@@ -203,6 +209,13 @@ func TestWhatCouldBeAnyAmountOfWorkIsRefusedAtStart(t *testing.T) {
 		"request.any == request.any":                   looks,
 		"request.part == request.part":                 looks,
 		"dyn(request.part) == request":                 looks,
+		"size(request.any) > 3":                        looks,
+		"request.any.size() > 3":                       looks,
+		"size(request.any['x']) > 3":                   looks,
+		"request.anys.all(a, size(a) == 1)":            looks,
+		"request.anys.exists(a, identity.kind == 'x')": looks,
+		"size(request.part_by_name['a'].any) == 1":     looks,
+		"request.anys.size() == 1":                     "",
 		"has(request.any) && has(request.part.any)":    "",
 		"request.part.name == identity.subject":        "",
 		"request.text.matches(identity.subject)":       pattern,
@@ -242,7 +255,7 @@ func TestATimeOutOfRangeIsAConditionThatIsNotMet(t *testing.T) {
 		{"a time with too many nanoseconds", early, "at { nanos: 1000000000 }", "the request's at: proto"},
 		{"a time in a list", "request.times.all(t, t <= identity.expires_at)", "times { seconds: 1 } times { nanos: -5 }", "the request's times: proto"},
 		{"a list of times", "request.times == request.times", "times { nanos: -5 }", "the request's times: proto"},
-		{"a time in a message in a map", "request.part_by_name['a'].at <= identity.expires_at", "part_by_name { key: 'a' value { at { nanos: -5 } } }", "the request's part_by_name: at: proto"},
+		{"a time in a message in a map", "request.part_by_name['a'].at <= identity.expires_at", "part_by_name { key: 'a' value { at { nanos: -5 } } }", "the request's part_by_name: proto"},
 		{"a time of which the type is not known", "dyn(request.times)[0] <= dyn(request.times)[0]", "times { nanos: -5 }", "the request's times: proto"},
 		{"a duration", short, "during { seconds: -5 nanos: -5 }", ""},
 		{"a duration over the longest", short, fmt.Sprintf("during { seconds: %d }", int64(math.MinInt64)), "the request's during: proto"},

@@ -17,7 +17,8 @@ import (
 type reads struct {
 	request bool // whether it reads the request at all
 	fields  map[string]string
-	values  map[string]string // of the enums among the fields, and those that it names
+	values  map[string]string              // of the enums among the fields, and those that it names
+	json    map[protoreflect.FullName]bool // the fields that hold what JSON can hold; the request's own name where it does
 }
 
 // readsOf finds which fields a condition selects, of the request and of messages
@@ -29,7 +30,7 @@ type reads struct {
 // would find linked into the program under the same names.
 func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) reads {
 	r := reader{
-		reads:   reads{fields: make(map[string]string), values: make(map[string]string)},
+		reads:   reads{fields: make(map[string]string), values: make(map[string]string), json: make(map[protoreflect.FullName]bool)},
 		message: request,
 		schema:  schemaOf(request.ParentFile()),
 		whole:   make(map[protoreflect.FullName]bool),
@@ -111,6 +112,9 @@ func (r *reader) variable(name string, scope map[string]holding) holding {
 		return holding{}
 	}
 	r.request = true
+	if isJSON(r.message) {
+		r.json[r.message.FullName()] = true
+	}
 	return holding{message: r.message}
 }
 
@@ -130,6 +134,14 @@ func (r *reader) selection(of holding, name string) holding {
 	return holding{}
 }
 
+// unpack reads a google.protobuf.Any as a whole where a value is one. CEL unpacks
+// it as soon as it has it, whatever is then asked of what is in it.
+func (r *reader) unpack(held holding) {
+	if held.message != nil && held.in == itself && held.message.FullName() == anyMessage {
+		r.readWhole(held.message)
+	}
+}
+
 // call knows two functions that look at no message, but at what it is in.
 func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
 	args := c.Args()
@@ -139,11 +151,12 @@ func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
 	switch c.FunctionName() {
 	case operators.Index:
 		of := r.expression(args[0], scope)
+		r.unpack(of)
 		r.useAll(args[1:], scope)
 		return holding{message: of.message}
 	case overloads.Size:
 		for _, arg := range args {
-			r.expression(arg, scope)
+			r.unpack(r.expression(arg, scope))
 		}
 	default:
 		r.useAll(args, scope)
@@ -155,6 +168,7 @@ func (r *reader) loop(c ast.ComprehensionExpr, scope map[string]holding) {
 	each := holding{}
 	if over := r.expression(c.IterRange(), scope); over.in == aList {
 		each.message = over.message
+		r.unpack(each)
 	}
 	r.use(c.AccuInit(), scope)
 	inner := maps.Clone(scope)

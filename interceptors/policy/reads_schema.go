@@ -24,6 +24,9 @@ func (r *reader) field(f protoreflect.FieldDescriptor) holding {
 		}
 	}
 	held.message = value.Message()
+	if held.message != nil && isJSON(held.message) {
+		r.json[f.FullName()] = true
+	}
 	return held
 }
 

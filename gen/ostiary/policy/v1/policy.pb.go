@@ -618,7 +618,10 @@ type Require struct {
 	// clock and reaches nothing outside the call. An error while it runs, such as a
 	// key that a map does not have or too much work, is a condition that is not
 	// met; only the server's log says why. What it reads of a request counts as
-	// work, up to about a megabyte; a loop ends after a tenth of a second at most.
+	// work, up to about a megabyte; a loop ends with the round in which a tenth of a
+	// second is over. A google.protobuf.Struct, Value or ListValue that the condition
+	// names counts before anything is read, once for every time that it names the
+	// request or the variable of a loop.
 	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
