@@ -60,13 +60,6 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	services := 0
-	for _, file := range files {
-		services += file.Services().Len()
-	}
-	if services == 0 {
-		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules; build it from the module with the services", s.image)
-	}
 	return policy.New(policy.Files(files...))
 }
 

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -42,11 +40,11 @@ With --fail-on-loosening, the exit status is 1 if any change is looser or undeci
 	}
 	cmd.Flags().BoolVar(&failOnLoosening, "fail-on-loosening", false, "exit with status 1 if the change may let more callers pass")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		before, err := readServices(cmd.InOrStdin(), args[0])
+		before, err := readImage(cmd.InOrStdin(), args[0])
 		if err != nil {
 			return err
 		}
-		after, err := readServices(cmd.InOrStdin(), args[1])
+		after, err := readImage(cmd.InOrStdin(), args[1])
 		if err != nil {
 			return err
 		}
@@ -57,20 +55,6 @@ With --fail-on-loosening, the exit status is 1 if any change is looser or undeci
 		return verdictOf(cmd.ErrOrStderr(), changes, failOnLoosening)
 	}
 	return cmd
-}
-
-// readServices reads an image that has something to compare. One that was built of
-// the wrong folder is no schema of which everything is new.
-func readServices(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
-	files, err := readImage(stdin, name)
-	if err != nil {
-		return nil, err
-	}
-	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
-	if !slices.ContainsFunc(files, declares) {
-		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules to compare; build it from the module with the services", name)
-	}
-	return files, nil
 }
 
 func writeChanges(w io.Writer, changes []policy.Change) error {

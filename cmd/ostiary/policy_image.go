@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -18,6 +19,7 @@ import (
 const maxImage = 256 << 20
 
 // readImage reads the image in a file, or where the name is - on standard input.
+// One without services was built of the wrong folder, and has no rules to speak of.
 func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
 	from := stdin
 	if name == "-" {
@@ -43,6 +45,10 @@ func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
+	if !slices.ContainsFunc(files, declares) {
+		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules; build it from the module with the services", name)
 	}
 	return files, nil
 }

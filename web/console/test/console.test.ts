@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import type { Browser, Request } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, withoutChromium } from "../../testing/browser.js";
-import { Server } from "../../testing/server.js";
+import type { Request } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 test("the page weighs no more than 150 KB of compressed JavaScript", () => {
@@ -14,18 +14,10 @@ test("the page weighs no more than 150 KB of compressed JavaScript", () => {
 });
 
 describe.skipIf(withoutChromium)("the console", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.start()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged();
 
   test("shows who is signed in", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     await ada.page.getByText("org:invoices:delete").waitFor();
     await ada.page.getByText("Not renewed yet").waitFor();
@@ -36,7 +28,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("stays signed in while tokens come and go", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada", "3s");
     await ada.page.getByText("Renewed 4 times").waitFor(); // nine seconds: three lifetimes, and more than the skew
     await ada.page.getByText("WatchIdentity is open").waitFor();
@@ -45,8 +37,8 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("lets an administrator end the session of another window, at once", async () => {
-    const ada = await Window.open(browser, server.url);
-    const ben = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
+    const ben = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     await ada.go("Sessions");
     await ada.page.getByText("live", { exact: true }).waitFor();
@@ -73,7 +65,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("signs out, and stays so", async () => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.signIn("cleo");
     const session = await cleo.session();
     await cleo.page.getByRole("button", { name: "Sign out" }).click();
@@ -86,7 +78,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("has one thing to say to whoever signs out, though the streams end before the answer is there", async () => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.signIn("cleo");
     await cleo.page.getByText("WatchIdentity is open").waitFor();
     await cleo.page.evaluate(() => {
@@ -109,7 +101,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("knows the window again when it is loaded again", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     const session = await ada.session();
     await ada.page.reload();
@@ -118,7 +110,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("opens the page that a link names, once somebody is signed in", async () => {
-    const ada = await Window.open(browser, `${server.url}/access`);
+    const ada = await Window.open(stage.browser, `${stage.server.url}/access`);
     await ada.signIn("ada");
     await ada.page.getByRole("heading", { level: 1, name: "Access" }).waitFor();
     await ada.page.getByRole("row", { name: /WhoAmI.*may call/ }).waitFor();
@@ -129,9 +121,9 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("says that there is no such page, and shows the way home", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     for (const home of ["Sign in", "Me"]) {
-      const response = await ada.page.goto(`${server.url}/nothing/here`);
+      const response = await ada.page.goto(`${stage.server.url}/nothing/here`);
       expect(response?.status()).toBe(404);
       await ada.page.getByRole("heading", { level: 1, name: "No such page" }).waitFor();
       await ada.page.getByText("/nothing/here").waitFor();
@@ -146,7 +138,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("sorts what may be called by service, and tells where the handler decides", async () => {
-    const ada = await Window.open(browser, `${server.url}/access`);
+    const ada = await Window.open(stage.browser, `${stage.server.url}/access`);
     await ada.signIn("ada");
     await ada.page.getByRole("row", { name: /WhoAmI.*may call/ }).waitFor();
     const sections = await ada.page.getByRole("heading", { level: 2 }).allInnerTexts();
@@ -166,7 +158,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("leaves a persona that there is no more, and says so", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     for (const remembered of ['{"persona":"eve","ttl":"","session":"sess_1"}', '{"persona":"eve","ttl":""}', "{"]) {
       await ada.page.evaluate((text) => sessionStorage.setItem("ostiary.persona", text), remembered);
       await ada.page.reload();
@@ -180,7 +172,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("calls methods, and tells why one was refused", async () => {
-    const ben = await Window.open(browser, `${server.url}/try`);
+    const ben = await Window.open(stage.browser, `${stage.server.url}/try`);
     await ben.signIn("ben");
     await ben.page.getByRole("button", { name: "Send" }).click();
     await ben.page.getByText('"subject": "user_ben"').waitFor();
@@ -205,7 +197,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("shows the request as it was sent, but for the token", async () => {
-    const ada = await Window.open(browser, `${server.url}/try?method=/ostiary.session.v1.SessionService/ListSessions`);
+    const ada = await Window.open(stage.browser, `${stage.server.url}/try?method=/ostiary.session.v1.SessionService/ListSessions`);
     await ada.signIn("ada");
     await ada.page.getByLabel("Body").fill('{"page_size": 3}');
     const sent = ada.page.waitForRequest("**/ListSessions");
@@ -220,15 +212,15 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("asks for the sessions now and then, however many come", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     await ada.go("Sessions");
     await ada.page.getByText("live", { exact: true }).waitFor();
     const lists = () => ada.requests.filter((path) => path.endsWith("/ListSessions")).length;
     const [before, begun] = [lists(), Date.now()];
     for (let i = 0; i < 100; i++) {
-      const token = await server.token("ben", { sid: `sess_burst_${i}` });
-      await fetch(`${server.url}/ostiary.identity.v1.IdentityService/WhoAmI`, {
+      const token = await stage.server.token("ben", { sid: `sess_burst_${i}` });
+      await fetch(`${stage.server.url}/ostiary.identity.v1.IdentityService/WhoAmI`, {
         method: "POST",
         headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
         body: "{}",
@@ -240,7 +232,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("begins one session for whoever is in a hurry", async () => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).dblclick();
     await cleo.page.getByText("WatchIdentity is open").waitFor();
     expect(cleo.requests.filter((path) => path === "/dev/token")).toHaveLength(1);
@@ -248,7 +240,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test.each(["light", "dark"] as const)("puts no barriers in anybody's way, %s", async (colorScheme) => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await ada.page.getByRole("button", { name: "Sign in as ada" }).waitFor();
     expect(await ada.barriers()).toEqual([]);
@@ -266,7 +258,7 @@ describe.skipIf(withoutChromium)("the console", () => {
   });
 
   test("can be used with the keyboard alone, on a telephone", async () => {
-    const ada = await Window.open(browser, server.url, { width: 380, height: 700 });
+    const ada = await Window.open(stage.browser, stage.server.url, { width: 380, height: 700 });
     await ada.page.getByRole("button", { name: "Sign in as ada" }).waitFor();
     await ada.page.keyboard.press("Tab");
     expect(await ada.focused()).toBe("Sign in as ada");

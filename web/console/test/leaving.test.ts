@@ -1,7 +1,7 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, withoutChromium } from "../../testing/browser.js";
-import { Server } from "../../testing/server.js";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 /** Makes a page be hidden, or seen again: a browser without a screen hides none. */
@@ -13,15 +13,7 @@ function hide(page: Page, hidden: boolean): Promise<void> {
 }
 
 describe.skipIf(withoutChromium)("whoever leaves", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.start()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged();
 
   /** Streams of a window that are open now, by method. */
   function watch(page: Page): Map<string, number> {
@@ -39,7 +31,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
   }
 
   test("takes the streams of Try along when leaving the page", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     const streams = watch(ada.page);
     await ada.signIn("ada");
     await ada.go("Try");
@@ -53,8 +45,8 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
   });
 
   test("keeps no stream open in a window that is hidden, and learns of the end when it is seen again", async () => {
-    const ada = await Window.open(browser, server.url);
-    const ben = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
+    const ben = await Window.open(stage.browser, stage.server.url);
     const streams = watch(ben.page);
     await ben.signIn("ben");
     const session = await ben.session();
@@ -79,20 +71,20 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
   });
 
   test("ends the session of another window of the same browser at once, though many are open", async () => {
-    const first = await Window.open(browser, server.url);
+    const first = await Window.open(stage.browser, stage.server.url);
     await first.signIn("ada");
     await first.go("Sessions");
     await first.page.getByText("live", { exact: true }).waitFor();
     for (const persona of ["ada", "ada", "ada"]) {
       const page = await first.context.newPage();
-      await page.goto(server.url);
+      await page.goto(stage.server.url);
       await page.getByRole("button", { name: `Sign in as ${persona}` }).click();
       await page.getByRole("link", { name: "Sessions" }).click();
       await page.getByText("live", { exact: true }).waitFor();
       await hide(page, true);
     }
     const ben = await first.context.newPage();
-    await ben.goto(server.url);
+    await ben.goto(stage.server.url);
     await ben.getByRole("button", { name: "Sign in as ben" }).click();
     const session = await ben.locator("dd code", { hasText: /^sess_/ }).innerText();
     await ben.getByText("WatchIdentity is open").waitFor();
@@ -103,7 +95,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
   });
 
   test("is told of calls that wait", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     let answer = () => {};
     await ada.page.route("**/ListRules", async (route) => {
@@ -119,7 +111,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
   });
 
   test("is shown the heading of the page to sign in on", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     await ada.page.getByRole("button", { name: "Sign out" }).press("Enter");
     await ada.page.getByText("You have signed out.").waitFor();
@@ -131,7 +123,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
     ["is away", (page: Page) => page.route("**/RevokeSession", (route) => route.abort())],
     ["does not answer", (page: Page) => page.route("**/RevokeSession", () => {})],
   ])("is signed out here when the server %s, and told that it does not know", async (_, prepare) => {
-    const ben = await Window.open(browser, server.url);
+    const ben = await Window.open(stage.browser, stage.server.url);
     await ben.signIn("ben");
     await prepare(ben.page);
     await ben.page.getByRole("button", { name: "Sign out" }).click();

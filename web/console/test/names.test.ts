@@ -1,7 +1,6 @@
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, withoutChromium } from "../../testing/browser.js";
-import { Server } from "../../testing/server.js";
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 // As long as Clerk's are.
@@ -10,20 +9,12 @@ const support = "user_2supportY8Fj4Wc3hGJ1kQnT9v";
 const session = "sess_2ZqWGQY8Fj4Wc3hGJ1kQnT9vXyz";
 
 describe.skipIf(withoutChromium)("names that others have chosen", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.start()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged();
 
   /** Opens the console as ben, but for what the claims say. */
   async function open(width: number, claims: Record<string, unknown>): Promise<Window> {
-    const window = await Window.open(browser, server.url, { width, height: 700 });
-    const token = await server.token("ben", { sid: session, ...claims });
+    const window = await Window.open(stage.browser, stage.server.url, { width, height: 700 });
+    const token = await stage.server.token("ben", { sid: session, ...claims });
     await window.page.route("**/dev/token", (route) => route.fulfill({ json: { token } }));
     await window.page.getByRole("button", { name: "Sign in as ben" }).click();
     await window.page.getByText("WatchIdentity is open").waitFor();
@@ -31,7 +22,7 @@ describe.skipIf(withoutChromium)("names that others have chosen", () => {
   }
 
   test.each([380, 768, 1280])("leave room for the way out, where %i pixels are all there is", async (width) => {
-    for (const claims of [{ sub: subject }, { sub: subject, act: { sub: support, iss: server.url, sid: "sess_1" } }]) {
+    for (const claims of [{ sub: subject }, { sub: subject, act: { sub: support, iss: stage.server.url, sid: "sess_1" } }]) {
       const window = await open(width, claims);
       const out = (await window.page.getByRole("button", { name: "Sign out" }).boundingBox())!;
       const brand = (await window.page.locator(".brand").boundingBox())!;
@@ -45,7 +36,7 @@ describe.skipIf(withoutChromium)("names that others have chosen", () => {
   });
 
   test("say who acts for whom", async () => {
-    const window = await open(1280, { act: { sub: "user_support", iss: server.url, sid: "sess_1" } });
+    const window = await open(1280, { act: { sub: "user_support", iss: stage.server.url, sid: "sess_1" } });
     await expect.poll(() => window.page.locator(".acting").innerText()).toMatch(/^user_support\s+acting as\s+user_ben$/);
     expect(await window.barriers()).toEqual([]);
     await window.close();

@@ -1,30 +1,20 @@
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch } from "../../testing/browser.js";
-import { Server } from "../../testing/server.js";
+import { describe, expect, test } from "vitest";
+import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 const directory = process.env["SCREENSHOTS"];
 
 // Takes the pictures of the documentation: `npm run screenshots`.
 describe.skipIf(directory === undefined)("the screenshots", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.start()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged();
 
   test.each([
     ["", "light", { width: 1000, height: 800 }],
     ["-narrow", "dark", { width: 380, height: 760 }],
   ] as const)("of every page%s", async (suffix, colorScheme, size) => {
-    const ben = await Window.open(browser, server.url);
+    const ben = await Window.open(stage.browser, stage.server.url);
     await ben.signIn("ben");
-    const ada = await Window.open(browser, server.url, size);
+    const ada = await Window.open(stage.browser, stage.server.url, size);
     const shoot = async (name: string) => {
       await expect.poll(() => ada.page.getByText("Loading…").count()).toBe(0);
       await ada.page.screenshot({ path: `${directory}/${name}${suffix}.png` });

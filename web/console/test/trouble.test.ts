@@ -1,23 +1,15 @@
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Proxy } from "../../testing/proxy.js";
-import { launch, withoutChromium } from "../../testing/browser.js";
+import { withoutChromium } from "../../testing/browser.js";
 import { Server } from "../../testing/server.js";
+import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 describe.skipIf(withoutChromium)("the console and its server", () => {
-  let browser: Browser;
-  let server: Server;
-  beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(), Server.start()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const stage = staged();
 
   test("tells an issuer that is away from a server that is", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada", "3s");
     await ada.page.route("**/dev/token", (route) => route.abort());
     await ada.page.getByText("There is no token to call with: the development issuer cannot be reached. Trying again…").waitFor();
@@ -31,7 +23,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     [10, "10 minutes ahead of"],
     [-10, "10 minutes behind"],
   ])("goes by the server's clock where the machine's is %i minutes wrong, and says so", async (minutes, said) => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.page.evaluate((off) => {
       const right = Date.now.bind(Date);
       Date.now = () => right() + off;
@@ -47,7 +39,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
   });
 
   test("says that the machine is offline, and does not wait for ever", async () => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.signIn("cleo");
     await cleo.page.getByText("WatchIdentity is open").waitFor();
     await cleo.context.setOffline(true);
@@ -61,7 +53,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
   });
 
   test("says what to do when the server is away at the very beginning", async () => {
-    const cleo = await Window.open(browser, server.url);
+    const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.page.route("**/dev/token", (route) => route.abort());
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).click();
     await cleo.page.getByText("The development issuer cannot be reached.").waitFor();
@@ -80,7 +72,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
   });
 
   test("goes on after the tab has slept longer than its token lived", async () => {
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada", "3s");
     const session = await ada.session();
     const devtools = await ada.context.newCDPSession(ada.page);
@@ -96,15 +88,15 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
   });
 
   test("notice that the stream is dead, though calls get through", async () => {
-    const proxy = await Proxy.start(server.url);
-    const ben = await Window.open(browser, proxy.url);
+    const proxy = await Proxy.start(stage.server.url);
+    const ben = await Window.open(stage.browser, proxy.url);
     await ben.signIn("ben", "3s");
     const sessionId = await ben.session();
     await ben.page.getByText("WatchIdentity is open").waitFor();
     proxy.silence("WatchIdentity");
-    const revoked = await fetch(`${server.url}/ostiary.session.v1.SessionService/RevokeSession`, {
+    const revoked = await fetch(`${stage.server.url}/ostiary.session.v1.SessionService/RevokeSession`, {
       method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${await server.token("ada")}` },
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${await stage.server.token("ada")}` },
       body: JSON.stringify({ sessionId }),
     });
     expect(revoked.status).toBe(200);
@@ -115,7 +107,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
 
   test("find each other again after a restart", async () => {
     const server = await Server.start(); // its own, to be killed
-    const ada = await Window.open(browser, server.url);
+    const ada = await Window.open(stage.browser, server.url);
     await ada.signIn("ada");
     const session = await ada.session();
     await server.kill();
@@ -134,7 +126,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
 
   test("let users paste a token where there is no page to sign in on", async () => {
     const server = await Server.serve("--console", "--issuer", "https://clerk.example.com", "--audiences", "invoices");
-    const anybody = await Window.open(browser, server.url);
+    const anybody = await Window.open(stage.browser, server.url);
     await anybody.page.getByLabel("Token").fill("not.a.token");
     await anybody.page.getByRole("button", { name: "Sign in" }).click();
     await anybody.page.getByText(/The server refuses your token: .* \(TOKEN_MALFORMED\)/).waitFor();
