@@ -23,12 +23,13 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
 	"interceptors/auth":        nil,
+	"interceptors/authclient":  {"interceptors/auth"},
 	"interceptors/jwks":        nil,
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
 	"interceptors/policy":      {"interceptors/auth", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
-	"interceptors/connectauth": {"interceptors/auth", "interceptors/policy"},
-	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/policy"},
+	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
+	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 
 // belowTheAdapters may know no transport.
 var belowTheAdapters = []string{
-	"interceptors/auth", "interceptors/jwks", "interceptors/token",
+	"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/token",
 	"interceptors/policy", "interceptors/revocation", "interceptors/authtest",
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
@@ -30,10 +31,10 @@ type leaseTransport struct {
 type leaseClient struct {
 	// run opens the stream and returns the error that it ends with. The client
 	// says hello and then no more, without closing its side.
-	run       func(ctx context.Context) error
-	reasonOf  func(error) (auth.Reason, bool)
-	codeOf    func(error) auth.Code
-	outlookOf func(error) auth.Outlook
+	run      func(ctx context.Context) error
+	reasonOf func(error) (auth.Reason, bool)
+	codeOf   func(error) auth.Code
+	advice   func(error) authclient.Advice
 }
 
 func untilTheEnd(receive func() error) error {
@@ -90,9 +91,9 @@ func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, op
 			}
 			return untilTheEnd(func() error { return conn.Receive(new(text)) })
 		},
-		reasonOf:  connectauth.ReasonOf,
-		codeOf:    func(err error) auth.Code { return auth.Code(connect.CodeOf(err)) },
-		outlookOf: connectauth.OutlookOf,
+		reasonOf: connectauth.ReasonOf,
+		codeOf:   func(err error) auth.Code { return auth.Code(connect.CodeOf(err)) },
+		advice:   connectauth.RetryAdvice,
 	}
 }
 
@@ -153,8 +154,8 @@ func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
 			}
 			return untilTheEnd(func() error { return stream.RecvMsg(new(text)) })
 		},
-		reasonOf:  grpcauth.ReasonOf,
-		codeOf:    func(err error) auth.Code { return auth.Code(status.Code(err)) },
-		outlookOf: grpcauth.OutlookOf,
+		reasonOf: grpcauth.ReasonOf,
+		codeOf:   func(err error) auth.Code { return auth.Code(status.Code(err)) },
+		advice:   grpcauth.RetryAdvice,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // TestRetryGoesByTheReason opens a stream again whose token expires, and no more
@@ -29,8 +30,8 @@ func TestRetryGoesByTheReason(t *testing.T) {
 			var fresh []bool
 			ended := make(chan error, 1)
 			go func() {
-				ended <- auth.Retry{Outlook: client.outlookOf, MinDelay: time.Millisecond}.Stream(t.Context(), func(ctx context.Context) error {
-					fresh = append(fresh, auth.FreshTokenWanted(ctx))
+				ended <- authclient.Retry{Advice: client.advice, MinDelay: time.Millisecond}.Stream(t.Context(), func(ctx context.Context) error {
+					fresh = append(fresh, authclient.FreshTokenWanted(ctx))
 					if len(fresh) == 2 {
 						h.present(time.Hour, "reader")
 					}
@@ -64,8 +65,8 @@ func TestAServerThatIsNotThereIsTriedLater(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if err := client.run(ctx); client.outlookOf(err) != auth.Later {
-				t.Errorf("%v: outlook %v; want %v", err, client.outlookOf(err), auth.Later)
+			if err := client.run(ctx); client.advice(err) != authclient.RetryLater {
+				t.Errorf("%v: advice %v; want %v", err, client.advice(err), authclient.RetryLater)
 			}
 		})
 	}

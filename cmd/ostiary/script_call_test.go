@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
@@ -67,7 +67,7 @@ func askOverHTTP[Req, Res any](ctx context.Context, addr, protocol, token, proce
 	transport := &http.Transport{Protocols: protocols}
 	defer transport.CloseIdleConnections()
 	url := "http://" + addr
-	options := []connect.ClientOption{connectauth.WithToken(url, auth.StaticToken(token))}
+	options := []connect.ClientOption{connectauth.WithToken(url, authclient.StaticToken(token))}
 	switch protocol {
 	case "grpc":
 		options = append(options, connect.WithGRPC())
@@ -85,7 +85,7 @@ func askOverHTTP[Req, Res any](ctx context.Context, addr, protocol, token, proce
 func askNatively[Req, Res any](ctx context.Context, addr, token, procedure string) (*Res, error) {
 	conn, err := grpc.NewClient(addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithPerRPCCredentials(grpcauth.Credentials(auth.StaticToken(token))))
+		grpc.WithPerRPCCredentials(grpcauth.Credentials(authclient.StaticToken(token))))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
@@ -84,7 +84,7 @@ func checkServer(address string) error {
 	return nil
 }
 
-// Token implements auth.TokenSource.
+// Token implements authclient.TokenSource.
 func (c *caller) Token(ctx context.Context) (string, error) {
 	if c.persona == "" {
 		return cmp.Or(c.token, os.Getenv(tokenVariable)), nil
@@ -126,7 +126,7 @@ func (c *caller) explain(err error) error {
 	return fmt.Errorf("%v: %s", received.Code(), printable(received.Message()))
 }
 
-var _ auth.TokenSource = (*caller)(nil)
+var _ authclient.TokenSource = (*caller)(nil)
 
 // writeJSON writes a message as one line.
 func writeJSON(w io.Writer, message proto.Message) error {

@@ -10,7 +10,7 @@ type admitted struct {
 	context.Context
 
 	identity *Identity     // nil when anonymous
-	header   Header        // where RelayCaller finds the token; nil when there is none
+	header   Header        // where CallerToken finds the token; nil when there is none
 	messages *messageCheck // nil where the rule asks nothing of messages
 	lease    *Lease        // nil where the call is no stream
 }

@@ -110,7 +110,7 @@ func TestMustFromContextPanicsWithoutIdentity(t *testing.T) {
 	auth.MustFromContext(t.Context())
 }
 
-func TestRelayCaller(t *testing.T) {
+func TestCallerToken(t *testing.T) {
 	t.Parallel()
 	guard := &auth.Guard{
 		Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) { return &auth.Identity{Subject: "user_ada"}, nil }),
@@ -120,10 +120,10 @@ func TestRelayCaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if token, err := auth.RelayCaller().Token(ctx); err != nil || token != "a.b.c" {
-		t.Errorf("relayed %q, %v", token, err)
+	if token, err := auth.CallerToken(ctx); err != nil || token != "a.b.c" {
+		t.Errorf("CallerToken gave %q, %v", token, err)
 	}
-	if token, err := auth.RelayCaller().Token(t.Context()); err == nil || token != "" {
-		t.Errorf("relayed %q outside a guarded call", token)
+	if token, err := auth.CallerToken(t.Context()); err == nil || token != "" {
+		t.Errorf("CallerToken gave %q outside a guarded call", token)
 	}
 }

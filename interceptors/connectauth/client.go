@@ -9,7 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // WithToken sends a token of the source with every call of a client, streams
@@ -32,7 +32,7 @@ import (
 // is replaced, and taken away when the source gives an empty token.
 //
 // Redirects are net/http's affair; see [RefuseRedirects].
-func WithToken(baseURL string, source auth.TokenSource, options ...TokenOption) connect.ClientOption {
+func WithToken(baseURL string, source authclient.TokenSource, options ...TokenOption) connect.ClientOption {
 	var config tokenConfig
 	for _, option := range options {
 		option(&config)
@@ -63,9 +63,9 @@ func RefuseRedirects(*http.Request, []*http.Request) error {
 type tokenConfig struct{ plaintext bool }
 
 // check returns the host that may be called with a token.
-func (c *tokenConfig) check(baseURL string, source auth.TokenSource) (string, error) {
+func (c *tokenConfig) check(baseURL string, source authclient.TokenSource) (string, error) {
 	if source == nil {
-		return "", errors.New("connectauth.WithToken: the token source is nil; give it one, such as auth.StaticToken")
+		return "", errors.New("connectauth.WithToken: the token source is nil; give it one, such as authclient.StaticToken")
 	}
 	base, err := url.Parse(baseURL)
 	if err != nil || base.Host == "" {

@@ -8,12 +8,12 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // tokenInterceptor adds the token. It is safe for concurrent use.
 type tokenInterceptor struct {
-	source auth.TokenSource
+	source authclient.TokenSource
 	host   string
 	fault  error // of construction; every call fails with it
 }

@@ -13,10 +13,11 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
-const source = auth.StaticToken(goodToken)
+const source = authclient.StaticToken(goodToken)
 
 func TestWithTokenSendsTheTokenOverTLS(t *testing.T) {
 	t.Parallel()
@@ -66,7 +67,7 @@ func TestWithTokenRefusesBeforeAnythingIsSent(t *testing.T) {
 		for shape := range procedures {
 			t.Run(name+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
-				asked := auth.TokenFunc(func(context.Context) (string, error) {
+				asked := authclient.TokenFunc(func(context.Context) (string, error) {
 					t.Error("the source was asked for a token")
 					return goodToken, nil
 				})
@@ -143,7 +144,7 @@ func TestTheSourceAloneDecidesWhatIsSent(t *testing.T) {
 				mux.ServeHTTP(w, r)
 			}))
 			_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello",
-				header("Authorization", "Bearer relayed-by-accident"), connectauth.WithToken(server.URL, auth.StaticToken(test.token)))
+				header("Authorization", "Bearer relayed-by-accident"), connectauth.WithToken(server.URL, authclient.StaticToken(test.token)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,7 +158,7 @@ func TestTheSourceAloneDecidesWhatIsSent(t *testing.T) {
 func TestACallThatIsTriedAgainGetsAFreshToken(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
-	fresh := auth.TokenFunc(func(context.Context) (string, error) {
+	fresh := authclient.TokenFunc(func(context.Context) (string, error) {
 		if asked.Add(1) == 1 {
 			return "stale-token", nil
 		}
@@ -197,7 +198,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 			t.Run(name+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				const api = "https://api.example.com"
-				failing := auth.TokenFunc(func(context.Context) (string, error) { return "", test.err })
+				failing := authclient.TokenFunc(func(context.Context) (string, error) { return "", test.err })
 				_, err := call(t.Context(), unreachable{t}, api, shape, "hello", connectauth.WithToken(api, failing))
 				if !errors.Is(err, test.err) || connect.CodeOf(err) != test.code {
 					t.Errorf("error %v with code %v; want %v with code %v", err, connect.CodeOf(err), test.err, test.code)
@@ -209,7 +210,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 
 func relayError(t *testing.T) error {
 	t.Helper()
-	_, err := auth.RelayCaller().Token(t.Context())
+	_, err := authclient.RelayCaller().Token(t.Context())
 	if err == nil {
 		t.Fatal("RelayCaller gave a token outside a call")
 	}

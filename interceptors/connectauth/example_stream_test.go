@@ -12,7 +12,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
@@ -20,7 +20,7 @@ import (
 // ended: the one goroutine brings the next token in time, the other opens the
 // stream again where that did not help.
 func watchIdentity(ctx context.Context, client identityv1connect.IdentityServiceClient) error {
-	retry := auth.Retry{Outlook: connectauth.OutlookOf}
+	retry := authclient.Retry{Advice: connectauth.RetryAdvice}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return retry.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
@@ -43,7 +43,7 @@ func watchIdentity(ctx context.Context, client identityv1connect.IdentityService
 	return group.Wait()
 }
 
-func ExampleOutlookOf() {
+func ExampleRetryAdvice() {
 	// A server that cannot be reached is tried again, until time is up.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()

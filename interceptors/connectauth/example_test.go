@@ -9,6 +9,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
@@ -64,7 +65,7 @@ func Example() {
 	defer server.Close()
 
 	// A client that sends a token is answered.
-	source := auth.StaticToken(issuer.Session("user_ada"))
+	source := authclient.StaticToken(issuer.Session("user_ada"))
 	ada := identityv1connect.NewIdentityServiceClient(server.Client(), server.URL, connectauth.WithToken(server.URL, source))
 	res, err := ada.WhoAmI(context.Background(), &identityv1.WhoAmIRequest{})
 	fmt.Println(res.GetIdentity().GetSubject(), err)

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // Credentials sends a token of the source with every call, as authorization:
@@ -32,7 +32,7 @@ import (
 //
 // A call that brings authorization metadata of its own would carry two tokens;
 // an ostiary server refuses it as CREDENTIALS_AMBIGUOUS.
-func Credentials(source auth.TokenSource, options ...CredentialsOption) credentials.PerRPCCredentials {
+func Credentials(source authclient.TokenSource, options ...CredentialsOption) credentials.PerRPCCredentials {
 	c := &tokenCredentials{source: source}
 	for _, option := range options {
 		option(c)
@@ -51,7 +51,7 @@ func InsecureAllowPlaintext() CredentialsOption {
 }
 
 type tokenCredentials struct {
-	source    auth.TokenSource
+	source    authclient.TokenSource
 	plaintext bool
 }
 
@@ -59,7 +59,7 @@ type tokenCredentials struct {
 // among those that grpc-go lets credentials use (gRFC A54).
 func (c *tokenCredentials) GetRequestMetadata(ctx context.Context, audience ...string) (map[string]string, error) {
 	if c.source == nil {
-		return nil, status.Error(codes.Unauthenticated, "grpcauth.Credentials: the token source is nil; give it one, such as auth.StaticToken")
+		return nil, status.Error(codes.Unauthenticated, "grpcauth.Credentials: the token source is nil; give it one, such as authclient.StaticToken")
 	}
 	if !c.plaintext && !isPrivate(ctx) && !staysHere(ctx, audience) {
 		return nil, status.Error(codes.Unauthenticated,

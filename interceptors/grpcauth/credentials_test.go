@@ -17,10 +17,11 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 )
 
-const source = auth.StaticToken(goodToken)
+const source = authclient.StaticToken(goodToken)
 
 func guarded(s *grpc.Server) {
 	grpcauth.Gate(s, newGuard(nil)).RegisterService(&echo, handle(whoCalls))
@@ -103,7 +104,7 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 				}
 				return test.wrap(conn), nil
 			})
-			asked := auth.TokenFunc(func(context.Context) (string, error) {
+			asked := authclient.TokenFunc(func(context.Context) (string, error) {
 				t.Error("the source was asked for a token")
 				return goodToken, nil
 			})
@@ -130,11 +131,11 @@ func TestCredentialsThatKnowNothingOfTheirConnectionSendNothing(t *testing.T) {
 
 func TestASourceThatFailsFailsTheCall(t *testing.T) {
 	t.Parallel()
-	fail := func(err error) auth.TokenSource {
-		return auth.TokenFunc(func(context.Context) (string, error) { return "", err })
+	fail := func(err error) authclient.TokenSource {
+		return authclient.TokenFunc(func(context.Context) (string, error) { return "", err })
 	}
 	tests := map[string]struct {
-		source auth.TokenSource
+		source authclient.TokenSource
 		code   codes.Code
 	}{
 		"for its own reason":         {source: fail(errors.New("the vault is locked")), code: codes.Unauthenticated},
@@ -142,7 +143,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 		"because time ran out":       {source: fail(fmt.Errorf("fetch: %w", context.DeadlineExceeded)), code: codes.DeadlineExceeded},
 		"with a code of its own":     {source: fail(status.Error(codes.NotFound, "no such secret")), code: codes.Unauthenticated},
 		"because it is missing":      {source: nil, code: codes.Unauthenticated},
-		"without a caller to relay":  {source: auth.RelayCaller(), code: codes.Unauthenticated},
+		"without a caller to relay":  {source: authclient.RelayCaller(), code: codes.Unauthenticated},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +160,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 
 func TestAnEmptyTokenSendsNone(t *testing.T) {
 	t.Parallel()
-	conn := dial(t, newServer(t, guarded), grpc.WithPerRPCCredentials(grpcauth.Credentials(auth.StaticToken(""))))
+	conn := dial(t, newServer(t, guarded), grpc.WithPerRPCCredentials(grpcauth.Credentials(authclient.StaticToken(""))))
 	_, trailer, err := call(t.Context(), conn, auth.Unary, wrapperspb.String("hello"))
 	assertRefusal(t, err, trailer, auth.TokenMissing, auth.TokenMissing.Message())
 }

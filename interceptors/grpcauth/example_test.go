@@ -10,6 +10,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
@@ -73,7 +74,7 @@ func Example() {
 
 	// A client that sends a token is answered; without TLS only because it calls
 	// its own machine.
-	source := auth.StaticToken(issuer.Session("user_ada"))
+	source := authclient.StaticToken(issuer.Session("user_ada"))
 	fmt.Println(whoAmI(listener.Addr().String(), grpc.WithPerRPCCredentials(grpcauth.Credentials(source))))
 
 	// One that sends none is told why not.

@@ -1,4 +1,4 @@
-package auth_test
+package authclient_test
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
-// outlookOf is what an adapter's does, for errors that crossed no network.
-func outlookOf(err error) auth.Outlook {
+// adviceFor is what an adapter's does, for errors that crossed no network.
+func adviceFor(err error) authclient.Advice {
 	if reason, ok := auth.ReasonOf(err); ok {
-		return reason.Outlook()
+		return authclient.AdviceForReason(reason)
 	}
-	return auth.Later
+	return authclient.RetryLater
 }
 
 var (
@@ -25,6 +26,8 @@ var (
 	errRevoked = auth.NewError(auth.TokenRevoked, nil)
 	errNetwork = errors.New("connection reset")
 )
+
+func pass(d time.Duration) { <-time.After(d) }
 
 // An attempt is one stream: how long it lives, and how it ends.
 type attempt struct {
@@ -60,9 +63,9 @@ func TestRetryStream(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var fresh []bool
 				var last time.Time
-				err := auth.Retry{Outlook: outlookOf}.Stream(t.Context(), func(ctx context.Context) error {
+				err := authclient.Retry{Advice: adviceFor}.Stream(t.Context(), func(ctx context.Context) error {
 					n := len(fresh)
-					fresh = append(fresh, auth.FreshTokenWanted(ctx))
+					fresh = append(fresh, authclient.FreshTokenWanted(ctx))
 					if n > 0 {
 						if waited, most := time.Since(last), tt.waited[n-1]; waited > most || waited < most/2 {
 							t.Errorf("waited for %v before attempt %d; want %v or down to half of it", waited, n, most)
@@ -90,7 +93,7 @@ func TestRetryNeverWaitsLongerThanItMay(t *testing.T) {
 		defer cancel()
 		last := time.Now()
 		attempts := 0
-		err := auth.Retry{Outlook: outlookOf, MinDelay: time.Second, MaxDelay: time.Minute}.Stream(ctx, func(context.Context) error {
+		err := authclient.Retry{Advice: adviceFor, MinDelay: time.Second, MaxDelay: time.Minute}.Stream(ctx, func(context.Context) error {
 			if waited := time.Since(last); waited > time.Minute || (attempts > 10 && waited < 30*time.Second) {
 				t.Errorf("waited for %v before attempt %d", waited, attempts)
 			}
@@ -109,7 +112,7 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		quit := errors.New("quit")
-		err := auth.Retry{Outlook: outlookOf}.Stream(ctx, func(context.Context) error {
+		err := authclient.Retry{Advice: adviceFor}.Stream(ctx, func(context.Context) error {
 			cancel(quit)
 			return errNetwork
 		})
@@ -141,11 +144,11 @@ func TestKeepAlive(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				began, n := time.Now(), 0
-				err := auth.Retry{Outlook: outlookOf}.KeepAlive(t.Context(), func(ctx context.Context) (time.Time, error) {
+				err := authclient.Retry{Advice: adviceFor}.KeepAlive(t.Context(), func(ctx context.Context) (time.Time, error) {
 					if at := time.Since(began); at > tt.at[n] || at < tt.at[n]-time.Second/4 {
 						t.Errorf("call %d after %v; want %v or up to a quarter of a second before", n, at, tt.at[n])
 					}
-					if !auth.FreshTokenWanted(ctx) {
+					if !authclient.FreshTokenWanted(ctx) {
 						t.Errorf("call %d asks for no fresh token", n)
 					}
 					n++
@@ -159,34 +162,12 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-func TestKeepAliveKeepsAStreamAlive(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, streamRule{})
-		opened := time.Now()
-		ended := w.serve(token(0), idle)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		_ = auth.Retry{Outlook: outlookOf}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
-			id := token(0)
-			w.ping(id)
-			return id.ExpiresAt, nil
-		})
-		if err := <-ended; err == nil {
-			t.Error("the stream ended without an error")
-		}
-		if lived := time.Since(opened); lived < time.Hour {
-			t.Errorf("the stream lived for %v; want it to outlive %v", lived, time.Hour)
-		}
-	})
-}
-
 func TestKeepAliveEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		err := auth.Retry{Outlook: outlookOf}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+		err := authclient.Retry{Advice: adviceFor}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
 			return time.Now().Add(time.Minute), nil
 		})
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -195,16 +176,16 @@ func TestKeepAliveEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestOutlookOfCodes(t *testing.T) {
+func TestRetryAdviceCodes(t *testing.T) {
 	t.Parallel()
 	final := map[auth.Code]bool{3: true, 5: true, 6: true, auth.CodePermissionDenied: true, 9: true, 11: true, 12: true}
 	for code := range auth.Code(18) {
-		want := auth.Later
+		want := authclient.RetryLater
 		if final[code] {
-			want = auth.Final
+			want = authclient.GiveUp
 		}
-		if got := code.Outlook(); got != want {
-			t.Errorf("code %d: outlook %v; want %v", code, got, want)
+		if got := authclient.AdviceForCode(code); got != want {
+			t.Errorf("code %d: %v; want %v", code, got, want)
 		}
 	}
 }
@@ -213,8 +194,8 @@ func TestOutlookOfCodes(t *testing.T) {
 func TestADenialIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, reason := range auth.Reasons() {
-		if got := reason.Outlook(); reason.Code() == auth.CodePermissionDenied && got != auth.Final {
-			t.Errorf("%v: outlook %v; want %v", reason, got, auth.Final)
+		if got := authclient.AdviceForReason(reason); reason.Code() == auth.CodePermissionDenied && got != authclient.GiveUp {
+			t.Errorf("%v: %v; want %v", reason, got, authclient.GiveUp)
 		}
 	}
 }

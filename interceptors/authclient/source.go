@@ -1,11 +1,12 @@
-package auth
+package authclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/oauth2"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // A TokenSource gives the token for an outgoing call. It is asked once for each
@@ -27,7 +28,7 @@ func (s StaticToken) Token(context.Context) (string, error) { return string(s), 
 func (s StaticToken) String() string { return "StaticToken(…)" }
 
 // GoString hides the token, so that no log shows it.
-func (s StaticToken) GoString() string { return "auth.StaticToken(…)" }
+func (s StaticToken) GoString() string { return "authclient.StaticToken(…)" }
 
 // TokenFunc is a function that is a TokenSource.
 type TokenFunc func(ctx context.Context) (string, error)
@@ -49,18 +50,18 @@ func OAuth2Token(source oauth2.TokenSource) TokenSource {
 }
 
 // RelayCaller gives the token of the call that is being handled, so that a
-// service further on sees the same caller. The callee can do with the token
-// whatever the caller can: relay only to services that you trust as yourself.
+// service further on sees the same caller ([auth.CallerToken]). That service can
+// do with the token whatever the caller can: relay only to services that you
+// trust as your own.
 //
-// It needs the context of a guarded call; in any other it is an error.
-func RelayCaller() TokenSource { return relay{} }
-
-type relay struct{}
-
-func (relay) Token(ctx context.Context) (string, error) {
-	a, _ := ctx.Value(contextKey{}).(*admitted)
-	if a == nil || a.identity == nil {
-		return "", errors.New("no caller to relay: the context is not that of an authenticated call")
-	}
-	return BearerToken(a.header)
+// It needs the context of a guarded call that was made with a token; in any
+// other it is an error.
+func RelayCaller() TokenSource {
+	return TokenFunc(func(ctx context.Context) (string, error) {
+		token, err := auth.CallerToken(ctx)
+		if err != nil {
+			return "", fmt.Errorf("no caller to relay: %w", err)
+		}
+		return token, nil
+	})
 }

@@ -1,4 +1,4 @@
-package auth
+package authclient
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 // that is far away refuses sooner than this.
 const alive = 2 * time.Second
 
-// Retry keeps a client's streams going. Outlook is required; with the rest left
-// out it is ready for use. It holds no state, and is safe for concurrent use.
+// Retry keeps a client's streams open. Advice is required, the rest has
+// defaults. A Retry holds no state and is safe for concurrent use.
 type Retry struct {
-	// Outlook reads the errors of the transport: connectauth.OutlookOf or
-	// grpcauth.OutlookOf.
-	Outlook func(error) Outlook
+	// Advice says what to do about an error of the transport:
+	// connectauth.RetryAdvice or grpcauth.RetryAdvice.
+	Advice func(error) Advice
 	// MinDelay is how long to wait after a first failure. Each further one
 	// doubles it. 0 is 250 ms.
 	MinDelay time.Duration
@@ -29,7 +29,7 @@ type Retry struct {
 // each failure. What open returns is how the stream
 // ended:
 //
-//	err := auth.Retry{Outlook: connectauth.OutlookOf}.Stream(ctx, func(ctx context.Context) error {
+//	err := authclient.Retry{Advice: connectauth.RetryAdvice}.Stream(ctx, func(ctx context.Context) error {
 //		stream, err := client.WatchInvoices(ctx, request)
 //		if err != nil {
 //			return err
@@ -63,11 +63,11 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 		case lived >= wait.longest:
 			wait.reset()
 		}
-		outlook := r.Outlook(err)
-		if outlook == Final {
+		advice := r.Advice(err)
+		if advice == GiveUp {
 			return err
 		}
-		fresh = outlook == Refresh
+		fresh = advice == RetryWithFreshToken
 		if lived >= alive {
 			hurried = false // it has lived on its token, and not failed for want of one
 		}
@@ -86,7 +86,7 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 // fresh token: any cheap call will do, to the server that holds the streams.
 // What renew returns is when the token expires that it sent:
 //
-//	err := auth.Retry{Outlook: connectauth.OutlookOf}.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
+//	err := authclient.Retry{Advice: connectauth.RetryAdvice}.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
 //		me, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
 //		return me.GetIdentity().GetExpiresAt().AsTime(), err
 //	})
@@ -100,7 +100,7 @@ func (r Retry) KeepAlive(ctx context.Context, renew func(context.Context) (expir
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && r.Outlook(err) == Final:
+		case err != nil && r.Advice(err) == GiveUp:
 			return err
 		case err != nil:
 			err = wait.sleep(ctx)

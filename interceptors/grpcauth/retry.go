@@ -1,0 +1,17 @@
+package grpcauth
+
+import (
+	"google.golang.org/grpc/status"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
+)
+
+// RetryAdvice returns what to do about the error of a client's call, for
+// [authclient.Retry].
+func RetryAdvice(err error) authclient.Advice {
+	if reason, ok := ReasonOf(err); ok {
+		return authclient.AdviceForReason(reason)
+	}
+	return authclient.AdviceForCode(auth.Code(status.Code(err)))
+}
