@@ -26,22 +26,32 @@ var mayImport = map[string][]string{
 	"interceptors/authclient":  {"interceptors/auth"},
 	"interceptors/jwks":        nil,
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
-	"interceptors/policy":      {"interceptors/auth", "gen/ostiary/policy/v1"},
+	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
 	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
+	"interceptors/policy/condition": {
+		"interceptors/auth", "interceptors/policy", "interceptors/internal/ruleschema",
+	},
+	"interceptors/policydiff": {
+		"interceptors/auth", "interceptors/policy", "interceptors/policy/condition", "interceptors/internal/ruleschema",
+		"gen/ostiary/policy/v1",
+	},
+	"interceptors/internal/ruleschema": {"interceptors/auth", "gen/ostiary/policy/v1"},
+	"interceptors/internal/schematest": {"interceptors/auth", "gen/ostiary/policy/v1"},
+
 	"server/devissuer":        {"interceptors/authtest"},
 	"server/internal/store":   nil,
 	"server/internal/store/*": {"server/internal/store"},
 	"server": {
-		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
+		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
 		"server/internal/*", "server/internal/store/*", "web",
 	},
 	"web":          nil,
-	"cmd/*":        {"server", "server/devissuer", "interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
+	"cmd/*":        {"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
 	"examples/*":   {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
 	"interceptors": nil, // only tests that go through all adapters
 	"":             nil, // only this test
@@ -50,7 +60,8 @@ var mayImport = map[string][]string{
 // belowTheAdapters may know no transport.
 var belowTheAdapters = []string{
 	"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/token",
-	"interceptors/policy", "interceptors/revocation", "interceptors/authtest",
+	"interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff",
+	"interceptors/revocation", "interceptors/authtest",
 }
 
 // forbiddenFolders are names that say nothing.
@@ -130,6 +141,20 @@ func TestNoTransportBelowTheAdapters(t *testing.T) {
 				dep == "google.golang.org/grpc" || strings.HasPrefix(dep, "google.golang.org/grpc/") {
 				t.Errorf("%s depends on %s: transports belong to the adapters", folder(p.ImportPath), dep)
 			}
+		}
+	}
+}
+
+// mayLinkCEL are the packages that may depend on the compiler of conditions, which
+// is several megabytes. Whoever imports another one does not link it.
+var mayLinkCEL = []string{"interceptors/policy/condition", "interceptors/policydiff", "server", "cmd/*"}
+
+func TestOnlyConditionsLinkTheirCompiler(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		linked := slices.ContainsFunc(p.Deps, func(dep string) bool { return strings.HasPrefix(dep, "cel.dev/") })
+		if linked && !matches(mayLinkCEL, folder(p.ImportPath)) {
+			t.Errorf("%s links the compiler of conditions", folder(p.ImportPath))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 
 	"github.com/ostiary/ostiary/bench/measure"
 )
@@ -60,11 +61,11 @@ func decisions(ctx context.Context, effort effort) ([]measure.Table, error) {
 			Measure: measure.CPU(effort.turn, func(int) error { return compiled.Rule(procedure).Check(caller) }),
 		})
 	}
-	condition, err := conditions(caller, effort)
+	onRequest, err := conditions(caller, effort)
 	if err != nil {
 		return nil, err
 	}
-	section.Contenders = append(section.Contenders, condition...)
+	section.Contenders = append(section.Contenders, onRequest...)
 	return one(ctx, section, effort.rounds)
 }
 
@@ -79,6 +80,7 @@ func conditions(caller *auth.Identity, effort effort) ([]measure.Contender, erro
 		compiled, err := policy.New(
 			policy.Services(sessionv1.SessionService_ServiceDesc.ServiceName),
 			policy.Override(sessionv1.SessionService_RevokeSession_FullMethodName, require(&policyv1.Require{Condition: c.text})),
+			condition.Evaluator(),
 		)
 		if err != nil {
 			return nil, err

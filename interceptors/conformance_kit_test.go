@@ -10,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
@@ -91,7 +92,7 @@ func (k *kit) guard(t *testing.T) *auth.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := policy.New(policy.Files(newSchema(t)))
+	compiled, err := policy.New(policy.Files(newSchema(t)), condition.Evaluator())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 // Rules returns those by which a Server with these Config.Rules decides about
@@ -22,6 +23,7 @@ func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 		policy.Override(procedureOptions, &policyv1.Rule{
 			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
 		}),
+		condition.Evaluator(),
 	}
 	served, err := policy.New(own...)
 	if err != nil || len(overrides) == 0 {

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 const (
@@ -73,7 +74,7 @@ func find(isOfKind func(error) bool) check.RuleHandler {
 			}
 		}
 		methods := methodsOf(own)
-		_, err := policy.New(policy.Files(own...))
+		_, err := policy.New(policy.Files(own...), condition.Evaluator())
 		var faults policy.RuleErrors
 		if err != nil && !errors.As(err, &faults) {
 			return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 func newPolicy() *cobra.Command {
@@ -60,7 +61,7 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.New(policy.Files(files...))
+	return policy.New(policy.Files(files...), condition.Evaluator())
 }
 
 // readSound is read for commands that only look at rules which are in order.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
 
 func newPolicyDiff() *cobra.Command {
@@ -48,7 +48,7 @@ With --fail-on-loosening, the exit status is 1 if any change is looser or undeci
 		if err != nil {
 			return err
 		}
-		changes := policy.Diff(before, after)
+		changes := policydiff.Diff(before, after)
 		if err := writeChanges(cmd.OutOrStdout(), changes); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ With --fail-on-loosening, the exit status is 1 if any change is looser or undeci
 	return cmd
 }
 
-func writeChanges(w io.Writer, changes []policy.Change) error {
+func writeChanges(w io.Writer, changes []policydiff.Change) error {
 	for _, c := range changes {
 		if _, err := fmt.Fprintln(w, oneLine(fmt.Sprintf("%v: %s (%v): %s", c.Verdict, c.Procedure, c.Origin, c.Text))); err != nil {
 			return err
@@ -67,7 +67,7 @@ func writeChanges(w io.Writer, changes []policy.Change) error {
 }
 
 // verdictOf sums up, and returns an error where the change must not pass.
-func verdictOf(w io.Writer, changes []policy.Change, failOnLoosening bool) error {
+func verdictOf(w io.Writer, changes []policydiff.Change, failOnLoosening bool) error {
 	loosening := 0
 	for _, c := range changes {
 		if c.Verdict.Loosens() {

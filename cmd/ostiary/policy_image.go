@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
 
 // maxImage is the largest image that is read, in bytes; far larger than those of
@@ -39,7 +39,7 @@ func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, err
 	if err != nil {
 		return nil, fmt.Errorf("read the image: %w", err)
 	}
-	files, err := policy.ReadImage(data)
+	files, err := policydiff.ReadImage(data)
 	if form := otherForm(data); err != nil && form != "" {
 		return nil, fmt.Errorf("%s: this is %s, not a binary schema image; create one with buf build -o image.binpb, or convert it with buf build FILE -o image.binpb", name, form)
 	}

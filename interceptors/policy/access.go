@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
 // Access says in words who may call, for a table: anybody, a valid token, or a
@@ -12,11 +14,11 @@ import (
 // as usual about the life of a method's streams follows. It reads the rule as it
 // was declared.
 func (e Entry) Access() string {
-	access := inWords(e.Rule)
-	if e.Method != nil && !isStream(e.Method) {
+	access := Describe(e.Rule)
+	if e.Method != nil && !ruleschema.IsStream(e.Method) {
 		return access
 	}
-	if terms, wrong := compileStream(e.Rule.GetStream()); len(wrong) == 0 {
+	if terms, wrong := ruleschema.StreamTerms(e.Rule.GetStream()); len(wrong) == 0 {
 		if stream := termsInWords(terms); stream != "" {
 			access += "; " + stream
 		}
@@ -24,7 +26,9 @@ func (e Entry) Access() string {
 	return access
 }
 
-func inWords(r *policyv1.Rule) string {
+// Describe says in words who may call by a rule, as it was declared. It leaves out
+// the terms of streams; see [Entry.Access] for those.
+func Describe(r *policyv1.Rule) string {
 	access := declaredAccess(r)
 	if handler := strings.TrimSpace(r.GetHandlerRequires()); handler != "" {
 		access += "; the handler also requires: " + handler
@@ -58,7 +62,7 @@ func requirements(r *policyv1.Require) []string {
 	}
 	var accepted kinds
 	for _, kind := range r.GetKinds() {
-		accepted = append(accepted, kindOf(kind))
+		accepted = append(accepted, ruleschema.Kind(kind))
 	}
 	add(len(accepted) > 0, accepted)
 	add(r.GetOrganization(), inOrganization{})
@@ -67,7 +71,22 @@ func requirements(r *policyv1.Require) []string {
 	add(len(r.GetAllScopes()) > 0, allScopes(r.GetAllScopes()))
 	add(len(r.GetAnyFeature()) > 0, anyFeature(r.GetAnyFeature()))
 	add(len(r.GetAnyPlan()) > 0, anyPlan(r.GetAnyPlan()))
-	add(r.GetReverification() != nil, reverification(freshness(r.GetReverification())))
-	add(r.GetCondition() != "", &condition{text: r.GetCondition()})
+	add(r.GetReverification() != nil, reverification(ruleschema.Reverification(r.GetReverification())))
+	add(r.GetCondition() != "", conditionRequirement{text: r.GetCondition()})
 	return all
+}
+
+// termsInWords says how long streams live; "" where they do as usual.
+func termsInWords(terms auth.StreamTerms) string {
+	var parts []string
+	if terms.Lease != auth.Renewable {
+		parts = append(parts, ruleschema.LeaseInWords(terms.Lease))
+	}
+	if terms.MaxLifetime != 0 && terms.MaxLifetime != auth.DefaultMaxLifetime {
+		parts = append(parts, "lives for "+ruleschema.Short(terms.MaxLifetime)+" at most")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "the stream " + strings.Join(parts, " and ")
 }

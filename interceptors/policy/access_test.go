@@ -6,6 +6,7 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
@@ -17,14 +18,14 @@ func TestAccessInWords(t *testing.T) {
 	}{
 		{nil, "nobody"},
 		{&policyv1.Rule{}, "nobody"},
-		{public(), "anybody"},
+		{schematest.Public(), "anybody"},
 		{&policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{IgnoreInvalid: true}}}, "anybody, whatever their token"},
-		{authenticated(), "a valid token"},
-		{handled(authenticated(), " the note is the caller's own "), "a valid token; the handler also requires: the note is the caller's own"},
-		{handled(require(&policyv1.Require{Organization: true}), "it is theirs"), "a valid token; an organization that the caller acts in; the handler also requires: it is theirs"},
-		{require(&policyv1.Require{
+		{schematest.Authenticated(), "a valid token"},
+		{schematest.Handled(schematest.Authenticated(), " the note is the caller's own "), "a valid token; the handler also requires: the note is the caller's own"},
+		{schematest.Handled(schematest.Require(&policyv1.Require{Organization: true}), "it is theirs"), "a valid token; an organization that the caller acts in; the handler also requires: it is theirs"},
+		{schematest.Require(&policyv1.Require{
 			Condition:      "request.owner == identity.subject",
-			Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST),
+			Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_FIRST),
 			AnyPlan:        []string{"pro"},
 			AnyFeature:     []string{"notes"},
 			AllScopes:      []string{"email"},
@@ -46,34 +47,39 @@ func TestAccessInWords(t *testing.T) {
 // may open them.
 func TestAccessTellsTheTermsOfStreams(t *testing.T) {
 	t.Parallel()
-	const unary, stream = auth.Unary, auth.ServerStream
+	const (
+		unary, stream = auth.Unary, auth.ServerStream
+
+		unset, renewable    = policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE
+		untilExpiry, atOpen = policyv1.Stream_LEASE_UNTIL_EXPIRY, policyv1.Stream_LEASE_AT_OPEN
+	)
 	for _, tt := range []struct {
 		name string
 		kind auth.StreamType
 		rule *policyv1.Rule
 		want string
 	}{
-		{"the usual terms", stream, authenticated(), "a valid token"},
-		{"the usual terms, written out", stream, terms(renewable, 24*time.Hour), "a valid token"},
-		{"a stream that ends with its token", stream, terms(untilExpiry, 0), "a valid token; the stream ends with its token"},
-		{"a stream that outlives its token", stream, terms(atOpen, 0), "a valid token; the stream outlives its token"},
-		{"a stream that lives less long", stream, terms(unset, time.Hour), "a valid token; the stream lives for 1h at most"},
-		{"a stream that lives longer", stream, terms(renewable, 36*time.Hour+30*time.Minute), "a valid token; the stream lives for 36h30m at most"},
-		{"a lease and a lifetime", auth.BidiStream, terms(atOpen, 90*time.Second), "a valid token; the stream outlives its token and lives for 1m30s at most"},
-		{"a stream to which the handler asks for more", auth.ClientStream, handled(terms(untilExpiry, time.Minute), "it is theirs"), "a valid token; the handler also requires: it is theirs; the stream ends with its token and lives for 1m at most"},
-		{"a stream for anybody", stream, streaming(public(), &policyv1.Stream{Lease: atOpen}), "anybody; the stream outlives its token"},
-		{"terms that mean nothing to a unary method", unary, terms(atOpen, time.Hour), "a valid token"},
-		{"terms that are not in order", stream, terms(99, time.Hour), "a valid token"},
+		{"the usual terms", stream, schematest.Authenticated(), "a valid token"},
+		{"the usual terms, written out", stream, schematest.Streaming(renewable, 24*time.Hour), "a valid token"},
+		{"a stream that ends with its token", stream, schematest.Streaming(untilExpiry, 0), "a valid token; the stream ends with its token"},
+		{"a stream that outlives its token", stream, schematest.Streaming(atOpen, 0), "a valid token; the stream outlives its token"},
+		{"a stream that lives less long", stream, schematest.Streaming(unset, time.Hour), "a valid token; the stream lives for 1h at most"},
+		{"a stream that lives longer", stream, schematest.Streaming(renewable, 36*time.Hour+30*time.Minute), "a valid token; the stream lives for 36h30m at most"},
+		{"a lease and a lifetime", auth.BidiStream, schematest.Streaming(atOpen, 90*time.Second), "a valid token; the stream outlives its token and lives for 1m30s at most"},
+		{"a stream to which the handler asks for more", auth.ClientStream, schematest.Handled(schematest.Streaming(untilExpiry, time.Minute), "it is theirs"), "a valid token; the handler also requires: it is theirs; the stream ends with its token and lives for 1m at most"},
+		{"a stream for anybody", stream, streaming(schematest.Public(), &policyv1.Stream{Lease: atOpen}), "anybody; the stream outlives its token"},
+		{"terms that mean nothing to a unary method", unary, schematest.Streaming(atOpen, time.Hour), "a valid token"},
+		{"terms that are not in order", stream, schematest.Streaming(99, time.Hour), "a valid token"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			method := called(t, tt.kind, tt.rule).Services().Get(0).Methods().Get(0)
+			method := schematest.NewMethod(t, tt.kind, tt.rule).Services().Get(0).Methods().Get(0)
 			if got := (policy.Entry{Rule: tt.rule, Method: method}).Access(); got != tt.want {
 				t.Errorf("%q; want %q", got, tt.want)
 			}
 		})
 	}
-	if got, want := (policy.Entry{Rule: terms(atOpen, 0)}).Access(), "a valid token; the stream outlives its token"; got != want {
+	if got, want := (policy.Entry{Rule: schematest.Streaming(policyv1.Stream_LEASE_AT_OPEN, 0)}).Access(), "a valid token; the stream outlives its token"; got != want {
 		t.Errorf("of a method without schema %q; want %q", got, want)
 	}
 }

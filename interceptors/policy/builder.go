@@ -28,6 +28,8 @@ type builder struct {
 	services map[string]protoreflect.ServiceDescriptor
 	declared map[string]declaration
 	faults   RuleErrors
+
+	evaluator Evaluator // nil where conditions are faults
 }
 
 // A declaration is a rule as it was found; nil where there is none.
@@ -114,7 +116,6 @@ func withHandler(d declaration, method protoreflect.MethodDescriptor) *policyv1.
 
 func (b *builder) build() (*Policy, error) {
 	p := &Policy{rules: make(map[string]compiledRule, len(b.declared))}
-	var conditions conditionCompiler
 	for _, procedure := range slices.Sorted(maps.Keys(b.declared)) {
 		d := b.declared[procedure]
 		method, possible := b.method(procedure)
@@ -123,7 +124,7 @@ func (b *builder) build() (*Policy, error) {
 			continue
 		}
 		d.rule = withHandler(d, method)
-		rule, problems := compile(d.rule, method, &conditions)
+		rule, problems := compile(d.rule, method, b.evaluator)
 		for _, problem := range problems {
 			b.fault(procedure, d.origin, problem)
 		}

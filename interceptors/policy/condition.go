@@ -1,80 +1,49 @@
 package policy
 
 import (
-	"context"
-	"fmt"
-
-	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// A condition is a compiled CEL expression. It is safe for concurrent use.
-type condition struct {
-	text    string
-	program cel.Program
-	request protoreflect.FullName // of the message that it reads; "" when it reads none
-	loops   bool                  // whether it reads the request and goes through lists or maps
-	check   messageCheck          // of each message, before it is read
+// An Evaluator compiles the conditions of one policy. condition.Evaluator of
+// package interceptors/policy/condition is the option that sets one.
+type Evaluator interface {
+	// Compile checks a condition against the method's request, and returns it or
+	// everything that is wrong with it. The request is nil for a procedure without a
+	// schema. Compile is called by one goroutine.
+	Compile(text string, request protoreflect.MessageDescriptor) (Condition, []error)
 }
 
-// evaluate returns nil when the condition is true, and otherwise why it is not.
-// The message is nil for a condition that does not read it.
-func (c *condition) evaluate(id *auth.Identity, message proto.Message) error {
-	if message != nil {
-		if err := c.check.check(message.ProtoReflect()); err != nil {
-			return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
-		}
-	}
-	result, err := c.run(&variables{id, message})
-	if err != nil {
-		// CEL quotes what it was given, which the caller may have made as long as they like.
-		return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
-	}
-	if result != types.True {
-		return fmt.Errorf("the condition %q is false", c.text)
-	}
-	return nil
+// A Condition is a compiled condition. It is safe for concurrent use.
+type Condition interface {
+	// ReadsRequest reports whether Evaluate needs the request.
+	ReadsRequest() bool
+	// Evaluate returns nil if the condition is true, and otherwise why it is not. The
+	// request is nil for a condition that does not read it, and otherwise of the type
+	// that the condition was compiled for.
+	Evaluate(id *auth.Identity, request proto.Message) error
 }
 
-// run gives a condition with loops no more than conditionTime and one more round.
-// The clock is looked at after each round of a loop and never else: it ends many
-// rounds that cost little each, such as those that reach into a
-// google.protobuf.Struct, and cannot end one that takes long. That none does is up
-// to messageCheck and to callCosts, as it is where there is no loop.
-//
-// To hold a clock costs as much as most conditions do, which is why those without
-// a loop have none.
-func (c *condition) run(v *variables) (ref.Val, error) {
-	if !c.loops {
-		result, _, err := c.program.Eval(v)
-		return result, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), conditionTime)
-	defer cancel()
-	result, _, err := c.program.ContextEval(ctx, v)
-	return result, err
+// Conditions sets what compiles the conditions of rules. Each call of [New] makes
+// its own evaluator. Without this option a rule with a condition is a fault,
+// [ErrNoEvaluator], so that a program links the condition language only if it uses
+// it.
+func Conditions(newEvaluator func() Evaluator) Option {
+	return optionFunc(func(b *builder) { b.evaluator = newEvaluator() })
 }
 
-// variables are those of one evaluation.
-type variables struct {
-	identity *auth.Identity
-	request  proto.Message
+// A conditionRequirement is a condition that does not read the request: a
+// requirement like any other.
+type conditionRequirement struct {
+	text string
+	Condition
 }
 
-func (v *variables) ResolveName(name string) (any, bool) {
-	switch name {
-	case "identity":
-		return v.identity, true
-	case "request":
-		return v.request, v.request != nil
-	default:
-		return nil, false
-	}
-}
+func (conditionRequirement) reason() auth.Reason { return auth.ConditionNotMet }
+func (c conditionRequirement) String() string    { return conditionInWords(c.text) }
 
-func (v *variables) Parent() cel.Activation { return nil }
+func (c conditionRequirement) unmet(id *auth.Identity) error { return c.Evaluate(id, nil) }
+
+func conditionInWords(text string) string { return "the condition " + text }

@@ -12,8 +12,13 @@
 // not compile. For a schema that cannot be changed, and for net/http handlers,
 // [Override] gives the rule in Go and [Configured] from a settings file.
 //
-// Of a compiled [Policy], Entries tells every rule and where it came from, and
-// Explain tells check by check what a caller has and lacks. [ReadImage] and
-// [Files] do the same for a schema that is not linked into the program, and [Diff]
-// tells what a change of one does to who may call.
+// A rule may have a condition. The language of conditions is in a package of its
+// own, which a program links only if it asks for it:
+//
+//	rules, err := policy.New(policy.Services(name), condition.Evaluator())
+//
+// Of a compiled [Policy], Entries returns every rule and where it came from, and
+// Explain says check by check what a caller has and lacks. [Files] reads the rules
+// of a schema that is not linked into the program. Package policydiff reads schema
+// images and compares them.
 package policy

@@ -8,6 +8,10 @@ import (
 // ErrNoRule is what is wrong with a method to which nothing gives a rule.
 var ErrNoRule = errors.New("no rule: set (ostiary.policy.v1.rule) on the method or (ostiary.policy.v1.default_rule) on its service")
 
+// ErrNoEvaluator is what is wrong with a rule that has a condition in a program
+// that compiles none; see [Conditions].
+var ErrNoEvaluator = errors.New("condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New")
+
 // A RuleError is one thing that is wrong with the rule of one procedure.
 type RuleError struct {
 	// Procedure that the rule is for; the name of a service where all of it is

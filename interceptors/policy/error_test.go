@@ -8,7 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 func TestNewRefusesARuleThatCannotHold(t *testing.T) {
@@ -20,65 +22,65 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 	}{
 		{"no rule", nil, "no rule: set (ostiary.policy.v1.rule)"},
 		{"an empty rule", &policyv1.Rule{}, "the rule is empty: set one of"},
-		{"require without a part", require(&policyv1.Require{}), "require names nothing"},
-		{"an empty role", require(&policyv1.Require{AnyRole: []string{""}}), `any_role: "" is empty`},
-		{"a prefix without role", require(&policyv1.Require{AnyRole: []string{"org:"}}), `any_role: "org:" is empty`},
-		{"a role with a space", require(&policyv1.Require{AnyRole: []string{"an admin"}}), `any_role: "an admin" holds a space`},
-		{"a role with a control character", require(&policyv1.Require{AnyRole: []string{"admin\x7f"}}), `holds a space, a comma or a control character`},
-		{"a role that ends in a colon", require(&policyv1.Require{AnyRole: []string{"org:admin:"}}), `any_role: "org:admin:" names no role`},
-		{"two roles in one", require(&policyv1.Require{AnyRole: []string{"admin,owner"}}), `any_role: "admin,owner" holds a space, a comma`},
-		{"an empty permission", require(&policyv1.Require{AllPermissions: []string{""}}), `all_permissions: "" is empty`},
-		{"a permission with a gap", require(&policyv1.Require{AllPermissions: []string{"org::read"}}), `all_permissions: "org::read" names no permission`},
-		{"a permission with a wildcard", require(&policyv1.Require{AllPermissions: []string{"org:notes:*"}}), `all_permissions: "org:notes:*" has a wildcard`},
-		{"an empty scope", require(&policyv1.Require{AllScopes: []string{""}}), `all_scopes: "" is empty`},
-		{"two scopes in one", require(&policyv1.Require{AllScopes: []string{"read write"}}), `all_scopes: "read write" is no scope (RFC 6749`},
-		{"a scope that is not ASCII", require(&policyv1.Require{AllScopes: []string{"größe"}}), `is no scope`},
-		{"an empty feature", require(&policyv1.Require{AnyFeature: []string{""}}), `any_feature: "" is empty`},
-		{"a feature of nobody we know", require(&policyv1.Require{AnyFeature: []string{"team:notes"}}), `any_feature: "team:notes" has a prefix that is unknown`},
-		{"a plan without name", require(&policyv1.Require{AnyPlan: []string{"org:"}}), `any_plan: "org:" names nothing`},
-		{"no kind", require(&policyv1.Require{Kinds: []policyv1.Kind{0}}), "kinds: KIND_UNSPECIFIED is no kind"},
-		{"an empty reverification", require(&policyv1.Require{Reverification: &policyv1.Reverification{}}), "reverification: it is empty"},
-		{"no preset", require(&policyv1.Require{Reverification: preset(0)}), "PRESET_UNSPECIFIED is no preset"},
-		{"a limit of nothing", require(&policyv1.Require{Reverification: custom(0, policyv1.Reverification_LEVEL_FIRST)}), "no verification is younger than 0 minutes"},
-		{"a limit of more than ten years", require(&policyv1.Require{Reverification: custom(5_256_001, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 5256001 minutes are over ten years, which asks for next to nothing: set minutes to at most 5256000, or leave the reverification out"},
-		{"a limit that no duration holds", require(&policyv1.Require{Reverification: custom(1<<32-1, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 4294967295 minutes are over ten years"},
-		{"no level", require(&policyv1.Require{Reverification: custom(5, 0)}), "LEVEL_UNSPECIFIED is no level"},
-		{"a machine that is to verify itself", require(&policyv1.Require{
-			Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}, Reverification: preset(policyv1.Reverification_PRESET_LAX),
+		{"require without a part", schematest.Require(&policyv1.Require{}), "require names nothing"},
+		{"an empty role", schematest.Require(&policyv1.Require{AnyRole: []string{""}}), `any_role: "" is empty`},
+		{"a prefix without role", schematest.Require(&policyv1.Require{AnyRole: []string{"org:"}}), `any_role: "org:" is empty`},
+		{"a role with a space", schematest.Require(&policyv1.Require{AnyRole: []string{"an admin"}}), `any_role: "an admin" holds a space`},
+		{"a role with a control character", schematest.Require(&policyv1.Require{AnyRole: []string{"admin\x7f"}}), `holds a space, a comma or a control character`},
+		{"a role that ends in a colon", schematest.Require(&policyv1.Require{AnyRole: []string{"org:admin:"}}), `any_role: "org:admin:" names no role`},
+		{"two roles in one", schematest.Require(&policyv1.Require{AnyRole: []string{"admin,owner"}}), `any_role: "admin,owner" holds a space, a comma`},
+		{"an empty permission", schematest.Require(&policyv1.Require{AllPermissions: []string{""}}), `all_permissions: "" is empty`},
+		{"a permission with a gap", schematest.Require(&policyv1.Require{AllPermissions: []string{"org::read"}}), `all_permissions: "org::read" names no permission`},
+		{"a permission with a wildcard", schematest.Require(&policyv1.Require{AllPermissions: []string{"org:notes:*"}}), `all_permissions: "org:notes:*" has a wildcard`},
+		{"an empty scope", schematest.Require(&policyv1.Require{AllScopes: []string{""}}), `all_scopes: "" is empty`},
+		{"two scopes in one", schematest.Require(&policyv1.Require{AllScopes: []string{"read write"}}), `all_scopes: "read write" is no scope (RFC 6749`},
+		{"a scope that is not ASCII", schematest.Require(&policyv1.Require{AllScopes: []string{"größe"}}), `is no scope`},
+		{"an empty feature", schematest.Require(&policyv1.Require{AnyFeature: []string{""}}), `any_feature: "" is empty`},
+		{"a feature of nobody we know", schematest.Require(&policyv1.Require{AnyFeature: []string{"team:notes"}}), `any_feature: "team:notes" has a prefix that is unknown`},
+		{"a plan without name", schematest.Require(&policyv1.Require{AnyPlan: []string{"org:"}}), `any_plan: "org:" names nothing`},
+		{"no kind", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{0}}), "kinds: KIND_UNSPECIFIED is no kind"},
+		{"an empty reverification", schematest.Require(&policyv1.Require{Reverification: &policyv1.Reverification{}}), "reverification: it is empty"},
+		{"no preset", schematest.Require(&policyv1.Require{Reverification: schematest.Preset(0)}), "PRESET_UNSPECIFIED is no preset"},
+		{"a limit of nothing", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(0, policyv1.Reverification_LEVEL_FIRST)}), "no verification is younger than 0 minutes"},
+		{"a limit of more than ten years", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5_256_001, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 5256001 minutes are over ten years, which asks for next to nothing: set minutes to at most 5256000, or leave the reverification out"},
+		{"a limit that no duration holds", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(1<<32-1, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 4294967295 minutes are over ten years"},
+		{"no level", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, 0)}), "LEVEL_UNSPECIFIED is no level"},
+		{"a machine that is to verify itself", schematest.Require(&policyv1.Require{
+			Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}, Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX),
 		}), "a machine, the only kind that is allowed, is never verified"},
-		{"a handler that asks for nothing", handled(authenticated(), " \n"), "handler_requires: it is blank: say what the handler asks of the caller, or leave it out"},
-		{"a handler that asks for something of everybody", handled(public(), "it is theirs"), "handler_requires: anybody may call a public method, and nothing is asked of them: use authenticated or require"},
-		{"a handler alone", handled(&policyv1.Rule{}, "it is theirs"), "the rule is empty: set one of"},
-		{"a handler beside require without a part", handled(require(&policyv1.Require{}), "it is theirs"), "require names nothing"},
-		{"a condition that is not whole", condition("request.owner =="), "condition, line 1, column 17: Syntax error"},
-		{"a misspelt variable", condition("reqest.owner == ''"), "condition, line 1, column 1: undeclared reference to 'reqest'"},
-		{"a misspelt field of the request", condition("request.ownr == identity.subject"), "column 8: undefined field 'ownr'"},
-		{"a misspelt field of the identity", condition("request.owner == identity.organization.ids"), "column 39: undefined field 'ids'"},
-		{"a condition on a second line", condition("request.owner == 'x' &&\n  request.ownr == 'x'"), "condition, line 2, column 10"},
-		{"a comparison of two types", condition("request.owner == 1"), "found no matching overload for '_==_'"},
-		{"a condition that is a text", condition("request.owner"), "it is of type string: write one that is true or false"},
-		{"a condition that always holds", condition("1 + 1 == 2"), "it names neither identity nor request"},
-		{"a condition that never does", condition("false"), "it names neither identity nor request"},
-		{"a condition that holds, whatever stands beside it", condition("true || request.owner == identity.subject"), "condition: it is true whoever calls, and whatever the request"},
-		{"a condition that fails, whatever stands beside it", condition("request.owner == identity.subject && 1 > 2"), "condition: it is false whoever calls, and whatever the request"},
-		{"a duration that is none", condition("identity.expires_at - identity.issued_at < duration('1 hour')"), "invalid duration argument"},
-		{"a time that is none", condition("identity.expires_at > timestamp('tomorrow')"), "invalid timestamp argument"},
-		{"a list of several types", condition("identity.subject in ['user_ada', 1]"), "expected type 'string' but found 'int'"},
-		{"a clock", condition("now() < identity.expires_at"), "undeclared reference to 'now'"},
-		{"a pattern that is none", condition("request.owner.matches('(')"), "invalid matches argument"},
-		{"loops in loops in loops", condition("request.tags.all(a, request.tags.all(b, request.tags.all(c, a == c)))"), "comprehension exceeds nesting limit"},
-		{"more work than is ever done", condition("[" + strings.Repeat("1,", 500) + "1].map(x, [" + strings.Repeat("1,", 500) + "1].map(y, x + y)).size() == identity.roles.size()"), "too much work"},
-		{"a condition without end", condition(strings.Repeat("identity.subject == '' || ", 1000) + "false"), "size exceeds limit"},
+		{"a handler that asks for nothing", schematest.Handled(schematest.Authenticated(), " \n"), "handler_requires: it is blank: say what the handler asks of the caller, or leave it out"},
+		{"a handler that asks for something of everybody", schematest.Handled(schematest.Public(), "it is theirs"), "handler_requires: anybody may call a public method, and nothing is asked of them: use authenticated or require"},
+		{"a handler alone", schematest.Handled(&policyv1.Rule{}, "it is theirs"), "the rule is empty: set one of"},
+		{"a handler beside require without a part", schematest.Handled(schematest.Require(&policyv1.Require{}), "it is theirs"), "require names nothing"},
+		{"a condition that is not whole", schematest.Condition("request.owner =="), "condition, line 1, column 17: Syntax error"},
+		{"a misspelt variable", schematest.Condition("reqest.owner == ''"), "condition, line 1, column 1: undeclared reference to 'reqest'"},
+		{"a misspelt field of the request", schematest.Condition("request.ownr == identity.subject"), "column 8: undefined field 'ownr'"},
+		{"a misspelt field of the identity", schematest.Condition("request.owner == identity.organization.ids"), "column 39: undefined field 'ids'"},
+		{"a condition on a second line", schematest.Condition("request.owner == 'x' &&\n  request.ownr == 'x'"), "condition, line 2, column 10"},
+		{"a comparison of two types", schematest.Condition("request.owner == 1"), "found no matching overload for '_==_'"},
+		{"a condition that is a text", schematest.Condition("request.owner"), "it is of type string: write one that is true or false"},
+		{"a condition that always holds", schematest.Condition("1 + 1 == 2"), "it names neither identity nor request"},
+		{"a condition that never does", schematest.Condition("false"), "it names neither identity nor request"},
+		{"a condition that holds, whatever stands beside it", schematest.Condition("true || request.owner == identity.subject"), "condition: it is true whoever calls, and whatever the request"},
+		{"a condition that fails, whatever stands beside it", schematest.Condition("request.owner == identity.subject && 1 > 2"), "condition: it is false whoever calls, and whatever the request"},
+		{"a duration that is none", schematest.Condition("identity.expires_at - identity.issued_at < duration('1 hour')"), "invalid duration argument"},
+		{"a time that is none", schematest.Condition("identity.expires_at > timestamp('tomorrow')"), "invalid timestamp argument"},
+		{"a list of several types", schematest.Condition("identity.subject in ['user_ada', 1]"), "expected type 'string' but found 'int'"},
+		{"a clock", schematest.Condition("now() < identity.expires_at"), "undeclared reference to 'now'"},
+		{"a pattern that is none", schematest.Condition("request.owner.matches('(')"), "invalid matches argument"},
+		{"loops in loops in loops", schematest.Condition("request.tags.all(a, request.tags.all(b, request.tags.all(c, a == c)))"), "comprehension exceeds nesting limit"},
+		{"more work than is ever done", schematest.Condition("[" + strings.Repeat("1,", 500) + "1].map(x, [" + strings.Repeat("1,", 500) + "1].map(y, x + y)).size() == identity.roles.size()"), "too much work"},
+		{"a condition without end", schematest.Condition(strings.Repeat("identity.subject == '' || ", 1000) + "false"), "size exceeds limit"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := policy.New(policy.Files(newSchema(t, nil, rules{"M": tt.rule})))
+			_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Evaluator())
 			var faults policy.RuleErrors
 			if !errors.As(err, &faults) {
 				t.Fatalf("error %v", err)
 			}
 			for _, fault := range faults {
-				if fault.Procedure != procedure("M") || fault.Origin.File != schemaFile {
+				if fault.Procedure != schematest.Procedure("M") || fault.Origin.File != schematest.SchemaFile {
 					t.Errorf("the fault names %s in %s", fault.Procedure, fault.Origin)
 				}
 			}
@@ -91,29 +93,30 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 
 func TestNewNamesEveryFault(t *testing.T) {
 	t.Parallel()
-	file := newSchema(t, condition("request.nothing == ''"), rules{
-		"Fine":   authenticated(),
+	file := schematest.NewSchema(t, schematest.Condition("request.nothing == ''"), schematest.Rules{
+		"Fine":   schematest.Authenticated(),
 		"Broken": nil,
-		"Twice":  require(&policyv1.Require{AnyRole: []string{""}, AllScopes: []string{"a b"}}),
+		"Twice":  schematest.Require(&policyv1.Require{AnyRole: []string{""}, AllScopes: []string{"a b"}}),
 	})
 	_, err := policy.New(
 		policy.Files(file),
 		policy.Services("acme.v1.Absent", "google.protobuf.Timestamp"),
-		policy.Override(procedure("Absent"), authenticated()),
-		policy.Override("acme.v1.Notes/Get", authenticated()),
-		policy.Override("", authenticated()),
+		policy.Override(schematest.Procedure("Absent"), schematest.Authenticated()),
+		policy.Override("acme.v1.Notes/Get", schematest.Authenticated()),
+		policy.Override("", schematest.Authenticated()),
 		policy.Override("/in.go/Rule", nil),
-		policy.Override("/http/Handler", condition("request.owner == identity.subject")),
+		policy.Override("/http/Handler", schematest.Condition("request.owner == identity.subject")),
 		policy.Configured("ostiary.yaml", "/in.yaml/Rule", &policyv1.Rule{}),
+		condition.Evaluator(),
 	)
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		procedure("Broken") + " (" + schemaFile + "): condition, line 1, column 8: undefined field 'nothing'",
-		procedure("Twice") + " (" + schemaFile + "): any_role: ",
-		procedure("Twice") + " (" + schemaFile + "): all_scopes: ",
-		procedure("Absent") + ": the service has no such method",
+		schematest.Procedure("Broken") + " (" + schematest.SchemaFile + "): condition, line 1, column 8: undefined field 'nothing'",
+		schematest.Procedure("Twice") + " (" + schematest.SchemaFile + "): any_role: ",
+		schematest.Procedure("Twice") + " (" + schematest.SchemaFile + "): all_scopes: ",
+		schematest.Procedure("Absent") + ": the service has no such method",
 		"acme.v1.Absent: the schema of this service is not registered",
 		"google.protobuf.Timestamp: google/protobuf/timestamp.proto declares no service by that name",
 		"acme.v1.Notes/Get: not a method name; write /package.Service/Method",
@@ -139,7 +142,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 // A part that is at fault is there nevertheless.
 func TestAPartThatCannotHoldIsTheOnlyFault(t *testing.T) {
 	t.Parallel()
-	_, err := policy.New(policy.Override("/p", require(&policyv1.Require{Kinds: []policyv1.Kind{0}})))
+	_, err := policy.New(policy.Override("/p", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{0}})))
 	var faults policy.RuleErrors
 	if !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: KIND_UNSPECIFIED is no kind") {
 		t.Errorf("error %v; want the one fault", err)
@@ -151,12 +154,12 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 	const unknownField = "\xba\x3e\x01x" // field 999, one byte
 	newer := func(part proto.Message) { part.ProtoReflect().SetUnknown([]byte(unknownField)) }
 
-	inRule, inPublic, inAuthenticated := public(), public(), authenticated()
-	inRequire := require(&policyv1.Require{AnyRole: []string{"admin"}})
-	inReverification := require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_LAX)})
-	inCustom := require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST)})
+	inRule, inPublic, inAuthenticated := schematest.Public(), schematest.Public(), schematest.Authenticated()
+	inRequire := schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}})
+	inReverification := schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX)})
+	inCustom := schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_FIRST)})
 	// Whichever of the two parts is looked at first.
-	inAccessOfAStream, inStream := streaming(public(), &policyv1.Stream{}), streaming(public(), &policyv1.Stream{})
+	inAccessOfAStream, inStream := streaming(schematest.Public(), &policyv1.Stream{}), streaming(schematest.Public(), &policyv1.Stream{})
 	newer(inRule)
 	newer(inPublic.GetPublic())
 	newer(inAuthenticated.GetAuthenticated())
@@ -169,10 +172,10 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 		"in the rule": inRule, "in public": inPublic, "in authenticated": inAuthenticated, "in require": inRequire,
 		"in reverification": inReverification, "in custom": inCustom,
 		"in public, beside a stream": inAccessOfAStream, "in the stream": inStream,
-		"a kind":    require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, 99}}),
-		"a preset":  require(&policyv1.Require{Reverification: preset(99)}),
-		"a level":   require(&policyv1.Require{Reverification: custom(5, 99)}),
-		"the lease": streaming(authenticated(), &policyv1.Stream{Lease: 99}),
+		"a kind":    schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, 99}}),
+		"a preset":  schematest.Require(&policyv1.Require{Reverification: schematest.Preset(99)}),
+		"a level":   schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, 99)}),
+		"the lease": streaming(schematest.Authenticated(), &policyv1.Stream{Lease: 99}),
 	} {
 		if _, err := policy.New(policy.Override("/p", rule)); err == nil || !strings.Contains(err.Error(), "does not know") {
 			t.Errorf("%s: %v", name, err)

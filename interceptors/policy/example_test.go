@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 func ExampleNew() {
@@ -45,7 +46,7 @@ func ExamplePolicy_Explain() {
 			AnyRole:   []string{"org:admin", "org:owner"},
 			Condition: "identity.organization.slug == 'acme'",
 		}},
-	}))
+	}), condition.Evaluator())
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -78,7 +78,7 @@ func (r *rule) explain(id *auth.Identity) Explanation {
 
 func (r *messageRule) explain(id *auth.Identity) Explanation {
 	steps := append(r.checks(id), Step{
-		Requirement: r.condition.String(),
+		Requirement: conditionInWords(r.text),
 		Reason:      auth.ConditionNotMet,
 		Detail:      "it depends on the request",
 	})

@@ -7,17 +7,18 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 )
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, newSchema(t, nil, rules{
-		"Public":        public(),
-		"Authenticated": authenticated(),
-		"Own":           condition("request.owner == identity.subject"),
-		"Handled":       handled(authenticated(), " the note is the caller's own\n"),
-		"OwnHandled":    handled(condition("request.owner == identity.subject"), "the note is the caller's own"),
-		"Everything": require(&policyv1.Require{
+	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
+		"Public":        schematest.Public(),
+		"Authenticated": schematest.Authenticated(),
+		"Own":           schematest.Condition("request.owner == identity.subject"),
+		"Handled":       schematest.Handled(schematest.Authenticated(), " the note is the caller's own\n"),
+		"OwnHandled":    schematest.Handled(schematest.Condition("request.owner == identity.subject"), "the note is the caller's own"),
+		"Everything": schematest.Require(&policyv1.Require{
 			Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH},
 			Organization:   true,
 			AnyRole:        []string{"admin", "owner"},
@@ -25,7 +26,7 @@ func TestExplain(t *testing.T) {
 			AllScopes:      []string{"email"},
 			AnyFeature:     []string{"notes"},
 			AnyPlan:        []string{"org:pro"},
-			Reverification: preset(policyv1.Reverification_PRESET_STRICT_MFA),
+			Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT_MFA),
 			Condition:      "request.owner == identity.subject",
 		}),
 	}))
@@ -76,7 +77,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			explanation, ok := p.Explain(procedure(tt.method), tt.caller)
+			explanation, ok := p.Explain(schematest.Procedure(tt.method), tt.caller)
 			var steps []string
 			for _, s := range explanation {
 				if byHandler := s.Detail == "the handler decides"; s.Handler != byHandler {

@@ -41,7 +41,7 @@ func Services(names ...string) Option {
 }
 
 // Files adds every method of every service that the files declare, as Services
-// does. The files need not be linked into the program: see [ReadImage].
+// does. The files need not be linked into the program: see package policydiff.
 func Files(files ...protoreflect.FileDescriptor) Option {
 	return optionFunc(func(b *builder) {
 		for _, file := range files {

@@ -6,18 +6,20 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 func TestAnOverrideWinsOverTheSchema(t *testing.T) {
 	t.Parallel()
 	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName
 	p, err := policy.New(
-		policy.Configured("ostiary.yaml", whoAmI, public()),
-		policy.Override(whoAmI, authenticated()),
+		policy.Configured("ostiary.yaml", whoAmI, schematest.Public()),
+		policy.Override(whoAmI, schematest.Authenticated()),
 		policy.Services(identityv1.IdentityService_ServiceDesc.ServiceName),
-		policy.Override("/grpc.health.v1.Health/Check", authenticated()),
-		policy.Override("OPTIONS", public()),
+		policy.Override("/grpc.health.v1.Health/Check", schematest.Authenticated()),
+		policy.Override("OPTIONS", schematest.Public()),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -27,16 +29,16 @@ func TestAnOverrideWinsOverTheSchema(t *testing.T) {
 		procedure string
 		want      auth.Reason
 	}{
-		{"settings win over Go and the schema", whoAmI, pass},
+		{"settings win over Go and the schema", whoAmI, schematest.Pass},
 		{"the schema's own", identityv1.IdentityService_WatchIdentity_FullMethodName, auth.TokenMissing},
 		{"Go wins over what is built in", "/grpc.health.v1.Health/Check", auth.TokenMissing},
-		{"health is public", "/grpc.health.v1.Health/Watch", pass},
-		{"reflection is public", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", pass},
-		{"a name of one's own", "OPTIONS", pass},
+		{"health is public", "/grpc.health.v1.Health/Watch", schematest.Pass},
+		{"reflection is public", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", schematest.Pass},
+		{"a name of one's own", "OPTIONS", schematest.Pass},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			assertReason(t, p.Rule(tt.procedure).Check(nil), tt.want)
+			schematest.AssertReason(t, p.Rule(tt.procedure).Check(nil), tt.want)
 		})
 	}
 	if rule := p.Rule("/acme.v1.Absent/Get"); rule != nil {
@@ -47,7 +49,7 @@ func TestAnOverrideWinsOverTheSchema(t *testing.T) {
 func TestAnOverrideKnowsTheRequestOfALinkedSchema(t *testing.T) {
 	t.Parallel()
 	// Nobody names the service; its generated code is linked in all the same.
-	_, err := policy.New(policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, condition("request == request")))
+	_, err := policy.New(policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, schematest.Condition("request == request")), condition.Evaluator())
 	if err != nil {
 		t.Error(err)
 	}
@@ -56,34 +58,34 @@ func TestAnOverrideKnowsTheRequestOfALinkedSchema(t *testing.T) {
 // Whoever gives another rule gives no other handler.
 func TestWhatTheHandlerAsksStaysUnderAnotherRule(t *testing.T) {
 	t.Parallel()
-	admin := func() *policyv1.Rule { return require(&policyv1.Require{AnyRole: []string{"admin"}}) }
-	file := newSchema(t, handled(authenticated(), "it is theirs"), rules{"M": nil})
+	admin := func() *policyv1.Rule { return schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}}) }
+	file := schematest.NewSchema(t, schematest.Handled(schematest.Authenticated(), "it is theirs"), schematest.Rules{"M": nil})
 	for _, tt := range []struct {
 		name   string
 		option policy.Option
 		want   string
 	}{
 		{"the schema's own rule", policy.Files(), "a valid token; the handler also requires: it is theirs"},
-		{"a rule in Go", policy.Override(procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
-		{"a rule in the settings", policy.Configured("ostiary.yaml", procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
-		{"a rule that says what the handler asks", policy.Override(procedure("M"), handled(admin(), "no more")), `a valid token; the role "admin"; the handler also requires: no more`},
-		{"a public rule", policy.Override(procedure("M"), public()), "anybody"},
+		{"a rule in Go", policy.Override(schematest.Procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
+		{"a rule in the settings", policy.Configured("ostiary.yaml", schematest.Procedure("M"), admin()), `a valid token; the role "admin"; the handler also requires: it is theirs`},
+		{"a rule that says what the handler asks", policy.Override(schematest.Procedure("M"), schematest.Handled(admin(), "no more")), `a valid token; the role "admin"; the handler also requires: no more`},
+		{"a public rule", policy.Override(schematest.Procedure("M"), schematest.Public()), "anybody"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := policy.New(policy.Files(file), tt.option)
+			p, err := policy.New(policy.Files(file), tt.option, condition.Evaluator())
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, entry := range p.Entries() {
-				if entry.Procedure == procedure("M") && entry.Access() != tt.want {
+				if entry.Procedure == schematest.Procedure("M") && entry.Access() != tt.want {
 					t.Errorf("%q; want %q", entry.Access(), tt.want)
 				}
 			}
 		})
 	}
 	given := admin()
-	if _, err := policy.New(policy.Files(file), policy.Override(procedure("M"), given)); err != nil || given.GetHandlerRequires() != "" {
+	if _, err := policy.New(policy.Files(file), policy.Override(schematest.Procedure("M"), given)); err != nil || given.GetHandlerRequires() != "" {
 		t.Errorf("the rule that was given has changed: %v, %v", given, err)
 	}
 }
@@ -91,9 +93,9 @@ func TestWhatTheHandlerAsksStaysUnderAnotherRule(t *testing.T) {
 func TestEntries(t *testing.T) {
 	t.Parallel()
 	p, err := policy.New(
-		policy.Files(newSchema(t, authenticated(), rules{"Own": public(), "Default": nil, "Go": public(), "Settings": public()})),
-		policy.Override(procedure("Go"), authenticated()),
-		policy.Configured("ostiary.yaml", procedure("Settings"), authenticated()),
+		policy.Files(schematest.NewSchema(t, schematest.Authenticated(), schematest.Rules{"Own": schematest.Public(), "Default": nil, "Go": schematest.Public(), "Settings": schematest.Public()})),
+		policy.Override(schematest.Procedure("Go"), schematest.Authenticated()),
+		policy.Configured("ostiary.yaml", schematest.Procedure("Settings"), schematest.Authenticated()),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -111,10 +113,10 @@ func TestEntries(t *testing.T) {
 		says      string
 		public    bool
 	}{
-		{procedure("Own"), policy.Origin{Source: policy.MethodOption, File: schemaFile}, schemaFile, true},
-		{procedure("Default"), policy.Origin{Source: policy.ServiceOption, File: schemaFile}, schemaFile, false},
-		{procedure("Go"), policy.Origin{Source: policy.Code}, "Go", false},
-		{procedure("Settings"), policy.Origin{Source: policy.Settings, File: "ostiary.yaml"}, "ostiary.yaml", false},
+		{schematest.Procedure("Own"), policy.Origin{Source: policy.MethodOption, File: schematest.SchemaFile}, schematest.SchemaFile, true},
+		{schematest.Procedure("Default"), policy.Origin{Source: policy.ServiceOption, File: schematest.SchemaFile}, schematest.SchemaFile, false},
+		{schematest.Procedure("Go"), policy.Origin{Source: policy.Code}, "Go", false},
+		{schematest.Procedure("Settings"), policy.Origin{Source: policy.Settings, File: "ostiary.yaml"}, "ostiary.yaml", false},
 		{"/grpc.health.v1.Health/Check", policy.Origin{Source: policy.BuiltIn}, "built in", true},
 	} {
 		entry := entries[tt.procedure]
@@ -123,7 +125,7 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s: %v from %+v (%s)", tt.procedure, entry.Rule, entry.Origin, entry.Origin)
 		}
 	}
-	if method := entries[procedure("Go")].Method; method == nil || method.Name() != "Go" {
+	if method := entries[schematest.Procedure("Go")].Method; method == nil || method.Name() != "Go" {
 		t.Errorf("the entry of an overridden method has the schema %v", method)
 	}
 }

@@ -9,15 +9,16 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
 // A requireCompiler compiles one message Require.
 type requireCompiler struct {
-	conditions *conditionCompiler
-	method     protoreflect.MethodDescriptor
+	evaluator Evaluator // nil for none
+	method    protoreflect.MethodDescriptor
 
 	rule     rule
-	message  *condition // the one on the request
+	message  Condition // the one on the request
 	problems []error
 }
 
@@ -53,7 +54,7 @@ func (c *requireCompiler) compile(r *policyv1.Require) compiledRule {
 		c.problem("require names nothing: name a part, or use authenticated")
 	}
 	if c.message != nil {
-		return &messageRule{rule: &c.rule, condition: c.message}
+		return &messageRule{rule: &c.rule, condition: c.message, text: r.GetCondition(), request: c.method.Input().FullName()}
 	}
 	return &c.rule
 }
@@ -64,7 +65,7 @@ func (c *requireCompiler) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Errorf(format, args...))
 }
 
-// names returns a list of which nothing is wrong.
+// names returns the names, and adds a problem for each that nobody can have.
 func (c *requireCompiler) names(part string, names []string, check func(string) error) []string {
 	for _, name := range names {
 		if err := check(name); err != nil {
@@ -77,7 +78,7 @@ func (c *requireCompiler) names(part string, names []string, check func(string) 
 func (c *requireCompiler) kinds(declared []policyv1.Kind) {
 	var wanted kinds
 	for _, kind := range declared {
-		if known := kindOf(kind); known != 0 {
+		if known := ruleschema.Kind(kind); known != 0 {
 			wanted = append(wanted, known)
 			continue
 		}
@@ -103,7 +104,7 @@ func (c *requireCompiler) reverification(r *policyv1.Require) {
 }
 
 func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) {
-	wanted := presetOf(preset)
+	wanted := ruleschema.Preset(preset)
 	if wanted == (auth.Reverification{}) {
 		c.problem("reverification: %v is no preset: use PRESET_STRICT_MFA, PRESET_STRICT, PRESET_MODERATE or PRESET_LAX", preset)
 	}
@@ -111,12 +112,12 @@ func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) {
 }
 
 func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
-	wanted := customOf(custom)
+	wanted := ruleschema.Custom(custom)
 	if wanted.Within == 0 {
 		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
 	}
-	if wanted.Within > maxMinutes*time.Minute {
-		c.problem("reverification: %d minutes are over ten years, which asks for next to nothing: set minutes to at most %d, or leave the reverification out", custom.GetMinutes(), maxMinutes)
+	if wanted.Within > ruleschema.MaxMinutes*time.Minute {
+		c.problem("reverification: %d minutes are over ten years, which asks for next to nothing: set minutes to at most %d, or leave the reverification out", custom.GetMinutes(), ruleschema.MaxMinutes)
 	}
 	if wanted.Level == 0 {
 		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())
@@ -125,13 +126,21 @@ func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
 }
 
 func (c *requireCompiler) condition(text string) {
-	compiled, err := c.conditions.compile(text, c.method)
+	if c.evaluator == nil {
+		c.problems = append(c.problems, ErrNoEvaluator)
+		return
+	}
+	var request protoreflect.MessageDescriptor
+	if c.method != nil {
+		request = c.method.Input()
+	}
+	compiled, problems := c.evaluator.Compile(text, request)
 	switch {
-	case err != nil:
-		c.problems = append(c.problems, err...)
-	case compiled.request != "":
+	case len(problems) > 0:
+		c.problems = append(c.problems, problems...)
+	case compiled.ReadsRequest():
 		c.message = compiled
 	default:
-		c.add(compiled)
+		c.add(conditionRequirement{text, compiled})
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
 // A requirement is one part of a rule.
@@ -54,7 +54,7 @@ func (r inOrganization) unmet(id *auth.Identity) error {
 type anyRole []string
 
 func (anyRole) reason() auth.Reason { return auth.RoleRequired }
-func (r anyRole) String() string    { return "the role " + quoted(r, " or ") }
+func (r anyRole) String() string    { return "the role " + ruleschema.Quoted(r, " or ") }
 
 func (r anyRole) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasRole) {
@@ -66,7 +66,7 @@ func (r anyRole) unmet(id *auth.Identity) error {
 type allPermissions []string
 
 func (allPermissions) reason() auth.Reason { return auth.PermissionRequired }
-func (r allPermissions) String() string    { return "the permission " + quoted(r, " and ") }
+func (r allPermissions) String() string    { return "the permission " + ruleschema.Quoted(r, " and ") }
 
 func (r allPermissions) unmet(id *auth.Identity) error {
 	for _, permission := range r {
@@ -80,7 +80,7 @@ func (r allPermissions) unmet(id *auth.Identity) error {
 type allScopes []string
 
 func (allScopes) reason() auth.Reason { return auth.ScopeRequired }
-func (r allScopes) String() string    { return "the scope " + quoted(r, " and ") }
+func (r allScopes) String() string    { return "the scope " + ruleschema.Quoted(r, " and ") }
 
 func (r allScopes) unmet(id *auth.Identity) error {
 	for _, scope := range r {
@@ -94,7 +94,7 @@ func (r allScopes) unmet(id *auth.Identity) error {
 type anyFeature []string
 
 func (anyFeature) reason() auth.Reason { return auth.FeatureRequired }
-func (r anyFeature) String() string    { return "the feature " + quoted(r, " or ") }
+func (r anyFeature) String() string    { return "the feature " + ruleschema.Quoted(r, " or ") }
 
 func (r anyFeature) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasFeature) {
@@ -106,7 +106,7 @@ func (r anyFeature) unmet(id *auth.Identity) error {
 type anyPlan []string
 
 func (anyPlan) reason() auth.Reason { return auth.FeatureRequired }
-func (r anyPlan) String() string    { return "the plan " + quoted(r, " or ") }
+func (r anyPlan) String() string    { return "the plan " + ruleschema.Quoted(r, " or ") }
 
 func (r anyPlan) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasPlan) {
@@ -120,7 +120,7 @@ type reverification auth.Reverification
 func (reverification) reason() auth.Reason { return auth.ReverificationRequired }
 
 func (r reverification) String() string {
-	return fmt.Sprintf("a verification within %.0f minutes, level %v", r.Within.Minutes(), r.Level)
+	return ruleschema.ReverificationInWords(auth.Reverification(r))
 }
 
 func (r reverification) unmet(id *auth.Identity) error {
@@ -132,19 +132,4 @@ func (r reverification) unmet(id *auth.Identity) error {
 	default:
 		return fmt.Errorf("needs %v", r)
 	}
-}
-
-// A condition that does not read the request is a requirement like any other.
-
-func (*condition) reason() auth.Reason { return auth.ConditionNotMet }
-func (c *condition) String() string    { return "the condition " + c.text }
-
-func (c *condition) unmet(id *auth.Identity) error { return c.evaluate(id, nil) }
-
-func quoted(names []string, separator string) string {
-	all := make([]string, len(names))
-	for i, name := range names {
-		all[i] = strconv.Quote(name)
-	}
-	return strings.Join(all, separator)
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -54,7 +55,9 @@ func (r *rule) Stream() auth.StreamTerms { return r.stream }
 type messageRule struct {
 	*rule
 
-	condition *condition
+	condition Condition
+	text      string                // of the condition
+	request   protoreflect.FullName // the type of message that it reads
 }
 
 var _ auth.MessageRule = (*messageRule)(nil)
@@ -65,10 +68,10 @@ func (r *messageRule) CheckMessage(id *auth.Identity, message any) error {
 	if !ok {
 		return auth.Errorf(auth.AuthFailure, "the message is a %T, and no protobuf message", message)
 	}
-	if name := request.ProtoReflect().Descriptor().FullName(); name != r.condition.request {
-		return auth.Errorf(auth.AuthFailure, "the message is a %s, but the condition reads a %s", name, r.condition.request)
+	if name := request.ProtoReflect().Descriptor().FullName(); name != r.request {
+		return auth.Errorf(auth.AuthFailure, "the message is a %s, but the condition reads a %s", name, r.request)
 	}
-	if err := r.condition.evaluate(id, request); err != nil {
+	if err := r.condition.Evaluate(id, request); err != nil {
 		return auth.NewError(auth.ConditionNotMet, err)
 	}
 	return nil

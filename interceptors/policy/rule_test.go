@@ -6,17 +6,8 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 )
-
-func preset(p policyv1.Reverification_Preset) *policyv1.Reverification {
-	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: p}}
-}
-
-func custom(minutes uint32, level policyv1.Reverification_Level) *policyv1.Reverification {
-	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Custom_{
-		Custom: &policyv1.Reverification_Custom{Minutes: minutes, Level: level},
-	}}
-}
 
 func verified(first, second int) *auth.FactorAges {
 	return &auth.FactorAges{First: time.Duration(first) * time.Minute, Second: time.Duration(second) * time.Minute}
@@ -32,31 +23,31 @@ func TestRules(t *testing.T) {
 		AllScopes:      []string{"email"},
 		AnyFeature:     []string{"invoices"},
 		AnyPlan:        []string{"org:pro"},
-		Reverification: preset(policyv1.Reverification_PRESET_STRICT),
+		Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT),
 		Condition:      "identity.subject == 'user_ada'",
 	}
-	p := newPolicy(t, newSchema(t, authenticated(), rules{
-		"Public":       public(),
+	p := newPolicy(t, schematest.NewSchema(t, schematest.Authenticated(), schematest.Rules{
+		"Public":       schematest.Public(),
 		"Default":      nil,
-		"Kinds":        require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH}}),
-		"Template":     require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_TEMPLATE}}),
-		"Machine":      require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}}),
-		"Organization": require(&policyv1.Require{Organization: true}),
-		"Role":         require(&policyv1.Require{AnyRole: []string{"admin", "owner"}}),
-		"Permission":   require(&policyv1.Require{AllPermissions: []string{"invoices:read", "org:invoices:delete"}}),
-		"Scope":        require(&policyv1.Require{AllScopes: []string{"profile", "email"}}),
-		"Feature":      require(&policyv1.Require{AnyFeature: []string{"invoices", "user:gold"}}),
-		"Plan":         require(&policyv1.Require{AnyPlan: []string{"org:pro", "org:enterprise"}}),
-		"Both":         require(&policyv1.Require{AnyFeature: []string{"invoices"}, AnyPlan: []string{"pro"}}),
-		"StrictMFA":    require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_STRICT_MFA)}),
-		"Strict":       require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_STRICT)}),
-		"Moderate":     require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_MODERATE)}),
-		"Lax":          require(&policyv1.Require{Reverification: preset(policyv1.Reverification_PRESET_LAX)}),
-		"First":        require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_FIRST)}),
-		"Second":       require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_SECOND)}),
-		"Multi":        require(&policyv1.Require{Reverification: custom(5, policyv1.Reverification_LEVEL_MULTI)}),
-		"Condition":    condition("identity.subject == 'user_ada'"),
-		"Everything":   require(everything),
+		"Kinds":        schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH}}),
+		"Template":     schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_TEMPLATE}}),
+		"Machine":      schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}}),
+		"Organization": schematest.Require(&policyv1.Require{Organization: true}),
+		"Role":         schematest.Require(&policyv1.Require{AnyRole: []string{"admin", "owner"}}),
+		"Permission":   schematest.Require(&policyv1.Require{AllPermissions: []string{"invoices:read", "org:invoices:delete"}}),
+		"Scope":        schematest.Require(&policyv1.Require{AllScopes: []string{"profile", "email"}}),
+		"Feature":      schematest.Require(&policyv1.Require{AnyFeature: []string{"invoices", "user:gold"}}),
+		"Plan":         schematest.Require(&policyv1.Require{AnyPlan: []string{"org:pro", "org:enterprise"}}),
+		"Both":         schematest.Require(&policyv1.Require{AnyFeature: []string{"invoices"}, AnyPlan: []string{"pro"}}),
+		"StrictMFA":    schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT_MFA)}),
+		"Strict":       schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT)}),
+		"Moderate":     schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_MODERATE)}),
+		"Lax":          schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX)}),
+		"First":        schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_FIRST)}),
+		"Second":       schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_SECOND)}),
+		"Multi":        schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_MULTI)}),
+		"Condition":    schematest.Condition("identity.subject == 'user_ada'"),
+		"Everything":   schematest.Require(everything),
 	}))
 
 	nobody := (*auth.Identity)(nil)
@@ -84,62 +75,62 @@ func TestRules(t *testing.T) {
 		caller *auth.Identity
 		want   auth.Reason
 	}{
-		{"a public method takes anybody", "Public", nobody, pass},
-		{"a public method takes a known caller", "Public", plain, pass},
+		{"a public method takes anybody", "Public", nobody, schematest.Pass},
+		{"a public method takes a known caller", "Public", plain, schematest.Pass},
 		{"a method without a rule takes its service's: refused", "Default", nobody, auth.TokenMissing},
-		{"a method without a rule takes its service's: allowed", "Default", plain, pass},
+		{"a method without a rule takes its service's: allowed", "Default", plain, schematest.Pass},
 
 		{"a kind asks for a token first", "Kinds", nobody, auth.TokenMissing},
-		{"one of two kinds", "Kinds", of(auth.KindSession), pass},
-		{"the other of two kinds", "Kinds", of(auth.KindOAuth), pass},
+		{"one of two kinds", "Kinds", of(auth.KindSession), schematest.Pass},
+		{"the other of two kinds", "Kinds", of(auth.KindOAuth), schematest.Pass},
 		{"a kind that is not named", "Kinds", of(auth.KindMachine), auth.KindNotAllowed},
 		{"a session where a template is asked for", "Template", of(auth.KindSession), auth.KindNotAllowed},
-		{"a template where one is asked for", "Template", of(auth.KindTemplate), pass},
-		{"a machine where one is asked for", "Machine", of(auth.KindMachine), pass},
+		{"a template where one is asked for", "Template", of(auth.KindTemplate), schematest.Pass},
+		{"a machine where one is asked for", "Machine", of(auth.KindMachine), schematest.Pass},
 		{"a user where a machine is asked for", "Machine", of(auth.KindSession), auth.KindNotAllowed},
 
 		{"no organization", "Organization", plain, auth.OrganizationRequired},
 		{"a role is no organization", "Organization", admin, auth.OrganizationRequired},
-		{"an organization", "Organization", &auth.Identity{Organization: auth.Organization{ID: "org_acme"}}, pass},
+		{"an organization", "Organization", &auth.Identity{Organization: auth.Organization{ID: "org_acme"}}, schematest.Pass},
 
 		{"a role asks for a token first", "Role", nobody, auth.TokenMissing},
 		{"a role that is not there", "Role", plain, auth.RoleRequired},
-		{"one of the roles is enough", "Role", admin, pass},
+		{"one of the roles is enough", "Role", admin, schematest.Pass},
 		{"a permission that is not there", "Permission", plain, auth.PermissionRequired},
 		{"one of two permissions is not enough", "Permission", reader, auth.PermissionRequired},
-		{"all permissions", "Permission", deleter, pass},
+		{"all permissions", "Permission", deleter, schematest.Pass},
 		{"a scope that is not there", "Scope", plain, auth.ScopeRequired},
 		{"one of two scopes is not enough", "Scope", &auth.Identity{Scopes: []string{"email"}}, auth.ScopeRequired},
-		{"all scopes", "Scope", scoped, pass},
+		{"all scopes", "Scope", scoped, schematest.Pass},
 
 		{"a feature that is not there", "Feature", plain, auth.FeatureRequired},
-		{"one of the features is enough", "Feature", &auth.Identity{Features: []string{"u:invoices"}}, pass},
+		{"one of the features is enough", "Feature", &auth.Identity{Features: []string{"u:invoices"}}, schematest.Pass},
 		{"a feature of the organization where the user's is asked for", "Feature", &auth.Identity{Features: []string{"o:gold"}}, auth.FeatureRequired},
 		{"a plan that is not there", "Plan", plain, auth.FeatureRequired},
-		{"one of the plans is enough", "Plan", &auth.Identity{Plans: []string{"o:enterprise"}}, pass},
+		{"one of the plans is enough", "Plan", &auth.Identity{Plans: []string{"o:enterprise"}}, schematest.Pass},
 		{"a feature is no plan", "Plan", &auth.Identity{Features: []string{"o:pro"}}, auth.FeatureRequired},
 		{"a feature without the plan is not enough", "Both", &auth.Identity{Features: []string{"o:invoices"}}, auth.FeatureRequired},
 		{"a plan without the feature is not enough", "Both", &auth.Identity{Plans: []string{"o:pro"}}, auth.FeatureRequired},
 
-		{"strict_mfa: both factors fresh", "StrictMFA", fresh(5, 5), pass},
+		{"strict_mfa: both factors fresh", "StrictMFA", fresh(5, 5), schematest.Pass},
 		{"strict_mfa: an old first factor", "StrictMFA", fresh(30, 5), auth.ReverificationRequired},
-		{"strict: a fresh second factor", "Strict", fresh(30, 5), pass},
+		{"strict: a fresh second factor", "Strict", fresh(30, 5), schematest.Pass},
 		{"strict: at the limit", "Strict", fresh(10, -1), auth.ReverificationRequired},
-		{"moderate: within the hour", "Moderate", fresh(-1, 59), pass},
+		{"moderate: within the hour", "Moderate", fresh(-1, 59), schematest.Pass},
 		{"moderate: after the hour", "Moderate", fresh(0, 60), auth.ReverificationRequired},
-		{"lax: within the day", "Lax", fresh(-1, 1439), pass},
+		{"lax: within the day", "Lax", fresh(-1, 1439), schematest.Pass},
 		{"lax: a token that does not say", "Lax", plain, auth.ReverificationRequired},
-		{"custom: a fresh first factor", "First", fresh(4, 30), pass},
+		{"custom: a fresh first factor", "First", fresh(4, 30), schematest.Pass},
 		{"custom: an old first factor", "First", fresh(5, 0), auth.ReverificationRequired},
-		{"custom: a fresh second factor", "Second", fresh(30, 4), pass},
+		{"custom: a fresh second factor", "Second", fresh(30, 4), schematest.Pass},
 		{"custom: one of two factors is not enough", "Multi", fresh(4, 5), auth.ReverificationRequired},
-		{"custom: both factors", "Multi", fresh(4, 4), pass},
+		{"custom: both factors", "Multi", fresh(4, 4), schematest.Pass},
 
-		{"a condition on the identity that holds", "Condition", &auth.Identity{Subject: "user_ada"}, pass},
+		{"a condition on the identity that holds", "Condition", &auth.Identity{Subject: "user_ada"}, schematest.Pass},
 		{"a condition on the identity that does not", "Condition", &auth.Identity{Subject: "user_eve"}, auth.ConditionNotMet},
 		{"a condition asks for a token first", "Condition", nobody, auth.TokenMissing},
 
-		{"every part holds", "Everything", all(func(*auth.Identity) {}), pass},
+		{"every part holds", "Everything", all(func(*auth.Identity) {}), schematest.Pass},
 		{"every part must hold: the kind", "Everything", all(func(id *auth.Identity) { id.Kind = auth.KindOAuth }), auth.KindNotAllowed},
 		{"every part must hold: the organization", "Everything", all(func(id *auth.Identity) { id.Organization = auth.Organization{} }), auth.OrganizationRequired},
 		{"every part must hold: the role", "Everything", all(func(id *auth.Identity) { id.Roles = nil }), auth.RoleRequired},
@@ -153,18 +144,18 @@ func TestRules(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			assertReason(t, p.Rule(procedure(tt.method)).Check(tt.caller), tt.want)
+			schematest.AssertReason(t, p.Rule(schematest.Procedure(tt.method)).Check(tt.caller), tt.want)
 		})
 	}
 }
 
 func TestIgnoreInvalid(t *testing.T) {
 	t.Parallel()
-	lenient := public()
+	lenient := schematest.Public()
 	lenient.GetPublic().IgnoreInvalid = true
-	p := newPolicy(t, newSchema(t, nil, rules{"Public": public(), "Lenient": lenient, "Authenticated": authenticated()}))
+	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{"Public": schematest.Public(), "Lenient": lenient, "Authenticated": schematest.Authenticated()}))
 	for method, want := range map[string]bool{"Public": false, "Lenient": true, "Authenticated": false} {
-		rule, ok := p.Rule(procedure(method)).(auth.LenientRule)
+		rule, ok := p.Rule(schematest.Procedure(method)).(auth.LenientRule)
 		if got := ok && rule.IgnoreInvalid(); got != want {
 			t.Errorf("%s ignores an invalid token: %t", method, got)
 		}
@@ -173,13 +164,13 @@ func TestIgnoreInvalid(t *testing.T) {
 
 func TestOnlyAConditionOnTheRequestNeedsMessages(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, newSchema(t, nil, rules{
-		"Role":     require(&policyv1.Require{AnyRole: []string{"admin"}}),
-		"Identity": condition("identity.subject == 'user_ada'"),
-		"Request":  condition("request.owner == identity.subject"),
+	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
+		"Role":     schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}}),
+		"Identity": schematest.Condition("identity.subject == 'user_ada'"),
+		"Request":  schematest.Condition("request.owner == identity.subject"),
 	}))
 	for method, want := range map[string]bool{"Role": false, "Identity": false, "Request": true} {
-		if _, got := p.Rule(procedure(method)).(auth.MessageRule); got != want {
+		if _, got := p.Rule(schematest.Procedure(method)).(auth.MessageRule); got != want {
 			t.Errorf("%s needs messages: %t", method, got)
 		}
 	}

@@ -18,6 +18,15 @@ const (
 	methodOptionsField  = 4 // MethodDescriptorProto.options
 )
 
+// Declared returns the entry of a method with the rule that its schema gives it:
+// its own, or its service's. Its Rule is nil and its Source is NoSource if there is
+// neither. Its error is that the method's options cannot be read.
+func Declared(method protoreflect.MethodDescriptor) (Entry, error) {
+	d, err := declared(method)
+	procedure := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
+	return Entry{Procedure: procedure, Rule: d.rule, Origin: d.origin, Method: method}, err
+}
+
 // declared returns the rule that the schema gives a method: its own, or its
 // service's.
 func declared(method protoreflect.MethodDescriptor) (declaration, error) {

@@ -10,7 +10,9 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 // streaming returns the rule with terms for its streams.
@@ -28,18 +30,18 @@ func TestTermsOfStreams(t *testing.T) {
 		rule *policyv1.Rule
 		want auth.StreamTerms
 	}{
-		{"a rule that does not speak of streams", authenticated(), auth.StreamTerms{}},
-		{"nothing set", streaming(authenticated(), &policyv1.Stream{}), auth.StreamTerms{}},
-		{"renewable", streaming(authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.Renewable}},
-		{"at open", streaming(authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.AtOpen}},
-		{"of a public method", streaming(public(), hourly), byHour},
-		{"of a method for those who are signed in", streaming(authenticated(), hourly), byHour},
-		{"of a method with requirements", streaming(require(&policyv1.Require{Organization: true}), hourly), byHour},
-		{"of a method with a condition on the request", streaming(condition("request.owner == identity.subject"), hourly), byHour},
+		{"a rule that does not speak of streams", schematest.Authenticated(), auth.StreamTerms{}},
+		{"nothing set", streaming(schematest.Authenticated(), &policyv1.Stream{}), auth.StreamTerms{}},
+		{"renewable", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.Renewable}},
+		{"at open", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.AtOpen}},
+		{"of a public method", streaming(schematest.Public(), hourly), byHour},
+		{"of a method for those who are signed in", streaming(schematest.Authenticated(), hourly), byHour},
+		{"of a method with requirements", streaming(schematest.Require(&policyv1.Require{Organization: true}), hourly), byHour},
+		{"of a method with a condition on the request", streaming(schematest.Condition("request.owner == identity.subject"), hourly), byHour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			rule, ok := newPolicy(t, newSchema(t, nil, rules{"M": tt.rule})).Rule(procedure("M")).(auth.StreamRule)
+			rule, ok := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})).Rule(schematest.Procedure("M")).(auth.StreamRule)
 			if !ok || rule.Stream() != tt.want {
 				t.Errorf("the rule %v; want terms %+v", rule, tt.want)
 			}
@@ -59,11 +61,11 @@ func TestTermsThatNoStreamCanMeetAreRefused(t *testing.T) {
 		{"a duration that is none", &policyv1.Stream{MaxLifetime: &durationpb.Duration{Seconds: 1, Nanos: -1}}, "a max_lifetime of"},
 	} {
 		for name, rule := range map[string]*policyv1.Rule{
-			"public": public(), "authenticated": authenticated(), "require": require(&policyv1.Require{Organization: true}),
+			"public": schematest.Public(), "authenticated": schematest.Authenticated(), "require": schematest.Require(&policyv1.Require{Organization: true}),
 		} {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				t.Parallel()
-				_, err := policy.New(policy.Files(newSchema(t, nil, rules{"M": streaming(rule, tt.stream)})))
+				_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": streaming(rule, tt.stream)})), condition.Evaluator())
 				var faults policy.RuleErrors
 				if !errors.As(err, &faults) || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("error %v; want one that says %q", err, tt.want)

@@ -1,0 +1,74 @@
+package ruleschema
+
+import (
+	"time"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// Kind returns the kind of token that a value of the schema stands for, or 0 for
+// one that this version does not know.
+func Kind(kind policyv1.Kind) auth.Kind {
+	switch kind {
+	case policyv1.Kind_KIND_SESSION:
+		return auth.KindSession
+	case policyv1.Kind_KIND_TEMPLATE:
+		return auth.KindTemplate
+	case policyv1.Kind_KIND_OAUTH:
+		return auth.KindOAuth
+	case policyv1.Kind_KIND_MACHINE:
+		return auth.KindMachine
+	default:
+		return 0
+	}
+}
+
+// Reverification returns what a reverification of the schema asks for. A preset or
+// level that this version does not know gives the zero value, which nobody meets.
+func Reverification(r *policyv1.Reverification) auth.Reverification {
+	switch f := r.GetFreshness().(type) {
+	case *policyv1.Reverification_Preset_:
+		return Preset(f.Preset)
+	case *policyv1.Reverification_Custom_:
+		return Custom(f.Custom)
+	default:
+		return auth.Reverification{}
+	}
+}
+
+// Preset returns what a preset of the schema asks for.
+func Preset(preset policyv1.Reverification_Preset) auth.Reverification {
+	switch preset {
+	case policyv1.Reverification_PRESET_STRICT_MFA:
+		return auth.StrictMFA()
+	case policyv1.Reverification_PRESET_STRICT:
+		return auth.Strict()
+	case policyv1.Reverification_PRESET_MODERATE:
+		return auth.Moderate()
+	case policyv1.Reverification_PRESET_LAX:
+		return auth.Lax()
+	default:
+		return auth.Reverification{}
+	}
+}
+
+// MaxMinutes is the longest limit of a reverification: ten years.
+const MaxMinutes = 10 * 365 * 24 * 60
+
+// Custom returns what a custom reverification asks for. Every limit over MaxMinutes
+// gives the same result, because a time.Duration does not hold all of them.
+func Custom(custom *policyv1.Reverification_Custom) auth.Reverification {
+	minutes := min(custom.GetMinutes(), MaxMinutes+1)
+	wanted := auth.Reverification{Within: time.Duration(minutes) * time.Minute}
+	switch custom.GetLevel() {
+	case policyv1.Reverification_LEVEL_FIRST:
+		wanted.Level = auth.FirstFactor
+	case policyv1.Reverification_LEVEL_SECOND:
+		wanted.Level = auth.SecondFactor
+	case policyv1.Reverification_LEVEL_MULTI:
+		wanted.Level = auth.MultiFactor
+	default: // no level
+	}
+	return wanted
+}

@@ -1,0 +1,138 @@
+package condition
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// The limits of a condition.
+const (
+	maxCost  = 100_000                // the work of one evaluation, in CEL's unit, a step; some milliseconds
+	maxTime  = 100 * time.Millisecond // the same of all rounds of a loop, by the clock
+	maxSize  = 4096                   // the text, in characters
+	maxDepth = 50                     // how deep expressions nest
+	maxLoops = 2                      // how deep loops nest
+)
+
+// A compiler compiles the conditions of one policy. The zero value is ready for
+// use, by one goroutine.
+type compiler struct {
+	base  *cel.Env                                 // without request; nil until the first condition
+	files map[protoreflect.FileDescriptor]*cel.Env // with types, but still without request
+}
+
+// environment returns one in which the variable request has the type of a message.
+// It has no such variable if the message is nil.
+func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env, error) {
+	if c.base == nil {
+		base, err := cel.NewEnv(append(identityOptions(),
+			cel.ParserRecursionLimit(maxDepth),
+			cel.ParserExpressionSizeLimit(maxSize),
+			cel.ASTValidators(
+				cel.ValidateDurationLiterals(),
+				cel.ValidateTimestampLiterals(),
+				cel.ValidateRegexLiterals(),
+				cel.ValidateHomogeneousAggregateLiterals(),
+				cel.ValidateComprehensionNestingLimit(maxLoops),
+			),
+		)...)
+		if err != nil {
+			return nil, err
+		}
+		c.base, c.files = base, make(map[protoreflect.FileDescriptor]*cel.Env)
+	}
+	if request == nil {
+		return c.base, nil
+	}
+	withTypes, err := c.file(request.ParentFile())
+	if err != nil {
+		return nil, err
+	}
+	return withTypes.Extend(cel.Variable("request", cel.ObjectType(string(request.FullName()))))
+}
+
+// file returns the environment of all conditions whose requests are in a file. It
+// is what takes room: the types of a file and of all that it imports.
+//
+// CEL takes a file that is linked into the program for any other of its path,
+// so that conditions read the messages that handlers receive.
+func (c *compiler) file(file protoreflect.FileDescriptor) (*cel.Env, error) {
+	if known := c.files[file]; known != nil {
+		return known, nil
+	}
+	var types []cel.EnvOption
+	for _, f := range ruleschema.WithImports(file) {
+		types = append(types, cel.TypeDescs(f))
+	}
+	env, err := c.base.Extend(types...)
+	if err != nil {
+		return nil, err
+	}
+	c.files[file] = env
+	return env, nil
+}
+
+// Compile implements policy.Evaluator.
+func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) (policy.Condition, []error) {
+	env, err := c.environment(request)
+	if err != nil {
+		return nil, problem("%w", err)
+	}
+	checked, issues := env.Compile(text)
+	if issues.Err() != nil {
+		return nil, describe(issues, request)
+	}
+	if !checked.OutputType().IsExactType(cel.BoolType) {
+		return nil, problem("it is of type %s: write one that is true or false", checked.OutputType())
+	}
+	names := namesOf(checked)
+	if !names["request"] && !names["identity"] {
+		return nil, problem("it names neither identity nor request, and so is the same for every call")
+	}
+	compiled := &condition{text: text}
+	if names["request"] && request != nil {
+		compiled.request = true
+		read := readsOf(checked, request)
+		compiled.loops = loops(checked)
+		compiled.check = messageCheck{times: read.times(), json: read.json, longest: maxCost * bytesInAStep / max(1, references(checked))}
+		if read.looksIntoAny() {
+			return nil, problem("it looks into a %s, of which nothing is known at start: ask has(), and leave the rest to the handler", anyMessage)
+		}
+	}
+	if err := checkWork(env, checked); err != nil {
+		return nil, problem("%w", err)
+	}
+	compiled.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), matching(),
+		cel.CostTracking(callCosts{}), cel.CostLimit(maxCost), cel.InterruptCheckFrequency(1))
+	if err != nil {
+		return nil, problem("%w", err)
+	}
+	if result, _, err := compiled.program.Eval(cel.NoVars()); err == nil {
+		return nil, problem("it is %v whoever calls, and whatever the request", result)
+	}
+	return compiled, nil
+}
+
+func problem(format string, args ...any) []error {
+	return []error{fmt.Errorf("condition: "+format, args...)}
+}
+
+// describe says where in the condition each thing is that is wrong.
+func describe(issues *cel.Issues, request protoreflect.MessageDescriptor) []error {
+	var all []error
+	for _, issue := range issues.Errors() {
+		message := issue.Message
+		if request == nil && strings.Contains(message, "'request'") {
+			message += ": without a schema there is no request, only identity"
+		}
+		all = append(all, fmt.Errorf("condition, line %d, column %d: %s", issue.Location.Line(), issue.Location.Column()+1, message))
+	}
+	return all
+}

@@ -1,0 +1,81 @@
+package condition
+
+import (
+	"context"
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A condition is a compiled CEL expression. It is safe for concurrent use.
+type condition struct {
+	text    string
+	program cel.Program
+	request bool         // whether it reads the request
+	loops   bool         // whether it reads the request and goes through lists or maps
+	check   messageCheck // of each message, before it is read
+}
+
+// ReadsRequest implements policy.Condition.
+func (c *condition) ReadsRequest() bool { return c.request }
+
+// Evaluate implements policy.Condition.
+func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {
+	if message != nil {
+		if err := c.check.check(message.ProtoReflect()); err != nil {
+			return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
+		}
+	}
+	result, err := c.run(&variables{id, message})
+	if err != nil {
+		// CEL quotes what it was given, which the caller may have made as long as they like.
+		return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
+	}
+	if result != types.True {
+		return fmt.Errorf("the condition %q is false", c.text)
+	}
+	return nil
+}
+
+// run gives a condition with loops no more than maxTime and one more round.
+// The clock is looked at after each round of a loop and never else: it ends many
+// rounds that cost little each, such as those that reach into a
+// google.protobuf.Struct, and cannot end one that takes long. That none does is up
+// to messageCheck and to callCosts, as it is where there is no loop.
+//
+// To hold a clock costs as much as most conditions do, which is why those without
+// a loop have none.
+func (c *condition) run(v *variables) (ref.Val, error) {
+	if !c.loops {
+		result, _, err := c.program.Eval(v)
+		return result, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
+	defer cancel()
+	result, _, err := c.program.ContextEval(ctx, v)
+	return result, err
+}
+
+// variables are those of one evaluation.
+type variables struct {
+	identity *auth.Identity
+	request  proto.Message
+}
+
+func (v *variables) ResolveName(name string) (any, bool) {
+	switch name {
+	case "identity":
+		return v.identity, true
+	case "request":
+		return v.request, v.request != nil
+	default:
+		return nil, false
+	}
+}
+
+func (v *variables) Parent() cel.Activation { return nil }

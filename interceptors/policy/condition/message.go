@@ -1,0 +1,133 @@
+package condition
+
+import (
+	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+const (
+	timestampMessage = "google.protobuf.Timestamp"
+	durationMessage  = "google.protobuf.Duration"
+	structMessage    = "google.protobuf.Struct"
+	valueMessage     = "google.protobuf.Value"
+	listValueMessage = "google.protobuf.ListValue"
+)
+
+// A messageCheck is what a condition asks of a message before it reads it. It is
+// for the messages that CEL takes for values of its own. To do so it copies one
+// each time that it comes across it, and charges nothing for that. The zero value
+// asks nothing.
+type messageCheck struct {
+	times   bool                           // whether it computes with times
+	json    map[protoreflect.FullName]bool // those that it reads of what JSON can hold, as reads has them
+	longest int                            // one of those messages, in bytes, so that all copies of it are not too much work
+}
+
+// check says what is wrong, and with which field. It does not say where in that:
+// what the caller made may be as deep as they like.
+func (c messageCheck) check(m protoreflect.Message) error {
+	if !c.times && len(c.json) == 0 {
+		return nil
+	}
+	if isOwn(m.Descriptor()) {
+		if err := c.value(m.Descriptor().FullName(), m); err != nil {
+			return fmt.Errorf("the request: %w", err)
+		}
+		return nil
+	}
+	for field, child := range messagesOf(m) {
+		if err := c.value(field.FullName(), child); err != nil {
+			return fmt.Errorf("the request's %s: %w", field.Name(), err)
+		}
+	}
+	return nil
+}
+
+// value checks a message that is found under a name, and all that are in it.
+func (c messageCheck) value(name protoreflect.FullName, m protoreflect.Message) error {
+	switch m.Descriptor().FullName() {
+	case timestampMessage, durationMessage:
+		if !c.times {
+			return nil
+		}
+		if err := checkTime(m); err != nil {
+			return err
+		}
+	case structMessage, valueMessage, listValueMessage:
+		if !c.json[name] {
+			return nil
+		}
+	default:
+		for field, child := range messagesOf(m) {
+			if err := c.value(field.FullName(), child); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if size := proto.Size(m.Interface()); size > c.longest {
+		return fmt.Errorf("a %s of %d bytes, and the limit is %d: send less of it, or name the request less often in the condition", m.Descriptor().FullName(), size, c.longest)
+	}
+	return nil
+}
+
+// isOwn reports whether CEL takes messages of a type for values of its own.
+func isOwn(m protoreflect.MessageDescriptor) bool {
+	return isJSON(m) || m.FullName() == timestampMessage || m.FullName() == durationMessage
+}
+
+// isJSON reports whether messages of a type hold what JSON can hold.
+func isJSON(m protoreflect.MessageDescriptor) bool {
+	switch m.FullName() {
+	case structMessage, valueMessage, listValueMessage:
+		return true
+	default:
+		return false
+	}
+}
+
+// checkTime refuses a time that is out of range. To CEL such a one is another
+// time, one that may well be in range.
+func checkTime(m protoreflect.Message) error {
+	fields := m.Descriptor().Fields()                                                         // of whatever Go type, generated or not
+	seconds, nanos := m.Get(fields.ByNumber(1)).Int(), int32(m.Get(fields.ByNumber(2)).Int()) //nolint:gosec // an int32
+	if m.Descriptor().FullName() == durationMessage {
+		return (&durationpb.Duration{Seconds: seconds, Nanos: nanos}).CheckValid()
+	}
+	return (&timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}).CheckValid()
+}
+
+// messagesOf goes through the messages that a message's fields hold, also in lists
+// and maps, but not through those in them.
+func messagesOf(m protoreflect.Message) iter.Seq2[protoreflect.FieldDescriptor, protoreflect.Message] {
+	return func(yield func(protoreflect.FieldDescriptor, protoreflect.Message) bool) {
+		m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+			switch {
+			case field.Message() == nil:
+			case field.IsMap():
+				more := true
+				if field.MapValue().Message() != nil {
+					value.Map().Range(func(_ protoreflect.MapKey, value protoreflect.Value) bool {
+						more = yield(field, value.Message())
+						return more
+					})
+				}
+				return more
+			case field.IsList():
+				for i := range value.List().Len() {
+					if !yield(field, value.List().Get(i).Message()) {
+						return false
+					}
+				}
+			default:
+				return yield(field, value.Message())
+			}
+			return true
+		})
+	}
+}

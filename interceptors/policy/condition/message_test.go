@@ -1,0 +1,129 @@
+package condition_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
+)
+
+// CEL copies each of these as often as the condition comes across it.
+func TestWhatJSONHoldsIsReadOnlyWhereAllCopiesOfItAreLittleWork(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 600_000)
+	data := fmt.Sprintf("data { fields { key: 'a' value { string_value: %q } } }", large)
+	value := fmt.Sprintf("{ string_value: %q }", large)
+	for _, tt := range []struct {
+		name      string
+		condition string
+		request   string
+		cause     string // "" where the condition holds
+	}{
+		{"a Struct, once", "request.data.a != identity.subject", data, ""},
+		{"a Struct, twice", "request.data.a != identity.subject && request.data.a != ''", data, "the request's data: a google.protobuf.Struct of 6000"},
+		{"a small Struct, often", strings.Repeat("request.data.a == 1.0 && ", 100) + "request.text == ''", "data { fields { key: 'a' value { number_value: 1 } } }", ""},
+		{"a large Struct that it does not read", "request.list[0] == 1.0 && request.list[0] != 2.0", data + "list { values { number_value: 1 } }", ""},
+		{"a Struct in a message in it", "request.job.data.a != '' && request.job.data.a != 'y'", "job {" + data + "}", "the request's job: a google.protobuf.Struct of 6000"},
+		{"a Struct of which the type is not known", "dyn(request.data).a != '' && [request.data][0].a != 'y'", data, "the request's data: a google.protobuf.Struct of 6000"},
+		{"a ListValue", "request.list[0] != '' && request.list[0] != 'y'", "list { values " + value + "}", "the request's list: a google.protobuf.ListValue of 6000"},
+		{"a Value in a list", "request.values[0] != '' && request.values[1] != 'y'", "values {} values " + value, "the request's values: a google.protobuf.Value of 6000"},
+		{"a Value that is the variable of a loop", "request.values.all(v, v != '' && v != 'y')", "values " + value, "the request's values: a google.protobuf.Value of 6000"},
+		{"a large text beside a small Struct", "request.data.a == 1.0 && request.data.a != 2.0", fmt.Sprintf("data { fields { key: 'a' value { number_value: 1 } } } text: '%s%s'", large, large), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rule, job, err := newJobs(tt.condition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := dynamicpb.NewMessage(job)
+			if err := prototext.Unmarshal([]byte(tt.request), request); err != nil {
+				t.Fatal(err)
+			}
+			err = rule.CheckMessage(&auth.Identity{Subject: "user_ada"}, request)
+			if tt.cause == "" {
+				schematest.AssertReason(t, err, schematest.Pass)
+				return
+			}
+			schematest.AssertReason(t, err, auth.ConditionNotMet)
+			if cause := causeOf(err); !strings.Contains(cause, tt.cause) {
+				t.Errorf("the cause is %.300q, want %q", cause, tt.cause)
+			}
+		})
+	}
+}
+
+func TestARequestThatIsAStructIsReadAsOneInARequestIs(t *testing.T) {
+	t.Parallel()
+	const schema = `name: "acme/any/v1/any.proto" package: "acme.any.v1" syntax: "proto3" dependency: "google/protobuf/struct.proto"
+		service { name: "AnyService" method {
+			name: "Run" input_type: ".google.protobuf.Struct" output_type: ".google.protobuf.Struct"
+			options { [ostiary.policy.v1.rule] { require { condition: "request.a != '' && request.a != 'y'" } } }
+		} }`
+	var described descriptorpb.FileDescriptorProto
+	if err := prototext.Unmarshal([]byte(schema), &described); err != nil {
+		t.Fatal(err)
+	}
+	rule := newPolicy(t, schematest.NewFile(t, &described)).Rule("/acme.any.v1.AnyService/Run").(auth.MessageRule)
+	for length, want := range map[int]auth.Reason{10: schematest.Pass, 600_000: auth.ConditionNotMet} {
+		request, err := structpb.NewStruct(map[string]any{"a": strings.Repeat("x", length)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = rule.CheckMessage(&auth.Identity{}, request)
+		schematest.AssertReason(t, err, want)
+		if cause := causeOf(err); want != schematest.Pass && !strings.Contains(cause, "the request: a google.protobuf.Struct of 6000") {
+			t.Errorf("the cause is %.300q", cause)
+		}
+	}
+}
+
+// A refusal takes no longer, and says no more, the deeper a caller has nested what
+// is wrong.
+func TestATimeOutOfRangeIsRefusedHoweverDeepItIs(t *testing.T) {
+	t.Parallel()
+	rule, job, err := newJobs("request.at <= identity.expires_at")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(field protoreflect.Name, message []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, job.Fields().ByName(field).Number(), protowire.BytesType), message)
+	}
+	nanos := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), 2_000_000_000)
+	encoded := in("at", nanos)
+	for range 9_900 {
+		encoded = in("job", encoded)
+	}
+	request := dynamicpb.NewMessage(job)
+	if err := proto.Unmarshal(encoded, request); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	err = rule.CheckMessage(&auth.Identity{ExpiresAt: start}, request)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	schematest.AssertReason(t, err, auth.ConditionNotMet)
+	if cause := causeOf(err); !strings.Contains(cause, "the request's job: proto") || len(cause) > 300 {
+		t.Errorf("the cause is %d bytes long: %.300s", len(cause), cause)
+	}
+}
+
+// A variable may be named as another one is, which is then not read.
+func TestAVariableOfALoopMayBeNamedRequest(t *testing.T) {
+	t.Parallel()
+	file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("[identity].exists(request, request.subject == 'user_ada')")})
+	rule := newPolicy(t, file).Rule(schematest.Procedure("M"))
+	schematest.AssertReason(t, rule.Check(&auth.Identity{Subject: "user_ada"}), schematest.Pass)
+}

@@ -1,0 +1,181 @@
+package condition
+
+import (
+	"maps"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// Reads is what a condition reads of a request and of its schema, by full name and
+// as the schema declares it.
+type Reads struct {
+	Request bool              // whether it reads the request at all
+	Fields  map[string]string // the fields, each with its declaration
+	Values  map[string]string // the values of enums among the fields, and those that it names, each with its number
+
+	json map[protoreflect.FullName]bool // the fields that hold what JSON can hold; the request's own name where it does
+}
+
+// readsOf finds which fields a condition selects, of the request and of messages
+// that it makes, and which values of enums it names. A message that goes anywhere
+// but into a selection, such as into a comparison, is read as a whole, so that
+// nothing is overlooked of what may happen to it.
+//
+// It knows the types of the schema that it is given, and not those which CEL
+// would find linked into the program under the same names.
+func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) Reads {
+	r := reader{
+		Reads:   Reads{Fields: make(map[string]string), Values: make(map[string]string), json: make(map[protoreflect.FullName]bool)},
+		message: request,
+		schema:  schemaOf(request.ParentFile()),
+		whole:   make(map[protoreflect.FullName]bool),
+	}
+	r.use(condition.NativeRep().Expr(), nil)
+	return r.Reads
+}
+
+type reader struct {
+	Reads
+
+	message protoreflect.MessageDescriptor // the request
+	schema  *protoregistry.Files           // what a condition on it can name
+	whole   map[protoreflect.FullName]bool // the messages of which every field was read
+}
+
+// A holding is the messages that the value of an expression has.
+type holding struct {
+	message protoreflect.MessageDescriptor // nil for none
+	in      container
+}
+
+type container uint8
+
+const (
+	itself container = iota // the value is the message
+	aList
+	aMap
+)
+
+// use reads an expression of which nothing is known but that its value counts.
+func (r *reader) use(e ast.Expr, scope map[string]holding) {
+	if held := r.expression(e, scope); held.message != nil {
+		r.readWhole(held.message)
+	}
+}
+
+func (r *reader) useAll(all []ast.Expr, scope map[string]holding) {
+	for _, e := range all {
+		r.use(e, scope)
+	}
+}
+
+// expression returns what the value has, for the caller to know what becomes of
+// it. The variables of the loops around it are in scope.
+func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
+	switch e.Kind() {
+	case ast.IdentKind:
+		return r.variable(e.AsIdent(), scope)
+	case ast.SelectKind:
+		r.constant(e)
+		selected := r.selection(r.expression(e.AsSelect().Operand(), scope), e.AsSelect().FieldName())
+		if e.AsSelect().IsTestOnly() { // has(), which looks no further
+			return holding{}
+		}
+		return selected
+	case ast.CallKind:
+		return r.call(e.AsCall(), scope)
+	case ast.ComprehensionKind:
+		r.loop(e.AsComprehension(), scope)
+	case ast.ListKind:
+		r.useAll(e.AsList().Elements(), scope)
+	case ast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			r.useAll([]ast.Expr{entry.AsMapEntry().Key(), entry.AsMapEntry().Value()}, scope)
+		}
+	case ast.StructKind:
+		return r.literal(e.AsStruct(), scope)
+	case ast.LiteralKind, ast.UnspecifiedExprKind:
+	}
+	return holding{}
+}
+
+func (r *reader) variable(name string, scope map[string]holding) holding {
+	if held, inner := scope[name]; inner {
+		return held
+	}
+	if strings.TrimPrefix(name, ".") != "request" {
+		return holding{}
+	}
+	r.Request = true
+	if isJSON(r.message) {
+		r.json[r.message.FullName()] = true
+	}
+	return holding{message: r.message}
+}
+
+func (r *reader) selection(of holding, name string) holding {
+	switch {
+	case of.message == nil:
+		return holding{}
+	case of.in == aMap: // m.key is m["key"]
+		return holding{message: of.message}
+	case of.message.FullName() == anyMessage: // the field is that of whatever is in it
+		r.readWhole(of.message)
+		return holding{}
+	}
+	if field := of.message.Fields().ByName(protoreflect.Name(name)); field != nil {
+		return r.field(field)
+	}
+	return holding{}
+}
+
+// unpack reads a google.protobuf.Any as a whole where a value is one. CEL unpacks
+// it as soon as it has it, whatever is then asked of what is in it.
+func (r *reader) unpack(held holding) {
+	if held.message != nil && held.in == itself && held.message.FullName() == anyMessage {
+		r.readWhole(held.message)
+	}
+}
+
+// call knows two functions that look at no message, but at what it is in.
+func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
+	args := c.Args()
+	if c.IsMemberFunction() {
+		args = append([]ast.Expr{c.Target()}, args...)
+	}
+	switch c.FunctionName() {
+	case operators.Index:
+		of := r.expression(args[0], scope)
+		r.unpack(of)
+		r.useAll(args[1:], scope)
+		return holding{message: of.message}
+	case overloads.Size:
+		for _, arg := range args {
+			r.unpack(r.expression(arg, scope))
+		}
+	default:
+		r.useAll(args, scope)
+	}
+	return holding{}
+}
+
+func (r *reader) loop(c ast.ComprehensionExpr, scope map[string]holding) {
+	each := holding{}
+	if over := r.expression(c.IterRange(), scope); over.in == aList {
+		each.message = over.message
+		r.unpack(each)
+	}
+	r.use(c.AccuInit(), scope)
+	inner := maps.Clone(scope)
+	if inner == nil {
+		inner = make(map[string]holding)
+	}
+	inner[c.IterVar()] = each
+	r.useAll([]ast.Expr{c.LoopCondition(), c.LoopStep(), c.Result()}, inner)
+}

@@ -1,0 +1,74 @@
+package policydiff
+
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// A declaration is what a schema says of a method. The Method is nil for a built-in
+// rule of which the schema has no method.
+type declaration struct {
+	policy.Entry
+
+	err error // why the rule cannot be read
+	own bool  // not only imported
+}
+
+// A side is one schema of the two, by procedure: what is in force where its files
+// and all that they import are served.
+type side map[string]declaration
+
+func declaredIn(files []protoreflect.FileDescriptor) side {
+	all := make(side)
+	builtIn, _ := policy.New() // which has nothing else, and nothing that could be wrong
+	for _, entry := range builtIn.Entries() {
+		all[entry.Procedure] = declaration{Entry: entry, own: true}
+	}
+	read := make(map[string]bool)
+	for _, file := range files {
+		all.add(file, true)
+		read[file.Path()] = true
+	}
+	for _, file := range files {
+		for _, imported := range ruleschema.WithImports(file) {
+			if !read[imported.Path()] {
+				all.add(imported, false)
+				read[imported.Path()] = true
+			}
+		}
+	}
+	return all
+}
+
+func (s side) add(file protoreflect.FileDescriptor, own bool) {
+	for i := range file.Services().Len() {
+		methods := file.Services().Get(i).Methods()
+		for j := range methods.Len() {
+			method := methods.Get(j)
+			d, err := policy.Declared(method)
+			if builtIn, has := s[d.Procedure]; has && d.Rule == nil && err == nil {
+				d.Rule, d.Origin = builtIn.Rule, builtIn.Origin
+			}
+			s[d.Procedure] = declaration{d, err, own}
+		}
+	}
+}
+
+// ownOfEither returns the procedures that are not merely imported on both sides,
+// in order.
+func ownOfEither(was, is side) []string {
+	own := make(map[string]bool)
+	for _, s := range []side{was, is} {
+		for procedure, d := range s {
+			if d.own {
+				own[procedure] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(own))
+}

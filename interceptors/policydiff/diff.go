@@ -1,0 +1,90 @@
+package policydiff
+
+import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// Diff tells what the change from one schema to another means for who may call,
+// ordered by procedure. Nothing that is merely written otherwise is told: a rule
+// that moved to the service's default, another order of names, a preset that
+// became its own minutes and level, a condition with other spaces.
+//
+// Rules are compared as they are written, so that a schema whose rules are not
+// in order can be compared too: [policy.New] says what is wrong with those. A method
+// without a usable rule is one that nobody can call, as a server with it does
+// not start. Health and reflection have the rules that are built in, for as long
+// as their schema gives them none.
+//
+// What is compared is every method of the files on either side. Where the other
+// side has it in a file that it only imports, it is there still. One that is gone
+// and one that is new, which may be the same under another name, are compared too.
+func Diff(before, after []protoreflect.FileDescriptor) []Change {
+	was, is := declaredIn(before), declaredIn(after)
+	former := formerNames(was, is)
+	var changes []Change
+	for _, procedure := range ownOfEither(was, is) {
+		old, existed := was[procedure]
+		now, exists := is[procedure]
+		c := comparison{procedure: procedure, origin: now.Origin, was: old.Method, is: now.Method}
+		if c.is == nil {
+			c.is = c.was // a built-in one of which only one of the schemas speaks
+		} else if c.was == nil {
+			c.was = c.is
+		}
+		switch {
+		case !exists:
+			c.origin = old.Origin
+			c.add(Stricter, "the method was removed")
+		case now.err != nil || old.err != nil:
+			c.add(Undecidable, "the rule cannot be read; ask policy check for the remedy")
+		case !existed:
+			c.added("a new method", now.Rule)
+			c.renamed(former[procedure], was, now)
+		default:
+			c.compare(old.Rule, now.Rule)
+		}
+		changes = append(changes, c.changes...)
+	}
+	return changes
+}
+
+// A Change is one thing that a change of the schema does to who may call a
+// method.
+type Change struct {
+	// Procedure is such as /acme.invoice.v1.InvoiceService/GetInvoice.
+	Procedure string
+	// Origin is where the rule is now; that of a removed method is where it was.
+	Origin policy.Origin
+	// Verdict says whether more callers may call than before.
+	Verdict Verdict
+	// Text says in words what has changed.
+	Text string
+}
+
+// A Verdict says what a change does to who may call. The zero value is
+// Different.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Different   Verdict = iota // nobody gains or loses what they had, as with a new method that asks for a token
+	Stricter                   // some callers lose access and none gain it
+	Looser                     // somebody may call who could not
+	Undecidable                // it cannot be told, as with two conditions
+)
+
+var verdictNames = [...]string{"different", "stricter", "looser", "undecidable"}
+
+// String returns the name for tables.
+func (v Verdict) String() string {
+	if int(v) >= len(verdictNames) {
+		v = Undecidable
+	}
+	return verdictNames[v]
+}
+
+// Loosens reports whether the change may let somebody call who could not. What
+// cannot be decided may.
+func (v Verdict) Loosens() bool { return v == Looser || v == Undecidable }

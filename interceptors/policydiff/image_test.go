@@ -1,0 +1,165 @@
+package policydiff_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/ostiary/ostiary/interceptors/internal/schematest"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policydiff"
+)
+
+// Where things lie in a file, for its source information.
+const (
+	inServices, inMethods = 6, 2
+	optionNumber          = 51770
+)
+
+// newImage returns an image of the schema in which the service is on line 10,
+// its options on 11, its only method on 13 and the method's options on 15.
+func newImage(t testing.TB, file *descriptorpb.FileDescriptorProto) []byte {
+	t.Helper()
+	at := func(line int32, path ...int32) *descriptorpb.SourceCodeInfo_Location {
+		return &descriptorpb.SourceCodeInfo_Location{Path: path, Span: []int32{line - 1, 2, 80}}
+	}
+	file.SourceCodeInfo = &descriptorpb.SourceCodeInfo{Location: []*descriptorpb.SourceCodeInfo_Location{
+		at(10, inServices, 0),
+		at(11, inServices, 0, 3, optionNumber, 2),
+		at(13, inServices, 0, inMethods, 0),
+		at(15, inServices, 0, inMethods, 0, 4, optionNumber, 3),
+	}}
+	file.Dependency = []string{"google/protobuf/timestamp.proto"}
+	imported := protodesc.ToFileDescriptorProto(timestamppb.File_google_protobuf_timestamp_proto)
+	imported.ProtoReflect().SetUnknown(bufExtension(true))
+	file.ProtoReflect().SetUnknown(bufExtension(false))
+	data, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{imported, file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// bufExtension is what buf adds to a file of an image.
+func bufExtension(isImport bool) []byte {
+	message := protowire.AppendTag(nil, 1, protowire.VarintType)
+	message = protowire.AppendVarint(message, protowire.EncodeBool(isImport))
+	return protowire.AppendBytes(protowire.AppendTag(nil, 8042, protowire.BytesType), message)
+}
+
+func TestReadImage(t *testing.T) {
+	t.Parallel()
+	files, err := policydiff.ReadImage(newImage(t, schematest.Describe(nil, schematest.Rules{"M": schematest.Authenticated()})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 1 || files[0].Path() != schematest.SchemaFile {
+		t.Fatalf("files %v; want the one that is no import", files)
+	}
+	schematest.AssertReason(t, newPolicy(t, files[0]).Rule(schematest.Procedure("M")).Check(nil), 1)
+}
+
+// Of a field that is there twice, the later counts (as in every protobuf message).
+func TestReadImageTakesTheLastWordOnWhatIsAnImport(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		words []bool
+		own   int
+	}{
+		{"no word", nil, 1},
+		{"an import", []bool{true}, 0},
+		{"an import, and then none", []bool{true, false}, 1},
+		{"none, and then an import", []bool{false, true}, 0},
+	} {
+		file := schematest.Describe(nil, schematest.Rules{"M": schematest.Authenticated()})
+		var extension []byte
+		for _, word := range tt.words {
+			extension = append(extension, bufExtension(word)...)
+		}
+		file.ProtoReflect().SetUnknown(extension)
+		data, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files, err := policydiff.ReadImage(data); err != nil || len(files) != tt.own {
+			t.Errorf("%s: %d files, %v; want %d", tt.name, len(files), err, tt.own)
+		}
+	}
+}
+
+func TestAnImageKnowsTheLines(t *testing.T) {
+	t.Parallel()
+	broken := schematest.Condition("request.ownr == ''")
+	for _, tt := range []struct {
+		name string
+		file *descriptorpb.FileDescriptorProto
+		want policy.Origin
+	}{
+		{"the method's own rule", schematest.Describe(nil, schematest.Rules{"M": broken}), policy.Origin{Source: policy.MethodOption, File: schematest.SchemaFile, Line: 15}},
+		{"the service's rule", schematest.Describe(broken, schematest.Rules{"M": nil}), policy.Origin{Source: policy.ServiceOption, File: schematest.SchemaFile, Line: 11}},
+		{"no rule", schematest.Describe(nil, schematest.Rules{"M": nil}), policy.Origin{File: schematest.SchemaFile, Line: 13}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			files, err := policydiff.ReadImage(newImage(t, tt.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = policy.New(policy.Files(files...))
+			var fault *policy.RuleError
+			if !errors.As(err, &fault) || fault.Origin != tt.want {
+				t.Errorf("%v; want a fault at %+v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadImageRefusesWhatIsNone(t *testing.T) {
+	t.Parallel()
+	alone, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+		Name: proto.String("a.proto"), Dependency: []string{"b.proto"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		data string
+		want string
+	}{
+		{"nothing", "", "the image is empty"},
+		{"the source of a schema", `syntax = "proto3";`, "not a schema image"},
+		{"a file without what it imports", string(alone), "the image is not whole"},
+	} {
+		if _, err := policydiff.ReadImage([]byte(tt.data)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v; want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func FuzzReadImage(f *testing.F) {
+	f.Add([]byte(""))
+	f.Add([]byte(`syntax = "proto3";`))
+	f.Add(newImage(f, schematest.Describe(schematest.Authenticated(), schematest.Rules{"M": nil})))
+	f.Add(newImage(f, schematest.Describe(nil, schematest.Rules{"M": schematest.Condition("request.owner == identity.subject")})))
+	f.Add(newImage(f, schematest.Describe(nil, schematest.Rules{"M": nil})))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		files, err := policydiff.ReadImage(data)
+		if err != nil {
+			return
+		}
+		_, _ = policy.New(policy.Files(files...)) // must not panic
+		for _, change := range policydiff.Diff(files, files) {
+			if change.Verdict != policydiff.Undecidable { // as are options that cannot be read
+				t.Errorf("a schema differs from itself: %+v", change)
+			}
+		}
+	})
+}
