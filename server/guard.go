@@ -35,7 +35,7 @@ func (s *Server) buildGuard() error {
 		return err
 	}
 	for _, entry := range rules.Entries() {
-		if entry.Origin.Source == policy.Settings {
+		if entry.Origin.Source == policy.SourceSettings {
 			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
 		}
 	}

@@ -108,15 +108,15 @@ func outcomeMessage(outcome policy.Outcome) accessv1.Outcome {
 
 func sourceMessage(source policy.Source) accessv1.Source {
 	switch source {
-	case policy.BuiltIn:
+	case policy.SourceBuiltIn:
 		return accessv1.Source_SOURCE_BUILT_IN
-	case policy.ServiceOption:
+	case policy.SourceService:
 		return accessv1.Source_SOURCE_SERVICE
-	case policy.MethodOption:
+	case policy.SourceMethod:
 		return accessv1.Source_SOURCE_METHOD
-	case policy.Code:
+	case policy.SourceGo:
 		return accessv1.Source_SOURCE_CODE
-	case policy.Settings:
+	case policy.SourceSettings:
 		return accessv1.Source_SOURCE_SETTINGS
 	default:
 		return accessv1.Source_SOURCE_UNSPECIFIED

@@ -282,11 +282,11 @@ func TestExplainAgreesWithTheHandlerOnEveryTransport(t *testing.T) {
 func TestSourcesAndOutcomesAreOnTheWire(t *testing.T) {
 	t.Parallel()
 	sources := map[policy.Source]accessv1.Source{
-		policy.BuiltIn:       accessv1.Source_SOURCE_BUILT_IN,
-		policy.ServiceOption: accessv1.Source_SOURCE_SERVICE,
-		policy.MethodOption:  accessv1.Source_SOURCE_METHOD,
-		policy.Code:          accessv1.Source_SOURCE_CODE,
-		policy.Settings:      accessv1.Source_SOURCE_SETTINGS,
+		policy.SourceBuiltIn:  accessv1.Source_SOURCE_BUILT_IN,
+		policy.SourceService:  accessv1.Source_SOURCE_SERVICE,
+		policy.SourceMethod:   accessv1.Source_SOURCE_METHOD,
+		policy.SourceGo:       accessv1.Source_SOURCE_CODE,
+		policy.SourceSettings: accessv1.Source_SOURCE_SETTINGS,
 	}
 	if len(sources) != len(accessv1.Source_name)-1 {
 		t.Errorf("%d sources, and %d names on the wire", len(sources), len(accessv1.Source_name))
@@ -314,7 +314,7 @@ func TestEveryProtectedMethodOfOurOwnNeedsAToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range rules.Entries() {
-		if entry.Origin.Source != policy.BuiltIn && rules.Rule(entry.Procedure).Check(nil) == nil {
+		if entry.Origin.Source != policy.SourceBuiltIn && rules.Rule(entry.Procedure).Check(nil) == nil {
 			t.Errorf("%s is open to anybody", entry.Procedure)
 		}
 	}

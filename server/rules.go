@@ -93,7 +93,7 @@ func (c Config) ruleFaults() []Fault {
 // ruleFault blames a setting for the rules that it gives, and for all others the
 // schema, which nothing but a change there mends.
 func ruleFault(fault *policy.RuleError) Fault {
-	if fault.Origin.File != "" && fault.Origin.Source != policy.Settings {
+	if fault.Origin.File != "" && fault.Origin.Source != policy.SourceSettings {
 		return Fault{fault.Origin.String(), fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}
 	}
 	return Fault{"rules[" + fault.Procedure + "]", fault.Err}

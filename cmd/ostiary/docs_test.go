@@ -58,7 +58,7 @@ func TestExamplesOfRulesAreInOrder(t *testing.T) {
 		}
 		configured := 0
 		for _, entry := range rules.Entries() {
-			if entry.Origin.Source == policy.Settings {
+			if entry.Origin.Source == policy.SourceSettings {
 				configured++
 			}
 		}

@@ -78,7 +78,7 @@ func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
 func (s *schema) entries(rules *policy.Policy) []policy.Entry {
 	var own []policy.Entry
 	for _, entry := range rules.Entries() {
-		if s.image == "" || entry.Origin.Source != policy.BuiltIn {
+		if s.image == "" || entry.Origin.Source != policy.SourceBuiltIn {
 			own = append(own, entry)
 		}
 	}

@@ -68,7 +68,7 @@ func readRules(file string, written map[string]any) ([]policy.Option, policy.Rul
 	for _, procedure := range slices.Sorted(maps.Keys(written)) {
 		rule, err := asRule(written[procedure])
 		if err != nil {
-			broken = append(broken, &policy.RuleError{Procedure: procedure, Origin: policy.Origin{Source: policy.Settings, File: file}, Err: err})
+			broken = append(broken, &policy.RuleError{Procedure: procedure, Origin: policy.Origin{Source: policy.SourceSettings, File: file}, Err: err})
 			continue
 		}
 		rules = append(rules, policy.Configured(file, procedure, rule))

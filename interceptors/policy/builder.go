@@ -51,7 +51,7 @@ func newBuilder() *builder {
 
 func builtInDeclaration() declaration {
 	public := &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}}
-	return declaration{rule: public, origin: Origin{Source: BuiltIn}}
+	return declaration{rule: public, origin: Origin{Source: SourceBuiltIn}}
 }
 
 func (b *builder) fault(procedure string, origin Origin, err error) {
@@ -102,7 +102,7 @@ func (b *builder) method(procedure string) (protoreflect.MethodDescriptor, bool)
 // withHandler returns the rule with what the schema says that the handler asks,
 // where another source replaces the schema's rule: the handler is still the same.
 func withHandler(d declaration, method protoreflect.MethodDescriptor) *policyv1.Rule {
-	if method == nil || d.origin.Source <= MethodOption || d.rule == nil || d.rule.GetPublic() != nil || d.rule.GetHandlerRequires() != "" {
+	if method == nil || d.origin.Source <= SourceMethod || d.rule == nil || d.rule.GetPublic() != nil || d.rule.GetHandlerRequires() != "" {
 		return d.rule
 	}
 	own, err := declared(method)
@@ -119,7 +119,7 @@ func (b *builder) build() (*Policy, error) {
 	for _, procedure := range slices.Sorted(maps.Keys(b.declared)) {
 		d := b.declared[procedure]
 		method, possible := b.method(procedure)
-		if !possible && d.origin.Source > MethodOption {
+		if !possible && d.origin.Source > SourceMethod {
 			b.fault(procedure, d.origin, errors.New("the service has no such method: correct the name, so that the rule applies to something"))
 			continue
 		}

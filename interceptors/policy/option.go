@@ -62,13 +62,13 @@ func Files(files ...protoreflect.FileDescriptor) Option {
 // A condition can name request only where the procedure is a method whose
 // schema is linked into the program.
 func Override(procedure string, rule *policyv1.Rule) Option {
-	return override(procedure, rule, Origin{Source: Code})
+	return override(procedure, rule, Origin{Source: SourceGo})
 }
 
 // Configured gives a procedure its rule from the named settings file, which
 // entries and faults then tell. It is as Override, and wins over it.
 func Configured(file, procedure string, rule *policyv1.Rule) Option {
-	return override(procedure, rule, Origin{Source: Settings, File: file})
+	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
 }
 
 func override(procedure string, rule *policyv1.Rule, origin Origin) Option {

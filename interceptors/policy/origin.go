@@ -29,14 +29,14 @@ func (o Origin) String() string {
 // for one procedure, the greatest wins.
 type Source uint8
 
-// The sources.
+// The sources, the weakest first.
 const (
-	NoSource      Source = iota // nobody gave a rule
-	BuiltIn                     // this package, for health and reflection
-	ServiceOption               // (ostiary.policy.v1.default_rule) of the service
-	MethodOption                // (ostiary.policy.v1.rule) of the method
-	Code                        // Override
-	Settings                    // Configured
+	SourceNone     Source = iota // nobody gave a rule
+	SourceBuiltIn                // this package, for health and reflection
+	SourceService                // (ostiary.policy.v1.default_rule) of the service
+	SourceMethod                 // (ostiary.policy.v1.rule) of the method
+	SourceGo                     // Override
+	SourceSettings               // Configured
 )
 
 var sourceNames = [...]string{"no rule", "built in", "service default", "method", "Go", "settings"}

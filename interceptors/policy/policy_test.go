@@ -113,11 +113,11 @@ func TestEntries(t *testing.T) {
 		says      string
 		public    bool
 	}{
-		{schematest.Procedure("Own"), policy.Origin{Source: policy.MethodOption, File: schematest.SchemaFile}, schematest.SchemaFile, true},
-		{schematest.Procedure("Default"), policy.Origin{Source: policy.ServiceOption, File: schematest.SchemaFile}, schematest.SchemaFile, false},
-		{schematest.Procedure("Go"), policy.Origin{Source: policy.Code}, "Go", false},
-		{schematest.Procedure("Settings"), policy.Origin{Source: policy.Settings, File: "ostiary.yaml"}, "ostiary.yaml", false},
-		{"/grpc.health.v1.Health/Check", policy.Origin{Source: policy.BuiltIn}, "built in", true},
+		{schematest.Procedure("Own"), policy.Origin{Source: policy.SourceMethod, File: schematest.SchemaFile}, schematest.SchemaFile, true},
+		{schematest.Procedure("Default"), policy.Origin{Source: policy.SourceService, File: schematest.SchemaFile}, schematest.SchemaFile, false},
+		{schematest.Procedure("Go"), policy.Origin{Source: policy.SourceGo}, "Go", false},
+		{schematest.Procedure("Settings"), policy.Origin{Source: policy.SourceSettings, File: "ostiary.yaml"}, "ostiary.yaml", false},
+		{"/grpc.health.v1.Health/Check", policy.Origin{Source: policy.SourceBuiltIn}, "built in", true},
 	} {
 		entry := entries[tt.procedure]
 		_, isPublic := entry.Rule.GetAccess().(*policyv1.Rule_Public)

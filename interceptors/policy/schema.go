@@ -19,7 +19,7 @@ const (
 )
 
 // Declared returns the entry of a method with the rule that its schema gives it:
-// its own, or its service's. Its Rule is nil and its Source is NoSource if there is
+// its own, or its service's. Its Rule is nil and its Source is SourceNone if there is
 // neither. Its error is that the method's options cannot be read.
 func Declared(method protoreflect.MethodDescriptor) (Entry, error) {
 	d, err := declared(method)
@@ -33,21 +33,21 @@ func declared(method protoreflect.MethodDescriptor) (declaration, error) {
 	service := method.Parent()
 	options := new(descriptorpb.MethodOptions)
 	if err := convert(method.Options(), options); err != nil {
-		return declaration{origin: locate(method, 0, NoSource)}, err
+		return declaration{origin: locate(method, 0, SourceNone)}, err
 	}
 	if proto.HasExtension(options, policyv1.E_Rule) {
 		rule, _ := proto.GetExtension(options, policyv1.E_Rule).(*policyv1.Rule)
-		return declaration{rule, locate(method, methodOptionsField, MethodOption)}, nil
+		return declaration{rule, locate(method, methodOptionsField, SourceMethod)}, nil
 	}
 	defaults := new(descriptorpb.ServiceOptions)
 	if err := convert(service.Options(), defaults); err != nil {
-		return declaration{origin: locate(service, 0, NoSource)}, err
+		return declaration{origin: locate(service, 0, SourceNone)}, err
 	}
 	if proto.HasExtension(defaults, policyv1.E_DefaultRule) {
 		rule, _ := proto.GetExtension(defaults, policyv1.E_DefaultRule).(*policyv1.Rule)
-		return declaration{rule, locate(service, serviceOptionsField, ServiceOption)}, nil
+		return declaration{rule, locate(service, serviceOptionsField, SourceService)}, nil
 	}
-	return declaration{origin: locate(method, 0, NoSource)}, nil
+	return declaration{origin: locate(method, 0, SourceNone)}, nil
 }
 
 // convert makes options that any reader of descriptors has made into those of

@@ -102,8 +102,8 @@ func TestAnImageKnowsTheLines(t *testing.T) {
 		file *descriptorpb.FileDescriptorProto
 		want policy.Origin
 	}{
-		{"the method's own rule", schematest.Describe(nil, schematest.Rules{"M": broken}), policy.Origin{Source: policy.MethodOption, File: schematest.SchemaFile, Line: 15}},
-		{"the service's rule", schematest.Describe(broken, schematest.Rules{"M": nil}), policy.Origin{Source: policy.ServiceOption, File: schematest.SchemaFile, Line: 11}},
+		{"the method's own rule", schematest.Describe(nil, schematest.Rules{"M": broken}), policy.Origin{Source: policy.SourceMethod, File: schematest.SchemaFile, Line: 15}},
+		{"the service's rule", schematest.Describe(broken, schematest.Rules{"M": nil}), policy.Origin{Source: policy.SourceService, File: schematest.SchemaFile, Line: 11}},
 		{"no rule", schematest.Describe(nil, schematest.Rules{"M": nil}), policy.Origin{File: schematest.SchemaFile, Line: 13}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
