@@ -100,9 +100,9 @@ type lockable struct {
 	locked atomic.Bool
 }
 
-func (l *lockable) Lookup(ctx context.Context, kid, algorithm string) (*jwks.Key, error) {
+func (l *lockable) Lookup(ctx context.Context, hint jwks.Hint) ([]*jwks.Key, error) {
 	if l.locked.Load() {
 		return nil, jwks.ErrUnavailable
 	}
-	return l.Set.Lookup(ctx, kid, algorithm)
+	return l.Set.Lookup(ctx, hint)
 }

@@ -8,11 +8,22 @@ import (
 	"crypto/rsa"
 )
 
-// An algorithm is a signature algorithm of RFC 7518, section 3.1, or RFC 8037.
+// An algorithm is a signature algorithm of RFC 7518, section 3.1, or RFC 8037,
+// under its canonical name.
 type algorithm struct {
 	name string
 	hash crypto.Hash // zero for EdDSA, which hashes by itself
 	pss  bool        // RSASSA-PSS rather than RSASSA-PKCS1-v1_5
+}
+
+// CanonicalAlgorithm returns the name under which this package knows an algorithm
+// that has two: Ed25519 (RFC 9864, section 2.2) is what EdDSA (RFC 8037) is with
+// the only curve that is supported. Every other name is returned as it is.
+func CanonicalAlgorithm(name string) string {
+	if name == "Ed25519" {
+		return "EdDSA"
+	}
+	return name
 }
 
 // algorithmsFor returns every algorithm that fits the type of a key. There is

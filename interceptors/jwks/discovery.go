@@ -21,7 +21,7 @@ func (f fetcher) locate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var metadata object
-	if err := json.Unmarshal(body, &metadata); err != nil {
+	if err := json.Unmarshal(withoutBOM(body), &metadata); err != nil {
 		return "", fmt.Errorf("%s is not one JSON object: %w", location, err)
 	}
 	issuer, err := metadata.text("issuer")

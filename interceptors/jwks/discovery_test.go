@@ -19,6 +19,7 @@ func TestDiscovery(t *testing.T) {
 		{"an issuer at the root", "", `{"issuer":"SELF","jwks_uri":"SELF/keys"}`, ""},
 		{"an issuer with a path", "/realms/r", `{"issuer":"SELF/realms/r","jwks_uri":"SELF/keys"}`, ""},
 		{"an issuer that ends in a slash", "/", `{"issuer":"SELF/","jwks_uri":"SELF/keys"}`, ""},
+		{"a document with a byte order mark", "", "\ufeff" + `{"issuer":"SELF","jwks_uri":"SELF/keys"}`, ""},
 		{"another issuer", "", `{"issuer":"https://evil.example","jwks_uri":"SELF/keys"}`, `of issuer "https://evil.example"`},
 		{"the issuer with a slash too many", "", `{"issuer":"SELF/","jwks_uri":"SELF/keys"}`, "exactly alike"},
 		{"the issuer in capitals", "", `{"ISSUER":"SELF","jwks_uri":"SELF/keys"}`, `of issuer ""`},

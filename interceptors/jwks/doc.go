@@ -3,8 +3,8 @@
 // that are given once.
 //
 //	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: "https://clerk.example.com/.well-known/jwks.json"})
-//	key, err := keys.Lookup(ctx, kid, "RS256")
-//	err = key.Verify("RS256", signingInput, signature)
+//	candidates, err := keys.Lookup(ctx, jwks.Hint{KeyID: kid, Algorithm: "RS256"})
+//	err = candidates[0].Verify("RS256", signingInput, signature)
 //
 // [Remote] follows the rotations of its issuer and outlives its outages. A fetch
 // never makes things worse: whatever goes wrong with it, the last good keys stay

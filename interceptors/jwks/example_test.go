@@ -27,12 +27,12 @@ func ExampleNewRemote() {
 	}
 	defer func() { _ = keys.Close() }()
 
-	key, err := keys.Lookup(context.Background(), "ins_1", "EdDSA")
+	found, err := keys.Lookup(context.Background(), jwks.Hint{KeyID: "ins_1", Algorithm: "EdDSA"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(key.ID(), key.Algorithms(), keys.Ready())
+	fmt.Println(found[0].ID(), found[0].Algorithms(), keys.Ready())
 	// Output: ins_1 [EdDSA] true
 }
 
@@ -46,11 +46,11 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 		fmt.Println(err)
 		return
 	}
-	key, err := keys.Lookup(context.Background(), "any kid", "ES256")
+	found, err := keys.Lookup(context.Background(), jwks.Hint{KeyID: "any kid", Algorithm: "ES256"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(key.Algorithms(), key.Verify("ES256", []byte("header.payload"), []byte("forged")))
+	fmt.Println(found[0].Algorithms(), found[0].Verify("ES256", []byte("header.payload"), []byte("forged")))
 	// Output: [ES256] the signature does not match
 }

@@ -11,6 +11,7 @@ type generation struct {
 	keyring
 	document  document
 	fetchedAt time.Time
+	changed   bool // its keys are not those of the generation before
 }
 
 // publish puts the keys of a document in place. r.mu must be held, unless nobody
@@ -39,8 +40,9 @@ func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
 	// Round takes the monotonic reading off, which stands still while a machine
 	// sleeps; its keys grow old all the same.
 	g := &generation{keyring: newKeyring(keys), document: d, fetchedAt: fetchedAt.Round(0)}
+	g.changed = kept < len(keys) || kept < len(before.all)
 	r.current.Store(g)
-	if kept < len(keys) || kept < len(before.all) || !slices.Equal(d.skipped, before.document.skipped) {
+	if g.changed || !slices.Equal(d.skipped, before.document.skipped) {
 		r.note(slog.LevelInfo, "the key set changed", "keys", g.ids(), "skipped", d.skipped)
 	}
 	return g

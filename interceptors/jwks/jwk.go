@@ -2,11 +2,14 @@ package jwks
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // only for x5t
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -38,8 +41,31 @@ func parseJWK(entry []byte) (key *Key, id string, err error) {
 	if err != nil {
 		return nil, id, err
 	}
-	key, err = NewKey(id, public, algorithm)
-	return key, id, err
+	if key, err = NewKey(id, public, algorithm); err != nil {
+		return nil, id, err
+	}
+	key.x5t, key.x5tS256 = members.thumbprints()
+	return key, id, nil
+}
+
+// thumbprints returns the names that the certificate of the key has (RFC 7517,
+// sections 4.7 to 4.9): those that are given, else those of the first certificate
+// in x5c, which is hashed and not read. A name only says which key of the issuer
+// to try, so a wrong one harms nobody. What cannot be read is no name.
+func (o object) thumbprints() (x5t, x5tS256 string) {
+	x5t, _ = o.text("x5t")
+	x5tS256, _ = o.text("x5t#S256")
+	var chain []string
+	if json.Unmarshal(o["x5c"], &chain) != nil || len(chain) == 0 {
+		return x5t, x5tS256
+	}
+	certificate, err := base64.StdEncoding.DecodeString(chain[0])
+	if err != nil {
+		return x5t, x5tS256
+	}
+	sha1Sum, sha256Sum := sha1.Sum(certificate), sha256.Sum256(certificate) //nolint:gosec // x5t is a SHA-1, and names a key without vouching for it
+	return cmp.Or(x5t, base64.RawURLEncoding.EncodeToString(sha1Sum[:])),
+		cmp.Or(x5tS256, base64.RawURLEncoding.EncodeToString(sha256Sum[:]))
 }
 
 // checkUse refuses keys that are not for checking signatures (RFC 7517, sections
@@ -54,7 +80,7 @@ func (o object) checkUse() error {
 	if err != nil {
 		return err
 	}
-	if o.has("use") && use != "sig" {
+	if use != "" && use != "sig" {
 		return fmt.Errorf("its use is %q, not sig", use)
 	}
 	if !o.has("key_ops") {
@@ -64,7 +90,7 @@ func (o object) checkUse() error {
 	if err := json.Unmarshal(o["key_ops"], &operations); err != nil {
 		return errors.New(`"key_ops" is not a list of strings`)
 	}
-	if !slices.Contains(operations, "verify") {
+	if len(operations) > 0 && !slices.Contains(operations, "verify") {
 		return errors.New("its key_ops do not list verify")
 	}
 	return nil
@@ -106,7 +132,7 @@ func (o object) rsaKey() (*rsa.PublicKey, error) {
 }
 
 // ecdsaKey demands coordinates of the curve's full length, as RFC 7518, section
-// 6.2.1.2, does.
+// 6.2.1.2, does; it overlooks leading zero octets beyond that, as rsaKey does.
 func (o object) ecdsaKey() (*ecdsa.PublicKey, error) {
 	name, err := o.text("crv")
 	if err != nil {
@@ -129,6 +155,9 @@ func (o object) ecdsaKey() (*ecdsa.PublicKey, error) {
 		octets, err := o.octets(coordinate)
 		if err != nil {
 			return nil, err
+		}
+		for len(octets) > size && octets[0] == 0 {
+			octets = octets[1:] // the sign that some libraries write
 		}
 		if len(octets) != size {
 			return nil, fmt.Errorf("%q has %d octets: %s has %d", coordinate, len(octets), name, size)

@@ -27,6 +27,8 @@ const (
 // concurrent use; the zero Key verifies nothing.
 type Key struct {
 	id         string
+	x5t        string           // the thumbprints of its certificate, in base64url;
+	x5tS256    string           // empty where they are not known
 	public     crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 	algorithms []algorithm
 	home       *Remote // the set that can withdraw the key; nil when none can
@@ -82,18 +84,25 @@ func (k *Key) Live() bool { return k.home == nil || k.home.holds(k) }
 
 // indexAlgorithm returns where the algorithm is among the key's, or -1.
 func (k *Key) indexAlgorithm(name string) int {
+	name = CanonicalAlgorithm(name)
 	return slices.IndexFunc(k.algorithms, func(a algorithm) bool { return a.name == name })
+}
+
+// names returns a hint for each name that a token can mean the key by.
+func (k *Key) names() []Hint {
+	all := [...]Hint{{KeyID: k.id}, {X5TS256: k.x5tS256}, {X5T: k.x5t}}
+	return slices.DeleteFunc(all[:], func(h Hint) bool { return h == Hint{} })
 }
 
 // same reports whether both are one key: in name, in use and in material.
 func (k *Key) same(other *Key) bool {
 	public, ok := k.public.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && k.id == other.id && slices.Equal(k.algorithms, other.algorithms) && public.Equal(other.public)
+	return ok && slices.Equal(k.names(), other.names()) && slices.Equal(k.algorithms, other.algorithms) && public.Equal(other.public)
 }
 
-// rivals reports whether a token could mean either key by the same name.
+// rivals reports whether a token could mean either key by the same kid.
 func (k *Key) rivals(other *Key) bool {
-	return k.id == other.id && slices.ContainsFunc(k.algorithms, func(a algorithm) bool {
+	return k.id != "" && k.id == other.id && slices.ContainsFunc(k.algorithms, func(a algorithm) bool {
 		return other.indexAlgorithm(a.name) >= 0
 	})
 }

@@ -88,4 +88,13 @@ func keySet(t testing.TB, keys ...jwk) []byte {
 	return document
 }
 
+func fromB64(t testing.TB, text any) []byte {
+	t.Helper()
+	octets, err := base64.RawURLEncoding.DecodeString(text.(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return octets
+}
+
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

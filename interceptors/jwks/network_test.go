@@ -122,8 +122,24 @@ func pass(d time.Duration) {
 // lookup returns only the error of a lookup.
 func lookup(t testing.TB, set Set, kid string) error {
 	t.Helper()
-	_, err := set.Lookup(t.Context(), kid, "ES256")
+	_, err := findOne(t, set, Hint{KeyID: kid, Algorithm: "ES256"})
 	return err
+}
+
+// findOne returns the one key that the set has for the hint.
+func findOne(t testing.TB, set Set, hint Hint) (*Key, error) {
+	t.Helper()
+	keys, err := set.Lookup(t.Context(), hint)
+	if err != nil {
+		if keys != nil {
+			t.Errorf("%v beside the keys %v", err, keys)
+		}
+		return nil, err
+	}
+	if len(keys) != 1 {
+		t.Errorf("%d keys, want 1", len(keys))
+	}
+	return keys[0], nil
 }
 
 type pipeListener struct {

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +21,8 @@ type Skipped struct {
 // Parse reads a JSON Web Key Set (RFC 7517, section 5) and returns its usable
 // keys in the order of the document. Each of the others is skipped and
 // reported: symmetric and private keys, other types and curves, weak and broken
-// keys, keys whose use or key_ops is not the checking of signatures, a key that an
-// earlier one of the same kid stands in for, and one without a kid that is not the
-// only usable key.
+// keys, keys whose use or key_ops is not the checking of signatures, and a key that
+// an earlier one of the same kid stands in for.
 //
 // A key with an alg is for that algorithm alone; one without is for every
 // algorithm that fits its type.
@@ -51,17 +51,9 @@ func parseDocument(document []byte, maxKeys int) (parsed, error) {
 	if maxKeys > 0 && len(entries) > maxKeys {
 		return parsed{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), maxKeys)
 	}
-	read := make([]entry, len(entries))
-	usable := 0
-	for i, raw := range entries {
-		read[i] = readEntry(raw)
-		if read[i].err == nil {
-			usable++
-		}
-	}
 	var p parsed
-	for i, e := range read {
-		p.add(i, e, usable == 1)
+	for i, raw := range entries {
+		p.add(i, raw)
 	}
 	if len(p.keys) == 0 {
 		return p, fmt.Errorf("%w: no usable key among %d", ErrDocument, len(entries))
@@ -69,7 +61,14 @@ func parseDocument(document []byte, maxKeys int) (parsed, error) {
 	return p, nil
 }
 
+// withoutBOM skips a byte order mark, which some issuers put in front of their
+// JSON (RFC 8259, section 8.1).
+func withoutBOM(document []byte) []byte {
+	return bytes.TrimPrefix(document, []byte("\ufeff"))
+}
+
 func splitDocument(document []byte) ([]json.RawMessage, error) {
+	document = withoutBOM(document)
 	if !utf8.Valid(document) {
 		return nil, errors.New("it is not UTF-8")
 	}
@@ -84,40 +83,24 @@ func splitDocument(document []byte) ([]json.RawMessage, error) {
 	return entries, nil
 }
 
-// An entry is one of a document, with its key or with why there is none.
-type entry struct {
-	raw json.RawMessage
-	key *Key
-	id  string
-	err error
-}
-
-func readEntry(raw json.RawMessage) entry {
+func (p *parsed) add(index int, raw json.RawMessage) {
 	key, id, err := parseJWK(raw)
-	return entry{raw: raw, key: key, id: id, err: err}
-}
-
-func (p *parsed) add(index int, e entry, alone bool) {
-	if e.err == nil {
-		e.err = p.checkName(e.key, alone)
+	if err == nil {
+		err = p.checkName(key)
 	}
-	if e.err != nil {
-		p.skipped = append(p.skipped, Skipped{Index: index, ID: e.id, Reason: e.err.Error()})
+	if err != nil {
+		p.skipped = append(p.skipped, Skipped{Index: index, ID: id, Reason: err.Error()})
 		return
 	}
-	p.keys = append(p.keys, e.key)
-	p.raw = append(p.raw, e.raw)
+	p.keys = append(p.keys, key)
+	p.raw = append(p.raw, raw)
 }
 
-// checkName refuses a key that no token can mean: one without a kid, unless it is
-// alone, and all but the first of several with the same. Trying all of these would
-// multiply the cost of every forgery; using none would let one stray entry take a
-// good key out of service; and no choice lets a forgery pass, since each of them
-// is the issuer's own.
-func (p *parsed) checkName(key *Key, alone bool) error {
-	if key.id == "" && !alone {
-		return errors.New("it has no kid, and is not the only key: give each key its own")
-	}
+// checkName refuses all but the first of several keys with the same kid. Trying
+// all of these would multiply the cost of every forgery; using none would let one
+// stray entry take a good key out of service; and no choice lets a forgery pass,
+// since each of them is the issuer's own.
+func (p *parsed) checkName(key *Key) error {
 	for _, earlier := range p.keys {
 		if earlier.same(key) {
 			return errors.New("listed twice")

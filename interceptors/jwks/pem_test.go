@@ -50,7 +50,7 @@ func TestParsePEM(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, kid := range []string{"", "ins_1", "ins_2"} {
-				key, err := set.Lookup(t.Context(), kid, "RS256")
+				key, err := findOne(t, set, Hint{KeyID: kid, Algorithm: "RS256"})
 				if err != nil || !key.same(mustKey(t, "", public, "")) {
 					t.Errorf("kid %q: %v", kid, err)
 				}
@@ -69,10 +69,10 @@ func TestParsePEMOfOtherTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := set.Lookup(t.Context(), "any", algorithm); err != nil {
+		if _, err := findOne(t, set, Hint{KeyID: "any", Algorithm: algorithm}); err != nil {
 			t.Errorf("%s: %v", algorithm, err)
 		}
-		if _, err := set.Lookup(t.Context(), "any", "RS256"); !errors.Is(err, ErrAlgorithm) {
+		if _, err := findOne(t, set, Hint{KeyID: "any", Algorithm: "RS256"}); !errors.Is(err, ErrAlgorithm) {
 			t.Errorf("RS256 of a key for %s: %v, want ErrAlgorithm", algorithm, err)
 		}
 	}

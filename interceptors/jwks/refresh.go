@@ -87,6 +87,9 @@ func (r *Remote) start() *fetch {
 func (r *Remote) run(ctx context.Context, f *fetch) {
 	answer, err := r.fetcher.fetch(ctx, r.current.Load())
 	renewed := r.settle(f, answer, err)
+	if renewed != nil && renewed.changed {
+		r.watchers.notify()
+	}
 	r.tell() //nolint:contextcheck // whatever became of the fetch
 	if renewed != nil {
 		r.saveSnapshot(renewed)

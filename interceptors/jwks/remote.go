@@ -27,11 +27,12 @@ type Remote struct {
 	current atomic.Pointer[generation] // nil before the first keys
 
 	// Fetches run under ctx, never under the context of a caller.
-	ctx     context.Context
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	saving  sync.Mutex    // serialises writes of the snapshot
-	waiting chan struct{} // holds one for each caller that waits
+	ctx      context.Context
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	watchers watchers
+	saving   sync.Mutex    // serialises writes of the snapshot
+	waiting  chan struct{} // holds one for each caller that waits
 
 	mu      sync.Mutex // guards refresh; never held while waiting or logging
 	refresh refresh
@@ -71,23 +72,23 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 // Lookup implements Set. A known key is found without a lock, an allocation or a
 // wait.
 //
-// For an unknown kid, and before the first keys, it waits for at most two
+// For an unknown name, and before the first keys, it waits for at most two
 // fetches, and less when ctx ends, which is ErrUnavailable with the cause of ctx.
-// A token without a kid never causes a fetch.
-func (r *Remote) Lookup(ctx context.Context, kid, algorithm string) (*Key, error) {
-	key, err := r.find(kid, algorithm)
+// A token that names no key never causes a fetch.
+func (r *Remote) Lookup(ctx context.Context, hint Hint) ([]*Key, error) {
+	keys, err := r.find(hint)
 	if isUnknown(err) {
-		return r.lookupFresh(ctx, kid, algorithm)
+		return r.lookupFresh(ctx, hint)
 	}
-	return key, err
+	return keys, err
 }
 
-func (r *Remote) find(kid, algorithm string) (*Key, error) {
+func (r *Remote) find(hint Hint) ([]*Key, error) {
 	g := r.usable()
 	if g == nil {
 		return nil, ErrUnavailable
 	}
-	return g.find(kid, algorithm)
+	return g.find(hint)
 }
 
 // usable returns the keys, or nil when there are none or they are too old.
@@ -102,7 +103,7 @@ func (r *Remote) usable() *generation {
 // holds reports whether the key, itself and not one like it, is in use.
 func (r *Remote) holds(key *Key) bool {
 	g := r.usable()
-	return g != nil && slices.Contains(g.byID[key.id], key)
+	return g != nil && slices.Contains(g.all, key)
 }
 
 // Ready reports whether there are keys to verify with: fetched or from the

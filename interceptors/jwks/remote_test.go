@@ -16,7 +16,7 @@ func TestForgedSignaturesMakeNoFetch(t *testing.T) {
 		issuer := newBubble(t)
 		keys := issuer.remote(t)
 		for range 10_000 {
-			key, err := keys.Lookup(t.Context(), "first", "ES256")
+			key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestNothingButAnUnknownKidMakesAFetch(t *testing.T) {
 			{"first", "", ErrAlgorithm},
 			{"", "ES256", ErrUnknownKey}, // one of two, and no telling which
 		} {
-			if _, err := keys.Lookup(t.Context(), row.kid, row.algorithm); !errors.Is(err, row.want) {
+			if _, err := findOne(t, keys, Hint{KeyID: row.kid, Algorithm: row.algorithm}); !errors.Is(err, row.want) {
 				t.Errorf("kid %q, algorithm %q: %v, want %v", row.kid, row.algorithm, err, row.want)
 			}
 		}
@@ -61,7 +61,7 @@ func TestAnEmptyKidFindsTheOnlyKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		keys := newBubble(t).remote(t)
-		key, err := keys.Lookup(t.Context(), "", "ES256")
+		key, err := findOne(t, keys, Hint{KeyID: "", Algorithm: "ES256"})
 		if err != nil || key.ID() != "first" {
 			t.Fatalf("%v, %v", key, err)
 		}
@@ -82,7 +82,7 @@ func TestACancelledCallerLeavesTheSharedFetchAlone(t *testing.T) {
 		gone := errors.New("the client hung up")
 		var calls sync.WaitGroup
 		calls.Go(func() {
-			_, err := keys.Lookup(ctx, "first", "ES256")
+			_, err := keys.Lookup(ctx, Hint{KeyID: "first", Algorithm: "ES256"})
 			if !errors.Is(err, ErrUnavailable) || !errors.Is(err, gone) {
 				t.Errorf("the caller that left: %v", err)
 			}
@@ -156,11 +156,11 @@ func TestCloseEndsEverything(t *testing.T) {
 
 func TestTheHotPathAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts what others allocate too
 	keys := newRemote(t, RemoteConfig{URL: newServer(t).url})
-	key, err := keys.Lookup(t.Context(), "first", "ES256")
+	key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = keys.Lookup(t.Context(), "first", "ES256") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = keys.Lookup(t.Context(), Hint{KeyID: "first", Algorithm: "ES256"}) }); n != 0 {
 		t.Errorf("Lookup: %v allocations", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { key.Live() }); n != 0 {

@@ -108,11 +108,11 @@ func TestARemovedKeyDiesWithinTheRefreshInterval(t *testing.T) {
 		issuer := newBubble(t)
 		issuer.publish(t, "first", "second")
 		keys := issuer.remote(t)
-		first, err := keys.Lookup(t.Context(), "first", "ES256")
+		first, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := keys.Lookup(t.Context(), "second", "ES256")
+		second, err := findOne(t, keys, Hint{KeyID: "second", Algorithm: "ES256"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,13 +124,13 @@ func TestARemovedKeyDiesWithinTheRefreshInterval(t *testing.T) {
 		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("a token of the removed key: %v, want ErrUnknownKey", err)
 		}
-		if again, err := keys.Lookup(t.Context(), "second", "ES256"); again != second || !second.Live() {
+		if again, err := findOne(t, keys, Hint{KeyID: "second", Algorithm: "ES256"}); again != second || !second.Live() {
 			t.Errorf("the key that stayed became another one: %v", err)
 		}
 
 		issuer.publish(t, "first", "second")
 		pass(15 * time.Minute)
-		if again, err := keys.Lookup(t.Context(), "first", "ES256"); err != nil || again == first || !again.Live() {
+		if again, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"}); err != nil || again == first || !again.Live() {
 			t.Errorf("the key that came back: %v", err)
 		}
 		if first.Live() {
@@ -156,7 +156,7 @@ func TestAKeyThatChangesUnderItsKidIsAnother(t *testing.T) {
 				issuer := newBubble(t)
 				issuer.answerWith(body(string(keySet(t, rsa))))
 				keys := issuer.remote(t)
-				before, err := keys.Lookup(t.Context(), "first", "RS256")
+				before, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "RS256"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -165,7 +165,7 @@ func TestAKeyThatChangesUnderItsKidIsAnother(t *testing.T) {
 				if before.Live() {
 					t.Error("verdicts of the old key still hold")
 				}
-				if _, err := keys.Lookup(t.Context(), "first", "RS256"); !errors.Is(err, ErrAlgorithm) {
+				if _, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "RS256"}); !errors.Is(err, ErrAlgorithm) {
 					t.Errorf("%v, want ErrAlgorithm", err)
 				}
 			})

@@ -44,7 +44,7 @@ func TestARestartInAnOutageServesFromTheSnapshot(t *testing.T) {
 		if !after.Ready() {
 			t.Error("not ready with a snapshot")
 		}
-		key, err := after.Lookup(t.Context(), "first", "ES256")
+		key, err := findOne(t, after, Hint{KeyID: "first", Algorithm: "ES256"})
 		if err != nil || !key.Live() {
 			t.Fatal("from the snapshot:", err)
 		}

@@ -16,30 +16,30 @@ const (
 	maxWaiting = 4096
 )
 
-// A caller is one whose kid is not known.
+// A caller is one whose key is not known.
 type caller struct {
-	kid, algorithm string
-	came           int    // number of the last fetch that had started by then
-	fetch          *fetch // that it waits for; nil at first
+	hint  Hint
+	came  int    // number of the last fetch that had started by then
+	fetch *fetch // that it waits for; nil at first
 }
 
 // lookupFresh waits for a fetch that is under way and, because that one may have
 // left before the key was published, for one that left later. Whichever fetch
 // brings the key, the wait is over.
-func (r *Remote) lookupFresh(ctx context.Context, kid, algorithm string) (*Key, error) {
+func (r *Remote) lookupFresh(ctx context.Context, hint Hint) ([]*Key, error) {
 	select {
 	case r.waiting <- struct{}{}:
 		defer func() { <-r.waiting }()
 	default:
-		key, err := r.find(kid, algorithm)
-		return key, r.explain(err)
+		keys, err := r.find(hint)
+		return keys, r.explain(err)
 	}
-	c := caller{kid: kid, algorithm: algorithm}
+	c := caller{hint: hint}
 	for {
 		news := r.newsFor(&c) //nolint:contextcheck // a fetch is shared: no caller's context may end it
 		if news == nil {
-			key, err := r.find(kid, algorithm)
-			return key, r.explain(err)
+			keys, err := r.find(hint)
+			return keys, r.explain(err)
 		}
 		select {
 		case <-news:
@@ -59,7 +59,7 @@ func (r *Remote) newsFor(c *caller) <-chan struct{} {
 	if c.fetch == nil {
 		c.came = r.refresh.started
 	}
-	_, err := r.find(c.kid, c.algorithm)
+	_, err := r.find(c.hint)
 	switch {
 	case !isUnknown(err), r.refresh.succeeded > c.came:
 		return nil
@@ -68,22 +68,22 @@ func (r *Remote) newsFor(c *caller) <-chan struct{} {
 	case c.fetch != nil && r.refresh.failures > 0:
 		return nil
 	}
-	if c.fetch = r.fetchFor(c.kid); c.fetch == nil {
+	if c.fetch = r.fetchFor(c.hint); c.fetch == nil {
 		return nil
 	}
 	return r.refresh.settled
 }
 
-// fetchFor returns the fetch that can help a caller whose kid is not known, or
+// fetchFor returns the fetch that can help a caller whose key is not known, or
 // nil when there is none. r.mu must be held.
 //
 // Callers join the newest fetch only while all is well: an issuer that fails may
 // hang. Otherwise, one caller per cool-down starts a fetch of its own; but not
 // while there are no keys and retries come quicker than that anyway, and not for
-// a token without a kid, which names nothing that a newer set could have.
-func (r *Remote) fetchFor(kid string) *fetch {
+// a token that names no key, which a newer set could not have either.
+func (r *Remote) fetchFor(hint Hint) *fetch {
 	ready, failing := r.Ready(), r.refresh.failures > 0
-	if ready && kid == "" {
+	if ready && hint.name() == (Hint{}) {
 		return nil
 	}
 	now := r.config.Now()

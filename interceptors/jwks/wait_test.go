@@ -109,7 +109,7 @@ func TestKeysThatCameInTheMeantimeMakeNoFetch(t *testing.T) {
 		issuer := newBubble(t)
 		keys := issuer.remote(t)
 		synctest.Wait()
-		if news := keys.newsFor(&caller{kid: "first", algorithm: "ES256"}); news != nil {
+		if news := keys.newsFor(&caller{hint: Hint{KeyID: "first", Algorithm: "ES256"}}); news != nil {
 			t.Error("a caller whose key is there is to wait")
 		}
 		synctest.Wait()

@@ -64,8 +64,8 @@ type Issuer struct {
 	// are given. It accepts tokens that the issuer made for somebody else's
 	// service, which that service can then use here.
 	AllowAnyAudience bool
-	// Algorithms are the accepted ones (RFC 7518, section 3.1). Empty means
-	// those of the profile.
+	// Algorithms are the accepted ones (RFC 7518, section 3.1). EdDSA and Ed25519
+	// (RFC 9864) are the same. Empty means those of the profile.
 	Algorithms []string
 	// Kinds are the accepted kinds of token. Empty means sessions alone, and
 	// with Clerk's profile and Audiences templates too, since an audience is
@@ -107,9 +107,11 @@ func (i *Issuer) normalize() error {
 	if len(i.Algorithms) == 0 {
 		i.Algorithms = i.Profile.Algorithms
 	}
-	for _, algorithm := range i.Algorithms {
-		if !slices.Contains(OIDC().Algorithms, algorithm) {
-			fault("algorithm %q is not supported: use RS256…512, PS256…512, ES256…512 or EdDSA", algorithm)
+	i.Algorithms = slices.Clone(i.Algorithms)
+	for n, algorithm := range i.Algorithms {
+		i.Algorithms[n] = jwks.CanonicalAlgorithm(algorithm)
+		if !slices.Contains(OIDC().Algorithms, i.Algorithms[n]) {
+			fault("algorithm %q is not supported: use RS256…512, PS256…512, ES256…512, or EdDSA, which is also Ed25519", algorithm)
 		}
 	}
 	if len(i.Kinds) == 0 {

@@ -113,7 +113,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.findKey(ctx, jws.header)
+	keys, err := issuer.findKeys(ctx, jws.header)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if hit := v.cache.get(&d); hit != nil {
 		return hit.recall(v.now())
 	}
-	if err := key.Verify(jws.header.algorithm, jws.signingInput, jws.signature); err != nil {
+	key, err := verifySignature(jws, keys)
+	if err != nil {
 		return nil, refuseKey(err, issuer, jws.header)
 	}
 	if known == nil || known.raw != jws.rawHeader {
@@ -156,16 +157,28 @@ func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
 	return issuer, nil
 }
 
-// findKey finds the token's key in the issuer's own set.
-func (i *Issuer) findKey(ctx context.Context, h header) (*jwks.Key, error) {
+// findKeys finds the keys that the token can mean, in the issuer's own set.
+func (i *Issuer) findKeys(ctx context.Context, h header) ([]*jwks.Key, error) {
 	if !slices.Contains(i.Algorithms, h.algorithm) {
 		return nil, auth.Errorf(auth.AlgorithmNotAllowed, "algorithm %.20q is not on the list of %s", h.algorithm, i.URL)
 	}
-	key, err := i.Keys.Lookup(ctx, h.keyID, h.algorithm)
+	keys, err := i.Keys.Lookup(ctx, h.hint())
 	if err != nil {
 		return nil, refuseKey(err, i, h)
 	}
-	return key, nil
+	return keys, nil
+}
+
+// verifySignature returns the key that the signature is of. A set may return any
+// number of keys, but no forgery costs more than MaxCandidates checks.
+func verifySignature(jws compact, keys []*jwks.Key) (*jwks.Key, error) {
+	err := jwks.ErrUnknownKey
+	for _, key := range keys[:min(len(keys), jwks.MaxCandidates)] {
+		if err = key.Verify(jws.header.algorithm, jws.signingInput, jws.signature); err == nil {
+			return key, nil
+		}
+	}
+	return nil, err
 }
 
 // refuseKey gives an error of a key set its reason.
@@ -179,7 +192,7 @@ func refuseKey(err error, i *Issuer, h header) error {
 	case errors.Is(err, jwks.ErrUnknownKey):
 		reason = auth.KeyUnknown
 	}
-	return auth.Errorf(reason, "key %.100q of %s: %w", h.keyID, i.URL, err)
+	return auth.Errorf(reason, "%s of %s: %w", h.hint(), i.URL, err)
 }
 
 // judge reads the claims of a token whose signature holds, and holds them

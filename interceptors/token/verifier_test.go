@@ -410,7 +410,7 @@ func TestVerifyKeepsIssuersApart(t *testing.T) {
 
 type unavailable struct{}
 
-func (unavailable) Lookup(context.Context, string, string) (*jwks.Key, error) {
+func (unavailable) Lookup(context.Context, jwks.Hint) ([]*jwks.Key, error) {
 	return nil, jwks.ErrUnavailable
 }
 
