@@ -2,7 +2,7 @@ package jwks
 
 import (
 	"crypto/elliptic"
-	"crypto/sha1" //nolint:gosec // what x5t is made of
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -26,7 +26,7 @@ func TestLookup(t *testing.T) {
 	}
 	other := publicJWK(t, "other", ecKey(t, elliptic.P256()).Public())
 	certificate := []byte("any octets, since a certificate is hashed and not read")
-	sum1, sum256 := sha1.Sum(certificate), sha256.Sum256(certificate) //nolint:gosec // what x5t is made of
+	sum1, sum256 := sha1.Sum(certificate), sha256.Sum256(certificate)
 	x5c := []string{base64.StdEncoding.EncodeToString(certificate), "AAAA"}
 	for _, row := range []struct {
 		name string
