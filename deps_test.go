@@ -43,12 +43,18 @@ var mayImport = map[string][]string{
 	"interceptors/internal/ruleschema": {"interceptors/auth", "gen/ostiary/policy/v1"},
 	"interceptors/internal/schematest": {"interceptors/auth", "gen/ostiary/policy/v1"},
 
-	"server/devissuer":        {"interceptors/authtest"},
-	"server/internal/store":   nil,
-	"server/internal/store/*": {"server/internal/store"},
+	"server/devissuer":          {"interceptors/authtest"},
+	"server/internal/rpcerror":  nil,
+	"server/internal/store":     nil,
+	"server/internal/store/*":   {"server/internal/store"},
+	"server/internal/transport": {"interceptors/auth"},
+	"server/internal/console":   {"interceptors/token", "web"},
+	"server/internal/ledger": {
+		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/session/v1",
+		"server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
+	},
 	"server": {
-		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
-		"server/internal/*", "server/internal/store/*", "web",
+		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*",
 	},
 	"web":          nil,
 	"cmd/*":        {"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},

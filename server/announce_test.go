@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // What a server announces is what well-behaved clients keep to.
@@ -15,12 +17,12 @@ func TestBothListenersAnnounceTheirLimits(t *testing.T) {
 	r := start(t)
 	for name, addr := range map[string]net.Addr{"the HTTP port": r.HTTPAddr(), "the native listener": r.GRPCAddr()} {
 		settings := announced(t, addr)
-		if got, _ := settings.Value(http2.SettingMaxConcurrentStreams); got != maxStreams {
-			t.Errorf("%s allows %d streams; want %d", name, got, maxStreams)
+		if got, _ := settings.Value(http2.SettingMaxConcurrentStreams); got != transport.MaxStreams {
+			t.Errorf("%s allows %d streams; want %d", name, got, transport.MaxStreams)
 		}
 		// net/http allows for some overhead of each header.
-		if got, ok := settings.Value(http2.SettingMaxHeaderListSize); !ok || got > maxHeaderBytes+1024 {
-			t.Errorf("%s allows %d bytes of headers; want %d", name, got, maxHeaderBytes)
+		if got, ok := settings.Value(http2.SettingMaxHeaderListSize); !ok || got > transport.MaxHeaderBytes+1024 {
+			t.Errorf("%s allows %d bytes of headers; want %d", name, got, transport.MaxHeaderBytes)
 		}
 	}
 }

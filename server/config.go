@@ -1,12 +1,14 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
 // The defaults of Config.
@@ -116,4 +118,56 @@ func (c Config) WithDefaults() Config {
 		c.Now = time.Now
 	}
 	return c
+}
+
+// CORS says which web pages may call from a browser. The zero value allows
+// none: no CORS header is ever sent.
+type CORS struct {
+	// AllowedOrigins are compared exactly with the Origin header: scheme, host
+	// and port. One label may be a wildcard, the first:
+	// https://*.example.com matches https://app.example.com, and neither
+	// https://example.com nor https://a.b.example.com. A single * allows every
+	// page and is refused unless WithoutCredentials is set. The origin null is
+	// never allowed.
+	AllowedOrigins []string
+	// WithoutCredentials keeps browsers from sending cookies along. Default:
+	// credentials are allowed, since origins are exact.
+	WithoutCredentials bool
+}
+
+// A Console is the page at / on which users see who they are, which sessions
+// they have, and what they may call. The zero value serves none.
+//
+// The page is for the users of this server, and calls nothing else: it has a
+// strict Content-Security-Policy, in which Clerk is allowed only where a
+// PublishableKey is given.
+type Console struct {
+	// Enabled serves the page.
+	Enabled bool
+	// PublishableKey is Clerk's, for signing in on the page. Without one, and
+	// without Personas, users paste a token.
+	PublishableKey string
+	// Personas are offered for signing in. The development issuer must then be
+	// among the Routes.
+	Personas bool
+}
+
+// MakeDataDir makes the directory that a Config.DataDir names, for its owner
+// alone, where it is missing. New does that by itself. Its contents belong to
+// this machine, so they are hidden from git.
+func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
+
+// openLedger opens what DatabaseURL names.
+func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+	db, err := ledger.OpenStore(ctx, c.DatabaseURL, c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(ctx, db, ledger.Config{
+		Retention:   c.SessionRetention,
+		MaxLifetime: c.longestLifetime(),
+		Skews:       c.skews(),
+		Now:         c.Now,
+		Log:         c.Logger,
+	})
 }

@@ -333,3 +333,16 @@ func selfSigned(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	roots.AddCert(parsed)
 	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", pkcs8), roots
 }
+
+func TestRevocationsAreKeptForAsLongAsTheLongestToken(t *testing.T) {
+	t.Parallel()
+	for want, issuers := range map[time.Duration][]Issuer{
+		24*time.Hour + 10*time.Second: {{}},
+		time.Minute:                   {{MaxLifetime: time.Minute, Skew: -1}},
+		48*time.Hour + 2*time.Minute:  {{}, {MaxLifetime: 48 * time.Hour, Skew: time.Minute}, {MaxLifetime: time.Hour}},
+	} {
+		if got := (Config{Issuers: issuers}).longestLifetime(); got != want {
+			t.Errorf("%+v: %s; want %s", issuers, got, want)
+		}
+	}
+}

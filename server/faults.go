@@ -7,6 +7,10 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/ostiary/ostiary/server/internal/console"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // A ConfigError is everything that is wrong with a Config.
@@ -61,12 +65,12 @@ func (c Config) Faults() []Fault {
 	add("http_addr", checkAddr(c.HTTPAddr))
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("tls_cert", c.checkTLS())
-	add("cors_allowed_origins", c.CORS.faults()...)
-	add("publishable_key", c.Console.faults())
+	add("cors_allowed_origins", transport.CORS(c.CORS).Faults()...)
+	add("publishable_key", console.Config(c.Console).Fault())
 	if c.ShutdownTimeout < 0 {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))
 	}
-	add("database_url", checkDatabaseURL(c.DatabaseURL))
+	add("database_url", ledger.CheckDatabaseURL(c.DatabaseURL))
 	if c.SessionRetention < 0 {
 		add("session_retention", errors.New("must not be negative; write a duration such as 720h"))
 	}

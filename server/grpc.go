@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // callers may compress, as on the HTTP port
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
@@ -16,14 +15,15 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // newGRPC makes the native listener's server: the same services under the same
 // guard and limits.
 func (s *Server) newGRPC() (*grpc.Server, error) {
-	recoverPanic := recovery.WithRecoveryHandlerContext(s.recoverGRPC)
-	options := []grpc.ServerOption{
-		grpc.StatsHandler(callLog{s.log}),
+	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
+	options := append(transport.GRPCLimits(),
+		grpc.StatsHandler(s.callLog()),
 		grpc.ChainUnaryInterceptor(
 			recovery.UnaryServerInterceptor(recoverPanic),
 			grpcauth.UnaryServerInterceptor(s.guard),
@@ -32,22 +32,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 			recovery.StreamServerInterceptor(recoverPanic),
 			grpcauth.StreamServerInterceptor(s.guard),
 		),
-		grpc.ConnectionTimeout(readHeaderTimeout),
-		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxRecvMsgSize(maxMessageBytes),
-		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionIdle: idleTimeout,
-			Time:              pingAfter,
-			Timeout:           pingTimeout,
-		}),
-		// Clients may ping about as often as we do, also while nothing is under
-		// way; one that pings without pause is sent away.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime:             pingAfter / 2,
-			PermitWithoutStream: true,
-		}),
-	}
+	)
 	if s.config.TLSCert != "" {
 		creds, err := credentials.NewServerTLSFromFile(s.config.TLSCert, s.config.TLSKey)
 		if err != nil {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
@@ -11,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // services are the names of those whose calls are guarded by their own rules.
@@ -40,8 +43,16 @@ func (s *Server) buildGuard() error {
 		}
 	}
 	s.policy = &policyService{rules: rules, operators: s.config.operators()}
-	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.list, Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
+	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(), Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
 	return nil
+}
+
+// observe is called with every decision of the guard.
+func (s *Server) observe(ctx context.Context, d auth.Decision) {
+	transport.RecordDecision(ctx, d)
+	if d.Refusal == nil && d.Identity != nil {
+		s.ledger.See(d.Identity, d.Peer, func() string { return transport.UserAgent(ctx) })
+	}
 }
 
 func (s *Server) buildVerifier() (*token.Verifier, error) {
@@ -95,4 +106,27 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		Skew:                        issuer.Skew,
 		MaxLifetime:                 issuer.MaxLifetime,
 	}, nil
+}
+
+// Verify returns whose token it is, verified as a Server with this Config does
+// it; revocations, which are the running server's, are not looked at. It fetches
+// the issuer's keys and ends when ctx does. It writes neither log nor file.
+//
+// Its error is an *auth.Error where the token is not accepted, and a
+// *[ConfigError] where the Config is at fault.
+func Verify(ctx context.Context, config Config, token string) (*auth.Identity, error) {
+	if faults := config.Faults(); len(faults) > 0 {
+		return nil, &ConfigError{Faults: faults}
+	}
+	s := &Server{config: config.WithDefaults(), log: slog.New(slog.DiscardHandler)}
+	s.config.Issuers = append([]Issuer(nil), s.config.Issuers...)
+	for i := range s.config.Issuers {
+		s.config.Issuers[i].KeysSnapshot = "" // which a server may be using
+	}
+	defer func() { _ = s.closeKeys() }()
+	verifier, err := s.buildVerifier() //nolint:contextcheck // keys are fetched for all callers alike, and until closeKeys
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Verify(ctx, token)
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -67,6 +69,19 @@ func start(t *testing.T, edits ...func(*Config)) *running {
 		}
 	})
 	return r
+}
+
+// database changes the server's database behind its back, so that it fails.
+func (r *running) database(t *testing.T, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(r.config.DataDir, "ostiary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // logBuffer is a log that is read while it is written.

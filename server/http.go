@@ -2,11 +2,7 @@ package server
 
 import (
 	"crypto/tls"
-	"log/slog"
 	"net/http"
-	"path"
-	"strings"
-	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
@@ -18,25 +14,11 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
-)
-
-// The limits that both listeners keep, so that one caller cannot take the
-// server from the others.
-const (
-	readHeaderTimeout = 5 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 32 << 10
-	maxStreams        = 250     // calls at once on one connection
-	maxMessageBytes   = 4 << 20 // of one message, decompressed
-	compressMinBytes  = 1024    // below, compressing costs more than it saves
-
-	pingAfter   = 30 * time.Second // of silence
-	pingTimeout = 15 * time.Second
+	"github.com/ostiary/ostiary/server/internal/console"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 func (s *Server) newHTTP() (*http.Server, error) {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
 	var config *tls.Config
 	if s.config.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(s.config.TLSCert, s.config.TLSKey)
@@ -44,36 +26,32 @@ func (s *Server) newHTTP() (*http.Server, error) {
 			return nil, err
 		}
 		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		protocols.SetHTTP2(true)
-	} else {
-		protocols.SetUnencryptedHTTP2(true)
 	}
 	handler, err := s.handler()
 	if err != nil {
 		return nil, err
 	}
-	return &http.Server{
-		Handler: handler,
-		// OPTIONS * is asked for a token, like any other.
-		DisableGeneralOptionsHandler: true,
-		TLSConfig:                    config,
-		Protocols:                    protocols,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams,
-			SendPingTimeout:      pingAfter,
-			PingTimeout:          pingTimeout,
-			WriteByteTimeout:     idleTimeout,
-		},
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}, nil
+	return transport.NewHTTPServer(handler, config, s.log), nil
 }
 
-// handler is everything on the HTTP port, from the outside in: deadlines for
-// bodies; CORS, so that refusals carry its headers too; the log of calls; the routes.
+// handler is everything on the HTTP port.
 func (s *Server) handler() (http.Handler, error) {
+	mux, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	return transport.Chain(mux,
+		transport.BodyDeadline,
+		transport.CORS(s.config.CORS).Middleware(s.log), // so that refusals carry its headers too
+		s.callLog().Middleware,
+		transport.ExactPaths,
+		s.guardOptions,
+		connectauth.Abortable,
+		transport.RecordRoute,
+	), nil
+}
+
+func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
@@ -90,30 +68,18 @@ func (s *Server) handler() (http.Handler, error) {
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}
-	if err := s.config.Console.mount(mux); err != nil {
-		return nil, err
-	}
-	calls := callLog{s.log}
-	return hurryBodies(s.config.CORS.handler(calls.handler(exactPaths(s.guardOptions(connectauth.Abortable(noteRoute(mux))))), s.log), bodyTimeout), nil
+	return mux, console.Config(s.config.Console).Mount(mux)
 }
 
-// exactPaths knows no path but in its one spelling, where the mux would redirect:
-// an RPC client does not follow, and takes the redirect for a broken server.
-func exactPaths(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; p != "*" && strings.TrimSuffix(p, "/") != strings.TrimSuffix(path.Clean(p), "/") {
-			http.NotFound(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+func (s *Server) callLog() transport.CallLog {
+	return transport.CallLog{Log: s.log, Quiet: isHealthCheck}
 }
 
 // procedureOptions names the rule of OPTIONS requests, as lists of rules show it.
 const procedureOptions = "OPTIONS (not a preflight)"
 
-// guardOptions asks for a token with every OPTIONS request that gets here. A
-// preflight, which cannot have one, does not: CORS has answered it.
+// guardOptions requires a token for every OPTIONS request. A preflight, which
+// cannot have one, does not get here: CORS answers it.
 func (s *Server) guardOptions(next http.Handler) http.Handler {
 	guarded := httpauth.Protect(s.guard, procedureOptions, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -128,12 +94,9 @@ func (s *Server) guardOptions(next http.Handler) http.Handler {
 // handlerOptions are those of every connect handler. The first interceptor is
 // the outermost: the log sees what recovery makes of a panic.
 func (s *Server) handlerOptions() []connect.HandlerOption {
-	return []connect.HandlerOption{
-		connect.WithInterceptors(noteOutcome{}),
-		connect.WithRecover(s.recoverConnect),
+	return append(transport.ConnectLimits(),
+		connect.WithInterceptors(transport.RecordOutcome{}),
+		connect.WithRecover(transport.Recovery{Log: s.log}.Connect),
 		connectauth.WithGuard(s.guard),
-		connect.WithReadMaxBytes(maxMessageBytes),
-		withBoundedGzip(),
-		connect.WithCompressMinBytes(compressMinBytes),
-	}
+	)
 }

@@ -186,3 +186,26 @@ func (i *Issuer) keys(now func() time.Time, log *slog.Logger) (jwks.Set, *jwks.R
 	remote, err := jwks.NewRemote(config)
 	return remote, remote, err
 }
+
+// longestLifetime returns how long a token can be accepted that is issued now.
+func (c Config) longestLifetime() time.Duration {
+	var longest time.Duration
+	for _, issuer := range c.Issuers {
+		// The issuer's clock may be ahead of ours by as much as the skew, too.
+		lifetime := cmp.Or(issuer.MaxLifetime, token.DefaultMaxLifetime)
+		longest = max(longest, lifetime+2*issuer.skew())
+	}
+	return longest
+}
+
+// skews are those of the issuers that are trusted, by their URL.
+func (c Config) skews() map[string]time.Duration {
+	skews := make(map[string]time.Duration, len(c.Issuers))
+	for _, issuer := range c.Issuers {
+		skews[issuer.URL] = issuer.skew()
+	}
+	return skews
+}
+
+// skew is Skew as tokens are judged by it.
+func (i *Issuer) skew() time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }

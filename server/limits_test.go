@@ -21,6 +21,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 const whoAmIProcedure = identityv1connect.IdentityServiceWhoAmIProcedure
@@ -43,14 +45,14 @@ func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	token := r.issuer.Session("user_ada")
-	bomb := gzipped(t, 8*maxMessageBytes)
+	bomb := gzipped(t, 8*transport.MaxMessageBytes)
 	tests := map[string]struct {
 		encoding string
 		body     []byte
 	}{
-		"a message of one byte more":                   {"", make([]byte, maxMessageBytes+1)},
+		"a message of one byte more":                   {"", make([]byte, transport.MaxMessageBytes+1)},
 		"a small message that decompresses to 32 MiB":  {"gzip", bomb},
-		"a message that decompresses to one byte more": {"gzip", gzipped(t, maxMessageBytes+1)},
+		"a message that decompresses to one byte more": {"gzip", gzipped(t, transport.MaxMessageBytes+1)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +81,7 @@ func TestAMessageOverTheLimitIsRefusedNatively(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+r.issuer.Session("user_ada"))
-	message := wrapperspb.Bytes(make([]byte, 2*maxMessageBytes))
+	message := wrapperspb.Bytes(make([]byte, 2*transport.MaxMessageBytes))
 	for name, options := range map[string][]grpc.CallOption{
 		"as it is":   nil,
 		"compressed": {grpc.UseCompressor(grpcgzip.Name)},
@@ -96,7 +98,7 @@ func TestABombWithoutATokenIsRefusedUnread(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	client := connect.NewClient[wrapperspb.BytesValue, wrapperspb.BytesValue](httpClient(t, true), r.url+whoAmIProcedure, connect.WithSendGzip())
-	_, err := client.CallUnary(t.Context(), connect.NewRequest(wrapperspb.Bytes(make([]byte, 2*maxMessageBytes))))
+	_, err := client.CallUnary(t.Context(), connect.NewRequest(wrapperspb.Bytes(make([]byte, 2*transport.MaxMessageBytes))))
 	if connect.CodeOf(err) != connect.CodeUnauthenticated {
 		t.Errorf("%v; want unauthenticated", err)
 	}
@@ -122,10 +124,10 @@ func TestHeadersOverTheLimitAreRefused(t *testing.T) {
 		return res.StatusCode, nil
 	}
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
-		if code, err := ask(maxHeaderBytes/2, http2); code != http.StatusOK {
+		if code, err := ask(transport.MaxHeaderBytes/2, http2); code != http.StatusOK {
 			t.Errorf("half the limit over %s: %d, %v; want 200", name, code, err)
 		}
-		if code, _ := ask(2*maxHeaderBytes, http2); code == http.StatusOK {
+		if code, _ := ask(2*transport.MaxHeaderBytes, http2); code == http.StatusOK {
 			t.Errorf("twice the limit over %s: 200; want a refusal", name)
 		}
 	}
@@ -133,10 +135,10 @@ func TestHeadersOverTheLimitAreRefused(t *testing.T) {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token, "x-large", strings.Repeat("x", size))
 		return r.grpcConn(t).Invoke(ctx, whoAmIProcedure, &wrapperspb.BytesValue{}, &wrapperspb.BytesValue{})
 	}
-	if err := native(maxHeaderBytes / 2); status.Code(err) == codes.Internal || status.Code(err) == codes.Unauthenticated {
+	if err := native(transport.MaxHeaderBytes / 2); status.Code(err) == codes.Internal || status.Code(err) == codes.Unauthenticated {
 		t.Errorf("half the limit natively: %v", err)
 	}
-	if err := native(2 * maxHeaderBytes); err == nil {
+	if err := native(2 * transport.MaxHeaderBytes); err == nil {
 		t.Error("twice the limit natively: no error; want a refusal")
 	}
 }
@@ -155,7 +157,7 @@ func TestASilentConnectionIsClosedWhileOthersAreServed(t *testing.T) {
 		if _, err := io.WriteString(conn, opening); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(3 * readHeaderTimeout))
+		_ = conn.SetReadDeadline(time.Now().Add(3 * transport.ReadHeaderTimeout))
 		return conn
 	}
 	conns := map[string]net.Conn{
@@ -170,7 +172,7 @@ func TestASilentConnectionIsClosedWhileOthersAreServed(t *testing.T) {
 	for name, conn := range conns {
 		began := time.Now()
 		_, err := io.Copy(io.Discard, bufio.NewReader(conn))
-		if took := time.Since(began); took > 2*readHeaderTimeout {
+		if took := time.Since(began); took > 2*transport.ReadHeaderTimeout {
 			t.Errorf("%s: still open after %s (%v)", name, took, err)
 		}
 	}

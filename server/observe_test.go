@@ -15,6 +15,8 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // contains reports whether one line of the log has all the parts.
@@ -163,8 +165,8 @@ func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
 	if err != nil || stream.Receive() {
 		t.Fatalf("%v, %v; want no message", err, stream.Err())
 	}
-	if err := stream.Err(); !strings.Contains(err.Error(), "internal: "+errPanic.Error()) || strings.Contains(err.Error(), "nil") {
-		t.Errorf("Connect ended with %v; want %v and nothing of the panic", err, errPanic)
+	if err := stream.Err(); !strings.Contains(err.Error(), "internal: "+transport.ErrPanic.Error()) || strings.Contains(err.Error(), "nil") {
+		t.Errorf("Connect ended with %v; want %v and nothing of the panic", err, transport.ErrPanic)
 	}
 
 	ctx := metadata.AppendToOutgoingContext(context.WithoutCancel(t.Context()), "authorization", "Bearer "+ada)
@@ -172,11 +174,11 @@ func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := native.Recv(); status.Code(err) != codes.Internal || status.Convert(err).Message() != errPanic.Error() {
-		t.Errorf("native gRPC ended with %v; want %v", err, errPanic)
+	if _, err := native.Recv(); status.Code(err) != codes.Internal || status.Convert(err).Message() != transport.ErrPanic.Error() {
+		t.Errorf("native gRPC ended with %v; want %v", err, transport.ErrPanic)
 	}
 	eventually(t, "the log has the panic and both calls", func() bool {
-		return contains(r.log, "level=ERROR", "nil pointer dereference", "session_watch.go") &&
+		return contains(r.log, "level=ERROR", "nil pointer dereference", "session.go") &&
 			contains(r.log, "level=ERROR", "WatchSessions", "protocol=connect", "code=internal") &&
 			contains(r.log, "level=ERROR", "WatchSessions", "protocol=grpc", "code=internal")
 	})

@@ -94,7 +94,7 @@ func TestAnOperatorActsInPerson(t *testing.T) {
 	})
 	acted := authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})
 	permitted := authtest.InOrganization("org_acme", "acme", "admin", permission)
-	calls := func(tr transport, token string) map[string]error {
+	calls := func(tr endpoint, token string) map[string]error {
 		revocations, sessions := tr.revocations(t, token), tr.sessions(t, token)
 		_, list := revocations.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
 		_, revoke := revocations.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofSession("sess_1")})

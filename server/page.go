@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // The sizes of a page.
@@ -19,7 +21,7 @@ func pageSize(asked int32) (int, error) {
 	case asked == 0:
 		return defaultPageSize, nil
 	case asked < 0 || asked > maxPageSize:
-		return 0, invalid("page_size", "ask for 1 to %d, or leave it out for %d", maxPageSize, defaultPageSize)
+		return 0, rpcerror.Invalid("page_size", "ask for 1 to %d, or leave it out for %d", maxPageSize, defaultPageSize)
 	default:
 		return int(asked), nil
 	}
@@ -41,7 +43,7 @@ func readPageToken[P place](token string) (p P, err error) {
 	if token == "" {
 		return p, nil
 	}
-	fault := invalid("page_token", "not one of this method: send what the last page gave as next_page_token, or none to begin again")
+	fault := rpcerror.Invalid("page_token", "not one of this method: send what the last page gave as next_page_token, or none to begin again")
 	if len(token) > maxPageToken {
 		return p, fault
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // policyService implements PolicyService for both transports. Its rule asks for
@@ -35,7 +36,7 @@ func (s *policyService) ListRules(context.Context, *accessv1.ListRulesRequest) (
 func (s *policyService) Explain(ctx context.Context, req *accessv1.ExplainRequest) (*accessv1.ExplainResponse, error) {
 	entries, asked := s.rules.Entries(), req.GetProcedures()
 	if len(asked) > len(entries) { // an answer is far longer than a name
-		return nil, invalid("procedures", "%d are named, and there are %d; name each one once, or none for all", len(asked), len(entries))
+		return nil, rpcerror.Invalid("procedures", "%d are named, and there are %d; name each one once, or none for all", len(asked), len(entries))
 	}
 	if len(asked) == 0 {
 		for _, entry := range entries {
@@ -47,7 +48,7 @@ func (s *policyService) Explain(ctx context.Context, req *accessv1.ExplainReques
 	for i, procedure := range asked {
 		explanation, ok := s.explain(procedure, id)
 		if !ok {
-			return nil, invalid("procedures", "the one at index %d has no rule; ListRules has all that do", i)
+			return nil, rpcerror.Invalid("procedures", "the one at index %d has no rule; ListRules has all that do", i)
 		}
 		res.Explanations = append(res.Explanations, explanationMessage(procedure, explanation))
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-func (tr transport) policies(t *testing.T, token string) accessv1connect.PolicyServiceClient {
+func (tr endpoint) policies(t *testing.T, token string) accessv1connect.PolicyServiceClient {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	return accessv1connect.NewPolicyServiceClient(httpClient(t, true), tr.url, options...)

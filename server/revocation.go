@@ -4,21 +4,25 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // revocationService implements RevocationService for both transports. Each
 // method asks first whether the caller is an operator.
 type revocationService struct {
-	ledger    *ledger
+	ledger    *ledger.Ledger
 	operators operators
 }
 
@@ -40,13 +44,12 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.ledger.store.Revocations(ctx, after.Sequence, size+1)
+	page, more, err := s.ledger.Revocations(ctx, after.Sequence, size)
 	if err != nil {
-		return nil, s.ledger.unavailable(ctx, err)
+		return nil, err
 	}
 	res := new(revocationv1.ListRevocationsResponse)
-	if len(page) > size {
-		page = page[:size]
+	if more {
 		res.NextPageToken, err = pageToken(revocationPlace{page[size-1].Sequence})
 	}
 	for _, r := range page {
@@ -61,11 +64,11 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 	if err := s.operators.require(id); err != nil {
 		return nil, err
 	}
-	order, err := s.order(req.GetRevocation(), id)
+	request, err := s.request(req.GetRevocation(), id)
 	if err != nil {
-		return nil, callErrorf(connect.CodeInvalidArgument, "revocation: %w", err)
+		return nil, rpcerror.New(connect.CodeInvalidArgument, "revocation: %w", err)
 	}
-	revoked, err := s.ledger.revoke(ctx, id, order)
+	revoked, err := s.ledger.Revoke(ctx, id, request)
 	if err != nil {
 		return nil, err
 	}
@@ -75,28 +78,28 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 // maxAhead is how far ahead of ours the clock may be of whoever says now.
 const maxAhead = time.Minute
 
-// order reads and completes what a caller wants to have revoked.
-func (s *revocationService) order(asked *revocationv1.NewRevocation, by *auth.Identity) (order, error) {
+// request reads and completes what a caller wants to have revoked.
+func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.Identity) (ledger.Request, error) {
 	target := asked.GetTarget()
-	o := order{
+	request := ledger.Request{
 		Revocation: revocation.Revocation{
 			Kind:   kindOf(target.GetKind()),
 			Issuer: cmp.Or(target.GetIssuer(), by.Issuer),
 			ID:     target.GetId(),
 		},
-		cause: asked.GetCause(),
+		Cause: asked.GetCause(),
 	}
 	if before := target.GetIssuedBefore(); before != nil {
-		o.Before = before.AsTime()
-		latest := s.ledger.issuedByNow(o.Issuer).Add(maxAhead)
-		if before.CheckValid() != nil || o.Before.UnixMicro() <= 0 || o.Before.After(latest) {
-			return order{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
+		request.Before = before.AsTime()
+		latest := s.ledger.IssuedByNow(request.Issuer).Add(maxAhead)
+		if before.CheckValid() != nil || request.Before.UnixMicro() <= 0 || request.Before.After(latest) {
+			return ledger.Request{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
 		}
 	}
-	return s.ledger.prepare(o)
+	return s.ledger.Prepare(request)
 }
 
-// kinds are the same on the wire, in this order.
+// kinds are the kinds on the wire, indexed by ours.
 var kinds = [...]revocationv1.Kind{
 	revocation.Session: revocationv1.Kind_KIND_SESSION,
 	revocation.Subject: revocationv1.Kind_KIND_SUBJECT,
@@ -131,4 +134,92 @@ func revocationMessage(r store.Revocation) *revocationv1.Revocation {
 		RevokedBy: &revocationv1.Party{Issuer: r.By.Issuer, Subject: r.By.Subject, Actor: r.By.Actor},
 		Cause:     r.Cause,
 	}
+}
+
+// maxBadRows bounds the summary.
+const maxBadRows = 1000
+
+// importAll revokes what receive returns until io.EOF, in batches: a sync of
+// the disk for each row would make the disk the limit.
+func (s *revocationService) importAll(ctx context.Context, receive func() (*revocationv1.ImportRevocationsRequest, error)) (*revocationv1.ImportRevocationsResponse, error) {
+	if err := s.operators.require(current(ctx)); err != nil {
+		return nil, err // before anything is received
+	}
+	summary := new(revocationv1.ImportRevocationsResponse)
+	var batch []ledger.Request
+	revoke := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		id := current(ctx) // who may have become somebody with fewer permissions
+		if err := s.operators.require(id); err != nil {
+			return err
+		}
+		if _, err := s.ledger.Revoke(ctx, id, batch...); err != nil {
+			return err
+		}
+		summary.Imported += int64(len(batch))
+		batch = batch[:0]
+		return nil
+	}
+	for row := int64(0); ; {
+		message, err := receive()
+		if errors.Is(err, io.EOF) {
+			return summary, revoke()
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, asked := range message.GetRevocations() {
+			row++
+			request, err := s.request(asked, current(ctx))
+			if err != nil {
+				reject(summary, row, err)
+				continue
+			}
+			batch = append(batch, request)
+			if len(batch) < ledger.BatchSize {
+				continue
+			}
+			if err := revoke(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func reject(summary *revocationv1.ImportRevocationsResponse, row int64, fault error) {
+	summary.Rejected++
+	if len(summary.GetBadRows()) < maxBadRows {
+		summary.BadRows = append(summary.BadRows, &revocationv1.BadRow{Row: row, Fault: fault.Error()})
+	}
+}
+
+// connectRevocation is the service as connect-go wants it.
+type connectRevocation struct{ *revocationService }
+
+func (s connectRevocation) ImportRevocations(ctx context.Context, stream *connect.ClientStream[revocationv1.ImportRevocationsRequest]) (*revocationv1.ImportRevocationsResponse, error) {
+	return s.importAll(ctx, func() (*revocationv1.ImportRevocationsRequest, error) {
+		if !stream.Receive() {
+			if err := stream.Err(); err != nil {
+				return nil, err
+			}
+			return nil, io.EOF
+		}
+		return stream.Msg(), nil
+	})
+}
+
+// grpcRevocation is the service as grpc-go wants it.
+type grpcRevocation struct {
+	revocationv1.UnsafeRevocationServiceServer
+	*revocationService
+}
+
+func (s grpcRevocation) ImportRevocations(stream grpc.ClientStreamingServer[revocationv1.ImportRevocationsRequest, revocationv1.ImportRevocationsResponse]) error {
+	summary, err := s.importAll(stream.Context(), stream.Recv)
+	if err != nil {
+		return err
+	}
+	return stream.SendAndClose(summary)
 }

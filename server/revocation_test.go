@@ -16,9 +16,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/token"
+
+	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
-func (tr transport) revocations(t *testing.T, token string) revocationv1connect.RevocationServiceClient {
+func (tr endpoint) revocations(t *testing.T, token string) revocationv1connect.RevocationServiceClient {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	return revocationv1connect.NewRevocationServiceClient(httpClient(t, true), tr.url, options...)
@@ -53,7 +56,7 @@ func TestRevocationsAreForOperatorsAlone(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator, func(c *Config) { c.OperatorPermission = "org:tokens:revoke" })
 	cast := r.cast()
-	call := func(tr transport, token string) map[string]error {
+	call := func(tr endpoint, token string) map[string]error {
 		client := tr.revocations(t, token)
 		_, list := client.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
 		_, revoke := client.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofSession("sess_1")})
@@ -163,8 +166,8 @@ func TestARevocationThatMakesNoSense(t *testing.T) {
 			"issued_before: lies in the future, or is no time",
 		},
 		"a cause of two lines": {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: "lost\nphone"}, "cause: with control characters"},
-		"an endless id":        {ofSession(strings.Repeat("x", maxID+1)), "id: too long"},
-		"an endless cause":     {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: strings.Repeat("x", maxCause+1)}, "cause: over 500 bytes"},
+		"an endless id":        {ofSession(strings.Repeat("x", token.DefaultMaxTokenBytes+1)), "id: too long"},
+		"an endless cause":     {&revocationv1.NewRevocation{Target: ofSession("x").GetTarget(), Cause: strings.Repeat("x", 500+1)}, "cause: over 500 bytes"},
 	}
 	var rows []*revocationv1.NewRevocation
 	var faults []string
@@ -196,7 +199,7 @@ func TestRevocationsInBulk(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	otto := r.issuer.Session("user_otto")
-	const good, bad = 2*batchSize + 17, maxBadRows + 3
+	const good, bad = 2*ledger.BatchSize + 17, maxBadRows + 3
 	var rows []*revocationv1.NewRevocation
 	for i := range good {
 		rows = append(rows, ofSession(fmt.Sprint("sess_", i)))
@@ -204,7 +207,7 @@ func TestRevocationsInBulk(t *testing.T) {
 	for range bad {
 		rows = append(rows, ofSession(""))
 	}
-	summary, err := send(t, r.transports()["native gRPC"].revocations(t, otto), rows[:1], rows[1:batchSize], rows[batchSize:])
+	summary, err := send(t, r.transports()["native gRPC"].revocations(t, otto), rows[:1], rows[1:ledger.BatchSize], rows[ledger.BatchSize:])
 	if err != nil || summary.GetImported() != good || summary.GetRejected() != bad || len(summary.GetBadRows()) != maxBadRows {
 		t.Fatalf("imported %d, rejected %d, of which %d are named, error %v", summary.GetImported(), summary.GetRejected(), len(summary.GetBadRows()), err)
 	}

@@ -182,7 +182,7 @@ func schemaWithoutRules(t *testing.T) protoreflect.FileDescriptor {
 }
 
 // call sends an empty request to a unary method.
-func (tr transport) call(t *testing.T, procedure, token string) error {
+func (tr endpoint) call(t *testing.T, procedure, token string) error {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	client := connect.NewClient[emptypb.Empty, emptypb.Empty](httpClient(t, true), tr.url+procedure, options...)

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
 // A Server listens from the moment it is made and serves while Run runs. Make
@@ -32,7 +33,7 @@ type Server struct {
 	keys   []keySource
 	guard  *auth.Guard
 
-	ledger     *ledger
+	ledger     *ledger.Ledger
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
@@ -81,7 +82,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 
 func (s *Server) assemble(ctx context.Context) error {
 	var err error
-	if s.ledger, err = openLedger(ctx, s.config); err != nil {
+	if s.ledger, err = s.config.openLedger(ctx); err != nil {
 		return err
 	}
 	if err := s.buildGuard(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
@@ -185,8 +186,7 @@ func (s *Server) shutdown(ctx context.Context) {
 }
 
 // Close releases the listeners, the keys and the database of a Server that was
-// not run. It
-// may be called again, and after Run, to no effect.
+// not run. It may be called again, and after Run, to no effect.
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) release() error {
@@ -202,7 +202,7 @@ func (s *Server) release() error {
 	}
 	errs = append(errs, s.closeKeys())
 	if s.ledger != nil {
-		errs = append(errs, s.ledger.close())
+		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,13 +3,16 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -17,7 +20,7 @@ import (
 // for a token; what a caller may see of others is decided here, by
 // operators.view.
 type sessionService struct {
-	ledger    *ledger
+	ledger    *ledger.Ledger
 	operators operators
 	stopping  <-chan struct{}
 }
@@ -25,7 +28,7 @@ type sessionService struct {
 // errNoSession is the same whether there is no such session or the caller may
 // not see it, so that nobody can find out which.
 func errNoSession() error {
-	return callErrorf(connect.CodeNotFound, "session_id: no session by this id is known to you; list what there is with ListSessions")
+	return rpcerror.New(connect.CodeNotFound, "session_id: no session by this id is known to you; list what there is with ListSessions")
 }
 
 // A sessionPlace is the last session of a page.
@@ -50,8 +53,7 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	if req.GetPageToken() != "" {
 		after = store.Session{FirstSeen: time.UnixMicro(place.FirstSeen).UTC(), Issuer: place.Issuer, ID: place.ID}
 	}
-	s.ledger.saveSightings(ctx)
-	page, more, err := s.ledger.sessions(ctx, narrow(s.operators.view(id), req.GetFilter()), after, size)
+	page, more, err := s.ledger.Sessions(ctx, narrow(s.operators.view(id), req.GetFilter()), after, size)
 	if err != nil {
 		return nil, err
 	}
@@ -101,16 +103,125 @@ func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessi
 // find returns a session that the caller may see.
 func (s *sessionService) find(ctx context.Context, id *auth.Identity, issuer, sessionID string) (store.Session, error) {
 	if sessionID == "" {
-		return store.Session{}, invalid("session_id", "missing; name a session")
+		return store.Session{}, rpcerror.Invalid("session_id", "missing; name a session")
 	}
-	s.ledger.saveSightings(ctx)
-	session, err := s.ledger.store.Session(ctx, issuer, sessionID)
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && !s.operators.view(id).Matches(session):
-		return store.Session{}, errNoSession()
-	case err != nil:
-		return store.Session{}, s.ledger.unavailable(ctx, err)
-	default:
-		return session, nil
+	session, found, err := s.ledger.Session(ctx, issuer, sessionID)
+	if err == nil && (!found || !s.operators.view(id).Matches(session)) {
+		err = errNoSession()
 	}
+	return session, err
+}
+
+// RevokeSession implements both the connect and the grpc-go interface.
+func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.RevokeSessionRequest) (*sessionv1.RevokeSessionResponse, error) {
+	id := auth.MustFromContext(ctx)
+	issuer, sessionID := cmp.Or(req.GetIssuer(), id.Issuer), cmp.Or(req.GetSessionId(), id.SessionID)
+	if sessionID == "" {
+		return nil, rpcerror.Invalid("session_id", "missing, and your own token belongs to no session; name one")
+	}
+	// One's own session, or any to an operator, need not have been seen.
+	isOwn := issuer == id.Issuer && sessionID == id.SessionID
+	if !isOwn && !s.operators.include(id) {
+		if _, err := s.find(ctx, id, issuer, sessionID); err != nil {
+			return nil, err
+		}
+		if err := requireInPerson(id); err != nil {
+			return nil, err
+		}
+	}
+	revoked, err := s.ledger.EndSession(ctx, id, issuer, sessionID, req.GetCause())
+	if err != nil || revoked == nil { // which it was already
+		return &sessionv1.RevokeSessionResponse{}, err
+	}
+	return &sessionv1.RevokeSessionResponse{Revocation: revocationMessage(*revoked)}, nil
+}
+
+// RevokeSubject implements both the connect and the grpc-go interface.
+func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.RevokeSubjectRequest) (*sessionv1.RevokeSubjectResponse, error) {
+	id := auth.MustFromContext(ctx)
+	issuer, subject := cmp.Or(req.GetIssuer(), id.Issuer), cmp.Or(req.GetSubject(), id.Subject)
+	if err := s.operators.maySignOut(id, issuer, subject); err != nil {
+		return nil, err
+	}
+	revoked, sessions, err := s.ledger.EndSubject(ctx, id, issuer, subject, req.GetCause())
+	if err != nil {
+		return nil, err
+	}
+	return &sessionv1.RevokeSubjectResponse{Revocation: revocationMessage(*revoked), Sessions: int64(sessions)}, nil
+}
+
+// watch sends events until the caller leaves or falls behind.
+func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessionsRequest, send func(*sessionv1.WatchSessionsResponse) error) error {
+	events, leave := s.ledger.Watch(func(session store.Session) bool {
+		// Asked about each event: a newer token may have taken the caller's role.
+		return narrow(s.operators.view(current(ctx)), req.GetFilter()).Matches(session)
+	})
+	defer leave()
+	if err := send(&sessionv1.WatchSessionsResponse{Event: sessionv1.Event_EVENT_WATCHING}); err != nil {
+		return err
+	}
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return rpcerror.New(connect.CodeResourceExhausted, "the watcher reads too slowly and has missed events; list the sessions, and watch again")
+			}
+			err := send(&sessionv1.WatchSessionsResponse{Event: e.Kind, Session: s.message(e.Session, current(ctx))})
+			if err != nil {
+				return err
+			}
+		case <-s.stopping:
+			return rpcerror.New(connect.CodeUnavailable, "%w", errStopping)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// current returns the caller of a stream as it is now. The rules of the services
+// ask for a token, so there is one.
+func current(ctx context.Context) *auth.Identity {
+	if id, ok := auth.Current(ctx); ok {
+		return id
+	}
+	return auth.MustFromContext(ctx)
+}
+
+// connectSession is the service as connect-go wants it.
+type connectSession struct{ *sessionService }
+
+func (s connectSession) WatchSessions(ctx context.Context, req *sessionv1.WatchSessionsRequest, stream *connect.ServerStream[sessionv1.WatchSessionsResponse]) error {
+	return s.watch(ctx, req, stream.Send)
+}
+
+// grpcSession is the service as grpc-go wants it.
+type grpcSession struct {
+	sessionv1.UnsafeSessionServiceServer
+	*sessionService
+}
+
+func (s grpcSession) WatchSessions(req *sessionv1.WatchSessionsRequest, stream grpc.ServerStreamingServer[sessionv1.WatchSessionsResponse]) error {
+	return s.watch(stream.Context(), req, stream.Send)
+}
+
+// message is a session as id sees it.
+func (s *sessionService) message(session store.Session, id *auth.Identity) *sessionv1.Session {
+	message := &sessionv1.Session{
+		Issuer:          session.Issuer,
+		SessionId:       session.ID,
+		Subject:         session.Subject,
+		OrganizationId:  session.Organization,
+		AuthorizedParty: session.AuthorizedParty,
+		UserAgent:       session.UserAgent,
+		Address:         session.Address,
+		FirstSeenAt:     timestamppb.New(session.FirstSeen),
+		LastSeenAt:      timestamppb.New(session.LastSeen),
+		TokenExpiresAt:  timestamppb.New(session.ExpiresAt),
+		Revoked:         s.ledger.Revoked(session),
+		Current:         session.Issuer == id.Issuer && session.ID == id.SessionID,
+	}
+	if !session.IssuedAt.IsZero() {
+		message.TokenIssuedAt = timestamppb.New(session.IssuedAt)
+	}
+	return message
 }

@@ -18,14 +18,14 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
-// A transport is a way to a server: an address and a protocol.
-type transport struct {
+// An endpoint is a way to call a server: an address and a protocol.
+type endpoint struct {
 	url     string
 	options []connect.ClientOption
 }
 
-func (r *running) transports() map[string]transport {
-	return map[string]transport{
+func (r *running) transports() map[string]endpoint {
+	return map[string]endpoint{
 		"Connect":     {r.url, nil},
 		"gRPC":        {r.url, []connect.ClientOption{connect.WithGRPC()}},
 		"gRPC-Web":    {r.url, []connect.ClientOption{connect.WithGRPCWeb()}},
@@ -33,7 +33,7 @@ func (r *running) transports() map[string]transport {
 	}
 }
 
-func (tr transport) sessions(t *testing.T, token string) sessionv1connect.SessionServiceClient {
+func (tr endpoint) sessions(t *testing.T, token string) sessionv1connect.SessionServiceClient {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	return sessionv1connect.NewSessionServiceClient(httpClient(t, true), tr.url, options...)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -9,13 +8,12 @@ import (
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 type sessionWatch = *connect.ServerStreamForClient[sessionv1.WatchSessionsResponse]
 
 // watchSessions returns when the watch has begun.
-func (tr transport) watchSessions(t *testing.T, token string) sessionWatch {
+func (tr endpoint) watchSessions(t *testing.T, token string) sessionWatch {
 	t.Helper()
 	stream, err := tr.sessions(t, token).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})
 	if err != nil {
@@ -45,7 +43,7 @@ func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
 	r := start(t, withOperator)
 	cast := r.cast()
 	r.seen(t, map[string]string{"ada-1": cast["ada-1"], "otto": cast["otto"], "dora": cast["dora"]})
-	r.ledger.saveSightings(t.Context())
+	r.ledger.Flush(t.Context())
 	operators, admins, strangers := map[string]sessionWatch{}, map[string]sessionWatch{}, map[string]sessionWatch{}
 	for protocol, tr := range r.transports() {
 		operators[protocol] = tr.watchSessions(t, cast["otto"])
@@ -56,7 +54,7 @@ func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
 	happen := func(session, token string) {
 		t.Helper()
 		r.seen(t, map[string]string{session: token})
-		r.ledger.saveSightings(t.Context())
+		r.ledger.Flush(t.Context())
 	}
 	happen("cleo", cast["cleo"])
 	happen("ben", cast["ben"])
@@ -95,44 +93,5 @@ func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
 				t.Errorf("%s: a stranger was told of %s", protocol, got)
 			}
 		}
-	}
-}
-
-// Anybody with a token may watch, with many streams.
-func TestAWatcherCostsLittle(t *testing.T) {
-	t.Parallel()
-	var w watchers
-	watcher, leave := w.join(func(store.Session) bool { return true })
-	defer leave()
-	if room := cap(watcher.events) * int(reflect.TypeOf(watcher.events).Elem().Size()); room > 4<<10 {
-		t.Errorf("room for its events takes %d bytes; want no more than 4 KiB", room)
-	}
-}
-
-func TestAWatcherThatFallsBehindIsSentAway(t *testing.T) {
-	t.Parallel()
-	var w watchers
-	slow, leave := w.join(func(s store.Session) bool { return s.ID == "sess_1" })
-	defer leave()
-	for range maxUnread {
-		w.tell(event{session: store.Session{ID: "sess_1"}})
-		w.tell(event{session: store.Session{ID: "sess_2"}})
-	}
-	if w.none() {
-		t.Fatal("it was sent away though it can still hold everything")
-	}
-	w.tell(event{session: store.Session{ID: "sess_1"}})
-	if !w.none() {
-		t.Error("it is still told of events, of which it misses some")
-	}
-	got := 0
-	for e := range slow.events { // closed, behind what it held
-		if e.session.ID != "sess_1" {
-			t.Errorf("it was told of %s", e.session.ID)
-		}
-		got++
-	}
-	if got != maxUnread {
-		t.Errorf("it was told of %d events; want %d", got, maxUnread)
 	}
 }

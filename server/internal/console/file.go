@@ -1,0 +1,110 @@
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A file is one file of the page, compressed once.
+type file struct {
+	content, packed []byte
+	header          http.Header
+}
+
+func newFile(name string, content []byte, policy string) *file {
+	sum := sha256.Sum256(content)
+	f := &file{content: content, packed: pack(content), header: http.Header{
+		"Content-Type":               {mediaType(path.Ext(name))},
+		"Content-Security-Policy":    {policy},
+		"X-Content-Type-Options":     {"nosniff"},
+		"Referrer-Policy":            {"no-referrer"},
+		"Cross-Origin-Opener-Policy": {"same-origin-allow-popups"},
+		"Vary":                       {"Accept-Encoding"},
+		"Cache-Control":              {"no-cache"},
+		"Etag":                       {`W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`},
+	}}
+	if strings.HasPrefix(name, "assets/") { // whose names change with their content
+		f.header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	return f
+}
+
+// mediaType returns the media type of an extension. mime.TypeByExtension also
+// reads the tables of the machine, which may differ.
+func mediaType(extension string) string {
+	switch extension {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".json":
+		return "application/json"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// pack compresses. Writing to a buffer cannot fail.
+func pack(content []byte) []byte {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = w.Write(content)
+	_ = w.Close()
+	return packed.Bytes()
+}
+
+// ServeHTTP answers with the file, compressed if the client accepts that.
+func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	content := f.prepare(w, r)
+	r.Header.Del("Range") // it would be ambiguous which of the two it is a range of
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// serveNotFound answers 404 with the file as its body, which is not cached.
+func (f *file) serveNotFound(w http.ResponseWriter, r *http.Request) {
+	content := f.prepare(w, r)
+	w.Header().Del("Etag")
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(content) // the client may be gone
+}
+
+// prepare sets the header, and returns the content in the coding that it names.
+func (f *file) prepare(w http.ResponseWriter, r *http.Request) []byte {
+	header := w.Header()
+	for name, values := range f.header {
+		for _, value := range values {
+			header.Add(name, value) // CORS has set Vary already
+		}
+	}
+	if accepts(r, "Accept-Encoding", "gzip") {
+		header.Set("Content-Encoding", "gzip")
+		return f.packed
+	}
+	return f.content
+}
+
+// accepts tells whether a header, such as Accept, names a value (RFC 9110,
+// section 12.5). A wildcard names none.
+func accepts(r *http.Request, header, value string) bool {
+	for _, field := range r.Header.Values(header) {
+		for element := range strings.SplitSeq(field, ",") {
+			name, quality, _ := strings.Cut(strings.TrimSpace(element), ";")
+			if strings.EqualFold(strings.TrimSpace(name), value) {
+				return strings.TrimSpace(quality) != "q=0"
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,145 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+const somePeer = "192.0.2.1:5000"
+
+func someBrowser() string { return "Browser/1.0" }
+
+func ids(sessions []store.Session) string {
+	var all []string
+	for _, s := range sessions {
+		all = append(all, s.ID)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestASessionIsWrittenWhenThereIsSomethingNew(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	id := &auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ada", SessionID: "sess_1", IssuedAt: start}
+	renewed := *id
+	renewed.IssuedAt, renewed.Organization.ID = start.Add(time.Minute), "org_acme"
+	s := newActivity(10)
+	var last store.Session
+	for _, step := range []struct {
+		what  string
+		id    *auth.Identity
+		after time.Duration
+		want  bool
+	}{
+		{"its first call", id, 0, true},
+		{"the same token a moment later", id, time.Second, false},
+		{"the same token after a while", id, seenInterval, true},
+		{"a newer token", &renewed, seenInterval + time.Second, true},
+		{"the older token once more", id, seenInterval + 2*time.Second, false},
+	} {
+		now := start.Add(step.after)
+		s.record(step.id, now, somePeer, someBrowser)
+		s.record(step.id, now, somePeer, someBrowser) // at once
+		unsaved, dropped := s.take(now)
+		if (len(unsaved) == 1) != step.want || dropped != 0 {
+			t.Errorf("%s: %d to be written, %d dropped", step.what, len(unsaved), dropped)
+		}
+		if len(unsaved) == 1 {
+			last = unsaved[0]
+		}
+	}
+	want := store.Session{
+		Issuer: "https://clerk.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
+		UserAgent: "Browser/1.0", Address: "192.0.2.1", IssuedAt: renewed.IssuedAt,
+		FirstSeen: start, LastSeen: start.Add(seenInterval + time.Second),
+	}
+	if last != want {
+		t.Errorf("%+v\nwant %+v", last, want)
+	}
+}
+
+func TestTheOldestGivesWayWhenThereIsNoRoom(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := newActivity(3)
+	note := func(id string) {
+		s.record(&auth.Identity{Issuer: "https://clerk.example.com", SessionID: id}, now, somePeer, someBrowser)
+	}
+	for _, id := range []string{"a", "b", "c", "d", "e", "d"} {
+		note(id)
+	}
+	unsaved, dropped := s.take(now)
+	if got := ids(unsaved); got != "d e c" || dropped != 2 {
+		t.Errorf("%s, %d dropped; want d e c, 2 dropped", got, dropped)
+	}
+	note("f") // in the place of c, which was written and so is no loss
+	note("a")
+	unsaved, dropped = s.take(now)
+	if got := ids(unsaved); got != "f a" || dropped != 0 {
+		t.Errorf("%s, %d dropped; want f a, none dropped", got, dropped)
+	}
+	if len(s.slots) != 3 || len(s.recent) != 3 {
+		t.Errorf("%d of %d are remembered; want 3", len(s.slots), len(s.recent))
+	}
+}
+
+func TestWhatACallerSaysOfItselfCannotBreakAnything(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"Browser/1.0 (ünïcödé)":         "Browser/1.0 (ünïcödé)",
+		"a\x1b[31mred\r\nb\x00\u202ec":  "a[31mredbc",
+		"bad \xff\xfe bytes":            "bad  bytes",
+		strings.Repeat("x", 10_000):     strings.Repeat("x", maxUserAgent),
+		strings.Repeat("x", 255) + "ü…": strings.Repeat("x", 255),
+	} {
+		if got := printable(said); got != want {
+			t.Errorf("%q became %q; want %q", said, got, want)
+		}
+	}
+	for address, want := range map[string]string{"192.0.2.1:5000": "192.0.2.1", "[::1]:5000": "::1", "": "", "@": "@"} {
+		if got := host(address); got != want {
+			t.Errorf("%q became %q; want %q", address, got, want)
+		}
+	}
+}
+
+func TestActivityOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newActivity(8)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 1000 {
+				s.record(&auth.Identity{Issuer: "https://clerk.example.com", SessionID: fmt.Sprint((w + i) % 16)}, time.Now(), somePeer, someBrowser)
+				if i%100 == 0 {
+					if unsaved, _ := s.take(time.Now()); len(unsaved) > 8 {
+						t.Errorf("%d to be written of 8", len(unsaved))
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkRecord is what every call pays.
+func BenchmarkRecord(b *testing.B) {
+	s := newActivity(maxRecent)
+	all := make([]*auth.Identity, 10_000)
+	now := time.Now()
+	for i := range all {
+		all[i] = &auth.Identity{Issuer: "https://clerk.example.com", SessionID: fmt.Sprint("sess_", i)}
+		s.record(all[i], now, somePeer, someBrowser)
+	}
+	s.take(now)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s.record(all[i%len(all)], now, somePeer, someBrowser)
+	}
+}

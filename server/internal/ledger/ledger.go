@@ -1,0 +1,160 @@
+// Package ledger is what the server remembers: the sessions that it has seen,
+// and what was revoked.
+//
+//	db, err := ledger.OpenStore(ctx, config.DatabaseURL, config.DataDir)
+//	l, err := ledger.Open(ctx, db, ledger.Config{…})
+//	guard := &auth.Guard{Revocations: l.RevokedList(), …}
+//	l.See(identity, peer, userAgent) // for each admitted call
+//
+// One goroutine writes and reads the store in the background. Calls touch memory
+// alone, except those that ask about sessions or revoke.
+package ledger
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+const (
+	// flushInterval is how often the activity of sessions is written, and how
+	// often the revocations of other processes on the same database are read.
+	flushInterval = 500 * time.Millisecond
+	// pruneInterval is how often expired rows are removed, pruneBatch at once.
+	pruneInterval = time.Minute
+	pruneBatch    = 5000
+	// writeTimeout bounds a write that its caller cannot cancel.
+	writeTimeout = 15 * time.Second
+	// BatchSize is how many rows are read, or imported, at once.
+	BatchSize = 1000
+)
+
+// Config says how a Ledger decides what to keep. Every field is required.
+type Config struct {
+	// Retention is how long a session is listed after it was last seen, and how
+	// long one that was revoked is refused.
+	Retention time.Duration
+	// MaxLifetime is how long a token that is issued now can be accepted.
+	MaxLifetime time.Duration
+	// Skews are the clock skews of the trusted issuers, by their URL.
+	Skews map[string]time.Duration
+	// Now is the clock.
+	Now func() time.Time
+	// Log receives what goes wrong in the background, and each revocation.
+	Log *slog.Logger
+}
+
+// A Ledger keeps sessions and revocations. Make one with [Open]; its methods may
+// be called from any goroutine.
+type Ledger struct {
+	config   Config
+	store    store.Store
+	revoked  *revocation.List
+	activity *activity
+	watchers watchers
+
+	flushing chan struct{} // full during a flush, so that writes are in order
+	lastRead int64         // the sequence of the last revocation that was read
+	wake     chan struct{}
+	closing  chan struct{}
+	closed   chan struct{}
+}
+
+// Open takes over the store. It begins to remove what has expired since the
+// store was last open, and reads every revocation before it returns, so that
+// nothing revoked is accepted even for a moment. When it fails it closes the
+// store.
+func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
+	l := newLedger(db, config)
+	more := l.prune(ctx)
+	if err := l.readRevocations(ctx); err != nil {
+		_ = db.Close() // the first error is the one to mend
+		return nil, err
+	}
+	go l.run(context.WithoutCancel(ctx), more)
+	return l, nil
+}
+
+// newLedger returns a ledger that has read nothing and does nothing by itself.
+func newLedger(db store.Store, config Config) *Ledger {
+	return &Ledger{
+		config:   config,
+		store:    db,
+		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
+		activity: newActivity(maxRecent),
+		flushing: make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
+		closing:  make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+}
+
+// run works until the ledger is closed. more says that there is more to prune at
+// once.
+func (l *Ledger) run(ctx context.Context, more bool) {
+	defer close(l.closed)
+	flush, prune := time.NewTicker(flushInterval), time.NewTimer(pruneDelay(more))
+	defer flush.Stop()
+	defer prune.Stop()
+	for {
+		select {
+		case <-flush.C:
+		case <-l.wake:
+		case <-prune.C:
+			prune.Reset(pruneDelay(l.prune(ctx)))
+		case <-l.closing:
+			l.Flush(ctx)
+			return
+		}
+		l.Flush(ctx)
+		if err := l.readRevocations(ctx); err != nil {
+			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
+		}
+	}
+}
+
+// Close writes what is still to be written, and closes the store. It must be
+// called once.
+func (l *Ledger) Close() error {
+	close(l.closing)
+	<-l.closed
+	return l.store.Close()
+}
+
+// prune removes some of what has expired, and reports whether there is more:
+// whoever revokes waits for no more than a batch.
+func (l *Ledger) prune(ctx context.Context) (more bool) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	now := l.config.Now()
+	pruned, err := l.store.Prune(ctx, now.Add(-l.config.Retention), now, pruneBatch)
+	if err != nil {
+		l.config.Log.ErrorContext(ctx, "cannot remove what has expired", "error", err)
+		return false
+	}
+	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", pruned.Sessions, "revocations", pruned.Revocations)
+	return max(pruned.Sessions, pruned.Revocations) == pruneBatch
+}
+
+func pruneDelay(more bool) time.Duration {
+	if more {
+		return flushInterval
+	}
+	return pruneInterval
+}
+
+// unavailable is the answer to a caller where the store fails. Why it fails is
+// for the log alone.
+func (l *Ledger) unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l.config.Log.ErrorContext(ctx, "the store fails", "error", err)
+	return rpcerror.New(connect.CodeUnavailable, "the server cannot use its store at the moment; try again shortly")
+}

@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// A meddledStore does something else first where sessions are saved, and nothing
+// more where that fails; and something else where revocations are.
+type meddledStore struct {
+	store.Store
+
+	meddle   func(context.Context) error
+	revoking func()
+}
+
+func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
+	s.revoking()
+	return s.Store.SaveRevocations(ctx, revocations)
+}
+
+func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) ([]store.Session, error) {
+	if err := s.meddle(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.SaveSessions(ctx, seen)
+}
+
+// idleLedger does nothing by itself.
+func idleLedger(t *testing.T) (*Ledger, *meddledStore) {
+	t.Helper()
+	db := &meddledStore{
+		Store:    openStore(t, t.TempDir()),
+		meddle:   func(context.Context) error { return nil },
+		revoking: func() {},
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return newLedger(db, someConfig()), db
+}
+
+var errDiskFull = errors.New("the disk is full")
+
+func TestWhatCannotBeWrittenIsWrittenTheNextTime(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	see(t, l, "sess_1")
+	first := see(t, l, "sess_2")
+	renewed := *first
+	renewed.IssuedAt = first.IssuedAt.Add(time.Second)
+	db.meddle = func(context.Context) error { // meanwhile, a call with a newer token
+		l.See(&renewed, somePeer, someBrowser)
+		return errDiskFull
+	}
+	for range 3 {
+		l.Flush(t.Context())
+	}
+	if got := sessionsIn(t, l); got != "" {
+		t.Fatalf("%s were written to a disk that is full", got)
+	}
+	db.meddle = func(context.Context) error { return nil }
+	l.Flush(t.Context())
+	if got := sessionsIn(t, l); got != "sess_2 sess_1" {
+		t.Errorf("%q were written; want both", got)
+	}
+	session, err := l.store.Session(t.Context(), someIssuer, "sess_2")
+	if err != nil || !session.IssuedAt.Equal(renewed.IssuedAt) {
+		t.Errorf("%+v, error %v; want its newer token", session, err)
+	}
+	db.meddle = func(context.Context) error {
+		t.Error("they are written once more")
+		return nil
+	}
+	l.Flush(t.Context())
+}
+
+func TestWhatIsPutBackTakesNoRoomFromWhatIsNewer(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := newActivity(3)
+	note := func(ids ...string) {
+		for _, id := range ids {
+			s.record(&auth.Identity{Issuer: someIssuer, SessionID: id}, now, somePeer, someBrowser)
+		}
+	}
+	note("a", "b", "c")
+	taken, _ := s.take(now)
+	note("d", "e") // in the places of a and b
+	s.putBack(taken)
+	unsaved, dropped := s.take(now)
+	if got := ids(unsaved); got != "d e c" || dropped != 2 {
+		t.Errorf("%s, %d dropped; want d e c, 2 dropped", got, dropped)
+	}
+}
+
+// What is written is everybody's.
+func TestACallerWhoGoesAwayCancelsNoWrite(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	see(t, l, "sess_1")
+	ctx, leave := context.WithCancel(t.Context())
+	db.meddle = func(ctx context.Context) error {
+		leave()
+		return ctx.Err()
+	}
+	l.Flush(ctx)
+	if got := sessionsIn(t, l); got != "sess_1" {
+		t.Errorf("%q were written; want sess_1", got)
+	}
+}
+
+func TestACallerWhoGoesAwayDoesNotWaitForAStoreThatHangs(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	see(t, l, "sess_1")
+	hangs, goOn := make(chan struct{}), make(chan struct{})
+	db.meddle = func(context.Context) error {
+		close(hangs)
+		<-goOn
+		return nil
+	}
+	saved := make(chan struct{})
+	go func() {
+		defer close(saved)
+		l.Flush(t.Context())
+	}()
+	<-hangs
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	l.Flush(ctx) // or else waits for good
+	close(goOn)
+	<-saved
+}
+
+// The list of what is revoked rounds up; a restart must not undo that.
+func TestTheStoreRevokesNoLessThanTheList(t *testing.T) {
+	t.Parallel()
+	l, _ := idleLedger(t)
+	before := time.Unix(1_700_000_000, 1)
+	o, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1", Before: before}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := time.Unix(1_700_000_000, 1000); !o.Before.Equal(want) {
+		t.Errorf("revoked before %v; want %v", o.Before, want)
+	}
+	o, err = l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"}})
+	if err != nil || !o.Before.IsZero() {
+		t.Errorf("a session for good became one before %v, error %v", o.Before, err)
+	}
+}
+
+// What another process has revoked is not refused here before it is read, so
+// whoever ends it here must not be told that it is ended.
+func TestASessionIsNotEndedBeforeTheListKnows(t *testing.T) {
+	t.Parallel()
+	l, _ := idleLedger(t)
+	o, _, err := l.ending(t.Context(), someIssuer, "sess_1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.store.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: o.Expires}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []bool{false, true} {
+		if _, lasts, err := l.ending(t.Context(), someIssuer, "sess_1", ""); err != nil || lasts != known {
+			t.Errorf("it is ended: %v, error %v; want %v", lasts, err, known)
+		}
+		if err := l.readRevocations(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// It is seen while its subject is signed out, too late to be among those that
+// are listed at first.
+func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	by := see(t, l, "sess_1")
+	db.revoking = func() { see(t, l, "sess_2") }
+	_, sessions, err := l.EndSubject(t.Context(), by, someIssuer, by.Subject, "")
+	if err != nil || sessions != 2 {
+		t.Errorf("%d sessions, error %v; want 2", sessions, err)
+	}
+	for _, id := range []string{"sess_1", "sess_2"} {
+		later := &auth.Identity{Issuer: someIssuer, Subject: "user_ada", SessionID: id, IssuedAt: l.config.Now().Add(time.Hour)}
+		if l.revoked.Revoked(later) == nil {
+			t.Errorf("%s goes on", id)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// See records that an admitted call belongs to the session of its token. A token
+// without a session is ignored. userAgent is called only where its answer is to
+// be written.
+func (l *Ledger) See(id *auth.Identity, peer string, userAgent func() string) {
+	if id.SessionID == "" {
+		return
+	}
+	l.activity.record(id, l.config.Now(), peer, userAgent)
+}
+
+// Flush writes what was seen since the last flush, and sends the events to the
+// watchers. What cannot be written waits for the next flush. While another flush
+// is under way it waits, but not longer than ctx.
+func (l *Ledger) Flush(ctx context.Context) {
+	select {
+	case l.flushing <- struct{}{}:
+		defer func() { <-l.flushing }()
+	case <-ctx.Done():
+		return
+	}
+	seen, dropped := l.activity.take(l.config.Now())
+	if dropped > 0 {
+		l.config.Log.WarnContext(ctx, "too many sessions were seen at once to be written; some will be listed late", "dropped", dropped)
+	}
+	if len(seen) == 0 {
+		return
+	}
+	// They belong to many callers: one who goes away must not cancel the write.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	before, err := l.store.SaveSessions(ctx, seen)
+	if err != nil {
+		l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
+		l.activity.putBack(seen)
+		return
+	}
+	for i, session := range seen {
+		switch after := before[i].Merge(session); {
+		case before[i] == (store.Session{}):
+			l.watchers.send(Event{sessionv1.Event_EVENT_SEEN, after})
+		case after.IssuedAt.After(before[i].IssuedAt):
+			l.watchers.send(Event{sessionv1.Event_EVENT_RENEWED, after})
+		}
+	}
+}
+
+// Sessions returns a page of the sessions within the view, and whether there are
+// more. The order is that of [store.Session.Before]; after is the last session of
+// the page before. An error is the answer to the caller.
+func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Session, limit int) (page []store.Session, more bool, err error) {
+	l.Flush(ctx)
+	page, err = l.store.Sessions(ctx, view, after, limit+1)
+	if err != nil {
+		return nil, false, l.unavailable(ctx, err)
+	}
+	return page[:min(len(page), limit)], len(page) > limit, nil
+}
+
+// Session returns one session, and whether there is one. An error is the answer
+// to the caller.
+func (l *Ledger) Session(ctx context.Context, issuer, id string) (session store.Session, found bool, err error) {
+	l.Flush(ctx)
+	session, err = l.store.Session(ctx, issuer, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Session{}, false, nil
+	case err != nil:
+		return store.Session{}, false, l.unavailable(ctx, err)
+	default:
+		return session, true, nil
+	}
+}
+
+// eachSession calls do with every session within the view.
+func (l *Ledger) eachSession(ctx context.Context, view store.View, do func(store.Session)) error {
+	for after := (store.Session{}); ; {
+		page, err := l.store.Sessions(ctx, view, after, BatchSize)
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		for _, session := range page {
+			do(session)
+			after = session
+		}
+		if len(page) < BatchSize {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	connectcors "connectrpc.com/cors"
+	"github.com/rs/cors"
+)
+
+// preflightMaxAge is how long a browser may remember a preflight. Two hours is
+// the longest that Chromium honours; Firefox allows a day.
+const preflightMaxAge = 2 * time.Hour
+
+// CORS says which web pages may call. See server.CORS.
+type CORS struct {
+	AllowedOrigins     []string
+	WithoutCredentials bool
+}
+
+// Faults returns what is wrong with the settings.
+func (c CORS) Faults() []error {
+	var faults []error
+	for _, pattern := range c.AllowedOrigins {
+		if pattern == "*" {
+			if !c.WithoutCredentials {
+				faults = append(faults, errors.New("* with credentials would let every web page call as its visitor; name the origins, or turn off `cors_allow_credentials`"))
+			}
+			continue
+		}
+		if err := checkOriginPattern(pattern); err != nil {
+			faults = append(faults, fmt.Errorf("%q is not an origin: %w", pattern, err))
+		}
+	}
+	return faults
+}
+
+// Middleware answers preflights and adds the headers of CORS. Without origins it
+// does nothing. It logs the origins that it refuses: browsers hide from a page
+// why its call failed.
+func (c CORS) Middleware(log *slog.Logger) Middleware {
+	if len(c.AllowedOrigins) == 0 {
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return cors.New(cors.Options{
+		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+			// rs/cors answers with every Origin header it was sent, so more
+			// than one is none. It adds Vary: Origin by itself.
+			allowed := len(r.Header["Origin"]) == 1 && c.allows(origin)
+			// Only a preflight tells for sure that the page is of another origin.
+			if !allowed && r.Header.Get("Access-Control-Request-Method") != "" {
+				log.InfoContext(r.Context(), "a page of another origin was refused",
+					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add it to cors_allowed_origins if it is yours")
+			}
+			return allowed, nil
+		},
+		AllowedMethods:   connectcors.AllowedMethods(),
+		AllowedHeaders:   append(connectcors.AllowedHeaders(), "Authorization"),
+		ExposedHeaders:   append(connectcors.ExposedHeaders(), "WWW-Authenticate"),
+		AllowCredentials: !c.WithoutCredentials,
+		MaxAge:           int(preflightMaxAge / time.Second),
+	}).Handler
+}
+
+func (c CORS) allows(origin string) bool {
+	return slices.ContainsFunc(c.AllowedOrigins, func(pattern string) bool {
+		return originMatches(pattern, origin)
+	})
+}
