@@ -56,11 +56,15 @@ var mayImport = map[string][]string{
 	"server": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*",
 	},
-	"web":          nil,
-	"cmd/*":        {"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
-	"examples/*":   {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
-	"interceptors": nil, // only tests that go through all adapters
-	"":             nil, // only this test
+	"web": nil,
+	"cmd/*": {
+		"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
+		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*",
+	},
+	"cmd/ostiary/internal/settings": {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},
+	"examples/*":                    {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
+	"interceptors":                  nil, // only tests that go through all adapters
+	"":                              nil, // only this test
 }
 
 // belowTheAdapters may know no transport.
@@ -153,7 +157,7 @@ func TestNoTransportBelowTheAdapters(t *testing.T) {
 
 // mayLinkCEL are the packages that may depend on the compiler of conditions, which
 // is several megabytes. Whoever imports another one does not link it.
-var mayLinkCEL = []string{"interceptors/policy/condition", "interceptors/policydiff", "server", "cmd/*"}
+var mayLinkCEL = []string{"interceptors/policy/condition", "interceptors/policydiff", "server", "cmd/*", "cmd/*/internal/*"}
 
 func TestOnlyConditionsLinkTheirCompiler(t *testing.T) {
 	t.Parallel()

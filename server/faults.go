@@ -5,49 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
-
-// A ConfigError is everything that is wrong with a Config.
-type ConfigError struct{ Faults []Fault }
-
-// Error returns the faults, a line for each.
-func (e *ConfigError) Error() string {
-	lines := make([]string, len(e.Faults))
-	for i, fault := range e.Faults {
-		lines[i] = fault.String()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap returns the errors of the faults.
-func (e *ConfigError) Unwrap() []error {
-	errs := make([]error, len(e.Faults))
-	for i, fault := range e.Faults {
-		errs[i] = fault.Err
-	}
-	return errs
-}
-
-// A Fault is one thing that is wrong with a Config.
-type Fault struct {
-	// Setting names the place as a configuration file does: http_addr,
-	// issuers[1].jwks_url, or rules[/grpc.health.v1.Health/Watch]. Where the fault
-	// is in the schema it is the file there, with the line where that is known:
-	// acme/note/v1/note.proto:12.
-	Setting string
-	// Err says what is wrong and what to do about it. It names other settings
-	// between backticks.
-	Err error
-}
-
-// String returns the setting and what is wrong with it.
-func (f Fault) String() string { return f.Setting + ": " + f.Err.Error() }
 
 // Faults returns everything that is wrong with the Config, in the order of its
 // fields; nil when nothing is. It reads the files that the Config names and
@@ -65,6 +29,7 @@ func (c Config) Faults() []Fault {
 	add("http_addr", checkAddr(c.HTTPAddr))
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("tls_cert", c.checkTLS())
+	add("cors_allowed_origins", c.checkAnyOrigin())
 	add("cors_allowed_origins", transport.CORS(c.CORS).Faults()...)
 	add("publishable_key", console.Config(c.Console).Fault())
 	if c.ShutdownTimeout < 0 {
@@ -84,17 +49,18 @@ func (c Config) Faults() []Fault {
 
 func (c Config) issuerFaults() []Fault {
 	if len(c.Issuers) == 0 {
-		return []Fault{{"issuer", errors.New("no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com")}}
+		return []Fault{{Setting: "issuer", Err: errors.New("no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com")}}
 	}
 	var faults []Fault
 	first := make(map[string]int)
 	for i, issuer := range c.Issuers {
-		prefix := fmt.Sprintf("issuers[%d].", i)
+		entry := fmt.Sprintf("issuers[%d]", i)
 		for _, fault := range issuer.faults() {
-			faults = append(faults, Fault{prefix + fault.Setting, fault.Err})
+			fault.Issuer = entry
+			faults = append(faults, fault)
 		}
 		if j, again := first[issuer.URL]; again && issuer.URL != "" {
-			faults = append(faults, Fault{prefix + "url", fmt.Errorf("%s is issuers[%d] already; merge the two", issuer.URL, j)})
+			faults = append(faults, Fault{Issuer: entry, Setting: "url", Err: fmt.Errorf("%s is issuers[%d] already; merge the two", issuer.URL, j)})
 			continue
 		}
 		first[issuer.URL] = i
@@ -116,7 +82,14 @@ func checkAddr(addr string) error {
 func (c Config) checkAddrsDiffer() error {
 	_, port, _ := net.SplitHostPort(c.HTTPAddr)
 	if c.HTTPListener == nil && c.HTTPAddr == c.GRPCAddr && port != "0" {
-		return fmt.Errorf("%s is `http_addr` already; the two listeners need a port each", c.GRPCAddr)
+		return mentionf("%s is %s already; the two listeners need a port each", c.GRPCAddr, settingName("http_addr"))
+	}
+	return nil
+}
+
+func (c Config) checkAnyOrigin() error {
+	if slices.Contains(c.CORS.AllowedOrigins, "*") && !c.CORS.WithoutCredentials {
+		return mentionf("* with credentials would let every web page call as its visitor; name the origins, or turn off %s", settingName("cors_allow_credentials"))
 	}
 	return nil
 }
@@ -126,12 +99,12 @@ func (c Config) checkTLS() error {
 	case c.TLSCert == "" && c.TLSKey == "":
 		return nil
 	case c.TLSKey == "":
-		return errors.New("a certificate without its key; set `tls_key` too")
+		return mentionf("a certificate without its key; set %s too", settingName("tls_key"))
 	case c.TLSCert == "":
-		return errors.New("missing, though `tls_key` is set; set both or neither")
+		return mentionf("missing, though %s is set; set both or neither", settingName("tls_key"))
 	}
 	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
-		return fmt.Errorf("cannot use the pair of `tls_cert` and `tls_key`: %w", err)
+		return mentionf("cannot use the pair of %s and %s: %w", settingName("tls_cert"), settingName("tls_key"), err)
 	}
 	return nil
 }

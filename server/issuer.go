@@ -71,7 +71,7 @@ func (i *Issuer) faults() []Fault {
 	var faults []Fault
 	add := func(setting string, err error) {
 		if err != nil {
-			faults = append(faults, Fault{setting, err})
+			faults = append(faults, Fault{Setting: setting, Err: err})
 		}
 	}
 	_, err := i.profile()
@@ -116,7 +116,7 @@ func (i *Issuer) checkKey() error {
 		return nil
 	}
 	if i.JWKSURL != "" {
-		return errors.New("given beside `jwks_url`; keep one of them: a fixed key, or keys that are fetched")
+		return mentionf("given beside %s; keep one of them: a fixed key, or keys that are fetched", settingName("jwks_url"))
 	}
 	_, err := jwks.ParsePEM([]byte(i.JWTKey))
 	return err
@@ -134,7 +134,8 @@ func (i *Issuer) checkAudience() error {
 	if !i.anyAudience() || i.AllowAnyAudience || i.exempt() {
 		return nil
 	}
-	return errors.New("neither `audiences` nor `authorized_parties` is given, so a token made for any other service would be accepted here; give one of them, or set `allow_any_audience`")
+	return mentionf("neither %s nor %s is given, so a token made for any other service would be accepted here; give one of them, or set %s",
+		settingName("audiences"), settingName("authorized_parties"), settingName("allow_any_audience"))
 }
 
 func (i *Issuer) anyAudience() bool {

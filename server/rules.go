@@ -94,7 +94,7 @@ func (c Config) ruleFaults() []Fault {
 // schema, which nothing but a change there mends.
 func ruleFault(fault *policy.RuleError) Fault {
 	if fault.Origin.File != "" && fault.Origin.Source != policy.SourceSettings {
-		return Fault{fault.Origin.String(), fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}
+		return Fault{Setting: fault.Origin.String(), Err: fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}
 	}
-	return Fault{"rules[" + fault.Procedure + "]", fault.Err}
+	return Fault{Setting: "rules[" + fault.Procedure + "]", Err: fault.Err}
 }

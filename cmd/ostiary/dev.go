@@ -13,14 +13,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
 
-// devDefaults are those in which ostiary dev differs from ostiary serve.
-func devDefaults() map[string]any {
-	return map[string]any{
+// devDefaults are the defaults in which ostiary dev differs from ostiary serve.
+func devDefaults() map[string]string {
+	return map[string]string{
 		"http_addr":            "127.0.0.1:8080",
 		"grpc_addr":            "127.0.0.1:9090",
 		"cors_allowed_origins": "http://localhost:3000",
@@ -47,23 +48,17 @@ it answers nobody else. Never use it in production.`,
   ostiary dev --http-addr 127.0.0.1:8081 --cors-allowed-origins http://localhost:5173`,
 		Args: noArguments,
 	}
-	var settingsOfDev []setting[settings]
-	for _, s := range table() {
-		if s.dev {
-			settingsOfDev = append(settingsOfDev, s)
-		}
-	}
-	addFlags(cmd, settingsOfDev, devDefaults())
+	set := settings.Dev(devDefaults())
+	set.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		loader := &loader{table: settingsOfDev, defaults: devDefaults(), flags: cmd.Flags(), environ: os.Environ()}
-		s := loader.load()
-		loader.check("http_addr", checkReachable(s.server.HTTPAddr))
-		s.server.Issuers = devIssuers(defaultServerURL) // its port is known only when there is nothing wrong
-		if err := loader.verdict(s.server); err != nil {
+		loaded := set.Load(cmd.Flags(), os.Environ())
+		loaded.Check("http_addr", checkReachable(loaded.Server.HTTPAddr))
+		loaded.Server.Issuers = devIssuers(defaultServerURL) // the port is known only after the faults are reported
+		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		s.server.Logger = s.logger(cmd.ErrOrStderr())
-		return runDev(cmd, s.server)
+		loaded.Server.Logger = loaded.Logger(cmd.ErrOrStderr())
+		return runDev(cmd, loaded.Server)
 	}
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -38,7 +39,7 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 func TestExamplesOfRulesAreInOrder(t *testing.T) {
 	t.Parallel()
 	for name, doc := range map[string]string{
-		"docs/configuration.md": configurationDoc(),
+		"docs/configuration.md": settings.Documentation(),
 		"docs/policy.md":        readDoc(t, "docs", "policy.md"),
 	} {
 		_, rest, found := strings.Cut(doc, "```yaml\nrules:\n")
@@ -51,7 +52,7 @@ func TestExamplesOfRulesAreInOrder(t *testing.T) {
 		if err := os.WriteFile(file, []byte("rules:\n"+example), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		rules, err := rulesInForce(file)
+		rules, err := settings.RulesInForce(file)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

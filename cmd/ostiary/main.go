@@ -24,6 +24,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 )
 
 func main() {
@@ -93,15 +96,16 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// A statusError is an answer, other than yes, that the output has told already.
+// A statusError is an exit status that needs no message: the output has the
+// answer.
 type statusError int
 
 func (e statusError) Error() string { return "exit status " + strconv.Itoa(int(e)) }
 
-// exitStatus tells apart what the caller can correct before anything started.
+// exitStatus is 2 for what the operator can correct before anything starts.
 func exitStatus(err error) int {
 	var usage usageError
-	var wrong *faults
+	var wrong *settings.Error
 	var status statusError
 	switch {
 	case err == nil:
@@ -117,13 +121,13 @@ func exitStatus(err error) int {
 
 // report writes the error, one line for each fault.
 func report(w io.Writer, err error) {
-	var wrong *faults
+	var wrong *settings.Error
 	var status statusError
 	switch {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &wrong):
-		for _, line := range wrong.lines {
-			fmt.Fprintln(w, "ostiary:", line)
+		for _, fault := range wrong.Faults {
+			fmt.Fprintln(w, "ostiary:", oneLine(fault.String()))
 		}
 		fmt.Fprintln(w, "ostiary: the server cannot start with these settings; see: ostiary serve --help")
 	default:
@@ -133,12 +137,12 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// checkCommand refuses a word that names no command before its flags are looked
-// at: cobra would print help for the command above it, or blame the flags.
+// checkCommand refuses a word that names no command, before flags are parsed:
+// cobra would print help for the command above it, or blame the flags.
 func checkCommand(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
 	if err != nil || !cmd.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return nil //nolint:nilerr // cobra meets it again
+		return nil //nolint:nilerr // cobra finds it again
 	}
 	return noArguments(cmd, rest)
 }
@@ -149,6 +153,16 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	}
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("unknown command or argument %q; see: %s --help", args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
+// notEmpty refuses flags, other than settings, that are given without a value.
+func notEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return fmt.Errorf("--%s: %w", name, settings.ErrEmptyFlag)
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
@@ -31,7 +32,7 @@ compressed, and at most 256 MiB.`,
 	return cmd
 }
 
-// A schema is the one whose rules a command looks at.
+// A schema is where a command finds the rules.
 type schema struct{ image, config string }
 
 func (s *schema) addFlags(cmd *cobra.Command) {
@@ -40,7 +41,7 @@ func (s *schema) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.config, "config", "", "YAML settings `file` of ostiary serve, for its rules for ostiary's own services")
 }
 
-// check refuses flags that say nothing, alone or together.
+// check refuses flags that are empty, or exclude each other.
 func (s *schema) check(cmd *cobra.Command) error {
 	if err := notEmpty(cmd.Flags(), "image", "config"); err != nil {
 		return usageError{err}
@@ -51,11 +52,10 @@ func (s *schema) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// read returns the rules. Where they are not in order the error is a
-// policy.RuleErrors.
+// read returns the rules. If any is invalid, the error is a policy.RuleErrors.
 func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if s.image == "" {
-		return rulesInForce(s.config)
+		return settings.RulesInForce(s.config)
 	}
 	files, err := readImage(stdin, s.image)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	return policy.New(policy.Files(files...), condition.Evaluator())
 }
 
-// readSound is read for commands that only look at rules which are in order.
+// readSound is read for commands that need every rule to be valid.
 func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
 	rules, err := s.read(stdin)
 	var broken policy.RuleErrors
@@ -74,7 +74,7 @@ func (s *schema) readSound(stdin io.Reader) (*policy.Policy, error) {
 	return rules, err
 }
 
-// entries returns the rules that the schema itself gives.
+// entries returns the rules that the schema itself has.
 func (s *schema) entries(rules *policy.Policy) []policy.Entry {
 	var own []policy.Entry
 	for _, entry := range rules.Entries() {

@@ -5,21 +5,21 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server"
 )
 
-// An explainCommand is what policy explain is told.
+// An explainCommand is the flags of policy explain.
 type explainCommand struct {
 	schema
 
 	procedure  string
 	unverified bool
-	loader     *loader
+	load       func() *settings.Loaded
 }
 
 func newPolicyExplain() *cobra.Command {
@@ -54,24 +54,17 @@ settings; standard output is then empty.`,
 	cmd.Flags().StringVar(&c.procedure, "procedure", "", "The `method`, such as /acme.invoice.v1.InvoiceService/GetInvoice; required")
 	cmd.Flags().StringVar(&c.image, "image", "", "Schema image `file` (default: ostiary's own services)")
 	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "Trust the token's claims without verifying them, for example after it expired; other settings except --profile are ignored")
-	addFlags(cmd, issuerSettings(), nil)
-	addSources(cmd)
+	set := settings.Issuers()
+	set.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c.loader = &loader{table: table(), flags: cmd.Flags(), environ: os.Environ()}
 		if err := notEmpty(cmd.Flags(), "image", "config"); err != nil {
 			return usageError{err}
 		}
+		c.config = cmd.Flag("config").Value.String()
+		c.load = func() *settings.Loaded { return set.Load(cmd.Flags(), os.Environ()) }
 		return c.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 	}
 	return cmd
-}
-
-// issuerSettings are those that say whose tokens are accepted.
-func issuerSettings() []setting[settings] {
-	keys := append(keysOf(issuerTable()), "publishable_key", "issuer")
-	return slices.DeleteFunc(table(), func(s setting[settings]) bool {
-		return !slices.Contains(keys, s.key) || s.key == "keys_snapshot" // which is the server's alone
-	})
 }
 
 func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer) error {
@@ -81,7 +74,6 @@ func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer
 	case c.image == "-":
 		return usageError{errors.New("standard input is for the token; write the image to a file")}
 	}
-	c.config = c.loader.option("config")
 	rules, err := c.readSound(stdin)
 	if err != nil {
 		return err
@@ -116,8 +108,8 @@ func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer
 	return statusOf(e.checks().Outcome())
 }
 
-// caller returns whose token is on standard input, or why it is not accepted;
-// neither where there is none.
+// caller returns whose token is on standard input, or why it is not accepted.
+// Both are nil if there is no token.
 func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Identity, *auth.Error, error) {
 	raw, err := readToken(stdin)
 	if err != nil {
@@ -126,16 +118,16 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 	if raw = withoutScheme(raw); raw == "" {
 		return nil, nil, nil
 	}
-	s := c.loader.load()
+	loaded := c.load()
 	if c.unverified {
-		id, err := readUnverified(ctx, raw, s.issuer.Profile)
+		id, err := readUnverified(ctx, raw, loaded.Issuer.Profile)
 		return id, nil, err
 	}
-	config := server.Config{Issuers: s.server.Issuers}
-	if err := c.loader.verdict(config); err != nil {
+	loaded.Server = server.Config{Issuers: loaded.Server.Issuers} // nothing else is used, so nothing else is at fault
+	if err := loaded.Faults(); err != nil {
 		return nil, nil, err
 	}
-	id, err := server.Verify(ctx, config, raw)
+	id, err := server.Verify(ctx, loaded.Server, raw)
 	var refusal *auth.Error
 	if errors.As(err, &refusal) {
 		return nil, refusal, nil

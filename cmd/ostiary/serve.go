@@ -1,12 +1,11 @@
 package main
 
 import (
-	"io"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -38,30 +37,19 @@ second signal stops it immediately.`,
   ostiary serve --config ostiary.yaml`,
 		Args: noArguments,
 	}
-	table := table()
-	addFlags(cmd, table, nil)
-	addSources(cmd)
+	set := settings.All()
+	set.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		loader := &loader{table: table, flags: cmd.Flags(), environ: os.Environ()}
-		s := loader.load()
-		if err := loader.verdict(s.server); err != nil {
+		loaded := set.Load(cmd.Flags(), os.Environ())
+		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		s.server.Logger = s.logger(cmd.ErrOrStderr())
-		srv, err := server.New(cmd.Context(), s.server)
+		loaded.Server.Logger = loaded.Logger(cmd.ErrOrStderr())
+		srv, err := server.New(cmd.Context(), loaded.Server)
 		if err != nil {
 			return err
 		}
 		return srv.Run(cmd.Context())
 	}
 	return cmd
-}
-
-// logger writes to standard error, as the settings say.
-func (s *settings) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.level()}
-	if s.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,9 +26,6 @@ func (c CORS) Faults() []error {
 	var faults []error
 	for _, pattern := range c.AllowedOrigins {
 		if pattern == "*" {
-			if !c.WithoutCredentials {
-				faults = append(faults, errors.New("* with credentials would let every web page call as its visitor; name the origins, or turn off `cors_allow_credentials`"))
-			}
 			continue
 		}
 		if err := checkOriginPattern(pattern); err != nil {

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"encoding/json"
@@ -17,28 +17,28 @@ import (
 	"github.com/ostiary/ostiary/server"
 )
 
-// rulesInForce returns those of a server with the settings in the YAML file;
-// without a file those of a server that is told nothing. Where they are not in
-// order the error is a policy.RuleErrors.
-func rulesInForce(config string) (*policy.Policy, error) {
-	if config == "" {
+// RulesInForce returns the rules of a server with the settings in a YAML file;
+// without a file, those of a server with no settings. The error is an *[Error] where
+// the file is wrong, and a [policy.RuleErrors] where rules are.
+func RulesInForce(path string) (*policy.Policy, error) {
+	if path == "" {
 		return server.Rules()
 	}
-	wrong := new(faults)
-	source, err := readConfigFile(config)
+	faults := new(Error)
+	values, err := readFile(path)
 	if err != nil {
-		wrong.add("--config", err)
-		return nil, wrong
+		faults.add("--"+configFlag, err)
+		return nil, faults
 	}
-	written, err := asRules(source.Get("rules"))
+	written, err := asRules(values["rules"])
 	if err != nil {
-		wrong.add("rules in "+config, err)
+		faults.add("rules in "+path, err)
 	}
-	wrong.refuseUnknown(config, "", source.Raw(), append(keysOf(table()), fileOnly[:]...))
-	if err := wrong.orNil(); err != nil {
+	faults.addUnknown(path, "", values, append(keysOf(table()), fileOnly[:]...))
+	if err := faults.orNil(); err != nil {
 		return nil, err
 	}
-	overrides, broken := readRules(config, written)
+	overrides, broken := readRules(path, written)
 	rules, err := server.Rules(overrides...)
 	var more policy.RuleErrors
 	if err != nil && !errors.As(err, &more) {
@@ -51,6 +51,17 @@ func rulesInForce(config string) (*policy.Policy, error) {
 	return rules, nil
 }
 
+// rules reads the rules in the YAML file.
+func (l *Loaded) rules(value any) []policy.Option {
+	written, err := asRules(value)
+	l.Check("rules", err)
+	rules, broken := readRules(l.option(configFlag), written)
+	for _, fault := range broken {
+		l.Check("rules["+fault.Procedure+"]", fault.Err)
+	}
+	return rules
+}
+
 func asRules(value any) (map[string]any, error) {
 	written, ok := value.(map[string]any)
 	if value != nil && !ok {
@@ -59,9 +70,8 @@ func asRules(value any) (map[string]any, error) {
 	return written, nil
 }
 
-// readRules reads rules that the file has by procedure, each in the form that
-// protobuf has in JSON. What is wrong with the form is returned; the server
-// judges what they say.
+// readRules reads the rules of a file, by procedure, each in protobuf's JSON
+// form. It returns what is wrong with the form; the server checks what they say.
 func readRules(file string, written map[string]any) ([]policy.Option, policy.RuleErrors) {
 	var rules []policy.Option
 	var broken policy.RuleErrors
@@ -95,10 +105,10 @@ func asRule(value any) (*policyv1.Rule, error) {
 	return rule, nil
 }
 
-// unsaid returns a part that is named and yet says nothing: it has no value, as
-// when what followed its name was taken out, or one that protobuf does not tell
-// from a part which is not there, such as [], "" or false. The rule would ask for
-// less than whoever wrote it believes.
+// unsaid returns a part that is named but requires nothing: it has no value, as
+// when its lines were commented out, or one that protobuf cannot tell from an
+// absent part, such as [], "" or false. The rule would ask for less than its
+// author believes.
 func unsaid(parts map[string]any, message protoreflect.Message) string {
 	fields := message.Descriptor().Fields()
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
@@ -113,7 +123,7 @@ func unsaid(parts map[string]any, message protoreflect.Message) string {
 		if !ok {
 			continue
 		}
-		if len(inner) == 0 && field.ContainingOneof() == nil { // where it chooses, it says something by itself
+		if len(inner) == 0 && field.ContainingOneof() == nil { // a member of a oneof says something by being there
 			return name
 		}
 		if part := unsaid(inner, message.Get(field).Message()); part != "" {
@@ -123,6 +133,6 @@ func unsaid(parts map[string]any, message protoreflect.Message) string {
 	return ""
 }
 
-// protoPrefix begins the errors of protobuf, with a place in what we encoded and
-// the operator never saw.
+// protoPrefix begins the errors of protobuf. It has a place in our encoding, which
+// the operator never sees.
 var protoPrefix = regexp.MustCompile(`^proto:[\s\x{a0}]*(syntax error )?(\(line \d+:\d+\):[\s\x{a0}]*)?`)

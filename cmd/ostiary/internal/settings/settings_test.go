@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"reflect"
@@ -18,23 +18,23 @@ import (
 // none.
 func TestDefaultsOfTheTableAreThoseOfTheServer(t *testing.T) {
 	t.Parallel()
-	s := new(settings)
+	s := new(Settings)
 	for _, setting := range table() {
 		if setting.def == "" {
 			continue
 		}
-		if err := setting.kind.set(s, setting.def); err != nil {
+		if err := setting.format.set(s, setting.def); err != nil {
 			t.Errorf("%s: the default %q: %v", setting.key, setting.def, err)
 		}
 	}
-	got, want := s.server.WithDefaults(), server.Config{}.WithDefaults()
+	got, want := s.Server.WithDefaults(), server.Config{}.WithDefaults()
 	got.Now, want.Now = nil, nil // functions cannot be compared
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the table's defaults give %+v; the server's are %+v", got, want)
 	}
 	issuer := server.Issuer{Profile: token.Clerk().Name, Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
-	if !reflect.DeepEqual(s.issuer, issuer) {
-		t.Errorf("the table's defaults give %+v; the server's are %+v", s.issuer, issuer)
+	if !reflect.DeepEqual(s.Issuer, issuer) {
+		t.Errorf("the table's defaults give %+v; the server's are %+v", s.Issuer, issuer)
 	}
 	if s.logFormat != "text" || s.level().String() != "INFO" {
 		t.Errorf("log %s %v; want text INFO", s.logFormat, s.level())
@@ -56,29 +56,19 @@ func TestTheTableIsComplete(t *testing.T) {
 			t.Errorf("a name is used twice among %q", names)
 		}
 	}
-	for key := range devDefaults() {
-		if !slices.Contains(keys, key) {
-			t.Errorf("ostiary dev has a default for %q, which is no setting", key)
-		}
-	}
 }
 
 // load reads settings from variables and flags alone.
-func load(t *testing.T, environ []string, args ...string) (*settings, error) {
+func load(t *testing.T, environ []string, args ...string) (Settings, error) {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	for _, s := range table() {
-		flag := flags.VarPF(&flagValue{text: s.def, kind: s.kind.name}, s.flag(), "", "")
-		if s.kind.name == kindBool {
-			flag.NoOptDefVal = "true"
-		}
-	}
+	set := All()
+	set.AddFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	loader := &loader{table: table(), flags: flags, environ: environ}
-	s := loader.load()
-	return s, loader.verdict(s.server)
+	loaded := set.Load(flags, environ)
+	return loaded.Settings, loaded.Faults()
 }
 
 func TestLoad(t *testing.T) {
@@ -148,16 +138,16 @@ func TestLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := []server.Issuer{test.want}; !reflect.DeepEqual(s.server.Issuers, want) {
-				t.Errorf("issuers %+v; want %+v", s.server.Issuers, want)
+			if want := []server.Issuer{test.want}; !reflect.DeepEqual(s.Server.Issuers, want) {
+				t.Errorf("issuers %+v; want %+v", s.Server.Issuers, want)
 			}
 		})
 	}
 }
 
-func TestConfigurationDocNamesEverySetting(t *testing.T) {
+func TestDocumentationNamesEverySetting(t *testing.T) {
 	t.Parallel()
-	doc := configurationDoc()
+	doc := Documentation()
 	for _, s := range table() {
 		for _, want := range append([]string{s.key, "--" + s.flag()}, s.env...) {
 			if !strings.Contains(doc, "`"+want+"`") {

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -10,55 +10,41 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// A setting is one thing that an operator can set on a T: where its value is
-// found, what it means, and how it is applied.
-type setting[T any] struct {
-	key  string   // in the configuration file
-	env  []string // names in the environment; they mean the same
-	def  string   // the default, as it would be written
-	help string   // one sentence
-	dev  bool     // ostiary dev takes it too
-	kind kind[T]
-}
-
-// flag returns the setting's flag, without the dashes.
-func (s *setting[T]) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
-
-// A kind is the type of a value: its name in help, and how it is put into a T.
-// A value is a string, or from a configuration file whatever YAML made of it.
-type kind[T any] struct {
+// A format is how a value is written: its name in help, and how a value is put
+// into a T. A value is a string, or in the YAML file whatever YAML makes of it.
+type format[T any] struct {
 	name string
 	set  func(t *T, value any) error
 }
 
-// kindBool is the kind whose flag needs no value.
-const kindBool = "bool"
+// boolName is the format whose flag needs no value.
+const boolName = "bool"
 
-func text[T any](field func(*T) *string) kind[T] {
-	return kind[T]{"text", func(t *T, value any) (err error) {
+func text[T any](field func(*T) *string) format[T] {
+	return format[T]{"text", func(t *T, value any) (err error) {
 		*field(t), err = asText(value)
 		return err
 	}}
 }
 
-// pem is text whose line ends may be written \n, as in one line of a .env file.
-func pem[T any](field func(*T) *string) kind[T] {
-	return kind[T]{"PEM", func(t *T, value any) error {
+// pem is text in which \n may stand for a line end, as in one line of a .env file.
+func pem[T any](field func(*T) *string) format[T] {
+	return format[T]{"PEM", func(t *T, value any) error {
 		s, err := asText(value)
 		*field(t) = strings.ReplaceAll(s, `\n`, "\n")
 		return err
 	}}
 }
 
-func list[T any](field func(*T) *[]string) kind[T] {
-	return kind[T]{"list", func(t *T, value any) (err error) {
+func list[T any](field func(*T) *[]string) format[T] {
+	return format[T]{"list", func(t *T, value any) (err error) {
 		*field(t), err = asList(value)
 		return err
 	}}
 }
 
-func kinds[T any](field func(*T) *[]auth.Kind) kind[T] {
-	return kind[T]{"list", func(t *T, value any) error {
+func kinds[T any](field func(*T) *[]auth.Kind) format[T] {
+	return format[T]{"list", func(t *T, value any) error {
 		names, err := asList(value)
 		if err != nil {
 			return err
@@ -74,8 +60,8 @@ func kinds[T any](field func(*T) *[]auth.Kind) kind[T] {
 	}}
 }
 
-func boolean[T any](set func(t *T, on bool)) kind[T] {
-	return kind[T]{kindBool, func(t *T, value any) error {
+func boolean[T any](set func(t *T, on bool)) format[T] {
+	return format[T]{boolName, func(t *T, value any) error {
 		on, isBool := value.(bool)
 		if !isBool {
 			var err error
@@ -88,9 +74,9 @@ func boolean[T any](set func(t *T, on bool)) kind[T] {
 	}}
 }
 
-// duration is a time of more than none.
-func duration[T any](field func(*T) *time.Duration) kind[T] {
-	return kind[T]{"duration", func(t *T, value any) error {
+// duration is longer than 0.
+func duration[T any](field func(*T) *time.Duration) format[T] {
+	return format[T]{"duration", func(t *T, value any) error {
 		d, err := asDuration(value)
 		if err == nil && d <= 0 {
 			return errors.New("must be greater than 0; write a duration such as 10s, 5m or 24h")
@@ -100,9 +86,9 @@ func duration[T any](field func(*T) *time.Duration) kind[T] {
 	}}
 }
 
-// tolerance is a time that can be none, which the field says by a negative one.
-func tolerance[T any](field func(*T) *time.Duration) kind[T] {
-	return kind[T]{"duration", func(t *T, value any) error {
+// tolerance is a duration that may be 0, for which the field has a negative value.
+func tolerance[T any](field func(*T) *time.Duration) format[T] {
+	return format[T]{"duration", func(t *T, value any) error {
 		d, err := asDuration(value)
 		switch {
 		case err != nil:
@@ -117,8 +103,8 @@ func tolerance[T any](field func(*T) *time.Duration) kind[T] {
 	}}
 }
 
-func choice[T any](field func(*T) *string, choices ...string) kind[T] {
-	return kind[T]{"text", func(t *T, value any) error {
+func choice[T any](field func(*T) *string, choices ...string) format[T] {
+	return format[T]{"text", func(t *T, value any) error {
 		s, err := asText(value)
 		if err != nil {
 			return err
@@ -141,7 +127,7 @@ func asText(value any) (string, error) {
 	return strings.TrimSpace(s), nil
 }
 
-// asList reads a list of the configuration file, or one text with commas.
+// asList reads a list of the YAML file, or one text with commas.
 func asList(value any) ([]string, error) {
 	items, ok := value.([]any)
 	if !ok {

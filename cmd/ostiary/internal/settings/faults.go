@@ -1,0 +1,107 @@
+package settings
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ostiary/ostiary/server"
+)
+
+// An Error is everything that is wrong with the settings.
+type Error struct{ Faults []Fault }
+
+// A Fault is one thing that is wrong.
+type Fault struct {
+	// Setting is what is wrong, as the operator wrote it: --http-addr,
+	// OSTIARY_HTTP_ADDR, or http_addr in ostiary.yaml.
+	Setting string
+	// Err says what is wrong and what to do about it.
+	Err error
+}
+
+// String returns the setting, and what is wrong with it.
+func (f Fault) String() string { return f.Setting + ": " + f.Err.Error() }
+
+// Error returns one line for each fault.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, fault := range e.Faults {
+		lines[i] = fault.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *Error) add(setting string, err error) {
+	e.Faults = append(e.Faults, Fault{setting, err})
+}
+
+// addUnknown adds a fault for each key of a file's values that is not known.
+// place comes before the key in messages.
+func (e *Error) addUnknown(file, place string, values map[string]any, known []string) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, key) {
+			e.add(place+key+" in "+file, errors.New("unknown setting; correct it or remove it"))
+		}
+	}
+}
+
+// orNil returns the faults as an error, or nil if there are none.
+func (e *Error) orNil() error {
+	if len(e.Faults) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Check records a fault of a setting, by key, unless err is nil.
+func (l *Loaded) Check(key string, err error) {
+	if err != nil {
+		l.failed[key] = true
+		l.faults.add(l.name(key), err)
+	}
+}
+
+// Faults returns an *[Error] with everything that is wrong with the sources, and
+// with Server as [server.Config.Faults] judges it; nil if nothing is wrong.
+func (l *Loaded) Faults() error {
+	faults := &Error{slices.Clone(l.faults.Faults)}
+	for _, fault := range l.Server.Faults() {
+		// A value that could not be read has its fault already.
+		if key, name := l.naming(fault); !l.failed[key] && !l.failed[fault.Issuer] {
+			faults.add(l.name(key), errors.New(fault.Describe(name)))
+		}
+	}
+	return faults.orNil()
+}
+
+// naming returns the key that a fault of the server is about, and how messages
+// about it name other settings.
+func (l *Loaded) naming(fault server.Fault) (key string, name func(string) string) {
+	switch fault.Issuer {
+	case "":
+		return fault.Setting, l.name
+	case l.described:
+		return keyOfDescribed(fault.Setting), func(key string) string { return l.name(keyOfDescribed(key)) }
+	default: // the other settings are in the same entry of the list
+		return fault.Issuer + "." + fault.Setting, func(key string) string { return "`" + key + "`" }
+	}
+}
+
+// name is what the operator knows a setting by: how its value was written, or
+// else how one could be.
+func (l *Loaded) name(key string) string {
+	if name, ok := l.names[key]; ok {
+		return name
+	}
+	if name, _, _ := strings.Cut(key, "["); slices.Contains(fileOnly[:], name) {
+		return key + " in " + l.option(configFlag)
+	}
+	for _, setting := range l.table {
+		if setting.key == key {
+			return setting.env[0]
+		}
+	}
+	return key
+}

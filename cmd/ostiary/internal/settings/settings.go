@@ -1,0 +1,81 @@
+// Package settings reads what an operator sets, by flag, environment variable,
+// .env file or YAML file, and reports everything that is wrong at once.
+//
+//	set := settings.All()
+//	set.AddFlags(cmd.Flags())
+//	...
+//	loaded := set.Load(cmd.Flags(), os.Environ())
+//	if err := loaded.Faults(); err != nil { // names each setting as the operator wrote it
+//		return err
+//	}
+//	srv, err := server.New(ctx, loaded.Server)
+//
+// To add a setting, add a row to the table of the server (table.go) or to that of
+// an issuer (table_issuer.go). Flags, help, loading and docs/configuration.md are
+// made from these rows. What a value may be is for [server.Config.Faults] to say.
+package settings
+
+import (
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/ostiary/ostiary/server"
+)
+
+// Settings are the values of the tables.
+type Settings struct {
+	Server server.Config
+	// Issuer is the one that flags and environment describe. It is among
+	// Server.Issuers too, if they describe one.
+	Issuer server.Issuer
+
+	logFormat string
+	logLevel  string
+}
+
+// Logger writes to w in the format, and from the level, that is set.
+func (s *Settings) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.level()}
+	if s.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (s *Settings) level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.logLevel)) // the table allows only slog's own names
+	return level
+}
+
+// A Set is the settings that a command takes.
+type Set struct {
+	table    []setting[Settings]
+	asFlags  []setting[Settings] // those of the table that are flags of the command
+	defaults map[string]string   // by key: those that differ from the table's
+	files    bool                // whether flags name the files
+}
+
+// All returns the settings of ostiary serve.
+func All() *Set {
+	all := table()
+	return &Set{table: all, asFlags: all, files: true}
+}
+
+// Dev returns the settings of ostiary dev, which has its own issuer. The
+// defaults, by key, are those that differ from the server's.
+func Dev(defaults map[string]string) *Set {
+	own := slices.DeleteFunc(table(), func(s setting[Settings]) bool { return !s.dev })
+	return &Set{table: own, asFlags: own, defaults: defaults}
+}
+
+// Issuers returns the settings that say whose tokens are accepted. The others
+// are read from the environment and the files, but have no flag.
+func Issuers() *Set {
+	keys := append(keysOf(issuerTable()), "publishable_key", "issuer")
+	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool {
+		return !slices.Contains(keys, s.key) || s.key == "keys_snapshot" // which is the server's alone
+	})
+	return &Set{table: table(), asFlags: asFlags, files: true}
+}

@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/server"
+)
+
+// A setting is a row of a table: one thing that an operator can set on a T.
+type setting[T any] struct {
+	key    string   // in the YAML file
+	env    []string // its environment variables, which mean the same
+	def    string   // the default, as an operator would write it
+	help   string   // one sentence
+	dev    bool     // whether ostiary dev takes it too
+	format format[T]
+}
+
+// flag returns the name of the setting's flag, without the dashes.
+func (s *setting[T]) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
+
+func keysOf[T any](table []setting[T]) []string {
+	keys := make([]string, len(table))
+	for i, s := range table {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// table lists every setting, in the order of docs/configuration.md.
+func table() []setting[Settings] {
+	all := []setting[Settings]{
+		{
+			key: "http_addr", env: []string{"OSTIARY_HTTP_ADDR"}, def: server.DefaultHTTPAddr, dev: true,
+			help:   "Address for Connect, gRPC and gRPC-Web, as host:port; port 0 picks a free port.",
+			format: text(func(s *Settings) *string { return &s.Server.HTTPAddr }),
+		},
+		{
+			key: "grpc_addr", env: []string{"OSTIARY_GRPC_ADDR"}, def: server.DefaultGRPCAddr, dev: true,
+			help:   "Address for native gRPC: the same services, at less CPU per call.",
+			format: text(func(s *Settings) *string { return &s.Server.GRPCAddr }),
+		},
+		{
+			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
+			help:   "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext.",
+			format: text(func(s *Settings) *string { return &s.Server.TLSCert }),
+		},
+		{
+			key: "tls_key", env: []string{"OSTIARY_TLS_KEY"},
+			help:   "PEM file with the certificate's private key.",
+			format: text(func(s *Settings) *string { return &s.Server.TLSKey }),
+		},
+		{
+			key: "publishable_key", env: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"},
+			help:   "Clerk's publishable key, for sign-in on the console. If no issuer is set, it is read from this key.",
+			format: text(func(s *Settings) *string { return &s.Server.Console.PublishableKey }),
+		},
+	}
+	for _, s := range issuerTable() {
+		all = append(all, ofDescribed(s))
+	}
+	return append(all,
+		setting[Settings]{
+			key: "cors_allowed_origins", env: []string{"CORS_ALLOWED_ORIGINS"}, dev: true,
+			help:   "Exact origins of web pages that may call; in https://*.example.com the * matches one label. Pages of other origins cannot call.",
+			format: list(func(s *Settings) *[]string { return &s.Server.CORS.AllowedOrigins }),
+		},
+		setting[Settings]{
+			key: "cors_allow_credentials", env: []string{"CORS_ALLOW_CREDENTIALS"}, def: "true", dev: true,
+			help:   "Let browsers send cookies with cross-origin calls.",
+			format: boolean(func(s *Settings, on bool) { s.Server.CORS.WithoutCredentials = !on }),
+		},
+		setting[Settings]{
+			key: "reflection", env: []string{"OSTIARY_REFLECTION"}, def: "false", dev: true,
+			help:   "Serve gRPC reflection publicly (for buf curl and grpcurl).",
+			format: boolean(func(s *Settings, on bool) { s.Server.Reflection = on }),
+		},
+		setting[Settings]{
+			key: "console", env: []string{"OSTIARY_CONSOLE"}, def: "false", dev: true,
+			help:   "Serve the browser console at /: who you are, your sessions, and what you may call.",
+			format: boolean(func(s *Settings, on bool) { s.Server.Console.Enabled = on }),
+		},
+		setting[Settings]{
+			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
+			help:   "How long calls in progress may take to finish when the server stops.",
+			format: duration(func(s *Settings) *time.Duration { return &s.Server.ShutdownTimeout }),
+		},
+		setting[Settings]{
+			key: "data_dir", env: []string{"OSTIARY_DATA_DIR"}, def: server.DefaultDataDir, dev: true,
+			help:   "Directory for sessions and revocations; created if missing.",
+			format: text(func(s *Settings) *string { return &s.Server.DataDir }),
+		},
+		setting[Settings]{
+			key: "database_url", env: []string{"DATABASE_URL"}, dev: true,
+			help:   "SQLite database, as sqlite:PATH. Default: ostiary.db in the data directory.",
+			format: text(func(s *Settings) *string { return &s.Server.DatabaseURL }),
+		},
+		setting[Settings]{
+			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: server.DefaultSessionRetention.String(), dev: true,
+			help:   "How long sessions stay listed after last use, and revoked sessions stay refused.",
+			format: duration(func(s *Settings) *time.Duration { return &s.Server.SessionRetention }),
+		},
+		setting[Settings]{
+			key: "operator_subjects", env: []string{"OSTIARY_OPERATOR_SUBJECTS"}, dev: true,
+			help:   "Subjects that may list and end every session, as issuer#subject, or the subject alone with one issuer. Not while impersonated, nor through an OAuth application without operator_permission as a scope.",
+			format: list(func(s *Settings) *[]string { return &s.Server.OperatorSubjects }),
+		},
+		setting[Settings]{
+			key: "operator_permission", env: []string{"OSTIARY_OPERATOR_PERMISSION"}, dev: true,
+			help:   "Permission that makes a caller an operator, from any issuer; as a scope, it lets an OAuth application act for one.",
+			format: text(func(s *Settings) *string { return &s.Server.OperatorPermission }),
+		},
+		setting[Settings]{
+			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
+			help:   "Format of the log on standard error: text or json.",
+			format: choice(func(s *Settings) *string { return &s.logFormat }, "text", "json"),
+		},
+		setting[Settings]{
+			key: "log_level", env: []string{"OSTIARY_LOG_LEVEL"}, def: "info", dev: true,
+			help:   "Log level: debug (includes health checks), info (every call), warn or error.",
+			format: choice(func(s *Settings) *string { return &s.logLevel }, "debug", "info", "warn", "error"),
+		},
+	)
+}
+
+// ofDescribed makes a setting of an issuer one of the issuer that flags and
+// environment describe.
+func ofDescribed(s setting[server.Issuer]) setting[Settings] {
+	return setting[Settings]{
+		key: keyOfDescribed(s.key), env: s.env, def: s.def, help: s.help,
+		format: format[Settings]{s.format.name, func(t *Settings, value any) error {
+			return s.format.set(&t.Issuer, value)
+		}},
+	}
+}
