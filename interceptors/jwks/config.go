@@ -28,8 +28,8 @@ type RemoteConfig struct {
 	// the issuer can be reached, a key that it removes stops verifying within
 	// MaxRefresh. Defaults: 1 minute and 15 minutes.
 	MinRefresh, MaxRefresh time.Duration
-	// Cooldown is the least time between two fetches on account of tokens with an
-	// unknown kid. Default: 5 seconds.
+	// Cooldown is the time in which tokens with an unknown key may cause one fetch,
+	// after two that they may cause at once. Default: 5 seconds.
 	Cooldown time.Duration
 	// MaxStale is how long keys stay in use when no fetch succeeds. It must not be
 	// less than MaxRefresh. Default: 24 hours.

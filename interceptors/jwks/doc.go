@@ -9,8 +9,8 @@
 // [Remote] follows the rotations of its issuer and outlives its outages. A fetch
 // never makes things worse: whatever goes wrong with it, the last good keys stay
 // in use, up to a day by default. Finding a known key takes no lock, allocates
-// nothing and never waits for the network, and nothing that a token says makes
-// more than one fetch in five seconds.
+// nothing and never waits for the network, and nothing that tokens say
+// makes more than two fetches at once, and one in five seconds after that.
 //
 // [Static] holds keys that never change, such as the one of a PEM file.
 //

@@ -5,12 +5,13 @@ import "errors"
 // The errors of this package, for errors.Is. None holds any part of a token or
 // of a key.
 var (
-	// ErrUnknownKey means that the set has no key of that kid.
+	// ErrUnknownKey means that the set has no key of that name.
 	ErrUnknownKey = errors.New("the key set has no such key")
 	// ErrAlgorithm means that the key is not for that algorithm.
 	ErrAlgorithm = errors.New("the key is not for this algorithm")
 	// ErrUnavailable means that there are no keys, or none fresh enough, to
-	// answer from. Trying again later helps.
+	// answer from, or that the key is not among them and the issuer cannot be
+	// reached. Trying again later helps.
 	ErrUnavailable = errors.New("the key set is unavailable")
 	// ErrSignature means that the signature does not match.
 	ErrSignature = errors.New("the signature does not match")

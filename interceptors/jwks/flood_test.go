@@ -48,6 +48,8 @@ func TestAThousandConcurrentFirstCallsMakeOneFetch(t *testing.T) {
 	}
 }
 
+const never = time.Hour
+
 // TestTenThousandUnknownKidsInTenSeconds counts what the tokens caused apart from
 // what an issuer that fails is asked anyway.
 func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
@@ -57,14 +59,17 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 		answer   func(set http.HandlerFunc) http.HandlerFunc
 		retries  int64 // at most; none where the issuer is well
 		together int64 // callers that wait at a time, at most
+		// Those who come in [slow, gone) are told either error; before that the key is
+		// unknown, and from then on the issuer cannot be reached.
+		slow, gone time.Duration
 	}{
-		{"of an issuer that answers at once", func(set http.HandlerFunc) http.HandlerFunc { return set }, 0, 1},
-		{"of an issuer that takes 1s", func(set http.HandlerFunc) http.HandlerFunc { return slowly(time.Second, set) }, 0, 251},
-		{"of an issuer that takes 2s", func(set http.HandlerFunc) http.HandlerFunc { return slowly(2*time.Second, set) }, 0, 251},
+		{"of an issuer that answers at once", func(set http.HandlerFunc) http.HandlerFunc { return set }, 0, 1, never, never},
+		{"of an issuer that takes 1s", func(set http.HandlerFunc) http.HandlerFunc { return slowly(time.Second, set) }, 0, 502, never, never},
+		{"of an issuer that takes 2s", func(set http.HandlerFunc) http.HandlerFunc { return slowly(2*time.Second, set) }, 0, 502, 0, never},
 		{"of an issuer that fails", func(http.HandlerFunc) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
-		}, 15, 1},
-		{"of an issuer that hangs", func(http.HandlerFunc) http.HandlerFunc { return hang }, 6, 251},
+		}, 15, 1, 0, 0},
+		{"of an issuer that hangs", func(http.HandlerFunc) http.HandlerFunc { return hang }, 6, 502, 0, patienceWithKeys + time.Millisecond},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,12 +85,16 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 				var calls sync.WaitGroup
 				var together, most atomic.Int64
 				onToken := map[time.Time]bool{}
+				began := time.Now()
 				for i := range 10_000 {
 					calls.Go(func() {
 						together.Add(1)
 						defer together.Add(-1)
-						if err := lookup(t, keys, "unknown-"+strconv.Itoa(i)); !errors.Is(err, ErrUnknownKey) {
-							t.Errorf("%v, want ErrUnknownKey", err)
+						came := time.Since(began)
+						err := lookup(t, keys, "unknown-"+strconv.Itoa(i))
+						if unknown := errors.Is(err, ErrUnknownKey); unknown == errors.Is(err, ErrUnavailable) ||
+							unknown && came >= row.gone || !unknown && came < row.slow {
+							t.Errorf("who came after %v: %v", came, err)
 						}
 					})
 					synctest.Wait()
@@ -95,13 +104,13 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 						t.Fatalf("a good call took %v: %v", time.Since(start), err)
 					}
 					keys.mu.Lock()
-					onToken[keys.refresh.lastOnToken] = true
+					onToken[keys.refresh.onToken.full] = true
 					keys.mu.Unlock()
 					<-time.After(time.Millisecond)
 				}
 				requests := issuer.requests.Load() - before
-				if n := len(onToken); n > 3 {
-					t.Errorf("tokens caused %d fetches, want at most 3", n)
+				if n := len(onToken); n != 3 {
+					t.Errorf("tokens caused %d fetches, want 2 at once and one after 5s", n)
 				}
 				if n := requests - int64(len(onToken)); n > row.retries {
 					t.Errorf("%d retries, want at most %d", n, row.retries)

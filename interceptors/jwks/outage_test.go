@@ -182,8 +182,8 @@ func TestWithoutKeysCallersAreToldAtOnce(t *testing.T) {
 	})
 }
 
-// TestCallersDoNotGatherAtAnIssuerThatHangs: once it is known to fail, one caller
-// per cool-down waits, and the others are answered.
+// TestCallersDoNotGatherAtAnIssuerThatHangs: once it is known to fail, two callers
+// wait and then one per cool-down, and the others are answered.
 func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
 		for range 99 {
 			calls.Go(func() {
 				start := time.Now()
-				if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
-					t.Errorf("%v, want ErrUnknownKey", err)
+				if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnavailable) {
+					t.Errorf("%v, want ErrUnavailable", err)
 				}
 				if time.Since(start) > 0 {
 					waited.Add(1)
@@ -209,9 +209,125 @@ func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
 			pass(100 * time.Millisecond)
 		}
 		calls.Wait()
-		if n := waited.Load(); n != 2 {
-			t.Errorf("%d callers waited in 9.9s, want one per cool-down of 5s", n)
+		if n := waited.Load(); n != 3 {
+			t.Errorf("%d callers waited in 9.9s, want two and one per cool-down of 5s", n)
 		}
+	})
+}
+
+// TestAnUnknownKeyDuringAnOutage is told to try again, and signs nobody out.
+func TestAnUnknownKeyDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	outages := troubles(t)
+	outages["refusing"] = struct {
+		handler http.HandlerFunc
+		says    string
+	}{nil, "refused"}
+	for name, trouble := range outages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				keys := issuer.remote(t)
+				synctest.Wait()
+				if trouble.handler == nil {
+					issuer.refusing.Store(true)
+				} else {
+					issuer.answerWith(trouble.handler)
+				}
+				for i := range 10 {
+					start := time.Now()
+					err := lookup(t, keys, "second")
+					if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), trouble.says) {
+						t.Errorf("call %d: %v, want ErrUnavailable and %q", i, err, trouble.says)
+					}
+					if waited := time.Since(start); waited > 5*time.Second {
+						t.Errorf("call %d: waited %v", i, waited)
+					}
+					if err := lookup(t, keys, "first"); err != nil {
+						t.Errorf("a good call during the outage: %v", err)
+					}
+					if err := lookup(t, keys, ""); err != nil {
+						t.Errorf("a good call without a kid: %v", err)
+					}
+				}
+				issuer.refusing.Store(false)
+				assertRecovery(t, issuer, keys, patienceWithKeys)
+				pass(10 * time.Second)
+				if err := lookup(t, keys, "third"); !errors.Is(err, ErrUnknownKey) {
+					t.Errorf("after the outage: %v, want ErrUnknownKey", err)
+				}
+			})
+		})
+	}
+}
+
+// TestATokenThatNamesNoKeyIsRefusedDuringAnOutage too: no newer set could help it.
+func TestATokenThatNamesNoKeyIsRefusedDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.publish(t, "first", "second")
+		keys := issuer.remote(t)
+		synctest.Wait()
+		issuer.refusing.Store(true)
+		if err := lookup(t, keys, "third"); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+		if err := lookup(t, keys, ""); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("one of two, without a kid: %v, want ErrUnknownKey", err)
+		}
+		if _, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "RS256"}); !errors.Is(err, ErrAlgorithm) {
+			t.Errorf("another algorithm: %v, want ErrAlgorithm", err)
+		}
+	})
+}
+
+// TestAHangingIssuerIsUnreachableAfterItsPatience, although none of the fetches
+// has failed yet: the third caller may not wait, and is answered.
+func TestAHangingIssuerIsUnreachableAfterItsPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		synctest.Wait()
+		issuer.answerWith(hang)
+		var waiting sync.WaitGroup
+		for range bucketSize {
+			waiting.Go(func() { _ = lookup(t, keys, "stray") })
+			pass(joinable + time.Nanosecond)
+		}
+		pass(patienceWithKeys - 2*(joinable+time.Nanosecond))
+		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("at the end of the patience: %v, want ErrUnknownKey", err)
+		}
+		pass(time.Nanosecond)
+		err := lookup(t, keys, "stray")
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "has not answered for 1.5s") {
+			t.Errorf("after it: %v, want ErrUnavailable", err)
+		}
+		waiting.Wait()
+	})
+}
+
+// TestAnAnswerSinceTheCallerCameCounts, although another fetch is overdue.
+func TestAnAnswerSinceTheCallerCameCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := issuer.remote(t)
+		synctest.Wait()
+		issuer.answerWith(slowly(2*time.Second, issuer.setOf(t, "first")))
+		var waiting sync.WaitGroup
+		for range bucketSize {
+			waiting.Go(func() {
+				if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
+					t.Errorf("%v, want ErrUnknownKey", err)
+				}
+			})
+			pass(joinable + time.Nanosecond)
+		}
+		waiting.Wait()
 	})
 }
 

@@ -31,7 +31,7 @@ type refresh struct {
 	failures    int           // since then
 	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
-	lastOnToken time.Time     // when an unknown kid last caused one
+	onToken     bucket        // bounds those that unknown keys cause
 	notes       []slog.Record // that the Logger has yet to be told
 }
 

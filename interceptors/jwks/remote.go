@@ -14,13 +14,17 @@ import (
 // use.
 //
 // While it has keys, calls whose key is known are answered from memory. A token
-// with an unknown kid, as after a rotation, has the set fetched and waits for
-// it, once per RemoteConfig.Cooldown; those that come within a quarter of a second
-// wait with it, and all others are answered at once with what is known. Before
-// the first keys everybody waits for them, until a fetch fails. At most 4096
-// callers wait at a time. A failed fetch is tried again with exponential back-off
-// up to 0.8 seconds while there are no usable keys, and 1.5 seconds while there
-// are.
+// with an unknown key, as after a rotation, has the set fetched and waits for it:
+// two of them at once, and then one per RemoteConfig.Cooldown. Those that come
+// within a quarter of a second wait with it, and all others are answered at once.
+// Before the first keys everybody waits for them, until a fetch fails. At most
+// 4096 callers wait at a time.
+//
+// A key that is not in the set is ErrUnknownKey while the issuer can be reached,
+// and ErrUnavailable while it cannot: from when a fetch fails, or has gone without
+// an answer for 1.5 seconds, until one succeeds. A failed fetch is tried again with
+// exponential back-off up to 0.8 seconds while there are no usable keys, and 1.5
+// seconds while there are.
 type Remote struct {
 	config  RemoteConfig
 	fetcher fetcher

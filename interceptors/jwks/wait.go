@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +15,8 @@ const (
 	maxWaiting = 4096
 )
 
+var errNoAnswer = fmt.Errorf("it has not answered for %v", patienceWithKeys)
+
 // A caller is one whose key is not known.
 type caller struct {
 	hint  Hint
@@ -23,23 +24,27 @@ type caller struct {
 	fetch *fetch // that it waits for; nil at first
 }
 
+func (r *Remote) newCaller(hint Hint) caller {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return caller{hint: hint, came: r.refresh.started}
+}
+
 // lookupFresh waits for a fetch that is under way and, because that one may have
 // left before the key was published, for one that left later. Whichever fetch
 // brings the key, the wait is over.
 func (r *Remote) lookupFresh(ctx context.Context, hint Hint) ([]*Key, error) {
+	c := r.newCaller(hint)
 	select {
 	case r.waiting <- struct{}{}:
 		defer func() { <-r.waiting }()
 	default:
-		keys, err := r.find(hint)
-		return keys, r.explain(err)
+		return r.answer(c)
 	}
-	c := caller{hint: hint}
 	for {
 		news := r.newsFor(&c) //nolint:contextcheck // a fetch is shared: no caller's context may end it
 		if news == nil {
-			keys, err := r.find(hint)
-			return keys, r.explain(err)
+			return r.answer(c)
 		}
 		select {
 		case <-news:
@@ -56,9 +61,6 @@ func (r *Remote) lookupFresh(ctx context.Context, hint Hint) ([]*Key, error) {
 func (r *Remote) newsFor(c *caller) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c.fetch == nil {
-		c.came = r.refresh.started
-	}
 	_, err := r.find(c.hint)
 	switch {
 	case !isUnknown(err), r.refresh.succeeded > c.came:
@@ -78,8 +80,8 @@ func (r *Remote) newsFor(c *caller) <-chan struct{} {
 // nil when there is none. r.mu must be held.
 //
 // Callers join the newest fetch only while all is well: an issuer that fails may
-// hang. Otherwise, one caller per cool-down starts a fetch of its own; but not
-// while there are no keys and retries come quicker than that anyway, and not for
+// hang. Otherwise a caller starts a fetch of its own, if the bucket allows; but
+// not while there are no keys and retries come quicker than that anyway, and not for
 // a token that names no key, which a newer set could not have either.
 func (r *Remote) fetchFor(hint Hint) *fetch {
 	ready, failing := r.Ready(), r.refresh.failures > 0
@@ -90,10 +92,9 @@ func (r *Remote) fetchFor(hint Hint) *fetch {
 	if f := r.newest(); f != nil && !failing && (!ready || now.Sub(f.sentAt) <= joinable) {
 		return f
 	}
-	if failing && !ready || now.Sub(r.refresh.lastOnToken) < r.config.Cooldown {
+	if failing && !ready || !r.refresh.onToken.take(now, r.config.Cooldown) {
 		return nil
 	}
-	r.refresh.lastOnToken = now
 	return r.start()
 }
 
@@ -105,15 +106,33 @@ func (r *Remote) newest() *fetch {
 	return nil
 }
 
-// explain adds to ErrUnavailable the reason that logs want.
-func (r *Remote) explain(err error) error {
-	if !errors.Is(err, ErrUnavailable) {
-		return err
+// answer returns what is known now. If the issuer cannot be reached and has not
+// answered since the caller came, nobody knows whether it has such a key: that is
+// ErrUnavailable, so that an outage in the middle of a rotation signs nobody out.
+// A token that names no key is refused all the same: no newer set could help it.
+func (r *Remote) answer(c caller) ([]*Key, error) {
+	keys, err := r.find(c.hint)
+	if !isUnknown(err) || r.Ready() && c.hint.name() == (Hint{}) {
+		return keys, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.refresh.lastError == nil {
-		return err
+	if cause := r.unreachable(); cause != nil && r.refresh.succeeded <= c.came {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, cause)
 	}
-	return fmt.Errorf("%w: %w", err, r.refresh.lastError)
+	return nil, err
+}
+
+// unreachable returns why the issuer cannot be reached: because the last fetch
+// that ended has failed, or because one has been under way for longer than
+// patienceWithKeys. It returns nil when all is well. r.mu must be held.
+func (r *Remote) unreachable() error {
+	if r.refresh.lastError != nil {
+		return r.refresh.lastError
+	}
+	flying := r.refresh.flying
+	if len(flying) > 0 && r.config.Now().Sub(flying[0].sentAt) > patienceWithKeys {
+		return errNoAnswer
+	}
+	return nil
 }

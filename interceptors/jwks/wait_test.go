@@ -89,8 +89,8 @@ func TestAJoinedFetchThatFailsIsTheLast(t *testing.T) {
 		for range 2 {
 			calls.Go(func() {
 				start := time.Now()
-				if err := lookup(t, keys, "unknown"); !errors.Is(err, ErrUnknownKey) {
-					t.Errorf("%v, want ErrUnknownKey", err)
+				if err := lookup(t, keys, "unknown"); !errors.Is(err, ErrUnavailable) {
+					t.Errorf("%v, want ErrUnavailable", err)
 				}
 				if waited := time.Since(start); waited > 5*time.Second {
 					t.Errorf("waited %v, want at most one FetchTimeout of 5s", waited)
