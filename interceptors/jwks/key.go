@@ -42,9 +42,9 @@ type Key struct {
 // RS256; when empty, the key is for every algorithm that fits its type.
 //
 // The error is ErrUnusableKey: for a private key, a key of another type, an RSA
-// modulus outside 2048 to 8192 bits or an exponent that is not sane, a point
-// that is not on its curve or that anyone can sign for, and an algorithm that does
-// not fit.
+// modulus outside 2048 to 8192 bits or with the fingerprint of ROCA, an exponent
+// that is not sane, a point that is not on its curve or that anyone can sign for,
+// and an algorithm that does not fit.
 func NewKey(id string, public crypto.PublicKey, algorithm string) (*Key, error) {
 	checked, err := checkPublic(public)
 	if err != nil {
@@ -137,6 +137,9 @@ func checkRSA(public *rsa.PublicKey) (*rsa.PublicKey, error) {
 	}
 	if public.E < 3 || public.E > 1<<31-1 || public.E%2 == 0 {
 		return nil, fmt.Errorf("RSA exponent %d: use an odd one from 3 to 2^31-1, commonly 65537", public.E)
+	}
+	if isROCA(public.N) {
+		return nil, errors.New("an RSA key whose private half can be computed (ROCA, CVE-2017-15361): replace it")
 	}
 	return &rsa.PublicKey{N: new(big.Int).Set(public.N), E: public.E}, nil
 }
