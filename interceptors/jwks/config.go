@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -16,12 +14,32 @@ import (
 // required; the zero value of everything else is the default that it names.
 type RemoteConfig struct {
 	// URL is where the key set is published; for Clerk the issuer followed by
-	// /.well-known/jwks.json. It must be https; http is accepted for loopback.
+	// /.well-known/jwks.json. It may have a query. It must be https; http is
+	// accepted for loopback.
 	URL string
 	// Issuer is where to discover the URL instead (OpenID Connect Discovery 1.0,
 	// section 4), at each fetch anew. The document must name exactly this issuer,
 	// and may name a key set on another host, as Google's does.
 	Issuer string
+
+	// InsecureHTTP accepts plain http elsewhere than on loopback. Whoever can change
+	// what passes through the network between here and the issuer can then make
+	// tokens for everybody, so set it only within a private network. An issuer on
+	// https must still publish its keys over https. Default: false.
+	InsecureHTTP bool
+	// CAFile is a file of certificates in PEM that vouch for the issuer, instead of
+	// those of the system, as Kubernetes puts one into each pod. It is read at each
+	// fetch, and must not be given with a Transport in Client. Default: none.
+	CAFile string
+	// TokenFile is a file with a bearer token that the requests carry (RFC 6750,
+	// section 2.1), such as that of a Kubernetes service account. It is read at each
+	// fetch, because such tokens are replaced. It is sent to the origin of URL or
+	// Issuer alone, and never over plain http except to loopback. Default: none.
+	TokenFile string
+	// AllowJWTSVID uses keys whose use is jwt-svid as well, which the bundles of
+	// SPIFFE trust domains have (SPIFFE Trust Domain and Bundle, section 4.2.2).
+	// Default: false.
+	AllowJWTSVID bool
 
 	// MinRefresh and MaxRefresh bound the time between fetches. In between, the
 	// max-age of the answer counts; without one it is MaxRefresh. As long as
@@ -76,7 +94,7 @@ func (c RemoteConfig) withDefaults() (RemoteConfig, error) {
 		c.Now = time.Now
 	}
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
-	return c, errors.Join(c.checkSource(), c.checkBounds())
+	return c, errors.Join(c.checkSource(), c.checkBounds(), c.checkFiles())
 }
 
 func (c RemoteConfig) checkSource() error {
@@ -86,11 +104,11 @@ func (c RemoteConfig) checkSource() error {
 	case c.URL != "" && c.Issuer != "":
 		return errors.New("two sources of keys: set URL or Issuer, not both")
 	case c.URL != "":
-		return checkURL("URL", c.URL)
+		return c.checkURL("URL", c.URL)
 	case strings.Contains(c.Issuer, "?"):
 		return fmt.Errorf("the issuer %q has a query: give it without", c.Issuer)
 	default:
-		return checkURL("Issuer", c.Issuer)
+		return c.checkURL("Issuer", c.Issuer)
 	}
 }
 
@@ -108,31 +126,14 @@ func (c RemoteConfig) checkBounds() error {
 	return errors.Join(faults...)
 }
 
+// checkFiles finds at once what would make every fetch fail.
+func (c RemoteConfig) checkFiles() error {
+	if c.CAFile != "" && c.Client != nil && c.Client.Transport != nil {
+		return errors.New("CAFile is given with a Transport in Client: give one of them, which knows the certificates")
+	}
+	_, err := newFetcher(c)
+	return err
+}
+
 // source is what the keys are had from, to tell the snapshot of one from another's.
 func (c RemoteConfig) source() string { return cmp.Or(c.URL, c.Issuer) }
-
-// checkURL accepts https, and http to loopback, where nobody can listen in.
-func checkURL(name, raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return fmt.Errorf("%s cannot be parsed: give one such as https://issuer.example.com", name)
-	}
-	switch {
-	case u.User != nil:
-		return fmt.Errorf("%s holds a user name or password: leave it out, key sets are public", name)
-	case u.Hostname() == "" || u.Fragment != "":
-		return fmt.Errorf("%s %q: give an absolute URL without a fragment", name, raw)
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
-	default:
-		return fmt.Errorf("%s %q: use https; http is accepted for loopback alone", name, raw)
-	}
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
-}

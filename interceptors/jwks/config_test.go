@@ -1,6 +1,8 @@
 package jwks
 
 import (
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 func TestNewRemoteNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	const good = "https://issuer.example/.well-known/jwks.json"
+	missing, tokenFile := filepath.Join(t.TempDir(), "missing"), writeFile(t, "token")
 	for _, row := range []struct {
 		name   string
 		config RemoteConfig
@@ -25,6 +28,15 @@ func TestNewRemoteNamesEveryFault(t *testing.T) {
 		{"a fragment", RemoteConfig{URL: good + "#x"}, []string{"without a fragment"}},
 		{"a control character", RemoteConfig{URL: "https://issuer.example/\x00"}, []string{"cannot be parsed"}},
 		{"a password", RemoteConfig{URL: "https://me:hunter2@issuer.example/keys"}, []string{"user name or password"}},
+		{"http with a token", RemoteConfig{URL: "http://issuer.example/keys", InsecureHTTP: true, TokenFile: tokenFile}, []string{"would read the token"}},
+		{"another scheme, whatever the network", RemoteConfig{URL: "ftp://issuer.example/keys", InsecureHTTP: true}, []string{"use https"}},
+		{"a password, whatever the network", RemoteConfig{URL: "http://me:hunter2@issuer.example/keys", InsecureHTTP: true}, []string{"user name or password"}},
+		{"a CA file that is missing", RemoteConfig{URL: good, CAFile: missing}, []string{"CAFile", "no such file"}},
+		{"a CA file without a certificate", RemoteConfig{URL: good, CAFile: tokenFile}, []string{"CAFile", "holds no certificate"}},
+		{"a CA file beside a transport", RemoteConfig{URL: good, CAFile: missing, Client: &http.Client{Transport: &http.Transport{}}}, []string{"Transport in Client"}},
+		{"a token file that is missing", RemoteConfig{URL: good, TokenFile: missing}, []string{"TokenFile", "no such file"}},
+		{"both files missing", RemoteConfig{URL: good, CAFile: missing, TokenFile: missing}, []string{"CAFile", "TokenFile"}},
+		{"a directory for a token file", RemoteConfig{URL: good, TokenFile: t.TempDir()}, []string{"TokenFile", "is a directory"}},
 		{"an issuer over http", RemoteConfig{Issuer: "http://issuer.example"}, []string{"use https"}},
 		{"an issuer with a query", RemoteConfig{Issuer: "https://issuer.example?tenant=1"}, []string{"has a query"}},
 		{"bounds the wrong way round", RemoteConfig{URL: good, MinRefresh: time.Hour, MaxRefresh: time.Minute}, []string{"MinRefresh"}},
@@ -52,10 +64,26 @@ func TestNewRemoteNamesEveryFault(t *testing.T) {
 	}
 }
 
+func TestURLsThatAreAccepted(t *testing.T) {
+	t.Parallel()
+	for _, config := range []RemoteConfig{
+		{URL: "https://tenant.b2clogin.com/tenant.onmicrosoft.com/discovery/v2.0/keys?p=b2c_1_signin"},
+		{URL: "http://keycloak:8080/realms/r/protocol/openid-connect/certs?a=b", InsecureHTTP: true},
+		{Issuer: "http://keycloak:8080/realms/r", InsecureHTTP: true},
+		{URL: "https://issuer.example/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
+		{URL: "http://127.0.0.1/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
+		{URL: "https://issuer.example/keys", CAFile: "", Client: &http.Client{Transport: &http.Transport{}}},
+	} {
+		if _, err := config.withDefaults(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestHTTPIsAcceptedForLoopback(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"localhost", "LOCALHOST:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080", "[::ffff:127.0.0.1]"} {
-		if err := checkURL("URL", "http://"+host+"/keys"); err != nil {
+		if err := (RemoteConfig{}).checkURL("URL", "http://"+host+"/keys"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -41,9 +41,9 @@ func (f fetcher) locate(ctx context.Context) (string, error) {
 	return keys, nil
 }
 
-// checkKeysURL allows http only where the issuer itself is on loopback.
+// checkKeysURL allows http only where the issuer itself is on http.
 func (f fetcher) checkKeysURL(keys string) error {
-	if err := checkURL("jwks_uri", keys); err != nil {
+	if err := f.config.checkURL("jwks_uri", keys); err != nil {
 		return err
 	}
 	issuer, err := url.Parse(f.config.Issuer)

@@ -2,12 +2,11 @@ package jwks
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -29,29 +28,43 @@ type answer struct {
 	maxAge   time.Duration
 }
 
-// A fetcher gets key sets. It holds no state.
+// A fetcher gets a key set once. It holds what was in the files at that time.
 type fetcher struct {
 	config RemoteConfig
 	client *http.Client
+	token  string // for the requests to the origin of the source; may be empty
 }
 
-func newFetcher(config RemoteConfig) fetcher {
-	client := &http.Client{CheckRedirect: checkRedirect, Transport: newTransport()}
-	if config.Client != nil && config.Client.Transport != nil {
-		client.Transport = config.Client.Transport
+func newFetcher(config RemoteConfig) (fetcher, error) {
+	f := fetcher{config: config, client: &http.Client{CheckRedirect: checkRedirect}}
+	transport, caErr := newTransport(config)
+	f.client.Transport = transport
+	if config.TokenFile == "" {
+		return f, caErr
 	}
-	return fetcher{config: config, client: client}
+	var tokenErr error
+	f.token, tokenErr = readToken(config.TokenFile)
+	return f, errors.Join(caErr, tokenErr)
 }
 
 // newTransport keeps no connection: the next request is minutes away, and then a
 // new one follows the issuer to where its name has moved, and is not the
 // half-dead one that a retry would hang on again.
-func newTransport() http.RoundTripper {
-	return &http.Transport{
+func newTransport(config RemoteConfig) (http.RoundTripper, error) {
+	if config.Client != nil && config.Client.Transport != nil {
+		return config.Client.Transport, nil
+	}
+	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+	if config.CAFile == "" {
+		return transport, nil
+	}
+	roots, err := readRoots(config.CAFile)
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return transport, err
 }
 
 // checkRedirect follows redirects within one origin alone, so that whoever can
@@ -64,24 +77,19 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	if next.URL.User != nil {
 		return errors.New("a redirect with a user name is not followed: key sets are public")
 	}
-	first := via[0].URL
-	if next.URL.Scheme != first.Scheme || !strings.EqualFold(hostPort(next.URL), hostPort(first)) {
+	if originOf(next.URL) != originOf(via[0].URL) {
 		return errors.New("a redirect to another origin is not followed: configure the final address")
 	}
 	return nil
 }
 
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = u.Scheme
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
 // fetch gets the key set. It asks for it only if it is another version than the
 // one of the given generation, which may be nil.
-func (f fetcher) fetch(ctx context.Context, have *generation) (answer, error) {
+func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, error) {
+	f, err := newFetcher(c)
+	if err != nil {
+		return answer{}, err
+	}
 	location, err := f.locate(ctx)
 	if err != nil {
 		return answer{}, err
@@ -99,7 +107,7 @@ func (f fetcher) fetch(ctx context.Context, have *generation) (answer, error) {
 		result.document = have.document
 		return result, nil
 	}
-	parsed, err := parseDocument(body, f.config.MaxKeys)
+	parsed, err := parseDocument(body, c.rules())
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", location, err)
 	}
@@ -115,6 +123,9 @@ func (f fetcher) get(ctx context.Context, location, etag string) ([]byte, http.H
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	request.Header.Set("User-Agent", "ostiary")
+	if f.token != "" && originOf(request.URL) == f.config.origin() {
+		request.Header.Set("Authorization", "Bearer "+f.token)
+	}
 	if etag != "" {
 		request.Header.Set("If-None-Match", etag)
 	}

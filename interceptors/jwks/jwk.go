@@ -22,7 +22,7 @@ import (
 // parseJWK reads one JSON Web Key (RFC 7517, section 4; RFC 7518, section 6;
 // RFC 8037, section 2). It returns the kid, where there is one, even when the key
 // is not usable.
-func parseJWK(entry []byte) (key *Key, id string, err error) {
+func parseJWK(entry []byte, uses []string) (key *Key, id string, err error) {
 	var members object
 	if err := json.Unmarshal(entry, &members); err != nil || members == nil {
 		return nil, "", errors.New("not a JSON object")
@@ -30,7 +30,7 @@ func parseJWK(entry []byte) (key *Key, id string, err error) {
 	if id, err = members.text("kid"); err != nil {
 		return nil, "", err
 	}
-	if err := members.checkUse(); err != nil {
+	if err := members.checkUse(uses); err != nil {
 		return nil, id, err
 	}
 	algorithm, err := members.text("alg")
@@ -69,8 +69,8 @@ func (o object) thumbprints() (x5t, x5tS256 string) {
 }
 
 // checkUse refuses keys that are not for checking signatures (RFC 7517, sections
-// 4.2 and 4.3) and those that are not public.
-func (o object) checkUse() error {
+// 4.2 and 4.3) and those that are not public. The uses are accepted beside sig.
+func (o object) checkUse(uses []string) error {
 	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 		if o.has(private) {
 			return errors.New("a private or symmetric key: publish public keys alone, and replace this one")
@@ -80,7 +80,7 @@ func (o object) checkUse() error {
 	if err != nil {
 		return err
 	}
-	if use != "" && use != "sig" {
+	if use != "" && use != "sig" && !slices.Contains(uses, use) {
 		return fmt.Errorf("its use is %q, not sig", use)
 	}
 	if !o.has("key_ops") {

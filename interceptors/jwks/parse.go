@@ -30,28 +30,41 @@ type Skipped struct {
 // The error is ErrDocument: for anything but one JSON object with an array of
 // keys, and for one without a single usable key. The report comes even then.
 func Parse(document []byte) (keys []*Key, skipped []Skipped, err error) {
-	parsed, err := parseDocument(document, 0)
+	parsed, err := parseDocument(document, rules{})
 	return parsed.keys, parsed.skipped, err
 }
 
 // A parsed document. Each key stands beside the JSON that it was read from.
 type parsed struct {
+	rules   rules
 	keys    []*Key
 	raw     []json.RawMessage
 	skipped []Skipped
 }
 
-// parseDocument refuses a document of more than maxKeys entries; 0 means any
-// number.
-func parseDocument(document []byte, maxKeys int) (parsed, error) {
+// rules are what a configuration says of documents.
+type rules struct {
+	maxKeys int      // a document with more entries is refused; 0 means any number
+	uses    []string // accepted beside "sig"
+}
+
+func (c RemoteConfig) rules() rules {
+	r := rules{maxKeys: c.MaxKeys}
+	if c.AllowJWTSVID {
+		r.uses = []string{"jwt-svid"}
+	}
+	return r
+}
+
+func parseDocument(document []byte, rules rules) (parsed, error) {
 	entries, err := splitDocument(document)
 	if err != nil {
 		return parsed{}, fmt.Errorf("%w: %w", ErrDocument, err)
 	}
-	if maxKeys > 0 && len(entries) > maxKeys {
-		return parsed{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), maxKeys)
+	if rules.maxKeys > 0 && len(entries) > rules.maxKeys {
+		return parsed{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), rules.maxKeys)
 	}
-	var p parsed
+	p := parsed{rules: rules}
 	for i, raw := range entries {
 		p.add(i, raw)
 	}
@@ -84,7 +97,7 @@ func splitDocument(document []byte) ([]json.RawMessage, error) {
 }
 
 func (p *parsed) add(index int, raw json.RawMessage) {
-	key, id, err := parseJWK(raw)
+	key, id, err := parseJWK(raw, p.rules.uses)
 	if err == nil {
 		err = p.checkName(key)
 	}

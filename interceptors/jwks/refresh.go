@@ -85,7 +85,7 @@ func (r *Remote) start() *fetch {
 
 // run makes the fetch and has its outcome seen, first by those who wait for it.
 func (r *Remote) run(ctx context.Context, f *fetch) {
-	answer, err := r.fetcher.fetch(ctx, r.current.Load())
+	answer, err := r.config.fetch(ctx, r.current.Load())
 	renewed := r.settle(f, answer, err)
 	if renewed != nil && renewed.changed {
 		r.watchers.notify()

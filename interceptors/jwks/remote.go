@@ -27,7 +27,6 @@ import (
 // seconds while there are.
 type Remote struct {
 	config  RemoteConfig
-	fetcher fetcher
 	current atomic.Pointer[generation] // nil before the first keys
 
 	// Fetches run under ctx, never under the context of a caller.
@@ -55,7 +54,6 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Remote{
 		config:  config,
-		fetcher: newFetcher(config),
 		ctx:     ctx,
 		cancel:  cancel,
 		waiting: make(chan struct{}, maxWaiting),

@@ -73,7 +73,7 @@ func (r *Remote) useSnapshot(content []byte) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := parseDocument(keys, r.config.MaxKeys)
+	parsed, err := parseDocument(keys, r.config.rules())
 	if err != nil {
 		return err
 	}
