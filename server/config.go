@@ -130,6 +130,11 @@ type CORS struct {
 	// page and is refused unless WithoutCredentials is set. The origin null is
 	// never allowed.
 	AllowedOrigins []string
+	// AllowedHeaders are headers that pages may add to their calls, beside those
+	// of the protocols, Authorization, and those of tracing: traceparent,
+	// tracestate, baggage, sentry-trace and x-request-id. Case does not matter.
+	// Default: no others.
+	AllowedHeaders []string
 	// WithoutCredentials keeps browsers from sending cookies along. Default:
 	// credentials are allowed, since origins are exact.
 	WithoutCredentials bool

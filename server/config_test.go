@@ -107,6 +107,10 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{CORS: CORS{AllowedOrigins: []string{"null", "app.example.com"}}, Issuers: []Issuer{good}},
 			[]string{`cors_allowed_origins: "null" is not an origin`, `cors_allowed_origins: "app.example.com" is not an origin`},
 		},
+		"headers that are none": {
+			Config{CORS: CORS{AllowedHeaders: []string{"*", "x-tenant: acme", "", "x-ok", "Ünter"}}, Issuers: []Issuer{good}},
+			[]string{"cors_allowed_headers: * is not a header here; name each header", `cors_allowed_headers: "x-tenant: acme" is not a header`, `cors_allowed_headers: "" is not a header`, `cors_allowed_headers: "Ünter" is not a header`},
+		},
 		"a time-out in the past": {
 			Config{ShutdownTimeout: -time.Second, Issuers: []Issuer{good}},
 			[]string{"shutdown_timeout: must not be negative"},

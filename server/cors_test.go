@@ -100,6 +100,72 @@ func TestCORSTellsThePageWhatItNeeds(t *testing.T) {
 	}
 }
 
+func preflightFor(headers string) map[string]string {
+	asked := preflight("https://app.example.com")
+	asked["Access-Control-Request-Headers"] = headers
+	return asked
+}
+
+func TestCORSRequestHeaders(t *testing.T) {
+	t.Parallel()
+	allowOrigin := func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} }
+	allowTenant := func(c *Config) { c.CORS.AllowedHeaders = []string{"X-Tenant", "x-b"} }
+	tests := map[string]struct {
+		edit    func(*Config)
+		headers string // as browsers send them: in lower case, sorted
+		refused string // as the log has them
+	}{
+		"those of Connect":              {nil, "authorization,connect-protocol-version,connect-timeout-ms,content-type", ""},
+		"those of gRPC-Web":             {nil, "authorization,content-type,grpc-timeout,x-grpc-web,x-user-agent", ""},
+		"those of tracing":              {nil, "baggage,sentry-trace,traceparent,tracestate,x-request-id", ""},
+		"one that is set":               {allowTenant, "authorization,x-b,x-tenant", ""},
+		"one that is not set":           {nil, "authorization,x-tenant", "x-tenant"},
+		"one beside those that are set": {allowTenant, "x-b,x-c,x-tenant", "x-c"},
+		"two":                           {nil, "x-b,x-tenant", "x-b,x-tenant"},
+		"the longest list that is logged": {
+			nil, "x-1,x-2,x-3,x-4,x-5,x-6,x-7,x-8", "x-1,x-2,x-3,x-4,x-5,x-6,x-7,x-8",
+		},
+		"a longer list": {nil, "x-1,x-2,x-3,x-4,x-5,x-6,x-7,x-8,x-9,y", "x-1,x-2,x-3,x-4,x-5,x-6,x-7,x-8,..."},
+		"a long name":   {nil, "x-" + strings.Repeat("a", 63), "x-" + strings.Repeat("a", 62)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			edits := []func(*Config){allowOrigin}
+			if test.edit != nil {
+				edits = append(edits, test.edit)
+			}
+			r := start(t, edits...)
+			_, header := r.browse(t, http.MethodOptions, preflightFor(test.headers))
+			want := test.headers
+			if test.refused != "" {
+				want = ""
+			}
+			if got := header.Get("Access-Control-Allow-Headers"); got != want {
+				t.Errorf("Access-Control-Allow-Headers %q; want %q", got, want)
+			}
+			logged := contains(r.log, "a page was refused for the headers of its call", "headers="+test.refused+" ", "https://app.example.com", "cors_allowed_headers")
+			if logged != (test.refused != "") {
+				t.Errorf("logged: %v\n%s", logged, r.log)
+			}
+		})
+	}
+}
+
+func TestCORSLogsTheOriginAloneOfAnotherPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	asked := preflightFor("x-tenant")
+	asked["Origin"] = "https://evil.example.net"
+	r.browse(t, http.MethodOptions, asked)
+	if !contains(r.log, "a page of another origin was refused", "origin=https://evil.example.net", "cors_allowed_origins") {
+		t.Error("the log does not name the origin")
+	}
+	if contains(r.log, "x-tenant") {
+		t.Error("the log names headers, which are not why")
+	}
+}
+
 func TestCORSWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.CORS = CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true} })

@@ -30,7 +30,8 @@ func (c Config) Faults() []Fault {
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("tls_cert", c.checkTLS())
 	add("cors_allowed_origins", c.checkAnyOrigin())
-	add("cors_allowed_origins", transport.CORS(c.CORS).Faults()...)
+	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)
+	add("cors_allowed_headers", transport.CORS(c.CORS).HeaderFaults()...)
 	add("publishable_key", console.Config(c.Console).Fault())
 	if c.ShutdownTimeout < 0 {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))

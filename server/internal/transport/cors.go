@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	connectcors "connectrpc.com/cors"
@@ -18,11 +19,12 @@ const preflightMaxAge = 2 * time.Hour
 // CORS says which web pages may call. See server.CORS.
 type CORS struct {
 	AllowedOrigins     []string
+	AllowedHeaders     []string
 	WithoutCredentials bool
 }
 
-// Faults returns what is wrong with the settings.
-func (c CORS) Faults() []error {
+// OriginFaults returns what is wrong with AllowedOrigins.
+func (c CORS) OriginFaults() []error {
 	var faults []error
 	for _, pattern := range c.AllowedOrigins {
 		if pattern == "*" {
@@ -36,26 +38,33 @@ func (c CORS) Faults() []error {
 }
 
 // Middleware answers preflights and adds the headers of CORS. Without origins it
-// does nothing. It logs the origins that it refuses: browsers hide from a page
-// why its call failed.
+// does nothing. It logs the origins and the headers that it refuses: browsers hide
+// from a page why its call failed.
 func (c CORS) Middleware(log *slog.Logger) Middleware {
 	if len(c.AllowedOrigins) == 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
+	headers := c.requestHeaders()
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
 			// rs/cors answers with every Origin header it was sent, so more
 			// than one is none. It adds Vary: Origin by itself.
 			allowed := len(r.Header["Origin"]) == 1 && c.allows(origin)
 			// Only a preflight tells for sure that the page is of another origin.
-			if !allowed && r.Header.Get("Access-Control-Request-Method") != "" {
+			if r.Header.Get("Access-Control-Request-Method") == "" {
+				return allowed, nil
+			}
+			if !allowed {
 				log.InfoContext(r.Context(), "a page of another origin was refused",
 					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add it to cors_allowed_origins if it is yours")
+			} else if refused := refusedHeaders(r, headers); len(refused) > 0 {
+				log.InfoContext(r.Context(), "a page was refused for the headers of its call", "headers", strings.Join(refused, ","),
+					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add them to cors_allowed_headers if the page needs them")
 			}
 			return allowed, nil
 		},
 		AllowedMethods:   connectcors.AllowedMethods(),
-		AllowedHeaders:   append(connectcors.AllowedHeaders(), "Authorization"),
+		AllowedHeaders:   headers,
 		ExposedHeaders:   append(connectcors.ExposedHeaders(), "WWW-Authenticate"),
 		AllowCredentials: !c.WithoutCredentials,
 		MaxAge:           int(preflightMaxAge / time.Second),

@@ -67,6 +67,11 @@ func table() []setting[Settings] {
 			format: list(func(s *Settings) *[]string { return &s.Server.CORS.AllowedOrigins }),
 		},
 		setting[Settings]{
+			key: "cors_allowed_headers", env: []string{"CORS_ALLOWED_HEADERS"}, dev: true,
+			help:   "Request headers that web pages may send, besides those of the protocols, authorization, traceparent, tracestate, baggage, sentry-trace and x-request-id.",
+			format: list(func(s *Settings) *[]string { return &s.Server.CORS.AllowedHeaders }),
+		},
+		setting[Settings]{
 			key: "cors_allow_credentials", env: []string{"CORS_ALLOW_CREDENTIALS"}, def: "true", dev: true,
 			help:   "Let browsers send cookies with cross-origin calls.",
 			format: boolean(func(s *Settings, on bool) { s.Server.CORS.WithoutCredentials = !on }),
