@@ -61,10 +61,11 @@ var mayImport = map[string][]string{
 		"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
 		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*",
 	},
-	"cmd/ostiary/internal/settings": {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},
-	"examples/*":                    {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
-	"interceptors":                  nil, // only tests that go through all adapters
-	"":                              nil, // only this test
+	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
+	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},
+	"examples/*":                      {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
+	"interceptors":                    nil, // only tests that go through all adapters
+	"":                                nil, // only this test
 }
 
 // belowTheAdapters may know no transport.

@@ -84,11 +84,3 @@ func (s *schema) entries(rules *policy.Policy) []policy.Entry {
 	}
 	return own
 }
-
-// countOf returns such as 1 fault or 2 faults.
-func countOf(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -115,7 +119,7 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 	if err != nil {
 		return nil, nil, err
 	}
-	if raw = withoutScheme(raw); raw == "" {
+	if raw = unverified.Trim(raw); raw == "" {
 		return nil, nil, nil
 	}
 	loaded := c.load()
@@ -133,4 +137,16 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 		return nil, refusal, nil
 	}
 	return id, nil, err
+}
+
+func readUnverified(ctx context.Context, raw, profileName string) (*auth.Identity, error) {
+	profile, err := token.ProfileNamed(cmp.Or(profileName, token.Clerk().Name))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--profile: %w", err)}
+	}
+	parsed, err := unverified.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	return parsed.Identity(ctx, profile)
 }

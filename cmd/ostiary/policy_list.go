@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -114,8 +113,3 @@ func source(origin policy.Origin) string {
 	}
 	return origin.Source.String() + ", " + origin.String()
 }
-
-// oneLine keeps what a schema says from breaking a line or the terminal.
-func oneLine(s string) string { return printable(lineBreak.ReplaceAllString(s, " ")) }
-
-var lineBreak = regexp.MustCompile(`\s*[\n\t]\s*`)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,8 +12,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/authclient"
@@ -127,26 +122,3 @@ func (c *caller) explain(err error) error {
 }
 
 var _ authclient.TokenSource = (*caller)(nil)
-
-// writeJSON writes a message as one line.
-func writeJSON(w io.Writer, message proto.Message) error {
-	encoded, err := protojson.Marshal(message)
-	if err != nil {
-		return err
-	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, encoded); err != nil { // protojson varies its blanks
-		return err
-	}
-	line.WriteByte('\n')
-	_, err = line.WriteTo(w)
-	return err
-}
-
-// orJSON writes the answer, unless there is an error instead.
-func orJSON(w io.Writer, answer proto.Message, err error) error {
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, answer)
-}

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 )
 
 // maxTokenRead is the longest token that is read; far longer than any server
@@ -42,11 +39,11 @@ Nothing is verified: anybody can write a token that says anything. The exit stat
 			if err != nil {
 				return err
 			}
-			description, err := inspect(raw, time.Now())
+			token, err := unverified.Parse(raw)
 			if err != nil {
 				return err
 			}
-			_, err = io.WriteString(cmd.OutOrStdout(), description)
+			_, err = io.WriteString(cmd.OutOrStdout(), describe(token, time.Now()))
 			return err
 		},
 	}
@@ -67,75 +64,29 @@ func readToken(stdin io.Reader) (string, error) {
 	return string(raw), nil
 }
 
-// withoutScheme returns the token alone, as people paste it together with what
-// stands around it in a header.
-func withoutScheme(raw string) string {
-	raw = strings.TrimSpace(raw)
-	if scheme, rest, found := strings.Cut(raw, " "); found && strings.EqualFold(scheme, "Bearer") {
-		raw = strings.TrimSpace(rest)
-	}
-	return raw
-}
-
-// inspect describes a JWT in compact form (RFC 7519, section 3). It reads
-// leniently, since what a server refuses is what people want to look into.
-func inspect(raw string, now time.Time) (string, error) {
-	raw = withoutScheme(raw)
-	parts := strings.Split(raw, ".")
-	switch {
-	case raw == "":
-		return "", errors.New("no token; pass one as the argument or on standard input")
-	case len(parts) == 5:
-		return "", errors.New("an encrypted token (JWE); only the holder of its key can read it")
-	case len(parts) != 3:
-		return "", notThreeParts(len(parts))
-	}
-	header, _, err := decodePart("header", parts[0])
-	if err != nil {
-		return "", err
-	}
-	claims, values, err := decodePart("claims", parts[1])
-	if err != nil {
-		return "", err
-	}
+// describe returns the token's header and claims, and its times in words (RFC
+// 7519, section 4.1).
+func describe(token *unverified.Token, now time.Time) string {
 	var b strings.Builder
 	b.WriteString("NOT VERIFIED: the signature was not checked, and anybody could have written this.\n")
-	fmt.Fprintf(&b, "\nHeader\n%s\n\nClaims\n%s\n", header, claims)
-	writeTimes(&b, values, now)
-	return b.String(), nil
-}
-
-func notThreeParts(n int) error {
-	return fmt.Errorf("not a JWT: it has %s instead of 3", countOf(n, "dot-separated part"))
-}
-
-// decodePart returns a part of a token as it is to be shown, and its members.
-func decodePart(name, part string) (shown string, members map[string]any, err error) {
-	decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
-	if err != nil {
-		return "", nil, fmt.Errorf("not a JWT: its %s part is not base64url", name)
-	}
-	if json.Unmarshal(decoded, &members) != nil || members == nil {
-		return "", nil, fmt.Errorf("not a JWT: its %s part is not a JSON object", name)
-	}
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, decoded, "", "  "); err != nil {
-		return "", nil, fmt.Errorf("not a JWT: its %s part: %w", name, err)
-	}
-	return printable(indented.String()), members, nil
-}
-
-// printable escapes what a terminal might obey or hide. JSON allows such
-// characters inside its texts alone, where the escape means the same.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\n' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
+	fmt.Fprintf(&b, "\nHeader\n%s\n\nClaims\n%s\n\nTimes\n", printable(token.Header()), printable(token.Claims()))
+	for _, c := range []struct{ claim, name, future, past string }{
+		{"iat", "issued", "%s from now", "%s ago"},
+		{"nbf", "valid from", "%s from now", "%s ago"},
+		{"exp", "expires", "in %s", "expired %s ago"},
+	} {
+		at, isTime := token.Time(c.claim)
+		switch {
+		case !token.Has(c.claim):
+			fmt.Fprintf(&b, "  %-10s  not set (no %s)\n", c.name, c.claim)
+		case !isTime:
+			fmt.Fprintf(&b, "  %-10s  not a time (%s)\n", c.name, c.claim)
+		default:
+			words, distance := c.future, at.Sub(now)
+			if !at.After(now) {
+				words, distance = c.past, now.Sub(at)
+			}
+			fmt.Fprintf(&b, "  %-10s  %s (%s)\n", c.name, at.UTC().Format(time.RFC3339), fmt.Sprintf(words, inUnits(distance)))
 		}
 	}
 	return b.String()

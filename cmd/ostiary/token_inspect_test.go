@@ -2,11 +2,12 @@ package main
 
 import (
 	"encoding/base64"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 )
 
 // jwt is a token that nobody signed.
@@ -15,7 +16,7 @@ func jwt(claims string) string {
 	return part([]byte(`{"alg":"none"}`)) + "." + part([]byte(claims)) + ".c2ln"
 }
 
-func TestInspectPutsTimesIntoWords(t *testing.T) {
+func TestDescribePutsTimesIntoWords(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	tests := map[string]struct{ claims, want string }{
@@ -34,17 +35,29 @@ func TestInspectPutsTimesIntoWords(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := inspect(jwt(test.claims), now)
-			if err != nil || !strings.Contains(got, test.want) {
-				t.Errorf("%v\n%s\nwant %q in it", err, got, test.want)
+			token, err := unverified.Parse(jwt(test.claims))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := describe(token, now); !strings.Contains(got, test.want) {
+				t.Errorf("%s\nwant %q in it", got, test.want)
 			}
 		})
 	}
 }
 
+// inspect is ostiary token inspect.
+func inspect(raw string) (string, error) {
+	token, err := unverified.Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	return describe(token, time.Unix(1e9, 0)), nil
+}
+
 func TestInspectObeysNoTerminalSequence(t *testing.T) {
 	t.Parallel()
-	got, err := inspect(jwt("{\"sub\":\"a\u009b31mb\u202ec\u007fd\U000e0001\"}"), time.Now())
+	got, err := inspect(jwt("{\"sub\":\"a\u009b31mb\u202ec\u007fd\U000e0001\"}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +71,7 @@ func FuzzInspect(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		shown, err := inspect(raw, time.Unix(1e9, 0))
+		shown, err := inspect(raw)
 		if err != nil {
 			shown = err.Error()
 		} else if !strings.HasPrefix(shown, "NOT VERIFIED") {
@@ -70,30 +83,4 @@ func FuzzInspect(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestVersionLine(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		info debug.BuildInfo
-		want string
-	}{
-		"nothing is known": {debug.BuildInfo{}, "ostiary (devel) go unknown"},
-		"a release": {
-			debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"}},
-			"ostiary v1.2.3 go1.26.0",
-		},
-		"a working tree": {
-			debug.BuildInfo{GoVersion: "go1.26.0", Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.modified", Value: "true"}}},
-			"ostiary (devel) commit 0123abc with changes go1.26.0",
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := versionLine(&test.info); got != test.want {
-				t.Errorf("%q; want %q", got, test.want)
-			}
-		})
-	}
 }

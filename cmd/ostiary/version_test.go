@@ -1,0 +1,32 @@
+package main
+
+import (
+	"runtime/debug"
+	"testing"
+)
+
+func TestVersionLine(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		info debug.BuildInfo
+		want string
+	}{
+		"nothing is known": {debug.BuildInfo{}, "ostiary (devel) go unknown"},
+		"a release": {
+			debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"}},
+			"ostiary v1.2.3 go1.26.0",
+		},
+		"a working tree": {
+			debug.BuildInfo{GoVersion: "go1.26.0", Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.modified", Value: "true"}}},
+			"ostiary (devel) commit 0123abc with changes go1.26.0",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := versionLine(&test.info); got != test.want {
+				t.Errorf("%q; want %q", got, test.want)
+			}
+		})
+	}
+}
