@@ -91,22 +91,26 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 //		return me.GetIdentity().GetExpiresAt().AsTime(), err
 //	})
 //
+// After an error, and after a time that is zero, past or too near, it calls
+// renew again with a delay that grows up to MaxDelay.
+//
 // It returns the error that no further try can change, or the cause when ctx
 // ended; the streams then end by themselves.
 func (r Retry) KeepAlive(ctx context.Context, renew func(context.Context) (expires time.Time, err error)) error {
 	wait := r.backoff()
 	for {
 		expires, err := renew(WantFreshToken(ctx))
+		next := ahead(time.Until(expires))
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil && r.Advice(err) == GiveUp:
 			return err
-		case err != nil:
-			err = wait.sleep(ctx)
-		default:
+		case err == nil && next >= wait.shortest:
 			wait.reset()
-			err = sleep(ctx, max(ahead(time.Until(expires)), wait.next))
+			err = sleep(ctx, next)
+		default: // it failed, or the token has hardly any time left
+			err = wait.sleep(ctx)
 		}
 		if err != nil {
 			return err

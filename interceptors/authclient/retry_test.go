@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 )
@@ -138,7 +140,6 @@ func TestKeepAlive(t *testing.T) {
 		{"with a minute of a long one's", []call{{time.Hour, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 59 * time.Minute}},
 		{"again soon where the network fails", []call{{time.Minute, nil}, {0, errNetwork}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 40250 * time.Millisecond, 80250 * time.Millisecond}},
 		{"again soon where the token has expired", []call{{0, errExpired}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 250 * time.Millisecond, 40250 * time.Millisecond}},
-		{"not in a hurry where the token never changes", []call{{-time.Minute, nil}, {-time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -160,6 +161,61 @@ func TestKeepAlive(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestKeepAliveDoesNotSpin renews for an hour with tokens that leave no time: an
+// expiry that nobody set, clocks that differ, and a source that never gives a
+// fresh one.
+func TestKeepAliveDoesNotSpin(t *testing.T) {
+	t.Parallel()
+	for name, expires := range map[string]func() time.Time{
+		"no expiry":             func() time.Time { return time.Time{} },
+		"a message without one": func() time.Time { return (*timestamppb.Timestamp)(nil).AsTime() },
+		"just expired":          time.Now,
+		"expired a minute ago":  func() time.Time { return time.Now().Add(-time.Minute) },
+		"about to expire":       func() time.Time { return time.Now().Add(time.Millisecond) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				calls := 0
+				_ = authclient.Retry{Advice: adviceFor}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+					calls++
+					return expires(), nil
+				})
+				// The longest delay is 30 s, and half of it at least.
+				if calls < 120 || calls > 240+10 {
+					t.Errorf("%d calls in an hour; want one each 15 s to 30 s", calls)
+				}
+			})
+		})
+	}
+}
+
+// TestKeepAliveForgetsABadExpiry returns to its rhythm with the first good token.
+func TestKeepAliveForgetsABadExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lives := []time.Duration{0, 0, 0, 0, 0, 0, 0, time.Minute, 0, 0}
+		n, last := 0, time.Now()
+		_ = authclient.Retry{Advice: adviceFor}.KeepAlive(t.Context(), func(context.Context) (time.Time, error) {
+			waited := time.Since(last)
+			last = time.Now()
+			if n == 8 && waited != 40*time.Second {
+				t.Errorf("waited for %v after a token of a minute; want 40 s", waited)
+			}
+			if n == 9 && waited > 250*time.Millisecond {
+				t.Errorf("waited for %v after the next bad one; want the shortest delay", waited)
+			}
+			if n == len(lives) {
+				return time.Time{}, errRevoked
+			}
+			n++
+			return time.Now().Add(lives[n-1]), nil
+		})
+	})
 }
 
 func TestKeepAliveEndsWithItsContext(t *testing.T) {
