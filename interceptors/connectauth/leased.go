@@ -3,6 +3,7 @@ package connectauth
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 
 	"connectrpc.com/connect"
@@ -39,7 +40,7 @@ func (c *leasedConn) Send(message any) error {
 		return err
 	}
 	defer c.lease.Leave()
-	c.flush(&c.header, c.StreamingHandlerConn.ResponseHeader)
+	c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
 	return c.StreamingHandlerConn.Send(message)
 }
 
@@ -49,8 +50,8 @@ func (c *leasedConn) close() {
 		return
 	}
 	defer c.lease.Leave()
-	c.flush(&c.header, c.StreamingHandlerConn.ResponseHeader)
-	c.flush(&c.trailer, c.StreamingHandlerConn.ResponseTrailer)
+	c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
+	c.apply(&c.trailer, c.StreamingHandlerConn.ResponseTrailer)
 }
 
 func (c *leasedConn) ResponseHeader() http.Header {
@@ -62,11 +63,13 @@ func (c *leasedConn) ResponseTrailer() http.Header {
 }
 
 // metadata is the handler's own copy of connect's header or trailer, since two
-// goroutines must not use one map. It is made when the handler first asks, and
-// what has become of it is copied back once.
+// goroutines must not use one map. It is made when the handler first asks. What the
+// handler has changed of it by the first message, or by the end, is then applied to
+// connect's, once: interceptors further out may have changed that, too.
 type metadata struct {
-	own     http.Header
-	flushed bool
+	own     http.Header // nil until the handler asks
+	before  http.Header // what own was at first
+	applied bool
 }
 
 func (c *leasedConn) copyOf(m *metadata, connects func() http.Header) http.Header {
@@ -77,20 +80,39 @@ func (c *leasedConn) copyOf(m *metadata, connects func() http.Header) http.Heade
 	}
 	m.own = make(http.Header)
 	if c.lease.Enter() == nil {
-		maps.Copy(m.own, connects())
+		maps.Copy(m.own, connects().Clone())
+		m.before = m.own.Clone()
 		c.lease.Leave()
 	}
 	return m.own
 }
 
-func (c *leasedConn) flush(m *metadata, connects func() http.Header) {
+func (c *leasedConn) apply(m *metadata, connects func() http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.own == nil || m.flushed {
+	if m.own == nil || m.applied {
 		return
 	}
-	m.flushed = true
-	to := connects()
-	clear(to)
-	maps.Copy(to, m.own)
+	m.applied = true
+	applyChanges(connects(), m.before, m.own)
+}
+
+// applyChanges changes to in the way that before has become after. Values that were
+// added come behind those that to has by now; else the values are replaced.
+func applyChanges(to, before, after http.Header) {
+	for name, values := range after {
+		was, had := before[name]
+		switch {
+		case had && slices.Equal(values, was):
+		case len(values) > len(was) && slices.Equal(values[:len(was)], was):
+			to[name] = append(slices.Clip(to[name]), values[len(was):]...)
+		default:
+			to[name] = slices.Clone(values)
+		}
+	}
+	maps.DeleteFunc(to, func(name string, _ []string) bool {
+		_, had := before[name]
+		_, has := after[name]
+		return had && !has
+	})
 }

@@ -2,7 +2,10 @@ package connectauth_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -13,15 +16,114 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
-// outer is an interceptor further out than the guard's: it sets a header before
-// the handler runs.
+// outer is an interceptor further out than the guard's. It sets headers and
+// trailers before the handler runs, while it runs and when it has returned.
 type outer struct{ connect.Interceptor }
 
 func (outer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		conn.ResponseHeader().Set("X-Outer", "there")
-		conn.ResponseHeader().Set("X-Unwanted", "there")
-		return next(ctx, conn)
+		for _, metadata := range []http.Header{conn.ResponseHeader(), conn.ResponseTrailer()} {
+			metadata.Set("X-Outer", "there")
+			metadata.Set("X-Unwanted", "there")
+			metadata.Set("X-Both", "there")
+			metadata.Set("X-Replaced", "there")
+		}
+		err := next(ctx, &outerConn{conn})
+		conn.ResponseTrailer().Set("X-At-The-End", "there")
+		return err
+	}
+}
+
+type outerConn struct{ connect.StreamingHandlerConn }
+
+// Receive comes after the handler has asked for the header and the trailer.
+func (c *outerConn) Receive(message any) error {
+	c.ResponseHeader().Set("X-In-Receive", "there")
+	c.ResponseTrailer().Set("X-In-Receive", "there")
+	c.ResponseHeader().Add("X-Both", "there later")
+	c.ResponseTrailer().Add("X-Both", "there later")
+	return c.StreamingHandlerConn.Receive(message)
+}
+
+func (c *outerConn) Send(message any) error {
+	c.ResponseHeader().Set("X-In-Send", "there")
+	c.ResponseTrailer().Set("X-In-Send", "there")
+	return c.StreamingHandlerConn.Send(message)
+}
+
+// TestAStreamChangesOfTheMetadataWhatTheHandlerChanges has both the handler and an
+// interceptor further out change headers and trailers. With the guard between them
+// the client must see what it sees without.
+func TestAStreamChangesOfTheMetadataWhatTheHandlerChanges(t *testing.T) {
+	t.Parallel()
+	handle := func(_ context.Context, stream *connect.BidiStream[text, text]) error {
+		for _, metadata := range []http.Header{stream.ResponseHeader(), stream.ResponseTrailer()} {
+			if got := metadata.Get("X-Outer"); got != "there" {
+				t.Errorf("the handler sees X-Outer %q", got)
+			}
+			metadata.Set("X-Handler", "here")
+			metadata.Add("X-Both", "here")
+			metadata.Set("X-Replaced", "here")
+			metadata.Del("X-Unwanted")
+		}
+		in, err := stream.Receive()
+		if err != nil {
+			return err
+		}
+		stream.ResponseHeader().Set("X-Before-Send", "here")
+		if err := stream.Send(in); err != nil {
+			return err
+		}
+		stream.ResponseTrailer().Set("X-After-Send", "here")
+		return nil
+	}
+	common := http.Header{
+		"X-Outer": {"there"}, "X-Unwanted": nil, "X-Replaced": {"here"}, "X-Handler": {"here"},
+		"X-Both": {"here", "there", "there later"}, "X-In-Receive": {"there"}, "X-In-Send": {"there"},
+	}
+	inHeader := http.Header{"X-Before-Send": {"here"}, "X-At-The-End": nil}
+	inTrailer := http.Header{"X-After-Send": {"here"}, "X-At-The-End": {"there"}}
+	for name, option := range map[string]connect.HandlerOption{
+		"without a guard": connect.WithHandlerOptions(), "with a guard": connectauth.WithGuard(newGuard(nil)),
+	} {
+		for protocol, options := range protocols {
+			t.Run(name+", "+protocol, func(t *testing.T) {
+				t.Parallel()
+				at := procedures[auth.BidiStream]
+				mux := http.NewServeMux()
+				mux.Handle(at, connect.NewBidiStreamHandler(at, handle, connect.WithInterceptors(outer{}), option))
+				server := newServer(t, mux)
+				options := append([]connect.ClientOption{connectauth.WithToken(server.URL, source)}, options...)
+				stream := connect.NewClient[text, text](h2c(t), server.URL+at, options...).CallBidiStream(t.Context())
+				if err := stream.Send(wrapperspb.String("hello")); err != nil {
+					t.Fatal(err)
+				}
+				if err := stream.CloseRequest(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := stream.Receive(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := stream.Receive(); !errors.Is(err, io.EOF) {
+					t.Fatalf("the stream ended with %v", err)
+				}
+				assertMetadata(t, "header", stream.ResponseHeader(), common, inHeader)
+				assertMetadata(t, "trailer", stream.ResponseTrailer(), common, inTrailer)
+				_ = stream.CloseResponse()
+			})
+		}
+	}
+}
+
+func assertMetadata(t *testing.T, where string, got http.Header, wants ...http.Header) {
+	t.Helper()
+	for _, want := range wants {
+		for name, values := range want {
+			sorted := slices.Sorted(slices.Values(got[name])) // the order is not the guard's affair
+			if !slices.Equal(sorted, values) {
+				t.Errorf("%s %s: %q; want %q", where, name, sorted, values)
+			}
+		}
 	}
 }
 
