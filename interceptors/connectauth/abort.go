@@ -5,47 +5,59 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// Abortable lets streams end whose client has stopped reading, and streams over
-// HTTP/1.1 whose client sends nothing:
+// Abortable gives the guards of the handlers in next a hold on the connection,
+// which connect-go does not:
 //
 //	server := &http.Server{Handler: connectauth.Abortable(mux)}
 //
-// connect-go gives an interceptor no hold on the connection. Without Abortable
-// the handler of such a stream is told when its lease ends, and nothing more is
-// sent, but the stream stays open until its client reads or sends on, or is gone.
+// With it a stream ends with its lease although its client has stopped reading, or
+// sends nothing over HTTP/1.1. Without it the context of the handler ends, and
+// nothing more is sent, but the stream stays open until its client reads or sends
+// on, or is gone.
 //
-// Over HTTP/1.1 a client that goes on sending for long may find the connection
-// reset before it has read why; that is how HTTP/1.1 ends what it has not read.
+// A refused call over HTTP/1.1 whose body has not arrived is answered at once, and
+// its connection is closed; without Abortable net/http waits for the body first.
+// Where the body is short and its length is known, it is read and dropped, and the
+// connection stays open.
+//
+// A client over HTTP/1.1 that goes on sending for half a second after the answer
+// may find the connection reset before it has read why; that is how HTTP/1.1 ends
+// what it has not read.
 func Abortable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &transport{controller: http.NewResponseController(w)}
+		t := &transport{writer: w, controller: http.NewResponseController(w)}
 		request := r.WithContext(context.WithValue(r.Context(), transportKey{}, t))
 		if r.ProtoMajor == 1 && r.Body != http.NoBody {
+			t.request = request
 			t.receiving.Store(true)
 			request.Body = &body{ReadCloser: r.Body, transport: t}
+			w = &lastWriter{ResponseWriter: w, transport: t}
 		}
 		next.ServeHTTP(w, request)
-		if t.aborted.Load() {
-			t.linger(r.Context())
-		}
 	})
 }
 
-// lingering is how long a client that is just sending has to read the answer
-// before the connection is closed.
-const lingering = 300 * time.Millisecond
+const (
+	// drainLimit is the longest body of a refused call that is read and dropped.
+	drainLimit = 64 << 10
+	// drainTime is how long such a body may take to arrive.
+	drainTime = 250 * time.Millisecond
+)
 
 type transportKey struct{}
 
-// transport is what is below a stream. It is nil where nothing is known of it.
+// transport is what is below a call. It is nil where nothing is known of it.
 type transport struct {
+	writer     http.ResponseWriter
 	controller *http.ResponseController
-	receiving  atomic.Bool // HTTP/1.1 has more of the body to come
-	aborted    atomic.Bool // Receive was made to return
+	request    *http.Request // nil unless HTTP/1.1 brings a body
+	receiving  atomic.Bool   // HTTP/1.1 has more of the body to come
+	aborted    atomic.Bool   // what is still to come is not received
 }
 
 // body notes its end.
@@ -63,18 +75,23 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// linger sends the answer and leaves the client time to read it: net/http closes
-// a connection at once whose body it cannot read on, and what arrives then makes
-// the client lose the answer.
-func (t *transport) linger(ctx context.Context) {
-	_ = t.controller.Flush()
-	timer := time.NewTimer(lingering)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// lastWriter leaves it to net/http to flush the answer that ends a connection, so
+// that its end goes out together with the rest. A client that is only sending finds
+// the connection reset, and can then read no more than what came with the headers.
+type lastWriter struct {
+	http.ResponseWriter
+
+	transport *transport
+}
+
+func (w *lastWriter) Flush() {
+	if !w.transport.aborted.Load() {
+		_ = w.transport.controller.Flush()
 	}
 }
+
+// Unwrap is for http.ResponseController.
+func (w *lastWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func transportOf(ctx context.Context) *transport {
 	t, _ := ctx.Value(transportKey{}).(*transport)
@@ -95,6 +112,46 @@ func (t *transport) abortSend() {
 func (t *transport) abortReceive() {
 	if t != nil && t.receiving.Load() {
 		t.aborted.Store(true)
+		closeAfterAnswer(t.writer)
 		_ = t.controller.SetReadDeadline(time.Now()) // where it cannot, Receive is waited for
 	}
+}
+
+// refuse prepares for the answer to a call whose body nobody wants.
+func (t *transport) refuse() {
+	if t != nil && t.receiving.Load() && !t.drain() {
+		t.abortReceive()
+	}
+}
+
+// drain drops a short body, and reports whether all of it was there.
+func (t *transport) drain() bool {
+	if t.request.ContentLength <= 0 || t.request.ContentLength > drainLimit || t.request.Header.Get("Expect") != "" {
+		return false
+	}
+	timer := time.AfterFunc(drainTime, func() { _ = t.controller.SetReadDeadline(time.Now()) })
+	defer timer.Stop()
+	_, err := io.Copy(io.Discard, t.request.Body)
+	return err == nil
+}
+
+// closeAfterAnswer has net/http close an HTTP/1.1 connection as soon as the answer
+// is complete, without waiting for the rest of the body; but first it closes its
+// own side and leaves the client time to read. A connection that is closed with
+// something unread is reset, and a client that is just sending then loses the
+// answer.
+//
+// net/http does that for a request that is too large. This is such a one, as what
+// remains of it is more than anybody wants.
+func closeAfterAnswer(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close") // enough for a writer that net/http does not know
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = wrapper.Unwrap()
+	}
+	tooLong := io.NopCloser(strings.NewReader("a"))
+	_, _ = http.MaxBytesReader(w, tooLong, 0).Read(make([]byte, 1))
 }

@@ -48,7 +48,7 @@ func WithGuard(guard *auth.Guard) connect.HandlerOption {
 
 func gate(guard *auth.Guard) connect.RequestGateFunc {
 	return func(ctx context.Context, spec connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
-		ctx, err := guard.Admit(ctx, auth.Call{
+		admitted, err := guard.Admit(ctx, auth.Call{
 			Procedure: spec.Procedure,
 			Protocol:  peer.Protocol,
 			Stream:    streamType(spec.StreamType),
@@ -57,9 +57,10 @@ func gate(guard *auth.Guard) connect.RequestGateFunc {
 			Messages:  true, // by the interceptor
 		})
 		if err != nil {
+			transportOf(ctx).refuse()
 			return nil, refuse(auth.AsError(err), peer.Protocol)
 		}
-		return ctx, nil
+		return admitted, nil
 	}
 }
 
