@@ -2,8 +2,8 @@ package ruleschema
 
 import "google.golang.org/protobuf/reflect/protoreflect"
 
-// WithImports returns a file and all that it imports, directly or not.
-func WithImports(file protoreflect.FileDescriptor) []protoreflect.FileDescriptor {
+// WithImports returns files and all that they import, directly or not, each once.
+func WithImports(files ...protoreflect.FileDescriptor) []protoreflect.FileDescriptor {
 	var all []protoreflect.FileDescriptor
 	seen := make(map[string]bool)
 	var add func(protoreflect.FileDescriptor)
@@ -17,6 +17,8 @@ func WithImports(file protoreflect.FileDescriptor) []protoreflect.FileDescriptor
 			add(f.Imports().Get(i).FileDescriptor)
 		}
 	}
-	add(file)
+	for _, file := range files {
+		add(file)
+	}
 	return all
 }

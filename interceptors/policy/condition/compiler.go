@@ -55,7 +55,7 @@ func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env
 	if err != nil {
 		return nil, err
 	}
-	return withTypes.Extend(cel.Variable("request", cel.ObjectType(string(request.FullName()))))
+	return withTypes.Extend(cel.Variable(requestVariable, cel.ObjectType(string(request.FullName()))))
 }
 
 // file returns the environment of all conditions whose requests are in a file. It
@@ -85,7 +85,14 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 	if err != nil {
 		return nil, problem("%w", err)
 	}
-	checked, issues := env.Compile(text)
+	parsed, issues := env.Parse(text)
+	if issues.Err() != nil {
+		return nil, describe(issues, request)
+	}
+	if faults := bind(parsed, request != nil); len(faults) > 0 {
+		return nil, faults
+	}
+	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
 		return nil, describe(issues, request)
 	}
@@ -93,11 +100,11 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 		return nil, problem("it is of type %s: write one that is true or false", checked.OutputType())
 	}
 	names := namesOf(checked)
-	if !names["request"] && !names["identity"] {
+	if !names[requestVariable] && !names[identityVariable] {
 		return nil, problem("it names neither identity nor request, and so is the same for every call")
 	}
 	compiled := &condition{text: text}
-	if names["request"] && request != nil {
+	if names[requestVariable] && request != nil {
 		compiled.request = true
 		read := readsOf(checked, request)
 		compiled.loops = loops(checked)

@@ -69,9 +69,9 @@ type variables struct {
 
 func (v *variables) ResolveName(name string) (any, bool) {
 	switch name {
-	case "identity":
+	case identityVariable:
 		return v.identity, true
-	case "request":
+	case requestVariable:
 		return v.request, v.request != nil
 	default:
 		return nil, false

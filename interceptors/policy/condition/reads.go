@@ -82,7 +82,7 @@ func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
 	case ast.IdentKind:
 		return r.variable(e.AsIdent(), scope)
 	case ast.SelectKind:
-		r.constant(e)
+		r.constant(e, scope)
 		selected := r.selection(r.expression(e.AsSelect().Operand(), scope), e.AsSelect().FieldName())
 		if e.AsSelect().IsTestOnly() { // has(), which looks no further
 			return holding{}
@@ -109,7 +109,7 @@ func (r *reader) variable(name string, scope map[string]holding) holding {
 	if held, inner := scope[name]; inner {
 		return held
 	}
-	if strings.TrimPrefix(name, ".") != "request" {
+	if name = strings.TrimPrefix(name, "."); name != requestName && name != requestVariable {
 		return holding{}
 	}
 	r.Request = true

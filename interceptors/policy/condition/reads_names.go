@@ -35,9 +35,17 @@ func (r *reader) named(name string) protoreflect.Descriptor {
 }
 
 // constant reads a selection that may be no selection, but the name of an enum's
-// value.
-func (r *reader) constant(e ast.Expr) {
+// value. What begins with a variable is a selection.
+func (r *reader) constant(e ast.Expr, scope map[string]holding) {
 	name, _ := containers.ToQualifiedName(e)
+	root, _, _ := strings.Cut(name, ".")
+	if _, inner := scope[root]; inner {
+		return
+	}
+	switch root, _, _ := strings.Cut(strings.TrimPrefix(name, "."), "."); root {
+	case identityName, requestName:
+		return
+	}
 	dot := max(0, strings.LastIndexByte(name, '.'))
 	enum, isEnum := r.named(name[:dot]).(protoreflect.EnumDescriptor)
 	if !isEnum {

@@ -9,8 +9,15 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
-// field reads one field, and returns what it holds.
+// field reads one field, and returns what it holds. The other members of its oneof
+// are read too: a request that has one of them has not the field.
 func (r *reader) field(f protoreflect.FieldDescriptor) holding {
+	if oneof := f.ContainingOneof(); oneof != nil && !oneof.IsSynthetic() {
+		for i := range oneof.Fields().Len() {
+			member := oneof.Fields().Get(i)
+			r.Fields[string(member.FullName())] = declarationOf(member)
+		}
+	}
 	r.Fields[string(f.FullName())] = declarationOf(f)
 	value := f
 	held := holding{}

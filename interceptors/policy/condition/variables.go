@@ -57,7 +57,7 @@ func identityOptions() []cel.EnvOption {
 				"type":       text(func(a *auth.Actor) string { return a.Type }),
 			}},
 		),
-		cel.Variable("identity", cel.ObjectType(identityType)),
+		cel.Variable(identityVariable, cel.ObjectType(identityType)),
 		method("hasRole", (*auth.Identity).HasRole),
 		method("hasPermission", (*auth.Identity).HasPermission),
 		method("hasScope", (*auth.Identity).HasScope),

@@ -580,6 +580,9 @@ type Require struct {
 	// brings no message passes. Without `request`, the condition is checked
 	// before a byte of the request is read.
 	//
+	// Both names are always those of the variables: nothing of a package or enum that
+	// is named like one of them can be named in a condition.
+	//
 	// `identity` is the caller:
 	//
 	//	issuer, subject, kind                          string; kind is "session", "template",

@@ -264,6 +264,9 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    * brings no message passes. Without `request`, the condition is checked
    * before a byte of the request is read.
    *
+   * Both names are always those of the variables: nothing of a package or enum that
+   * is named like one of them can be named in a condition.
+   *
    * `identity` is the caller:
    *
    *     issuer, subject, kind                          string; kind is "session", "template",
