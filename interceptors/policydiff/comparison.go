@@ -2,14 +2,10 @@ package policydiff
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
-	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
@@ -17,64 +13,77 @@ import (
 type comparison struct {
 	procedure string
 	origin    policy.Origin
-	was, is   protoreflect.MethodDescriptor // nil where the schema does not have the method
+	was, is   *terms
 	changes   []Change
+
+	countOnly bool // whether the changes that loosen are counted, and none gathered
+	loosening int  // how many changes loosen
 }
 
 func (c *comparison) add(verdict Verdict, format string, args ...any) {
+	if verdict.Loosens() {
+		c.loosening++
+	}
+	if c.countOnly {
+		return
+	}
 	c.changes = append(c.changes, Change{
 		Procedure: c.procedure, Origin: c.origin,
 		Verdict: verdict, Text: fmt.Sprintf(format, args...),
 	})
 }
 
-// added tells of a method that nobody could call before. One for everybody is
-// more than there was, whatever else the schema has; any other leaves what its
+// A words writes its text only where it is read.
+type words func() string
+
+func (w words) String() string { return w() }
+
+func describe(rule *policyv1.Rule) words { return func() string { return policy.Describe(rule) } }
+
+// added compares a method that nobody could call before. A public one lets more
+// callers pass than before, whatever else the schema has. Any other leaves what its
 // readers decide to those who have a token.
-func (c *comparison) added(what string, rule *policyv1.Rule) {
+func (c *comparison) added(what string) {
 	switch {
-	case !ruleschema.Known(rule.ProtoReflect()):
+	case !c.is.known:
 		c.add(Undecidable, "%s: the rule has a part that this version does not know", what)
-	case !usable(rule):
+	case !c.is.usable:
 		c.add(Different, "%s: no rule; a server cannot start without one", what)
-	case rule.GetPublic() != nil:
-		c.add(Looser, "%s: open to %s", what, policy.Describe(rule))
+	case c.is.rule.GetPublic() != nil:
+		c.add(Looser, "%s: open to %s", what, describe(c.is.rule))
 	default:
-		c.add(Different, "%s: asks for %s", what, policy.Describe(rule))
+		c.add(Different, "%s: asks for %s", what, describe(c.is.rule))
 	}
 }
 
-func (c *comparison) compare(before, after *policyv1.Rule) {
-	switch {
-	case (!ruleschema.Known(before.ProtoReflect()) || !ruleschema.Known(after.ProtoReflect())) && !proto.Equal(before, after):
+func (c *comparison) compare() {
+	switch was, is := c.was, c.is; {
+	case (!was.known || !is.known) && !proto.Equal(was.rule, is.rule):
 		c.add(Undecidable, "the rule has a part that this version does not know: update ostiary to compare it")
-	case !usable(before) && !usable(after):
-	case !usable(before):
-		c.added("a method that had no rule", after)
-	case !usable(after):
+	case !was.usable && !is.usable:
+	case !was.usable:
+		c.added("a method that had no rule")
+	case !is.usable:
 		c.add(Stricter, "there is no rule any more, and a server does not start without")
 	default:
-		c.access(before, after)
-		c.stream(before.GetStream(), after.GetStream())
+		c.access()
+		c.stream()
 	}
 }
 
-func (c *comparison) access(before, after *policyv1.Rule) {
-	switch {
+func (c *comparison) access() {
+	switch before, after := c.was.rule, c.is.rule; {
 	case before.GetPublic() != nil && after.GetPublic() != nil:
 		c.ignoreInvalid(before.GetPublic().GetIgnoreInvalid(), after.GetPublic().GetIgnoreInvalid())
 	case after.GetPublic() != nil:
-		c.add(Looser, "public: open to %s (before: %s)", policy.Describe(after), policy.Describe(before))
+		c.add(Looser, "public: open to %s (before: %s)", describe(after), describe(before))
 	case before.GetPublic() != nil:
-		c.add(Stricter, "asks for %s (before: %s)", policy.Describe(after), policy.Describe(before))
+		c.add(Stricter, "asks for %s (before: %s)", describe(after), describe(before))
 	default: // authenticated is a require that names nothing
-		c.require(before.GetRequire(), after.GetRequire())
-		c.handlerRequires(strings.TrimSpace(before.GetHandlerRequires()), strings.TrimSpace(after.GetHandlerRequires()))
+		c.require()
+		c.handlerRequires(c.was.handler, c.is.handler)
 	}
 }
-
-// usable reports whether the rule says who may call.
-func usable(r *policyv1.Rule) bool { return r.GetAccess() != nil }
 
 func (c *comparison) ignoreInvalid(before, after bool) {
 	switch {
@@ -86,16 +95,18 @@ func (c *comparison) ignoreInvalid(before, after bool) {
 	}
 }
 
-func (c *comparison) require(before, after *policyv1.Require) {
-	c.anyOf("kinds", kindNames(before.GetKinds()), kindNames(after.GetKinds()), alternatives)
+func (c *comparison) require() {
+	was, is := c.was, c.is
+	before, after := was.rule.GetRequire(), is.rule.GetRequire()
+	c.anyOf("kinds", was.kinds, is.kinds, alternatives)
 	c.organization(before.GetOrganization(), after.GetOrganization())
-	c.anyOf("any_role", orgNames(before.GetAnyRole()), orgNames(after.GetAnyRole()), alternatives)
-	c.allOf("all_permissions", orgNames(before.GetAllPermissions()), orgNames(after.GetAllPermissions()))
-	c.allOf("all_scopes", before.GetAllScopes(), after.GetAllScopes())
-	c.anyOf("any_feature", scopedNames(before.GetAnyFeature()), scopedNames(after.GetAnyFeature()), scopedAlternatives)
-	c.anyOf("any_plan", scopedNames(before.GetAnyPlan()), scopedNames(after.GetAnyPlan()), scopedAlternatives)
+	c.anyOf("any_role", was.roles, is.roles, alternatives)
+	c.allOf("all_permissions", was.permissions, is.permissions)
+	c.allOf("all_scopes", was.scopes, is.scopes)
+	c.anyOf("any_feature", was.features, is.features, scopedAlternatives)
+	c.anyOf("any_plan", was.plans, is.plans, scopedAlternatives)
 	c.reverification(before.GetReverification(), after.GetReverification())
-	c.condition(before.GetCondition(), after.GetCondition())
+	c.condition()
 }
 
 func (c *comparison) organization(before, after bool) {
@@ -120,13 +131,13 @@ func (c *comparison) handlerRequires(before, after string) {
 	}
 }
 
-// whichIsLooser is what cannot be told of two texts.
+// whichIsLooser is said of two texts that are not compared.
 const whichIsLooser = "which of the two lets more callers pass cannot be decided"
 
-// anyOf compares a part that wants one of its names, any where it has none, and
-// tells of names in these words.
-func (c *comparison) anyOf(part string, before, after []string, inWords func([]string) string) {
-	gained, lost := without(after, before), without(before, after)
+// anyOf compares a part that asks for one of its names, or for nothing if it has
+// none.
+func (c *comparison) anyOf(part string, before, after names, inWords func(names) words) {
+	gained, lost := after.without(before), before.without(after)
 	switch {
 	case len(before) == 0 && len(after) == 0:
 	case len(before) == 0:
@@ -143,23 +154,12 @@ func (c *comparison) anyOf(part string, before, after []string, inWords func([]s
 	}
 }
 
-// allOf compares a part that wants every one of its names.
-func (c *comparison) allOf(part string, before, after []string) {
-	if gone := without(before, after); len(gone) > 0 {
+// allOf compares a part that asks for every one of its names.
+func (c *comparison) allOf(part string, before, after names) {
+	if gone := before.without(after); len(gone) > 0 {
 		c.add(Looser, "%s: %s no longer required", part, every(gone))
 	}
-	if more := without(after, before); len(more) > 0 {
+	if more := after.without(before); len(more) > 0 {
 		c.add(Stricter, "%s: %s required too", part, every(more))
 	}
-}
-
-// without returns the names that are not among the others, each once.
-func without(names, others []string) []string {
-	var left []string
-	for _, name := range names {
-		if !slices.Contains(others, name) && !slices.Contains(left, name) {
-			left = append(left, name)
-		}
-	}
-	return left
 }

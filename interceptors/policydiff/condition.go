@@ -9,10 +9,10 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
-func (c *comparison) condition(before, after string) {
-	switch {
-	case canonical(before) == canonical(after):
-		c.read(after)
+func (c *comparison) condition() {
+	switch before, after := c.was.rule.GetRequire().GetCondition(), c.is.rule.GetRequire().GetCondition(); {
+	case c.was.condition == c.is.condition:
+		c.reads(after)
 	case before == "":
 		c.add(Stricter, "condition: is required: %s", after)
 	case after == "":
@@ -22,17 +22,16 @@ func (c *comparison) condition(before, after string) {
 	}
 }
 
-// read compares what the same condition reads of the two requests and their
+// reads compares what the same condition reads of the two requests and their
 // schemas.
-func (c *comparison) read(text string) {
-	parsed, err := condition.Parse(text)
-	if err != nil || c.was == nil || c.is == nil {
+func (c *comparison) reads(text string) {
+	if c.is.expression == nil || c.was.method == nil || c.is.method == nil {
 		return // a server with such a condition does not start
 	}
-	before, after := parsed.Reads(c.was.Input()), parsed.Reads(c.is.Input())
+	before, after := c.was.reads(), c.is.reads()
 	readsRequest := before.Request || after.Request
 	var changed []string
-	if was, is := c.was.Input().FullName(), c.is.Input().FullName(); readsRequest && was != is {
+	if was, is := c.was.method.Input().FullName(), c.is.method.Input().FullName(); readsRequest && was != is {
 		changed = []string{fmt.Sprintf("%s (before: %s)", is, was)}
 	} else {
 		changed = changedReads(before, after)
@@ -40,7 +39,7 @@ func (c *comparison) read(text string) {
 	if len(changed) > 0 {
 		c.add(Undecidable, "condition: %s: it is the same, but now reads %s: %s", text, strings.Join(changed, ", "), whichIsLooser)
 	}
-	switch was, is := c.was.IsStreamingClient(), c.is.IsStreamingClient(); {
+	switch was, is := c.was.method.IsStreamingClient(), c.is.method.IsStreamingClient(); {
 	case !readsRequest:
 	case is && !was:
 		c.add(Looser, "condition: %s: a stream that brings no message passes (before: one request, which had to meet it)", text)
@@ -73,14 +72,4 @@ func orNothing(declaration string) string {
 		return "nothing"
 	}
 	return declaration
-}
-
-// canonical writes a condition without the spaces, comments and parentheses that
-// mean nothing. One that cannot be parsed stays as it is.
-func canonical(text string) string {
-	parsed, err := condition.Parse(text)
-	if err != nil {
-		return strings.TrimSpace(text)
-	}
-	return parsed.String()
 }

@@ -17,29 +17,29 @@ type declaration struct {
 
 	err error // why the rule cannot be read
 	own bool  // not only imported
+
+	terms *terms // set by side.terms
+	shape *shape // set by side.shape
 }
 
 // A side is one schema of the two, by procedure: what is in force where its files
 // and all that they import are served.
-type side map[string]declaration
+type side map[string]*declaration
 
 func declaredIn(files []protoreflect.FileDescriptor) side {
 	all := make(side)
 	builtIn, _ := policy.New() // which has nothing else, and nothing that could be wrong
 	for _, entry := range builtIn.Entries() {
-		all[entry.Procedure] = declaration{Entry: entry, own: true}
+		all[entry.Procedure] = &declaration{Entry: entry, own: true}
 	}
 	read := make(map[string]bool)
 	for _, file := range files {
 		all.add(file, true)
 		read[file.Path()] = true
 	}
-	for _, file := range files {
-		for _, imported := range ruleschema.WithImports(file) {
-			if !read[imported.Path()] {
-				all.add(imported, false)
-				read[imported.Path()] = true
-			}
+	for _, imported := range ruleschema.WithImports(files...) {
+		if !read[imported.Path()] {
+			all.add(imported, false)
 		}
 	}
 	return all
@@ -50,17 +50,17 @@ func (s side) add(file protoreflect.FileDescriptor, own bool) {
 		methods := file.Services().Get(i).Methods()
 		for j := range methods.Len() {
 			method := methods.Get(j)
-			d, err := policy.Declared(method)
-			if builtIn, has := s[d.Procedure]; has && d.Rule == nil && err == nil {
-				d.Rule, d.Origin = builtIn.Rule, builtIn.Origin
+			entry, err := policy.Declared(method)
+			if builtIn, has := s[entry.Procedure]; has && entry.Rule == nil && err == nil {
+				entry.Rule, entry.Origin = builtIn.Rule, builtIn.Origin
 			}
-			s[d.Procedure] = declaration{d, err, own}
+			s[entry.Procedure] = &declaration{Entry: entry, err: err, own: own}
 		}
 	}
 }
 
-// ownOfEither returns the procedures that are not merely imported on both sides,
-// in order.
+// ownOfEither returns the procedures that are not only imported on both sides, in
+// order.
 func ownOfEither(was, is side) []string {
 	own := make(map[string]bool)
 	for _, s := range []side{was, is} {
@@ -71,4 +71,15 @@ func ownOfEither(was, is side) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(own))
+}
+
+// without returns the methods that only this side has, in order.
+func (s side) without(other side) []*declaration {
+	var only []*declaration
+	for _, procedure := range slices.Sorted(maps.Keys(s)) {
+		if _, both := other[procedure]; !both {
+			only = append(only, s[procedure])
+		}
+	}
+	return only
 }

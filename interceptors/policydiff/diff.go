@@ -1,6 +1,8 @@
 package policydiff
 
 import (
+	"cmp"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -22,28 +24,27 @@ import (
 // and one that is new, which may be the same under another name, are compared too.
 func Diff(before, after []protoreflect.FileDescriptor) []Change {
 	was, is := declaredIn(before), declaredIn(after)
-	former := formerNames(was, is)
+	renaming := newRenaming(was, is)
 	var changes []Change
 	for _, procedure := range ownOfEither(was, is) {
-		old, existed := was[procedure]
-		now, exists := is[procedure]
-		c := comparison{procedure: procedure, origin: now.Origin, was: old.Method, is: now.Method}
-		if c.is == nil {
-			c.is = c.was // a built-in one of which only one of the schemas speaks
-		} else if c.was == nil {
-			c.was = c.is
-		}
+		old, now := was[procedure], is[procedure]
+		c := comparison{procedure: procedure}
 		switch {
-		case !exists:
+		case now == nil:
 			c.origin = old.Origin
 			c.add(Stricter, "the method was removed")
-		case now.err != nil || old.err != nil:
+		case now.err != nil || old != nil && old.err != nil:
+			c.origin = now.Origin
 			c.add(Undecidable, "the rule cannot be read; ask policy check for the remedy")
-		case !existed:
-			c.added("a new method", now.Rule)
-			c.renamed(former[procedure], was, now)
+		case old == nil:
+			c.origin, c.is = now.Origin, now.of()
+			c.added("a new method")
+			c.renamed(renaming.former(now))
 		default:
-			c.compare(old.Rule, now.Rule)
+			c.origin, c.was, c.is = now.Origin, old.of(), now.of()
+			// A built-in rule whose method only one of the schemas has is about that method.
+			c.was.method, c.is.method = cmp.Or(c.was.method, c.is.method), cmp.Or(c.is.method, c.was.method)
+			c.compare()
 		}
 		changes = append(changes, c.changes...)
 	}

@@ -2,51 +2,76 @@ package policydiff
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
-// Names that auth.Identity takes for the same are compared in one spelling.
+// Names are those of one part of a rule, in order, each once. What auth.Identity
+// treats as the same name is spelled the same.
+type names []string
 
-// kindNames returns none where all kinds are named, which is what no name means.
-func kindNames(kinds []policyv1.Kind) []string {
-	var names []string
-	for _, kind := range kinds {
-		if name := ruleschema.Kind(kind).String(); !slices.Contains(names, name) {
-			names = append(names, name)
+func namesOf(all []string) names { return slices.Compact(slices.Sorted(slices.Values(all))) }
+
+// without returns the names that are not among the others.
+func (n names) without(others names) names {
+	var left names
+	for _, name := range n {
+		for len(others) > 0 && others[0] < name {
+			others = others[1:]
 		}
+		if len(others) == 0 || others[0] != name {
+			left = append(left, name)
+		}
+	}
+	return left
+}
+
+// kindNames returns none if all kinds are named, which means the same as no name.
+func kindNames(kinds []policyv1.Kind) names {
+	var all []string
+	for _, kind := range kinds {
+		all = append(all, ruleschema.Kind(kind).String())
 	}
 	for kind := range policyv1.Kind_name {
 		if kind != 0 && !slices.Contains(kinds, policyv1.Kind(kind)) {
-			return names
+			return namesOf(all)
 		}
 	}
 	return nil
 }
 
-// orgNames writes roles and permissions with their one org: prefix.
-func orgNames(names []string) []string {
-	same := make([]string, len(names))
-	for i, name := range names {
-		for strings.HasPrefix(name, "org:") {
-			name = strings.TrimPrefix(name, "org:")
+// orgNames writes roles and permissions with exactly one org: prefix.
+func orgNames(all []string) names {
+	same := make([]string, len(all))
+	for i, name := range all {
+		for strings.HasPrefix(name, orgScope) {
+			name = strings.TrimPrefix(name, orgScope)
 		}
-		same[i] = "org:" + name
+		same[i] = orgScope + name
 	}
-	return same
+	return namesOf(same)
 }
 
-// scopedNames writes features and plans with the prefix org: or user:, and one
-// without prefix, which either meets, as both.
-func scopedNames(names []string) []string {
+// The prefixes of a feature or plan of the organization, of the user, and of
+// whatever else a token may say.
+const (
+	orgScope   = "org:"
+	userScope  = "user:"
+	otherScope = "~:" // after the others in order
+)
+
+// scopedNames writes features and plans with the prefix org: or user:. One without
+// prefix, which any scope meets, is written with each of them, and with otherScope.
+func scopedNames(all []string) names {
 	var same []string
-	for _, name := range names {
+	for _, name := range all {
 		scope, bare, scoped := strings.Cut(name, ":")
 		switch {
 		case !scoped:
-			same = append(same, orgScope+name, userScope+name)
+			same = append(same, orgScope+name, userScope+name, otherScope+name)
 		case scope == "o", scope == "organization":
 			same = append(same, orgScope+bare)
 		case scope == "u":
@@ -55,42 +80,46 @@ func scopedNames(names []string) []string {
 			same = append(same, name)
 		}
 	}
-	return same
+	return namesOf(same)
 }
-
-// The prefixes of a feature or plan of the organization, and of the user.
-const (
-	orgScope  = "org:"
-	userScope = "user:"
-)
 
 // alternatives writes names of which one is enough.
-func alternatives(names []string) string { return ruleschema.Quoted(names, " or ") }
-
-// scopedAlternatives writes those that scopedNames returns.
-func scopedAlternatives(names []string) string { return alternatives(eitherScope(names)) }
-
-// every writes names of which each counts, with the verb.
-func every(names []string) string {
-	if len(names) == 1 {
-		return ruleschema.Quoted(names, "") + " is"
-	}
-	return ruleschema.Quoted(names, " and ") + " are"
+func alternatives(all names) words {
+	return func() string { return ruleschema.Quoted(all, " or ") }
 }
 
-// eitherScope is the opposite of scopedNames: what is there with both prefixes
-// is written once, without.
-func eitherScope(names []string) []string {
-	var short []string
-	for _, name := range names {
-		if bare, is := strings.CutPrefix(name, userScope); is && slices.Contains(names, orgScope+bare) {
-			name = bare
-		} else if bare, is := strings.CutPrefix(name, orgScope); is && slices.Contains(names, userScope+bare) {
-			name = bare
+// scopedAlternatives writes those that scopedNames returns: what has every prefix
+// without any, as a rule does.
+func scopedAlternatives(all names) words {
+	return func() string {
+		var short []string
+		for _, name := range all {
+			scope, bare, _ := strings.Cut(name, ":")
+			everyScope := true
+			for _, other := range []string{orgScope, userScope, otherScope} {
+				_, found := slices.BinarySearch(all, other+bare)
+				everyScope = everyScope && found
+			}
+			switch other := scope+":" == otherScope; {
+			case everyScope && other:
+				short = append(short, strconv.Quote(bare))
+			case everyScope:
+			case other:
+				short = append(short, "any other "+strconv.Quote(bare))
+			default:
+				short = append(short, strconv.Quote(name))
+			}
 		}
-		if !slices.Contains(short, name) {
-			short = append(short, name)
-		}
+		return strings.Join(short, " or ")
 	}
-	return short
+}
+
+// every writes names that are all asked for, with the verb.
+func every(all names) words {
+	return func() string {
+		if len(all) == 1 {
+			return ruleschema.Quoted(all, "") + " is"
+		}
+		return ruleschema.Quoted(all, " and ") + " are"
+	}
 }

@@ -28,6 +28,9 @@ const folderSchema = `
 		field { name: "title" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
 	}
 	message_type { name: "Folder"
+		field { name: "user" number: 31 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
+		field { name: "team" number: 32 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
+		oneof_decl { name: "target" }
 		field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL }
 		field { name: "first" number: 12 type: TYPE_MESSAGE type_name: ".acme.folder.v1.Note" label: LABEL_OPTIONAL }
 		field { name: "notes" number: 13 type: TYPE_MESSAGE type_name: ".acme.folder.v1.Note" label: LABEL_REPEATED }
@@ -67,6 +70,7 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 		noteOwner9   = `field { name: "owner" number: 9 type: TYPE_STRING label: LABEL_OPTIONAL }`
 		noteTitle    = `field { name: "title" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }`
 		titleAndMore = noteTitle + ` field { name: "more" number: 3 type: TYPE_STRING label: LABEL_OPTIONAL }`
+		teamMember   = `field { name: "team" number: 32 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }`
 		owned        = "request.owner == identity.subject"
 		noteMoved    = "acme.folder.v1.Note.owner as `string owner = 9` (before: `string owner = 1`)"
 		noteGrew     = "acme.folder.v1.Note.more as `string more = 3` (before: nothing)"
@@ -81,8 +85,8 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 		{"the field has another number", owned, folderOwner, `field { name: "owner" number: 5 type: TYPE_STRING label: LABEL_OPTIONAL }`, "acme.folder.v1.Folder.owner as `string owner = 5` (before: `string owner = 11`)"},
 		{"the field is of another type", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_BYTES label: LABEL_OPTIONAL }`, "acme.folder.v1.Folder.owner as `bytes owner = 11` (before: `string owner = 11`)"},
 		{"the field is repeated", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_REPEATED }`, "acme.folder.v1.Folder.owner as `repeated string owner = 11` (before: `string owner = 11`)"},
-		{"the field can be absent", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL proto3_optional: true oneof_index: 0 } oneof_decl { name: "_owner" }`, "acme.folder.v1.Folder.owner as `optional string owner = 11` (before: `string owner = 11`)"},
-		{"another field can take its place", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 } oneof_decl { name: "who" }`, "acme.folder.v1.Folder.owner as `oneof who string owner = 11` (before: `string owner = 11`)"},
+		{"the field can be absent", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL proto3_optional: true oneof_index: 1 } oneof_decl { name: "_owner" }`, "acme.folder.v1.Folder.owner as `optional string owner = 11` (before: `string owner = 11`)"},
+		{"another field can take its place", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 1 } oneof_decl { name: "who" }`, "acme.folder.v1.Folder.owner as `oneof who string owner = 11` (before: `string owner = 11`)"},
 		{"the field has another name in JSON", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "who" }`, "acme.folder.v1.Folder.owner as `string owner = 11 [json_name = \"who\"]` (before: `string owner = 11`)"},
 		{"the field is gone", owned, folderOwner, "", "acme.folder.v1.Folder.owner as nothing (before: `string owner = 11`)"},
 		{"the request is of another type", owned, `input_type: ".acme.folder.v1.Folder"`, `input_type: ".acme.folder.v1.Other"`, "acme.folder.v1.Other (before: acme.folder.v1.Folder)"},
@@ -90,6 +94,12 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 
 		{"the condition first asks whether a message is there", "has(request.first) && request.first.owner == identity.subject", noteTitle, titleAndMore, ""},
 		{"the condition asks for a field of a message that is there", "has(request.first) && request.first.owner == identity.subject", noteOwner, noteOwner9, noteMoved},
+
+		{"another member of a oneof is new", "!has(request.user)", teamMember, teamMember + ` field { name: "guest" number: 34 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }`, "acme.folder.v1.Folder.guest as `oneof target string guest = 34` (before: nothing)"},
+		{"another member of a oneof is gone", "has(request.user)", teamMember, "", "acme.folder.v1.Folder.team as nothing (before: `oneof target string team = 32`)"},
+		{"another member of a oneof has another number", "request.user == ''", `name: "team" number: 32`, `name: "team" number: 33`, "acme.folder.v1.Folder.team as `oneof target string team = 33` (before: `oneof target string team = 32`)"},
+		{"a field becomes another member of a oneof", "has(request.user)", folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }`, "acme.folder.v1.Folder.owner as `oneof target string owner = 11` (before: nothing)"},
+		{"a member of a oneof that the condition does not read", owned, teamMember, "", ""},
 
 		{"another field has another number", owned, `name: "size" number: 18`, `name: "size" number: 20`, ""},
 		{"another field is new", owned, folderOwner, folderOwner + ` field { name: "new" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }`, ""},

@@ -1,110 +1,42 @@
 package policydiff
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A likeness is what speaks for two methods being the same under two names.
-type likeness struct {
-	// of returns what such methods have in common, "" where nothing speaks for it. It is
-	// told whether the service is in both schemas.
-	of func(method protoreflect.MethodDescriptor, stays bool) string
-	// alone is true of what speaks only where one such method is gone and one is new.
-	alone bool
+// No schema says that a method has another name than before. So a method that is
+// new may be any of those that are gone, if their messages fit. It is compared with
+// each of them, except where a whole service has another name and its methods keep
+// theirs.
+
+// A renaming is the methods that are gone and those that are new.
+type renaming struct {
+	gone, added methods
+	stay        map[protoreflect.FullName]bool    // the services that both sides have
+	kept        map[[2]protoreflect.FullName]bool // what keeps has found
 }
 
-// likenesses are all of them, the strongest first: a service that is in another
-// package, one that has another name, a method that has, one whose request is in
-// another package, and one whose request is that of many.
-var likenesses = [...]likeness{
-	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
-		return string(m.Parent().Name()) + "/" + string(m.Name())
-	}},
-	{of: func(m protoreflect.MethodDescriptor, stays bool) string {
-		if stays {
-			return ""
-		}
-		return string(m.Name())
-	}},
-	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
-		if ofMany(m.Input()) {
-			return ""
-		}
-		return string(m.Input().FullName())
-	}},
-	{of: func(m protoreflect.MethodDescriptor, _ bool) string {
-		if ofMany(m.Input()) {
-			return ""
-		}
-		return string(m.Input().Name())
-	}},
-	{alone: true, of: func(m protoreflect.MethodDescriptor, _ bool) string {
-		if !ofMany(m.Input()) {
-			return ""
-		}
-		return string(m.Parent().FullName()) + "(" + string(m.Input().FullName()) + ")"
-	}},
+// Methods are some of one side.
+type methods struct {
+	all       []*declaration
+	byName    map[protoreflect.Name][]*declaration
+	byService map[protoreflect.FullName]map[protoreflect.Name]bool
 }
 
-// ofMany reports whether methods that have nothing to do with each other have this
-// request, as they have Empty.
-func ofMany(request protoreflect.MessageDescriptor) bool {
-	return request.FullName().Parent() == "google.protobuf"
-}
-
-// formerNames returns, for a method that is new, those that are gone and that it may
-// be, in order: all that have the strongest likeness to it that any has. What is
-// matched by one likeness is left out of the weaker. No schema tells of a renaming.
-func formerNames(was, is side) map[string][]string {
-	gone, added := was.without(is), is.without(was)
-	former := make(map[string][]string)
-	for _, like := range likenesses {
-		olds, news := was.grouped(gone, is, like), is.grouped(added, was, like)
-		matched := make(map[string]bool)
-		for key, names := range news {
-			candidates := olds[key]
-			if len(candidates) == 0 || like.alone && len(candidates)+len(names) > 2 {
-				continue
-			}
-			for _, name := range names {
-				former[name] = candidates
-			}
-			for _, name := range slices.Concat(candidates, names) {
-				matched[name] = true
-			}
-		}
-		isMatched := func(procedure string) bool { return matched[procedure] }
-		gone, added = slices.DeleteFunc(gone, isMatched), slices.DeleteFunc(added, isMatched)
+func newRenaming(was, is side) *renaming {
+	r := &renaming{
+		gone: methodsOf(was.without(is)), added: methodsOf(is.without(was)),
+		stay: make(map[protoreflect.FullName]bool), kept: make(map[[2]protoreflect.FullName]bool),
 	}
-	return former
-}
-
-// grouped returns these procedures of a side, by what they have in common.
-func (s side) grouped(procedures []string, other side, like likeness) map[string][]string {
-	services := other.services()
-	groups := make(map[string][]string)
-	for _, procedure := range procedures {
-		method := s[procedure].Method
-		if key := like.of(method, services[method.Parent().FullName()]); key != "" {
-			groups[key] = append(groups[key], procedure)
-		}
+	served := was.services()
+	for service := range is.services() {
+		r.stay[service] = served[service]
 	}
-	return groups
-}
-
-// without returns the procedures that only this side has, in order.
-func (s side) without(other side) []string {
-	var only []string
-	for _, procedure := range slices.Sorted(maps.Keys(s)) {
-		if _, both := other[procedure]; !both {
-			only = append(only, procedure)
-		}
-	}
-	return only
+	return r
 }
 
 func (s side) services() map[protoreflect.FullName]bool {
@@ -117,45 +49,116 @@ func (s side) services() map[protoreflect.FullName]bool {
 	return all
 }
 
-// renamed tells what is looser of a new method than of one that it may have been:
-// the one of which most is, and of several the first. What lets more callers pass in
-// any case needs no guess.
-func (c *comparison) renamed(candidates []string, was side, now declaration) {
-	if slices.ContainsFunc(c.changes, func(told Change) bool { return told.Verdict.Loosens() }) {
-		return
+func methodsOf(all []*declaration) methods {
+	m := methods{
+		all: all, byName: make(map[protoreflect.Name][]*declaration),
+		byService: make(map[protoreflect.FullName]map[protoreflect.Name]bool),
 	}
-	var former string
-	var most, others []string
-	for _, name := range candidates {
-		switch looser := loosened(was[name], now); {
-		case len(looser) > len(most):
-			if former != "" {
-				others = append(others, former)
-			}
-			former, most = name, looser
-		case len(looser) > 0:
-			others = append(others, name)
+	for _, d := range all {
+		name, service := d.Method.Name(), d.Method.Parent().FullName()
+		m.byName[name] = append(m.byName[name], d)
+		if m.byService[service] == nil {
+			m.byService[service] = make(map[protoreflect.Name]bool)
+		}
+		m.byService[service][name] = true
+	}
+	return m
+}
+
+// former returns the methods that a new one may have been.
+func (r *renaming) former(now *declaration) []*declaration {
+	sameService := func(old *declaration) bool { return r.keeps(old.Method.Parent(), now.Method.Parent()) }
+	fits := func(old *declaration) bool { return old.shapeOf().fits(now.shapeOf()) }
+	if sure := filter(filter(r.gone.byName[now.Method.Name()], fits), sameService); len(sure) > 0 {
+		return sure
+	}
+	return filter(r.gone.all, fits)
+}
+
+func filter(all []*declaration, keep func(*declaration) bool) []*declaration {
+	var kept []*declaration
+	for _, d := range all {
+		if keep(d) {
+			kept = append(kept, d)
 		}
 	}
-	if former == "" {
+	return kept
+}
+
+// keeps reports whether a service that is gone may be taken for one that is new:
+// only its package is another, or the new one has all of its methods.
+func (r *renaming) keeps(old, now protoreflect.Descriptor) bool {
+	if r.stay[old.FullName()] || r.stay[now.FullName()] {
+		return false
+	}
+	if old.Name() == now.Name() {
+		return true
+	}
+	pair := [2]protoreflect.FullName{old.FullName(), now.FullName()}
+	kept, found := r.kept[pair]
+	if !found {
+		kept = true
+		for name := range r.gone.byService[old.FullName()] {
+			kept = kept && r.added.byService[now.FullName()][name]
+		}
+		r.kept[pair] = kept
+	}
+	return kept
+}
+
+// maxNamed is how many other former names are written out.
+const maxNamed = 3
+
+// renamed adds what is looser of a new method than of one that it may have been: the
+// one of which most is, and of several the first. It adds nothing if the method lets
+// more callers pass in any case.
+func (c *comparison) renamed(candidates []*declaration) {
+	if c.loosening > 0 {
 		return
 	}
-	text := "if this is " + former + " under another name: " + strings.Join(most, "; ")
+	var former *declaration
+	var most int
+	var others []string
+	for _, old := range candidates {
+		pair := comparison{is: c.is, countOnly: true}
+		pair.under(old)
+		switch {
+		case pair.loosening > most:
+			if former != nil {
+				others = append(others, former.Procedure)
+			}
+			former, most = old, pair.loosening
+		case pair.loosening > 0:
+			others = append(others, old.Procedure)
+		}
+	}
+	if former == nil {
+		return
+	}
+	pair := comparison{is: c.is}
+	pair.under(former)
+	var looser []string
+	for _, change := range pair.changes {
+		if change.Verdict.Loosens() {
+			looser = append(looser, change.Text)
+		}
+	}
+	text := "if this is " + former.Procedure + " under another name: " + strings.Join(looser, "; ")
+	if len(others) > maxNamed {
+		others = append(slices.Clone(others[:maxNamed]), fmt.Sprintf("%d more", len(others)-maxNamed))
+	}
 	if len(others) > 0 {
 		text += " (looser than " + strings.Join(others, " and ") + " too)"
 	}
 	c.add(Undecidable, "%s", text)
 }
 
-// loosened returns in words what lets, or may let, more callers pass now.
-func loosened(old, now declaration) []string {
-	same := comparison{was: old.Method, is: now.Method}
-	same.compare(old.Rule, now.Rule)
-	var texts []string
-	for _, change := range same.changes {
-		if change.Verdict.Loosens() {
-			texts = append(texts, change.Text)
-		}
+// under compares a new method with one that it may have been.
+func (c *comparison) under(old *declaration) {
+	if old.err != nil {
+		c.add(Undecidable, "its rule cannot be read")
+		return
 	}
-	return texts
+	c.was = old.of()
+	c.compare()
 }

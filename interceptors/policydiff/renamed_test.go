@@ -16,7 +16,8 @@ import (
 //
 //	a.v1.NoteService/Get(a.v1.GetRequest) admin
 //
-// The rule is a role, token for any token, public, or strict for the role admin in
+// Its request and its response are the same message, without fields; of Id:string it
+// has a field of this type. The rule is a role, token for any token, public, or strict for the role admin in
 // an organization.
 func services(t *testing.T, methods ...string) []protoreflect.FileDescriptor {
 	t.Helper()
@@ -33,7 +34,11 @@ func services(t *testing.T, methods ...string) []protoreflect.FileDescriptor {
 		if access == "" {
 			access = `require { any_role: "` + rule + `" }`
 		}
-		message, imports := `message_type { name: "`+request[strings.LastIndexByte(request, '.')+1:]+`" }`, ""
+		request, field, _ := strings.Cut(request, ":")
+		if field != "" {
+			field = `field { name: "id" number: 1 label: LABEL_OPTIONAL type: TYPE_` + strings.ToUpper(field) + ` }`
+		}
+		message, imports := `message_type { name: "`+request[strings.LastIndexByte(request, '.')+1:]+`" `+field+` }`, ""
 		if request == "google.protobuf.Empty" {
 			message, imports = "", `dependency: "google/protobuf/empty.proto"`
 		}
@@ -79,14 +84,17 @@ func TestDiffOfWhatHasAnotherName(t *testing.T) {
 			[]string{"/a.v2.S/Remove if this is /a.v1.S/Delete under another name: " + dropped},
 		},
 		{
-			"a method whose request is that of many, the only one in its service",
+			"a method whose request is that of many",
 			[]string{"a.v1.S/Wipe(google.protobuf.Empty) admin", "b.v1.T/Ping(google.protobuf.Empty) admin"}, []string{"a.v1.S/WipeAll(google.protobuf.Empty) token"},
-			[]string{"/a.v1.S/WipeAll if this is /a.v1.S/Wipe under another name: " + dropped},
+			[]string{"/a.v1.S/WipeAll if this is /a.v1.S/Wipe under another name: " + dropped + " (looser than /b.v1.T/Ping too)"},
 		},
 		{
-			"a method whose request is that of many, beside one that has a stronger likeness",
+			"a method whose request is that of many, beside one that keeps its name",
 			[]string{"a.v1.S/Wipe(google.protobuf.Empty) admin", "a.v1.S/Ping(google.protobuf.Empty) token"}, []string{"a.v1.S/WipeAll(google.protobuf.Empty) token", "b.v1.S/Ping(google.protobuf.Empty) token"},
-			[]string{"/a.v1.S/WipeAll if this is /a.v1.S/Wipe under another name: " + dropped},
+			[]string{
+				"/a.v1.S/WipeAll if this is /a.v1.S/Wipe under another name: " + dropped,
+				"/b.v1.S/Ping if this is /a.v1.S/Wipe under another name: " + dropped,
+			},
 		},
 		{
 			"of some of the same request, one that is not looser has the nearest name",
@@ -127,12 +135,12 @@ func TestDiffOfWhatHasAnotherName(t *testing.T) {
 			},
 		},
 		{
-			"a method of the same name, and one of the same request that is not asked about any more",
+			"a service, and a method of it that is gone",
 			[]string{"a.v1.S/Get(a.v1.Id) token", "a.v1.S/Delete(a.v1.GetRequest) admin"}, []string{"a.v1.T/Get(a.v1.GetRequest) token"},
-			nil,
+			[]string{"/a.v1.T/Get if this is /a.v1.S/Delete under another name: " + dropped},
 		},
 		{
-			"a method of the same name is nearer than one of the same request",
+			"a service, of which every method keeps its name",
 			[]string{"a.v1.S/Get(a.v1.Id) token", "a.v1.S/Delete(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) token", "a.v1.T/Delete(a.v1.Id) admin"},
 			nil,
 		},
@@ -144,34 +152,74 @@ func TestDiffOfWhatHasAnotherName(t *testing.T) {
 		{"it is stricter", []string{"a.v1.S/Get(a.v1.Id) token"}, []string{"a.v1.S/Fetch(a.v1.Id) admin"}, nil},
 		{"it is the same", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) admin"}, nil},
 		{"it is public, which is told of any new method", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) public"}, nil},
-		{"one that is gone and another that is new", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/List(a.v1.All) token"}, nil},
+		{
+			"one that is gone and another that is new, with nothing else in common",
+			[]string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/List(a.v1.All) token"},
+			[]string{"/a.v1.S/List if this is /a.v1.S/Get under another name: " + dropped},
+		},
+		{
+			"one that is gone and another that is new, whose requests do not fit",
+			[]string{"a.v1.S/Get(a.v1.Id:string) admin"}, []string{"a.v1.S/List(a.v1.All:int32) token"},
+			nil,
+		},
+		{
+			"one of a service that stays, in another",
+			[]string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/Put(a.v1.Put) admin"}, []string{"a.v1.S/Put(a.v1.Put) admin", "a.v1.T/Get(a.v1.GetRequest) token"},
+			[]string{"/a.v1.T/Get if this is /a.v1.S/Get under another name: " + dropped},
+		},
 		{
 			"the request of many, in another service",
 			[]string{"a.v1.S/Get(google.protobuf.Empty) admin"}, []string{"a.v1.T/List(google.protobuf.Empty) token"},
-			nil,
+			[]string{"/a.v1.T/List if this is /a.v1.S/Get under another name: " + dropped},
 		},
 		{
 			"the request of many, of two that are gone",
 			[]string{"a.v1.S/Get(google.protobuf.Empty) admin", "a.v1.S/Put(google.protobuf.Empty) admin"}, []string{"a.v1.S/List(google.protobuf.Empty) token"},
-			nil,
+			[]string{"/a.v1.S/List if this is /a.v1.S/Get under another name: " + dropped + " (looser than /a.v1.S/Put too)"},
 		},
 		{
 			"the request of many, of two that are new",
 			[]string{"a.v1.S/Get(google.protobuf.Empty) admin"}, []string{"a.v1.S/List(google.protobuf.Empty) token", "a.v1.S/Put(google.protobuf.Empty) token"},
-			nil,
+			[]string{
+				"/a.v1.S/List if this is /a.v1.S/Get under another name: " + dropped,
+				"/a.v1.S/Put if this is /a.v1.S/Get under another name: " + dropped,
+			},
 		},
-		{"the request of many, and another", []string{"a.v1.S/Get(google.protobuf.Empty) admin"}, []string{"a.v1.S/List(a.v1.Empty) token"}, nil},
+		{
+			"the request of many, and then one of its own",
+			[]string{"a.v1.S/Wipe(google.protobuf.Empty) admin"}, []string{"a.v1.S/WipeAll(a.v1.WipeRequest:string) token"},
+			[]string{"/a.v1.S/WipeAll if this is /a.v1.S/Wipe under another name: " + dropped},
+		},
+		{
+			"a service that is split, with the request of many",
+			[]string{"a.v1.S/Get(google.protobuf.Empty) token", "a.v1.S/Wipe(google.protobuf.Empty) admin"}, []string{"a.v1.Reader/Get(google.protobuf.Empty) token", "a.v1.Admin/Wipe(google.protobuf.Empty) token"},
+			[]string{
+				"/a.v1.Admin/Wipe if this is /a.v1.S/Wipe under another name: " + dropped,
+				"/a.v1.Reader/Get if this is /a.v1.S/Wipe under another name: " + dropped,
+			},
+		},
+		{
+			"two services that become one, each with another request",
+			[]string{"a.v1.S/Get(a.v1.Id:string) token", "a.v1.T/Wipe(a.v1.Key:string) admin"}, []string{"a.v1.U/Get(a.v1.GetRequest:string) token", "a.v1.U/Wipe(a.v1.WipeRequest:string) token"},
+			[]string{"/a.v1.U/Wipe if this is /a.v1.T/Wipe under another name: " + dropped},
+		},
+		{
+			"a package of which one method goes and another comes",
+			[]string{"a.v1.S/Get(a.v1.Id) token", "a.v1.S/Wipe(a.v1.Id) admin"}, []string{"a.v2.S/Get(a.v2.Id) token", "a.v2.S/Ping(a.v2.Id) token"},
+			[]string{"/a.v2.S/Ping if this is /a.v1.S/Wipe under another name: " + dropped},
+		},
+		{
+			"more than can be named",
+			[]string{"a.v1.S/A(a.v1.Id) admin", "a.v1.S/B(a.v1.Id) admin", "a.v1.S/C(a.v1.Id) admin", "a.v1.S/D(a.v1.Id) admin", "a.v1.S/E(a.v1.Id) admin", "a.v1.S/F(a.v1.Id) admin"},
+			[]string{"a.v1.S/G(a.v1.Id) token"},
+			[]string{"/a.v1.S/G if this is /a.v1.S/A under another name: " + dropped + " (looser than /a.v1.S/B and /a.v1.S/C and /a.v1.S/D and 2 more too)"},
+		},
 		{"one that is gone", []string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/List(a.v1.Id) token"}, []string{"a.v1.S/List(a.v1.Id) token"}, nil},
 		{"one that is new", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/List(a.v1.Id) token"}, nil},
 		{
 			"one that is gone and that another new one is more like",
 			[]string{"a.v1.S/Delete(a.v1.Id) admin"}, []string{"a.v1.S/Wipe(a.v1.Id) token", "b.v1.S/Delete(b.v1.Key) admin"},
-			nil,
-		},
-		{
-			"a name that another service has as well",
-			[]string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/Put(a.v1.Put) admin"}, []string{"a.v1.S/Put(a.v1.Put) admin", "a.v1.T/Get(a.v1.GetRequest) token"},
-			nil,
+			[]string{"/a.v1.S/Wipe if this is /a.v1.S/Delete under another name: " + dropped},
 		},
 		{"one that is there as before", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/Get(a.v1.Id) admin", "b.v1.S/Get(b.v1.Id) token"}, nil},
 	} {

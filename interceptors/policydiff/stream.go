@@ -2,59 +2,83 @@ package policydiff
 
 import (
 	"cmp"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
 // stream compares of what kind the calls of a method are, and how long its
 // streams live.
-func (c *comparison) stream(before, after *policyv1.Stream) {
-	streamed, streams := ruleschema.IsStream(c.was), ruleschema.IsStream(c.is)
-	if !streamed && !streams {
-		return
-	}
-	was, wasWrong := ruleschema.StreamTerms(before)
-	is, isWrong := ruleschema.StreamTerms(after)
-	if len(wasWrong)+len(isWrong) > 0 {
-		if !proto.Equal(before, after) || streamed != streams {
+func (c *comparison) stream() {
+	streamed, streams := ruleschema.IsStream(c.was.method), ruleschema.IsStream(c.is.method)
+	switch {
+	case !streamed && !streams:
+	case c.was.streamFaults || c.is.streamFaults:
+		if streamed != streams || !proto.Equal(c.was.rule.GetStream(), c.is.rule.GetStream()) {
 			c.add(Undecidable, "stream: what is not in order cannot be compared; ask policy check for the remedy")
 		}
-		return
-	}
-	switch {
 	case !streamed:
-		c.becomesStream(is)
+		c.becomesStream(c.is.stream)
 	case !streams:
-		c.becomesUnary(was)
+		c.becomesUnary(c.was.stream)
 	default:
-		if was, is := kindOfCall(c.was), kindOfCall(c.is); was != is {
+		if was, is := kindOfCall(c.was.method), kindOfCall(c.is.method); was != is {
 			c.add(Different, "stream: is a %s now (before: a %s)", is, was)
 		}
-		c.terms(was, is)
+		c.lease(c.was.stream.Lease, c.is.stream.Lease)
+		c.lifetime(c.was.stream.MaxLifetime, c.is.stream.MaxLifetime)
 	}
 }
 
-func (c *comparison) terms(was, is auth.StreamTerms) {
-	c.longer(cmp.Compare(bondage(was.Lease), bondage(is.Lease)), "stream: %s (before: %s)", ruleschema.LeaseInWords(is.Lease), ruleschema.LeaseInWords(was.Lease))
-	was.MaxLifetime = cmp.Or(was.MaxLifetime, auth.DefaultMaxLifetime)
-	is.MaxLifetime = cmp.Or(is.MaxLifetime, auth.DefaultMaxLifetime)
-	c.longer(cmp.Compare(is.MaxLifetime, was.MaxLifetime), "stream: lives for %s at most (before: %s)", ruleschema.Short(is.MaxLifetime), ruleschema.Short(was.MaxLifetime))
+// lease compares when streams end. A renewable stream outlives its token, and ends
+// before it where a newer token of the session may not open it any more. So of it
+// and of one that ends with its token neither always lives longer.
+func (c *comparison) lease(was, is auth.LeaseMode) {
+	if was == is {
+		return
+	}
+	verdict := Stricter
+	if is == auth.AtOpen || was == auth.UntilExpiry {
+		verdict = Looser
+	}
+	c.add(verdict, "stream: %s (before: %s)", ruleschema.LeaseInWords(is), ruleschema.LeaseInWords(was))
+	const (
+		newest = "as long as the newest token of its session may open it"
+		opened = "until the token that opened it expires"
+	)
+	switch {
+	case was == auth.Renewable && is == auth.UntilExpiry:
+		c.add(Looser, "stream: goes on %s (before: only %s)", opened, newest)
+	case was == auth.UntilExpiry && is == auth.Renewable:
+		c.add(Stricter, "stream: goes on only %s (before: %s)", newest, opened)
+	}
 }
 
-// becomesStream compares one decision about each call with one about a stream of
-// them. As long as the stream ends when its caller would be refused anew, nobody
-// gains by it.
+func (c *comparison) lifetime(was, is time.Duration) {
+	was, is = cmp.Or(was, auth.DefaultMaxLifetime), cmp.Or(is, auth.DefaultMaxLifetime)
+	if was == is {
+		return
+	}
+	verdict := Stricter
+	if is > was {
+		verdict = Looser
+	}
+	c.add(verdict, "stream: lives for %s at most (before: %s)", ruleschema.Short(is), ruleschema.Short(was))
+}
+
+// becomesStream compares a decision about each call with one about a stream of them.
+// Nobody gains access as long as the stream ends when its caller would be refused
+// again.
 func (c *comparison) becomesStream(is auth.StreamTerms) {
 	verdict := Different
 	if is.Lease == auth.AtOpen {
 		verdict = Looser
 	}
-	c.add(verdict, "stream: is a %s now, which %s (before: unary, and decided about each time)", kindOfCall(c.is), ruleschema.LeaseInWords(is.Lease))
+	c.add(verdict, "stream: is a %s now, which %s (before: unary, and decided about each time)", kindOfCall(c.is.method), ruleschema.LeaseInWords(is.Lease))
 }
 
 func (c *comparison) becomesUnary(was auth.StreamTerms) {
@@ -62,30 +86,7 @@ func (c *comparison) becomesUnary(was auth.StreamTerms) {
 	if was.Lease == auth.AtOpen {
 		verdict = Stricter
 	}
-	c.add(verdict, "stream: is unary now, and decided about each time (before: a %s, which %s)", kindOfCall(c.was), ruleschema.LeaseInWords(was.Lease))
-}
-
-// longer tells of a change by which streams live longer, or by less than zero
-// shorter.
-func (c *comparison) longer(by int, format string, args ...any) {
-	switch {
-	case by > 0:
-		c.add(Looser, format, args...)
-	case by < 0:
-		c.add(Stricter, format, args...)
-	}
-}
-
-// bondage orders the leases by how closely they bind a stream to its token.
-func bondage(lease auth.LeaseMode) int {
-	switch lease {
-	case auth.UntilExpiry:
-		return 2
-	case auth.Renewable:
-		return 1
-	default:
-		return 0
-	}
+	c.add(verdict, "stream: is unary now, and decided about each time (before: a %s, which %s)", kindOfCall(c.was.method), ruleschema.LeaseInWords(was.Lease))
 }
 
 func kindOfCall(method protoreflect.MethodDescriptor) string {

@@ -22,8 +22,10 @@ func TestDiffOfStreams(t *testing.T) {
 	}{
 		{"the default in its own words", schematest.Authenticated(), schematest.Streaming(renewable, 24*time.Hour), nil},
 		{"a stream outlives its token", schematest.Authenticated(), schematest.Streaming(atOpen, 0), []string{"looser stream: outlives its token (before: ends with its session)"}},
-		{"a stream ends with its token", schematest.Streaming(unset, 0), schematest.Streaming(untilExpiry, 0), []string{"stricter stream: ends with its token (before: ends with its session)"}},
-		{"a stream is renewed", schematest.Streaming(untilExpiry, 0), schematest.Streaming(renewable, 0), []string{"looser stream: ends with its session (before: ends with its token)"}},
+		{"a stream ends with its token", schematest.Streaming(unset, 0), schematest.Streaming(untilExpiry, 0), []string{"stricter stream: ends with its token (before: ends with its session)", "looser stream: goes on until the token that opened it expires (before: only as long as the newest token of its session may open it)"}},
+		{"a stream is renewed", schematest.Streaming(untilExpiry, 0), schematest.Streaming(renewable, 0), []string{"looser stream: ends with its session (before: ends with its token)", "stricter stream: goes on only as long as the newest token of its session may open it (before: until the token that opened it expires)"}},
+		{"a stream no longer outlives its token", schematest.Streaming(atOpen, 0), schematest.Streaming(untilExpiry, 0), []string{"stricter stream: ends with its token (before: outlives its token)"}},
+		{"a stream no longer outlives its session", schematest.Streaming(atOpen, 0), schematest.Streaming(renewable, 0), []string{"stricter stream: ends with its session (before: outlives its token)"}},
 		{"a life of less than nothing", schematest.Streaming(renewable, 0), schematest.Streaming(renewable, -time.Hour), []string{"undecidable stream: what is not in order cannot be compared; ask policy check for the remedy"}},
 		{"a stream may live longer", schematest.Streaming(renewable, time.Hour), schematest.Streaming(renewable, 0), []string{"looser stream: lives for 24h at most (before: 1h)"}},
 		{"a stream may live less long", schematest.Streaming(renewable, time.Hour), schematest.Streaming(renewable, time.Minute), []string{"stricter stream: lives for 1m at most (before: 1h)"}},
