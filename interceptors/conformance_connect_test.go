@@ -120,7 +120,7 @@ func newHTTPClient(t *testing.T, version string) *http.Client {
 	transport.Protocols.SetHTTP1(version == "HTTP 1.1")
 	transport.Protocols.SetUnencryptedHTTP2(version == "HTTP 2")
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: holdingTransport{transport}}
 }
 
 // encoded is a message that is on the wire as it is here, whether or not it can
@@ -156,6 +156,7 @@ func (passThrough) Unmarshal(data []byte, v any) error {
 
 func connectCaller(client *http.Client, url, method string, options ...connect.ClientOption) caller {
 	return func(ctx context.Context, a attempt) outcome {
+		ctx = context.WithValue(ctx, holdKey{}, a.hold)
 		options := append([]connect.ClientOption{
 			connect.WithCodec(passThrough{}),
 			connect.WithHTTPGet(),

@@ -130,6 +130,9 @@ func grpcCaller(conn *grpc.ClientConn, method string) caller {
 		if err != nil {
 			return outcome{code: "none: " + err.Error()}
 		}
+		if a.hold != nil {
+			a.hold()
+		}
 		_ = stream.SendMsg(&encoded{a.body}) // where it fails, the answer says why
 		_ = stream.CloseSend()
 		out := new(text)

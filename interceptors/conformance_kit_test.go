@@ -9,8 +9,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
@@ -92,16 +90,14 @@ func (k *kit) guard(t *testing.T) *auth.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := policy.New(policy.Files(newSchema(t)), condition.Evaluator())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &auth.Guard{Authenticator: verifier, Policy: compiled, Now: k.clock}
+	return &auth.Guard{Authenticator: verifier, Policy: compile(t), Now: k.clock}
 }
 
 // observed returns a guard like this one with an observer.
 func observed(guard *auth.Guard, observer auth.Observer) *auth.Guard {
-	return &auth.Guard{Authenticator: guard.Authenticator, Policy: guard.Policy, Now: guard.Now, Observer: observer}
+	return &auth.Guard{
+		Authenticator: guard.Authenticator, Policy: guard.Policy, Revocations: guard.Revocations, Now: guard.Now, Observer: observer,
+	}
 }
 
 func (k *kit) clock() time.Time { return k.now }

@@ -50,6 +50,7 @@ type attempt struct {
 	header  http.Header
 	query   string
 	body    []byte // one message
+	hold    func() // is called when the header is on its way, and holds the message back
 }
 
 // An outcome is what one call brings back.

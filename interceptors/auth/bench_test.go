@@ -139,3 +139,35 @@ func BenchmarkLeasedMessage(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkCheckRequest is what a call costs more because it is asked about again,
+// beside what it costs to admit it.
+func BenchmarkCheckRequest(b *testing.B) {
+	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}, Revocations: new(revocations)}
+	caller := auth.NewContext(b.Context(), token(time.Hour))
+	b.Run("admit", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := guard.Admit(caller, auth.Call{Procedure: ping}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	ctx, err := guard.Admit(caller, auth.Call{Procedure: ping})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("check", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := guard.CheckRequest(ctx, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("clock", func(b *testing.B) {
+		for b.Loop() {
+			_ = time.Now()
+		}
+	})
+}

@@ -16,8 +16,8 @@ type Call struct {
 	Peer string
 	// Header holds what the caller sent, the token among it: never log it.
 	Header Header
-	// Messages promises that the adapter gives every message that it receives to
-	// Guard.CheckMessage before the handler sees it. Where it is false, a rule
+	// Messages promises that the adapter shows the Guard every message that it
+	// receives before the handler has it. Where it is false, a rule
 	// that must see them refuses the call.
 	Messages bool
 }

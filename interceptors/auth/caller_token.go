@@ -17,5 +17,5 @@ func CallerToken(ctx context.Context) (string, error) {
 	if a == nil || a.identity == nil {
 		return "", errors.New("the context is not that of an authenticated call")
 	}
-	return BearerToken(a.header)
+	return BearerToken(a.call.Header)
 }

@@ -2,17 +2,23 @@ package auth
 
 import "context"
 
+// contextKey finds the innermost admitted call, whichever guard admitted it.
 type contextKey struct{}
+
+// admissionKey finds the innermost call that one guard has admitted. Several
+// guards may guard one handler, and each enforces its own decision.
+type admissionKey struct{ guard *Guard }
 
 // admitted is the context of an admitted call. It is a context of its own, and
 // not a chain of values, so that admitting costs one allocation.
 type admitted struct {
 	context.Context
 
-	identity *Identity     // nil when anonymous
-	header   Header        // where CallerToken finds the token; nil when there is none
-	messages *messageCheck // nil where the rule asks nothing of messages
-	lease    *Lease        // nil where the call is no stream
+	guard    *Guard
+	call     Call        // its header is where CallerToken finds the token
+	identity *Identity   // nil when anonymous
+	messages MessageRule // nil where the rule asks nothing of messages
+	lease    *Lease      // nil where the call is no stream
 }
 
 func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) *admitted {
@@ -20,20 +26,24 @@ func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) 
 	if call.Stream == Unary {
 		a = new(admitted)
 	} else {
-		a = &newLease(g, call, id, rule).admitted
+		a = &newLease(g, id, rule).admitted
 	}
-	a.Context, a.identity, a.header = ctx, id, call.Header
-	if rule, ok := rule.(MessageRule); ok {
-		a.messages = &messageCheck{rule: rule, call: *call}
-	}
+	a.Context, a.guard, a.call, a.identity = ctx, g, *call, id
+	a.messages, _ = rule.(MessageRule)
 	return a
 }
 
 func (a *admitted) Value(key any) any {
-	if key == (contextKey{}) {
+	if key == (contextKey{}) || key == (admissionKey{a.guard}) {
 		return a
 	}
 	return a.Context.Value(key)
+}
+
+// admission returns the call that this guard has admitted; nil where it has not.
+func (g *Guard) admission(ctx context.Context) *admitted {
+	a, _ := ctx.Value(admissionKey{g}).(*admitted)
+	return a
 }
 
 // current returns the identity that counts now; nil when anonymous.

@@ -14,12 +14,23 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, call Call) (*Identity, error)
 }
 
+// A Watcher is an Authenticator whose identities can lose their Key. Open streams
+// of such identities are asked about again whenever changed is called, and end at
+// once; without it, within a minute.
+type Watcher interface {
+	Authenticator
+	// Watch has changed called whenever Key.Withdrawn may answer otherwise than
+	// before, until stop is called.
+	Watch(changed func()) (stop func())
+}
+
 // A Guard decides about every call: it authenticates the caller, asks the rule
-// of the procedure, tells the Observer, and makes the handler's context. It is
-// the one thing that adapters call, so that every transport decides alike.
+// of the procedure, shows the Observer its decision, and makes the handler's
+// context. It is the one thing that adapters call, so that every transport
+// decides alike.
 //
 // It fails closed: without an Authenticator or a Policy, for a procedure
-// without a rule, and when anything panics, the call is refused with
+// without a rule, and when anything panics that it asks, the call is refused with
 // AuthFailure. A Guard must not be changed or copied once in use; it is safe for
 // concurrent use.
 type Guard struct {
@@ -30,7 +41,7 @@ type Guard struct {
 	// Revocations says which tokens no longer count although they are valid by
 	// themselves. Optional; without it a token counts until it expires.
 	Revocations Revocations
-	// Observer is told of every decision. Optional.
+	// Observer sees every decision. Optional.
 	Observer Observer
 	// Now is the clock that ends streams; let it be the Authenticator's. nil is
 	// time.Now.
@@ -43,51 +54,61 @@ type Guard struct {
 // Admit decides about a call. It returns the context for the handler, derived
 // from ctx and carrying the caller's identity, or an *Error.
 //
-// Where the rule must see the messages of the call as well, an adapter gives
-// each one to CheckMessage with the context that Admit returned.
+// Before the handler has the request, an adapter gives it to CheckRequest, or
+// serves the stream under its lease, with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 	start := g.now()
-	id, rule, err := g.decide(ctx, &call)
-	refusal := AsError(err)
-	if refusal == nil {
-		ctx = g.admit(ctx, &call, id, rule)
-		if id != nil {
-			g.leases.renew(id)
-		}
+	a, id, refusal := g.decide(ctx, &call)
+	if a != nil {
+		ctx = a
 	}
-	g.observe(ctx, &call, id, refusal, start)
+	if fault := g.observe(ctx, &call, id, refusal, start); refusal == nil {
+		refusal = fault
+	}
 	if refusal != nil {
 		return ctx, refusal
 	}
 	return ctx, nil
 }
 
-// decide returns who is calling, as far as that is known, the rule that decided,
-// and the refusal.
-func (g *Guard) decide(ctx context.Context, call *Call) (id *Identity, rule Rule, err error) {
+// decide returns the context of an admitted call, or the refusal; and who is
+// calling, as far as that is known.
+func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identity, refusal *Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			id, err = nil, Errorf(AuthFailure, "panic while deciding %s: %v", call.Procedure, p)
+			a, id, refusal = nil, nil, Errorf(AuthFailure, "panic while deciding %s: %v", call.Procedure, p)
 		}
 	}()
 	if g.Authenticator == nil || g.Policy == nil {
 		return nil, nil, Errorf(AuthFailure, "the guard has no Authenticator or no Policy")
 	}
-	rule = g.Policy.Rule(call.Procedure)
-	id, err = g.authenticate(ctx, call, rule)
-	if err != nil {
-		return nil, rule, err
+	rule := g.Policy.Rule(call.Procedure)
+	id, err := g.authenticate(ctx, call, rule)
+	if err == nil {
+		err = permit(call, id, rule)
 	}
+	if err != nil {
+		return nil, id, AsError(err)
+	}
+	a = g.admit(ctx, call, id, rule)
+	if id != nil {
+		g.leases.renew(id)
+	}
+	return a, id, nil
+}
+
+// permit asks the rule about the caller.
+func permit(call *Call, id *Identity, rule Rule) error {
 	if rule == nil {
 		if id == nil {
-			return nil, nil, NewError(TokenMissing, nil) // an unknown method tells a stranger nothing
+			return NewError(TokenMissing, nil) // an unknown method tells a stranger nothing
 		}
-		return id, nil, Errorf(AuthFailure, "no rule for %s", call.Procedure)
+		return Errorf(AuthFailure, "no rule for %s", call.Procedure)
 	}
 	if _, needed := rule.(MessageRule); needed && !call.Messages {
-		return id, rule, Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
+		return Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
 	}
-	return id, rule, rule.Check(id)
+	return rule.Check(id)
 }
 
 // authenticate returns nil and no error for a caller who counts as anonymous.
@@ -121,31 +142,6 @@ func anonymous(refusal *Error, rule Rule) error {
 		}
 		return refusal
 	}
-}
-
-// CheckMessage decides about a message of an admitted call, once it was decoded
-// and before the handler sees it. It returns nil or an *Error, and costs one
-// look into the context where the rule asks nothing of messages.
-//
-// The context is the one that Admit returned, or derived from it; with any
-// other the message is refused with AuthFailure. The Observer is told of
-// refusals only: that the call was admitted it knows already.
-func (g *Guard) CheckMessage(ctx context.Context, message any) error {
-	a, _ := ctx.Value(contextKey{}).(*admitted)
-	if a == nil {
-		return Errorf(AuthFailure, "a message was to be checked outside an admitted call")
-	}
-	if a.messages == nil {
-		return nil
-	}
-	start := g.now()
-	id := a.current()
-	refusal := AsError(a.messages.check(id, message))
-	if refusal == nil {
-		return nil
-	}
-	g.observe(ctx, &a.messages.call, id, refusal, start)
-	return refusal
 }
 
 func (g *Guard) clock() time.Time {

@@ -57,8 +57,19 @@ type Identity struct {
 	// FactorAges says how long before IssuedAt each factor was last verified;
 	// nil when the token does not say, which never counts as fresh.
 	FactorAges *FactorAges
+	// Key is what the token was verified with; nil where nothing can withdraw it.
+	Key Key `json:"-"`
 	// RawClaims is the token's payload, one JSON object. Use Claims to read it.
 	RawClaims string
+}
+
+// A Key is what a token was verified with. It must be safe for concurrent use, and
+// Withdrawn quick: it is asked about every call.
+type Key interface {
+	// Withdrawn returns nil while tokens that were verified with the key count,
+	// and then an *Error: KeyUnknown once the issuer no longer publishes the key,
+	// KeysUnavailable while what the issuer publishes is not known.
+	Withdrawn() error
 }
 
 // An Organization is the one that a caller acts in.

@@ -18,7 +18,6 @@ import (
 type Lease struct {
 	admitted admitted // the identity is the one that opened the stream
 	guard    *Guard
-	call     Call // for the Observer
 
 	current atomic.Pointer[Identity] // nil where the caller is anonymous
 	ended   atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
@@ -43,10 +42,10 @@ var released = new(Error)
 
 // newLease returns a lease that does not run yet. Its admitted is for the caller
 // to fill.
-func newLease(g *Guard, call *Call, id *Identity, rule Rule) *Lease {
+func newLease(g *Guard, id *Identity, rule Rule) *Lease {
 	g.leases.init(g)
 	terms := termsOf(rule)
-	l := &Lease{guard: g, call: *call, renewable: terms.Lease == Renewable && id != nil && isBound(id)}
+	l := &Lease{guard: g, renewable: terms.Lease == Renewable && id != nil && isBound(id)}
 	l.admitted.lease = l
 	l.current.Store(id)
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
@@ -105,7 +104,7 @@ func (l *Lease) adopt(id *Identity) *Error {
 	if l.ended.Load() != nil || !newer(id, was) {
 		return nil
 	}
-	if refusal := l.guard.decideAnew(l.call.Procedure, id); refusal != nil {
+	if refusal := l.guard.decideAnew(l.admitted.call.Procedure, id); refusal != nil {
 		return refusal
 	}
 	if l.admitted.messages != nil && !sameCaller(id, was) {
@@ -127,7 +126,7 @@ func (l *Lease) adopt(id *Identity) *Error {
 func sameCaller(a, b *Identity) bool {
 	plain := func(id *Identity) Identity {
 		c := *id
-		c.TokenID, c.RawClaims, c.FactorAges = "", "", nil
+		c.TokenID, c.RawClaims, c.FactorAges, c.Key = "", "", nil, nil
 		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.Leeway = time.Time{}, time.Time{}, time.Time{}, 0
 		return c
 	}
@@ -138,9 +137,9 @@ func sameCaller(a, b *Identity) bool {
 // or the one that opened it: whoever revokes a token ends what was begun with it.
 func (l *Lease) checkRevoked() {
 	opened, current := l.admitted.identity, l.current.Load()
-	refusal := l.guard.revoked(opened)
+	refusal := l.guard.withdrawn(opened)
 	if refusal == nil && current != opened {
-		refusal = l.guard.revoked(current)
+		refusal = l.guard.withdrawn(current)
 	}
 	if refusal != nil {
 		l.end(refusal)
@@ -215,14 +214,22 @@ func (l *Lease) Enter() error {
 // Leave follows an Enter that returned nil.
 func (l *Lease) Leave() { l.door.leave() }
 
-// CheckMessage is Guard.CheckMessage, about a message that was received on the
-// stream: the lease may have ended while it was waited for. A refusal ends the
-// lease, whatever the handler makes of it.
+// CheckMessage is Guard.CheckRequest, about a message that was received on the
+// stream: the lease may have ended while it was waited for. The only message of a
+// server stream is its request, so the token is asked about again, whatever the
+// terms of the stream. A refusal ends the lease, whatever the handler makes of it.
 func (l *Lease) CheckMessage(message any) error {
-	if err := l.Err(); err != nil || l.admitted.messages == nil {
+	if err := l.Err(); err != nil {
 		return err
 	}
-	refusal := AsError(l.admitted.messages.check(l.current.Load(), message))
+	id := l.current.Load()
+	var refusal *Error
+	if l.admitted.call.Stream == ServerStream {
+		refusal = l.guard.stillCounts(id)
+	}
+	if refusal == nil && l.admitted.messages != nil {
+		refusal = l.admitted.check(id, message)
+	}
 	if refusal == nil {
 		return nil
 	}

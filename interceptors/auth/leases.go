@@ -45,8 +45,12 @@ func (s *leases) init(g *Guard) {
 		s.next = never
 		s.timer = time.AfterFunc(never, s.tick)
 		s.timer.Stop()
+		changed := func() { s.sweep.run(s.checkRevoked) }
 		if g.Revocations != nil {
-			g.Revocations.Watch(func() { s.sweep.run(s.checkRevoked) })
+			g.Revocations.Watch(changed)
+		}
+		if keys, ok := g.Authenticator.(Watcher); ok {
+			keys.Watch(changed)
 		}
 	})
 }
@@ -55,7 +59,7 @@ func (s *leases) init(g *Guard) {
 // which opened it, it goes over to that, if the token still counts.
 func (s *leases) join(l *Lease) {
 	renewal := s.add(l)
-	if renewal != nil && l.until(renewal) > s.moment(s.clock()) && l.guard.revoked(renewal) == nil {
+	if renewal != nil && l.until(renewal) > s.moment(s.clock()) && l.guard.withdrawn(renewal) == nil {
 		l.renew(renewal)
 	}
 }

@@ -33,7 +33,7 @@ func failing(reason auth.Reason) authenticator {
 	return func(auth.Call) (*auth.Identity, error) { return nil, auth.NewError(reason, nil) }
 }
 
-func TestCheckMessage(t *testing.T) {
+func TestCheckRequest(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
@@ -58,7 +58,7 @@ func TestCheckMessage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = guard.CheckMessage(ctx, tt.message)
+			err = guard.CheckRequest(ctx, tt.message)
 			if tt.want == nil {
 				if err != nil || len(observed) != 1 {
 					t.Errorf("%v, observed %v", err, observed)
@@ -75,9 +75,9 @@ func TestCheckMessage(t *testing.T) {
 	}
 }
 
-func TestCheckMessageOutsideACallRefuses(t *testing.T) {
+func TestCheckRequestOutsideACallRefuses(t *testing.T) {
 	t.Parallel()
-	err := new(auth.Guard).CheckMessage(t.Context(), "hello")
+	err := new(auth.Guard).CheckRequest(t.Context(), "hello")
 	if reason, ok := auth.ReasonOf(err); !ok || reason != auth.AuthFailure {
 		t.Errorf("%v, want %v", err, auth.AuthFailure)
 	}

@@ -17,7 +17,8 @@ type Decision struct {
 	Identity *Identity
 	// Refusal is nil when the call was admitted.
 	Refusal *Error
-	// Duration is how long it took to decide.
+	// Duration is how long it took to decide; 0 where nothing was to be decided,
+	// such as when a stream ends with its token.
 	Duration time.Duration
 }
 
@@ -30,22 +31,27 @@ func (d Decision) String() string {
 	return fmt.Sprintf("%s %s %s", d.Protocol, d.Procedure, outcome)
 }
 
-// An Observer is told of every decision, refusals too: for metrics, logs and
-// audit. The call waits for it, so it should be quick, and
-// must be safe for concurrent use. A panic in it is swallowed: it cannot turn a
-// refusal into a pass, nor a pass into a crash.
+// An Observer sees every decision, refusals too: for metrics, logs and audit.
+// The call waits for it, so it should be quick, and must be safe for concurrent
+// use. If it panics, a call that was to be admitted is refused with AuthFailure:
+// what cannot be recorded does not happen. A refusal stays what it is.
 //
-// A call is told of once, unless it is admitted and then refused after all, for
-// one of its messages or because its lease has ended: that is a second Decision.
+// There is one Decision for each call; and a second one with the refusal if it is
+// admitted and then refused after all, because of one of its messages, or because
+// its token no longer counts.
 type Observer interface {
 	Observe(ctx context.Context, d Decision)
 }
 
-// ObserverFunc is a function that is an Observer.
+// ObserverFunc is a function that is an Observer. A nil one observes nothing.
 type ObserverFunc func(ctx context.Context, d Decision)
 
 // Observe calls f.
-func (f ObserverFunc) Observe(ctx context.Context, d Decision) { f(ctx, d) }
+func (f ObserverFunc) Observe(ctx context.Context, d Decision) {
+	if f != nil {
+		f(ctx, d)
+	}
+}
 
 // now reads the clock only where somebody asks how long a decision took.
 func (g *Guard) now() time.Time {
@@ -55,12 +61,16 @@ func (g *Guard) now() time.Time {
 	return time.Now()
 }
 
-// observe keeps a panicking Observer from turning a decision into a crash.
-func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) {
+// observe shows the Observer a decision, and returns its panic as a refusal.
+func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) (fault *Error) {
 	if g.Observer == nil {
-		return
+		return nil
 	}
-	defer func() { _ = recover() }()
+	defer recoverAs(&fault, "observing a decision")
+	var took time.Duration
+	if !start.IsZero() {
+		took = time.Since(start)
+	}
 	g.Observer.Observe(ctx, Decision{
 		Procedure: call.Procedure,
 		Protocol:  call.Protocol,
@@ -68,6 +78,7 @@ func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *
 		Peer:      call.Peer,
 		Identity:  id,
 		Refusal:   refusal,
-		Duration:  time.Since(start),
+		Duration:  took,
 	})
+	return nil
 }

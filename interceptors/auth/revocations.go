@@ -12,19 +12,6 @@ type Revocations interface {
 	Watch(changed func()) (stop func())
 }
 
-// revoked asks about an identity of an open stream, where it has one.
-func (g *Guard) revoked(id *Identity) (refusal *Error) {
-	if g.Revocations == nil || id == nil {
-		return nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			refusal = Errorf(AuthFailure, "panic while asking whether the token is revoked: %v", p)
-		}
-	}()
-	return AsError(g.Revocations.Revoked(id))
-}
-
 // decideAnew asks the rule of an open stream about the identity that renews it.
 func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
 	defer func() {

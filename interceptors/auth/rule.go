@@ -33,18 +33,3 @@ type MessageRule interface {
 	// send the message, and an *Error when not.
 	CheckMessage(id *Identity, message any) error
 }
-
-// messageCheck is what a call whose messages are checked carries along.
-type messageCheck struct {
-	rule MessageRule
-	call Call
-}
-
-func (m *messageCheck) check(id *Identity, message any) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = Errorf(AuthFailure, "panic while deciding on a message to %s: %v", m.call.Procedure, p)
-		}
-	}()
-	return m.rule.CheckMessage(id, message)
-}

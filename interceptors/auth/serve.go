@@ -20,7 +20,7 @@ const grace = time.Second
 // under. The context is the one that Admit returned, or derived from it. Any
 // other is an *Error: AuthFailure.
 func (g *Guard) Lease(ctx context.Context) (*Lease, error) {
-	a, _ := ctx.Value(contextKey{}).(*admitted)
+	a := g.admission(ctx)
 	if a == nil || a.lease == nil {
 		return nil, Errorf(AuthFailure, "a stream was to be served outside an admitted call")
 	}
@@ -64,7 +64,7 @@ func (l *Lease) Serve(ctx context.Context, handle func(context.Context) error, a
 		l.handler.running.Wait()
 		return l.handler.deliver()
 	}
-	l.guard.observe(ctx, &l.call, l.current.Load(), refusal, l.guard.now())
+	_ = l.guard.observe(ctx, &l.admitted.call, l.current.Load(), refusal, time.Time{})
 	l.settle(abort)
 	return refusal
 }
@@ -100,7 +100,7 @@ func (l *Lease) run(ctx context.Context, handle func(context.Context) error) {
 	defer func() {
 		l.release()
 		if l.refusal() != nil {
-			l.handler.mourn(ctx, l.call.Procedure)
+			l.handler.mourn(ctx, l.admitted.call.Procedure)
 		}
 	}()
 	defer func() {

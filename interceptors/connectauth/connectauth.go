@@ -7,8 +7,13 @@
 //
 // A call is refused before a byte of its body is read, so nothing is decoded or
 // decompressed for a stranger. The price is that interceptors do not see the
-// refusal; the Guard's Observer does. Only a rule with a condition on the request
-// is decided once a message was decoded, and before the handler has it.
+// refusal; the Guard's Observer does. When the request of a unary call or of a
+// server stream was decoded, and before the handler has it, the Guard is asked
+// again whether its decision still holds, since a caller may keep the body back.
+//
+// connect-go reads a body for as long as net/http lets it. Bound that by
+// http.Server.ReadTimeout where nothing is streamed, or by a read deadline for
+// each unary request (http.ResponseController.SetReadDeadline).
 package connectauth
 
 import (

@@ -15,7 +15,7 @@ type interceptor struct{ guard *auth.Guard }
 
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		if err := i.guard.CheckMessage(ctx, req.Any()); err != nil {
+		if err := i.guard.CheckRequest(ctx, req.Any()); err != nil {
 			return nil, refuse(auth.AsError(err), req.Peer().Protocol)
 		}
 		res, err := next(ctx, req)

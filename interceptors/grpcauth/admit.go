@@ -11,10 +11,10 @@ import (
 )
 
 // admit asks the guard about a call, unless it has admitted this very call
-// already: behind a Gate the interceptor sees the call a second time. Whoever is
-// told that it is the first must give the guard the messages.
+// already: behind a Gate the interceptor sees the call a second time. The first
+// shows the guard the messages.
 func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (admitted context.Context, first bool, err error) {
-	if a, ok := ctx.Value(askedKey{}).(*asked); ok && a.guard == guard && a.procedure == procedure {
+	if a, ok := ctx.Value(askedKey{guard}).(*asked); ok && a.procedure == procedure {
 		return ctx, false, nil
 	}
 	a := &asked{Context: ctx, guard: guard, procedure: procedure}
@@ -39,10 +39,11 @@ type asked struct {
 	procedure string
 }
 
-type askedKey struct{}
+// askedKey finds the call that one guard was asked about.
+type askedKey struct{ guard *auth.Guard }
 
 func (a *asked) Value(key any) any {
-	if key == (askedKey{}) {
+	if key == (askedKey{a.guard}) {
 		return a
 	}
 	return a.Context.Value(key)

@@ -3,6 +3,7 @@ package grpcauth
 import (
 	"context"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -20,16 +21,40 @@ import (
 //
 // A Gate suffices for what is registered through it. Keep the interceptors all
 // the same: they guard what is not, such as reflection or a service that
-// somebody adds later. With both, the Guard is asked once.
+// somebody adds later. With both, the Guard decides once.
+//
+// grpc-go reads a request only when the handler asks for it, and then waits for as
+// long as the client's own time-out allows. [RequestTimeout] bounds that.
 //
 // With a nil Guard every call is refused.
-func Gate(registrar grpc.ServiceRegistrar, guard *auth.Guard) grpc.ServiceRegistrar {
-	return &gate{registrar: registrar, guard: orClosed(guard)}
+func Gate(registrar grpc.ServiceRegistrar, guard *auth.Guard, options ...GateOption) grpc.ServiceRegistrar {
+	g := &gate{registrar: registrar, guard: orClosed(guard)}
+	for _, option := range options {
+		option.apply(g)
+	}
+	return g
 }
 
+// A GateOption configures a [Gate].
+type GateOption interface{ apply(*gate) }
+
+// RequestTimeout bounds how long the request of a unary call may take to arrive
+// whole, counted from when the call was admitted. A call whose request takes
+// longer ends with DEADLINE_EXCEEDED, and its handler does not run. The request of
+// a stream is bounded by the lease of the stream.
+//
+// By default, or where the limit is not positive, a request may take as long as
+// the client likes. A limit costs one goroutine for as long as a request is read.
+func RequestTimeout(limit time.Duration) GateOption { return requestTimeout(limit) }
+
+type requestTimeout time.Duration
+
+func (t requestTimeout) apply(g *gate) { g.requestTimeout = time.Duration(t) }
+
 type gate struct {
-	registrar grpc.ServiceRegistrar
-	guard     *auth.Guard
+	registrar      grpc.ServiceRegistrar
+	guard          *auth.Guard
+	requestTimeout time.Duration
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
@@ -74,10 +99,10 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 // checked decodes a request and has the guard decide about it.
 func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) error {
 	return func(message any) error {
-		if err := decode(message); err != nil {
+		if err := within(g.requestTimeout, func() error { return decode(message) }); err != nil {
 			return err
 		}
-		if err := g.guard.CheckMessage(ctx, message); err != nil {
+		if err := g.guard.CheckRequest(ctx, message); err != nil {
 			return refuse(ctx, auth.AsError(err))
 		}
 		return nil

@@ -11,7 +11,8 @@
 // them, whatever needs to know the caller after them.
 //
 // grpc-go runs a unary interceptor only after the request was read,
-// decompressed and decoded. [Gate] asks before that; use both.
+// decompressed and decoded. [Gate] asks before that, and once more when the request
+// is there; use both. [RequestTimeout] bounds how long the request may take.
 package grpcauth
 
 import (
@@ -37,7 +38,7 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx, first, err := admit(ctx, guard, info.FullMethod, auth.Unary)
 		if err == nil && first {
-			err = guard.CheckMessage(ctx, req)
+			err = guard.CheckRequest(ctx, req)
 		}
 		if err != nil {
 			return nil, refuse(ctx, auth.AsError(err))
@@ -63,7 +64,7 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 			return refuse(ctx, auth.AsError(err))
 		}
 		if !first {
-			return translate(ctx, handler(server, stream))
+			return handler(server, stream) // within the one that was first
 		}
 		return translate(ctx, serve(ctx, guard, stream, func(stream grpc.ServerStream) error {
 			return handler(server, stream)

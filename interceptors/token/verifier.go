@@ -27,7 +27,10 @@ type Verifier struct {
 	now      func() time.Time
 }
 
-var _ auth.Authenticator = (*Verifier)(nil)
+var (
+	_ auth.Authenticator = (*Verifier)(nil)
+	_ auth.Watcher       = (*Verifier)(nil)
+)
 
 // New returns a Verifier. Its error names everything that is wrong with cfg,
 // not just the first.
@@ -133,7 +136,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if err != nil {
 		return nil, err
 	}
-	id.RawClaims = jws.payload
+	id.RawClaims, id.Key = jws.payload, &signer{key: key, issuer: issuer}
 	v.cache.put(verdict{digest: d, identity: id, issuer: issuer, key: key}, now)
 	return id, nil
 }

@@ -1,0 +1,65 @@
+package interceptors_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// TestAHeldCallIsRefused sends the header of a call, and its message only when the
+// token no longer counts.
+func TestAHeldCallIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, transport := range slices.Concat(connectTransports(), grpcTransports()) {
+		if strings.Contains(transport.name, ", "+get+",") {
+			continue // its message is in the URL
+		}
+		for name, loss := range losses {
+			if loss.want == auth.TokenExpired && transport.decodesLate && !strings.Contains(transport.name, serverStream) {
+				continue // a stream's own timer ends it, and no clock that was set
+			}
+			t.Run(transport.name+", "+name, func(t *testing.T) {
+				t.Parallel()
+				k := newHeldKit(t)
+				b := newBench(t, transport, k.guard)
+				got := b.call(t.Context(), attempt{service: authenticated, header: bearer(k.session), body: hello, hold: func() {
+					if !transport.decodesSoon {
+						b.witness.awaitAdmission(t.Context())
+					}
+					loss.lose(t, k)
+				}})
+				b.assertRefusal(t, got, loss.want)
+				if ran := b.service.ran.Load(); ran != 0 && !b.decodesLate {
+					t.Errorf("the handler ran %d times", ran)
+				}
+				if got.reply != "" {
+					t.Errorf("the handler answered %q", got.reply)
+				}
+				seen := b.witness.take()
+				if last := seen[len(seen)-1]; last.Refusal == nil || last.Refusal.Reason != loss.want {
+					t.Errorf("the observer saw %v; want a refusal for %v at the end", seen, loss.want)
+				}
+			})
+		}
+	}
+}
+
+// TestAHeldCallWithoutATokenIsNotAsked holds a call of a public method back.
+func TestAHeldCallWithoutATokenIsNotAsked(t *testing.T) {
+	t.Parallel()
+	for _, transport := range slices.Concat(connectTransports(), grpcTransports()) {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			k := newHeldKit(t)
+			b := newBench(t, transport, k.guard)
+			got := b.call(t.Context(), attempt{service: public, body: hello, hold: func() {
+				losses["its session was revoked"].lose(t, k)
+			}})
+			if got.code != "" || got.reply != nobody+" hello" {
+				t.Errorf("got %+v; want the reply to %s", got, nobody)
+			}
+		})
+	}
+}
