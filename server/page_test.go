@@ -9,7 +9,7 @@ import (
 
 func TestAPageTokenComesBackAsThePlaceItIsOf(t *testing.T) {
 	t.Parallel()
-	for _, want := range []sessionPlace{{}, {FirstSeen: -1, Issuer: "https://clerk.example.com", ID: "sess_1"}, {ID: "\x00\"ü"}} {
+	for _, want := range []sessionPlace{{}, {FirstSeen: -1, Issuer: "https://clerk.example.com", ID: "sess_1", Subject: "user_ada"}, {ID: "\x00\"ü"}} {
 		got, err := readPageToken[sessionPlace](must(pageToken(want)))
 		if err != nil || got != want {
 			t.Errorf("%+v, error %v; want %+v", got, err, want)
@@ -18,7 +18,7 @@ func TestAPageTokenComesBackAsThePlaceItIsOf(t *testing.T) {
 }
 
 func FuzzReadPageToken(f *testing.F) {
-	f.Add(must(pageToken(sessionPlace{1, "https://clerk.example.com", "sess_1"})))
+	f.Add(must(pageToken(sessionPlace{1, "https://clerk.example.com", "sess_1", "user_ada"})))
 	f.Add(must(pageToken(revocationPlace{1 << 62})))
 	f.Add("")
 	f.Add("eyJ0IjoxfQ")

@@ -83,9 +83,10 @@ func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.
 	target := asked.GetTarget()
 	request := ledger.Request{
 		Revocation: revocation.Revocation{
-			Kind:   kindOf(target.GetKind()),
-			Issuer: cmp.Or(target.GetIssuer(), by.Issuer),
-			ID:     target.GetId(),
+			Kind:    kindOf(target.GetKind()),
+			Issuer:  cmp.Or(target.GetIssuer(), by.Issuer),
+			ID:      target.GetId(),
+			Subject: target.GetSubject(),
 		},
 		Cause: asked.GetCause(),
 	}
@@ -119,7 +120,7 @@ func kindOf(message revocationv1.Kind) revocation.Kind {
 }
 
 func revocationMessage(r store.Revocation) *revocationv1.Revocation {
-	target := &revocationv1.Target{Issuer: r.Issuer, Id: r.Value}
+	target := &revocationv1.Target{Issuer: r.Issuer, Id: r.Value, Subject: r.Subject}
 	if kind, err := revocation.ParseKind(r.Kind); err == nil {
 		target.Kind = kinds[kind]
 	}

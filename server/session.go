@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -36,6 +37,7 @@ type sessionPlace struct {
 	FirstSeen int64  `json:"t"` // in microseconds since 1970
 	Issuer    string `json:"i"`
 	ID        string `json:"s"`
+	Subject   string `json:"u"`
 }
 
 // ListSessions implements both the connect and the grpc-go interface.
@@ -51,9 +53,9 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	}
 	var after store.Session
 	if req.GetPageToken() != "" {
-		after = store.Session{FirstSeen: time.UnixMicro(place.FirstSeen).UTC(), Issuer: place.Issuer, ID: place.ID}
+		after = store.Session{FirstSeen: time.UnixMicro(place.FirstSeen).UTC(), Issuer: place.Issuer, ID: place.ID, Subject: place.Subject}
 	}
-	page, more, err := s.ledger.Sessions(ctx, narrow(s.operators.view(id), req.GetFilter()), after, size)
+	page, more, err := s.ledger.Sessions(ctx, narrow(s.operators.view(id), filterOf(req.GetFilter())), after, size)
 	if err != nil {
 		return nil, err
 	}
@@ -63,20 +65,24 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	}
 	if more {
 		last := page[len(page)-1]
-		res.NextPageToken, err = pageToken(sessionPlace{last.FirstSeen.UnixMicro(), last.Issuer, last.ID})
+		res.NextPageToken, err = pageToken(sessionPlace{last.FirstSeen.UnixMicro(), last.Issuer, last.ID, last.Subject})
 	}
 	return res, err
 }
 
-// narrow leaves of a view what the filter asks for.
-func narrow(view store.View, filter *sessionv1.Filter) store.View {
+func filterOf(filter *sessionv1.Filter) store.Filter {
+	return store.Filter{Issuer: filter.GetIssuer(), Subject: filter.GetSubject(), Organization: filter.GetOrganizationId()}
+}
+
+// narrow returns what of the view the filter matches, too.
+func narrow(view store.View, asked store.Filter) store.View {
 	var narrowed store.View
 	for _, f := range view {
 		possible := true
 		for _, part := range []struct {
 			field *string
 			asked string
-		}{{&f.Issuer, filter.GetIssuer()}, {&f.Subject, filter.GetSubject()}, {&f.Organization, filter.GetOrganizationId()}} {
+		}{{&f.Issuer, asked.Issuer}, {&f.ID, asked.ID}, {&f.Subject, asked.Subject}, {&f.Organization, asked.Organization}} {
 			if part.asked == "" {
 				continue
 			}
@@ -93,47 +99,66 @@ func narrow(view store.View, filter *sessionv1.Filter) store.View {
 // GetSession implements both the connect and the grpc-go interface.
 func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessionRequest) (*sessionv1.GetSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
-	session, err := s.find(ctx, id, cmp.Or(req.GetIssuer(), id.Issuer), req.GetSessionId())
+	sessions, err := s.find(ctx, id, cmp.Or(req.GetIssuer(), id.Issuer), req.GetSessionId())
 	if err != nil {
 		return nil, err
 	}
-	return &sessionv1.GetSessionResponse{Session: s.message(session, id)}, nil
+	i := slices.IndexFunc(sessions, func(session store.Session) bool { return session.Subject == id.Subject })
+	if i < 0 {
+		i = len(sessions) - 1 // the one that was seen first
+	}
+	return &sessionv1.GetSessionResponse{Session: s.message(sessions[i], id)}, nil
 }
 
-// find returns a session that the caller may see.
-func (s *sessionService) find(ctx context.Context, id *auth.Identity, issuer, sessionID string) (store.Session, error) {
+// find returns the sessions by this ID that the caller may see: one for each
+// subject whose tokens name it, and never none.
+func (s *sessionService) find(ctx context.Context, id *auth.Identity, issuer, sessionID string) ([]store.Session, error) {
 	if sessionID == "" {
-		return store.Session{}, rpcerror.Invalid("session_id", "missing; name a session")
+		return nil, rpcerror.Invalid("session_id", "missing; name a session")
 	}
-	session, found, err := s.ledger.Session(ctx, issuer, sessionID)
-	if err == nil && (!found || !s.operators.view(id).Matches(session)) {
+	view := narrow(s.operators.view(id), store.Filter{Issuer: issuer, ID: sessionID})
+	sessions, _, err := s.ledger.Sessions(ctx, view, store.Session{}, maxPageSize)
+	if err == nil && len(sessions) == 0 {
 		err = errNoSession()
 	}
-	return session, err
+	return sessions, err
 }
 
 // RevokeSession implements both the connect and the grpc-go interface.
 func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.RevokeSessionRequest) (*sessionv1.RevokeSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
-	issuer, sessionID := cmp.Or(req.GetIssuer(), id.Issuer), cmp.Or(req.GetSessionId(), id.SessionID)
-	if sessionID == "" {
-		return nil, rpcerror.Invalid("session_id", "missing, and your own token belongs to no session; name one")
+	sessions, err := s.toEnd(ctx, id, cmp.Or(req.GetIssuer(), id.Issuer), cmp.Or(req.GetSessionId(), ledger.SessionOf(id)))
+	if err != nil {
+		return nil, err
 	}
-	// One's own session, or any to an operator, need not have been seen.
-	isOwn := issuer == id.Issuer && sessionID == id.SessionID
-	if !isOwn && !s.operators.include(id) {
-		if _, err := s.find(ctx, id, issuer, sessionID); err != nil {
-			return nil, err
-		}
-		if err := requireInPerson(id); err != nil {
-			return nil, err
-		}
-	}
-	revoked, err := s.ledger.EndSession(ctx, id, issuer, sessionID, req.GetCause())
-	if err != nil || revoked == nil { // which it was already
+	revoked, err := s.ledger.End(ctx, id, req.GetCause(), sessions...)
+	if err != nil || len(revoked) == 0 { // they were revoked already
 		return &sessionv1.RevokeSessionResponse{}, err
 	}
-	return &sessionv1.RevokeSessionResponse{Revocation: revocationMessage(*revoked)}, nil
+	return &sessionv1.RevokeSessionResponse{Revocation: revocationMessage(revoked[0])}, nil
+}
+
+// toEnd returns the sessions that a caller means, and may end. Its own session, or
+// any to an operator, need not have been seen.
+func (s *sessionService) toEnd(ctx context.Context, id *auth.Identity, issuer, sessionID string) ([]store.Session, error) {
+	switch {
+	case sessionID == "":
+		return nil, rpcerror.Invalid("session_id", "missing, and your own token belongs to no session; name one")
+	case s.operators.include(id):
+		return []store.Session{{Issuer: issuer, ID: sessionID}}, nil
+	case isOwn(id, store.Session{Issuer: issuer, ID: sessionID, Subject: id.Subject}):
+		return []store.Session{{Issuer: issuer, ID: sessionID, Subject: id.Subject}}, nil
+	}
+	sessions, err := s.find(ctx, id, issuer, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	return sessions, requireInPerson(id)
+}
+
+// isOwn reports whether the session is that of the caller's token.
+func isOwn(id *auth.Identity, session store.Session) bool {
+	return session.Issuer == id.Issuer && session.Subject == id.Subject && session.ID == ledger.SessionOf(id)
 }
 
 // RevokeSubject implements both the connect and the grpc-go interface.
@@ -152,9 +177,10 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 
 // watch sends events until the caller leaves or falls behind.
 func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessionsRequest, send func(*sessionv1.WatchSessionsResponse) error) error {
+	filter := filterOf(req.GetFilter())
 	events, leave := s.ledger.Watch(func(session store.Session) bool {
 		// Asked about each event: a newer token may have taken the caller's role.
-		return narrow(s.operators.view(current(ctx)), req.GetFilter()).Matches(session)
+		return narrow(s.operators.view(current(ctx)), filter).Matches(session)
 	})
 	defer leave()
 	if err := send(&sessionv1.WatchSessionsResponse{Event: sessionv1.Event_EVENT_WATCHING}); err != nil {
@@ -218,7 +244,7 @@ func (s *sessionService) message(session store.Session, id *auth.Identity) *sess
 		LastSeenAt:      timestamppb.New(session.LastSeen),
 		TokenExpiresAt:  timestamppb.New(session.ExpiresAt),
 		Revoked:         s.ledger.Revoked(session),
-		Current:         session.Issuer == id.Issuer && session.ID == id.SessionID,
+		Current:         isOwn(id, session),
 	}
 	if !session.IssuedAt.IsZero() {
 		message.TokenIssuedAt = timestamppb.New(session.IssuedAt)

@@ -115,7 +115,7 @@ func (l *List) add(revocations []Revocation) (tell []func()) {
 
 // put reports whether anything changed.
 func (l *List) put(r Revocation, now int64) bool {
-	e := entry{issuer: unique.Make(r.Issuer), id: r.ID, before: math.MaxInt64, expires: ceilMicro(r.Expires)}
+	e := entry{owner: unique.Make(owner{r.Issuer, r.Subject}), id: r.ID, before: math.MaxInt64, expires: ceilMicro(r.Expires)}
 	if !r.Before.IsZero() {
 		e.before = ceilMicro(r.Before)
 	}
@@ -123,7 +123,7 @@ func (l *List) put(r Revocation, now int64) bool {
 		return false
 	}
 	t := l.tables[r.Kind].Load()
-	old := t.find(scopeOf(l.seed, r.Issuer), r.ID)
+	old := t.find(scopeOf(l.seed, r.Issuer).of(l.seed, r.Subject), r.ID)
 	merged := merge(old, e, now)
 	if merged == old {
 		return false

@@ -19,6 +19,12 @@ type Revocation struct {
 	// ID names the session, subject, token or client. Required, but for Issuer,
 	// which has none.
 	ID string
+	// Subject limits a revocation of a Session to the tokens of this subject. A
+	// session belongs to its subject, but an issuer may let somebody choose the
+	// claim that names it. So where callers end the session that their own token
+	// names, give the subject of that token: they then end nobody else's. The zero
+	// value revokes every token that names the session. Refused for other kinds.
+	Subject string
 	// Before limits it to tokens that were issued before this instant. A token
 	// that does not say when it was issued is revoked too. The zero value revokes
 	// every token, those to come as well: right for a session, a token or a
@@ -40,6 +46,8 @@ func (r Revocation) validate() error {
 		return fmt.Errorf("%w: an issuer has no id besides; leave it empty", ErrInvalid)
 	case r.Kind != Issuer && r.ID == "":
 		return fmt.Errorf("%w: it names no %v; give its id", ErrInvalid, r.Kind)
+	case r.Kind != Session && r.Subject != "":
+		return fmt.Errorf("%w: only a session belongs to a subject; leave it empty", ErrInvalid)
 	case r.Before.IsZero() && (r.Kind == Subject || r.Kind == Issuer):
 		return fmt.Errorf("%w: say before which instant the tokens of the %v were issued", ErrInvalid, r.Kind)
 	default:

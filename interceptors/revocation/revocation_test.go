@@ -68,6 +68,19 @@ func TestRevoked(t *testing.T) {
 		{"another session", revocation.Revocation{Kind: revocation.Session, ID: "sess_2"}, just, false},
 		{"a session of the same id at another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://else", ID: "sess_1"}, just, false},
 		{"a session by the id of a subject", revocation.Revocation{Kind: revocation.Session, ID: "user_ada"}, just, false},
+		{"a session of its subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ada"}, just, true},
+		{"a session of its subject, also in tokens to come", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ada"}, issued(now.Add(time.Hour)), true},
+		{"a session of the same id of another subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ben"}, just, false},
+		{"another session of the subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_2", Subject: "user_ada"}, just, false},
+		{"a session of its subject at another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://else", ID: "sess_1", Subject: "user_ada"}, just, false},
+		{
+			"the session of an actor", revocation.Revocation{Kind: revocation.Session, ID: "sess_3", Subject: "user_support"},
+			actedBy(auth.Actor{Subject: "user_support", SessionID: "sess_3"}), true,
+		},
+		{
+			"the session of an actor, by the subject who is impersonated", revocation.Revocation{Kind: revocation.Session, ID: "sess_3", Subject: "user_ada"},
+			actedBy(auth.Actor{Subject: "user_support", SessionID: "sess_3"}), false,
+		},
 		{"a token", revocation.Revocation{Kind: revocation.Token, ID: "jti_1"}, just, true},
 		{"another token", revocation.Revocation{Kind: revocation.Token, ID: "jti_2"}, just, false},
 		{"an OAuth client", revocation.Revocation{Kind: revocation.Client, ID: "client_1"}, just, true},
@@ -129,6 +142,7 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 		"an id of an issuer":          {Kind: revocation.Issuer, Issuer: issuer, ID: "x", Before: now},
 		"a subject without instant":   {Kind: revocation.Subject, Issuer: issuer, ID: "user_ada"},
 		"an issuer without instant":   {Kind: revocation.Issuer, Issuer: issuer},
+		"a client of a subject":       {Kind: revocation.Client, Issuer: issuer, ID: "client_1", Subject: "user_ada"},
 		"no kind, an instant, and id": {Issuer: issuer, ID: "x", Before: now},
 	} {
 		t.Run(name, func(t *testing.T) {

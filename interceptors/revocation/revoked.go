@@ -28,7 +28,7 @@ func (l *List) find(id *auth.Identity) Kind {
 	}
 	in := scopeOf(l.seed, id.Issuer)
 	switch {
-	case l.holds(Session, in, id.SessionID, issued):
+	case l.holdsSession(in, id.Subject, id.SessionID, issued):
 		return Session
 	case l.holds(Subject, in, id.Subject, issued):
 		return Subject
@@ -53,13 +53,21 @@ func (l *List) findActor(id *auth.Identity, issued int64) Kind {
 	}
 	in := scopeOf(l.seed, issuer)
 	switch {
-	case l.holds(Session, in, id.Actor.SessionID, issued):
+	case l.holdsSession(in, id.Actor.Subject, id.Actor.SessionID, issued):
 		return Session
 	case l.holds(Subject, in, id.Actor.Subject, issued):
 		return Subject
 	default:
 		return 0
 	}
+}
+
+// holdsSession looks for the session of this subject, and of whatever subject.
+func (l *List) holdsSession(in scope, subject, id string, issued int64) bool {
+	if l.tables[Session].Load() == nil {
+		return false
+	}
+	return l.holds(Session, in, id, issued) || l.holds(Session, in.of(l.seed, subject), id, issued)
 }
 
 // holds looks at the clock only where there is an entry. An id that the token

@@ -12,13 +12,19 @@ import (
 // replaced. Times are in microseconds since 1970: fine enough for a fraction in
 // iat, and wide enough for every year that a protobuf timestamp can name.
 type entry struct {
-	issuer  unique.Handle[string] // a list has many entries and few issuers
+	owner   unique.Handle[owner] // a list has many entries and few issuers
 	id      string
 	before  int64 // tokens issued before it are revoked
 	expires int64
 }
 
-func (e *entry) names(issuer, id string) bool { return e.id == id && e.issuer.Value() == issuer }
+// An owner is whose name an entry has: the issuer's, or a subject's.
+type owner struct {
+	issuer  string
+	subject string // "" for entries that are for whatever subject
+}
+
+func (e *entry) names(o owner, id string) bool { return e.id == id && e.owner.Value() == o }
 
 // merge returns what holds when both entries do. The old one is nil or has the
 // same name.
@@ -77,14 +83,22 @@ func marksOf(hash uint64) uint64 {
 	return 1<<(hash>>36&63) | 1<<(hash>>42&63) | 1<<(hash>>48&63) | 1<<(hash>>54&63)
 }
 
-// A scope is an issuer, whose part of a name's hash serves for every name of its.
+// A scope is an owner, whose part of a name's hash serves for all of its names.
 type scope struct {
-	issuer string
-	hash   uint64
+	owner owner
+	hash  uint64
 }
 
 func scopeOf(seed maphash.Seed, issuer string) scope {
-	return scope{issuer, bits.RotateLeft64(maphash.String(seed, issuer), 1)}
+	return scope{owner{issuer: issuer}, bits.RotateLeft64(maphash.String(seed, issuer), 1)}
+}
+
+// of returns the scope of a subject at the issuer; the issuer's where it is "".
+func (s scope) of(seed maphash.Seed, subject string) scope {
+	if subject == "" {
+		return s
+	}
+	return scope{owner{s.owner.issuer, subject}, bits.RotateLeft64(s.hash^maphash.String(seed, subject), 1)}
 }
 
 // hash is never 0.
@@ -103,15 +117,15 @@ func (t *table) find(in scope, id string) *entry {
 	}
 	// A slot that was free when it was found may have been filled since, with
 	// another name.
-	e := t.slot(hash, in.issuer, id).entry.Load()
-	if e != nil && !e.names(in.issuer, id) {
+	e := t.slot(hash, in.owner, id).entry.Load()
+	if e != nil && !e.names(in.owner, id) {
 		return nil
 	}
 	return e
 }
 
 // slot returns where the name is, or else would be. One is always free.
-func (t *table) slot(hash uint64, issuer, id string) *slot {
+func (t *table) slot(hash uint64, o owner, id string) *slot {
 	mask := uint64(len(t.slots) - 1) //nolint:gosec // there are some
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &t.slots[i]
@@ -119,7 +133,7 @@ func (t *table) slot(hash uint64, issuer, id string) *slot {
 		case 0:
 			return s
 		case hash:
-			if s.entry.Load().names(issuer, id) {
+			if s.entry.Load().names(o, id) {
 				return s
 			}
 		}
@@ -128,9 +142,10 @@ func (t *table) slot(hash uint64, issuer, id string) *slot {
 
 // put stores an entry in place of the one with its name.
 func (t *table) put(e *entry) {
-	in := scopeOf(t.seed, e.issuer.Value())
+	o := e.owner.Value()
+	in := scopeOf(t.seed, o.issuer).of(t.seed, o.subject)
 	hash := t.hash(in, e.id)
-	s := t.slot(hash, in.issuer, e.id)
+	s := t.slot(hash, o, e.id)
 	s.entry.Store(e)
 	if s.hash.Load() == 0 {
 		s.hash.Store(hash)

@@ -19,7 +19,7 @@ func TestTheMarksKnowNearlyEveryNameThatIsNotThere(t *testing.T) {
 		if table.full() {
 			table = table.renewed(0)
 		}
-		table.put(&entry{issuer: unique.Make(in.issuer), id: "sess_" + strconv.Itoa(i), expires: 1})
+		table.put(&entry{owner: unique.Make(in.owner), id: "sess_" + strconv.Itoa(i), expires: 1})
 	}
 	mistaken := 0
 	for i := range names {

@@ -36,7 +36,10 @@ type activity struct {
 	dropped int64
 }
 
-type sessionKey struct{ issuer, id string }
+// A sessionKey names a session. It belongs to its subject.
+type sessionKey struct{ issuer, id, subject string }
+
+func keyOf(s store.Session) sessionKey { return sessionKey{s.Issuer, s.ID, s.Subject} }
 
 type recentSession struct {
 	session store.Session
@@ -53,7 +56,7 @@ func newActivity(capacity int) *activity {
 func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAgent func() string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	slot, known := a.slots[sessionKey{id.Issuer, id.SessionID}]
+	slot, known := a.slots[sessionKey{id.Issuer, id.SessionID, id.Subject}]
 	if known {
 		recent := &a.recent[slot]
 		recent.session.LastSeen = now
@@ -65,7 +68,7 @@ func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAge
 	}
 	session := a.recent[slot].session.Merge(sessionOf(id, now, peer, userAgent()))
 	a.recent[slot].session = session
-	a.slots[sessionKey{session.Issuer, session.ID}] = slot
+	a.slots[keyOf(session)] = slot
 	a.save(slot)
 }
 
@@ -86,7 +89,7 @@ func (a *activity) newSlot() int {
 	slot := a.next
 	a.next = (a.next + 1) % a.capacity
 	old := &a.recent[slot]
-	delete(a.slots, sessionKey{old.session.Issuer, old.session.ID})
+	delete(a.slots, keyOf(old.session))
 	if old.unsaved {
 		a.dropped++
 	}
@@ -116,7 +119,7 @@ func (a *activity) putBack(taken []store.Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, session := range taken {
-		if slot, known := a.slots[sessionKey{session.Issuer, session.ID}]; known {
+		if slot, known := a.slots[keyOf(session)]; known {
 			a.save(slot)
 		} else {
 			a.dropped++

@@ -12,19 +12,16 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// EndSession revokes a session with all its tokens to come. It returns nil where
-// the session is revoked for long enough already. An error is the answer to the
-// caller.
-func (l *Ledger) EndSession(ctx context.Context, by *auth.Identity, issuer, id, cause string) (*store.Revocation, error) {
-	end, lasts, err := l.ending(ctx, issuer, id, cause)
-	if err != nil || lasts {
+// End revokes sessions with all their tokens to come. Of each only Issuer, ID and
+// Subject matter; without a Subject, all sessions of that ID are meant, whoever
+// their subjects are. It returns one revocation for each session that is not
+// revoked for long enough already. An error is the answer to the caller.
+func (l *Ledger) End(ctx context.Context, by *auth.Identity, cause string, sessions ...store.Session) ([]store.Revocation, error) {
+	ends, err := l.notEnded(ctx, cause, sessions)
+	if err != nil || len(ends) == 0 {
 		return nil, err
 	}
-	saved, err := l.Revoke(ctx, by, end)
-	if err != nil {
-		return nil, err
-	}
-	return &saved[0], nil
+	return l.Revoke(ctx, by, ends...)
 }
 
 // EndSubject revokes all tokens that a subject has, and its sessions with all
@@ -35,11 +32,11 @@ func (l *Ledger) EndSubject(ctx context.Context, by *auth.Identity, issuer, subj
 	if err != nil {
 		return nil, 0, err
 	}
-	seen, err := l.notEnded(ctx, issuer, subject, cause)
+	ends, err := l.endsOf(ctx, issuer, subject, cause)
 	if err != nil {
 		return nil, 0, err
 	}
-	saved, err := l.Revoke(ctx, by, append([]Request{everything}, seen...)...)
+	saved, err := l.Revoke(ctx, by, append([]Request{everything}, ends...)...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -47,59 +44,67 @@ func (l *Ledger) EndSubject(ctx context.Context, by *auth.Identity, issuer, subj
 	// could not ask again with the same token.
 	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	late, err := l.notEnded(uncut, issuer, subject, cause)
+	late, err := l.endsOf(uncut, issuer, subject, cause)
 	if err == nil && len(late) > 0 {
 		_, err = l.Revoke(uncut, by, late...)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	return &saved[0], len(seen) + len(late), nil
+	return &saved[0], len(ends) + len(late), nil
 }
 
-// notEnded returns the requests that end the sessions of a subject which are not
-// ended yet.
-func (l *Ledger) notEnded(ctx context.Context, issuer, subject, cause string) ([]Request, error) {
+// endsOf returns the requests that end the sessions of a subject.
+func (l *Ledger) endsOf(ctx context.Context, issuer, subject, cause string) ([]Request, error) {
 	l.Flush(ctx)
-	var seen []store.Session
+	var sessions []store.Session
 	err := l.eachSession(ctx, store.View{{Issuer: issuer, Subject: subject}}, func(session store.Session) {
-		seen = append(seen, session)
+		sessions = append(sessions, session)
 	})
 	if err != nil {
 		return nil, l.unavailable(ctx, err)
 	}
-	var requests []Request
-	for _, session := range seen {
-		end, lasts, err := l.ending(ctx, session.Issuer, session.ID, cause)
+	return l.notEnded(ctx, cause, sessions)
+}
+
+// notEnded returns the requests that end those of the sessions which are not
+// ended for long enough already.
+func (l *Ledger) notEnded(ctx context.Context, cause string, sessions []store.Session) ([]Request, error) {
+	var ends []Request
+	for _, session := range sessions {
+		end, err := l.prepare(Request{
+			Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: session.Issuer, ID: session.ID, Subject: session.Subject},
+			Cause:      cause,
+		})
+		if err != nil {
+			return nil, err
+		}
+		lasts, err := l.lasts(ctx, end)
 		if err != nil {
 			return nil, err
 		}
 		if !lasts {
-			requests = append(requests, end)
+			ends = append(ends, end)
 		}
 	}
-	return requests, nil
+	return ends, nil
 }
 
-// ending returns the request that ends a session, and whether the session is
-// ended for long enough already: for at least half of the time that the request
-// would give it. To revoke it again would only fill the store; but where less is
-// left, the session could come back alive after its end was reported.
-func (l *Ledger) ending(ctx context.Context, issuer, id, cause string) (end Request, lasts bool, err error) {
-	end, err = l.prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: id}, Cause: cause})
-	if err != nil {
-		return Request{}, false, err
-	}
+// lasts reports whether a session is revoked already for at least half of the
+// time that the request would give it. To revoke it again would only fill the
+// store; but where less is left, the session could come back alive after its end
+// was reported.
+func (l *Ledger) lasts(ctx context.Context, end Request) (bool, error) {
 	now := l.config.Now()
-	toCome := &auth.Identity{Issuer: issuer, SessionID: id, IssuedAt: now.Add(365 * 24 * time.Hour)}
+	toCome := &auth.Identity{Issuer: end.Issuer, SessionID: end.ID, Subject: end.Subject, IssuedAt: now.Add(365 * 24 * time.Hour)}
 	if l.revoked.Revoked(toCome) == nil {
-		return end, false, nil
+		return false, nil
 	}
-	until, err := l.store.RevokedUntil(ctx, end.Kind.String(), issuer, id)
+	until, err := l.store.RevokedUntil(ctx, store.Revocation{Kind: end.Kind.String(), Issuer: end.Issuer, Value: end.ID, Subject: end.Subject})
 	if err != nil {
-		return Request{}, false, l.unavailable(ctx, err)
+		return false, l.unavailable(ctx, err)
 	}
-	return end, until.Sub(now) > end.Expires.Sub(now)/2, nil
+	return until.Sub(now) > end.Expires.Sub(now)/2, nil
 }
 
 // prepare is Prepare, with the error that answers the caller.

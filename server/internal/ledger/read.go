@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -47,7 +46,7 @@ func (l *Ledger) readRevocation(row store.Revocation) (revocation.Revocation, er
 		return revocation.Revocation{}, err
 	}
 	return l.revoked.Prepare(revocation.Revocation{
-		Kind: kind, Issuer: row.Issuer, ID: row.Value, Before: row.IssuedBefore, Expires: row.ExpiresAt,
+		Kind: kind, Issuer: row.Issuer, ID: row.Value, Subject: row.Subject, Before: row.IssuedBefore, Expires: row.ExpiresAt,
 	})
 }
 
@@ -58,7 +57,7 @@ func (l *Ledger) sendRevoked(ctx context.Context, revocations []revocation.Revoc
 	}
 	sent := make(map[sessionKey]bool)
 	send := func(s store.Session) {
-		if key := (sessionKey{s.Issuer, s.ID}); !sent[key] && l.Revoked(s) {
+		if key := keyOf(s); !sent[key] && l.Revoked(s) {
 			sent[key] = true
 			l.watchers.send(Event{sessionv1.Event_EVENT_REVOKED, s})
 		}
@@ -76,13 +75,7 @@ func (l *Ledger) sendRevoked(ctx context.Context, revocations []revocation.Revoc
 func (l *Ledger) eachRevoked(ctx context.Context, r revocation.Revocation, do func(store.Session)) error {
 	switch r.Kind {
 	case revocation.Session:
-		s, err := l.store.Session(ctx, r.Issuer, r.ID)
-		if err == nil {
-			do(s)
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		return nil
+		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, ID: r.ID, Subject: r.Subject}}, do)
 	case revocation.Subject:
 		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, Subject: r.ID}}, do)
 	case revocation.Issuer:

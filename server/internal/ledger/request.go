@@ -57,6 +57,8 @@ func (l *Ledger) check(r Request) error {
 		return errors.New("issuer: not one whose tokens are accepted here, so there is nothing to revoke; write the exact iss claim")
 	case len(r.ID) > maxID || strings.ContainsFunc(r.ID, unicode.IsControl):
 		return errors.New("id: too long, or with control characters in it, so no token can have it")
+	case len(r.Subject) > maxID || strings.ContainsFunc(r.Subject, unicode.IsControl):
+		return errors.New("subject: too long, or with control characters in it, so no token can have it")
 	case len(r.Cause) > maxCause:
 		return errors.New("cause: over 500 bytes; put it shorter")
 	case strings.ContainsFunc(r.Cause, unicode.IsControl):

@@ -37,7 +37,7 @@ func (l *Ledger) Revoke(ctx context.Context, by *auth.Identity, requests ...Requ
 	for i, r := range requests {
 		revocations[i] = r.Revocation
 		rows[i] = store.Revocation{
-			Kind: r.Kind.String(), Issuer: r.Issuer, Value: r.ID, IssuedBefore: r.Before, ExpiresAt: r.Expires,
+			Kind: r.Kind.String(), Issuer: r.Issuer, Value: r.ID, Subject: r.Subject, IssuedBefore: r.Before, ExpiresAt: r.Expires,
 			CreatedAt: l.config.Now(), By: partyOf(by), Cause: r.Cause,
 		}
 	}

@@ -68,9 +68,9 @@ func TestWhatCannotBeWrittenIsWrittenTheNextTime(t *testing.T) {
 	if got := sessionsIn(t, l); got != "sess_2 sess_1" {
 		t.Errorf("%q were written; want both", got)
 	}
-	session, err := l.store.Session(t.Context(), someIssuer, "sess_2")
-	if err != nil || !session.IssuedAt.Equal(renewed.IssuedAt) {
-		t.Errorf("%+v, error %v; want its newer token", session, err)
+	newest, err := l.store.Sessions(t.Context(), store.View{{ID: "sess_2"}}, store.Session{}, 2)
+	if err != nil || len(newest) != 1 || !newest[0].IssuedAt.Equal(renewed.IssuedAt) {
+		t.Errorf("%+v, error %v; want its newer token", newest, err)
 	}
 	db.meddle = func(context.Context) error {
 		t.Error("they are written once more")
@@ -160,21 +160,19 @@ func TestTheStoreRevokesNoLessThanTheList(t *testing.T) {
 func TestASessionIsNotEndedBeforeTheListKnows(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
-	o, _, err := l.ending(t.Context(), someIssuer, "sess_1", "")
+	by := &auth.Identity{Issuer: someIssuer, Subject: "user_ada"}
+	session := store.Session{Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}
+	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{{
+		Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: l.config.Now().Add(retention),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.store.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: o.Expires}})
-	if err != nil {
-		t.Fatal(err)
+	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 1 {
+		t.Errorf("%v, error %v; want it revoked, since the list does not know", ended, err)
 	}
-	for _, known := range []bool{false, true} {
-		if _, lasts, err := l.ending(t.Context(), someIssuer, "sess_1", ""); err != nil || lasts != known {
-			t.Errorf("it is ended: %v, error %v; want %v", lasts, err, known)
-		}
-		if err := l.readRevocations(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 0 {
+		t.Errorf("%v, error %v; want nothing revoked again", ended, err)
 	}
 }
 

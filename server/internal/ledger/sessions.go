@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -10,14 +9,22 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// See records that an admitted call belongs to the session of its token. A token
-// without a session is ignored. userAgent is called only where its answer is to
-// be written.
+// See records that an admitted call belongs to the session of its token, if it
+// has one. userAgent is called only where its answer is to be written.
 func (l *Ledger) See(id *auth.Identity, peer string, userAgent func() string) {
-	if id.SessionID == "" {
-		return
+	if SessionOf(id) != "" {
+		l.activity.record(id, l.config.Now(), peer, userAgent)
 	}
-	l.activity.record(id, l.config.Now(), peer, userAgent)
+}
+
+// SessionOf returns the ID of the session that a token belongs to, or "". A
+// machine has no session, whatever its token says: some issuers let its owner
+// choose the claims.
+func SessionOf(id *auth.Identity) string {
+	if id.Kind == auth.KindMachine {
+		return ""
+	}
+	return id.SessionID
 }
 
 // Flush writes what was seen since the last flush, and sends the events to the
@@ -66,21 +73,6 @@ func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Sess
 		return nil, false, l.unavailable(ctx, err)
 	}
 	return page[:min(len(page), limit)], len(page) > limit, nil
-}
-
-// Session returns one session, and whether there is one. An error is the answer
-// to the caller.
-func (l *Ledger) Session(ctx context.Context, issuer, id string) (session store.Session, found bool, err error) {
-	l.Flush(ctx)
-	session, err = l.store.Session(ctx, issuer, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return store.Session{}, false, nil
-	case err != nil:
-		return store.Session{}, false, l.unavailable(ctx, err)
-	default:
-		return session, true, nil
-	}
 }
 
 // eachSession calls do with every session within the view.

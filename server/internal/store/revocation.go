@@ -9,6 +9,7 @@ type Revocation struct {
 	Kind         string    // session, subject, token, client or issuer
 	Issuer       string    // of the tokens that are meant
 	Value        string    // the session, subject, token or client; "" for issuer
+	Subject      string    // whose tokens of a session are meant; "" means anybody's
 	IssuedBefore time.Time // tokens issued earlier are meant; zero means all
 	ExpiresAt    time.Time // from then on no token that is meant can be valid
 

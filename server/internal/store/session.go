@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// A Session is what was seen of one. Issuer and ID together name it.
+// A Session is what was seen of one. Issuer, ID and Subject together name it: a
+// session belongs to its subject, and a token of another subject that has the
+// same ID is of another session.
 type Session struct {
-	Issuer string
-	ID     string
+	Issuer  string
+	ID      string
+	Subject string
 
-	Subject         string
 	Organization    string // the ID of the one that the caller acted in; "" for none
 	AuthorizedParty string
 	UserAgent       string
@@ -23,9 +25,9 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
-// Merge returns what is known of a session from two sightings: when it was seen
-// first, its newest token, and everything else as it was seen last. Either may
-// be the zero Session.
+// Merge returns what is known of a session from two observations of it: when it
+// was seen first, its newest token, and everything else as it was seen last.
+// Either may be the zero Session.
 func (s Session) Merge(other Session) Session {
 	first, last := s, other
 	if last.LastSeen.Before(first.LastSeen) {
@@ -54,6 +56,9 @@ func (s Session) Before(other Session) bool {
 	if order == 0 {
 		order = strings.Compare(other.ID, s.ID)
 	}
+	if order == 0 {
+		order = strings.Compare(other.Subject, s.Subject)
+	}
 	return order < 0
 }
 
@@ -73,12 +78,14 @@ func (v View) Matches(s Session) bool {
 // matches all.
 type Filter struct {
 	Issuer       string
+	ID           string
 	Subject      string
 	Organization string
 }
 
 func (f Filter) matches(s Session) bool {
 	return (f.Issuer == "" || f.Issuer == s.Issuer) &&
+		(f.ID == "" || f.ID == s.ID) &&
 		(f.Subject == "" || f.Subject == s.Subject) &&
 		(f.Organization == "" || f.Organization == s.Organization)
 }

@@ -16,8 +16,6 @@ import (
 
 // Why a store does not do as it is told. Check with errors.Is.
 var (
-	// ErrNotFound means that there is no such session.
-	ErrNotFound = errors.New("not found")
 	// ErrNewerSchema means that a newer version of the server has written the
 	// database, so that this one could misread it.
 	ErrNewerSchema = errors.New("the database belongs to a newer version of ostiary: update this one, or give it another database")
@@ -35,11 +33,9 @@ var (
 // whole or not at all. After Close, methods other than Close fail.
 type Store interface {
 	// SaveSessions merges what was seen of sessions into what is kept, as
-	// Session.Merge does. It returns what was kept before of each, in the same order, and
-	// the zero Session of one that is new. All of them are saved, or none.
+	// Session.Merge does. It returns what was kept before of each, in the same
+	// order; that is the zero Session for a new one. All are saved, or none.
 	SaveSessions(ctx context.Context, seen []Session) (before []Session, err error)
-	// Session returns the session with this ID at this issuer, or ErrNotFound.
-	Session(ctx context.Context, issuer, id string) (Session, error)
 	// Sessions returns up to limit sessions that are within the view and come
 	// after the given one, in the order of Session.Before; from the first on when
 	// that is the zero Session, of which only what Before compares is looked at.
@@ -55,10 +51,11 @@ type Store interface {
 	// was returned misses none.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
 
-	// RevokedUntil returns when the last revocation expires that means every
-	// token of this name, whenever it was issued; the zero time where there is
-	// none.
-	RevokedUntil(ctx context.Context, kind, issuer, value string) (time.Time, error)
+	// RevokedUntil returns when the last of the revocations expires that cover the
+	// given one: those of its Kind, Issuer and Value, for its Subject or anybody,
+	// and for every token, whenever it was issued. It returns the zero time where
+	// there is none.
+	RevokedUntil(ctx context.Context, given Revocation) (time.Time, error)
 
 	// Prune forgets the sessions that were last seen before the one time, and
 	// the revocations that expired at the other time or earlier: up to limit of

@@ -605,7 +605,12 @@ type Target struct {
 	// subject or an issuer, just after now and the issuer's skew, since they go on
 	// with new tokens, and every one that was issued by now is meant, also by a
 	// clock that is ahead; for all others, every token, those to come as well.
-	IssuedBefore  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	// Limits a session to the tokens of this subject. A session belongs to its
+	// subject: where callers end their own, only their own tokens are meant, even
+	// if another subject's tokens name the same id. Default: every token that names
+	// the session. Refused for other kinds.
+	Subject       string `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -666,6 +671,13 @@ func (x *Target) GetIssuedBefore() *timestamppb.Timestamp {
 		return x.IssuedBefore
 	}
 	return nil
+}
+
+func (x *Target) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
 }
 
 // A Party is who revoked.
@@ -772,12 +784,13 @@ const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12;\n" +
 	"\n" +
 	"revoked_by\x18\x05 \x01(\v2\x1c.ostiary.revocation.v1.PartyR\trevokedBy\x12\x14\n" +
-	"\x05cause\x18\x06 \x01(\tR\x05cause\"\xa2\x01\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\"\xbc\x01\n" +
 	"\x06Target\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.ostiary.revocation.v1.KindR\x04kind\x12\x16\n" +
 	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12?\n" +
-	"\rissued_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\"O\n" +
+	"\rissued_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\"O\n" +
 	"\x05Party\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +

@@ -689,7 +689,7 @@ func (x *Filter) GetOrganizationId() string {
 // A Session is what was seen of one.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The issuer and the id together name it.
+	// The issuer, the id and the subject together name it.
 	Issuer    string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	Subject   string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`

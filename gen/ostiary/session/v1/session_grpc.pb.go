@@ -34,8 +34,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // SessionService shows and ends sessions. A session is seen when a call with one
-// of its tokens is admitted; tokens without a session, such as those of machines,
-// have none.
+// of its tokens is admitted. A machine has no session, whatever its token says.
+//
+// A session belongs to its subject. Where the tokens of two subjects name the same
+// id, they are two sessions: neither subject sees, changes or ends the other's.
 //
 // Who may see, and so revoke, which sessions:
 //
@@ -57,13 +59,15 @@ type SessionServiceClient interface {
 	// ListSessions returns what the caller may see, those first seen last at the
 	// top. It shows calls of the last moments too.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
-	// GetSession returns one session.
+	// GetSession returns one session. If several subjects have one by this id, it is
+	// the caller's own, or else the one that was seen first.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
 	// RevokeSession ends a session. When it answers, the revocation is on disk,
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen.
+	// seen. An operator ends the session whoever its subject is; anybody else only
+	// those that they see.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -157,8 +161,10 @@ type SessionService_WatchSessionsClient = grpc.ServerStreamingClient[WatchSessio
 // for forward compatibility.
 //
 // SessionService shows and ends sessions. A session is seen when a call with one
-// of its tokens is admitted; tokens without a session, such as those of machines,
-// have none.
+// of its tokens is admitted. A machine has no session, whatever its token says.
+//
+// A session belongs to its subject. Where the tokens of two subjects name the same
+// id, they are two sessions: neither subject sees, changes or ends the other's.
 //
 // Who may see, and so revoke, which sessions:
 //
@@ -180,13 +186,15 @@ type SessionServiceServer interface {
 	// ListSessions returns what the caller may see, those first seen last at the
 	// top. It shows calls of the last moments too.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
-	// GetSession returns one session.
+	// GetSession returns one session. If several subjects have one by this id, it is
+	// the caller's own, or else the one that was seen first.
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
 	// RevokeSession ends a session. When it answers, the revocation is on disk,
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen.
+	// seen. An operator ends the session whoever its subject is; anybody else only
+	// those that they see.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A

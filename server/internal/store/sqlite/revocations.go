@@ -10,18 +10,18 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-const revocationColumns = `kind, issuer, value, issued_before, expires_at, created_at,
+const revocationColumns = `kind, issuer, value, subject, issued_before, expires_at, created_at,
 	by_issuer, by_subject, by_actor, cause`
 
 const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING sequence`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING sequence`
 
 const selectRevocations = `SELECT sequence, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
 // selectRevokedUntil is answered by the index revocations_for_good.
 const selectRevokedUntil = `SELECT COALESCE(MAX(expires_at), 0) FROM revocations
-	WHERE kind = $1 AND issuer = $2 AND value = $3 AND issued_before = 0`
+	WHERE kind = $1 AND issuer = $2 AND value = $3 AND subject IN ('', $4) AND issued_before = 0`
 
 // SaveRevocations implements store.Store.
 func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
@@ -34,7 +34,7 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 		defer func() { _ = insert.Close() }()
 		for i := range saved {
 			r := &saved[i]
-			if err := insert.QueryRowContext(ctx, r.Kind, r.Issuer, r.Value, micros(r.IssuedBefore), micros(r.ExpiresAt),
+			if err := insert.QueryRowContext(ctx, r.Kind, r.Issuer, r.Value, r.Subject, micros(r.IssuedBefore), micros(r.ExpiresAt),
 				micros(r.CreatedAt), r.By.Issuer, r.By.Subject, r.By.Actor, r.Cause).Scan(&r.Sequence); err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func (s *Store) Revocations(ctx context.Context, after int64, limit int) ([]stor
 func scanRevocation(r row) (store.Revocation, error) {
 	var revocation store.Revocation
 	var issuedBefore, expiresAt, createdAt int64
-	err := r.Scan(&revocation.Sequence, &revocation.Kind, &revocation.Issuer, &revocation.Value,
+	err := r.Scan(&revocation.Sequence, &revocation.Kind, &revocation.Issuer, &revocation.Value, &revocation.Subject,
 		&issuedBefore, &expiresAt, &createdAt,
 		&revocation.By.Issuer, &revocation.By.Subject, &revocation.By.Actor, &revocation.Cause)
 	revocation.IssuedBefore, revocation.ExpiresAt = fromMicros(issuedBefore), fromMicros(expiresAt)
@@ -68,17 +68,18 @@ func scanRevocation(r row) (store.Revocation, error) {
 }
 
 // RevokedUntil implements store.Store.
-func (s *Store) RevokedUntil(ctx context.Context, kind, issuer, value string) (time.Time, error) {
+func (s *Store) RevokedUntil(ctx context.Context, given store.Revocation) (time.Time, error) {
 	var until int64
-	if err := s.db.QueryRowContext(ctx, selectRevokedUntil, kind, issuer, value).Scan(&until); err != nil {
+	err := s.db.QueryRowContext(ctx, selectRevokedUntil, given.Kind, given.Issuer, given.Value, given.Subject).Scan(&until)
+	if err != nil {
 		return time.Time{}, fmt.Errorf("revoked until when: %w", explain(err))
 	}
 	return fromMicros(until), nil
 }
 
 const (
-	deleteSessions = `DELETE FROM sessions WHERE (issuer, session_id) IN (
-		SELECT issuer, session_id FROM sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)`
+	deleteSessions = `DELETE FROM sessions WHERE (issuer, session_id, subject) IN (
+		SELECT issuer, session_id, subject FROM sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)`
 	deleteRevocations = `DELETE FROM revocations WHERE sequence IN (
 		SELECT sequence FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 )

@@ -13,12 +13,12 @@ import (
 const sessionColumns = `issuer, session_id, subject, organization, authorized_party,
 	user_agent, address, first_seen, last_seen, issued_at, expires_at`
 
-const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE issuer = $1 AND session_id = $2`
+const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE issuer = $1 AND session_id = $2 AND subject = $3`
 
 const upsertSession = `INSERT INTO sessions (` + sessionColumns + `)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-	ON CONFLICT (issuer, session_id) DO UPDATE SET
-		subject = excluded.subject, organization = excluded.organization,
+	ON CONFLICT (issuer, session_id, subject) DO UPDATE SET
+		organization = excluded.organization,
 		authorized_party = excluded.authorized_party,
 		user_agent = excluded.user_agent, address = excluded.address,
 		first_seen = excluded.first_seen, last_seen = excluded.last_seen,
@@ -29,8 +29,8 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 	before = make([]store.Session, len(seen))
 	err = s.transact(ctx, func(tx *sql.Tx) error {
 		for i, session := range seen {
-			before[i], err = scanSession(tx.QueryRowContext(ctx, selectSession, session.Issuer, session.ID))
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
+			before[i], err = scanSession(tx.QueryRowContext(ctx, selectSession, session.Issuer, session.ID, session.Subject))
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 			merged := before[i].Merge(session)
@@ -48,15 +48,6 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 	return before, nil
 }
 
-// Session implements store.Store.
-func (s *Store) Session(ctx context.Context, issuer, id string) (store.Session, error) {
-	session, err := scanSession(s.db.QueryRowContext(ctx, selectSession, issuer, id))
-	if err != nil {
-		return store.Session{}, fmt.Errorf("session: %w", explain(err))
-	}
-	return session, nil
-}
-
 // Sessions implements store.Store.
 func (s *Store) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
 	if len(view) == 0 {
@@ -65,10 +56,10 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 	var q query
 	q.text.WriteString(`SELECT ` + sessionColumns + ` FROM sessions WHERE ` + q.view(view))
 	if after != (store.Session{}) {
-		q.text.WriteString(` AND (first_seen, issuer, session_id) < (` +
-			q.bind(micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `)`)
+		q.text.WriteString(` AND (first_seen, issuer, session_id, subject) < (` +
+			q.bind(micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `, ` + q.bind(after.Subject) + `)`)
 	}
-	q.text.WriteString(` ORDER BY first_seen DESC, issuer DESC, session_id DESC LIMIT ` + q.bind(limit))
+	q.text.WriteString(` ORDER BY first_seen DESC, issuer DESC, session_id DESC, subject DESC LIMIT ` + q.bind(limit))
 	rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", explain(err))
@@ -94,7 +85,7 @@ func (q *query) view(view store.View) string {
 	for i, filter := range view {
 		conditions := []string{"1 = 1"}
 		for _, c := range []struct{ column, value string }{
-			{"issuer", filter.Issuer}, {"subject", filter.Subject}, {"organization", filter.Organization},
+			{"issuer", filter.Issuer}, {"session_id", filter.ID}, {"subject", filter.Subject}, {"organization", filter.Organization},
 		} {
 			if c.value != "" {
 				conditions = append(conditions, c.column+" = "+q.bind(c.value))
@@ -113,9 +104,6 @@ func scanSession(r row) (store.Session, error) {
 	var firstSeen, lastSeen, issuedAt, expiresAt int64
 	err := r.Scan(&s.Issuer, &s.ID, &s.Subject, &s.Organization, &s.AuthorizedParty, &s.UserAgent, &s.Address,
 		&firstSeen, &lastSeen, &issuedAt, &expiresAt)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.Session{}, store.ErrNotFound
-	}
 	s.FirstSeen, s.LastSeen = fromMicros(firstSeen), fromMicros(lastSeen)
 	s.IssuedAt, s.ExpiresAt = fromMicros(issuedAt), fromMicros(expiresAt)
 	return s, err

@@ -36,6 +36,7 @@ func revocationComesBack(t *testing.T, database Database) {
 			CreatedAt: at(time.Hour), By: store.Party{Issuer: ben.Issuer, Subject: "user_ben", Actor: "user_support"},
 			Cause: "the phone was lost; 'déjà vu' -- 🚪",
 		},
+		{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada", ExpiresAt: at(time.Hour)},
 		{Kind: "issuer", Issuer: stranger.Issuer, ExpiresAt: at(time.Hour)},
 	}
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), given))
@@ -77,17 +78,25 @@ func revokedUntil(t *testing.T, database Database) {
 		{Kind: "session", Issuer: ada.Issuer, Value: "sess_2", ExpiresAt: at(3 * time.Hour)},
 		{Kind: "client", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(4 * time.Hour)},
 		{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", ExpiresAt: at(6 * time.Hour)},
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", Subject: "user_ada", ExpiresAt: at(7 * time.Hour)},
+		{Kind: "session", Issuer: ada.Issuer, Value: "sess_3", Subject: "user_ada", ExpiresAt: at(7 * time.Hour)},
 	}))
-	for name, want := range map[[3]string]time.Time{
-		{"session", ada.Issuer, "sess_1"}:      at(2 * time.Hour),
-		{"session", ada.Issuer, "sess_2"}:      at(3 * time.Hour),
-		{"client", ada.Issuer, "sess_1"}:       at(4 * time.Hour),
-		{"session", stranger.Issuer, "sess_1"}: at(6 * time.Hour),
-		{"session", ada.Issuer, "SESS_1"}:      {},
-		{"session", ada.Issuer, ""}:            {},
-		{"subject", ada.Issuer, "sess_1"}:      {},
+	for name, want := range map[[4]string]time.Time{
+		{"session", ada.Issuer, "sess_1", ""}:         at(2 * time.Hour),
+		{"session", ada.Issuer, "sess_1", "user_ada"}: at(7 * time.Hour),
+		{"session", ada.Issuer, "sess_1", "user_ben"}: at(2 * time.Hour),
+		{"session", ada.Issuer, "sess_2", ""}:         at(3 * time.Hour),
+		{"session", ada.Issuer, "sess_2", "user_ada"}: at(3 * time.Hour),
+		{"session", ada.Issuer, "sess_3", ""}:         {},
+		{"session", ada.Issuer, "sess_3", "user_ben"}: {},
+		{"client", ada.Issuer, "sess_1", ""}:          at(4 * time.Hour),
+		{"session", stranger.Issuer, "sess_1", ""}:    at(6 * time.Hour),
+		{"session", ada.Issuer, "SESS_1", ""}:         {},
+		{"session", ada.Issuer, "", ""}:               {},
+		{"subject", ada.Issuer, "sess_1", ""}:         {},
 	} {
-		equal(t, fmt.Sprint(name), must[time.Time](t)(s.RevokedUntil(t.Context(), name[0], name[1], name[2])), want)
+		given := store.Revocation{Kind: name[0], Issuer: name[1], Value: name[2], Subject: name[3]}
+		equal(t, fmt.Sprint(name), must[time.Time](t)(s.RevokedUntil(t.Context(), given)), want)
 	}
 }
 

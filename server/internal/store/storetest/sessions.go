@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -36,6 +35,12 @@ func list(t *testing.T, s store.Store, view store.View) []store.Session {
 	return must[[]store.Session](t)(s.Sessions(t.Context(), view, store.Session{}, 100))
 }
 
+// named returns the sessions with the names of the given one.
+func named(t *testing.T, s store.Store, session store.Session) []store.Session {
+	t.Helper()
+	return list(t, s, store.View{{Issuer: session.Issuer, ID: session.ID, Subject: session.Subject}})
+}
+
 func sessionComesBack(t *testing.T, database Database) {
 	s := open(t, database)
 	given := ada
@@ -43,30 +48,50 @@ func sessionComesBack(t *testing.T, database Database) {
 	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{given, ben, stranger}))
 	equal(t, "what was known before", before, make([]store.Session, 3))
 	for _, want := range []store.Session{ada, ben, stranger} {
-		equal(t, "the session", must[store.Session](t)(s.Session(t.Context(), want.Issuer, want.ID)), want)
+		equal(t, "the session", named(t, s, want), []store.Session{want})
 	}
 }
 
-func sessionNotFound(t *testing.T, database Database) {
+func sessionOfAnotherSubject(t *testing.T, database Database) {
 	s := open(t, database)
-	save(t, s, ada, stranger)
-	for _, name := range [][2]string{
-		{"https://one.example.com", "sess_2"}, {"https://three.example.com", "sess_1"},
-		{"", "sess_1"}, {"https://one.example.com", ""}, {"https://one.example.com", "SESS_1"},
-	} {
-		if got, err := s.Session(t.Context(), name[0], name[1]); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%q: %+v, error %v; want %v", name, got, err, store.ErrNotFound)
+	save(t, s, ada)
+	other := ada // whose tokens name the same session, later
+	other.Subject, other.Organization = "user_mallory", ""
+	other.FirstSeen, other.LastSeen, other.IssuedAt, other.ExpiresAt = at(3*time.Hour), at(3*time.Hour), at(3*time.Hour), at(4*time.Hour)
+	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{other}))
+	equal(t, "what was kept before", before, make([]store.Session, 1))
+	equal(t, "the session of the one", named(t, s, ada), []store.Session{ada})
+	equal(t, "the session of the other", named(t, s, other), []store.Session{other})
+
+	same := other // seen first at the same instant: the order is still a total one
+	same.Subject = "user_nobody"
+	save(t, s, same)
+	want := []store.Session{same, other, ada}
+	for i := 1; i < len(want); i++ {
+		if !want[i-1].Before(want[i]) || want[i].Before(want[i-1]) {
+			t.Errorf("Session.Before does not agree on %s and %s", want[i-1].Subject, want[i].Subject)
 		}
 	}
+	var got []store.Session
+	for after := (store.Session{}); ; after = got[len(got)-1] {
+		page := must[[]store.Session](t)(s.Sessions(t.Context(), store.View{{Issuer: ada.Issuer, ID: ada.ID}}, after, 1))
+		if len(page) == 0 {
+			break
+		}
+		got = append(got, page...)
+	}
+	equal(t, "pages of one", got, want)
+	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), at(3*time.Hour), at(0), 10)), store.Pruned{Sessions: 1})
+	equal(t, "what is left", list(t, s, store.Everything()), want[:2])
 }
 
-func laterSightingCounts(t *testing.T, database Database) {
+func laterObservationCounts(t *testing.T, database Database) {
 	later := ada
 	later.Organization, later.UserAgent, later.Address = "", "Phone/2.0", "198.51.100.7"
 	later.FirstSeen, later.LastSeen = at(3*time.Hour), at(3*time.Hour)
 	later.IssuedAt, later.ExpiresAt = at(3*time.Hour), at(4*time.Hour)
 	earlier := ben
-	earlier.ID, earlier.FirstSeen, earlier.LastSeen = ada.ID, at(time.Second), at(time.Second)
+	earlier.ID, earlier.Subject, earlier.FirstSeen, earlier.LastSeen = ada.ID, ada.Subject, at(time.Second), at(time.Second)
 	stale := later // with a token that is older than others
 	stale.LastSeen, stale.IssuedAt, stale.ExpiresAt = at(5*time.Hour), at(0), at(6*time.Hour)
 
@@ -77,7 +102,7 @@ func laterSightingCounts(t *testing.T, database Database) {
 	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{later, earlier, stale}))
 	equal(t, "what was known before the later one", before[0], ada)
 	equal(t, "what was known before the one in between", before[1], ada.Merge(later))
-	equal(t, "the session", must[store.Session](t)(s.Session(t.Context(), ada.Issuer, ada.ID)), want)
+	equal(t, "the session", named(t, s, ada), []store.Session{want})
 }
 
 func sessionsInPages(t *testing.T, database Database) {
@@ -133,6 +158,10 @@ func viewsFilter(t *testing.T, database Database) {
 		"no filter":                        {nil, nil},
 		"everything":                       {store.Everything(), all},
 		"an issuer":                        {store.View{{Issuer: one}}, []store.Session{ada, ben}},
+		"a session at one issuer":          {store.View{{Issuer: one, ID: "sess_1"}}, []store.Session{ada}},
+		"a session at any issuer":          {store.View{{ID: "sess_1"}}, []store.Session{ada, stranger}},
+		"a session of another subject":     {store.View{{ID: "sess_1", Subject: "user_ben"}}, nil},
+		"a session in other letters":       {store.View{{ID: "SESS_1"}}, nil},
 		"a subject at one issuer":          {store.View{{Issuer: one, Subject: "user_ada"}}, []store.Session{ada}},
 		"a subject at any":                 {store.View{{Subject: "user_ada"}}, []store.Session{ada, stranger}},
 		"an organization":                  {store.View{{Issuer: two, Organization: "org_acme"}}, []store.Session{stranger}},

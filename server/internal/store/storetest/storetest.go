@@ -25,8 +25,8 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Database){
 		"a session comes back as it was seen":               sessionComesBack,
-		"a session that was never seen is not found":        sessionNotFound,
-		"of two sightings the later one counts":             laterSightingCounts,
+		"a session belongs to its subject":                  sessionOfAnotherSubject,
+		"of two observations the later one counts":          laterObservationCounts,
 		"sessions come in pages, each of them once":         sessionsInPages,
 		"a view leaves out what it does not match":          viewsFilter,
 		"a revocation comes back as it was made":            revocationComesBack,
@@ -97,7 +97,7 @@ func survivesReopening(t *testing.T, database Database) {
 		t.Fatal(err)
 	}
 	second := open(t, database)
-	equal(t, "the session", must[store.Session](t)(second.Session(t.Context(), ada.Issuer, ada.ID)), ada)
+	equal(t, "the session", named(t, second, ada), []store.Session{ada})
 	equal(t, "the revocations", revocations(t, second), saved)
 }
 

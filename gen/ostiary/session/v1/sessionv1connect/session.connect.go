@@ -57,13 +57,15 @@ type SessionServiceClient interface {
 	// ListSessions returns what the caller may see, those first seen last at the
 	// top. It shows calls of the last moments too.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
-	// GetSession returns one session.
+	// GetSession returns one session. If several subjects have one by this id, it is
+	// the caller's own, or else the one that was seen first.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
 	// RevokeSession ends a session. When it answers, the revocation is on disk,
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen.
+	// seen. An operator ends the session whoever its subject is; anybody else only
+	// those that they see.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -186,13 +188,15 @@ type SessionServiceHandler interface {
 	// ListSessions returns what the caller may see, those first seen last at the
 	// top. It shows calls of the last moments too.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
-	// GetSession returns one session.
+	// GetSession returns one session. If several subjects have one by this id, it is
+	// the caller's own, or else the one that was seen first.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
 	// RevokeSession ends a session. When it answers, the revocation is on disk,
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen.
+	// seen. An operator ends the session whoever its subject is; anybody else only
+	// those that they see.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A

@@ -308,7 +308,7 @@ export const FilterSchema: GenMessage<Filter> = /*@__PURE__*/
  */
 export type Session = Message<"ostiary.session.v1.Session"> & {
   /**
-   * The issuer and the id together name it.
+   * The issuer, the id and the subject together name it.
    *
    * @generated from field: string issuer = 1;
    */
@@ -444,8 +444,10 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
 
 /**
  * SessionService shows and ends sessions. A session is seen when a call with one
- * of its tokens is admitted; tokens without a session, such as those of machines,
- * have none.
+ * of its tokens is admitted. A machine has no session, whatever its token says.
+ *
+ * A session belongs to its subject. Where the tokens of two subjects name the same
+ * id, they are two sessions: neither subject sees, changes or ends the other's.
  *
  * Who may see, and so revoke, which sessions:
  *
@@ -479,7 +481,8 @@ export const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * GetSession returns one session.
+   * GetSession returns one session. If several subjects have one by this id, it is
+   * the caller's own, or else the one that was seen first.
    *
    * @generated from rpc ostiary.session.v1.SessionService.GetSession
    */
@@ -493,7 +496,8 @@ export const SessionService: GenService<{
    * every further call with a token of the session is refused with
    * TOKEN_REVOKED, and its open streams are ended. A caller can always end the
    * session of the token that is presented, and an operator one that was never
-   * seen.
+   * seen. An operator ends the session whoever its subject is; anybody else only
+   * those that they see.
    *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSession
    */

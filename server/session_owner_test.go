@@ -1,0 +1,194 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// owners begins a server with two issuers and returns tokens that all name the
+// session of ada, among them her own.
+func owners(t *testing.T) (r *running, tokens map[string]string) {
+	t.Helper()
+	elsewhere := authtest.Start(t)
+	r = start(t, withOperator, func(c *Config) {
+		kinds := []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
+		c.Issuers[0].Kinds = kinds
+		c.Issuers = append(c.Issuers, Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
+		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
+	})
+	eventually(t, "the keys are there", r.ready)
+	hers := authtest.With("sid", "ada-1")
+	return r, map[string]string{
+		"ada":                              r.issuer.Session("user_ada", hers, authtest.InOrganization("org_acme", "acme", "member")),
+		"another subject":                  r.issuer.Session("user_mallory", hers),
+		"an administrator elsewhere":       r.issuer.Session("user_mallory", hers, authtest.InOrganization("org_other", "other", "admin")),
+		"an application of somebody else":  r.issuer.OAuth("user_mallory", hers),
+		"the same subject, another issuer": elsewhere.Session("user_ada", hers),
+		"a machine":                        r.issuer.Machine("mch_robo", hers),
+		"a machine of another issuer":      elsewhere.Machine("mch_else", hers),
+	}
+}
+
+// wantHers fails where the session of ada is not as she left it.
+func wantHers(t *testing.T, r *running, token string, want *sessionv1.Session) {
+	t.Helper()
+	r.wantAdmitted(t, "her own token", token)
+	res, err := r.sessions(t, token).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+	got := res.GetSession()
+	if err != nil || got.GetSubject() != "user_ada" || !got.GetCurrent() || got.GetRevoked() ||
+		got.GetOrganizationId() != want.GetOrganizationId() ||
+		!got.GetFirstSeenAt().AsTime().Equal(want.GetFirstSeenAt().AsTime()) ||
+		!got.GetTokenIssuedAt().AsTime().Equal(want.GetTokenIssuedAt().AsTime()) ||
+		!got.GetTokenExpiresAt().AsTime().Equal(want.GetTokenExpiresAt().AsTime()) {
+		t.Errorf("her session is %v, error %v; want %v", got, err, want)
+	}
+}
+
+func TestATokenThatNamesSomebodyElsesSessionNeitherTakesItOverNorEndsIt(t *testing.T) {
+	t.Parallel()
+	for _, who := range []string{
+		"another subject", "an administrator elsewhere", "an application of somebody else",
+		"the same subject, another issuer", "a machine", "a machine of another issuer",
+	} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			r, tokens := owners(t)
+			r.seen(t, map[string]string{"ada": tokens["ada"]})
+			before, err := r.sessions(t, tokens["ada"]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			isMachine := who == "a machine" || who == "a machine of another issuer"
+			for protocol, tr := range r.transports() {
+				client := tr.sessions(t, tokens[who])
+				res, err := client.ListSessions(t.Context(), &sessionv1.ListSessionsRequest{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, session := range res.GetSessions() {
+					if session.GetSubject() == "user_ada" && session.GetIssuer() == r.issuer.URL() || isMachine {
+						t.Errorf("%s: it sees %v", protocol, session)
+					}
+				}
+				_, err = client.GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1", Issuer: r.issuer.URL()})
+				if sees := who == "another subject" || who == "an administrator elsewhere" || who == "an application of somebody else"; sees != (err == nil) || err != nil && connect.CodeOf(err) != connect.CodeNotFound {
+					t.Errorf("%s: GetSession: %v; want a session of its own: %v, and otherwise not found", protocol, err, sees)
+				}
+				wantHers(t, r, tokens["ada"], before.GetSession())
+			}
+			// Ends what its own token names.
+			_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{})
+			if isMachine {
+				if connect.CodeOf(err) != connect.CodeInvalidArgument {
+					t.Errorf("RevokeSession: %v; want invalid argument, since a machine has no session", err)
+				}
+				_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"})
+				if connect.CodeOf(err) != connect.CodeNotFound {
+					t.Errorf("RevokeSession of hers: %v; want not found", err)
+				}
+			} else {
+				if err != nil {
+					t.Errorf("RevokeSession: %v", err)
+				}
+				r.wantReason(t, who, tokens[who], auth.TokenRevoked)
+			}
+			wantHers(t, r, tokens["ada"], before.GetSession())
+			again := r.again(t) // what is on disk means the same
+			again.wantAdmitted(t, "her token after a restart", tokens["ada"])
+			if !isMachine {
+				again.wantReason(t, who+" after a restart", tokens[who], auth.TokenRevoked)
+			}
+		})
+	}
+}
+
+// Whoever comes first takes nothing from the subject who comes later.
+func TestASessionThatSomebodyElseNamedFirstIsStillItsSubjects(t *testing.T) {
+	t.Parallel()
+	r, tokens := owners(t)
+	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{Cause: "mine"}); err != nil {
+		t.Fatal(err)
+	}
+	for protocol, tr := range r.transports() {
+		res, err := tr.sessions(t, tokens["ada"]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+		if got := res.GetSession(); err != nil || got.GetSubject() != "user_ada" || !got.GetCurrent() || got.GetRevoked() {
+			t.Errorf("%s: her session is %v, error %v", protocol, got, err)
+		}
+	}
+	if _, err := r.sessions(t, tokens["ada"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+		t.Error(err)
+	}
+	r.wantReason(t, "her own token, once she has ended it", tokens["ada"], auth.TokenRevoked)
+	r.wantAdmitted(t, "the same id at another issuer", tokens["the same subject, another issuer"])
+}
+
+func TestSigningOutASubjectEndsNoSessionOfAnother(t *testing.T) {
+	t.Parallel()
+	r, tokens := owners(t)
+	r.seen(t, map[string]string{"ada": tokens["ada"], "mallory": tokens["another subject"]})
+	res, err := r.sessions(t, tokens["another subject"]).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
+	if err != nil || res.GetSessions() != 1 {
+		t.Errorf("%v, error %v; want one session ended", res, err)
+	}
+	r.wantReason(t, "the subject's own token", tokens["another subject"], auth.TokenRevoked)
+	r.wantAdmitted(t, "her token", tokens["ada"])
+}
+
+// An operator's word ends a session for whoever names it; an administrator's for
+// the members of the organization alone.
+func TestWhoseSessionsAnOperatorAndAnAdministratorEnd(t *testing.T) {
+	t.Parallel()
+	for who, test := range map[string]struct{ token, stays string }{
+		"an operator":      {"operator", ""},
+		"an administrator": {"administrator", "another subject"},
+	} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			r, tokens := owners(t)
+			tokens["operator"] = r.issuer.Session("user_otto")
+			tokens["administrator"] = r.issuer.Session("user_alma", authtest.InOrganization("org_acme", "acme", "admin"))
+			r.seen(t, map[string]string{"1": tokens["ada"], "2": tokens["another subject"]})
+			got, err := r.sessions(t, tokens[test.token]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+			if err != nil || got.GetSession().GetSubject() != "user_ada" {
+				t.Errorf("GetSession: %v, error %v; want the one that was seen first", got, err)
+			}
+			if _, err := r.sessions(t, tokens[test.token]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"}); err != nil {
+				t.Fatal(err)
+			}
+			r.wantReason(t, "her token", tokens["ada"], auth.TokenRevoked)
+			if test.stays == "" {
+				r.wantReason(t, "the other's token", tokens["another subject"], auth.TokenRevoked)
+			} else {
+				r.wantAdmitted(t, "the other's token", tokens[test.stays])
+			}
+		})
+	}
+}
+
+func TestAWatcherHearsNothingOfSomebodyElsesSessionByTheSameName(t *testing.T) {
+	t.Parallel()
+	r, tokens := owners(t)
+	r.seen(t, map[string]string{"ada": tokens["ada"]})
+	r.ledger.Flush(t.Context())
+	hers := r.transports()["gRPC"].watchSessions(t, tokens["ada"])
+	for _, who := range []string{"another subject", "the same subject, another issuer", "a machine"} {
+		r.seen(t, map[string]string{who: tokens[who]})
+	}
+	r.ledger.Flush(t.Context())
+	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	renewed := r.issuer.Session("user_ada", authtest.With("sid", "ada-1"), authtest.IssuedAt(time.Now().Add(2*time.Second)))
+	r.seen(t, map[string]string{"ada": renewed})
+	r.ledger.Flush(t.Context())
+	wantEvents(t, "ada", hers, "EVENT_RENEWED ada-1")
+	if got := hers.Msg().GetSession().GetSubject(); got != "user_ada" {
+		t.Errorf("the session is of %s", got)
+	}
+}
