@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"math/big"
 )
 
 // Verify checks a JWS signature over signingInput, the encoded header and
@@ -51,57 +52,15 @@ func verifyRSA(public *rsa.PublicKey, a algorithm, digest, signature []byte) boo
 }
 
 // verifyECDSA reads the signature as r‖s, each as long as the curve's order
-// (RFC 7518, section 3.4), and hands it on in the form that the standard library
-// reads, which then refuses zero and all from the order up. Going through
-// ecdsa.Verify and its big integers would double the allocations.
+// (RFC 7518, section 3.4). The standard library refuses zero and all from the order
+// up.
 func verifyECDSA(public *ecdsa.PublicKey, digest, signature []byte) bool {
 	size := (public.Params().N.BitLen() + 7) / 8
 	if len(signature) != 2*size {
 		return false
 	}
-	var buffer [maxSignatureDER]byte
-	return ecdsa.VerifyASN1(public, digest, appendSignature(buffer[:0], signature[:size], signature[size:]))
-}
-
-// maxSignatureDER is the longest encoding of a signature, that of P-521: a head
-// of three octets, and two integers of 66 with a head of two each.
-const maxSignatureDER = 3 + 2*(2+66)
-
-// appendSignature appends an ECDSA-Sig-Value in DER (RFC 3279, section 2.2.3).
-func appendSignature(der, r, s []byte) []byte {
-	r, s = trimInteger(r), trimInteger(s)
-	length := integerLen(r) + integerLen(s)
-	der = append(der, 0x30)
-	if length > 127 {
-		der = append(der, 0x81)
-	}
-	der = append(der, byte(length)) //nolint:gosec // at most 136
-	return appendInteger(appendInteger(der, r), s)
-}
-
-// trimInteger takes leading zero octets off, down to one octet.
-func trimInteger(octets []byte) []byte {
-	for len(octets) > 1 && octets[0] == 0 {
-		octets = octets[1:]
-	}
-	return octets
-}
-
-// integerLen is the length of the octets as a DER INTEGER, head included. One
-// that would read as negative gets a zero octet in front.
-func integerLen(octets []byte) int {
-	if octets[0] < 0x80 {
-		return 2 + len(octets)
-	}
-	return 3 + len(octets)
-}
-
-func appendInteger(der, octets []byte) []byte {
-	der = append(der, 0x02, byte(integerLen(octets)-2)) //nolint:gosec // at most 67
-	if octets[0] >= 0x80 {
-		der = append(der, 0)
-	}
-	return append(der, octets...)
+	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
+	return ecdsa.Verify(public, digest, r, s)
 }
 
 func digest(hash crypto.Hash, input []byte) []byte {

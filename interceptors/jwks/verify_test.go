@@ -1,14 +1,12 @@
 package jwks
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/asn1"
 	"errors"
 	"math/big"
 	"slices"
@@ -175,26 +173,5 @@ func TestVerifyRefusesNonCanonicalEdDSA(t *testing.T) {
 	slices.Reverse(raised)
 	if err := key.Verify("EdDSA", []byte(input), append(signature[:32:32], raised...)); !errors.Is(err, ErrSignature) {
 		t.Errorf("S + L: %v, want ErrSignature", err)
-	}
-}
-
-func TestEncodeRSIsDER(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int{32, 48, 66} {
-		zero, one, full := make([]byte, size), make([]byte, size), bytes.Repeat([]byte{0xff}, size)
-		one[size-1] = 1
-		high, low := slices.Clone(one), slices.Clone(full)
-		high[0], low[0] = 0x80, 0x7f
-		for _, r := range [][]byte{zero, one, high, low, full} {
-			for _, s := range [][]byte{zero, one, high, low, full} {
-				want, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := appendSignature(nil, r, s); !bytes.Equal(got, want) {
-					t.Errorf("r %x s %x:\n got %x\nwant %x", r, s, got, want)
-				}
-			}
-		}
 	}
 }
