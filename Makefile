@@ -30,7 +30,7 @@ SHELL         = /bin/sh
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: build ## Run the server with a development issuer: no account, no network
@@ -189,6 +189,11 @@ breaking: ## Tell what in proto/ breaks callers, compared with AGAINST=main
 .PHONY: bench
 bench: ## Measure against other libraries, and write docs/benchmarks.md
 	cd bench && $(GO) run . $(or $(ARGS),-out ../docs/benchmarks.md)
+
+# Takes about three minutes, and is nothing that make check waits for.
+.PHONY: conformance
+conformance: ## Compare Connect's conformance suite with and without a guard
+	interceptors/testdata/conformance/run
 
 # That the comparison still builds, and that everybody in it verifies; what it
 # measures is nobody's pass or failure.
