@@ -22,14 +22,16 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1":            {"gen/ostiary/*/v1"},
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
+	"internal/loopback": nil,
+
 	"interceptors/auth":        nil,
 	"interceptors/authclient":  {"interceptors/auth"},
-	"interceptors/jwks":        nil,
+	"interceptors/jwks":        {"internal/loopback"},
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
-	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
-	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy"},
+	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
+	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
@@ -43,7 +45,7 @@ var mayImport = map[string][]string{
 	"interceptors/internal/ruleschema": {"interceptors/auth", "gen/ostiary/policy/v1"},
 	"interceptors/internal/schematest": {"interceptors/auth", "gen/ostiary/policy/v1"},
 
-	"server/devissuer":          {"interceptors/authtest"},
+	"server/devissuer":          {"interceptors/authtest", "internal/loopback"},
 	"server/internal/rpcerror":  nil,
 	"server/internal/store":     nil,
 	"server/internal/store/*":   {"server/internal/store"},
@@ -54,12 +56,12 @@ var mayImport = map[string][]string{
 		"server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
 	},
 	"server": {
-		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*",
+		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/loopback",
 	},
 	"web": nil,
 	"cmd/*": {
 		"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
-		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*",
+		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/loopback",
 	},
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},

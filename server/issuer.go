@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // An Issuer is one whose tokens are accepted, and what they must be like.
@@ -159,15 +159,10 @@ func checkRemoteURL(s string) error {
 		return fmt.Errorf("%q is not a URL; write https://host/path", s)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("has a user, a query or a fragment; write scheme, host and path alone")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
 		return fmt.Errorf("%q is plain http, which is allowed on loopback alone; use https", s)
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // keys opens the issuer's key set. The remote is nil where the key was given.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/server"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
@@ -74,7 +75,7 @@ func runDev(cmd *cobra.Command, config server.Config) error {
 		return err
 	}
 	for _, addr := range []net.Addr{srv.HTTPAddr(), srv.GRPCAddr()} {
-		if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		if tcp, ok := addr.(*net.TCPAddr); ok && !loopback.Addr(tcp.AddrPort().Addr()) {
 			config.Logger.Warn("others can reach this server; its development issuer answers only this machine", "addr", addr.String())
 		}
 	}

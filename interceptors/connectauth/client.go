@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 
 	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // WithToken sends a token of the source with every call of a client, streams
@@ -75,19 +75,11 @@ func (c *tokenConfig) check(baseURL string, source authclient.TokenSource) (stri
 	case "https":
 		return base.Host, nil
 	case "http":
-		if c.plaintext || isLoopback(base.Hostname()) {
+		if c.plaintext || loopback.Host(base.Hostname()) {
 			return base.Host, nil
 		}
 		return "", fmt.Errorf("refuse to send a token to %s in plaintext: use https, or connectauth.InsecureAllowPlaintext where the network encrypts", base.Host)
 	default:
 		return "", fmt.Errorf("connectauth.WithToken: the base URL has the scheme %q; use https, or http for loopback", base.Scheme)
 	}
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"net/url"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // Credentials sends a token of the source with every call, as authorization:
@@ -96,7 +96,7 @@ func staysHere(ctx context.Context, audience []string) bool {
 	case *net.UnixAddr:
 		return true
 	case *net.TCPAddr:
-		return addr.IP.IsLoopback() && namesLoopback(audience)
+		return loopback.Addr(addr.AddrPort().Addr()) && namesLoopback(audience)
 	default:
 		return false
 	}
@@ -107,19 +107,11 @@ func staysHere(ctx context.Context, audience []string) bool {
 func namesLoopback(audience []string) bool {
 	for _, uri := range audience {
 		target, err := url.Parse(uri)
-		if err != nil || !isLoopback(target.Hostname()) {
+		if err != nil || !loopback.Host(target.Hostname()) {
 			return false
 		}
 	}
 	return len(audience) > 0
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 func codeOf(err error) codes.Code {

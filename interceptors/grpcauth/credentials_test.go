@@ -91,6 +91,8 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 	}{
 		"to another machine":                       {target: "passthrough:///api.example.com:80", wrap: func(c net.Conn) net.Conn { return elsewhere{c} }},
 		"to another machine that claims localhost": {target: "passthrough:///localhost:80", wrap: func(c net.Conn) net.Conn { return elsewhere{c} }},
+		"to an address, by way of a proxy":         {target: "passthrough:///192.0.2.1:80", wrap: func(c net.Conn) net.Conn { return c }},
+		"to an IPv6 address, by way of a proxy":    {target: "passthrough:///[2001:db8::1]:80", wrap: func(c net.Conn) net.Conn { return c }},
 		"by way of a proxy on loopback":            {target: "passthrough:///api.example.com:80", wrap: func(c net.Conn) net.Conn { return c }},
 	}
 	for name, test := range tests {

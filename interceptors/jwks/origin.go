@@ -3,9 +3,10 @@ package jwks
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // checkURL accepts https. It accepts http to loopback, where nobody can listen in,
@@ -20,7 +21,7 @@ func (c RemoteConfig) checkURL(name, raw string) error {
 		return fmt.Errorf("%s holds a user name or password: leave it out, key sets are public", name)
 	case u.Hostname() == "" || u.Fragment != "":
 		return fmt.Errorf("%s %q: give an absolute URL without a fragment", name, raw)
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
 		return nil
 	case u.Scheme != "http" || !c.InsecureHTTP:
 		return fmt.Errorf("%s %q: use https; http is accepted for loopback, and within a private network with InsecureHTTP", name, raw)
@@ -46,12 +47,4 @@ func originOf(u *url.URL) string {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
 }

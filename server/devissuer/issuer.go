@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // The bounds of a token's lifetime.
@@ -40,7 +41,7 @@ func New(issuerURL string) (*Issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("development issuer: %w", err)
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || !isLoopback(u.Hostname()) ||
+	if (u.Scheme != "http" && u.Scheme != "https") || !loopback.Host(u.Hostname()) ||
 		u.Scheme+"://"+u.Host != issuerURL {
 		return nil, fmt.Errorf("development issuer %q: write it like http://localhost:8080, with a loopback host and nothing behind the port",
 			u.Redacted())

@@ -5,7 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
+
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // Why a request is not answered. The text is also what the caller is told.
@@ -19,7 +20,7 @@ var (
 // checkLocal refuses whatever does not come from this machine by its own will.
 func checkLocal(r *http.Request) error {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+	if err != nil || !loopback.Addr(peer.Addr()) {
 		return errRemote
 	}
 	// A tunnel on this machine comes from loopback, and may rewrite Host, but
@@ -31,23 +32,14 @@ func checkLocal(r *http.Request) error {
 	}
 	// A page of attacker.example whose name now resolves to 127.0.0.1 is of one
 	// origin with us as far as its browser knows. The name gives it away.
-	if !isLoopback((&url.URL{Host: r.Host}).Hostname()) {
+	if !loopback.Host((&url.URL{Host: r.Host}).Hostname()) {
 		return errHost
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		page, err := url.Parse(origin)
-		if err != nil || !isLoopback(page.Hostname()) {
+		if err != nil || !loopback.Host(page.Hostname()) {
 			return errOrigin
 		}
 	}
 	return nil
-}
-
-// isLoopback reports whether a host is this machine, whatever a resolver says.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
 }
