@@ -400,6 +400,12 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 		}
 		var lines []string
 		for line := range strings.Lines(log.String()) {
+			if !strings.Contains(line, "source="+issuer.url) {
+				t.Errorf("%q does not name the source", line)
+			}
+			if strings.Contains(line, "level=WARN") != strings.Contains(line, "fails") {
+				t.Errorf("%q has the wrong level", line)
+			}
 			_, message, _ := strings.Cut(line, `msg="`)
 			message, _, _ = strings.Cut(message, `"`)
 			lines = append(lines, message)
