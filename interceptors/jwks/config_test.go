@@ -42,7 +42,11 @@ func TestNewRemoteNamesEveryFault(t *testing.T) {
 		{"bounds the wrong way round", RemoteConfig{URL: good, MinRefresh: time.Hour, MaxRefresh: time.Minute}, []string{"MinRefresh"}},
 		{"MaxStale too short", RemoteConfig{URL: good, MaxStale: time.Minute}, []string{"MaxStale"}},
 		{"negative bounds", RemoteConfig{URL: good, MinRefresh: -1, MaxRefresh: time.Minute, Cooldown: -1}, []string{"MinRefresh", "is negative"}},
-		{"negative limits", RemoteConfig{URL: good, MaxBytes: -1}, []string{"is negative"}},
+		{"a negative limit of bytes", RemoteConfig{URL: good, MaxBytes: -1}, []string{"is negative"}},
+		{"a negative limit of keys", RemoteConfig{URL: good, MaxKeys: -1}, []string{"is negative"}},
+		{"a negative time-out", RemoteConfig{URL: good, FetchTimeout: -1}, []string{"is negative"}},
+		{"a negative cool-down", RemoteConfig{URL: good, Cooldown: -1}, []string{"is negative"}},
+		{"MaxStale a nanosecond too short", RemoteConfig{URL: good, MaxRefresh: time.Hour, MaxStale: time.Hour - 1}, []string{"MaxStale"}},
 		{"several at once", RemoteConfig{MaxKeys: -1, MaxStale: 1}, []string{"no source", "MaxStale", "is negative"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -72,6 +76,8 @@ func TestURLsThatAreAccepted(t *testing.T) {
 		{Issuer: "http://keycloak:8080/realms/r", InsecureHTTP: true},
 		{URL: "https://issuer.example/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
 		{URL: "http://127.0.0.1/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
+		{URL: "https://issuer.example/keys", MinRefresh: time.Hour},
+		{URL: "https://issuer.example/keys", MinRefresh: time.Minute, MaxRefresh: time.Minute, MaxStale: time.Minute},
 		{URL: "https://issuer.example/keys", CAFile: "", Client: &http.Client{Transport: &http.Transport{}}},
 	} {
 		if _, err := config.withDefaults(); err != nil {

@@ -83,12 +83,19 @@ func TestNewKeyRefuses(t *testing.T) {
 		{"RSA exponent 0", &rsa.PublicKey{N: good}, "", "exponent 0"},
 		{"RSA exponent 1", &rsa.PublicKey{N: good, E: 1}, "", "exponent 1"},
 		{"an even RSA exponent", &rsa.PublicKey{N: good, E: 65536}, "", "exponent 65536"},
+		{"RSA exponent 2", &rsa.PublicKey{N: good, E: 2}, "", "exponent 2"},
+		{"a negative RSA exponent", &rsa.PublicKey{N: good, E: -3}, "", "exponent -3"},
+		{"the next RSA exponent after the largest", &rsa.PublicKey{N: good, E: 1 << 31}, "", "exponent 2147483648"},
 		{"a huge RSA exponent", &rsa.PublicKey{N: good, E: 1<<31 + 1}, "", "exponent 2147483649"},
 		{"a nil ECDSA key", (*ecdsa.PublicKey)(nil), "", "another curve"},
 		{"an ECDSA key without a point", &ecdsa.PublicKey{Curve: elliptic.P256()}, "", "without a point"},
+		{"an ECDSA key without y", &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1)}, "", "without a point"}, //nolint:staticcheck // see above
+		{"an ECDSA key without x", &ecdsa.PublicKey{Curve: elliptic.P256(), Y: big.NewInt(1)}, "", "without a point"}, //nolint:staticcheck // see above
 		{"P-224", ecKey(t, elliptic.P224()).Public(), "", "another curve"},
 		{"a point beside its curve", &offCurve, "", "not on its curve"},
 		{"the point at infinity", &infinity, "", "not on its curve"},
+		{"a long Ed25519 key", make(ed25519.PublicKey, 33), "", "33 bytes"},
+		{"a nil Ed25519 key", ed25519.PublicKey(nil), "", "0 bytes"},
 		{"a short Ed25519 key", make(ed25519.PublicKey, 31), "", "31 bytes"},
 		{"an Ed25519 point beside the curve", point(2, 0, 0), "", "not on the curve"},
 		{"an Ed25519 point of order 1", point(1, 0, 0), "", "small order"},
@@ -121,6 +128,7 @@ func TestNewKeyAcceptsTheBoundsOfRSA(t *testing.T) {
 	longest := new(big.Int).SetBit(big.NewInt(1), maxModulusBits-1, 1)
 	for name, public := range map[string]*rsa.PublicKey{
 		"the smallest exponent": {N: rsaKey().N, E: 3},
+		"the shortest modulus":  {N: new(big.Int).SetBit(big.NewInt(1), minModulusBits-1, 1), E: 65537},
 		"the largest exponent":  {N: rsaKey().N, E: 1<<31 - 1},
 		"the longest modulus":   {N: longest, E: 65537},
 	} {

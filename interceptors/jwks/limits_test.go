@@ -100,10 +100,10 @@ func TestRetriesBackOff(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		ready  bool
-		delays []time.Duration
+		delays []int // in milliseconds
 	}{
-		"with keys":    {true, []time.Duration{100, 200, 400, 800, 1500, 1500, 1500}},
-		"without keys": {false, []time.Duration{100, 200, 400, 800, 800, 800, 800}},
+		"with keys":    {true, []int{100, 200, 400, 800, 1500, 1500, 1500}},
+		"without keys": {false, []int{100, 200, 400, 800, 800, 800, 800}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,8 +116,8 @@ func TestRetriesBackOff(t *testing.T) {
 					issuer.refusing.Store(true)
 					pass(time.Until(keys.Status().NextFetch))
 				}
-				for i, delay := range row.delays {
-					delay *= time.Millisecond
+				for i, milliseconds := range row.delays {
+					delay := time.Duration(milliseconds) * time.Millisecond
 					due := time.Until(keys.Status().NextFetch)
 					if due < delay/2 || due >= delay {
 						t.Errorf("after failure %d the next fetch is in %v, want from half of %v to less than it", i+1, due, delay)

@@ -395,6 +395,8 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 		pass(20 * time.Minute)
 		issuer.refusing.Store(false)
 		pass(time.Hour)
+		issuer.answerWith(body(string(keySet(t, issuer.keys["first"], jwk{"kty": "oct"}))))
+		pass(time.Hour) // an entry that is not used is a change for operators
 		if err := keys.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -410,7 +412,7 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 			message, _, _ = strings.Cut(message, `"`)
 			lines = append(lines, message)
 		}
-		want := "the key set changed; fetching the key set fails; fetching the key set succeeds again"
+		want := "the key set changed; fetching the key set fails; fetching the key set succeeds again; the key set changed"
 		if got := strings.Join(lines, "; "); got != want {
 			t.Errorf("logged %q\nwant   %q", got, want)
 		}

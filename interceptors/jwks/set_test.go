@@ -64,6 +64,10 @@ func TestLookup(t *testing.T) {
 		{"any kid where no key has one, for another algorithm", []jwk{ed}, Hint{KeyID: "c", Algorithm: "RS256"}, nil, ErrAlgorithm},
 		{"another kid where some key has one", []jwk{ed, named(rsa, "a")}, Hint{KeyID: "c", Algorithm: "EdDSA"}, nil, ErrUnknownKey},
 
+		{"another kid where some key before has one", []jwk{named(rsa, "a"), ed}, Hint{KeyID: "c", Algorithm: "EdDSA"}, nil, ErrUnknownKey},
+		{"by an x5t that no key has, although one before has another", []jwk{named(rsa, "a").with("x5t", "1"), named(ec, "b")}, Hint{X5T: "2", Algorithm: "ES256"}, nil, ErrUnknownKey},
+		{"by an x5t#S256 that no key has, although one before has another", []jwk{named(rsa, "a").with("x5t#S256", "1"), named(ec, "b")}, Hint{X5TS256: "2", Algorithm: "ES256"}, nil, ErrUnknownKey},
+		{"by an x5t that two have", []jwk{named(ec, "a").with("x5t", "1"), other.with("x5t", "1")}, Hint{X5T: "1", Algorithm: "ES256"}, []int{0, 1}, nil},
 		{"by x5t", []jwk{named(ec, "a").with("x5t", "one"), other.with("x5t", "two")}, Hint{X5T: "two", Algorithm: "ES256"}, []int{1}, nil},
 		{"by x5t#S256", []jwk{named(ec, "a").with("x5t#S256", "one"), other.with("x5t#S256", "two")}, Hint{X5TS256: "one", Algorithm: "ES256"}, []int{0}, nil},
 		{"by x5t#S256 before x5t", []jwk{named(ec, "a").with("x5t#S256", "one").with("x5t", "1"), other.with("x5t#S256", "two").with("x5t", "2")}, Hint{X5TS256: "two", X5T: "1", Algorithm: "ES256"}, []int{1}, nil},

@@ -92,13 +92,36 @@ func TestAJoinedFetchThatFailsIsTheLast(t *testing.T) {
 				if err := lookup(t, keys, "unknown"); !errors.Is(err, ErrUnavailable) {
 					t.Errorf("%v, want ErrUnavailable", err)
 				}
-				if waited := time.Since(start); waited > 5*time.Second {
-					t.Errorf("waited %v, want at most one FetchTimeout of 5s", waited)
+				if waited := time.Since(start); waited != 5*time.Second {
+					t.Errorf("waited %v, want one FetchTimeout of 5s", waited)
 				}
 			})
 		}
 		calls.Wait()
 	})
+}
+
+// TestWhoComesSoonEnoughJoins the fetch that is under way; who comes later has one
+// of their own.
+func TestWhoComesSoonEnoughJoins(t *testing.T) {
+	t.Parallel()
+	for late, fetches := range map[time.Duration]int64{joinable: 2, joinable + 1: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := newBubble(t)
+			keys := issuer.remote(t)
+			synctest.Wait()
+			issuer.answerWith(hang)
+			var calls sync.WaitGroup
+			calls.Go(func() { _ = lookup(t, keys, "one") })
+			pass(late)
+			calls.Go(func() { _ = lookup(t, keys, "other") })
+			synctest.Wait()
+			if n := issuer.requests.Load(); n != fetches {
+				t.Errorf("after %v: %d fetches, want %d", late, n, fetches)
+			}
+			calls.Wait()
+		})
+	}
 }
 
 // TestKeysThatCameInTheMeantimeMakeNoFetch: between the first look and the next,

@@ -40,6 +40,8 @@ func TestWatchersLearnOfEachChange(t *testing.T) {
 		if <-live {
 			t.Error("the watcher was called before the removed key was dead")
 		}
+		issuer.answerWith(body(string(keySet(t, issuer.keys["second"], issuer.keys["first"].with("use", "enc")))))
+		expect("an entry that is not used", 2, 2)
 		issuer.answerWith(hang)
 		expect("an outage", 2, 2)
 		stopOne()
