@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// RemoteConfig says where a Remote has its keys from. Either URL or Issuer is
-// required; the zero value of everything else is the default that it names.
+// RemoteConfig configures a Remote. Either URL or Issuer is required; every other
+// field has a default, which its comment names.
 type RemoteConfig struct {
 	// URL is where the key set is published; for Clerk the issuer followed by
 	// /.well-known/jwks.json. It may have a query. It must be https; http is
@@ -67,15 +67,15 @@ type RemoteConfig struct {
 	// excepted) or that others may write is refused. Default: none.
 	Snapshot string
 
-	// Client gives the Transport for the requests; everything else of it is
-	// ignored, because which redirects are followed and how long a fetch takes is
-	// settled here. Default: a transport that heeds HTTP_PROXY and HTTPS_PROXY.
+	// Client provides the Transport for the requests. Its other fields are ignored:
+	// Remote itself decides about redirects and time-outs. Default: a transport that
+	// uses HTTP_PROXY and HTTPS_PROXY.
 	Client *http.Client
 	// Now is the clock that ages are judged by. Timers run on the runtime's own.
 	// Default: time.Now.
 	Now func() time.Time
-	// Logger is told when the keys change, when fetching begins to fail, and when
-	// it succeeds again. It holds up no lookup, and may ask for the Status.
+	// Logger logs when the keys change, when fetching begins to fail, and when it
+	// succeeds again. A slow handler delays no lookup, and may call Status.
 	// Default: none.
 	Logger *slog.Logger
 }
@@ -135,5 +135,5 @@ func (c RemoteConfig) checkFiles() error {
 	return err
 }
 
-// source is what the keys are had from, to tell the snapshot of one from another's.
+// source identifies the key set, so that a snapshot of another one is not used.
 func (c RemoteConfig) source() string { return cmp.Or(c.URL, c.Issuer) }

@@ -22,7 +22,7 @@ type document struct {
 	etag string // its version there (RFC 9110, section 8.8.3); may be empty
 }
 
-// An answer is what a fetch brought.
+// An answer is the result of a fetch.
 type answer struct {
 	document document
 	maxAge   time.Duration
@@ -47,9 +47,9 @@ func newFetcher(config RemoteConfig) (fetcher, error) {
 	return f, errors.Join(caErr, tokenErr)
 }
 
-// newTransport keeps no connection: the next request is minutes away, and then a
-// new one follows the issuer to where its name has moved, and is not the
-// half-dead one that a retry would hang on again.
+// newTransport keeps no connection open. The next request is minutes away; a new
+// connection then resolves the issuer's name anew, and a retry does not hang on a
+// dead one.
 func newTransport(config RemoteConfig) (http.RoundTripper, error) {
 	if config.Client != nil && config.Client.Transport != nil {
 		return config.Client.Transport, nil
@@ -67,9 +67,8 @@ func newTransport(config RemoteConfig) (http.RoundTripper, error) {
 	return transport, err
 }
 
-// checkRedirect follows redirects within one origin alone, so that whoever can
-// redirect one path cannot have the keys fetched from a place of their own, and
-// none that would have us sign in there.
+// checkRedirect follows redirects within one origin only, so that whoever controls
+// one path cannot provide keys from elsewhere. It follows none with a user name.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
@@ -83,8 +82,8 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch gets the key set. It asks for it only if it is another version than the
-// one of the given generation, which may be nil.
+// fetch gets the key set. If its version is still that of the given generation, which
+// may be nil, it returns that document again.
 func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, error) {
 	f, err := newFetcher(c)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 		{"of an issuer that fails", func(http.HandlerFunc) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
 		}, 15, 1, 0, 0},
-		{"of an issuer that hangs", func(http.HandlerFunc) http.HandlerFunc { return hang }, 6, 502, 0, patienceWithKeys + time.Millisecond},
+		{"of an issuer that hangs", func(http.HandlerFunc) http.HandlerFunc { return hang }, 6, 502, 0, slowWithKeys + time.Millisecond},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 					t.Errorf("%d callers waited at a time, want at most %d", n, row.together)
 				}
 				if row.retries > 0 {
-					assertRecovery(t, issuer, keys, patienceWithKeys)
+					assertRecovery(t, issuer, keys, slowWithKeys)
 				}
 				calls.Wait()
 			})
@@ -150,7 +150,7 @@ func TestNoMoreThanSoManyCallersWait(t *testing.T) {
 		}
 		calls.Wait()
 		issuer.publish(t, "first")
-		pass(patienceUnready)
+		pass(slowUnready)
 		issuer.publish(t, "second")
 		if err := lookup(t, keys, "second"); err != nil {
 			t.Error("those that waited still take up the room:", err)

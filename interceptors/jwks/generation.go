@@ -14,12 +14,12 @@ type generation struct {
 	changed   bool // its keys are not those of the generation before
 }
 
-// publish puts the keys of a document in place. r.mu must be held, unless nobody
-// knows r yet.
+// publish makes the keys of a document the current ones. r.mu must be held, unless r
+// is not shared yet.
 //
-// A key that was there already stays the same Key, so that verdicts reached with
-// it stay too. Every other one is made anew, even when it was there before:
-// what has left its set is dead for ever.
+// A key that is current already stays the same Key, so that cached verdicts remain
+// valid. Every other key becomes a new Key, even if an equal one was there before:
+// a Key that has left its set never comes back to life.
 func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
 	var before generation
 	if g := r.current.Load(); g != nil {
@@ -34,7 +34,7 @@ func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
 			continue
 		}
 		fresh := *key
-		fresh.home = r
+		fresh.set = r
 		keys[i] = &fresh
 	}
 	// Round takes the monotonic reading off, which stands still while a machine

@@ -31,7 +31,7 @@ type Key struct {
 	x5tS256    string           // empty where they are not known
 	public     crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 	algorithms []algorithm
-	home       *Remote // the set that can withdraw the key; nil when none can
+	set        *Remote // the set that can remove the key; nil for a fixed key
 }
 
 // NewKey returns a key for verifying. The id is the kid that tokens name it by
@@ -80,7 +80,7 @@ func (k *Key) Algorithms() []string {
 //
 // It takes no lock and allocates nothing, so it can be asked on every hit of a
 // cache of verdicts.
-func (k *Key) Live() bool { return k.home == nil || k.home.holds(k) }
+func (k *Key) Live() bool { return k.set == nil || k.set.contains(k) }
 
 // indexAlgorithm returns where the algorithm is among the key's, or -1.
 func (k *Key) indexAlgorithm(name string) int {
@@ -100,8 +100,8 @@ func (k *Key) same(other *Key) bool {
 	return ok && slices.Equal(k.names(), other.names()) && slices.Equal(k.algorithms, other.algorithms) && public.Equal(other.public)
 }
 
-// rivals reports whether a token could mean either key by the same kid.
-func (k *Key) rivals(other *Key) bool {
+// conflicts reports whether a token could mean either key by the same kid.
+func (k *Key) conflicts(other *Key) bool {
 	return k.id != "" && k.id == other.id && slices.ContainsFunc(k.algorithms, func(a algorithm) bool {
 		return other.indexAlgorithm(a.name) >= 0
 	})

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// note takes down a line for the Logger, which is told when r.mu is free: a slow
-// handler must not hold up lookups, and one that asks for the Status must get it.
-// r.mu must be held, unless nobody knows r yet.
+// note queues a line for the Logger. writeNotes writes it once r.mu is free, because
+// a slow handler must not delay lookups, and a handler may call Status. r.mu must be
+// held, unless r is not shared yet.
 func (r *Remote) note(level slog.Level, message string, args ...any) {
 	line := slog.NewRecord(time.Now(), level, message, 0)
 	line.Add("source", r.config.source())
@@ -16,8 +16,8 @@ func (r *Remote) note(level slog.Level, message string, args ...any) {
 	r.refresh.notes = append(r.refresh.notes, line)
 }
 
-// tell hands the notes to the Logger. r.mu must not be held.
-func (r *Remote) tell() {
+// writeNotes writes the queued lines. r.mu must not be held.
+func (r *Remote) writeNotes() {
 	r.mu.Lock()
 	notes := r.refresh.notes
 	r.refresh.notes = nil
@@ -25,7 +25,7 @@ func (r *Remote) tell() {
 	ctx, handler := context.Background(), r.config.Logger.Handler()
 	for _, line := range notes {
 		if handler.Enabled(ctx, line.Level) {
-			_ = handler.Handle(ctx, line) // as slog.Logger does: there is nobody to tell
+			_ = handler.Handle(ctx, line) // slog.Logger ignores it too
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
 				if s := keys.Status(); !strings.Contains(s.LastError, trouble.says) || !s.Ready || s.Failures == 0 {
 					t.Fatalf("status %+v does not say %q", s, trouble.says)
 				}
-				assertRecovery(t, issuer, keys, patienceWithKeys)
+				assertRecovery(t, issuer, keys, slowWithKeys)
 			})
 		})
 	}
@@ -111,7 +111,7 @@ func TestARefusingIssuerDisturbsNoGoodCall(t *testing.T) {
 			t.Fatal("a good call during the outage:", err)
 		}
 		issuer.refusing.Store(false)
-		assertRecovery(t, issuer, keys, patienceWithKeys)
+		assertRecovery(t, issuer, keys, slowWithKeys)
 	})
 }
 
@@ -168,9 +168,11 @@ func TestWithoutKeysCallersAreToldAtOnce(t *testing.T) {
 		keys := issuer.remote(t)
 		start := time.Now()
 		for range 1000 {
-			err := lookup(t, keys, "first")
-			if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
-				t.Fatalf("%v, want ErrUnavailable and why", err)
+			for _, kid := range []string{"first", ""} {
+				err := lookup(t, keys, kid)
+				if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
+					t.Fatalf("kid %q: %v, want ErrUnavailable and why", kid, err)
+				}
 			}
 		}
 		if waited := time.Since(start); waited != 0 {
@@ -252,7 +254,7 @@ func TestAnUnknownKeyDuringAnOutage(t *testing.T) {
 					}
 				}
 				issuer.refusing.Store(false)
-				assertRecovery(t, issuer, keys, patienceWithKeys)
+				assertRecovery(t, issuer, keys, slowWithKeys)
 				pass(10 * time.Second)
 				if err := lookup(t, keys, "third"); !errors.Is(err, ErrUnknownKey) {
 					t.Errorf("after the outage: %v, want ErrUnknownKey", err)
@@ -295,9 +297,9 @@ func TestAHangingIssuerIsUnreachableAfterItsPatience(t *testing.T) {
 		var waiting sync.WaitGroup
 		for range bucketSize {
 			waiting.Go(func() { _ = lookup(t, keys, "stray") })
-			pass(joinable + time.Nanosecond)
+			pass(joinWindow + time.Nanosecond)
 		}
-		pass(patienceWithKeys - 2*(joinable+time.Nanosecond))
+		pass(slowWithKeys - 2*(joinWindow+time.Nanosecond))
 		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("at the end of the patience: %v, want ErrUnknownKey", err)
 		}
@@ -325,7 +327,7 @@ func TestAnAnswerSinceTheCallerCameCounts(t *testing.T) {
 					t.Errorf("%v, want ErrUnknownKey", err)
 				}
 			})
-			pass(joinable + time.Nanosecond)
+			pass(joinWindow + time.Nanosecond)
 		}
 		waiting.Wait()
 	})
@@ -354,7 +356,7 @@ func TestKeysAreUsedUntilMaxStale(t *testing.T) {
 		}
 
 		issuer.refusing.Store(false)
-		pass(patienceWithKeys)
+		pass(slowWithKeys)
 		if again, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"}); err != nil || again != key || !key.Live() {
 			t.Errorf("the key that the issuer still lists: %v", err)
 		}

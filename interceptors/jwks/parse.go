@@ -118,7 +118,7 @@ func (p *parsed) checkName(key *Key) error {
 		if earlier.same(key) {
 			return errors.New("listed twice")
 		}
-		if earlier.rivals(key) {
+		if earlier.conflicts(key) {
 			return errors.New("another key before it has the same kid: give each key its own")
 		}
 	}

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// How quickly a failing issuer is asked again. firstRetry doubles up to the
-// patience; and a refresh that has not answered by then is not waited for:
-// another one starts beside it, so that a hanging connection does not delay the
-// recovery. The first of all has longer, so that a slow issuer is not asked twice
-// by each server of a fleet that starts.
+// When to try again. After a failure the delay doubles from firstRetry up to one of
+// the slow… limits. A refresh that takes longer than that limit is slow, and another
+// one starts beside it, so that a hanging connection does not delay the recovery.
+// The very first refresh has more time, so that a fleet that starts does not ask a
+// slow issuer twice.
 const (
-	firstRetry       = 100 * time.Millisecond
-	patienceAtStart  = 2200 * time.Millisecond
-	patienceUnready  = 800 * time.Millisecond
-	patienceWithKeys = 1500 * time.Millisecond
+	firstRetry   = 100 * time.Millisecond
+	slowAtStart  = 2200 * time.Millisecond
+	slowUnready  = 800 * time.Millisecond
+	slowWithKeys = 1500 * time.Millisecond
 )
 
-// refresh is what a Remote knows of its fetches. Remote.mu guards it.
+// refresh is the state of the fetches of a Remote. Remote.mu guards it.
 type refresh struct {
 	timer       *time.Timer   // when it fires, the next refresh starts
 	next        time.Time     // when that will be
-	flying      []*fetch      // those under way, oldest first
-	settled     chan struct{} // closed, and replaced, whenever one of them is over
+	inFlight    []*fetch      // those under way, oldest first
+	finished    chan struct{} // closed, and replaced, whenever one of them ends
 	started     int           // number of the last that was started
 	succeeded   int           // number of the last that brought keys
 	failures    int           // since then
 	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
 	onToken     bucket        // bounds those that unknown keys cause
-	notes       []slog.Record // that the Logger has yet to be told
+	notes       []slog.Record // lines that are not logged yet
 }
 
 // A fetch is one attempt at the key set, shared by all who wait for it.
@@ -51,18 +51,18 @@ func (r *Remote) keepFresh() {
 			return
 		case <-r.refresh.timer.C:
 			r.mu.Lock()
-			r.renew()
+			r.refreshNow()
 			r.mu.Unlock()
 		}
 	}
 }
 
-// renew starts a fetch, and has another one follow in case it hangs. A fetch that
-// a token caused has none follow, so that tokens cannot multiply them. r.mu must
+// refreshNow starts a fetch and schedules another one in case it hangs. A fetch for
+// a token does not schedule one, so that tokens cannot multiply fetches. r.mu must
 // be held.
-func (r *Remote) renew() {
+func (r *Remote) refreshNow() {
 	r.start()
-	r.schedule(r.patience())
+	r.schedule(r.slowAfter())
 }
 
 // start starts a fetch, or returns nil when the set is closed. r.mu must be held.
@@ -74,7 +74,7 @@ func (r *Remote) start() *fetch {
 	now := r.config.Now()
 	r.refresh.started++
 	f := &fetch{number: r.refresh.started, sentAt: now, cancel: cancel}
-	r.refresh.flying = append(r.refresh.flying, f)
+	r.refresh.inFlight = append(r.refresh.inFlight, f)
 	r.refresh.lastAttempt = now
 	r.running.Go(func() {
 		defer cancel()
@@ -83,28 +83,28 @@ func (r *Remote) start() *fetch {
 	return f
 }
 
-// run makes the fetch and has its outcome seen, first by those who wait for it.
+// run fetches, and reports the result: first to the waiting callers.
 func (r *Remote) run(ctx context.Context, f *fetch) {
 	answer, err := r.config.fetch(ctx, r.current.Load())
-	renewed := r.settle(f, answer, err)
+	renewed := r.finish(f, answer, err)
 	if renewed != nil && renewed.changed {
 		r.watchers.notify()
 	}
-	r.tell() //nolint:contextcheck // whatever became of the fetch
+	r.writeNotes() //nolint:contextcheck // whatever became of the fetch
 	if renewed != nil {
 		r.saveSnapshot(renewed)
 	}
 }
 
-// settle takes the outcome of a fetch in, wakes all who wait, and returns the
-// generation that it brought. The answer to an older request than the one that is
-// in place is no news, good or bad.
-func (r *Remote) settle(f *fetch, answer answer, err error) *generation {
+// finish applies the result of a fetch, wakes all waiting callers, and returns the
+// new generation, or nil. It ignores the result of a fetch that is older than the one
+// in use.
+func (r *Remote) finish(f *fetch, answer answer, err error) *generation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refresh.flying = slices.DeleteFunc(r.refresh.flying, func(other *fetch) bool { return other == f })
-	close(r.refresh.settled) // nobody looks before r.mu is free
-	r.refresh.settled = make(chan struct{})
+	r.refresh.inFlight = slices.DeleteFunc(r.refresh.inFlight, func(other *fetch) bool { return other == f })
+	close(r.refresh.finished) // nobody looks before r.mu is free
+	r.refresh.finished = make(chan struct{})
 	if f.number < r.refresh.succeeded || r.ctx.Err() != nil {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (r *Remote) succeeded(f *fetch) {
 		r.note(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
 	}
 	r.refresh.failures, r.refresh.lastError, r.refresh.succeeded = 0, nil, f.number
-	for _, other := range r.refresh.flying {
+	for _, other := range r.refresh.inFlight {
 		if other.number < f.number {
 			other.cancel()
 		}
@@ -147,21 +147,21 @@ func (r *Remote) schedule(delay time.Duration) {
 	r.refresh.next = r.config.Now().Add(delay)
 }
 
-func (r *Remote) patience() time.Duration {
+func (r *Remote) slowAfter() time.Duration {
 	switch {
 	case r.Ready():
-		return patienceWithKeys
+		return slowWithKeys
 	case r.refresh.started == 1:
-		return patienceAtStart
+		return slowAtStart
 	default:
-		return patienceUnready
+		return slowUnready
 	}
 }
 
 // backOff doubles with each failure. Up to half is taken off at random, so that a
 // fleet does not come back in step.
 func (r *Remote) backOff() time.Duration {
-	delay := r.patience()
+	delay := r.slowAfter()
 	if doublings := r.refresh.failures - 1; doublings < 4 {
 		delay = min(delay, firstRetry<<doublings)
 	}

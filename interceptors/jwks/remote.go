@@ -57,17 +57,17 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 		ctx:     ctx,
 		cancel:  cancel,
 		waiting: make(chan struct{}, maxWaiting),
-		refresh: refresh{timer: time.NewTimer(config.MaxRefresh), settled: make(chan struct{})},
+		refresh: refresh{timer: time.NewTimer(config.MaxRefresh), finished: make(chan struct{})},
 	}
 	if err := r.loadSnapshot(); err != nil {
 		cancel()
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	r.mu.Lock()
-	r.renew()
+	r.refreshNow()
 	r.mu.Unlock()
 	r.running.Go(r.keepFresh)
-	r.tell()
+	r.writeNotes()
 	return r, nil
 }
 
@@ -102,8 +102,8 @@ func (r *Remote) usable() *generation {
 	return g
 }
 
-// holds reports whether the key, itself and not one like it, is in use.
-func (r *Remote) holds(key *Key) bool {
+// contains reports whether this very key is in use, and not one equal to it.
+func (r *Remote) contains(key *Key) bool {
 	g := r.usable()
 	return g != nil && slices.Contains(g.all, key)
 }

@@ -231,13 +231,13 @@ func TestSettleIgnoresOlderFetches(t *testing.T) {
 			key := mustKey(t, name, ecKey(t, elliptic.P256()).Public(), "")
 			return answer{document: document{parsed: parsed{keys: []*Key{key}}}}
 		}
-		if keys.settle(newer, parse("new"), nil) == nil {
+		if keys.finish(newer, parse("new"), nil) == nil {
 			t.Fatal("the newer answer was not taken")
 		}
-		if keys.settle(older, parse("old"), nil) != nil {
+		if keys.finish(older, parse("old"), nil) != nil {
 			t.Error("the older answer was taken")
 		}
-		keys.settle(older, answer{}, errors.New("late failure"))
+		keys.finish(older, answer{}, errors.New("late failure"))
 		if s := keys.Status(); s.Keys[0].ID != "new" || s.Failures != 0 {
 			t.Errorf("%+v", s)
 		}

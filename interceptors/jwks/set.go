@@ -50,7 +50,7 @@ func NewStatic(keys ...*Key) (*Static, error) {
 			return nil, fmt.Errorf("%w: number %d is empty: make keys with NewKey or Parse", ErrUnusableKey, i)
 		}
 		for _, earlier := range keys[:i] {
-			if earlier.same(key) || earlier.rivals(key) {
+			if earlier.same(key) || earlier.conflicts(key) {
 				return nil, fmt.Errorf("%w: two have the ID %q: give each its own", ErrUnusableKey, key.id)
 			}
 		}

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// A snapshot is the last good set in a file. Its Keys are those that were usable,
-// so no private key that an issuer published by mistake gets to the disk.
+// A snapshot is the last good set, as it is saved to a file. It contains the usable
+// keys only, so a private key that an issuer published by mistake is not saved.
 type snapshot struct {
 	Source    string            `json:"source"`
 	FetchedAt time.Time         `json:"fetched_at"`
 	Keys      []json.RawMessage `json:"keys"`
 }
 
-// CheckSnapshot returns what would keep NewRemote from using the file as a
-// snapshot: a directory that is not there, or a file that somebody else may have
-// written, since it could hold anyone's keys. A file that is missing is in order.
+// CheckSnapshot reports why NewRemote would refuse the file as a snapshot: its
+// directory does not exist, or somebody else may have written the file, which could
+// then hold anyone's keys. A file that does not exist yet is accepted.
 func CheckSnapshot(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("snapshot %s: its directory does not exist: make it, or choose another", path)
@@ -31,9 +31,8 @@ func CheckSnapshot(path string) error {
 	return nil
 }
 
-// loadSnapshot puts the keys of the snapshot in place. One that is missing,
-// broken, too old, or of another source is only logged: the issuer has better
-// keys.
+// loadSnapshot publishes the keys of the snapshot. If the snapshot is missing, broken,
+// too old or of another source, that is only logged: the fetch will bring keys.
 func (r *Remote) loadSnapshot() error {
 	path := r.config.Snapshot
 	if path == "" {
@@ -81,7 +80,7 @@ func (r *Remote) useSnapshot(content []byte) error {
 	return nil
 }
 
-// saveSnapshot writes the generation, unless a newer one has taken its place.
+// saveSnapshot saves the generation, unless there is a newer one.
 func (r *Remote) saveSnapshot(g *generation) {
 	if r.config.Snapshot == "" {
 		return

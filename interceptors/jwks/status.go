@@ -2,18 +2,18 @@ package jwks
 
 import "time"
 
-// Status is how a Remote is doing, for operators. It holds nothing secret.
+// Status describes the state of a Remote for operators. It contains no secret.
 type Status struct {
-	// Source is the URL, or the Issuer, that the keys are had from.
+	// Source is the URL or the Issuer of the configuration.
 	Source string
 	// Ready reports whether there are keys to verify with.
 	Ready bool
-	// Keys are the keys that are there, in the order of the document.
+	// Keys are the usable keys, in the order of the document.
 	Keys []KeyStatus
 	// Skipped are the entries of the document that are not used.
 	Skipped []Skipped
-	// FetchedAt is when the keys were last asked for with success, and Age how long
-	// ago that is. Both are zero when they never were.
+	// FetchedAt is when the last successful fetch started, and Age the time since
+	// then. Both are zero before the first success.
 	FetchedAt time.Time
 	Age       time.Duration
 	// Fetches counts the fetches that were started, Failures those that failed
@@ -23,7 +23,7 @@ type Status struct {
 	LastAttempt time.Time
 	// LastError says why the last fetch failed; empty when it did not.
 	LastError string
-	// NextFetch is when the next fetch is due, if nothing asks for it earlier.
+	// NextFetch is when the next fetch is due. A token may cause an earlier one.
 	NextFetch time.Time
 }
 
@@ -33,7 +33,7 @@ type KeyStatus struct {
 	Algorithms []string
 }
 
-// Status returns how the set is doing now.
+// Status returns the current state.
 func (r *Remote) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,14 +16,14 @@ func TestStatus(t *testing.T) {
 		keys := issuer.remote(t)
 		synctest.Wait()
 		start := time.Now()
-		want := Status{Source: issuer.url, Fetches: 1, LastAttempt: start, NextFetch: start.Add(patienceAtStart)}
+		want := Status{Source: issuer.url, Fetches: 1, LastAttempt: start, NextFetch: start.Add(slowAtStart)}
 		if s := keys.Status(); !reflect.DeepEqual(s, want) {
 			t.Errorf("during the first fetch:\n got %+v\nwant %+v", s, want)
 		}
 
 		issuer.publish(t, "first")
-		pass(patienceAtStart)
-		fetched := start.Add(patienceAtStart)
+		pass(slowAtStart)
+		fetched := start.Add(slowAtStart)
 		pass(10 * time.Second)
 		s := keys.Status()
 		want = Status{

@@ -105,7 +105,7 @@ func TestAJoinedFetchThatFailsIsTheLast(t *testing.T) {
 // of their own.
 func TestWhoComesSoonEnoughJoins(t *testing.T) {
 	t.Parallel()
-	for late, fetches := range map[time.Duration]int64{joinable: 2, joinable + 1: 3} {
+	for late, fetches := range map[time.Duration]int64{joinWindow: 2, joinWindow + 1: 3} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer := newBubble(t)
 			keys := issuer.remote(t)
@@ -132,7 +132,7 @@ func TestKeysThatCameInTheMeantimeMakeNoFetch(t *testing.T) {
 		issuer := newBubble(t)
 		keys := issuer.remote(t)
 		synctest.Wait()
-		if news := keys.newsFor(&caller{hint: Hint{KeyID: "first", Algorithm: "ES256"}}); news != nil {
+		if result := keys.nextResult(&caller{hint: Hint{KeyID: "first", Algorithm: "ES256"}}); result != nil {
 			t.Error("a caller whose key is there is to wait")
 		}
 		synctest.Wait()
