@@ -42,8 +42,8 @@ func (is *issuer) guarded(t *testing.T, token string, names ...string) http.Hand
 func TestTheTokenFileIsReadAtEachFetch(t *testing.T) {
 	t.Parallel()
 	issuer := newServer(t)
-	issuer.answerWith(issuer.guarded(t, "first.token", "first"))
-	path := writeFile(t, "\n first.token\n")
+	issuer.answerWith(issuer.guarded(t, "!first.token~", "first"))
+	path := writeFile(t, "\n !first.token~\n")
 	keys := newRemote(t, RemoteConfig{URL: issuer.url, TokenFile: path})
 	if err := lookup(t, keys, "first"); err != nil {
 		t.Fatal(err)
