@@ -88,6 +88,11 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 		{"the field can be absent", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL proto3_optional: true oneof_index: 1 } oneof_decl { name: "_owner" }`, "acme.folder.v1.Folder.owner as `optional string owner = 11` (before: `string owner = 11`)"},
 		{"another field can take its place", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 1 } oneof_decl { name: "who" }`, "acme.folder.v1.Folder.owner as `oneof who string owner = 11` (before: `string owner = 11`)"},
 		{"the field has another name in JSON", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "who" }`, "acme.folder.v1.Folder.owner as `string owner = 11 [json_name = \"who\"]` (before: `string owner = 11`)"},
+		{"another field has its name in JSON", owned, `name: "title" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+	}
+	message_type { name: "Folder"`, `name: "title" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+	}
+	message_type { name: "Folder" field { name: "who" number: 41 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "owner" }`, "acme.folder.v1.Folder.owner as `string owner = 11 [\"owner\" is who in JSON]` (before: `string owner = 11`)"},
 		{"the field is gone", owned, folderOwner, "", "acme.folder.v1.Folder.owner as nothing (before: `string owner = 11`)"},
 		{"the request is of another type", owned, `input_type: ".acme.folder.v1.Folder"`, `input_type: ".acme.folder.v1.Other"`, "acme.folder.v1.Other (before: acme.folder.v1.Folder)"},
 		{"the condition only asks whether the field is there", "has(request.first) && request.size == 1", `name: "first" number: 12`, `name: "first" number: 20`, "acme.folder.v1.Folder.first as `acme.folder.v1.Note first = 20` (before: `acme.folder.v1.Note first = 12`)"},

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -97,6 +98,12 @@ func declarationOf(f protoreflect.FieldDescriptor) string {
 	}
 	if f.JSONName() != string(f.Name()) {
 		options = append(options, fmt.Sprintf("json_name = %q", f.JSONName()))
+	}
+	// JSON may name a field by either name, and takes the JSON names of others first.
+	for _, name := range slices.Compact([]string{string(f.Name()), f.JSONName()}) {
+		if other := f.ContainingMessage().Fields().ByJSONName(name); other != nil && other != f {
+			options = append(options, fmt.Sprintf("%q is %s in JSON", name, other.Name()))
+		}
 	}
 	text := fmt.Sprintf("%s%s %s = %d", label, typ, f.Name(), f.Number())
 	if len(options) > 0 {
