@@ -29,19 +29,19 @@ func (c *requireCompiler) compile(r *policyv1.Require) compiledRule {
 	if r.GetOrganization() {
 		c.add(inOrganization{})
 	}
-	if names := c.names("any_role", r.GetAnyRole(), checkRole); len(names) > 0 {
+	if names := c.names("any_role", r.GetAnyRole(), ruleschema.CheckRole); len(names) > 0 {
 		c.add(anyRole(names))
 	}
-	if names := c.names("all_permissions", r.GetAllPermissions(), checkPermission); len(names) > 0 {
+	if names := c.names("all_permissions", r.GetAllPermissions(), ruleschema.CheckPermission); len(names) > 0 {
 		c.add(allPermissions(names))
 	}
-	if names := c.names("all_scopes", r.GetAllScopes(), checkScope); len(names) > 0 {
+	if names := c.names("all_scopes", r.GetAllScopes(), ruleschema.CheckScope); len(names) > 0 {
 		c.add(allScopes(names))
 	}
-	if names := c.names("any_feature", r.GetAnyFeature(), checkFeature); len(names) > 0 {
+	if names := c.names("any_feature", r.GetAnyFeature(), ruleschema.CheckFeature); len(names) > 0 {
 		c.add(anyFeature(names))
 	}
-	if names := c.names("any_plan", r.GetAnyPlan(), checkFeature); len(names) > 0 {
+	if names := c.names("any_plan", r.GetAnyPlan(), ruleschema.CheckFeature); len(names) > 0 {
 		c.add(anyPlan(names))
 	}
 	if r.GetReverification() != nil {

@@ -1,6 +1,7 @@
 package ruleschema
 
 import (
+	"slices"
 	"time"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -22,6 +23,18 @@ func Kind(kind policyv1.Kind) auth.Kind {
 	default:
 		return 0
 	}
+}
+
+// KindNames returns the names of all kinds of tokens, ordered.
+func KindNames() []string {
+	var names []string
+	for kind := range policyv1.Kind_name {
+		if known := Kind(policyv1.Kind(kind)); known != 0 {
+			names = append(names, known.String())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Reverification returns what a reverification of the schema asks for. A preset or

@@ -113,10 +113,13 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 			return nil, problem("it looks into a %s, of which nothing is known at start: ask has(), and leave the rest to the handler", anyMessage)
 		}
 	}
+	if faults := unmeetable(checked); len(faults) > 0 {
+		return nil, faults
+	}
 	if err := checkWork(env, checked); err != nil {
 		return nil, problem("%w", err)
 	}
-	compiled.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), matching(),
+	compiled.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), matching(), bounded(checked),
 		cel.CostTracking(callCosts{}), cel.CostLimit(maxCost), cel.InterruptCheckFrequency(1))
 	if err != nil {
 		return nil, problem("%w", err)

@@ -67,6 +67,8 @@ func TestConditions(t *testing.T) {
 			"every method of the identity",
 			"identity.hasRole('admin') && identity.hasPermission('notes:read') && identity.hasScope('email') && identity.hasFeature('org:notes') && identity.hasPlan('gold')", ada, schematest.Pass,
 		},
+		{"one of some kinds", "identity.kind in ['session', 'oauth']", ada, schematest.Pass},
+		{"a role of which the name is the request's", "identity.hasRole(request.owner) || 'robot' == request.owner || request.owner != ''", ada, schematest.Pass},
 		{"an empty list", "identity.roles.size() == 0", eve, schematest.Pass},
 		{"the kind", "identity.kind == 'machine'", eve, schematest.Pass},
 		{"an identity equals itself", "identity == identity && identity.organization == identity.organization", ada, schematest.Pass},

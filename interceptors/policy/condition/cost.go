@@ -8,16 +8,15 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
-	"google.golang.org/protobuf/proto"
 )
 
 // callCosts charges a call for all that it is given to read: a step for every
-// bytesInAStep. Of its own accord CEL charges one step for most calls, whatever
-// they are given, such as for the equality of messages or for a number that is
-// written in a million digits.
+// bytesInAStep, and as reading says. Of its own accord CEL charges one step for most
+// calls, whatever they are given, such as for the equality of messages or for a
+// number that is written in a million digits.
 //
-// CEL charges for a call once it was made, and so no call may be more than one
-// pass over what it is given. See matching for the one that would be.
+// CEL charges for a call once it was made, and so no call may be much work by itself.
+// Those that would be are refused before they are made: see bounded and matching.
 type callCosts struct{}
 
 const (
@@ -39,14 +38,8 @@ func (callCosts) CallCost(function, overload string, args []ref.Val, _ ref.Val) 
 	switch function {
 	case overloads.StartsWith, overloads.EndsWith, overloads.Matches:
 		return nil // as CEL does: by what is looked for, and for a match by both
-	case operators.Equals, operators.NotEquals:
-		if isText(args[0]) && isText(args[1]) {
-			args = shorter(args) // two of different lengths are not compared at all
-		}
-	case operators.In, operators.OldIn:
-		if _, hashed := args[1].(traits.Mapper); hashed {
-			args = args[:1]
-		}
+	case operators.Equals, operators.NotEquals, operators.In, operators.OldIn:
+		args = compared(function, args)
 	case operators.Add:
 		if _, linked := args[0].(traits.Lister); linked {
 			args = args[1:] // the first one is what a loop has gathered so far
@@ -64,12 +57,24 @@ func (callCosts) CallCost(function, overload string, args []ref.Val, _ ref.Val) 
 			steps += zoneSteps
 		}
 	}
-	var read reading
-	for _, arg := range args {
-		read.value(arg)
-	}
-	steps += uint64(read) / bytesInAStep
+	steps += stepsToRead(args)
 	return &steps
+}
+
+// compared returns which arguments an equality or an in reads.
+func compared(function string, args []ref.Val) []ref.Val {
+	switch {
+	case function == operators.In || function == operators.OldIn:
+		if _, hashed := args[1].(traits.Mapper); hashed {
+			return args[:1]
+		}
+	case isText(args[0]) && isText(args[1]): // two of different lengths are not compared at all
+		if stepsToRead(args[:1]) < stepsToRead(args[1:]) {
+			return args[:1]
+		}
+		return args[1:]
+	}
+	return args
 }
 
 func isText(v ref.Val) bool {
@@ -79,46 +84,4 @@ func isText(v ref.Val) bool {
 	default:
 		return false
 	}
-}
-
-func shorter(texts []ref.Val) []ref.Val {
-	var first, second reading
-	first.value(texts[0])
-	second.value(texts[1])
-	if first < second {
-		return texts[:1]
-	}
-	return texts[1:]
-}
-
-// A reading is how many bytes there are to read.
-type reading uint64
-
-func (r *reading) value(v ref.Val) {
-	switch v := v.(type) {
-	case types.String:
-		*r += reading(len(v))
-	case types.Bytes:
-		*r += reading(len(v))
-	case traits.Mapper:
-		for i := v.Iterator(); i.HasNext() == types.True; {
-			key := i.Next()
-			r.element(key)
-			r.value(v.Get(key))
-		}
-	case traits.Lister:
-		for i := v.Iterator(); i.HasNext() == types.True; {
-			r.element(i.Next())
-		}
-	default:
-		if message, ok := v.Value().(proto.Message); ok {
-			*r += reading(proto.Size(message)) //nolint:gosec // never negative
-		}
-	}
-}
-
-// element costs a step, however small it is.
-func (r *reading) element(v ref.Val) {
-	*r += bytesInAStep
-	r.value(v)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -28,28 +27,36 @@ type messageCheck struct {
 	longest int                            // one of those messages, in bytes, so that all copies of it are not too much work
 }
 
+// maxMessages is how many messages in a request are checked. One with more is refused.
+const maxMessages = maxCost
+
 // check says what is wrong, and with which field. It does not say where in that:
 // what the caller made may be as deep as they like.
 func (c messageCheck) check(m protoreflect.Message) error {
 	if !c.times && len(c.json) == 0 {
 		return nil
 	}
+	left := maxMessages
 	if isOwn(m.Descriptor()) {
-		if err := c.value(m.Descriptor().FullName(), m); err != nil {
+		if err := c.value(&left, m.Descriptor().FullName(), m); err != nil {
 			return fmt.Errorf("the request: %w", err)
 		}
 		return nil
 	}
 	for field, child := range messagesOf(m) {
-		if err := c.value(field.FullName(), child); err != nil {
+		if err := c.value(&left, field.FullName(), child); err != nil {
 			return fmt.Errorf("the request's %s: %w", field.Name(), err)
 		}
 	}
 	return nil
 }
 
-// value checks a message that is found under a name, and all that are in it.
-func (c messageCheck) value(name protoreflect.FullName, m protoreflect.Message) error {
+// value checks a message that is found under a name, and all that are in it. There
+// are so many messages left to check.
+func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflect.Message) error {
+	if *left--; *left < 0 {
+		return fmt.Errorf("more messages than are checked, and the limit is %d", maxMessages)
+	}
 	switch m.Descriptor().FullName() {
 	case timestampMessage, durationMessage:
 		if !c.times {
@@ -64,14 +71,14 @@ func (c messageCheck) value(name protoreflect.FullName, m protoreflect.Message) 
 		}
 	default:
 		for field, child := range messagesOf(m) {
-			if err := c.value(field.FullName(), child); err != nil {
+			if err := c.value(left, field.FullName(), child); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if size := proto.Size(m.Interface()); size > c.longest {
-		return fmt.Errorf("a %s of %d bytes, and the limit is %d: send less of it, or name the request less often in the condition", m.Descriptor().FullName(), size, c.longest)
+	if isLonger(m, c.longest) {
+		return fmt.Errorf("a %s of more than %d bytes, which is the limit: send less of it, or name the request less often in the condition", m.Descriptor().FullName(), c.longest)
 	}
 	return nil
 }

@@ -31,14 +31,14 @@ func TestWhatJSONHoldsIsReadOnlyWhereAllCopiesOfItAreLittleWork(t *testing.T) {
 		cause     string // "" where the condition holds
 	}{
 		{"a Struct, once", "request.data.a != identity.subject", data, ""},
-		{"a Struct, twice", "request.data.a != identity.subject && request.data.a != ''", data, "the request's data: a google.protobuf.Struct of 6000"},
+		{"a Struct, twice", "request.data.a != identity.subject && request.data.a != ''", data, "the request's data: a google.protobuf.Struct of more than"},
 		{"a small Struct, often", strings.Repeat("request.data.a == 1.0 && ", 100) + "request.text == ''", "data { fields { key: 'a' value { number_value: 1 } } }", ""},
 		{"a large Struct that it does not read", "request.list[0] == 1.0 && request.list[0] != 2.0", data + "list { values { number_value: 1 } }", ""},
-		{"a Struct in a message in it", "request.job.data.a != '' && request.job.data.a != 'y'", "job {" + data + "}", "the request's job: a google.protobuf.Struct of 6000"},
-		{"a Struct of which the type is not known", "dyn(request.data).a != '' && [request.data][0].a != 'y'", data, "the request's data: a google.protobuf.Struct of 6000"},
-		{"a ListValue", "request.list[0] != '' && request.list[0] != 'y'", "list { values " + value + "}", "the request's list: a google.protobuf.ListValue of 6000"},
-		{"a Value in a list", "request.values[0] != '' && request.values[1] != 'y'", "values {} values " + value, "the request's values: a google.protobuf.Value of 6000"},
-		{"a Value that is the variable of a loop", "request.values.all(v, v != '' && v != 'y')", "values " + value, "the request's values: a google.protobuf.Value of 6000"},
+		{"a Struct in a message in it", "request.job.data.a != '' && request.job.data.a != 'y'", "job {" + data + "}", "the request's job: a google.protobuf.Struct of more than"},
+		{"a Struct of which the type is not known", "dyn(request.data).a != '' && [request.data][0].a != 'y'", data, "the request's data: a google.protobuf.Struct of more than"},
+		{"a ListValue", "request.list[0] != '' && request.list[0] != 'y'", "list { values " + value + "}", "the request's list: a google.protobuf.ListValue of more than"},
+		{"a Value in a list", "request.values[0] != '' && request.values[1] != 'y'", "values {} values " + value, "the request's values: a google.protobuf.Value of more than"},
+		{"a Value that is the variable of a loop", "request.values.all(v, v != '' && v != 'y')", "values " + value, "the request's values: a google.protobuf.Value of more than"},
 		{"a large text beside a small Struct", "request.data.a == 1.0 && request.data.a != 2.0", fmt.Sprintf("data { fields { key: 'a' value { number_value: 1 } } } text: '%s%s'", large, large), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestARequestThatIsAStructIsReadAsOneInARequestIs(t *testing.T) {
 		}
 		err = rule.CheckMessage(&auth.Identity{}, request)
 		schematest.AssertReason(t, err, want)
-		if cause := causeOf(err); want != schematest.Pass && !strings.Contains(cause, "the request: a google.protobuf.Struct of 6000") {
+		if cause := causeOf(err); want != schematest.Pass && !strings.Contains(cause, "the request: a google.protobuf.Struct of more than") {
 			t.Errorf("the cause is %.300q", cause)
 		}
 	}

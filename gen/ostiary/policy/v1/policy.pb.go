@@ -615,16 +615,19 @@ type Require struct {
 	// reads times is then met.
 	//
 	// The condition is compiled at start, against these types, so a misspelt
-	// field is an error then. So is a condition that is the same for every call,
-	// the pattern of matches() unless it is written out, and to look into a
+	// field is an error then. So is a condition that is the same for every call, a
+	// kind of token or a name that nobody can have, as in identity.kind == 'robot' and
+	// identity.hasRole('*'), the pattern of matches() unless it is written out, and to look into a
 	// google.protobuf.Any, of which only has() can be asked. A condition knows no
 	// clock and reaches nothing outside the call. An error while it runs, such as a
 	// key that a map does not have or too much work, is a condition that is not
 	// met; only the server's log says why. What it reads of a request counts as
 	// work, up to about a megabyte; a loop ends with the round in which a tenth of a
-	// second is over. A google.protobuf.Struct, Value or ListValue that the condition
-	// names counts before anything is read, once for every time that it names the
-	// request or the variable of a loop.
+	// second is over. To compare lists, maps or messages, with == or in, counts as a
+	// loop over them, and more than 100,000 elements, or 10,000 messages, are not
+	// compared. A google.protobuf.Struct, Value or ListValue that the condition names
+	// counts before anything is read, once for every time that it names the request or
+	// the variable of a loop.
 	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

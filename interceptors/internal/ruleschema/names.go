@@ -1,14 +1,15 @@
-package policy
+package ruleschema
 
 import (
 	"errors"
 	"strings"
 )
 
-// The checks of names say why nobody can have one. Each is more than an opinion
-// about style: a rule with such a name refuses everybody.
+// The checks of names are more than an opinion about style: a rule with such a name
+// refuses everybody.
 
-func checkRole(name string) error {
+// CheckRole says why nobody can have a role of this name; nil if somebody can.
+func CheckRole(name string) error {
 	bare := strings.TrimPrefix(name, "org:")
 	if err := checkPlain(bare); err != nil {
 		return err
@@ -19,7 +20,8 @@ func checkRole(name string) error {
 	return nil
 }
 
-func checkPermission(name string) error {
+// CheckPermission says why nobody can have a permission of this name; nil if somebody can.
+func CheckPermission(name string) error {
 	if err := checkPlain(name); err != nil {
 		return err
 	}
@@ -32,8 +34,9 @@ func checkPermission(name string) error {
 	return nil
 }
 
-// checkScope knows the alphabet of RFC 6749, section 3.3.
-func checkScope(name string) error {
+// CheckScope says why nobody can have a scope of this name; nil if somebody can. RFC
+// 6749, section 3.3, has the alphabet.
+func CheckScope(name string) error {
 	if name == "" {
 		return errors.New("is empty, which nobody can have")
 	}
@@ -45,7 +48,8 @@ func checkScope(name string) error {
 	return nil
 }
 
-func checkFeature(name string) error {
+// CheckFeature says why nobody can have a feature or plan of this name; nil if somebody can.
+func CheckFeature(name string) error {
 	if err := checkPlain(name); err != nil {
 		return err
 	}
