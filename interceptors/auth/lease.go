@@ -226,6 +226,8 @@ func (l *Lease) CheckMessage(message any) error {
 	var refusal *Error
 	if l.admitted.call.Stream == ServerStream {
 		refusal = l.guard.stillCounts(id)
+	} else {
+		refusal = l.guard.withdrawn(id) // the news of it may be on its way
 	}
 	if refusal == nil && l.admitted.messages != nil {
 		refusal = l.admitted.check(id, message)
