@@ -68,23 +68,33 @@ func httpCaller(client *http.Client, url string) caller {
 			return outcome{code: "none: " + err.Error()}
 		}
 		defer func() { _ = res.Body.Close() }()
-		body, err := io.ReadAll(res.Body)
-		switch {
-		case err != nil:
-			return outcome{code: "none: " + err.Error()}
-		case res.StatusCode == http.StatusOK:
-			return outcome{reply: string(body)}
-		case res.Header.Get("Content-Type") != "application/json":
-			return outcome{code: http.StatusText(res.StatusCode), text: string(body)}
+		if res.StatusCode != http.StatusOK {
+			return readRefusal(ctx, res, url)
 		}
-		everything := fmt.Sprint(res.Header, string(body))
-		res.Body = io.NopCloser(bytes.NewReader(body))
-		_, err = connect.NewClient[encoded, text](answered{res}, url, connect.WithCodec(passThrough{})).
-			CallUnary(ctx, connect.NewRequest(&encoded{}))
-		got := connectOutcome("", err)
-		got.text += everything
-		return got
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return outcome{code: "none: " + err.Error()}
+		}
+		return outcome{reply: string(body)}
 	}
+}
+
+// readRefusal reads a response that is a refusal, or another error.
+func readRefusal(ctx context.Context, res *http.Response, url string) outcome {
+	body, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return outcome{code: "none: " + err.Error()}
+	case res.Header.Get("Content-Type") != "application/json":
+		return outcome{code: http.StatusText(res.StatusCode), text: string(body)}
+	}
+	everything := fmt.Sprint(res.Header, string(body))
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	_, err = connect.NewClient[encoded, text](answered{res}, url, connect.WithCodec(passThrough{})).
+		CallUnary(ctx, connect.NewRequest(&encoded{}))
+	got := connectOutcome("", err)
+	got.text += everything
+	return got
 }
 
 // answered is a client whose answer is there already.

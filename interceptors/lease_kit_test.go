@@ -44,7 +44,7 @@ type handlerStream struct{ send, receive func() error }
 func newLeaseHouse(t *testing.T, activity string) *leaseHouse {
 	t.Helper()
 	rules := []policy.Option{policy.Override(procedure(leases, unary), &policyv1.Rule{Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}})}
-	for _, method := range []string{clientStream, serverStream, bidiStream} {
+	for _, method := range []string{clientStream, serverStream, bidiStream, plain} {
 		rules = append(rules, policy.Override(procedure(leases, method), require(&policyv1.Require{AnyRole: []string{"reader"}})))
 	}
 	compiled, err := policy.New(rules...)

@@ -28,7 +28,7 @@ type Header interface {
 	Values(name string) []string
 }
 
-// StreamType is the shape of an RPC.
+// StreamType is the shape of a call.
 type StreamType uint8
 
 // The shapes.
@@ -37,9 +37,10 @@ const (
 	ClientStream
 	ServerStream
 	BidiStream
+	ByteStream // an HTTP request and its response, which are bytes without messages
 )
 
-var streamTypeNames = [...]string{"unary", "client_stream", "server_stream", "bidi_stream"}
+var streamTypeNames = [...]string{"unary", "client_stream", "server_stream", "bidi_stream", "byte_stream"}
 
 // String returns the name in logs, such as server_stream.
 func (s StreamType) String() string {

@@ -71,10 +71,17 @@ func (l *Lease) deadline() moment { return min(l.oldAge, moment(l.expires.Load()
 // begin starts the clock. The context that it returns is cancelled with the
 // refusal as its cause when the lease ends.
 func (l *Lease) begin(ctx context.Context) context.Context {
-	ctx, l.cancel = context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.start(cancel)
+	return ctx
+}
+
+// start starts the clock. The function is called once, when the lease has ended,
+// with the refusal, or when it is no longer needed, with nil.
+func (l *Lease) start(ended context.CancelCauseFunc) {
+	l.cancel = ended
 	l.guard.leases.join(l)
 	l.checkRevoked() // what was revoked after it was admitted and before it had joined
-	return ctx
 }
 
 // expire ends a lease whose deadline has come.

@@ -1,12 +1,18 @@
-// Package httpauth guards ordinary net/http handlers: downloads, uploads,
-// WebSockets, and whatever else stands beside the RPCs.
+// Package httpauth guards ordinary net/http handlers: downloads, uploads, event
+// streams, WebSockets, and whatever else stands beside the RPCs.
 //
 //	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
 //	const export = "/acme.invoice.v1.Files/Export"
 //	mux.Handle("GET /export", httpauth.Protect(guard, export, handler))
+//
+// An admitted request holds an [auth.Lease], as a stream of an RPC does: it ends
+// when the token expires or is revoked, and goes on when its session renews it
+// with any call on any transport of the same Guard. See [Protect].
 package httpauth
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -20,6 +26,26 @@ import (
 // is fixed here so that no spelling of a path can choose another rule; the
 // method and the path of the request are the mux's affair.
 //
+// The request and its response end with the lease of the request, by the terms of
+// the rule ([auth.StreamTerms]). Whether it has ended is asked again when a part of
+// the body was read, and before the first byte of the response. When it ends:
+//
+//   - The request's context is cancelled, with the *[auth.Error] as its cause.
+//   - Reads of the body and writes return that error, those under way too.
+//   - If nothing was written yet, the client is answered by [Error]. Otherwise the
+//     response is cut so that the client can tell: by RST_STREAM over HTTP/2, and by
+//     closing the connection over HTTP/1.1.
+//   - A hijacked connection is closed.
+//
+// Protect returns when next has returned, and also the hijacked connection, if
+// any, was closed. A panic of next goes on unchanged.
+//
+// The http.ResponseWriter that next gets has what the original has of
+// http.Flusher, http.Hijacker and the methods of http.ResponseController. It has no
+// Unwrap, which would lead around the lease. Outside of Protect, use only wrappers
+// that have Unwrap: without it, a client that has stopped reading or sending can
+// keep the request open after its lease.
+//
 // With a nil Guard every request is refused.
 func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handler {
 	if guard == nil {
@@ -29,6 +55,7 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 		ctx, err := guard.Admit(r.Context(), auth.Call{
 			Procedure: procedure,
 			Protocol:  "http",
+			Stream:    auth.ByteStream,
 			Peer:      r.RemoteAddr,
 			Header:    r.Header,
 		})
@@ -36,6 +63,33 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 			Error(w, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(ctx))
+		lease, err := guard.Lease(ctx)
+		if err != nil {
+			Error(w, err)
+			return
+		}
+		serve(ctx, lease, w, r, next)
 	})
+}
+
+// serve runs the handler of an admitted request under its lease.
+func serve(ctx context.Context, lease *auth.Lease, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	x := &exchange{lease: lease, outer: w, http1: r.ProtoMajor == 1}
+	x.body.lease = lease
+	if r.Body != http.NoBody {
+		x.body.ReadCloser = r.Body
+	}
+	err := lease.Hold(ctx, func(ctx context.Context) {
+		defer x.returned()
+		request := r.WithContext(ctx)
+		if x.body.ReadCloser != nil {
+			request.Body = &x.body
+		}
+		next.ServeHTTP(x.writer(), request)
+		x.complete()
+	}, x.cut)
+	var refusal *auth.Error
+	if errors.As(err, &refusal) {
+		x.refuse(refusal)
+	}
 }

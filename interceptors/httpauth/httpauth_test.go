@@ -114,7 +114,7 @@ func TestAnAdmittedRequestReachesTheHandlerWithItsCaller(t *testing.T) {
 	if got.status != http.StatusOK || got.body != "ada" {
 		t.Fatalf("status %d, body %q; want 200, ada", got.status, got.body)
 	}
-	if seen.Procedure != procedure || seen.Protocol != "http" || seen.Stream != auth.Unary || seen.Peer == "" {
+	if seen.Procedure != procedure || seen.Protocol != "http" || seen.Stream != auth.ByteStream || seen.Peer == "" {
 		t.Errorf("the guard was asked about %+v", seen)
 	}
 }
