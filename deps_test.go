@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"interceptors/revocation":  {"interceptors/auth"},
 	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
-	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy"},
+	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
 	"interceptors/policy/condition": {

@@ -18,6 +18,7 @@ type testCase struct {
 	name   string
 	caller string      // who is answered, when admitted
 	want   auth.Reason // why not, when refused
+	demand *auth.Demand
 }
 
 // secrets returns what must not come back: every part of what was sent that is

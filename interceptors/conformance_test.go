@@ -158,7 +158,7 @@ func (b *bench) refuses(t *testing.T, c testCase) {
 	}
 	t.Run("refuses "+c.name, func(t *testing.T) {
 		got, ran, decision := b.try(t, c.attempt)
-		b.assertRefusal(t, got, c.want)
+		b.assertRefused(t, got, &auth.Error{Reason: c.want, Demand: c.demand})
 		if ran != 0 {
 			t.Error("the handler ran")
 		}
@@ -178,21 +178,26 @@ func (b *bench) refuses(t *testing.T, c testCase) {
 
 func (b *bench) assertRefusal(t *testing.T, got outcome, want auth.Reason) {
 	t.Helper()
-	if !got.refused || got.reason != want {
-		t.Fatalf("reason %v (%t); want %v: %+v", got.reason, got.refused, want, got)
+	b.assertRefused(t, got, auth.NewError(want, nil))
+}
+
+func (b *bench) assertRefused(t *testing.T, got outcome, want *auth.Error) {
+	t.Helper()
+	if !got.refused || got.reason != want.Reason {
+		t.Fatalf("reason %v (%t); want %v: %+v", got.reason, got.refused, want.Reason, got)
 	}
 	if got.code != want.Code().String() {
 		t.Errorf("code %s; want %s", got.code, want.Code())
 	}
-	challenge := auth.NewError(want, nil).Challenge()
+	challenge := want.Challenge()
 	if b.noChallenge {
 		challenge = ""
 	}
 	if got.challenge != challenge {
 		t.Errorf("WWW-Authenticate %q; want %q", got.challenge, challenge)
 	}
-	if !strings.Contains(got.text, want.Message()) {
-		t.Errorf("answer %q; want the sentence %q", got.text, want.Message())
+	if !strings.Contains(got.text, want.Sentence()) {
+		t.Errorf("answer %q; want the sentence %q", got.text, want.Sentence())
 	}
 }
 

@@ -19,6 +19,9 @@ type Error struct {
 	// Message tells the caller what to do. It must not name configured values,
 	// keys or any part of the token. Empty means Reason.Message().
 	Message string
+	// Demand says what a new token would need; nil where nothing is to be said. It is
+	// sent in the challenge and in the error details.
+	Demand *Demand
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
 }
@@ -86,30 +89,24 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Info returns the error detail that carries the reason on the wire.
-func (e *Error) Info() *errdetails.ErrorInfo {
-	return &errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: Domain}
+// Code returns the status code that Connect and gRPC share: the reason's own,
+// except that a caller who is asked to step up (RFC 9470) is UNAUTHENTICATED.
+func (e *Error) Code() Code {
+	if e.Reason == ReverificationRequired && e.Demand != nil && e.Demand.StepUp {
+		return CodeUnauthenticated
+	}
+	return e.Reason.Code()
 }
 
-// Challenge returns the value of the WWW-Authenticate header for this refusal
-// (RFC 6750, section 3), or "" where there is none: a challenge belongs to 401,
-// and to 403 where another token would help.
-//
-// A call without a token is told the scheme and, as section 3.1 asks, nothing
-// else. Every other challenge carries the Reason as error_description.
-func (e *Error) Challenge() string {
-	var code string
-	switch {
-	case e.Reason == TokenMissing:
-		return "Bearer"
-	case e.Reason == ScopeRequired:
-		code = "insufficient_scope"
-	case e.Reason == ReverificationRequired:
-		code = "insufficient_user_authentication" // RFC 9470, section 3
-	case e.Reason.Code() == CodeUnauthenticated:
-		code = "invalid_token"
-	default:
-		return ""
+// Info returns the error detail that carries the reason on the wire. Its metadata
+// are the parameters of the Demand, for protocols that have no challenge.
+func (e *Error) Info() *errdetails.ErrorInfo {
+	info := &errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: Domain}
+	for _, p := range e.Demand.parameters() {
+		if info.Metadata == nil {
+			info.Metadata = make(map[string]string)
+		}
+		info.Metadata[p[0]] = p[1]
 	}
-	return `Bearer error="` + code + `", error_description="` + e.Reason.String() + `"`
+	return info
 }

@@ -35,24 +35,6 @@ func TestEveryReasonIsWhole(t *testing.T) {
 	}
 }
 
-func TestChallenge(t *testing.T) {
-	t.Parallel()
-	for reason, want := range map[auth.Reason]string{
-		auth.TokenMissing:           `Bearer`,
-		auth.TokenExpired:           `Bearer error="invalid_token", error_description="TOKEN_EXPIRED"`,
-		auth.CredentialsAmbiguous:   `Bearer error="invalid_token", error_description="CREDENTIALS_AMBIGUOUS"`,
-		auth.ScopeRequired:          `Bearer error="insufficient_scope", error_description="SCOPE_REQUIRED"`,
-		auth.ReverificationRequired: `Bearer error="insufficient_user_authentication", error_description="REVERIFICATION_REQUIRED"`,
-		auth.RoleRequired:           ``,
-		auth.KeysUnavailable:        ``,
-		auth.AuthFailure:            ``,
-	} {
-		if got := auth.NewError(reason, nil).Challenge(); got != want {
-			t.Errorf("%v: challenge %q, want %q", reason, got, want)
-		}
-	}
-}
-
 func TestErrorKeepsItsCauseFromTheCaller(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the secret detail")

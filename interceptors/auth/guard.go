@@ -43,6 +43,9 @@ type Guard struct {
 	Revocations Revocations
 	// Observer sees every decision. Optional.
 	Observer Observer
+	// ResourceMetadata is the URL of what is published about this API for OAuth
+	// clients (RFC 9728), which challenges then name. Default: none.
+	ResourceMetadata string
 	// Now is the clock that ends streams; let it be the Authenticator's. nil is
 	// time.Now.
 	Now func() time.Time

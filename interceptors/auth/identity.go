@@ -59,6 +59,10 @@ type Identity struct {
 	FactorAges *FactorAges
 	// Key is what the token was verified with; nil where nothing can withdraw it.
 	Key Key `json:"-"`
+	// NoStepUp is set where the clients of the issuer do not act on the challenge of
+	// RFC 9470, but on PERMISSION_DENIED, when the user is to be verified again; as
+	// those of Clerk.
+	NoStepUp bool `json:"-"`
 	// RawClaims is the token's payload, one JSON object. Use Claims to read it.
 	RawClaims string
 }

@@ -63,7 +63,7 @@ func gate(guard *auth.Guard) connect.RequestGateFunc {
 		})
 		if err != nil {
 			transportOf(ctx).refuse()
-			return nil, refuse(auth.AsError(err), peer.Protocol)
+			return nil, refuse(guard, auth.AsError(err), peer.Protocol)
 		}
 		return admitted, nil
 	}

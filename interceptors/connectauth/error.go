@@ -31,7 +31,7 @@ func ReasonOf(err error) (auth.Reason, bool) {
 // translate gives a refusal that a handler returned the form that connect sends.
 // Any other error stays as it is, and so does a refusal inside a *connect.Error:
 // the handler chose what to send.
-func translate(err error, protocol string) error {
+func translate(guard *auth.Guard, err error, protocol string) error {
 	var refusal *auth.Error
 	if err == nil || !errors.As(err, &refusal) {
 		return err
@@ -42,7 +42,7 @@ func translate(err error, protocol string) error {
 	if errors.As(err, &chosen) && holds(chosen, refusal) {
 		return err
 	}
-	return refuse(refusal, protocol)
+	return refuse(guard, refusal, protocol)
 }
 
 func holds(err error, refusal *auth.Error) bool {
@@ -51,14 +51,14 @@ func holds(err error, refusal *auth.Error) bool {
 }
 
 // refuse returns the error that connect sends for a refusal.
-func refuse(refusal *auth.Error, protocol string) *connect.Error {
-	sent := connect.NewError(connect.Code(refusal.Reason.Code()), sentence{refusal})
+func refuse(guard *auth.Guard, refusal *auth.Error, protocol string) *connect.Error {
+	sent := connect.NewError(connect.Code(refusal.Code()), sentence{refusal})
 	if detail, err := connect.NewErrorDetail(refusal.Info()); err == nil {
 		sent.AddDetail(detail)
 	}
 	// net/http drops the header from the trailers of gRPC, with a line in the
 	// server's log each time.
-	if challenge := refusal.Challenge(); challenge != "" && protocol != connect.ProtocolGRPC {
+	if challenge := guard.Challenge(refusal); challenge != "" && protocol != connect.ProtocolGRPC {
 		sent.Meta().Set("WWW-Authenticate", challenge)
 	}
 	return sent

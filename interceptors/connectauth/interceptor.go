@@ -16,16 +16,16 @@ type interceptor struct{ guard *auth.Guard }
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		if err := i.guard.CheckRequest(ctx, req.Any()); err != nil {
-			return nil, refuse(auth.AsError(err), req.Peer().Protocol)
+			return nil, refuse(i.guard, auth.AsError(err), req.Peer().Protocol)
 		}
 		res, err := next(ctx, req)
-		return res, translate(err, req.Peer().Protocol)
+		return res, translate(i.guard, err, req.Peer().Protocol)
 	}
 }
 
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		return translate(i.serve(ctx, conn, next), conn.Peer().Protocol)
+		return translate(i.guard, i.serve(ctx, conn, next), conn.Peer().Protocol)
 	}
 }
 

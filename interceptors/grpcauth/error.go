@@ -31,7 +31,7 @@ func ReasonOf(err error) (auth.Reason, bool) {
 // translate gives a refusal that a handler returned the form that grpc-go sends.
 // Any other error stays as it is, and so does a refusal inside a status: the
 // handler chose what to send.
-func translate(ctx context.Context, err error) error {
+func translate(ctx context.Context, guard *auth.Guard, err error) error {
 	var refusal *auth.Error
 	if err == nil || !errors.As(err, &refusal) {
 		return err
@@ -42,7 +42,7 @@ func translate(ctx context.Context, err error) error {
 	if errors.As(err, &chosen) && holds(chosen, refusal) {
 		return err
 	}
-	return refuse(ctx, refusal)
+	return refuse(ctx, guard, refusal)
 }
 
 // withStatus is how grpc-go knows an error that says what to send.
@@ -58,13 +58,13 @@ func holds(err error, refusal *auth.Error) bool {
 
 // refuse returns the error that grpc-go sends for a refusal, and sets the
 // challenge in the call's trailer.
-func refuse(ctx context.Context, refusal *auth.Error) *statusError {
-	if challenge := refusal.Challenge(); challenge != "" {
+func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error) *statusError {
+	if challenge := guard.Challenge(refusal); challenge != "" {
 		// It fails only where there is no call to answer, as in a test that
 		// calls the interceptor by itself.
 		_ = grpc.SetTrailer(ctx, metadata.Pairs("www-authenticate", challenge))
 	}
-	sent := status.New(codes.Code(refusal.Reason.Code()), refusal.Sentence())
+	sent := status.New(codes.Code(refusal.Code()), refusal.Sentence())
 	if detailed, err := sent.WithDetails(refusal.Info()); err == nil {
 		sent = detailed
 	}

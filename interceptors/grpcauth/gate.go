@@ -86,13 +86,13 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
 		if err != nil {
-			return nil, refuse(ctx, auth.AsError(err))
+			return nil, refuse(ctx, g.guard, auth.AsError(err))
 		}
 		if first {
 			decode = g.checked(ctx, decode)
 		}
 		res, err := next(impl, ctx, decode, interceptor)
-		return res, translate(ctx, err)
+		return res, translate(ctx, g.guard, err)
 	}
 }
 
@@ -103,7 +103,7 @@ func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) er
 			return err
 		}
 		if err := g.guard.CheckRequest(ctx, message); err != nil {
-			return refuse(ctx, auth.AsError(err))
+			return refuse(ctx, g.guard, auth.AsError(err))
 		}
 		return nil
 	}

@@ -41,10 +41,10 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 			err = guard.CheckRequest(ctx, req)
 		}
 		if err != nil {
-			return nil, refuse(ctx, auth.AsError(err))
+			return nil, refuse(ctx, guard, auth.AsError(err))
 		}
 		res, err := handler(ctx, req)
-		return res, translate(ctx, err)
+		return res, translate(ctx, guard, err)
 	}
 }
 
@@ -61,12 +61,12 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 		shape := streamType(info.IsClientStream, info.IsServerStream)
 		ctx, first, err := admit(stream.Context(), guard, info.FullMethod, shape)
 		if err != nil {
-			return refuse(ctx, auth.AsError(err))
+			return refuse(ctx, guard, auth.AsError(err))
 		}
 		if !first {
 			return handler(server, stream) // within the one that was first
 		}
-		return translate(ctx, serve(ctx, guard, stream, func(stream grpc.ServerStream) error {
+		return translate(ctx, guard, serve(ctx, guard, stream, func(stream grpc.ServerStream) error {
 			return handler(server, stream)
 		}))
 	}

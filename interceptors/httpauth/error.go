@@ -18,6 +18,14 @@ import (
 //
 // Call it before anything is written to w, and write nothing after it.
 func Error(w http.ResponseWriter, err error) {
+	var guard *auth.Guard
+	if guarded, ok := w.(interface{ guard() *auth.Guard }); ok { // a handler's own refusal
+		guard = guarded.guard()
+	}
+	refuse(w, guard, err)
+}
+
+func refuse(w http.ResponseWriter, guard *auth.Guard, err error) {
 	refusal := auth.AsError(err)
 	if refusal == nil { // asked to refuse without saying why
 		refusal = auth.NewError(auth.AuthFailure, nil)
@@ -30,18 +38,19 @@ func Error(w http.ResponseWriter, err error) {
 	header.Del("Last-Modified")
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	if challenge := refusal.Challenge(); challenge != "" {
+	if challenge := guard.Challenge(refusal); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
-	w.WriteHeader(refusal.Reason.HTTPStatus())
+	w.WriteHeader(refusal.Code().HTTPStatus())
 	_, _ = w.Write(body(refusal)) // a client that is gone needs no answer
 }
 
 // body encodes a refusal as Connect encodes the error of a unary call.
 func body(refusal *auth.Error) []byte {
 	type debug struct {
-		Reason string `json:"reason"`
-		Domain string `json:"domain"`
+		Reason   string            `json:"reason"`
+		Domain   string            `json:"domain"`
+		Metadata map[string]string `json:"metadata,omitempty"`
 	}
 	type detail struct {
 		Type  string `json:"type"`
@@ -49,18 +58,18 @@ func body(refusal *auth.Error) []byte {
 		Debug debug  `json:"debug"`
 	}
 	info := refusal.Info()
-	value, _ := proto.Marshal(info)     // two strings of our own: it cannot fail
+	value, _ := proto.Marshal(info)     // text of our own: it cannot fail
 	encoded, _ := json.Marshal(struct { // nor can this
 		Code    string   `json:"code"`
 		Message string   `json:"message"`
 		Details []detail `json:"details"`
 	}{
-		Code:    refusal.Reason.Code().String(),
+		Code:    refusal.Code().String(),
 		Message: refusal.Sentence(),
 		Details: []detail{{
 			Type:  string(info.ProtoReflect().Descriptor().FullName()),
 			Value: base64.RawStdEncoding.EncodeToString(value),
-			Debug: debug{Reason: info.GetReason(), Domain: info.GetDomain()},
+			Debug: debug{Reason: info.GetReason(), Domain: info.GetDomain(), Metadata: info.GetMetadata()},
 		}},
 	})
 	return encoded

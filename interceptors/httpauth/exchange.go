@@ -26,6 +26,7 @@ var past = time.Unix(1, 0)
 // cut has the response while the handler may still be running, so whatever the
 // handler does with it takes the lock and asks the lease first.
 type exchange struct {
+	guard *auth.Guard
 	lease *auth.Lease
 	outer http.ResponseWriter
 	http1 bool
@@ -81,7 +82,7 @@ func (x *exchange) answer(refusal *auth.Error) {
 	if x.http1 {
 		x.outer.Header().Set("Connection", "close") // else net/http first reads what is still to come of the body
 	}
-	Error(x.outer, refusal)
+	refuse(x.outer, x.guard, refusal)
 	_ = x.controller().Flush()
 	if x.http1 && x.body.ReadCloser != nil {
 		_ = x.controller().SetReadDeadline(time.Now().Add(lingering))
@@ -148,7 +149,7 @@ func (x *exchange) refuse(refusal *auth.Error) {
 	case x.started:
 		panic(http.ErrAbortHandler) // so that the client does not take it for the whole response
 	default:
-		Error(x.outer, refusal)
+		refuse(x.outer, x.guard, refusal)
 	}
 }
 

@@ -60,21 +60,21 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 			Header:    r.Header,
 		})
 		if err != nil {
-			Error(w, err)
+			refuse(w, guard, err)
 			return
 		}
 		lease, err := guard.Lease(ctx)
 		if err != nil {
-			Error(w, err)
+			refuse(w, guard, err)
 			return
 		}
-		serve(ctx, lease, w, r, next)
+		serve(ctx, guard, lease, w, r, next)
 	})
 }
 
 // serve runs the handler of an admitted request under its lease.
-func serve(ctx context.Context, lease *auth.Lease, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	x := &exchange{lease: lease, outer: w, http1: r.ProtoMajor == 1}
+func serve(ctx context.Context, guard *auth.Guard, lease *auth.Lease, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	x := &exchange{guard: guard, lease: lease, outer: w, http1: r.ProtoMajor == 1}
 	x.body.lease = lease
 	if r.Body != http.NoBody {
 		x.body.ReadCloser = r.Body

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // writer is the response as its handler sees it. It has no Unwrap, which would
@@ -174,6 +176,9 @@ func isFile(src io.Reader) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode().IsRegular()
 }
+
+// guard is for Error, where a handler refuses.
+func (w writer) guard() *auth.Guard { return w.x.guard }
 
 // FlushError is for http.ResponseController, as are the next three.
 func (w writer) FlushError() (err error) {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -36,6 +38,17 @@ func (p *Policy) Rule(procedure string) auth.Rule {
 		return rule
 	}
 	return nil
+}
+
+// Scopes returns every OAuth scope that a rule asks for, sorted: the scopes_supported
+// of RFC 9728. Those that a condition alone asks for are not among them.
+func (p *Policy) Scopes() []string {
+	var scopes []string
+	for _, entry := range p.entries {
+		scopes = append(scopes, entry.Rule.GetRequire().GetAllScopes()...)
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
 }
 
 // An Entry is one procedure, its rule, and where the rule came from.

@@ -20,6 +20,30 @@ type requirement interface {
 	unmet(id *auth.Identity) error
 }
 
+// demandOf returns what a new token would need to meet the requirement; nil where
+// nothing that a client could ask for would do.
+func demandOf(r requirement, id *auth.Identity) *auth.Demand {
+	switch r := r.(type) {
+	case allScopes:
+		return &auth.Demand{Scopes: r}
+	case reverification:
+		return &auth.Demand{MaxAge: r.Within, StepUp: !id.NoStepUp}
+	default:
+		return nil
+	}
+}
+
+// scopes are what a caller without a token should ask for; nil where the rule names
+// none.
+func (r *rule) scopes() *auth.Demand {
+	for _, requirement := range r.requirements {
+		if scopes, ok := requirement.(allScopes); ok {
+			return &auth.Demand{Scopes: scopes}
+		}
+	}
+	return nil
+}
+
 type kinds []auth.Kind
 
 func (kinds) reason() auth.Reason { return auth.KindNotAllowed }

@@ -34,11 +34,11 @@ func (r *rule) Check(id *auth.Identity) error {
 		if r.public {
 			return nil
 		}
-		return auth.NewError(auth.TokenMissing, nil)
+		return &auth.Error{Reason: auth.TokenMissing, Demand: r.scopes()}
 	}
 	for _, requirement := range r.requirements {
 		if missing := requirement.unmet(id); missing != nil {
-			return auth.NewError(requirement.reason(), missing)
+			return &auth.Error{Reason: requirement.reason(), Demand: demandOf(requirement, id), Cause: missing}
 		}
 	}
 	return nil

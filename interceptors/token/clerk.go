@@ -43,6 +43,7 @@ func kindOfClerk(h header, c *claims) auth.Kind {
 }
 
 func extendClerk(c *claims, id *record) {
+	id.NoStepUp = true
 	switch v := c.get("v"); v {
 	case "", "1":
 		clerkV1(c, id)

@@ -205,6 +205,7 @@ func TestProfiles(t *testing.T) {
 
 			want := tt.want
 			want.Issuer, want.Kind, want.RawClaims = issuerURL, tt.wantKind, payload
+			want.NoStepUp = tt.profile.Name == "clerk"
 			want.IssuedAt, want.ExpiresAt = now, now.Add(5*time.Minute)
 			if !got.IssuedAt.Equal(want.IssuedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 				t.Errorf("issued %v, expires %v", got.IssuedAt, got.ExpiresAt)

@@ -58,7 +58,7 @@ func UserAgent(ctx context.Context) string {
 func (r *record) outcome() string {
 	switch {
 	case r.decision != nil && r.decision.Refusal != nil:
-		return r.decision.Refusal.Reason.Code().String()
+		return r.decision.Refusal.Code().String()
 	case r.hasCode && r.code == 0:
 		return "ok"
 	case r.hasCode:

@@ -1,0 +1,68 @@
+package auth
+
+import "strings"
+
+// Challenge returns the value of the WWW-Authenticate header for a refusal of a
+// call that the Guard guards: that of [Error.Challenge], and ResourceMetadata where
+// the Guard has one (RFC 9728, section 5.1). A nil Guard has none.
+func (g *Guard) Challenge(refusal *Error) string {
+	if g == nil || g.ResourceMetadata == "" {
+		return refusal.Challenge()
+	}
+	return refusal.challenge([2]string{"resource_metadata", g.ResourceMetadata})
+}
+
+// Challenge returns the value of the WWW-Authenticate header for this refusal
+// (RFC 6750, section 3), or "" where there is none: a challenge belongs to 401,
+// and to 403 where another token would help.
+//
+// A call without a token is shown no error, as section 3.1 asks. Every other
+// challenge has the Reason as its error_description. The parameters of the Demand
+// follow.
+func (e *Error) Challenge() string { return e.challenge() }
+
+func (e *Error) challenge(more ...[2]string) string {
+	parameters := append(e.Demand.parameters(), more...)
+	if code := e.challengeCode(); code != "" {
+		parameters = append([][2]string{{"error", code}, {"error_description", e.Reason.String()}}, parameters...)
+	} else if e.Reason != TokenMissing {
+		return ""
+	}
+	var challenge strings.Builder
+	challenge.WriteString("Bearer")
+	separator := " "
+	for _, p := range parameters {
+		if !quotable(p[1]) {
+			continue
+		}
+		challenge.WriteString(separator + p[0] + `="` + p[1] + `"`)
+		separator = ", "
+	}
+	return challenge.String()
+}
+
+// challengeCode returns the error of RFC 6750, section 3.1, or of RFC 9470,
+// section 3; "" where there is none.
+func (e *Error) challengeCode() string {
+	switch {
+	case e.Reason == TokenMissing:
+		return ""
+	case e.Reason == ScopeRequired:
+		return "insufficient_scope"
+	case e.Reason == ReverificationRequired:
+		return "insufficient_user_authentication"
+	case e.Reason.Code() == CodeUnauthenticated:
+		return "invalid_token"
+	default:
+		return ""
+	}
+}
+
+// quotable reports whether a value can stand between quotes as it is. None of the
+// values that a challenge has may hold anything else (RFC 6749, appendix A.4; RFC
+// 3986), so one that does is left out, and cannot break out of its quotes.
+func quotable(value string) bool {
+	return value != "" && !strings.ContainsFunc(value, func(r rune) bool {
+		return r < ' ' || r > '~' || r == '"' || r == '\\'
+	})
+}
