@@ -41,6 +41,10 @@ type Config struct {
 	// Issuers are those whose tokens are accepted. At least one; no two with
 	// the same URL.
 	Issuers []Issuer
+	// ResourceURL is this server's URL as OAuth clients know it: https, or http on a
+	// loopback host, without query or fragment. Where it is given, its metadata are
+	// served to everybody (RFC 9728) and named in challenges. Default: none.
+	ResourceURL string
 	// CORS says which web pages may call. Default: none.
 	CORS CORS
 	// Reflection lets anybody read the schema. Default: off.

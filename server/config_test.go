@@ -103,6 +103,10 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"any origin without credentials": {
 			Config{CORS: CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true}, Issuers: []Issuer{good}}, nil,
 		},
+		"a resource that is no URL of its own": {
+			Config{ResourceURL: "http://api.example.com", Issuers: []Issuer{good}},
+			[]string{"resource_url: the URL of the resource is not https"},
+		},
 		"two origins that are none": {
 			Config{CORS: CORS{AllowedOrigins: []string{"null", "app.example.com"}}, Issuers: []Issuer{good}},
 			[]string{`cors_allowed_origins: "null" is not an origin`, `cors_allowed_origins: "app.example.com" is not an origin`},

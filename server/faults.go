@@ -29,6 +29,7 @@ func (c Config) Faults() []Fault {
 	add("http_addr", checkAddr(c.HTTPAddr))
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("tls_cert", c.checkTLS())
+	add("resource_url", c.checkResourceURL())
 	add("cors_allowed_origins", c.checkAnyOrigin())
 	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)
 	add("cors_allowed_headers", transport.CORS(c.CORS).HeaderFaults()...)

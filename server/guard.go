@@ -44,7 +44,7 @@ func (s *Server) buildGuard() error {
 	}
 	s.policy = &policyService{rules: rules, operators: s.config.operators()}
 	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(), Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
-	return nil
+	return s.buildMetadata(rules.Scopes())
 }
 
 // observe is called with every decision of the guard.

@@ -42,6 +42,7 @@ func (s *Server) handler() (http.Handler, error) {
 	}
 	return transport.Chain(mux,
 		transport.BodyDeadline,
+		s.serveMetadata,
 		transport.CORS(s.config.CORS).Middleware(s.log), // so that refusals carry its headers too
 		s.callLog().Middleware,
 		transport.ExactPaths,

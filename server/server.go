@@ -28,10 +28,11 @@ import (
 // A Server listens from the moment it is made and serves while Run runs. Make
 // one with [New]; its methods may be called from any goroutine.
 type Server struct {
-	config Config
-	log    *slog.Logger
-	keys   []keySource
-	guard  *auth.Guard
+	config   Config
+	log      *slog.Logger
+	keys     []keySource
+	guard    *auth.Guard
+	metadata http.Handler // nil where none is published
 
 	ledger     *ledger.Ledger
 	identity   *identityService

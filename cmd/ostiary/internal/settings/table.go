@@ -77,6 +77,11 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.CORS.WithoutCredentials = !on }),
 		},
 		setting[Settings]{
+			key: "resource_url", env: []string{"OSTIARY_RESOURCE_URL"}, dev: true,
+			help:   "URL of this server as OAuth clients know it. Publishes who issues tokens for it and which scopes there are (RFC 9728), and names that in challenges.",
+			format: text(func(s *Settings) *string { return &s.Server.ResourceURL }),
+		},
+		setting[Settings]{
 			key: "reflection", env: []string{"OSTIARY_REFLECTION"}, def: "false", dev: true,
 			help:   "Serve gRPC reflection publicly (for buf curl and grpcurl).",
 			format: boolean(func(s *Settings, on bool) { s.Server.Reflection = on }),
