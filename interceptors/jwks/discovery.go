@@ -50,7 +50,7 @@ func (f fetcher) checkKeysURL(keys string) error {
 	if err != nil {
 		return err
 	}
-	if issuer.Scheme == "https" && !strings.HasPrefix(strings.ToLower(keys), "https:") {
+	if location, err := url.Parse(keys); err != nil || issuer.Scheme == "https" && location.Scheme != "https" {
 		return fmt.Errorf("jwks_uri %q: an https issuer must publish its keys over https", keys)
 	}
 	return nil

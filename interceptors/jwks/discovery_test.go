@@ -73,6 +73,45 @@ func TestDiscoveryOfAnHTTPSIssuerStaysWithHTTPS(t *testing.T) {
 	}
 }
 
+func TestDiscoveryOfAnHTTPSIssuerWithASchemeInCapitals(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer(t)
+	set := issuer.setOf(t, "first")
+	server := httptest.NewTLSServer(issuer)
+	t.Cleanup(server.Close)
+	issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			set(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, server.URL, "HTTPS"+strings.TrimPrefix(server.URL, "https")+"/keys")
+	})
+	if err := lookup(t, newRemote(t, RemoteConfig{Issuer: server.URL, Client: server.Client()}), "first"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDiscoveryWithinAPrivateNetwork(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		issuer, keys string
+		insecure     bool
+		refused      string
+	}{
+		{"http://keycloak:8080", "http://keycloak:8080/certs", true, ""},
+		{"http://keycloak:8080", "https://keycloak/certs", true, ""},
+		{"http://127.0.0.1", "http://keycloak:8080/certs", false, "use https"},
+		{"https://keycloak", "http://keycloak:8080/certs", true, "over https"},
+		{"https://keycloak", "https://keys.example/certs", false, ""},
+	} {
+		f := fetcher{config: RemoteConfig{Issuer: row.issuer, InsecureHTTP: row.insecure}}
+		err := f.checkKeysURL(row.keys)
+		if (err == nil) != (row.refused == "") || err != nil && !strings.Contains(err.Error(), row.refused) {
+			t.Errorf("%s of %s: %v, want %q", row.keys, row.issuer, err, row.refused)
+		}
+	}
+}
+
 // TestAMovedKeySetIsFollowed: the version of the set at the old place says
 // nothing about the new one.
 func TestAMovedKeySetIsFollowed(t *testing.T) {

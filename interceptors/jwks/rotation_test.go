@@ -191,6 +191,31 @@ func TestAKeyThatChangesUnderItsKidIsAnother(t *testing.T) {
 	}
 }
 
+func TestAKeyWhoseThumbprintChangesIsFoundByTheNewOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		publish := func(x5t string) { issuer.answerWith(body(string(keySet(t, issuer.keys["first"].with("x5t", x5t))))) }
+		publish("old")
+		keys := issuer.remote(t)
+		before, err := findOne(t, keys, Hint{X5T: "old", Algorithm: "ES256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish("new")
+		after, err := findOne(t, keys, Hint{X5T: "new", Algorithm: "ES256"})
+		if err != nil || !after.Live() || before.Live() {
+			t.Errorf("%v; the old one is live: %v", err, before.Live())
+		}
+		if _, err := findOne(t, keys, Hint{X5T: "old", Algorithm: "ES256"}); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("by the old thumbprint: %v, want ErrUnknownKey", err)
+		}
+		if n := issuer.requests.Load(); n != 3 {
+			t.Errorf("%d fetches, want one for each unknown thumbprint", n)
+		}
+	})
+}
+
 func TestALateAnswerToAnOlderRequestChangesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

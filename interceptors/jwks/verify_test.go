@@ -11,6 +11,8 @@ import (
 	"math/big"
 	"slices"
 	"testing"
+
+	"github.com/lestrrat-go/jwx/v3/jws/jwsbb"
 )
 
 const input = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ"
@@ -100,6 +102,25 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestVerifyAgreesWithAnotherImplementation, which knows by itself what each name
+// stands for.
+func TestVerifyAgreesWithAnotherImplementation(t *testing.T) {
+	t.Parallel()
+	for algorithm, private := range map[string]crypto.Signer{
+		"RS256": rsaKey(), "RS384": rsaKey(), "RS512": rsaKey(), "PS256": rsaKey(), "PS384": rsaKey(), "PS512": rsaKey(),
+		"ES256": ecKey(t, elliptic.P256()), "ES384": ecKey(t, elliptic.P384()), "ES512": ecKey(t, elliptic.P521()),
+		"EdDSA": edKey(t),
+	} {
+		signature, err := jwsbb.Sign(private, algorithm, []byte(input), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := mustKey(t, "k", private.Public(), "").Verify(algorithm, []byte(input), signature); err != nil {
+			t.Errorf("%s: %v", algorithm, err)
 		}
 	}
 }
