@@ -3,8 +3,10 @@ package token_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
 
@@ -154,4 +156,41 @@ func TestEd25519IsEdDSAInSettings(t *testing.T) {
 	}
 	without := newVerifier(t, issuer, func(i *token.Issuer) { i.Algorithms = []string{"ES256"} })
 	expect(t, without, issuer.Session("user_ada", authtest.SignedBy(key), authtest.Header("alg", "Ed25519")), auth.AlgorithmNotAllowed)
+}
+
+// TestARotationInAnOutageSignsNobodyOut: clients drop their tokens at a 401, and
+// try again at a 503.
+func TestARotationInAnOutageSignsNobodyOut(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]authtest.Outage{
+		"refused":    authtest.Refuse,
+		"status 500": authtest.Status(http.StatusInternalServerError),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			issuer := authtest.Start(t)
+			keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: issuer.JWKSURL(), Cooldown: time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = keys.Close() })
+			v, err := token.New(token.Config{Issuers: []token.Issuer{{
+				URL: issuer.URL(), Profile: token.Clerk(), Keys: keys, AllowAnyAudience: true,
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			old := issuer.Session("user_ada")
+			expect(t, v, old, pass)
+			issuer.Fail(outage)
+			issuer.RotateKey()
+			expect(t, v, issuer.Session("user_ada"), auth.KeysUnavailable)
+			expect(t, v, old, pass)
+			stray := issuer.Session("user_ada", authtest.SignedBy(authtest.NewKey("RS256")))
+			expect(t, v, stray, auth.KeysUnavailable)
+			issuer.Restore()
+			expect(t, v, issuer.Session("user_ada"), pass)
+			expect(t, v, stray, auth.KeyUnknown)
+		})
+	}
 }
