@@ -22,7 +22,8 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1":            {"gen/ostiary/*/v1"},
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
-	"internal/loopback": nil,
+	"internal/loopback":           nil,
+	"interceptors/internal/http1": nil,
 
 	"interceptors/auth":        nil,
 	"interceptors/authclient":  {"interceptors/auth"},
@@ -30,9 +31,9 @@ var mayImport = map[string][]string{
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
-	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
+	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
-	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "internal/loopback"},
+	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
 	"interceptors/policy/condition": {

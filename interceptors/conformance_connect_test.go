@@ -58,9 +58,7 @@ func connectTransports() []transport {
 func newConnectMux(guard *auth.Guard, s *service) http.Handler {
 	mux := http.NewServeMux()
 	guarded := connectauth.WithGuard(guard)
-	echo := func(ctx context.Context, in *text) (*text, error) {
-		return wrapperspb.String(s.answer(ctx, in.GetValue())), nil
-	}
+	echo := s.echo
 	for name := range rules {
 		at := procedure(name, unary)
 		mux.Handle(at, connect.NewUnaryHandlerSimple(at, echo, guarded))

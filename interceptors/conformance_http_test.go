@@ -56,6 +56,7 @@ func handleHTTP(s *service) http.Handler {
 // be that of a Connect error.
 func httpCaller(client *http.Client, url string) caller {
 	return func(ctx context.Context, a attempt) outcome {
+		ctx = context.WithValue(ctx, holdKey{}, a.hold)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+procedure(a.service, plain)+"?"+a.query, bytes.NewReader(a.body))
 		if err != nil {
 			return outcome{code: "none: " + err.Error()}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/jwks"
@@ -33,6 +35,10 @@ func (s *service) answer(ctx context.Context, sent string) string {
 		return id.Subject + " " + sent
 	}
 	return nobody + " " + sent
+}
+
+func (s *service) echo(ctx context.Context, in *text) (*text, error) {
+	return wrapperspb.String(s.answer(ctx, in.GetValue())), nil
 }
 
 const (

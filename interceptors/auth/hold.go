@@ -31,17 +31,10 @@ func (l *Lease) Hold(ctx context.Context, handle func(context.Context), cut func
 			l.handler.running.Done()
 			return
 		}
-		go l.cut(cut, AsError(cause))
+		go l.cut(ctx, cut, AsError(cause))
 	})
 	l.hold(held, handle)
-	refusal := l.refusal()
-	if refusal == nil {
-		return nil
-	}
-	if ctx.Err() == nil { // a client that is gone was not refused anything
-		_ = l.guard.observe(ctx, &l.admitted.call, l.current.Load(), refusal, time.Time{})
-	}
-	return refusal
+	return l.Err()
 }
 
 // hold returns, or panics, when the handler is done and nothing is cut any more.
@@ -53,9 +46,12 @@ func (l *Lease) hold(ctx context.Context, handle func(context.Context)) {
 	}
 }
 
-func (l *Lease) cut(cut func(*Error), refusal *Error) {
+func (l *Lease) cut(ctx context.Context, cut func(*Error), refusal *Error) {
 	defer l.handler.running.Done()
 	defer func() { _ = recover() }()
+	if ctx.Err() == nil { // a client that is gone was not refused anything
+		_ = l.guard.observe(ctx, &l.admitted.call, l.current.Load(), refusal, time.Time{})
+	}
 	cut(refusal)
 }
 

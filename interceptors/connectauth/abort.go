@@ -5,9 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
 // Abortable gives the guards of the handlers in next a hold on the connection,
@@ -112,7 +113,7 @@ func (t *transport) abortSend() {
 func (t *transport) abortReceive() {
 	if t != nil && t.receiving.Load() {
 		t.aborted.Store(true)
-		closeAfterAnswer(t.writer)
+		http1.CloseAfterAnswer(t.writer)
 		_ = t.controller.SetReadDeadline(time.Now()) // where it cannot, Receive is waited for
 	}
 }
@@ -133,25 +134,4 @@ func (t *transport) drain() bool {
 	defer timer.Stop()
 	_, err := io.Copy(io.Discard, t.request.Body)
 	return err == nil
-}
-
-// closeAfterAnswer has net/http close an HTTP/1.1 connection as soon as the answer
-// is complete, without waiting for the rest of the body; but first it closes its
-// own side and leaves the client time to read. A connection that is closed with
-// something unread is reset, and a client that is just sending then loses the
-// answer.
-//
-// net/http does that for a request that is too large. This is such a one, as what
-// remains of it is more than anybody wants.
-func closeAfterAnswer(w http.ResponseWriter) {
-	w.Header().Set("Connection", "close") // enough for a writer that net/http does not know
-	for {
-		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = wrapper.Unwrap()
-	}
-	tooLong := io.NopCloser(strings.NewReader("a"))
-	_, _ = http.MaxBytesReader(w, tooLong, 0).Read(make([]byte, 1))
 }

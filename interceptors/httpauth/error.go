@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
@@ -32,7 +33,6 @@ func refuse(w http.ResponseWriter, guard *auth.Guard, err error) {
 	}
 	header := w.Header()
 	// These would describe a body that is not sent now.
-	header.Del("Content-Length")
 	header.Del("Content-Encoding")
 	header.Del("ETag")
 	header.Del("Last-Modified")
@@ -41,8 +41,10 @@ func refuse(w http.ResponseWriter, guard *auth.Guard, err error) {
 	if challenge := guard.Challenge(refusal); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
+	encoded := body(refusal)
+	header.Set("Content-Length", strconv.Itoa(len(encoded)))
 	w.WriteHeader(refusal.Code().HTTPStatus())
-	_, _ = w.Write(body(refusal)) // a client that is gone needs no answer
+	_, _ = w.Write(encoded) // a client that is gone needs no answer
 }
 
 // body encodes a refusal as Connect encodes the error of a unary call.

@@ -11,13 +11,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-const (
-	// grace is how long a handler that was answered for may take to return.
-	grace = time.Second
-	// lingering is how long a client that is just sending has to read the answer
-	// before its connection is closed.
-	lingering = 300 * time.Millisecond
-)
+// grace is how long a handler that was answered for may take to return.
+const grace = time.Second
 
 // past is a deadline that ends at once what waits for the client.
 var past = time.Unix(1, 0)
@@ -26,11 +21,11 @@ var past = time.Unix(1, 0)
 // cut has the response while the handler may still be running, so whatever the
 // handler does with it takes the lock and asks the lease first.
 type exchange struct {
-	guard *auth.Guard
-	lease *auth.Lease
-	outer http.ResponseWriter
-	http1 bool
-	body  requestBody
+	guard   *auth.Guard
+	lease   *auth.Lease
+	outer   http.ResponseWriter
+	request *http.Request // as it came
+	body    requestBody
 
 	header http.Header // the handler's own; nil until it asks
 
@@ -79,14 +74,7 @@ func (x *exchange) cut(refusal *auth.Error) {
 // answer answers for the handler, which may not be done for long.
 func (x *exchange) answer(refusal *auth.Error) {
 	x.answered = true
-	if x.http1 {
-		x.outer.Header().Set("Connection", "close") // else net/http first reads what is still to come of the body
-	}
-	refuse(x.outer, x.guard, refusal)
-	_ = x.controller().Flush()
-	if x.http1 && x.body.ReadCloser != nil {
-		_ = x.controller().SetReadDeadline(time.Now().Add(lingering))
-	}
+	refuseAtOnce(x.outer, x.request, x.guard, refusal)
 	if !x.done {
 		x.sever = time.AfterFunc(grace, func() {
 			x.mu.Lock()
@@ -100,7 +88,7 @@ func (x *exchange) answer(refusal *auth.Error) {
 
 // abort ends what net/http would only end once the handler has returned.
 func (x *exchange) abort() {
-	if !x.http1 {
+	if x.request.ProtoMajor != 1 {
 		_ = x.controller().SetWriteDeadline(past) // sends RST_STREAM
 		return
 	}
@@ -149,7 +137,7 @@ func (x *exchange) refuse(refusal *auth.Error) {
 	case x.started:
 		panic(http.ErrAbortHandler) // so that the client does not take it for the whole response
 	default:
-		refuse(x.outer, x.guard, refusal)
+		refuseRequest(x.outer, x.request, x.guard, refusal)
 	}
 }
 

@@ -60,12 +60,12 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 			Header:    r.Header,
 		})
 		if err != nil {
-			refuse(w, guard, err)
+			refuseRequest(w, r, guard, err)
 			return
 		}
 		lease, err := guard.Lease(ctx)
 		if err != nil {
-			refuse(w, guard, err)
+			refuseRequest(w, r, guard, err)
 			return
 		}
 		serve(ctx, guard, lease, w, r, next)
@@ -74,7 +74,7 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 
 // serve runs the handler of an admitted request under its lease.
 func serve(ctx context.Context, guard *auth.Guard, lease *auth.Lease, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	x := &exchange{guard: guard, lease: lease, outer: w, http1: r.ProtoMajor == 1}
+	x := &exchange{guard: guard, lease: lease, outer: w, request: r}
 	x.body.lease = lease
 	if r.Body != http.NoBody {
 		x.body.ReadCloser = r.Body

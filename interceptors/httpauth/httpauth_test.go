@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -206,6 +207,49 @@ func TestTheBodyOfARefusedRequestIsNotAskedFor(t *testing.T) {
 	reply := speak(t, server, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	if !strings.HasPrefix(reply, "HTTP/1.1 401 ") {
 		t.Errorf("reply %q; want 401 at once", reply)
+	}
+}
+
+// TestARefusalDoesNotWaitForTheBody has clients over HTTP/1.1 that have not sent
+// their body whole.
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body string
+		kept bool
+	}{
+		"no body":                     {"Content-Length: 0\r\n\r\n", true},
+		"a short body":                {"Content-Length: 2\r\n\r\n{}", true},
+		"a short body that is late":   {"Content-Length: 2\r\n\r\n{", false},
+		"a chunked body that is open": {"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", false},
+		"a long body":                 {"Content-Length: 1000000\r\n\r\n{}", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+			if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: test\r\n"+test.body); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			read, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			assertRefusal(t, answer{status: res.StatusCode, header: res.Header, body: string(read)}, auth.TokenMissing, auth.TokenMissing.Message())
+			if res.Close == test.kept {
+				t.Errorf("the connection is to be closed: %t; want kept: %t", res.Close, test.kept)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
 // writer is the response as its handler sees it. It has no Unwrap, which would
@@ -179,6 +180,9 @@ func isFile(src io.Reader) bool {
 
 // guard is for Error, where a handler refuses.
 func (w writer) guard() *auth.Guard { return w.x.guard }
+
+// CloseAfterAnswer is for guards further in, which find no Unwrap here.
+func (w writer) CloseAfterAnswer() { http1.CloseAfterAnswer(w.x.outer) }
 
 // FlushError is for http.ResponseController, as are the next three.
 func (w writer) FlushError() (err error) {
