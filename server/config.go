@@ -15,6 +15,7 @@ import (
 const (
 	DefaultHTTPAddr         = ":8080"
 	DefaultGRPCAddr         = ":9090"
+	DefaultRequestTimeout   = 30 * time.Second
 	DefaultShutdownTimeout  = 10 * time.Second
 	DefaultDataDir          = "./.ostiary"
 	DefaultSessionRetention = 30 * 24 * time.Hour
@@ -51,6 +52,12 @@ type Config struct {
 	Reflection bool
 	// Console is the page for browsers. Default: none.
 	Console Console
+	// RequestTimeout is how long the request of a unary call may take to arrive
+	// whole, on both listeners, and the body of a request to one of the Routes. A
+	// call whose request takes longer ends with DEADLINE_EXCEEDED, and its handler
+	// does not run. Streams are not bounded by it: their lease ends them. Default:
+	// DefaultRequestTimeout.
+	RequestTimeout time.Duration
 	// ShutdownTimeout is how long calls under way may take to finish once Run's
 	// context has ended; then they are cut off. Default: DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
@@ -105,6 +112,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.GRPCAddr == "" {
 		c.GRPCAddr = DefaultGRPCAddr
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = DefaultRequestTimeout
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout

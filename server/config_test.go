@@ -119,6 +119,10 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{ShutdownTimeout: -time.Second, Issuers: []Issuer{good}},
 			[]string{"shutdown_timeout: must not be negative"},
 		},
+		"a request that must be there before it was sent": {
+			Config{RequestTimeout: -time.Second, Issuers: []Issuer{good}},
+			[]string{"request_timeout: must not be negative"},
+		},
 		"an issuer that is given twice": {
 			Config{Issuers: []Issuer{good, good}},
 			[]string{"issuers[1].url: https://clerk.example.com is issuers[0] already"},

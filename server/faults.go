@@ -34,6 +34,9 @@ func (c Config) Faults() []Fault {
 	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)
 	add("cors_allowed_headers", transport.CORS(c.CORS).HeaderFaults()...)
 	add("publishable_key", console.Config(c.Console).Fault())
+	if c.RequestTimeout < 0 {
+		add("request_timeout", errors.New("must not be negative; write a duration such as 30s"))
+	}
 	if c.ShutdownTimeout < 0 {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))
 	}

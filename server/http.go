@@ -7,6 +7,8 @@ import (
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
@@ -41,7 +43,7 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, err
 	}
 	return transport.Chain(mux,
-		transport.BodyDeadline,
+		transport.BodyDeadline(s.config.RequestTimeout, streams()),
 		s.serveMetadata,
 		transport.CORS(s.config.CORS).Middleware(s.log), // so that refusals carry its headers too
 		s.callLog().Middleware,
@@ -70,6 +72,23 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		mux.Handle(pattern, handler)
 	}
 	return mux, console.Config(s.config.Console).Mount(mux)
+}
+
+// streams returns a function that reports whether a path is that of a streaming
+// method.
+func streams() func(path string) bool {
+	paths := make(map[string]bool)
+	served := append(services(), grpchealth.HealthV1ServiceName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
+	for _, name := range served {
+		// All are linked in: each is served by its generated code.
+		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+		service, ok := descriptor.(protoreflect.ServiceDescriptor)
+		for i := 0; ok && i < service.Methods().Len(); i++ {
+			method := service.Methods().Get(i)
+			paths["/"+name+"/"+string(method.Name())] = method.IsStreamingClient() || method.IsStreamingServer()
+		}
+	}
+	return func(path string) bool { return paths[path] }
 }
 
 func (s *Server) callLog() transport.CallLog {

@@ -15,7 +15,12 @@ func (l CallLog) Middleware(next http.Handler) http.Handler {
 		rec := &record{protocol: "http", peer: r.RemoteAddr, userAgent: r.UserAgent(), start: time.Now()}
 		watched := &statusWriter{ResponseWriter: w, rec: rec}
 		ctx := context.WithValue(r.Context(), recordKey{}, rec)
-		defer func() { l.write(ctx, rec) }()
+		defer func() {
+			if !rec.hasCode && requestWasLate(ctx) { // so that no interceptor ran
+				rec.code, rec.hasCode = connect.CodeDeadlineExceeded, true
+			}
+			l.write(ctx, rec)
+		}()
 		next.ServeHTTP(watched, r.WithContext(ctx))
 	})
 }

@@ -1,7 +1,7 @@
 // Package transport holds what both listeners do with a call before and after its
 // handler: limits, deadlines, CORS, and the log of calls.
 //
-//	handler := transport.Chain(mux, transport.BodyDeadline, cors.Middleware(log), calls.Middleware)
+//	handler := transport.Chain(mux, cors.Middleware(log), calls.Middleware, transport.ExactPaths)
 package transport
 
 import (

@@ -92,6 +92,11 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.Console.Enabled = on }),
 		},
 		setting[Settings]{
+			key: "request_timeout", env: []string{"OSTIARY_REQUEST_TIMEOUT"}, def: server.DefaultRequestTimeout.String(), dev: true,
+			help:   "How long the request of a unary call may take to arrive whole. Streams are not limited.",
+			format: duration(func(s *Settings) *time.Duration { return &s.Server.RequestTimeout }),
+		},
+		setting[Settings]{
 			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
 			help:   "How long calls in progress may take to finish when the server stops.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.ShutdownTimeout }),
