@@ -95,16 +95,29 @@ func (f *file) prepare(w http.ResponseWriter, r *http.Request) []byte {
 	return f.content
 }
 
-// accepts tells whether a header, such as Accept, names a value (RFC 9110,
-// section 12.5). A wildcard names none.
+// accepts reports whether a header, such as Accept, names a value with a weight
+// above 0 (RFC 9110, sections 12.4.2 and 12.5). A wildcard names none.
 func accepts(r *http.Request, header, value string) bool {
 	for _, field := range r.Header.Values(header) {
 		for element := range strings.SplitSeq(field, ",") {
-			name, quality, _ := strings.Cut(strings.TrimSpace(element), ";")
+			name, parameters, _ := strings.Cut(element, ";")
 			if strings.EqualFold(strings.TrimSpace(name), value) {
-				return strings.TrimSpace(quality) != "q=0"
+				return weight(parameters) > 0
 			}
 		}
 	}
 	return false
+}
+
+// weight returns the q of an element's parameters: 1 without one, and 0 where it
+// is no number.
+func weight(parameters string) float64 {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, _ := strconv.ParseFloat(strings.TrimSpace(value), 64) // 0 for what is no number
+			return q
+		}
+	}
+	return 1
 }
