@@ -49,8 +49,13 @@ func (w wire) body(t *testing.T, message proto.Message) []byte {
 	if w.contentType == "application/proto" {
 		return encoded
 	}
-	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(encoded)))
-	return append(prefix, encoded...)
+	return enveloped(encoded)
+}
+
+// enveloped is a message with the prefix of gRPC.
+func enveloped(message []byte) []byte {
+	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	return append(prefix, message...)
 }
 
 // A heldCall is a unary call whose headers were sent, and of whose body a byte.

@@ -74,7 +74,7 @@ func start(t *testing.T, edits ...func(*Config)) *running {
 // database changes the server's database behind its back, so that it fails.
 func (r *running) database(t *testing.T, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(r.config.DataDir, "ostiary.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.config.DataDir, "ostiary.db")+"?_busy_timeout=10000")
 	if err != nil {
 		t.Fatal(err)
 	}

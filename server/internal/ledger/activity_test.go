@@ -89,6 +89,39 @@ func TestTheOldestGivesWayWhenThereIsNoRoom(t *testing.T) {
 	}
 }
 
+// What takes the place of another has nothing of it.
+func TestASessionInheritsNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	later := start.Add(time.Hour)
+	old := &auth.Identity{
+		Issuer: someIssuer, Subject: "user_ada", SessionID: "a", AuthorizedParty: "https://app.example.com",
+		Organization: auth.Organization{ID: "org_acme"}, IssuedAt: later.Add(time.Hour), ExpiresAt: later.Add(2 * time.Hour),
+	}
+	for _, next := range []*auth.Identity{
+		{Issuer: someIssuer, Subject: "user_ben", SessionID: "b", IssuedAt: start, ExpiresAt: later},
+		{Issuer: someIssuer, Subject: "user_ben", SessionID: "a"}, // a token that does not say when
+		{Issuer: someIssuer + "/", Subject: "user_ada", SessionID: "a"},
+	} {
+		for _, written := range []bool{false, true} {
+			a := newActivity(1)
+			a.record(old, start, somePeer, someBrowser)
+			if written {
+				a.take(start)
+			}
+			a.record(next, later, "", func() string { return "" })
+			unsaved, _ := a.take(later)
+			want := store.Session{
+				Issuer: next.Issuer, ID: next.SessionID, Subject: next.Subject,
+				FirstSeen: later, LastSeen: later, IssuedAt: next.IssuedAt, ExpiresAt: next.ExpiresAt,
+			}
+			if len(unsaved) != 1 || unsaved[0] != want {
+				t.Errorf("%+v\nwant %+v", unsaved, want)
+			}
+		}
+	}
+}
+
 func TestWhatACallerSaysOfItselfCannotBreakAnything(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{

@@ -12,24 +12,72 @@ import (
 )
 
 // A meddledStore does something else first where sessions are saved, and nothing
-// more where that fails; and something else where revocations are.
+// more where that fails; and something else where revocations are. One method may
+// fail, after as many calls as are to succeed.
 type meddledStore struct {
 	store.Store
 
 	meddle   func(context.Context) error
 	revoking func()
+	fails    string // the name of a method
+	succeed  int
+	failing  func() // nil for nothing
+}
+
+func (s *meddledStore) fail(method string) error {
+	if method != s.fails {
+		return nil
+	}
+	if s.succeed--; s.succeed >= 0 {
+		return nil
+	}
+	if s.failing != nil {
+		s.failing()
+	}
+	return errDiskFull
 }
 
 func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
 	s.revoking()
+	if err := s.fail("SaveRevocations"); err != nil {
+		return nil, err
+	}
 	return s.Store.SaveRevocations(ctx, revocations)
 }
 
 func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) ([]store.Session, error) {
-	if err := s.meddle(ctx); err != nil {
+	if err := errors.Join(s.meddle(ctx), s.fail("SaveSessions")); err != nil {
 		return nil, err
 	}
 	return s.Store.SaveSessions(ctx, seen)
+}
+
+func (s *meddledStore) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	if err := s.fail("Sessions"); err != nil {
+		return nil, err
+	}
+	return s.Store.Sessions(ctx, view, after, limit)
+}
+
+func (s *meddledStore) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
+	if err := s.fail("Revocations"); err != nil {
+		return nil, err
+	}
+	return s.Store.Revocations(ctx, after, limit)
+}
+
+func (s *meddledStore) RevokedUntil(ctx context.Context, given store.Revocation) (time.Time, error) {
+	if err := s.fail("RevokedUntil"); err != nil {
+		return time.Time{}, err
+	}
+	return s.Store.RevokedUntil(ctx, given)
+}
+
+func (s *meddledStore) Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (store.Pruned, error) {
+	if err := s.fail("Prune"); err != nil {
+		return store.Pruned{}, err
+	}
+	return s.Store.Prune(ctx, seenBefore, expiredBy, limit)
 }
 
 // idleLedger does nothing by itself.
