@@ -21,8 +21,8 @@ const (
 	DefaultSessionRetention = 30 * 24 * time.Hour
 )
 
-// Config is everything that a Server is told. Only Issuers must be given; the
-// zero value of everything else is the default that is documented with it.
+// Config configures a Server. Only Issuers are required; the zero value of every
+// other field is the default that is documented with it.
 type Config struct {
 	// HTTPAddr is where Connect, gRPC and gRPC-Web are served, host:port. Port 0
 	// takes a free one. Default: DefaultHTTPAddr, every interface.
@@ -31,8 +31,8 @@ type Config struct {
 	// less for each call. Default: DefaultGRPCAddr, every interface.
 	GRPCAddr string
 	// HTTPListener is used instead of HTTPAddr where it is given, by a caller
-	// that must know its port before it can say the rest. New takes it over, and
-	// closes it when it fails.
+	// that needs its port before the rest of the Config. New takes it over, and
+	// closes it when New fails.
 	HTTPListener net.Listener
 	// TLSCert and TLSKey are PEM files with a certificate chain and its private
 	// key, for both listeners. Give both or neither. Default: plaintext, which
@@ -62,24 +62,22 @@ type Config struct {
 	// context has ended; then they are cut off. Default: DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
 
-	// DataDir is the directory of what outlives the process: the sessions that
-	// were seen and what was revoked. It is made where there is none, for its
-	// owner alone. Default: DefaultDataDir.
+	// DataDir is the directory of the sessions that were seen and of the
+	// revocations. It is created if it is missing, for its owner alone. Default:
+	// DefaultDataDir.
 	DataDir string
-	// DatabaseURL is where the same is kept instead: sqlite: and the path of a
-	// file. Default: ostiary.db in DataDir.
+	// DatabaseURL is a database to use instead: sqlite: and the path of a file.
+	// Default: ostiary.db in DataDir.
 	DatabaseURL string
-	// SessionRetention is how long a session is listed after it was seen last,
-	// and how long one that was revoked is refused: a session that its issuer
-	// goes on with for longer would be accepted again. Default:
-	// DefaultSessionRetention.
+	// SessionRetention is how long a session is listed after it was last seen, and
+	// how long a revoked session is refused. If its issuer continues the session
+	// for longer, it is accepted again. Default: DefaultSessionRetention.
 	SessionRetention time.Duration
-	// OperatorSubjects may see and end every session, and revoke whatever they
-	// like. Each is written issuer#subject, or with one issuer as the subject
-	// alone. They are users or machines that act in person: whoever impersonates
-	// one (RFC 8693) is no operator, nor is an application that acts for one with
-	// an OAuth token, unless that has OperatorPermission as a scope. Default:
-	// nobody.
+	// OperatorSubjects may see and end every session, and revoke any token. Each
+	// is written issuer#subject, or as the subject alone if there is one issuer.
+	// They are users or machines that act in person: an impersonator (RFC 8693) is
+	// no operator, and an application that acts for one with an OAuth token is one
+	// only if the token has OperatorPermission as a scope. Default: nobody.
 	OperatorSubjects []string
 	// OperatorPermission makes operators of all whose token has this permission,
 	// whichever of the issuers it is of, and who act in person, as with

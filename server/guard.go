@@ -90,7 +90,7 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 	}
 	s.keys = append(s.keys, keySource{issuer: issuer.URL, remote: remote})
 	if issuer.exempt() {
-		s.log.Warn("tokens of this issuer are accepted whatever service they were made for; this is for development alone",
+		s.log.Warn("tokens of this issuer are accepted for any service; this is for development alone",
 			"issuer", issuer.URL, "remedy", "set audiences or authorized_parties")
 	}
 	return token.Issuer{

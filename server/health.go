@@ -18,7 +18,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
-// What is asked every few seconds by whatever watches the server.
+// Routes and procedures of health checks, which are called every few seconds.
 const (
 	routeLive        = "GET /livez"
 	routeReady       = "GET /readyz"
@@ -60,8 +60,8 @@ func (s *Server) ready() bool {
 	}
 }
 
-// live answers that the process runs. It depends on nothing else: a restart
-// would not bring back an issuer that is away.
+// live answers that the process runs. It depends on nothing else: a restart does
+// not help if an issuer cannot be reached.
 func live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
@@ -97,29 +97,29 @@ func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away: nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // fails only if the caller is gone
 }
 
 const (
-	// watchHealthInterval is how often it is looked at for those who watch.
+	// watchHealthInterval is how often a watch looks at the health.
 	watchHealthInterval = time.Second
-	// maxHealthWatches bounds how many may watch at once, some 20 KiB each, since
-	// anybody may.
+	// maxHealthWatches bounds the watches, some 20 KiB each, since anybody may
+	// watch.
 	maxHealthWatches = 1000
 )
 
 var (
-	errUnknownService = errors.New("no such service here; ask for a service by its full name, or for none")
-	errManyWatches    = errors.New("as many as may do so watch the health already; ask with Check from time to time")
+	errUnknownService = errors.New("no such service here; name a service in full, or none for the server")
+	errManyWatches    = errors.New("too many watch the health already; call Check from time to time")
 )
 
-// healthService implements the gRPC health protocol: for the HTTP port what
-// grpchealth has of it, which is Check alone, and for the native listener all.
+// healthService implements the gRPC health protocol: all of it on the native
+// listener, and Check on the HTTP port, which is all that grpchealth has.
 type healthService struct {
 	services []string // "" for the server among them
 	ready    func() bool
 	stopping <-chan struct{}
-	watches  chan struct{} // holds something for each one who watches
+	watches  chan struct{} // holds one value for each watch
 }
 
 func newHealthService(ready func() bool, stopping <-chan struct{}) *healthService {
@@ -131,7 +131,8 @@ func newHealthService(ready func() bool, stopping <-chan struct{}) *healthServic
 	}
 }
 
-// status is that of a service. Services share their keys and so their health.
+// status returns the health of a service. Services share their keys, and so their
+// health.
 func (h *healthService) status(service string) grpc_health_v1.HealthCheckResponse_ServingStatus {
 	switch {
 	case !slices.Contains(h.services, service):
@@ -143,7 +144,7 @@ func (h *healthService) status(service string) grpc_health_v1.HealthCheckRespons
 	}
 }
 
-// check is the status of a service that there is.
+// check is status, with NOT_FOUND for an unknown service.
 func (h *healthService) check(service string) (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
 	status := h.status(service)
 	if status == grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
@@ -184,10 +185,9 @@ func (h grpcHealth) List(context.Context, *grpc_health_v1.HealthListRequest) (*g
 	return res, nil
 }
 
-// Watch tells each change until the caller leaves or the server stops. Where too
-// many watch, it does not exist: a client takes that for a server which is
-// healthy, as it would any other error for one that is not. So whoever takes all
-// places takes them from nobody who needs one.
+// Watch sends each change until the caller leaves or the server stops. If too many
+// watch, it answers UNIMPLEMENTED, which clients treat as healthy; they treat every
+// other error as unhealthy. So a stranger who takes all places turns nobody away.
 func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
 	select {
 	case h.health.watches <- struct{}{}:
@@ -197,13 +197,13 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 	}
 	look := time.NewTicker(watchHealthInterval)
 	defer look.Stop()
-	told := grpc_health_v1.HealthCheckResponse_UNKNOWN
+	sent := grpc_health_v1.HealthCheckResponse_UNKNOWN
 	for stopping := false; ; {
-		if status := h.health.status(req.GetService()); status != told {
+		if status := h.health.status(req.GetService()); status != sent {
 			if err := stream.Send(&grpc_health_v1.HealthCheckResponse{Status: status}); err != nil {
 				return err
 			}
-			told = status
+			sent = status
 		}
 		if stopping {
 			return rpcerror.New(connect.CodeUnavailable, "%w", errStopping)

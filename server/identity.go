@@ -6,15 +6,14 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
-// errStopping ends streams when the server stops. Another instance can go on.
+// errStopping ends streams when the server stops. Another instance may serve them.
 var errStopping = errors.New("the server is stopping; connect again")
 
 // identityService implements IdentityService for both transports. Its rule asks
@@ -28,8 +27,8 @@ func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIReques
 	return &identityv1.WhoAmIResponse{Identity: identityMessage(auth.MustFromContext(ctx))}, nil
 }
 
-// watch sends the caller's identity, and again when another call has renewed it.
-// The stream's lease ends it.
+// watch sends the caller's identity, and again whenever another call renews it. The
+// lease of the stream ends it.
 func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
 	for {
 		id, changed := auth.Watch(ctx)
@@ -39,7 +38,7 @@ func (s *identityService) watch(ctx context.Context, send func(*identityv1.Watch
 		select {
 		case <-changed:
 		case <-s.stopping:
-			return errStopping
+			return rpcerror.New(connect.CodeUnavailable, "%w", errStopping)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -50,11 +49,7 @@ func (s *identityService) watch(ctx context.Context, send func(*identityv1.Watch
 type connectIdentity struct{ *identityService }
 
 func (s connectIdentity) WatchIdentity(ctx context.Context, _ *identityv1.WatchIdentityRequest, stream *connect.ServerStream[identityv1.WatchIdentityResponse]) error {
-	err := s.watch(ctx, stream.Send)
-	if errors.Is(err, errStopping) {
-		return connect.NewError(connect.CodeUnavailable, err)
-	}
-	return err
+	return s.watch(ctx, stream.Send)
 }
 
 // grpcIdentity is the service as grpc-go wants it. It does not embed
@@ -65,11 +60,7 @@ type grpcIdentity struct {
 }
 
 func (s grpcIdentity) WatchIdentity(_ *identityv1.WatchIdentityRequest, stream grpc.ServerStreamingServer[identityv1.WatchIdentityResponse]) error {
-	err := s.watch(stream.Context(), stream.Send)
-	if errors.Is(err, errStopping) {
-		return status.Error(codes.Unavailable, err.Error())
-	}
-	return err
+	return s.watch(stream.Context(), stream.Send)
 }
 
 func identityMessage(id *auth.Identity) *identityv1.Identity {

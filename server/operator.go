@@ -12,9 +12,9 @@ import (
 // adminRole is the role whose bearers look after an organization.
 const adminRole = "org:admin"
 
-// operators are those who may see and end every session. They act in person:
-// whoever impersonates one is none, and an application that acts for one is none
-// unless it was told so.
+// operators may see and end every session. They act in person: an impersonator
+// of one is no operator, and an application that acts for one is an operator only
+// with the permission as a scope.
 type operators struct {
 	subjects   map[subject]bool
 	permission string // "" for none
@@ -51,12 +51,12 @@ func (c Config) operatorSubject(written string) (subject, error) {
 
 func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.empowers(id) }
 
-// names reports whether the subject is an operator, whoever acts for it.
+// names reports whether the subject is an operator, regardless of who acts for it.
 func (o operators) names(id *auth.Identity) bool {
 	return o.subjects[subject{id.Issuer, id.Subject}] || o.permission != "" && id.HasPermission(o.permission)
 }
 
-// empowers reports whether whoever acts may act as an operator: the subject
+// empowers reports whether the party that acts may act as an operator: the subject
 // itself, or an application to which a scope by the name of the permission was
 // granted. To sign in to an application hands it no more than its scopes.
 func (o operators) empowers(id *auth.Identity) bool {
@@ -68,7 +68,7 @@ func (o operators) empowers(id *auth.Identity) bool {
 // which acts for it (RFC 9068).
 func inPerson(id *auth.Identity) bool { return id.Actor == nil && id.Kind != auth.KindOAuth }
 
-// require refuses whoever is no operator.
+// require refuses callers who are no operators.
 func (o operators) require(id *auth.Identity) error {
 	switch {
 	case !o.names(id):
@@ -80,7 +80,7 @@ func (o operators) require(id *auth.Identity) error {
 	}
 }
 
-// requireInPerson refuses whoever acts for the subject.
+// requireInPerson refuses callers who act for the subject.
 func requireInPerson(id *auth.Identity) error {
 	if inPerson(id) {
 		return nil
@@ -88,8 +88,7 @@ func requireInPerson(id *auth.Identity) error {
 	return auth.Errorf(auth.PermissionRequired, "an actor, or an application that acts for a user, ends no session but its own")
 }
 
-// maySignOut refuses whoever may not end everything of the subject: it takes the
-// subject itself, or an operator.
+// maySignOut refuses callers other than the subject in person and operators.
 func (o operators) maySignOut(id *auth.Identity, issuer, subject string) error {
 	if o.include(id) {
 		return nil
@@ -100,9 +99,9 @@ func (o operators) maySignOut(id *auth.Identity, issuer, subject string) error {
 	return o.require(id)
 }
 
-// view returns the sessions that a caller may see and end. Those of others are
-// for whoever acts in person: an administrator who is impersonated, or for whom
-// an application acts, sees no more than any member.
+// view returns the sessions that a caller may see and end. The sessions of others
+// are only for callers in person: an impersonator of an administrator, or an
+// application that acts for one, sees no more than a member.
 func (o operators) view(id *auth.Identity) store.View {
 	if o.include(id) {
 		return store.Everything()

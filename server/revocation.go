@@ -75,10 +75,10 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 	return &revocationv1.RevokeTokensResponse{Revocation: revocationMessage(revoked[0])}, nil
 }
 
-// maxAhead is how far ahead of ours the clock may be of whoever says now.
+// maxAhead is how far the caller's clock may be ahead of ours.
 const maxAhead = time.Minute
 
-// request reads and completes what a caller wants to have revoked.
+// request reads and completes the revocation that a caller asks for.
 func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.Identity) (ledger.Request, error) {
 	target := asked.GetTarget()
 	request := ledger.Request{
@@ -140,8 +140,8 @@ func revocationMessage(r store.Revocation) *revocationv1.Revocation {
 // maxBadRows bounds the summary.
 const maxBadRows = 1000
 
-// importAll revokes what receive returns until io.EOF, in batches: a sync of
-// the disk for each row would make the disk the limit.
+// importAll revokes what receive returns until io.EOF, in batches: a sync of the
+// disk for each row would be slow.
 func (s *revocationService) importAll(ctx context.Context, receive func() (*revocationv1.ImportRevocationsRequest, error)) (*revocationv1.ImportRevocationsResponse, error) {
 	if err := s.operators.require(current(ctx)); err != nil {
 		return nil, err // before anything is received
@@ -152,7 +152,7 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		if len(batch) == 0 {
 			return nil
 		}
-		id := current(ctx) // who may have become somebody with fewer permissions
+		id := current(ctx) // as of the newest token, which may have fewer permissions
 		if err := s.operators.require(id); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func (c Config) ruleFaults() []Fault {
 	_, err := Rules(c.Rules...)
 	var broken policy.RuleErrors
 	if !errors.As(err, &broken) {
-		return nil // whatever else it is, New meets it
+		return nil // New returns any other error
 	}
 	faults := make([]Fault, len(broken))
 	for i, fault := range broken {

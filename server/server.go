@@ -25,8 +25,8 @@ import (
 	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
-// A Server listens from the moment it is made and serves while Run runs. Make
-// one with [New]; its methods may be called from any goroutine.
+// A Server listens as soon as [New] returns, and serves while Run runs. Its methods
+// may be called from any goroutine.
 type Server struct {
 	config   Config
 	log      *slog.Logger
@@ -54,9 +54,8 @@ type Server struct {
 // so that the addresses are known and connections queue until Run. The context
 // bounds New alone.
 //
-// Where the Config is at fault nothing is started, and the error is a
-// *[ConfigError]. Other errors are the machine's, such as an address that is in
-// use.
+// If the Config has faults nothing is started, and the error is a *[ConfigError].
+// Other errors come from the machine, such as an address that is in use.
 //
 // A Server that is not run must be closed.
 func New(ctx context.Context, config Config) (*Server, error) {
@@ -157,8 +156,8 @@ func (s *Server) serveGRPC() error {
 	return nil
 }
 
-// shutdown ends what never ends by itself, waits for the rest within its time,
-// and cuts off what is left.
+// shutdown ends the streams that would not end, waits for the other calls within
+// ShutdownTimeout, and cuts off the rest.
 func (s *Server) shutdown(ctx context.Context) {
 	s.log.Info("stopping", "timeout", s.config.ShutdownTimeout)
 	s.stop()

@@ -1,7 +1,6 @@
-// Package store says what the server keeps beyond its own life: the sessions
-// that it has seen, and the revocations that it must never forget while they
-// matter. The packages below it keep it in a database; storetest holds each of
-// them to what is written here.
+// Package store defines what the server keeps in a database: the sessions that it
+// has seen, and the revocations. Each package below it is for one kind of
+// database; storetest tests them against this interface.
 //
 //	db, err := sqlite.Open(ctx, ".ostiary/ostiary.db")
 //	saved, err := db.SaveRevocations(ctx, []store.Revocation{{Kind: "session", Issuer: iss, Value: "sess_1", ExpiresAt: then}})
@@ -14,13 +13,13 @@ import (
 	"time"
 )
 
-// Why a store does not do as it is told. Check with errors.Is.
+// The errors of a store. Check with errors.Is.
 var (
 	// ErrNewerSchema means that a newer version of the server has written the
 	// database, so that this one could misread it.
 	ErrNewerSchema = errors.New("the database belongs to a newer version of ostiary: update this one, or give it another database")
-	// ErrDamaged means that the database is none, or is damaged. What was revoked
-	// may be missing from it, so it is not used at all.
+	// ErrDamaged means that the file is no database, or is damaged. Revocations may
+	// be missing from it, so it is not used at all.
 	ErrDamaged = errors.New("the database is damaged, or the file is no database: restore a backup, or move it away and revoke anew what must stay revoked")
 )
 
@@ -38,7 +37,7 @@ type Store interface {
 	SaveSessions(ctx context.Context, seen []Session) (before []Session, err error)
 	// Sessions returns up to limit sessions that are within the view and come
 	// after the given one, in the order of Session.Before; from the first on when
-	// that is the zero Session, of which only what Before compares is looked at.
+	// that is the zero Session. Only the fields that Before compares matter.
 	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
 
 	// SaveRevocations keeps revocations and returns them with their Sequence,
@@ -47,8 +46,8 @@ type Store interface {
 	// power undoes them. All of them are kept, or none.
 	SaveRevocations(ctx context.Context, revocations []Revocation) ([]Revocation, error)
 	// Revocations returns up to limit revocations whose Sequence is above after,
-	// in the order of Sequence. Whoever asks again with the last Sequence that
-	// was returned misses none.
+	// in the order of Sequence. A caller who passes the last Sequence returned
+	// misses none.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
 
 	// RevokedUntil returns when the last of the revocations expires that cover the
@@ -57,14 +56,14 @@ type Store interface {
 	// there is none.
 	RevokedUntil(ctx context.Context, given Revocation) (time.Time, error)
 
-	// Prune forgets the sessions that were last seen before the one time, and
-	// the revocations that expired at the other time or earlier: up to limit of
-	// each, the oldest first, since others wait that long to write.
+	// Prune deletes the sessions that were last seen before seenBefore, and the
+	// revocations that expired at expiredBy or earlier: up to limit of each, the
+	// oldest first, since other writers wait meanwhile.
 	Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (Pruned, error)
 	// Close waits for what is under way and closes the database. It may be called
 	// again.
 	Close() error
 }
 
-// Pruned says how much was forgotten.
+// Pruned is how many rows were deleted.
 type Pruned struct{ Sessions, Revocations int64 }

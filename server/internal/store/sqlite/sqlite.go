@@ -73,8 +73,8 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-// create makes the file before SQLite would, which asks for nobody's privacy.
-// The files that SQLite puts beside it take its mode.
+// create makes the file before SQLite would, readable by its owner alone.
+// SQLite gives its other files the same mode.
 func create(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
