@@ -13,10 +13,19 @@ import (
 // ReadImage reads a schema that was built into a file: an image of buf's
 // (buf build -o image.binpb), or a FileDescriptorSet of protoc's
 // (--include_imports --include_source_info). It returns the files themselves,
-// without what they merely import, where the image tells the two apart.
+// without those that they only import, if the image distinguishes the two.
+//
+// An image that would take far more memory than schemas of its size do is refused.
 func ReadImage(data []byte) ([]protoreflect.FileDescriptor, error) {
+	image, err := withoutLocations(data)
+	if err == nil {
+		err = checkMemory(image, len(data))
+	}
 	set := new(descriptorpb.FileDescriptorSet)
-	if err := proto.Unmarshal(data, set); err != nil {
+	if err == nil {
+		err = proto.Unmarshal(image, set)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("not a schema image; create one with buf build -o image.binpb: %w", err)
 	}
 	if len(set.GetFile()) == 0 {
