@@ -118,6 +118,39 @@ func TestAHeldRequestIsRefused(t *testing.T) {
 	}
 }
 
+// TestARequestGoesOnWhenItsSessionRenews has a newer token come with a call on
+// another transport before the first one expires.
+func TestARequestGoesOnWhenItsSessionRenews(t *testing.T) {
+	t.Parallel()
+	s := newStage(nil)
+	first := s.guard.Authenticator.(knows).identity
+	server := newServer(t, httpauth.Protect(s.guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := make([]byte, 2)
+		_, _ = io.ReadFull(r.Body, body)
+		newer := *first
+		newer.IssuedAt, newer.ExpiresAt = time.Unix(30, 0), time.Unix(120, 0)
+		s.guard.Authenticator = knows{&newer}
+		if _, err := s.guard.Admit(t.Context(), auth.Call{Procedure: procedure, Protocol: "grpc"}); err != nil {
+			t.Error(err)
+		}
+		s.expire()
+		rest, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		id, _ := auth.Current(r.Context())
+		_, _ = fmt.Fprintf(w, "%s%s until %d", body, rest, id.ExpiresAt.Unix())
+	})))
+	res, err := server.Client().Post(server.URL, "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if read, err := io.ReadAll(res.Body); err != nil || string(read) != "hello until 120" {
+		t.Errorf("%q, %v; want the answer of a request that goes on", read, err)
+	}
+}
+
 func unless(fine bool) error {
 	if fine {
 		return nil

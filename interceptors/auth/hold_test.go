@@ -1,0 +1,192 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// held runs a handler under Hold. It returns why cut was called, nil where it was
+// not, and what Hold returns.
+func held(ctx context.Context, lease *auth.Lease, handle func(context.Context)) (cut *auth.Error, err error) {
+	err = lease.Hold(ctx, handle, func(refusal *auth.Error) { cut = refusal })
+	return cut, err
+}
+
+func TestHoldEndsWithTheLease(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		end  func(w *world)
+		want auth.Reason
+	}{
+		"the token expires":      {func(*world) {}, auth.TokenExpired},
+		"the session is revoked": {func(w *world) { w.revocations.revoke("sess_1") }, auth.TokenRevoked},
+		"the caller is demoted": {func(w *world) {
+			demoted := token(time.Second)
+			demoted.Roles = nil
+			w.ping(demoted)
+		}, auth.RoleRequired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "reader"})
+				ctx, lease := w.open()
+				var cause error
+				cut, err := held(ctx, lease, func(ctx context.Context) {
+					go test.end(w)
+					cause = idle(ctx)
+				})
+				want := &auth.Error{Reason: test.want}
+				if !errors.Is(err, want) || !errors.Is(cause, want) || cut == nil || cut.Reason != test.want {
+					t.Errorf("Hold %v, the handler %v, cut %v; want %v", err, cause, cut, test.want)
+				}
+				if seen := w.refusals(); len(seen) != 1 || seen[0].Refusal.Reason != test.want {
+					t.Errorf("observed %v; want one refusal for %v", seen, test.want)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func TestHoldGoesOnWhenTheSessionRenews(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		cut, err := held(ctx, lease, func(ctx context.Context) {
+			pass(50 * time.Second)
+			w.ping(token(0))
+			pass(50 * time.Second)
+			if err := lease.Check(); err != nil || ctx.Err() != nil {
+				t.Errorf("%v, %v; want a lease that goes on", err, ctx.Err())
+			}
+		})
+		if err != nil || cut != nil || len(w.refusals()) != 0 {
+			t.Errorf("Hold %v, cut %v, refusals %v; want none", err, cut, w.refusals())
+		}
+	})
+}
+
+// TestCheckDoesNotWaitForTheTimer has the clock of the guard set, which no timer
+// sees at once.
+func TestCheckDoesNotWaitForTheTimer(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		terms auth.StreamTerms
+		want  auth.Reason
+	}{
+		"renewable":    {auth.StreamTerms{}, auth.TokenExpired},
+		"until expiry": {auth.StreamTerms{Lease: auth.UntilExpiry}, auth.TokenExpired},
+		"at open":      {auth.StreamTerms{Lease: auth.AtOpen}, auth.AuthFailure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, streamRule{terms: test.terms})
+			var ahead time.Duration
+			start := time.Now()
+			w.guard.Now = func() time.Time { return start.Add(ahead) }
+			ctx, lease := w.open()
+			var checked error
+			_, err := held(ctx, lease, func(context.Context) {
+				ahead = 2 * time.Minute
+				checked = lease.Check()
+			})
+			if test.want == auth.AuthFailure {
+				if err != nil || checked != nil {
+					t.Errorf("Hold %v, Check %v; want none", err, checked)
+				}
+				return
+			}
+			if want := (&auth.Error{Reason: test.want}); !errors.Is(err, want) || !errors.Is(checked, want) {
+				t.Errorf("Hold %v, Check %v; want %v", err, checked, test.want)
+			}
+		})
+	}
+}
+
+func TestALeaseThatHasEndedCallsNoHandler(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamRule{})
+	ctx, lease := w.open()
+	w.revocations.revoke("sess_1")
+	cut, err := held(ctx, lease, func(context.Context) { t.Error("the handler ran") })
+	if !errors.Is(err, &auth.Error{Reason: auth.TokenRevoked}) || cut == nil || cut.Reason != auth.TokenRevoked {
+		t.Errorf("Hold %v, cut %v; want %v", err, cut, auth.TokenRevoked)
+	}
+}
+
+func TestALeaseIsHeldOnce(t *testing.T) {
+	t.Parallel()
+	ctx, lease := newWorld(t, streamRule{}).open()
+	_, err := held(ctx, lease, func(context.Context) {
+		cut, again := held(ctx, lease, func(context.Context) { t.Error("the handler ran again") })
+		if reason, ok := auth.ReasonOf(again); !ok || reason != auth.AuthFailure || cut != nil {
+			t.Errorf("Hold %v, cut %v; want %v", again, cut, auth.AuthFailure)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAClientThatIsGoneWasNotRefused has the lease end when nobody is there to see.
+func TestAClientThatIsGoneWasNotRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		ctx, lease := w.open()
+		ctx, leave := context.WithCancel(ctx)
+		cut, err := held(ctx, lease, func(context.Context) {
+			leave()
+			pass(66 * time.Second)
+		})
+		if !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) || cut == nil || len(w.refusals()) != 0 {
+			t.Errorf("Hold %v, cut %v, refusals %v; want an end that nobody observes", err, cut, w.refusals())
+		}
+	})
+}
+
+// TestHoldEndsItsGoroutineAsTheHandlerDoes by a panic, and by runtime.Goexit.
+func TestHoldEndsItsGoroutineAsTheHandlerDoes(t *testing.T) {
+	t.Parallel()
+	mine := any(errors.New("mine"))
+	for name, leave := range map[string]func(){"a panic": func() { panic(mine) }, "an exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, streamRule{})
+			ctx, lease := w.open()
+			recovered := make(chan any, 1)
+			go func() {
+				defer func() { recovered <- recover() }()
+				_, _ = held(ctx, lease, func(context.Context) { leave() })
+				t.Error("Hold has returned")
+			}()
+			if got := <-recovered; got != nil && got != mine {
+				t.Errorf("panic %v; want %v", got, mine)
+			}
+			if err := w.guard.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAPanicOfCutIsSwallowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamRule{})
+	ctx, lease := w.open()
+	err := lease.Hold(ctx, func(ctx context.Context) {
+		w.revocations.revoke("sess_1")
+		<-ctx.Done()
+	}, func(*auth.Error) { panic("boom") })
+	if !errors.Is(err, &auth.Error{Reason: auth.TokenRevoked}) {
+		t.Errorf("Hold %v; want %v", err, auth.TokenRevoked)
+	}
+}
