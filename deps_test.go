@@ -22,13 +22,14 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1":            {"gen/ostiary/*/v1"},
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
-	"internal/loopback":           nil,
-	"interceptors/internal/http1": nil,
+	"internal/loopback":                nil,
+	"interceptors/internal/http1":      nil,
+	"interceptors/internal/strictjson": nil,
 
 	"interceptors/auth":        nil,
 	"interceptors/authclient":  {"interceptors/auth"},
 	"interceptors/jwks":        {"internal/loopback"},
-	"interceptors/token":       {"interceptors/auth", "interceptors/jwks"},
+	"interceptors/token":       {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
 	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},

@@ -7,50 +7,35 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
 // claims is the payload of a token whose signature holds, and the first fault
 // that was found in it. Readers return a zero value once there is a fault, so
 // that a profile can read everything and ask for the fault once.
 type claims struct {
-	object
+	members strictjson.Object
 	fault   *auth.Error
 	pending bool // the session does not count yet
 
-	present   uint64     // a bit for each name that may be present
-	some      [24]member // what object lies in, mostly
-	inner     [8]member  // what an object inside it lies in, while it is read
-	signature [512]byte  // what the signature is decoded into, mostly
-}
-
-// get returns the value of a claim, "" when there is none. Most claims that a
-// profile asks for are absent, which is told without looking at those present.
-func (c *claims) get(name string) value {
-	if c.present&nameBit(name) == 0 {
-		return ""
-	}
-	return c.object.get(name)
-}
-
-func nameBit(name string) uint64 {
-	if name == "" {
-		return 1
-	}
-	return 1 << ((uint(name[0]) + 5*uint(name[len(name)-1]) + 11*uint(len(name))) % 64)
+	// The memory that most payloads fit in.
+	outer     [24]strictjson.Member
+	inner     [8]strictjson.Member // an object inside the payload, while it is read
+	signature [512]byte
 }
 
 // parse makes c the claims of this payload, whatever it held before.
 func (c *claims) parse(payload string) error {
-	members, err := parseObject(c.some[:0], payload)
+	members, err := strictjson.Parse(c.outer[:0], payload)
 	if err != nil {
 		return auth.Errorf(auth.TokenMalformed, "payload: %w", err)
 	}
-	c.object, c.fault, c.pending, c.present = members, nil, false, 0
-	for i := range members {
-		c.present |= nameBit(members[i].name)
-	}
+	c.members, c.fault, c.pending = members, nil, false
 	return nil
 }
+
+// get returns the value of a claim, "" when there is none.
+func (c *claims) get(name string) strictjson.Value { return c.members.Get(name) }
 
 // A Path names a claim: the members to follow from the payload inwards.
 type Path []string
@@ -59,17 +44,17 @@ type Path []string
 const AnyAudience = "{audience}"
 
 // find follows the path; "" when a member on the way is absent.
-func (c *claims) find(path Path) value {
+func (c *claims) find(path Path) strictjson.Value {
 	if len(path) == 0 {
 		return ""
 	}
 	v := c.get(path[0])
 	for _, name := range path[1:] {
-		inner, ok := v.members(c.inner[:0])
+		inner, ok := v.Members(c.inner[:0])
 		if !ok {
 			return ""
 		}
-		v = inner.get(name)
+		v = inner.Get(name)
 	}
 	return v
 }
@@ -90,11 +75,11 @@ func (c *claims) missing(name string) {
 func (c *claims) text(path Path) string { return c.textOf(path[len(path)-1], c.find(path)) }
 
 // textOf reads v as the string claim of that name.
-func (c *claims) textOf(name string, v value) string {
+func (c *claims) textOf(name string, v strictjson.Value) string {
 	if v == "" {
 		return ""
 	}
-	s, ok := v.text()
+	s, ok := v.Text()
 	if !ok {
 		c.invalid(name, "is not a string")
 	}
@@ -113,16 +98,16 @@ func (c *claims) firstText(paths []Path) string {
 
 // texts reads a claim that is a list of strings, or a string, which counts as
 // a list of one.
-func (c *claims) texts(name string, v value) []string {
-	switch v.kind() {
+func (c *claims) texts(name string, v strictjson.Value) []string {
+	switch v.Kind() {
 	case 0:
 		return nil
 	case '"':
-		s, _ := v.text()
+		s, _ := v.Text()
 		return []string{s}
 	}
 	n := 0
-	ok := v.elements(func(e value) bool { n++; return e.kind() == '"' })
+	ok := v.Elements(func(e strictjson.Value) bool { n++; return e.Kind() == '"' })
 	if !ok || n == 0 {
 		if !ok {
 			c.invalid(name, "is neither a string nor a list of strings")
@@ -130,8 +115,8 @@ func (c *claims) texts(name string, v value) []string {
 		return nil
 	}
 	list := make([]string, 0, n)
-	v.elements(func(e value) bool {
-		s, isText := e.text()
+	v.Elements(func(e strictjson.Value) bool {
+		s, isText := e.Text()
 		if !isText {
 			c.invalid(name, "is a list with something else than strings")
 			return false
@@ -144,22 +129,22 @@ func (c *claims) texts(name string, v value) []string {
 
 // names is texts for a claim that may also be an object, whose member names then
 // are the list.
-func (c *claims) names(name string, v value) []string {
-	members, ok := v.members(c.inner[:0])
+func (c *claims) names(name string, v strictjson.Value) []string {
+	members, ok := v.Members(c.inner[:0])
 	if !ok {
 		return c.texts(name, v)
 	}
 	list := make([]string, 0, len(members))
 	for _, m := range members {
-		list = append(list, m.name)
+		list = append(list, m.Name)
 	}
 	return list
 }
 
 // words is texts for a claim whose string form separates its values by spaces,
 // as scope does (RFC 8693, section 4.2).
-func (c *claims) words(name string, v value) []string {
-	if s, ok := v.text(); ok {
+func (c *claims) words(name string, v strictjson.Value) []string {
+	if s, ok := v.Text(); ok {
 		return strings.Fields(s)
 	}
 	return c.texts(name, v)
@@ -174,7 +159,7 @@ func (c *claims) date(name string) time.Time {
 	if v == "" {
 		return time.Time{}
 	}
-	if !v.isNumber() {
+	if !v.IsNumber() {
 		c.invalid(name, "is not a number")
 		return time.Time{}
 	}

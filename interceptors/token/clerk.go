@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
 // The classes of a token that Clerk signs, all with the same key: its header
@@ -21,7 +22,7 @@ const (
 // that contradict one another make it no kind at all.
 func kindOfClerk(h header, c *claims) auth.Kind {
 	accessToken := h.isType("at+jwt")
-	subject, _ := c.get("sub").text()
+	subject, _ := c.get("sub").Text()
 	machine := strings.HasPrefix(subject, "mch_")
 	switch {
 	case machine && !accessToken && (h.category == "" || h.category == clerkMachine):
@@ -85,22 +86,22 @@ func clerkV2(c *claims, id *record) {
 	if v == "" {
 		return
 	}
-	o, ok := v.members(c.inner[:0])
+	o, ok := v.Members(c.inner[:0])
 	if !ok {
 		c.invalid("o", "is not an object")
 		return
 	}
 	id.Organization = auth.Organization{
-		ID:   c.textOf("o.id", o.get("id")),
-		Slug: c.textOf("o.slg", o.get("slg")),
-		Role: prefixOrg(c.textOf("o.rol", o.get("rol"))),
+		ID:   c.textOf("o.id", o.Get("id")),
+		Slug: c.textOf("o.slg", o.Get("slg")),
+		Role: prefixOrg(c.textOf("o.rol", o.Get("rol"))),
 	}
 	if id.Organization.ID == "" {
 		return // as in version 1
 	}
 	id.setRole(id.Organization.Role)
 	id.Permissions = clerkPermissions(id.Features,
-		c.textOf("o.per", o.get("per")), c.textOf("o.fpm", o.get("fpm")))
+		c.textOf("o.per", o.Get("per")), c.textOf("o.fpm", o.Get("fpm")))
 }
 
 // clerkPermissions spells the permissions out. masks holds a decimal number for
@@ -172,11 +173,11 @@ func (m mask) has(bit int) bool {
 
 // clerkFactorAges reads fva, the minutes since each factor was verified. It
 // reports false for what is missing or malformed, which never counts as fresh.
-func clerkFactorAges(v value) (auth.FactorAges, bool) {
+func clerkFactorAges(v strictjson.Value) (auth.FactorAges, bool) {
 	const longest = 1 << 30 // minutes; 2000 years
 	var minutes [2]int64
 	n, ok := 0, true
-	isList := v.elements(func(e value) bool {
+	isList := v.Elements(func(e strictjson.Value) bool {
 		m, err := strconv.ParseInt(string(e), 10, 64)
 		if err != nil || m < -1 || m > longest || n == len(minutes) {
 			ok = false

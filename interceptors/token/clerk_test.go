@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
 func TestClerkPermissions(t *testing.T) {
@@ -80,7 +81,7 @@ func TestKindOfClerk(t *testing.T) {
 		{"a class that is not known", header{typ: "JWT", category: "cl_X"}, "user_1", 0},
 		{"a type that is not known", header{typ: "logout+jwt"}, "user_1", 0},
 	} {
-		c := claims{object: object{{"sub", value(`"` + tt.subject + `"`)}}, present: nameBit("sub")}
+		c := claims{members: strictjson.Object{{Name: "sub", Value: strictjson.Value(`"` + tt.subject + `"`)}}}
 		profile := Clerk()
 		if got := profile.kind(tt.h, &c); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
@@ -91,7 +92,7 @@ func TestKindOfClerk(t *testing.T) {
 func TestClerkFactorAges(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		fva  value
+		fva  strictjson.Value
 		want *auth.FactorAges
 	}{
 		{"[9,-1]", &auth.FactorAges{First: 9 * time.Minute, Second: -1}},

@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 )
 
 // compact is a JWS in compact serialisation (RFC 7515, section 3.1), taken
 // apart and not yet believed.
 type compact struct {
-	rawHeader    string
 	header       header
 	payload      string // the JSON text
 	signingInput []byte
@@ -33,11 +33,10 @@ type header struct {
 // parseCompact takes the token apart: exactly three non-empty parts of
 // base64url without padding, the first a JSON object of a header we accept.
 //
-// The signature lies in the memory of work as long as that is used for nothing else. A
-// header that is the known one is not read again.
+// The signature lies in the memory of work as long as that is used for nothing else.
 //
 // Errors: TokenMalformed; TokenKindUnsupported for an opaque token.
-func parseCompact(work *claims, raw string, known *knownHeader) (compact, error) {
+func parseCompact(work *claims, raw string) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
@@ -45,17 +44,12 @@ func parseCompact(work *claims, raw string, known *knownHeader) (compact, error)
 		strings.IndexByte(raw[first+1:last], '.') >= 0 {
 		return c, auth.Errorf(malformed(raw), "not three non-empty parts separated by dots")
 	}
-	c.rawHeader = raw[:first]
-	if known != nil && known.raw == c.rawHeader {
-		c.header = known.header
-	} else {
-		text, err := decodePart(nil, c.rawHeader)
-		if err != nil {
-			return c, err
-		}
-		if c.header, err = parseHeader(work.inner[:0], stringOf(text)); err != nil {
-			return c, err
-		}
+	text, err := decodePart(nil, raw[:first])
+	if err != nil {
+		return c, err
+	}
+	if c.header, err = parseHeader(work.inner[:0], stringOf(text)); err != nil {
+		return c, err
 	}
 	payload, err := decodePart(nil, raw[first+1:last])
 	if err != nil {
@@ -80,13 +74,6 @@ func malformed(raw string) auth.Reason {
 	return auth.TokenMalformed
 }
 
-// knownHeader is the header of a token that was verified. All tokens of one key
-// have the same, to the letter, so that most need not be read.
-type knownHeader struct {
-	raw    string
-	header header
-}
-
 // strictBase64 refuses bits that stray in the last character. It skips line
 // breaks; decodePart refuses them by the length.
 var strictBase64 = base64.RawURLEncoding.Strict()
@@ -104,43 +91,43 @@ func decodePart(room []byte, part string) ([]byte, error) {
 	return out[:n], nil
 }
 
-func parseHeader(scratch object, text string) (header, error) {
+func parseHeader(scratch strictjson.Object, text string) (header, error) {
 	var h header
-	members, err := parseObject(scratch, text)
+	members, err := strictjson.Parse(scratch, text)
 	if err != nil {
 		return h, auth.Errorf(auth.TokenMalformed, "header: %w", err)
 	}
 	for _, m := range members {
 		var into *string
-		switch m.name {
+		switch m.Name {
 		case "alg":
 			into = &h.algorithm
 		case "kid":
 			into = &h.keyID
 		case "x5t":
-			h.x5t, _ = m.value.text() // only ever looked for, so an odd one finds nothing
+			h.x5t, _ = m.Value.Text() // only ever looked for, so an odd one finds nothing
 			continue
 		case "x5t#S256":
-			h.x5tS256, _ = m.value.text()
+			h.x5tS256, _ = m.Value.Text()
 			continue
 		case "typ":
 			into = &h.typ
 		case "cat":
 			into = &h.category
 		case "crit", "b64", "zip":
-			return h, auth.Errorf(auth.TokenMalformed, "header member %s is not supported", m.name)
+			return h, auth.Errorf(auth.TokenMalformed, "header member %s is not supported", m.Name)
 		case "cty":
 			return h, auth.Errorf(auth.TokenMalformed, "header member cty: nested tokens are not supported")
 		default:
 			continue
 		}
-		s, ok := m.value.text()
+		s, ok := m.Value.Text()
 		if !ok {
-			return h, auth.Errorf(auth.TokenMalformed, "header member %s is not a string", m.name)
+			return h, auth.Errorf(auth.TokenMalformed, "header member %s is not a string", m.Name)
 		}
 		*into = s
 	}
-	if members.get("alg") == "" {
+	if members.Get("alg") == "" {
 		return h, auth.Errorf(auth.TokenMalformed, "header member alg is missing")
 	}
 	h.algorithm = jwks.CanonicalAlgorithm(h.algorithm)

@@ -185,16 +185,16 @@ func actor(c *claims) *auth.Actor {
 	if v == "" {
 		return nil
 	}
-	members, ok := v.members(c.inner[:0])
+	members, ok := v.Members(c.inner[:0])
 	if !ok {
 		c.invalid("act", "is not an object")
 		return nil
 	}
 	a := &auth.Actor{
-		Issuer:    c.textOf("act.iss", members.get("iss")),
-		Subject:   c.textOf("act.sub", members.get("sub")),
-		SessionID: c.textOf("act.sid", members.get("sid")),
-		Type:      c.textOf("act.type", members.get("type")),
+		Issuer:    c.textOf("act.iss", members.Get("iss")),
+		Subject:   c.textOf("act.sub", members.Get("sub")),
+		SessionID: c.textOf("act.sid", members.Get("sid")),
+		Type:      c.textOf("act.type", members.Get("type")),
 	}
 	if a.Subject == "" {
 		c.invalid("act", "names no subject")

@@ -79,7 +79,7 @@ func Auth0() Profile {
 	p.OrganizationID = at("org_id")
 	p.Roles = nil
 	p.kindOf = func(h header, c *claims) auth.Kind {
-		if subject, _ := c.get("sub").text(); strings.HasSuffix(subject, "@clients") {
+		if subject, _ := c.get("sub").Text(); strings.HasSuffix(subject, "@clients") {
 			return auth.KindMachine
 		}
 		return kindOfOIDC(h, c)
@@ -99,7 +99,7 @@ func Cognito() Profile {
 	p.Permissions = nil
 	p.Scopes = at("scope")
 	p.kindOf = func(h header, c *claims) auth.Kind {
-		if use, _ := c.get("token_use").text(); use != "access" {
+		if use, _ := c.get("token_use").Text(); use != "access" {
 			return 0
 		}
 		return kindOfOIDC(h, c)
@@ -118,7 +118,7 @@ func Entra() Profile {
 	p.Permissions = nil
 	p.Scopes = at("scp")
 	p.kindOf = func(h header, c *claims) auth.Kind {
-		if idtyp, _ := c.get("idtyp").text(); idtyp == "app" {
+		if idtyp, _ := c.get("idtyp").Text(); idtyp == "app" {
 			return auth.KindMachine
 		}
 		return kindOfOIDC(h, c)
@@ -198,9 +198,9 @@ func ZITADEL() Profile {
 // itself (RFC 9068, section 2.2), an OAuth access token by its type, and takes
 // the rest for a user's session.
 func kindOfOIDC(h header, c *claims) auth.Kind {
-	subject, _ := c.get("sub").text()
-	client, _ := c.get("client_id").text()
-	party, _ := c.get("azp").text()
+	subject, _ := c.get("sub").Text()
+	client, _ := c.get("client_id").Text()
+	party, _ := c.get("azp").Text()
 	switch {
 	case subject != "" && (subject == client || subject == party):
 		return auth.KindMachine

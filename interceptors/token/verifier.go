@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -22,8 +20,7 @@ type Verifier struct {
 	issuers  map[string]*Issuer
 	maxBytes int
 	cache    *cache
-	known    atomic.Pointer[knownHeader] // of the token that was verified last
-	claims   sync.Pool                   // of *claims
+	claims   sync.Pool // of *claims
 	now      func() time.Time
 }
 
@@ -104,8 +101,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
 	defer v.claims.Put(c)
-	known := v.known.Load()
-	jws, err := parseCompact(c, raw, known)
+	jws, err := parseCompact(c, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +124,6 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if err != nil {
 		return nil, refuseKey(err, issuer, jws.header)
 	}
-	if known == nil || known.raw != jws.rawHeader {
-		v.known.Store(&knownHeader{raw: strings.Clone(jws.rawHeader), header: jws.header})
-	}
 	now := v.now()
 	id, err := issuer.judge(jws.header, c, now)
 	if err != nil {
@@ -149,7 +142,7 @@ func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
 	if iss == "" {
 		return nil, auth.Errorf(auth.ClaimMissing, "claim iss is missing")
 	}
-	url, ok := iss.text()
+	url, ok := iss.Text()
 	if !ok {
 		return nil, auth.Errorf(auth.ClaimInvalid, "claim iss is not a string")
 	}

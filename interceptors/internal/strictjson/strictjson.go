@@ -1,4 +1,14 @@
-package token
+// Package strictjson reads the JSON of strangers: one object and nothing after
+// it, no repeated member name at any depth, valid UTF-8 without lone surrogates,
+// and bounded depth. It is stricter than encoding/json, which takes the last of
+// two members with one name, so that no two readers of a text can disagree.
+//
+//	members, err := strictjson.Parse(nil, `{"sub":"user_ada"}`)
+//	subject, ok := members.Get("sub").Text()
+//
+// It works in one pass, in time linear in the text, and allocates only for
+// strings that hold escapes and for objects of many members.
+package strictjson
 
 import (
 	"errors"
@@ -7,77 +17,67 @@ import (
 	"unicode/utf8"
 )
 
-// The scanner below reads what a stranger sends, before anything is known of
-// it, and so is stricter than encoding/json: one object and nothing after it,
-// no repeated member name at any depth, valid UTF-8 and no lone surrogate,
-// bounded depth. It works in one pass over the text, and allocates only for
-// names and strings that hold escapes, and for objects of many members.
-
 // maxDepth bounds how deep objects and arrays nest.
 const maxDepth = 32
 
 var (
-	errJSONSyntax    = errors.New("invalid JSON")
-	errJSONTrailing  = errors.New("data after the JSON object")
-	errJSONDepth     = errors.New("JSON nested too deep")
-	errJSONDuplicate = errors.New("repeated member name in a JSON object")
-	errJSONUTF8      = errors.New("invalid UTF-8 in JSON")
-	errNotObject     = errors.New("not a JSON object")
+	errSyntax    = errors.New("invalid JSON")
+	errTrailing  = errors.New("data after the JSON object")
+	errDepth     = errors.New("JSON nested too deep")
+	errDuplicate = errors.New("repeated member name in a JSON object")
+	errUTF8      = errors.New("invalid UTF-8 in JSON")
+	errNotObject = errors.New("not a JSON object")
 )
 
-// A value is one valid JSON value as it stands in the text.
-type value string
+// A Value is one valid JSON value as it stands in the text. "" is a value that is
+// absent.
+type Value string
 
-// kind is the first byte of the value, which tells what it is: { [ " t f n, or
+// Kind returns the first byte of the value, which says what it is: { [ " t f n, or
 // a digit or minus sign. It is 0 for a value that is absent.
-func (v value) kind() byte {
+func (v Value) Kind() byte {
 	if v == "" {
 		return 0
 	}
 	return v[0]
 }
 
-func (v value) isNumber() bool {
-	k := v.kind()
+// IsNumber reports whether v is a number.
+func (v Value) IsNumber() bool {
+	k := v.Kind()
 	return k == '-' || ('0' <= k && k <= '9')
 }
 
-// text returns the string that v stands for; false when v is not a string.
-func (v value) text() (string, bool) {
-	if v.kind() != '"' {
+// Text returns the string that v stands for; false when v is not a string.
+func (v Value) Text() (string, bool) {
+	if v.Kind() != '"' {
 		return "", false
 	}
 	return unquote(string(v[1 : len(v)-1])), true
 }
 
-// member is one name and value of an object.
-type member struct {
-	name  string
-	value value
+// A Member is one name and value of an object.
+type Member struct {
+	Name  string
+	Value Value
 }
 
-// object holds the members of a JSON object in their order.
-type object []member
+// An Object holds the members of a JSON object in their order.
+type Object []Member
 
-// get returns the value of a member, "" when there is none.
-func (o object) get(name string) value {
+// Get returns the value of a member, "" when there is none.
+func (o Object) Get(name string) Value {
 	for i := range o {
-		if sameName(o[i].name, name) {
-			return o[i].value
+		if o[i].Name == name {
+			return o[i].Value
 		}
 	}
 	return ""
 }
 
-// sameName is a == b, and quicker where most names have the same length and few
-// the same first byte, as claims do.
-func sameName(a, b string) bool {
-	return len(a) == len(b) && (a == "" || a[0] == b[0] && a == b)
-}
-
-// parseObject reads text as exactly one JSON object. The members are kept in the
+// Parse reads text as exactly one JSON object. The members are kept in the
 // memory of dst as long as it lasts, and share the memory of text.
-func parseObject(dst object, text string) (object, error) {
+func Parse(dst Object, text string) (Object, error) {
 	s := scanner{text: text, members: dst[:0]}
 	s.space()
 	if s.peek() != '{' {
@@ -88,24 +88,24 @@ func parseObject(dst object, text string) (object, error) {
 	}
 	s.space()
 	if s.pos != len(s.text) {
-		return nil, errJSONTrailing
+		return nil, errTrailing
 	}
 	return s.members, nil
 }
 
-// members returns the members of v; false when v is not an object.
-func (v value) members(dst object) (object, bool) {
-	if v.kind() != '{' {
+// Members returns the members of v; false when v is not an object.
+func (v Value) Members(dst Object) (Object, bool) {
+	if v.Kind() != '{' {
 		return nil, false
 	}
-	members, err := parseObject(dst, string(v))
+	members, err := Parse(dst, string(v))
 	return members, err == nil
 }
 
-// elements calls yield with each element of the array v, until it returns
+// Elements calls yield with each element of the array v, until it returns
 // false; it reports whether v is an array.
-func (v value) elements(yield func(value) bool) bool {
-	if v.kind() != '[' {
+func (v Value) Elements(yield func(Value) bool) bool {
+	if v.Kind() != '[' {
 		return false
 	}
 	s := scanner{text: string(v)}
@@ -118,7 +118,7 @@ func (v value) elements(yield func(value) bool) bool {
 type scanner struct {
 	text    string
 	pos     int
-	members object
+	members Object
 }
 
 func (s *scanner) peek() byte {
@@ -142,7 +142,7 @@ func (s *scanner) space() {
 // object reads the object at pos and leaves its members on top.
 func (s *scanner) object(depth int) error {
 	if depth >= maxDepth {
-		return errJSONDepth
+		return errDepth
 	}
 	s.pos++ // the brace
 	s.space()
@@ -162,7 +162,7 @@ func (s *scanner) object(depth int) error {
 		}
 		s.space()
 		if s.peek() != ':' {
-			return errJSONSyntax
+			return errSyntax
 		}
 		s.pos++
 		s.space()
@@ -170,7 +170,7 @@ func (s *scanner) object(depth int) error {
 		if err := s.value(depth + 1); err != nil {
 			return err
 		}
-		s.members = append(s.members, member{name, value(s.text[start:s.pos])})
+		s.members = append(s.members, Member{name, Value(s.text[start:s.pos])})
 		s.space()
 		switch s.peek() {
 		case ',':
@@ -180,15 +180,15 @@ func (s *scanner) object(depth int) error {
 			s.pos++
 			return nil
 		default:
-			return errJSONSyntax
+			return errSyntax
 		}
 	}
 }
 
 // array reads the array at pos; yield, where given, sees each element.
-func (s *scanner) array(depth int, yield func(value) bool) error {
+func (s *scanner) array(depth int, yield func(Value) bool) error {
 	if depth >= maxDepth {
-		return errJSONDepth
+		return errDepth
 	}
 	s.pos++ // the bracket
 	s.space()
@@ -201,7 +201,7 @@ func (s *scanner) array(depth int, yield func(value) bool) error {
 		if err := s.value(depth + 1); err != nil {
 			return err
 		}
-		if yield != nil && !yield(value(s.text[start:s.pos])) {
+		if yield != nil && !yield(Value(s.text[start:s.pos])) {
 			return nil
 		}
 		s.space()
@@ -213,7 +213,7 @@ func (s *scanner) array(depth int, yield func(value) bool) error {
 			s.pos++
 			return nil
 		default:
-			return errJSONSyntax
+			return errSyntax
 		}
 	}
 }
@@ -244,7 +244,7 @@ func (s *scanner) value(depth int) error {
 
 func (s *scanner) literal(word string) error {
 	if !strings.HasPrefix(s.text[s.pos:], word) {
-		return errJSONSyntax
+		return errSyntax
 	}
 	s.pos += len(word)
 	return nil
@@ -258,12 +258,12 @@ func (s *scanner) number() error {
 	if s.peek() == '0' {
 		s.pos++
 	} else if !s.digits() {
-		return errJSONSyntax
+		return errSyntax
 	}
 	if s.peek() == '.' {
 		s.pos++
 		if !s.digits() {
-			return errJSONSyntax
+			return errSyntax
 		}
 	}
 	if c := s.peek(); c == 'e' || c == 'E' {
@@ -272,7 +272,7 @@ func (s *scanner) number() error {
 			s.pos++
 		}
 		if !s.digits() {
-			return errJSONSyntax
+			return errSyntax
 		}
 	}
 	return nil
@@ -299,7 +299,7 @@ func (s *scanner) string() (string, error) {
 // checked it, and whether there are escapes in it.
 func (s *scanner) rawString() (raw string, escaped bool, err error) {
 	if s.peek() != '"' {
-		return "", false, errJSONSyntax
+		return "", false, errSyntax
 	}
 	s.pos++
 	start := s.pos
@@ -315,7 +315,7 @@ func (s *scanner) rawString() (raw string, escaped bool, err error) {
 			raw = s.text[start:s.pos]
 			s.pos++
 			if !ascii && !utf8.ValidString(raw) {
-				return "", false, errJSONUTF8
+				return "", false, errUTF8
 			}
 			return raw, escaped, nil
 		case c == '\\':
@@ -324,7 +324,7 @@ func (s *scanner) rawString() (raw string, escaped bool, err error) {
 			}
 			escaped = true
 		case c < ' ': // the end of the text too
-			return "", false, errJSONSyntax
+			return "", false, errSyntax
 		default:
 			ascii = false
 			s.pos++
@@ -343,7 +343,7 @@ var isPlainASCII = func() (plain [256]bool) {
 // escape skips the escape sequence at pos.
 func (s *scanner) escape() error {
 	if s.pos+1 >= len(s.text) {
-		return errJSONSyntax
+		return errSyntax
 	}
 	switch s.text[s.pos+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -352,10 +352,10 @@ func (s *scanner) escape() error {
 	}
 	r, size := unescapeUnicode(s.text[s.pos:])
 	if size == 0 {
-		return errJSONSyntax
+		return errSyntax
 	}
 	if r == utf8.RuneError && size == 6 && !strings.EqualFold(s.text[s.pos+2:s.pos+6], "fffd") {
-		return errJSONUTF8 // a lone surrogate
+		return errUTF8 // a lone surrogate
 	}
 	s.pos += size
 	return nil
@@ -440,11 +440,11 @@ type nameIndex map[string]struct{}
 const fewNames = 16
 
 // add returns the index for the members and one more name.
-func (n nameIndex) add(members object, name string) (nameIndex, error) {
+func (n nameIndex) add(members Object, name string) (nameIndex, error) {
 	if n == nil && len(members) < fewNames {
 		for i := range members {
-			if sameName(members[i].name, name) {
-				return nil, errJSONDuplicate
+			if members[i].Name == name {
+				return nil, errDuplicate
 			}
 		}
 		return nil, nil
@@ -452,11 +452,11 @@ func (n nameIndex) add(members object, name string) (nameIndex, error) {
 	if n == nil {
 		n = make(nameIndex, fewNames+1)
 		for i := range members {
-			n[members[i].name] = struct{}{}
+			n[members[i].Name] = struct{}{}
 		}
 	}
 	if _, found := n[name]; found {
-		return nil, errJSONDuplicate
+		return nil, errDuplicate
 	}
 	n[name] = struct{}{}
 	return n, nil
