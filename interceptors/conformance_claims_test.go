@@ -55,7 +55,7 @@ func (k *kit) badClaims() []testCase {
 
 	add("no aud where one is asked for", auth.AudienceMismatch, k.access(authtest.Without("aud")))
 	add("another audience", auth.AudienceMismatch, k.access(authtest.With("aud", "https://other.example.com")))
-	add("an empty list of audiences", auth.ClaimInvalid, k.access(authtest.With("aud", []string{})))
+	add("an empty list of audiences", auth.AudienceMismatch, k.access(authtest.With("aud", []string{})))
 	add("an audience that is a number", auth.ClaimInvalid, k.access(authtest.With("aud", 7)))
 	add("a list with a number for an audience", auth.ClaimInvalid, k.access(authtest.With("aud", []any{audience, 7})))
 	add("no azp where one is asked for", auth.AuthorizedPartyMismatch, k.session(authtest.Without("azp")))

@@ -151,7 +151,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			with(func(i *Issuer) { i.URL, i.Profile = "https://t.auth0.com/", "oidc" }), nil,
 		},
 		"a profile that there is not": {
-			with(func(i *Issuer) { i.Profile = "okta" }), []string{`issuers[0].profile: unknown profile "okta": use one of clerk, oidc`},
+			with(func(i *Issuer) { i.Profile = "robot" }), []string{`issuers[0].profile: unknown profile "robot": use one of clerk, oidc`},
 		},
 		"a snapshot in a folder that is not there": {
 			with(func(i *Issuer) { i.KeysSnapshot = "/nowhere/keys.json" }), []string{"issuers[0].keys_snapshot: snapshot /nowhere/keys.json: its directory does not exist"},

@@ -56,7 +56,7 @@ func (s *Server) observe(ctx context.Context, d auth.Decision) {
 }
 
 func (s *Server) buildVerifier() (*token.Verifier, error) {
-	config := token.Config{Now: s.config.Now}
+	config := token.Config{Now: s.config.Now, Logger: s.log}
 	for _, issuer := range s.config.Issuers {
 		trusted, err := s.trust(issuer)
 		if err != nil {
@@ -64,7 +64,14 @@ func (s *Server) buildVerifier() (*token.Verifier, error) {
 		}
 		config.Issuers = append(config.Issuers, trusted)
 	}
-	return token.New(config)
+	verifier, err := token.New(config)
+	if err != nil {
+		return nil, err
+	}
+	for _, issuer := range verifier.Issuers() {
+		s.log.Info("tokens are accepted", "issuer", issuer.URL, "profile", issuer.Profile.Name, "kinds", issuer.KindNames())
+	}
+	return verifier, nil
 }
 
 // closeKeys ends all fetching.

@@ -51,8 +51,8 @@ type Issuer struct {
 
 	// Algorithms are the accepted ones, such as RS256. Default: the profile's.
 	Algorithms []string
-	// Kinds are the accepted kinds of token. Default: sessions, and with profile
-	// clerk and Audiences templates too.
+	// Kinds are the accepted kinds of token. Default: those of the profile, which
+	// are logged at start.
 	Kinds []auth.Kind
 	// Skew is how far the issuer's clock may be off. Negative means none.
 	// Default: token.DefaultSkew.

@@ -23,7 +23,8 @@ type Identity struct {
 	Kind Kind
 	// TokenID is the jti claim.
 	TokenID string
-	// SessionID is the session that the token belongs to.
+	// SessionID is the session that the token belongs to. Empty for a machine,
+	// which has none, whatever its token says.
 	SessionID string
 	// ClientID is the OAuth client that the token was issued to.
 	ClientID string
@@ -57,6 +58,15 @@ type Identity struct {
 	// FactorAges says how long before IssuedAt each factor was last verified;
 	// nil when the token does not say, which never counts as fresh.
 	FactorAges *FactorAges
+	// AuthTime is the auth_time claim: when the user last proved who they are
+	// (OpenID Connect Core 1.0, section 2). Zero when the token does not say, which
+	// never counts as fresh.
+	AuthTime time.Time
+	// ACR is the acr claim: the class of authentication that was met.
+	ACR string
+	// AMR is the amr claim: the methods of authentication that were used, such as
+	// pwd and otp (RFC 8176).
+	AMR []string
 	// Key is what the token was verified with; nil where nothing can withdraw it.
 	Key Key `json:"-"`
 	// NoStepUp is set where the clients of the issuer do not act on the challenge of

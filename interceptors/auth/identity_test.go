@@ -41,7 +41,7 @@ func TestIdentityHas(t *testing.T) {
 
 func TestParseKind(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine} {
+	for _, kind := range []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID} {
 		if got, err := auth.ParseKind(kind.String()); err != nil || got != kind {
 			t.Errorf("ParseKind(%q) = %v, %v", kind, got, err)
 		}

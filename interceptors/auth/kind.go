@@ -10,11 +10,12 @@ type Kind uint8
 const (
 	KindSession  Kind = iota + 1 // a user's session; ends when the session does
 	KindTemplate                 // a user's token made from a template, with no session behind it
-	KindOAuth                    // an OAuth 2.0 access token (RFC 9068)
-	KindMachine                  // a machine's token
+	KindOAuth                    // an access token of an OAuth 2.0 client that acts for a user (RFC 9068)
+	KindMachine                  // a machine's token: a client or a workload that acts for itself
+	KindID                       // an ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to its client
 )
 
-var kindNames = [...]string{"unknown", "session", "template", "oauth", "machine"}
+var kindNames = [...]string{"unknown", "session", "template", "oauth", "machine", "id"}
 
 // String returns the kind's name in settings and logs, such as session.
 func (k Kind) String() string {
@@ -31,5 +32,5 @@ func ParseKind(name string) (Kind, error) {
 			return Kind(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown kind of token %q: use session, template, oauth or machine", name)
+	return 0, fmt.Errorf("unknown kind of token %q: use session, template, oauth, machine or id", name)
 }

@@ -35,6 +35,7 @@ const (
 	AuthorizedPartyMismatch // azp is not a party that is accepted here
 	ClaimMissing            // a required claim is absent
 	ClaimInvalid            // a claim has the wrong type or an absurd value
+	TokenBindingUnchecked   // the token is bound to a key (cnf, RFC 7800), and nothing here checks the binding
 	TokenRevoked            // the token, its session or its subject was revoked
 
 	SessionPending         // the user has still something to do before the session counts
@@ -80,6 +81,7 @@ var reasons = [reasonCount]reasonInfo{
 	AuthorizedPartyMismatch: {"AUTHORIZED_PARTY_MISMATCH", CodeUnauthenticated, "the token was issued to an application that is not accepted here"},
 	ClaimMissing:            {"CLAIM_MISSING", CodeUnauthenticated, "the token lacks a claim that is required here"},
 	ClaimInvalid:            {"CLAIM_INVALID", CodeUnauthenticated, "a claim of the token has an invalid value"},
+	TokenBindingUnchecked:   {"TOKEN_BINDING_UNCHECKED", CodeUnauthenticated, "the token is bound to a key, which cannot be proven here; request a bearer token that is not bound"},
 	TokenRevoked:            {"TOKEN_REVOKED", CodeUnauthenticated, "the session was ended; sign in again"},
 
 	SessionPending:         {"SESSION_PENDING", CodePermissionDenied, "sign-in is not complete; finish the outstanding step and try again"},

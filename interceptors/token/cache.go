@@ -50,7 +50,7 @@ func sizeOf(id *auth.Identity) int64 {
 	if id.Actor != nil {
 		size += int64(unsafe.Sizeof(*id.Actor))
 	}
-	for _, values := range [][]string{id.Audience, id.Roles, id.Permissions, id.Scopes, id.Features, id.Plans} {
+	for _, values := range [][]string{id.Audience, id.Roles, id.Permissions, id.Scopes, id.Features, id.Plans, id.AMR} {
 		size += list + int64(cap(values))*word
 	}
 	for _, permission := range id.Permissions {

@@ -59,7 +59,7 @@ func TestCacheKeepsWithinItsBounds(t *testing.T) {
 		bytes   int64
 	}{
 		"of entries": {entries: 64, bytes: 1 << 30},
-		"of bytes":   {entries: 1 << 16, bytes: 64 << 10},
+		"of bytes":   {entries: 1 << 16, bytes: 80 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

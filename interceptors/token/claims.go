@@ -10,18 +10,34 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
-// claims is the payload of a token whose signature holds, and the first fault
-// that was found in it. Readers return a zero value once there is a fault, so
-// that a profile can read everything and ask for the fault once.
+// claims is the payload of a token, and the first fault that was found in it.
+// Readers return a zero value once there is a fault, so that a profile can read
+// everything and ask for the fault once.
+//
+// A claim that is null is absent, to every reader: issuers write null for what
+// they do not know.
 type claims struct {
-	members strictjson.Object
+	members object
 	fault   *auth.Error
-	pending bool // the session does not count yet
+	unread  []string // claims that grant nothing, as they could not be read
+	pending bool     // the session does not count yet
 
 	// The memory that most payloads fit in.
 	outer     [24]strictjson.Member
 	inner     [8]strictjson.Member // an object inside the payload, while it is read
 	signature [512]byte
+}
+
+// object is a JSON object in which a member that is null is absent.
+type object strictjson.Object
+
+// get returns the value of a member, "" when there is none.
+func (o object) get(name string) strictjson.Value {
+	v := strictjson.Object(o).Get(name)
+	if v == "null" {
+		return ""
+	}
+	return v
 }
 
 // parse makes c the claims of this payload, whatever it held before.
@@ -30,17 +46,28 @@ func (c *claims) parse(payload string) error {
 	if err != nil {
 		return auth.Errorf(auth.TokenMalformed, "payload: %w", err)
 	}
-	c.members, c.fault, c.pending = members, nil, false
+	c.members, c.fault, c.unread, c.pending = object(members), nil, nil, false
 	return nil
 }
 
 // get returns the value of a claim, "" when there is none.
-func (c *claims) get(name string) strictjson.Value { return c.members.Get(name) }
+func (c *claims) get(name string) strictjson.Value { return c.members.get(name) }
+
+// has reports whether the token has the claim, whatever its value.
+func (c *claims) has(name string) bool { return c.get(name) != "" }
+
+// object reads v as an object; false when it is something else. The object
+// lasts until the next one is read.
+func (c *claims) object(v strictjson.Value) (object, bool) {
+	members, ok := v.Members(c.inner[:0])
+	return object(members), ok
+}
 
 // A Path names a claim: the members to follow from the payload inwards.
 type Path []string
 
-// AnyAudience in a Path stands for each of the Issuer's Audiences in turn.
+// AnyAudience in a Path, or in a part of one, stands for each of the Issuer's
+// Audiences in turn.
 const AnyAudience = "{audience}"
 
 // find follows the path; "" when a member on the way is absent.
@@ -50,11 +77,11 @@ func (c *claims) find(path Path) strictjson.Value {
 	}
 	v := c.get(path[0])
 	for _, name := range path[1:] {
-		inner, ok := v.Members(c.inner[:0])
+		inner, ok := c.object(v)
 		if !ok {
 			return ""
 		}
-		v = inner.Get(name)
+		v = inner.get(name)
 	}
 	return v
 }
@@ -65,11 +92,18 @@ func (c *claims) invalid(name, format string) {
 	}
 }
 
+// missing refuses a token without a claim that it must have.
 func (c *claims) missing(name string) {
-	if c.fault == nil {
+	switch {
+	case strictjson.Object(c.members).Get(name) != "":
+		c.invalid(name, "is null")
+	case c.fault == nil:
 		c.fault = auth.Errorf(auth.ClaimMissing, "claim %s is missing", name)
 	}
 }
+
+// cannotRead notes that a claim grants nothing.
+func (c *claims) cannotRead(name string) { c.unread = append(c.unread, name) }
 
 // text reads a string claim; "" when it is absent.
 func (c *claims) text(path Path) string { return c.textOf(path[len(path)-1], c.find(path)) }
@@ -86,7 +120,7 @@ func (c *claims) textOf(name string, v strictjson.Value) string {
 	return s
 }
 
-// firstText reads the first of the string claims that is present.
+// firstText reads the first of the string claims that is present and not empty.
 func (c *claims) firstText(paths []Path) string {
 	for _, path := range paths {
 		if s := c.text(path); s != "" {
@@ -96,103 +130,159 @@ func (c *claims) firstText(paths []Path) string {
 	return ""
 }
 
-// texts reads a claim that is a list of strings, or a string, which counts as
-// a list of one.
+// word returns a string claim, and "" for anything else, which is no fault: what
+// kind a token is must not hang on claims that only some issuers write.
+func (c *claims) word(name string) string {
+	s, _ := c.get(name).Text()
+	return s
+}
+
+// firstWord is word for the first of the claims that is a string.
+func (c *claims) firstWord(paths []Path) string {
+	for _, path := range paths {
+		if s, _ := c.find(path).Text(); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// texts reads a claim that must be a list of strings, or a string, which counts
+// as a list of one.
 func (c *claims) texts(name string, v strictjson.Value) []string {
-	switch v.Kind() {
-	case 0:
-		return nil
-	case '"':
-		s, _ := v.Text()
-		return []string{s}
-	}
-	n := 0
-	ok := v.Elements(func(e strictjson.Value) bool { n++; return e.Kind() == '"' })
-	if !ok || n == 0 {
-		if !ok {
-			c.invalid(name, "is neither a string nor a list of strings")
-		}
+	if v == "" {
 		return nil
 	}
-	list := make([]string, 0, n)
-	v.Elements(func(e strictjson.Value) bool {
-		s, isText := e.Text()
-		if !isText {
-			c.invalid(name, "is a list with something else than strings")
-			return false
-		}
-		list = append(list, s)
-		return true
-	})
+	list, ok := listOf(v, "")
+	if !ok {
+		c.invalid(name, "is neither a string nor a list of strings")
+	}
 	return list
 }
 
-// names is texts for a claim that may also be an object, whose member names then
-// are the list.
-func (c *claims) names(name string, v strictjson.Value) []string {
-	members, ok := v.Members(c.inner[:0])
+// grants is texts for a claim that grants something: one that cannot be read
+// grants nothing, and locks nobody out. Where nameMember is given, an object
+// counts as the string that it has there.
+func (c *claims) grants(path Path, nameMember string) []string {
+	v := c.find(path)
+	if v == "" {
+		return nil
+	}
+	list, ok := listOf(v, nameMember)
 	if !ok {
-		return c.texts(name, v)
+		c.cannotRead(path[len(path)-1])
+		return nil
+	}
+	return list
+}
+
+// memberNames returns the names of the members of the object at path; false when
+// there is no object.
+func (c *claims) memberNames(path Path) ([]string, bool) {
+	members, ok := c.object(c.find(path))
+	if !ok {
+		return nil, false
 	}
 	list := make([]string, 0, len(members))
 	for _, m := range members {
-		list = append(list, m.Name)
+		if m.Value != "null" {
+			list = append(list, m.Name)
+		}
 	}
-	return list
+	return list, true
 }
 
-// words is texts for a claim whose string form separates its values by spaces,
+// words is grants for a claim whose string form separates its values by spaces,
 // as scope does (RFC 8693, section 4.2).
-func (c *claims) words(name string, v strictjson.Value) []string {
-	if s, ok := v.Text(); ok {
+func (c *claims) words(path Path) []string {
+	if s, ok := c.find(path).Text(); ok {
 		return strings.Fields(s)
 	}
-	return c.texts(name, v)
+	return c.grants(path, "")
+}
+
+// listOf reads v as a list of strings, or as a string; false when it is neither.
+// Empty strings name nothing and are left out.
+func listOf(v strictjson.Value, nameMember string) ([]string, bool) {
+	if v.Kind() != '[' {
+		switch s, ok := nameOf(v, nameMember); {
+		case !ok:
+			return nil, false
+		case s == "":
+			return nil, true
+		default:
+			return []string{s}, true
+		}
+	}
+	n := 0
+	v.Elements(func(strictjson.Value) bool { n++; return true })
+	if n == 0 {
+		return nil, true
+	}
+	list, ok := make([]string, 0, n), true
+	v.Elements(func(e strictjson.Value) bool {
+		s, isName := nameOf(e, nameMember)
+		if s != "" {
+			list = append(list, s)
+		}
+		ok = isName
+		return ok
+	})
+	if !ok {
+		return nil, false
+	}
+	return list, true
+}
+
+// nameOf returns the string v, or the string that the object v has as its
+// nameMember.
+func nameOf(v strictjson.Value, nameMember string) (string, bool) {
+	if nameMember != "" && v.Kind() == '{' {
+		members, _ := v.Members(nil)
+		v = members.Get(nameMember)
+	}
+	return v.Text()
 }
 
 // date reads a NumericDate (RFC 7519, section 2): seconds since 1970, with a
 // fraction where the issuer likes; zero when it is absent. Seconds that no
 // calendar of four digits reaches are refused.
 func (c *claims) date(name string) time.Time {
-	const latest = 253402300799 // 9999-12-31T23:59:59Z
 	v := c.get(name)
 	if v == "" {
 		return time.Time{}
 	}
+	t, ok := dateOf(v)
+	if !ok {
+		c.invalid(name, "is not a number of seconds within the calendar")
+	}
+	return t
+}
+
+func dateOf(v strictjson.Value) (time.Time, bool) {
+	const latest = 253402300799 // 9999-12-31T23:59:59Z
 	if !v.IsNumber() {
-		c.invalid(name, "is not a number")
-		return time.Time{}
+		return time.Time{}, false
 	}
 	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && 0 <= n && n <= latest {
-		return time.Unix(n, 0)
+		return time.Unix(n, 0), true
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || math.IsNaN(f) || f < 0 || f > latest {
-		c.invalid(name, "is out of range for a date")
-		return time.Time{}
+		return time.Time{}, false
 	}
 	whole, fraction := math.Modf(f)
-	return time.Unix(int64(whole), int64(fraction*1e9))
+	return time.Unix(int64(whole), int64(fraction*1e9)), true
 }
 
-// wantPlain refuses control characters, those of ASCII and of U+0080 to U+009F,
-// so that the text can stand in a log or a header.
-func (c *claims) wantPlain(name, text string) {
+// isPlain reports whether text has no control character, of ASCII or of U+0080
+// to U+009F, so that it can stand in a log, a header or a database.
+func isPlain(text string) bool {
 	for i := range len(text) {
 		b := text[i]
-		if b < ' ' || b == 0x7f || b == 0xc2 && text[i+1] < 0xa0 { // the text is valid UTF-8
-			c.invalid(name, "or what stands for it has a control character")
-			return
+		if b < ' ' || b == 0x7f || b == 0xc2 && i+1 < len(text) && text[i+1] < 0xa0 {
+			return false
 		}
 	}
-}
-
-// has reports whether one of the claims is present, whatever its value.
-func (c *claims) has(paths []Path) bool {
-	for _, path := range paths {
-		if c.find(path) != "" {
-			return true
-		}
-	}
-	return false
+	return true
 }

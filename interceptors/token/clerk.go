@@ -19,12 +19,15 @@ const (
 )
 
 // kindOfClerk tells the classes apart by subject, then type, then cat. Marks
-// that contradict one another make it no kind at all.
-func kindOfClerk(h header, c *claims) auth.Kind {
+// that contradict one another make it no kind at all. A token with a cat may have
+// any claim that a template gives it, and so the marks of an ID token mean
+// nothing there.
+func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.Kind {
 	accessToken := h.isType("at+jwt")
-	subject, _ := c.get("sub").Text()
-	machine := strings.HasPrefix(subject, "mch_")
+	machine := strings.HasPrefix(c.word("sub"), "mch_")
 	switch {
+	case is == purposeID && h.category == "":
+		return auth.KindID
 	case machine && !accessToken && (h.category == "" || h.category == clerkMachine):
 		return auth.KindMachine
 	case machine:
@@ -43,9 +46,9 @@ func kindOfClerk(h header, c *claims) auth.Kind {
 	return 0
 }
 
-func extendClerk(c *claims, id *record) {
+func extendClerk(_ *Profile, c *claims, id *record) {
 	id.NoStepUp = true
-	switch v := c.get("v"); v {
+	switch c.get("v") {
 	case "", "1":
 		clerkV1(c, id)
 	case "2":
@@ -75,7 +78,7 @@ func clerkV1(c *claims, id *record) {
 		return // role and permissions mean nothing without an organization
 	}
 	id.setRole(id.Organization.Role)
-	id.Permissions = c.texts("org_permissions", c.get("org_permissions"))
+	id.Permissions = c.grants(Path{"org_permissions"}, "")
 }
 
 // clerkV2 reads the claims of version 2, where permissions are a bit mask over
@@ -86,22 +89,22 @@ func clerkV2(c *claims, id *record) {
 	if v == "" {
 		return
 	}
-	o, ok := v.Members(c.inner[:0])
+	o, ok := c.object(v)
 	if !ok {
 		c.invalid("o", "is not an object")
 		return
 	}
 	id.Organization = auth.Organization{
-		ID:   c.textOf("o.id", o.Get("id")),
-		Slug: c.textOf("o.slg", o.Get("slg")),
-		Role: prefixOrg(c.textOf("o.rol", o.Get("rol"))),
+		ID:   c.textOf("o.id", o.get("id")),
+		Slug: c.textOf("o.slg", o.get("slg")),
+		Role: prefixOrg(c.textOf("o.rol", o.get("rol"))),
 	}
 	if id.Organization.ID == "" {
 		return // as in version 1
 	}
 	id.setRole(id.Organization.Role)
 	id.Permissions = clerkPermissions(id.Features,
-		c.textOf("o.per", o.Get("per")), c.textOf("o.fpm", o.Get("fpm")))
+		c.textOf("o.per", o.get("per")), c.textOf("o.fpm", o.get("fpm")))
 }
 
 // clerkPermissions spells the permissions out. masks holds a decimal number for
@@ -195,8 +198,8 @@ func clerkFactorAges(v strictjson.Value) (auth.FactorAges, bool) {
 
 // clerkMachineScopes reads the scopes of a machine: scopes, else aud.
 func clerkMachineScopes(c *claims, id *record) {
-	if v := c.get("scopes"); v != "" {
-		id.Scopes = c.words("scopes", v)
+	if c.has("scopes") {
+		id.Scopes = c.words(Path{"scopes"})
 	} else if id.Scopes == nil {
 		id.Scopes = id.Audience
 	}

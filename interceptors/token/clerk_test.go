@@ -81,7 +81,7 @@ func TestKindOfClerk(t *testing.T) {
 		{"a class that is not known", header{typ: "JWT", category: "cl_X"}, "user_1", 0},
 		{"a type that is not known", header{typ: "logout+jwt"}, "user_1", 0},
 	} {
-		c := claims{members: strictjson.Object{{Name: "sub", Value: strictjson.Value(`"` + tt.subject + `"`)}}}
+		c := claims{members: object{{Name: "sub", Value: strictjson.Value(`"` + tt.subject + `"`)}}}
 		profile := Clerk()
 		if got := profile.kind(tt.h, &c); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)

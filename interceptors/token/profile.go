@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -14,16 +15,23 @@ import (
 // or [OIDC], and change the paths of the copy where your issuer differs.
 //
 // Where a field has several paths, the first that is present counts, except for
-// Roles and Permissions, which are gathered from all. A path that a token lacks
-// leaves its field empty; a claim of the wrong type is ClaimInvalid.
+// Roles, Groups and Permissions, which are gathered from all. A path that a token
+// lacks, or that is null there, leaves its field empty. A claim of the wrong type
+// is ClaimInvalid; one of Roles, Groups, Permissions and Scopes grants nothing
+// instead, and Config.Logger is told.
 type Profile struct {
 	// Name is the profile's name in settings, such as clerk.
 	Name string
 	// Algorithms are accepted where an Issuer names none.
 	Algorithms []string
+	// Kinds are accepted where an Issuer names none. Empty means those of OIDC.
+	Kinds []auth.Kind
+	// MaxTokenBytes is the longest accepted token where neither the Issuer nor the
+	// Config says. 0 means DefaultMaxTokenBytes.
+	MaxTokenBytes int
 
 	// Subject is where the user is named, if not in sub, which every token must
-	// have all the same.
+	// have all the same, except a client's own: its subject then is the client.
 	Subject          []Path
 	Session          []Path
 	Client           []Path
@@ -31,31 +39,55 @@ type Profile struct {
 	OrganizationID   []Path
 	OrganizationSlug []Path
 	OrganizationRole []Path
-	Roles            []Path // lists of strings, a string, or an object whose names are the roles
-	Permissions      []Path // lists of strings, or a string
-	Scopes           []Path // lists of strings, or a string with spaces
+	// Roles and Groups both become roles of the identity, since rules know roles
+	// alone: lists of strings, or a string. Where anybody can create a group, leave
+	// Groups empty.
+	Roles  []Path
+	Groups []Path
+	// Permissions are lists of strings, or a string.
+	Permissions []Path
+	// Scopes are a list of strings, or a string with spaces.
+	Scopes []Path
 
-	// kindOf tells the kind of a token whose type is a JWT's or an access
-	// token's; nil means kindOfOIDC.
-	kindOf func(h header, c *claims) auth.Kind
+	// NameMember is the member that has the name, where a role, group or permission
+	// is an object: name reads admin from {"name":"admin","owner":"acme"}. ""
+	// means that an object grants nothing.
+	NameMember string
+	// RolesAreNames reads the member names of an object as roles, as in
+	// {"admin":{"2021":"acme.example.net"}}. False means that an object grants
+	// nothing.
+	RolesAreNames bool
+
+	// kindOf returns the kind of a token whose type is a JWT's or an access token's
+	// and whose purpose may be that of a credential; nil means kindOfOIDC.
+	kindOf func(p *Profile, h header, c *claims, is purpose) auth.Kind
 	// extend reads what paths cannot say; nil means nothing.
-	extend func(c *claims, id *record)
+	extend func(p *Profile, c *claims, id *record)
+	// spellings are the values of iss that mean the same issuer.
+	spellings []string
+	// partiesAreOrigins: azp is the origin of a page, not the id of a client.
+	partiesAreOrigins bool
+	// bySubject: the issuer is the trust domain of sub, and iss may be absent.
+	bySubject bool
+	// allowJOSE accepts the header typ JOSE beside JWT.
+	allowJOSE bool
 }
 
 // expand replaces each path that goes through [AnyAudience] by one for each
 // audience.
 func (p *Profile) expand(audiences []string) {
-	for _, paths := range []*[]Path{&p.Roles, &p.Permissions} {
+	for _, paths := range []*[]Path{&p.Roles, &p.Groups, &p.Permissions} {
 		var out []Path
 		for _, path := range *paths {
-			at := slices.Index(path, AnyAudience)
-			if at < 0 {
+			if !slices.ContainsFunc(path, func(name string) bool { return strings.Contains(name, AnyAudience) }) {
 				out = append(out, path)
 				continue
 			}
 			for _, audience := range audiences {
 				one := slices.Clone(path)
-				one[at] = audience
+				for i := range one {
+					one[i] = strings.ReplaceAll(one[i], AnyAudience, audience)
+				}
 				out = append(out, one)
 			}
 		}
@@ -63,26 +95,15 @@ func (p *Profile) expand(audiences []string) {
 	}
 }
 
-// kind tells the kind of a token, zero when it is none that is ever accepted.
-func (p *Profile) kind(h header, c *claims) auth.Kind {
-	if h.typ != "" && !h.isType("jwt") && !h.isType("at+jwt") {
-		return 0
-	}
-	if p.kindOf != nil {
-		return p.kindOf(h, c)
-	}
-	return kindOfOIDC(h, c)
-}
-
-// identity reads everything but issuer and kind. Faults are kept in c.
-func (p *Profile) identity(c *claims) *auth.Identity {
+// identity reads everything but the issuer. Faults are kept in c.
+func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 	id := &record{Identity: auth.Identity{
-		Subject:         subject(c),
+		Kind:            kind,
 		TokenID:         c.textOf("jti", c.get("jti")),
 		SessionID:       c.firstText(p.Session),
 		ClientID:        c.firstText(p.Client),
 		AuthorizedParty: c.firstText(p.AuthorizedParty),
-		Audience:        audience(c),
+		Audience:        c.texts("aud", c.get("aud")),
 		Organization: auth.Organization{
 			ID:   c.firstText(p.OrganizationID),
 			Slug: c.firstText(p.OrganizationSlug),
@@ -92,34 +113,101 @@ func (p *Profile) identity(c *claims) *auth.Identity {
 		IssuedAt:  c.date("iat"),
 		NotBefore: c.date("nbf"),
 		ExpiresAt: c.date("exp"),
+		ACR:       acr(c),
+		AMR:       c.grants(Path{"amr"}, "method"), // an object of Supabase's has its method
 	}}
+	id.AuthTime = authTime(c, id.IssuedAt)
+	id.Subject = p.subject(c, &id.Identity)
 	for _, path := range p.Roles {
-		id.Roles = append(id.Roles, c.names(path[len(path)-1], c.find(path))...)
+		if names, ok := c.memberNames(path); ok && p.RolesAreNames {
+			id.Roles = appendNew(id.Roles, names)
+		} else {
+			id.Roles = appendNew(id.Roles, c.grants(path, p.NameMember))
+		}
+	}
+	for _, path := range p.Groups {
+		id.Roles = appendNew(id.Roles, c.grants(path, p.NameMember))
 	}
 	for _, path := range p.Permissions {
-		id.Permissions = append(id.Permissions, c.texts(path[len(path)-1], c.find(path))...)
+		id.Permissions = appendNew(id.Permissions, c.grants(path, p.NameMember))
 	}
 	for _, path := range p.Scopes {
-		if v := c.find(path); v != "" {
-			id.Scopes = c.words(path[len(path)-1], v)
+		if c.find(path) != "" {
+			id.Scopes = c.words(path)
 			break
 		}
 	}
 	if id.ExpiresAt.IsZero() {
 		c.missing("exp")
 	}
-	if user := c.firstText(p.Subject); user != "" {
-		id.Subject = user
-	}
-	// Logs are read by these, and revocations name them.
-	c.wantPlain("sub", id.Subject)
-	c.wantPlain("jti", id.TokenID)
-	c.wantPlain("sid", id.SessionID)
-	c.wantPlain("client_id", id.ClientID)
 	if p.extend != nil {
-		p.extend(c, id)
+		p.extend(p, c, id)
 	}
+	if kind == auth.KindMachine {
+		id.SessionID = "" // a claim of that name is nobody's session
+	}
+	checkTexts(c, &id.Identity)
 	return &id.Identity
+}
+
+// appendNew appends the names that are not in list yet. The first list is taken
+// as it is, so that a long one costs no comparing.
+func appendNew(list, names []string) []string {
+	if len(list) == 0 {
+		return names
+	}
+	known := list
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// subject reads who the token is about: sub (RFC 7519, section 4.1.2), which
+// everything hangs on, or what stands for it.
+func (p *Profile) subject(c *claims, id *auth.Identity) string {
+	v := c.get("sub")
+	s := c.textOf("sub", v)
+	switch {
+	case v == "" && id.Kind == auth.KindMachine && id.ClientID != "":
+		s = id.ClientID
+	case v == "":
+		c.missing("sub")
+	case s == "":
+		c.invalid("sub", "is empty")
+	}
+	return cmp.Or(c.firstText(p.Subject), s)
+}
+
+// checkTexts refuses control characters in whatever is written to logs, headers
+// and storage.
+func checkTexts(c *claims, id *auth.Identity) {
+	check := func(claim string, texts ...string) {
+		for _, text := range texts {
+			if !isPlain(text) {
+				c.invalid(claim, "or what stands for it has a control character")
+			}
+		}
+	}
+	check("sub", id.Subject)
+	check("jti", id.TokenID)
+	check("sid", id.SessionID)
+	check("client_id", id.ClientID)
+	check("azp", id.AuthorizedParty)
+	check("aud", id.Audience...)
+	check("organization", id.Organization.ID, id.Organization.Slug, id.Organization.Role)
+	check("roles", id.Roles...)
+	check("permissions", id.Permissions...)
+	check("scope", id.Scopes...)
+	check("features", id.Features...)
+	check("plans", id.Plans...)
+	check("acr", id.ACR)
+	check("amr", id.AMR...)
+	if a := id.Actor; a != nil {
+		check("act", a.Issuer, a.Subject, a.SessionID, a.Type)
+	}
 }
 
 // record is an identity and what most identities point to, in one piece of
@@ -146,7 +234,7 @@ func (p *Profile) check() error {
 	}
 	for _, paths := range [][]Path{
 		p.Subject, p.Session, p.Client, p.AuthorizedParty, p.OrganizationID, p.OrganizationSlug,
-		p.OrganizationRole, p.Roles, p.Permissions, p.Scopes,
+		p.OrganizationRole, p.Roles, p.Groups, p.Permissions, p.Scopes,
 	} {
 		if slices.ContainsFunc(paths, func(path Path) bool { return len(path) == 0 }) {
 			return errors.New("the Profile has an empty Path: name the claim")
@@ -155,27 +243,29 @@ func (p *Profile) check() error {
 	return nil
 }
 
-// subject reads sub (RFC 7519, section 4.1.2), which everything hangs on.
-func subject(c *claims) string {
-	v := c.get("sub")
-	s := c.textOf("sub", v)
-	switch {
-	case v == "":
-		c.missing("sub")
-	case s == "":
-		c.invalid("sub", "is empty")
+// authTime reads auth_time. One that cannot be read, as some issuers write a date
+// in words, or that is after the token was issued, never counts as fresh.
+func authTime(c *claims, issued time.Time) time.Time {
+	v := c.get("auth_time")
+	if v == "" {
+		return time.Time{}
 	}
-	return s
+	t, ok := dateOf(v)
+	if !ok || !issued.IsZero() && t.After(issued) {
+		c.cannotRead("auth_time")
+		return time.Time{}
+	}
+	return t
 }
 
-// audience reads aud (RFC 7519, section 4.1.3): a string or a list of strings.
-func audience(c *claims) []string {
-	v := c.get("aud")
-	list := c.texts("aud", v)
-	if v != "" && len(list) == 0 {
-		c.invalid("aud", "is an empty list")
+// acr reads acr. One that cannot be read meets no class.
+func acr(c *claims) string {
+	v := c.get("acr")
+	s, ok := v.Text()
+	if !ok && v != "" {
+		c.cannotRead("acr")
 	}
-	return list
+	return s
 }
 
 // actor reads act (RFC 8693, section 4.1); nested actors are history and mean
@@ -185,16 +275,16 @@ func actor(c *claims) *auth.Actor {
 	if v == "" {
 		return nil
 	}
-	members, ok := v.Members(c.inner[:0])
+	members, ok := c.object(v)
 	if !ok {
 		c.invalid("act", "is not an object")
 		return nil
 	}
 	a := &auth.Actor{
-		Issuer:    c.textOf("act.iss", members.Get("iss")),
-		Subject:   c.textOf("act.sub", members.Get("sub")),
-		SessionID: c.textOf("act.sid", members.Get("sid")),
-		Type:      c.textOf("act.type", members.Get("type")),
+		Issuer:    c.textOf("act.iss", members.get("iss")),
+		Subject:   c.textOf("act.sub", members.get("sub")),
+		SessionID: c.textOf("act.sid", members.get("sid")),
+		Type:      c.textOf("act.type", members.get("type")),
 	}
 	if a.Subject == "" {
 		c.invalid("act", "names no subject")

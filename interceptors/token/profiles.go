@@ -10,8 +10,8 @@ import (
 // Profiles returns every profile of this package.
 func Profiles() []Profile {
 	return []Profile{
-		Clerk(), OIDC(), Auth0(), Cognito(), Entra(), Google(), Hydra(),
-		Keycloak(), Supabase(), WorkOS(), ZITADEL(),
+		Clerk(), OIDC(), Auth0(), Cognito(), Dex(), Entra(), GitHubActions(), GitLab(), Google(), Hydra(),
+		Keycloak(), Kubernetes(), Okta(), SPIFFE(), Supabase(), WorkOS(), ZITADEL(),
 	}
 }
 
@@ -32,22 +32,31 @@ func at(names ...string) []Path { return []Path{names} }
 
 // Clerk returns the profile of a Clerk instance: session tokens of version 1
 // and 2, tokens made from a JWT template, OAuth access tokens and machine
-// tokens. Its keys are at {issuer}/.well-known/jwks.json.
+// tokens. Its keys are at {issuer}/.well-known/jwks.json. Sessions are accepted
+// by default, and with Audiences templates.
 func Clerk() Profile {
 	return Profile{
-		Name:            "clerk",
-		Algorithms:      []string{"RS256"},
-		Session:         at("sid"),
-		Client:          at("client_id"),
-		AuthorizedParty: at("azp"),
-		Scopes:          []Path{{"scp"}, {"scope"}},
-		kindOf:          kindOfClerk,
-		extend:          extendClerk,
+		Name:              "clerk",
+		Algorithms:        []string{"RS256"},
+		Kinds:             []auth.Kind{auth.KindSession, auth.KindTemplate},
+		Session:           at("sid"),
+		Client:            at("client_id"),
+		AuthorizedParty:   at("azp"),
+		Scopes:            []Path{{"scp"}, {"scope"}},
+		kindOf:            kindOfClerk,
+		extend:            extendClerk,
+		partiesAreOrigins: true,
 	}
 }
 
 // OIDC returns the profile of a standard issuer: OpenID Connect Core 1.0 and
-// RFC 9068 (JWT access tokens).
+// RFC 9068 (JWT access tokens), such as Duende, node oidc-provider, Authentik or
+// Casdoor. Access tokens of users are accepted by default: sessions, and those of
+// OAuth clients that act for a user.
+//
+// A client's own token is one whose subject is the client, or which has a client
+// and neither a subject nor any sign of a user. An issuer that gives its clients
+// subjects of another form cannot be told apart by this profile.
 func OIDC() Profile {
 	return Profile{
 		Name: "oidc",
@@ -55,89 +64,48 @@ func OIDC() Profile {
 			"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
 			"ES256", "ES384", "ES512", "EdDSA",
 		},
+		Kinds:           []auth.Kind{auth.KindSession, auth.KindOAuth},
 		Session:         at("sid"),
 		Client:          []Path{{"client_id"}, {"azp"}},
 		AuthorizedParty: []Path{{"azp"}, {"client_id"}},
 		Roles:           at("roles"),
+		Groups:          at("groups"),
 		Permissions:     at("permissions"),
 		Scopes:          []Path{{"scope"}, {"scp"}},
 	}
 }
 
-// standard is OIDC under another name and with RS256 alone.
+// standard is OIDC under another name, with RS256 alone and without groups.
 func standard(name string) Profile {
 	p := OIDC()
-	p.Name, p.Algorithms = name, []string{"RS256"}
-	return p
-}
-
-// Auth0 returns the profile of an Auth0 tenant. The issuer's URL ends in a
-// slash; the audience is the API's identifier. Roles are a custom claim: name
-// its path in Roles.
-func Auth0() Profile {
-	p := standard("auth0")
-	p.OrganizationID = at("org_id")
-	p.Roles = nil
-	p.kindOf = func(h header, c *claims) auth.Kind {
-		if subject, _ := c.get("sub").Text(); strings.HasSuffix(subject, "@clients") {
-			return auth.KindMachine
-		}
-		return kindOfOIDC(h, c)
-	}
+	p.Name, p.Algorithms, p.Groups = name, []string{"RS256"}, nil
 	return p
 }
 
 // Cognito returns the profile of an Amazon Cognito user pool. Its access tokens
-// have no audience: name the app client in AuthorizedParties. Its ID tokens are
-// not accepted.
+// have no audience: name the app client in AuthorizedParties. Groups count as
+// roles.
 func Cognito() Profile {
 	p := standard("cognito")
 	p.Session = at("origin_jti")
 	p.Client = at("client_id")
 	p.AuthorizedParty = at("client_id")
-	p.Roles = at("cognito:groups")
+	p.Roles = nil
+	p.Groups = at("cognito:groups")
 	p.Permissions = nil
 	p.Scopes = at("scope")
-	p.kindOf = func(h header, c *claims) auth.Kind {
-		if use, _ := c.get("token_use").Text(); use != "access" {
-			return 0
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+		if purposeNamed(c.word("token_use")) == purposeUnstated {
+			return 0 // Cognito writes it into every token
 		}
-		return kindOfOIDC(h, c)
+		return kindOfOIDC(p, h, c, is)
 	}
-	return p
-}
-
-// Entra returns the profile of Microsoft Entra ID, for tokens of version 2. The
-// user is named by oid, which is the same for every application of the tenant.
-func Entra() Profile {
-	p := standard("entra")
-	p.Subject = at("oid")
-	p.Client = at("azp")
-	p.AuthorizedParty = at("azp")
-	p.OrganizationID = at("tid")
-	p.Permissions = nil
-	p.Scopes = at("scp")
-	p.kindOf = func(h header, c *claims) auth.Kind {
-		if idtyp, _ := c.get("idtyp").Text(); idtyp == "app" {
-			return auth.KindMachine
-		}
-		return kindOfOIDC(h, c)
-	}
-	return p
-}
-
-// Google returns the profile of Google's ID tokens. The issuer is
-// https://accounts.google.com; the audience is the client's id.
-func Google() Profile {
-	p := standard("google")
-	p.Client = at("azp")
-	p.AuthorizedParty = at("azp")
-	p.OrganizationID = at("hd")
-	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
 	return p
 }
 
 // Hydra returns the profile of Ory Hydra, whose custom claims lie under ext.
+// Every access token of a user is that of an OAuth client: name your own in
+// FirstPartyClients.
 func Hydra() Profile {
 	p := standard("hydra")
 	p.Client = at("client_id")
@@ -148,65 +116,44 @@ func Hydra() Profile {
 	return p
 }
 
-// Keycloak returns the profile of a Keycloak realm. Besides the realm's roles it
-// reads those that a client defines, of the clients named in Audiences alone.
-func Keycloak() Profile {
-	p := standard("keycloak")
-	p.Client = at("azp")
-	p.AuthorizedParty = at("azp")
-	p.Roles = []Path{{"realm_access", "roles"}, {"resource_access", AnyAudience, "roles"}}
-	p.Permissions = nil
-	p.Scopes = at("scope")
-	return p
-}
-
-// Supabase returns the profile of Supabase Auth. The issuer's URL ends in
-// /auth/v1; the audience of a user is authenticated.
-func Supabase() Profile {
-	p := standard("supabase")
-	p.Algorithms = []string{"ES256", "RS256"}
-	p.Session = at("session_id")
-	p.OrganizationID = at("app_metadata", "org_id")
-	p.Roles = at("role")
-	p.Permissions = at("app_metadata", "permissions")
-	p.Scopes = nil
+// Okta returns the profile of an Okta authorization server, such as
+// https://example.okta.com/oauth2/default. Access tokens of the org server itself
+// are Okta's own and are refused. Groups count as roles, where the server is set
+// to add the claim. A client's own token is one with cid and without uid.
+func Okta() Profile {
+	p := standard("okta")
+	p.Client = at("cid")
+	p.AuthorizedParty = at("cid")
+	p.Roles, p.Permissions = nil, nil
+	p.Groups = at("groups")
+	p.Scopes = at("scp")
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+		switch {
+		case is != purposeAccess && strings.HasPrefix(c.word("jti"), "ID."):
+			return auth.KindID
+		case is != purposeID && c.has("cid") && !c.has("uid"):
+			return auth.KindMachine
+		default:
+			return kindOfOIDC(p, h, c, is)
+		}
+	}
 	return p
 }
 
 // WorkOS returns the profile of WorkOS AuthKit. Its tokens have neither
-// audience nor authorized party, and its keys are at /sso/jwks/{client}.
+// audience nor authorized party, and its keys are at /sso/jwks/{client}. A
+// machine's subject is its client, client_….
 func WorkOS() Profile {
 	p := standard("workos")
 	p.OrganizationID = at("org_id")
 	p.OrganizationRole = at("role")
 	p.Roles = []Path{{"role"}, {"roles"}}
 	p.Scopes = nil
-	return p
-}
-
-// ZITADEL returns the profile of a ZITADEL instance, whose roles are the names
-// of an object.
-func ZITADEL() Profile {
-	p := standard("zitadel")
-	p.OrganizationID = at("urn:zitadel:iam:user:resourceowner:id")
-	p.Roles = at("urn:zitadel:iam:org:project:roles")
-	p.Permissions = nil
-	return p
-}
-
-// kindOfOIDC tells a machine's token by its subject, which is then the client
-// itself (RFC 9068, section 2.2), an OAuth access token by its type, and takes
-// the rest for a user's session.
-func kindOfOIDC(h header, c *claims) auth.Kind {
-	subject, _ := c.get("sub").Text()
-	client, _ := c.get("client_id").Text()
-	party, _ := c.get("azp").Text()
-	switch {
-	case subject != "" && (subject == client || subject == party):
-		return auth.KindMachine
-	case h.isType("at+jwt"):
-		return auth.KindOAuth
-	default:
-		return auth.KindSession
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+		if is != purposeID && strings.HasPrefix(c.word("sub"), "client_") {
+			return auth.KindMachine
+		}
+		return kindOfOIDC(p, h, c, is)
 	}
+	return p
 }

@@ -27,7 +27,7 @@ func (s *signer) Withdrawn() error {
 // have changed, until stop is called.
 func (v *Verifier) Watch(changed func()) (stop func()) {
 	var stops []func()
-	for _, issuer := range v.issuers {
+	for _, issuer := range v.trusted {
 		if set, ok := issuer.Keys.(jwks.Watcher); ok {
 			stops = append(stops, set.Watch(changed))
 		}

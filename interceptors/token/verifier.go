@@ -17,11 +17,13 @@ import (
 // an [auth.Authenticator] and safe for concurrent use. The zero value is not
 // usable: make one with [New].
 type Verifier struct {
-	issuers  map[string]*Issuer
+	issuers  map[string]*Issuer // by each spelling of iss
+	trusted  []Issuer           // in the order of the Config
 	maxBytes int
 	cache    *cache
 	claims   sync.Pool // of *claims
 	now      func() time.Time
+	notices  notices
 }
 
 var (
@@ -33,29 +35,27 @@ var (
 // not just the first.
 func New(cfg Config) (*Verifier, error) {
 	v := &Verifier{
-		issuers:  make(map[string]*Issuer, len(cfg.Issuers)),
-		maxBytes: cfg.MaxTokenBytes,
-		claims:   sync.Pool{New: func() any { return new(claims) }},
-		now:      cfg.Now,
+		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
+		claims:  sync.Pool{New: func() any { return new(claims) }},
+		now:     cfg.Now,
+		notices: notices{logger: cfg.Logger},
 	}
 	var faults []error
 	if len(cfg.Issuers) == 0 {
 		faults = append(faults, errors.New("no issuer: name at least one whose tokens are trusted"))
 	}
+	if cfg.MaxTokenBytes < 0 {
+		faults = append(faults, errors.New("MaxTokenBytes is negative"))
+	}
 	for _, issuer := range cfg.Issuers {
-		if err := issuer.normalize(); err != nil {
+		if err := issuer.normalize(cfg.MaxTokenBytes); err != nil {
 			faults = append(faults, err)
 		}
-		if v.issuers[issuer.URL] != nil {
-			faults = append(faults, fmt.Errorf("issuer %q: given twice", issuer.URL))
+		for _, one := range issuer.tenants() {
+			if err := v.trust(&one); err != nil {
+				faults = append(faults, err)
+			}
 		}
-		v.issuers[issuer.URL] = &issuer
-	}
-	switch {
-	case v.maxBytes == 0:
-		v.maxBytes = DefaultMaxTokenBytes
-	case v.maxBytes < 0:
-		faults = append(faults, errors.New("MaxTokenBytes is negative"))
 	}
 	if v.now == nil {
 		v.now = time.Now
@@ -66,6 +66,27 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	return v, nil
 }
+
+// trust adds an issuer under each spelling of its iss.
+func (v *Verifier) trust(issuer *Issuer) error {
+	var faults []error
+	for _, name := range append([]string{issuer.URL}, issuer.Aliases...) {
+		switch known := v.issuers[name]; {
+		case known == nil:
+			v.issuers[name] = issuer
+		case known != issuer:
+			faults = append(faults, fmt.Errorf("issuer %q: given twice", name))
+		}
+	}
+	v.trusted = append(v.trusted, *issuer)
+	v.maxBytes = max(v.maxBytes, issuer.MaxTokenBytes)
+	return errors.Join(faults...)
+}
+
+// Issuers returns the trusted issuers as they are in force: with every default
+// filled in, and one for each tenant. Use it to log what is accepted, such as the
+// Kinds of each.
+func (v *Verifier) Issuers() []Issuer { return slices.Clone(v.trusted) }
 
 // Authenticate verifies the call's bearer token. Errors are those of
 // [auth.BearerToken] and of Verify.
@@ -82,12 +103,12 @@ func (v *Verifier) Authenticate(ctx context.Context, call auth.Call) (*auth.Iden
 // yet.
 //
 // Every error is an *auth.Error. In the order in which they are looked for:
-// TokenTooLarge; TokenMalformed; ClaimMissing or ClaimInvalid for iss;
-// IssuerUntrusted; AlgorithmNotAllowed; KeysUnavailable; KeyUnknown;
-// SignatureInvalid; and of a token whose signature holds, TokenKindUnsupported,
-// ClaimMissing, ClaimInvalid, TokenExpired, TokenNotYetValid,
-// TokenLifetimeTooLong, AudienceMismatch, AuthorizedPartyMismatch,
-// SessionPending.
+// TokenTooLarge, TokenMalformed, ClaimMissing or ClaimInvalid for iss,
+// IssuerUntrusted, TokenTooLarge for the issuer's own limit, AlgorithmNotAllowed,
+// KeysUnavailable, KeyUnknown, SignatureInvalid; and of a token whose signature
+// holds, TokenKindUnsupported, TokenBindingUnchecked, ClaimMissing, ClaimInvalid,
+// TokenExpired, TokenNotYetValid, TokenLifetimeTooLong, AudienceMismatch,
+// AuthorizedPartyMismatch, SessionPending.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, error) {
 	if len(raw) > v.maxBytes {
 		return nil, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), v.maxBytes)
@@ -112,6 +133,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if err != nil {
 		return nil, err
 	}
+	if len(raw) > issuer.MaxTokenBytes {
+		return nil, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit of %s is %d", len(raw), issuer.URL, issuer.MaxTokenBytes)
+	}
 	keys, err := issuer.findKeys(ctx, jws.header)
 	if err != nil {
 		return nil, err
@@ -130,27 +154,32 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 		return nil, err
 	}
 	id.RawClaims, id.Key = jws.payload, &signer{key: key, issuer: issuer}
+	v.notices.warn(issuer.URL, c.unread, now)
 	v.cache.put(verdict{digest: d, identity: id, issuer: issuer, key: key}, now)
 	return id, nil
 }
 
-// issuerOf returns the trusted issuer that the token claims to be from. It is
-// the one claim that is read before the signature is checked: it says with
-// whose keys to check.
+// issuerOf returns the trusted issuer that the token claims to be from: by iss,
+// or by the trust domain of a SPIFFE ID. It is all that is read before the
+// signature is checked: it says with whose keys to check.
 func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
-	iss := c.get("iss")
-	if iss == "" {
-		return nil, auth.Errorf(auth.ClaimMissing, "claim iss is missing")
+	name, isText := c.get("iss").Text()
+	if issuer := v.issuers[name]; issuer != nil && !issuer.Profile.bySubject {
+		return issuer, nil
 	}
-	url, ok := iss.Text()
-	if !ok {
-		return nil, auth.Errorf(auth.ClaimInvalid, "claim iss is not a string")
+	if domain := trustDomain(c.word("sub")); domain != "" && v.issuers[domain] != nil {
+		return v.issuers[domain], nil
 	}
-	issuer := v.issuers[url]
-	if issuer == nil {
-		return nil, auth.Errorf(auth.IssuerUntrusted, "issuer %.200q is not configured", url)
+	switch {
+	case !c.has("iss"):
+		c.missing("iss")
+		return nil, c.fault
+	case !isText:
+		c.invalid("iss", "is not a string")
+		return nil, c.fault
+	default:
+		return nil, auth.Errorf(auth.IssuerUntrusted, "issuer %.200q is not configured", name)
 	}
-	return issuer, nil
 }
 
 // findKeys finds the keys that the token can mean, in the issuer's own set.
@@ -189,70 +218,4 @@ func refuseKey(err error, i *Issuer, h header) error {
 		reason = auth.KeyUnknown
 	}
 	return auth.Errorf(reason, "%s of %s: %w", h.hint(), i.URL, err)
-}
-
-// judge reads the claims of a token whose signature holds, and holds them
-// against what is asked of the issuer's tokens.
-func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, error) {
-	kind := i.Profile.kind(h, c)
-	if !slices.Contains(i.Kinds, kind) {
-		return nil, auth.Errorf(auth.TokenKindUnsupported, "kind %s is not accepted from %s", kind, i.URL)
-	}
-	id := i.Profile.identity(c)
-	if c.fault != nil {
-		return nil, c.fault
-	}
-	id.Issuer, id.Kind = i.URL, kind
-	id.Leeway = i.Skew
-	if err := i.checkTimes(id, now); err != nil {
-		return nil, err
-	}
-	if err := i.checkParties(c, id); err != nil {
-		return nil, err
-	}
-	if c.pending {
-		return nil, auth.Errorf(auth.SessionPending, "the session %s has an outstanding task", id.SessionID)
-	}
-	return id, nil
-}
-
-// checkTimes judges exp, nbf, iat and the lifetime (RFC 7519, section 4.1). The
-// last instant at which a token counts is just before exp plus the skew.
-func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
-	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
-		return auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(id.ExpiresAt).Round(time.Second))
-	}
-	latest := now.Add(i.Skew)
-	if id.NotBefore.After(latest) || id.IssuedAt.After(latest) {
-		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead",
-			ahead(id.NotBefore, now), ahead(id.IssuedAt, now))
-	}
-	born := id.IssuedAt
-	if born.IsZero() {
-		born = now
-	}
-	if lifetime := id.ExpiresAt.Sub(born); lifetime > i.MaxLifetime {
-		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s", lifetime, i.MaxLifetime)
-	}
-	return nil
-}
-
-func ahead(t, now time.Time) time.Duration {
-	return max(0, t.Sub(now).Round(time.Second))
-}
-
-// checkParties judges aud and azp, by exact equality.
-func (i *Issuer) checkParties(c *claims, id *auth.Identity) error {
-	if len(i.Audiences) > 0 && !slices.ContainsFunc(id.Audience, func(a string) bool {
-		return slices.Contains(i.Audiences, a)
-	}) {
-		return auth.Errorf(auth.AudienceMismatch, "audience %.200q is not one of those of %s", id.Audience, i.URL)
-	}
-	if len(i.AuthorizedParties) == 0 || slices.Contains(i.AuthorizedParties, id.AuthorizedParty) {
-		return nil
-	}
-	if i.AllowMissingAuthorizedParty && !c.has(i.Profile.AuthorizedParty) {
-		return nil
-	}
-	return auth.Errorf(auth.AuthorizedPartyMismatch, "authorized party %.200q is not one of those of %s", id.AuthorizedParty, i.URL)
 }

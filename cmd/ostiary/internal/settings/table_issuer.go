@@ -59,7 +59,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "accept_kinds", env: []string{"OSTIARY_ACCEPT_KINDS"},
-			help:   "Accepted kinds of token: session, template, oauth, machine. Default: session; with clerk and audiences, also template.",
+			help:   "Accepted kinds of token: session, template, oauth, machine, id. Default: those of the profile, which the server logs at start.",
 			format: kinds(func(i *server.Issuer) *[]auth.Kind { return &i.Kinds }),
 		},
 		{

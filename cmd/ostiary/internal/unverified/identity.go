@@ -36,8 +36,11 @@ func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Iden
 			Profile:          profile,
 			AllowAnyAudience: true,
 			Algorithms:       []string{"EdDSA"},
-			Kinds:            []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine},
-			MaxLifetime:      math.MaxInt64,
+			Kinds:            []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+
+			AllowUnboundConfirmation: true,
+
+			MaxLifetime: math.MaxInt64,
 		}},
 		Now: func() time.Time { return validSince },
 	})

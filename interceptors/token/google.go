@@ -1,0 +1,32 @@
+package token
+
+import (
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// Google returns the profile of Google's ID tokens, the only ones of Google that
+// are JWTs: those of users are of kind id, which is accepted by default. The issuer
+// is https://accounts.google.com, which some of its tokens write without https://;
+// the audience is the client's id.
+//
+// A service account's token is known by its email, or by its subject, which is its
+// azp. One that was requested without either cannot be told from a user's: request
+// the full format.
+func Google() Profile {
+	p := standard("google")
+	p.Kinds = []auth.Kind{auth.KindID}
+	p.spellings = []string{"https://accounts.google.com", "accounts.google.com"}
+	p.Client = at("azp")
+	p.AuthorizedParty = at("azp")
+	p.OrganizationID = at("hd")
+	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
+	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
+		if strings.HasSuffix(c.word("email"), ".gserviceaccount.com") || isMachine(p, c) {
+			return auth.KindMachine
+		}
+		return auth.KindID
+	}
+	return p
+}

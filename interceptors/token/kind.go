@@ -1,0 +1,148 @@
+package token
+
+import (
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A purpose is what an issuer says that it signed a token for. The classes are
+// exclusive (RFC 8725, section 3.12): a token for one purpose is no credential
+// for another.
+type purpose uint8
+
+const (
+	purposeUnstated purpose = iota
+	purposeAccess
+	purposeID
+	purposeOther // to refresh, to sign somebody out, to report an event: no credential
+)
+
+// purposeOf reads the marks of a token's purpose. Marks that contradict each
+// other make it no credential.
+func purposeOf(h header, c *claims) purpose {
+	if c.has("events") { // RFC 8417, section 2.2; logout tokens have it too
+		return purposeOther
+	}
+	found := purposeUnstated
+	if h.isType("at+jwt") {
+		found = purposeAccess
+	}
+	for _, claim := range [...]string{"typ", "token_use", "token_type", "tokenType"} {
+		stated := purposeNamed(c.word(claim))
+		switch {
+		case stated == purposeUnstated:
+		case found == purposeUnstated:
+			found = stated
+		case found != stated:
+			return purposeOther
+		}
+	}
+	if found != purposeUnstated {
+		return found
+	}
+	for _, claim := range [...]string{"nonce", "at_hash", "c_hash", "s_hash"} { // OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI 1.0
+		if c.has(claim) {
+			return purposeID
+		}
+	}
+	return purposeUnstated
+}
+
+// purposeNamed returns the purpose for which a class of tokens is known by this
+// name, such as ID, id_token or refresh-token.
+func purposeNamed(name string) purpose {
+	name = strings.ToLower(name)
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "token"), "_")
+	switch strings.TrimSuffix(name, "-") {
+	case "id":
+		return purposeID
+	case "bearer", "access", "at+jwt", "dpop":
+		return purposeAccess
+	case "refresh", "offline", "logout":
+		return purposeOther
+	default:
+		return purposeUnstated
+	}
+}
+
+// kind returns the kind of a token, zero when it is none that is ever accepted.
+func (p *Profile) kind(h header, c *claims) auth.Kind {
+	is := purposeOf(h, c)
+	switch {
+	case is == purposeOther || !p.acceptsType(h):
+		return 0
+	case p.kindOf != nil:
+		return p.kindOf(p, h, c, is)
+	default:
+		return kindOfOIDC(p, h, c, is)
+	}
+}
+
+// acceptsType reports whether the header's typ is that of a credential.
+func (p *Profile) acceptsType(h header) bool {
+	return h.typ == "" || h.isType("jwt") || h.isType("at+jwt") || p.allowJOSE && h.isType("jose")
+}
+
+// kindOfOIDC tells the kinds apart for an issuer that follows OpenID Connect
+// and RFC 9068. A user's token that names an OAuth client, or is an access token
+// by its type, is that client's, which acts for the user: a session only if
+// Issuer.FirstPartyClients says so.
+func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	switch {
+	case is == purposeID:
+		return auth.KindID
+	case isMachine(p, c):
+		return auth.KindMachine
+	case h.isType("at+jwt") || p.clientOf(c) != "":
+		return auth.KindOAuth
+	default:
+		return auth.KindSession
+	}
+}
+
+// isMachine reports whether a client or a workload acts for itself: the subject
+// is the client (RFC 9068, section 2.2), or there is a client and no sign of a
+// user, or the subject has the form of a workload's.
+func isMachine(p *Profile, c *claims) bool {
+	subject := c.word("sub")
+	if subject == "" {
+		return !c.has("sub") && p.clientOf(c) != "" && !hasUser(c)
+	}
+	return subject == c.firstWord(p.Client) || subject == c.firstWord(p.AuthorizedParty) ||
+		subject == c.word("client_id") || subject == c.word("azp") || isWorkload(c)
+}
+
+// hasUser reports whether there is a sign that a user signed in.
+func hasUser(c *claims) bool {
+	for _, claim := range [...]string{"sid", "session_state", "auth_time", "amr", "preferred_username", "username", "email"} {
+		if c.has(claim) {
+			return true
+		}
+	}
+	return false
+}
+
+// isWorkload knows the subjects that platforms give their workloads: a
+// Kubernetes service account, a SPIFFE ID, a job of GitHub Actions or of GitLab.
+func isWorkload(c *claims) bool {
+	subject := c.word("sub")
+	switch {
+	case strings.HasPrefix(subject, "system:serviceaccount:"), strings.HasPrefix(subject, spiffeScheme):
+		return true
+	case strings.HasPrefix(subject, "repo:"):
+		return c.has("job_workflow_ref") || c.has("repository")
+	case strings.HasPrefix(subject, "project_path:"):
+		return c.has("job_id") || c.has("pipeline_id")
+	default:
+		return false
+	}
+}
+
+// clientOf returns the OAuth client that the token names, "" when it names none.
+func (p *Profile) clientOf(c *claims) string {
+	if client := c.firstWord(p.Client); client != "" {
+		return client
+	}
+	return c.firstWord(p.AuthorizedParty)
+}

@@ -1,0 +1,97 @@
+package token
+
+import (
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+const spiffeScheme = "spiffe://"
+
+// workload is the profile of a platform that signs for its workloads alone. All
+// its tokens are machines', which is what is accepted by default.
+func workload(name string) Profile {
+	return Profile{
+		Name:       name,
+		Algorithms: []string{"RS256"},
+		Kinds:      []auth.Kind{auth.KindMachine},
+		kindOf:     func(*Profile, header, *claims, purpose) auth.Kind { return auth.KindMachine },
+	}
+}
+
+// Kubernetes returns the profile of a cluster's service account tokens. The
+// subject is system:serviceaccount:{namespace}:{name}; the audience is what the
+// projected volume asks for. The keys are at /openid/v1/jwks of the API server.
+func Kubernetes() Profile {
+	p := workload("kubernetes")
+	p.Algorithms = []string{"RS256", "ES256", "ES384", "ES512"}
+	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
+		if !strings.HasPrefix(c.word("sub"), "system:serviceaccount:") {
+			return 0 // nobody else has one
+		}
+		return auth.KindMachine
+	}
+	return p
+}
+
+// GitHubActions returns the profile of the jobs of GitHub Actions. The issuer is
+// https://token.actions.githubusercontent.com; the audience is what the job asks
+// for. Anybody's job can ask for any audience: let the rules check the subject,
+// such as repo:acme/app:ref:refs/heads/main, or the organization, which is the
+// owner of the repository.
+func GitHubActions() Profile {
+	p := workload("github-actions")
+	p.OrganizationID = at("repository_owner_id")
+	p.OrganizationSlug = at("repository_owner")
+	return p
+}
+
+// isGitHubActions reports whether the issuer is GitHub Actions, or that of one
+// enterprise.
+func isGitHubActions(url string) bool {
+	const issuer = "https://token.actions.githubusercontent.com"
+	return url == issuer || strings.HasPrefix(url, issuer+"/")
+}
+
+// GitLab returns the profile of the ID tokens of GitLab's CI jobs. Anybody's job
+// can ask for any audience: let the rules check the subject, such as
+// project_path:acme/app:ref_type:branch:ref:main, or the organization, which is
+// the namespace. GitLab signs ID tokens for users with the same keys: they are of
+// kind id, and not accepted by default.
+func GitLab() Profile {
+	p := workload("gitlab")
+	p.OrganizationID = at("namespace_id")
+	p.OrganizationSlug = at("namespace_path")
+	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
+		if !c.has("job_id") && !c.has("pipeline_id") {
+			return auth.KindID
+		}
+		return auth.KindMachine
+	}
+	return p
+}
+
+// SPIFFE returns the profile of JWT-SVIDs. The Issuer's URL is the trust domain,
+// such as spiffe://example.org, to which the subject must belong; iss, which few
+// have, is not judged. Audiences are required by the specification (JWT-SVID,
+// section 3.2).
+func SPIFFE() Profile {
+	p := workload("spiffe")
+	p.Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+	p.bySubject = true
+	p.allowJOSE = true
+	return p
+}
+
+// trustDomain returns the trust domain of a SPIFFE ID, "" of anything else.
+func trustDomain(subject string) string {
+	rest, ok := strings.CutPrefix(subject, spiffeScheme)
+	if !ok {
+		return ""
+	}
+	domain, path, _ := strings.Cut(rest, "/")
+	if domain == "" || path == "" {
+		return ""
+	}
+	return spiffeScheme + domain
+}
