@@ -106,6 +106,8 @@ func kindMessage(kind auth.Kind) identityv1.Kind {
 		return identityv1.Kind_KIND_OAUTH
 	case auth.KindMachine:
 		return identityv1.Kind_KIND_MACHINE
+	case auth.KindID:
+		return identityv1.Kind_KIND_ID
 	default:
 		return identityv1.Kind_KIND_UNSPECIFIED
 	}

@@ -69,7 +69,7 @@ var reasons = [reasonCount]reasonInfo{
 	CredentialsAmbiguous:    {"CREDENTIALS_AMBIGUOUS", CodeUnauthenticated, "send exactly one Authorization header with exactly one token"},
 	TokenMalformed:          {"TOKEN_MALFORMED", CodeUnauthenticated, "the credential is not a well-formed JWT; send the token just as it was issued, after Bearer and one space"},
 	TokenTooLarge:           {"TOKEN_TOO_LARGE", CodeUnauthenticated, "the token is too large; have it issued with fewer claims"},
-	TokenKindUnsupported:    {"TOKEN_KIND_UNSUPPORTED", CodeUnauthenticated, "this kind of token is not accepted here; send a session token"},
+	TokenKindUnsupported:    {"TOKEN_KIND_UNSUPPORTED", CodeUnauthenticated, "this kind of token is not accepted here; send an access token for this service"},
 	AlgorithmNotAllowed:     {"ALGORITHM_NOT_ALLOWED", CodeUnauthenticated, "the token is signed with an algorithm that is not accepted for its key"},
 	KeyUnknown:              {"KEY_UNKNOWN", CodeUnauthenticated, "the token is signed with a key that its issuer does not publish; fetch a fresh token"},
 	SignatureInvalid:        {"SIGNATURE_INVALID", CodeUnauthenticated, "the token's signature does not match; send the token just as it was issued"},

@@ -48,7 +48,7 @@ func TestDiffOfOneRule(t *testing.T) {
 	organization := schematest.Require(&policyv1.Require{Organization: true})
 	newer := schematest.Authenticated()
 	newer.ProtoReflect().SetUnknown([]byte("\xba\x3e\x01x"))
-	const session, machine, oauth = policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_MACHINE, policyv1.Kind_KIND_OAUTH
+	const session, machine, oauth, id = policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_MACHINE, policyv1.Kind_KIND_OAUTH, policyv1.Kind_KIND_ID
 	const unknown = "undecidable the rule has a part that this version does not know: update ostiary to compare it"
 	const first, second, multi = policyv1.Reverification_LEVEL_FIRST, policyv1.Reverification_LEVEL_SECOND, policyv1.Reverification_LEVEL_MULTI
 
@@ -105,8 +105,8 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"another kind of token is accepted", kinds(session), kinds(session, machine), []string{`looser kinds: "machine" is enough too`}},
 		{"every kind of token is accepted", kinds(session), schematest.Authenticated(), []string{`looser kinds: "session" is no longer required`}},
 		{"fewer kinds of token are accepted", kinds(session, oauth), kinds(oauth), []string{`stricter kinds: "session" is no longer enough`}},
-		{"every kind of token is named", schematest.Authenticated(), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine), nil},
-		{"every kind of token was named", kinds(machine, oauth, policyv1.Kind_KIND_TEMPLATE, session), kinds(session), []string{`stricter kinds: "session" is required`}},
+		{"every kind of token is named", schematest.Authenticated(), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id), nil},
+		{"every kind of token was named", kinds(id, machine, oauth, policyv1.Kind_KIND_TEMPLATE, session), kinds(session), []string{`stricter kinds: "session" is required`}},
 		{"kinds of token in another order and number", kinds(session, oauth, session), kinds(oauth, session), nil},
 		{"kinds of token are named for the first time", schematest.Authenticated(), kinds(session, oauth), []string{`stricter kinds: "oauth" or "session" is required`}},
 
@@ -147,10 +147,10 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"a preset of a newer version", fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT_MFA)), fresh(schematest.Preset(7)), []string{unknown}},
 		{"one preset of a newer version for another", fresh(schematest.Preset(5)), fresh(schematest.Preset(6)), []string{unknown}},
 		{"one level of a newer version for another", fresh(schematest.Custom(5, 4)), fresh(schematest.Custom(5, 5)), []string{unknown}},
-		{"one kind of a newer version for another", kinds(session, 5), kinds(session, 6), []string{unknown}},
-		{"a kind of a newer version beside every other", kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, 5), []string{unknown}},
+		{"one kind of a newer version for another", kinds(session, 8), kinds(session, 9), []string{unknown}},
+		{"a kind of a newer version beside every other", kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id, 9), []string{unknown}},
 		{"a lease of a newer version", schematest.Streaming(renewable, 0), schematest.Streaming(99, 0), []string{unknown}},
-		{"the same kind of a newer version", kinds(session, 5), kinds(session, 5), nil},
+		{"the same kind of a newer version", kinds(session, 9), kinds(session, 9), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -200,7 +200,7 @@ func TestDiffOfMethods(t *testing.T) {
 		},
 		{
 			"a new method by a rule of a newer version",
-			schematest.NewSchema(t, nil, schematest.Rules{}), schematest.NewSchema(t, nil, schematest.Rules{"New": schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{5}})}),
+			schematest.NewSchema(t, nil, schematest.Rules{}), schematest.NewSchema(t, nil, schematest.Rules{"New": schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{9}})}),
 			[]string{"New undecidable a new method: the rule has a part that this version does not know"},
 		},
 		{

@@ -20,6 +20,8 @@ func Kind(kind policyv1.Kind) auth.Kind {
 		return auth.KindOAuth
 	case policyv1.Kind_KIND_MACHINE:
 		return auth.KindMachine
+	case policyv1.Kind_KIND_ID:
+		return auth.KindID
 	default:
 		return 0
 	}

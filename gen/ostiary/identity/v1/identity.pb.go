@@ -34,10 +34,13 @@ const (
 	Kind_KIND_SESSION Kind = 1
 	// A user's token made from a template, with no session behind it.
 	Kind_KIND_TEMPLATE Kind = 2
-	// An OAuth 2.0 access token (RFC 9068).
+	// An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
 	Kind_KIND_OAUTH Kind = 3
-	// A machine's token.
+	// A machine's token: a client or a workload that acts for itself.
 	Kind_KIND_MACHINE Kind = 4
+	// An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
+	// its client.
+	Kind_KIND_ID Kind = 5
 )
 
 // Enum value maps for Kind.
@@ -48,6 +51,7 @@ var (
 		2: "KIND_TEMPLATE",
 		3: "KIND_OAUTH",
 		4: "KIND_MACHINE",
+		5: "KIND_ID",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -55,6 +59,7 @@ var (
 		"KIND_TEMPLATE":    2,
 		"KIND_OAUTH":       3,
 		"KIND_MACHINE":     4,
+		"KIND_ID":          5,
 	}
 )
 
@@ -558,14 +563,15 @@ const file_ostiary_identity_v1_identity_proto_rawDesc = "" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x12\n" +
-	"\x04type\x18\x04 \x01(\tR\x04type*c\n" +
+	"\x04type\x18\x04 \x01(\tR\x04type*p\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_SESSION\x10\x01\x12\x11\n" +
 	"\rKIND_TEMPLATE\x10\x02\x12\x0e\n" +
 	"\n" +
 	"KIND_OAUTH\x10\x03\x12\x10\n" +
-	"\fKIND_MACHINE\x10\x042\xdd\x01\n" +
+	"\fKIND_MACHINE\x10\x04\x12\v\n" +
+	"\aKIND_ID\x10\x052\xdd\x01\n" +
 	"\x0fIdentityService\x12V\n" +
 	"\x06WhoAmI\x12\".ostiary.identity.v1.WhoAmIRequest\x1a#.ostiary.identity.v1.WhoAmIResponse\"\x03\x90\x02\x01\x12j\n" +
 	"\rWatchIdentity\x12).ostiary.identity.v1.WatchIdentityRequest\x1a*.ostiary.identity.v1.WatchIdentityResponse\"\x000\x01\x1a\x06ң\x19\x02\x12\x00B?Z=github.com/ostiary/ostiary/gen/ostiary/identity/v1;identityv1b\x06proto3"

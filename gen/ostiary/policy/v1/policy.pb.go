@@ -54,10 +54,13 @@ const (
 	Kind_KIND_SESSION Kind = 1
 	// A user's token made from a template, with no session behind it.
 	Kind_KIND_TEMPLATE Kind = 2
-	// An OAuth 2.0 access token (RFC 9068).
+	// An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
 	Kind_KIND_OAUTH Kind = 3
-	// A machine's token.
+	// A machine's token: a client or a workload that acts for itself.
 	Kind_KIND_MACHINE Kind = 4
+	// An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
+	// its client.
+	Kind_KIND_ID Kind = 5
 )
 
 // Enum value maps for Kind.
@@ -68,6 +71,7 @@ var (
 		2: "KIND_TEMPLATE",
 		3: "KIND_OAUTH",
 		4: "KIND_MACHINE",
+		5: "KIND_ID",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -75,6 +79,7 @@ var (
 		"KIND_TEMPLATE":    2,
 		"KIND_OAUTH":       3,
 		"KIND_MACHINE":     4,
+		"KIND_ID":          5,
 	}
 )
 
@@ -1030,14 +1035,15 @@ const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\vLEVEL_FIRST\x10\x01\x12\x10\n" +
 	"\fLEVEL_SECOND\x10\x02\x12\x0f\n" +
 	"\vLEVEL_MULTI\x10\x03B\v\n" +
-	"\tfreshness*c\n" +
+	"\tfreshness*p\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_SESSION\x10\x01\x12\x11\n" +
 	"\rKIND_TEMPLATE\x10\x02\x12\x0e\n" +
 	"\n" +
 	"KIND_OAUTH\x10\x03\x12\x10\n" +
-	"\fKIND_MACHINE\x10\x04:M\n" +
+	"\fKIND_MACHINE\x10\x04\x12\v\n" +
+	"\aKIND_ID\x10\x05:M\n" +
 	"\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule:]\n" +
 	"\fdefault_rule\x12\x1f.google.protobuf.ServiceOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\vdefaultRuleB;Z9github.com/ostiary/ostiary/gen/ostiary/policy/v1;policyv1b\x06proto3"
 
