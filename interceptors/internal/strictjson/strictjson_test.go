@@ -148,3 +148,55 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// Nesting is bounded exactly, and so is what may stand in a number or an escape.
+func TestParseAtItsLimits(t *testing.T) {
+	t.Parallel()
+	nested := func(open, closing string, levels int) string {
+		return `{"a":` + strings.Repeat(open, levels-1) + `0` + strings.Repeat(closing, levels-1) + `}`
+	}
+	names := func(n int, last string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `"m%d":0,`, i)
+		}
+		return "{" + b.String() + last + ":0}"
+	}
+	for _, tt := range []struct {
+		name string
+		text string
+		want error
+	}{
+		{"32 lists", nested("[", "]", maxDepth), nil},
+		{"33 lists", nested("[", "]", maxDepth+1), errDepth},
+		{"32 objects", nested(`{"b":`, "}", maxDepth), nil},
+		{"33 objects", nested(`{"b":`, "}", maxDepth+1), errDepth},
+		{"an empty list too deep", `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + "}", errDepth},
+		{"the digit before 0 in an escape", `{"a":"\u003/"}`, errSyntax},
+		{"the digit after 9 in an escape", `{"a":"\u003:"}`, errSyntax},
+		{"the letter before a in an escape", "{\"a\":\"\\u003`\"}", errSyntax},
+		{"the letter after f in an escape", `{"a":"\u003g"}`, errSyntax},
+		{"the letter before A in an escape", `{"a":"\u003@"}`, errSyntax},
+		{"the letter after F in an escape", `{"a":"\u003G"}`, errSyntax},
+		{"the first and last digits of an escape", `{"a":"\u0099\uaAfF"}`, nil},
+		{"the last name of the first 16 again", names(16, `"m15"`), errDuplicate},
+		{"the first name again as the 16th", names(15, `"m0"`), errDuplicate},
+		{"the first name again as the 18th", names(17, `"m0"`), errDuplicate},
+		{"the 17th name again", names(18, `"m16"`), errDuplicate},
+		{"17 names", names(16, `"m16"`), nil},
+		{"the last plain character before a control one", "{\"a\":\"\x1f\"}", errSyntax},
+		{"a space in a string", `{"a":" "}`, nil},
+		{"a delete in a string, which JSON allows", "{\"a\":\"\x7f\"}", nil},
+		{"the digit after 9 in a number", `{"a":1:}`, errSyntax},
+		{"a minus alone", `{"a":-}`, errSyntax},
+		{"minus zero", `{"a":-0}`, nil},
+		{"white space that JSON does not know", "{\"a\":\v1}", errSyntax},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := Parse(nil, tt.text); !errors.Is(err, tt.want) {
+				t.Errorf("Parse: %v; want %v", err, tt.want)
+			}
+		})
+	}
+}
