@@ -25,7 +25,7 @@ func newHand() *hand {
 
 func (h *hand) now() time.Time           { return time.Unix(0, h.nanos.Load()) }
 func (h *hand) advance(d time.Duration)  { h.nanos.Add(int64(d)) }
-func (h *hand) issuer() *authtest.Issuer { return authtest.New(issuerURL, authtest.WithNow(h.now)) }
+func (h *hand) issuer() *authtest.Issuer { return issuerAt(issuerURL, h.now) }
 func verifierAt(t testing.TB, h *hand, keys jwks.Set, edit func(*token.Config)) *token.Verifier {
 	t.Helper()
 	config := token.Config{Now: h.now, Issuers: []token.Issuer{{

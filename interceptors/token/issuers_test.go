@@ -61,7 +61,6 @@ func TestIssuers(t *testing.T) {
 	if err != nil || len(files) < 15 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	key := authtest.NewKey("RS256")
 	for _, name := range files {
 		var file issuerFile
 		decodeStrictly(t, readFile(t, name), &file)
@@ -72,8 +71,7 @@ func TestIssuers(t *testing.T) {
 				if tt.Issuer != nil {
 					decodeStrictly(t, tt.Issuer, &settings)
 				}
-				issuer := authtest.New(settings.URL, authtest.WithNow(clock))
-				issuer.Publish(key)
+				issuer := issuerAt(settings.URL, clock)
 				raw, payload := tt.token(t, issuer)
 
 				var log bytes.Buffer

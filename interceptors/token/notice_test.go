@@ -17,8 +17,8 @@ import (
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	h := newHand()
-	one := authtest.New("https://one.example", authtest.WithNow(h.now))
-	two := authtest.New("https://two.example", authtest.WithNow(h.now))
+	one := issuerAt("https://one.example", h.now)
+	two := issuerAt("https://two.example", h.now)
 	var log bytes.Buffer
 	v, err := token.New(token.Config{Now: h.now, Logger: slog.New(slog.NewTextHandler(&log, nil)), Issuers: []token.Issuer{
 		{URL: one.URL(), Keys: keysOf(t, one), AllowAnyAudience: true},

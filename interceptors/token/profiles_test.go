@@ -146,7 +146,7 @@ func urlOf(profile token.Profile) (issuer *authtest.Issuer, subject string) {
 	if profile.Name == "spiffe" {
 		url, subject = "spiffe://example.org", "spiffe://example.org/api"
 	}
-	return authtest.New(url, authtest.WithNow(clock)), subject
+	return issuerAt(url, clock), subject
 }
 
 // What stands for the subject is held to the same as the subject.
@@ -184,10 +184,8 @@ func TestClerkGrantsNothingWithoutAnOrganization(t *testing.T) {
 
 func TestUnknownTypesAreNoKind(t *testing.T) {
 	t.Parallel()
-	key := authtest.NewKey("RS256")
 	for _, profile := range token.Profiles() {
 		issuer, subject := urlOf(profile)
-		issuer.Publish(key)
 		v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile, i.Kinds = profile, everyKind })
 		expect(t, v, issuer.OIDC(subject, authtest.With("token_use", "access")), pass)
 		for _, typ := range []string{"logout+jwt", "id+jwt", "dpop+jwt", "secevent+jwt", "JOSE", "application/jose+json"} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +28,16 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
 
-func newIssuer() *authtest.Issuer {
-	return authtest.New(issuerURL, authtest.WithNow(clock))
+// sharedKey is the key of the issuers of most tests: making one of RSA takes
+// longer than all the rest of a test.
+var sharedKey = sync.OnceValue(func() *authtest.Key { return authtest.NewKey("RS256") })
+
+func newIssuer() *authtest.Issuer { return issuerAt(issuerURL, clock) }
+
+func issuerAt(url string, now func() time.Time) *authtest.Issuer {
+	issuer := authtest.New(url, authtest.WithNow(now))
+	issuer.Publish(sharedKey())
+	return issuer
 }
 
 // keysOf returns the issuer's published keys, as they are now.
