@@ -20,6 +20,7 @@ type claims struct {
 	members object
 	fault   *auth.Error
 	unread  []string // claims that grant nothing, as they could not be read
+	mark    string   // the member that says that the token is no credential
 	pending bool     // the session does not count yet
 
 	// The memory that most payloads fit in.
@@ -46,7 +47,7 @@ func (c *claims) parse(payload string) error {
 	if err != nil {
 		return auth.Errorf(auth.TokenMalformed, "payload: %w", err)
 	}
-	c.members, c.fault, c.unread, c.pending = object(members), nil, nil, false
+	c.members, c.fault, c.unread, c.mark, c.pending = object(members), nil, nil, "", false
 	return nil
 }
 
@@ -190,6 +191,15 @@ func (c *claims) memberNames(path Path) ([]string, bool) {
 		}
 	}
 	return list, true
+}
+
+// grantText reads v as a string that grants something, as grants does.
+func (c *claims) grantText(name string, v strictjson.Value) string {
+	s, ok := v.Text()
+	if !ok && v != "" {
+		c.cannotRead(name)
+	}
+	return s
 }
 
 // words is grants for a claim whose string form separates its values by spaces,

@@ -104,7 +104,7 @@ func clerkV2(c *claims, id *record) {
 	}
 	id.setRole(id.Organization.Role)
 	id.Permissions = clerkPermissions(id.Features,
-		c.textOf("o.per", o.get("per")), c.textOf("o.fpm", o.get("fpm")))
+		c.grantText("o.per", o.get("per")), c.grantText("o.fpm", o.get("fpm")))
 }
 
 // clerkPermissions spells the permissions out. masks holds a decimal number for

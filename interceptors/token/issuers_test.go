@@ -49,6 +49,7 @@ type issuerCase struct {
 	Identity json.RawMessage // what is expected where there is no Reason
 	Unread   []string        // the claims that grant nothing
 	Reason   string
+	Cause    string // a part of the cause, where it is more than the Reason
 }
 
 var everyKind = []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID}
@@ -93,6 +94,9 @@ func TestIssuers(t *testing.T) {
 				}
 				if !slices.Equal(unread, tt.Unread) {
 					t.Errorf("the log says that %q cannot be read, want %q", unread, tt.Unread)
+				}
+				if _, err := v.Verify(t.Context(), raw); tt.Cause != "" && !strings.Contains(errors.Unwrap(err).Error(), tt.Cause) {
+					t.Errorf("the cause does not say %q: %v", tt.Cause, errors.Unwrap(err))
 				}
 				tt.checkDefault(t, file, settings, issuer, raw, want)
 			})

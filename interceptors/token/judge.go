@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +14,7 @@ import (
 func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, error) {
 	kind := i.kind(h, c)
 	if !slices.Contains(i.Kinds, kind) {
-		return nil, auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(kind), i.URL, i.KindNames())
+		return nil, auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(kind, c.mark), i.URL, i.KindNames())
 	}
 	if c.has("cnf") && !i.AllowUnboundConfirmation {
 		return nil, auth.Errorf(auth.TokenBindingUnchecked, "the token is bound to a key by cnf, and nothing checks the binding")
@@ -50,9 +51,9 @@ func (i *Issuer) kind(h header, c *claims) auth.Kind {
 }
 
 // kindFault says why a token of the kind is refused, for logs.
-func kindFault(kind auth.Kind) string {
+func kindFault(kind auth.Kind, mark string) string {
 	if kind == 0 {
-		return "by its type or claims this token is no credential (such as a refresh, logout or event token)"
+		return "by its " + cmp.Or(mark, "claims") + " the token is no credential, but one to refresh, to sign out, to report an event or the like"
 	}
 	return fmt.Sprintf("a token of kind %s, which Kinds does not name", kind)
 }

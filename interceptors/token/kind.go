@@ -22,6 +22,7 @@ const (
 // other make it no credential.
 func purposeOf(h header, c *claims) purpose {
 	if c.has("events") { // RFC 8417, section 2.2; logout tokens have it too
+		c.mark = "claim events"
 		return purposeOther
 	}
 	found := purposeUnstated
@@ -32,10 +33,11 @@ func purposeOf(h header, c *claims) purpose {
 		stated := purposeNamed(c.word(claim))
 		switch {
 		case stated == purposeUnstated:
-		case found == purposeUnstated:
-			found = stated
-		case found != stated:
+		case stated == purposeOther, found != purposeUnstated && found != stated:
+			c.mark = "claim " + claim
 			return purposeOther
+		default:
+			found = stated
 		}
 	}
 	if found != purposeUnstated {
@@ -68,9 +70,13 @@ func purposeNamed(name string) purpose {
 
 // kind returns the kind of a token, zero when it is none that is ever accepted.
 func (p *Profile) kind(h header, c *claims) auth.Kind {
+	if !p.acceptsType(h) {
+		c.mark = "header member typ"
+		return 0
+	}
 	is := purposeOf(h, c)
 	switch {
-	case is == purposeOther || !p.acceptsType(h):
+	case is == purposeOther:
 		return 0
 	case p.kindOf != nil:
 		return p.kindOf(p, h, c, is)

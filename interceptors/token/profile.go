@@ -113,17 +113,13 @@ func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 		IssuedAt:  c.date("iat"),
 		NotBefore: c.date("nbf"),
 		ExpiresAt: c.date("exp"),
-		ACR:       acr(c),
+		ACR:       c.grantText("acr", c.get("acr")),
 		AMR:       c.grants(Path{"amr"}, "method"), // an object of Supabase's has its method
 	}}
 	id.AuthTime = authTime(c, id.IssuedAt)
 	id.Subject = p.subject(c, &id.Identity)
 	for _, path := range p.Roles {
-		if names, ok := c.memberNames(path); ok && p.RolesAreNames {
-			id.Roles = appendNew(id.Roles, names)
-		} else {
-			id.Roles = appendNew(id.Roles, c.grants(path, p.NameMember))
-		}
+		id.Roles = appendNew(id.Roles, p.roles(c, path))
 	}
 	for _, path := range p.Groups {
 		id.Roles = appendNew(id.Roles, c.grants(path, p.NameMember))
@@ -150,15 +146,24 @@ func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 	return &id.Identity
 }
 
-// appendNew appends the names that are not in list yet. The first list is taken
-// as it is, so that a long one costs no comparing.
+// roles reads one claim of roles.
+func (p *Profile) roles(c *claims, path Path) []string {
+	if p.RolesAreNames {
+		if names, ok := c.memberNames(path); ok {
+			return names
+		}
+	}
+	return c.grants(path, p.NameMember)
+}
+
+// appendNew appends the names that are not in list yet. A first list is taken as
+// it is.
 func appendNew(list, names []string) []string {
 	if len(list) == 0 {
 		return names
 	}
-	known := list
 	for _, name := range names {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
@@ -256,16 +261,6 @@ func authTime(c *claims, issued time.Time) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-// acr reads acr. One that cannot be read meets no class.
-func acr(c *claims) string {
-	v := c.get("acr")
-	s, ok := v.Text()
-	if !ok && v != "" {
-		c.cannotRead("acr")
-	}
-	return s
 }
 
 // actor reads act (RFC 8693, section 4.1); nested actors are history and mean

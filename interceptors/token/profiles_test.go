@@ -182,6 +182,29 @@ func TestClerkGrantsNothingWithoutAnOrganization(t *testing.T) {
 	}
 }
 
+// Permissions that cannot be read lock nobody out.
+func TestClerkGrantsNothingThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, nil)
+	organization := func(member string) authtest.Edit {
+		o := map[string]any{"id": "org_1", "rol": "admin", "per": "read", "fpm": "1"}
+		o[member] = 7
+		return authtest.With("o", o)
+	}
+	for name, raw := range map[string]string{
+		"version 1":                    issuer.SessionV1("user_ada", authtest.With("org_id", "org_1"), authtest.With("org_role", "admin"), authtest.With("org_permissions", map[string]any{"org:a:read": true})),
+		"the permissions of version 2": issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("per")),
+		"the masks of version 2":       issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("fpm")),
+	} {
+		if id := expect(t, v, raw, pass); !slices.Equal(id.Roles, []string{"org:admin"}) || len(id.Permissions) != 0 {
+			t.Errorf("%s: roles %q, permissions %q", name, id.Roles, id.Permissions)
+		}
+	}
+	expect(t, v, issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("rol")), auth.ClaimInvalid)
+	expect(t, v, issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("id")), auth.ClaimInvalid)
+}
+
 func TestUnknownTypesAreNoKind(t *testing.T) {
 	t.Parallel()
 	for _, profile := range token.Profiles() {

@@ -85,7 +85,7 @@ func (v *Verifier) trust(issuer *Issuer) error {
 
 // Issuers returns the trusted issuers as they are in force: with every default
 // filled in, and one for each tenant. Use it to log what is accepted, such as the
-// Kinds of each.
+// kinds of each. Their lists are the verifier's own and must not be changed.
 func (v *Verifier) Issuers() []Issuer { return slices.Clone(v.trusted) }
 
 // Authenticate verifies the call's bearer token. Errors are those of
