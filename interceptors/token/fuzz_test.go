@@ -8,11 +8,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/token"
 )
 
 // slowCheck verifies a token in the plainest way the standard library allows,
@@ -128,6 +133,73 @@ func FuzzClaims(f *testing.F) {
 		}
 		if id.Issuer == "" || id.Subject == "" || id.Kind == 0 || id.ExpiresAt.IsZero() || !bytes.Equal([]byte(id.RawClaims), payload) {
 			t.Fatalf("%q became %+v", payload, id)
+		}
+	})
+}
+
+// FuzzProfiles has each profile read whatever payload an issuer signs: what is
+// accepted names somebody, in texts that can be logged, and says what they are.
+func FuzzProfiles(f *testing.F) {
+	files, err := filepath.Glob("testdata/issuers/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	profiles := token.Profiles()
+	verifiers := make([]*token.Verifier, len(profiles))
+	issuers := make([]*authtest.Issuer, len(profiles))
+	seed := map[string]uint8{}
+	for n, profile := range profiles {
+		issuers[n], _ = urlOf(profile)
+		verifiers[n] = newVerifier(f, issuers[n], func(i *token.Issuer) { i.Profile, i.Kinds = profile, everyKind })
+		seed[profile.Name] = uint8(n)
+	}
+	for _, name := range files {
+		var file issuerFile
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &file); err != nil {
+			f.Fatal(err)
+		}
+		for _, tt := range file.Cases {
+			tt.Claims["exp"] = now.Unix() + 300
+			if tt.Claims["iss"] = issuers[seed[file.Profile]].URL(); file.Profile == "spiffe" {
+				delete(tt.Claims, "iss")
+			}
+			f.Add(seed[file.Profile], []byte(asJSON(tt.Claims)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, n uint8, payload []byte) {
+		if len(payload) == 0 || len(payload) > 4<<10 {
+			return
+		}
+		n %= uint8(len(profiles))
+		header := fmt.Appendf(nil, `{"alg":"RS256","kid":%q}`, issuers[n].Key().ID())
+		id, err := verifiers[n].Verify(t.Context(), issuers[n].Sign(header, payload))
+		if err != nil {
+			if _, ok := auth.ReasonOf(err); !ok || id != nil {
+				t.Fatalf("refused with %v and %v", id, err)
+			}
+			return
+		}
+		if id.Issuer != issuers[n].URL() || id.Subject == "" || id.Kind == 0 || id.ExpiresAt.IsZero() {
+			t.Fatalf("%s: %q became %+v", profiles[n].Name, payload, id)
+		}
+		if id.Kind == auth.KindMachine && id.SessionID != "" {
+			t.Fatalf("%s: a machine of %q has a session", profiles[n].Name, payload)
+		}
+		texts := slices.Concat([]string{
+			id.Subject, id.TokenID, id.SessionID, id.ClientID, id.AuthorizedParty, id.ACR,
+			id.Organization.ID, id.Organization.Slug, id.Organization.Role,
+		}, id.Audience, id.Roles, id.Permissions, id.Scopes, id.AMR)
+		if id.Actor != nil {
+			texts = append(texts, id.Actor.Issuer, id.Actor.Subject, id.Actor.SessionID, id.Actor.Type)
+		}
+		for _, text := range texts {
+			if strings.ContainsFunc(text, unicode.IsControl) {
+				t.Fatalf("%s: %q became %q", profiles[n].Name, payload, text)
+			}
 		}
 	})
 }
