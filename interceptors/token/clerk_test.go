@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
@@ -128,16 +129,20 @@ func TestClerkIssuer(t *testing.T) {
 		}
 	}
 	for name, key := range map[string]string{
-		"nothing":               "",
-		"no dollar at the end":  "pk_live_Y2xlcmsuZXhhbXBsZS5jb20",
-		"a dollar in the host":  "pk_test_YSRiJA==",
-		"no host":               "pk_live_",
-		"a secret key":          "sk_test_x",
-		"another stage":         "pk_dev_Y2xlcmsuZXhhbXBsZS5jb20k",
-		"four parts":            "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k_x",
-		"not base64":            "pk_live_!!!!",
-		"a host of one label":   "pk_live_bG9jYWxob3N0JA==",
-		"a path after the host": "pk_live_YS5iL2Mk",
+		"nothing":                           "",
+		"no dollar at the end":              "pk_live_Y2xlcmsuZXhhbXBsZS5jb20",
+		"a dollar in the host":              "pk_test_YSRiJA==",
+		"no host":                           "pk_live_",
+		"a secret key":                      "sk_test_x",
+		"another stage":                     "pk_dev_Y2xlcmsuZXhhbXBsZS5jb20k",
+		"four parts":                        "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k_x",
+		"not base64":                        "pk_live_!!!!",
+		"a host of one label":               "pk_live_bG9jYWxob3N0JA==",
+		"a path after the host":             "pk_live_YS5iL2Mk",
+		"a label that begins with a hyphen": "pk_live_" + base64.RawStdEncoding.EncodeToString([]byte("-a.example.com$")),
+		"a label that ends with a hyphen":   "pk_live_" + base64.RawStdEncoding.EncodeToString([]byte("a-.example.com$")),
+		"an empty label":                    "pk_live_" + base64.RawStdEncoding.EncodeToString([]byte("a..com$")),
+		"a port that is no number":          "pk_live_" + base64.RawStdEncoding.EncodeToString([]byte("a.example.com:x$")),
 	} {
 		if got, err := ClerkIssuer(key); err == nil {
 			t.Errorf("%s: ClerkIssuer = %q, want an error", name, got)

@@ -112,7 +112,6 @@ func Hydra() Profile {
 	p.AuthorizedParty = at("client_id")
 	p.Roles = at("ext", "roles")
 	p.Permissions = at("ext", "permissions")
-	p.Scopes = []Path{{"scp"}, {"scope"}}
 	return p
 }
 

@@ -28,7 +28,7 @@ func TestControlCharactersAreRefused(t *testing.T) {
 		second := []string{"fine", text}
 		return map[string][]authtest.Edit{
 			"sub": {authtest.With("sub", text)}, "jti": {authtest.With("jti", text)}, "sid": {authtest.With("sid", text)},
-			"client_id": {authtest.With("client_id", text)}, "azp": {authtest.With("azp", text)},
+			"client_id": {authtest.With("client_id", text), authtest.With("azp", "web")}, "azp": {authtest.With("azp", text), authtest.With("client_id", "web")},
 			"aud": {authtest.With("aud", second)}, "roles": {authtest.With("roles", second)}, "groups": {authtest.With("groups", second)},
 			"permissions": {authtest.With("permissions", second)}, "scope": {authtest.With("scope", second)},
 			"acr": {authtest.With("acr", text)}, "amr": {authtest.With("amr", second)},
