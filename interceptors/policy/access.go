@@ -9,10 +9,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
-// Access says in words who may call, for a table: anybody, a valid token, or a
-// valid token and all that is required beside it, by the handler too. What is not
-// as usual about the life of a method's streams follows. It reads the rule as it
-// was declared.
+// Access says in words who may call, for a table: anybody, a valid token, or a valid
+// token and every requirement, the handler's too. Terms of streams follow if they are
+// not the default. It reads the rule as it was declared.
 func (e Entry) Access() string {
 	access := Describe(e.Rule)
 	if e.Method != nil && !ruleschema.IsStream(e.Method) {
@@ -76,7 +75,7 @@ func requirements(r *policyv1.Require) []string {
 	return all
 }
 
-// termsInWords says how long streams live; "" where they do as usual.
+// termsInWords says how long streams live; "" for the default.
 func termsInWords(terms auth.StreamTerms) string {
 	var parts []string
 	if terms.Lease != auth.Renewable {

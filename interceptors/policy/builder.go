@@ -13,8 +13,8 @@ import (
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 )
 
-// builtIn are the procedures of gRPC itself. They tell nothing of any caller,
-// and are reached only where a server chooses to serve them.
+// builtIn are the procedures of gRPC itself. They reveal nothing about a caller, and
+// exist only where a server chooses to serve them.
 var builtIn = [...]string{
 	"/grpc.health.v1.Health/Check",
 	"/grpc.health.v1.Health/List",
@@ -23,7 +23,7 @@ var builtIn = [...]string{
 	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 }
 
-// A builder gathers what the options say.
+// A builder collects the rules and faults of all options.
 type builder struct {
 	services map[string]protoreflect.ServiceDescriptor
 	declared map[string]declaration
@@ -32,7 +32,7 @@ type builder struct {
 	evaluator Evaluator // nil where conditions are faults
 }
 
-// A declaration is a rule as it was found; nil where there is none.
+// A declaration is a rule and where it was found. The rule is nil if there is none.
 type declaration struct {
 	rule   *policyv1.Rule
 	origin Origin
@@ -99,8 +99,8 @@ func (b *builder) method(procedure string) (protoreflect.MethodDescriptor, bool)
 	return found, found != nil
 }
 
-// withHandler returns the rule with what the schema says that the handler asks,
-// where another source replaces the schema's rule: the handler is still the same.
+// withHandler returns the rule, with the schema's handler_requires if another source
+// replaced the schema's rule: the handler is still the same.
 func withHandler(d declaration, method protoreflect.MethodDescriptor) *policyv1.Rule {
 	if method == nil || d.origin.Source <= SourceMethod || d.rule == nil || d.rule.GetPublic() != nil || d.rule.GetHandlerRequires() != "" {
 		return d.rule

@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -37,5 +40,14 @@ func TestAConditionWithoutAnEvaluatorIsAFault(t *testing.T) {
 	const remedy = "condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New"
 	if policy.ErrNoEvaluator.Error() != remedy {
 		t.Errorf("%v", policy.ErrNoEvaluator)
+	}
+}
+
+func TestAMessageOfAnotherTypeIsOurOwnFailure(t *testing.T) {
+	t.Parallel()
+	file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("request.owner == identity.subject")})
+	rule := newPolicy(t, file).Rule(schematest.Procedure("M")).(auth.MessageRule)
+	for _, message := range []any{nil, "text", &emptypb.Empty{}} {
+		schematest.AssertReason(t, rule.CheckMessage(&auth.Identity{Subject: "user_ada"}, message), auth.AuthFailure)
 	}
 }

@@ -2,10 +2,9 @@ package policy
 
 import "github.com/ostiary/ostiary/interceptors/auth"
 
-// Explain tells, check by check and in their order, how the rule of a procedure
-// decides about a caller; nil is one without a token. Unlike a decision it does
-// not stop at the first check that fails. It reports false for a procedure that
-// has no rule.
+// Explain returns the checks of a procedure's rule, in order, each with its outcome
+// for a caller. A nil caller has no token. Unlike a decision, it does not stop at the
+// first check that fails. It returns false if the procedure has no rule.
 func (p *Policy) Explain(procedure string, id *auth.Identity) (Explanation, bool) {
 	rule, ok := p.rules[procedure]
 	if !ok {
@@ -43,16 +42,16 @@ type Step struct {
 	// what the handler asks, which refuses by whatever reason it likes: there it
 	// is the zero value, [auth.AuthFailure].
 	Reason auth.Reason
-	// Outcome says how the caller fares.
+	// Outcome says whether the caller meets it.
 	Outcome Outcome
 	// Detail says what is missing, or what it depends on; empty where nothing is.
 	Detail string
-	// Handler is set where not the rule asks for it but the handler, of which
-	// nothing but the words is known. It is the last step.
+	// Handler is set if the handler checks it, and not the rule. Only its description
+	// is known. It is the last step.
 	Handler bool
 }
 
-// An Outcome says how a caller fares at a check. The zero value is Undecided.
+// An Outcome says whether a caller meets a check. The zero value is Undecided.
 type Outcome uint8
 
 // The outcomes.

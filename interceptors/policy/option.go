@@ -55,8 +55,8 @@ func Files(files ...protoreflect.FileDescriptor) Option {
 // Override gives a procedure its rule in Go: for a method whose schema cannot
 // be changed, such as /acme.invoice.v1.InvoiceService/GetInvoice, and for a
 // net/http handler, under a name of your choice. It wins over the schema's rule;
-// of two overrides of one procedure the later wins. What the schema says that the
-// handler asks stays, unless the rule says otherwise or is public. A method that
+// of two overrides of one procedure the later wins. The schema's handler_requires
+// stays, unless the rule has its own or is public. A method that
 // a known service does not have is a fault.
 //
 // A condition can name request only where the procedure is a method whose
@@ -65,8 +65,8 @@ func Override(procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceGo})
 }
 
-// Configured gives a procedure its rule from the named settings file, which
-// entries and faults then tell. It is as Override, and wins over it.
+// Configured gives a procedure its rule from a settings file, which is the file of
+// the rule's [Origin]. It works like Override, and wins over it.
 func Configured(file, procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
 }

@@ -55,8 +55,8 @@ func (p *Policy) Scopes() []string {
 type Entry struct {
 	// Procedure is such as /acme.invoice.v1.InvoiceService/GetInvoice.
 	Procedure string
-	// Rule as it was declared, one that replaces the schema's with what the handler
-	// asks by that. It must not be changed.
+	// Rule as it was declared. One that replaces the schema's rule has the schema's
+	// handler_requires. It must not be changed.
 	Rule *policyv1.Rule
 	// Origin is where Rule came from.
 	Origin Origin

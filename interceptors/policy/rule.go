@@ -13,7 +13,8 @@ type compiledRule interface {
 	explain(id *auth.Identity) Explanation
 }
 
-// rule is one that needs no message. The zero value asks for a valid token.
+// rule is a rule that does not read the request. The zero value requires a valid
+// token.
 type rule struct {
 	public        bool
 	ignoreInvalid bool
@@ -50,8 +51,8 @@ func (r *rule) IgnoreInvalid() bool { return r.ignoreInvalid }
 // Stream implements auth.StreamRule.
 func (r *rule) Stream() auth.StreamTerms { return r.stream }
 
-// messageRule is a rule that also has a condition on the request. It is a type
-// of its own so that the Guard knows it from one that asks nothing of messages.
+// messageRule is a rule that also has a condition on the request. It is a type of its
+// own so that the Guard passes messages only to rules that read them.
 type messageRule struct {
 	*rule
 

@@ -8,20 +8,22 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// Diff tells what the change from one schema to another means for who may call,
-// ordered by procedure. Nothing that is merely written otherwise is told: a rule
-// that moved to the service's default, another order of names, a preset that
-// became its own minutes and level, a condition with other spaces.
+// Diff returns what the change from one schema to another means for who may call,
+// ordered by procedure. Another spelling of the same rule is no change: a rule that
+// moved to the service's default, another order of names, a preset written as minutes
+// and level, a condition with other spaces.
 //
-// Rules are compared as they are written, so that a schema whose rules are not
-// in order can be compared too: [policy.New] says what is wrong with those. A method
-// without a usable rule is one that nobody can call, as a server with it does
-// not start. Health and reflection have the rules that are built in, for as long
-// as their schema gives them none.
+// Whatever the second schema admits and the first refuses is among the changes whose
+// verdict loosens.
 //
-// What is compared is every method of the files on either side. Where the other
-// side has it in a file that it only imports, it is there still. One that is gone
-// and one that is new, which may be the same under another name, are compared too.
+// Rules are compared as they are written, so a schema with invalid rules can be
+// compared too; [policy.New] returns its faults. A method without a usable rule is one
+// that nobody can call, because a server with it does not start. Health and reflection
+// have the built-in rules unless their schema gives them others.
+//
+// Every method of the given files is compared, with the same method of the other
+// side's files and of what they import. A new method is also compared with the removed
+// ones that it may have been under another name.
 func Diff(before, after []protoreflect.FileDescriptor) []Change {
 	was, is := declaredIn(before), declaredIn(after)
 	renaming := newRenaming(was, is)
@@ -73,7 +75,7 @@ const (
 	Different   Verdict = iota // nobody gains or loses what they had, as with a new method that asks for a token
 	Stricter                   // some callers lose access and none gain it
 	Looser                     // somebody may call who could not
-	Undecidable                // it cannot be told, as with two conditions
+	Undecidable                // cannot be decided, such as which of two conditions lets more callers pass
 )
 
 var verdictNames = [...]string{"different", "stricter", "looser", "undecidable"}

@@ -109,9 +109,9 @@ func (r *renaming) keeps(old, now protoreflect.Descriptor) bool {
 // maxNamed is how many other former names are written out.
 const maxNamed = 3
 
-// renamed adds what is looser of a new method than of one that it may have been: the
-// one of which most is, and of several the first. It adds nothing if the method lets
-// more callers pass in any case.
+// renamed adds what a new method allows that a removed one, which it may have been,
+// does not. It compares with the removed method that asked for most, and of several
+// with the first. It adds nothing if the method already has a change that loosens.
 func (c *comparison) renamed(candidates []*declaration) {
 	if c.loosening > 0 {
 		return

@@ -58,11 +58,11 @@ func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env
 	return withTypes.Extend(cel.Variable(requestVariable, cel.ObjectType(string(request.FullName()))))
 }
 
-// file returns the environment of all conditions whose requests are in a file. It
-// is what takes room: the types of a file and of all that it imports.
+// file returns the environment of all conditions whose requests are in a file, with
+// the types of the file and of all that it imports. It is most of the memory.
 //
-// CEL takes a file that is linked into the program for any other of its path,
-// so that conditions read the messages that handlers receive.
+// CEL uses a file that is linked into the program instead of any other with the same
+// path, so that conditions read the messages that handlers receive.
 func (c *compiler) file(file protoreflect.FileDescriptor) (*cel.Env, error) {
 	if known := c.files[file]; known != nil {
 		return known, nil

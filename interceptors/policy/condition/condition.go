@@ -42,14 +42,11 @@ func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {
 	return nil
 }
 
-// run gives a condition with loops no more than maxTime and one more round.
-// The clock is looked at after each round of a loop and never else: it ends many
-// rounds that cost little each, such as those that reach into a
-// google.protobuf.Struct, and cannot end one that takes long. That none does is up
-// to messageCheck and to callCosts, as it is where there is no loop.
+// run stops a condition with loops after maxTime, at the end of the round. The clock is checked only after each round of a loop. It stops many cheap rounds,
+// such as those that read a google.protobuf.Struct. It cannot stop one slow round:
+// messageCheck, callCosts, bounded and matching bound the work of each call.
 //
-// To hold a clock costs as much as most conditions do, which is why those without
-// a loop have none.
+// A clock costs as much as most conditions do, so those without a loop have none.
 func (c *condition) run(v *variables) (ref.Val, error) {
 	if !c.loops {
 		result, _, err := c.program.Eval(v)

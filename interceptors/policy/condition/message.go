@@ -17,10 +17,9 @@ const (
 	listValueMessage = "google.protobuf.ListValue"
 )
 
-// A messageCheck is what a condition asks of a message before it reads it. It is
-// for the messages that CEL takes for values of its own. To do so it copies one
-// each time that it comes across it, and charges nothing for that. The zero value
-// asks nothing.
+// A messageCheck is what is checked of a request before a condition reads it. It is
+// for the messages that CEL converts to its own values: it copies such a message each
+// time it reads it, and charges nothing for that. The zero value checks nothing.
 type messageCheck struct {
 	times   bool                           // whether it computes with times
 	json    map[protoreflect.FullName]bool // those that it reads of what JSON can hold, as reads has them
@@ -30,8 +29,8 @@ type messageCheck struct {
 // maxMessages is how many messages in a request are checked. One with more is refused.
 const maxMessages = maxCost
 
-// check says what is wrong, and with which field. It does not say where in that:
-// what the caller made may be as deep as they like.
+// check says what is wrong, and with which field of the request. It names no deeper
+// field: a caller may nest messages as deep as they like.
 func (c messageCheck) check(m protoreflect.Message) error {
 	if !c.times && len(c.json) == 0 {
 		return nil
@@ -83,7 +82,7 @@ func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflec
 	return nil
 }
 
-// isOwn reports whether CEL takes messages of a type for values of its own.
+// isOwn reports whether CEL converts messages of a type to its own values.
 func isOwn(m protoreflect.MessageDescriptor) bool {
 	return isJSON(m) || m.FullName() == timestampMessage || m.FullName() == durationMessage
 }
@@ -98,8 +97,8 @@ func isJSON(m protoreflect.MessageDescriptor) bool {
 	}
 }
 
-// checkTime refuses a time that is out of range. To CEL such a one is another
-// time, one that may well be in range.
+// checkTime refuses a time that is out of range. CEL would read it as another time,
+// which may be in range.
 func checkTime(m protoreflect.Message) error {
 	fields := m.Descriptor().Fields()                                                         // of whatever Go type, generated or not
 	seconds, nanos := m.Get(fields.ByNumber(1)).Int(), int32(m.Get(fields.ByNumber(2)).Int()) //nolint:gosec // an int32

@@ -22,13 +22,12 @@ type Reads struct {
 	json map[protoreflect.FullName]bool // the fields that hold what JSON can hold; the request's own name where it does
 }
 
-// readsOf finds which fields a condition selects, of the request and of messages
-// that it makes, and which values of enums it names. A message that goes anywhere
-// but into a selection, such as into a comparison, is read as a whole, so that
-// nothing is overlooked of what may happen to it.
+// readsOf finds the fields that a condition selects, of the request and of messages
+// that it makes, and the enum values that it names. A message that is used in any
+// other way, such as in a comparison, counts as read with all of its fields.
 //
-// It knows the types of the schema that it is given, and not those which CEL
-// would find linked into the program under the same names.
+// It uses the types of the given schema, not types of the same names that are linked
+// into the program.
 func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) Reads {
 	r := reader{
 		Reads:   Reads{Fields: make(map[string]string), Values: make(map[string]string), json: make(map[protoreflect.FullName]bool)},
@@ -62,7 +61,7 @@ const (
 	aMap
 )
 
-// use reads an expression of which nothing is known but that its value counts.
+// use reads an expression whose value may be used in any way.
 func (r *reader) use(e ast.Expr, scope map[string]holding) {
 	if held := r.expression(e, scope); held.message != nil {
 		r.readWhole(held.message)
@@ -75,8 +74,8 @@ func (r *reader) useAll(all []ast.Expr, scope map[string]holding) {
 	}
 }
 
-// expression returns what the value has, for the caller to know what becomes of
-// it. The variables of the loops around it are in scope.
+// expression returns the messages that the value holds, so that the caller can decide
+// how they are used. The variables of the loops around it are in scope.
 func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
 	switch e.Kind() {
 	case ast.IdentKind:
@@ -135,15 +134,16 @@ func (r *reader) selection(of holding, name string) holding {
 	return holding{}
 }
 
-// unpack reads a google.protobuf.Any as a whole where a value is one. CEL unpacks
-// it as soon as it has it, whatever is then asked of what is in it.
+// unpack reads all of a google.protobuf.Any if a value is one: CEL unpacks it as soon
+// as it reads it.
 func (r *reader) unpack(held holding) {
 	if held.message != nil && held.in == itself && held.message.FullName() == anyMessage {
 		r.readWhole(held.message)
 	}
 }
 
-// call knows two functions that look at no message, but at what it is in.
+// call treats two functions apart: an index and size read the container, and not the
+// messages in it.
 func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
 	args := c.Args()
 	if c.IsMemberFunction() {

@@ -48,9 +48,8 @@ func references(condition *cel.Ast) int {
 	return count
 }
 
-// looksIntoAny reports whether a condition reads what is in a google.protobuf.Any.
-// CEL unpacks one each time that it comes across it, and all that are in it, one
-// in the other.
+// looksIntoAny reports whether a condition reads the content of a google.protobuf.Any.
+// CEL unpacks one each time it reads it, with all that are nested in it.
 func (r Reads) looksIntoAny() bool { return r.has(anyMessage + ".value") }
 
 // times reports whether a condition reads a time of the request.
@@ -63,7 +62,8 @@ func (r Reads) has(field string) bool {
 	return read
 }
 
-// checkWork refuses what can only be too much work, and what could be any amount.
+// checkWork refuses a condition that is too much work for every request, or that can
+// be any amount of work.
 func checkWork(env *cel.Env, condition *cel.Ast) error {
 	estimate, err := env.EstimateCost(condition, unknownSizes{})
 	switch {
@@ -78,7 +78,7 @@ func checkWork(env *cel.Env, condition *cel.Ast) error {
 	}
 }
 
-// isOpenMatch finds a match with a pattern that the caller could have a part in.
+// isOpenMatch finds a match whose pattern the caller could influence.
 func isOpenMatch(e ast.Expr) bool {
 	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
 		return false
