@@ -32,7 +32,6 @@ func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) Reads {
 	r := reader{
 		Reads:   Reads{Fields: make(map[string]string), Values: make(map[string]string), json: make(map[protoreflect.FullName]bool)},
 		message: request,
-		schema:  schemaOf(request.ParentFile()),
 		whole:   make(map[protoreflect.FullName]bool),
 	}
 	r.use(condition.NativeRep().Expr(), nil)
@@ -43,7 +42,7 @@ type reader struct {
 	Reads
 
 	message protoreflect.MessageDescriptor // the request
-	schema  *protoregistry.Files           // what a condition on it can name
+	schema  *protoregistry.Files           // what a condition on it can name; nil until it is needed
 	whole   map[protoreflect.FullName]bool // the messages of which every field was read
 }
 

@@ -27,6 +27,9 @@ func schemaOf(file protoreflect.FileDescriptor) *protoregistry.Files {
 // named returns what the schema has by a name that is written in a condition, or
 // nil.
 func (r *reader) named(name string) protoreflect.Descriptor {
+	if r.schema == nil {
+		r.schema = schemaOf(r.message.ParentFile())
+	}
 	found, err := r.schema.FindDescriptorByName(protoreflect.FullName(strings.TrimPrefix(name, ".")))
 	if err != nil {
 		return nil
