@@ -7,8 +7,8 @@
 //
 //	rules, err := policy.New(policy.Services(name), condition.Evaluator())
 //
-// What a condition can name is in variables.go, and what it is charged for is in
-// cost.go.
+// What a condition can name is in variables.go. What it is charged for is in cost.go
+// and reading.go, and what is refused before it is done in bounded.go and message.go.
 package condition
 
 import "github.com/ostiary/ostiary/interceptors/policy"
