@@ -72,7 +72,7 @@ type Identity struct {
 	// NoStepUp is set where the clients of the issuer do not act on the challenge of
 	// RFC 9470, but on PERMISSION_DENIED, when the user is to be verified again; as
 	// those of Clerk.
-	NoStepUp bool `json:"-"`
+	NoStepUp bool
 	// RawClaims is the token's payload, one JSON object. Use Claims to read it.
 	RawClaims string
 }
