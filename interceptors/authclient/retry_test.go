@@ -55,6 +55,8 @@ func TestRetryStream(t *testing.T) {
 		{"an expired token is refreshed at once", []attempt{{5 * time.Second, errExpired}, {5 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{0, 0}},
 		{"a token that has expired again at once is waited for", []attempt{{0, errExpired}, {0, errExpired}, {0, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, []time.Duration{0, 250 * ms, 500 * ms}},
 		{"a server that is far away is not tried more often for it", []attempt{{time.Second, errExpired}, {time.Second, errExpired}, {time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, []time.Duration{0, 250 * ms, 500 * ms}},
+		{"a stream that lived for two seconds lived on its token", []attempt{{2 * time.Second, errExpired}, {2 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{0, 0}},
+		{"a stream that lived for the longest delay begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {30 * time.Second, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
 		{"a failing network is waited for, and longer each time", []attempt{{0, errNetwork}, {time.Second, errNetwork}, {0, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 1000 * ms}},
 		{"a stream that lived long begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {time.Hour, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
 		{"what follows a refresh asks for no fresh token", []attempt{{time.Minute, errExpired}, {0, errNetwork}, {0, nil}}, nil, []bool{false, true, false}, []time.Duration{0, 250 * ms}},
@@ -96,7 +98,7 @@ func TestRetryNeverWaitsLongerThanItMay(t *testing.T) {
 		last := time.Now()
 		attempts := 0
 		err := authclient.Retry{Advice: adviceFor, MinDelay: time.Second, MaxDelay: time.Minute}.Stream(ctx, func(context.Context) error {
-			if waited := time.Since(last); waited > time.Minute || (attempts > 10 && waited < 30*time.Second) {
+			if waited := time.Since(last); waited > time.Minute || (attempts > 10 && waited < 30*time.Second) || (attempts == 1 && waited < time.Second/2) {
 				t.Errorf("waited for %v before attempt %d", waited, attempts)
 			}
 			last = time.Now()
@@ -173,6 +175,7 @@ func TestKeepAliveDoesNotSpin(t *testing.T) {
 		"a message without one": func() time.Time { return (*timestamppb.Timestamp)(nil).AsTime() },
 		"just expired":          time.Now,
 		"expired a minute ago":  func() time.Time { return time.Now().Add(-time.Minute) },
+		"too near by a hair":    func() time.Time { return time.Now().Add(375*time.Millisecond - 2*time.Nanosecond) },
 		"about to expire":       func() time.Time { return time.Now().Add(time.Millisecond) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,9 +224,12 @@ func TestKeepAliveForgetsABadExpiry(t *testing.T) {
 func TestKeepAliveEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour+time.Second)
 		defer cancel()
-		err := authclient.Retry{Advice: adviceFor}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+		err := authclient.Retry{Advice: adviceFor}.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
+			if ctx.Err() != nil {
+				t.Error("a token was asked for when nobody waited for it any more")
+			}
 			return time.Now().Add(time.Minute), nil
 		})
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -242,6 +248,20 @@ func TestRetryAdviceCodes(t *testing.T) {
 		}
 		if got := authclient.AdviceForCode(code); got != want {
 			t.Errorf("code %d: %v; want %v", code, got, want)
+		}
+	}
+}
+
+func TestAdviceForReason(t *testing.T) {
+	t.Parallel()
+	advice := map[auth.Reason]authclient.Advice{
+		auth.TokenExpired: authclient.RetryWithFreshToken, auth.KeyUnknown: authclient.RetryWithFreshToken,
+		auth.KeysUnavailable: authclient.RetryLater, auth.RevocationsStale: authclient.RetryLater,
+		auth.TokenNotYetValid: authclient.RetryLater, auth.AuthFailure: authclient.RetryLater,
+	}
+	for _, reason := range auth.Reasons() {
+		if got := authclient.AdviceForReason(reason); got != advice[reason] {
+			t.Errorf("%v: %v; want %v", reason, got, advice[reason])
 		}
 	}
 }
