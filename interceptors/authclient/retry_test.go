@@ -238,7 +238,7 @@ func TestKeepAliveEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestRetryAdviceCodes(t *testing.T) {
+func TestAdviceForCode(t *testing.T) {
 	t.Parallel()
 	final := map[auth.Code]bool{3: true, 5: true, 6: true, auth.CodePermissionDenied: true, 9: true, 11: true, 12: true}
 	for code := range auth.Code(18) {
