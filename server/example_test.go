@@ -50,5 +50,5 @@ func ExampleConfig_Faults() {
 	}
 	// Output:
 	// cors_allowed_origins: "https://app.example.com/" is not an origin: leave out everything after the host and the port, a trailing slash too
-	// issuers[0].url: "http://clerk.example.com" is plain http, which is allowed on loopback alone; use https
+	// issuers[0].url: "http://clerk.example.com" is plain http, which is allowed on loopback alone; use https, or set `insecure_http` within a private network
 }

@@ -64,11 +64,13 @@ func (c Config) issuerFaults() []Fault {
 			fault.Issuer = entry
 			faults = append(faults, fault)
 		}
-		if j, again := first[issuer.URL]; again && issuer.URL != "" {
-			faults = append(faults, Fault{Issuer: entry, Setting: "url", Err: fmt.Errorf("%s is issuers[%d] already; merge the two", issuer.URL, j)})
-			continue
+		for _, name := range slices.Concat(issuer.names(), issuer.Aliases) {
+			if j, again := first[name]; again && j != i && name != "" {
+				faults = append(faults, Fault{Issuer: entry, Setting: "url", Err: fmt.Errorf("%s is issuers[%d] already; merge the two", name, j)})
+				continue
+			}
+			first[name] = i
 		}
-		first[issuer.URL] = i
 	}
 	return faults
 }

@@ -87,7 +87,7 @@ func (s *Server) closeKeys() error {
 
 // trust opens the keys of an issuer and says what its tokens must be like.
 func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
-	profile, err := issuer.profile()
+	profile, err := issuer.TokenProfile()
 	if err != nil {
 		return token.Issuer{}, err
 	}
@@ -96,23 +96,39 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		return token.Issuer{}, err
 	}
 	s.keys = append(s.keys, keySource{issuer: issuer.URL, remote: remote})
-	if issuer.exempt() {
-		s.log.Warn("tokens of this issuer are accepted for any service; this is for development alone",
-			"issuer", issuer.URL, "remedy", "set audiences or authorized_parties")
-	}
+	s.warnOf(&issuer)
 	return token.Issuer{
 		URL:                         issuer.URL,
+		Aliases:                     issuer.Aliases,
+		Tenants:                     issuer.Tenants,
 		Keys:                        set,
 		Profile:                     profile,
 		Audiences:                   issuer.Audiences,
 		AuthorizedParties:           issuer.AuthorizedParties,
 		AllowMissingAuthorizedParty: issuer.AllowMissingAuthorizedParty,
 		AllowAnyAudience:            issuer.AllowAnyAudience || issuer.exempt(),
+		AllowUnboundConfirmation:    issuer.AllowUnboundConfirmation,
+		FirstPartyClients:           issuer.FirstPartyClients,
 		Algorithms:                  issuer.Algorithms,
 		Kinds:                       issuer.Kinds,
+		MaxTokenBytes:               issuer.MaxTokenBytes,
 		Skew:                        issuer.Skew,
 		MaxLifetime:                 issuer.MaxLifetime,
 	}, nil
+}
+
+// warnOf logs the settings that weaken a check.
+func (s *Server) warnOf(issuer *Issuer) {
+	if issuer.exempt() {
+		s.log.Warn("tokens of this issuer are accepted for any service; this is for development alone",
+			"issuer", issuer.URL, "remedy", "set audiences or authorized_parties")
+	}
+	if issuer.AllowUnboundConfirmation {
+		s.log.Warn("tokens of this issuer that are bound to a key are accepted from anybody who has them", "issuer", issuer.URL, "setting", "allow_unbound_cnf")
+	}
+	if issuer.InsecureHTTP {
+		s.log.Warn("keys of this issuer may come over plain http; whoever can change what the network carries can make tokens", "issuer", issuer.URL, "setting", "insecure_http")
+	}
 }
 
 // Verify returns whose token it is, verified as a Server with this Config does

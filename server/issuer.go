@@ -2,32 +2,51 @@ package server
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // An Issuer is one whose tokens are accepted, and what they must be like.
 type Issuer struct {
-	// URL is the exact iss claim. https, or http on a loopback address.
-	// Required.
+	// URL is the exact iss claim: https, or http on a loopback address. With
+	// JWKSURL or JWTKey it may be text that is no URL, such as
+	// accounts.google.com, and with profile spiffe it is the trust domain, such as
+	// spiffe://example.org. Where it has {tenantid}, as in the metadata of
+	// Microsoft Entra ID, Tenants are required. Required.
 	URL string
+	// Aliases are other spellings of iss that the same issuer uses. The Issuer of
+	// an identity is URL all the same. Default: none; Google's two spellings are
+	// aliases of each other by themselves.
+	Aliases []string
+	// Tenants are the ids of the tenants that are trusted, each in place of
+	// {tenantid} in URL. Default: none.
+	Tenants []string
 	// Profile says where the issuer's tokens keep what: clerk, oidc, or another
 	// name of token.ProfileNamed. Default: clerk.
 	Profile string
-	// JWKSURL is where the issuer's keys are. Default: with profile clerk
-	// {URL}/.well-known/jwks.json, otherwise what discovery says (OpenID Connect
-	// Discovery 1.0, section 4).
+	// Claims says where claims are, where that is not as the Profile says.
+	Claims Claims
+
+	// JWKSURL is where the issuer's keys are. It may have a query. Default: with
+	// profile clerk {URL}/.well-known/jwks.json, otherwise what discovery says
+	// (OpenID Connect Discovery 1.0, section 4).
 	JWKSURL string
+	// CAFile is a PEM file of the certificates that vouch for the server with the
+	// keys, instead of the system's. It is read at each fetch. Default: none.
+	CAFile string
+	// TokenFile is a file with a bearer token for the request for the keys, which a
+	// Kubernetes API server asks for. It is read at each fetch, and sent to the
+	// origin of JWKSURL, or of URL, alone. Default: none.
+	TokenFile string
+	// InsecureHTTP accepts plain http for URL and JWKSURL elsewhere than on
+	// loopback. Whoever can change what the network carries can then make tokens
+	// for everybody, so use it only within a private network. Default: refused.
+	InsecureHTTP bool
 	// JWTKey is the issuer's one public key in PEM, for verifying without any
 	// network. Default: keys are fetched.
 	JWTKey string
@@ -45,15 +64,26 @@ type Issuer struct {
 	// AuthorizedParties are given. Default: they are refused.
 	AllowMissingAuthorizedParty bool
 	// AllowAnyAudience accepts tokens that were made for any service. It must be
-	// set where neither Audiences nor AuthorizedParties are, except for an http
-	// issuer, which is on loopback and so for development. Default: refused.
+	// set where neither Audiences nor AuthorizedParties are, except for an issuer
+	// on http and loopback, which is for development. Default: refused.
 	AllowAnyAudience bool
+	// AllowUnboundConfirmation accepts tokens that are bound to a key (cnf, RFC
+	// 7800), although nothing here checks the binding: whoever has stolen one can
+	// use it. Default: they are refused with TOKEN_BINDING_UNCHECKED.
+	AllowUnboundConfirmation bool
+	// FirstPartyClients are the OAuth clients through which users act in person,
+	// such as the service's own page: a user's token for one is a session. Default:
+	// none is known to be.
+	FirstPartyClients []string
 
 	// Algorithms are the accepted ones, such as RS256. Default: the profile's.
 	Algorithms []string
-	// Kinds are the accepted kinds of token. Default: those of the profile, which
-	// are logged at start.
+	// Kinds are the accepted kinds of token. Default: the profile's, of which
+	// templates only with Audiences. New logs those in force.
 	Kinds []auth.Kind
+	// MaxTokenBytes is the longest accepted token, at most [MaxMaxTokenBytes].
+	// Default: the profile's, which is token.DefaultMaxTokenBytes for nearly all.
+	MaxTokenBytes int
 	// Skew is how far the issuer's clock may be off. Negative means none.
 	// Default: token.DefaultSkew.
 	Skew time.Duration
@@ -62,107 +92,29 @@ type Issuer struct {
 	MaxLifetime time.Duration
 }
 
-func (i *Issuer) profile() (token.Profile, error) {
-	return token.ProfileNamed(cmp.Or(i.Profile, token.Clerk().Name))
+// TokenProfile returns the profile with the Claims in place of its own.
+func (i *Issuer) TokenProfile() (token.Profile, error) {
+	profile, err := token.ProfileNamed(cmp.Or(i.Profile, token.Clerk().Name))
+	if err == nil {
+		i.Claims.apply(&profile)
+	}
+	return profile, err
 }
 
-// faults returns what is wrong, with settings relative to the issuer.
-func (i *Issuer) faults() []Fault {
-	var faults []Fault
-	add := func(setting string, err error) {
-		if err != nil {
-			faults = append(faults, Fault{Setting: setting, Err: err})
-		}
-	}
-	_, err := i.profile()
-	add("profile", err)
-	add("url", i.checkURL())
-	if i.JWKSURL != "" {
-		add("jwks_url", checkRemoteURL(i.JWKSURL))
-	}
-	add("jwt_key", i.checkKey())
-	if i.KeysSnapshot != "" {
-		add("keys_snapshot", jwks.CheckSnapshot(i.KeysSnapshot))
-	}
-	add("audiences", i.checkAudience())
-	add("audiences", checkEntries(i.Audiences))
-	add("authorized_parties", checkEntries(i.AuthorizedParties))
-	for _, algorithm := range i.Algorithms {
-		if !slices.Contains(token.OIDC().Algorithms, algorithm) {
-			add("algorithms", fmt.Errorf("%q is not supported; use %s", algorithm, strings.Join(token.OIDC().Algorithms, ", ")))
-		}
-	}
-	if i.Skew > token.MaxSkew {
-		add("skew", fmt.Errorf("is over %s; set the clocks right instead", token.MaxSkew))
-	}
-	if i.MaxLifetime < 0 {
-		add("max_lifetime", errors.New("must not be negative; write a duration such as 24h"))
-	}
-	return faults
-}
+func (i *Issuer) isClerk() bool  { return i.Profile == "" || i.Profile == token.Clerk().Name }
+func (i *Issuer) isSPIFFE() bool { return i.Profile == token.SPIFFE().Name }
 
-func (i *Issuer) checkURL() error {
-	if err := checkRemoteURL(i.URL); err != nil {
-		return err
+// names returns what the identities of the issuer have as theirs: URL, or that of
+// each tenant.
+func (i *Issuer) names() []string {
+	if !strings.Contains(i.URL, token.TenantPlaceholder) {
+		return []string{i.URL}
 	}
-	if profile, err := i.profile(); err == nil && profile.Name == token.Clerk().Name && strings.HasSuffix(i.URL, "/") {
-		return fmt.Errorf("%q ends in a slash, which Clerk's iss claim never does; remove it", i.URL)
+	names := make([]string, len(i.Tenants))
+	for n, tenant := range i.Tenants {
+		names[n] = strings.ReplaceAll(i.URL, token.TenantPlaceholder, tenant)
 	}
-	return nil
-}
-
-func (i *Issuer) checkKey() error {
-	if i.JWTKey == "" {
-		return nil
-	}
-	if i.JWKSURL != "" {
-		return mentionf("given beside %s; keep one of them: a fixed key, or keys that are fetched", settingName("jwks_url"))
-	}
-	_, err := jwks.ParsePEM([]byte(i.JWTKey))
-	return err
-}
-
-func checkEntries(list []string) error {
-	if slices.Contains(list, "") {
-		return errors.New("an empty entry would match nothing; remove it")
-	}
-	return nil
-}
-
-// checkAudience keeps a service from accepting tokens made for any other.
-func (i *Issuer) checkAudience() error {
-	if !i.anyAudience() || i.AllowAnyAudience || i.exempt() {
-		return nil
-	}
-	return mentionf("neither %s nor %s is given, so a token made for any other service would be accepted here; give one of them, or set %s",
-		settingName("audiences"), settingName("authorized_parties"), settingName("allow_any_audience"))
-}
-
-func (i *Issuer) anyAudience() bool {
-	return len(i.Audiences) == 0 && len(i.AuthorizedParties) == 0
-}
-
-// exempt reports whether any audience is accepted without being asked for: from
-// an issuer for development, which is on plain http and so on loopback.
-func (i *Issuer) exempt() bool {
-	return i.anyAudience() && !i.AllowAnyAudience && strings.HasPrefix(i.URL, "http://")
-}
-
-// checkRemoteURL holds an issuer, or the address of its keys, to https, since
-// whoever can change the keys can sign every token.
-func checkRemoteURL(s string) error {
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
-		return errors.New("missing; set it to the exact iss claim of the tokens, such as https://clerk.example.com")
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("%q is not a URL; write https://host/path", s)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("has a user, a query or a fragment; write scheme, host and path alone")
-	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
-		return fmt.Errorf("%q is plain http, which is allowed on loopback alone; use https", s)
-	}
-	return nil
+	return names
 }
 
 // keys opens the issuer's key set. The remote is nil where the key was given.
@@ -171,16 +123,30 @@ func (i *Issuer) keys(now func() time.Time, log *slog.Logger) (jwks.Set, *jwks.R
 		set, err := jwks.ParsePEM([]byte(i.JWTKey))
 		return set, nil, err
 	}
-	config := jwks.RemoteConfig{URL: i.JWKSURL, Snapshot: i.KeysSnapshot, Now: now, Logger: log}
-	if config.URL == "" {
-		if i.Profile == "" || i.Profile == token.Clerk().Name {
-			config.URL = i.URL + "/.well-known/jwks.json"
-		} else {
-			config.Issuer = i.URL
-		}
-	}
+	config := i.remoteConfig()
+	config.Now, config.Logger = now, log
 	remote, err := jwks.NewRemote(config)
 	return remote, remote, err
+}
+
+// remoteConfig says how the keys are fetched.
+func (i *Issuer) remoteConfig() jwks.RemoteConfig {
+	config := jwks.RemoteConfig{
+		URL:          i.JWKSURL,
+		CAFile:       i.CAFile,
+		TokenFile:    i.TokenFile,
+		InsecureHTTP: i.InsecureHTTP,
+		AllowJWTSVID: i.isSPIFFE(),
+		Snapshot:     i.KeysSnapshot,
+	}
+	switch {
+	case config.URL != "":
+	case i.isClerk():
+		config.URL = i.URL + "/.well-known/jwks.json"
+	default:
+		config.Issuer = i.URL
+	}
+	return config
 }
 
 // longestLifetime returns how long a token can be accepted that is issued now.
@@ -194,11 +160,13 @@ func (c Config) longestLifetime() time.Duration {
 	return longest
 }
 
-// skews are those of the issuers that are trusted, by their URL.
+// skews are those of the issuers that are trusted, by the name that identities have.
 func (c Config) skews() map[string]time.Duration {
 	skews := make(map[string]time.Duration, len(c.Issuers))
 	for _, issuer := range c.Issuers {
-		skews[issuer.URL] = issuer.skew()
+		for _, name := range issuer.names() {
+			skews[name] = issuer.skew()
+		}
 	}
 	return skews
 }

@@ -38,12 +38,15 @@ func (c Config) operators() operators {
 // between them.
 func (c Config) operatorSubject(written string) (subject, error) {
 	issuer, id, found := strings.Cut(written, "#")
-	trusted := slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer })
+	var trusted []string
+	for _, i := range c.Issuers {
+		trusted = append(trusted, i.names()...)
+	}
 	switch {
-	case found && trusted && id != "":
+	case found && slices.Contains(trusted, issuer) && id != "":
 		return subject{issuer, id}, nil
-	case len(c.Issuers) == 1 && written != "" && !strings.Contains(written, "://"):
-		return subject{c.Issuers[0].URL, written}, nil
+	case len(trusted) == 1 && written != "" && !strings.Contains(written, "://"):
+		return subject{trusted[0], written}, nil
 	default:
 		return subject{}, fmt.Errorf("%q does not say whose subject is meant; write issuer#subject, with one of the issuers that are given, such as https://clerk.example.com#user_1", written)
 	}

@@ -12,44 +12,58 @@ import (
 // certificate authorities has a quarter of it.
 const maxFileBytes = 1 << 20
 
+// CheckCAFile says what is wrong with a file that is to be a RemoteConfig's CAFile;
+// nil if nothing is.
+func CheckCAFile(path string) error {
+	_, err := readRoots(path)
+	return err
+}
+
+// CheckTokenFile says what is wrong with a file that is to be a RemoteConfig's
+// TokenFile; nil if nothing is. The error holds nothing of the token.
+func CheckTokenFile(path string) error {
+	_, err := readToken(path)
+	return err
+}
+
 // readRoots reads the certificates of a CAFile.
 func readRoots(path string) (*x509.CertPool, error) {
-	content, err := readFile("CAFile", path)
+	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("CAFile %s holds no certificate: give one or more in PEM", path)
+		return nil, fmt.Errorf("%s holds no certificate: give one or more in PEM", path)
 	}
 	return roots, nil
 }
 
 // readToken reads the token of a TokenFile. No error holds any of it.
 func readToken(path string) (string, error) {
-	content, err := readFile("TokenFile", path)
+	content, err := readFile(path)
 	if err != nil {
 		return "", err
 	}
 	token := strings.TrimSpace(string(content))
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("TokenFile %s does not hold one bearer token and nothing else", path)
+		return "", fmt.Errorf("%s does not hold one bearer token and nothing else", path)
 	}
 	return token, nil
 }
 
-func readFile(name, path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // only read from
 	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	if len(content) > maxFileBytes {
-		return nil, fmt.Errorf("%s %s is longer than %d bytes", name, path, maxFileBytes)
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxFileBytes)
 	}
 	return content, nil
 }

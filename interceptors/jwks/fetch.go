@@ -43,7 +43,9 @@ func newFetcher(config RemoteConfig) (fetcher, error) {
 		return f, caErr
 	}
 	var tokenErr error
-	f.token, tokenErr = readToken(config.TokenFile)
+	if f.token, tokenErr = readToken(config.TokenFile); tokenErr != nil {
+		tokenErr = fmt.Errorf("TokenFile: %w", tokenErr)
+	}
 	return f, errors.Join(caErr, tokenErr)
 }
 
@@ -63,6 +65,9 @@ func newTransport(config RemoteConfig) (http.RoundTripper, error) {
 		return transport, nil
 	}
 	roots, err := readRoots(config.CAFile)
+	if err != nil {
+		err = fmt.Errorf("CAFile: %w", err)
+	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return transport, err
 }

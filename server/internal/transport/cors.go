@@ -30,7 +30,7 @@ func (c CORS) OriginFaults() []error {
 		if pattern == "*" {
 			continue
 		}
-		if err := checkOriginPattern(pattern); err != nil {
+		if err := CheckOrigin(pattern); err != nil {
 			faults = append(faults, fmt.Errorf("%q is not an origin: %w", pattern, err))
 		}
 	}

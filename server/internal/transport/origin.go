@@ -27,9 +27,9 @@ func originMatches(pattern, origin string) bool {
 	return sameScheme && parent == rest && isLabel(label)
 }
 
-// checkOriginPattern says what keeps a pattern from matching what a browser
-// sends.
-func checkOriginPattern(pattern string) error {
+// CheckOrigin says what keeps an origin, or a pattern of origins, from matching
+// what a browser sends.
+func CheckOrigin(pattern string) error {
 	scheme, authority, found := strings.Cut(pattern, "://")
 	switch {
 	case pattern == "null":

@@ -97,7 +97,7 @@ func TestCheckOriginPattern(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := checkOriginPattern(test.pattern)
+			err := CheckOrigin(test.pattern)
 			switch {
 			case test.want == "" && err != nil:
 				t.Errorf("%q: %v; want no fault", test.pattern, err)
@@ -117,7 +117,7 @@ func FuzzOriginMatches(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, pattern, origin string) {
-		if checkOriginPattern(pattern) != nil || !originMatches(pattern, origin) {
+		if CheckOrigin(pattern) != nil || !originMatches(pattern, origin) {
 			return
 		}
 		if origin == "null" || origin == "" {

@@ -26,8 +26,8 @@ All faults are reported at once, one per line; the server does not start and exi
 const issuersIntro = `
 ## Several issuers
 
-The settings from ` + "`issuer` to `max_lifetime`" + ` describe one issuer. The YAML file can list more, each with its own values
-of the same settings; those above do not apply to the list.
+The settings from ` + "`issuer` to `name_member`" + ` describe one issuer. The YAML file can list more, each with its own values
+of the same keys, except that ` + "`issuer` is called `url`" + ` there. What is set outside the list does not apply to it.
 
 ` + "```yaml" + `
 issuers:
@@ -40,10 +40,49 @@ issuers:
 ` + "```" + `
 
 Each issuer needs ` + "`audiences` or `authorized_parties`" + `, which say whom its tokens are for, or else ` + "`allow_any_audience`" + `.
-Issuers on plain http are for development: they must be on loopback, and need none of these; the log then has a warning.
+Issuers on plain http and loopback are for development, and need none of these; the log then has a warning. Entries are compared
+exactly: one that no token can match, such as ` + "`https://*.example.com`" + ` or an origin with a slash behind, is a fault.
+`
 
-| key | default | meaning |
-|---|---|---|
+const claimsDoc = `
+### Claims
+
+The profile says where the claims are. Where your issuer differs, name them: by the name of the claim, dots and slashes included, or
+for a claim within another by a JSON Pointer (RFC 6901), which begins with a slash. In it ` + "`{audience}`" + ` stands for each audience.
+
+` + "```yaml" + `
+issuers:
+  - url: https://sso.example.com/realms/acme
+    profile: oidc
+    audiences: [invoices]
+    roles_claim: [/realm_access/roles, "/resource_access/{audience}/roles", https://example.com/roles]
+    organization_claim: [/tenant/id]
+    name_member: name # of roles such as {"name": "admin"}
+` + "```" + `
+
+### Issuers that differ
+
+` + "```yaml" + `
+issuers:
+  # the service accounts of a cluster, seen from inside: its API server asks for a token, and has its own CA
+  - url: https://kubernetes.default.svc.cluster.local
+    profile: kubernetes
+    jwks_url: https://kubernetes.default.svc/openid/v1/jwks
+    ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+    token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
+    audiences: [invoices]
+  # some tenants of Microsoft Entra ID, with one set of keys
+  - url: https://login.microsoftonline.com/{tenantid}/v2.0
+    tenants: [11111111-2222-3333-4444-555555555555]
+    profile: entra
+    jwks_url: https://login.microsoftonline.com/common/discovery/v2.0/keys
+    audiences: [api://invoices]
+  # an issuer in a private network, without TLS
+  - url: http://keycloak.internal:8080/realms/acme
+    profile: keycloak
+    insecure_http: true
+    audiences: [invoices]
+` + "```" + `
 `
 
 const rulesDoc = `
@@ -78,9 +117,7 @@ func Documentation() string {
 			s.key, s.flag(), strings.Join(s.env, "` `"), code(s.def), s.help)
 	}
 	b.WriteString(issuersIntro)
-	for _, s := range issuerTable() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.key, code(s.def), s.help)
-	}
+	b.WriteString(claimsDoc)
 	b.WriteString(rulesDoc)
 	return b.String()
 }

@@ -103,6 +103,23 @@ func tolerance[T any](field func(*T) *time.Duration) format[T] {
 	}}
 }
 
+// size is a number of bytes, at least 1.
+func size[T any](field func(*T) *int) format[T] {
+	return format[T]{"bytes", func(t *T, value any) error {
+		n, isInt := value.(int)
+		if s, isText := value.(string); isText {
+			var err error
+			n, err = strconv.Atoi(strings.TrimSpace(s))
+			isInt = err == nil
+		}
+		if !isInt || n <= 0 {
+			return errors.New("must be a whole number of bytes, such as 16384")
+		}
+		*field(t) = n
+		return nil
+	}}
+}
+
 func choice[T any](field func(*T) *string, choices ...string) format[T] {
 	return format[T]{"text", func(t *T, value any) error {
 		s, err := asText(value)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,8 +15,18 @@ func issuerTable() []setting[server.Issuer] {
 	return []setting[server.Issuer]{
 		{
 			key: "url", env: []string{"CLERK_JWT_ISSUER"},
-			help:   "Exact iss claim of the tokens: an https URL, or http on loopback.",
+			help:   "Exact iss claim of the tokens: an https URL, or http on loopback. Text that is no URL needs jwks_url, {tenantid} needs tenants, and with profile spiffe it is the trust domain.",
 			format: text(func(i *server.Issuer) *string { return &i.URL }),
+		},
+		{
+			key: "aliases", env: []string{"OSTIARY_ALIASES"},
+			help:   "Other spellings of iss that the same issuer uses.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Aliases }),
+		},
+		{
+			key: "tenants", env: []string{"OSTIARY_TENANTS"},
+			help:   "Ids of the accepted tenants, each in place of {tenantid} in the issuer.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Tenants }),
 		},
 		{
 			key: "profile", env: []string{"OSTIARY_PROFILE"}, def: "clerk",
@@ -26,6 +37,21 @@ func issuerTable() []setting[server.Issuer] {
 			key: "jwks_url", env: []string{"OSTIARY_JWKS_URL"},
 			help:   "URL of the key set. Default: {issuer}/.well-known/jwks.json for clerk; otherwise from OIDC discovery.",
 			format: text(func(i *server.Issuer) *string { return &i.JWKSURL }),
+		},
+		{
+			key: "ca_file", env: []string{"OSTIARY_CA_FILE"},
+			help:   "PEM file of the certificates that vouch for the server with the keys, instead of the system's.",
+			format: text(func(i *server.Issuer) *string { return &i.CAFile }),
+		},
+		{
+			key: "token_file", env: []string{"OSTIARY_TOKEN_FILE"},
+			help:   "File with a bearer token for the request for the keys, such as that of a Kubernetes service account.",
+			format: text(func(i *server.Issuer) *string { return &i.TokenFile }),
+		},
+		{
+			key: "insecure_http", env: []string{"OSTIARY_INSECURE_HTTP"}, def: "false",
+			help:   "Accept plain http for the issuer and its keys elsewhere than on loopback. Whoever can change what the network carries can then make tokens: only within a private network.",
+			format: boolean(func(i *server.Issuer, on bool) { i.InsecureHTTP = on }),
 		},
 		{
 			key: "jwt_key", env: []string{"CLERK_JWT_KEY"},
@@ -58,8 +84,18 @@ func issuerTable() []setting[server.Issuer] {
 			format: boolean(func(i *server.Issuer, on bool) { i.AllowAnyAudience = on }),
 		},
 		{
+			key: "allow_unbound_cnf", env: []string{"OSTIARY_ALLOW_UNBOUND_CNF"}, def: "false",
+			help:   "Accept tokens that are bound to a key (cnf), although the binding is not checked: whoever has stolen one can use it.",
+			format: boolean(func(i *server.Issuer, on bool) { i.AllowUnboundConfirmation = on }),
+		},
+		{
+			key: "first_party_clients", env: []string{"OSTIARY_FIRST_PARTY_CLIENTS"},
+			help:   "OAuth clients through which users act in person, such as your own page: a user's token for one is a session, not kind oauth.",
+			format: list(func(i *server.Issuer) *[]string { return &i.FirstPartyClients }),
+		},
+		{
 			key: "accept_kinds", env: []string{"OSTIARY_ACCEPT_KINDS"},
-			help:   "Accepted kinds of token: session, template, oauth, machine, id. Default: those of the profile, which the server logs at start.",
+			help:   "Accepted kinds of token: session, template, oauth, machine, id. Default: the profile's, which the log names at startup; template only with audiences.",
 			format: kinds(func(i *server.Issuer) *[]auth.Kind { return &i.Kinds }),
 		},
 		{
@@ -76,6 +112,51 @@ func issuerTable() []setting[server.Issuer] {
 			key: "max_lifetime", env: []string{"OSTIARY_MAX_LIFETIME"}, def: "24h0m0s",
 			help:   "Longest accepted token lifetime, from iat to exp.",
 			format: duration(func(i *server.Issuer) *time.Duration { return &i.MaxLifetime }),
+		},
+		{
+			key: "max_token_bytes", env: []string{"OSTIARY_MAX_TOKEN_BYTES"},
+			help:   fmt.Sprintf("Longest accepted token, at most %d bytes. Default: %d, or more with some profiles.", server.MaxMaxTokenBytes, token.DefaultMaxTokenBytes),
+			format: size(func(i *server.Issuer) *int { return &i.MaxTokenBytes }),
+		},
+		{
+			key: "roles_claim", env: []string{"OSTIARY_ROLES_CLAIM"},
+			help:   "Claims with roles. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Roles }),
+		},
+		{
+			key: "groups_claim", env: []string{"OSTIARY_GROUPS_CLAIM"},
+			help:   "Claims with groups, which count as roles. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Groups }),
+		},
+		{
+			key: "permissions_claim", env: []string{"OSTIARY_PERMISSIONS_CLAIM"},
+			help:   "Claims with permissions. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Permissions }),
+		},
+		{
+			key: "scopes_claim", env: []string{"OSTIARY_SCOPES_CLAIM"},
+			help:   "Claims with scopes; the first that a token has counts. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Scopes }),
+		},
+		{
+			key: "organization_claim", env: []string{"OSTIARY_ORGANIZATION_CLAIM"},
+			help:   "Claims with the organization's id; the first that a token has counts. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Organization }),
+		},
+		{
+			key: "organization_role_claim", env: []string{"OSTIARY_ORGANIZATION_ROLE_CLAIM"},
+			help:   "Claims with the role in the organization; the first that a token has counts. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.OrganizationRole }),
+		},
+		{
+			key: "session_claim", env: []string{"OSTIARY_SESSION_CLAIM"},
+			help:   "Claims with the session's id; the first that a token has counts. Default: the profile's.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Claims.Session }),
+		},
+		{
+			key: "name_member", env: []string{"OSTIARY_NAME_MEMBER"},
+			help:   "Member with the name, where a role, group or permission is an object, such as name for {\"name\": \"admin\"}.",
+			format: text(func(i *server.Issuer) *string { return &i.Claims.NameMember }),
 		},
 	}
 }
