@@ -19,7 +19,8 @@ A setting is taken from the first of these that sets it:
 
 Lists are comma-separated, or lists in YAML. Durations look like ` + "`10s`, `5m` or `24h`" + `.
 The YAML file must be a single document. Numbers in it must not have a leading zero: ` + "`010`" + ` is eight to some
-YAML parsers and ten to others, so it is refused. Dates must be in quotes, and a key must not be null.
+YAML parsers and ten to others, so it is refused. Dates must be in quotes. Keys and values must not be null: a key
+whose lines are all commented out is a fault, because the default may accept more.
 All faults are reported at once, one per line; the server does not start and exits with status 2.
 `
 

@@ -37,12 +37,16 @@ func (e *Error) add(setting string, err error) {
 	e.Faults = append(e.Faults, Fault{setting, err})
 }
 
-// addUnknown adds a fault for each key of a file's values that is not known.
-// place comes before the key in messages.
-func (e *Error) addUnknown(file, place string, values map[string]any, known []string) {
+// addBadKeys adds a fault for each key of a file's values that is not known, or has
+// no value, as when the lines under it are commented out: the setting would be
+// another than the file seems to say. place comes before the key in messages.
+func (e *Error) addBadKeys(file, place string, values map[string]any, known []string) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(known, key) {
-			e.add(place+key+" in "+file, errors.New("unknown setting; correct it or remove it"))
+		switch name := place + key + " in " + file; {
+		case !slices.Contains(known, key):
+			e.add(name, errors.New("unknown setting; correct it or remove it"))
+		case values[key] == nil:
+			e.add(name, errors.New("has no value; give it one, or remove the key"))
 		}
 	}
 }

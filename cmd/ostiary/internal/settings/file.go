@@ -26,7 +26,7 @@ func (l *Loaded) readConfigFile() map[string]any {
 		return nil
 	}
 	known := keysOf(l.table)
-	l.faults.addUnknown(path, "", values, append(known, fileOnly[:]...))
+	l.faults.addBadKeys(path, "", values, slices.Concat(known, fileOnly[:]))
 	for key, value := range values {
 		if value != nil && slices.Contains(known, key) {
 			l.set(key, value, key+" in "+path)

@@ -24,7 +24,7 @@ func (l *Loaded) listedIssuers(value any) []server.Issuer {
 			continue
 		}
 		table := issuerTable()
-		l.faults.addUnknown(l.option(configFlag), place+".", values, keysOf(table))
+		l.faults.addBadKeys(l.option(configFlag), place+".", values, keysOf(table))
 		for _, setting := range table {
 			if value := values[setting.key]; value != nil {
 				l.Check(place+"."+setting.key, setting.format.set(&issuers[i], value))

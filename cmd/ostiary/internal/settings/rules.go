@@ -34,7 +34,7 @@ func RulesInForce(path string) (*policy.Policy, error) {
 	if err != nil {
 		faults.add("rules in "+path, err)
 	}
-	faults.addUnknown(path, "", values, append(keysOf(table()), fileOnly[:]...))
+	faults.addBadKeys(path, "", values, slices.Concat(keysOf(table()), fileOnly[:]))
 	if err := faults.orNil(); err != nil {
 		return nil, err
 	}
