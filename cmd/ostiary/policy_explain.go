@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -57,7 +55,7 @@ settings; standard output is then empty.`,
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&c.procedure, "procedure", "", "The `method`, such as /acme.invoice.v1.InvoiceService/GetInvoice; required")
 	cmd.Flags().StringVar(&c.image, "image", "", "Schema image `file` (default: ostiary's own services)")
-	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "Trust the token's claims without verifying them, for example after it expired; other settings except --profile are ignored")
+	cmd.Flags().BoolVar(&c.unverified, "unverified", false, "Trust the token's claims without verifying them, for example after it expired; of the settings only the profile and the claims of its issuer are used")
 	set := settings.Issuers()
 	set.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -124,7 +122,7 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 	}
 	loaded := c.load()
 	if c.unverified {
-		id, err := readUnverified(ctx, raw, loaded.Issuer.Profile)
+		id, err := readUnverified(ctx, raw, loaded)
 		return id, nil, err
 	}
 	loaded.Server = server.Config{Issuers: loaded.Server.Issuers} // nothing else is used, so nothing else is at fault
@@ -139,14 +137,22 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 	return id, nil, err
 }
 
-func readUnverified(ctx context.Context, raw, profileName string) (*auth.Identity, error) {
-	profile, err := token.ProfileNamed(cmp.Or(profileName, token.Clerk().Name))
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--profile: %w", err)}
-	}
+// readUnverified reads the token with the profile and the claims of its issuer, or
+// else of the issuer that flags and environment describe.
+func readUnverified(ctx context.Context, raw string, loaded *settings.Loaded) (*auth.Identity, error) {
 	parsed, err := unverified.Parse(raw)
 	if err != nil {
 		return nil, err
+	}
+	issuer := loaded.Issuer
+	for _, listed := range loaded.Server.Issuers {
+		if listed.URL == parsed.Issuer() {
+			issuer = listed
+		}
+	}
+	profile, err := issuer.TokenProfile()
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--profile: %w", err)}
 	}
 	return parsed.Identity(ctx, profile)
 }

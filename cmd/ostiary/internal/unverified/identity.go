@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -27,20 +28,19 @@ func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Iden
 	if err != nil {
 		return nil, err
 	}
-	issuer, _ := t.claims.members["iss"].(string)
 	validSince := t.validSince()
 	verifier, err := token.New(token.Config{
 		Issuers: []token.Issuer{{
-			URL:              issuer,
+			URL:              t.issuer(profile),
 			Keys:             key,
 			Profile:          profile,
 			AllowAnyAudience: true,
 			Algorithms:       []string{"EdDSA"},
 			Kinds:            []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+			MaxTokenBytes:    math.MaxInt,
+			MaxLifetime:      math.MaxInt64,
 
 			AllowUnboundConfirmation: true,
-
-			MaxLifetime: math.MaxInt64,
 		}},
 		Now: func() time.Time { return validSince },
 	})
@@ -53,6 +53,17 @@ func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Iden
 		return nil, fmt.Errorf("cannot read the token: %w: %w", refusal, refusal.Unwrap())
 	}
 	return id, nil
+}
+
+// issuer returns iss, or with profile spiffe the trust domain of sub (SPIFFE ID,
+// section 2).
+func (t *Token) issuer(profile token.Profile) string {
+	if profile.Name != token.SPIFFE().Name {
+		return t.Issuer()
+	}
+	subject, _ := t.claims.members["sub"].(string)
+	domain, _, _ := strings.Cut(strings.TrimPrefix(subject, "spiffe://"), "/")
+	return "spiffe://" + domain
 }
 
 // validSince returns when the token became valid: when it was issued, or at nbf if

@@ -86,6 +86,12 @@ func (p part) indented() string {
 	return b.String()
 }
 
+// Issuer returns the iss claim; "" if it is absent or no text.
+func (t *Token) Issuer() string {
+	issuer, _ := t.claims.members["iss"].(string)
+	return issuer
+}
+
 // Has reports whether the token has a claim.
 func (t *Token) Has(claim string) bool {
 	_, ok := t.claims.members[claim]
