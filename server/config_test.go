@@ -27,6 +27,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/token"
 )
 
 func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
@@ -156,9 +157,10 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"a snapshot in a folder that is not there": {
 			with(func(i *Issuer) { i.KeysSnapshot = "/nowhere/keys.json" }), []string{"issuers[0].keys_snapshot: snapshot /nowhere/keys.json: its directory does not exist"},
 		},
-		"clocks that are an hour apart": {
-			with(func(i *Issuer) { i.Skew = time.Hour }), []string{"issuers[0].skew: is over 10m0s"},
+		"clocks that are further apart": {
+			with(func(i *Issuer) { i.Skew = token.MaxSkew + 1 }), []string{"issuers[0].skew: is over 10m0s"},
 		},
+		"clocks as far apart as can be": {with(func(i *Issuer) { i.Skew = token.MaxSkew }), nil},
 		"keys from plain http elsewhere": {
 			with(func(i *Issuer) { i.JWKSURL = "http://keys.example.com" }), []string{"issuers[0].jwks_url: \"http://keys.example.com\" is plain http"},
 		},

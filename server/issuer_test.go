@@ -358,3 +358,34 @@ func TestAnOperatorOfATenantIsNamedWithTheTenantsIssuer(t *testing.T) {
 		t.Errorf("skews %v; want those of both tenants", skews)
 	}
 }
+
+// TestTheLongestTokenThatCanBeSetArrives holds MaxMaxTokenBytes against the limit
+// of all headers, on every protocol.
+func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Issuers[0].MaxTokenBytes = MaxMaxTokenBytes })
+	ofLength := func(length int) string {
+		pad := length / 2
+		for {
+			token := r.issuer.Session("user_ada", authtest.With("pad", strings.Repeat("x", pad)))
+			if missing := length - len(token); missing > 0 {
+				pad += max(1, missing*3/4-1)
+			} else {
+				return token // at most 1 longer, as base64 has no strings of every length
+			}
+		}
+	}
+	for name, call := range r.protocols() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			res, err := call(t.Context(), t, ofLength(MaxMaxTokenBytes-2))
+			if err != nil || res.GetIdentity().GetSubject() != "user_ada" {
+				t.Errorf("at the limit: %v, %v; want user_ada", res, err)
+			}
+			_, err = call(t.Context(), t, ofLength(MaxMaxTokenBytes+1))
+			if reason, _ := reasonOf(err); reason != auth.TokenTooLarge {
+				t.Errorf("over the limit: %v; want %v", err, auth.TokenTooLarge)
+			}
+		})
+	}
+}
