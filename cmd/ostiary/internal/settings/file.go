@@ -1,9 +1,7 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 )
@@ -39,11 +37,7 @@ func (l *Loaded) readConfigFile() map[string]any {
 func readFile(path string) (map[string]any, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		var unreadable *fs.PathError
-		if errors.As(err, &unreadable) {
-			err = unreadable.Err // which does not repeat the file's name
-		}
-		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+		return nil, fmt.Errorf("%s cannot be read: %w", path, withoutPath(err))
 	}
 	values, err := parseYAML(text)
 	if err != nil {

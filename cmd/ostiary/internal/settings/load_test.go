@@ -72,9 +72,12 @@ func TestTheFirstSourceThatSetsASettingCounts(t *testing.T) {
 		without func(*sources)
 		want    slog.Level
 	}{
-		"the flag":             {func(*sources) {}, slog.LevelError},
-		"the environment":      {func(s *sources) { s.flags = nil }, slog.LevelWarn},
-		"the .env file":        {func(s *sources) { s.flags, s.environ = nil, nil }, slog.LevelInfo},
+		"the flag":        {func(*sources) {}, slog.LevelError},
+		"the environment": {func(s *sources) { s.flags = nil }, slog.LevelWarn},
+		"the .env file":   {func(s *sources) { s.flags, s.environ = nil, nil }, slog.LevelInfo},
+		"a .env file of an editor that marks it": {func(s *sources) {
+			s.flags, s.environ, s.envFile = nil, nil, "\ufeffOSTIARY_LOG_LEVEL=info\r\nA=b\r\n"
+		}, slog.LevelInfo},
 		"an empty variable":    {func(s *sources) { s.flags, s.environ = nil, []string{"OSTIARY_LOG_LEVEL= "} }, slog.LevelInfo},
 		"the YAML file":        {func(s *sources) { s.flags, s.environ, s.envFile = nil, nil, "" }, slog.LevelDebug},
 		"an empty .env":        {func(s *sources) { s.flags, s.environ, s.envFile = nil, nil, "OSTIARY_LOG_LEVEL=" }, slog.LevelDebug},
@@ -156,6 +159,10 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		"a rule that is none":            {sources{file: "rules: {/grpc.health.v1.Health/Check: public}" + whole}, []string{"rules[/grpc.health.v1.Health/Check] in FILE: not a rule; write public: {}, authenticated: {}, or require: with its requirements"}},
 		"a rule for nothing":             {sources{file: "rules: {/acme.v1.Notes/Get: {authenticated: {}}}" + whole}, []string{"rules[/acme.v1.Notes/Get] in FILE: this server has no such method; correct the name, or see: ostiary policy list"}},
 		"a publishable key that is none": {sources{environ: []string{"CLERK_JWT_AUD=a", "CLERK_PUBLISHABLE_KEY=pk_live_!"}}, []string{"CLERK_PUBLISHABLE_KEY: not a publishable key: its last part is not base64; copy it whole from the dashboard"}},
+		"a .env file that is none, and nothing of it": {
+			sources{file: whole, envFile: "CLERK_SECRET_KEY sk_live_secret"},
+			[]string{"ENVFILE: cannot be parsed as NAME=value lines; quote multi-line values"},
+		},
 		"two names of one setting": {
 			sources{environ: []string{"CLERK_JWT_AUD=a", "CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_aGFwcHktaGlwcG8tMS5jbGVyay5hY2NvdW50cy5kZXYk"}},
 			[]string{"CLERK_PUBLISHABLE_KEY: conflicts with NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, which sets the same thing; keep one of them"},

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,16 +35,28 @@ func (l *Loaded) readEnvFile() {
 			return
 		}
 	}
-	variables, err := godotenv.Read(path)
-	var unreadable *fs.PathError
-	switch {
-	case errors.As(err, &unreadable):
-		l.faults.add(path, fmt.Errorf("cannot be read: %w", unreadable.Err))
-	case err != nil: // the parser's error quotes the file, secrets included
-		l.faults.add(path, errors.New("cannot be parsed as NAME=value lines; quote multi-line values"))
-	default:
-		l.readVariables(variables, " in "+path)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		l.faults.add(path, fmt.Errorf("cannot be read: %w", withoutPath(err)))
+		return
 	}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // which some editors write
+	content = append(content, '\n')                       // without one the parser ignores a faulty last line
+	variables, err := godotenv.UnmarshalBytes(content)
+	if err != nil { // its text quotes the file, secrets included
+		l.faults.add(path, errors.New("cannot be parsed as NAME=value lines; quote multi-line values"))
+		return
+	}
+	l.readVariables(variables, " in "+path)
+}
+
+// withoutPath returns why a file cannot be read, without its name.
+func withoutPath(err error) error {
+	var unreadable *fs.PathError
+	if errors.As(err, &unreadable) {
+		return unreadable.Err
+	}
+	return err
 }
 
 // readEnvironment reads the variables that the process was started with.

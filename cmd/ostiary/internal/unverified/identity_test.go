@@ -70,11 +70,11 @@ func TestIdentityIsReadOfWhatAServerWouldRefuse(t *testing.T) {
 		profile token.Profile
 		issuer  string
 	}{
-		"a bound token":        {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"cnf":{"jkt":"x"}}`, token.OIDC(), "https://a.example"},
-		"a long token":         {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"groups":["` + strings.Repeat("a", 100_000) + `"]}`, token.OIDC(), "https://a.example"},
+		"a bound token":         {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"cnf":{"jkt":"x"}}`, token.OIDC(), "https://a.example"},
+		"a long token":          {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"groups":["` + strings.Repeat("a", 100_000) + `"]}`, token.OIDC(), "https://a.example"},
 		"an iss that is no URL": {`{"iss":"a.example","sub":"user_ada","exp":1000000060}`, token.OIDC(), "a.example"},
-		"a trust domain":       {`{"sub":"spiffe://example.org/ns/acme","aud":["a"],"exp":1000000060}`, token.SPIFFE(), "spiffe://example.org"},
-		"an ID token":          {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"nonce":"n"}`, token.OIDC(), "https://a.example"},
+		"a trust domain":        {`{"sub":"spiffe://example.org/ns/acme","aud":["a"],"exp":1000000060}`, token.SPIFFE(), "spiffe://example.org"},
+		"an ID token":           {`{"iss":"https://a.example","sub":"user_ada","exp":1000000060,"nonce":"n"}`, token.OIDC(), "https://a.example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
