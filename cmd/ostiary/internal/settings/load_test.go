@@ -325,6 +325,7 @@ func TestRulesInForce(t *testing.T) {
 		"an unknown key":         {write("rule: {}"), "unknown setting"},
 		"rules that are none":    {write("rules: 1"), "not a map"},
 		"rules without a value":  {write("rules:"), "rules in "},
+		"one rule that is none":  {write("rules: {/grpc.health.v1.Health/Check: public}"), "not a rule; write public"},
 		"a rule that is none, and one for nothing": {
 			write("rules: {/b.B/B: {authenticated: {}}, /a.A/A: public}"),
 			"/a.A/A", // the first by name
