@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	connectcors "connectrpc.com/cors"
+	"golang.org/x/net/http/httpguts"
 )
 
 // tracingHeaders are what libraries for tracing add to the calls of a page: W3C
@@ -26,17 +27,11 @@ func (c CORS) HeaderFaults() []error {
 		switch {
 		case name == "*":
 			faults = append(faults, errors.New("* is not a header here; name each header"))
-		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isTokenRune(r) }):
+		case !httpguts.ValidHeaderFieldName(name):
 			faults = append(faults, fmt.Errorf("%q is not a header; write its name alone, such as x-tenant", name))
 		}
 	}
 	return faults
-}
-
-// isTokenRune reports whether r may be in the name of a header (RFC 9110, section
-// 5.6.2).
-func isTokenRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // The most that is logged of the headers of one preflight: names, and bytes of
