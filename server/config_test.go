@@ -48,6 +48,14 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{HTTPAddr: "8080", GRPCAddr: "localhost:grpc", Issuers: []Issuer{good}},
 			[]string{`http_addr: "8080" is not an address`, `grpc_addr: "localhost:grpc" is not an address`},
 		},
+		"the last port, and one behind it": {
+			Config{HTTPAddr: ":65535", GRPCAddr: ":65536", Issuers: []Issuer{good}},
+			[]string{`grpc_addr: ":65536" is not an address`},
+		},
+		"two issuers without a URL": {
+			Config{Issuers: []Issuer{{AllowAnyAudience: true}, {AllowAnyAudience: true}}},
+			[]string{"issuers[0].url: missing", "issuers[1].url: missing"},
+		},
 		"one address for both": {
 			Config{HTTPAddr: ":8080", GRPCAddr: ":8080", Issuers: []Issuer{good}},
 			[]string{"grpc_addr: :8080 is `http_addr` already"},
