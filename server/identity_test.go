@@ -67,7 +67,7 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 	r := start(t)
 	issued := time.Now().Truncate(time.Second)
 	token := r.issuer.Session("user_ada",
-		authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute),
+		authtest.IssuedAt(issued), authtest.ExpiresIn(time.Hour),
 		authtest.With("sid", "sess_1"),
 		authtest.With("act", map[string]any{"iss": "https://support.example.com", "sub": "user_support", "sid": "sess_2"}),
 		authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
@@ -81,7 +81,7 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 		Permissions:  []string{"org:invoices:read"},
 		Actor:        &identityv1.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionId: "sess_2"},
 		IssuedAt:     timestamppb.New(issued),
-		ExpiresAt:    timestamppb.New(issued.Add(time.Minute)),
+		ExpiresAt:    timestamppb.New(issued.Add(time.Hour)),
 	}}
 	for name, call := range r.protocols() {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -49,6 +50,7 @@ func TestClaimsAreReadWhereTheSettingsSay(t *testing.T) {
 		authtest.With("granted", "email profile"),
 		authtest.With("login", "sess_1"),
 		authtest.With("aud", "invoices"),
+		authtest.ExpiresIn(time.Hour),
 	)
 	base := Issuer{URL: url, Profile: "oidc", JWTKey: string(issuer.PublicPEM()), Audiences: []string{"invoices"}}
 	tests := map[string]struct {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -44,8 +45,8 @@ func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 			policy.Override(whoAmI, anyRole("admin")),
 		}
 	})
-	member := r.issuer.Session("user_ben", authtest.InOrganization("org_acme", "acme", "member"))
-	admin := r.issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin"))
+	member := r.issuer.Session("user_ben", authtest.InOrganization("org_acme", "acme", "member"), authtest.ExpiresIn(time.Hour))
+	admin := r.issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin"), authtest.ExpiresIn(time.Hour))
 	for name, tr := range r.transports() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
