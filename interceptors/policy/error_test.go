@@ -63,7 +63,7 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 		{"a condition that never does", schematest.Condition("false"), "it names neither identity nor request"},
 		{"a condition that holds, whatever stands beside it", schematest.Condition("true || request.owner == identity.subject"), "condition: it is true whoever calls, and whatever the request"},
 		{"a condition that fails, whatever stands beside it", schematest.Condition("request.owner == identity.subject && 1 > 2"), "condition: it is false whoever calls, and whatever the request"},
-		{"a kind that no token is of", schematest.Condition("identity.kind == 'robot'"), `condition, line 1, column 18: no token is of the kind "robot": use machine, oauth, session, template`},
+		{"a kind that no token is of", schematest.Condition("identity.kind == 'robot'"), `condition, line 1, column 18: no token is of the kind "robot": use id, machine, oauth, session, template`},
 		{"a kind that no token is of, first", schematest.Condition("'' == identity.kind"), `no token is of the kind ""`},
 		{"a kind that every token is not of", schematest.Condition("identity.kind != 'Session'"), `no token is of the kind "Session"`},
 		{"one of some kinds that no token is of", schematest.Condition("identity.kind in ['session', 'robot']"), `condition, line 1, column 30: no token is of the kind "robot"`},
