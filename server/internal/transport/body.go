@@ -24,9 +24,9 @@ const silenceTimeout = 10 * time.Second
 // is then DEADLINE_EXCEEDED.
 //
 // Over HTTP/1.1 the caller must also not be silent for longer than 10 seconds,
-// in streams too. Where a call is answered before its body was read, the rest of a
-// small body is waited for, shortly, so that the connection can be used again;
-// any other connection is closed, and nobody waits.
+// in streams too. net/http reads the rest of a body before it answers, also when
+// the call was refused unread, so without a deadline the refusal would wait for
+// the caller.
 func BodyDeadline(limit time.Duration, isStream func(path string) bool) Middleware {
 	return bodyDeadline(limit, silenceTimeout, isStream)
 }
@@ -40,16 +40,14 @@ func bodyDeadline(limit, silence time.Duration, isStream func(path string) bool)
 			}
 			if r.ProtoMajor == 1 {
 				body.silence = silence
+				// A body that was not read to its end must not be followed by another
+				// request: what comes next on the connection is its rest.
+				body.unread = w.Header()
 			}
 			if r.Body != http.NoBody && (body.limit > 0 || body.silence > 0) {
-				body.extend()
+				body.begin()
 				r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 				r.Body = body
-				if r.ProtoMajor == 1 {
-					answer := &answerWriter{ResponseWriter: w, body: body, isSmall: 0 < r.ContentLength && r.ContentLength <= smallBody}
-					defer answer.begin() // where the handler writes nothing
-					w = answer
-				}
 			}
 			next.ServeHTTP(w, r)
 		})
@@ -62,12 +60,18 @@ type deadlineBody struct {
 	io.ReadCloser
 
 	control *http.ResponseController
-	read    atomic.Bool   // whether it was read to its end
 	late    atomic.Bool   // whether a read came too late
 	unread  http.Header   // closes the connection until the body was read; nil for HTTP/2
 	silence time.Duration // 0 for none
 	limit   time.Duration // 0 for none
 	end     time.Time     // when the limit is over; zero for none
+}
+
+func (b *deadlineBody) begin() {
+	if b.unread != nil {
+		b.unread.Set("Connection", "close")
+	}
+	b.extend()
 }
 
 func (b *deadlineBody) Read(p []byte) (int, error) {
@@ -78,7 +82,9 @@ func (b *deadlineBody) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		_ = b.control.SetReadDeadline(time.Time{}) // net/http's connections have one
-		b.read.Store(true)
+		if b.unread != nil {
+			b.unread.Del("Connection")
+		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, b.tooLate()
 	}
@@ -95,60 +101,6 @@ func (b *deadlineBody) extend() {
 	}
 	_ = b.control.SetReadDeadline(deadline)
 }
-
-const (
-	// smallBody is how much of a body, in bytes, is worth waiting for: less than a
-	// new connection costs.
-	smallBody = 16 << 10
-	// drainTimeout is how long it is waited for.
-	drainTimeout = 100 * time.Millisecond
-)
-
-// An answerWriter decides over HTTP/1.1 what becomes of a connection whose call is
-// answered before its body was read. What comes next on the connection is the
-// rest of the body, and must never be taken for another request. net/http reads
-// that rest before it answers, and closes the connection where it cannot; unless
-// the answer says that the connection is closed anyway.
-type answerWriter struct {
-	http.ResponseWriter
-
-	body    *deadlineBody
-	isSmall bool
-	begun   bool
-}
-
-func (w *answerWriter) begin() {
-	if w.begun {
-		return
-	}
-	w.begun = true
-	switch {
-	case w.body.read.Load():
-	case w.isSmall:
-		_ = w.body.control.SetReadDeadline(time.Now().Add(drainTimeout))
-	default:
-		w.Header().Set("Connection", "close")
-	}
-}
-
-func (w *answerWriter) WriteHeader(status int) {
-	w.begin()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *answerWriter) Write(p []byte) (int, error) {
-	w.begin()
-	return w.ResponseWriter.Write(p)
-}
-
-// Flush implements http.Flusher, which connect needs for streams.
-func (w *answerWriter) Flush() {
-	w.begin()
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Unwrap implements what http.ResponseController looks for.
-func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type bodyKey struct{}
 

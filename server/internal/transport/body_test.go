@@ -45,49 +45,6 @@ func withDeadline(t *testing.T, limit, silence time.Duration, handler http.Handl
 
 const unfinished = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nx"
 
-// A refusal costs no connection where the body is small, and here already.
-func TestTheConnectionOfARefusedCallIsUsedAgainWhereItsBodyIsSmall(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		length  int
-		chunked bool
-		kept    bool
-	}{
-		"one byte":             {1, false, true},
-		"the largest":          {smallBody, false, true},
-		"one byte more":        {smallBody + 1, false, false},
-		"of an unknown length": {1, true, false},
-	} {
-		for how, handler := range map[string]http.HandlerFunc{
-			"by a status":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
-			"by a text":          func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "refused") },
-			"by a flush":         func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() },
-			"by nothing written": func(http.ResponseWriter, *http.Request) {},
-		} {
-			t.Run(name+" "+how, func(t *testing.T) {
-				t.Parallel()
-				server := withDeadline(t, time.Minute, time.Minute, handler)
-				var body io.Reader = strings.NewReader(strings.Repeat("x", test.length))
-				if test.chunked {
-					body = struct{ io.Reader }{body}
-				}
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				res, err := server.Client().Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				_ = res.Body.Close()
-				if res.Close == test.kept {
-					t.Errorf("%s, closed %v; want it kept: %v", res.Status, res.Close, test.kept)
-				}
-			})
-		}
-	}
-}
-
 func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
