@@ -97,6 +97,27 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 	}
 }
 
+func TestEveryKindOfTokenIsOnTheWire(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[auth.Kind]identityv1.Kind{
+		auth.KindSession: identityv1.Kind_KIND_SESSION, auth.KindTemplate: identityv1.Kind_KIND_TEMPLATE,
+		auth.KindOAuth: identityv1.Kind_KIND_OAUTH, auth.KindMachine: identityv1.Kind_KIND_MACHINE,
+		0: identityv1.Kind_KIND_UNSPECIFIED,
+	} {
+		expires := time.Unix(1_700_000_000, 0)
+		got := identityMessage(&auth.Identity{
+			Issuer: "https://clerk.example.com", Subject: "x", Kind: kind, ClientID: "client_1", Scopes: []string{"read"}, ExpiresAt: expires,
+		})
+		// What the token does not say is left out.
+		want := &identityv1.Identity{
+			Issuer: "https://clerk.example.com", Subject: "x", Kind: want, ClientId: "client_1", Scopes: []string{"read"}, ExpiresAt: timestamppb.New(expires),
+		}
+		if !proto.Equal(got, want) {
+			t.Errorf("%v: %v\nwant %v", kind, got, want)
+		}
+	}
+}
+
 func TestACallWithoutATokenIsRefusedOnEveryProtocol(t *testing.T) {
 	t.Parallel()
 	r := start(t)

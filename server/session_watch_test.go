@@ -1,12 +1,17 @@
 package server
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"connectrpc.com/connect"
 
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
@@ -92,6 +97,73 @@ func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
 			if got := strangers[protocol].Msg().GetSession().GetSubject(); got != "user_dora" {
 				t.Errorf("%s: a stranger was told of %s", protocol, got)
 			}
+		}
+	}
+}
+
+// Whoever reads too slowly is sent away, and does not miss events unawares.
+func TestAWatchThatFallsBehindEnds(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	otto := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_otto", Kind: auth.KindSession}
+	ctx := auth.NewContext(t.Context(), otto)
+	sent, release := make(chan struct{}, 1000), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.session.watch(ctx, &sessionv1.WatchSessionsRequest{}, func(res *sessionv1.WatchSessionsResponse) error {
+			sent <- struct{}{}
+			if res.GetEvent() != sessionv1.Event_EVENT_WATCHING {
+				<-release
+			}
+			return nil
+		})
+	}()
+	<-sent // it watches
+	const tooMany = 300
+	for i := range tooMany {
+		id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: fmt.Sprint("sess_", i)}
+		r.ledger.See(id, "", func() string { return "" })
+	}
+	r.ledger.Flush(t.Context())
+	close(release)
+	if err := <-ended; connect.CodeOf(err) != connect.CodeResourceExhausted {
+		t.Errorf("ended with %v; want resource exhausted", err)
+	}
+	if len(sent) >= tooMany {
+		t.Errorf("%d were sent", len(sent))
+	}
+}
+
+func TestAWatchEndsWithTheErrorOfItsStream(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	broken := errors.New("broken")
+	ctx := auth.NewContext(t.Context(), &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_otto", Kind: auth.KindSession})
+	for _, after := range []int{0, 1} {
+		n := 0
+		err := r.session.watch(ctx, &sessionv1.WatchSessionsRequest{}, func(*sessionv1.WatchSessionsResponse) error {
+			if n++; n > after {
+				return broken
+			}
+			r.ledger.See(&auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: fmt.Sprint("sess_", after)}, "", func() string { return "" })
+			r.ledger.Flush(ctx)
+			return nil
+		})
+		if !errors.Is(err, broken) {
+			t.Errorf("ended with %v; want %v", err, broken)
+		}
+	}
+	if err := r.identity.watch(ctx, func(*identityv1.WatchIdentityResponse) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("ended with %v; want %v", err, broken)
+	}
+	gone, leave := context.WithCancel(ctx)
+	leave()
+	for name, err := range map[string]error{
+		"WatchSessions": r.session.watch(gone, &sessionv1.WatchSessionsRequest{}, func(*sessionv1.WatchSessionsResponse) error { return nil }),
+		"WatchIdentity": r.identity.watch(gone, func(*identityv1.WatchIdentityResponse) error { return nil }),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s of a caller who is gone: %v; want canceled", name, err)
 		}
 	}
 }

@@ -39,6 +39,9 @@ func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
 	if err != nil || id.Subject != "user_ada" {
 		t.Errorf("%v, %v", id, err)
 	}
+	if config.Issuers[0].KeysSnapshot != snapshot {
+		t.Errorf("the caller's Config was changed: %+v", config.Issuers[0])
+	}
 	if _, err := os.Stat(snapshot); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the snapshot of a server was written: %v", err)
 	}

@@ -116,11 +116,26 @@ func closed(t *testing.T, database Database) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session"}}); err == nil {
-		t.Error("a revocation was acknowledged by a closed store")
-	}
-	if _, err := s.Revocations(t.Context(), 0, 1); err == nil {
-		t.Error("a closed store says that nothing is revoked")
+	failsEach(t, "a closed store", s)
+}
+
+// failsEach calls each method of a store that can do nothing.
+func failsEach(t *testing.T, what string, s store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	_, saveSessions := s.SaveSessions(ctx, []store.Session{ada})
+	_, sessions := s.Sessions(ctx, store.Everything(), store.Session{}, 1)
+	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Kind: "session"}})
+	_, revocations := s.Revocations(ctx, 0, 1)
+	_, until := s.RevokedUntil(ctx, store.Revocation{Kind: "session"})
+	_, prune := s.Prune(ctx, at(0), at(0), 1)
+	for method, err := range map[string]error{
+		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
+		"Revocations": revocations, "RevokedUntil": until, "Prune": prune,
+	} {
+		if err == nil {
+			t.Errorf("%s: %s succeeds", what, method)
+		}
 	}
 }
 
