@@ -168,6 +168,10 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"clocks that are further apart": {
 			with(func(i *Issuer) { i.Skew = token.MaxSkew + 1 }), []string{"issuers[0].skew: is over 10m0s"},
 		},
+		"the last port": {Config{HTTPAddr: ":65535", GRPCAddr: ":65534", Issuers: []Issuer{good}}, nil},
+		"a port after the last": {
+			Config{HTTPAddr: ":65536", Issuers: []Issuer{good}}, []string{`http_addr: ":65536" is not an address`},
+		},
 		"clocks as far apart as can be": {with(func(i *Issuer) { i.Skew = token.MaxSkew }), nil},
 		"keys from plain http elsewhere": {
 			with(func(i *Issuer) { i.JWKSURL = "http://keys.example.com" }), []string{"issuers[0].jwks_url: \"http://keys.example.com\" is plain http"},

@@ -79,6 +79,8 @@ func TestCheckOriginPattern(t *testing.T) {
 		"no scheme":                         {"app.example.com", "write scheme://host"},
 		"an empty scheme":                   {"://app.example.com", "write scheme://host"},
 		"a wildcard for the scheme":         {"*://app.example.com", "write scheme://host"},
+		"a scheme that begins with a digit": {"3d://app.example.com", "write scheme://host"},
+		"a scheme with a digit in it":       {"h2+x-1.0://app", ""},
 		"upper case":                        {"https://App.example.com", "lower case"},
 		"a path":                            {"https://app.example.com/app", "trailing slash"},
 		"a trailing slash":                  {"https://app.example.com/", "trailing slash"},
