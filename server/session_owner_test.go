@@ -128,6 +128,21 @@ func TestASessionThatSomebodyElseNamedFirstIsStillItsSubjects(t *testing.T) {
 	r.wantAdmitted(t, "the same id at another issuer", tokens["the same subject, another issuer"])
 }
 
+// The same id and subject at another issuer is somebody else.
+func TestASessionIsOfItsIssuer(t *testing.T) {
+	t.Parallel()
+	r, tokens := owners(t)
+	r.seen(t, map[string]string{"ada": tokens["ada"]})
+	for protocol, tr := range r.transports() {
+		_, err := tr.sessions(t, tokens["the same subject, another issuer"]).RevokeSession(t.Context(),
+			&sessionv1.RevokeSessionRequest{SessionId: "ada-1", Issuer: r.issuer.URL()})
+		if connect.CodeOf(err) != connect.CodeNotFound {
+			t.Errorf("%s: %v; want not found", protocol, err)
+		}
+	}
+	r.wantAdmitted(t, "her token", tokens["ada"])
+}
+
 func TestSigningOutASubjectEndsNoSessionOfAnother(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)

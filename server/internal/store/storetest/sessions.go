@@ -66,6 +66,11 @@ func sessionOfAnotherSubject(t *testing.T, database Database) {
 	same := other // seen first at the same instant: the order is still a total one
 	same.Subject = "user_nobody"
 	save(t, s, same)
+	elsewhere := ada
+	elsewhere.Issuer = "https://zwei.example.com"
+	if !elsewhere.Before(ada) || ada.Before(elsewhere) {
+		t.Error("Session.Before does not agree on the issuers")
+	}
 	want := []store.Session{same, other, ada}
 	for i := 1; i < len(want); i++ {
 		if !want[i-1].Before(want[i]) || want[i].Before(want[i-1]) {
