@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
 	"interceptors/policy/condition": {
-		"interceptors/auth", "interceptors/policy", "interceptors/internal/ruleschema",
+		"interceptors/auth", "interceptors/policy", "interceptors/internal/ruleschema", "interceptors/internal/strictjson",
 	},
 	"interceptors/policydiff": {
 		"interceptors/auth", "interceptors/policy", "interceptors/policy/condition", "interceptors/internal/ruleschema",

@@ -110,6 +110,13 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 		{"another field is new", owned, folderOwner, folderOwner + ` field { name: "new" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }`, ""},
 		{"another field is gone", owned, `field { name: "size" number: 18 type: TYPE_INT32 label: LABEL_OPTIONAL }`, "", ""},
 		{"the request of a condition that reads none", "identity.hasRole('admin')", `input_type: ".acme.folder.v1.Folder"`, `input_type: ".acme.folder.v1.Other"`, ""},
+		{"the request of a condition on claims", "identity.claims.request.first == 'x' && identity.claims['owner'] == 'y'", `input_type: ".acme.folder.v1.Folder"`, `input_type: ".acme.folder.v1.Other"`, ""},
+		{"a field beside one that a claim is compared with", "identity.claims.owner == request.owner", noteOwner, noteOwner9, ""},
+		{"a field that a claim is compared with", "identity.claims.owner == request.owner", folderOwner, "", "acme.folder.v1.Folder.owner as nothing (before: `string owner = 11`)"},
+		{"a field by the index of a claim", "identity.claims[request.owner] == 'x'", folderOwner, "", "acme.folder.v1.Folder.owner as nothing (before: `string owner = 11`)"},
+		{"a message among claims", "request.first in identity.claims.notes", noteTitle, titleAndMore, noteGrew},
+		{"a field by a function of strings", "request.first.owner.lowerAscii().split('@')[0] == 'x'", noteOwner, noteOwner9, noteMoved},
+		{"a field in a format", "'%s'.format([request.first.owner]) == strings.quote(identity.subject)", noteOwner, noteOwner9, noteMoved},
 		{"a variable of a loop by the name of the request", "identity.roles.all(request, request != 'x')", `input_type: ".acme.folder.v1.Folder"`, `input_type: ".acme.folder.v1.Other"`, ""},
 
 		{"a field of a message in the request", "request.first.owner == 'x'", noteOwner, noteOwner9, noteMoved},

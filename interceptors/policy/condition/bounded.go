@@ -13,14 +13,23 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// bounded refuses an equality or an in whose arguments are too much to read, before
-// it is made: each is one call, however large the lists are that it goes through.
+// bounded refuses a call that would be too much work before it is made: an equality
+// or an in whose arguments are too much to read, however large the lists are that it
+// goes through, and a function of strings that would read or make too much.
 func bounded(condition *cel.Ast) cel.ProgramOption {
 	large := comparisonsOfMany(condition)
 	return cel.CustomDecoratorV2(func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 		call, isCall := i.(interpreter.InterpretableCall)
 		if !isCall {
 			return i, nil
+		}
+		if function := stringFunctions()[call.Function()]; function != nil {
+			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(args ...ref.Val) ref.Val {
+				if stepsOnStrings(call.Function(), args) > maxCost {
+					return types.NewErr("%s has too much to read or to make, and the limit is %d steps", call.Function(), maxCost)
+				}
+				return function(args...)
+			}), nil
 		}
 		compare := comparisons[call.Function()]
 		if compare == nil || !large[call.ID()] {

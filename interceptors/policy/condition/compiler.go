@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
@@ -33,6 +34,7 @@ type compiler struct {
 func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env, error) {
 	if c.base == nil {
 		base, err := cel.NewEnv(append(identityOptions(),
+			ext.Strings(ext.StringsVersion(stringsVersion)),
 			cel.ParserRecursionLimit(maxDepth),
 			cel.ParserExpressionSizeLimit(maxSize),
 			cel.ASTValidators(
@@ -97,7 +99,7 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 		return nil, describe(issues, request)
 	}
 	if !checked.OutputType().IsExactType(cel.BoolType) {
-		return nil, problem("it is of type %s: write one that is true or false", checked.OutputType())
+		return nil, problem("it is of type %s: write one that is true or false, such as x == true", checked.OutputType())
 	}
 	names := namesOf(checked)
 	if !names[requestVariable] && !names[identityVariable] {

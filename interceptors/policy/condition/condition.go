@@ -31,7 +31,7 @@ func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {
 			return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
 		}
 	}
-	result, err := c.run(&variables{id, message})
+	result, err := c.run(&variables{caller{Identity: id}, message})
 	if err != nil {
 		// CEL quotes what it was given, which the caller may have made as long as they like.
 		return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
@@ -60,14 +60,14 @@ func (c *condition) run(v *variables) (ref.Val, error) {
 
 // variables are those of one evaluation.
 type variables struct {
-	identity *auth.Identity
+	identity caller
 	request  proto.Message
 }
 
 func (v *variables) ResolveName(name string) (any, bool) {
 	switch name {
 	case identityVariable:
-		return v.identity, true
+		return &v.identity, true
 	case requestVariable:
 		return v.request, v.request != nil
 	default:

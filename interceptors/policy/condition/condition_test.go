@@ -189,11 +189,14 @@ func FuzzCondition(f *testing.F) {
 		"request.tags.all(t, t.startsWith('a'))", "has(identity.actor)", "identity", "request.parent.parent.owner == ''",
 		"((((", "request.owner ==", "[1,2,3].map(x, x * 2).exists(x, x == request.tags.size())", "'\\xff' in identity.roles",
 		"identity.hasRole(request.owner)", "timestamp('2026-01-01T00:00:00Z') < identity.expires_at", "request.owner.matches('(')",
+		"identity.claims.a.b[0] == 1.5", "has(identity.claims['x'].y)", "identity.claims.exists(k, k == request.owner)", "dyn(identity.claims) == 1",
+		"identity.claims == {'a': null}", "request.owner.replace('', request.owner).split('', 3).join(request.owner) == ''",
+		"request.owner.format([request.tags, identity, 1e308, request]) == ''", "'%.'.format([identity.subject]) == ''",
 		"ostiary.Identity{}", "type(identity) == type(request)", "dyn(identity).x == 1", "string(identity.expires_at) == ''",
 	} {
 		f.Add(seed)
 	}
-	id := &auth.Identity{Subject: "user_ada", Roles: []string{"org:admin"}}
+	id := &auth.Identity{Subject: "user_ada", Roles: []string{"org:admin"}, RawClaims: claims}
 	f.Fuzz(func(t *testing.T, text string) {
 		file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("request.owner == ''")})
 		p, err := policy.New(policy.Files(file), policy.Override(schematest.Procedure("M"), schematest.Condition(text)), condition.Evaluator())

@@ -50,6 +50,9 @@ func (callCosts) CallCost(function, overload string, args []ref.Val, _ ref.Val) 
 		}
 	default:
 		switch {
+		case isStringFunction(function):
+			steps += stepsOnStrings(function, args)
+			return &steps
 		case strings.HasPrefix(overload, identityOverload):
 			steps += identitySteps
 			args = args[1:]

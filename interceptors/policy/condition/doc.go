@@ -7,8 +7,9 @@
 //
 //	rules, err := policy.New(policy.Services(name), condition.Evaluator())
 //
-// What a condition can name is in variables.go. What it is charged for is in cost.go
-// and reading.go, and what is refused before it is done in bounded.go and message.go.
+// What a condition can name is in variables.go and claims.go. What it is charged for
+// is in cost.go, strings.go and reading.go, and what is refused before it is done in
+// bounded.go and message.go.
 package condition
 
 import "github.com/ostiary/ostiary/interceptors/policy"

@@ -47,10 +47,16 @@ func stepsToRead(values []ref.Val) uint64 {
 
 // stepsToReadMany is stepsToRead for values that hold others.
 func stepsToReadMany(values []ref.Val) uint64 {
-	r := reading{comparing, (maxCost + 1) * bytesInAStep}
-	for _, v := range values {
-		r.value(v)
-	}
+	r := newReading(comparing)
+	r.values(values)
+	return r.steps()
+}
+
+// newReading is one of as many bytes as a condition may read, and a step more.
+func newReading(w weights) reading { return reading{w, (maxCost + 1) * bytesInAStep} }
+
+// steps returns what was read from a newReading, or more than maxCost.
+func (r *reading) steps() uint64 {
 	return uint64(maxCost + 1 - max(0, r.left)/bytesInAStep) //nolint:gosec // never negative
 }
 
@@ -64,6 +70,12 @@ func isLonger(m protoreflect.Message, bytes int) bool {
 func (r *reading) take(bytes int) bool {
 	r.left -= bytes
 	return r.left > 0
+}
+
+func (r *reading) values(all []ref.Val) {
+	for _, v := range all {
+		r.value(v)
+	}
 }
 
 func (r *reading) value(v ref.Val) bool {

@@ -21,29 +21,33 @@ const (
 
 // identityOptions declare the variable identity, its fields and its methods.
 // Fields are read straight from an auth.Identity, with neither reflection nor a
-// copy in between.
+// copy in between, except for its claims.
 func identityOptions() []cel.EnvOption {
 	return []cel.EnvOption{
 		cel.Types(
-			&structType{name: identityType, goType: reflect.TypeFor[*auth.Identity](), fields: map[string]*types.FieldType{
-				"issuer":           text(func(id *auth.Identity) string { return id.Issuer }),
-				"subject":          text(func(id *auth.Identity) string { return id.Subject }),
-				"kind":             text(func(id *auth.Identity) string { return id.Kind.String() }),
-				"token_id":         text(func(id *auth.Identity) string { return id.TokenID }),
-				"session_id":       text(func(id *auth.Identity) string { return id.SessionID }),
-				"client_id":        text(func(id *auth.Identity) string { return id.ClientID }),
-				"authorized_party": text(func(id *auth.Identity) string { return id.AuthorizedParty }),
+			&structType{name: identityType, goType: reflect.TypeFor[*caller](), fields: map[string]*types.FieldType{
+				"issuer":           text(func(id *caller) string { return id.Issuer }),
+				"subject":          text(func(id *caller) string { return id.Subject }),
+				"kind":             text(func(id *caller) string { return id.Kind.String() }),
+				"token_id":         text(func(id *caller) string { return id.TokenID }),
+				"session_id":       text(func(id *caller) string { return id.SessionID }),
+				"client_id":        text(func(id *caller) string { return id.ClientID }),
+				"authorized_party": text(func(id *caller) string { return id.AuthorizedParty }),
 				"organization":     object(organizationType, organization),
-				"actor":            object(actorType, func(id *auth.Identity) *auth.Actor { return id.Actor }),
-				"audience":         list(func(id *auth.Identity) []string { return id.Audience }),
-				"roles":            list(func(id *auth.Identity) []string { return id.Roles }),
-				"permissions":      list(func(id *auth.Identity) []string { return id.Permissions }),
-				"scopes":           list(func(id *auth.Identity) []string { return id.Scopes }),
-				"features":         list(func(id *auth.Identity) []string { return id.Features }),
-				"plans":            list(func(id *auth.Identity) []string { return id.Plans }),
-				"issued_at":        timestamp(func(id *auth.Identity) time.Time { return id.IssuedAt }),
-				"not_before":       timestamp(func(id *auth.Identity) time.Time { return id.NotBefore }),
-				"expires_at":       timestamp(func(id *auth.Identity) time.Time { return id.ExpiresAt }),
+				"actor":            object(actorType, func(id *caller) *auth.Actor { return id.Actor }),
+				"audience":         list(func(id *caller) []string { return id.Audience }),
+				"roles":            list(func(id *caller) []string { return id.Roles }),
+				"permissions":      list(func(id *caller) []string { return id.Permissions }),
+				"scopes":           list(func(id *caller) []string { return id.Scopes }),
+				"features":         list(func(id *caller) []string { return id.Features }),
+				"plans":            list(func(id *caller) []string { return id.Plans }),
+				"issued_at":        timestamp(func(id *caller) time.Time { return id.IssuedAt }),
+				"not_before":       timestamp(func(id *caller) time.Time { return id.NotBefore }),
+				"expires_at":       timestamp(func(id *caller) time.Time { return id.ExpiresAt }),
+				"auth_time":        timestamp(func(id *caller) time.Time { return id.AuthTime }),
+				"acr":              text(func(id *caller) string { return id.ACR }),
+				"amr":              list(func(id *caller) []string { return id.AMR }),
+				"claims":           claimsField,
 			}},
 			&structType{name: organizationType, goType: reflect.TypeFor[*auth.Organization](), fields: map[string]*types.FieldType{
 				"id":   text(func(o *auth.Organization) string { return o.ID }),
@@ -66,7 +70,14 @@ func identityOptions() []cel.EnvOption {
 	}
 }
 
-func organization(id *auth.Identity) *auth.Organization {
+// A caller is the identity of one evaluation. It is for one goroutine.
+type caller struct {
+	*auth.Identity
+
+	claims ref.Val // the token's payload, once it was read
+}
+
+func organization(id *caller) *auth.Organization {
 	if id.Organization.ID == "" {
 		return nil
 	}
@@ -78,11 +89,11 @@ func method(name string, call func(*auth.Identity, string) bool) cel.EnvOption {
 	return cel.Function(name, cel.MemberOverload(identityOverload+name,
 		[]*cel.Type{cel.ObjectType(identityType), cel.StringType}, cel.BoolType,
 		cel.BinaryBinding(func(receiver, argument ref.Val) ref.Val {
-			id, isIdentity := receiver.Value().(*auth.Identity)
+			id, isIdentity := receiver.Value().(*caller)
 			name, isString := argument.Value().(string)
 			if !isIdentity || !isString {
 				return types.MaybeNoSuchOverloadErr(argument)
 			}
-			return types.Bool(call(id, name))
+			return types.Bool(call(id.Identity, name))
 		})))
 }

@@ -591,14 +591,15 @@ type Require struct {
 	// `identity` is the caller:
 	//
 	//	issuer, subject, kind                          string; kind is "session", "template",
-	//	                                               "oauth" or "machine"
+	//	                                               "oauth", "machine" or "id"
 	//	token_id, session_id, client_id,
-	//	authorized_party                               string
+	//	authorized_party, acr                          string
 	//	organization.id, .slug, .role                  string
 	//	actor.issuer, .subject, .session_id, .type     string; who really acts
 	//	audience, roles, permissions, scopes,
-	//	features, plans                                list(string)
-	//	issued_at, not_before, expires_at              timestamp
+	//	features, plans, amr                           list(string)
+	//	issued_at, not_before, expires_at, auth_time   timestamp
+	//	claims                                         map(string, dyn); the token's payload
 	//	hasRole(r), hasPermission(p), hasScope(s),
 	//	hasFeature(f), hasPlan(p)                      bool; as the parts above compare them
 	//
@@ -606,7 +607,29 @@ type Require struct {
 	// so that an empty field of the request never equals an identity without
 	// organization. Ask first where it may be absent: has(identity.actor). Only
 	// lists can always be read: one that the token does not say (audience, roles,
-	// permissions, scopes, features, plans) is an empty list.
+	// permissions, scopes, features, plans, amr) is an empty list.
+	//
+	// `identity.claims` is for claims that are no field of the identity, as the issuer
+	// wrote them. Nothing is known at start of their names and types, so a misspelt one
+	// is a condition that is never met. To read one that is absent is an error, as is to
+	// ask anything of one of another type:
+	//
+	//	  condition: "identity.claims.repository == 'acme/app'"
+	//	  condition: "'admin' in identity.claims['https://acme.example/roles']"
+	//	  condition: "has(identity.claims.address) && identity.claims.address.country == 'CH'"
+	//
+	//	- A member that is null is absent; in a list, null is null.
+	//	- A text is no number: "1" == 1 is false. Two numbers are equal if their values
+	//	  are, so 1 == 1.0 is true.
+	//	- A number without fraction and exponent is an int, and exact; any other is a
+	//	  double, the nearest one. To read an int beyond 64 bits, or a double that is too
+	//	  large, is an error: rounded, it could equal another.
+	//	- A claim that is true or false is compared: identity.claims.email_verified == true.
+	//	- has() of a member of an absent claim is an error: ask for the outer one first.
+	//
+	// Texts have the functions of CEL's strings extension in version 5: charAt,
+	// format, indexOf, join, lastIndexOf, lowerAscii, replace, reverse, split,
+	// strings.quote, substring, trim and upperAscii. format does not write maps.
 	//
 	// all() holds of an empty list, and then reads nothing that could be absent:
 	// where a list of the request is held against the identity, ask for that too.
@@ -626,8 +649,10 @@ type Require struct {
 	// google.protobuf.Any, of which only has() can be asked. A condition knows no
 	// clock and reaches nothing outside the call. An error while it runs, such as a
 	// key that a map does not have or too much work, is a condition that is not
-	// met; only the server's log says why. What it reads of a request counts as
-	// work, up to about a megabyte; a loop ends with the round in which a tenth of a
+	// met; only the server's log says why. What it reads of a request or of claims
+	// counts as work, up to about a megabyte, and so does each text that it makes; a
+	// function of texts counts four times, and what would go beyond the limit is not
+	// begun. A loop ends with the round in which a tenth of a
 	// second is over. To compare lists, maps or messages, with == or in, counts as a
 	// loop over them, and more than 100,000 elements, or 10,000 messages, are not
 	// compared. A google.protobuf.Struct, Value or ListValue that the condition names
