@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
@@ -33,7 +34,7 @@ func (s *Server) buildGuard() error {
 	if err != nil {
 		return err
 	}
-	rules, err := Rules(s.config.Rules...)
+	rules, err := Rules(append(slices.Clone(s.config.Rules), policy.Now(s.config.Now))...)
 	if err != nil {
 		return err
 	}

@@ -44,15 +44,19 @@ func (l FactorLevel) String() string {
 	return factorLevelNames[l]
 }
 
-// Fresh reports whether the caller has verified as lately as is asked. A token
-// that does not say when, as one without a session behind it, is never fresh,
-// and neither is a factor that was never verified.
+// Fresh reports whether the caller has verified as lately as is asked, as of now.
+// A token that does not say when, as one without a session behind it, is never
+// fresh, and neither is a factor that was never verified.
 //
-// Ages count up to when the token was issued: what has passed since is bounded
-// by the token's lifetime, a minute for a session token of Clerk's.
-func (id *Identity) Fresh(r Reverification) bool {
+// FactorAges count up to when the token was issued: what has passed since is bounded
+// by the token's lifetime, a minute for a session token of Clerk's. Where there are
+// none AuthTime counts, up to now (RFC 9470, section 3): such tokens may live for
+// hours. Then the second factor counts as verified with the first if the AMR has mfa,
+// or methods of two factors (RFC 8176). A caller whose AMR does not say so may have a
+// second factor all the same, and so SecondFactor and MultiFactor refuse them.
+func (id *Identity) Fresh(r Reverification, now time.Time) bool {
 	if id.FactorAges == nil {
-		return false
+		return id.freshByAuthTime(r, now)
 	}
 	first, second := id.FactorAges.First, id.FactorAges.Second
 	if second < 0 && (r.Level == SecondFactor || r.Level == MultiFactor) {
@@ -68,6 +72,53 @@ func (id *Identity) Fresh(r Reverification) bool {
 	default:
 		return false
 	}
+}
+
+func (id *Identity) freshByAuthTime(r Reverification, now time.Time) bool {
+	age := now.Sub(id.AuthTime)
+	if -id.Leeway <= age && age < 0 { // the clocks differ
+		age = 0
+	}
+	if id.AuthTime.IsZero() || !r.fresh(age) {
+		return false
+	}
+	switch r.Level {
+	case FirstFactor:
+		return true
+	case SecondFactor, MultiFactor:
+		return provesTwoFactors(id.AMR)
+	default:
+		return false
+	}
+}
+
+// A factor is what a method of authentication proves: something that only the user
+// knows, has or is. Zero proves none of them by itself.
+type factor uint8
+
+const (
+	knowledge factor = 1 << iota
+	possession
+	inherence
+)
+
+// factorOf has the methods of RFC 8176, section 2. Methods of other names, which mean
+// what their issuer likes, prove nothing here.
+var factorOf = map[string]factor{
+	"kba": knowledge, "pin": knowledge, "pwd": knowledge,
+	"hwk": possession, "otp": possession, "pop": possession, "sc": possession, "sms": possession, "swk": possession, "tel": possession,
+	"face": inherence, "fpt": inherence, "iris": inherence, "retina": inherence, "vbm": inherence,
+}
+
+func provesTwoFactors(methods []string) bool {
+	var proven factor
+	for _, method := range methods {
+		if method == "mfa" {
+			return true
+		}
+		proven |= factorOf[method]
+	}
+	return proven&(proven-1) != 0 // more than one bit
 }
 
 func (r Reverification) fresh(age time.Duration) bool { return age >= 0 && age < r.Within }

@@ -52,9 +52,70 @@ func TestFresh(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			id := &auth.Identity{FactorAges: tt.ages}
-			if got := id.Fresh(tt.want); got != tt.is {
+			if got := id.Fresh(tt.want, time.Time{}); got != tt.is {
 				t.Errorf("Fresh(%+v) with %+v = %t", tt.want, tt.ages, got)
 			}
 		})
+	}
+}
+
+// TestFreshByAuthTime holds the time that tokens have which say nothing of factors
+// apart: it ages until the call, and proves a second factor only by amr.
+func TestFreshByAuthTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	first := auth.Reverification{Within: 10 * time.Minute, Level: auth.FirstFactor}
+	second := auth.Reverification{Within: 10 * time.Minute, Level: auth.SecondFactor}
+	multi := auth.StrictMFA()
+	for _, tt := range []struct {
+		name string
+		want auth.Reverification
+		ago  time.Duration
+		amr  []string
+		is   bool
+	}{
+		{"just now", first, 0, nil, true},
+		{"just below the limit", first, 10*time.Minute - time.Nanosecond, nil, true},
+		{"at the limit", first, 10 * time.Minute, nil, false},
+		{"when the token was issued, which was long ago", first, 8 * time.Hour, nil, false},
+		{"by the issuer's clock, which is ahead as it may be", first, -5 * time.Second, nil, true},
+		{"later than any clock may be", first, -5*time.Second - time.Nanosecond, nil, false},
+		{"by whatever method", first, time.Minute, []string{"unheard-of"}, true},
+		{"second: no method is known", second, time.Minute, nil, false},
+		{"second: a password alone", second, time.Minute, []string{"pwd"}, false},
+		{"second: a code alone, which may be the first", second, time.Minute, []string{"otp"}, false},
+		{"second: mfa", second, time.Minute, []string{"mfa"}, true},
+		{"second: mfa, long ago", second, time.Hour, []string{"mfa"}, false},
+		{"second: mfa beside others", second, time.Minute, []string{"pwd", "mfa"}, true},
+		{"second: what is known and what is had", second, time.Minute, []string{"pwd", "otp"}, true},
+		{"second: what is had and what is known", second, time.Minute, []string{"hwk", "pin"}, true},
+		{"second: what is had and what the user is", second, time.Minute, []string{"sc", "fpt"}, true},
+		{"second: twice what is known", second, time.Minute, []string{"pwd", "pin", "kba"}, false},
+		{"second: twice what is had", second, time.Minute, []string{"otp", "sms", "hwk"}, false},
+		{"second: twice what the user is", second, time.Minute, []string{"face", "fpt"}, false},
+		{"second: a method that RFC 8176 does not know", second, time.Minute, []string{"pwd", "magic"}, false},
+		{"second: a method of RFC 8176 that is no factor", second, time.Minute, []string{"pwd", "geo", "rba", "user", "mca", "wia"}, false},
+		{"second: another spelling", second, time.Minute, []string{"MFA", "pwd", "OTP"}, false},
+		{"multi: a password alone", multi, time.Minute, []string{"pwd"}, false},
+		{"multi: two factors", multi, 9 * time.Minute, []string{"pwd", "swk"}, true},
+		{"multi: two factors, at the limit", multi, 10 * time.Minute, []string{"pwd", "swk"}, false},
+		{"nothing is asked: nobody is fresh", auth.Reverification{}, 0, []string{"mfa"}, false},
+		{"no level is asked: nobody is fresh", auth.Reverification{Within: time.Hour}, 0, []string{"mfa"}, false},
+		{"an unknown level: nobody is fresh", auth.Reverification{Within: time.Hour, Level: 9}, 0, []string{"mfa"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			id := &auth.Identity{AuthTime: now.Add(-tt.ago), AMR: tt.amr, Leeway: 5 * time.Second, IssuedAt: now.Add(-tt.ago)}
+			if got := id.Fresh(tt.want, now); got != tt.is {
+				t.Errorf("Fresh(%+v) %s after auth_time with %q = %t", tt.want, tt.ago, tt.amr, got)
+			}
+		})
+	}
+	if (&auth.Identity{AMR: []string{"mfa"}, IssuedAt: now}).Fresh(auth.Lax(), now) {
+		t.Error("fresh without auth_time")
+	}
+	old := &auth.FactorAges{First: time.Hour, Second: time.Hour}
+	if (&auth.Identity{FactorAges: old, AuthTime: now, AMR: []string{"mfa"}}).Fresh(auth.StrictMFA(), now) {
+		t.Error("fresh by auth_time, though the token has the age of each factor")
 	}
 }

@@ -134,7 +134,7 @@ func sameCaller(a, b *Identity) bool {
 	plain := func(id *Identity) Identity {
 		c := *id
 		c.TokenID, c.RawClaims, c.FactorAges, c.Key = "", "", nil, nil
-		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.Leeway = time.Time{}, time.Time{}, time.Time{}, 0
+		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.AuthTime, c.Leeway = time.Time{}, time.Time{}, time.Time{}, time.Time{}, 0
 		return c
 	}
 	return reflect.DeepEqual(plain(a), plain(b))

@@ -70,7 +70,7 @@ func requirements(r *policyv1.Require) []string {
 	add(len(r.GetAllScopes()) > 0, allScopes(r.GetAllScopes()))
 	add(len(r.GetAnyFeature()) > 0, anyFeature(r.GetAnyFeature()))
 	add(len(r.GetAnyPlan()) > 0, anyPlan(r.GetAnyPlan()))
-	add(r.GetReverification() != nil, reverification(ruleschema.Reverification(r.GetReverification())))
+	add(r.GetReverification() != nil, reverification{ruleschema.Reverification(r.GetReverification()), r.GetReverification().GetAnyAcr(), nil})
 	add(r.GetCondition() != "", conditionRequirement{text: r.GetCondition()})
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -30,6 +31,7 @@ type builder struct {
 	faults   RuleErrors
 
 	evaluator Evaluator // nil where conditions are faults
+	now       func() time.Time
 }
 
 // A declaration is a rule and where it was found. The rule is nil if there is none.
@@ -42,6 +44,7 @@ func newBuilder() *builder {
 	b := &builder{
 		services: make(map[string]protoreflect.ServiceDescriptor),
 		declared: make(map[string]declaration),
+		now:      time.Now,
 	}
 	for _, procedure := range builtIn {
 		b.declare(procedure, builtInDeclaration())
@@ -124,7 +127,7 @@ func (b *builder) build() (*Policy, error) {
 			continue
 		}
 		d.rule = withHandler(d, method)
-		rule, problems := compile(d.rule, method, b.evaluator)
+		rule, problems := compile(d.rule, method, b.evaluator, b.now)
 		for _, problem := range problems {
 			b.fault(procedure, d.origin, problem)
 		}

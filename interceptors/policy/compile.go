@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -12,7 +13,7 @@ import (
 
 // compile returns the rule, or everything that is wrong with it. The method is
 // nil for a procedure without a schema.
-func compile(r *policyv1.Rule, method protoreflect.MethodDescriptor, evaluator Evaluator) (compiledRule, []error) {
+func compile(r *policyv1.Rule, method protoreflect.MethodDescriptor, evaluator Evaluator, now func() time.Time) (compiledRule, []error) {
 	if r == nil {
 		return nil, []error{ErrNoRule}
 	}
@@ -30,7 +31,7 @@ func compile(r *policyv1.Rule, method protoreflect.MethodDescriptor, evaluator E
 	case *policyv1.Rule_Authenticated:
 		return &rule{stream: stream, handler: handler}, problems
 	case *policyv1.Rule_Require:
-		c := requireCompiler{evaluator: evaluator, method: method, rule: rule{stream: stream, handler: handler}, problems: problems}
+		c := requireCompiler{evaluator: evaluator, now: now, method: method, rule: rule{stream: stream, handler: handler}, problems: problems}
 		return c.compile(access.Require), c.problems
 	default:
 		return nil, append(problems, errors.New("the rule is empty: set one of public, authenticated or require"))

@@ -20,6 +20,9 @@ type Evaluator interface {
 type Condition interface {
 	// ReadsRequest reports whether Evaluate needs the request.
 	ReadsRequest() bool
+	// ReadsClaims reports whether Evaluate reads claims that are no field of the
+	// identity.
+	ReadsClaims() bool
 	// Evaluate returns nil if the condition is true, and otherwise why it is not. The
 	// request is nil for a condition that does not read it, and otherwise of the type
 	// that the condition was compiled for.

@@ -35,6 +35,14 @@ func TestARefusalSaysWhatToAskFor(t *testing.T) {
 		"no step up": {
 			&policyv1.Require{Reverification: strict}, &auth.Identity{NoStepUp: true}, auth.ReverificationRequired, &auth.Demand{MaxAge: 10 * time.Minute},
 		},
+		"classes, and how lately": {
+			&policyv1.Require{Reverification: &policyv1.Reverification{Freshness: strict.GetFreshness(), AnyAcr: []string{"phr", "phrh"}}}, &auth.Identity{},
+			auth.ReverificationRequired, &auth.Demand{MaxAge: 10 * time.Minute, ACRValues: []string{"phr", "phrh"}, StepUp: true},
+		},
+		"classes": {
+			&policyv1.Require{Reverification: &policyv1.Reverification{AnyAcr: []string{"phr"}}}, &auth.Identity{ACR: "0", AuthTime: time.Now()},
+			auth.ReverificationRequired, &auth.Demand{ACRValues: []string{"phr"}, StepUp: true},
+		},
 		"no roles":       {&policyv1.Require{AnyRole: []string{"admin"}, AllScopes: []string{"a"}}, &auth.Identity{}, auth.RoleRequired, nil},
 		"no permissions": {&policyv1.Require{AllPermissions: []string{"a:b"}}, &auth.Identity{}, auth.PermissionRequired, nil},
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -69,6 +70,12 @@ func Override(procedure string, rule *policyv1.Rule) Option {
 // the rule's [Origin]. It works like Override, and wins over it.
 func Configured(file, procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
+}
+
+// Now sets the clock by which the age of a verification is judged. The default is
+// time.Now.
+func Now(now func() time.Time) Option {
+	return optionFunc(func(b *builder) { b.now = now })
 }
 
 func override(procedure string, rule *policyv1.Rule, origin Origin) Option {

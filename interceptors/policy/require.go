@@ -14,7 +14,8 @@ import (
 
 // A requireCompiler compiles one message Require.
 type requireCompiler struct {
-	evaluator Evaluator // nil for none
+	evaluator Evaluator        // nil for none
+	now       func() time.Time // for ages
 	method    protoreflect.MethodDescriptor
 
 	rule     rule
@@ -95,23 +96,31 @@ func (c *requireCompiler) reverification(r *policyv1.Require) {
 	}
 	switch freshness := r.GetReverification().GetFreshness().(type) {
 	case *policyv1.Reverification_Preset_:
-		c.preset(freshness.Preset)
+		c.verified(r, c.preset(freshness.Preset))
 	case *policyv1.Reverification_Custom_:
-		c.custom(freshness.Custom)
+		c.verified(r, c.custom(freshness.Custom))
 	default:
-		c.problem("reverification: it is empty: set preset or custom")
+		if len(r.GetReverification().GetAnyAcr()) == 0 {
+			c.problem("reverification: it is empty: set preset, custom or any_acr")
+		}
+		c.verified(r, auth.Reverification{})
 	}
 }
 
-func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) {
+func (c *requireCompiler) verified(r *policyv1.Require, age auth.Reverification) {
+	acr := c.names("reverification.any_acr", r.GetReverification().GetAnyAcr(), ruleschema.CheckACR)
+	c.add(reverification{age, acr, c.now})
+}
+
+func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) auth.Reverification {
 	wanted := ruleschema.Preset(preset)
 	if wanted == (auth.Reverification{}) {
 		c.problem("reverification: %v is no preset: use PRESET_STRICT_MFA, PRESET_STRICT, PRESET_MODERATE or PRESET_LAX", preset)
 	}
-	c.add(reverification(wanted))
+	return wanted
 }
 
-func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
+func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) auth.Reverification {
 	wanted := ruleschema.Custom(custom)
 	if wanted.Within == 0 {
 		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
@@ -122,7 +131,7 @@ func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) {
 	if wanted.Level == 0 {
 		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())
 	}
-	c.add(reverification(wanted))
+	return wanted
 }
 
 func (c *requireCompiler) condition(text string) {
@@ -138,6 +147,10 @@ func (c *requireCompiler) condition(text string) {
 	switch {
 	case len(problems) > 0:
 		c.problems = append(c.problems, problems...)
+	case compiled.ReadsRequest() && compiled.ReadsClaims() && ruleschema.IsStream(c.method) && c.rule.stream.Lease == auth.Renewable:
+		// Whether a newer token has the same claims is not asked, and the messages
+		// that were held against the older one are gone.
+		c.problem("condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY, or leave one of the two out")
 	case compiled.ReadsRequest():
 		c.message = compiled
 	default:

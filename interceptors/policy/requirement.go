@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
@@ -27,7 +28,7 @@ func demandOf(r requirement, id *auth.Identity) *auth.Demand {
 	case allScopes:
 		return &auth.Demand{Scopes: r}
 	case reverification:
-		return &auth.Demand{MaxAge: r.Within, StepUp: !id.NoStepUp}
+		return &auth.Demand{MaxAge: r.Within, ACRValues: r.acr, StepUp: !id.NoStepUp}
 	default:
 		return nil
 	}
@@ -139,21 +140,28 @@ func (r anyPlan) unmet(id *auth.Identity) error {
 	return fmt.Errorf("needs %v", r)
 }
 
-type reverification auth.Reverification
+// A reverification asks for a verification that is fresh, for a class of one, or for
+// both.
+type reverification struct {
+	auth.Reverification // zero where any age will do
+
+	acr []string         // one of these; empty for any
+	now func() time.Time // nil where it is only put into words
+}
 
 func (reverification) reason() auth.Reason { return auth.ReverificationRequired }
 
 func (r reverification) String() string {
-	return ruleschema.ReverificationInWords(auth.Reverification(r))
+	return ruleschema.ReverificationInWords(r.Reverification, r.acr)
 }
 
 func (r reverification) unmet(id *auth.Identity) error {
-	switch {
-	case id.Fresh(auth.Reverification(r)):
-		return nil
-	case id.FactorAges == nil:
+	switch asksAge := r.Reverification != (auth.Reverification{}); {
+	case asksAge && id.FactorAges == nil && id.AuthTime.IsZero():
 		return errors.New("the token does not say when the caller was verified")
-	default:
+	case asksAge && !id.Fresh(r.Reverification, r.now()), len(r.acr) > 0 && !slices.Contains(r.acr, id.ACR):
 		return fmt.Errorf("needs %v", r)
+	default:
+		return nil
 	}
 }

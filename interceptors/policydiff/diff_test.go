@@ -50,6 +50,9 @@ func TestDiffOfOneRule(t *testing.T) {
 	newer.ProtoReflect().SetUnknown([]byte("\xba\x3e\x01x"))
 	const session, machine, oauth, id = policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_MACHINE, policyv1.Kind_KIND_OAUTH, policyv1.Kind_KIND_ID
 	const unknown = "undecidable the rule has a part that this version does not know: update ostiary to compare it"
+	ofClass := func(r *policyv1.Reverification, acr ...string) *policyv1.Reverification {
+		return &policyv1.Reverification{Freshness: r.GetFreshness(), AnyAcr: acr}
+	}
 	const first, second, multi = policyv1.Reverification_LEVEL_FIRST, policyv1.Reverification_LEVEL_SECOND, policyv1.Reverification_LEVEL_MULTI
 
 	for _, tt := range []struct {
@@ -127,6 +130,17 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"a verification of both factors is asked for", fresh(schematest.Custom(10, first)), fresh(schematest.Custom(10, multi)), []string{"stricter reverification: level multi (before: first)"}},
 		{"neither factor's verification says the other", fresh(schematest.Custom(10, second)), fresh(schematest.Custom(10, first)), []string{"looser reverification: level first (before: second)"}},
 		{"a newer verification of fewer factors", fresh(schematest.Custom(60, multi)), fresh(schematest.Custom(5, first)), []string{"stricter reverification: within 5 minutes (before: 60)", "looser reverification: level first (before: multi)"}},
+		{"a class is asked for", fresh(schematest.Custom(5, first)), fresh(ofClass(schematest.Custom(5, first), "phr")), []string{`stricter reverification.any_acr: "phr" is required`}},
+		{"a class is no longer asked for", fresh(ofClass(schematest.Custom(5, first), "phr")), fresh(schematest.Custom(5, first)), []string{`looser reverification.any_acr: "phr" is no longer required`}},
+		{"another class is enough", fresh(ofClass(nil, "phr")), fresh(ofClass(nil, "gold", "phr")), []string{`looser reverification.any_acr: "gold" is enough too`}},
+		{"a class is no longer enough", fresh(ofClass(nil, "phr", "gold")), fresh(ofClass(nil, "gold")), []string{`stricter reverification.any_acr: "phr" is no longer enough`}},
+		{"the same classes in another order", fresh(ofClass(nil, "phr", "gold")), fresh(ofClass(nil, "gold", "phr", "gold")), nil},
+		{"a class alone is asked for", schematest.Authenticated(), fresh(ofClass(nil, "phr")), []string{`stricter reverification: a verification of class "phr" is required`}},
+		{"a class alone is no longer asked for", fresh(ofClass(nil, "phr", "gold")), schematest.Authenticated(), []string{`looser reverification: a verification of class "phr" or "gold" is no longer required`}},
+		{"a class and a limit are no longer asked for", fresh(ofClass(schematest.Custom(5, first), "phr")), schematest.Authenticated(), []string{`looser reverification: a verification within 5 minutes, level first of class "phr" is no longer required`}},
+		{"a limit beside a class", fresh(ofClass(nil, "phr")), fresh(ofClass(schematest.Custom(5, first), "phr")), []string{"stricter reverification: a verification within 5 minutes, level first is required"}},
+		{"no limit beside a class", fresh(ofClass(schematest.Custom(5, first), "phr")), fresh(ofClass(nil, "phr")), []string{"looser reverification: a verification within 5 minutes, level first is no longer required"}},
+		{"a class in place of a limit", fresh(schematest.Custom(5, first)), fresh(ofClass(nil, "phr")), []string{`stricter reverification.any_acr: "phr" is required`, "looser reverification: a verification within 5 minutes, level first is no longer required"}},
 		{"a limit that no duration holds", fresh(schematest.Custom(5, first)), fresh(schematest.Custom(1<<32-1, first)), []string{"looser reverification: within 5256001 minutes (before: 5)"}},
 		{"a preset in its own words", fresh(schematest.Preset(policyv1.Reverification_PRESET_MODERATE)), fresh(schematest.Custom(60, second)), nil},
 

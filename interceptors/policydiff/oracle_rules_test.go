@@ -74,14 +74,21 @@ func (o *oracle) part(r *policyv1.Require) {
 }
 
 func (o *oracle) reverification() *policyv1.Reverification {
-	switch o.IntN(3) {
+	var r *policyv1.Reverification
+	switch o.IntN(4) {
 	case 0:
 		return nil
 	case 1:
-		return schematest.Preset(policyv1.Reverification_Preset(1 + o.IntN(4)))
+		return &policyv1.Reverification{AnyAcr: []string{pick(o, "phr", "gold")}}
+	case 2:
+		r = schematest.Preset(policyv1.Reverification_Preset(1 + o.IntN(4)))
 	default:
-		return schematest.Custom(pick(o, uint32(1), 10, 60, 1440), policyv1.Reverification_Level(1+o.IntN(3)))
+		r = schematest.Custom(pick(o, uint32(1), 10, 60, 1440), policyv1.Reverification_Level(1+o.IntN(3)))
 	}
+	if o.chance(30) {
+		r.AnyAcr = some(o, 50, "phr", "gold")
+	}
+	return r
 }
 
 func (o *oracle) stream(rule *policyv1.Rule) {
@@ -128,7 +135,13 @@ func (o *oracle) caller() *auth.Identity {
 	if o.chance(20) {
 		id.Actor = &auth.Actor{Subject: "user_root"}
 	}
-	if o.chance(80) {
+	if o.chance(60) {
+		id.ACR = pick(o, "phr", "gold", "0")
+	}
+	if o.chance(20) {
+		id.AuthTime = time.Now().Add(-time.Duration(pick(o, 30, 9*60, 59*60, 1439*60)) * time.Second)
+		id.AMR = some(o, 50, "pwd", "otp")
+	} else if o.chance(80) {
 		age := func() time.Duration { return time.Duration(pick(o, -1, 0, 1, 9, 10, 59, 60, 1439, 1440)) * time.Minute }
 		id.FactorAges = &auth.FactorAges{First: age(), Second: age()}
 	}

@@ -14,10 +14,21 @@ func (c *comparison) reverification(before, after *policyv1.Reverification) {
 	case before == nil && after == nil:
 		return
 	case before == nil:
-		c.add(Stricter, "reverification: %s is required", ruleschema.ReverificationInWords(is))
+		c.add(Stricter, "reverification: %s is required", ruleschema.ReverificationInWords(is, after.GetAnyAcr()))
 		return
 	case after == nil:
-		c.add(Looser, "reverification: %s is no longer required", ruleschema.ReverificationInWords(was))
+		c.add(Looser, "reverification: %s is no longer required", ruleschema.ReverificationInWords(was, before.GetAnyAcr()))
+		return
+	}
+	c.anyOf("reverification.any_acr", namesOf(before.GetAnyAcr()), namesOf(after.GetAnyAcr()), alternatives)
+	switch asked, asks := before.GetFreshness() != nil, after.GetFreshness() != nil; {
+	case !asked && !asks:
+		return
+	case !asked:
+		c.add(Stricter, "reverification: %s is required", ruleschema.ReverificationInWords(is, nil))
+		return
+	case !asks:
+		c.add(Looser, "reverification: %s is no longer required", ruleschema.ReverificationInWords(was, nil))
 		return
 	}
 	if is.Within != was.Within {

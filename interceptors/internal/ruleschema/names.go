@@ -48,6 +48,16 @@ func CheckScope(name string) error {
 	return nil
 }
 
+// CheckACR says why no token can have this acr; nil if one can. It has the alphabet
+// of acr_values, a list with spaces (OpenID Connect Core 1.0, section 3.1.2.1), as it
+// stands in a challenge.
+func CheckACR(name string) error {
+	if CheckScope(name) != nil {
+		return errors.New("is no class of authentication that a client can ask for: write one acr, without spaces or quotes")
+	}
+	return nil
+}
+
 // CheckFeature says why nobody can have a feature or plan of this name; nil if somebody can.
 func CheckFeature(name string) error {
 	if err := checkPlain(name); err != nil {

@@ -19,8 +19,15 @@ func Quoted(names []string, separator string) string {
 }
 
 // ReverificationInWords says how lately, and how, a caller must have been verified.
-func ReverificationInWords(r auth.Reverification) string {
-	return fmt.Sprintf("a verification within %.0f minutes, level %v", r.Within.Minutes(), r.Level)
+func ReverificationInWords(r auth.Reverification, acr []string) string {
+	text := "a verification"
+	if r != (auth.Reverification{}) {
+		text += fmt.Sprintf(" within %.0f minutes, level %v", r.Within.Minutes(), r.Level)
+	}
+	if len(acr) > 0 {
+		text += " of class " + Quoted(acr, " or ")
+	}
+	return text
 }
 
 // LeaseInWords says when a stream with this lease ends.

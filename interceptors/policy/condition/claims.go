@@ -5,14 +5,30 @@ import (
 	"math"
 	"strconv"
 
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
+const claimsName = "claims"
+
 // claimsField is the token's payload: a map of whatever the issuer writes there.
 var claimsField = field(types.NewMapType(types.StringType, types.DynType), (*caller).payload)
+
+// isClaims finds what may select the claims: also of a value that is an identity as
+// far as is known at start.
+func isClaims(condition *cel.Ast) func(ast.Expr) bool {
+	return func(e ast.Expr) bool {
+		if e.Kind() != ast.SelectKind || e.AsSelect().FieldName() != claimsName {
+			return false
+		}
+		of := condition.NativeRep().GetType(e.AsSelect().Operand().ID())
+		return of.TypeName() == identityType || of.Kind() == types.DynKind
+	}
+}
 
 // payload reads the claims when a condition first asks for them, and keeps them for
 // as long as it is evaluated: a loop may ask again each round.

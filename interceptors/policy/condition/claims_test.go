@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -159,5 +160,42 @@ func TestConditionsOnClaimsThatAreNone(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// Messages that were held against the claims of one token are not those of another:
+// no stream goes on with a newer token whose claims nobody has compared.
+func TestNoRenewableStreamHoldsItsMessagesAgainstClaims(t *testing.T) {
+	t.Parallel()
+	const lease = "condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY"
+	const both = "request.owner == identity.claims.owner"
+	for _, tt := range []struct {
+		name, text     string
+		client, server bool
+		lease          policyv1.Stream_Lease
+		want           string
+	}{
+		{"from the client", both, true, false, policyv1.Stream_LEASE_UNSPECIFIED, lease},
+		{"to the client", both, false, true, policyv1.Stream_LEASE_RENEWABLE, lease},
+		{"both ways", "has(dyn(identity).claims) && request.owner == identity.subject", true, true, policyv1.Stream_LEASE_RENEWABLE, lease},
+		{"in a loop", "request.tags.all(t, [identity].exists(i, i.claims.owner == t))", true, true, policyv1.Stream_LEASE_RENEWABLE, lease},
+		{"until expiry", both, true, true, policyv1.Stream_LEASE_UNTIL_EXPIRY, ""},
+		{"at open", both, true, true, policyv1.Stream_LEASE_AT_OPEN, ""},
+		{"no stream", both, false, false, policyv1.Stream_LEASE_RENEWABLE, ""},
+		{"without messages", "identity.claims.owner == 'user_ada'", true, true, policyv1.Stream_LEASE_RENEWABLE, ""},
+		{"without claims", "request.owner == identity.subject", true, true, policyv1.Stream_LEASE_RENEWABLE, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rule := schematest.Condition(tt.text)
+			rule.Stream = &policyv1.Stream{Lease: tt.lease}
+			schema := schematest.Describe(nil, schematest.Rules{"M": rule})
+			method := schema.GetService()[0].GetMethod()[0]
+			method.ClientStreaming, method.ServerStreaming = &tt.client, &tt.server
+			_, err := policy.New(policy.Files(schematest.NewFile(t, schema)), condition.Evaluator())
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
 	}
 }

@@ -105,7 +105,7 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 	if !names[requestVariable] && !names[identityVariable] {
 		return nil, problem("it names neither identity nor request, and so is the same for every call")
 	}
-	compiled := &condition{text: text}
+	compiled := &condition{text: text, claims: contains(checked, isClaims(checked))}
 	if names[requestVariable] && request != nil {
 		compiled.request = true
 		read := readsOf(checked, request)

@@ -17,12 +17,16 @@ type condition struct {
 	text    string
 	program cel.Program
 	request bool         // whether it reads the request
+	claims  bool         // whether it reads the claims
 	loops   bool         // whether it reads the request and goes through lists or maps
 	check   messageCheck // of each message, before it is read
 }
 
 // ReadsRequest implements policy.Condition.
 func (c *condition) ReadsRequest() bool { return c.request }
+
+// ReadsClaims implements policy.Condition.
+func (c *condition) ReadsClaims() bool { return c.claims }
 
 // Evaluate implements policy.Condition.
 func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {

@@ -47,7 +47,7 @@ func identityOptions() []cel.EnvOption {
 				"auth_time":        timestamp(func(id *caller) time.Time { return id.AuthTime }),
 				"acr":              text(func(id *caller) string { return id.ACR }),
 				"amr":              list(func(id *caller) []string { return id.AMR }),
-				"claims":           claimsField,
+				claimsName:         claimsField,
 			}},
 			&structType{name: organizationType, goType: reflect.TypeFor[*auth.Organization](), fields: map[string]*types.FieldType{
 				"id":   text(func(o *auth.Organization) string { return o.ID }),

@@ -234,8 +234,8 @@ func (Reverification_Preset) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5, 0}
 }
 
-// Level says which factors must be fresh. Callers that have no second factor
-// are asked for the first alone.
+// Level says which factors must be fresh. Callers of whom Clerk says that they have
+// no second factor are asked for the first alone.
 type Reverification_Level int32
 
 const (
@@ -567,9 +567,11 @@ type Require struct {
 	//
 	//	any_plan: ["org:pro", "org:enterprise"]
 	AnyPlan []string `protobuf:"bytes,7,rep,name=any_plan,json=anyPlan,proto3" json:"any_plan,omitempty"`
-	// The caller has verified who they are a short while ago. A token that does
-	// not say when, never meets this. Refused with REVERIFICATION_REQUIRED.
+	// The caller has verified who they are a short while ago, or by a class of
+	// methods. A token that does not say so never meets this. Refused with
+	// REVERIFICATION_REQUIRED.
 	//
+	//	reverification: { any_acr: ["urn:okta:loa:2fa:any"] }
 	//	reverification: { preset: PRESET_STRICT_MFA }
 	//	reverification: { custom: { minutes: 5, level: LEVEL_SECOND } }
 	Reverification *Reverification `protobuf:"bytes,8,opt,name=reverification,proto3" json:"reverification,omitempty"`
@@ -827,17 +829,30 @@ func (x *Stream) GetMaxLifetime() *durationpb.Duration {
 	return nil
 }
 
-// Reverification says how lately, and with which factors, the caller must have
-// verified who they are. Ages are those at which the token was issued, in whole
-// minutes; an age equal to the limit is too old. A factor that was never
-// verified is never fresh.
+// Reverification says how lately, with which factors, and by which class of methods
+// the caller must have verified who they are: at least one of freshness and any_acr.
+// An age equal to the limit is too old. A factor that was never verified is never
+// fresh.
+//
+// Clerk's tokens have the age of each factor (fva) at which the token was issued, in
+// whole minutes. The tokens of others have one time for both (auth_time), and its age
+// is that at the call, since they may live for hours. They prove a second factor by
+// amr (RFC 8176): mfa, or methods of two factors, such as pwd and otp. Tokens without
+// such an amr may belong to somebody with a second factor, and meet LEVEL_FIRST alone.
+// An auth_time that is no number of seconds counts as absent.
 type Reverification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Freshness:
 	//
 	//	*Reverification_Preset_
 	//	*Reverification_Custom_
-	Freshness     isReverification_Freshness `protobuf_oneof:"freshness"`
+	Freshness isReverification_Freshness `protobuf_oneof:"freshness"`
+	// One of these authentication context classes, compared exactly with the token's
+	// acr (OpenID Connect Core 1.0, section 2). What they mean is up to the issuer, and
+	// so an acr counts for no level. A refusal tells clients to ask for them (RFC 9470).
+	//
+	//	any_acr: ["phr", "phrh"]
+	AnyAcr        []string `protobuf:"bytes,3,rep,name=any_acr,json=anyAcr,proto3" json:"any_acr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -893,6 +908,13 @@ func (x *Reverification) GetCustom() *Reverification_Custom {
 		if x, ok := x.Freshness.(*Reverification_Custom_); ok {
 			return x.Custom
 		}
+	}
+	return nil
+}
+
+func (x *Reverification) GetAnyAcr() []string {
+	if x != nil {
+		return x.AnyAcr
 	}
 	return nil
 }
@@ -1041,10 +1063,11 @@ const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\x11LEASE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLEASE_RENEWABLE\x10\x01\x12\x16\n" +
 	"\x12LEASE_UNTIL_EXPIRY\x10\x02\x12\x11\n" +
-	"\rLEASE_AT_OPEN\x10\x03\"\xcd\x03\n" +
+	"\rLEASE_AT_OPEN\x10\x03\"\xe6\x03\n" +
 	"\x0eReverification\x12B\n" +
 	"\x06preset\x18\x01 \x01(\x0e2(.ostiary.policy.v1.Reverification.PresetH\x00R\x06preset\x12B\n" +
-	"\x06custom\x18\x02 \x01(\v2(.ostiary.policy.v1.Reverification.CustomH\x00R\x06custom\x1aa\n" +
+	"\x06custom\x18\x02 \x01(\v2(.ostiary.policy.v1.Reverification.CustomH\x00R\x06custom\x12\x17\n" +
+	"\aany_acr\x18\x03 \x03(\tR\x06anyAcr\x1aa\n" +
 	"\x06Custom\x12\x18\n" +
 	"\aminutes\x18\x01 \x01(\rR\aminutes\x12=\n" +
 	"\x05level\x18\x02 \x01(\x0e2'.ostiary.policy.v1.Reverification.LevelR\x05level\"o\n" +

@@ -34,7 +34,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/policy/v1/policy.proto.
  */
 export const file_ostiary_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxIuwBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIpCgZzdHJlYW0YBCABKAsyGS5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW0SGAoQaGFuZGxlcl9yZXF1aXJlcxgFIAEoCUIICgZhY2Nlc3MiIAoGUHVibGljEhYKDmlnbm9yZV9pbnZhbGlkGAEgASgIIg8KDUF1dGhlbnRpY2F0ZWQi+wEKB1JlcXVpcmUSEAoIYW55X3JvbGUYASADKAkSFwoPYWxsX3Blcm1pc3Npb25zGAIgAygJEhIKCmFsbF9zY29wZXMYAyADKAkSJgoFa2luZHMYBCADKA4yFy5vc3RpYXJ5LnBvbGljeS52MS5LaW5kEhQKDG9yZ2FuaXphdGlvbhgFIAEoCBITCgthbnlfZmVhdHVyZRgGIAMoCRIQCghhbnlfcGxhbhgHIAMoCRI5Cg5yZXZlcmlmaWNhdGlvbhgIIAEoCzIhLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uEhEKCWNvbmRpdGlvbhgJIAEoCSLJAQoGU3RyZWFtEi4KBWxlYXNlGAEgASgOMh8ub3N0aWFyeS5wb2xpY3kudjEuU3RyZWFtLkxlYXNlEi8KDG1heF9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJeCgVMZWFzZRIVChFMRUFTRV9VTlNQRUNJRklFRBAAEhMKD0xFQVNFX1JFTkVXQUJMRRABEhYKEkxFQVNFX1VOVElMX0VYUElSWRACEhEKDUxFQVNFX0FUX09QRU4QAyKtAwoOUmV2ZXJpZmljYXRpb24SOgoGcHJlc2V0GAEgASgOMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uUHJlc2V0SAASOgoGY3VzdG9tGAIgASgLMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uQ3VzdG9tSAAaUQoGQ3VzdG9tEg8KB21pbnV0ZXMYASABKA0SNgoFbGV2ZWwYAiABKA4yJy5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbi5MZXZlbCJvCgZQcmVzZXQSFgoSUFJFU0VUX1VOU1BFQ0lGSUVEEAASFQoRUFJFU0VUX1NUUklDVF9NRkEQARIRCg1QUkVTRVRfU1RSSUNUEAISEwoPUFJFU0VUX01PREVSQVRFEAMSDgoKUFJFU0VUX0xBWBAEIlIKBUxldmVsEhUKEUxFVkVMX1VOU1BFQ0lGSUVEEAASDwoLTEVWRUxfRklSU1QQARIQCgxMRVZFTF9TRUNPTkQQAhIPCgtMRVZFTF9NVUxUSRADQgsKCWZyZXNobmVzcypwCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1NFU1NJT04QARIRCg1LSU5EX1RFTVBMQVRFEAISDgoKS0lORF9PQVVUSBADEhAKDEtJTkRfTUFDSElORRAEEgsKB0tJTkRfSUQQBTpNCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYupQDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSBHJ1bGU6XQoMZGVmYXVsdF9ydWxlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGLqUAyABKAsyFy5vc3RpYXJ5LnBvbGljeS52MS5SdWxlUgtkZWZhdWx0UnVsZUI7WjlnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9wb2xpY3kvdjE7cG9saWN5djFiBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxIuwBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIpCgZzdHJlYW0YBCABKAsyGS5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW0SGAoQaGFuZGxlcl9yZXF1aXJlcxgFIAEoCUIICgZhY2Nlc3MiIAoGUHVibGljEhYKDmlnbm9yZV9pbnZhbGlkGAEgASgIIg8KDUF1dGhlbnRpY2F0ZWQi+wEKB1JlcXVpcmUSEAoIYW55X3JvbGUYASADKAkSFwoPYWxsX3Blcm1pc3Npb25zGAIgAygJEhIKCmFsbF9zY29wZXMYAyADKAkSJgoFa2luZHMYBCADKA4yFy5vc3RpYXJ5LnBvbGljeS52MS5LaW5kEhQKDG9yZ2FuaXphdGlvbhgFIAEoCBITCgthbnlfZmVhdHVyZRgGIAMoCRIQCghhbnlfcGxhbhgHIAMoCRI5Cg5yZXZlcmlmaWNhdGlvbhgIIAEoCzIhLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uEhEKCWNvbmRpdGlvbhgJIAEoCSLJAQoGU3RyZWFtEi4KBWxlYXNlGAEgASgOMh8ub3N0aWFyeS5wb2xpY3kudjEuU3RyZWFtLkxlYXNlEi8KDG1heF9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJeCgVMZWFzZRIVChFMRUFTRV9VTlNQRUNJRklFRBAAEhMKD0xFQVNFX1JFTkVXQUJMRRABEhYKEkxFQVNFX1VOVElMX0VYUElSWRACEhEKDUxFQVNFX0FUX09QRU4QAyK+AwoOUmV2ZXJpZmljYXRpb24SOgoGcHJlc2V0GAEgASgOMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uUHJlc2V0SAASOgoGY3VzdG9tGAIgASgLMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uQ3VzdG9tSAASDwoHYW55X2FjchgDIAMoCRpRCgZDdXN0b20SDwoHbWludXRlcxgBIAEoDRI2CgVsZXZlbBgCIAEoDjInLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uLkxldmVsIm8KBlByZXNldBIWChJQUkVTRVRfVU5TUEVDSUZJRUQQABIVChFQUkVTRVRfU1RSSUNUX01GQRABEhEKDVBSRVNFVF9TVFJJQ1QQAhITCg9QUkVTRVRfTU9ERVJBVEUQAxIOCgpQUkVTRVRfTEFYEAQiUgoFTGV2ZWwSFQoRTEVWRUxfVU5TUEVDSUZJRUQQABIPCgtMRVZFTF9GSVJTVBABEhAKDExFVkVMX1NFQ09ORBACEg8KC0xFVkVMX01VTFRJEANCCwoJZnJlc2huZXNzKnAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfU0VTU0lPThABEhEKDUtJTkRfVEVNUExBVEUQAhIOCgpLSU5EX09BVVRIEAMSEAoMS0lORF9NQUNISU5FEAQSCwoHS0lORF9JRBAFOk0KBHJ1bGUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi6lAMgASgLMhcub3N0aWFyeS5wb2xpY3kudjEuUnVsZVIEcnVsZTpdCgxkZWZhdWx0X3J1bGUSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYupQDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSC2RlZmF1bHRSdWxlQjtaOWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3BvbGljeS92MTtwb2xpY3l2MWIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * A Rule says who may call a method. Exactly one kind of access is set; an
@@ -241,9 +241,11 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
   anyPlan: string[];
 
   /**
-   * The caller has verified who they are a short while ago. A token that does
-   * not say when, never meets this. Refused with REVERIFICATION_REQUIRED.
+   * The caller has verified who they are a short while ago, or by a class of
+   * methods. A token that does not say so never meets this. Refused with
+   * REVERIFICATION_REQUIRED.
    *
+   *     reverification: { any_acr: ["urn:okta:loa:2fa:any"] }
    *     reverification: { preset: PRESET_STRICT_MFA }
    *     reverification: { custom: { minutes: 5, level: LEVEL_SECOND } }
    *
@@ -442,10 +444,17 @@ export const Stream_LeaseSchema: GenEnum<Stream_Lease> = /*@__PURE__*/
   enumDesc(file_ostiary_policy_v1_policy, 4, 0);
 
 /**
- * Reverification says how lately, and with which factors, the caller must have
- * verified who they are. Ages are those at which the token was issued, in whole
- * minutes; an age equal to the limit is too old. A factor that was never
- * verified is never fresh.
+ * Reverification says how lately, with which factors, and by which class of methods
+ * the caller must have verified who they are: at least one of freshness and any_acr.
+ * An age equal to the limit is too old. A factor that was never verified is never
+ * fresh.
+ *
+ * Clerk's tokens have the age of each factor (fva) at which the token was issued, in
+ * whole minutes. The tokens of others have one time for both (auth_time), and its age
+ * is that at the call, since they may live for hours. They prove a second factor by
+ * amr (RFC 8176): mfa, or methods of two factors, such as pwd and otp. Tokens without
+ * such an amr may belong to somebody with a second factor, and meet LEVEL_FIRST alone.
+ * An auth_time that is no number of seconds counts as absent.
  *
  * @generated from message ostiary.policy.v1.Reverification
  */
@@ -470,6 +479,17 @@ export type Reverification = Message<"ostiary.policy.v1.Reverification"> & {
     value: Reverification_Custom;
     case: "custom";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * One of these authentication context classes, compared exactly with the token's
+   * acr (OpenID Connect Core 1.0, section 2). What they mean is up to the issuer, and
+   * so an acr counts for no level. A refusal tells clients to ask for them (RFC 9470).
+   *
+   *     any_acr: ["phr", "phrh"]
+   *
+   * @generated from field: repeated string any_acr = 3;
+   */
+  anyAcr: string[];
 };
 
 /**
@@ -555,8 +575,8 @@ export const Reverification_PresetSchema: GenEnum<Reverification_Preset> = /*@__
   enumDesc(file_ostiary_policy_v1_policy, 5, 0);
 
 /**
- * Level says which factors must be fresh. Callers that have no second factor
- * are asked for the first alone.
+ * Level says which factors must be fresh. Callers of whom Clerk says that they have
+ * no second factor are asked for the first alone.
  *
  * @generated from enum ostiary.policy.v1.Reverification.Level
  */
