@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/interceptors/token"
 )
 
 // Rules returns those by which a Server with these Config.Rules decides about
@@ -76,11 +78,30 @@ func ofOurOwn(procedure string) bool {
 	return procedure == procedureOptions || slices.Contains(services(), service)
 }
 
+// Unmeetable returns a fault for each rule that no token of the issuers can meet, by
+// their profiles, claims and kinds; nil if there is none, or nothing is known of an
+// issuer whose settings are at fault.
+func Unmeetable(rules *policy.Policy, issuers []Issuer) policy.RuleErrors {
+	var all []auth.Provision
+	for _, issuer := range issuers {
+		profile, err := issuer.TokenProfile()
+		if issuer.URL == "" || err != nil {
+			return nil //nolint:nilerr // the issuer's own faults say so
+		}
+		trusted := token.Issuer{URL: issuer.URL, Profile: profile, Kinds: issuer.Kinds, Audiences: issuer.Audiences}
+		all = append(all, trusted.Provides())
+	}
+	return rules.Unmeetable(all)
+}
+
 // ruleFaults returns what is wrong with Rules.
 func (c Config) ruleFaults() []Fault {
-	_, err := Rules(c.Rules...)
+	rules, err := Rules(c.Rules...)
 	var broken policy.RuleErrors
-	if !errors.As(err, &broken) {
+	switch {
+	case err == nil:
+		broken = Unmeetable(rules, c.Issuers)
+	case !errors.As(err, &broken):
 		return nil // New returns any other error
 	}
 	faults := make([]Fault, len(broken))

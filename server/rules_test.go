@@ -36,6 +36,35 @@ func anyRole(names ...string) *policyv1.Rule {
 	return &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AnyRole: names}}}
 }
 
+// A rule that no token of an issuer can meet is a fault as soon as it is known what
+// the issuers' tokens can have.
+func TestRulesThatNobodyCanMeet(t *testing.T) {
+	t.Parallel()
+	kubernetes := Issuer{URL: "https://kubernetes.example.com", Profile: "kubernetes", Audiences: []string{"ostiary"}}
+	clerk := Issuer{URL: "https://clerk.example.com", Audiences: []string{"ostiary"}}
+	const fault = `rules[/grpc.health.v1.Health/Check]: nobody can call it: https://kubernetes.example.com never gives the role "admin"; ` +
+		"accept tokens that have it, name the claim in the issuer's settings, or change the rule"
+	for name, tt := range map[string]struct {
+		issuers []Issuer
+		want    string
+	}{
+		"one issuer, without roles":   {[]Issuer{kubernetes}, fault},
+		"another issuer, with roles":  {[]Issuer{kubernetes, clerk}, ""},
+		"an issuer that is not known": {[]Issuer{kubernetes, {URL: "https://x.example.com", Profile: "nonesuch", Audiences: []string{"ostiary"}}}, ""},
+	} {
+		config := Config{Issuers: tt.issuers, Rules: []policy.Option{policy.Configured("ostiary.yaml", grpc_health_v1.Health_Check_FullMethodName, anyRole("admin"))}}
+		var found string
+		for _, f := range config.Faults() {
+			if strings.HasPrefix(f.Setting, "rules[") {
+				found = f.String()
+			}
+		}
+		if found != tt.want {
+			t.Errorf("%s: %q, want %q", name, found, tt.want)
+		}
+	}
+}
+
 func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 	t.Parallel()
 	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/server"
 )
 
 func newPolicy() *cobra.Command {
@@ -62,6 +64,15 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 		return nil, err
 	}
 	return policy.New(policy.Files(files...), condition.Evaluator())
+}
+
+// unmeetable returns a fault for each rule that no token of the configured issuers
+// can meet. Without settings no issuer is known.
+func (s *schema) unmeetable(rules *policy.Policy) policy.RuleErrors {
+	if s.config == "" {
+		return nil
+	}
+	return server.Unmeetable(rules, settings.IssuersInForce(s.config, os.Environ()))
 }
 
 // readSound is read for commands that need every rule to be valid.

@@ -18,7 +18,8 @@ func newPolicyCheck() *cobra.Command {
 		Long: `Check that every method has a rule, its own or its service's default, and that every
 rule is valid: its names are valid, and its condition fits the method's request. A
 server with an invalid rule does not start. With --config, the rules in a settings
-file are checked too.
+file are checked too, and whether any token of the issuers in its settings can meet
+each rule; the issuer may also be set by the environment, as for ostiary serve.
 
 Each fault is printed to standard output on one line, with file, line, method and
 remedy. The exit status is 1 if there are any. Line numbers are shown only with
@@ -43,6 +44,12 @@ remedy. The exit status is 1 if there are any. Line numbers are shown only with
 		}
 		if err != nil {
 			return err
+		}
+		if closed := schema.unmeetable(rules); len(closed) > 0 {
+			if err := writeFaults(cmd.OutOrStdout(), closed); err != nil {
+				return err
+			}
+			return fmt.Errorf("%s; a server with these settings cannot start", countOf(len(closed), "fault"))
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "ostiary: %s, each with a valid rule\n", countOf(len(schema.entries(rules)), "method"))
 		return nil

@@ -19,6 +19,9 @@ type requirement interface {
 	reason() auth.Reason
 	// unmet returns nil when the caller meets it, and else what is missing.
 	unmet(id *auth.Identity) error
+	// possible reports whether any token of the issuer can meet it, and leaves the
+	// kinds of token that can.
+	possible(issuer *auth.Provision) bool
 }
 
 // demandOf returns what a new token would need to meet the requirement; nil where

@@ -18,6 +18,8 @@ func Auth0() Profile {
 	p.OrganizationID = at("org_id")
 	p.OrganizationSlug = at("org_name")
 	p.Roles = nil
+	p.extends.Roles = true
+	p.onlyIDsVerified = true // Auth0 keeps acr, amr and auth_time out of access tokens
 	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
 		if is != purposeID && (strings.HasSuffix(c.word("sub"), "@clients") || c.word("gty") == "client-credentials") {
 			return auth.KindMachine

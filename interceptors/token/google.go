@@ -22,6 +22,7 @@ func Google() Profile {
 	p.AuthorizedParty = at("azp")
 	p.OrganizationID = at("hd")
 	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
+	p.extends.Kinds = []auth.Kind{auth.KindMachine, auth.KindID}
 	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
 		if strings.HasSuffix(c.word("email"), ".gserviceaccount.com") || isMachine(p, c) {
 			return auth.KindMachine

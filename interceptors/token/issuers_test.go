@@ -86,6 +86,7 @@ func TestIssuers(t *testing.T) {
 				}
 				if id := expect(t, v, raw, want); id != nil {
 					tt.check(t, settings.URL, payload, id)
+					checkProvided(t, v.Issuers()[0].Provides(), id)
 				}
 				var unread []string
 				for line := range strings.Lines(log.String()) {

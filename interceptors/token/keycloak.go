@@ -24,6 +24,7 @@ func Keycloak() Profile {
 	p.Permissions = nil
 	p.Scopes = at("scope")
 	p.kindOf = kindOfKeycloak
+	p.extends.Organization = true
 	p.extend = func(_ *Profile, c *claims, id *record) {
 		if id.Organization.ID == "" {
 			id.Organization.ID, id.Organization.Slug = keycloakOrganization(c)

@@ -63,6 +63,12 @@ type Profile struct {
 	kindOf func(p *Profile, h header, c *claims, is purpose) auth.Kind
 	// extend reads what paths cannot say; nil means nothing.
 	extend func(p *Profile, c *claims, id *record)
+	// extends is what extend and kindOf can give an identity beyond what the paths, and
+	// kindOfOIDC, say.
+	extends auth.Provision
+	// onlyIDsVerified: no token but an ID token ever says when or how its user was
+	// verified.
+	onlyIDsVerified bool
 	// spellings are the values of iss that mean the same issuer.
 	spellings []string
 	// partiesAreOrigins: azp is the origin of a page, not the id of a client.

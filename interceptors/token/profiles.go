@@ -46,6 +46,10 @@ func Clerk() Profile {
 		kindOf:            kindOfClerk,
 		extend:            extendClerk,
 		partiesAreOrigins: true,
+		extends: auth.Provision{
+			Kinds:        []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+			Organization: true, Roles: true, Permissions: true, Features: true, Plans: true,
+		},
 	}
 }
 

@@ -16,6 +16,9 @@ func workload(name string) Profile {
 		Algorithms: []string{"RS256"},
 		Kinds:      []auth.Kind{auth.KindMachine},
 		kindOf:     func(*Profile, header, *claims, purpose) auth.Kind { return auth.KindMachine },
+		extends:    auth.Provision{Kinds: []auth.Kind{auth.KindMachine}},
+
+		onlyIDsVerified: true,
 	}
 }
 
@@ -62,6 +65,7 @@ func GitLab() Profile {
 	p := workload("gitlab")
 	p.OrganizationID = at("namespace_id")
 	p.OrganizationSlug = at("namespace_path")
+	p.extends.Kinds = []auth.Kind{auth.KindMachine, auth.KindID}
 	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
 		if !c.has("job_id") && !c.has("pipeline_id") {
 			return auth.KindID

@@ -27,6 +27,7 @@ func ZITADEL() Profile {
 		}
 		return kindOfOIDC(p, h, c, is)
 	}
+	p.extends.Roles = true
 	p.extend = func(p *Profile, c *claims, id *record) {
 		if len(p.Roles) == 0 || !hasProjectRoles(c) {
 			names, _ := c.memberNames(Path{zitadelRoles + "roles"})

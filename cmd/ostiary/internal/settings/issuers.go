@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spf13/pflag"
+
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
@@ -65,4 +67,20 @@ func keyOfDescribed(key string) string {
 		return "issuer"
 	}
 	return key
+}
+
+// IssuersInForce returns the issuers of a server with the settings in a YAML file and
+// in the environment; none if any of these settings is at fault, which is for the
+// server to report.
+func IssuersInForce(path string, environ []string) []server.Issuer {
+	set, flags := Issuers(), pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.AddFlags(flags)
+	if err := flags.Set(configFlag, path); err != nil {
+		return nil
+	}
+	loaded := set.Load(flags, environ)
+	if len(loaded.faults.Faults) > 0 {
+		return nil
+	}
+	return loaded.Server.Issuers
 }

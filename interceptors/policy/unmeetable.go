@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// Unmeetable returns a fault for each rule that no caller can meet, where these are
+// all the issuers whose tokens are accepted; nil if there is none. It goes by what an
+// issuer's tokens can have at all, and by neither names nor conditions: which roles
+// there are, and what claims say, only the issuer knows.
+//
+// token.Issuer says by Provides what an identity of its tokens can have.
+func (p *Policy) Unmeetable(issuers []auth.Provision) RuleErrors {
+	var faults RuleErrors
+	for _, entry := range p.entries {
+		if err := p.rules[entry.Procedure].unmeetable(issuers); err != nil {
+			faults = append(faults, &RuleError{Procedure: entry.Procedure, Origin: entry.Origin, Err: err})
+		}
+	}
+	return faults
+}
+
+// unmeetable returns what each of the issuers lacks; nil if one lacks nothing, as one
+// token must meet the whole rule.
+func (r *rule) unmeetable(issuers []auth.Provision) error {
+	if len(issuers) == 0 {
+		return nil
+	}
+	var all []string
+	for _, issuer := range issuers {
+		lacking := r.lacking(issuer)
+		if lacking == nil {
+			return nil
+		}
+		all = append(all, fmt.Sprintf("%s never gives %s", issuer.Issuer, lacking))
+	}
+	return fmt.Errorf("nobody can call it: %s; accept tokens that have it, name the claim in the issuer's settings, or change the rule", strings.Join(all, ", "))
+}
+
+// lacking returns the first requirement that no token of the issuer meets, and nil
+// if there is none.
+func (r *rule) lacking(issuer auth.Provision) fmt.Stringer {
+	issuer.Kinds = slices.Clone(issuer.Kinds)
+	if len(issuer.Kinds) == 0 && !r.public {
+		return anyToken{}
+	}
+	for _, requirement := range r.requirements {
+		if !requirement.possible(&issuer) {
+			return requirement
+		}
+	}
+	return nil
+}
+
+type anyToken struct{}
+
+func (anyToken) String() string { return "a token of a kind that is accepted" }
+
+// keep leaves the kinds of token that can meet a requirement too, and reports whether
+// there are any.
+func keep(issuer *auth.Provision, wanted func(auth.Kind) bool) bool {
+	issuer.Kinds = slices.DeleteFunc(issuer.Kinds, func(k auth.Kind) bool { return !wanted(k) })
+	return len(issuer.Kinds) > 0
+}
+
+func (k kinds) possible(issuer *auth.Provision) bool {
+	return keep(issuer, func(kind auth.Kind) bool { return slices.Contains(k, kind) })
+}
+
+func (inOrganization) possible(issuer *auth.Provision) bool { return issuer.Organization }
+func (anyRole) possible(issuer *auth.Provision) bool        { return issuer.Roles }
+func (allPermissions) possible(issuer *auth.Provision) bool { return issuer.Permissions }
+func (allScopes) possible(issuer *auth.Provision) bool      { return issuer.Scopes }
+func (anyFeature) possible(issuer *auth.Provision) bool     { return issuer.Features }
+func (anyPlan) possible(issuer *auth.Provision) bool        { return issuer.Plans }
+
+func (reverification) possible(issuer *auth.Provision) bool {
+	return issuer.Verification && keep(issuer, func(kind auth.Kind) bool { return kind != auth.KindMachine })
+}
+
+// possible is true of every condition: what claims say, only the issuer knows.
+func (conditionRequirement) possible(*auth.Provision) bool { return true }
