@@ -36,7 +36,12 @@ func bounded(condition *cel.Ast) cel.ProgramOption {
 			return i, nil
 		}
 		return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(args ...ref.Val) ref.Val {
-			if stepsToRead(compared(call.Function(), args)) > maxCost {
+			r := newReading(comparing)
+			r.values(compared(call.Function(), args))
+			switch {
+			case r.failed != nil:
+				return r.failed
+			case r.steps() > maxCost:
 				return types.NewErr("%s has too much to compare, and the limit is %d steps", call.Function(), maxCost)
 			}
 			return compare(args[0], args[1])

@@ -67,9 +67,9 @@ func (m members) NativeToValue(v any) ref.Val {
 	return one.value
 }
 
-// objectOf leaves out members that are null: a claim that is null is absent, as it
-// is to everything else that reads tokens here, so that it never equals a field that
-// the request leaves out.
+// objectOf leaves out members that are null, as valueOf does elements: what is null
+// is absent, as it is to everything else that reads tokens here, so that it never
+// equals a field that the request leaves out.
 func objectOf(object strictjson.Object) ref.Val {
 	byName, all := make(map[string]any, len(object)), make([]member, len(object))
 	for i, m := range object {
@@ -81,7 +81,7 @@ func objectOf(object strictjson.Object) ref.Val {
 	return types.NewStringInterfaceMap(members{types.DefaultTypeAdapter}, byName)
 }
 
-// valueOf returns a JSON value as CEL has it.
+// valueOf returns a JSON value, which is not null, as CEL has it.
 func valueOf(v strictjson.Value) ref.Val {
 	switch v.Kind() {
 	case '{':
@@ -90,7 +90,9 @@ func valueOf(v strictjson.Value) ref.Val {
 	case '[':
 		var list []ref.Val
 		v.Elements(func(e strictjson.Value) bool {
-			list = append(list, valueOf(e))
+			if e.Kind() != 'n' {
+				list = append(list, valueOf(e))
+			}
 			return true
 		})
 		return types.NewRefValList(types.DefaultTypeAdapter, list)
@@ -99,8 +101,6 @@ func valueOf(v strictjson.Value) ref.Val {
 		return types.String(s)
 	case 't', 'f':
 		return types.Bool(v == "true")
-	case 'n':
-		return types.NullValue
 	default:
 		return numberOf(string(v))
 	}

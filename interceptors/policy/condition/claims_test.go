@@ -43,9 +43,10 @@ func TestClaims(t *testing.T) {
 		{"each of a list", "identity.claims['https://x/roles'].all(r, r != 'root')", schematest.Pass},
 		{"one of a list", "identity.claims.mixed.exists(m, m == 'one')", schematest.Pass},
 		{"one of a list that is not of its type", "identity.claims.mixed[0] == 'one'", auth.ConditionNotMet},
-		{"null in a list", "identity.claims.mixed[2] == null", schematest.Pass},
-		{"an object in a list", "identity.claims.mixed[4].a[0] == 2", schematest.Pass},
-		{"behind the end of a list", "identity.claims.mixed[5] == null", auth.ConditionNotMet},
+		{"null in a list is left out", "identity.claims.mixed.size() == 4 && identity.claims.mixed[2] == true", schematest.Pass},
+		{"null in a list equals nothing", "null in identity.claims.mixed || identity.claims.mixed.exists(m, m == null)", auth.ConditionNotMet},
+		{"an object in a list", "identity.claims.mixed[3].a[0] == 2", schematest.Pass},
+		{"behind the end of a list", "identity.claims.mixed[4] == null", auth.ConditionNotMet},
 		{"an empty list", "identity.claims.no_list == [] && identity.claims.no_list.size() == 0", schematest.Pass},
 		{"a member of an object", "identity.claims.address.country == 'CH' && identity.claims.address.geo.lat > 47.0", schematest.Pass},
 		{"an object without members", "identity.claims.no_members == {}", schematest.Pass},
@@ -197,5 +198,29 @@ func TestNoRenewableStreamHoldsItsMessagesAgainstClaims(t *testing.T) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// A number that a condition cannot hold is an error wherever it is compared: CEL
+// would take an error within a list or a map for equal to anything.
+func TestAnErrorWithinAListEqualsNothing(t *testing.T) {
+	t.Parallel()
+	id := &auth.Identity{Subject: "user_ada", RawClaims: `{"a": [9223372036854775808], "b": [1e400, 5], "o": {"x": 1e400, "y": 1}, "deep": [[{"z": [18446744073709551616]}]]}`}
+	for _, text := range []string{
+		"identity.claims.a == [1]", "identity.claims.a != [1]", "[1] == identity.claims.a", "identity.claims.a == identity.claims.a",
+		"1 in identity.claims.a", "!(1 in identity.claims.a)", "5 in identity.claims.b", "identity.claims.a in [[1]]", "identity.claims.a in [[2], [1]]",
+		"!(identity.claims.a in {'x': 1})", "[1] in [identity.claims.a]", "identity.claims.a + [1] == [1, 1]",
+		"identity.claims.o == {'x': 1, 'y': 1}", "identity.claims.o != {'x': 1, 'y': 1}", "{'x': 1, 'y': 1} == identity.claims.o", "identity.claims.o == identity.claims.o",
+		"identity.claims.deep == [[{'z': [1]}]]", "[[{'z': [1]}]] == identity.claims.deep", "identity.claims.deep[0][0] == {'z': [1]}",
+		"identity.claims == {'a': dyn([1]), 'b': dyn([1, 5]), 'o': dyn({'x': 1, 'y': 1}), 'deep': dyn([[{'z': [1]}]])}", "identity.claims == identity.claims",
+		"[identity.claims] == [identity.claims]", "{'c': identity.claims.a} == {'c': [1]}", "[[1]].exists(x, x == identity.claims.a)",
+		"google.protobuf.Struct{fields: identity.claims.o} == identity.claims.o", "identity.claims.a.map(x, x) == [1]", "identity.claims.a.filter(x, true) == [1]",
+		"identity.claims.b.join(',') == '1,5'", "'%s'.format([identity.claims.b]) == '[1, 5]'", "type(identity.claims.a[0]) == int",
+	} {
+		err := decide(t, text, id)
+		schematest.AssertReason(t, err, auth.ConditionNotMet)
+		if cause := causeOf(err); !strings.Contains(cause, "failed: ") {
+			t.Errorf("%s: the cause is %q", text, cause)
+		}
 	}
 }

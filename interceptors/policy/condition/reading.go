@@ -25,7 +25,8 @@ var (
 type reading struct {
 	weights
 
-	left int
+	left   int
+	failed ref.Val // the error that one of the values is; nil for none
 }
 
 // stepsToRead returns how many steps it costs to read values, or more than maxCost.
@@ -53,7 +54,7 @@ func stepsToReadMany(values []ref.Val) uint64 {
 }
 
 // newReading is one of as many bytes as a condition may read, and a step more.
-func newReading(w weights) reading { return reading{w, (maxCost + 1) * bytesInAStep} }
+func newReading(w weights) reading { return reading{weights: w, left: (maxCost + 1) * bytesInAStep} }
 
 // steps returns what was read from a newReading, or more than maxCost.
 func (r *reading) steps() uint64 {
@@ -62,7 +63,7 @@ func (r *reading) steps() uint64 {
 
 // isLonger reports whether a message takes more than so many bytes.
 func isLonger(m protoreflect.Message, bytes int) bool {
-	r := reading{encoded, bytes + 1}
+	r := reading{weights: encoded, left: bytes + 1}
 	return !r.content(m)
 }
 
@@ -103,6 +104,9 @@ func (r *reading) value(v ref.Val) bool {
 				return false
 			}
 		}
+	case *types.Err: // in a list or a map, where CEL takes it for equal to anything
+		r.failed = v
+		return false
 	case types.Timestamp, types.Duration:
 		return r.take(r.message) // it was made of a message
 	default:

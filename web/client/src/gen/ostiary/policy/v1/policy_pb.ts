@@ -299,12 +299,13 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    *     condition: "'admin' in identity.claims['https://acme.example/roles']"
    *     condition: "has(identity.claims.address) && identity.claims.address.country == 'CH'"
    *
-   *   - A member that is null is absent; in a list, null is null.
+   *   - What is null is absent: a member, and an element of a list, which is left out.
    *   - A text is no number: "1" == 1 is false. Two numbers are equal if their values
    *     are, so 1 == 1.0 is true.
    *   - A number without fraction and exponent is an int, and exact; any other is a
    *     double, the nearest one. To read an int beyond 64 bits, or a double that is too
-   *     large, is an error: rounded, it could equal another.
+   *     large, is an error, also within a list or an object that is compared: rounded,
+   *     it could equal another.
    *   - A claim that is true or false is compared: identity.claims.email_verified == true.
    *   - has() of a member of an absent claim is an error: ask for the outer one first.
    *
