@@ -114,7 +114,7 @@ func (h *house) callAll(ctx context.Context, issued time.Time) (measure.Sample, 
 // stream costs.
 func (h *house) endAll() (measure.Sample, error) {
 	before := measure.Now()
-	err := h.revoked.Add(revocation.Revocation{Kind: revocation.Issuer, Issuer: issuer.URL, Before: time.Now()})
+	err := h.revoked.Add(revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: issuer.URL, Before: time.Now()})
 	if err != nil {
 		return measure.Sample{}, err
 	}

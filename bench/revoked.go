@@ -50,7 +50,7 @@ func revoked(ctx context.Context, effort effort) ([]measure.Table, error) {
 
 // revoke revokes all that a session token names, each as often.
 func revoke(n int) (*revocation.List, error) {
-	kinds := []revocation.Kind{revocation.Session, revocation.Subject, revocation.Token}
+	kinds := []revocation.TargetKind{revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken}
 	list := revocation.New(revocation.Config{})
 	now := time.Now()
 	for i := range n {

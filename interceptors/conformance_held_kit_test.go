@@ -92,7 +92,7 @@ var losses = map[string]struct {
 }{
 	"its token expired": {want: auth.TokenExpired, lose: func(_ *testing.T, k *heldKit) { k.ahead.Store(int64(time.Hour)) }},
 	"its session was revoked": {want: auth.TokenRevoked, lose: func(t *testing.T, k *heldKit) {
-		if err := k.revoked.Add(revocation.Revocation{Kind: revocation.Session, Issuer: k.issuer.URL(), ID: "sess_1"}); err != nil {
+		if err := k.revoked.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: k.issuer.URL(), ID: "sess_1"}); err != nil {
 			t.Error(err)
 		}
 	}},

@@ -54,7 +54,7 @@ var leaseEvents = []struct {
 
 func (h *leaseHouse) revoke(t *testing.T) {
 	t.Helper()
-	err := h.revoked.Add(revocation.Revocation{Kind: revocation.Session, Issuer: "https://issuer.test", ID: "sess_1"})
+	err := h.revoked.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://issuer.test", ID: "sess_1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,18 +102,18 @@ func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.
 
 // kinds are the kinds on the wire, indexed by ours.
 var kinds = [...]revocationv1.Kind{
-	revocation.Session: revocationv1.Kind_KIND_SESSION,
-	revocation.Subject: revocationv1.Kind_KIND_SUBJECT,
-	revocation.Token:   revocationv1.Kind_KIND_TOKEN,
-	revocation.Client:  revocationv1.Kind_KIND_CLIENT,
-	revocation.Issuer:  revocationv1.Kind_KIND_ISSUER,
+	revocation.TargetSession: revocationv1.Kind_KIND_SESSION,
+	revocation.TargetSubject: revocationv1.Kind_KIND_SUBJECT,
+	revocation.TargetToken:   revocationv1.Kind_KIND_TOKEN,
+	revocation.TargetClient:  revocationv1.Kind_KIND_CLIENT,
+	revocation.TargetIssuer:  revocationv1.Kind_KIND_ISSUER,
 }
 
 // kindOf returns 0, which is refused, for a kind that it does not know.
-func kindOf(message revocationv1.Kind) revocation.Kind {
+func kindOf(message revocationv1.Kind) revocation.TargetKind {
 	for kind, m := range kinds {
 		if m == message {
-			return revocation.Kind(kind)
+			return revocation.TargetKind(kind)
 		}
 	}
 	return 0
@@ -121,7 +121,7 @@ func kindOf(message revocationv1.Kind) revocation.Kind {
 
 func revocationMessage(r store.Revocation) *revocationv1.Revocation {
 	target := &revocationv1.Target{Issuer: r.Issuer, Id: r.Value, Subject: r.Subject}
-	if kind, err := revocation.ParseKind(r.Kind); err == nil {
+	if kind, err := revocation.ParseTargetKind(r.Kind); err == nil {
 		target.Kind = kinds[kind]
 	}
 	if !r.IssuedBefore.IsZero() {

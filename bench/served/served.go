@@ -129,7 +129,7 @@ func (c Config) answer(asked question) (any, error) {
 func (c Config) revoke(subjects []string) error {
 	revocations := make([]revocation.Revocation, len(subjects))
 	for i, subject := range subjects {
-		revocations[i] = revocation.Revocation{Kind: revocation.Subject, Issuer: issuer.URL, ID: subject, Before: time.Now()}
+		revocations[i] = revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer.URL, ID: subject, Before: time.Now()}
 	}
 	return c.revoked.Add(revocations...)
 }

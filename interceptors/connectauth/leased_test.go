@@ -213,7 +213,7 @@ func TestALateHandlerMayWriteHeaders(t *testing.T) {
 		ended <- err
 	}()
 	<-entered
-	if err := list.Add(revocation.Revocation{Kind: revocation.Client, Issuer: "https://issuer.test", ID: "client_1"}); err != nil {
+	if err := list.Add(revocation.Revocation{Kind: revocation.TargetClient, Issuer: "https://issuer.test", ID: "client_1"}); err != nil {
 		t.Fatal(err)
 	}
 	if reason, _ := connectauth.ReasonOf(<-ended); reason != auth.TokenRevoked {

@@ -14,7 +14,7 @@ import (
 
 // million returns a list of a million revocations of the given kinds, and how
 // many bytes of the heap each takes. Ids are as long as a provider's.
-func million(b *testing.B, kinds ...revocation.Kind) (*revocation.List, float64) {
+func million(b *testing.B, kinds ...revocation.TargetKind) (*revocation.List, float64) {
 	b.Helper()
 	const entries, batch = 1_000_000, 1000
 	now := time.Now()
@@ -33,7 +33,7 @@ func million(b *testing.B, kinds ...revocation.Kind) (*revocation.List, float64)
 	return list, float64(heap()-before) / entries
 }
 
-func longID(kind revocation.Kind, i int) string { return fmt.Sprintf("%.4s_%027d", kind, i) }
+func longID(kind revocation.TargetKind, i int) string { return fmt.Sprintf("%.4s_%027d", kind, i) }
 
 func heap() uint64 {
 	runtime.GC()
@@ -46,9 +46,9 @@ func heap() uint64 {
 // another, so that little of the list is in the cache. Whoever asks has just read
 // the identity.
 func BenchmarkRevokedAmongAMillion(b *testing.B) {
-	for name, kinds := range map[string][]revocation.Kind{
-		"sessions":     {revocation.Session},
-		"of all kinds": {revocation.Session, revocation.Subject, revocation.Token, revocation.Client},
+	for name, kinds := range map[string][]revocation.TargetKind{
+		"sessions":     {revocation.TargetSession},
+		"of all kinds": {revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken, revocation.TargetClient},
 	} {
 		b.Run(name, func(b *testing.B) {
 			list, size := million(b, kinds...)
@@ -75,7 +75,7 @@ func BenchmarkRevokedAmongAMillion(b *testing.B) {
 func BenchmarkAdd(b *testing.B) {
 	list := revocation.New(revocation.Config{})
 	for i := range b.N {
-		if err := list.Add(revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: longID(revocation.Session, i)}); err != nil {
+		if err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: longID(revocation.TargetSession, i)}); err != nil {
 			b.Fatal(err)
 		}
 	}

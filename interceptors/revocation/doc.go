@@ -3,15 +3,15 @@
 //
 //	list := revocation.New(revocation.Config{})
 //	guard := &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: list}
-//	err := list.Add(revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_2f…"})
+//	err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2f…"})
 //
-// From the moment that Add returns, every call with a token of that session is
+// As soon as Add has returned, every call with a token of that session is
 // refused with TOKEN_REVOKED, and its open streams are ended.
 //
-// A revocation is never undone. It is forgotten once every token that it could
-// concern has expired by itself, so a [List] holds no more than were added in
-// the longest lifetime of a token.
+// A revocation cannot be undone. The list forgets it once every token that it
+// covers has expired, so a [List] holds no more than was added within the longest
+// lifetime of a token.
 //
-// The list lives in memory and starts out empty: whoever fills it keeps it,
-// shares it, and fills it again after a restart.
+// The list is in memory and starts empty. The program must store the revocations,
+// share them with its other processes, and add them again after a restart.
 package revocation

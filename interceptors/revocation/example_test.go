@@ -13,7 +13,7 @@ func Example() {
 	id := &auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ada", SessionID: "sess_1", IssuedAt: time.Now()}
 	fmt.Println(list.Revoked(id))
 
-	err := list.Add(revocation.Revocation{Kind: revocation.Session, Issuer: id.Issuer, ID: id.SessionID})
+	err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: id.Issuer, ID: id.SessionID})
 	if err != nil {
 		fmt.Println(err)
 	}

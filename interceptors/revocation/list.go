@@ -10,31 +10,31 @@ import (
 	"unique"
 )
 
-// DefaultRetention is the longest lifetime of a token that is accepted by
-// default, and the default skew.
+// DefaultRetention is the sum of the longest token lifetime that is accepted by
+// default and the default skew.
 const DefaultRetention = 24*time.Hour + 5*time.Second
 
 // Config says how long a [List] remembers. Its zero value is ready for use.
 type Config struct {
-	// Retention is how long a revocation is remembered. It must be no less than
-	// the longest lifetime of a token that is accepted from any issuer, and the
-	// skew besides; else a token is accepted again in the last of its hours.
-	// 0 is DefaultRetention.
+	// Retention is how long a revocation is kept. It must be at least the longest
+	// token lifetime that is accepted from any issuer, plus the skew. If it is
+	// shorter, a revoked token is accepted again before it expires. 0 is
+	// DefaultRetention.
 	Retention time.Duration
 	// Now is the clock. nil is time.Now.
 	Now func() time.Time
 }
 
-// A List is what is revoked in this process. It is an auth.Revocations: give it
-// to the Guard. To ask it takes no lock and allocates nothing, however much it
-// holds. It is safe for concurrent use.
+// A List holds the revocations of this process. It implements auth.Revocations: set
+// it in the Guard. Lookups take no lock and do not allocate, whatever the size. It is
+// safe for concurrent use.
 type List struct {
 	retention time.Duration
 	now       func() time.Time
 	seed      maphash.Seed
 	tables    [len(kindNames)]atomic.Pointer[table] // by kind
 
-	mu       sync.Mutex // of whoever adds or watches
+	mu       sync.Mutex // held while adding, and while changing watchers
 	watchers map[*func()]struct{}
 }
 
@@ -55,8 +55,8 @@ func New(cfg Config) *List {
 	return l
 }
 
-// Prepare checks a revocation, and fills in when it may be forgotten, without
-// adding it: to be kept elsewhere first. Errors: [ErrInvalid].
+// Prepare checks a revocation and fills in Expires, without adding it. Use it to
+// store a revocation before it is added. Errors: [ErrInvalid].
 func (l *List) Prepare(r Revocation) (Revocation, error) {
 	if err := r.validate(); err != nil {
 		return Revocation{}, err
@@ -71,14 +71,14 @@ func (l *List) Prepare(r Revocation) (Revocation, error) {
 	return r, nil
 }
 
-// Add revokes. When it returns, every call that is checked from then on knows,
-// and whoever watches was told, once for all that is added together.
+// Add adds revocations to the list. When it returns, they apply to every later
+// check, and it has called each watcher once.
 //
-// It never weakens what is revoked already: of two revocations of the same thing
-// the later Before and the later Expires hold. One that has expired is left out.
+// Add never weakens an earlier revocation: of two revocations of the same target the
+// later Before and the later Expires apply. An expired revocation is skipped.
 //
-// Errors: [ErrInvalid], and then none of them was added. What was prepared is
-// never refused.
+// Errors: [ErrInvalid], and then none was added. A revocation that Prepare returned
+// is always valid.
 func (l *List) Add(revocations ...Revocation) error {
 	prepared := make([]Revocation, len(revocations))
 	for i, r := range revocations {
@@ -93,8 +93,8 @@ func (l *List) Add(revocations ...Revocation) error {
 	return nil
 }
 
-// add returns whom to tell.
-func (l *List) add(revocations []Revocation) (tell []func()) {
+// add returns the watchers to call.
+func (l *List) add(revocations []Revocation) (watchers []func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now().UnixMicro()
@@ -108,9 +108,9 @@ func (l *List) add(revocations []Revocation) (tell []func()) {
 		return nil
 	}
 	for watcher := range l.watchers {
-		tell = append(tell, *watcher)
+		watchers = append(watchers, *watcher)
 	}
-	return tell
+	return watchers
 }
 
 // put reports whether anything changed.
@@ -142,13 +142,13 @@ func (l *List) put(r Revocation, now int64) bool {
 	return true
 }
 
-// ceilMicro rounds up, lest a revocation cover less than it says.
+// ceilMicro rounds up, so that a revocation covers all that it says.
 func ceilMicro(t time.Time) int64 { return t.Add(time.Microsecond - time.Nanosecond).UnixMicro() }
 
-// Watch has changed called whenever something was revoked that was not before,
-// until stop is called. It is called by the goroutine that adds, and not told
-// what was added: ask Revoked. It must be quick and safe for concurrent use. A
-// call may still be under way when stop returns; to call stop again does nothing.
+// Watch calls changed after each Add that revoked something new, until stop is
+// called. The goroutine that adds calls it, without saying what was added: ask
+// Revoked. changed must be quick and safe for concurrent use. A call may still be
+// running when stop returns. Calling stop again does nothing.
 func (l *List) Watch(changed func()) (stop func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -160,8 +160,8 @@ func (l *List) Watch(changed func()) (stop func()) {
 	}
 }
 
-// Len returns how many revocations are held. Those that have expired are among
-// them until their room is needed.
+// Len returns the number of revocations in the list. Expired revocations count until
+// their space is needed.
 func (l *List) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

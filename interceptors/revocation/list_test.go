@@ -13,7 +13,7 @@ import (
 func TestARevocationIsNeverWeakened(t *testing.T) {
 	t.Parallel()
 	subject := func(before time.Time, expires time.Duration) revocation.Revocation {
-		return revocation.Revocation{Kind: revocation.Client, Issuer: issuer, ID: "client_1", Before: before, Expires: now.Add(expires)}
+		return revocation.Revocation{Kind: revocation.TargetClient, Issuer: issuer, ID: "client_1", Before: before, Expires: now.Add(expires)}
 	}
 	strong := subject(now, 2*time.Hour)
 	for name, weaker := range map[string]revocation.Revocation{
@@ -45,7 +45,7 @@ func TestARevocationIsNeverWeakened(t *testing.T) {
 
 func TestARevocationIsForgottenWhenNoTokenItConcernsCanLive(t *testing.T) {
 	t.Parallel()
-	session := revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"}
+	session := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1"}
 	for name, tt := range map[string]struct {
 		retention, want time.Duration
 		revoke          revocation.Revocation
@@ -54,7 +54,7 @@ func TestARevocationIsForgottenWhenNoTokenItConcernsCanLive(t *testing.T) {
 		"as configured":                       {retention: time.Hour, want: time.Hour, revoke: session},
 		"as late as the tokens that are yet to come": {
 			retention: time.Hour, want: 3 * time.Hour,
-			revoke: revocation.Revocation{Kind: revocation.Subject, Issuer: issuer, ID: "user_ada", Before: now.Add(2 * time.Hour)},
+			revoke: revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada", Before: now.Add(2 * time.Hour)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestWhatHasExpiredCanBeRevokedAgain(t *testing.T) {
 	t.Parallel()
 	at := now
 	list := newList(&at)
-	session := revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"}
+	session := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1"}
 	add(t, list, session)
 	at = now.Add(revocation.DefaultRetention)
 	assertRevoked(t, list, ada(), false)
@@ -101,20 +101,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	const perDay = 1000
 	for i := range 10 * perDay {
 		at = at.Add(revocation.DefaultRetention / perDay)
-		add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer + strconv.Itoa(i), ID: strconv.Itoa(i)})
+		add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer + strconv.Itoa(i), ID: strconv.Itoa(i)})
 	}
 	if n := list.Len(); n > 4*perDay {
 		t.Errorf("the list holds %d revocations; want at most %d", n, 4*perDay)
 	}
 }
 
-func TestWatchIsToldOfWhatChanges(t *testing.T) {
+func TestWatchersAreCalledOnChange(t *testing.T) {
 	t.Parallel()
 	list := fixed()
-	told := 0
-	stop := list.Watch(func() { told++ })
+	called := 0
+	stop := list.Watch(func() { called++ })
 	session := func(id string) revocation.Revocation {
-		return revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: id}
+		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: id}
 	}
 	for step, tt := range []struct {
 		add  []revocation.Revocation
@@ -126,25 +126,25 @@ func TestWatchIsToldOfWhatChanges(t *testing.T) {
 		{[]revocation.Revocation{session("sess_2"), session("sess_3")}, 2}, // together
 	} {
 		add(t, list, tt.add...)
-		if told != tt.want {
-			t.Errorf("step %d: told %d times; want %d", step, told, tt.want)
+		if called != tt.want {
+			t.Errorf("step %d: called %d times; want %d", step, called, tt.want)
 		}
 	}
 	stop()
 	stop()
 	add(t, list, session("sess_4"))
-	if told != 2 {
-		t.Error("told after it stopped to watch")
+	if called != 2 {
+		t.Error("called after stop")
 	}
 }
 
-func TestAWatcherSeesWhatItIsToldOf(t *testing.T) {
+func TestAWatcherSeesTheRevocation(t *testing.T) {
 	t.Parallel()
 	list := fixed()
 	var seen error
 	stop := list.Watch(func() { seen = list.Revoked(ada()) })
 	defer stop()
-	add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"})
+	add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1"})
 	if reason, _ := auth.ReasonOf(seen); reason != auth.TokenRevoked {
 		t.Errorf("the watcher saw %v; want %v", seen, auth.TokenRevoked)
 	}
@@ -160,7 +160,7 @@ func TestWhatWasAddedIsSeenAtOnce(t *testing.T) {
 		group.Go(func() {
 			for i := range each {
 				id := strconv.Itoa(w*each + i)
-				if err := list.Add(revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: id}); err != nil {
+				if err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: id}); err != nil {
 					t.Error(err)
 				}
 				for _, known := range []string{id, strconv.Itoa(w * each)} {
@@ -179,7 +179,7 @@ func TestWhatWasAddedIsSeenAtOnce(t *testing.T) {
 
 func TestToAskAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts every goroutine's
 	list := fixed()
-	add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_2"})
+	add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2"})
 	id := ada()
 	if n := testing.AllocsPerRun(100, func() { _ = list.Revoked(id) }); n != 0 {
 		t.Errorf("%v allocations; want none", n)

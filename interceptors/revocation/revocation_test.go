@@ -63,42 +63,42 @@ func TestRevoked(t *testing.T) {
 		who    change
 		want   bool
 	}{
-		{"a session", revocation.Revocation{Kind: revocation.Session, ID: "sess_1"}, just, true},
-		{"a session, also in tokens to come", revocation.Revocation{Kind: revocation.Session, ID: "sess_1"}, issued(now.Add(time.Hour)), true},
-		{"another session", revocation.Revocation{Kind: revocation.Session, ID: "sess_2"}, just, false},
-		{"a session of the same id at another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://else", ID: "sess_1"}, just, false},
-		{"a session by the id of a subject", revocation.Revocation{Kind: revocation.Session, ID: "user_ada"}, just, false},
-		{"a session of its subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ada"}, just, true},
-		{"a session of its subject, also in tokens to come", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ada"}, issued(now.Add(time.Hour)), true},
-		{"a session of the same id of another subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Subject: "user_ben"}, just, false},
-		{"another session of the subject", revocation.Revocation{Kind: revocation.Session, ID: "sess_2", Subject: "user_ada"}, just, false},
-		{"a session of its subject at another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://else", ID: "sess_1", Subject: "user_ada"}, just, false},
+		{"a session", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1"}, just, true},
+		{"a session, also in tokens to come", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1"}, issued(now.Add(time.Hour)), true},
+		{"another session", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_2"}, just, false},
+		{"a session of the same id at another issuer", revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://else", ID: "sess_1"}, just, false},
+		{"a session by the id of a subject", revocation.Revocation{Kind: revocation.TargetSession, ID: "user_ada"}, just, false},
+		{"a session of its subject", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1", Subject: "user_ada"}, just, true},
+		{"a session of its subject, also in tokens to come", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1", Subject: "user_ada"}, issued(now.Add(time.Hour)), true},
+		{"a session of the same id of another subject", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1", Subject: "user_ben"}, just, false},
+		{"another session of the subject", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_2", Subject: "user_ada"}, just, false},
+		{"a session of its subject at another issuer", revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://else", ID: "sess_1", Subject: "user_ada"}, just, false},
 		{
-			"the session of an actor", revocation.Revocation{Kind: revocation.Session, ID: "sess_3", Subject: "user_support"},
+			"the session of an actor", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_3", Subject: "user_support"},
 			actedBy(auth.Actor{Subject: "user_support", SessionID: "sess_3"}), true,
 		},
 		{
-			"the session of an actor, by the subject who is impersonated", revocation.Revocation{Kind: revocation.Session, ID: "sess_3", Subject: "user_ada"},
+			"the session of an actor, by the subject who is impersonated", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_3", Subject: "user_ada"},
 			actedBy(auth.Actor{Subject: "user_support", SessionID: "sess_3"}), false,
 		},
-		{"a token", revocation.Revocation{Kind: revocation.Token, ID: "jti_1"}, just, true},
-		{"another token", revocation.Revocation{Kind: revocation.Token, ID: "jti_2"}, just, false},
-		{"an OAuth client", revocation.Revocation{Kind: revocation.Client, ID: "client_1"}, just, true},
-		{"a machine", revocation.Revocation{Kind: revocation.Client, ID: "mch_1"}, machine, true},
-		{"a user as if they were a machine", revocation.Revocation{Kind: revocation.Client, ID: "user_ada"}, just, false},
-		{"a subject", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, just, true},
-		{"a subject's token that was issued at the instant", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(now), false},
-		{"a subject's token of a microsecond earlier", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(now.Add(-time.Microsecond)), true},
-		{"a subject's token of a nanosecond earlier", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now.Add(time.Nanosecond)}, issued(now), true},
-		{"a subject's token that does not say when", revocation.Revocation{Kind: revocation.Subject, ID: "user_ada", Before: now}, issued(time.Time{}), true},
-		{"an issuer", revocation.Revocation{Kind: revocation.Issuer, Before: now}, just, true},
-		{"an issuer's later token", revocation.Revocation{Kind: revocation.Issuer, Before: now}, issued(now.Add(time.Second)), false},
-		{"another issuer", revocation.Revocation{Kind: revocation.Issuer, Issuer: "https://else", Before: now}, just, false},
-		{"a session of before an instant", revocation.Revocation{Kind: revocation.Session, ID: "sess_1", Before: now.Add(-time.Hour)}, just, false},
-		{"the subject of who acts", revocation.Revocation{Kind: revocation.Subject, ID: "user_bob", Before: now}, actedBy(auth.Actor{Subject: "user_bob"}), true},
-		{"the session of who acts", revocation.Revocation{Kind: revocation.Session, ID: "sess_b"}, actedBy(auth.Actor{Subject: "user_bob", SessionID: "sess_b"}), true},
-		{"who acts, of another issuer", revocation.Revocation{Kind: revocation.Session, Issuer: "https://staff", ID: "sess_b"}, actedBy(auth.Actor{Issuer: "https://staff", SessionID: "sess_b"}), true},
-		{"somebody else than who acts", revocation.Revocation{Kind: revocation.Session, ID: "sess_c"}, actedBy(auth.Actor{SessionID: "sess_b"}), false},
+		{"a token", revocation.Revocation{Kind: revocation.TargetToken, ID: "jti_1"}, just, true},
+		{"another token", revocation.Revocation{Kind: revocation.TargetToken, ID: "jti_2"}, just, false},
+		{"an OAuth client", revocation.Revocation{Kind: revocation.TargetClient, ID: "client_1"}, just, true},
+		{"a machine", revocation.Revocation{Kind: revocation.TargetClient, ID: "mch_1"}, machine, true},
+		{"a user as if they were a machine", revocation.Revocation{Kind: revocation.TargetClient, ID: "user_ada"}, just, false},
+		{"a subject", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_ada", Before: now}, just, true},
+		{"a subject's token that was issued at the instant", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_ada", Before: now}, issued(now), false},
+		{"a subject's token of a microsecond earlier", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_ada", Before: now}, issued(now.Add(-time.Microsecond)), true},
+		{"a subject's token of a nanosecond earlier", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_ada", Before: now.Add(time.Nanosecond)}, issued(now), true},
+		{"a subject's token that does not say when", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_ada", Before: now}, issued(time.Time{}), true},
+		{"an issuer", revocation.Revocation{Kind: revocation.TargetIssuer, Before: now}, just, true},
+		{"an issuer's later token", revocation.Revocation{Kind: revocation.TargetIssuer, Before: now}, issued(now.Add(time.Second)), false},
+		{"another issuer", revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: "https://else", Before: now}, just, false},
+		{"a session of before an instant", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1", Before: now.Add(-time.Hour)}, just, false},
+		{"the subject of who acts", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_bob", Before: now}, actedBy(auth.Actor{Subject: "user_bob"}), true},
+		{"the session of who acts", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_b"}, actedBy(auth.Actor{Subject: "user_bob", SessionID: "sess_b"}), true},
+		{"who acts, of another issuer", revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://staff", ID: "sess_b"}, actedBy(auth.Actor{Issuer: "https://staff", SessionID: "sess_b"}), true},
+		{"somebody else than who acts", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_c"}, actedBy(auth.Actor{SessionID: "sess_b"}), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestRevoked(t *testing.T) {
 func TestNobodyIsNotRevoked(t *testing.T) {
 	t.Parallel()
 	list := fixed()
-	add(t, list, revocation.Revocation{Kind: revocation.Issuer, Issuer: issuer, Before: now})
+	add(t, list, revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: issuer, Before: now})
 	assertRevoked(t, list, nil, false)
 }
 
@@ -128,7 +128,7 @@ func TestNobodyIsNotRevoked(t *testing.T) {
 func TestAnAbsentClaimNamesNothing(t *testing.T) {
 	t.Parallel()
 	list := fixed()
-	add(t, list, revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_2"})
+	add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2"})
 	assertRevoked(t, list, &auth.Identity{Issuer: issuer, Subject: "user_ada", Kind: auth.KindTemplate}, false)
 }
 
@@ -136,19 +136,19 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]revocation.Revocation{
 		"no kind":                     {Issuer: issuer, ID: "x"},
-		"a kind that does not exist":  {Kind: revocation.Issuer + 1, Issuer: issuer, ID: "x", Before: now},
-		"no issuer":                   {Kind: revocation.Session, ID: "sess_1"},
-		"no id":                       {Kind: revocation.Token, Issuer: issuer},
-		"an id of an issuer":          {Kind: revocation.Issuer, Issuer: issuer, ID: "x", Before: now},
-		"a subject without instant":   {Kind: revocation.Subject, Issuer: issuer, ID: "user_ada"},
-		"an issuer without instant":   {Kind: revocation.Issuer, Issuer: issuer},
-		"a client of a subject":       {Kind: revocation.Client, Issuer: issuer, ID: "client_1", Subject: "user_ada"},
+		"a kind that does not exist":  {Kind: revocation.TargetIssuer + 1, Issuer: issuer, ID: "x", Before: now},
+		"no issuer":                   {Kind: revocation.TargetSession, ID: "sess_1"},
+		"no id":                       {Kind: revocation.TargetToken, Issuer: issuer},
+		"an id of an issuer":          {Kind: revocation.TargetIssuer, Issuer: issuer, ID: "x", Before: now},
+		"a subject without instant":   {Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada"},
+		"an issuer without instant":   {Kind: revocation.TargetIssuer, Issuer: issuer},
+		"a client of a subject":       {Kind: revocation.TargetClient, Issuer: issuer, ID: "client_1", Subject: "user_ada"},
 		"no kind, an instant, and id": {Issuer: issuer, ID: "x", Before: now},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			list := fixed()
-			good := revocation.Revocation{Kind: revocation.Session, Issuer: issuer, ID: "sess_1"}
+			good := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1"}
 			if err := list.Add(good, r); !errors.Is(err, revocation.ErrInvalid) {
 				t.Errorf("Add = %v; want %v", err, revocation.ErrInvalid)
 			}
@@ -164,17 +164,17 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 
 func TestKindsHaveNames(t *testing.T) {
 	t.Parallel()
-	for kind := revocation.Session; kind <= revocation.Issuer; kind++ {
-		if got, err := revocation.ParseKind(kind.String()); err != nil || got != kind {
+	for kind := revocation.TargetSession; kind <= revocation.TargetIssuer; kind++ {
+		if got, err := revocation.ParseTargetKind(kind.String()); err != nil || got != kind {
 			t.Errorf("ParseKind(%q) = %v, %v; want %v", kind.String(), got, err, kind)
 		}
 	}
 	for _, name := range []string{"", "unknown", "Session", "user"} {
-		if got, err := revocation.ParseKind(name); err == nil {
+		if got, err := revocation.ParseTargetKind(name); err == nil {
 			t.Errorf("ParseKind(%q) = %v; want an error", name, got)
 		}
 	}
-	if got := revocation.Kind(99).String(); got != "unknown" {
+	if got := revocation.TargetKind(99).String(); got != "unknown" {
 		t.Errorf("String = %q; want unknown", got)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// Revoked returns an *auth.Error with the reason TOKEN_REVOKED when the token of
-// the identity is revoked: by its session, its subject, its id, its client or
-// its issuer. Where the caller is impersonated, so it is by the session or the
-// subject of who really acts (RFC 8693, section 4.1).
+// Revoked returns an *auth.Error with the reason TOKEN_REVOKED if the token of the
+// identity is revoked: by its session, its subject, its ID, its client or its issuer.
+// The token of an impersonated caller is also revoked by the session or the subject
+// of its actor (RFC 8693, section 4.1).
 func (l *List) Revoked(id *auth.Identity) error {
 	if kind := l.find(id); kind != 0 {
 		return auth.Errorf(auth.TokenRevoked, "by its %v", kind)
@@ -17,8 +17,8 @@ func (l *List) Revoked(id *auth.Identity) error {
 	return nil
 }
 
-// find returns what the token is revoked by, or 0.
-func (l *List) find(id *auth.Identity) Kind {
+// find returns the kind of the target that the token is revoked by, or 0.
+func (l *List) find(id *auth.Identity) TargetKind {
 	if id == nil {
 		return 0
 	}
@@ -29,16 +29,16 @@ func (l *List) find(id *auth.Identity) Kind {
 	in := scopeOf(l.seed, id.Issuer)
 	switch {
 	case l.holdsSession(in, id.Subject, id.SessionID, issued):
-		return Session
-	case l.holds(Subject, in, id.Subject, issued):
-		return Subject
-	case l.holds(Token, in, id.TokenID, issued):
-		return Token
-	case l.holds(Client, in, id.ClientID, issued),
-		id.Kind == auth.KindMachine && l.holds(Client, in, id.Subject, issued):
-		return Client
-	case l.holds(Issuer, in, "", issued):
-		return Issuer
+		return TargetSession
+	case l.holds(TargetSubject, in, id.Subject, issued):
+		return TargetSubject
+	case l.holds(TargetToken, in, id.TokenID, issued):
+		return TargetToken
+	case l.holds(TargetClient, in, id.ClientID, issued),
+		id.Kind == auth.KindMachine && l.holds(TargetClient, in, id.Subject, issued):
+		return TargetClient
+	case l.holds(TargetIssuer, in, "", issued):
+		return TargetIssuer
 	case id.Actor != nil:
 		return l.findActor(id, issued)
 	default:
@@ -46,7 +46,7 @@ func (l *List) find(id *auth.Identity) Kind {
 	}
 }
 
-func (l *List) findActor(id *auth.Identity, issued int64) Kind {
+func (l *List) findActor(id *auth.Identity, issued int64) TargetKind {
 	issuer := id.Actor.Issuer
 	if issuer == "" {
 		issuer = id.Issuer
@@ -54,26 +54,26 @@ func (l *List) findActor(id *auth.Identity, issued int64) Kind {
 	in := scopeOf(l.seed, issuer)
 	switch {
 	case l.holdsSession(in, id.Actor.Subject, id.Actor.SessionID, issued):
-		return Session
-	case l.holds(Subject, in, id.Actor.Subject, issued):
-		return Subject
+		return TargetSession
+	case l.holds(TargetSubject, in, id.Actor.Subject, issued):
+		return TargetSubject
 	default:
 		return 0
 	}
 }
 
-// holdsSession looks for the session of this subject, and of whatever subject.
+// holdsSession looks up the session for this subject, and for any subject.
 func (l *List) holdsSession(in scope, subject, id string, issued int64) bool {
-	if l.tables[Session].Load() == nil {
+	if l.tables[TargetSession].Load() == nil {
 		return false
 	}
-	return l.holds(Session, in, id, issued) || l.holds(Session, in.of(l.seed, subject), id, issued)
+	return l.holds(TargetSession, in, id, issued) || l.holds(TargetSession, in.of(l.seed, subject), id, issued)
 }
 
-// holds looks at the clock only where there is an entry. An id that the token
-// does not have is empty, and names nothing.
-func (l *List) holds(kind Kind, in scope, id string, issued int64) bool {
-	if id == "" && kind != Issuer {
+// holds reads the clock only if there is an entry. The ID is empty where the token
+// has no such claim.
+func (l *List) holds(kind TargetKind, in scope, id string, issued int64) bool {
+	if id == "" && kind != TargetIssuer {
 		return false
 	}
 	e := l.tables[kind].Load().find(in, id)

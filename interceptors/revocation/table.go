@@ -8,9 +8,9 @@ import (
 	"unique"
 )
 
-// An entry is what is remembered of one name. It is never changed, only
-// replaced. Times are in microseconds since 1970: fine enough for a fraction in
-// iat, and wide enough for every year that a protobuf timestamp can name.
+// An entry is the revocation of one target. It is replaced and never changed. Times
+// are in microseconds since 1970: fine enough for a fraction in iat, and wide enough
+// for every year of a protobuf timestamp.
 type entry struct {
 	owner   unique.Handle[owner] // a list has many entries and few issuers
 	id      string
@@ -18,19 +18,19 @@ type entry struct {
 	expires int64
 }
 
-// An owner is whose name an entry has: the issuer's, or a subject's.
+// An owner is the issuer, or the subject, that the ID of an entry belongs to.
 type owner struct {
 	issuer  string
-	subject string // "" for entries that are for whatever subject
+	subject string // "" for entries that apply to every subject
 }
 
 func (e *entry) names(o owner, id string) bool { return e.id == id && e.owner.Value() == o }
 
-// merge returns what holds when both entries do. The old one is nil or has the
-// same name.
+// merge returns the entry that replaces both. The old one is nil or has the same
+// name.
 func merge(old *entry, e entry, now int64) *entry {
 	if old == nil || old.expires <= now {
-		e.id = strings.Clone(e.id) // lest it keep a whole request in memory
+		e.id = strings.Clone(e.id) // a substring would keep the whole request in memory
 		return &e
 	}
 	e.id = old.id
@@ -48,10 +48,9 @@ func merge(old *entry, e entry, now int64) *entry {
 // A slot gets its entry before its hash, and keeps the hash, so a reader that
 // sees a hash finds an entry of that hash.
 //
-// Nearly every name that is looked for is not there. The marks, a blocked Bloom
-// filter, say so for all but one or two in a hundred of them: they have a byte for
-// each slot, so that a million entries' fit into a processor's cache, where the
-// slots do not.
+// Nearly every lookup finds nothing. The marks, a blocked Bloom filter, answer all
+// but one or two in a hundred of these. They take one byte for each slot, so the
+// marks of a million entries fit into a processor's cache, and the slots do not.
 type table struct {
 	seed  maphash.Seed
 	marks []atomic.Uint64 // for each eight slots in turn, the marks of all that begin there
@@ -64,7 +63,7 @@ type slot struct {
 	entry atomic.Pointer[entry]
 }
 
-// newTable returns a table for twice as many entries, more or less.
+// newTable returns a table with room for about twice as many entries.
 func newTable(seed maphash.Seed, entries int) *table {
 	slots := max(2*slotsPerMark, 1<<bits.Len(uint(2*entries)))
 	return &table{seed: seed, marks: make([]atomic.Uint64, slots/slotsPerMark), slots: make([]slot, slots)}
@@ -72,8 +71,8 @@ func newTable(seed maphash.Seed, entries int) *table {
 
 const slotsPerMark = 8
 
-// word returns where the marks of the hash are. It goes by the low bits of the
-// hash, as the slot does.
+// word returns the word that holds the marks of the hash. The low bits of the hash
+// choose it, as they choose the slot.
 func (t *table) word(hash uint64) *atomic.Uint64 {
 	return &t.marks[hash&uint64(len(t.slots)-1)/slotsPerMark] //nolint:gosec // there are some
 }
@@ -140,7 +139,7 @@ func (t *table) slot(hash uint64, o owner, id string) *slot {
 	}
 }
 
-// put stores an entry in place of the one with its name.
+// put stores an entry, and replaces the one with the same name.
 func (t *table) put(e *entry) {
 	o := e.owner.Value()
 	in := scopeOf(t.seed, o.issuer).of(t.seed, o.subject)
@@ -157,7 +156,7 @@ func (t *table) put(e *entry) {
 // full reports whether one more entry would make the table slow.
 func (t *table) full() bool { return 4*(t.used+1) > 3*len(t.slots) }
 
-// renewed returns a table without the entries that have expired.
+// renewed returns a new table with the entries that have not expired.
 func (t *table) renewed(now int64) *table {
 	live := 0
 	for e := range t.entries {

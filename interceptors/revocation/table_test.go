@@ -10,7 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
-// Whoever was never revoked is never told so, whatever is being revoked.
+// A token that was never revoked is never refused, whatever is being revoked.
 func TestNobodyElseIsRevokedMeanwhile(t *testing.T) {
 	t.Parallel()
 	list := revocation.New(revocation.Config{})
@@ -41,7 +41,7 @@ func TestNobodyElseIsRevokedMeanwhile(t *testing.T) {
 		})
 	}
 	for i := range 30_000 {
-		err := list.Add(revocation.Revocation{Kind: revocation.Session, Issuer: "https://issuer", ID: fmt.Sprint("sess_", i)})
+		err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://issuer", ID: fmt.Sprint("sess_", i)})
 		if err != nil {
 			t.Error(err)
 			break

@@ -28,7 +28,7 @@ func (l *Ledger) End(ctx context.Context, by *auth.Identity, cause string, sessi
 // their tokens to come. It returns the revocation of the tokens, and how many
 // sessions it ended. An error is the answer to the caller.
 func (l *Ledger) EndSubject(ctx context.Context, by *auth.Identity, issuer, subject, cause string) (*store.Revocation, int, error) {
-	everything, err := l.prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Subject, Issuer: issuer, ID: subject}, Cause: cause})
+	everything, err := l.prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: subject}, Cause: cause})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -73,7 +73,7 @@ func (l *Ledger) notEnded(ctx context.Context, cause string, sessions []store.Se
 	var ends []Request
 	for _, session := range sessions {
 		end, err := l.prepare(Request{
-			Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: session.Issuer, ID: session.ID, Subject: session.Subject},
+			Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: session.Issuer, ID: session.ID, Subject: session.Subject},
 			Cause:      cause,
 		})
 		if err != nil {

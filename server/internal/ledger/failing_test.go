@@ -156,18 +156,18 @@ func TestAWatcherIsToldOnceOfEachSessionThatIsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for name, requests := range map[string][]revocation.Revocation{
-		"by its session":             {{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"}},
-		"by its session, twice":      {{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"}, {Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}},
-		"by its subject":             {{Kind: revocation.Subject, Issuer: someIssuer, ID: "user_ada"}},
-		"by its issuer":              {{Kind: revocation.Issuer, Issuer: someIssuer}},
-		"by its subject and session": {{Kind: revocation.Subject, Issuer: someIssuer, ID: "user_ada"}, {Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"}},
+		"by its session":             {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
+		"by its session, twice":      {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}},
+		"by its subject":             {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}},
+		"by its issuer":              {{Kind: revocation.TargetIssuer, Issuer: someIssuer}},
+		"by its subject and session": {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
 		"by nothing that it has": {
-			{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1", Subject: "user_ben"},
-			{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_2"},
-			{Kind: revocation.Subject, Issuer: someIssuer, ID: "user_ben"},
-			{Kind: revocation.Subject, Issuer: someIssuer, ID: "user_ada", Before: now.Add(-time.Hour)}, // and its token is newer
-			{Kind: revocation.Token, Issuer: someIssuer, ID: "sess_1"},
-			{Kind: revocation.Client, Issuer: someIssuer, ID: "user_ada"},
+			{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Subject: "user_ben"},
+			{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_2"},
+			{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ben"},
+			{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada", Before: now.Add(-time.Hour)}, // and its token is newer
+			{Kind: revocation.TargetToken, Issuer: someIssuer, ID: "sess_1"},
+			{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "user_ada"},
 		},
 	} {
 		l, _ := idleLedger(t)

@@ -93,10 +93,10 @@ func TestWhatHasExpiredIsForgottenAndNothingElse(t *testing.T) {
 	first := open(t, dir, config)
 	by := see(t, first, "sess_1")
 	for _, r := range []revocation.Revocation{
-		{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"},
-		{Kind: revocation.Client, Issuer: someIssuer, ID: "client_1"},
-		{Kind: revocation.Token, Issuer: someIssuer, ID: "token_1"},
-		{Kind: revocation.Subject, Issuer: someIssuer, ID: "user_ada", Before: start},
+		{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"},
+		{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "client_1"},
+		{Kind: revocation.TargetToken, Issuer: someIssuer, ID: "token_1"},
+		{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada", Before: start},
 	} {
 		prepared, err := first.Prepare(Request{Revocation: r})
 		if err != nil {

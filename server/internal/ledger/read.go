@@ -41,7 +41,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 }
 
 func (l *Ledger) readRevocation(row store.Revocation) (revocation.Revocation, error) {
-	kind, err := revocation.ParseKind(row.Kind)
+	kind, err := revocation.ParseTargetKind(row.Kind)
 	if err != nil {
 		return revocation.Revocation{}, err
 	}
@@ -74,11 +74,11 @@ func (l *Ledger) sendRevoked(ctx context.Context, revocations []revocation.Revoc
 // and clients have none.
 func (l *Ledger) eachRevoked(ctx context.Context, r revocation.Revocation, do func(store.Session)) error {
 	switch r.Kind {
-	case revocation.Session:
+	case revocation.TargetSession:
 		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, ID: r.ID, Subject: r.Subject}}, do)
-	case revocation.Subject:
+	case revocation.TargetSubject:
 		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, Subject: r.ID}}, do)
-	case revocation.Issuer:
+	case revocation.TargetIssuer:
 		return l.eachSession(ctx, store.View{{Issuer: r.Issuer}}, do)
 	default:
 		return nil

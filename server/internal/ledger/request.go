@@ -23,7 +23,7 @@ func (l *Ledger) Prepare(r Request) (Request, error) {
 	if err := l.check(r); err != nil {
 		return Request{}, err
 	}
-	if r.Before.IsZero() && (r.Kind == revocation.Subject || r.Kind == revocation.Issuer) {
+	if r.Before.IsZero() && (r.Kind == revocation.TargetSubject || r.Kind == revocation.TargetIssuer) {
 		r.Before = l.IssuedByNow(r.Issuer)
 	}
 	// The store keeps microseconds: what it left out, a restart would accept.
@@ -35,7 +35,7 @@ func (l *Ledger) Prepare(r Request) (Request, error) {
 	// A session or a client goes on with new tokens as long as its issuer does
 	// not know of the revocation, so that is kept for longer than one token can
 	// live.
-	forGood := prepared.Before.IsZero() && (prepared.Kind == revocation.Session || prepared.Kind == revocation.Client)
+	forGood := prepared.Before.IsZero() && (prepared.Kind == revocation.TargetSession || prepared.Kind == revocation.TargetClient)
 	if late := l.config.Now().Add(l.config.Retention); r.Expires.IsZero() && forGood && late.After(prepared.Expires) {
 		prepared.Expires = late
 	}

@@ -23,16 +23,16 @@ func TestHowLongARevocationIsKept(t *testing.T) {
 		asked           revocation.Revocation
 		before, expires time.Time
 	}{
-		"a session":                        {revocation.Revocation{Kind: revocation.Session, ID: "x"}, time.Time{}, now.Add(retention)},
-		"a session of a subject":           {revocation.Revocation{Kind: revocation.Session, ID: "x", Subject: "user_ada"}, time.Time{}, now.Add(retention)},
-		"a client":                         {revocation.Revocation{Kind: revocation.Client, ID: "x"}, time.Time{}, now.Add(retention)},
-		"a token":                          {revocation.Revocation{Kind: revocation.Token, ID: "x"}, time.Time{}, lifetime},
-		"old tokens of a session":          {revocation.Revocation{Kind: revocation.Session, ID: "x", Before: now}, now, lifetime},
-		"old tokens of a client":           {revocation.Revocation{Kind: revocation.Client, ID: "x", Before: now}, now, lifetime},
-		"a subject":                        {revocation.Revocation{Kind: revocation.Subject, ID: "x"}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
-		"a subject, up to a while ago":     {revocation.Revocation{Kind: revocation.Subject, ID: "x", Before: now.Add(-time.Hour)}, now.Add(-time.Hour), lifetime},
-		"an issuer":                        {revocation.Revocation{Kind: revocation.Issuer}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
-		"a session, until a given instant": {revocation.Revocation{Kind: revocation.Session, ID: "x", Expires: given}, time.Time{}, given},
+		"a session":                        {revocation.Revocation{Kind: revocation.TargetSession, ID: "x"}, time.Time{}, now.Add(retention)},
+		"a session of a subject":           {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Subject: "user_ada"}, time.Time{}, now.Add(retention)},
+		"a client":                         {revocation.Revocation{Kind: revocation.TargetClient, ID: "x"}, time.Time{}, now.Add(retention)},
+		"a token":                          {revocation.Revocation{Kind: revocation.TargetToken, ID: "x"}, time.Time{}, lifetime},
+		"old tokens of a session":          {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Before: now}, now, lifetime},
+		"old tokens of a client":           {revocation.Revocation{Kind: revocation.TargetClient, ID: "x", Before: now}, now, lifetime},
+		"a subject":                        {revocation.Revocation{Kind: revocation.TargetSubject, ID: "x"}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
+		"a subject, up to a while ago":     {revocation.Revocation{Kind: revocation.TargetSubject, ID: "x", Before: now.Add(-time.Hour)}, now.Add(-time.Hour), lifetime},
+		"an issuer":                        {revocation.Revocation{Kind: revocation.TargetIssuer}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
+		"a session, until a given instant": {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Expires: given}, time.Time{}, given},
 	} {
 		test.asked.Issuer = someIssuer
 		got, err := l.Prepare(Request{Revocation: test.asked, Cause: "why"})
@@ -42,7 +42,7 @@ func TestHowLongARevocationIsKept(t *testing.T) {
 	}
 	// A retention that is shorter than a token lives makes no session come back.
 	l.config.Retention = time.Minute
-	got, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: "x"}})
+	got, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "x"}})
 	if err != nil || !got.Expires.Equal(lifetime) {
 		t.Errorf("until %v, error %v; want %v", got.Expires, err, lifetime)
 	}
@@ -65,12 +65,12 @@ func TestTheTextsOfARevocationAreBounded(t *testing.T) {
 		"a cause with a control character":    {"x", "", "a\tb", "cause: with control characters"},
 		"a cause in the letters of the world": {"x", "", "verloren; 失くした 🚪", ""},
 	} {
-		_, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: test.id, Subject: test.subject}, Cause: test.cause})
+		_, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: test.id, Subject: test.subject}, Cause: test.cause})
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
 			t.Errorf("%s: %v; want %q", name, err, test.want)
 		}
 	}
-	if _, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer + "/", ID: "x"}}); err == nil || !strings.HasPrefix(err.Error(), "issuer: not one") {
+	if _, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer + "/", ID: "x"}}); err == nil || !strings.HasPrefix(err.Error(), "issuer: not one") {
 		t.Errorf("an issuer that is not trusted: %v", err)
 	}
 }

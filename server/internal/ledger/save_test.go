@@ -190,14 +190,14 @@ func TestTheStoreRevokesNoLessThanTheList(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
 	before := time.Unix(1_700_000_000, 1)
-	o, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1", Before: before}})
+	o, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Before: before}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := time.Unix(1_700_000_000, 1000); !o.Before.Equal(want) {
 		t.Errorf("revoked before %v; want %v", o.Before, want)
 	}
-	o, err = l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.Session, Issuer: someIssuer, ID: "sess_1"}})
+	o, err = l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}})
 	if err != nil || !o.Before.IsZero() {
 		t.Errorf("a session for good became one before %v, error %v", o.Before, err)
 	}
