@@ -26,14 +26,14 @@ var mayImport = map[string][]string{
 	"interceptors/internal/http1":      nil,
 	"interceptors/internal/strictjson": nil,
 
-	"interceptors/auth":        nil,
+	"interceptors/auth":        {"interceptors/internal/lease"},
 	"interceptors/authclient":  {"interceptors/auth"},
 	"interceptors/jwks":        {"internal/loopback"},
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
 	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
-	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "internal/loopback"},
+	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 
@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 		"interceptors/auth", "interceptors/policy", "interceptors/policy/condition", "interceptors/internal/ruleschema",
 		"gen/ostiary/policy/v1",
 	},
+	"interceptors/internal/lease":      nil,
 	"interceptors/internal/ruleschema": {"interceptors/auth", "gen/ostiary/policy/v1"},
 	"interceptors/internal/schematest": {"interceptors/auth", "gen/ostiary/policy/v1"},
 

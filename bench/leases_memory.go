@@ -63,12 +63,9 @@ func (h *house) open(ctx context.Context, guest int, issued time.Time, shape aut
 	}
 	serve := stay
 	if shape != auth.Unary {
-		lease, err := h.guard.Lease(admitted)
-		if err != nil {
-			cancel()
-			return err
+		serve = func(ctx context.Context) error {
+			return h.guard.Serve(ctx, func(ctx context.Context, _ *auth.Stream) error { return stay(ctx) }, nil)
 		}
-		serve = func(ctx context.Context) error { return lease.Serve(ctx, stay, nil) }
 	}
 	h.streams.Go(func() {
 		defer cancel()

@@ -40,7 +40,8 @@ func connectTransports() []transport {
 					continue
 				}
 				all = append(all, transport{
-					name: "connect-go, " + protocol.name + ", " + method + ", " + version,
+					name:   "connect-go, " + protocol.name + ", " + method + ", " + version,
+					method: method,
 					start: func(t *testing.T, guard *auth.Guard, s *service) caller {
 						url := serveHTTP(t, newConnectMux(guard, s))
 						return connectCaller(newHTTPClient(t, version), url, method, protocol.options...)
@@ -58,6 +59,9 @@ func connectTransports() []transport {
 func newConnectMux(guard *auth.Guard, s *service) http.Handler {
 	mux := http.NewServeMux()
 	guarded := connectauth.WithGuard(guard)
+	if s.inner != nil {
+		guarded = connect.WithHandlerOptions(guarded, connectauth.WithGuard(s.inner))
+	}
 	echo := s.echo
 	for name := range rules {
 		at := procedure(name, unary)

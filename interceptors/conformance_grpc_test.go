@@ -31,7 +31,8 @@ func grpcTransports() []transport {
 				name += " and gate"
 			}
 			all = append(all, transport{
-				name: name,
+				name:   name,
+				method: method,
 				start: func(t *testing.T, guard *auth.Guard, s *service) caller {
 					return grpcCaller(dialGRPC(t, serveGRPC(t, guard, s, gated)), method)
 				},
@@ -47,10 +48,17 @@ func grpcTransports() []transport {
 
 func serveGRPC(t *testing.T, guard *auth.Guard, s *service, gated bool) string {
 	t.Helper()
-	server := grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(guard)),
 		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(guard)),
-	)
+	}
+	if s.inner != nil {
+		options = append(options,
+			grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(s.inner)),
+			grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(s.inner)),
+		)
+	}
+	server := grpc.NewServer(options...)
 	var registrar grpc.ServiceRegistrar = server
 	if gated {
 		registrar = grpcauth.Gate(server, guard)

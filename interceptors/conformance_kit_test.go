@@ -27,7 +27,10 @@ const (
 func procedure(service, method string) string { return "/ostiary.test.v1." + service + "/" + method }
 
 // A service answers every method with who calls and what they sent.
-type service struct{ ran atomic.Int32 }
+type service struct {
+	ran   atomic.Int32
+	inner *auth.Guard // a second guard behind the first; nil where there is none
+}
 
 func (s *service) answer(ctx context.Context, sent string) string {
 	s.ran.Add(1)

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A transport is one way to reach a handler.
 type transport struct {
-	name string
+	name   string
+	method string // of each service
 	// start serves every service of the kit, each behind the guard, and returns
 	// how to call them.
 	start func(t *testing.T, guard *auth.Guard, s *service) caller

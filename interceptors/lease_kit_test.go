@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,8 +28,9 @@ type leaseHouse struct {
 	guard   *auth.Guard
 	revoked *revocation.List
 
-	mu    sync.Mutex
-	token *auth.Identity // what the caller presents
+	mu      sync.Mutex
+	token   *auth.Identity // what the caller presents
+	changed func()         // to be called when a key is withdrawn
 
 	handle  func(context.Context, handlerStream) error
 	reply   *text         // what the handler sends
@@ -73,7 +75,8 @@ func (h *leaseHouse) present(expires time.Duration, roles ...string) {
 	}
 	h.token = &auth.Identity{
 		Issuer: "https://issuer.test", Subject: ada, SessionID: "sess_1", Kind: auth.KindSession,
-		Roles: roles, IssuedAt: issued, ExpiresAt: time.Now().Add(expires),
+		Organization: auth.Organization{ID: "org_1"}, AuthorizedParty: party, Actor: &auth.Actor{Subject: "user_bob"}, ClientID: "client_1",
+		Roles: roles, Key: new(leaseKey), IssuedAt: issued, ExpiresAt: time.Now().Add(expires),
 	}
 }
 
@@ -82,6 +85,34 @@ func (h *leaseHouse) Authenticate(context.Context, auth.Call) (*auth.Identity, e
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.token, nil
+}
+
+// Watch implements auth.Watcher.
+func (h *leaseHouse) Watch(changed func()) (stop func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changed = changed
+	return func() {}
+}
+
+// A leaseKey is the key of a token.
+type leaseKey struct{ withdrawn atomic.Bool }
+
+// Withdrawn implements auth.Key.
+func (k *leaseKey) Withdrawn() error {
+	if k.withdrawn.Load() {
+		return auth.NewError(auth.KeyUnknown, nil)
+	}
+	return nil
+}
+
+// withdrawKey removes the key of the token that was presented last.
+func (h *leaseHouse) withdrawKey() {
+	h.mu.Lock()
+	key, changed := h.token.Key.(*leaseKey), h.changed
+	h.mu.Unlock()
+	key.withdrawn.Store(true)
+	changed()
 }
 
 // call is another call of the same session.

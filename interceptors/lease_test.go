@@ -42,6 +42,22 @@ var leaseEvents = []struct {
 		want:   auth.TokenRevoked,
 	},
 	{
+		name:   "loses its key",
+		before: func(*testing.T, *leaseHouse) {},
+		during: func(_ *testing.T, h *leaseHouse) { h.withdrawKey() },
+		want:   auth.KeyUnknown,
+	},
+	{
+		name:   "is renewed, and loses its new key",
+		before: func(*testing.T, *leaseHouse) {},
+		during: func(t *testing.T, h *leaseHouse) {
+			h.present(time.Hour, "reader")
+			h.call(t)
+			h.withdrawKey()
+		},
+		want: auth.KeyUnknown,
+	},
+	{
 		name:   "loses its permission",
 		before: func(*testing.T, *leaseHouse) {},
 		during: func(t *testing.T, h *leaseHouse) {

@@ -44,7 +44,10 @@ func (s *Server) buildGuard() error {
 		}
 	}
 	s.policy = &policyService{rules: rules, operators: s.config.operators()}
-	s.guard = &auth.Guard{Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(), Observer: auth.ObserverFunc(s.observe), Now: s.config.Now}
+	s.guard = &auth.Guard{
+		Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(),
+		Observer: auth.ObserverFunc(s.observe), Logger: s.log, Now: s.config.Now,
+	}
 	return s.buildMetadata(rules.Scopes())
 }
 

@@ -39,11 +39,7 @@ func serveAll(b *testing.B, guard *auth.Guard, ids []*auth.Identity, leased bool
 			ended.Go(func() { _ = handle(ctx) })
 			continue
 		}
-		lease, err := guard.Lease(ctx)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ended.Go(func() { _ = lease.Serve(ctx, handle, nil) })
+		ended.Go(func() { _ = guard.Serve(ctx, bare(handle), nil) })
 	}
 	opened.Wait()
 	return ended, float64(heap()-before) / float64(len(ids))
@@ -110,34 +106,37 @@ func (authenticatorFromContext) Authenticate(ctx context.Context, _ auth.Call) (
 // to each that is received.
 func BenchmarkLeasedMessage(b *testing.B) {
 	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}}
-	ctx, err := guard.Admit(auth.NewContext(b.Context(), token(time.Hour)), auth.Call{Procedure: watch, Stream: auth.BidiStream})
-	if err != nil {
-		b.Fatal(err)
-	}
-	lease, err := guard.Lease(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("sent", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := lease.Enter(); err != nil {
+	serve := func(handle func(*testing.B, *auth.Stream)) func(*testing.B) {
+		return func(b *testing.B) {
+			ctx, err := guard.Admit(auth.NewContext(b.Context(), token(time.Hour)), auth.Call{Procedure: watch, Stream: auth.BidiStream})
+			if err != nil {
 				b.Fatal(err)
 			}
-			lease.Leave()
+			_ = guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error { handle(b, stream); return nil }, nil)
 		}
-	})
-	b.Run("received", func(b *testing.B) {
+	}
+	b.Run("sent", serve(func(b *testing.B, stream *auth.Stream) {
 		b.ReportAllocs()
+		var message any = "hello"
+		var last any
 		for b.Loop() {
-			if err := lease.Err(); err != nil {
-				b.Fatal(err)
-			}
-			if err := lease.CheckMessage("hello"); err != nil {
-				b.Fatal(err)
+			if err := stream.Send(func() error { last = message; return nil }); err != nil {
+				b.Error(err)
 			}
 		}
-	})
+		_ = last
+	}))
+	b.Run("received", serve(func(b *testing.B, stream *auth.Stream) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := stream.Err(); err != nil {
+				b.Error(err)
+			}
+			if err := stream.Received("hello"); err != nil {
+				b.Error(err)
+			}
+		}
+	}))
 }
 
 // BenchmarkCheckRequest is what a call costs more because it is asked about again,

@@ -18,7 +18,7 @@ type admitted struct {
 	call     Call        // its header is where CallerToken finds the token
 	identity *Identity   // nil when anonymous
 	messages MessageRule // nil where the rule asks nothing of messages
-	lease    *Lease      // nil where the call is no stream
+	stream   *Stream     // nil where the call is none
 }
 
 func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) *admitted {
@@ -26,7 +26,7 @@ func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) 
 	if call.Stream == Unary {
 		a = new(admitted)
 	} else {
-		a = &newLease(g, id, rule).admitted
+		a = &newStream(g, id, rule).admitted
 	}
 	a.Context, a.guard, a.call, a.identity = ctx, g, *call, id
 	a.messages, _ = rule.(MessageRule)
@@ -48,10 +48,10 @@ func (g *Guard) admission(ctx context.Context) *admitted {
 
 // current returns the identity that counts now; nil when anonymous.
 func (a *admitted) current() *Identity {
-	if a.lease == nil {
+	if a.stream == nil {
 		return a.identity
 	}
-	return a.lease.current.Load()
+	return a.stream.current.Load()
 }
 
 // NewContext returns a context that carries the identity, for tests of handlers

@@ -34,9 +34,9 @@ func Watch(ctx context.Context) (*Identity, <-chan struct{}) {
 	switch {
 	case a == nil:
 		return nil, nil
-	case a.lease == nil:
+	case a.stream == nil:
 		return a.identity, nil
 	default:
-		return a.lease.watch()
+		return a.stream.watch()
 	}
 }

@@ -15,10 +15,10 @@
 // The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
 // (policy.Policy is one); both are interfaces, so either can be your own.
 //
-// A stream, or a request of net/http, is decided about once and then lives on, so
-// it holds a [Lease]: it ends when the token does, goes on when the same session
-// brings a newer one with any call, and ends at once when one of the two is
-// revoked. [Current] and [Watch] give a handler the identity as it is by then.
+// A stream is decided about once and then lives on, so it holds a lease ([StreamTerms]): it
+// ends when the token does, goes on when the same session brings a newer one
+// with any call, and ends at once when one of the two is revoked. [Current] and
+// [Watch] give a handler the identity as it is by then.
 //
 // The package knows no transport.
 package auth

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -50,8 +51,11 @@ type Guard struct {
 	// time.Now.
 	Now func() time.Time
 
-	leases   leases
-	handlers handlers
+	// Logger gets the panic of a handler whose stream had ended: nobody is left whom
+	// it could reach otherwise. Optional; without it such a panic is lost.
+	Logger *slog.Logger
+
+	streams
 }
 
 // Admit decides about a call. It returns the context for the handler, derived
@@ -95,7 +99,7 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	}
 	a = g.admit(ctx, call, id, rule)
 	if id != nil {
-		g.leases.renew(id)
+		g.renew(id)
 	}
 	return a, id, nil
 }

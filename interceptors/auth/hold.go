@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -17,54 +18,44 @@ import (
 //
 // A panic of handle goes on as it is. One of cut is swallowed, as what cut did
 // not do is done when handle has returned.
-func (l *Lease) Hold(ctx context.Context, handle func(context.Context), cut func(*Error)) error {
-	if l.begun.Swap(true) {
+func (g *Guard) Hold(ctx context.Context, handle func(context.Context, *Stream), cut func(*Error)) error {
+	s, first, err := g.stream(ctx)
+	if err != nil {
+		return err
+	}
+	if !first {
 		return Errorf(AuthFailure, "a call was to be served twice under one lease")
 	}
-	l.guard.handlers.begin()
-	defer l.guard.handlers.end()
-	l.handler.running.Add(1) // ends with the lease, or with cut
-	held, cancel := context.WithCancelCause(ctx)
-	l.start(func(cause error) {
-		cancel(cause)
-		if cause == nil {
-			l.handler.running.Done()
-			return
-		}
-		go l.cut(ctx, cut, AsError(cause))
-	})
-	l.hold(held, handle)
-	return l.Err()
+	g.handlers.Begin()
+	defer g.handlers.End()
+	s.hold(ctx, handle, cut)
+	return s.Err()
 }
 
 // hold returns, or panics, when the handler is done and nothing is cut any more.
-func (l *Lease) hold(ctx context.Context, handle func(context.Context)) {
-	defer l.handler.running.Wait()
-	defer l.release()
-	if l.refusal() == nil {
-		handle(ctx)
-	}
-}
-
-func (l *Lease) cut(ctx context.Context, cut func(*Error), refusal *Error) {
-	defer l.handler.running.Done()
-	defer func() { _ = recover() }()
-	if ctx.Err() == nil { // a client that is gone was not refused anything
-		_ = l.guard.observe(ctx, &l.admitted.call, l.current.Load(), refusal, time.Time{})
-	}
-	cut(refusal)
-}
-
-// Check ends a lease whose time has come or whose token was revoked, without
-// waiting for whoever watches the clock, and returns what Err does. It is for what
-// must not happen a moment too late, such as the first byte of an answer.
-func (l *Lease) Check() error {
-	if l.ended.Load() == nil {
-		if now := l.guard.leases.moment(l.guard.clock()); now >= l.deadline() {
-			l.expire(now)
-		} else {
-			l.checkRevoked()
+func (s *Stream) hold(ctx context.Context, handle func(context.Context, *Stream), cut func(*Error)) {
+	handling, cancel := context.WithCancelCause(ctx)
+	var cutting sync.WaitGroup
+	cutting.Add(1)
+	newest := s.begin(func(cause error) {
+		cancel(cause)
+		if cause == nil {
+			cutting.Done()
+			return
 		}
+		go func() {
+			defer cutting.Done()
+			defer func() { _ = recover() }()
+			refusal := AsError(cause)
+			if ctx.Err() == nil { // a client that is gone was not refused anything
+				_ = s.admitted.guard.observe(ctx, &s.admitted.call, s.current.Load(), refusal, time.Time{})
+			}
+			cut(refusal)
+		}()
+	})
+	defer cutting.Wait()
+	defer s.release()
+	if s.catchUp(newest) {
+		handle(handling, s)
 	}
-	return l.Err()
 }

@@ -13,8 +13,8 @@ import (
 
 // held runs a handler under Hold. It returns why cut was called, nil where it was
 // not, and what Hold returns.
-func held(ctx context.Context, lease *auth.Lease, handle func(context.Context)) (cut *auth.Error, err error) {
-	err = lease.Hold(ctx, handle, func(refusal *auth.Error) { cut = refusal })
+func held(ctx context.Context, guard *auth.Guard, handle func(context.Context, *auth.Stream)) (cut *auth.Error, err error) {
+	err = guard.Hold(ctx, handle, func(refusal *auth.Error) { cut = refusal })
 	return cut, err
 }
 
@@ -36,9 +36,9 @@ func TestHoldEndsWithTheLease(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{role: "reader"})
-				ctx, lease := w.open()
+				ctx := w.open()
 				var cause error
-				cut, err := held(ctx, lease, func(ctx context.Context) {
+				cut, err := held(ctx, w.guard, func(ctx context.Context, _ *auth.Stream) {
 					go test.end(w)
 					cause = idle(ctx)
 				})
@@ -59,12 +59,12 @@ func TestHoldGoesOnWhenTheSessionRenews(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
-		cut, err := held(ctx, lease, func(ctx context.Context) {
+		ctx := w.open()
+		cut, err := held(ctx, w.guard, func(ctx context.Context, stream *auth.Stream) {
 			pass(50 * time.Second)
 			w.ping(token(0))
 			pass(50 * time.Second)
-			if err := lease.Check(); err != nil || ctx.Err() != nil {
+			if err := stream.Check(); err != nil || ctx.Err() != nil {
 				t.Errorf("%v, %v; want a lease that goes on", err, ctx.Err())
 			}
 		})
@@ -92,11 +92,11 @@ func TestCheckDoesNotWaitForTheTimer(t *testing.T) {
 			var ahead time.Duration
 			start := time.Now()
 			w.guard.Now = func() time.Time { return start.Add(ahead) }
-			ctx, lease := w.open()
+			ctx := w.open()
 			var checked error
-			_, err := held(ctx, lease, func(context.Context) {
+			_, err := held(ctx, w.guard, func(_ context.Context, stream *auth.Stream) {
 				ahead = 2 * time.Minute
-				checked = lease.Check()
+				checked = stream.Check()
 			})
 			if test.want == auth.AuthFailure {
 				if err != nil || checked != nil {
@@ -114,9 +114,9 @@ func TestCheckDoesNotWaitForTheTimer(t *testing.T) {
 func TestALeaseThatHasEndedCallsNoHandler(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
-	ctx, lease := w.open()
+	ctx := w.open()
 	w.revocations.revoke("sess_1")
-	cut, err := held(ctx, lease, func(context.Context) { t.Error("the handler ran") })
+	cut, err := held(ctx, w.guard, func(_ context.Context, _ *auth.Stream) { t.Error("the handler ran") })
 	if !errors.Is(err, &auth.Error{Reason: auth.TokenRevoked}) || cut == nil || cut.Reason != auth.TokenRevoked {
 		t.Errorf("Hold %v, cut %v; want %v", err, cut, auth.TokenRevoked)
 	}
@@ -124,9 +124,10 @@ func TestALeaseThatHasEndedCallsNoHandler(t *testing.T) {
 
 func TestALeaseIsHeldOnce(t *testing.T) {
 	t.Parallel()
-	ctx, lease := newWorld(t, streamRule{}).open()
-	_, err := held(ctx, lease, func(context.Context) {
-		cut, again := held(ctx, lease, func(context.Context) { t.Error("the handler ran again") })
+	w := newWorld(t, streamRule{})
+	ctx := w.open()
+	_, err := held(ctx, w.guard, func(_ context.Context, _ *auth.Stream) {
+		cut, again := held(ctx, w.guard, func(_ context.Context, _ *auth.Stream) { t.Error("the handler ran again") })
 		if reason, ok := auth.ReasonOf(again); !ok || reason != auth.AuthFailure || cut != nil {
 			t.Errorf("Hold %v, cut %v; want %v", again, cut, auth.AuthFailure)
 		}
@@ -141,9 +142,9 @@ func TestAClientThatIsGoneWasNotRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
+		ctx := w.open()
 		ctx, leave := context.WithCancel(ctx)
-		cut, err := held(ctx, lease, func(context.Context) {
+		cut, err := held(ctx, w.guard, func(_ context.Context, _ *auth.Stream) {
 			leave()
 			pass(66 * time.Second)
 		})
@@ -161,11 +162,11 @@ func TestHoldEndsItsGoroutineAsTheHandlerDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, streamRule{})
-			ctx, lease := w.open()
+			ctx := w.open()
 			recovered := make(chan any, 1)
 			go func() {
 				defer func() { recovered <- recover() }()
-				_, _ = held(ctx, lease, func(context.Context) { leave() })
+				_, _ = held(ctx, w.guard, func(_ context.Context, _ *auth.Stream) { leave() })
 				t.Error("Hold has returned")
 			}()
 			if got := <-recovered; got != nil && got != mine {
@@ -181,8 +182,8 @@ func TestHoldEndsItsGoroutineAsTheHandlerDoes(t *testing.T) {
 func TestAPanicOfCutIsSwallowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
-	ctx, lease := w.open()
-	err := lease.Hold(ctx, func(ctx context.Context) {
+	ctx := w.open()
+	err := w.guard.Hold(ctx, func(ctx context.Context, _ *auth.Stream) {
 		w.revocations.revoke("sess_1")
 		<-ctx.Done()
 	}, func(*auth.Error) { panic("boom") })

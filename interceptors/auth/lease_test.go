@@ -142,14 +142,15 @@ func (w *world) closable(id *auth.Identity) (<-chan error, context.CancelFunc) {
 
 func (w *world) serveIn(ctx context.Context, handle func(context.Context) error) <-chan error {
 	w.t.Helper()
-	lease, err := w.guard.Lease(ctx)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	ended := make(chan error, 1)
-	go func() { ended <- lease.Serve(ctx, handle, nil) }()
+	go func() { ended <- w.guard.Serve(ctx, bare(handle), nil) }()
 	synctest.Wait()
 	return ended
+}
+
+// bare is a handler that needs nothing of its stream.
+func bare(handle func(context.Context) error) func(context.Context, *auth.Stream) error {
+	return func(ctx context.Context, _ *auth.Stream) error { return handle(ctx) }
 }
 
 func (w *world) refusals() []auth.Decision {
@@ -172,6 +173,7 @@ func token(in time.Duration) *auth.Identity {
 	now := time.Now().Add(in)
 	return &auth.Identity{
 		Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession, SessionID: "sess_1", ClientID: "client_1",
+		Organization: auth.Organization{ID: "org_1", Slug: "acme"}, AuthorizedParty: "https://app.test", Actor: &auth.Actor{Subject: "bob"},
 		Roles: []string{"reader"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute), Leeway: 5 * time.Second,
 	}
 }
@@ -250,6 +252,38 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 	}
 }
 
+// TestTwoTabsWithTwoOrganizationsDoNotDisturbEachOther has a session present tokens
+// of two organizations in turn, in one of which it may not watch.
+func TestTwoTabsWithTwoOrganizationsDoNotDisturbEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{role: "reader"})
+		other := func() *auth.Identity {
+			id := token(0)
+			id.Organization = auth.Organization{ID: "org_2", Slug: "other"}
+			return id
+		}
+		opened := time.Now()
+		first, second := w.serve(token(0), idle), w.serve(other(), idle)
+		for range 4 {
+			pass(30 * time.Second)
+			w.ping(token(0))
+			w.ping(other())
+		}
+		pass(30 * time.Second)
+		w.ping(token(0))
+		demoted := other()
+		demoted.Roles = nil
+		w.ping(demoted)
+		if reason, _ := auth.ReasonOf(<-second); reason != auth.RoleRequired || time.Since(opened) != 150*time.Second {
+			t.Errorf("the second ended with %v after %v; want %v after 150s", reason, time.Since(opened), auth.RoleRequired)
+		}
+		if reason, _ := auth.ReasonOf(<-first); reason != auth.TokenExpired || time.Since(opened) != 215*time.Second {
+			t.Errorf("the first ended with %v after %v; want %v after 215s", reason, time.Since(opened), auth.TokenExpired)
+		}
+	})
+}
+
 func TestAStreamIsRenewedByItsOwnSessionAlone(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -265,6 +299,18 @@ func TestAStreamIsRenewedByItsOwnSessionAlone(t *testing.T) {
 		{"another session", func(id *auth.Identity) { id.SessionID = "sess_2" }, false},
 		{"another client", func(id *auth.Identity) { id.ClientID = "client_2" }, false},
 		{"another kind of token", func(id *auth.Identity) { id.Kind = auth.KindTemplate }, false},
+		{"another organization", func(id *auth.Identity) { id.Organization.ID = "org_2" }, false},
+		{"no organization", func(id *auth.Identity) { id.Organization = auth.Organization{} }, false},
+		{"another name of the same organization", func(id *auth.Identity) { id.Organization.Slug = "renamed" }, true},
+		{"another authorized party", func(id *auth.Identity) { id.AuthorizedParty = "https://else.test" }, false},
+		{"no actor", func(id *auth.Identity) { id.Actor = nil }, false},
+		{"another actor", func(id *auth.Identity) { id.Actor = &auth.Actor{Subject: "eve"} }, false},
+		{"an actor in another session", func(id *auth.Identity) { id.Actor = &auth.Actor{Subject: "bob", SessionID: "sess_3"} }, false},
+		{"an actor of another issuer", func(id *auth.Identity) { id.Actor = &auth.Actor{Subject: "bob", Issuer: "https://else.test"} }, false},
+		{"the same actor again", func(id *auth.Identity) { id.Actor = &auth.Actor{Subject: "bob"} }, true},
+		{"another token id, audience and permissions", func(id *auth.Identity) {
+			id.TokenID, id.Audience, id.Permissions = "t_2", []string{"b"}, []string{"org:a:read"}
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -394,11 +440,7 @@ func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		ctx := w.call(token(0), watch, auth.BidiStream)
 		w.revocations.revoke("sess_1") // before anybody watches
-		lease, err := w.guard.Lease(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = lease.Serve(ctx, func(context.Context) error { t.Error("the handler ran"); return nil }, nil)
+		err := w.guard.Serve(ctx, bare(func(context.Context) error { t.Error("the handler ran"); return nil }), nil)
 		if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
 			t.Errorf("ended with %v; want %v", err, auth.TokenRevoked)
 		}

@@ -29,27 +29,14 @@ func TestNothingIsLeftOfAStreamThatHasEnded(t *testing.T) {
 				now := time.Now()
 				id := &Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: KindSession, SessionID: "sess_1", IssuedAt: now, ExpiresAt: now.Add(time.Minute)}
 				guard := &Guard{Authenticator: everybody{id}, Policy: everybody{}}
-				_ = guard.stream(t.Context(), handle) // an error or none
+				_ = guard.open(t.Context(), handle) // an error or none
 				synctest.Wait()
-				s := &guard.leases
-				if len(s.open) != 0 || len(s.bound.by) != 0 || s.bound.n.Load() != 0 || s.timer.Stop() {
-					t.Errorf("%d deadlines, %d sessions and perhaps the timer are left", len(s.open), len(s.bound.by))
+				if !guard.leases.Idle() {
+					t.Error("something of the stream is left")
 				}
 			})
 		})
 	}
-}
-
-func TestALeaseThatHasEndedIsNotWaitedForAndNotRenewed(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := renewableLease("sess_1", 1)
-		l.ended.Store(released)
-		l.wait() // or the bubble has a deadlock
-		if refusal := l.adopt(identityOf("sess_1", 2)); refusal != nil || l.current.Load() != l.admitted.identity {
-			t.Errorf("it goes by %+v, %v; want whom it ended with", l.current.Load(), refusal)
-		}
-	})
 }
 
 // crowd is an Authenticator whose callers come with newer and newer tokens of a
@@ -93,7 +80,7 @@ func TestStreamsComeAndGoTogether(t *testing.T) {
 		all.Go(func() {
 			for i := range each {
 				ctx, cancel := context.WithCancel(t.Context())
-				err := guard.stream(ctx, func(ctx context.Context) error {
+				err := guard.open(ctx, func(ctx context.Context) error {
 					switch i % 4 {
 					case 0:
 						cancel()
@@ -116,22 +103,16 @@ func TestStreamsComeAndGoTogether(t *testing.T) {
 	if err := guard.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	guard.leases.mu.Lock()
-	defer guard.leases.mu.Unlock()
-	if s := &guard.leases; len(s.open) != 0 || len(s.bound.by) != 0 || s.bound.n.Load() != 0 {
-		t.Errorf("%d deadlines, %d sessions and %d of their streams are left", len(s.open), len(s.bound.by), s.bound.n.Load())
+	if !guard.leases.Idle() {
+		t.Error("something of the streams is left")
 	}
 }
 
-// stream admits a stream and serves it.
-func (g *Guard) stream(ctx context.Context, handle func(context.Context) error) error {
+// open admits a stream and serves it.
+func (g *Guard) open(ctx context.Context, handle func(context.Context) error) error {
 	ctx, err := g.Admit(ctx, Call{Stream: ServerStream})
 	if err != nil {
 		return err
 	}
-	lease, err := g.Lease(ctx)
-	if err != nil {
-		return err
-	}
-	return lease.Serve(ctx, handle, nil)
+	return g.Serve(ctx, func(ctx context.Context, _ *Stream) error { return handle(ctx) }, nil)
 }

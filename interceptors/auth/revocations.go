@@ -11,17 +11,3 @@ type Revocations interface {
 	// they end at once.
 	Watch(changed func()) (stop func())
 }
-
-// decideAnew asks the rule of an open stream about the identity that renews it.
-func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			refusal = Errorf(AuthFailure, "panic while deciding anew: %v", p)
-		}
-	}()
-	rule := g.Policy.Rule(procedure)
-	if rule == nil {
-		return Errorf(AuthFailure, "no rule for %s any more", procedure)
-	}
-	return AsError(rule.Check(id))
-}

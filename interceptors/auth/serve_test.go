@@ -13,15 +13,10 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// open returns the context and the lease of an admitted stream.
-func (w *world) open() (context.Context, *auth.Lease) {
+// open returns the context of an admitted stream.
+func (w *world) open() context.Context {
 	w.t.Helper()
-	ctx := w.call(token(0), watch, auth.BidiStream)
-	lease, err := w.guard.Lease(ctx)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return ctx, lease
+	return w.call(token(0), watch, auth.BidiStream)
 }
 
 func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
@@ -30,14 +25,15 @@ func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
 	for name, want := range map[string]error{"nil": nil, "an error": failure} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, lease := newWorld(t, streamRule{}).open()
+			w := newWorld(t, streamRule{})
+			ctx := w.open()
 			cause := make(chan error, 1)
-			got := lease.Serve(ctx, func(ctx context.Context) error {
+			got := w.guard.Serve(ctx, func(ctx context.Context, _ *auth.Stream) error {
 				context.AfterFunc(ctx, func() { cause <- context.Cause(ctx) })
 				return want
 			}, nil)
-			if !errors.Is(got, want) || lease.Err() != nil {
-				t.Errorf("Serve = %v, lease %v; want %v, none", got, lease.Err(), want)
+			if !errors.Is(got, want) || len(w.refusals()) != 0 {
+				t.Errorf("Serve = %v, refusals %v; want %v, none", got, w.refusals(), want)
 			}
 			if err := <-cause; !errors.Is(err, context.Canceled) {
 				t.Errorf("the handler's context ended because of %v; want %v", err, context.Canceled)
@@ -50,11 +46,11 @@ func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
+		ctx := w.open()
 		ctx, leave := context.WithCancelCause(ctx)
 		gone := errors.New("gone")
 		leave(gone)
-		err := lease.Serve(ctx, func(ctx context.Context) error {
+		err := w.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
 			pass(time.Second) // before it looks
 			return context.Cause(ctx)
 		}, nil)
@@ -101,14 +97,14 @@ func TestATimeoutOfTheClientIsNoWayOutOfTheLease(t *testing.T) {
 func TestAMessageThatWasWaitedForTooLongIsNotTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
-	ctx, lease := w.open()
-	err := lease.Serve(ctx, func(ctx context.Context) error {
-		if err := lease.CheckMessage("in time"); err != nil {
-			t.Errorf("CheckMessage = %v; want nil", err)
+	ctx := w.open()
+	err := w.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
+		if err := stream.Received("in time"); err != nil {
+			t.Errorf("Received = %v; want nil", err)
 		}
 		w.revocations.revoke("sess_1")
 		<-ctx.Done()
-		if reason, _ := auth.ReasonOf(lease.CheckMessage("late")); reason != auth.TokenRevoked {
+		if reason, _ := auth.ReasonOf(stream.Received("late")); reason != auth.TokenRevoked {
 			t.Errorf("reason %v; want %v", reason, auth.TokenRevoked)
 		}
 		return nil
@@ -122,9 +118,10 @@ func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")
 	serve := func(t *testing.T, value any) (p any) {
-		ctx, lease := newWorld(t, streamRule{}).open()
+		w := newWorld(t, streamRule{})
+		ctx := w.open()
 		defer func() { p = recover() }()
-		err := lease.Serve(ctx, func(context.Context) error { panic(value) }, nil)
+		err := w.guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error { panic(value) }, nil)
 		t.Errorf("Serve = %v; want a panic", err)
 		return nil
 	}
@@ -152,12 +149,13 @@ func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 
 func TestAHandlerThatExitsItsGoroutineExitsServes(t *testing.T) {
 	t.Parallel()
-	ctx, lease := newWorld(t, streamRule{}).open()
+	w := newWorld(t, streamRule{})
+	ctx := w.open()
 	exited := make(chan bool)
 	go func() {
 		returned := false
 		defer func() { exited <- !returned && recover() == nil }()
-		_ = lease.Serve(ctx, func(context.Context) error { runtime.Goexit(); return nil }, nil)
+		_ = w.guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error { runtime.Goexit(); return nil }, nil)
 		returned = true
 	}()
 	if !<-exited {
@@ -171,11 +169,11 @@ func TestServeReturnsAlthoughTheHandlerDoesNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
+		ctx := w.open()
 		release := make(chan struct{})
-		err := lease.Serve(ctx, func(context.Context) error {
+		err := w.guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error {
 			<-release
-			if lease.Err() == nil || lease.Enter() == nil {
+			if stream.Err() == nil || stream.Send(never) == nil {
 				t.Error("the handler may still send")
 			}
 			panic(http.ErrAbortHandler)
@@ -199,6 +197,8 @@ func TestServeReturnsAlthoughTheHandlerDoesNot(t *testing.T) {
 	})
 }
 
+func never() error { panic("nothing is sent any more") }
+
 func TestAMessageOnItsWayIsWaitedForAndThenAborted(t *testing.T) {
 	t.Parallel()
 	const expires, grace = 65 * time.Second, time.Second
@@ -215,20 +215,18 @@ func TestAMessageOnItsWayIsWaitedForAndThenAborted(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{})
-				ctx, lease := w.open()
+				ctx := w.open()
 				opened := time.Now()
 				stuck := make(chan struct{})
 				aborted := false
-				err := lease.Serve(ctx, func(context.Context) error {
-					if err := lease.Enter(); err != nil {
-						t.Error(err)
-					}
-					defer lease.Leave()
-					select {
-					case <-stuck:
-					case <-time.After(expires + tt.takes):
-					}
-					return nil
+				err := w.guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error {
+					return stream.Send(func() error {
+						select {
+						case <-stuck:
+						case <-time.After(expires + tt.takes):
+						}
+						return nil
+					})
 				}, func() { aborted = true; close(stuck) })
 				if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
 					t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
@@ -245,13 +243,10 @@ func TestWithoutAbortServeDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
+		ctx := w.open()
 		stuck := make(chan struct{})
-		err := lease.Serve(ctx, func(context.Context) error {
-			err := lease.Enter()
-			<-stuck
-			lease.Leave()
-			return err
+		err := w.guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error {
+			return stream.Send(func() error { <-stuck; return nil })
 		}, nil)
 		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
 			t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
@@ -267,15 +262,11 @@ func TestAMessageThatIsRefusedEndsTheStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lease, err := guard.Lease(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = lease.Serve(ctx, func(context.Context) error {
-		if err := lease.CheckMessage("hello"); err != nil {
-			t.Errorf("CheckMessage = %v; want nil", err)
+	err = guard.Serve(ctx, func(_ context.Context, stream *auth.Stream) error {
+		if err := stream.Received("hello"); err != nil {
+			t.Errorf("Received = %v; want nil", err)
 		}
-		_ = lease.CheckMessage("goodbye")
+		_ = stream.Received("goodbye")
 		return nil // as if the client had sent all that it has
 	}, nil)
 	if reason, _ := auth.ReasonOf(err); reason != auth.ConditionNotMet {
@@ -287,15 +278,25 @@ func TestAStreamThatIsServedTwiceHasOneLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx, lease := w.open()
-		err := lease.Serve(ctx, func(ctx context.Context) error { return lease.Serve(ctx, idle, nil) }, nil)
+		ctx := w.open()
+		err := w.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
+			return w.guard.Serve(ctx, func(ctx context.Context, again *auth.Stream) error {
+				if again != stream {
+					t.Error("it has another lease")
+				}
+				return idle(ctx)
+			}, nil)
+		}, nil)
+		if err := w.guard.Serve(ctx, bare(idle), nil); !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) {
+			t.Errorf("Serve = %v when it is over; want %v", err, auth.TokenExpired)
+		}
 		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired || len(w.refusals()) != 1 {
 			t.Errorf("Serve = %v with refusals %v; want %v once", err, w.refusals(), auth.TokenExpired)
 		}
 	})
 }
 
-func TestOnlyAnAdmittedStreamHasALease(t *testing.T) {
+func TestOnlyAnAdmittedStreamIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
 	for name, ctx := range map[string]context.Context{
@@ -305,8 +306,9 @@ func TestOnlyAnAdmittedStreamHasALease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := w.guard.Lease(ctx); !errors.Is(err, &auth.Error{Reason: auth.AuthFailure}) {
-				t.Errorf("Lease = %v; want %v", err, auth.AuthFailure)
+			err := w.guard.Serve(ctx, func(context.Context, *auth.Stream) error { t.Error("the handler ran"); return nil }, nil)
+			if !errors.Is(err, &auth.Error{Reason: auth.AuthFailure}) {
+				t.Errorf("Serve = %v; want %v", err, auth.AuthFailure)
 			}
 		})
 	}
@@ -317,10 +319,10 @@ func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		first := token(0)
-		ctx, lease := w.open()
+		ctx := w.open()
 		done := make(chan error, 1)
 		go func() {
-			done <- lease.Serve(ctx, func(ctx context.Context) error {
+			done <- w.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
 				id, changed := auth.Watch(ctx)
 				if !id.IssuedAt.Equal(first.IssuedAt) {
 					t.Errorf("at first the token is of %v; want %v", id.IssuedAt, first.IssuedAt)

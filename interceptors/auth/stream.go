@@ -1,59 +1,234 @@
 package auth
 
-import "time"
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
 
-// A StreamRule is a Rule that says how long the streams live that it admits.
-// Those of any other Rule live by the zero StreamTerms.
-type StreamRule interface {
-	Rule
-	Stream() StreamTerms
-}
-
-// StreamTerms are what binds an admitted stream to its caller's token.
-type StreamTerms struct {
-	// Lease says what becomes of the stream when the token expires. The zero
-	// value is Renewable.
-	Lease LeaseMode
-	// MaxLifetime ends the stream however long its token lasts. It ends up to a
-	// twentieth earlier, each at another moment, so that streams which were
-	// opened together are not opened again together. 0 is a day.
-	MaxLifetime time.Duration
-}
-
-// DefaultMaxLifetime is how long a stream may live by default.
-const DefaultMaxLifetime = 24 * time.Hour
-
-// A LeaseMode says how a stream is bound to the token that opened it. Whatever it
-// says, revocation ends a stream at once: that of the token which opened it, of
-// the one that renewed it last, or of what either belongs to.
-type LeaseMode uint8
-
-// The modes.
-const (
-	// Renewable streams go on for as long as their session does. They end when
-	// the token expires, unless a newer token of the same session has come with
-	// any call by then. The rule is decided anew for it, and a stream that it no
-	// longer permits ends with the rule's reason. A stream that is opened with an
-	// older token than has come already goes over to the newer one.
-	//
-	// A machine is as good as a session. A token of neither has no successor: its
-	// streams end with it, as by UntilExpiry.
-	Renewable LeaseMode = iota
-	// UntilExpiry streams end when the token does that opened them.
-	UntilExpiry
-	// AtOpen streams were decided about when they were opened: they outlive their
-	// token, until MaxLifetime.
-	AtOpen
+	"github.com/ostiary/ostiary/interceptors/internal/lease"
 )
 
-// termsOf returns what the rule says of its streams, complete.
-func termsOf(rule Rule) StreamTerms {
-	var terms StreamTerms
-	if rule, ok := rule.(StreamRule); ok {
-		terms = rule.Stream()
-	}
-	if terms.MaxLifetime <= 0 {
-		terms.MaxLifetime = DefaultMaxLifetime
-	}
-	return terms
+// A Stream is an admitted stream that is being served under its lease: it ends when
+// its caller's token does, as the rule's StreamTerms say. It is for adapters, which
+// get it from Guard.Serve or Guard.Hold, and is safe for concurrent use.
+//
+// A server has one for each open stream, so all that a stream needs is kept in
+// one piece of memory.
+type Stream struct {
+	admitted admitted // the identity is the one that opened the stream
+
+	current atomic.Pointer[Identity] // nil where the caller is anonymous
+	ended   atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
+	sends   lease.Gate
+	outcome lease.Outcome // of the handler
+	served  atomic.Bool
+
+	entry     lease.Entry[sessionKey, *Identity]
+	renewable bool
+	oldAge    lease.Instant // when the stream has lived long enough
+	expires   atomic.Int64  // the Instant from which the token no longer counts
+
+	over  sync.WaitGroup          // until the lease has ended
+	close context.CancelCauseFunc // see begin
+
+	mu      sync.Mutex    // of whoever renews
+	renewed chan struct{} // closed when the stream is; nil while nobody watches
 }
+
+// released is what a lease has ended with that was just no longer needed.
+var released = new(Error)
+
+// newStream returns a stream that is not served yet. Its admitted is for the
+// caller to fill.
+func newStream(g *Guard, id *Identity, rule Rule) *Stream {
+	g.watch()
+	terms := termsOf(rule)
+	s := &Stream{renewable: terms.Lease == Renewable && id != nil && isBound(id)}
+	s.admitted.stream = s
+	s.current.Store(id)
+	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
+	s.oldAge = lease.At(g.clock().Add(terms.MaxLifetime - early))
+	s.expires.Store(int64(lease.Never))
+	if id != nil && terms.Lease != AtOpen {
+		s.expires.Store(int64(expiry(id)))
+	}
+	return s
+}
+
+// expiry returns when the token of the identity no longer counts.
+func expiry(id *Identity) lease.Instant {
+	if id.ExpiresAt.IsZero() {
+		return lease.Never
+	}
+	return lease.At(id.ExpiresAt.Add(id.Leeway))
+}
+
+// begin starts the clock. closing is called once: with the refusal when the lease
+// ends, or with nil when it is no longer needed. It returns the token of the session
+// that has come since the stream was admitted, if there is one.
+func (s *Stream) begin(closing context.CancelCauseFunc) (newest *Identity) {
+	s.close = closing
+	s.over.Add(1)
+	leases := &s.admitted.guard.leases
+	if !s.renewable {
+		leases.Join(&s.entry, (*holder)(s))
+		return nil
+	}
+	id := s.admitted.identity
+	if later, found := leases.JoinSession(&s.entry, (*holder)(s), sessionKeyOf(id), id); found {
+		newest = later
+	}
+	return newest
+}
+
+// catchUp comes before the handler: what has happened since the stream was
+// admitted, and before it had begun. It reports whether the lease still runs. It is
+// called in the handler's goroutine, since it asks code that may be slow.
+func (s *Stream) catchUp(newest *Identity) bool {
+	if newest != nil && s.admitted.guard.stillCounts(newest) == nil {
+		s.renew(newest)
+	}
+	s.recheck()
+	return s.refusal() == nil
+}
+
+// recheck ends the lease when the token no longer counts that renewed the stream,
+// or the one that opened it: whoever revokes a token ends what was begun with it.
+func (s *Stream) recheck() {
+	opened, current := s.admitted.identity, s.current.Load()
+	refusal := s.admitted.guard.withdrawn(opened)
+	if refusal == nil && current != opened {
+		refusal = s.admitted.guard.withdrawn(current)
+	}
+	if refusal != nil {
+		s.end(refusal)
+	}
+}
+
+// end refuses whatever is still to come on the stream. The first reason counts.
+func (s *Stream) end(refusal *Error) {
+	if s.ended.CompareAndSwap(nil, refusal) {
+		s.sends.Close()
+		s.finish(refusal)
+	}
+}
+
+// release lets go of a stream that is over, however it ended.
+func (s *Stream) release() {
+	if s.ended.CompareAndSwap(nil, released) {
+		s.finish(nil)
+	}
+}
+
+func (s *Stream) finish(cause error) {
+	var key sessionKey
+	if s.renewable {
+		key = sessionKeyOf(s.admitted.identity)
+	}
+	s.admitted.guard.leases.Leave(&s.entry, key)
+	s.close(cause)
+	s.over.Done()
+}
+
+// Err returns the *Error that the lease has ended with, and nil while it has
+// not.
+func (s *Stream) Err() error {
+	if refusal := s.refusal(); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+func (s *Stream) refusal() *Error {
+	refusal := s.ended.Load()
+	if refusal == released {
+		return nil
+	}
+	return refusal
+}
+
+// Send calls send, which sends something to the client, unless the lease has
+// ended: then it returns the lease's *Error. When Guard.Serve has returned, no send
+// is under way and none begins any more.
+func (s *Stream) Send(send func() error) error {
+	if !s.sends.Enter() {
+		return s.Err()
+	}
+	defer s.sends.Leave()
+	return send()
+}
+
+// Check ends a lease whose time has come or whose token no longer counts, without
+// waiting for the news of it, and returns what Err does. It is for what must not
+// happen a moment too late, such as the first byte of an answer.
+func (s *Stream) Check() error {
+	if s.ended.Load() == nil {
+		s.look()
+	}
+	return s.Err()
+}
+
+// look asks the clock and then whether the token still counts.
+func (s *Stream) look() {
+	defer func() {
+		if p := recover(); p != nil {
+			(*holder)(s).Fail(p)
+		}
+	}()
+	if now := lease.At(s.admitted.guard.clock()); now >= (*holder)(s).Deadline() {
+		(*holder)(s).Expire(now)
+		return
+	}
+	s.recheck()
+}
+
+// Received is Guard.CheckRequest, about a message that was received on the
+// stream: it may have been held back until the token no longer counted. A refusal
+// ends the lease, whatever the handler makes of it.
+func (s *Stream) Received(message any) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	id := s.current.Load()
+	var refusal *Error
+	if s.admitted.call.Stream == ServerStream {
+		// Its only message is its request, and the stream is not open before, so the
+		// terms of the stream do not matter yet.
+		refusal = s.admitted.guard.stillCounts(id)
+	}
+	if refusal == nil && s.admitted.messages != nil {
+		refusal = s.admitted.check(id, message)
+	}
+	if refusal == nil {
+		return nil
+	}
+	s.end(refusal)
+	return refusal
+}
+
+// holder is the Stream as the registry of leases sees it.
+type holder Stream
+
+// Deadline implements lease.Holder.
+func (h *holder) Deadline() lease.Instant {
+	return min(h.oldAge, lease.Instant(h.expires.Load()))
+}
+
+// Expire implements lease.Holder.
+func (h *holder) Expire(now lease.Instant) {
+	refusal := NewError(TokenExpired, nil)
+	if now >= h.oldAge {
+		refusal.Message = "the stream has reached its longest lifetime; open it again with a fresh token"
+	}
+	(*Stream)(h).end(refusal)
+}
+
+// Fail implements lease.Holder.
+func (h *holder) Fail(panicked any) {
+	(*Stream)(h).end(Errorf(AuthFailure, "panic in the clock: %v", panicked))
+}
+
+// Recheck implements lease.Holder.
+func (h *holder) Recheck() { (*Stream)(h).recheck() }

@@ -35,7 +35,7 @@ import (
 // hold it (RFC 9110, section 6.5.1). A handler that returns an *[auth.Error]
 // refuses in just the same way.
 //
-// An admitted stream holds an [auth.Lease] and ends with it, in both directions.
+// An admitted stream holds a lease ([auth.StreamTerms]) and ends with it, in both directions.
 // Its handler runs in a goroutine of its own, whose context is then cancelled,
 // with the *auth.Error that the client gets as its cause. See [Abortable] for
 // clients that have stopped reading, and [auth.Guard.Drain] for shutting down.

@@ -30,17 +30,13 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 }
 
 func (i *interceptor) serve(ctx context.Context, conn connect.StreamingHandlerConn, next connect.StreamingHandlerFunc) error {
-	lease, err := i.guard.Lease(ctx)
-	if err != nil {
-		return err
-	}
 	transport := transportOf(ctx)
-	err = lease.Serve(ctx, func(ctx context.Context) error {
-		leased := &leasedConn{StreamingHandlerConn: conn, lease: lease}
+	err := i.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
+		leased := &leasedConn{StreamingHandlerConn: conn, stream: stream}
 		defer leased.close()
 		return next(ctx, leased)
 	}, transport.abortSend)
-	if lease.Err() != nil {
+	if _, refused := auth.ReasonOf(err); refused {
 		transport.abortReceive()
 	}
 	return err

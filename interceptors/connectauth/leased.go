@@ -17,7 +17,7 @@ import (
 type leasedConn struct {
 	connect.StreamingHandlerConn
 
-	lease *auth.Lease
+	stream *auth.Stream
 
 	mu      sync.Mutex
 	header  metadata
@@ -26,32 +26,29 @@ type leasedConn struct {
 
 // Receive shows the Guard what was received.
 func (c *leasedConn) Receive(message any) error {
-	if err := c.lease.Err(); err != nil {
+	if err := c.stream.Err(); err != nil {
 		return err
 	}
 	if err := c.StreamingHandlerConn.Receive(message); err != nil {
 		return err
 	}
-	return c.lease.CheckMessage(message)
+	return c.stream.Received(message)
 }
 
 func (c *leasedConn) Send(message any) error {
-	if err := c.lease.Enter(); err != nil {
-		return err
-	}
-	defer c.lease.Leave()
-	c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
-	return c.StreamingHandlerConn.Send(message)
+	return c.stream.Send(func() error {
+		c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
+		return c.StreamingHandlerConn.Send(message)
+	})
 }
 
 // close gives connect what the handler has left in the header and the trailer.
 func (c *leasedConn) close() {
-	if c.lease.Enter() != nil {
-		return
-	}
-	defer c.lease.Leave()
-	c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
-	c.apply(&c.trailer, c.StreamingHandlerConn.ResponseTrailer)
+	_ = c.stream.Send(func() error { // where the lease has ended, the refusal is all that is sent
+		c.apply(&c.header, c.StreamingHandlerConn.ResponseHeader)
+		c.apply(&c.trailer, c.StreamingHandlerConn.ResponseTrailer)
+		return nil
+	})
 }
 
 func (c *leasedConn) ResponseHeader() http.Header {
@@ -79,11 +76,11 @@ func (c *leasedConn) copyOf(m *metadata, connects func() http.Header) http.Heade
 		return m.own
 	}
 	m.own = make(http.Header)
-	if c.lease.Enter() == nil {
+	_ = c.stream.Send(func() error { // where the lease has ended, it stays empty
 		maps.Copy(m.own, connects().Clone())
 		m.before = m.own.Clone()
-		c.lease.Leave()
-	}
+		return nil
+	})
 	return m.own
 }
 

@@ -52,7 +52,7 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 // message of it is read. A message that the rule refuses ends the stream,
 // whatever the handler makes of it. Otherwise it is as [UnaryServerInterceptor].
 //
-// An admitted stream holds an [auth.Lease] and ends with it. The handler runs in
+// An admitted stream holds a lease ([auth.StreamTerms]) and ends with it. The handler runs in
 // a goroutine of its own, whose context is then cancelled, with the *auth.Error
 // that the client gets as its cause. See [auth.Guard.Drain] for shutting down.
 func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {

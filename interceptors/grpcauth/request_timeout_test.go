@@ -67,7 +67,7 @@ func TestAPanicOfADecoderReachesTheCall(t *testing.T) {
 		grpcauth.Gate(s, newGuard(nil), grpcauth.RequestTimeout(time.Minute)).RegisterService(&description, neverCalled(t))
 	}, grpc.ForceServerCodec(panickingCodec{})))
 	_, _, _ = call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
-	if p := <-recovered; p != "boom" {
+	if p, ok := (<-recovered).(*auth.PanicError); !ok || p.Value != "boom" {
 		t.Errorf("recovered %v; want the decoder's panic", p)
 	}
 }

@@ -12,12 +12,8 @@ import (
 // waits for a client which has stopped reading needs no abort: grpc-go gives it
 // up when the handler returns.
 func serve(ctx context.Context, guard *auth.Guard, stream grpc.ServerStream, handle func(grpc.ServerStream) error) error {
-	lease, err := guard.Lease(ctx)
-	if err != nil {
-		return err
-	}
-	return lease.Serve(ctx, func(ctx context.Context) error {
-		return handle(&leasedStream{ServerStream: stream, ctx: ctx, lease: lease})
+	return guard.Serve(ctx, func(ctx context.Context, leased *auth.Stream) error {
+		return handle(&leasedStream{ServerStream: stream, ctx: ctx, lease: leased})
 	}, nil)
 }
 
@@ -28,7 +24,7 @@ type leasedStream struct {
 	grpc.ServerStream
 
 	ctx   context.Context
-	lease *auth.Lease
+	lease *auth.Stream
 }
 
 func (s *leasedStream) Context() context.Context { return s.ctx }
@@ -41,13 +37,9 @@ func (s *leasedStream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
-	return s.lease.CheckMessage(message)
+	return s.lease.Received(message)
 }
 
 func (s *leasedStream) SendMsg(message any) error {
-	if err := s.lease.Enter(); err != nil {
-		return err
-	}
-	defer s.lease.Leave()
-	return s.ServerStream.SendMsg(message)
+	return s.lease.Send(func() error { return s.ServerStream.SendMsg(message) })
 }

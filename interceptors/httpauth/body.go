@@ -13,7 +13,7 @@ import (
 type requestBody struct {
 	io.ReadCloser // nil where there is no body
 
-	lease   *auth.Lease
+	lease   *auth.Stream
 	mu      sync.Mutex
 	reading atomic.Bool // whether the transport is waited for
 }

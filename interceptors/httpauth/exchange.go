@@ -22,7 +22,7 @@ var past = time.Unix(1, 0)
 // handler does with it takes the lock and asks the lease first.
 type exchange struct {
 	guard   *auth.Guard
-	lease   *auth.Lease
+	lease   *auth.Stream
 	outer   http.ResponseWriter
 	request *http.Request // as it came
 	body    requestBody

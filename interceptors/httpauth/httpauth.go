@@ -5,7 +5,7 @@
 //	const export = "/acme.invoice.v1.Files/Export"
 //	mux.Handle("GET /export", httpauth.Protect(guard, export, handler))
 //
-// An admitted request holds an [auth.Lease], as a stream of an RPC does: it ends
+// An admitted request holds a lease ([auth.StreamTerms]), as a stream of an RPC does: it ends
 // when the token expires or is revoked, and goes on when its session renews it
 // with any call on any transport of the same Guard. See [Protect].
 package httpauth
@@ -63,23 +63,18 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 			refuseRequest(w, r, guard, err)
 			return
 		}
-		lease, err := guard.Lease(ctx)
-		if err != nil {
-			refuseRequest(w, r, guard, err)
-			return
-		}
-		serve(ctx, guard, lease, w, r, next)
+		serve(ctx, guard, w, r, next)
 	})
 }
 
 // serve runs the handler of an admitted request under its lease.
-func serve(ctx context.Context, guard *auth.Guard, lease *auth.Lease, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	x := &exchange{guard: guard, lease: lease, outer: w, request: r}
-	x.body.lease = lease
+func serve(ctx context.Context, guard *auth.Guard, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	x := &exchange{guard: guard, outer: w, request: r}
 	if r.Body != http.NoBody {
 		x.body.ReadCloser = r.Body
 	}
-	err := lease.Hold(ctx, func(ctx context.Context) {
+	err := guard.Hold(ctx, func(ctx context.Context, lease *auth.Stream) {
+		x.lease, x.body.lease = lease, lease
 		defer x.returned()
 		request := r.WithContext(ctx)
 		if x.body.ReadCloser != nil {

@@ -1,0 +1,126 @@
+package auth
+
+import (
+	"cmp"
+	"reflect"
+	"time"
+)
+
+// A sessionKey is what a token and its successors have in common. A token that
+// differs in any of it is another caller's, and renews nothing.
+type sessionKey struct {
+	issuer, subject, session, client string
+	organization, party              string
+	actor                            Actor // the zero Actor where there is none
+	kind                             Kind
+	impersonated                     bool
+}
+
+func sessionKeyOf(id *Identity) sessionKey {
+	key := sessionKey{
+		issuer: id.Issuer, subject: id.Subject, session: id.SessionID, client: id.ClientID, kind: id.Kind,
+		// Issuers that give an organization no id tell it by its name.
+		organization: cmp.Or(id.Organization.ID, id.Organization.Slug), party: id.AuthorizedParty,
+	}
+	if id.Actor != nil {
+		key.actor, key.impersonated = *id.Actor, true
+	}
+	return key
+}
+
+// isBound reports whether the token belongs to a session or to a machine. That
+// two tokens are of one user, and of one OAuth client even, is no reason to let
+// one go on for the other: they may come from two devices, one of which was lost.
+func isBound(id *Identity) bool {
+	return id.SessionID != "" || id.Kind == KindMachine
+}
+
+// newer reports whether a was issued after b; of two that were issued in the
+// same second, that which lives longer is the newer one.
+func newer(a, b *Identity) bool {
+	if a.IssuedAt.Equal(b.IssuedAt) {
+		return a.ExpiresAt.After(b.ExpiresAt)
+	}
+	return a.IssuedAt.After(b.IssuedAt)
+}
+
+// renew renews the open streams that the identity is a successor for, if it is the
+// newest.
+func (g *Guard) renew(id *Identity) {
+	if !g.leases.HasSessions() || !isBound(id) {
+		return
+	}
+	for _, h := range g.leases.Renew(sessionKeyOf(id), id) {
+		(*Stream)(h.(*holder)).renew(id) //nolint:forcetypeassert // there are no others
+	}
+}
+
+// renew goes over to a newer identity of the same session.
+func (s *Stream) renew(id *Identity) {
+	if refusal := s.adopt(id); refusal != nil {
+		s.end(refusal)
+		return
+	}
+	// Whoever revoked the new token in the meantime has looked at the old one.
+	s.recheck()
+}
+
+// adopt makes the identity the current one, if it is newer and the rule admits it.
+// The rule is asked without a lock, since it may be slow.
+func (s *Stream) adopt(id *Identity) *Error {
+	was := s.current.Load()
+	if s.ended.Load() != nil || !newer(id, was) {
+		return nil
+	}
+	refusal := s.admitted.guard.decideAnew(s.admitted.call.Procedure, id)
+	if refusal == nil && s.admitted.messages != nil && !sameCaller(id, was) {
+		// What was decided on the messages was decided on another caller, and the
+		// messages are gone.
+		refusal = Errorf(ConditionNotMet, "the caller changed on a stream whose rule depends on its messages")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if refusal != nil || !newer(id, s.current.Load()) {
+		return refusal
+	}
+	s.expires.Store(max(s.expires.Load(), int64(expiry(id))))
+	s.current.Store(id)
+	if s.renewed != nil {
+		close(s.renewed)
+		s.renewed = nil
+	}
+	return nil
+}
+
+// decideAnew asks the rule of an open stream about the identity that renews it.
+func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
+	defer recoverAs(&refusal, "deciding anew")
+	rule := g.Policy.Rule(procedure)
+	if rule == nil {
+		return Errorf(AuthFailure, "no rule for %s any more", procedure)
+	}
+	return AsError(rule.Check(id))
+}
+
+// sameCaller reports whether two identities of a session differ in nothing but
+// what every token has of its own: its id, its times, its key, its text.
+func sameCaller(a, b *Identity) bool {
+	plain := func(id *Identity) Identity {
+		c := *id
+		c.TokenID, c.RawClaims, c.FactorAges, c.Key = "", "", nil, nil
+		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.AuthTime, c.Leeway = time.Time{}, time.Time{}, time.Time{}, time.Time{}, 0
+		return c
+	}
+	return reflect.DeepEqual(plain(a), plain(b))
+}
+
+// watch returns the identity that counts now, and a channel that is closed when
+// another does.
+func (s *Stream) watch() (*Identity, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.renewed == nil {
+		s.renewed = make(chan struct{})
+	}
+	return s.current.Load(), s.renewed
+}

@@ -1,0 +1,59 @@
+package auth
+
+import "time"
+
+// A StreamRule is a Rule that says how long the streams live that it admits.
+// Those of any other Rule live by the zero StreamTerms.
+type StreamRule interface {
+	Rule
+	Stream() StreamTerms
+}
+
+// StreamTerms are what binds an admitted stream to its caller's token.
+type StreamTerms struct {
+	// Lease says what becomes of the stream when the token expires. The zero
+	// value is Renewable.
+	Lease LeaseMode
+	// MaxLifetime ends the stream however long its token lasts. It ends up to a
+	// twentieth earlier, each at another moment, so that streams which were
+	// opened together are not opened again together. 0 is a day.
+	MaxLifetime time.Duration
+}
+
+// DefaultMaxLifetime is how long a stream may live by default.
+const DefaultMaxLifetime = 24 * time.Hour
+
+// A LeaseMode says how a stream is bound to the token that opened it. Whatever it
+// says, revocation ends a stream at once: that of the token which opened it, of
+// the one that renewed it last, or of what either belongs to.
+type LeaseMode uint8
+
+// The modes.
+const (
+	// Renewable streams go on for as long as their session does. They end when
+	// the token expires, unless a newer token of the same session has come with
+	// any call by then. The rule is decided anew for it, and a stream that it no
+	// longer permits ends with the rule's reason. A stream that is opened with an
+	// older token than has come already goes over to the newer one.
+	//
+	// A machine is as good as a session. A token of neither has no successor: its
+	// streams end with it, as by UntilExpiry.
+	Renewable LeaseMode = iota
+	// UntilExpiry streams end when the token does that opened them.
+	UntilExpiry
+	// AtOpen streams were decided about when they were opened: they outlive their
+	// token, until MaxLifetime.
+	AtOpen
+)
+
+// termsOf returns what the rule says of its streams, complete.
+func termsOf(rule Rule) StreamTerms {
+	var terms StreamTerms
+	if rule, ok := rule.(StreamRule); ok {
+		terms = rule.Stream()
+	}
+	if terms.MaxLifetime <= 0 {
+		terms.MaxLifetime = DefaultMaxLifetime
+	}
+	return terms
+}

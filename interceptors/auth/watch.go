@@ -1,0 +1,38 @@
+package auth
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ostiary/ostiary/interceptors/internal/lease"
+)
+
+// streams are the open streams of a Guard.
+type streams struct {
+	leases   lease.Registry[sessionKey, *Identity]
+	handlers lease.Counter // those that run
+
+	mu      sync.Mutex
+	watched atomic.Bool
+}
+
+// watch has the guard notified of what ends open streams. It comes before each
+// stream. Where it panics, that stream is refused, and the next one tries again.
+func (g *Guard) watch() {
+	if g.watched.Load() {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.watched.Load() {
+		return
+	}
+	g.leases.Now, g.leases.Newer = g.clock, newer
+	if g.Revocations != nil {
+		g.Revocations.Watch(g.leases.Recheck)
+	}
+	if keys, ok := g.Authenticator.(Watcher); ok {
+		keys.Watch(g.leases.Recheck)
+	}
+	g.watched.Store(true)
+}

@@ -1,0 +1,83 @@
+package interceptors_test
+
+import (
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+)
+
+// helloAlone is the policy by which the authenticated service takes no message but
+// hello.
+func helloAlone(t *testing.T) *policy.Policy {
+	t.Helper()
+	options := []policy.Option{policy.Files(newSchema(t)), condition.Evaluator()}
+	for _, method := range []string{unary, get, clientStream, serverStream, bidiStream} {
+		rule := require(&policyv1.Require{Condition: "request == 'hello'"})
+		options = append(options, policy.Override(procedure(authenticated, method), rule))
+	}
+	compiled, err := policy.New(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
+// TestTwoGuardsEnforceTheirOwnDecisions puts one handler behind two guards, of
+// which one, in either place, asks for more than the other.
+func TestTwoGuardsEnforceTheirOwnDecisions(t *testing.T) {
+	t.Parallel()
+	goodbye, err := proto.Marshal(wrapperspb.String("goodbye"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range slices.Concat(connectTransports(), grpcTransports()) {
+		for _, strictFirst := range []bool{true, false} {
+			name := transport.name + ", the second is strict"
+			if strictFirst {
+				name = transport.name + ", the first is strict"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				k := newHeldKit(t)
+				lax, strict := observed(k.guard, nil), observed(k.guard, nil)
+				lax.Revocations = revocation.New(revocation.Config{}) // its own, which know nothing
+				strict.Policy = helloAlone(t)
+				s := new(service)
+				first, second := lax, strict
+				if strictFirst {
+					first, second = strict, lax
+				}
+				s.inner = second
+				call := transport.start(t, first, s)
+				attempt := attempt{service: authenticated, header: bearer(k.session), body: hello}
+				if got := call(t.Context(), attempt); got.reply != ada+" hello" {
+					t.Errorf("hello: %+v; want a reply", got)
+				}
+				attempt.body = goodbye
+				if got := call(t.Context(), attempt); got.reason != auth.ConditionNotMet || got.reply != "" {
+					t.Errorf("goodbye: %+v; want %v", got, auth.ConditionNotMet)
+				}
+				if transport.method == get {
+					return // nothing of it can be held
+				}
+				attempt.body = hello
+				attempt.hold = func() { losses["its session was revoked"].lose(t, k) }
+				before := s.ran.Load()
+				if got := call(t.Context(), attempt); got.reason != auth.TokenRevoked || got.reply != "" {
+					t.Errorf("a call whose session was revoked: %+v; want %v", got, auth.TokenRevoked)
+				}
+				if s.ran.Load() != before && !transport.decodesLate {
+					t.Error("the handler ran")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package interceptors_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// strangers are tokens that are no successors of the token that opened a stream.
+var strangers = map[string]func(*auth.Identity){
+	"another issuer":           func(id *auth.Identity) { id.Issuer = "https://else.test" },
+	"another subject":          func(id *auth.Identity) { id.Subject = "user_eve" },
+	"another session":          func(id *auth.Identity) { id.SessionID = "sess_2" },
+	"another client":           func(id *auth.Identity) { id.ClientID = "client_2" },
+	"another kind":             func(id *auth.Identity) { id.Kind = auth.KindTemplate },
+	"another organization":     func(id *auth.Identity) { id.Organization.ID = "org_2" },
+	"nobody as the actor":      func(id *auth.Identity) { id.Actor = nil },
+	"another authorized party": func(id *auth.Identity) { id.AuthorizedParty = "https://else.test" },
+}
+
+// TestAStreamIsRenewedBySuccessorsAlone has newer tokens of others come while a
+// stream is open: they neither renew the stream nor end it.
+func TestAStreamIsRenewedBySuccessorsAlone(t *testing.T) {
+	t.Parallel()
+	for _, transport := range leaseTransports() {
+		for _, method := range transport.methods {
+			t.Run(transport.name+", "+method, func(t *testing.T) {
+				t.Parallel()
+				h := newLeaseHouse(t, "idle")
+				h.present(5*lifetime, "reader")
+				client := transport.start(t, h, method)
+				ended := make(chan error, 1)
+				go func() { ended <- client.run(t.Context()) }()
+				h.untilEntered(ended)
+				mine := *h.token
+				for name, differ := range strangers {
+					other := mine
+					other.IssuedAt, other.ExpiresAt = mine.IssuedAt.Add(time.Second), mine.ExpiresAt.Add(time.Hour)
+					other.Roles = nil // so that it would end the stream
+					differ(&other)
+					h.mu.Lock()
+					h.token = &other
+					h.mu.Unlock()
+					h.call(t)
+					select {
+					case cause := <-h.cause:
+						t.Fatalf("%s ended the stream with %v", name, cause)
+					default:
+					}
+				}
+
+				err := <-ended
+				if reason, ok := client.reasonOf(err); !ok || reason != auth.TokenExpired {
+					t.Errorf("the client's stream ended with %v; want %v", err, auth.TokenExpired)
+				}
+				h.assertEnded(t, auth.TokenExpired)
+			})
+		}
+	}
+}
