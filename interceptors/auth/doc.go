@@ -15,10 +15,13 @@
 // The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
 // (policy.Policy is one); both are interfaces, so either can be your own.
 //
-// A stream is decided about once and then lives on, so it holds a lease ([StreamTerms]): it
-// ends when the token does, goes on when the same session brings a newer one
-// with any call, and ends at once when one of the two is revoked. [Current] and
-// [Watch] give a handler the identity as it is by then.
+// A caller can keep the body of a call back, so the Guard is asked again when the
+// request is there ([Guard.CheckRequest]).
+//
+// A stream, or a request of net/http, lives on after the decision, so it holds a lease ([StreamTerms]): it
+// ends when the token does, goes on when any call of the same caller brings a newer
+// token, and ends at once when one of the two is revoked. [Current] and [Watch]
+// return the identity of the newest token.
 //
 // The package knows no transport.
 package auth

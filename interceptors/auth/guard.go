@@ -108,7 +108,7 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 func permit(call *Call, id *Identity, rule Rule) error {
 	if rule == nil {
 		if id == nil {
-			return NewError(TokenMissing, nil) // an unknown method tells a stranger nothing
+			return NewError(TokenMissing, nil) // a stranger learns nothing of an unknown method
 		}
 		return Errorf(AuthFailure, "no rule for %s", call.Procedure)
 	}

@@ -54,8 +54,8 @@ const (
 	reasonCount
 )
 
-// reasonInfo is all that is known of a reason. The message tells a caller what
-// to do; it never says what the server holds.
+// reasonInfo is all that is known of a reason. The message says what a caller
+// can do; it never says what the server holds.
 type reasonInfo struct {
 	name    string
 	code    Code
@@ -129,7 +129,7 @@ func (r Reason) info() *reasonInfo {
 // String returns the name on the wire, such as TOKEN_EXPIRED.
 func (r Reason) String() string { return r.info().name }
 
-// Message returns a sentence that tells the caller what to do.
+// Message returns a sentence that says what the caller can do.
 func (r Reason) Message() string { return r.info().message }
 
 // Code returns the status code that Connect and gRPC share.

@@ -15,7 +15,7 @@ type StreamTerms struct {
 	// value is Renewable.
 	Lease LeaseMode
 	// MaxLifetime ends the stream however long its token lasts. It ends up to a
-	// twentieth earlier, each at another moment, so that streams which were
+	// twentieth earlier, each at another time, so that streams which were
 	// opened together are not opened again together. 0 is a day.
 	MaxLifetime time.Duration
 }
@@ -31,18 +31,19 @@ type LeaseMode uint8
 // The modes.
 const (
 	// Renewable streams go on for as long as their session does. They end when
-	// the token expires, unless a newer token of the same session has come with
-	// any call by then. The rule is decided anew for it, and a stream that it no
+	// the token expires, unless a successor has come with any call by then: a newer
+	// token of the same issuer, subject, session, client, kind, organization, actor
+	// and authorized party. The rule is decided anew for it, and a stream that it no
 	// longer permits ends with the rule's reason. A stream that is opened with an
 	// older token than has come already goes over to the newer one.
 	//
-	// A machine is as good as a session. A token of neither has no successor: its
-	// streams end with it, as by UntilExpiry.
+	// Only a token of a session or of a machine has successors. The streams of any
+	// other end with it, as by UntilExpiry.
 	Renewable LeaseMode = iota
 	// UntilExpiry streams end when the token does that opened them.
 	UntilExpiry
-	// AtOpen streams were decided about when they were opened: they outlive their
-	// token, until MaxLifetime.
+	// AtOpen streams are decided when they are opened: they outlive their token,
+	// until MaxLifetime.
 	AtOpen
 )
 

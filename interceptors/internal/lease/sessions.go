@@ -12,8 +12,8 @@ type sessions[K comparable, V any] struct {
 // A session is the leases that one value renews.
 type session[K comparable, V any] struct {
 	first *Entry[K, V]
-	// newest is the newest value that all of the holders were told of. One of them
-	// may have begun with a newer one.
+	// newest is the newest value that was passed to renew, and so to all holders.
+	// One of them may have begun with a newer one.
 	newest V
 }
 

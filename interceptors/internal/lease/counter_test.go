@@ -1,0 +1,36 @@
+package lease
+
+import "testing"
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestTheCounterSaysWhenNoneIsRunning(t *testing.T) {
+	t.Parallel()
+	var c Counter
+	if !isClosed(c.None()) {
+		t.Error("a new counter counts something")
+	}
+	c.Begin()
+	c.Begin()
+	first, second := c.None(), c.None()
+	c.End()
+	if isClosed(first) || isClosed(c.None()) {
+		t.Error("one of two has ended, and it says that none is running")
+	}
+	c.End()
+	if !isClosed(first) || !isClosed(second) || !isClosed(c.None()) {
+		t.Error("both have ended, and it does not say so")
+	}
+	c.Begin()
+	if isClosed(c.None()) {
+		t.Error("one runs again, and it says that none is running")
+	}
+	c.End()
+}
