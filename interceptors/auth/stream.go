@@ -19,11 +19,12 @@ import (
 type Stream struct {
 	admitted admitted // the identity is the one that opened the stream
 
-	current atomic.Pointer[Identity] // nil where the caller is anonymous
-	ended   atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
-	sends   lease.Gate
-	outcome lease.Outcome // of the handler
-	served  atomic.Bool
+	current  atomic.Pointer[Identity] // nil where the caller is anonymous
+	ended    atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
+	sends    lease.Gate
+	outcome  lease.Outcome // of the handler
+	served   atomic.Bool
+	received atomic.Bool // whether a message was
 
 	entry     lease.Entry[sessionKey, *Identity]
 	renewable bool
@@ -185,18 +186,18 @@ func (s *Stream) look() {
 }
 
 // Received is Guard.CheckRequest, about a message that was received on the
-// stream: it may have been held back until the token no longer counted. A refusal
-// ends the lease, whatever the handler makes of it.
+// stream. The first may have been held back until the token no longer counted, so
+// that is asked again; later, the news of it ends the lease. A refusal ends the
+// lease, whatever the handler makes of it.
 func (s *Stream) Received(message any) error {
-	if err := s.Check(); err != nil {
+	if err := s.Err(); err != nil {
 		return err
 	}
 	id := s.current.Load()
 	var refusal *Error
-	if s.admitted.call.Stream == ServerStream {
-		// Its only message is its request, and the stream is not open before, so the
-		// terms of the stream do not matter yet.
-		refusal = s.admitted.guard.stillCounts(id)
+	if !s.received.Load() {
+		s.received.Store(true)
+		refusal = s.first(id)
 	}
 	if refusal == nil && s.admitted.messages != nil {
 		refusal = s.admitted.check(id, message)
@@ -206,6 +207,17 @@ func (s *Stream) Received(message any) error {
 	}
 	s.end(refusal)
 	return refusal
+}
+
+// first asks whether the token still counts now that the first message is there.
+func (s *Stream) first(id *Identity) *Error {
+	if s.admitted.call.Stream == ServerStream {
+		// The message is the request, and the stream is not open before it is there. So
+		// the token must not have expired, whatever the terms of the stream.
+		return s.admitted.guard.stillCounts(id)
+	}
+	s.look()
+	return s.refusal()
 }
 
 // holder is the Stream as the registry of leases sees it.
