@@ -1,6 +1,7 @@
 package interceptors_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/revocation"
@@ -75,6 +77,46 @@ func TestTwoGuardsEnforceTheirOwnDecisions(t *testing.T) {
 					t.Errorf("a call whose session was revoked: %+v; want %v", got, auth.TokenRevoked)
 				}
 				if s.ran.Load() != before && !transport.decodesLate {
+					t.Error("the handler ran")
+				}
+			})
+		}
+	}
+}
+
+// TestAGuardOfRequestsAndOneOfCallsEnforceTheirOwnDecisions puts a handler of
+// connect-go behind Protect with a guard of its own.
+func TestAGuardOfRequestsAndOneOfCallsEnforceTheirOwnDecisions(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"HTTP 1.1", "HTTP 2"} {
+		for _, outerKnows := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, the outer guard knows: %t", version, outerKnows), func(t *testing.T) {
+				t.Parallel()
+				k := newHeldKit(t)
+				w := new(witness)
+				knows, ignorant := observed(k.guard, nil), observed(k.guard, nil)
+				ignorant.Revocations = nil
+				outer, inner := ignorant, knows
+				if outerKnows {
+					outer, inner = knows, ignorant
+				}
+				inner.Observer = w
+				s := new(service)
+				url := serveHTTP(t, httpauth.Protect(outer, procedure(authenticated, unary), newConnectMux(inner, s)))
+				call := connectCaller(newHTTPClient(t, version), url, unary)
+				attempt := attempt{service: authenticated, header: bearer(k.session), body: hello}
+				if got := call(t.Context(), attempt); got.reply != ada+" hello" {
+					t.Fatalf("%+v; want a reply", got)
+				}
+				w.take()
+				attempt.hold = func() {
+					w.awaitAdmission(t.Context())
+					losses["its session was revoked"].lose(t, k)
+				}
+				if got := call(t.Context(), attempt); got.reason != auth.TokenRevoked || got.reply != "" {
+					t.Errorf("a call whose session was revoked: %+v; want %v", got, auth.TokenRevoked)
+				}
+				if s.ran.Load() != 1 {
 					t.Error("the handler ran")
 				}
 			})
