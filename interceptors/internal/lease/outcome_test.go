@@ -19,7 +19,7 @@ func outcomeOf(f func() error) *Outcome {
 func TestAnOutcomeIsDelivered(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")
-	deliver := func(o *Outcome) (err error, p any, exited bool) {
+	deliver := func(o *Outcome) (p any, exited bool, err error) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -33,23 +33,23 @@ func TestAnOutcomeIsDelivered(t *testing.T) {
 			exited = false
 		}()
 		<-done
-		return err, p, exited
+		return p, exited, err
 	}
 	for _, want := range []error{nil, failure} {
 		o := outcomeOf(func() error { return want })
-		if err, p, exited := deliver(o); !errors.Is(err, want) || p != nil || exited || o.Panic() != nil {
+		if p, exited, err := deliver(o); !errors.Is(err, want) || p != nil || exited || o.Panic() != nil {
 			t.Errorf("a return of %v became %v, %v, %t", want, err, p, exited)
 		}
 	}
-	if _, p, exited := deliver(outcomeOf(func() error { runtime.Goexit(); return nil })); p != nil || !exited {
+	if p, exited, _ := deliver(outcomeOf(func() error { runtime.Goexit(); return nil })); p != nil || !exited {
 		t.Errorf("an exit became %v, %t", p, exited)
 	}
 	o := outcomeOf(func() error { panic(http.ErrAbortHandler) })
-	if _, p, _ := deliver(o); p != http.ErrAbortHandler || o.Panic() != nil { //nolint:errorlint // as net/http compares it
+	if p, _, _ := deliver(o); p != http.ErrAbortHandler || o.Panic() != nil { //nolint:errorlint // as net/http compares it
 		t.Errorf("the panic of net/http became %v, and is reported as %v", p, o.Panic())
 	}
 	o = outcomeOf(func() error { panic(failure) })
-	_, p, _ := deliver(o)
+	p, _, _ := deliver(o)
 	got, ok := p.(*PanicError)
 	if !ok || got != o.Panic() || !errors.Is(got, failure) || !strings.Contains(got.Error(), "TestAnOutcomeIsDelivered") {
 		t.Errorf("a panic became %v; want one with its value and its stack", p)
