@@ -99,7 +99,7 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	}
 	a = g.admit(ctx, call, id, rule)
 	if id != nil {
-		g.renew(id)
+		g.renew(call, id)
 	}
 	return a, id, nil
 }

@@ -28,6 +28,17 @@ func sessionKeyOf(id *Identity) sessionKey {
 	return key
 }
 
+// A credential is a token that was accepted, and what it says.
+type credential struct {
+	identity *Identity
+	token    string // empty where it came elsewhere than in the Authorization header
+}
+
+func credentialOf(call *Call, id *Identity) credential {
+	token, _ := BearerToken(call.Header)
+	return credential{id, token}
+}
+
 // isBound reports whether the token belongs to a session or to a machine. That
 // two tokens are of one user, and of one OAuth client even, is no reason to let
 // one go on for the other: they may come from two devices, one of which was lost.
@@ -46,18 +57,23 @@ func newer(a, b *Identity) bool {
 
 // renew renews the open streams that the identity is a successor for, if it is the
 // newest.
-func (g *Guard) renew(id *Identity) {
+func (g *Guard) renew(call *Call, id *Identity) {
 	if !g.leases.HasSessions() || !isBound(id) {
 		return
 	}
-	for _, h := range g.leases.Renew(sessionKeyOf(id), id) {
-		(*Stream)(h.(*holder)).renew(id) //nolint:forcetypeassert // there are no others
+	key := sessionKeyOf(id)
+	if !g.leases.IsNews(key, credential{identity: id}) {
+		return
+	}
+	renewal := credentialOf(call, id)
+	for _, h := range g.leases.Renew(key, renewal) {
+		(*Stream)(h.(*holder)).renew(renewal) //nolint:forcetypeassert // there are no others
 	}
 }
 
 // renew goes over to a newer identity of the same session.
-func (s *Stream) renew(id *Identity) {
-	if refusal := s.adopt(id); refusal != nil {
+func (s *Stream) renew(renewal credential) {
+	if refusal := s.adopt(renewal); refusal != nil {
 		s.end(refusal)
 		return
 	}
@@ -67,7 +83,8 @@ func (s *Stream) renew(id *Identity) {
 
 // adopt makes the identity the current one, if it is newer and the rule admits it.
 // The rule is asked without a lock, since it may be slow.
-func (s *Stream) adopt(id *Identity) *Error {
+func (s *Stream) adopt(renewal credential) *Error {
+	id := renewal.identity
 	was := s.current.Load()
 	if s.ended.Load() != nil || !newer(id, was) {
 		return nil
@@ -85,6 +102,7 @@ func (s *Stream) adopt(id *Identity) *Error {
 	}
 	s.expires.Store(max(s.expires.Load(), int64(expiry(id))))
 	s.current.Store(id)
+	s.token = renewal.token
 	if s.renewed != nil {
 		close(s.renewed)
 		s.renewed = nil
@@ -112,6 +130,14 @@ func sameCaller(a, b *Identity) bool {
 		return c
 	}
 	return reflect.DeepEqual(plain(a), plain(b))
+}
+
+// bearerToken returns the token that counts now, and whether it is another than
+// that which opened the stream.
+func (s *Stream) bearerToken() (token string, renewed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token, s.current.Load() != s.admitted.identity
 }
 
 // watch returns the identity that counts now, and a channel that is closed when

@@ -26,7 +26,7 @@ type Stream struct {
 	served   atomic.Bool
 	received atomic.Bool // whether a message was
 
-	entry     lease.Entry[sessionKey, *Identity]
+	entry     lease.Entry[sessionKey, credential]
 	renewable bool
 	oldAge    lease.Instant // when the stream has lived long enough
 	expires   atomic.Int64  // the Instant from which the token no longer counts
@@ -35,6 +35,7 @@ type Stream struct {
 	close context.CancelCauseFunc // see begin
 
 	mu      sync.Mutex    // of whoever renews
+	token   string        // that renewed the stream; empty before, see credential
 	renewed chan struct{} // closed when the stream is; nil while nobody watches
 }
 
@@ -69,16 +70,16 @@ func expiry(id *Identity) lease.Instant {
 // begin starts the clock. closing is called once: with the refusal when the lease
 // ends, or with nil when it is no longer needed. It returns the token of the session
 // that has come since the stream was admitted, if there is one.
-func (s *Stream) begin(closing context.CancelCauseFunc) (newest *Identity) {
+func (s *Stream) begin(closing context.CancelCauseFunc) (newest credential) {
 	s.close = closing
 	s.over.Add(1)
 	leases := &s.admitted.guard.leases
 	if !s.renewable {
 		leases.Join(&s.entry, (*holder)(s))
-		return nil
+		return credential{}
 	}
 	id := s.admitted.identity
-	if later, found := leases.JoinSession(&s.entry, (*holder)(s), sessionKeyOf(id), id); found {
+	if later, found := leases.JoinSession(&s.entry, (*holder)(s), sessionKeyOf(id), credentialOf(&s.admitted.call, id)); found {
 		newest = later
 	}
 	return newest
@@ -87,8 +88,8 @@ func (s *Stream) begin(closing context.CancelCauseFunc) (newest *Identity) {
 // catchUp comes before the handler: what has happened since the stream was
 // admitted, and before it had begun. It reports whether the lease still runs. It is
 // called in the handler's goroutine, since it asks code that may be slow.
-func (s *Stream) catchUp(newest *Identity) bool {
-	if newest != nil && s.admitted.guard.stillCounts(newest) == nil {
+func (s *Stream) catchUp(newest credential) bool {
+	if newest.identity != nil && s.admitted.guard.stillCounts(newest.identity) == nil {
 		s.renew(newest)
 	}
 	s.recheck()

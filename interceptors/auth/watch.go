@@ -9,7 +9,7 @@ import (
 
 // streams are the open streams of a Guard.
 type streams struct {
-	leases   lease.Registry[sessionKey, *Identity]
+	leases   lease.Registry[sessionKey, credential]
 	handlers lease.Counter // those that run
 
 	mu      sync.Mutex
@@ -27,7 +27,8 @@ func (g *Guard) watch() {
 	if g.watched.Load() {
 		return
 	}
-	g.leases.Now, g.leases.Newer = g.clock, newer
+	g.leases.Now = g.clock
+	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
 	if g.Revocations != nil {
 		g.Revocations.Watch(g.leases.Recheck)
 	}

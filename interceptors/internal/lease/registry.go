@@ -106,26 +106,25 @@ func (r *Registry[K, V]) Leave(e *Entry[K, V], key K) {
 	r.sessions.remove(e, key)
 }
 
-// Renew returns the holders of the leases that a value of a session renews: none
-// where the value is no news. It costs one read of a number while no lease is of a
-// session.
-func (r *Registry[K, V]) Renew(key K, value V) []Holder {
-	if r.sessions.leases.Load() == 0 {
-		return nil
-	}
+// IsNews reports whether there are leases of a session, and a value is newer than
+// what they were last renewed with.
+func (r *Registry[K, V]) IsNews(key K, value V) bool {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	of := r.sessions.by[key]
-	news := of != nil && r.Newer(value, of.newest)
-	r.mu.RUnlock()
-	if !news {
-		return nil
-	}
+	return of != nil && r.Newer(value, of.newest)
+}
+
+// Renew returns the holders of the leases that a value of a session renews: none
+// where the value is no news.
+func (r *Registry[K, V]) Renew(key K, value V) []Holder {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sessions.renew(key, value, r.Newer)
 }
 
-// HasSessions reports whether any lease is of a session.
+// HasSessions reports whether any lease is of a session. It costs one read of a
+// number.
 func (r *Registry[K, V]) HasSessions() bool { return r.sessions.leases.Load() > 0 }
 
 // Idle reports whether nothing is left of any lease.
