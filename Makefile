@@ -195,8 +195,8 @@ bench: ## Measure against other libraries, and write docs/benchmarks.md
 conformance: ## Compare Connect's conformance suite with and without a guard
 	interceptors/testdata/conformance/run
 
-# That the comparison still builds, and that everybody in it verifies; what it
-# measures is nobody's pass or failure.
+# Shows that every row of the report can be measured, and that every library in
+# it verifies. No figure makes it fail.
 .PHONY: check-bench
 check-bench:
 	cd bench; \
