@@ -20,8 +20,9 @@ func Auth0() Profile {
 	p.Roles = nil
 	p.extends.Roles = true
 	p.onlyIDsVerified = true // Auth0 keeps acr, amr and auth_time out of access tokens
+	p.accessNamesClient = true
 	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
-		if is != purposeID && (strings.HasSuffix(c.word("sub"), "@clients") || c.word("gty") == "client-credentials") {
+		if is != purposeID && strings.HasSuffix(c.word("sub"), "@clients") {
 			return auth.KindMachine
 		}
 		return kindOfOIDC(p, h, c, is)

@@ -202,11 +202,22 @@ func (c *claims) grantText(name string, v strictjson.Value) string {
 	return s
 }
 
+// firstGrant is firstText for claims that grant something: one that cannot be read
+// grants nothing.
+func (c *claims) firstGrant(paths []Path) string {
+	for _, path := range paths {
+		if s := c.grantText(path[len(path)-1], c.find(path)); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 // words is grants for a claim whose string form separates its values by spaces,
 // as scope does (RFC 8693, section 4.2).
 func (c *claims) words(path Path) []string {
 	if s, ok := c.find(path).Text(); ok {
-		return strings.Fields(s)
+		return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 	}
 	return c.grants(path, "")
 }

@@ -25,6 +25,14 @@ const (
 func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.Kind {
 	accessToken := h.isType("at+jwt")
 	machine := strings.HasPrefix(c.word("sub"), "mch_")
+	if h.category == "" && !machine {
+		switch jti := c.word("jti"); {
+		case strings.HasPrefix(jti, "mt_"):
+			return 0
+		case strings.HasPrefix(jti, "oat_"), c.has("client_id") && !c.has("sid"):
+			accessToken = true // whatever its type
+		}
+	}
 	switch {
 	case is == purposeID && h.category == "":
 		return auth.KindID
@@ -69,16 +77,14 @@ func extendClerk(_ *Profile, c *claims, id *record) {
 
 // clerkV1 reads the claims of version 1, which templates copy too.
 func clerkV1(c *claims, id *record) {
-	id.Organization = auth.Organization{
+	organization := auth.Organization{
 		ID:   c.textOf("org_id", c.get("org_id")),
 		Slug: c.textOf("org_slug", c.get("org_slug")),
-		Role: prefixOrg(c.textOf("org_role", c.get("org_role"))),
+		Role: prefixOrg(c.grantText("org_role", c.get("org_role"))),
 	}
-	if id.Organization.ID == "" {
-		return // role and permissions mean nothing without an organization
+	if id.setOrganization(organization) {
+		id.Permissions = appendNew(id.Permissions, c.grants(Path{"org_permissions"}, ""))
 	}
-	id.setRole(id.Organization.Role)
-	id.Permissions = c.grants(Path{"org_permissions"}, "")
 }
 
 // clerkV2 reads the claims of version 2, where permissions are a bit mask over
@@ -94,17 +100,15 @@ func clerkV2(c *claims, id *record) {
 		c.invalid("o", "is not an object")
 		return
 	}
-	id.Organization = auth.Organization{
+	organization := auth.Organization{
 		ID:   c.textOf("o.id", o.get("id")),
 		Slug: c.textOf("o.slg", o.get("slg")),
-		Role: prefixOrg(c.textOf("o.rol", o.get("rol"))),
+		Role: prefixOrg(c.grantText("o.rol", o.get("rol"))),
 	}
-	if id.Organization.ID == "" {
-		return // as in version 1
+	if id.setOrganization(organization) {
+		id.Permissions = appendNew(id.Permissions, clerkPermissions(id.Features,
+			c.grantText("o.per", o.get("per")), c.grantText("o.fpm", o.get("fpm"))))
 	}
-	id.setRole(id.Organization.Role)
-	id.Permissions = clerkPermissions(id.Features,
-		c.grantText("o.per", o.get("per")), c.grantText("o.fpm", o.get("fpm")))
 }
 
 // clerkPermissions spells the permissions out. masks holds a decimal number for

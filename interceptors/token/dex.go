@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 
@@ -23,9 +24,9 @@ func Dex() Profile {
 	p.Client = at("azp")
 	p.AuthorizedParty = at("azp")
 	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
-	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
+	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
 		switch {
-		case isDexClient(c.word("sub")):
+		case isDexClient(c.word("sub")) || isMachine(p, c):
 			return auth.KindMachine
 		case c.has("azp"):
 			return auth.KindOAuth
@@ -45,5 +46,9 @@ func isDexClient(subject string) bool {
 		return false
 	}
 	length, n := binary.Uvarint(message[1:])
-	return n > 0 && length == uint64(len(message[1:][n:]))
+	if n <= 0 || length > uint64(len(message[1+n:])) {
+		return false
+	}
+	connector := message[1+n:][length:]
+	return len(connector) == 0 || bytes.Equal(connector, []byte{2<<3 | 2, 0})
 }

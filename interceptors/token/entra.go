@@ -23,15 +23,18 @@ func Entra() Profile {
 	p.Groups = at("groups")
 	p.Permissions = nil
 	p.Scopes = at("scp")
+	p.accessNamesClient = true
 	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
-		delegated := c.has("scp") // only access tokens for users have it
+		scopes, _ := listOf(c.get("scp"), "") // only access tokens for users have any
 		switch idtyp := c.word("idtyp"); {
 		case idtyp == "app":
 			return auth.KindMachine
 		case idtyp != "" && idtyp != "user":
 			return 0 // a device's
-		case delegated:
+		case len(scopes) > 0:
 			is = purposeAccess
+		case is != purposeID && p.clientOf(c) != "" && !c.has("sub"):
+			return auth.KindMachine
 		case is != purposeID && c.has("oid") && c.word("oid") == c.word("sub"):
 			return auth.KindMachine
 		}

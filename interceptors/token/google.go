@@ -24,7 +24,7 @@ func Google() Profile {
 	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
 	p.extends.Kinds = []auth.Kind{auth.KindMachine, auth.KindID}
 	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
-		if strings.HasSuffix(c.word("email"), ".gserviceaccount.com") || isMachine(p, c) {
+		if strings.HasSuffix(strings.ToLower(c.word("email")), ".gserviceaccount.com") || isMachine(p, c) {
 			return auth.KindMachine
 		}
 		return auth.KindID

@@ -106,6 +106,9 @@ func (i *Issuer) normalize(maxTokenBytes int) error {
 	if err := i.Profile.check(); err != nil {
 		fault("%w", err)
 	}
+	if isGitHubActions(i.URL) { // whatever the profile, it signs for nobody but workloads
+		i.Profile.Kinds, i.Profile.kindOf = GitHubActions().Kinds, GitHubActions().kindOf
+	}
 	for _, err := range i.checkNames() {
 		fault("%w", err)
 	}
@@ -155,11 +158,7 @@ func (i *Issuer) normalize(maxTokenBytes int) error {
 
 // defaultKinds returns the kinds that are accepted where none are named.
 func (i *Issuer) defaultKinds() []auth.Kind {
-	profile := i.Profile
-	if isGitHubActions(i.URL) { // whatever the profile, it signs for nobody but workloads
-		profile = GitHubActions()
-	}
-	kinds := profile.Kinds
+	kinds := i.Profile.Kinds
 	if len(kinds) == 0 {
 		kinds = OIDC().Kinds
 	}

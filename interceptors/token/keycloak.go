@@ -1,9 +1,11 @@
 package token
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
 
 // Keycloak returns the profile of a Keycloak realm. Besides the realm's roles it
@@ -12,8 +14,9 @@ import (
 // names exactly one.
 //
 // A client's own token is one of a service account: by its user name, or by
-// client_id in a token without a session. Every access token of a user is that of a
-// client: name your own in FirstPartyClients.
+// client_id in a token without a session. A lightweight access token may have
+// neither, and is of kind oauth. Every access token of a user is that of a client:
+// name your own in FirstPartyClients.
 func Keycloak() Profile {
 	p := standard("keycloak")
 	p.Session = []Path{{"sid"}, {"session_state"}}
@@ -44,7 +47,7 @@ func kindOfKeycloak(p *Profile, h header, c *claims, is purpose) auth.Kind {
 	}
 	account := strings.HasPrefix(c.word("preferred_username"), "service-account-")
 	byClient := c.has("client_id") || c.has("clientId") || c.has("clientHost")
-	switch session := c.has("sid") || c.has("session_state"); {
+	switch session := c.word("sid") != "" || c.word("session_state") != ""; {
 	case account && (byClient || !session), byClient && !session:
 		return auth.KindMachine
 	case account:
@@ -63,6 +66,7 @@ func kindOfKeycloak(p *Profile, h header, c *claims, is purpose) auth.Kind {
 func keycloakOrganization(c *claims) (id, alias string) {
 	v := c.get("organization")
 	if members, ok := c.object(v); ok {
+		members = slices.DeleteFunc(members, func(m strictjson.Member) bool { return m.Value == "null" })
 		if len(members) != 1 {
 			return "", ""
 		}

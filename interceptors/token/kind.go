@@ -1,6 +1,7 @@
 package token
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -29,7 +30,7 @@ func purposeOf(h header, c *claims) purpose {
 	if h.isType("at+jwt") {
 		found = purposeAccess
 	}
-	for _, claim := range [...]string{"typ", "token_use", "token_type", "tokenType"} {
+	for _, claim := range [...]string{"typ", "type", "token_use", "token_type", "tokenType", "purpose"} {
 		stated := purposeNamed(c.word(claim))
 		switch {
 		case stated == purposeUnstated:
@@ -43,10 +44,13 @@ func purposeOf(h header, c *claims) purpose {
 	if found != purposeUnstated {
 		return found
 	}
-	for _, claim := range [...]string{"nonce", "at_hash", "c_hash", "s_hash"} { // OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI 1.0
+	for _, claim := range [...]string{"at_hash", "c_hash", "s_hash"} { // OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI 1.0
 		if c.has(claim) {
 			return purposeID
 		}
+	}
+	if c.has("nonce") && (!c.has("azp") || !c.has("uid")) { // authentik repeats it in access tokens, which alone have both
+		return purposeID
 	}
 	return purposeUnstated
 }
@@ -96,7 +100,7 @@ func (p *Profile) acceptsType(h header) bool {
 // Issuer.FirstPartyClients says so.
 func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.Kind {
 	switch {
-	case is == purposeID:
+	case is == purposeID || p.accessNamesClient && is == purposeUnstated && isOfClient(p, c):
 		return auth.KindID
 	case isMachine(p, c):
 		return auth.KindMachine
@@ -107,16 +111,50 @@ func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.Kind {
 	}
 }
 
-// isMachine reports whether a client or a workload acts for itself: the subject
-// is the client (RFC 9068, section 2.2), or there is a client and no sign of a
-// user, or the subject has the form of a workload's.
+// isOfClient reports whether a token that names neither a client nor a scope speaks
+// of a user who signed in, as an ID token does to its client.
+func isOfClient(p *Profile, c *claims) bool {
+	return p.clientOf(c) == "" && !c.has("scope") && !c.has("scp") && (hasUser(c) || c.has("name"))
+}
+
+// isMachine reports whether a client or a workload acts for itself: the token says
+// so, or the subject is the client (RFC 9068, section 2.2) or one of the audience,
+// which no user is, or there is a client and no sign of a user, or the subject has
+// the form of a workload's.
 func isMachine(p *Profile, c *claims) bool {
-	subject := c.word("sub")
-	if subject == "" {
-		return !c.has("sub") && p.clientOf(c) != "" && !hasUser(c)
+	if isClientGrant(c) || isWorkload(c) {
+		return true
 	}
-	return subject == c.firstWord(p.Client) || subject == c.firstWord(p.AuthorizedParty) ||
-		subject == c.word("client_id") || subject == c.word("azp") || isWorkload(c)
+	subject, client := c.word("sub"), p.clientOf(c)
+	if subject == "" {
+		return !c.has("sub") && client != "" && !hasUser(c)
+	}
+	for _, claim := range [...]string{"client_id", "azp", "cid", "appid"} {
+		if subject == c.word(claim) {
+			return true
+		}
+	}
+	return subject == client || subject == c.firstWord(p.AuthorizedParty) || hasAudience(c, subject) ||
+		client != "" && (subject == client+"@clients" || c.word("preferred_username") == "service-account-"+client)
+}
+
+// isClientGrant reports whether the token says that it was given to a client for
+// itself (RFC 6749, section 4.4): gty of Auth0 and FusionAuth, grant_type of
+// UAA, idtyp of Entra ID.
+func isClientGrant(c *claims) bool {
+	for _, claim := range [...]string{"gty", "grant_type"} {
+		grants, _ := listOf(c.get(claim), "")
+		if slices.Contains(grants, "client_credentials") || slices.Contains(grants, "client-credentials") {
+			return true
+		}
+	}
+	return c.word("idtyp") == "app"
+}
+
+// hasAudience reports whether aud names the party.
+func hasAudience(c *claims, party string) bool {
+	list, _ := listOf(c.get("aud"), "")
+	return slices.Contains(list, party)
 }
 
 // hasUser reports whether there is a sign that a user signed in.
@@ -129,15 +167,16 @@ func hasUser(c *claims) bool {
 	return false
 }
 
-// isWorkload knows the subjects that platforms give their workloads: a
+// isWorkload knows the subjects and claims that platforms give their workloads: a
 // Kubernetes service account, a SPIFFE ID, a job of GitHub Actions or of GitLab.
 func isWorkload(c *claims) bool {
 	subject := c.word("sub")
 	switch {
-	case strings.HasPrefix(subject, "system:serviceaccount:"), strings.HasPrefix(subject, spiffeScheme):
+	case strings.HasPrefix(subject, "system:serviceaccount:"), strings.HasPrefix(subject, spiffeScheme),
+		c.has("kubernetes.io"), c.has("job_workflow_ref"):
 		return true
 	case strings.HasPrefix(subject, "repo:"):
-		return c.has("job_workflow_ref") || c.has("repository")
+		return c.has("repository")
 	case strings.HasPrefix(subject, "project_path:"):
 		return c.has("job_id") || c.has("pipeline_id")
 	default:

@@ -17,8 +17,8 @@ import (
 // Where a field has several paths, the first that is present counts, except for
 // Roles, Groups and Permissions, which are gathered from all. A path that a token
 // lacks, or that is null there, leaves its field empty. A claim of the wrong type
-// is ClaimInvalid; one of Roles, Groups, Permissions and Scopes grants nothing
-// instead, and Config.Logger is told.
+// is ClaimInvalid; one of Roles, Groups, Permissions, Scopes and OrganizationRole
+// grants nothing instead, and Config.Logger logs it.
 type Profile struct {
 	// Name is the profile's name in settings, such as clerk.
 	Name string
@@ -75,6 +75,9 @@ type Profile struct {
 	partiesAreOrigins bool
 	// bySubject: the issuer is the trust domain of sub, and iss may be absent.
 	bySubject bool
+	// accessNamesClient: every access token names its client, so that one without is
+	// none.
+	accessNamesClient bool
 	// allowJOSE accepts the header typ JOSE beside JWT.
 	allowJOSE bool
 }
@@ -113,7 +116,7 @@ func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 		Organization: auth.Organization{
 			ID:   c.firstText(p.OrganizationID),
 			Slug: c.firstText(p.OrganizationSlug),
-			Role: c.firstText(p.OrganizationRole),
+			Role: c.firstGrant(p.OrganizationRole),
 		},
 		Actor:     actor(c),
 		IssuedAt:  c.date("iat"),
@@ -230,12 +233,21 @@ type record struct {
 	ages auth.FactorAges
 }
 
-// setRole makes role the only one, if it is not empty.
-func (r *record) setRole(role string) {
-	if role != "" {
-		r.role[0] = role
-		r.Roles = r.role[:]
+// setOrganization takes the organization that the token names by itself, where no
+// path of the profile says otherwise, and its role. It reports whether the caller
+// acts in it: role and permissions mean nothing without an organization.
+func (r *record) setOrganization(organization auth.Organization) bool {
+	if r.Organization.ID == "" {
+		organization.Role = cmp.Or(r.Organization.Role, organization.Role)
+		r.Organization = organization
 	}
+	if organization.ID == "" || r.Organization.ID != organization.ID {
+		return false
+	}
+	if r.role[0] = r.Organization.Role; r.role[0] != "" {
+		r.Roles = appendNew(r.role[:], r.Roles)
+	}
+	return true
 }
 
 // check returns what is wrong with a profile that somebody wrote.

@@ -58,9 +58,11 @@ func Clerk() Profile {
 // Casdoor. Access tokens of users are accepted by default: sessions, and those of
 // OAuth clients that act for a user.
 //
-// A client's own token is one whose subject is the client, or which has a client
-// and neither a subject nor any sign of a user. An issuer that gives its clients
-// subjects of another form cannot be told apart by this profile.
+// A client's own token is one whose subject is the client or one of the audience,
+// which says so by its grant, or which has a client and neither a subject nor any
+// sign of a user. An issuer that gives its clients subjects of another form, as
+// authentik and Casdoor do, cannot be told apart by this profile: they are of kind
+// oauth.
 func OIDC() Profile {
 	return Profile{
 		Name: "oidc",
@@ -116,6 +118,7 @@ func Hydra() Profile {
 	p.AuthorizedParty = at("client_id")
 	p.Roles = at("ext", "roles")
 	p.Permissions = at("ext", "permissions")
+	p.accessNamesClient = true
 	return p
 }
 
@@ -130,6 +133,7 @@ func Okta() Profile {
 	p.Roles, p.Permissions = nil, nil
 	p.Groups = at("groups")
 	p.Scopes = at("scp")
+	p.accessNamesClient = true
 	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
 		switch {
 		case is != purposeAccess && strings.HasPrefix(c.word("jti"), "ID."):

@@ -201,8 +201,82 @@ func TestClerkGrantsNothingThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: roles %q, permissions %q", name, id.Roles, id.Permissions)
 		}
 	}
-	expect(t, v, issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("rol")), auth.ClaimInvalid)
+	for name, raw := range map[string]string{
+		"the role of version 1": issuer.SessionV1("user_ada", authtest.With("org_id", "org_1"), authtest.With("org_role", 7), authtest.With("org_permissions", []string{"org:a:read"})),
+		"the role of version 2": issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("rol")),
+	} {
+		if id := expect(t, v, raw, pass); len(id.Roles) != 0 || !slices.Equal(id.Permissions, []string{"org:a:read"}) {
+			t.Errorf("%s: roles %q, permissions %q", name, id.Roles, id.Permissions)
+		}
+	}
 	expect(t, v, issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("id")), auth.ClaimInvalid)
+}
+
+// What the paths of a profile find counts beside what Clerk's own claims say, and
+// its organization instead of theirs.
+func TestClerkWithPathsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, func(i *token.Issuer) {
+		i.Profile.Roles = []token.Path{{"metadata", "role"}}
+		i.Profile.Permissions = []token.Path{{"metadata", "permissions"}}
+		i.Profile.OrganizationID = []token.Path{{"metadata", "tenant"}}
+		i.Profile.OrganizationRole = []token.Path{{"metadata", "tenant_role"}}
+	})
+	v2 := authtest.With("o", map[string]any{"id": "org_1", "slg": "acme", "rol": "admin", "per": "read", "fpm": "1"})
+	v1 := []authtest.Edit{authtest.With("org_id", "org_1"), authtest.With("org_slug", "acme"), authtest.With("org_role", "admin"), authtest.With("org_permissions", []string{"org:a:read"})}
+	acme := auth.Organization{ID: "org_1", Slug: "acme", Role: "org:admin"}
+	for name, tt := range map[string]struct {
+		metadata           map[string]any
+		organization       auth.Organization
+		roles, permissions []string
+	}{
+		"none":                   {nil, acme, []string{"org:admin"}, []string{"org:a:read"}},
+		"roles and permissions":  {map[string]any{"role": "staff", "permissions": []string{"b"}}, acme, []string{"org:admin", "staff"}, []string{"b", "org:a:read"}},
+		"the same role":          {map[string]any{"role": "org:admin"}, acme, []string{"org:admin"}, []string{"org:a:read"}},
+		"another role there":     {map[string]any{"tenant_role": "owner"}, auth.Organization{ID: "org_1", Slug: "acme", Role: "owner"}, []string{"owner"}, []string{"org:a:read"}},
+		"another organization":   {map[string]any{"tenant": "org_2", "role": "staff"}, auth.Organization{ID: "org_2"}, []string{"staff"}, nil},
+		"the organization again": {map[string]any{"tenant": "org_1", "tenant_role": "owner"}, auth.Organization{ID: "org_1", Role: "owner"}, []string{"owner"}, []string{"org:a:read"}},
+	} {
+		metadata := authtest.With("metadata", tt.metadata)
+		for version, raw := range map[string]string{
+			"version 1": issuer.SessionV1("user_ada", append(v1, metadata)...),
+			"version 2": issuer.Session("user_ada", authtest.With("fea", "o:a"), v2, metadata),
+		} {
+			id := expect(t, v, raw, pass)
+			if id.Organization != tt.organization || !slices.Equal(id.Roles, tt.roles) || !slices.Equal(id.Permissions, tt.permissions) {
+				t.Errorf("%s, %s: organization %+v, roles %q, permissions %q", name, version, id.Organization, id.Roles, id.Permissions)
+			}
+		}
+	}
+}
+
+// An OAuth client's token is known whatever its type, and no mark of a machine's
+// makes a session.
+func TestClerkKindsWithoutACategory(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Kinds = everyKind })
+	for name, tt := range map[string]struct {
+		edits []authtest.Edit
+		kind  auth.Kind
+	}{
+		"a session":                         {[]authtest.Edit{authtest.With("sid", "s")}, auth.KindSession},
+		"a session with a claim of its own": {[]authtest.Edit{authtest.With("sid", "s"), authtest.With("client_id", "c")}, auth.KindSession},
+		"a client's token by client_id":     {[]authtest.Edit{authtest.With("client_id", "c")}, auth.KindOAuth},
+		"a client's token by jti":           {[]authtest.Edit{authtest.With("sid", "s"), authtest.With("jti", "oat_1")}, auth.KindOAuth},
+		"a template with a claim of its own": {
+			[]authtest.Edit{authtest.Header("cat", "cl_B7d4PD222AAA"), authtest.With("client_id", "c")}, auth.KindTemplate,
+		},
+	} {
+		if id := expect(t, v, issuer.OIDC("user_ada", tt.edits...), pass); id.Kind != tt.kind {
+			t.Errorf("%s is a %s", name, id.Kind)
+		}
+	}
+	expect(t, v, issuer.OIDC("user_ada", authtest.With("jti", "mt_1")), auth.TokenKindUnsupported)
+	if id := expect(t, v, issuer.OIDC("mch_1", authtest.With("jti", "mt_1"), authtest.With("client_id", "c")), pass); id.Kind != auth.KindMachine {
+		t.Errorf("a machine is a %s", id.Kind)
+	}
 }
 
 func TestUnknownTypesAreNoKind(t *testing.T) {

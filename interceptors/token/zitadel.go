@@ -37,12 +37,6 @@ func ZITADEL() Profile {
 	return p
 }
 
-// hasAudience reports whether aud names the party.
-func hasAudience(c *claims, party string) bool {
-	list, _ := listOf(c.get("aud"), "")
-	return slices.Contains(list, party)
-}
-
 // hasProjectRoles reports whether the token has the roles of projects by name.
 func hasProjectRoles(c *claims) bool {
 	return slices.ContainsFunc(c.members, func(m strictjson.Member) bool {
