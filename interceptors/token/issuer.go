@@ -100,14 +100,9 @@ func (i *Issuer) normalize(maxTokenBytes int) error {
 	if i.Keys == nil {
 		fault("Keys are required: use jwks.NewRemote, or jwks.ParsePEM for one key without network")
 	}
-	if reflect.ValueOf(i.Profile).IsZero() {
-		i.Profile = OIDC()
-	}
+	i.fitProfile()
 	if err := i.Profile.check(); err != nil {
 		fault("%w", err)
-	}
-	if isGitHubActions(i.URL) { // whatever the profile, it signs for nobody but workloads
-		i.Profile.Kinds, i.Profile.kindOf = GitHubActions().Kinds, GitHubActions().kindOf
 	}
 	for _, err := range i.checkNames() {
 		fault("%w", err)
@@ -154,6 +149,18 @@ func (i *Issuer) normalize(maxTokenBytes int) error {
 		fault("MaxLifetime is negative")
 	}
 	return errors.Join(faults...)
+}
+
+// fitProfile fills in the default profile. GitHub Actions signs for nobody but
+// workloads, whatever the profile.
+func (i *Issuer) fitProfile() {
+	if reflect.ValueOf(i.Profile).IsZero() {
+		i.Profile = OIDC()
+	}
+	if isGitHubActions(i.URL) {
+		jobs := GitHubActions()
+		i.Profile.Kinds, i.Profile.kindOf, i.Profile.extends.Kinds = jobs.Kinds, jobs.kindOf, jobs.extends.Kinds
+	}
 }
 
 // defaultKinds returns the kinds that are accepted where none are named.

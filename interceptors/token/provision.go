@@ -1,7 +1,6 @@
 package token
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -12,9 +11,7 @@ import (
 func (i *Issuer) Provides() auth.Provision {
 	own := *i
 	i = &own
-	if reflect.ValueOf(i.Profile).IsZero() {
-		i.Profile = OIDC()
-	}
+	i.fitProfile()
 	kinds := slices.Clone(i.Kinds)
 	if len(kinds) == 0 {
 		kinds = i.defaultKinds()

@@ -98,6 +98,7 @@ func TestProvidesBySettings(t *testing.T) {
 		{"templates", token.Issuer{Profile: token.Clerk(), Audiences: []string{"api"}}, "session template: organization roles permissions scopes features plans verification"},
 		{"claims of one's own", token.Issuer{Profile: own}, "session oauth: organization roles scopes verification"},
 		{"neither roles nor groups", token.Issuer{Profile: bare}, "session oauth: permissions scopes verification"},
+		{"jobs of GitHub Actions, whatever the profile", token.Issuer{URL: "https://token.actions.githubusercontent.com"}, "machine: roles permissions scopes verification"},
 		{"access tokens that say nothing of verification", token.Issuer{Profile: auth0}, "session oauth: organization roles permissions scopes"},
 	} {
 		if got := inWords(tt.issuer.Provides()); got != tt.want {
