@@ -15,7 +15,9 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
 
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -50,6 +52,29 @@ func TestTheLogHasALineForEachCall(t *testing.T) {
 				contains(r.log, "level=INFO", whoAmI, "protocol="+protocol, "code=unauthenticated", "reason=TOKEN_EXPIRED", `cause="expired `)
 		})
 	}
+}
+
+// Handlers refuse too, and those refusals have a cause like the guard's.
+func TestTheLogHasTheReasonAndTheCauseOfAHandlersRefusal(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	ben := r.issuer.Session("user_ben")
+	for protocol, transport := range r.transports() {
+		_, err := transport.sessions(t, ben).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_ada"})
+		if reason, _ := connectauth.ReasonOf(err); reason != auth.PermissionRequired {
+			t.Errorf("over %s: %v; want PERMISSION_REQUIRED", protocol, err)
+		}
+	}
+	eventually(t, "the log has the refusal of each call", func() bool {
+		n := 0
+		for line := range strings.Lines(r.log.String()) {
+			if strings.Contains(line, "SessionService/RevokeSubject") && strings.Contains(line, "code=permission_denied") &&
+				strings.Contains(line, `reason=PERMISSION_REQUIRED cause="the caller is no operator by operator_subjects or operator_permission"`) {
+				n++
+			}
+		}
+		return n == len(r.transports())
+	})
 }
 
 func TestTheLogTellsWhatBecameOfOddRequests(t *testing.T) {

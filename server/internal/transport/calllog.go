@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 )
 
 // A record collects what is known of one call, on the call's own goroutine: the
-// guard adds its caller and its refusal, the transport its outcome.
+// guard adds its caller and its refusal, the transport its outcome, which may be a
+// refusal of the handler.
 type record struct {
 	protocol  string
 	peer      string
@@ -25,6 +27,7 @@ type record struct {
 	start     time.Time
 
 	decision *auth.Decision // nil when no guard was asked
+	refusal  *auth.Error    // in the error that ended the call
 	code     connect.Code   // 0 is success
 	hasCode  bool
 	status   int // of HTTP
@@ -52,6 +55,20 @@ func UserAgent(ctx context.Context) string {
 		return rec.userAgent
 	}
 	return strings.Join(metadata.ValueFromIncomingContext(ctx, "user-agent"), " ")
+}
+
+// end records how the call ended.
+func (r *record) end(code connect.Code, err error) {
+	r.code, r.hasCode = code, true
+	errors.As(err, &r.refusal)
+}
+
+// refused returns why the guard or the handler refused the call; nil if neither did.
+func (r *record) refused() *auth.Error {
+	if r.decision != nil && r.decision.Refusal != nil {
+		return r.decision.Refusal
+	}
+	return r.refusal
 }
 
 // outcome names the code that the caller got.
@@ -118,10 +135,10 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	if d := r.decision; d != nil && d.Identity != nil {
 		attrs = append(attrs, slog.String("subject", d.Identity.Subject), slog.String("issuer", d.Identity.Issuer))
 	}
-	if d := r.decision; d != nil && d.Refusal != nil {
-		attrs = append(attrs, slog.String("reason", d.Refusal.Reason.String()))
-		if d.Refusal.Cause != nil {
-			attrs = append(attrs, slog.String("cause", d.Refusal.Cause.Error()))
+	if refusal := r.refused(); refusal != nil {
+		attrs = append(attrs, slog.String("reason", refusal.Reason.String()))
+		if refusal.Cause != nil {
+			attrs = append(attrs, slog.String("cause", refusal.Cause.Error()))
 		}
 	}
 	l.Log.LogAttrs(ctx, level, "call", attrs...)

@@ -25,7 +25,7 @@ func (l CallLog) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Contex
 func (l CallLog) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	end, ok := event.(*stats.End)
 	if rec := recordOf(ctx); ok && rec != nil {
-		rec.code, rec.hasCode = connect.Code(status.Code(end.Error)), true
+		rec.end(connect.Code(status.Code(end.Error)), end.Error)
 		l.write(ctx, rec)
 	}
 }

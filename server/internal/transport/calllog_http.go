@@ -17,7 +17,7 @@ func (l CallLog) Middleware(next http.Handler) http.Handler {
 		ctx := context.WithValue(r.Context(), recordKey{}, rec)
 		defer func() {
 			if !rec.hasCode && requestWasLate(ctx) { // so that no interceptor ran
-				rec.code, rec.hasCode = connect.CodeDeadlineExceeded, true
+				rec.end(connect.CodeDeadlineExceeded, nil)
 			}
 			l.write(ctx, rec)
 		}()
@@ -64,16 +64,17 @@ func (RecordOutcome) record(ctx context.Context, err error) {
 	if rec == nil {
 		return
 	}
-	rec.hasCode = true
+	var code connect.Code
 	switch {
 	case err == nil:
 	case errors.Is(err, context.Canceled): // connect gives these two their codes further out
-		rec.code = connect.CodeCanceled
+		code = connect.CodeCanceled
 	case errors.Is(err, context.DeadlineExceeded):
-		rec.code = connect.CodeDeadlineExceeded
+		code = connect.CodeDeadlineExceeded
 	default:
-		rec.code = connect.CodeOf(err)
+		code = connect.CodeOf(err)
 	}
+	rec.end(code, err)
 }
 
 // WrapUnary implements connect.Interceptor.
