@@ -152,6 +152,19 @@ func TestCORSRequestHeaders(t *testing.T) {
 	}
 }
 
+func TestCORSLogsTheMethodThatItRefuses(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	asked := preflight("https://app.example.com")
+	asked["Access-Control-Request-Method"] = http.MethodPut
+	if _, header := r.browse(t, http.MethodOptions, asked); header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("PUT was allowed")
+	}
+	if !contains(r.log, "a page was refused for the method of its call", "method=PUT ", "https://app.example.com", "call with ") {
+		t.Errorf("the refused method is not in the log\n%s", r.log)
+	}
+}
+
 func TestCORSLogsTheOriginAloneOfAnotherPage(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })

@@ -38,13 +38,13 @@ func (c CORS) OriginFaults() []error {
 }
 
 // Middleware answers preflights and adds the headers of CORS. Without origins it
-// does nothing. It logs the origins and the headers that it refuses: browsers hide
+// does nothing. It logs the origins, methods and headers that it refuses: browsers hide
 // from a page why its call failed.
 func (c CORS) Middleware(log *slog.Logger) Middleware {
 	if len(c.AllowedOrigins) == 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
-	headers := c.requestHeaders()
+	headers, methods := c.requestHeaders(), connectcors.AllowedMethods()
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
 			// rs/cors answers with every Origin header it was sent, so more
@@ -54,16 +54,22 @@ func (c CORS) Middleware(log *slog.Logger) Middleware {
 			if r.Header.Get("Access-Control-Request-Method") == "" {
 				return allowed, nil
 			}
-			if !allowed {
+			method, refused := r.Header.Get("Access-Control-Request-Method"), refusedHeaders(r, headers)
+			from := slog.String("origin", fmt.Sprintf("%.200s", origin))
+			switch {
+			case !allowed:
 				log.InfoContext(r.Context(), "a page of another origin was refused",
-					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add it to cors_allowed_origins if it is yours")
-			} else if refused := refusedHeaders(r, headers); len(refused) > 0 {
+					from, "remedy", "add it to cors_allowed_origins if it is yours")
+			case !slices.Contains(methods, method):
+				log.InfoContext(r.Context(), "a page was refused for the method of its call", "method", fmt.Sprintf("%.20s", method),
+					from, "remedy", "call with "+strings.Join(methods, " or "))
+			case len(refused) > 0:
 				log.InfoContext(r.Context(), "a page was refused for the headers of its call", "headers", strings.Join(refused, ","),
-					"origin", fmt.Sprintf("%.200s", origin), "remedy", "add them to cors_allowed_headers if the page needs them")
+					from, "remedy", "add them to cors_allowed_headers if the page needs them")
 			}
 			return allowed, nil
 		},
-		AllowedMethods:   connectcors.AllowedMethods(),
+		AllowedMethods:   methods,
 		AllowedHeaders:   headers,
 		ExposedHeaders:   append(connectcors.ExposedHeaders(), "WWW-Authenticate"),
 		AllowCredentials: !c.WithoutCredentials,
