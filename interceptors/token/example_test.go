@@ -51,7 +51,7 @@ func ExampleNew() {
 	// ada by a token of kind session
 	// ada by a token of kind oauth
 	// 5b0c6b4e by a token of kind machine
-	// TOKEN_KIND_UNSUPPORTED because it is a token of kind id, which Kinds does not name; accepted from https://sso.example.com/realms/acme: session, oauth, machine
+	// TOKEN_KIND_UNSUPPORTED because it is a token of kind id; accepted from https://sso.example.com/realms/acme: session, oauth, machine
 }
 
 // A profile is data: copy one, and name the paths where your issuer differs.

@@ -50,12 +50,12 @@ func (i *Issuer) kind(h header, c *claims) auth.Kind {
 	return kind
 }
 
-// kindFault says why a token of the kind is refused, for logs.
+// kindFault says what a token that is refused for its kind is, for logs.
 func kindFault(kind auth.Kind, mark string) string {
 	if kind == 0 {
 		return "by its " + cmp.Or(mark, "claims") + " the token is no credential, but one to refresh, to sign out, to report an event or the like"
 	}
-	return fmt.Sprintf("a token of kind %s, which Kinds does not name", kind)
+	return fmt.Sprintf("a token of kind %s", kind)
 }
 
 // checkTimes judges exp, nbf, iat and the lifetime (RFC 7519, section 4.1). The
