@@ -42,7 +42,8 @@ issuers:
 
 Each issuer needs ` + "`audiences` or `authorized_parties`" + `, which say whom its tokens are for, or else ` + "`allow_any_audience`" + `.
 Issuers on plain http and loopback are for development, and need none of these; the log then has a warning. Entries are compared
-exactly: one that no token can match, such as ` + "`https://*.example.com`" + ` or an origin with a slash behind, is a fault.
+exactly: one that no token can match, such as ` + "`https://*.example.com`" + `, is a fault. So is an origin with a slash at the end in the
+` + "`authorized_parties`" + ` of Clerk, whose ` + "`azp`" + ` is an origin. At other issuers it is a client's id, which may end with one.
 `
 
 const claimsDoc = `

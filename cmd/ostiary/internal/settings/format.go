@@ -144,10 +144,12 @@ func asText(value any) (string, error) {
 	return strings.TrimSpace(s), nil
 }
 
-// asList reads a list of the YAML file, or one text with commas.
+// asList reads a list of the YAML file, or one text with commas. An empty entry of a
+// YAML list is a fault: it is often a template's variable that nobody set, and without
+// it the list may restrict nothing.
 func asList(value any) ([]string, error) {
-	items, ok := value.([]any)
-	if !ok {
+	items, listed := value.([]any)
+	if !listed {
 		s, err := asText(value)
 		if err != nil {
 			return nil, errors.New("not a list of strings; write [one, two]")
@@ -162,8 +164,11 @@ func asList(value any) ([]string, error) {
 		if err != nil {
 			return nil, errors.New("has an entry that is not a string; put it in quotes")
 		}
-		if s != "" {
+		switch {
+		case s != "":
 			texts = append(texts, s)
+		case listed:
+			return nil, errors.New("has an empty entry; give it a value or remove it")
 		}
 	}
 	return texts, nil

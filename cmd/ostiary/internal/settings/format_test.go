@@ -35,6 +35,7 @@ func TestFormats(t *testing.T) {
 		noString   = "not a string; put it in quotes"
 		noList     = "not a list of strings; write [one, two]"
 		noEntry    = "has an entry that is not a string; put it in quotes"
+		emptyEntry = "has an empty entry; give it a value or remove it"
 		noDuration = "not a duration; write one such as 10s, 5m or 24h"
 		noSize     = "must be a whole number of bytes, such as 16384"
 	)
@@ -55,7 +56,9 @@ func TestFormats(t *testing.T) {
 		{"list", "a", held{list: []string{"a"}}, ""},
 		{"list", " a ,, b,", held{list: []string{"a", "b"}}, ""},
 		{"list", " , ", held{}, ""},
-		{"list", []any{"a, b", " c ", ""}, held{list: []string{"a, b", "c"}}, ""},
+		{"list", []any{"a, b", " c "}, held{list: []string{"a, b", "c"}}, ""},
+		{"list", []any{""}, held{}, emptyEntry},
+		{"list", []any{"a", " "}, held{}, emptyEntry},
 		{"list", []any{}, held{}, ""},
 		{"list", []any{"a", 1}, held{}, noEntry},
 		{"list", []any{[]any{"a"}}, held{}, noEntry},
@@ -64,6 +67,7 @@ func TestFormats(t *testing.T) {
 		{"kinds", "session,template", held{kinds: []auth.Kind{auth.KindSession, auth.KindTemplate}}, ""},
 		{"kinds", []any{"oauth", "machine", "id"}, held{kinds: []auth.Kind{auth.KindOAuth, auth.KindMachine, auth.KindID}}, ""},
 		{"kinds", "session,unknown", held{}, `unknown kind of token "unknown": use session, template, oauth, machine or id`},
+		{"kinds", []any{"session", ""}, held{}, emptyEntry},
 		{"kinds", 1, held{}, noList},
 		{"boolean", true, held{on: true}, ""},
 		{"boolean", false, held{}, ""},

@@ -80,7 +80,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "allow_any_audience", env: []string{"OSTIARY_ALLOW_ANY_AUDIENCE"}, def: "false",
-			help:   "Accept tokens issued for any service. Only without audiences and authorized parties.",
+			help:   "Accept tokens issued for any service. Has no effect where audiences or authorized parties are set: those are still checked.",
 			format: boolean(func(i *server.Issuer, on bool) { i.AllowAnyAudience = on }),
 		},
 		{
