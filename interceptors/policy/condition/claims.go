@@ -2,7 +2,6 @@ package condition
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"cel.dev/cel-go/cel"
@@ -113,7 +112,7 @@ func numberOf(text string) ref.Val {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return types.Int(n)
 	}
-	if f, err := strconv.ParseFloat(text, 64); err == nil && !isInteger(text) && !math.IsInf(f, 0) {
+	if f, err := strconv.ParseFloat(text, 64); err == nil && !isInteger(text) {
 		return types.Double(f)
 	}
 	return types.WrapErr(fmt.Errorf("a claim has the number %.40s, which a condition cannot hold", text))
