@@ -14,8 +14,8 @@ import (
 // An Issuer is one whose tokens are accepted, and what they must be like.
 type Issuer struct {
 	// URL is the exact iss claim: https, or http on a loopback address. With
-	// JWKSURL or JWTKey it may be text that is no URL, such as
-	// accounts.google.com, and with profile spiffe it is the trust domain, such as
+	// JWKSURL or JWTKey it may be http elsewhere, as that of AD FS is, or text that
+	// is no URL, such as accounts.google.com; and with profile spiffe it is the trust domain, such as
 	// spiffe://example.org. Where it has {tenantid}, as in the metadata of
 	// Microsoft Entra ID, Tenants are required. Required.
 	URL string
@@ -76,7 +76,8 @@ type Issuer struct {
 	// none is known to be.
 	FirstPartyClients []string
 
-	// Algorithms are the accepted ones, such as RS256. Default: the profile's.
+	// Algorithms are the accepted ones, such as RS256. EdDSA and Ed25519 are the
+	// same. Default: the profile's.
 	Algorithms []string
 	// Kinds are the accepted kinds of token. Default: the profile's, of which
 	// templates only with Audiences. New logs those in force.

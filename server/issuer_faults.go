@@ -44,7 +44,7 @@ func (i *Issuer) faults() []Fault {
 	add("authorized_parties", i.checkOrigins()...)
 	add("first_party_clients", checkExact(i.FirstPartyClients)...)
 	for _, algorithm := range i.Algorithms {
-		if !slices.Contains(token.OIDC().Algorithms, algorithm) {
+		if !slices.Contains(token.OIDC().Algorithms, jwks.CanonicalAlgorithm(algorithm)) {
 			add("algorithms", fmt.Errorf("%q is not supported; use %s", algorithm, strings.Join(token.OIDC().Algorithms, ", ")))
 		}
 	}
@@ -143,9 +143,14 @@ func checkTrustDomain(iss string) error {
 }
 
 // checkHTTPIss checks an iss that is a URL. It has no query and no fragment
-// (OpenID Connect Discovery 1.0, section 3).
+// (OpenID Connect Discovery 1.0, section 3). Where the keys are somewhere else, iss
+// is a name that nothing is fetched from: that of AD FS is on plain http.
 func (i *Issuer) checkHTTPIss(iss string) error {
-	if err := i.checkTransport(iss); err != nil {
+	check := i.checkTransport
+	if i.JWKSURL != "" || i.JWTKey != "" {
+		check = checkAddress
+	}
+	if err := check(iss); err != nil {
 		return err
 	}
 	if u, err := url.Parse(iss); err != nil || u.RawQuery != "" {
@@ -160,6 +165,17 @@ func (i *Issuer) checkHTTPIss(iss string) error {
 // checkTransport holds an issuer, or the address of its keys, to https: whoever
 // can change the keys can sign every token.
 func (i *Issuer) checkTransport(s string) error {
+	if err := checkAddress(s); err != nil {
+		return err
+	}
+	if u, err := url.Parse(s); err == nil && isPlain(u) && !i.InsecureHTTP {
+		return mentionf("%q is plain http, which is allowed on loopback alone; use https, or set %s within a private network", s, settingName("insecure_http"))
+	}
+	return nil
+}
+
+// checkAddress checks that s is a URL of http or https, without a user or a fragment.
+func checkAddress(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err == nil && u.User != nil || err != nil && strings.Contains(s, "@"):
@@ -168,8 +184,6 @@ func (i *Issuer) checkTransport(s string) error {
 		return fmt.Errorf("%q is not a URL; write https://host/path", s)
 	case u.Fragment != "":
 		return errors.New("has a fragment; remove the # and what follows")
-	case isPlain(u) && !i.InsecureHTTP:
-		return mentionf("%q is plain http, which is allowed on loopback alone; use https, or set %s within a private network", s, settingName("insecure_http"))
 	default:
 		return nil
 	}

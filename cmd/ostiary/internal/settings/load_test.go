@@ -144,10 +144,10 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 			[]string{"OSTIARY_TENANTS: given, though --issuer has no {tenantid} for them; write it in place of the tenant's id"},
 		},
 		"of the second of a list": {
-			sources{file: whole + "  - url: http://a.example\n    jwks_url: ftp://a\n    jwt_key: x\n    skew: soon\n"},
+			sources{file: whole + "  - url: https://a.example?x=1\n    jwks_url: ftp://a\n    jwt_key: x\n    skew: soon\n"},
 			[]string{
 				"issuers[1].skew in FILE: \"soon\" is not a duration; write one such as 10s, 5m or 24h",
-				"issuers[1].url in FILE: \"http://a.example\" is plain http, which is allowed on loopback alone; use https, or set `insecure_http` within a private network",
+				"issuers[1].url in FILE: has a query; write scheme, host and path alone, as the iss claim has them",
 				"issuers[1].jwks_url in FILE: \"ftp://a\" is not a URL; write https://host/path",
 				"issuers[1].jwt_key in FILE: given beside `jwks_url`; keep one of them: a fixed key, or keys that are fetched",
 				"issuers[1].audiences in FILE: neither `audiences` nor `authorized_parties` is given, so a token made for any other service would be accepted here; give one of them, or set `allow_any_audience`",

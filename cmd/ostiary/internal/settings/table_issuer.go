@@ -15,7 +15,7 @@ func issuerTable() []setting[server.Issuer] {
 	return []setting[server.Issuer]{
 		{
 			key: "url", env: []string{"CLERK_JWT_ISSUER"},
-			help:   "Exact iss claim of the tokens: an https URL, or http on loopback. Text that is no URL needs jwks_url, {tenantid} needs tenants, and with profile spiffe it is the trust domain.",
+			help:   "Exact iss claim of the tokens: an https URL, or http on loopback. Other http and text that is no URL need jwks_url, {tenantid} needs tenants, and with profile spiffe it is the trust domain.",
 			format: text(func(i *server.Issuer) *string { return &i.URL }),
 		},
 		{
