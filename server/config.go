@@ -96,8 +96,8 @@ type Config struct {
 	// Routes are handlers that are served beside the services to everybody,
 	// without a token, by their http.ServeMux pattern. Default: none.
 	Routes map[string]http.Handler
-	// Logger receives one record for each call, and what becomes of the server.
-	// No record holds a token. Default: slog.Default().
+	// Logger receives one record for each call, and the start, the stop and the
+	// faults of the server. No record holds a token. Default: slog.Default().
 	Logger *slog.Logger
 	// Now is the clock that tokens and keys are judged by. Default: time.Now.
 	Now func() time.Time

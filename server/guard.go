@@ -131,7 +131,7 @@ func (s *Server) warnOf(issuer *Issuer) {
 		s.log.Warn("tokens of this issuer that are bound to a key are accepted from anybody who has them", "issuer", issuer.URL, "setting", "allow_unbound_cnf")
 	}
 	if issuer.InsecureHTTP {
-		s.log.Warn("keys of this issuer may come over plain http; whoever can change what the network carries can make tokens", "issuer", issuer.URL, "setting", "insecure_http")
+		s.log.Warn("keys of this issuer may come over plain http; an attacker who can change the traffic can make tokens", "issuer", issuer.URL, "setting", "insecure_http")
 	}
 }
 

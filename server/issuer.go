@@ -68,8 +68,8 @@ type Issuer struct {
 	// on http and loopback, which is for development. Default: refused.
 	AllowAnyAudience bool
 	// AllowUnboundConfirmation accepts tokens that are bound to a key (cnf, RFC
-	// 7800), although nothing here checks the binding: whoever has stolen one can
-	// use it. Default: they are refused with TOKEN_BINDING_UNCHECKED.
+	// 7800) without checking the binding, so a thief of such a token can use it.
+	// Default: they are refused with TOKEN_BINDING_UNCHECKED.
 	AllowUnboundConfirmation bool
 	// FirstPartyClients are the OAuth clients through which users act in person,
 	// such as the service's own page: a user's token for one is a session. Default:

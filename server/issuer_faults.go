@@ -162,8 +162,8 @@ func (i *Issuer) checkHTTPIss(iss string) error {
 	return nil
 }
 
-// checkTransport holds an issuer, or the address of its keys, to https: whoever
-// can change the keys can sign every token.
+// checkTransport requires https for an issuer and for the address of its keys: an
+// attacker who can change the keys can sign any token.
 func (i *Issuer) checkTransport(s string) error {
 	if err := checkAddress(s); err != nil {
 		return err

@@ -187,7 +187,7 @@ func TestExplainNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// What the handlers ask beside the rules is part of the answer: nobody is told
+// What the handlers ask beside the rules is part of the answer: nobody learns
 // that they may do what only operators may.
 func TestExplainKnowsWhomTheHandlersServe(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// explained is how one call is decided about.
+// explained is the decision about one call.
 type explained struct {
 	entry      policy.Entry
 	identity   *auth.Identity // nil for nobody
@@ -81,8 +81,8 @@ func (e explained) checks() policy.Explanation {
 	return steps
 }
 
-// whyNot has the cause too, which no caller is told: the settings are known to
-// who runs this.
+// whyNot includes the cause, which no caller receives: this command shows it to the
+// operator, who knows the settings.
 func (e explained) whyNot() string {
 	why := e.refusal.Error()
 	if cause := e.refusal.Unwrap(); cause != nil {

@@ -64,8 +64,8 @@ func readAtMost(r io.Reader, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// otherForm tells what is not the binary form of anything, but what buf and
-// protoc write a schema as too: compressed, or as text, JSON and YAML included.
+// otherForm names the form of a schema that is not binary: buf and protoc also write
+// compressed files, JSON, YAML and other text.
 func otherForm(data []byte) string {
 	isControl := func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
 	switch {

@@ -40,7 +40,7 @@ func ask[Req, Res any](ts *testscript.TestScript, args []string, procedure strin
 	if len(args) > 1 {
 		token = args[1]
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	var res *Res
 	var err error

@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience bounds every wait for a server.
-const patience = 30 * time.Second
+// serverTimeout bounds every wait for a server.
+const serverTimeout = 30 * time.Second
 
 // A process is a server that runs beside a script.
 type process struct {
@@ -62,7 +62,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	sessionOf(ts).server = p
 
-	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(patience)
+	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(serverTimeout)
 	defer tick.Stop()
 	defer deadline.Stop()
 	for {
@@ -83,7 +83,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func awaitReady(ts *testscript.TestScript, addr string, deadline <-chan time.Time) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: serverTimeout}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -103,7 +103,7 @@ func awaitReady(ts *testscript.TestScript, addr string, deadline <-chan time.Tim
 
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(patience)
+	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(serverTimeout)
 	defer tick.Stop()
 	defer deadline.Stop()
 	for {
@@ -136,7 +136,7 @@ func endServer(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.exited:
-	case <-time.After(patience):
+	case <-time.After(serverTimeout):
 		ts.Fatalf("the server does not end\n%s", p.err.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("server.out"), []byte(p.out.String()), 0o600))

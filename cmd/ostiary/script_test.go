@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 //	end                    ends the server, which must succeed
 //	image TEXT FILE        makes an image of a schema from its text form
 //	call PROTOCOL [TOKEN]  asks who I am, with connect, grpc, grpcweb or native
-//	health PROTOCOL [TOKEN]  asks how the server is, likewise
+//	health PROTOCOL [TOKEN]  asks how the server is, in the same way
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

@@ -13,7 +13,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 )
 
-// A revokeCommand is what session revoke is told.
+// A revokeCommand holds the arguments of session revoke.
 type revokeCommand struct {
 	caller
 

@@ -10,7 +10,7 @@ import (
 	"github.com/ostiary/ostiary/server/devissuer"
 )
 
-// defaultServerURL is where ostiary dev serves unless told otherwise.
+// defaultServerURL is where ostiary dev serves by default.
 const defaultServerURL = "http://localhost:8080"
 
 func newTokenMint() *cobra.Command {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// alive tells a stream that was open from one that was refused: even a server
-// that is far away refuses sooner than this.
+// alive is the age from which a stream counts as opened, and not as refused: even a
+// distant server refuses sooner.
 const alive = 2 * time.Second
 
 // Retry keeps a client's streams open. Advice is required, the rest has

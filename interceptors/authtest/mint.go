@@ -9,7 +9,7 @@ import (
 )
 
 // The cat header names the class of a token. Clerk signs every class with the
-// same key, so this, typ and sub are all that tell them apart.
+// same key, so only cat, typ and sub distinguish them.
 const (
 	catSession  = "cl_B7d4PD111AAA"
 	catTemplate = "cl_B7d4PD222AAA"

@@ -18,10 +18,9 @@ import (
 //	const api = "https://api.example.com"
 //	client := invoicev1connect.NewInvoiceServiceClient(http.DefaultClient, api, connectauth.WithToken(api, source))
 //
-// Give it the very URL that the client is made with. connect does not tell an
-// option whether calls are encrypted, so that is judged by this URL: with
-// http, only calls to localhost or a loopback address get a token. Calls to any
-// other host than this URL's are refused.
+// Give it the same URL as the client. An option of connect cannot see whether calls
+// are encrypted, so the URL decides: with http, only calls to localhost or a loopback
+// address get a token. Calls to another host are refused.
 //
 // What would put a token at risk fails before anything is sent, with
 // [connect.CodeFailedPrecondition]: plaintext, another host, an unusable URL. A
@@ -45,9 +44,9 @@ func WithToken(baseURL string, source authclient.TokenSource, options ...TokenOp
 // A TokenOption changes when [WithToken] sends a token.
 type TokenOption func(*tokenConfig)
 
-// InsecureAllowPlaintext sends tokens over plaintext to any host. Whoever is on
-// the way can then read a token and use it: only for a network where every link
-// is encrypted by other means.
+// InsecureAllowPlaintext sends tokens over plaintext to any host. Anybody on the
+// network path can then read and use a token. Use it only in a network where every
+// link is encrypted by other means.
 func InsecureAllowPlaintext() TokenOption {
 	return func(c *tokenConfig) { c.plaintext = true }
 }

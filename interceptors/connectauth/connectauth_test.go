@@ -62,7 +62,7 @@ func TestARefusedCallNeverReachesTheHandler(t *testing.T) {
 		_, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer forged-token"))
 		assertRefusal(t, err, protocol, auth.SignatureInvalid, auth.SignatureInvalid.Message())
 		if strings.Contains(err.Error(), "cause") || strings.Contains(err.Error(), "forged-token") {
-			t.Errorf("the caller was told too much: %v", err)
+			t.Errorf("the caller received too much: %v", err)
 		}
 		if log := server.log.String(); log != "" {
 			t.Errorf("the refusal left a line in the server's log: %s", log)

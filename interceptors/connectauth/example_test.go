@@ -70,7 +70,7 @@ func Example() {
 	res, err := ada.WhoAmI(context.Background(), &identityv1.WhoAmIRequest{})
 	fmt.Println(res.GetIdentity().GetSubject(), err)
 
-	// One that sends none is told why not.
+	// One that sends none receives the reason.
 	stranger := identityv1connect.NewIdentityServiceClient(server.Client(), server.URL)
 	_, err = stranger.WhoAmI(context.Background(), &identityv1.WhoAmIRequest{})
 	reason, _ := connectauth.ReasonOf(err)

@@ -43,9 +43,9 @@ func Credentials(source authclient.TokenSource, options ...CredentialsOption) cr
 // A CredentialsOption changes when [Credentials] gives a token.
 type CredentialsOption func(*tokenCredentials)
 
-// InsecureAllowPlaintext sends tokens over plaintext to any host. Whoever is on
-// the way can then read a token and use it: only for a network where every link
-// is encrypted by other means.
+// InsecureAllowPlaintext sends tokens over plaintext to any host. Anybody on the
+// network path can then read and use a token. Use it only in a network where every
+// link is encrypted by other means.
 func InsecureAllowPlaintext() CredentialsOption {
 	return func(c *tokenCredentials) { c.plaintext = true }
 }

@@ -77,7 +77,7 @@ func Example() {
 	source := authclient.StaticToken(issuer.Session("user_ada"))
 	fmt.Println(whoAmI(listener.Addr().String(), grpc.WithPerRPCCredentials(grpcauth.Credentials(source))))
 
-	// One that sends none is told why not.
+	// One that sends none receives the reason.
 	_, err = whoAmI(listener.Addr().String())
 	reason, _ := grpcauth.ReasonOf(err)
 	fmt.Println(reason)

@@ -80,7 +80,7 @@ func TestARefusedCallNeverReachesTheHandler(t *testing.T) {
 		_, trailer, err := call(bearer(t.Context(), "forged-token"), conn, shape, wrapperspb.String("hello"))
 		assertRefusal(t, err, trailer, auth.SignatureInvalid, auth.SignatureInvalid.Message())
 		if strings.Contains(err.Error(), "cause") || strings.Contains(err.Error(), "forged-token") {
-			t.Errorf("the caller was told too much: %v", err)
+			t.Errorf("the caller received too much: %v", err)
 		}
 	})
 }

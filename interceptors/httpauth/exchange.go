@@ -46,8 +46,8 @@ func (x *exchange) controller() *http.ResponseController { return http.NewRespon
 func (x *exchange) cut(refusal *auth.Error) {
 	controller := x.controller()
 	// A write may wait for the client to read; over HTTP/1.1 for the client to send
-	// as well, since net/http reads what is left of the body first. Where there is
-	// nothing to hurry it with, refuse does the rest when the handler has returned.
+	// as well, since net/http reads what is left of the body first. If the writer has
+	// no deadlines, refuse does the rest when the handler has returned.
 	if x.writing.Load() && errors.Join(controller.SetReadDeadline(past), controller.SetWriteDeadline(past)) != nil {
 		return
 	}

@@ -138,7 +138,7 @@ func TestARefusedRequestNeverReachesTheHandler(t *testing.T) {
 			got := do(t, server, test.method, test.path, test.authorization)
 			assertRefusal(t, got, test.want, test.want.Message())
 			if strings.Contains(got.body, "cause") || strings.Contains(got.body, "forged-token") {
-				t.Errorf("the caller was told too much: %s", got.body)
+				t.Errorf("the caller received too much: %s", got.body)
 			}
 		})
 	}
@@ -333,7 +333,7 @@ func TestErrorAnswersWithTheRefusal(t *testing.T) {
 			got := do(t, server, http.MethodGet, "/", "")
 			assertRefusal(t, got, test.want, test.message)
 			if strings.Contains(got.body, "cause") {
-				t.Errorf("the caller was told the cause: %s", got.body)
+				t.Errorf("the caller received the cause: %s", got.body)
 			}
 			for _, stale := range []string{"Content-Encoding", "ETag", "Last-Modified"} {
 				if got.header.Get(stale) != "" {

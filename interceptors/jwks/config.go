@@ -22,10 +22,10 @@ type RemoteConfig struct {
 	// and may name a key set on another host, as Google's does.
 	Issuer string
 
-	// InsecureHTTP accepts plain http elsewhere than on loopback. Whoever can change
-	// what passes through the network between here and the issuer can then make
-	// tokens for everybody, so set it only within a private network. An issuer on
-	// https must still publish its keys over https. Default: false.
+	// InsecureHTTP accepts plain http elsewhere than on loopback. An attacker who can
+	// change the traffic between here and the issuer can then make tokens for any
+	// user, so set it only within a private network. An issuer on https must still
+	// publish its keys over https. Default: false.
 	InsecureHTTP bool
 	// CAFile is a file of certificates in PEM that vouch for the issuer, instead of
 	// those of the system, as Kubernetes puts one into each pod. It is read at each

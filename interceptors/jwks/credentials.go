@@ -12,15 +12,14 @@ import (
 // certificate authorities has a quarter of it.
 const maxFileBytes = 1 << 20
 
-// CheckCAFile says what is wrong with a file that is to be a RemoteConfig's CAFile;
-// nil if nothing is.
+// CheckCAFile returns an error if a file cannot be a RemoteConfig's CAFile.
 func CheckCAFile(path string) error {
 	_, err := readRoots(path)
 	return err
 }
 
-// CheckTokenFile says what is wrong with a file that is to be a RemoteConfig's
-// TokenFile; nil if nothing is. The error holds nothing of the token.
+// CheckTokenFile returns an error if a file cannot be a RemoteConfig's TokenFile. The
+// error contains no part of the token.
 func CheckTokenFile(path string) error {
 	_, err := readToken(path)
 	return err

@@ -72,8 +72,8 @@ func newTransport(config RemoteConfig) (http.RoundTripper, error) {
 	return transport, err
 }
 
-// checkRedirect follows redirects within one origin only, so that whoever controls
-// one path cannot provide keys from elsewhere. It follows none with a user name.
+// checkRedirect follows redirects within one origin only, so that control of one path
+// is not enough to provide keys from elsewhere. It follows none with a user name.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// An object is a JSON object. It tells names by their case, as JOSE does and as
-// encoding/json does not for structs.
+// An object is a JSON object. Its names are case-sensitive, as JOSE requires. For
+// structs encoding/json would ignore the case.
 type object map[string]json.RawMessage
 
 // has reports whether the member is there. One that is null is not: some issuers

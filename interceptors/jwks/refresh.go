@@ -168,8 +168,7 @@ func (r *Remote) backOff() time.Duration {
 	return delay/2 + rand.N(delay/2) //nolint:gosec // jitter, not a secret
 }
 
-// untilRefresh is ahead of the moment when the answer goes out of date, by 5 to
-// 20 %.
+// untilRefresh returns when to refresh: 5 to 20 % before the answer expires.
 func (r *Remote) untilRefresh(maxAge time.Duration) time.Duration {
 	fresh := min(max(maxAge, r.config.MinRefresh), r.config.MaxRefresh)
 	return fresh*4/5 + rand.N(fresh*3/20+1) //nolint:gosec // jitter, not a secret

@@ -74,9 +74,9 @@ type cache struct {
 
 const ways = 8
 
-// set holds the verdicts whose digests lead here. A tag is the part of a digest
-// that tells, mostly, without following the pointer, whether it is worth
-// following. Tag and pointer are not changed together; the full digest decides.
+// set holds the verdicts of the digests that map to it. A tag is a part of a digest.
+// A lookup follows a pointer only if the tag matches. Tag and pointer are not changed
+// together; the full digest decides.
 type set struct {
 	tags     [ways]atomic.Uint64
 	verdicts [ways]atomic.Pointer[verdict]

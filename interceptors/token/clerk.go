@@ -18,10 +18,9 @@ const (
 	clerkIgnore   = "cl_I7d4PD111III"
 )
 
-// kindOfClerk tells the classes apart by subject, then type, then cat. Marks
-// that contradict one another make it no kind at all. A token with a cat may have
-// any claim that a template gives it, and so the marks of an ID token mean
-// nothing there.
+// kindOfClerk returns the kind by the subject, then the type, then cat. If they
+// contradict each other, the token has no kind. A token with a cat may have any claim
+// that its template adds, so the marks of an ID token are ignored there.
 func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.Kind {
 	accessToken := h.isType("at+jwt")
 	machine := strings.HasPrefix(c.word("sub"), "mch_")

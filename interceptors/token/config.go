@@ -14,8 +14,8 @@ const (
 	DefaultCacheBytes    = 128 << 20
 )
 
-// MaxSkew is the most that an Issuer's Skew may be: clocks that are further off
-// are to be set right.
+// MaxSkew is the largest Skew of an Issuer. A clock that is further off must be
+// corrected.
 const MaxSkew = 10 * time.Minute
 
 // Config says whose tokens a Verifier accepts.

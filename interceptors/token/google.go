@@ -12,8 +12,8 @@ import (
 // the audience is the client's id.
 //
 // A service account's token is known by its email, or by its subject, which is its
-// azp. One that was requested without either cannot be told from a user's: request
-// the full format.
+// azp. A token that was requested without either looks like a user's: request the
+// full format.
 func Google() Profile {
 	p := standard("google")
 	p.Kinds = []auth.Kind{auth.KindID}

@@ -53,9 +53,8 @@ type Issuer struct {
 	// service, which that service can then use here.
 	AllowAnyAudience bool
 	// AllowUnboundConfirmation accepts a token that is bound to a key (cnf, RFC
-	// 7800) as if it were not: whoever has stolen it can use it. Otherwise it is
-	// refused with TokenBindingUnchecked, as nothing here checks the binding (RFC
-	// 9449, section 7.2).
+	// 7800) without checking the binding (RFC 9449, section 7.2), so a thief of the
+	// token can use it. If false, such a token is refused with TokenBindingUnchecked.
 	AllowUnboundConfirmation bool
 	// FirstPartyClients are the OAuth clients through which users act in person,
 	// such as the service's own page and apps. A user's access token for one of

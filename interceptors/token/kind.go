@@ -94,10 +94,10 @@ func (p *Profile) acceptsType(h header) bool {
 	return h.typ == "" || h.isType("jwt") || h.isType("at+jwt") || p.allowJOSE && h.isType("jose")
 }
 
-// kindOfOIDC tells the kinds apart for an issuer that follows OpenID Connect
-// and RFC 9068. A user's token that names an OAuth client, or is an access token
-// by its type, is that client's, which acts for the user: a session only if
-// Issuer.FirstPartyClients says so.
+// kindOfOIDC returns the kind of a token from an issuer that follows OpenID Connect
+// and RFC 9068. A user's token that names an OAuth client, or has the type of an
+// access token, belongs to that client, which acts for the user. It is a session only
+// for the clients in Issuer.FirstPartyClients.
 func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.Kind {
 	switch {
 	case is == purposeID || p.accessNamesClient && is == purposeUnstated && isOfClient(p, c):

@@ -17,8 +17,8 @@ import (
 // Where a field has several paths, the first that is present counts, except for
 // Roles, Groups and Permissions, which are gathered from all. A path that a token
 // lacks, or that is null there, leaves its field empty. A claim of the wrong type
-// is ClaimInvalid; one of Roles, Groups, Permissions, Scopes and OrganizationRole
-// grants nothing instead, and Config.Logger logs it.
+// is refused with ClaimInvalid. In Roles, Groups, Permissions, Scopes and
+// OrganizationRole it grants nothing instead, and Config.Logger receives a warning.
 type Profile struct {
 	// Name is the profile's name in settings, such as clerk.
 	Name string

@@ -60,9 +60,8 @@ func Clerk() Profile {
 //
 // A client's own token is one whose subject is the client or one of the audience,
 // which says so by its grant, or which has a client and neither a subject nor any
-// sign of a user. An issuer that gives its clients subjects of another form, as
-// authentik and Casdoor do, cannot be told apart by this profile: they are of kind
-// oauth.
+// sign of a user. Clients with subjects of another form, as authentik and Casdoor
+// give them, look like users to this profile: their tokens are of kind oauth.
 func OIDC() Profile {
 	return Profile{
 		Name: "oidc",

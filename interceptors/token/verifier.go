@@ -206,9 +206,9 @@ func verifySignature(jws compact, keys []*jwks.Key) (*jwks.Key, error) {
 	return nil, err
 }
 
-// refuseKey gives an error of a key set its reason.
+// refuseKey returns the refusal for an error of a key set.
 func refuseKey(err error, i *Issuer, h header) error {
-	reason := auth.KeysUnavailable // or the end of the caller's patience
+	reason := auth.KeysUnavailable // also when the caller's context has ended
 	switch {
 	case errors.Is(err, jwks.ErrSignature):
 		reason = auth.SignatureInvalid

@@ -12,10 +12,10 @@ import (
 // machine: localhost in any case, or a literal address that [Addr] accepts, without
 // a zone.
 //
-// No other name is accepted, whatever it resolves to at the moment. Neither is a
-// name below localhost: RFC 6761, section 6.3, asks resolvers to answer those with
-// loopback, but not all do, and the others ask the network. IPv4 addresses that lack
-// a part or that are not decimal, such as 127.1 and 0x7f.0.0.1, are names here.
+// No other name is accepted, whatever it resolves to. Neither is a name below
+// localhost: RFC 6761, section 6.3, tells resolvers to answer loopback for these, but
+// some ask the network. IPv4 addresses that lack a part or that are not decimal, such
+// as 127.1 and 0x7f.0.0.1, are names here.
 func Host(host string) bool {
 	if strings.ToLower(host) == "localhost" { // EqualFold would take localhoſt for it
 		return true

@@ -72,8 +72,8 @@ func Mint(ctx context.Context, serverURL string, request Request) (token string,
 	return readAnswer(serverURL, response)
 }
 
-// readAnswer tells the issuer's answers from those of servers that know nothing
-// of it.
+// readAnswer returns the issuer's answer, and an error for the answer of a server
+// that is no development issuer.
 func readAnswer(serverURL string, response *http.Response) (string, error) {
 	var body struct {
 		answer

@@ -1,5 +1,5 @@
-// Package devissuer is the development issuer of `ostiary dev`. It hands a
-// token of any persona, an administrator's among them, to whoever asks.
+// Package devissuer is the development issuer of `ostiary dev`. It gives every
+// caller a token of any persona, including an administrator's.
 //
 // FOR DEVELOPMENT ONLY. Nothing that it signs proves anything. Never trust its
 // URL in a server that others can reach.

@@ -9,7 +9,7 @@ import (
 	"github.com/ostiary/ostiary/internal/loopback"
 )
 
-// Why a request is not answered. The text is also what the caller is told.
+// The reasons to refuse a request. The caller receives the text.
 var (
 	errRemote  = errors.New("the development issuer answers only the machine that it runs on")
 	errProxied = errors.New("the development issuer does not answer through a proxy: call it directly")

@@ -16,7 +16,7 @@ type Persona struct {
 	Description string `json:"description"`
 }
 
-// Personas returns everybody there is to be.
+// Personas returns all personas.
 func Personas() []Persona {
 	var list []Persona
 	for _, p := range personas() {
@@ -31,7 +31,7 @@ type persona struct {
 
 	subject string
 	machine bool          // has machine tokens, and no session
-	ttl     time.Duration // of a token, unless told otherwise
+	ttl     time.Duration // of a token, by default
 	edits   []authtest.Edit
 }
 

@@ -28,7 +28,7 @@ func TestTokenRefusals(t *testing.T) {
 			body: `{"as":"ada"}`, status: 415, want: "send JSON: Content-Type: application/json",
 		},
 		{
-			name: "an unknown persona is told who there is",
+			name: "an unknown persona is answered with the list of personas",
 			body: `{"as":"eve"}`, status: 404, want: `unknown persona "eve": use one of ada, ben, cleo, robo`,
 		},
 		{

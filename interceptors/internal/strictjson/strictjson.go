@@ -332,7 +332,7 @@ func (s *scanner) rawString() (raw string, escaped bool, err error) {
 	}
 }
 
-// isPlainASCII tells the bytes of a string that mean themselves.
+// isPlainASCII has true for each byte that stands for itself in a string.
 var isPlainASCII = func() (plain [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		plain[c] = c != '"' && c != '\\'

@@ -21,10 +21,10 @@ const (
 	maxUserAgent = 256
 )
 
-// activity holds the sessions that were seen recently, and which of them are to
-// be written. Only admitted calls get here, so no stranger can fill it. Where it
-// is full all the same, the oldest session is replaced; if that was still to be
-// written, it counts as dropped.
+// activity holds the sessions that were seen recently, and lists those that are not
+// yet written. Only admitted calls reach it, so strangers cannot fill it. If it is
+// full, the oldest session is replaced; if that was not yet written, it counts as
+// dropped.
 type activity struct {
 	capacity int
 
@@ -97,8 +97,8 @@ func (a *activity) newSlot() int {
 	return slot
 }
 
-// take returns what is to be written, and how many updates were dropped since
-// the last call.
+// take returns the sessions to write, and how many updates were dropped since the
+// last call.
 func (a *activity) take(now time.Time) (unsaved []store.Session, dropped int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,10 +12,10 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// End revokes sessions with all their tokens to come. Of each only Issuer, ID and
-// Subject matter; without a Subject, all sessions of that ID are meant, whoever
-// their subjects are. It returns one revocation for each session that is not
-// revoked for long enough already. An error is the answer to the caller.
+// End revokes sessions, with their future tokens. It reads only Issuer, ID and
+// Subject of each; an empty Subject means the sessions by that ID of every subject.
+// It returns one revocation for each session that was not already revoked for long
+// enough. An error is the answer to the caller.
 func (l *Ledger) End(ctx context.Context, by *auth.Identity, cause string, sessions ...store.Session) ([]store.Revocation, error) {
 	ends, err := l.notEnded(ctx, cause, sessions)
 	if err != nil || len(ends) == 0 {

@@ -148,10 +148,10 @@ func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 	if err := l.readRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want("level=ERROR", "cannot tell the watchers", errDiskFull.Error())
+	want("level=ERROR", "cannot send revocations to the watchers", errDiskFull.Error())
 }
 
-// Whatever the revocation names, each session that it ends is told of once.
+// Watchers receive each session that a revocation ends once, whatever its target.
 func TestAWatcherIsToldOnceOfEachSessionThatIsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -196,12 +196,12 @@ func TestAWatcherIsToldOnceOfEachSessionThatIsEnded(t *testing.T) {
 			want = 0
 		}
 		if len(events) != want {
-			t.Errorf("%s: told of %d; want %d", name, len(events), want)
+			t.Errorf("%s: %d events; want %d", name, len(events), want)
 			continue
 		}
 		if want > 0 {
 			if got := <-events; got.Kind != sessionv1.Event_EVENT_REVOKED || got.Session.ID != "sess_1" {
-				t.Errorf("%s: told of %+v", name, got)
+				t.Errorf("%s: unexpected event %+v", name, got)
 			}
 		}
 	}

@@ -67,9 +67,8 @@ type Ledger struct {
 }
 
 // Open takes over the store. It begins to remove what has expired since the
-// store was last open, and reads every revocation before it returns, so that
-// nothing revoked is accepted even for a moment. When it fails it closes the
-// store.
+// store was last open, and reads every revocation before it returns, so that no
+// revoked token is ever accepted. If it fails, it closes the store.
 func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	l := newLedger(db, config)
 	more := l.prune(ctx)
@@ -127,8 +126,8 @@ func (l *Ledger) Close() error {
 	return l.store.Close()
 }
 
-// prune removes some of what has expired, and reports whether there is more:
-// whoever revokes waits for no more than a batch.
+// prune removes a batch of expired rows, and reports whether there are more. A batch
+// bounds how long a revocation waits for it.
 func (l *Ledger) prune(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -156,5 +155,5 @@ func (l *Ledger) unavailable(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	l.config.Log.ErrorContext(ctx, "the store fails", "error", err)
-	return rpcerror.New(connect.CodeUnavailable, "the server cannot use its store at the moment; try again shortly")
+	return rpcerror.New(connect.CodeUnavailable, "the server cannot use its store now; try again shortly")
 }

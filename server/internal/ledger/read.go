@@ -64,7 +64,7 @@ func (l *Ledger) sendRevoked(ctx context.Context, revocations []revocation.Revoc
 	}
 	for _, r := range revocations {
 		if err := l.eachRevoked(ctx, r, send); err != nil {
-			l.config.Log.ErrorContext(ctx, "cannot tell the watchers what was revoked", "error", err)
+			l.config.Log.ErrorContext(ctx, "cannot send revocations to the watchers", "error", err)
 			return
 		}
 	}

@@ -204,7 +204,7 @@ func TestTheStoreRevokesNoLessThanTheList(t *testing.T) {
 }
 
 // What another process has revoked is not refused here before it is read, so
-// whoever ends it here must not be told that it is ended.
+// ending it here must not report that it has ended.
 func TestASessionIsNotEndedBeforeTheListKnows(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // See records that an admitted call belongs to the session of its token, if it
-// has one. userAgent is called only where its answer is to be written.
+// has one. It calls userAgent only if the session will be written.
 func (l *Ledger) See(id *auth.Identity, peer string, userAgent func() string) {
 	if SessionOf(id) != "" {
 		l.activity.record(id, l.config.Now(), peer, userAgent)

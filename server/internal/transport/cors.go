@@ -50,7 +50,7 @@ func (c CORS) Middleware(log *slog.Logger) Middleware {
 			// rs/cors answers with every Origin header it was sent, so more
 			// than one is none. It adds Vary: Origin by itself.
 			allowed := len(r.Header["Origin"]) == 1 && c.allows(origin)
-			// Only a preflight tells for sure that the page is of another origin.
+			// Only a preflight proves that the page is of another origin.
 			if r.Header.Get("Access-Control-Request-Method") == "" {
 				return allowed, nil
 			}

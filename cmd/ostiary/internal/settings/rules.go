@@ -105,10 +105,9 @@ func asRule(value any) (*policyv1.Rule, error) {
 	return rule, nil
 }
 
-// unsaid returns a part that is named but requires nothing: it has no value, as
-// when its lines were commented out, or one that protobuf cannot tell from an
-// absent part, such as [], "" or false. The rule would ask for less than its
-// author believes.
+// unsaid returns a part that is named but requires nothing: it has no value, as when
+// its lines were commented out, or a value that protobuf treats as absent, such as
+// [], "" or false. The rule would require less than its author expects.
 func unsaid(parts map[string]any, message protoreflect.Message) string {
 	fields := message.Descriptor().Fields()
 	for _, name := range slices.Sorted(maps.Keys(parts)) {

@@ -85,7 +85,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "allow_unbound_cnf", env: []string{"OSTIARY_ALLOW_UNBOUND_CNF"}, def: "false",
-			help:   "Accept tokens that are bound to a key (cnf), although the binding is not checked: whoever has stolen one can use it.",
+			help:   "Accept tokens that are bound to a key (cnf), although the binding is not checked: a thief of the token can use it.",
 			format: boolean(func(i *server.Issuer, on bool) { i.AllowUnboundConfirmation = on }),
 		},
 		{

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: ostiary/access/v1/access.proto
 
-// Package ostiary.access.v1 tells who may call what, for consoles that hide
+// Package ostiary.access.v1 shows who may call which method, for consoles that hide
 // what a user may not do.
 //
 // It is a package of its own, and not part of ostiary.policy.v1, because that
@@ -34,8 +34,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// PolicyService tells the rules of the server that serves it. It decides
-// nothing: what it says may be done is decided again when it is.
+// PolicyService shows the rules of the server that serves it. It authorizes nothing:
+// every call is checked again when it is made.
 type PolicyServiceClient interface {
 	// ListRules returns the rule of every method, ordered by procedure.
 	ListRules(ctx context.Context, in *ListRulesRequest, opts ...grpc.CallOption) (*ListRulesResponse, error)
@@ -77,8 +77,8 @@ func (c *policyServiceClient) Explain(ctx context.Context, in *ExplainRequest, o
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
 //
-// PolicyService tells the rules of the server that serves it. It decides
-// nothing: what it says may be done is decided again when it is.
+// PolicyService shows the rules of the server that serves it. It authorizes nothing:
+// every call is checked again when it is made.
 type PolicyServiceServer interface {
 	// ListRules returns the rule of every method, ordered by procedure.
 	ListRules(context.Context, *ListRulesRequest) (*ListRulesResponse, error)

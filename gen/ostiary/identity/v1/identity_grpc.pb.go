@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: ostiary/identity/v1/identity.proto
 
-// Package ostiary.identity.v1 tells callers who the server takes them for.
+// Package ostiary.identity.v1 shows callers their own verified identity.
 
 package identityv1
 

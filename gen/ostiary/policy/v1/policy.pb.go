@@ -116,18 +116,18 @@ type Stream_Lease int32
 
 const (
 	Stream_LEASE_UNSPECIFIED Stream_Lease = 0
-	// The stream goes on for as long as its session does. It ends with
-	// TOKEN_EXPIRED when the token does, unless by then any call has brought a
-	// newer token of the same session to this server; the rule is decided anew
-	// for that, and what it no longer permits ends with the rule's reason. A
-	// machine is as good as a session; a token that names neither, as many OAuth
-	// tokens do not, is never followed by another.
+	// The stream lasts as long as its session. It ends with TOKEN_EXPIRED when its
+	// token expires, unless another call has brought a newer token of the same
+	// session to this server. The rule is then checked again for the newer token. If
+	// it no longer admits the caller, the stream ends with the rule's reason. A
+	// machine counts as a session. A token that names neither a session nor a
+	// machine, as many OAuth tokens do, cannot be renewed.
 	Stream_LEASE_RENEWABLE Stream_Lease = 1
-	// The stream ends with TOKEN_EXPIRED when the token does that opened it.
+	// The stream ends with TOKEN_EXPIRED when the token that opened it expires.
 	Stream_LEASE_UNTIL_EXPIRY Stream_Lease = 2
-	// The stream was decided about when it was opened: it outlives its token, and
-	// goes on when a newer one no longer has what the rule asks for. Where nothing
-	// is revoked, only max_lifetime ends it.
+	// The rule is checked only when the stream is opened. The stream outlives its
+	// token, and continues if a newer token no longer meets the rule. Unless the
+	// token is revoked, only max_lifetime ends the stream.
 	Stream_LEASE_AT_OPEN Stream_Lease = 3
 )
 
@@ -303,11 +303,10 @@ type Rule struct {
 	Access isRule_Access `protobuf_oneof:"access"`
 	// How long a stream lives once it was let in. Means nothing to a unary method.
 	Stream *Stream `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
-	// What the handler asks of the caller beside this rule, in words, where a
-	// schema cannot say it. Nothing enforces it but the handler: it is for whoever
-	// reads the rule or asks what it means for a caller, who is told that the
-	// handler decides. Goes with authenticated and require; of the callers of a
-	// public method nothing can be asked.
+	// What the handler requires of the caller beside this rule, in words, where a
+	// schema cannot express it. Only the handler enforces it. Lists of rules and
+	// explanations show it, and say that the handler decides. Use it with
+	// authenticated or require: a public method requires nothing of its callers.
 	//
 	//	option (ostiary.policy.v1.rule) = {
 	//	  authenticated: {}
@@ -759,9 +758,9 @@ func (x *Require) GetCondition() string {
 	return ""
 }
 
-// Stream binds a stream to the token of its caller. A stream is decided about
-// once, when it is opened, and may go on for hours; the token expires within a
-// minute, and its session may be revoked.
+// Stream binds a stream to the token of its caller. The rule is checked once, when
+// the stream is opened, and the stream may last for hours. Its token may expire
+// within a minute, and its session may be revoked.
 //
 //	rpc WatchInvoices(WatchInvoicesRequest) returns (stream WatchInvoicesResponse) {
 //	  option (ostiary.policy.v1.rule) = {
@@ -771,16 +770,15 @@ func (x *Require) GetCondition() string {
 //	}
 //
 // A stream that ends by its lease ends in both directions, also while nothing is
-// sent. Its caller is told why, as if the call had been refused.
+// sent. Its caller receives the reason, as for a refused call.
 type Stream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What becomes of the stream when its token expires. LEASE_RENEWABLE where it
-	// is not set.
+	// What happens to the stream when its token expires. Default: LEASE_RENEWABLE.
 	Lease Stream_Lease `protobuf:"varint,1,opt,name=lease,proto3,enum=ostiary.policy.v1.Stream_Lease" json:"lease,omitempty"`
-	// The stream ends when it has lived for this long, with TOKEN_EXPIRED, however
-	// long its token lasts. It ends up to a twentieth earlier, each at another
-	// moment, so that streams which were opened together are not all opened again
-	// together. A day where it is not set.
+	// The longest lifetime of the stream, however long its token lasts. The stream
+	// then ends with TOKEN_EXPIRED. Each stream ends up to 5 % earlier, at random, so
+	// that streams which were opened together are not reopened together. Default: 24
+	// hours.
 	MaxLifetime   *durationpb.Duration `protobuf:"bytes,2,opt,name=max_lifetime,json=maxLifetime,proto3" json:"max_lifetime,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: ostiary/revocation/v1/revocation.proto
 
-// Package ostiary.revocation.v1 revokes tokens that are still valid by
-// themselves, and tells what was revoked, by whom and why.
+// Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
+// was revoked, by whom and why.
 
 package revocationv1
 
@@ -447,11 +447,11 @@ func (x *BadRow) GetFault() string {
 	return ""
 }
 
-// A NewRevocation is one to be made.
+// A NewRevocation is a request for a revocation.
 type NewRevocation struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Target *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// Why, for whoever asks later. One line of at most 500 bytes.
+	// The reason, for the record. One line of at most 500 bytes.
 	Cause         string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: ostiary/revocation/v1/revocation.proto
 
-// Package ostiary.revocation.v1 revokes tokens that are still valid by
-// themselves, and tells what was revoked, by whom and why.
+// Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
+// was revoked, by whom and why.
 
 package revocationv1
 
@@ -33,16 +33,15 @@ const (
 //
 // RevocationService is for operators: the subjects, or the bearers of the
 // permission, that the server's settings name. A schema cannot name them, so its
-// rule asks for a valid token alone and the handlers ask for the rest: anybody
-// else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+// rule requires only a valid token, and the handlers require an operator. Any other
+// caller is refused with PERMISSION_REQUIRED. So is an impersonator of an operator
 // (RFC 8693), and an application that acts for one with an OAuth token, unless the
-// token has that permission as a scope, too.
+// token also has that permission as a scope.
 //
-// Whoever wants to sign out, or to have somebody else signed out, asks the
-// SessionService.
+// To sign out a subject, use the SessionService.
 type RevocationServiceClient interface {
-	// ListRevocations returns what is revoked, in the order in which it was.
-	// Revocations that have expired are left out in the end, but not at once.
+	// ListRevocations returns the revocations, oldest first. Expired revocations are
+	// removed with a delay.
 	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
 	// RevokeTokens revokes. When it answers, the revocation is on disk, every
 	// further call with such a token is refused with TOKEN_REVOKED, and the open
@@ -102,16 +101,15 @@ type RevocationService_ImportRevocationsClient = grpc.ClientStreamingClient[Impo
 //
 // RevocationService is for operators: the subjects, or the bearers of the
 // permission, that the server's settings name. A schema cannot name them, so its
-// rule asks for a valid token alone and the handlers ask for the rest: anybody
-// else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+// rule requires only a valid token, and the handlers require an operator. Any other
+// caller is refused with PERMISSION_REQUIRED. So is an impersonator of an operator
 // (RFC 8693), and an application that acts for one with an OAuth token, unless the
-// token has that permission as a scope, too.
+// token also has that permission as a scope.
 //
-// Whoever wants to sign out, or to have somebody else signed out, asks the
-// SessionService.
+// To sign out a subject, use the SessionService.
 type RevocationServiceServer interface {
-	// ListRevocations returns what is revoked, in the order in which it was.
-	// Revocations that have expired are left out in the end, but not at once.
+	// ListRevocations returns the revocations, oldest first. Expired revocations are
+	// removed with a delay.
 	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
 	// RevokeTokens revokes. When it answers, the revocation is on disk, every
 	// further call with such a token is refused with TOKEN_REVOKED, and the open

@@ -2,7 +2,7 @@
 //
 // Source: ostiary/access/v1/access.proto
 
-// Package ostiary.access.v1 tells who may call what, for consoles that hide
+// Package ostiary.access.v1 shows who may call which method, for consoles that hide
 // what a user may not do.
 //
 // It is a package of its own, and not part of ostiary.policy.v1, because that

@@ -2,7 +2,7 @@
 //
 // Source: ostiary/identity/v1/identity.proto
 
-// Package ostiary.identity.v1 tells callers who the server takes them for.
+// Package ostiary.identity.v1 shows callers their own verified identity.
 package identityv1connect
 
 import (

@@ -2,8 +2,8 @@
 //
 // Source: ostiary/revocation/v1/revocation.proto
 
-// Package ostiary.revocation.v1 revokes tokens that are still valid by
-// themselves, and tells what was revoked, by whom and why.
+// Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
+// was revoked, by whom and why.
 package revocationv1connect
 
 import (
@@ -48,8 +48,8 @@ const (
 
 // RevocationServiceClient is a client for the ostiary.revocation.v1.RevocationService service.
 type RevocationServiceClient interface {
-	// ListRevocations returns what is revoked, in the order in which it was.
-	// Revocations that have expired are left out in the end, but not at once.
+	// ListRevocations returns the revocations, oldest first. Expired revocations are
+	// removed with a delay.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
 	// RevokeTokens revokes. When it answers, the revocation is on disk, every
 	// further call with such a token is refused with TOKEN_REVOKED, and the open
@@ -128,8 +128,8 @@ func (c *revocationServiceClient) ImportRevocations(ctx context.Context) (*conne
 // RevocationServiceHandler is an implementation of the ostiary.revocation.v1.RevocationService
 // service.
 type RevocationServiceHandler interface {
-	// ListRevocations returns what is revoked, in the order in which it was.
-	// Revocations that have expired are left out in the end, but not at once.
+	// ListRevocations returns the revocations, oldest first. Expired revocations are
+	// removed with a delay.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
 	// RevokeTokens revokes. When it answers, the revocation is on disk, every
 	// further call with such a token is refused with TOKEN_REVOKED, and the open

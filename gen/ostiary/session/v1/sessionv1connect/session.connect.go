@@ -54,8 +54,8 @@ const (
 
 // SessionServiceClient is a client for the ostiary.session.v1.SessionService service.
 type SessionServiceClient interface {
-	// ListSessions returns what the caller may see, those first seen last at the
-	// top. It shows calls of the last moments too.
+	// ListSessions returns the sessions that the caller may see, newest first, by
+	// first_seen_at. It includes the latest calls.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
 	// GetSession returns one session. If several subjects have one by this id, it is
 	// the caller's own, or else the one that was seen first.
@@ -64,8 +64,8 @@ type SessionServiceClient interface {
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the session whoever its subject is; anybody else only
-	// those that they see.
+	// seen. An operator ends the sessions of every subject that has one by this id;
+	// any other caller ends only sessions that it may see.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -76,14 +76,14 @@ type SessionServiceClient interface {
 	// The subject can sign in again. Since the issuer's clock may be ahead by as
 	// much as its skew (5 seconds by default), tokens that were issued by now can
 	// seem to come from later, and so those are refused too that it issues until
-	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
-	// and gets in with the first token of the new session that is issued after
-	// that: sign in again, or take a fresh token, a moment later.
+	// the skew has passed. A subject that signs in again that soon is refused with
+	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
+	// issued after that: sign in again, or take a fresh token, a few seconds later.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
-	// WatchSessions tells what happens to the sessions that the caller may see,
-	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch
-	// first and list then. A watcher that reads too slowly is sent away with
-	// RESOURCE_EXHAUSTED: list, and watch again.
+	// WatchSessions sends an event for each change of a session that the caller may
+	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
+	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
+	// and watch again.
 	WatchSessions(context.Context, *v1.WatchSessionsRequest) (*connect.ServerStreamForClient[v1.WatchSessionsResponse], error)
 }
 
@@ -185,8 +185,8 @@ func (c *sessionServiceClient) WatchSessions(ctx context.Context, req *v1.WatchS
 
 // SessionServiceHandler is an implementation of the ostiary.session.v1.SessionService service.
 type SessionServiceHandler interface {
-	// ListSessions returns what the caller may see, those first seen last at the
-	// top. It shows calls of the last moments too.
+	// ListSessions returns the sessions that the caller may see, newest first, by
+	// first_seen_at. It includes the latest calls.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
 	// GetSession returns one session. If several subjects have one by this id, it is
 	// the caller's own, or else the one that was seen first.
@@ -195,8 +195,8 @@ type SessionServiceHandler interface {
 	// every further call with a token of the session is refused with
 	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
 	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the session whoever its subject is; anybody else only
-	// those that they see.
+	// seen. An operator ends the sessions of every subject that has one by this id;
+	// any other caller ends only sessions that it may see.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -207,14 +207,14 @@ type SessionServiceHandler interface {
 	// The subject can sign in again. Since the issuer's clock may be ahead by as
 	// much as its skew (5 seconds by default), tokens that were issued by now can
 	// seem to come from later, and so those are refused too that it issues until
-	// the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
-	// and gets in with the first token of the new session that is issued after
-	// that: sign in again, or take a fresh token, a moment later.
+	// the skew has passed. A subject that signs in again that soon is refused with
+	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
+	// issued after that: sign in again, or take a fresh token, a few seconds later.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
-	// WatchSessions tells what happens to the sessions that the caller may see,
-	// from its first message on, which is EVENT_WATCHING. To miss nothing, watch
-	// first and list then. A watcher that reads too slowly is sent away with
-	// RESOURCE_EXHAUSTED: list, and watch again.
+	// WatchSessions sends an event for each change of a session that the caller may
+	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
+	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
+	// and watch again.
 	WatchSessions(context.Context, *v1.WatchSessionsRequest, *connect.ServerStream[v1.WatchSessionsResponse]) error
 }
 

@@ -2,7 +2,7 @@
 // @generated from file ostiary/access/v1/access.proto (package ostiary.access.v1, syntax proto3)
 /* eslint-disable */
 
-// Package ostiary.access.v1 tells who may call what, for consoles that hide
+// Package ostiary.access.v1 shows who may call which method, for consoles that hide
 // what a user may not do.
 //
 // It is a package of its own, and not part of ostiary.policy.v1, because that
@@ -297,8 +297,8 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 1);
 
 /**
- * PolicyService tells the rules of the server that serves it. It decides
- * nothing: what it says may be done is decided again when it is.
+ * PolicyService shows the rules of the server that serves it. It authorizes nothing:
+ * every call is checked again when it is made.
  *
  * @generated from service ostiary.access.v1.PolicyService
  */

@@ -2,7 +2,7 @@
 // @generated from file ostiary/identity/v1/identity.proto (package ostiary.identity.v1, syntax proto3)
 /* eslint-disable */
 
-// Package ostiary.identity.v1 tells callers who the server takes them for.
+// Package ostiary.identity.v1 shows callers their own verified identity.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";

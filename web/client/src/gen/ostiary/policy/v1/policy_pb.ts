@@ -80,11 +80,10 @@ export type Rule = Message<"ostiary.policy.v1.Rule"> & {
   stream?: Stream | undefined;
 
   /**
-   * What the handler asks of the caller beside this rule, in words, where a
-   * schema cannot say it. Nothing enforces it but the handler: it is for whoever
-   * reads the rule or asks what it means for a caller, who is told that the
-   * handler decides. Goes with authenticated and require; of the callers of a
-   * public method nothing can be asked.
+   * What the handler requires of the caller beside this rule, in words, where a
+   * schema cannot express it. Only the handler enforces it. Lists of rules and
+   * explanations show it, and say that the handler decides. Use it with
+   * authenticated or require: a public method requires nothing of its callers.
    *
    *     option (ostiary.policy.v1.rule) = {
    *       authenticated: {}
@@ -354,9 +353,9 @@ export const RequireSchema: GenMessage<Require> = /*@__PURE__*/
   messageDesc(file_ostiary_policy_v1_policy, 3);
 
 /**
- * Stream binds a stream to the token of its caller. A stream is decided about
- * once, when it is opened, and may go on for hours; the token expires within a
- * minute, and its session may be revoked.
+ * Stream binds a stream to the token of its caller. The rule is checked once, when
+ * the stream is opened, and the stream may last for hours. Its token may expire
+ * within a minute, and its session may be revoked.
  *
  *     rpc WatchInvoices(WatchInvoicesRequest) returns (stream WatchInvoicesResponse) {
  *       option (ostiary.policy.v1.rule) = {
@@ -366,24 +365,23 @@ export const RequireSchema: GenMessage<Require> = /*@__PURE__*/
  *     }
  *
  * A stream that ends by its lease ends in both directions, also while nothing is
- * sent. Its caller is told why, as if the call had been refused.
+ * sent. Its caller receives the reason, as for a refused call.
  *
  * @generated from message ostiary.policy.v1.Stream
  */
 export type Stream = Message<"ostiary.policy.v1.Stream"> & {
   /**
-   * What becomes of the stream when its token expires. LEASE_RENEWABLE where it
-   * is not set.
+   * What happens to the stream when its token expires. Default: LEASE_RENEWABLE.
    *
    * @generated from field: ostiary.policy.v1.Stream.Lease lease = 1;
    */
   lease: Stream_Lease;
 
   /**
-   * The stream ends when it has lived for this long, with TOKEN_EXPIRED, however
-   * long its token lasts. It ends up to a twentieth earlier, each at another
-   * moment, so that streams which were opened together are not all opened again
-   * together. A day where it is not set.
+   * The longest lifetime of the stream, however long its token lasts. The stream
+   * then ends with TOKEN_EXPIRED. Each stream ends up to 5 % earlier, at random, so
+   * that streams which were opened together are not reopened together. Default: 24
+   * hours.
    *
    * @generated from field: google.protobuf.Duration max_lifetime = 2;
    */
@@ -410,28 +408,28 @@ export enum Stream_Lease {
   UNSPECIFIED = 0,
 
   /**
-   * The stream goes on for as long as its session does. It ends with
-   * TOKEN_EXPIRED when the token does, unless by then any call has brought a
-   * newer token of the same session to this server; the rule is decided anew
-   * for that, and what it no longer permits ends with the rule's reason. A
-   * machine is as good as a session; a token that names neither, as many OAuth
-   * tokens do not, is never followed by another.
+   * The stream lasts as long as its session. It ends with TOKEN_EXPIRED when its
+   * token expires, unless another call has brought a newer token of the same
+   * session to this server. The rule is then checked again for the newer token. If
+   * it no longer admits the caller, the stream ends with the rule's reason. A
+   * machine counts as a session. A token that names neither a session nor a
+   * machine, as many OAuth tokens do, cannot be renewed.
    *
    * @generated from enum value: LEASE_RENEWABLE = 1;
    */
   RENEWABLE = 1,
 
   /**
-   * The stream ends with TOKEN_EXPIRED when the token does that opened it.
+   * The stream ends with TOKEN_EXPIRED when the token that opened it expires.
    *
    * @generated from enum value: LEASE_UNTIL_EXPIRY = 2;
    */
   UNTIL_EXPIRY = 2,
 
   /**
-   * The stream was decided about when it was opened: it outlives its token, and
-   * goes on when a newer one no longer has what the rule asks for. Where nothing
-   * is revoked, only max_lifetime ends it.
+   * The rule is checked only when the stream is opened. The stream outlives its
+   * token, and continues if a newer token no longer meets the rule. Unless the
+   * token is revoked, only max_lifetime ends the stream.
    *
    * @generated from enum value: LEASE_AT_OPEN = 3;
    */

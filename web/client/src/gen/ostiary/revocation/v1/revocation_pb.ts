@@ -2,8 +2,8 @@
 // @generated from file ostiary/revocation/v1/revocation.proto (package ostiary.revocation.v1, syntax proto3)
 /* eslint-disable */
 
-// Package ostiary.revocation.v1 revokes tokens that are still valid by
-// themselves, and tells what was revoked, by whom and why.
+// Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
+// was revoked, by whom and why.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -181,7 +181,7 @@ export const BadRowSchema: GenMessage<BadRow> = /*@__PURE__*/
   messageDesc(file_ostiary_revocation_v1_revocation, 6);
 
 /**
- * A NewRevocation is one to be made.
+ * A NewRevocation is a request for a revocation.
  *
  * @generated from message ostiary.revocation.v1.NewRevocation
  */
@@ -192,7 +192,7 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
   target?: Target | undefined;
 
   /**
-   * Why, for whoever asks later. One line of at most 500 bytes.
+   * The reason, for the record. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 2;
    */
@@ -400,20 +400,19 @@ export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
 /**
  * RevocationService is for operators: the subjects, or the bearers of the
  * permission, that the server's settings name. A schema cannot name them, so its
- * rule asks for a valid token alone and the handlers ask for the rest: anybody
- * else is refused with PERMISSION_REQUIRED. So is whoever impersonates an operator
+ * rule requires only a valid token, and the handlers require an operator. Any other
+ * caller is refused with PERMISSION_REQUIRED. So is an impersonator of an operator
  * (RFC 8693), and an application that acts for one with an OAuth token, unless the
- * token has that permission as a scope, too.
+ * token also has that permission as a scope.
  *
- * Whoever wants to sign out, or to have somebody else signed out, asks the
- * SessionService.
+ * To sign out a subject, use the SessionService.
  *
  * @generated from service ostiary.revocation.v1.RevocationService
  */
 export const RevocationService: GenService<{
   /**
-   * ListRevocations returns what is revoked, in the order in which it was.
-   * Revocations that have expired are left out in the end, but not at once.
+   * ListRevocations returns the revocations, oldest first. Expired revocations are
+   * removed with a delay.
    *
    * @generated from rpc ostiary.revocation.v1.RevocationService.ListRevocations
    */

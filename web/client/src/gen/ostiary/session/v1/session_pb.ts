@@ -136,7 +136,7 @@ export type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequ
   issuer: string;
 
   /**
-   * Why, for whoever asks later. One line of at most 500 bytes.
+   * The reason, for the record. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 3;
    */
@@ -189,7 +189,7 @@ export type RevokeSubjectRequest = Message<"ostiary.session.v1.RevokeSubjectRequ
   issuer: string;
 
   /**
-   * Why, for whoever asks later. One line of at most 500 bytes.
+   * The reason, for the record. One line of at most 500 bytes.
    *
    * @generated from field: string cause = 3;
    */
@@ -452,15 +452,15 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
  * Who may see, and so revoke, which sessions:
  *
  *   - a caller: those of the same subject at the same issuer;
- *   - whoever acts in an organization with the role `org:admin`: also those that
- *     act in the same organization;
+ *   - a caller that acts in an organization with the role `org:admin`: also those
+ *     that act in the same organization;
  *   - an operator, as the server's settings name them: all.
  *
- * The last two count in person alone: whoever impersonates them (RFC 8693), and
- * an application that acts for them with an OAuth token, is a caller like any
- * other. An application to which the server's operator permission was granted as
- * a scope acts for an operator all the same. Whoever else acts for a subject ends
- * no session but its own.
+ * The last two must act in person: an impersonator of theirs (RFC 8693), and an
+ * application that acts for them with an OAuth token, sees only what any caller
+ * sees. The exception is an application to which the server's operator permission
+ * was granted as a scope: it acts for an operator. All others that act for a
+ * subject can end no session but their own.
  *
  * Any other session is NOT_FOUND, whether it exists or not. Since the rule
  * depends on the session, the handlers decide it; the rule asks for a valid
@@ -470,8 +470,8 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
  */
 export const SessionService: GenService<{
   /**
-   * ListSessions returns what the caller may see, those first seen last at the
-   * top. It shows calls of the last moments too.
+   * ListSessions returns the sessions that the caller may see, newest first, by
+   * first_seen_at. It includes the latest calls.
    *
    * @generated from rpc ostiary.session.v1.SessionService.ListSessions
    */
@@ -496,8 +496,8 @@ export const SessionService: GenService<{
    * every further call with a token of the session is refused with
    * TOKEN_REVOKED, and its open streams are ended. A caller can always end the
    * session of the token that is presented, and an operator one that was never
-   * seen. An operator ends the session whoever its subject is; anybody else only
-   * those that they see.
+   * seen. An operator ends the sessions of every subject that has one by this id;
+   * any other caller ends only sessions that it may see.
    *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSession
    */
@@ -516,9 +516,9 @@ export const SessionService: GenService<{
    * The subject can sign in again. Since the issuer's clock may be ahead by as
    * much as its skew (5 seconds by default), tokens that were issued by now can
    * seem to come from later, and so those are refused too that it issues until
-   * the skew has passed. Whoever signs in again that soon is told TOKEN_REVOKED,
-   * and gets in with the first token of the new session that is issued after
-   * that: sign in again, or take a fresh token, a moment later.
+   * the skew has passed. A subject that signs in again that soon is refused with
+   * TOKEN_REVOKED, and is admitted with the first token of the new session that is
+   * issued after that: sign in again, or take a fresh token, a few seconds later.
    *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSubject
    */
@@ -528,10 +528,10 @@ export const SessionService: GenService<{
     output: typeof RevokeSubjectResponseSchema;
   },
   /**
-   * WatchSessions tells what happens to the sessions that the caller may see,
-   * from its first message on, which is EVENT_WATCHING. To miss nothing, watch
-   * first and list then. A watcher that reads too slowly is sent away with
-   * RESOURCE_EXHAUSTED: list, and watch again.
+   * WatchSessions sends an event for each change of a session that the caller may
+   * see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
+   * list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
+   * and watch again.
    *
    * @generated from rpc ostiary.session.v1.SessionService.WatchSessions
    */
