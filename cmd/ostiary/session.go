@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
 
@@ -67,7 +68,7 @@ func (c *caller) check() error {
 	if c.output != "table" && c.output != "json" {
 		wrong = append(wrong, fmt.Errorf("--output is %q; use table or json", c.output))
 	}
-	return errors.Join(append(wrong, checkServer(c.server))...)
+	return errors.Join(append(wrong, cmp.Or(checkServer(c.server), checkPrivate(c.server)))...)
 }
 
 // checkServer refuses what is no address of a server, before anything is sent.
@@ -75,6 +76,14 @@ func checkServer(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("--server is %q; use a URL such as %s", address, defaultServerURL)
+	}
+	return nil
+}
+
+// checkPrivate refuses an address to which the token would go unencrypted.
+func checkPrivate(address string) error {
+	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !loopback.Host(u.Hostname()) {
+		return fmt.Errorf("--server is %q; use https, as a token is never sent in plaintext to another machine", address)
 	}
 	return nil
 }
