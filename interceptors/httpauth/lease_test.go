@@ -1,14 +1,12 @@
 package httpauth_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -363,28 +361,6 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// TestAHandlerThatPanicsLeavesNoConnectionBehind takes the connection over first.
-func TestAHandlerThatPanicsLeavesNoConnectionBehind(t *testing.T) {
-	t.Parallel()
-	server := newServer(t, httpauth.Protect(newStage(nil).guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
-			t.Error(err)
-		}
-		panic(http.ErrAbortHandler)
-	})))
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
-		t.Errorf("%q came", line)
-	}
 }
 
 // TestATakenOverConnectionKeepsItsMethods over TCP and over TLS.

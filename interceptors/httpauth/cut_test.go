@@ -1,0 +1,83 @@
+package httpauth_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
+)
+
+// TestAHandlerThatPanicsLeavesNoConnectionBehind takes the connection over first.
+// The connection is kept, lest the garbage collector close it.
+func TestAHandlerThatPanicsLeavesNoConnectionBehind(t *testing.T) {
+	t.Parallel()
+	taken := make(chan net.Conn, 1)
+	server := newServer(t, httpauth.Protect(newStage(nil).guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+		}
+		taken <- conn
+		panic(http.ErrAbortHandler)
+	})))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	kept := <-taken
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("%v; want the end of the connection", err)
+	}
+	if err := kept.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing the connection again: %v; want %v", err, net.ErrClosed)
+	}
+}
+
+// TestAResponseThatCannotBeCutIsNotTakenForTheWhole leaves the guard nothing but
+// Header, Write and WriteHeader.
+func TestAResponseThatCannotBeCutIsNotTakenForTheWhole(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2: %t", http2), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(nil)
+			guarded := httpauth.Protect(s.guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.WriteString(w, "the first part")
+				s.expire()
+				if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) {
+					t.Errorf("read: %v; want %v", err, auth.TokenExpired)
+				}
+				if _, err := io.WriteString(w, "secret"); !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) {
+					t.Errorf("write: %v; want %v", err, auth.TokenExpired)
+				}
+			}))
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				guarded.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			res, err := server.Client().Post(server.URL, "text/plain", strings.NewReader("hello"))
+			if err != nil {
+				return // it was cut before the header
+			}
+			defer func() { _ = res.Body.Close() }()
+			if read, err := io.ReadAll(res.Body); err == nil || strings.Contains(string(read), "secret") {
+				t.Errorf("%q, %v; want an error", read, err)
+			}
+		})
+	}
+}
