@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -221,5 +222,61 @@ func TestARuleThatIsSlowDoesNotKeepAStreamOpen(t *testing.T) {
 			t.Errorf("the stream ended with %v after %v; want after 65s", err, time.Since(opened))
 		}
 		close(stuck)
+	})
+}
+
+// revocationsThatCount counts who watches them.
+type revocationsThatCount struct {
+	*fragile
+
+	watchers atomic.Int64
+}
+
+func (r *revocationsThatCount) Watch(func()) func() {
+	r.watchers.Add(1)
+	return func() {}
+}
+
+// TestAWatchThatPanicsAddsNoOther has the keys' Watch panic, after that of the
+// revocations did not.
+func TestAWatchThatPanicsAddsNoOther(t *testing.T) {
+	t.Parallel()
+	f := &fragile{panics: "Watch"}
+	f.when.Store(true)
+	revoked := &revocationsThatCount{fragile: f}
+	guard := f.guard()
+	guard.Revocations = revoked
+	for range 3 {
+		if _, err := guard.Admit(t.Context(), auth.Call{Procedure: watch, Stream: auth.BidiStream, Messages: true}); !isFailure(err) {
+			t.Errorf("Admit = %v; want %v", err, auth.AuthFailure)
+		}
+	}
+	if n := revoked.watchers.Load(); n != 1 {
+		t.Errorf("the revocations are watched %d times; want once", n)
+	}
+}
+
+// panickingHandler is a slog.Handler that panics.
+type panickingHandler struct{ slog.Handler }
+
+func (panickingHandler) Enabled(context.Context, slog.Level) bool { panic("boom") }
+
+// TestALoggerThatPanicsCrashesNothing has a handler panic when its stream has ended,
+// and the log as well: it runs in a goroutine that nobody recovers.
+func TestALoggerThatPanicsCrashesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		w.guard.Logger = slog.New(panickingHandler{})
+		err := w.guard.Serve(w.open(), func(ctx context.Context, _ *auth.Stream) error {
+			<-ctx.Done()
+			panic("late")
+		}, nil)
+		if reason, _ := auth.ReasonOf(err); reason != auth.TokenExpired {
+			t.Errorf("Serve = %v; want %v", err, auth.TokenExpired)
+		}
+		if err := w.guard.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -107,6 +107,7 @@ func (g *Guard) logLatePanic(ctx context.Context, s *Stream, p *PanicError) {
 	if p == nil || g.Logger == nil {
 		return
 	}
+	defer func() { _ = recover() }() // of the Logger's: nobody is left here either
 	g.Logger.ErrorContext(ctx, "panic in the handler of a stream that had ended",
 		"procedure", s.admitted.call.Procedure, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 }

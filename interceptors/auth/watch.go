@@ -12,8 +12,9 @@ type streams struct {
 	leases   lease.Registry[sessionKey, credential]
 	handlers lease.Counter // those that run
 
-	mu      sync.Mutex
-	watched atomic.Bool
+	mu                 sync.Mutex
+	watchesRevocations bool        // guarded by mu
+	watched            atomic.Bool // all that is to be watched is
 }
 
 // watch has the guard notified of what ends open streams. It comes before each
@@ -29,8 +30,9 @@ func (g *Guard) watch() {
 	}
 	g.leases.Now = g.clock
 	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
-	if g.Revocations != nil {
+	if g.Revocations != nil && !g.watchesRevocations {
 		g.Revocations.Watch(g.leases.Recheck)
+		g.watchesRevocations = true // also if the next panics, lest each stream add a watch
 	}
 	if keys, ok := g.Authenticator.(Watcher); ok {
 		keys.Watch(g.leases.Recheck)
