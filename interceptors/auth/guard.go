@@ -91,17 +91,16 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	}
 	rule := g.Policy.Rule(call.Procedure)
 	id, err := g.authenticate(ctx, call, rule)
+	if id != nil {
+		g.renew(call, id) // whatever this rule says: those of the streams decide about them
+	}
 	if err == nil {
 		err = permit(call, id, rule)
 	}
 	if err != nil {
 		return nil, id, AsError(err)
 	}
-	a = g.admit(ctx, call, id, rule)
-	if id != nil {
-		g.renew(call, id)
-	}
-	return a, id, nil
+	return g.admit(ctx, call, id, rule), id, nil
 }
 
 // permit asks the rule about the caller.

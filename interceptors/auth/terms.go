@@ -33,9 +33,10 @@ const (
 	// Renewable streams go on for as long as their session does. They end when
 	// the token expires, unless a successor has come with any call by then: a newer
 	// token of the same issuer, subject, session, client, kind, organization, actor
-	// and authorized party. The rule is decided anew for it, and a stream that it no
-	// longer permits ends with the rule's reason. A stream that is opened with an
-	// older token than has come already goes over to the newer one.
+	// and authorized party. The call itself may be refused by its own rule. The rule of
+	// the stream is decided anew for the token, and a stream that it no longer permits
+	// ends with the rule's reason. A stream that is opened with an older token than has
+	// come already goes over to the newer one.
 	//
 	// Only a token of a session or of a machine has successors. The streams of any
 	// other end with it, as by UntilExpiry.
