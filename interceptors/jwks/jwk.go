@@ -75,8 +75,8 @@ func (o object) checkUse(uses []string) error {
 	if use != "" && use != "sig" && !slices.Contains(uses, use) {
 		return fmt.Errorf("its use is %q, not sig", use)
 	}
-	if !o.has("key_ops") {
-		return nil
+	if ops, err := o.text("key_ops"); err == nil && ops == "" {
+		return nil // absent, or as empty as a use can be
 	}
 	var operations []string
 	if err := json.Unmarshal(o["key_ops"], &operations); err != nil {

@@ -37,6 +37,7 @@ func TestParseOneKey(t *testing.T) {
 		{"for verifying after others", ed.with("key_ops", []string{"encrypt", "sign", "verify"}), "EdDSA", ""},
 		{"with an empty use", rsa.with("use", "").with("alg", "RS256"), "RS256", ""},
 		{"with an empty alg", rsa.with("alg", ""), "RS256 RS384 RS512 PS256 PS384 PS512", ""},
+		{"with key_ops that is an empty text", ec.with("key_ops", ""), "ES256", ""},
 		{"with empty key_ops", ec.with("key_ops", []string{}), "ES256", ""},
 		{"Ed25519 by the name of RFC 9864", ed.with("alg", "Ed25519"), "EdDSA", ""},
 		{"Ed25519 by the name of RFC 8037", ed.with("alg", "EdDSA"), "EdDSA", ""},
