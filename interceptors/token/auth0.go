@@ -41,7 +41,7 @@ func Auth0() Profile {
 func namespacedRoles(c *claims) string {
 	var found string
 	for _, m := range c.members {
-		if !strings.HasSuffix(m.Name, "/roles") || !strings.HasPrefix(m.Name, "https://") && !strings.HasPrefix(m.Name, "http://") {
+		if m.Value == "null" || !strings.HasSuffix(m.Name, "/roles") || !strings.HasPrefix(m.Name, "https://") && !strings.HasPrefix(m.Name, "http://") {
 			continue
 		}
 		if found != "" {
