@@ -37,7 +37,8 @@ type Config struct {
 	// Now is the clock that times are judged by. nil means time.Now.
 	Now func() time.Time
 	// Logger gets a warning when a claim of a valid token cannot be read and so
-	// grants nothing: at most one a minute for each claim of each issuer. The line
-	// has the issuer and the claim's name, never its value. nil means no warnings.
+	// grants nothing: at most one a minute for each claim of each issuer, and at most
+	// 100 a minute of all. The line has the issuer and the claim's name, never its
+	// value. nil means no warnings.
 	Logger *slog.Logger
 }

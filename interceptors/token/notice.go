@@ -2,12 +2,19 @@ package token
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
 
-// notices logs which claims could not be read, each at most once a minute. There
-// are no more of them than an issuer's profile has paths.
+// The most notices in a minute, and the most of a claim's name in one: with some
+// issuers, tokens themselves name the claim.
+const (
+	maxNotices    = 100
+	maxNoticeName = 100
+)
+
+// notices logs which claims could not be read, each at most once a minute.
 type notices struct {
 	logger *slog.Logger
 	mu     sync.Mutex
@@ -21,6 +28,7 @@ func (n *notices) warn(issuer string, claims []string, now time.Time) {
 		return
 	}
 	for _, claim := range claims {
+		claim = claim[:min(len(claim), maxNoticeName)]
 		if n.due(notice{issuer, claim}, now) {
 			n.logger.Warn("a claim cannot be read and grants nothing; name its path, or the member of an object that has the name, in the issuer's profile",
 				"issuer", issuer, "claim", claim)
@@ -33,7 +41,8 @@ func (n *notices) warn(issuer string, claims []string, now time.Time) {
 func (n *notices) due(one notice, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if last, logged := n.last[one]; logged && now.Sub(last) < time.Minute {
+	maps.DeleteFunc(n.last, func(_ notice, last time.Time) bool { return now.Sub(last) >= time.Minute })
+	if _, logged := n.last[one]; logged || len(n.last) == maxNotices {
 		return false
 	}
 	if n.last == nil {

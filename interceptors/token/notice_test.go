@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -58,6 +59,37 @@ func TestNotices(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "issuer=https://two.example claim=roles") {
 		t.Errorf("the log does not name issuer and claim: %s", log.String())
+	}
+}
+
+// A tenant of Auth0 names the claim of its roles, so that its tokens choose what is
+// logged: little of each name, and not many.
+func TestNoticesAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHand()
+	issuer := h.issuer()
+	var log bytes.Buffer
+	v := verifierAt(t, h, keysOf(t, issuer), func(c *token.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Issuers[0].Profile = token.Auth0()
+	})
+	odd := func(n int) string {
+		name := fmt.Sprintf("https://%03d.example.com/%s/roles", n, strings.Repeat("x", 1000))
+		return issuer.OIDC("ada", authtest.With(name, 7), authtest.ExpiresIn(time.Hour))
+	}
+	for n := range 101 {
+		expect(t, v, odd(n), pass)
+	}
+	if got := strings.Count(log.String(), "\n"); got != 100 {
+		t.Errorf("%d lines, want 100", got)
+	}
+	if got := strings.Count(log.String(), "x"); got > 100*100 {
+		t.Errorf("%d bytes of the names", got)
+	}
+	h.advance(time.Minute)
+	expect(t, v, odd(102), pass)
+	if !strings.Contains(log.String(), "claim=https://102.example.com/x") {
+		t.Error("nothing more is logged after a minute")
 	}
 }
 
