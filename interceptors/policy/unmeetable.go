@@ -36,29 +36,29 @@ func (r *rule) unmeetable(issuers []auth.Provision) error {
 		if lacking == nil {
 			return nil
 		}
-		all = append(all, fmt.Sprintf("%s never gives %s", issuer.Issuer, lacking))
+		all = append(all, fmt.Sprintf("%s never gives %s", issuer.Issuer, strings.Join(lacking, " and never ")))
 	}
 	return fmt.Errorf("nobody can call it: %s; accept tokens that have it, name the claim in the issuer's settings, or change the rule", strings.Join(all, ", "))
 }
 
-// lacking returns the first requirement that no token of the issuer meets, and nil
-// if there is none.
-func (r *rule) lacking(issuer auth.Provision) fmt.Stringer {
-	issuer.Kinds = slices.Clone(issuer.Kinds)
+// lacking returns what the rule asks for and no token of the issuer has; nil if there is
+// nothing.
+func (r *rule) lacking(issuer auth.Provision) []string {
 	if len(issuer.Kinds) == 0 && !r.public {
-		return anyToken{}
+		return []string{"a token of a kind that is accepted"}
 	}
+	var lacking []string
 	for _, requirement := range r.requirements {
-		if !requirement.possible(&issuer) {
-			return requirement
+		left := issuer
+		left.Kinds = slices.Clone(issuer.Kinds)
+		if !requirement.possible(&left) {
+			lacking = append(lacking, requirement.String())
+			continue // what comes next is judged as if this were met
 		}
+		issuer = left
 	}
-	return nil
+	return lacking
 }
-
-type anyToken struct{}
-
-func (anyToken) String() string { return "a token of a kind that is accepted" }
 
 // keep leaves the kinds of token that can meet a requirement too, and reports whether
 // there are any.
