@@ -21,7 +21,7 @@ var transports = []transport{
 	{"connect-go, Connect protocol", "connect-go", "Connect", []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
 	{"connect-go, gRPC protocol", "connect-go", "gRPC", []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
 	{"grpc-go", "grpc-go", "grpc-go", []string{"go-grpc-middleware + golang-jwt"}},
-	{"net-http", "net-http", "net-http", nil},
+	{"net-http", "net/http", "net/http", nil},
 }
 
 func BenchmarkCalls(b *testing.B) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -20,45 +21,36 @@ import (
 // renewing and of ending the streams.
 func BenchmarkLeases(b *testing.B) {
 	n := size(100_000, 1000)
-	constants := figures{"streams": float64(n)}
 	born := time.Now().Add(-time.Minute)
-	b.Run("bare", func(b *testing.B) {
-		take(b, constants, func(int) (figures, error) {
-			h := newHolder(b, n)
-			ctx, cancel := context.WithCancel(b.Context())
-			defer h.streams.Wait()
-			defer cancel()
-			return held(n, "stream", func() error { return h.openAll(ctx, born, auth.Unary) })
-		})
-	})
-	b.Run("guarded", func(b *testing.B) {
-		take(b, constants, func(int) (figures, error) {
-			h := newHolder(b, n)
-			steps := []func() (figures, error){
-				func() (figures, error) {
-					return held(n, "stream", func() error { return h.openAll(b.Context(), born, auth.ServerStream) })
-				},
-				func() (figures, error) {
-					return cost(n, "call", func() error { return h.callAll(b.Context(), born) })
-				},
-				func() (figures, error) {
-					return cost(n, "renewal", func() error { return h.callAll(b.Context(), born.Add(time.Second)) })
-				},
-				func() (figures, error) { return cost(n, "end", h.endAll) },
-			}
-			all := make(figures)
-			for _, step := range steps {
-				some, err := step()
-				if err != nil {
-					return nil, err
+	for name, stream := range map[string]auth.StreamType{"bare": auth.Unary, "guarded": auth.ServerStream} {
+		b.Run(name, func(b *testing.B) {
+			take(b, figures{"streams": float64(n)}, func(int) (figures, error) {
+				h := newHolder(b, n)
+				ctx, cancel := context.WithCancel(b.Context())
+				defer h.streams.Wait()
+				defer cancel()
+				f, err := held(n, "stream", func() error { return repeat(n, func(i int) error { return h.open(ctx, i, born, stream) }) })
+				if err != nil || stream == auth.Unary {
+					return f, err
 				}
-				for unit, value := range some {
-					all[unit] = value
+				for _, step := range []struct {
+					per  string
+					work func() error
+				}{
+					{"call", func() error { return h.callAll(ctx, born) }},
+					{"renewal", func() error { return h.callAll(ctx, born.Add(time.Second)) }},
+					{"end", h.endAll},
+				} {
+					some, err := cost(n, step.per, step.work)
+					if err != nil {
+						return nil, err
+					}
+					maps.Copy(f, some)
 				}
-			}
-			return all, nil
+				return f, nil
+			})
 		})
-	})
+	}
 }
 
 const heldProcedure = "/ostiary.bench.v1.LeaseService/Hold"
@@ -69,7 +61,6 @@ type holder struct {
 	revoked *revocation.List
 	callers []auth.Identity // each with a session of its own
 	caller  auth.Identity   // of the current call
-
 	streams sync.WaitGroup
 }
 
@@ -107,10 +98,6 @@ func (h *holder) callAll(ctx context.Context, issued time.Time) error {
 	})
 }
 
-func (h *holder) openAll(ctx context.Context, issued time.Time, stream auth.StreamType) error {
-	return repeat(len(h.callers), func(i int) error { return h.open(ctx, i, issued, stream) })
-}
-
 // open leaves a call open. Every call has a context that can be cancelled, as
 // transports give one.
 func (h *holder) open(ctx context.Context, caller int, issued time.Time, stream auth.StreamType) error {
@@ -121,20 +108,18 @@ func (h *holder) open(ctx context.Context, caller int, issued time.Time, stream 
 		return err
 	}
 	serving := make(chan struct{})
-	wait := func(ctx context.Context) error {
+	wait := func(ctx context.Context, _ *auth.Stream) error {
 		close(serving)
 		<-ctx.Done()
 		return context.Cause(ctx) // so that the context is held until then, as a handler's is
 	}
-	serve := wait
-	if stream != auth.Unary {
-		serve = func(ctx context.Context) error {
-			return h.guard.Serve(ctx, func(ctx context.Context, _ *auth.Stream) error { return wait(ctx) }, nil)
-		}
-	}
 	h.streams.Go(func() {
 		defer cancel()
-		_ = serve(admitted) // it ends when the benchmark ends it
+		if stream == auth.Unary {
+			_ = wait(admitted, nil)
+		} else {
+			_ = h.guard.Serve(admitted, wait, nil)
+		}
 	})
 	<-serving
 	return nil

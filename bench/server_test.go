@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"connectrpc.com/authn"
@@ -39,21 +40,25 @@ const (
 	sendProcedure    = "/" + serviceName + "/Send"    // texts for their number
 )
 
-// text is what is sent, about as long as the smaller messages of real services.
-const text = "the quick brown fox jumps over the lazy dog"
+type message = wrapperspb.StringValue
 
-func unary(_ context.Context, request *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
-	return request, nil
-}
+func text(s string) *message      { return wrapperspb.String(s) }
+func number(n int) *message       { return text(strconv.Itoa(n)) }
+func numberOf(m *message) (n int) { n, _ = strconv.Atoi(m.GetValue()); return n }
 
-func receive(ctx context.Context, request *wrapperspb.Int64Value, send func(*wrapperspb.StringValue) error) error {
-	message := wrapperspb.String(text)
-	for range max(1, request.GetValue()) {
-		if err := send(message); err != nil {
+// quickFox is what is sent, about as long as the smaller messages of real services.
+const quickFox = "the quick brown fox jumps over the lazy dog"
+
+func unary(_ context.Context, request *message) (*message, error) { return request, nil }
+
+func receive(ctx context.Context, request *message, send func(*message) error) error {
+	n, m := numberOf(request), text(quickFox)
+	for range max(1, n) {
+		if err := send(m); err != nil {
 			return err
 		}
 	}
-	if request.GetValue() < 0 {
+	if n < 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
@@ -89,7 +94,7 @@ func serve(tb testing.TB, transport, guard string, trust issuer.Trust) server {
 	}
 	handler := http.Handler(http.HandlerFunc(echoHTTP))
 	switch {
-	case transport == "net-http" && guard != "no auth":
+	case transport == "net/http" && guard != "no auth":
 		handler = httpauth.Protect(ours(), unaryProcedure, handler)
 	case transport == "connect-go":
 		handler = connectHandler(tb, guard, verify, ours, trust)
@@ -164,16 +169,16 @@ func echoConnect(options ...connect.HandlerOption) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(unaryProcedure, connect.NewUnaryHandlerSimple(unaryProcedure, unary, options...))
 	mux.Handle(receiveProcedure, connect.NewServerStreamHandlerSimple(receiveProcedure,
-		func(ctx context.Context, request *wrapperspb.Int64Value, stream *connect.ServerStream[wrapperspb.StringValue]) error {
+		func(ctx context.Context, request *message, stream *connect.ServerStream[message]) error {
 			return receive(ctx, request, stream.Send)
 		}, options...))
 	mux.Handle(sendProcedure, connect.NewClientStreamHandlerSimple(sendProcedure,
-		func(_ context.Context, stream *connect.ClientStream[wrapperspb.StringValue]) (*wrapperspb.Int64Value, error) {
-			var count int64
+		func(_ context.Context, stream *connect.ClientStream[message]) (*message, error) {
+			count := 0
 			for stream.Receive() {
 				count++
 			}
-			return wrapperspb.Int64(count), stream.Err()
+			return number(count), stream.Err()
 		}, options...))
 	return mux
 }
@@ -223,7 +228,7 @@ var echoGRPC = grpc.ServiceDesc{
 	ServiceName: serviceName,
 	HandlerType: (*any)(nil),
 	Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: func(server any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		request := new(wrapperspb.StringValue)
+		request := new(message)
 		if err := decode(request); err != nil {
 			return nil, err
 		}
@@ -231,22 +236,20 @@ var echoGRPC = grpc.ServiceDesc{
 			return unary(ctx, request)
 		}
 		return interceptor(ctx, request, &grpc.UnaryServerInfo{Server: server, FullMethod: unaryProcedure},
-			func(ctx context.Context, request any) (any, error) {
-				return unary(ctx, request.(*wrapperspb.StringValue))
-			})
+			func(ctx context.Context, request any) (any, error) { return unary(ctx, request.(*message)) })
 	}}},
 	Streams: []grpc.StreamDesc{
 		{StreamName: "Receive", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			request := new(wrapperspb.Int64Value)
+			request := new(message)
 			if err := stream.RecvMsg(request); err != nil {
 				return err
 			}
-			return receive(stream.Context(), request, func(message *wrapperspb.StringValue) error { return stream.SendMsg(message) })
+			return receive(stream.Context(), request, func(m *message) error { return stream.SendMsg(m) })
 		}},
 		{StreamName: "Send", ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			for count := int64(0); ; count++ {
-				if err := stream.RecvMsg(new(wrapperspb.StringValue)); errors.Is(err, io.EOF) {
-					return stream.SendMsg(wrapperspb.Int64(count))
+			for count := 0; ; count++ {
+				if err := stream.RecvMsg(new(message)); errors.Is(err, io.EOF) {
+					return stream.SendMsg(number(count))
 				} else if err != nil {
 					return err
 				}
