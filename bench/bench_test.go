@@ -44,6 +44,7 @@ func take(b *testing.B, constants figures, turn func(n int) (figures, error)) {
 		takeTurns(b, constants, turn)
 		return
 	}
+	b.ReportAllocs()
 	b.ResetTimer()
 	got, err := turn(b.N)
 	if err != nil {

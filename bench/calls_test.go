@@ -11,19 +11,6 @@ import (
 	"github.com/ostiary/ostiary/bench/issuer"
 )
 
-// A transport has clients, and peers that guard it.
-type transport struct {
-	name, server, protocol string
-	peers                  []string
-}
-
-var transports = []transport{
-	{"connect-go, Connect protocol", "connect-go", "Connect", []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
-	{"connect-go, gRPC protocol", "connect-go", "gRPC", []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
-	{"grpc-go", "grpc-go", "grpc-go", []string{"go-grpc-middleware + golang-jwt"}},
-	{"net-http", "net/http", "net/http", nil},
-}
-
 func BenchmarkCalls(b *testing.B) {
 	many := size(10_000, 100)
 	for _, t := range transports {
@@ -56,7 +43,7 @@ func benchmarkCalls(b *testing.B, t transport, name, guard string, tokens int) {
 }
 
 // measureOrder measures what an order costs the server in this process.
-func measureOrder(b *testing.B, constants figures, c clients, what string) {
+func measureOrder(b *testing.B, constants figures, c orders, what string) {
 	b.Helper()
 	take(b, constants, func(n int) (figures, error) {
 		return cost(n, "op", func() error {
@@ -111,7 +98,7 @@ func BenchmarkWatchers(b *testing.B) {
 
 // revokeSome revokes the users of some of n streams, and returns how many
 // milliseconds the stream of each took to end, in order.
-func revokeSome(s server, c clients, n int) ([]float64, error) {
+func revokeSome(s server, c orders, n int) ([]float64, error) {
 	start := time.Now()
 	var revocations []revocation.Revocation
 	for i := 0; i < n; i += revokedOfEach {

@@ -46,14 +46,14 @@ type answer struct {
 	Ends  []time.Time // without their monotonic part, which processes do not share
 }
 
-// clients is the parent's end.
-type clients struct {
-	orders  *json.Encoder
-	answers *json.Decoder
+// orders is the benchmark's end of the pipes.
+type orders struct {
+	*json.Encoder
+	*json.Decoder
 }
 
 // startClients starts a process of clients, and has every token sent once.
-func startClients(tb testing.TB, c config) clients {
+func startClients(tb testing.TB, c config) orders {
 	tb.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -61,47 +61,39 @@ func startClients(tb testing.TB, c config) clients {
 	}
 	command := exec.CommandContext(context.WithoutCancel(tb.Context()), program)
 	command.Env, command.Stderr = append(os.Environ(), clientsEnv+"=1"), os.Stderr
-	orders, err := command.StdinPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	answers, err := command.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
+	in, inErr := command.StdinPipe()
+	out, outErr := command.StdoutPipe()
+	if err := errors.Join(inErr, outErr, command.Start()); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		_ = orders.Close() // which ends it
+		_ = in.Close() // which ends it
 		_ = command.Wait()
 	})
-	started := clients{json.NewEncoder(orders), json.NewDecoder(answers)}
-	if err := started.orders.Encode(c); err != nil {
+	o := orders{json.NewEncoder(in), json.NewDecoder(out)}
+	if err := o.Encode(c); err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := started.do("unary", len(c.Tokens)); err != nil {
+	if _, err := o.do("unary", len(c.Tokens)); err != nil {
 		tb.Fatal(err)
 	}
-	return started
+	return o
 }
 
-func (c clients) do(what string, n int) (answer, error) {
+func (o orders) do(what string, n int) (answer, error) {
 	var a answer
-	if err := errors.Join(c.orders.Encode(order{what, n}), c.answers.Decode(&a)); err != nil {
-		return a, err
+	err := errors.Join(o.Encode(order{what, n}), o.Decode(&a))
+	if err == nil && a.Error != "" {
+		err = errors.New(a.Error)
 	}
-	if a.Error != "" {
-		return a, errors.New(a.Error)
-	}
-	return a, nil
+	return a, err
 }
 
-// A child carries out orders.
-type child struct {
+// clients carry out orders in the child.
+type clients struct {
 	config
-	clients []client
-	ended   chan end // of streams that are watched
+	connections []client
+	ended       chan end // of streams that are watched
 }
 
 type end struct {
@@ -112,7 +104,7 @@ type end struct {
 
 // serveOrders carries out orders until there are no more.
 func serveOrders(ctx context.Context, in io.Reader, out io.Writer) error {
-	var c child
+	var c clients
 	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
 	if err := orders.Decode(&c.config); err != nil {
 		return err
@@ -123,7 +115,7 @@ func serveOrders(ctx context.Context, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		c.clients = append(c.clients, client)
+		c.connections = append(c.connections, client)
 	}
 	for {
 		var o order
@@ -132,7 +124,8 @@ func serveOrders(ctx context.Context, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		a, err := c.carryOut(ctx, o)
+		ends, err := c.carryOut(ctx, o)
+		a := answer{Ends: ends}
 		if err != nil {
 			a.Error = err.Error()
 		}
@@ -142,34 +135,33 @@ func serveOrders(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 }
 
-func (c *child) carryOut(ctx context.Context, o order) (answer, error) {
+func (c *clients) carryOut(ctx context.Context, o order) ([]time.Time, error) {
 	switch o.Do {
 	case "unary":
-		return answer{}, concurrently(ctx, 8, o.N, func(i int) error {
+		return nil, concurrently(ctx, 8, o.N, func(i int) error {
 			client, token := c.of(i % len(c.Tokens))
 			return client.unary(ctx, token)
 		})
 	case "receive":
-		return answer{}, c.clients[0].receive(ctx, c.Tokens[0], o.N, func() {})
+		return nil, c.connections[0].receive(ctx, c.Tokens[0], o.N, func() {})
 	case "send":
-		return answer{}, c.clients[0].send(ctx, c.Tokens[0], o.N)
+		return nil, c.connections[0].send(ctx, c.Tokens[0], o.N)
 	case "watch":
-		return answer{}, c.watch(ctx)
+		return nil, c.watch(ctx)
 	case "await":
-		ends, err := c.await(o.N)
-		return answer{Ends: ends}, err
+		return c.await(o.N)
 	default:
-		return answer{}, fmt.Errorf("unknown order %q", o.Do)
+		return nil, fmt.Errorf("unknown order %q", o.Do)
 	}
 }
 
 // of returns the token of that number, and the client that sends it.
-func (c *child) of(token int) (client, string) {
-	return c.clients[token*len(c.clients)/len(c.Tokens)], c.Tokens[token]
+func (c *clients) of(token int) (client, string) {
+	return c.connections[token*len(c.connections)/len(c.Tokens)], c.Tokens[token]
 }
 
 // watch returns once each stream has received its first message.
-func (c *child) watch(ctx context.Context) error {
+func (c *clients) watch(ctx context.Context) error {
 	return repeat(len(c.Tokens), func(i int) error {
 		client, token := c.of(i)
 		opened := make(chan struct{})
@@ -188,7 +180,7 @@ func (c *child) watch(ctx context.Context) error {
 
 // await returns when n streams ended. It is an error when another ends than those
 // that were revoked, or for another reason.
-func (c *child) await(n int) ([]time.Time, error) {
+func (c *clients) await(n int) ([]time.Time, error) {
 	late := time.After(time.Minute)
 	var ends []time.Time
 	for len(ends) < n {

@@ -38,7 +38,7 @@ type line struct {
 	ratio   quartiles // zero where the row is compared with none
 	allocs  float64   // NaN where none are counted
 	extra   float64   // allocations beyond those of the baseline
-	figures figures   // all of its benchmark
+	figures figures   // of the first turn, for what is the same in each
 }
 
 // run measures a section.
@@ -68,11 +68,11 @@ func (h harness) run(ctx context.Context, s section) ([]result, error) {
 }
 
 // interleave lets the benchmarks take turns.
-func (h harness) interleave(ctx context.Context, names []string, rounds int, samples map[string][]figures) error {
+func (h harness) interleave(ctx context.Context, names []string, rounds int, samples map[string][]figures) (err error) {
 	var processes []*process
 	defer func() {
 		for _, p := range processes {
-			_ = p.close() // all has been measured by then
+			err = errors.Join(err, p.close())
 		}
 	}()
 	for _, name := range names {
@@ -120,7 +120,10 @@ func resultOf(t table, samples map[string][]figures, rounds int) (result, error)
 		metric := t.metricOf(r)
 		_, per, _ := strings.Cut(metric, "/")
 		own := samples[t.benchmark(r)]
-		line := line{row: r, value: quartilesOf(own, metric, nil), allocs: quartilesOf(own, "allocs/"+per, nil).median, figures: medians(own)}
+		line := line{row: r, value: quartilesOf(own, metric, nil), allocs: quartilesOf(own, "allocs/"+per, nil).median}
+		if len(own) > 0 {
+			line.figures = own[0]
+		}
 		switch {
 		case r.minus != "":
 			bare, guarded := result.named(r.minus), result.lines[len(result.lines)-1]
@@ -128,6 +131,9 @@ func resultOf(t table, samples map[string][]figures, rounds int) (result, error)
 			line.allocs = math.NaN()
 		case r.against != "":
 			base := result.named(r.against)
+			if base.name == "" {
+				return result, fmt.Errorf("%s is compared with %q, which is no row above it", t.benchmark(r), r.against)
+			}
 			line.ratio = quartilesOf(own, metric, samples[t.benchmark(base.row)])
 			line.extra = line.allocs - base.allocs
 		}
@@ -178,14 +184,4 @@ func quartilesOf(samples []figures, metric string, base []figures) quartiles {
 		return values[i]*(1-rest) + values[min(i+1, len(values)-1)]*rest
 	}
 	return quartiles{at(0.25), at(0.5), at(0.75)}
-}
-
-func medians(samples []figures) figures {
-	all := make(figures)
-	for _, sample := range samples {
-		for metric := range sample {
-			all[metric] = quartilesOf(samples, metric, nil).median
-		}
-	}
-	return all
 }

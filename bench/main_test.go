@@ -133,8 +133,11 @@ func TestRatiosAreTakenWithinEachRound(t *testing.T) {
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
-	if _, err := resultOf(table{rows: []row{{name: "a", metric: "x/op"}}}, map[string][]figures{"a": sample(1)}, 1); err == nil {
-		t.Error("a figure that nobody reported is no error")
+	for _, faulty := range []row{{name: "a", metric: "x/op"}, {name: "a", against: "nobody"}, {name: "a", minus: "nobody"}} {
+		tab := table{rows: []row{{name: "first"}, faulty}}
+		if _, err := resultOf(tab, map[string][]figures{"a": sample(1), "first": sample(1)}, 1); err == nil {
+			t.Errorf("%+v is no error", faulty)
+		}
 	}
 	if !math.IsNaN(quartilesOf(nil, "x/op", nil).median) {
 		t.Error("nothing has a median")

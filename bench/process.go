@@ -69,10 +69,10 @@ func start(ctx context.Context, program, name string, quick bool) (*process, err
 func (p *process) take() (figures, error) {
 	var t turn
 	if _, err := fmt.Fprintln(p.orders, p.n); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", p.name, err), p.close())
+		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	if err := p.turns.Decode(&t); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s took no turn: %w", p.name, err), p.close(), errors.New(p.output.String()))
+		return nil, fmt.Errorf("%s took no turn: %w", p.name, err)
 	}
 	if t.Error != "" {
 		return nil, fmt.Errorf("%s: %s", p.name, t.Error)
@@ -106,5 +106,8 @@ func (p *process) rehearse(turn time.Duration) error {
 // close ends the process and waits for it.
 func (p *process) close() error {
 	_ = p.orders.Close() // which ends it
-	return p.command.Wait()
+	if err := p.command.Wait(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", p.name, err, p.output.String())
+	}
+	return nil
 }

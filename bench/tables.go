@@ -76,14 +76,10 @@ func (s section) benchmarks() []string {
 func sections() []section {
 	sections := []section{cold("RS256", 1.10), cold("ES256", 1.06), cold("EdDSA", 1.08)}
 	sections = append(sections, warm()...)
-	sections = append(sections,
-		calls("connect-go, Connect protocol", 1.03, "authn-go + golang-jwt", "clerk-sdk-go's middleware"),
-		calls("connect-go, gRPC protocol", 1.03, "authn-go + golang-jwt", "clerk-sdk-go's middleware"),
-		calls("grpc-go", 1.08, "go-grpc-middleware + golang-jwt"),
-		calls("net-http", 1.08),
-		streams(),
-	)
-	return append(sections, decisions(), cacheMemory(), revoked(), leases(), watchers())
+	for _, t := range transports {
+		sections = append(sections, calls(t))
+	}
+	return append(sections, streams(), decisions(), cacheMemory(), revoked(), leases(), watchers())
 }
 
 // cold compares full verification with the part of it that nobody can leave out.
@@ -131,18 +127,32 @@ func warm() []section {
 	}
 }
 
+// A transport of calls.
+type transport struct {
+	name, server, protocol string
+	limit                  float64 // the goal of the ratio
+	peers                  []string
+}
+
+var transports = []transport{
+	{"connect-go, Connect protocol", "connect-go", "Connect", 1.03, []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
+	{"connect-go, gRPC protocol", "connect-go", "gRPC", 1.03, []string{"authn-go + golang-jwt", "clerk-sdk-go's middleware"}},
+	{"grpc-go", "grpc-go", "grpc-go", 1.08, []string{"go-grpc-middleware + golang-jwt"}},
+	{"net-http", "net/http", "net/http", 1.08, nil}, // a slash would part the benchmark's name
+}
+
 // calls is what a unary call costs its server.
-func calls(transport string, limit float64, peers ...string) section {
-	goals := []goal{ratioAtMost(limit)}
-	if len(peers) > 0 {
+func calls(transport transport) section {
+	goals := []goal{ratioAtMost(transport.limit)}
+	if len(transport.peers) > 0 {
 		goals = append(goals, belowPeers())
 	}
 	const baseline = "no auth, no token sent"
 	t := table{
-		title: "A unary call on " + transport,
+		title: "A unary call on " + transport.name,
 		note: "CPU time of the server's process, user and system, for a call that echoes a short text over HTTP/2, eight at a time. " +
 			"Tokens are signed with RS256.",
-		path: "Calls/" + transport + "/", unit: "ns", chart: "Server CPU for a call, " + transport,
+		path: "Calls/" + transport.name + "/", unit: "ns", chart: "Server CPU for a call, " + transport.name,
 		rows: []row{
 			{name: baseline, bare: true},
 			{name: "no auth, one token sent", against: baseline, bare: true},
@@ -152,7 +162,7 @@ func calls(transport string, limit float64, peers ...string) section {
 			{name: "ostiary, cold", against: baseline},
 		},
 	}
-	for _, peer := range peers {
+	for _, peer := range transport.peers {
 		t.rows = append(t.rows, row{name: peer, against: baseline, peer: true})
 	}
 	return section{name: "calls", kind: withServers, tables: []table{t}}
