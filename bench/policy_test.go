@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -60,11 +61,17 @@ func BenchmarkPolicy(b *testing.B) {
 		request := new(sessionv1.RevokeSessionRequest)
 		measure(b, nil, func(int) error { return guard.CheckRequest(ctx, request) })
 	})
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(issuer.New("EdDSA").Token(0), ".")[1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	ada.RawClaims = string(payload)
 	// Conditions are on the request as well, which is there already.
 	request := &sessionv1.RevokeSessionRequest{SessionId: "sess_1", Issuer: ada.Issuer}
 	for name, text := range map[string]string{
 		"a condition":                "request.session_id == identity.session_id",
 		"a condition of three parts": "request.issuer == identity.issuer && (identity.hasRole('owner') || request.session_id == identity.session_id)",
+		"a condition on a claim":     "identity.claims.azp == '" + issuer.Party + "' && request.session_id == identity.session_id",
 	} {
 		b.Run(name, func(b *testing.B) {
 			const procedure = sessionv1.SessionService_RevokeSession_FullMethodName

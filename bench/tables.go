@@ -196,7 +196,7 @@ func decisions() section {
 	for _, rule := range []string{"authenticated", "one permission", "a role, two permissions and a scope", "every part but a condition", "asking again, no condition"} {
 		t.rows = append(t.rows, row{name: rule, goals: []goal{valueAtMost(200, "ns"), allocsAtMost(0)}})
 	}
-	for _, condition := range []string{"a condition", "a condition of three parts"} {
+	for _, condition := range []string{"a condition", "a condition of three parts", "a condition on a claim"} {
 		t.rows = append(t.rows, row{name: condition, goals: []goal{valueAtMost(2000, "ns")}})
 	}
 	return section{name: "policy", tables: []table{t}}
