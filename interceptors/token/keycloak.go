@@ -13,8 +13,8 @@ import (
 // the groups where a mapper adds them. The organization is known where the token
 // names exactly one.
 //
-// A client's own token is one of a service account: by its user name, or by
-// client_id in a token without a session. A lightweight access token may have
+// A client's own token is one of a service account: by its user name, by the address
+// of the client, or by client_id in a token without a session. A lightweight access token may have
 // neither, and is of kind oauth. Every access token of a user is that of a client:
 // name your own in FirstPartyClients.
 func Keycloak() Profile {
@@ -46,9 +46,10 @@ func kindOfKeycloak(p *Profile, h header, c *claims, is purpose) auth.Kind {
 		return 0 // to verify an address, to register a client…
 	}
 	account := strings.HasPrefix(c.word("preferred_username"), "service-account-")
-	byClient := c.has("client_id") || c.has("clientId") || c.has("clientHost")
+	granted := c.has("clientHost") || c.has("clientAddress") // of the grant to a client alone, which may have a session
+	byClient := c.has("client_id") || c.has("clientId")
 	switch session := c.word("sid") != "" || c.word("session_state") != ""; {
-	case account && (byClient || !session), byClient && !session:
+	case granted, account && (byClient || !session), byClient && !session:
 		return auth.KindMachine
 	case account:
 		return 0 // a user can choose such a name

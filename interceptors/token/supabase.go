@@ -19,7 +19,8 @@ func Supabase() Profile {
 	p.Permissions = at("app_metadata", "permissions")
 	p.Scopes = nil
 	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
-		if is != purposeID && c.word("role") == "service_role" {
+		role := c.word("role")
+		if is != purposeID && (role == "service_role" || role == "supabase_admin") { // of the database, and no user's
 			return auth.KindMachine
 		}
 		return kindOfOIDC(p, h, c, is)
