@@ -55,17 +55,17 @@ func (c CORS) Middleware(log *slog.Logger) Middleware {
 				return allowed, nil
 			}
 			method, refused := r.Header.Get("Access-Control-Request-Method"), refusedHeaders(r, headers)
-			from := slog.String("origin", fmt.Sprintf("%.200s", origin))
+			from := fmt.Sprintf("%.200s", origin)
 			switch {
 			case !allowed:
 				log.InfoContext(r.Context(), "a page of another origin was refused",
-					from, "remedy", "add it to cors_allowed_origins if it is yours")
+					"origin", from, "remedy", "add it to cors_allowed_origins if it is yours")
 			case !slices.Contains(methods, method):
 				log.InfoContext(r.Context(), "a page was refused for the method of its call", "method", fmt.Sprintf("%.20s", method),
-					from, "remedy", "call with "+strings.Join(methods, " or "))
+					"origin", from, "remedy", "call with "+strings.Join(methods, " or "))
 			case len(refused) > 0:
 				log.InfoContext(r.Context(), "a page was refused for the headers of its call", "headers", strings.Join(refused, ","),
-					from, "remedy", "add them to cors_allowed_headers if the page needs them")
+					"origin", from, "remedy", "add them to cors_allowed_headers if the page needs them")
 			}
 			return allowed, nil
 		},
