@@ -137,6 +137,24 @@ func TestALeaseIsHeldOnce(t *testing.T) {
 	}
 }
 
+// TestAnEndedLeaseSaysWhyItIsNotHeldAgain holds a request again whose lease has ended.
+func TestAnEndedLeaseSaysWhyItIsNotHeldAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamRule{})
+	ctx := w.open()
+	_, err := held(ctx, w.guard, func(handling context.Context, _ *auth.Stream) {
+		w.revocations.revoke("sess_1")
+		<-handling.Done()
+		cut, again := held(ctx, w.guard, func(context.Context, *auth.Stream) { t.Error("the handler ran again") })
+		if reason, ok := auth.ReasonOf(again); !ok || reason != auth.TokenRevoked || cut != nil {
+			t.Errorf("Hold %v, cut %v; want %v", again, cut, auth.TokenRevoked)
+		}
+	})
+	if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
+		t.Errorf("Hold %v; want %v", err, auth.TokenRevoked)
+	}
+}
+
 // TestAClientThatIsGoneWasNotRefused has the lease end when nobody is there to see.
 func TestAClientThatIsGoneWasNotRefused(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,62 @@
+package auth_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A keySet is an Authenticator that watches one key, which can be removed.
+type keySet struct {
+	caller  *auth.Identity
+	removed atomic.Bool
+	changed func()
+}
+
+func (k *keySet) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
+	k.caller.Key = k
+	return k.caller, nil
+}
+
+func (k *keySet) Watch(changed func()) func() {
+	k.changed = changed
+	return func() {}
+}
+
+func (k *keySet) Withdrawn() error {
+	if k.removed.Load() {
+		return auth.NewError(auth.KeyUnknown, nil)
+	}
+	return nil
+}
+
+func (k *keySet) remove() {
+	k.removed.Store(true)
+	k.changed()
+}
+
+// TestARemovedKeyEndsTheStreamsThatItOpened does so without any other call, and
+// whether or not the guard asks for revocations as well.
+func TestARemovedKeyEndsTheStreamsThatItOpened(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string]auth.Revocations{"without revocations": nil, "with revocations": new(revocations)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keys := &keySet{caller: token(0)}
+			guard := &auth.Guard{Authenticator: keys, Policy: streamRule{}, Revocations: list}
+			ctx, err := guard.Admit(t.Context(), auth.Call{Procedure: watch, Stream: auth.BidiStream, Messages: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = guard.Serve(ctx, func(ctx context.Context, _ *auth.Stream) error {
+				keys.remove()
+				return idle(ctx)
+			}, nil)
+			if reason, _ := auth.ReasonOf(err); reason != auth.KeyUnknown {
+				t.Errorf("Serve = %v; want %v", err, auth.KeyUnknown)
+			}
+		})
+	}
+}
