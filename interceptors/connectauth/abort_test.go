@@ -115,6 +115,8 @@ func TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere(t *testing.T) 
 		"a short length, to be asked for": "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n",
 		"no length, to be asked for":      "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
 		"a length just over the limit":    "Content-Length: 65537\r\n\r\n" + strings.Repeat("a", 65536),
+		"a length just over, all there":   "Content-Length: 65537\r\n\r\n" + strings.Repeat("a", 65537),
+		"no length, all there":            "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
 		"the longest length, all but 1":   "Content-Length: 65536\r\n\r\n" + strings.Repeat("a", 65535),
 	} {
 		for shape, contentType := range map[auth.StreamType]string{auth.Unary: "application/proto", auth.ClientStream: "application/connect+proto", auth.ServerStream: "application/grpc-web+proto"} {
@@ -154,6 +156,27 @@ func TestARefusedCallOverHTTP1KeepsItsConnection(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestAHandlersRefusalKeepsTheConnectionOfACompleteRequest has the handler refuse
+// when the whole body was read, so that nothing is left of it to give up.
+func TestAHandlersRefusalKeepsTheConnectionOfACompleteRequest(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, connectauth.Abortable(newMux(func(context.Context, string) (string, error) {
+		return "", auth.NewError(auth.RoleRequired, nil)
+	}, connectauth.WithGuard(newGuard(nil)))))
+	conn := dial(t, server)
+	reader := bufio.NewReader(conn)
+	more := "Authorization: Bearer " + goodToken + "\r\nContent-Length: 5\r\n"
+	for i := range 2 {
+		if _, err := io.WriteString(conn, request(procedures[auth.ServerStream], "application/grpc-web+proto", more)+"\x00\x00\x00\x00\x00"); err != nil {
+			t.Fatal(err)
+		}
+		answer, kept := readAnswer(t, reader)
+		if !kept || !strings.Contains(answer, auth.RoleRequired.Message()) {
+			t.Fatalf("call %d: kept %v, answer %q; want the connection kept, and %v", i, kept, answer, auth.RoleRequired)
 		}
 	}
 }

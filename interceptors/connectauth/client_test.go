@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -52,19 +53,19 @@ func (u unreachable) Do(req *http.Request) (*http.Response, error) {
 func TestWithTokenRefusesBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
 	const api = "http://api.example.com"
-	tests := map[string]struct{ called, base string }{
-		"plaintext to another machine":              {called: api, base: api},
-		"plaintext to a name that looks like ours":  {called: "http://localhost.example.com", base: "http://localhost.example.com"},
-		"plaintext to a name that begins with ours": {called: "http://127.0.0.1.example.com", base: "http://127.0.0.1.example.com"},
-		"plaintext to every interface":              {called: "http://0.0.0.0:8080", base: "http://0.0.0.0:8080"},
-		"plaintext to an address":                   {called: "http://192.0.2.1", base: "http://192.0.2.1"},
-		"plaintext to a private address":            {called: "http://10.0.0.1:80", base: "http://10.0.0.1:80"},
-		"plaintext to an IPv6 address":              {called: "http://[2001:db8::1]", base: "http://[2001:db8::1]"},
-		"another host than the base URL's":          {called: "http://api.example.com", base: "https://www.example.com"},
-		"another port than the base URL's":          {called: "https://api.example.com:8443", base: "https://api.example.com"},
-		"another scheme than http and https":        {called: "http://localhost", base: "unix://localhost"},
-		"a base URL without a host":                 {called: api, base: "api.example.com"},
-		"a base URL that is none":                   {called: api, base: "http://[::1"},
+	tests := map[string]struct{ called, base, why string }{
+		"plaintext to another machine":              {called: api, base: api, why: "in plaintext"},
+		"plaintext to a name that looks like ours":  {called: "http://localhost.example.com", base: "http://localhost.example.com", why: "in plaintext"},
+		"plaintext to a name that begins with ours": {called: "http://127.0.0.1.example.com", base: "http://127.0.0.1.example.com", why: "in plaintext"},
+		"plaintext to every interface":              {called: "http://0.0.0.0:8080", base: "http://0.0.0.0:8080", why: "in plaintext"},
+		"plaintext to an address":                   {called: "http://192.0.2.1", base: "http://192.0.2.1", why: "in plaintext"},
+		"plaintext to a private address":            {called: "http://10.0.0.1:80", base: "http://10.0.0.1:80", why: "in plaintext"},
+		"plaintext to an IPv6 address":              {called: "http://[2001:db8::1]", base: "http://[2001:db8::1]", why: "in plaintext"},
+		"another host than the base URL's":          {called: "http://api.example.com", base: "https://www.example.com", why: "own base URL"},
+		"another port than the base URL's":          {called: "https://api.example.com:8443", base: "https://api.example.com", why: "own base URL"},
+		"another scheme than http and https":        {called: "http://localhost", base: "unix://localhost", why: "has the scheme"},
+		"a base URL without a host":                 {called: api, base: "api.example.com", why: "base URL cannot be used"},
+		"a base URL that is none":                   {called: api, base: "http://[::1", why: "base URL cannot be used"},
 	}
 	for name, test := range tests {
 		for shape := range procedures {
@@ -75,8 +76,8 @@ func TestWithTokenRefusesBeforeAnythingIsSent(t *testing.T) {
 					return goodToken, nil
 				})
 				_, err := call(t.Context(), unreachable{t}, test.called, shape, "hello", connectauth.WithToken(test.base, asked))
-				if code := connect.CodeOf(err); code != connect.CodeFailedPrecondition {
-					t.Errorf("error %v; want code failed_precondition", err)
+				if code := connect.CodeOf(err); code != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), test.why) {
+					t.Errorf("error %v; want code failed_precondition, and %q", err, test.why)
 				}
 			})
 		}
@@ -108,8 +109,8 @@ func TestANilSourceFailsTheCall(t *testing.T) {
 	t.Parallel()
 	const api = "https://api.example.com"
 	_, err := call(t.Context(), unreachable{t}, api, auth.Unary, "hello", connectauth.WithToken(api, nil))
-	if code := connect.CodeOf(err); code != connect.CodeFailedPrecondition {
-		t.Errorf("error %v; want code failed_precondition", err)
+	if code := connect.CodeOf(err); code != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), "the token source is nil") {
+		t.Errorf("error %v; want code failed_precondition, and what is nil", err)
 	}
 }
 

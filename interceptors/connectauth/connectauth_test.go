@@ -120,6 +120,7 @@ func TestAHandlersOtherErrorsStayAsTheyAre(t *testing.T) {
 		"a connect error keeps its code":                       {err: connect.NewError(connect.CodeAborted, nil), code: connect.CodeAborted},
 		"a connect error around a refusal was the choice":      {err: connect.NewError(connect.CodeAborted, refusal), code: connect.CodeAborted},
 		"a connect error that caused a refusal was not":        {err: auth.NewError(auth.KeysUnavailable, connect.NewError(connect.CodeAborted, nil)), code: connect.CodeUnavailable, reason: auth.KeysUnavailable, isOurs: true},
+		"nor was one that caused it around another refusal":    {err: auth.NewError(auth.KeysUnavailable, connect.NewError(connect.CodeAborted, refusal)), code: connect.CodeUnavailable, reason: auth.KeysUnavailable, isOurs: true},
 		"a connect error beside a refusal does not replace it": {err: errors.Join(connect.NewError(connect.CodeAborted, nil), refusal), code: connect.CodePermissionDenied, reason: auth.RoleRequired, isOurs: true},
 	}
 	for name, test := range tests {

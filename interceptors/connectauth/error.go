@@ -17,10 +17,7 @@ func ReasonOf(err error) (auth.Reason, bool) {
 		return auth.AuthFailure, false
 	}
 	for _, detail := range received.Details() {
-		value, err := detail.Value()
-		if err != nil {
-			continue // of a type that this program does not know
-		}
+		value, _ := detail.Value() // nil where this program does not know its type
 		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.Domain {
 			return auth.ParseReason(info.GetReason())
 		}

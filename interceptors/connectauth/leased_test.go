@@ -181,7 +181,7 @@ func TestHeaderAndTrailerOfAStreamReachTheClient(t *testing.T) {
 }
 
 // TestALateHandlerMayWriteHeaders writes them while connect closes the stream,
-// which reads them.
+// which reads them, and then receives in vain.
 func TestALateHandlerMayWriteHeaders(t *testing.T) {
 	t.Parallel()
 	list := revocation.New(revocation.Config{})
@@ -189,7 +189,7 @@ func TestALateHandlerMayWriteHeaders(t *testing.T) {
 	guard.Revocations = list
 	at := procedures[auth.ServerStream]
 	mux := http.NewServeMux()
-	entered := make(chan struct{})
+	entered, late := make(chan struct{}), make(chan error, 1)
 	mux.Handle(at, connect.NewServerStreamHandlerSimple(at, func(ctx context.Context, _ *text, out *connect.ServerStream[text]) error {
 		out.ResponseTrailer().Set("X-Early", "here")
 		close(entered)
@@ -198,6 +198,7 @@ func TestALateHandlerMayWriteHeaders(t *testing.T) {
 			out.ResponseTrailer().Add("X-Late", "here")
 			out.ResponseHeader().Add("X-Late", "here")
 		}
+		late <- out.Conn().Receive(new(text))
 		return nil
 	}, connectauth.WithGuard(guard)))
 	server := newServer(t, mux)
@@ -221,5 +222,8 @@ func TestALateHandlerMayWriteHeaders(t *testing.T) {
 	}
 	if err := guard.Drain(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if reason, ok := auth.ReasonOf(<-late); !ok || reason != auth.TokenRevoked {
+		t.Errorf("the handler received for reason %v, %t; want %v", reason, ok, auth.TokenRevoked)
 	}
 }

@@ -64,3 +64,26 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 		})
 	}
 }
+
+// TestARequestIsDecidedAbout has the rule refuse one request of two.
+func TestARequestIsDecidedAbout(t *testing.T) {
+	t.Parallel()
+	guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{}}
+	for _, shape := range []auth.StreamType{auth.Unary, auth.ServerStream} {
+		t.Run(shape.String(), func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t, newMux(func(ctx context.Context, sent string) (string, error) {
+				if sent != "hello" {
+					t.Errorf("the handler ran with %q", sent)
+				}
+				return whoCalls(ctx, sent)
+			}, connectauth.WithGuard(guard)))
+			token := connectauth.WithToken(server.URL, source)
+			if reply, err := call(t.Context(), h2c(t), server.URL, shape, "hello", token); err != nil || reply != "ada hello" {
+				t.Errorf("reply %q, error %v; want %q", reply, err, "ada hello")
+			}
+			_, err := call(t.Context(), h2c(t), server.URL, shape, "goodbye", token)
+			assertRefusal(t, err, connect.ProtocolConnect, auth.ConditionNotMet, auth.ConditionNotMet.Message())
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -83,6 +84,11 @@ type elsewhere struct{ net.Conn }
 
 func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 443} }
 
+// unheardOf is a connection of a kind that the credentials do not know.
+type unheardOf struct{ net.Conn }
+
+func (unheardOf) RemoteAddr() net.Addr { return &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
 func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -93,6 +99,7 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 		"to another machine that claims localhost": {target: "passthrough:///localhost:80", wrap: func(c net.Conn) net.Conn { return elsewhere{c} }},
 		"to an address, by way of a proxy":         {target: "passthrough:///192.0.2.1:80", wrap: func(c net.Conn) net.Conn { return c }},
 		"to an IPv6 address, by way of a proxy":    {target: "passthrough:///[2001:db8::1]:80", wrap: func(c net.Conn) net.Conn { return c }},
+		"over a connection of an unknown kind":     {target: "passthrough:///localhost:80", wrap: func(c net.Conn) net.Conn { return unheardOf{c} }},
 		"by way of a proxy on loopback":            {target: "passthrough:///api.example.com:80", wrap: func(c net.Conn) net.Conn { return c }},
 	}
 	for name, test := range tests {
@@ -128,6 +135,10 @@ func TestCredentialsThatKnowNothingOfTheirConnectionSendNothing(t *testing.T) {
 	_, err := grpcauth.Credentials(source).GetRequestMetadata(t.Context(), "https://localhost/"+service)
 	if status.Code(err) != codes.Unauthenticated {
 		t.Errorf("error %v; want code Unauthenticated", err)
+	}
+	ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}})
+	if _, err := grpcauth.Credentials(source).GetRequestMetadata(ctx); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("without a target: error %v; want code Unauthenticated", err)
 	}
 }
 

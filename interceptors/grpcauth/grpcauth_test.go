@@ -129,6 +129,7 @@ func TestAHandlersOtherErrorsStayAsTheyAre(t *testing.T) {
 		"a status keeps its code":                       {err: aborted, code: codes.Aborted},
 		"a status around a refusal was the choice":      {err: &chosenError{refusal}, code: codes.Aborted},
 		"a status that caused a refusal was not":        {err: auth.NewError(auth.KeysUnavailable, aborted), code: codes.Unavailable, reason: auth.KeysUnavailable, isOurs: true},
+		"nor was one that caused it around another":     {err: auth.NewError(auth.KeysUnavailable, &chosenError{refusal}), code: codes.Unavailable, reason: auth.KeysUnavailable, isOurs: true},
 		"a status beside a refusal does not replace it": {err: errors.Join(aborted, refusal), code: codes.PermissionDenied, reason: auth.RoleRequired, isOurs: true},
 	}
 	for name, test := range tests {
@@ -170,6 +171,9 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 	assertRefusal(t, err, trailer, auth.RoleRequired, auth.RoleRequired.Message())
 	if reason, ok := auth.ReasonOf(seen); !ok || reason != auth.RoleRequired || !errors.Is(seen, cause) {
 		t.Errorf("the interceptor saw %v; want the refusal with its cause", seen)
+	}
+	if want := auth.NewError(auth.RoleRequired, cause).Error(); seen == nil || seen.Error() != want {
+		t.Errorf("a log would read %v; want %q", seen, want)
 	}
 }
 
