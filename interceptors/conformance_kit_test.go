@@ -92,7 +92,7 @@ func (k *kit) guard(t *testing.T) *auth.Guard {
 		{URL: k.oidc.URL(), Keys: keys(k.oidc), Profile: token.OIDC(), Audiences: []string{audience}},
 		{
 			URL: k.wide.URL(), Keys: keys(k.wide), Profile: token.Clerk(), AllowAnyAudience: true,
-			Kinds: []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
+			Kinds: []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
 		},
 		{URL: k.down.URL(), Keys: keys(k.down), Profile: token.Clerk(), AllowAnyAudience: true},
 	}})

@@ -92,12 +92,12 @@ func TestRulesOnWhatIssuersWrite(t *testing.T) {
 			}
 			verifier, err := token.New(token.Config{Now: clock, Issuers: []token.Issuer{{
 				URL: issuer.URL(), Keys: keys, Profile: profile, AllowAnyAudience: true,
-				Kinds: []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
+				Kinds: []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
 			}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			rules, err := policy.New(policy.Now(clock), condition.Evaluator(),
+			rules, err := policy.New(policy.Clock(clock), condition.Evaluator(),
 				policy.Override("/acme.v1.Deploy/Run", &policyv1.Rule{Access: &policyv1.Rule_Require{Require: tt.rule}}))
 			if err != nil {
 				t.Fatal(err)

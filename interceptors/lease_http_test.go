@@ -421,7 +421,7 @@ func TestAHijackedConnectionIsRenewed(t *testing.T) {
 		}
 		defer func() { _ = conn.Close() }()
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
-		_, renewed := auth.Watch(r.Context())
+		_, renewed := auth.WatchIdentity(r.Context())
 		h.present(time.Hour, "reader")
 		h.call(t)
 		<-renewed

@@ -34,7 +34,7 @@ func (s *Server) buildGuard() error {
 	if err != nil {
 		return err
 	}
-	rules, err := Rules(append(slices.Clone(s.config.Rules), policy.Now(s.config.Now))...)
+	rules, err := Rules(append(slices.Clone(s.config.Rules), policy.Clock(s.config.Now))...)
 	if err != nil {
 		return err
 	}
@@ -135,13 +135,13 @@ func (s *Server) warnOf(issuer *Issuer) {
 	}
 }
 
-// Verify returns whose token it is, verified as a Server with this Config does
-// it; revocations, which are the running server's, are not looked at. It fetches
-// the issuer's keys and ends when ctx does. It writes neither log nor file.
+// VerifyToken verifies a token as a Server with this Config would, and returns its
+// identity. It does not check revocations, which only the running server knows. It
+// fetches the issuer's keys and ends when ctx does. It writes neither log nor file.
 //
 // Its error is an *auth.Error where the token is not accepted, and a
 // *[ConfigError] where the Config is at fault.
-func Verify(ctx context.Context, config Config, token string) (*auth.Identity, error) {
+func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
 	if faults := config.Faults(); len(faults) > 0 {
 		return nil, &ConfigError{Faults: faults}
 	}

@@ -31,7 +31,7 @@ func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIReques
 // lease of the stream ends it.
 func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
 	for {
-		id, changed := auth.Watch(ctx)
+		id, changed := auth.WatchIdentity(ctx)
 		if err := send(&identityv1.WatchIdentityResponse{Identity: identityMessage(id)}); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func identityMessage(id *auth.Identity) *identityv1.Identity {
 	return message
 }
 
-func kindMessage(kind auth.Kind) identityv1.Kind {
+func kindMessage(kind auth.TokenKind) identityv1.Kind {
 	switch kind {
 	case auth.KindSession:
 		return identityv1.Kind_KIND_SESSION

@@ -99,7 +99,7 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 
 func TestEveryKindOfTokenIsOnTheWire(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[auth.Kind]identityv1.Kind{
+	for kind, want := range map[auth.TokenKind]identityv1.Kind{
 		auth.KindSession: identityv1.Kind_KIND_SESSION, auth.KindTemplate: identityv1.Kind_KIND_TEMPLATE,
 		auth.KindOAuth: identityv1.Kind_KIND_OAUTH, auth.KindMachine: identityv1.Kind_KIND_MACHINE,
 		0: identityv1.Kind_KIND_UNSPECIFIED,

@@ -81,8 +81,8 @@ type Issuer struct {
 	Algorithms []string
 	// Kinds are the accepted kinds of token. Default: the profile's, of which
 	// templates only with Audiences. New logs those in force.
-	Kinds []auth.Kind
-	// MaxTokenBytes is the longest accepted token, at most [MaxMaxTokenBytes].
+	Kinds []auth.TokenKind
+	// MaxTokenBytes is the longest accepted token, at most [MaxTokenBytesLimit].
 	// Default: the profile's, which is token.DefaultMaxTokenBytes for nearly all.
 	MaxTokenBytes int
 	// Skew is how far the issuer's clock may be off. Negative means none.

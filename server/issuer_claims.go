@@ -32,7 +32,7 @@ type Claims struct {
 type claimField struct {
 	setting string
 	entries []string
-	paths   *[]token.Path
+	paths   *[]token.ClaimPath
 }
 
 func (c *Claims) fields(p *token.Profile) []claimField {
@@ -79,12 +79,12 @@ func (c *Claims) faults() []Fault {
 
 // claimPath reads the name of a claim, which may have dots and slashes as in
 // https://example.com/roles, or a JSON Pointer, which begins with a slash.
-func claimPath(entry string) (token.Path, error) {
+func claimPath(entry string) (token.ClaimPath, error) {
 	pointer, isPointer := strings.CutPrefix(entry, "/")
 	if !isPointer && entry != "" {
-		return token.Path{entry}, nil
+		return token.ClaimPath{entry}, nil
 	}
-	path := token.Path(strings.Split(pointer, "/"))
+	path := token.ClaimPath(strings.Split(pointer, "/"))
 	for i, member := range path {
 		unescaped := pointerEscapes.Replace(member)
 		if member == "" || strings.Count(member, "~") != strings.Count(member, "~0")+strings.Count(member, "~1") {

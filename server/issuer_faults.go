@@ -15,9 +15,9 @@ import (
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
-// MaxMaxTokenBytes is the most that an Issuer's MaxTokenBytes can be: all headers
+// MaxTokenBytesLimit is the most that an Issuer's MaxTokenBytes can be: all headers
 // of a call together are at most 32 KiB.
-const MaxMaxTokenBytes = transport.MaxHeaderBytes - 2<<10
+const MaxTokenBytesLimit = transport.MaxHeaderBytes - 2<<10
 
 // faults returns what is wrong, with settings relative to the issuer.
 func (i *Issuer) faults() []Fault {
@@ -48,8 +48,8 @@ func (i *Issuer) faults() []Fault {
 			add("algorithms", fmt.Errorf("%q is not supported; use %s", algorithm, strings.Join(token.OIDC().Algorithms, ", ")))
 		}
 	}
-	if i.MaxTokenBytes < 0 || i.MaxTokenBytes > MaxMaxTokenBytes {
-		add("max_token_bytes", fmt.Errorf("must be from 1 to %d, since all headers of a call together are at most %d bytes", MaxMaxTokenBytes, transport.MaxHeaderBytes))
+	if i.MaxTokenBytes < 0 || i.MaxTokenBytes > MaxTokenBytesLimit {
+		add("max_token_bytes", fmt.Errorf("must be from 1 to %d, since all headers of a call together are at most %d bytes", MaxTokenBytesLimit, transport.MaxHeaderBytes))
 	}
 	if i.Skew > token.MaxSkew {
 		add("skew", fmt.Errorf("is over %s; set the clocks right instead", token.MaxSkew))

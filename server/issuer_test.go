@@ -22,7 +22,7 @@ import (
 // verifies asserts what becomes of a token with an issuer's settings.
 func verifies(t *testing.T, issuer Issuer, token string, want auth.Reason) *auth.Identity {
 	t.Helper()
-	id, err := Verify(t.Context(), Config{Issuers: []Issuer{issuer}}, token)
+	id, err := VerifyToken(t.Context(), Config{Issuers: []Issuer{issuer}}, token)
 	var refusal *auth.Error
 	switch {
 	case want == 0 && err != nil:
@@ -119,11 +119,11 @@ func TestWhatIsAcceptedOfAnIssuer(t *testing.T) {
 			i.URL, i.Tenants = "https://login.example.com/{tenantid}/v2.0", []string{"another", tenant}
 		}, want: auth.IssuerUntrusted},
 		"an ID token":                    {iss: url, edits: []authtest.Edit{authtest.With("nonce", "n")}, want: auth.TokenKindUnsupported},
-		"an ID token, where that is set": {iss: url, edit: func(i *Issuer) { i.Kinds = []auth.Kind{auth.KindID} }, edits: []authtest.Edit{authtest.With("nonce", "n")}},
-		"a token for any client is an application's": {iss: url, edit: func(i *Issuer) { i.Kinds = []auth.Kind{auth.KindSession} },
+		"an ID token, where that is set": {iss: url, edit: func(i *Issuer) { i.Kinds = []auth.TokenKind{auth.KindID} }, edits: []authtest.Edit{authtest.With("nonce", "n")}},
+		"a token for any client is an application's": {iss: url, edit: func(i *Issuer) { i.Kinds = []auth.TokenKind{auth.KindSession} },
 			edits: app, want: auth.TokenKindUnsupported},
 		"a token for a first-party client is a session": {iss: url, edit: func(i *Issuer) {
-			i.Kinds, i.FirstPartyClients = []auth.Kind{auth.KindSession}, []string{"web", "spa"}
+			i.Kinds, i.FirstPartyClients = []auth.TokenKind{auth.KindSession}, []string{"web", "spa"}
 		}, edits: app},
 	}
 	for name, test := range tests {
@@ -153,7 +153,7 @@ func TestTheKindsInForceAreLogged(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Issuers = append(c.Issuers, Issuer{
 			URL: other.URL(), Profile: "oidc", JWTKey: string(other.PublicPEM()), Audiences: []string{"invoices"},
-			Kinds: []auth.Kind{auth.KindMachine, auth.KindID}, AllowUnboundConfirmation: true,
+			Kinds: []auth.TokenKind{auth.KindMachine, auth.KindID}, AllowUnboundConfirmation: true,
 		})
 	})
 	for _, want := range [][]string{
@@ -294,8 +294,8 @@ func TestFaultsOfAnIssuer(t *testing.T) {
 		"a party of others with a wildcard": {Issuer{URL: "https://a.example", Profile: "oidc", AuthorizedParties: []string{"*"}}, []string{`authorized_parties: "*" would match nothing`}},
 		"an audience with a wildcard":       {Issuer{URL: "https://a.example", Audiences: []string{"api://*"}}, []string{`audiences: "api://*" would match nothing`}},
 		"first-party clients of nothing":    {Issuer{URL: "https://a.example", FirstPartyClients: []string{"", "*", "a b"}}, []string{"first_party_clients: an empty entry", `first_party_clients: "*" would`, `first_party_clients: "a b" would`}},
-		"the longest token":                 {Issuer{URL: "https://a.example", MaxTokenBytes: MaxMaxTokenBytes}, nil},
-		"a token that no header can hold":   {Issuer{URL: "https://a.example", MaxTokenBytes: MaxMaxTokenBytes + 1}, []string{"max_token_bytes: must be from 1 to 30720"}},
+		"the longest token":                 {Issuer{URL: "https://a.example", MaxTokenBytes: MaxTokenBytesLimit}, nil},
+		"a token that no header can hold":   {Issuer{URL: "https://a.example", MaxTokenBytes: MaxTokenBytesLimit + 1}, []string{"max_token_bytes: must be from 1 to 30720"}},
 		"a token of less than nothing":      {Issuer{URL: "https://a.example", MaxTokenBytes: -1}, []string{"max_token_bytes: must be from 1 to"}},
 		"claims that are none": {
 			Issuer{URL: "https://a.example", Claims: Claims{Roles: []string{""}, Groups: []string{"/"}, Permissions: []string{"/a//b"}, Scopes: []string{"/a~2"}, Organization: []string{"/a~"}, OrganizationRole: []string{"/a/"}, Session: []string{"//"}}},
@@ -367,11 +367,11 @@ func TestAnOperatorOfATenantIsNamedWithTheTenantsIssuer(t *testing.T) {
 	}
 }
 
-// TestTheLongestTokenThatCanBeSetArrives holds MaxMaxTokenBytes against the limit
+// TestTheLongestTokenThatCanBeSetArrives holds MaxTokenBytesLimit against the limit
 // of all headers, on every protocol.
 func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.Issuers[0].MaxTokenBytes = MaxMaxTokenBytes })
+	r := start(t, func(c *Config) { c.Issuers[0].MaxTokenBytes = MaxTokenBytesLimit })
 	ofLength := func(length int) string {
 		pad := length / 2
 		for {
@@ -386,11 +386,11 @@ func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
 	for name, call := range r.protocols() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res, err := call(t.Context(), t, ofLength(MaxMaxTokenBytes-2))
+			res, err := call(t.Context(), t, ofLength(MaxTokenBytesLimit-2))
 			if err != nil || res.GetIdentity().GetSubject() != "user_ada" {
 				t.Errorf("at the limit: %v, %v; want user_ada", res, err)
 			}
-			_, err = call(t.Context(), t, ofLength(MaxMaxTokenBytes+1))
+			_, err = call(t.Context(), t, ofLength(MaxTokenBytesLimit+1))
 			if reason, _ := reasonOf(err); reason != auth.TokenTooLarge {
 				t.Errorf("over the limit: %v; want %v", err, auth.TokenTooLarge)
 			}

@@ -90,7 +90,7 @@ func TestAnOperatorActsInPerson(t *testing.T) {
 	const permission = "tokens:revoke"
 	r := start(t, withOperator, func(c *Config) {
 		c.OperatorPermission = permission
-		c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindOAuth}
+		c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth}
 	})
 	acted := authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})
 	permitted := authtest.InOrganization("org_acme", "acme", "admin", permission)
@@ -152,7 +152,7 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 // otherwise sign its user out everywhere.
 func TestWhoeverActsForAUserEndsNoOtherSession(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindOAuth} })
+	r := start(t, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
 	cast := r.cast()
 	r.seen(t, cast)
 	for who, token := range map[string]string{

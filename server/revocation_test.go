@@ -108,7 +108,7 @@ func TestWhatARevocationReaches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := newClock()
-			r := start(t, withOperator, now.set, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindMachine} })
+			r := start(t, withOperator, now.set, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
 			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))
 			tokens := map[string]string{
 				"old":     r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_1"), authtest.With("jti", "token_1")),

@@ -78,18 +78,18 @@ func ofOurOwn(procedure string) bool {
 	return procedure == procedureOptions || slices.Contains(services(), service)
 }
 
-// Unmeetable returns a fault for each rule that no token of the issuers can meet, by
+// UnmeetableRules returns a fault for each rule that no token of the issuers can meet, by
 // their profiles, claims and kinds; nil if there is none, or nothing is known of an
 // issuer whose settings are at fault.
-func Unmeetable(rules *policy.Policy, issuers []Issuer) policy.RuleErrors {
-	var all []auth.Provision
+func UnmeetableRules(rules *policy.Policy, issuers []Issuer) policy.RuleErrors {
+	var all []auth.IssuerCapabilities
 	for _, issuer := range issuers {
 		profile, err := issuer.TokenProfile()
 		if issuer.URL == "" || err != nil {
 			return nil //nolint:nilerr // the issuer's own faults say so
 		}
 		trusted := token.Issuer{URL: issuer.URL, Profile: profile, Kinds: issuer.Kinds, Audiences: issuer.Audiences}
-		all = append(all, trusted.Provides())
+		all = append(all, trusted.Capabilities())
 	}
 	return rules.Unmeetable(all)
 }
@@ -100,7 +100,7 @@ func (c Config) ruleFaults() []Fault {
 	var broken policy.RuleErrors
 	switch {
 	case err == nil:
-		broken = Unmeetable(rules, c.Issuers)
+		broken = UnmeetableRules(rules, c.Issuers)
 	case !errors.As(err, &broken):
 		return nil // New returns any other error
 	}

@@ -207,7 +207,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 // current returns the caller of a stream as it is now. The rules of the services
 // ask for a token, so there is one.
 func current(ctx context.Context) *auth.Identity {
-	if id, ok := auth.Current(ctx); ok {
+	if id, ok := auth.CurrentIdentity(ctx); ok {
 		return id
 	}
 	return auth.MustFromContext(ctx)

@@ -17,7 +17,7 @@ func owners(t *testing.T) (r *running, tokens map[string]string) {
 	t.Helper()
 	elsewhere := authtest.Start(t)
 	r = start(t, withOperator, func(c *Config) {
-		kinds := []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
+		kinds := []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 		c.Issuers[0].Kinds = kinds
 		c.Issuers = append(c.Issuers, Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}

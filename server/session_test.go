@@ -237,7 +237,7 @@ func TestAFilterNarrowsWhatTheCallerSees(t *testing.T) {
 
 func TestSessionRequestsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.Issuers[0].Kinds = []auth.Kind{auth.KindSession, auth.KindMachine} })
+	r := start(t, withOperator, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
 	ada := r.issuer.Session("user_ada")
 	otto := r.issuer.Session("user_otto")
 	robo := r.issuer.Machine("mch_robo")

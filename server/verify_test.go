@@ -29,13 +29,13 @@ func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Verify(t.Context(), config, tt.token)
+			_, err := VerifyToken(t.Context(), config, tt.token)
 			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want {
 				t.Errorf("%v; want %v", err, tt.want)
 			}
 		})
 	}
-	id, err := Verify(t.Context(), config, issuer.Session("user_ada", forInvoices))
+	id, err := VerifyToken(t.Context(), config, issuer.Session("user_ada", forInvoices))
 	if err != nil || id.Subject != "user_ada" {
 		t.Errorf("%v, %v", id, err)
 	}
@@ -50,7 +50,7 @@ func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
 func TestVerifyRefusesAConfigAtFault(t *testing.T) {
 	t.Parallel()
 	var fault *ConfigError
-	if _, err := Verify(t.Context(), Config{}, "token"); !errors.As(err, &fault) {
+	if _, err := VerifyToken(t.Context(), Config{}, "token"); !errors.As(err, &fault) {
 		t.Errorf("%v; want a ConfigError", err)
 	}
 }

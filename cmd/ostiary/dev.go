@@ -118,7 +118,7 @@ func devIssuers(url string) []server.Issuer {
 	return []server.Issuer{{
 		URL:              url,
 		AllowAnyAudience: true,
-		Kinds:            []auth.Kind{auth.KindSession, auth.KindMachine},
+		Kinds:            []auth.TokenKind{auth.KindSession, auth.KindMachine},
 	}}
 }
 

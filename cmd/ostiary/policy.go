@@ -72,7 +72,7 @@ func (s *schema) unmeetable(rules *policy.Policy) policy.RuleErrors {
 	if s.config == "" {
 		return nil
 	}
-	return server.Unmeetable(rules, settings.IssuersInForce(s.config, os.Environ()))
+	return server.UnmeetableRules(rules, settings.IssuersInForce(s.config, os.Environ()))
 }
 
 // readSound is read for commands that need every rule to be valid.

@@ -129,7 +129,7 @@ func (c *explainCommand) caller(ctx context.Context, stdin io.Reader) (*auth.Ide
 	if err := loaded.Faults(); err != nil {
 		return nil, nil, err
 	}
-	id, err := server.Verify(ctx, loaded.Server, raw)
+	id, err := server.VerifyToken(ctx, loaded.Server, raw)
 	var refusal *auth.Error
 	if errors.As(err, &refusal) {
 		return nil, refusal, nil

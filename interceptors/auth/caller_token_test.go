@@ -50,7 +50,7 @@ func TestCallerTokenOfAStream(t *testing.T) {
 		{"two calls whose order changed on the way", auth.StreamTerms{}, []call{{"newest", newest}, {"newer", newer}}, "newest"},
 		{"a call with an older token", auth.StreamTerms{}, []call{{"older", older}}, "opened"},
 		{"a call for another organization", auth.StreamTerms{}, []call{{"another", another}}, "opened"},
-		{"a stream until expiry is not renewed", auth.StreamTerms{Lease: auth.UntilExpiry}, []call{{"newer", newer}}, "opened"},
+		{"a stream until expiry is not renewed", auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, []call{{"newer", newer}}, "opened"},
 		{"a call that carried its token elsewhere", auth.StreamTerms{}, []call{{none, newer}}, none},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

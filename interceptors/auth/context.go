@@ -62,7 +62,7 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 }
 
 // FromContext returns the identity of the caller, as it was when the call was
-// admitted; see [Current] for streams. It reports false when there is none: on a
+// admitted; see [CurrentIdentity] for streams. It reports false when there is none: on a
 // public method that was called without a token, or outside a guarded call.
 func FromContext(ctx context.Context) (*Identity, bool) {
 	a, _ := ctx.Value(contextKey{}).(*admitted)

@@ -2,10 +2,10 @@ package auth
 
 import "context"
 
-// Current returns the identity of the caller as it is now. It is FromContext's,
+// CurrentIdentity returns the identity of the caller as it is now. It is FromContext's,
 // except in a stream that another call of the same session has renewed since: then
 // it is the newest token's.
-func Current(ctx context.Context) (*Identity, bool) {
+func CurrentIdentity(ctx context.Context) (*Identity, bool) {
 	a, _ := ctx.Value(contextKey{}).(*admitted)
 	if a == nil {
 		return nil, false
@@ -14,11 +14,11 @@ func Current(ctx context.Context) (*Identity, bool) {
 	return id, id != nil
 }
 
-// Watch returns the identity of the caller as it is now, and a channel that is
+// WatchIdentity returns the identity of the caller as it is now, and a channel that is
 // closed when it changes:
 //
 //	for {
-//		id, changed := auth.Watch(ctx)
+//		id, changed := auth.WatchIdentity(ctx)
 //		// ...
 //		select {
 //		case <-changed:
@@ -29,7 +29,7 @@ func Current(ctx context.Context) (*Identity, bool) {
 //
 // The identity is nil when there is none. The channel is nil, and so never
 // ready, where the identity cannot change.
-func Watch(ctx context.Context) (*Identity, <-chan struct{}) {
+func WatchIdentity(ctx context.Context) (*Identity, <-chan struct{}) {
 	a, _ := ctx.Value(contextKey{}).(*admitted)
 	switch {
 	case a == nil:

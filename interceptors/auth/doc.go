@@ -20,7 +20,7 @@
 //
 // A stream, or a request of net/http, lives on after the decision, so it holds a lease ([StreamTerms]): it
 // ends when the token does, goes on when any call of the same caller brings a newer
-// token, and ends at once when one of the two is revoked. [Current] and [Watch]
+// token, and ends at once when one of the two is revoked. [CurrentIdentity] and [WatchIdentity]
 // return the identity of the newest token.
 //
 // The package knows no transport.

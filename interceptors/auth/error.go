@@ -37,17 +37,23 @@ func Errorf(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Cause: fmt.Errorf(format, args...)}
 }
 
-// AsError finds the refusal in err. An error that holds none becomes an
-// AuthFailure with err as its cause; nil stays nil.
+// AsError returns the refusal in err. If err holds none, it returns an AuthFailure
+// with err as its cause. It never returns nil, so that its result can be returned as
+// an error: call it only with an error.
 func AsError(err error) *Error {
-	if err == nil {
-		return nil
-	}
 	var refusal *Error
 	if errors.As(err, &refusal) && refusal != nil {
 		return refusal
 	}
 	return NewError(AuthFailure, err)
+}
+
+// refusalOf is AsError for an error that may be nil, and then returns nil.
+func refusalOf(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return AsError(err)
 }
 
 // ReasonOf returns the reason of the refusal in err, and whether err holds one.
@@ -101,7 +107,7 @@ func (e *Error) Code() Code {
 // Info returns the error detail that carries the reason on the wire. Its metadata
 // are the parameters of the Demand, for protocols that have no challenge.
 func (e *Error) Info() *errdetails.ErrorInfo {
-	info := &errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: Domain}
+	info := &errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: ErrorDomain}
 	for _, p := range e.Demand.parameters() {
 		if info.Metadata == nil {
 			info.Metadata = make(map[string]string)

@@ -58,8 +58,8 @@ func TestErrorKeepsItsCauseFromTheCaller(t *testing.T) {
 
 func TestAsError(t *testing.T) {
 	t.Parallel()
-	if got := auth.AsError(nil); got != nil {
-		t.Errorf("AsError(nil) = %v", got)
+	if err := error(auth.AsError(nil)); err == nil || auth.AsError(nil).Reason != auth.AuthFailure {
+		t.Errorf("AsError(nil) = %v; want %v, and no typed nil", err, auth.AuthFailure)
 	}
 	foreign := errors.New("disk full")
 	if got := auth.AsError(foreign); got.Reason != auth.AuthFailure || !errors.Is(got, foreign) {

@@ -11,7 +11,7 @@ import (
 // sees what changes about them.
 func greet(ctx context.Context, send func(string) error) error {
 	for {
-		id, changed := auth.Watch(ctx)
+		id, changed := auth.WatchIdentity(ctx)
 		if err := send("hello " + id.Subject + " of " + id.Organization.Slug); err != nil {
 			return err
 		}
@@ -23,7 +23,7 @@ func greet(ctx context.Context, send func(string) error) error {
 	}
 }
 
-func ExampleWatch() {
+func ExampleWatchIdentity() {
 	id := &auth.Identity{Subject: "ada", Organization: auth.Organization{Slug: "acme"}}
 	ctx, cancel := context.WithCancelCause(auth.NewContext(context.Background(), id))
 	err := greet(ctx, func(text string) error {

@@ -12,16 +12,16 @@ type Reverification struct {
 }
 
 // StrictMFA asks for both factors within ten minutes.
-func StrictMFA() Reverification { return Reverification{10 * time.Minute, MultiFactor} }
+func StrictMFAReverification() Reverification { return Reverification{10 * time.Minute, MultiFactor} }
 
 // Strict asks for the second factor within ten minutes.
-func Strict() Reverification { return Reverification{10 * time.Minute, SecondFactor} }
+func StrictReverification() Reverification { return Reverification{10 * time.Minute, SecondFactor} }
 
 // Moderate asks for the second factor within an hour.
-func Moderate() Reverification { return Reverification{time.Hour, SecondFactor} }
+func ModerateReverification() Reverification { return Reverification{time.Hour, SecondFactor} }
 
 // Lax asks for the second factor within a day.
-func Lax() Reverification { return Reverification{24 * time.Hour, SecondFactor} }
+func LaxReverification() Reverification { return Reverification{24 * time.Hour, SecondFactor} }
 
 // A FactorLevel says which factors of authentication must be fresh. The zero
 // value is no level, which nobody meets.

@@ -24,30 +24,30 @@ func TestFresh(t *testing.T) {
 		{"first: at the limit", first, ages(10, -1), false},
 		{"first: the second does not help", first, ages(30, 5), false},
 		{"first: never, though the second is fresh", first, ages(-1, 5), false},
-		{"strict: the first alone, just below the limit", auth.Strict(), ages(9, -1), true},
-		{"strict: the first alone, at the limit", auth.Strict(), ages(10, -1), false},
-		{"strict: a fresh first does not excuse an old second", auth.Strict(), ages(5, 30), false},
-		{"strict: a fresh second excuses an old first", auth.Strict(), ages(30, 5), true},
-		{"strict: a fresh second excuses a first that never was", auth.Strict(), ages(-1, 5), true},
-		{"strict: a second just now excuses an old first", auth.Strict(), ages(30, 0), true},
-		{"strict_mfa: a second just now does not excuse an old first", auth.StrictMFA(), ages(30, 0), false},
-		{"strict_mfa: a first just now does not excuse an old second", auth.StrictMFA(), ages(0, 30), false},
-		{"strict: never", auth.Strict(), ages(-1, -1), false},
-		{"strict: the token does not say", auth.Strict(), nil, false},
-		{"strict_mfa: an old first", auth.StrictMFA(), ages(30, 5), false},
-		{"strict_mfa: an old second", auth.StrictMFA(), ages(5, 30), false},
-		{"strict_mfa: both fresh", auth.StrictMFA(), ages(5, 5), true},
-		{"strict_mfa: no second factor, a fresh first", auth.StrictMFA(), ages(5, -1), true},
-		{"strict_mfa: a first that never was", auth.StrictMFA(), ages(-1, 5), false},
-		{"strict_mfa: never", auth.StrictMFA(), ages(-1, -1), false},
-		{"strict_mfa: the token does not say", auth.StrictMFA(), nil, false},
-		{"moderate: just below an hour", auth.Moderate(), ages(600, 59), true},
-		{"moderate: an hour", auth.Moderate(), ages(5, 60), false},
-		{"lax: just below a day", auth.Lax(), ages(5000, 1439), true},
-		{"lax: a day", auth.Lax(), ages(5, 1440), false},
-		{"lax: never", auth.Lax(), ages(-1, -1), false},
-		{"lax: the token does not say", auth.Lax(), nil, false},
-		{"just now", auth.StrictMFA(), ages(0, 0), true},
+		{"strict: the first alone, just below the limit", auth.StrictReverification(), ages(9, -1), true},
+		{"strict: the first alone, at the limit", auth.StrictReverification(), ages(10, -1), false},
+		{"strict: a fresh first does not excuse an old second", auth.StrictReverification(), ages(5, 30), false},
+		{"strict: a fresh second excuses an old first", auth.StrictReverification(), ages(30, 5), true},
+		{"strict: a fresh second excuses a first that never was", auth.StrictReverification(), ages(-1, 5), true},
+		{"strict: a second just now excuses an old first", auth.StrictReverification(), ages(30, 0), true},
+		{"strict_mfa: a second just now does not excuse an old first", auth.StrictMFAReverification(), ages(30, 0), false},
+		{"strict_mfa: a first just now does not excuse an old second", auth.StrictMFAReverification(), ages(0, 30), false},
+		{"strict: never", auth.StrictReverification(), ages(-1, -1), false},
+		{"strict: the token does not say", auth.StrictReverification(), nil, false},
+		{"strict_mfa: an old first", auth.StrictMFAReverification(), ages(30, 5), false},
+		{"strict_mfa: an old second", auth.StrictMFAReverification(), ages(5, 30), false},
+		{"strict_mfa: both fresh", auth.StrictMFAReverification(), ages(5, 5), true},
+		{"strict_mfa: no second factor, a fresh first", auth.StrictMFAReverification(), ages(5, -1), true},
+		{"strict_mfa: a first that never was", auth.StrictMFAReverification(), ages(-1, 5), false},
+		{"strict_mfa: never", auth.StrictMFAReverification(), ages(-1, -1), false},
+		{"strict_mfa: the token does not say", auth.StrictMFAReverification(), nil, false},
+		{"moderate: just below an hour", auth.ModerateReverification(), ages(600, 59), true},
+		{"moderate: an hour", auth.ModerateReverification(), ages(5, 60), false},
+		{"lax: just below a day", auth.LaxReverification(), ages(5000, 1439), true},
+		{"lax: a day", auth.LaxReverification(), ages(5, 1440), false},
+		{"lax: never", auth.LaxReverification(), ages(-1, -1), false},
+		{"lax: the token does not say", auth.LaxReverification(), nil, false},
+		{"just now", auth.StrictMFAReverification(), ages(0, 0), true},
 		{"nothing is asked: nobody is fresh", auth.Reverification{}, ages(0, 0), false},
 		{"no level is asked: nobody is fresh", auth.Reverification{Within: time.Hour}, ages(0, -1), false},
 		{"an unknown level: nobody is fresh", auth.Reverification{Within: time.Hour, Level: 9}, ages(0, 0), false},
@@ -69,7 +69,7 @@ func TestFreshByAuthTime(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	first := auth.Reverification{Within: 10 * time.Minute, Level: auth.FirstFactor}
 	second := auth.Reverification{Within: 10 * time.Minute, Level: auth.SecondFactor}
-	multi := auth.StrictMFA()
+	multi := auth.StrictMFAReverification()
 	for _, tt := range []struct {
 		name string
 		want auth.Reverification
@@ -114,11 +114,11 @@ func TestFreshByAuthTime(t *testing.T) {
 			}
 		})
 	}
-	if (&auth.Identity{AMR: []string{"mfa"}, IssuedAt: now}).Fresh(auth.Lax(), now) {
+	if (&auth.Identity{AMR: []string{"mfa"}, IssuedAt: now}).Fresh(auth.LaxReverification(), now) {
 		t.Error("fresh without auth_time")
 	}
 	old := &auth.FactorAges{First: time.Hour, Second: time.Hour}
-	if (&auth.Identity{FactorAges: old, AuthTime: now, AMR: []string{"mfa"}}).Fresh(auth.StrictMFA(), now) {
+	if (&auth.Identity{FactorAges: old, AuthTime: now, AMR: []string{"mfa"}}).Fresh(auth.StrictMFAReverification(), now) {
 		t.Error("fresh by auth_time, though the token has the age of each factor")
 	}
 }

@@ -83,8 +83,8 @@ func TestCheckDoesNotWaitForTheTimer(t *testing.T) {
 		want  auth.Reason
 	}{
 		"renewable":    {auth.StreamTerms{}, auth.TokenExpired},
-		"until expiry": {auth.StreamTerms{Lease: auth.UntilExpiry}, auth.TokenExpired},
-		"at open":      {auth.StreamTerms{Lease: auth.AtOpen}, auth.AuthFailure},
+		"until expiry": {auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, auth.TokenExpired},
+		"at open":      {auth.StreamTerms{Lease: auth.LeaseAtOpen}, auth.AuthFailure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,7 @@ type Identity struct {
 	// empty. Only Issuer and Subject together name somebody.
 	Subject string
 	// Kind is what kind of token was presented. Never zero.
-	Kind Kind
+	Kind TokenKind
 	// TokenID is the jti claim.
 	TokenID string
 	// SessionID is the session that the token belongs to. Empty for a machine,

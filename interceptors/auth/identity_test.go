@@ -41,14 +41,14 @@ func TestIdentityHas(t *testing.T) {
 
 func TestParseKind(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID} {
-		if got, err := auth.ParseKind(kind.String()); err != nil || got != kind {
-			t.Errorf("ParseKind(%q) = %v, %v", kind, got, err)
+	for _, kind := range []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID} {
+		if got, err := auth.ParseTokenKind(kind.String()); err != nil || got != kind {
+			t.Errorf("ParseTokenKind(%q) = %v, %v", kind, got, err)
 		}
 	}
 	for _, name := range []string{"", "unknown", "Session", "cookie"} {
-		if got, err := auth.ParseKind(name); err == nil || got != 0 {
-			t.Errorf("ParseKind(%q) = %v, want an error", name, got)
+		if got, err := auth.ParseTokenKind(name); err == nil || got != 0 {
+			t.Errorf("ParseTokenKind(%q) = %v, want an error", name, got)
 		}
 	}
 }

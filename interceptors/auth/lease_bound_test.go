@@ -13,7 +13,7 @@ func TestATokenRenewsWhatItSharesASessionOrAMachineWith(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
-		kind    auth.Kind
+		kind    auth.TokenKind
 		session string
 		client  string
 		renews  bool

@@ -70,7 +70,7 @@ func TestAStreamThatOpensGoesOverToATokenThatStillCounts(t *testing.T) {
 				survives := w.serveIn(survive, idle)
 				tt.meanwhile(w)
 				ended := w.serve(long, func(ctx context.Context) error {
-					if id, _ := auth.Current(ctx); id == nil || id.Roles[0] != tt.want {
+					if id, _ := auth.CurrentIdentity(ctx); id == nil || id.Roles[0] != tt.want {
 						t.Errorf("the handler sees %+v; want the %s", id, tt.want)
 					}
 					return nil

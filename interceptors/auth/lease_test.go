@@ -207,13 +207,13 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 		{"renewable: goes on with the next token", auth.StreamTerms{}, renewed, auth.TokenExpired, 95 * time.Second},
 		{"renewable: ends when a newer token may not", auth.StreamTerms{}, demoted, auth.RoleRequired, 30 * time.Second},
 		{"renewable: ends when it is revoked", auth.StreamTerms{}, revoked, auth.TokenRevoked, 30 * time.Second},
-		{"until expiry: ends when the token is accepted no longer", auth.StreamTerms{Lease: auth.UntilExpiry}, nothing, auth.TokenExpired, 65 * time.Second},
-		{"until expiry: is not renewed", auth.StreamTerms{Lease: auth.UntilExpiry}, renewed, auth.TokenExpired, 65 * time.Second},
-		{"until expiry: is not decided anew", auth.StreamTerms{Lease: auth.UntilExpiry}, demoted, auth.TokenExpired, 65 * time.Second},
-		{"until expiry: ends when it is revoked", auth.StreamTerms{Lease: auth.UntilExpiry}, revoked, auth.TokenRevoked, 30 * time.Second},
-		{"at open: outlives its token", auth.StreamTerms{Lease: auth.AtOpen}, nothing, lives, time.Hour},
-		{"at open: is not decided anew", auth.StreamTerms{Lease: auth.AtOpen}, demoted, lives, time.Hour},
-		{"at open: ends when it is revoked", auth.StreamTerms{Lease: auth.AtOpen}, revoked, auth.TokenRevoked, 30 * time.Second},
+		{"until expiry: ends when the token is accepted no longer", auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, nothing, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: is not renewed", auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, renewed, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: is not decided anew", auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, demoted, auth.TokenExpired, 65 * time.Second},
+		{"until expiry: ends when it is revoked", auth.StreamTerms{Lease: auth.LeaseUntilExpiry}, revoked, auth.TokenRevoked, 30 * time.Second},
+		{"at open: outlives its token", auth.StreamTerms{Lease: auth.LeaseAtOpen}, nothing, lives, time.Hour},
+		{"at open: is not decided anew", auth.StreamTerms{Lease: auth.LeaseAtOpen}, demoted, lives, time.Hour},
+		{"at open: ends when it is revoked", auth.StreamTerms{Lease: auth.LeaseAtOpen}, revoked, auth.TokenRevoked, 30 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -383,7 +383,7 @@ func TestAStreamEndsWithItsLongestLifetime(t *testing.T) {
 		"by default a day, also where nobody is signed in":     {nil, auth.StreamTerms{}, auth.DefaultMaxLifetime},
 		"a token that lives longer":                            {&auth.Identity{ExpiresAt: time.Now().AddDate(100, 0, 0)}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
 		"a credential that does not expire":                    {&auth.Identity{}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
-		"what was decided when it was opened":                  {token(0), auth.StreamTerms{Lease: auth.AtOpen, MaxLifetime: time.Hour}, time.Hour},
+		"what was decided when it was opened":                  {token(0), auth.StreamTerms{Lease: auth.LeaseAtOpen, MaxLifetime: time.Hour}, time.Hour},
 		"a lifetime so short that there is nothing to vary it": {token(0), auth.StreamTerms{MaxLifetime: 10 * time.Nanosecond}, 10 * time.Nanosecond},
 	} {
 		t.Run(name, func(t *testing.T) {

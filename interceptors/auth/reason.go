@@ -11,7 +11,7 @@ import "net/http"
 type Reason uint8
 
 // Domain is the domain of the google.rpc.ErrorInfo that carries a [Reason].
-const Domain = "ostiary"
+const ErrorDomain = "ostiary"
 
 // The reasons. Those up to and including TokenRevoked concern the token and
 // answer UNAUTHENTICATED; those from SessionPending on concern what a known

@@ -12,7 +12,7 @@ type sessionKey struct {
 	issuer, subject, session, client string
 	organization, party              string
 	actor                            Actor // the zero Actor where there is none
-	kind                             Kind
+	kind                             TokenKind
 	impersonated                     bool
 }
 
@@ -117,7 +117,7 @@ func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
 	if rule == nil {
 		return Errorf(AuthFailure, "no rule for %s any more", procedure)
 	}
-	return AsError(rule.Check(id))
+	return refusalOf(rule.Check(id))
 }
 
 // sameCaller reports whether two identities of a session differ in nothing but

@@ -66,13 +66,13 @@ func (g *Guard) withdrawn(id *Identity) (refusal *Error) {
 	if g.Revocations == nil {
 		return nil
 	}
-	return AsError(g.Revocations.Revoked(id))
+	return refusalOf(g.Revocations.Revoked(id))
 }
 
 // check asks the rule about a message.
 func (a *admitted) check(id *Identity, message any) (refusal *Error) {
 	defer recoverAs(&refusal, "deciding on a message")
-	return AsError(a.messages.CheckMessage(id, message))
+	return refusalOf(a.messages.CheckMessage(id, message))
 }
 
 // recoverAs is deferred where code is called that is not the guard's own. It

@@ -323,13 +323,13 @@ func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			done <- w.guard.Serve(ctx, func(ctx context.Context, stream *auth.Stream) error {
-				id, changed := auth.Watch(ctx)
+				id, changed := auth.WatchIdentity(ctx)
 				if !id.IssuedAt.Equal(first.IssuedAt) {
 					t.Errorf("at first the token is of %v; want %v", id.IssuedAt, first.IssuedAt)
 				}
 				<-changed
-				second, changed := auth.Watch(ctx)
-				current, known := auth.Current(ctx)
+				second, changed := auth.WatchIdentity(ctx)
+				current, known := auth.CurrentIdentity(ctx)
 				if opened := auth.MustFromContext(ctx); opened != id || current != second || !known || !newer(second, id) {
 					t.Errorf("opened by %p, now %p and %p; want %p and a newer one", opened, second, current, id)
 				}
@@ -364,8 +364,8 @@ func TestWatchWhereNothingChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, changed := auth.Watch(tt.ctx)
-			current, known := auth.Current(tt.ctx)
+			got, changed := auth.WatchIdentity(tt.ctx)
+			current, known := auth.CurrentIdentity(tt.ctx)
 			if got != tt.want || changed != nil || current != tt.want || known != (tt.want != nil) {
 				t.Errorf("Watch = %v, %v; Current = %v, %t; want %v", got, changed, current, known, tt.want)
 			}

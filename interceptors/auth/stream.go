@@ -47,13 +47,13 @@ var released = new(Error)
 func newStream(g *Guard, id *Identity, rule Rule) *Stream {
 	g.watch()
 	terms := termsOf(rule)
-	s := &Stream{renewable: terms.Lease == Renewable && id != nil && isBound(id)}
+	s := &Stream{renewable: terms.Lease == LeaseRenewable && id != nil && isBound(id)}
 	s.admitted.stream = s
 	s.current.Store(id)
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
 	s.oldAge = lease.At(g.clock().Add(terms.MaxLifetime - early))
 	s.expires.Store(int64(lease.Never))
-	if id != nil && terms.Lease != AtOpen {
+	if id != nil && terms.Lease != LeaseAtOpen {
 		s.expires.Store(int64(expiry(id)))
 	}
 	return s

@@ -12,7 +12,7 @@ type StreamRule interface {
 // StreamTerms are what binds an admitted stream to its caller's token.
 type StreamTerms struct {
 	// Lease says what becomes of the stream when the token expires. The zero
-	// value is Renewable.
+	// value is LeaseRenewable.
 	Lease LeaseMode
 	// MaxLifetime ends the stream however long its token lasts. It ends up to a
 	// twentieth earlier, each at another time, so that streams which were
@@ -30,7 +30,7 @@ type LeaseMode uint8
 
 // The modes.
 const (
-	// Renewable streams go on for as long as their session does. They end when
+	// LeaseRenewable streams go on for as long as their session does. They end when
 	// the token expires, unless a successor has come with any call by then: a newer
 	// token of the same issuer, subject, session, client, kind, organization, actor
 	// and authorized party. The call itself may be refused by its own rule. The rule of
@@ -39,13 +39,13 @@ const (
 	// come already goes over to the newer one.
 	//
 	// Only a token of a session or of a machine has successors. The streams of any
-	// other end with it, as by UntilExpiry.
-	Renewable LeaseMode = iota
-	// UntilExpiry streams end when the token does that opened them.
-	UntilExpiry
-	// AtOpen streams are decided when they are opened: they outlive their token,
+	// other end with it, as by LeaseUntilExpiry.
+	LeaseRenewable LeaseMode = iota
+	// LeaseUntilExpiry streams end when the token does that opened them.
+	LeaseUntilExpiry
+	// LeaseAtOpen streams are decided when they are opened: they outlive their token,
 	// until MaxLifetime.
-	AtOpen
+	LeaseAtOpen
 )
 
 // termsOf returns what the rule says of its streams, complete.

@@ -13,7 +13,7 @@ import (
 // has such, and each is taken for what it is.
 func TestTokensOfEveryProfile(t *testing.T) {
 	t.Parallel()
-	userKinds := map[string]auth.Kind{
+	userKinds := map[string]auth.TokenKind{
 		"clerk": auth.KindSession, "supabase": auth.KindSession, "workos": auth.KindSession,
 		"dex": auth.KindID, "gitlab": auth.KindID, "google": auth.KindID,
 		"github-actions": 0, "kubernetes": 0, "spiffe": 0, // have no users
@@ -38,15 +38,15 @@ func TestTokensOfEveryProfile(t *testing.T) {
 			}
 			verifier, err := token.New(token.Config{Now: fixedNow, Issuers: []token.Issuer{{
 				URL: url, Profile: profile, Keys: keys, AllowAnyAudience: true,
-				Kinds: []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+				Kinds: []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
 			}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			check := func(raw string, want auth.Kind) {
+			check := func(raw string, want auth.TokenKind) {
 				t.Helper()
 				if id, err := verifier.Verify(t.Context(), raw); err != nil || id.Kind != want {
-					t.Errorf("%+v, %v; want a token of kind %v", id, auth.AsError(err), want)
+					t.Errorf("%+v, %v; want a token of kind %v", id, err, want)
 				}
 			}
 			want, exception := userKinds[profile.Name]

@@ -25,7 +25,7 @@ func TestTheVerifierTakesEachKindForWhatItIs(t *testing.T) {
 			Keys:             keys,
 			Profile:          token.Clerk(),
 			AllowAnyAudience: true,
-			Kinds:            []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine},
+			Kinds:            []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine},
 		}},
 	})
 	if err != nil {
@@ -35,7 +35,7 @@ func TestTheVerifierTakesEachKindForWhatItIs(t *testing.T) {
 	permissions := []string{"org:invoices:read", "org:invoices:delete"}
 	for _, test := range []struct {
 		name, token string
-		kind        auth.Kind
+		kind        auth.TokenKind
 		permissions []string
 	}{
 		{"a session", iss.Session("user_ada", acme), auth.KindSession, permissions},

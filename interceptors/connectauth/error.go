@@ -18,7 +18,7 @@ func ReasonOf(err error) (auth.Reason, bool) {
 	}
 	for _, detail := range received.Details() {
 		value, _ := detail.Value() // nil where this program does not know its type
-		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.Domain {
+		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.ErrorDomain {
 			return auth.ParseReason(info.GetReason())
 		}
 	}

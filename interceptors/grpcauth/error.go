@@ -21,7 +21,7 @@ func ReasonOf(err error) (auth.Reason, bool) {
 		return auth.AuthFailure, false
 	}
 	for _, detail := range received.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.Domain {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.ErrorDomain {
 			return auth.ParseReason(info.GetReason())
 		}
 	}

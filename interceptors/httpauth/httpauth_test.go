@@ -182,10 +182,10 @@ func assertRefusal(t *testing.T, got answer, want auth.Reason, message string) {
 	if err := proto.Unmarshal(value, info); err != nil {
 		t.Fatal(err)
 	}
-	if detail.Type != "google.rpc.ErrorInfo" || info.GetReason() != want.String() || info.GetDomain() != auth.Domain {
+	if detail.Type != "google.rpc.ErrorInfo" || info.GetReason() != want.String() || info.GetDomain() != auth.ErrorDomain {
 		t.Errorf("detail %s %v; want reason %v", detail.Type, info, want)
 	}
-	if detail.Debug["reason"] != want.String() || detail.Debug["domain"] != auth.Domain {
+	if detail.Debug["reason"] != want.String() || detail.Debug["domain"] != auth.ErrorDomain {
 		t.Errorf("debug %v; want reason %v", detail.Debug, want)
 	}
 }

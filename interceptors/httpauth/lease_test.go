@@ -136,7 +136,7 @@ func TestARequestGoesOnWhenItsSessionRenews(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		id, _ := auth.Current(r.Context())
+		id, _ := auth.CurrentIdentity(r.Context())
 		_, _ = fmt.Fprintf(w, "%s%s until %d", body, rest, id.ExpiresAt.Unix())
 	})))
 	res, err := server.Client().Post(server.URL, "text/plain", strings.NewReader("hello"))

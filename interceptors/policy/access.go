@@ -13,7 +13,7 @@ import (
 // token and every requirement, the handler's too. Terms of streams follow if they are
 // not the default. It reads the rule as it was declared.
 func (e Entry) Access() string {
-	access := Describe(e.Rule)
+	access := DescribeRule(e.Rule)
 	if e.Method != nil && !ruleschema.IsStream(e.Method) {
 		return access
 	}
@@ -25,9 +25,9 @@ func (e Entry) Access() string {
 	return access
 }
 
-// Describe says in words who may call by a rule, as it was declared. It leaves out
+// DescribeRule says in words who may call by a rule, as it was declared. It leaves out
 // the terms of streams; see [Entry.Access] for those.
-func Describe(r *policyv1.Rule) string {
+func DescribeRule(r *policyv1.Rule) string {
 	access := declaredAccess(r)
 	if handler := strings.TrimSpace(r.GetHandlerRequires()); handler != "" {
 		access += "; the handler also requires: " + handler
@@ -61,7 +61,7 @@ func requirements(r *policyv1.Require) []string {
 	}
 	var accepted kinds
 	for _, kind := range r.GetKinds() {
-		accepted = append(accepted, ruleschema.Kind(kind))
+		accepted = append(accepted, ruleschema.TokenKind(kind))
 	}
 	add(len(accepted) > 0, accepted)
 	add(r.GetOrganization(), inOrganization{})
@@ -78,7 +78,7 @@ func requirements(r *policyv1.Require) []string {
 // termsInWords says how long streams live; "" for the default.
 func termsInWords(terms auth.StreamTerms) string {
 	var parts []string
-	if terms.Lease != auth.Renewable {
+	if terms.Lease != auth.LeaseRenewable {
 		parts = append(parts, ruleschema.LeaseInWords(terms.Lease))
 	}
 	if terms.MaxLifetime != 0 && terms.MaxLifetime != auth.DefaultMaxLifetime {

@@ -72,9 +72,9 @@ func Configured(file, procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
 }
 
-// Now sets the clock by which the age of a verification is judged. The default is
+// Clock sets the clock by which the age of a verification is judged. The default is
 // time.Now.
-func Now(now func() time.Time) Option {
+func Clock(now func() time.Time) Option {
 	return optionFunc(func(b *builder) { b.now = now })
 }
 

@@ -79,7 +79,7 @@ func (c *requireCompiler) names(part string, names []string, check func(string) 
 func (c *requireCompiler) kinds(declared []policyv1.Kind) {
 	var wanted kinds
 	for _, kind := range declared {
-		if known := ruleschema.Kind(kind); known != 0 {
+		if known := ruleschema.TokenKind(kind); known != 0 {
 			wanted = append(wanted, known)
 			continue
 		}
@@ -147,7 +147,7 @@ func (c *requireCompiler) condition(text string) {
 	switch {
 	case len(problems) > 0:
 		c.problems = append(c.problems, problems...)
-	case compiled.ReadsRequest() && compiled.ReadsClaims() && ruleschema.IsStream(c.method) && c.rule.stream.Lease == auth.Renewable:
+	case compiled.ReadsRequest() && compiled.ReadsClaims() && ruleschema.IsStream(c.method) && c.rule.stream.Lease == auth.LeaseRenewable:
 		// Whether a newer token has the same claims is not asked, and the messages
 		// that were held against the older one are gone.
 		c.problem("condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY, or leave one of the two out")

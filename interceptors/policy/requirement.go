@@ -21,7 +21,7 @@ type requirement interface {
 	unmet(id *auth.Identity) error
 	// possible reports whether any token of the issuer can meet it, and leaves the
 	// kinds of token that can.
-	possible(issuer *auth.Provision) bool
+	possible(issuer *auth.IssuerCapabilities) bool
 }
 
 // demandOf returns what a new token would need to meet the requirement; nil where
@@ -48,7 +48,7 @@ func (r *rule) scopes() *auth.Demand {
 	return nil
 }
 
-type kinds []auth.Kind
+type kinds []auth.TokenKind
 
 func (kinds) reason() auth.Reason { return auth.KindNotAllowed }
 

@@ -54,7 +54,7 @@ func TestReverificationByAuthTime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			rules, err := policy.New(policy.Now(func() time.Time { return now }), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: tt.asked})))
+			rules, err := policy.New(policy.Clock(func() time.Time { return now }), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: tt.asked})))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 type compiledRule interface {
 	auth.Rule
 	explain(id *auth.Identity) Explanation
-	unmeetable(issuers []auth.Provision) error
+	unmeetable(issuers []auth.IssuerCapabilities) error
 }
 
 // rule is a rule that does not read the request. The zero value requires a valid

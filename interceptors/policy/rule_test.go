@@ -56,7 +56,7 @@ func TestRules(t *testing.T) {
 	reader := &auth.Identity{Permissions: []string{"org:invoices:read"}}
 	deleter := &auth.Identity{Permissions: []string{"org:invoices:delete", "org:invoices:read"}}
 	scoped := &auth.Identity{Scopes: []string{"email", "profile"}}
-	of := func(kind auth.Kind) *auth.Identity { return &auth.Identity{Kind: kind} }
+	of := func(kind auth.TokenKind) *auth.Identity { return &auth.Identity{Kind: kind} }
 	fresh := func(first, second int) *auth.Identity { return &auth.Identity{FactorAges: verified(first, second)} }
 	// all has everything, or all but what is taken from it.
 	all := func(take func(*auth.Identity)) *auth.Identity {

@@ -18,10 +18,10 @@ const (
 	methodOptionsField  = 4 // MethodDescriptorProto.options
 )
 
-// Declared returns the entry of a method with the rule that its schema gives it:
+// DeclaredRule returns the entry of a method with the rule that its schema gives it:
 // its own, or its service's. Its Rule is nil and its Source is SourceNone if there is
 // neither. Its error is that the method's options cannot be read.
-func Declared(method protoreflect.MethodDescriptor) (Entry, error) {
+func DeclaredRule(method protoreflect.MethodDescriptor) (Entry, error) {
 	d, err := declared(method)
 	procedure := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
 	return Entry{Procedure: procedure, Rule: d.rule, Origin: d.origin, Method: method}, err

@@ -24,7 +24,7 @@ func streaming(rule *policyv1.Rule, stream *policyv1.Stream) *policyv1.Rule {
 func TestTermsOfStreams(t *testing.T) {
 	t.Parallel()
 	hourly := &policyv1.Stream{Lease: policyv1.Stream_LEASE_UNTIL_EXPIRY, MaxLifetime: durationpb.New(time.Hour)}
-	byHour := auth.StreamTerms{Lease: auth.UntilExpiry, MaxLifetime: time.Hour}
+	byHour := auth.StreamTerms{Lease: auth.LeaseUntilExpiry, MaxLifetime: time.Hour}
 	for _, tt := range []struct {
 		name string
 		rule *policyv1.Rule
@@ -32,8 +32,8 @@ func TestTermsOfStreams(t *testing.T) {
 	}{
 		{"a rule that does not speak of streams", schematest.Authenticated(), auth.StreamTerms{}},
 		{"nothing set", streaming(schematest.Authenticated(), &policyv1.Stream{}), auth.StreamTerms{}},
-		{"renewable", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.Renewable}},
-		{"at open", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.AtOpen}},
+		{"renewable", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.LeaseRenewable}},
+		{"at open", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.LeaseAtOpen}},
 		{"of a public method", streaming(schematest.Public(), hourly), byHour},
 		{"of a method for those who are signed in", streaming(schematest.Authenticated(), hourly), byHour},
 		{"of a method with requirements", streaming(schematest.Require(&policyv1.Require{Organization: true}), hourly), byHour},

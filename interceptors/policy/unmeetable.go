@@ -13,8 +13,8 @@ import (
 // issuer's tokens can have at all, and by neither names nor conditions: which roles
 // there are, and what claims say, only the issuer knows.
 //
-// token.Issuer says by Provides what an identity of its tokens can have.
-func (p *Policy) Unmeetable(issuers []auth.Provision) RuleErrors {
+// token.Issuer says by Capabilities what an identity of its tokens can have.
+func (p *Policy) Unmeetable(issuers []auth.IssuerCapabilities) RuleErrors {
 	var faults RuleErrors
 	for _, entry := range p.entries {
 		if err := p.rules[entry.Procedure].unmeetable(issuers); err != nil {
@@ -26,7 +26,7 @@ func (p *Policy) Unmeetable(issuers []auth.Provision) RuleErrors {
 
 // unmeetable returns what each of the issuers lacks; nil if one lacks nothing, as one
 // token must meet the whole rule.
-func (r *rule) unmeetable(issuers []auth.Provision) error {
+func (r *rule) unmeetable(issuers []auth.IssuerCapabilities) error {
 	if len(issuers) == 0 {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (r *rule) unmeetable(issuers []auth.Provision) error {
 
 // lacking returns what the rule asks for and no token of the issuer has; nil if there is
 // nothing.
-func (r *rule) lacking(issuer auth.Provision) []string {
+func (r *rule) lacking(issuer auth.IssuerCapabilities) []string {
 	if len(issuer.Kinds) == 0 && !r.public {
 		return []string{"a token of a kind that is accepted"}
 	}
@@ -62,25 +62,25 @@ func (r *rule) lacking(issuer auth.Provision) []string {
 
 // keep leaves the kinds of token that can meet a requirement too, and reports whether
 // there are any.
-func keep(issuer *auth.Provision, wanted func(auth.Kind) bool) bool {
-	issuer.Kinds = slices.DeleteFunc(issuer.Kinds, func(k auth.Kind) bool { return !wanted(k) })
+func keep(issuer *auth.IssuerCapabilities, wanted func(auth.TokenKind) bool) bool {
+	issuer.Kinds = slices.DeleteFunc(issuer.Kinds, func(k auth.TokenKind) bool { return !wanted(k) })
 	return len(issuer.Kinds) > 0
 }
 
-func (k kinds) possible(issuer *auth.Provision) bool {
-	return keep(issuer, func(kind auth.Kind) bool { return slices.Contains(k, kind) })
+func (k kinds) possible(issuer *auth.IssuerCapabilities) bool {
+	return keep(issuer, func(kind auth.TokenKind) bool { return slices.Contains(k, kind) })
 }
 
-func (inOrganization) possible(issuer *auth.Provision) bool { return issuer.Organization }
-func (anyRole) possible(issuer *auth.Provision) bool        { return issuer.Roles }
-func (allPermissions) possible(issuer *auth.Provision) bool { return issuer.Permissions }
-func (allScopes) possible(issuer *auth.Provision) bool      { return issuer.Scopes }
-func (anyFeature) possible(issuer *auth.Provision) bool     { return issuer.Features }
-func (anyPlan) possible(issuer *auth.Provision) bool        { return issuer.Plans }
+func (inOrganization) possible(issuer *auth.IssuerCapabilities) bool { return issuer.Organization }
+func (anyRole) possible(issuer *auth.IssuerCapabilities) bool        { return issuer.Roles }
+func (allPermissions) possible(issuer *auth.IssuerCapabilities) bool { return issuer.Permissions }
+func (allScopes) possible(issuer *auth.IssuerCapabilities) bool      { return issuer.Scopes }
+func (anyFeature) possible(issuer *auth.IssuerCapabilities) bool     { return issuer.Features }
+func (anyPlan) possible(issuer *auth.IssuerCapabilities) bool        { return issuer.Plans }
 
-func (reverification) possible(issuer *auth.Provision) bool {
-	return issuer.Verification && keep(issuer, func(kind auth.Kind) bool { return kind != auth.KindMachine })
+func (reverification) possible(issuer *auth.IssuerCapabilities) bool {
+	return issuer.Verification && keep(issuer, func(kind auth.TokenKind) bool { return kind != auth.KindMachine })
 }
 
 // possible is true of every condition: what claims say, only the issuer knows.
-func (conditionRequirement) possible(*auth.Provision) bool { return true }
+func (conditionRequirement) possible(*auth.IssuerCapabilities) bool { return true }

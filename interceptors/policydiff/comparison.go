@@ -38,7 +38,7 @@ type words func() string
 
 func (w words) String() string { return w() }
 
-func describe(rule *policyv1.Rule) words { return func() string { return policy.Describe(rule) } }
+func describe(rule *policyv1.Rule) words { return func() string { return policy.DescribeRule(rule) } }
 
 // added compares a method that nobody could call before. A public one lets more
 // callers pass than before, whatever else the schema has. Any other leaves what its

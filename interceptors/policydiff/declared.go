@@ -50,7 +50,7 @@ func (s side) add(file protoreflect.FileDescriptor, own bool) {
 		methods := file.Services().Get(i).Methods()
 		for j := range methods.Len() {
 			method := methods.Get(j)
-			entry, err := policy.Declared(method)
+			entry, err := policy.DeclaredRule(method)
 			if builtIn, has := s[entry.Procedure]; has && entry.Rule == nil && err == nil {
 				entry.Rule, entry.Origin = builtIn.Rule, builtIn.Origin
 			}

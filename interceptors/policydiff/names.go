@@ -33,7 +33,7 @@ func (n names) without(others names) names {
 func kindNames(kinds []policyv1.Kind) names {
 	var all []string
 	for _, kind := range kinds {
-		all = append(all, ruleschema.Kind(kind).String())
+		all = append(all, ruleschema.TokenKind(kind).String())
 	}
 	for kind := range policyv1.Kind_name {
 		if kind != 0 && !slices.Contains(kinds, policyv1.Kind(kind)) {

@@ -144,9 +144,9 @@ func lives(terms auth.StreamTerms, l life, minute int) bool {
 		return false
 	}
 	switch terms.Lease {
-	case auth.AtOpen:
+	case auth.LeaseAtOpen:
 		return true
-	case auth.UntilExpiry:
+	case auth.LeaseUntilExpiry:
 		return minute < l.expires
 	default:
 		if l.newer == 0 || minute < l.newer {

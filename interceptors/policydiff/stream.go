@@ -42,7 +42,7 @@ func (c *comparison) lease(was, is auth.LeaseMode) {
 		return
 	}
 	verdict := Stricter
-	if is == auth.AtOpen || was == auth.UntilExpiry {
+	if is == auth.LeaseAtOpen || was == auth.LeaseUntilExpiry {
 		verdict = Looser
 	}
 	c.add(verdict, "stream: %s (before: %s)", ruleschema.LeaseInWords(is), ruleschema.LeaseInWords(was))
@@ -51,9 +51,9 @@ func (c *comparison) lease(was, is auth.LeaseMode) {
 		opened = "until the token that opened it expires"
 	)
 	switch {
-	case was == auth.Renewable && is == auth.UntilExpiry:
+	case was == auth.LeaseRenewable && is == auth.LeaseUntilExpiry:
 		c.add(Looser, "stream: goes on %s (before: only %s)", opened, newest)
-	case was == auth.UntilExpiry && is == auth.Renewable:
+	case was == auth.LeaseUntilExpiry && is == auth.LeaseRenewable:
 		c.add(Stricter, "stream: goes on only %s (before: %s)", newest, opened)
 	}
 }
@@ -75,7 +75,7 @@ func (c *comparison) lifetime(was, is time.Duration) {
 // again.
 func (c *comparison) becomesStream(is auth.StreamTerms) {
 	verdict := Different
-	if is.Lease == auth.AtOpen {
+	if is.Lease == auth.LeaseAtOpen {
 		verdict = Looser
 	}
 	c.add(verdict, "stream: is a %s now, which %s (before: unary, and decided about each time)", kindOfCall(c.is.method), ruleschema.LeaseInWords(is.Lease))
@@ -83,7 +83,7 @@ func (c *comparison) becomesStream(is auth.StreamTerms) {
 
 func (c *comparison) becomesUnary(was auth.StreamTerms) {
 	verdict := Different
-	if was.Lease == auth.AtOpen {
+	if was.Lease == auth.LeaseAtOpen {
 		verdict = Stricter
 	}
 	c.add(verdict, "stream: is unary now, and decided about each time (before: a %s, which %s)", kindOfCall(c.was.method), ruleschema.LeaseInWords(was.Lease))

@@ -166,12 +166,12 @@ func TestKindsHaveNames(t *testing.T) {
 	t.Parallel()
 	for kind := revocation.TargetSession; kind <= revocation.TargetIssuer; kind++ {
 		if got, err := revocation.ParseTargetKind(kind.String()); err != nil || got != kind {
-			t.Errorf("ParseKind(%q) = %v, %v; want %v", kind.String(), got, err, kind)
+			t.Errorf("ParseTargetKind(%q) = %v, %v; want %v", kind.String(), got, err, kind)
 		}
 	}
 	for _, name := range []string{"", "unknown", "Session", "user"} {
 		if got, err := revocation.ParseTargetKind(name); err == nil {
-			t.Errorf("ParseKind(%q) = %v; want an error", name, got)
+			t.Errorf("ParseTargetKind(%q) = %v; want an error", name, got)
 		}
 	}
 	if got := revocation.TargetKind(99).String(); got != "unknown" {

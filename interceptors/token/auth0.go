@@ -21,7 +21,7 @@ func Auth0() Profile {
 	p.extends.Roles = true
 	p.onlyIDsVerified = true // Auth0 keeps acr, amr and auth_time out of access tokens
 	p.accessNamesClient = true
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		if is != purposeID && strings.HasSuffix(c.word("sub"), "@clients") {
 			return auth.KindMachine
 		}
@@ -29,7 +29,7 @@ func Auth0() Profile {
 	}
 	p.extend = func(p *Profile, c *claims, id *record) {
 		if name := namespacedRoles(c); name != "" && len(p.Roles) == 0 {
-			id.Roles = appendNew(id.Roles, c.grants(Path{name}, p.NameMember))
+			id.Roles = appendNew(id.Roles, c.grants(ClaimPath{name}, p.NameMember))
 		}
 	}
 	return p

@@ -64,15 +64,15 @@ func (c *claims) object(v strictjson.Value) (object, bool) {
 	return object(members), ok
 }
 
-// A Path names a claim: the members to follow from the payload inwards.
-type Path []string
+// A ClaimPath names a claim: the members to follow from the payload inwards.
+type ClaimPath []string
 
-// AnyAudience in a Path, or in a part of one, stands for each of the Issuer's
+// AudiencePlaceholder in a ClaimPath, or in a part of one, stands for each of the Issuer's
 // Audiences in turn.
-const AnyAudience = "{audience}"
+const AudiencePlaceholder = "{audience}"
 
 // find follows the path; "" when a member on the way is absent.
-func (c *claims) find(path Path) strictjson.Value {
+func (c *claims) find(path ClaimPath) strictjson.Value {
 	if len(path) == 0 {
 		return ""
 	}
@@ -107,7 +107,7 @@ func (c *claims) missing(name string) {
 func (c *claims) cannotRead(name string) { c.unread = append(c.unread, name) }
 
 // text reads a string claim; "" when it is absent.
-func (c *claims) text(path Path) string { return c.textOf(path[len(path)-1], c.find(path)) }
+func (c *claims) text(path ClaimPath) string { return c.textOf(path[len(path)-1], c.find(path)) }
 
 // textOf reads v as the string claim of that name.
 func (c *claims) textOf(name string, v strictjson.Value) string {
@@ -122,7 +122,7 @@ func (c *claims) textOf(name string, v strictjson.Value) string {
 }
 
 // firstText reads the first of the string claims that is present and not empty.
-func (c *claims) firstText(paths []Path) string {
+func (c *claims) firstText(paths []ClaimPath) string {
 	for _, path := range paths {
 		if s := c.text(path); s != "" {
 			return s
@@ -139,7 +139,7 @@ func (c *claims) word(name string) string {
 }
 
 // firstWord is word for the first of the claims that is a string.
-func (c *claims) firstWord(paths []Path) string {
+func (c *claims) firstWord(paths []ClaimPath) string {
 	for _, path := range paths {
 		if s, _ := c.find(path).Text(); s != "" {
 			return s
@@ -164,7 +164,7 @@ func (c *claims) texts(name string, v strictjson.Value) []string {
 // grants is texts for a claim that grants something: one that cannot be read
 // grants nothing, and locks nobody out. Where nameMember is given, an object
 // counts as the string that it has there.
-func (c *claims) grants(path Path, nameMember string) []string {
+func (c *claims) grants(path ClaimPath, nameMember string) []string {
 	v := c.find(path)
 	if v == "" {
 		return nil
@@ -179,7 +179,7 @@ func (c *claims) grants(path Path, nameMember string) []string {
 
 // memberNames returns the names of the members of the object at path; false when
 // there is no object.
-func (c *claims) memberNames(path Path) ([]string, bool) {
+func (c *claims) memberNames(path ClaimPath) ([]string, bool) {
 	members, ok := c.object(c.find(path))
 	if !ok {
 		return nil, false
@@ -204,7 +204,7 @@ func (c *claims) grantText(name string, v strictjson.Value) string {
 
 // firstGrant is firstText for claims that grant something: one that cannot be read
 // grants nothing.
-func (c *claims) firstGrant(paths []Path) string {
+func (c *claims) firstGrant(paths []ClaimPath) string {
 	for _, path := range paths {
 		if s := c.grantText(path[len(path)-1], c.find(path)); s != "" {
 			return s
@@ -215,7 +215,7 @@ func (c *claims) firstGrant(paths []Path) string {
 
 // words is grants for a claim whose string form separates its values by spaces,
 // as scope does (RFC 8693, section 4.2).
-func (c *claims) words(path Path) []string {
+func (c *claims) words(path ClaimPath) []string {
 	if s, ok := c.find(path).Text(); ok {
 		return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 	}

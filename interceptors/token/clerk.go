@@ -21,7 +21,7 @@ const (
 // kindOfClerk returns the kind by the subject, then the type, then cat. If they
 // contradict each other, the token has no kind. A token with a cat may have any claim
 // that its template adds, so the marks of an ID token are ignored there.
-func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.Kind {
+func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.TokenKind {
 	accessToken := h.isType("at+jwt")
 	machine := strings.HasPrefix(c.word("sub"), "mch_")
 	if h.category == "" && !machine {
@@ -82,7 +82,7 @@ func clerkV1(c *claims, id *record) {
 		Role: prefixOrg(c.grantText("org_role", c.get("org_role"))),
 	}
 	if id.setOrganization(organization) {
-		id.Permissions = appendNew(id.Permissions, c.grants(Path{"org_permissions"}, ""))
+		id.Permissions = appendNew(id.Permissions, c.grants(ClaimPath{"org_permissions"}, ""))
 	}
 }
 
@@ -202,7 +202,7 @@ func clerkFactorAges(v strictjson.Value) (auth.FactorAges, bool) {
 // clerkMachineScopes reads the scopes of a machine: scopes, else aud.
 func clerkMachineScopes(c *claims, id *record) {
 	if c.has("scopes") {
-		id.Scopes = c.words(Path{"scopes"})
+		id.Scopes = c.words(ClaimPath{"scopes"})
 	} else if id.Scopes == nil {
 		id.Scopes = id.Audience
 	}

@@ -64,7 +64,7 @@ func TestKindOfClerk(t *testing.T) {
 		name    string
 		h       header
 		subject string
-		want    auth.Kind
+		want    auth.TokenKind
 	}{
 		{"a session", header{typ: "JWT", category: clerkSession}, "user_1", auth.KindSession},
 		{"a token without cat", header{typ: "JWT"}, "user_1", auth.KindSession},

@@ -20,11 +20,11 @@ func Dex() Profile {
 	p := OIDC()
 	p.Name = "dex"
 	p.Algorithms = []string{"RS256", "ES256", "ES384", "ES512"}
-	p.Kinds = []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindID}
+	p.Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindID}
 	p.Client = at("azp")
 	p.AuthorizedParty = at("azp")
 	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
-	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
+	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
 		switch {
 		case isDexClient(c.word("sub")) || isMachine(p, c):
 			return auth.KindMachine

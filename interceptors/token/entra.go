@@ -17,14 +17,14 @@ func Entra() Profile {
 	p := standard("entra")
 	p.MaxTokenBytes = 16 << 10
 	p.Subject = at("oid")
-	p.Client = []Path{{"azp"}, {"appid"}}
-	p.AuthorizedParty = []Path{{"azp"}, {"appid"}}
+	p.Client = []ClaimPath{{"azp"}, {"appid"}}
+	p.AuthorizedParty = []ClaimPath{{"azp"}, {"appid"}}
 	p.OrganizationID = at("tid")
 	p.Groups = at("groups")
 	p.Permissions = nil
 	p.Scopes = at("scp")
 	p.accessNamesClient = true
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		scopes, _ := listOf(c.get("scp"), "") // only access tokens for users have any
 		switch idtyp := c.word("idtyp"); {
 		case idtyp == "app":

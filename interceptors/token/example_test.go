@@ -26,7 +26,7 @@ func ExampleNew() {
 		Keys:              keys,
 		Audiences:         []string{"orders"},
 		FirstPartyClients: []string{"orders-web"},
-		Kinds:             []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
+		Kinds:             []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine},
 	}}})
 	if err != nil {
 		fmt.Println(err)
@@ -57,7 +57,7 @@ func ExampleNew() {
 // A profile is data: copy one, and name the paths where your issuer differs.
 func ExampleProfile() {
 	profile := token.OIDC()
-	profile.Roles = []token.Path{{"https://example.com/roles"}, {"resource_access", token.AnyAudience, "roles"}}
+	profile.Roles = []token.ClaimPath{{"https://example.com/roles"}, {"resource_access", token.AudiencePlaceholder, "roles"}}
 	profile.NameMember = "name" // a role is an object, such as {"name": "admin"}
 
 	issuer := authtest.New("https://login.example.com")

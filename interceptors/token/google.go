@@ -16,14 +16,14 @@ import (
 // full format.
 func Google() Profile {
 	p := standard("google")
-	p.Kinds = []auth.Kind{auth.KindID}
+	p.Kinds = []auth.TokenKind{auth.KindID}
 	p.spellings = []string{"https://accounts.google.com", "accounts.google.com"}
 	p.Client = at("azp")
 	p.AuthorizedParty = at("azp")
 	p.OrganizationID = at("hd")
 	p.Roles, p.Permissions, p.Scopes = nil, nil, nil
-	p.extends.Kinds = []auth.Kind{auth.KindMachine, auth.KindID}
-	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.Kind {
+	p.extends.Kinds = []auth.TokenKind{auth.KindMachine, auth.KindID}
+	p.kindOf = func(p *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
 		if strings.HasSuffix(strings.ToLower(c.word("email")), ".gserviceaccount.com") || isMachine(p, c) {
 			return auth.KindMachine
 		}

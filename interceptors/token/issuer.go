@@ -68,7 +68,7 @@ type Issuer struct {
 	// Kinds are the accepted kinds of token. Empty means those of the profile, of
 	// which templates count only with Audiences, since an audience is what
 	// templates are made for.
-	Kinds []auth.Kind
+	Kinds []auth.TokenKind
 	// MaxTokenBytes is the longest accepted token of this issuer. 0 means
 	// Config.MaxTokenBytes, or the profile's where that is 0 too. A token is read
 	// up to the largest limit of all issuers before its issuer is known.
@@ -163,12 +163,12 @@ func (i *Issuer) fitProfile() {
 }
 
 // defaultKinds returns the kinds that are accepted where none are named.
-func (i *Issuer) defaultKinds() []auth.Kind {
+func (i *Issuer) defaultKinds() []auth.TokenKind {
 	kinds := i.Profile.Kinds
 	if len(kinds) == 0 {
 		kinds = OIDC().Kinds
 	}
-	return slices.DeleteFunc(slices.Clone(kinds), func(k auth.Kind) bool {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k auth.TokenKind) bool {
 		return k == auth.KindTemplate && len(i.Audiences) == 0
 	})
 }

@@ -26,7 +26,7 @@ func TestNewRefusesSettings(t *testing.T) {
 		"an algorithm that is none, behind a good one": {func(i *token.Issuer) { i.Algorithms = []string{"RS256", "none"} }, `algorithm "none" is not supported`},
 		"a MAC behind good ones":                       {func(i *token.Issuer) { i.Algorithms = []string{"RS256", "ES256", "HS256"} }, `algorithm "HS256" is not supported`},
 		"an empty algorithm":                           {func(i *token.Issuer) { i.Algorithms = []string{"RS256", ""} }, `algorithm "" is not supported`},
-		"the zero kind behind a good one":              {func(i *token.Issuer) { i.Kinds = []auth.Kind{auth.KindSession, 0} }, "the zero Kind"},
+		"the zero kind behind a good one":              {func(i *token.Issuer) { i.Kinds = []auth.TokenKind{auth.KindSession, 0} }, "the zero Kind"},
 		"an empty audience behind a good one":          {func(i *token.Issuer) { i.Audiences = []string{"api", ""} }, "an empty audience"},
 		"an empty party behind a good one":             {func(i *token.Issuer) { i.AuthorizedParties = []string{app, ""} }, "an empty audience, authorized party"},
 		"an empty client behind a good one":            {func(i *token.Issuer) { i.FirstPartyClients = []string{"web", ""} }, "an empty audience, authorized party or client"},
@@ -69,7 +69,7 @@ func TestNewRefusesSettings(t *testing.T) {
 		"a trust domain without a name":           {func(i *token.Issuer) { i.URL, i.Profile = "spiffe://", token.SPIFFE() }, "wants the trust domain"},
 		"a negative limit":                        {func(i *token.Issuer) { i.MaxTokenBytes = -1 }, "MaxTokenBytes is negative"},
 		"more skew than there may be":             {func(i *token.Issuer) { i.Skew = token.MaxSkew + 1 }, "Skew is over 10m0s"},
-		"a profile with an empty path of groups":  {func(i *token.Issuer) { i.Profile = token.Profile{Name: "own", Groups: []token.Path{{"a"}, {}}} }, "the Profile has an empty Path"},
+		"a profile with an empty path of groups":  {func(i *token.Issuer) { i.Profile = token.Profile{Name: "own", Groups: []token.ClaimPath{{"a"}, {}}} }, "the Profile has an empty Path"},
 		"nothing to judge tokens by":              {func(i *token.Issuer) { i.AllowAnyAudience = false }, "give Audiences or AuthorizedParties"},
 	}
 	for name, tt := range tests {
@@ -234,7 +234,7 @@ func TestKindsInForce(t *testing.T) {
 		"GitHub by any profile":       {token.Issuer{URL: "https://token.actions.githubusercontent.com"}, "machine"},
 		"GitHub of an enterprise":     {token.Issuer{URL: "https://token.actions.githubusercontent.com/acme"}, "machine"},
 		"what only begins like it":    {token.Issuer{URL: "https://token.actions.githubusercontent.com.example"}, "session, oauth"},
-		"what is named, in its order": {token.Issuer{URL: issuerURL, Kinds: []auth.Kind{auth.KindID, auth.KindMachine}}, "id, machine"},
+		"what is named, in its order": {token.Issuer{URL: issuerURL, Kinds: []auth.TokenKind{auth.KindID, auth.KindMachine}}, "id, machine"},
 	} {
 		tt.issuer.Keys, tt.issuer.AllowAnyAudience = keys, true
 		v, err := token.New(token.Config{Issuers: []token.Issuer{tt.issuer}})

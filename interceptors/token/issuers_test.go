@@ -52,7 +52,7 @@ type issuerCase struct {
 	Cause    string // a part of the cause, where it is more than the Reason
 }
 
-var everyKind = []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID}
+var everyKind = []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID}
 
 // Every token of every issuer becomes the identity that it stands for, of its
 // kind, or is refused for its reason; and is accepted by default where the kind is.
@@ -86,7 +86,7 @@ func TestIssuers(t *testing.T) {
 				}
 				if id := expect(t, v, raw, want); id != nil {
 					tt.check(t, settings.URL, payload, id)
-					checkProvided(t, v.Issuers()[0].Provides(), id)
+					checkProvided(t, v.Issuers()[0].Capabilities(), id)
 				}
 				var unread []string
 				for line := range strings.Lines(log.String()) {
@@ -128,7 +128,7 @@ func (tt *issuerCase) check(t *testing.T, url, payload string, id *auth.Identity
 	t.Helper()
 	want := auth.Identity{Issuer: url, IssuedAt: now, ExpiresAt: now.Add(5 * time.Minute), Leeway: token.DefaultSkew, RawClaims: payload}
 	decodeStrictly(t, tt.Identity, &want)
-	kind, err := auth.ParseKind(tt.Kind)
+	kind, err := auth.ParseTokenKind(tt.Kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (tt *issuerCase) checkDefault(t *testing.T, file issuerFile, settings issue
 	}
 }
 
-func (s *issuerSettings) verifier(t *testing.T, issuer *authtest.Issuer, kinds []auth.Kind, log *bytes.Buffer) *token.Verifier {
+func (s *issuerSettings) verifier(t *testing.T, issuer *authtest.Issuer, kinds []auth.TokenKind, log *bytes.Buffer) *token.Verifier {
 	t.Helper()
 	profile, err := token.ProfileNamed(s.Profile)
 	if err != nil {

@@ -42,7 +42,7 @@ func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, erro
 
 // kind returns the kind of the token, in which a client of our own acts for nobody
 // else: its tokens are the user's sessions.
-func (i *Issuer) kind(h header, c *claims) auth.Kind {
+func (i *Issuer) kind(h header, c *claims) auth.TokenKind {
 	kind := i.Profile.kind(h, c)
 	if kind == auth.KindOAuth && slices.Contains(i.FirstPartyClients, i.Profile.clientOf(c)) {
 		return auth.KindSession
@@ -51,7 +51,7 @@ func (i *Issuer) kind(h header, c *claims) auth.Kind {
 }
 
 // kindFault says what a token that is refused for its kind is, for logs.
-func kindFault(kind auth.Kind, mark string) string {
+func kindFault(kind auth.TokenKind, mark string) string {
 	if kind == 0 {
 		return "by its " + cmp.Or(mark, "claims") + " the token is no credential, but one to refresh, to sign out, to report an event or the like"
 	}

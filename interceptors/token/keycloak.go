@@ -19,10 +19,10 @@ import (
 // name your own in FirstPartyClients.
 func Keycloak() Profile {
 	p := standard("keycloak")
-	p.Session = []Path{{"sid"}, {"session_state"}}
-	p.Client = []Path{{"azp"}, {"client_id"}}
+	p.Session = []ClaimPath{{"sid"}, {"session_state"}}
+	p.Client = []ClaimPath{{"azp"}, {"client_id"}}
 	p.AuthorizedParty = at("azp")
-	p.Roles = []Path{{"realm_access", "roles"}, {"resource_access", AnyAudience, "roles"}}
+	p.Roles = []ClaimPath{{"realm_access", "roles"}, {"resource_access", AudiencePlaceholder, "roles"}}
 	p.Groups = at("groups")
 	p.Permissions = nil
 	p.Scopes = at("scope")
@@ -38,7 +38,7 @@ func Keycloak() Profile {
 
 // kindOfKeycloak goes by the payload's typ, which Keycloak writes into every
 // token that it signs.
-func kindOfKeycloak(p *Profile, h header, c *claims, is purpose) auth.Kind {
+func kindOfKeycloak(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 	switch {
 	case is == purposeID:
 		return auth.KindID

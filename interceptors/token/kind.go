@@ -73,7 +73,7 @@ func purposeNamed(name string) purpose {
 }
 
 // kind returns the kind of a token, zero when it is none that is ever accepted.
-func (p *Profile) kind(h header, c *claims) auth.Kind {
+func (p *Profile) kind(h header, c *claims) auth.TokenKind {
 	if !p.acceptsType(h) {
 		c.mark = "header member typ"
 		return 0
@@ -98,7 +98,7 @@ func (p *Profile) acceptsType(h header) bool {
 // and RFC 9068. A user's token that names an OAuth client, or has the type of an
 // access token, belongs to that client, which acts for the user. It is a session only
 // for the clients in Issuer.FirstPartyClients.
-func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.Kind {
+func kindOfOIDC(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 	switch {
 	case is == purposeID || p.accessNamesClient && is == purposeUnstated && isOfClient(p, c):
 		return auth.KindID

@@ -25,29 +25,29 @@ type Profile struct {
 	// Algorithms are accepted where an Issuer names none.
 	Algorithms []string
 	// Kinds are accepted where an Issuer names none. Empty means those of OIDC.
-	Kinds []auth.Kind
+	Kinds []auth.TokenKind
 	// MaxTokenBytes is the longest accepted token where neither the Issuer nor the
 	// Config says. 0 means DefaultMaxTokenBytes.
 	MaxTokenBytes int
 
 	// Subject is where the user is named, if not in sub, which every token must
 	// have all the same, except a client's own: its subject then is the client.
-	Subject          []Path
-	Session          []Path
-	Client           []Path
-	AuthorizedParty  []Path
-	OrganizationID   []Path
-	OrganizationSlug []Path
-	OrganizationRole []Path
+	Subject          []ClaimPath
+	Session          []ClaimPath
+	Client           []ClaimPath
+	AuthorizedParty  []ClaimPath
+	OrganizationID   []ClaimPath
+	OrganizationSlug []ClaimPath
+	OrganizationRole []ClaimPath
 	// Roles and Groups both become roles of the identity, since rules know roles
 	// alone: lists of strings, or a string. Where anybody can create a group, leave
 	// Groups empty.
-	Roles  []Path
-	Groups []Path
+	Roles  []ClaimPath
+	Groups []ClaimPath
 	// Permissions are lists of strings, or a string.
-	Permissions []Path
+	Permissions []ClaimPath
 	// Scopes are a list of strings, or a string with spaces.
-	Scopes []Path
+	Scopes []ClaimPath
 
 	// NameMember is the member that has the name, where a role, group or permission
 	// is an object: name reads admin from {"name":"admin","owner":"acme"}. ""
@@ -60,12 +60,12 @@ type Profile struct {
 
 	// kindOf returns the kind of a token whose type is a JWT's or an access token's
 	// and whose purpose may be that of a credential; nil means kindOfOIDC.
-	kindOf func(p *Profile, h header, c *claims, is purpose) auth.Kind
+	kindOf func(p *Profile, h header, c *claims, is purpose) auth.TokenKind
 	// extend reads what paths cannot say; nil means nothing.
 	extend func(p *Profile, c *claims, id *record)
 	// extends is what extend and kindOf can give an identity beyond what the paths, and
 	// kindOfOIDC, say.
-	extends auth.Provision
+	extends auth.IssuerCapabilities
 	// onlyIDsVerified: no token but an ID token ever says when or how its user was
 	// verified.
 	onlyIDsVerified bool
@@ -82,20 +82,20 @@ type Profile struct {
 	allowJOSE bool
 }
 
-// expand replaces each path that goes through [AnyAudience] by one for each
+// expand replaces each path that goes through [AudiencePlaceholder] by one for each
 // audience.
 func (p *Profile) expand(audiences []string) {
-	for _, paths := range []*[]Path{&p.Roles, &p.Groups, &p.Permissions} {
-		var out []Path
+	for _, paths := range []*[]ClaimPath{&p.Roles, &p.Groups, &p.Permissions} {
+		var out []ClaimPath
 		for _, path := range *paths {
-			if !slices.ContainsFunc(path, func(name string) bool { return strings.Contains(name, AnyAudience) }) {
+			if !slices.ContainsFunc(path, func(name string) bool { return strings.Contains(name, AudiencePlaceholder) }) {
 				out = append(out, path)
 				continue
 			}
 			for _, audience := range audiences {
 				one := slices.Clone(path)
 				for i := range one {
-					one[i] = strings.ReplaceAll(one[i], AnyAudience, audience)
+					one[i] = strings.ReplaceAll(one[i], AudiencePlaceholder, audience)
 				}
 				out = append(out, one)
 			}
@@ -105,7 +105,7 @@ func (p *Profile) expand(audiences []string) {
 }
 
 // identity reads everything but the issuer. Faults are kept in c.
-func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
+func (p *Profile) identity(c *claims, kind auth.TokenKind) *auth.Identity {
 	id := &record{Identity: auth.Identity{
 		Kind:            kind,
 		TokenID:         c.textOf("jti", c.get("jti")),
@@ -123,7 +123,7 @@ func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 		NotBefore: c.date("nbf"),
 		ExpiresAt: c.date("exp"),
 		ACR:       c.grantText("acr", c.get("acr")),
-		AMR:       c.grants(Path{"amr"}, "method"), // an object of Supabase's has its method
+		AMR:       c.grants(ClaimPath{"amr"}, "method"), // an object of Supabase's has its method
 	}}
 	id.AuthTime = authTime(c, id.IssuedAt)
 	id.Subject = p.subject(c, &id.Identity)
@@ -156,7 +156,7 @@ func (p *Profile) identity(c *claims, kind auth.Kind) *auth.Identity {
 }
 
 // roles reads one claim of roles.
-func (p *Profile) roles(c *claims, path Path) []string {
+func (p *Profile) roles(c *claims, path ClaimPath) []string {
 	if p.RolesAreNames {
 		if names, ok := c.memberNames(path); ok {
 			return names
@@ -255,11 +255,11 @@ func (p *Profile) check() error {
 	if p.Name == "" {
 		return errors.New("the Profile has no Name: begin with a copy of one of this package")
 	}
-	for _, paths := range [][]Path{
+	for _, paths := range [][]ClaimPath{
 		p.Subject, p.Session, p.Client, p.AuthorizedParty, p.OrganizationID, p.OrganizationSlug,
 		p.OrganizationRole, p.Roles, p.Groups, p.Permissions, p.Scopes,
 	} {
-		if slices.ContainsFunc(paths, func(path Path) bool { return len(path) == 0 }) {
+		if slices.ContainsFunc(paths, func(path ClaimPath) bool { return len(path) == 0 }) {
 			return errors.New("the Profile has an empty Path: name the claim")
 		}
 	}

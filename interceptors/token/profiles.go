@@ -28,7 +28,7 @@ func ProfileNamed(name string) (Profile, error) {
 }
 
 // at is a list of one path.
-func at(names ...string) []Path { return []Path{names} }
+func at(names ...string) []ClaimPath { return []ClaimPath{names} }
 
 // Clerk returns the profile of a Clerk instance: session tokens of version 1
 // and 2, tokens made from a JWT template, OAuth access tokens and machine
@@ -38,16 +38,16 @@ func Clerk() Profile {
 	return Profile{
 		Name:              "clerk",
 		Algorithms:        []string{"RS256"},
-		Kinds:             []auth.Kind{auth.KindSession, auth.KindTemplate},
+		Kinds:             []auth.TokenKind{auth.KindSession, auth.KindTemplate},
 		Session:           at("sid"),
 		Client:            at("client_id"),
 		AuthorizedParty:   at("azp"),
-		Scopes:            []Path{{"scp"}, {"scope"}},
+		Scopes:            []ClaimPath{{"scp"}, {"scope"}},
 		kindOf:            kindOfClerk,
 		extend:            extendClerk,
 		partiesAreOrigins: true,
-		extends: auth.Provision{
-			Kinds:        []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+		extends: auth.IssuerCapabilities{
+			Kinds:        []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
 			Organization: true, Roles: true, Permissions: true, Features: true, Plans: true,
 		},
 	}
@@ -69,14 +69,14 @@ func OIDC() Profile {
 			"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
 			"ES256", "ES384", "ES512", "EdDSA",
 		},
-		Kinds:           []auth.Kind{auth.KindSession, auth.KindOAuth},
+		Kinds:           []auth.TokenKind{auth.KindSession, auth.KindOAuth},
 		Session:         at("sid"),
-		Client:          []Path{{"client_id"}, {"azp"}},
-		AuthorizedParty: []Path{{"azp"}, {"client_id"}},
+		Client:          []ClaimPath{{"client_id"}, {"azp"}},
+		AuthorizedParty: []ClaimPath{{"azp"}, {"client_id"}},
 		Roles:           at("roles"),
 		Groups:          at("groups"),
 		Permissions:     at("permissions"),
-		Scopes:          []Path{{"scope"}, {"scp"}},
+		Scopes:          []ClaimPath{{"scope"}, {"scp"}},
 	}
 }
 
@@ -99,7 +99,7 @@ func Cognito() Profile {
 	p.Groups = at("cognito:groups")
 	p.Permissions = nil
 	p.Scopes = at("scope")
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		if purposeNamed(c.word("token_use")) == purposeUnstated {
 			return 0 // Cognito writes it into every token
 		}
@@ -133,7 +133,7 @@ func Okta() Profile {
 	p.Groups = at("groups")
 	p.Scopes = at("scp")
 	p.accessNamesClient = true
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		switch {
 		case is != purposeAccess && strings.HasPrefix(c.word("jti"), "ID."):
 			return auth.KindID
@@ -153,9 +153,9 @@ func WorkOS() Profile {
 	p := standard("workos")
 	p.OrganizationID = at("org_id")
 	p.OrganizationRole = at("role")
-	p.Roles = []Path{{"role"}, {"roles"}}
+	p.Roles = []ClaimPath{{"role"}, {"roles"}}
 	p.Scopes = nil
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		if is != purposeID && strings.HasPrefix(c.word("sub"), "client_") {
 			return auth.KindMachine
 		}

@@ -22,7 +22,7 @@ func TestClerkProfile(t *testing.T) {
 		header   string
 		payload  string
 		want     auth.Identity
-		wantKind auth.Kind
+		wantKind auth.TokenKind
 	}{
 		{
 			name: "a Clerk session of version 2", header: `"typ":"JWT","cat":"cl_B7d4PD111AAA"`,
@@ -218,10 +218,10 @@ func TestClerkWithPathsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, func(i *token.Issuer) {
-		i.Profile.Roles = []token.Path{{"metadata", "role"}}
-		i.Profile.Permissions = []token.Path{{"metadata", "permissions"}}
-		i.Profile.OrganizationID = []token.Path{{"metadata", "tenant"}}
-		i.Profile.OrganizationRole = []token.Path{{"metadata", "tenant_role"}}
+		i.Profile.Roles = []token.ClaimPath{{"metadata", "role"}}
+		i.Profile.Permissions = []token.ClaimPath{{"metadata", "permissions"}}
+		i.Profile.OrganizationID = []token.ClaimPath{{"metadata", "tenant"}}
+		i.Profile.OrganizationRole = []token.ClaimPath{{"metadata", "tenant_role"}}
 	})
 	v2 := authtest.With("o", map[string]any{"id": "org_1", "slg": "acme", "rol": "admin", "per": "read", "fpm": "1"})
 	v1 := []authtest.Edit{authtest.With("org_id", "org_1"), authtest.With("org_slug", "acme"), authtest.With("org_role", "admin"), authtest.With("org_permissions", []string{"org:a:read"})}
@@ -259,7 +259,7 @@ func TestClerkKindsWithoutACategory(t *testing.T) {
 	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Kinds = everyKind })
 	for name, tt := range map[string]struct {
 		edits []authtest.Edit
-		kind  auth.Kind
+		kind  auth.TokenKind
 	}{
 		"a session":                         {[]authtest.Edit{authtest.With("sid", "s")}, auth.KindSession},
 		"a session with a claim of its own": {[]authtest.Edit{authtest.With("sid", "s"), authtest.With("client_id", "c")}, auth.KindSession},

@@ -18,7 +18,7 @@ func Supabase() Profile {
 	p.Roles = at("role")
 	p.Permissions = at("app_metadata", "permissions")
 	p.Scopes = nil
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		role := c.word("role")
 		if is != purposeID && (role == "service_role" || role == "supabase_admin") { // of the database, and no user's
 			return auth.KindMachine

@@ -14,9 +14,9 @@ func TestControlCharactersAreRefused(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	profile := token.OIDC()
-	profile.OrganizationID = []token.Path{{"org", "id"}}
-	profile.OrganizationSlug = []token.Path{{"org", "slug"}}
-	profile.OrganizationRole = []token.Path{{"org", "role"}}
+	profile.OrganizationID = []token.ClaimPath{{"org", "id"}}
+	profile.OrganizationSlug = []token.ClaimPath{{"org", "slug"}}
+	profile.OrganizationRole = []token.ClaimPath{{"org", "role"}}
 	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile, i.Kinds = profile, everyKind })
 	clerk := newVerifier(t, issuer, func(i *token.Issuer) { i.Kinds = everyKind })
 	with := func(text string) map[string][]authtest.Edit {

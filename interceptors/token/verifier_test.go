@@ -322,7 +322,7 @@ func TestVerifyJudgesClaims(t *testing.T) {
 func TestVerifyJudgesKinds(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
-	tokens := map[auth.Kind]string{
+	tokens := map[auth.TokenKind]string{
 		auth.KindSession:  issuer.Session("user_ada", authtest.With("aud", "api")),
 		auth.KindTemplate: issuer.Template("user_ada", authtest.With("aud", "api")),
 		auth.KindOAuth:    issuer.OAuth("user_ada", authtest.With("aud", "api")),
@@ -331,18 +331,18 @@ func TestVerifyJudgesKinds(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		edit   func(*token.Issuer)
-		accept []auth.Kind
+		accept []auth.TokenKind
 	}{
-		{"sessions alone by default", nil, []auth.Kind{auth.KindSession}},
+		{"sessions alone by default", nil, []auth.TokenKind{auth.KindSession}},
 		{
 			"templates too with an audience",
 			func(i *token.Issuer) { i.Audiences = []string{"api"} },
-			[]auth.Kind{auth.KindSession, auth.KindTemplate},
+			[]auth.TokenKind{auth.KindSession, auth.KindTemplate},
 		},
 		{
 			"what is named, and nothing else",
-			func(i *token.Issuer) { i.Kinds = []auth.Kind{auth.KindOAuth, auth.KindMachine} },
-			[]auth.Kind{auth.KindOAuth, auth.KindMachine},
+			func(i *token.Issuer) { i.Kinds = []auth.TokenKind{auth.KindOAuth, auth.KindMachine} },
+			[]auth.TokenKind{auth.KindOAuth, auth.KindMachine},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -441,7 +441,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	_, err := token.New(token.Config{MaxTokenBytes: -1, Issuers: []token.Issuer{
 		{},
 		{URL: "https://a.example", Keys: keys},
-		{URL: "https://b.example", Keys: keys, AllowAnyAudience: true, Algorithms: []string{"HS256"}, MaxLifetime: -1, Skew: time.Hour, Kinds: []auth.Kind{0}},
+		{URL: "https://b.example", Keys: keys, AllowAnyAudience: true, Algorithms: []string{"HS256"}, MaxLifetime: -1, Skew: time.Hour, Kinds: []auth.TokenKind{0}},
 		{URL: "https://b.example", Keys: keys, Audiences: []string{""}},
 	}})
 	if err == nil {
@@ -458,8 +458,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 		}
 	}
 	for name, profile := range map[string]token.Profile{
-		"a profile without a name":     {Roles: []token.Path{{"roles"}}},
-		"a profile with an empty path": {Name: "own", Roles: []token.Path{{}}},
+		"a profile without a name":     {Roles: []token.ClaimPath{{"roles"}}},
+		"a profile with an empty path": {Name: "own", Roles: []token.ClaimPath{{}}},
 	} {
 		if _, err := token.New(token.Config{Issuers: []token.Issuer{{URL: "https://a.example", Keys: keys, AllowAnyAudience: true, Profile: profile}}}); err == nil || !strings.Contains(err.Error(), "the Profile has") {
 			t.Errorf("%s: %v", name, err)

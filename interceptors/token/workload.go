@@ -14,9 +14,9 @@ func workload(name string) Profile {
 	return Profile{
 		Name:       name,
 		Algorithms: []string{"RS256"},
-		Kinds:      []auth.Kind{auth.KindMachine},
-		kindOf:     func(*Profile, header, *claims, purpose) auth.Kind { return auth.KindMachine },
-		extends:    auth.Provision{Kinds: []auth.Kind{auth.KindMachine}},
+		Kinds:      []auth.TokenKind{auth.KindMachine},
+		kindOf:     func(*Profile, header, *claims, purpose) auth.TokenKind { return auth.KindMachine },
+		extends:    auth.IssuerCapabilities{Kinds: []auth.TokenKind{auth.KindMachine}},
 
 		onlyIDsVerified: true,
 	}
@@ -28,7 +28,7 @@ func workload(name string) Profile {
 func Kubernetes() Profile {
 	p := workload("kubernetes")
 	p.Algorithms = []string{"RS256", "ES256", "ES384", "ES512"}
-	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
+	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
 		if !strings.HasPrefix(c.word("sub"), "system:serviceaccount:") {
 			return 0 // nobody else has one
 		}
@@ -65,8 +65,8 @@ func GitLab() Profile {
 	p := workload("gitlab")
 	p.OrganizationID = at("namespace_id")
 	p.OrganizationSlug = at("namespace_path")
-	p.extends.Kinds = []auth.Kind{auth.KindMachine, auth.KindID}
-	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.Kind {
+	p.extends.Kinds = []auth.TokenKind{auth.KindMachine, auth.KindID}
+	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
 		if !c.has("job_id") && !c.has("pipeline_id") {
 			return auth.KindID
 		}

@@ -17,11 +17,11 @@ const zitadelRoles = "urn:zitadel:iam:org:project:"
 // not in its audience, as every application's is.
 func ZITADEL() Profile {
 	p := standard("zitadel")
-	p.OrganizationID = []Path{{"urn:zitadel:iam:user:resourceowner:id"}, {"urn:zitadel:iam:org:id"}}
-	p.Roles = at(zitadelRoles + AnyAudience + ":roles")
+	p.OrganizationID = []ClaimPath{{"urn:zitadel:iam:user:resourceowner:id"}, {"urn:zitadel:iam:org:id"}}
+	p.Roles = at(zitadelRoles + AudiencePlaceholder + ":roles")
 	p.RolesAreNames = true
 	p.Permissions = nil
-	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.Kind {
+	p.kindOf = func(p *Profile, h header, c *claims, is purpose) auth.TokenKind {
 		if client := p.clientOf(c); is != purposeID && client != "" && !hasAudience(c, client) {
 			return auth.KindMachine
 		}
@@ -30,7 +30,7 @@ func ZITADEL() Profile {
 	p.extends.Roles = true
 	p.extend = func(p *Profile, c *claims, id *record) {
 		if len(p.Roles) == 0 || !hasProjectRoles(c) {
-			names, _ := c.memberNames(Path{zitadelRoles + "roles"})
+			names, _ := c.memberNames(ClaimPath{zitadelRoles + "roles"})
 			id.Roles = appendNew(id.Roles, names)
 		}
 	}

@@ -15,9 +15,9 @@ func StreamTerms(s *policyv1.Stream) (terms auth.StreamTerms, problems []error) 
 	switch s.GetLease() {
 	case policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE:
 	case policyv1.Stream_LEASE_UNTIL_EXPIRY:
-		terms.Lease = auth.UntilExpiry
+		terms.Lease = auth.LeaseUntilExpiry
 	case policyv1.Stream_LEASE_AT_OPEN:
-		terms.Lease = auth.AtOpen
+		terms.Lease = auth.LeaseAtOpen
 	default:
 		problems = append(problems, fmt.Errorf("stream: lease %d is not one that this version knows: use one of policy.proto's", s.GetLease()))
 	}

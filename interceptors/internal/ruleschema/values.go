@@ -8,9 +8,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// Kind returns the kind of token that a value of the schema stands for, or 0 for
+// TokenKind returns the kind of token that a value of the schema stands for, or 0 for
 // one that this version does not know.
-func Kind(kind policyv1.Kind) auth.Kind {
+func TokenKind(kind policyv1.Kind) auth.TokenKind {
 	switch kind {
 	case policyv1.Kind_KIND_SESSION:
 		return auth.KindSession
@@ -27,11 +27,11 @@ func Kind(kind policyv1.Kind) auth.Kind {
 	}
 }
 
-// KindNames returns the names of all kinds of tokens, ordered.
-func KindNames() []string {
+// TokenKindNames returns the names of all kinds of tokens, ordered.
+func TokenKindNames() []string {
 	var names []string
 	for kind := range policyv1.Kind_name {
-		if known := Kind(policyv1.Kind(kind)); known != 0 {
+		if known := TokenKind(policyv1.Kind(kind)); known != 0 {
 			names = append(names, known.String())
 		}
 	}
@@ -56,13 +56,13 @@ func Reverification(r *policyv1.Reverification) auth.Reverification {
 func Preset(preset policyv1.Reverification_Preset) auth.Reverification {
 	switch preset {
 	case policyv1.Reverification_PRESET_STRICT_MFA:
-		return auth.StrictMFA()
+		return auth.StrictMFAReverification()
 	case policyv1.Reverification_PRESET_STRICT:
-		return auth.Strict()
+		return auth.StrictReverification()
 	case policyv1.Reverification_PRESET_MODERATE:
-		return auth.Moderate()
+		return auth.ModerateReverification()
 	case policyv1.Reverification_PRESET_LAX:
-		return auth.Lax()
+		return auth.LaxReverification()
 	default:
 		return auth.Reverification{}
 	}

@@ -33,9 +33,9 @@ func ReverificationInWords(r auth.Reverification, acr []string) string {
 // LeaseInWords says when a stream with this lease ends.
 func LeaseInWords(lease auth.LeaseMode) string {
 	switch lease {
-	case auth.UntilExpiry:
+	case auth.LeaseUntilExpiry:
 		return "ends with its token"
-	case auth.Renewable:
+	case auth.LeaseRenewable:
 		return "ends with its session"
 	default:
 		return "outlives its token"

@@ -36,8 +36,8 @@ func unmeetable(condition *cel.Ast) []error {
 			condition.NativeRep().GetType(e.AsSelect().Operand().ID()).TypeName() == identityType
 	}
 	checkKind := func(e ast.Expr) {
-		if kind, written := textOf(e); written && !slices.Contains(ruleschema.KindNames(), kind) {
-			fault(e, "no token is of the kind %q: use %s", kind, strings.Join(ruleschema.KindNames(), ", "))
+		if kind, written := textOf(e); written && !slices.Contains(ruleschema.TokenKindNames(), kind) {
+			fault(e, "no token is of the kind %q: use %s", kind, strings.Join(ruleschema.TokenKindNames(), ", "))
 		}
 	}
 	ast.PreOrderVisit(condition.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {

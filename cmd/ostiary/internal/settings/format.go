@@ -43,15 +43,15 @@ func list[T any](field func(*T) *[]string) format[T] {
 	}}
 }
 
-func kinds[T any](field func(*T) *[]auth.Kind) format[T] {
+func kinds[T any](field func(*T) *[]auth.TokenKind) format[T] {
 	return format[T]{"list", func(t *T, value any) error {
 		names, err := asList(value)
 		if err != nil {
 			return err
 		}
-		accepted := make([]auth.Kind, len(names))
+		accepted := make([]auth.TokenKind, len(names))
 		for i, name := range names {
-			if accepted[i], err = auth.ParseKind(name); err != nil {
+			if accepted[i], err = auth.ParseTokenKind(name); err != nil {
 				return err
 			}
 		}

@@ -12,7 +12,7 @@ import (
 type held struct {
 	text  string
 	list  []string
-	kinds []auth.Kind
+	kinds []auth.TokenKind
 	on    bool
 	time  time.Duration
 	size  int
@@ -24,7 +24,7 @@ func TestFormats(t *testing.T) {
 		"text":      text(func(h *held) *string { return &h.text }),
 		"pem":       pem(func(h *held) *string { return &h.text }),
 		"list":      list(func(h *held) *[]string { return &h.list }),
-		"kinds":     kinds(func(h *held) *[]auth.Kind { return &h.kinds }),
+		"kinds":     kinds(func(h *held) *[]auth.TokenKind { return &h.kinds }),
 		"boolean":   boolean(func(h *held, on bool) { h.on = on }),
 		"duration":  duration(func(h *held) *time.Duration { return &h.time }),
 		"tolerance": tolerance(func(h *held) *time.Duration { return &h.time }),
@@ -64,8 +64,8 @@ func TestFormats(t *testing.T) {
 		{"list", []any{[]any{"a"}}, held{}, noEntry},
 		{"list", 1, held{}, noList},
 		{"list", map[string]any{"a": 1}, held{}, noList},
-		{"kinds", "session,template", held{kinds: []auth.Kind{auth.KindSession, auth.KindTemplate}}, ""},
-		{"kinds", []any{"oauth", "machine", "id"}, held{kinds: []auth.Kind{auth.KindOAuth, auth.KindMachine, auth.KindID}}, ""},
+		{"kinds", "session,template", held{kinds: []auth.TokenKind{auth.KindSession, auth.KindTemplate}}, ""},
+		{"kinds", []any{"oauth", "machine", "id"}, held{kinds: []auth.TokenKind{auth.KindOAuth, auth.KindMachine, auth.KindID}}, ""},
 		{"kinds", "session,unknown", held{}, `unknown kind of token "unknown": use session, template, oauth, machine or id`},
 		{"kinds", []any{"session", ""}, held{}, emptyEntry},
 		{"kinds", 1, held{}, noList},

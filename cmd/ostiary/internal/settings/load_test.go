@@ -206,7 +206,7 @@ func TestIssuersOfTheListComeBeforeTheOneThatIsDescribed(t *testing.T) {
 		flags: []string{"--issuer=https://three.example.com"},
 	}.read(t, All())
 	want := []server.Issuer{
-		{URL: "https://one.example.com", Audiences: []string{"a"}, Kinds: []auth.Kind{auth.KindMachine}, MaxTokenBytes: 16384,
+		{URL: "https://one.example.com", Audiences: []string{"a"}, Kinds: []auth.TokenKind{auth.KindMachine}, MaxTokenBytes: 16384,
 			Claims: server.Claims{Roles: []string{"/realm_access/roles"}}, InsecureHTTP: true},
 		{URL: "https://two.example.com", AllowAnyAudience: true},
 		{URL: "https://three.example.com", Audiences: []string{"b"}},

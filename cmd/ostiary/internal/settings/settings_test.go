@@ -83,7 +83,7 @@ func TestLoad(t *testing.T) {
 			environ: []string{clerk, "CLERK_JWT_AUD= one, two ,,", "OSTIARY_ACCEPT_KINDS=session,machine"},
 			want: server.Issuer{
 				URL: "https://clerk.example.com", Audiences: []string{"one", "two"},
-				Kinds: []auth.Kind{auth.KindSession, auth.KindMachine},
+				Kinds: []auth.TokenKind{auth.KindSession, auth.KindMachine},
 			},
 		},
 		"a flag wins over a variable": {

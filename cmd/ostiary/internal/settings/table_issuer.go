@@ -96,7 +96,7 @@ func issuerTable() []setting[server.Issuer] {
 		{
 			key: "accept_kinds", env: []string{"OSTIARY_ACCEPT_KINDS"},
 			help:   "Accepted kinds of token: session, template, oauth, machine, id. Default: the profile's, which the log names at startup; template only with audiences.",
-			format: kinds(func(i *server.Issuer) *[]auth.Kind { return &i.Kinds }),
+			format: kinds(func(i *server.Issuer) *[]auth.TokenKind { return &i.Kinds }),
 		},
 		{
 			key: "algorithms", env: []string{"OSTIARY_ALGORITHMS"},
@@ -115,7 +115,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "max_token_bytes", env: []string{"OSTIARY_MAX_TOKEN_BYTES"},
-			help:   fmt.Sprintf("Longest accepted token, at most %d bytes. Default: %d, or more with some profiles.", server.MaxMaxTokenBytes, token.DefaultMaxTokenBytes),
+			help:   fmt.Sprintf("Longest accepted token, at most %d bytes. Default: %d, or more with some profiles.", server.MaxTokenBytesLimit, token.DefaultMaxTokenBytes),
 			format: size(func(i *server.Issuer) *int { return &i.MaxTokenBytes }),
 		},
 		{

@@ -36,7 +36,7 @@ func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Iden
 			Profile:          profile,
 			AllowAnyAudience: true,
 			Algorithms:       []string{"EdDSA"},
-			Kinds:            []auth.Kind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+			Kinds:            []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
 			MaxTokenBytes:    math.MaxInt,
 			MaxLifetime:      math.MaxInt64,
 

@@ -1,13 +1,12 @@
 package auth
 
-// A Provision is what identities can have that the tokens of one issuer make, by the
-// issuer's settings: the zero value of a field means that none ever has it. It says
-// what is possible, not which tokens there are.
-type Provision struct {
+// IssuerCapabilities say what the tokens of one issuer can prove, by the issuer's
+// settings. The zero value of a field means that no token of the issuer has it.
+type IssuerCapabilities struct {
 	// Issuer is the iss claim.
 	Issuer string
 	// Kinds are the kinds of token that are accepted.
-	Kinds []Kind
+	Kinds []TokenKind
 	// Organization is whether a caller may act in one.
 	Organization bool
 	// Roles is whether a caller may have any, and so for the others.

@@ -6,9 +6,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// Provides returns what the identities of the issuer can have. It needs neither Keys
+// Capabilities returns what the identities of the issuer can have. It needs neither Keys
 // nor anything else than URL, Profile, Kinds and Audiences, and checks nothing.
-func (i *Issuer) Provides() auth.Provision {
+func (i *Issuer) Capabilities() auth.IssuerCapabilities {
 	own := *i
 	i = &own
 	i.fitProfile()
@@ -18,15 +18,15 @@ func (i *Issuer) Provides() auth.Provision {
 	}
 	p := i.Profile.provides()
 	p.Issuer = i.URL
-	p.Kinds = slices.DeleteFunc(kinds, func(k auth.Kind) bool { return !slices.Contains(p.Kinds, k) })
+	p.Kinds = slices.DeleteFunc(kinds, func(k auth.TokenKind) bool { return !slices.Contains(p.Kinds, k) })
 	p.Verification = p.Verification || i.Profile.onlyIDsVerified && slices.Contains(p.Kinds, auth.KindID)
 	return p
 }
 
 // provides is what the paths of a profile lead to, and what its extend reads beside
 // them.
-func (p *Profile) provides() auth.Provision {
-	return auth.Provision{
+func (p *Profile) provides() auth.IssuerCapabilities {
+	return auth.IssuerCapabilities{
 		Kinds:        p.kinds(),
 		Organization: p.extends.Organization || len(p.OrganizationID) > 0,
 		Roles:        p.extends.Roles || len(p.Roles)+len(p.Groups) > 0,
@@ -39,9 +39,9 @@ func (p *Profile) provides() auth.Provision {
 }
 
 // kinds are those that kindOf may return.
-func (p *Profile) kinds() []auth.Kind {
+func (p *Profile) kinds() []auth.TokenKind {
 	if len(p.extends.Kinds) > 0 {
 		return p.extends.Kinds
 	}
-	return []auth.Kind{auth.KindSession, auth.KindOAuth, auth.KindMachine, auth.KindID}
+	return []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine, auth.KindID}
 }

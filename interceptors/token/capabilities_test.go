@@ -12,7 +12,7 @@ import (
 
 // checkProvided fails if an identity has something that its issuer is said never to
 // give: a rule that asks for it would be refused at start, although it can be met.
-func checkProvided(t *testing.T, p auth.Provision, id *auth.Identity) {
+func checkProvided(t *testing.T, p auth.IssuerCapabilities, id *auth.Identity) {
 	t.Helper()
 	for name, lies := range map[string]bool{
 		"Kinds":        !slices.Contains(p.Kinds, id.Kind),
@@ -55,7 +55,7 @@ func TestProvides(t *testing.T) {
 	}
 	for _, profile := range token.Profiles() {
 		issuer := token.Issuer{URL: "https://issuer.example.com", Profile: profile, Kinds: everyKind}
-		p := issuer.Provides()
+		p := issuer.Capabilities()
 		if got := inWords(p); got != want[profile.Name] {
 			t.Errorf("%s: %q, want %q", profile.Name, got, want[profile.Name])
 		}
@@ -65,14 +65,14 @@ func TestProvides(t *testing.T) {
 	}
 }
 
-func inWords(p auth.Provision) string {
+func inWords(p auth.IssuerCapabilities) string {
 	var kinds, fields []string
 	for _, kind := range p.Kinds {
 		kinds = append(kinds, kind.String())
 	}
-	for i := range reflect.TypeFor[auth.Provision]().NumField() {
+	for i := range reflect.TypeFor[auth.IssuerCapabilities]().NumField() {
 		if field := reflect.ValueOf(p).Field(i); field.Kind() == reflect.Bool && field.Bool() {
-			fields = append(fields, strings.ToLower(reflect.TypeFor[auth.Provision]().Field(i).Name))
+			fields = append(fields, strings.ToLower(reflect.TypeFor[auth.IssuerCapabilities]().Field(i).Name))
 		}
 	}
 	return strings.TrimSpace(strings.Join(kinds, " ") + ": " + strings.Join(fields, " "))
@@ -82,7 +82,7 @@ func inWords(p auth.Provision) string {
 func TestProvidesBySettings(t *testing.T) {
 	t.Parallel()
 	own := token.OIDC()
-	own.OrganizationID, own.Roles, own.Groups, own.Permissions = []token.Path{{"tenant"}}, nil, []token.Path{{"teams"}}, nil
+	own.OrganizationID, own.Roles, own.Groups, own.Permissions = []token.ClaimPath{{"tenant"}}, nil, []token.ClaimPath{{"teams"}}, nil
 	bare := token.OIDC()
 	bare.Roles, bare.Groups = nil, nil
 	auth0 := token.Auth0()
@@ -92,8 +92,8 @@ func TestProvidesBySettings(t *testing.T) {
 		want   string
 	}{
 		{"nothing set", token.Issuer{}, "session oauth: roles permissions scopes verification"},
-		{"one kind", token.Issuer{Kinds: []auth.Kind{auth.KindMachine}}, "machine: roles permissions scopes verification"},
-		{"a kind that no token has", token.Issuer{Kinds: []auth.Kind{auth.KindTemplate}}, ": roles permissions scopes verification"},
+		{"one kind", token.Issuer{Kinds: []auth.TokenKind{auth.KindMachine}}, "machine: roles permissions scopes verification"},
+		{"a kind that no token has", token.Issuer{Kinds: []auth.TokenKind{auth.KindTemplate}}, ": roles permissions scopes verification"},
 		{"templates without an audience", token.Issuer{Profile: token.Clerk()}, "session: organization roles permissions scopes features plans verification"},
 		{"templates", token.Issuer{Profile: token.Clerk(), Audiences: []string{"api"}}, "session template: organization roles permissions scopes features plans verification"},
 		{"claims of one's own", token.Issuer{Profile: own}, "session oauth: organization roles scopes verification"},
@@ -101,7 +101,7 @@ func TestProvidesBySettings(t *testing.T) {
 		{"jobs of GitHub Actions, whatever the profile", token.Issuer{URL: "https://token.actions.githubusercontent.com"}, "machine: roles permissions scopes verification"},
 		{"access tokens that say nothing of verification", token.Issuer{Profile: auth0}, "session oauth: organization roles permissions scopes"},
 	} {
-		if got := inWords(tt.issuer.Provides()); got != tt.want {
+		if got := inWords(tt.issuer.Capabilities()); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
