@@ -43,7 +43,7 @@ test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-web) ## Run all test
 .PHONY: test-go
 test-go:
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
-	$(GO) test $(RACE) -timeout=4m -shuffle=on $(ARGS) $(PKGS)
+	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
 
 # The seeds of every fuzz target are part of make test; this goes on from them.
 FUZZTIME ?= 10s
