@@ -35,7 +35,6 @@ type exchange struct {
 	answered bool        // whether the client was answered with the refusal
 	done     bool        // whether the handler has returned
 	conn     *trackedConn
-	sever    *time.Timer
 }
 
 // controller reaches what is below the response.
@@ -76,7 +75,7 @@ func (x *exchange) answer(refusal *auth.Error) {
 	x.answered = true
 	refuseAtOnce(x.outer, x.request, x.guard, refusal)
 	if !x.done {
-		x.sever = time.AfterFunc(grace, func() {
+		time.AfterFunc(grace, func() {
 			x.mu.Lock()
 			defer x.mu.Unlock()
 			if !x.done {
@@ -105,9 +104,6 @@ func (x *exchange) returned() {
 	x.done = true
 	if x.conn != nil {
 		_ = x.conn.Close()
-	}
-	if x.sever != nil {
-		x.sever.Stop()
 	}
 }
 
@@ -155,9 +151,6 @@ func (x *exchange) copyHeader() {
 
 // copyTrailers copies what net/http sends after the response.
 func (x *exchange) copyTrailers() {
-	if x.header == nil {
-		return
-	}
 	to := x.outer.Header()
 	for _, names := range x.header["Trailer"] {
 		for name := range strings.SplitSeq(names, ",") {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,20 @@ func TestTheBodyOfARefusedRequestIsNotAskedFor(t *testing.T) {
 // their body whole.
 func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	t.Parallel()
+	t.Run("alone", func(t *testing.T) {
+		t.Parallel()
+		testRefusalDoesNotWait(t, func(guarded http.Handler) http.Handler { return guarded })
+	})
+	t.Run("within a guard that admits", func(t *testing.T) {
+		t.Parallel()
+		testRefusalDoesNotWait(t, func(guarded http.Handler) http.Handler {
+			return httpauth.Protect(newStage(nil).guard, procedure, guarded)
+		})
+	})
+}
+
+func testRefusalDoesNotWait(t *testing.T, around func(http.Handler) http.Handler) {
+	t.Helper()
 	for name, test := range map[string]struct {
 		body string
 		kept bool
@@ -223,10 +238,13 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		"a short body that is late":   {"Content-Length: 2\r\n\r\n{", false},
 		"a chunked body that is open": {"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", false},
 		"a long body":                 {"Content-Length: 1000000\r\n\r\n{}", false},
+		"the longest body":            {"Content-Length: 65536\r\n\r\n" + strings.Repeat("a", 65536), true},
+		"a body just too long":        {"Content-Length: 65537\r\n\r\n" + strings.Repeat("a", 65537), false},
+		"a chunked body that is done": {"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+			server := newServer(t, around(httpauth.Protect(newGuard(nil), procedure, neverCalled(t))))
 			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
@@ -249,6 +267,49 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 			if res.Close == test.kept {
 				t.Errorf("the connection is to be closed: %t; want kept: %t", res.Close, test.kept)
 			}
+		})
+	}
+}
+
+// TestAClientThatIsSendingReadsTheRefusal has clients over HTTP/1.1 send without a
+// pause, so that there is always something which the server has not read. Were the
+// connection closed at once, they would find it reset.
+func TestAClientThatIsSendingReadsTheRefusal(t *testing.T) {
+	t.Parallel()
+	chunk := "1000\r\n" + strings.Repeat("a", 0x1000) + "\r\n"
+	for i := range 5 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+				for err == nil { // until the server closes the connection
+					_, err = io.WriteString(conn, chunk)
+				}
+			}()
+			reader := bufio.NewReader(conn)
+			res, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			assertRefusal(t, answer{status: res.StatusCode, header: res.Header, body: string(read)}, auth.TokenMissing, auth.TokenMissing.Message())
+			if rest, err := io.ReadAll(reader); err != nil || len(rest) > 0 {
+				t.Errorf("after the answer comes %q, then %v; want the end", rest, err)
+			}
+			<-sent
 		})
 	}
 }

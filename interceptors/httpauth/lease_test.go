@@ -50,13 +50,27 @@ func TestAHeldRequestIsRefused(t *testing.T) {
 		"when the body is there": func(s *stage, _ http.ResponseWriter, r *http.Request) error {
 			s.expire()
 			n, err := r.Body.Read(make([]byte, 5))
-			return errors.Join(err, unless(n == 0))
+			if n != 0 {
+				return fmt.Errorf("it has read %d bytes that must not be read, and then %v", n, err) //nolint:errorlint // not the refusal that is wanted
+			}
+			return err
 		},
 		"at the end of the body": func(s *stage, _ http.ResponseWriter, r *http.Request) error {
 			_, _ = io.ReadFull(r.Body, make([]byte, 5))
 			s.expire()
 			_, err := r.Body.Read(make([]byte, 5))
 			return err
+		},
+		"when the body is closed, which frees it": func(s *stage, _ http.ResponseWriter, r *http.Request) error {
+			if err := r.Body.Close(); err != nil {
+				return err
+			}
+			if _, err := r.Body.Read(make([]byte, 5)); !errors.Is(err, http.ErrBodyReadAfterClose) {
+				return fmt.Errorf("read of a closed body: %v", err) //nolint:errorlint // not the refusal that is wanted
+			}
+			s.expire()
+			_, _ = r.Body.Read(make([]byte, 5))
+			return r.Body.Close()
 		},
 		"at the first write": func(s *stage, w http.ResponseWriter, _ *http.Request) error {
 			s.expire()
@@ -149,13 +163,6 @@ func TestARequestGoesOnWhenItsSessionRenews(t *testing.T) {
 	}
 }
 
-func unless(fine bool) error {
-	if fine {
-		return nil
-	}
-	return errors.New("it has read what must not be read")
-}
-
 // TestAResponseIsAsTheHandlerMadeIt compares what a client gets with and without a
 // guard in between.
 func TestAResponseIsAsTheHandlerMadeIt(t *testing.T) {
@@ -184,6 +191,11 @@ func TestAResponseIsAsTheHandlerMadeIt(t *testing.T) {
 		"a hint first": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "</style.css>")
 			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusAccepted)
+		},
+		"the last of the hints first": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(199)
+			w.Header().Set("X-Own", "1")
 			w.WriteHeader(http.StatusAccepted)
 		},
 		"a file": func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "lease_test.go") },
@@ -217,6 +229,34 @@ func TestAResponseIsAsTheHandlerMadeIt(t *testing.T) {
 				if plain != guarded {
 					t.Errorf("HTTP/%d: without a guard\n%s\nand with one\n%s", version, plain, guarded)
 				}
+			}
+		})
+	}
+}
+
+// TestAStatusBeginsTheResponse has the lease end when the handler has written no
+// more than a status. Nothing may be added to that response.
+func TestAStatusBeginsTheResponse(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusSwitchingProtocols, http.StatusOK, http.StatusCreated, http.StatusNotFound} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(nil)
+			server := newServer(t, httpauth.Protect(s.guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(status)
+				s.expire()
+				if _, err := r.Body.Read(make([]byte, 5)); !errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) {
+					t.Errorf("read: %v; want %v", err, auth.TokenExpired)
+				}
+			})))
+			res, err := server.Client().Post(server.URL, "text/plain", strings.NewReader("hello"))
+			if err != nil {
+				return // it was cut before the header
+			}
+			defer func() { _ = res.Body.Close() }()
+			read, err := io.ReadAll(res.Body)
+			if cut := err != nil || status == http.StatusSwitchingProtocols; !cut || len(read) != 0 {
+				t.Errorf("status %d, body %q, %v; want a response that was cut", res.StatusCode, read, err)
 			}
 		})
 	}

@@ -161,10 +161,14 @@ func TestAPanicOfTheClockFailsEveryLease(t *testing.T) {
 		first, second := join(r, time.Hour), join(r, 2*time.Hour)
 		broken.Store(true)
 		third := join(r, time.Minute) // which reads the clock
+		opened := time.Now()
 		for _, tenant := range []*tenant{first, second, third} {
 			if p := <-tenant.failed; p != "boom" {
 				t.Errorf("failed with %v; want the panic", p)
 			}
+		}
+		if later := time.Since(opened); later != 0 {
+			t.Errorf("they failed after %v; want at once", later)
 		}
 		if !r.Idle() {
 			t.Error("something is left")
@@ -190,6 +194,9 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 			if got := r.Renew("mine", value); len(got) != want {
 				t.Errorf("%d renews %d leases; want %d", value, len(got), want)
 			}
+		}
+		if got := r.Renew("nobody's", 9); len(got) != 0 {
+			t.Errorf("a session without leases renews %d", len(got))
 		}
 		if got := r.Renew("mine", 3); len(got) != 1 || got[0] != Holder(mine) {
 			t.Errorf("a newer value renews %v; want the one lease", got)
