@@ -20,6 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(clientsEnv) != "":
+		defer runtime.KeepAlive(make([]byte, 64<<20)) // as in take
 		if err := serveOrders(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -38,8 +39,7 @@ func take(b *testing.B, constants figures, turn func(n int) (figures, error)) {
 	// The heap is as large as that of a server that does something. Next to an
 	// empty heap the collector would run all the time, and whoever allocates a
 	// little would seem to cost a lot.
-	ballast := make([]byte, 64<<20)
-	defer runtime.KeepAlive(ballast)
+	defer runtime.KeepAlive(make([]byte, 64<<20))
 	if os.Getenv(turnsEnv) != "" {
 		takeTurns(b, constants, turn)
 		return

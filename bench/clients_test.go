@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -147,7 +148,9 @@ func (c *clients) carryOut(ctx context.Context, o order) ([]time.Time, error) {
 	case "send":
 		return nil, c.connections[0].send(ctx, c.Tokens[0], o.N)
 	case "watch":
-		return nil, c.watch(ctx)
+		err := c.watch(ctx)
+		runtime.GC() // lest it collects while streams are to end
+		return nil, err
 	case "await":
 		return c.await(o.N)
 	default:
