@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 
 	"internal/loopback":                nil,
 	"interceptors/internal/http1":      nil,
+	"interceptors/internal/refusal":    {"interceptors/auth"},
 	"interceptors/internal/strictjson": nil,
 
 	"interceptors/auth":        {"interceptors/internal/lease"},
@@ -32,8 +33,8 @@ var mayImport = map[string][]string{
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
-	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
-	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/policy", "internal/loopback"},
+	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
+	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
@@ -96,19 +97,7 @@ func identityMessage(id *auth.Identity) *identityv1.Identity {
 	return message
 }
 
+// kindMessage returns the schema's value with the name of the kind.
 func kindMessage(kind auth.TokenKind) identityv1.Kind {
-	switch kind {
-	case auth.KindSession:
-		return identityv1.Kind_KIND_SESSION
-	case auth.KindTemplate:
-		return identityv1.Kind_KIND_TEMPLATE
-	case auth.KindOAuth:
-		return identityv1.Kind_KIND_OAUTH
-	case auth.KindMachine:
-		return identityv1.Kind_KIND_MACHINE
-	case auth.KindID:
-		return identityv1.Kind_KIND_ID
-	default:
-		return identityv1.Kind_KIND_UNSPECIFIED
-	}
+	return identityv1.Kind(identityv1.Kind_value["KIND_"+strings.ToUpper(kind.String())])
 }

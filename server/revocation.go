@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -100,29 +101,19 @@ func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.
 	return s.ledger.Prepare(request)
 }
 
-// kinds are the kinds on the wire, indexed by ours.
-var kinds = [...]revocationv1.Kind{
-	revocation.TargetSession: revocationv1.Kind_KIND_SESSION,
-	revocation.TargetSubject: revocationv1.Kind_KIND_SUBJECT,
-	revocation.TargetToken:   revocationv1.Kind_KIND_TOKEN,
-	revocation.TargetClient:  revocationv1.Kind_KIND_CLIENT,
-	revocation.TargetIssuer:  revocationv1.Kind_KIND_ISSUER,
-}
-
-// kindOf returns 0, which is refused, for a kind that it does not know.
+// kindOf returns the kind with the name of the schema's value. It returns 0, which
+// is refused, for a value that it does not know.
 func kindOf(message revocationv1.Kind) revocation.TargetKind {
-	for kind, m := range kinds {
-		if m == message {
-			return revocation.TargetKind(kind)
-		}
-	}
-	return 0
+	kind, _ := revocation.ParseTargetKind(strings.ToLower(strings.TrimPrefix(message.String(), "KIND_")))
+	return kind
 }
 
 func revocationMessage(r store.Revocation) *revocationv1.Revocation {
-	target := &revocationv1.Target{Issuer: r.Issuer, Id: r.Value, Subject: r.Subject}
-	if kind, err := revocation.ParseTargetKind(r.Kind); err == nil {
-		target.Kind = kinds[kind]
+	target := &revocationv1.Target{
+		Kind:    revocationv1.Kind(revocationv1.Kind_value["KIND_"+strings.ToUpper(r.Kind)]),
+		Issuer:  r.Issuer,
+		Id:      r.Value,
+		Subject: r.Subject,
 	}
 	if !r.IssuedBefore.IsZero() {
 		target.IssuedBefore = timestamppb.New(r.IssuedBefore)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/refusal"
 )
 
 // ReasonOf returns the reason of the refusal that a client received, and
@@ -29,22 +30,10 @@ func ReasonOf(err error) (auth.Reason, bool) {
 // Any other error stays as it is, and so does a refusal inside a *connect.Error:
 // the handler chose what to send.
 func translate(guard *auth.Guard, err error, protocol string) error {
-	var refusal *auth.Error
-	if err == nil || !errors.As(err, &refusal) {
-		return err
+	if found, ok := refusal.In[*connect.Error](err); ok {
+		return refuse(guard, found, protocol)
 	}
-	// A *connect.Error that is the cause of the refusal was not chosen to be
-	// sent, so the question is which of the two holds the other.
-	var chosen *connect.Error
-	if errors.As(err, &chosen) && holds(chosen, refusal) {
-		return err
-	}
-	return refuse(guard, refusal, protocol)
-}
-
-func holds(err error, refusal *auth.Error) bool {
-	var held *auth.Error
-	return errors.As(err, &held) && held == refusal
+	return err
 }
 
 // refuse returns the error that connect sends for a refusal.

@@ -2,7 +2,6 @@ package grpcauth
 
 import (
 	"context"
-	"errors"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/refusal"
 )
 
 // ReasonOf returns the reason of the refusal that a client received, and
@@ -32,28 +32,16 @@ func ReasonOf(err error) (auth.Reason, bool) {
 // Any other error stays as it is, and so does a refusal inside a status: the
 // handler chose what to send.
 func translate(ctx context.Context, guard *auth.Guard, err error) error {
-	var refusal *auth.Error
-	if err == nil || !errors.As(err, &refusal) {
-		return err
+	if found, ok := refusal.In[withStatus](err); ok {
+		return refuse(ctx, guard, found)
 	}
-	// A status that is the cause of the refusal was not chosen to be sent, so
-	// the question is which of the two holds the other.
-	var chosen withStatus
-	if errors.As(err, &chosen) && holds(chosen, refusal) {
-		return err
-	}
-	return refuse(ctx, guard, refusal)
+	return err
 }
 
 // withStatus is how grpc-go knows an error that says what to send.
 type withStatus interface {
 	error
 	GRPCStatus() *status.Status
-}
-
-func holds(err error, refusal *auth.Error) bool {
-	var held *auth.Error
-	return errors.As(err, &held) && held == refusal
 }
 
 // refuse returns the error that grpc-go sends for a refusal, and sets the

@@ -2,6 +2,7 @@ package ruleschema
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -11,20 +12,8 @@ import (
 // TokenKind returns the kind of token that a value of the schema stands for, or 0 for
 // one that this version does not know.
 func TokenKind(kind policyv1.Kind) auth.TokenKind {
-	switch kind {
-	case policyv1.Kind_KIND_SESSION:
-		return auth.KindSession
-	case policyv1.Kind_KIND_TEMPLATE:
-		return auth.KindTemplate
-	case policyv1.Kind_KIND_OAUTH:
-		return auth.KindOAuth
-	case policyv1.Kind_KIND_MACHINE:
-		return auth.KindMachine
-	case policyv1.Kind_KIND_ID:
-		return auth.KindID
-	default:
-		return 0
-	}
+	known, _ := auth.ParseTokenKind(strings.ToLower(strings.TrimPrefix(kind.String(), "KIND_")))
+	return known
 }
 
 // TokenKindNames returns the names of all kinds of tokens, ordered.
