@@ -20,7 +20,6 @@ import (
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(clientsEnv) != "":
-		defer runtime.KeepAlive(make([]byte, 64<<20)) // as in take
 		if err := serveOrders(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
