@@ -114,6 +114,51 @@ func TestAMessageThatWasWaitedForTooLongIsNotTaken(t *testing.T) {
 	}
 }
 
+// TestTheFirstMessageIsNotTakenTooLate has the clock of the guard set, which no timer
+// sees at once, before a stream has received anything and after. Later messages wait
+// for the news.
+func TestTheFirstMessageIsNotTakenTooLate(t *testing.T) {
+	t.Parallel()
+	const taken = auth.Reason(255)
+	for name, tt := range map[string]struct {
+		shape   auth.StreamType
+		terms   auth.StreamTerms
+		earlier int // messages that came in time
+		want    auth.Reason
+	}{
+		"the first":                           {auth.BidiStream, auth.StreamTerms{}, 0, auth.TokenExpired},
+		"the second":                          {auth.BidiStream, auth.StreamTerms{}, 1, taken},
+		"the first, decided at open":          {auth.BidiStream, auth.StreamTerms{Lease: auth.LeaseAtOpen}, 0, taken},
+		"the request of a server stream":      {auth.ServerStream, auth.StreamTerms{}, 0, auth.TokenExpired},
+		"the request, decided at open":        {auth.ServerStream, auth.StreamTerms{Lease: auth.LeaseAtOpen}, 0, auth.TokenExpired},
+		"the third, where two came in time":   {auth.ClientStream, auth.StreamTerms{}, 2, taken},
+		"the first of a stream of the client": {auth.ClientStream, auth.StreamTerms{}, 0, auth.TokenExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, streamRule{terms: tt.terms})
+			var ahead time.Duration
+			start := time.Now()
+			w.guard.Now = func() time.Time { return start.Add(ahead) }
+			ctx := w.call(token(0), watch, tt.shape)
+			var received error
+			_, _ = held(ctx, w.guard, func(_ context.Context, stream *auth.Stream) {
+				for range tt.earlier {
+					if err := stream.Received("in time"); err != nil {
+						t.Error(err)
+					}
+				}
+				ahead = 2 * time.Minute
+				received = stream.Received("late")
+			})
+			reason, refused := auth.ReasonOf(received)
+			if tt.want == taken && received != nil || tt.want != taken && (!refused || reason != tt.want) {
+				t.Errorf("Received = %v; want %v", received, tt.want)
+			}
+		})
+	}
+}
+
 func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")

@@ -136,10 +136,34 @@ func TestReadImageRefusesWhatIsNone(t *testing.T) {
 	}{
 		{"nothing", "", "the image is empty"},
 		{"the source of a schema", `syntax = "proto3";`, "not a schema image"},
+		{"a file that breaks off", "\x0a\x02\x22\x05", "not a schema image"},
+		{"a message that breaks off", "\x0a\x04\x22\x02\x0a\x05", "not a schema image"},
 		{"a file without what it imports", string(alone), "the image is not whole"},
 	} {
 		if _, err := policydiff.ReadImage([]byte(tt.data)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v; want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestReadImageTakesMessagesThatNestAsDeepAsItSays has them nest to the limit, of
+// which the image and the file are two.
+func TestReadImageTakesMessagesThatNestAsDeepAsItSays(t *testing.T) {
+	t.Parallel()
+	const refused = "its messages nest more than 100 deep"
+	for messages, want := range map[int]bool{99: true, 100: false} {
+		message := &descriptorpb.DescriptorProto{Name: proto.String("A")}
+		for range messages - 1 {
+			message = &descriptorpb.DescriptorProto{Name: proto.String("A"), NestedType: []*descriptorpb.DescriptorProto{message}}
+		}
+		image, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+			Name: proto.String("a.proto"), MessageType: []*descriptorpb.DescriptorProto{message},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = policydiff.ReadImage(image); want && err != nil || !want && (err == nil || !strings.Contains(err.Error(), refused)) {
+			t.Errorf("%d messages, each in another: %v; taken %t", messages, err, want)
 		}
 	}
 }

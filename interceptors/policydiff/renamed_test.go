@@ -163,6 +163,11 @@ func TestDiffOfWhatHasAnotherName(t *testing.T) {
 			nil,
 		},
 		{
+			"one that is gone and another that is new, whose request has a field less",
+			[]string{"a.v1.S/Get(a.v1.Id:string) admin"}, []string{"a.v1.S/List(a.v1.All) token"},
+			[]string{"/a.v1.S/List if this is /a.v1.S/Get under another name: " + dropped},
+		},
+		{
 			"one of a service that stays, in another",
 			[]string{"a.v1.S/Get(a.v1.Id) admin", "a.v1.S/Put(a.v1.Put) admin"}, []string{"a.v1.S/Put(a.v1.Put) admin", "a.v1.T/Get(a.v1.GetRequest) token"},
 			[]string{"/a.v1.T/Get if this is /a.v1.S/Get under another name: " + dropped},
