@@ -81,3 +81,18 @@ func TestAResponseThatCannotBeCutIsNotTakenForTheWhole(t *testing.T) {
 		})
 	}
 }
+
+// TestAHandlerThatWritesNothingIsAskedAboutAsWell leaves the response to net/http.
+func TestAHandlerThatWritesNothingIsAskedAboutAsWell(t *testing.T) {
+	t.Parallel()
+	s := newStage(nil)
+	server := newServer(t, httpauth.Protect(s.guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Secret", "of the handler")
+		s.expire()
+	})))
+	got := do(t, server, http.MethodGet, "/", "")
+	assertRefusal(t, got, auth.TokenExpired, auth.TokenExpired.Message())
+	if secret := got.header.Get("X-Secret"); secret != "" {
+		t.Errorf("X-Secret: %s", secret)
+	}
+}

@@ -108,9 +108,13 @@ func (x *exchange) returned() {
 }
 
 // complete gives the response what the handler has left in its header, and waits
-// for a connection that the handler took over.
+// for a connection that the handler took over. A response of which the handler has
+// written nothing begins here, so that it is asked again as before a write.
 func (x *exchange) complete() {
 	x.mu.Lock()
+	if !x.started && x.conn == nil {
+		_ = x.lease.Check()
+	}
 	if x.lease.Err() == nil {
 		if x.started {
 			x.copyTrailers()
