@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -188,8 +190,8 @@ func (s *Stream) look() {
 
 // Received is Guard.CheckRequest, about a message that was received on the
 // stream. The first may have been held back until the token no longer counted, so
-// that is asked again; later, the news of it ends the lease. A refusal ends the
-// lease, whatever the handler makes of it.
+// that is asked again, and so it is at the end (ReceivedError); in between, the news
+// of it ends the lease. A refusal ends the lease, whatever the handler makes of it.
 func (s *Stream) Received(message any) error {
 	if err := s.Err(); err != nil {
 		return err
@@ -208,6 +210,19 @@ func (s *Stream) Received(message any) error {
 	}
 	s.end(refusal)
 	return refusal
+}
+
+// ReceivedError returns the error that was received instead of a message. Where that
+// is io.EOF, the client has sent all, and may have held the end back until its token
+// no longer counted: then it is the lease's *Error.
+func (s *Stream) ReceivedError(err error) error {
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if refusal := s.Check(); refusal != nil {
+		return refusal
+	}
+	return err
 }
 
 // first asks whether the token still counts now that the first message is there.

@@ -30,7 +30,7 @@ func (c *leasedConn) Receive(message any) error {
 		return err
 	}
 	if err := c.StreamingHandlerConn.Receive(message); err != nil {
-		return err
+		return c.stream.ReceivedError(err)
 	}
 	return c.stream.Received(message)
 }

@@ -35,7 +35,7 @@ func (s *leasedStream) RecvMsg(message any) error {
 		return err
 	}
 	if err := s.ServerStream.RecvMsg(message); err != nil {
-		return err
+		return s.lease.ReceivedError(err)
 	}
 	return s.lease.Received(message)
 }
