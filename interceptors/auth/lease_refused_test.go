@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +40,7 @@ func TestATokenCountsForStreamsAlthoughItsCallIsRefused(t *testing.T) {
 				ended := w.serve(token(0), idle)
 				w.caller = token(30 * time.Second)
 				w.caller.Roles = tt.roles
-				_, err := w.guard.Admit(context.Background(), auth.Call{Procedure: tt.procedure, Messages: true})
+				_, err := w.guard.Admit(t.Context(), auth.Call{Procedure: tt.procedure, Messages: true})
 				if reason, _ := auth.ReasonOf(err); reason != tt.refused {
 					t.Errorf("the call: %v; want %v", err, tt.refused)
 				}
