@@ -300,6 +300,7 @@ func TestAStreamIsRenewedByItsOwnSessionAlone(t *testing.T) {
 		{"another client", func(id *auth.Identity) { id.ClientID = "client_2" }, false},
 		{"another kind of token", func(id *auth.Identity) { id.Kind = auth.KindTemplate }, false},
 		{"another organization", func(id *auth.Identity) { id.Organization.ID = "org_2" }, false},
+		{"an organization without id, of which the name is the id of this one", func(id *auth.Identity) { id.Organization = auth.Organization{Slug: "org_1"} }, false},
 		{"no organization", func(id *auth.Identity) { id.Organization = auth.Organization{} }, false},
 		{"another name of the same organization", func(id *auth.Identity) { id.Organization.Slug = "renamed" }, true},
 		{"another authorized party", func(id *auth.Identity) { id.AuthorizedParty = "https://else.test" }, false},

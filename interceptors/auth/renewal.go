@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"reflect"
 	"time"
 )
@@ -10,8 +9,8 @@ import (
 // differs in any of it is another caller's, and renews nothing.
 type sessionKey struct {
 	issuer, subject, session, client string
-	organization, party              string
-	actor                            Actor // the zero Actor where there is none
+	organization, slug, party        string // the slug where the organization has no id
+	actor                            Actor  // the zero Actor where there is none
 	kind                             TokenKind
 	impersonated                     bool
 }
@@ -19,8 +18,10 @@ type sessionKey struct {
 func sessionKeyOf(id *Identity) sessionKey {
 	key := sessionKey{
 		issuer: id.Issuer, subject: id.Subject, session: id.SessionID, client: id.ClientID, kind: id.Kind,
-		// Issuers that give an organization no id tell it by its name.
-		organization: cmp.Or(id.Organization.ID, id.Organization.Slug), party: id.AuthorizedParty,
+		organization: id.Organization.ID, party: id.AuthorizedParty,
+	}
+	if key.organization == "" {
+		key.slug = id.Organization.Slug
 	}
 	if id.Actor != nil {
 		key.actor, key.impersonated = *id.Actor, true
