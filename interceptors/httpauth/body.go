@@ -13,6 +13,7 @@ import (
 type requestBody struct {
 	io.ReadCloser // nil where there is no body
 
+	http2   bool
 	lease   *auth.Stream
 	mu      sync.Mutex
 	reading atomic.Bool // whether the transport is waited for
@@ -32,7 +33,12 @@ func (b *requestBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// Close over HTTP/2 frees a Read that waits for the client, and so does not wait for
+// that Read. HTTP/1.1 reads what is left of the body.
 func (b *requestBody) Close() error {
+	if b.http2 {
+		return b.ReadCloser.Close()
+	}
 	if err := b.enter(); err != nil {
 		return err
 	}

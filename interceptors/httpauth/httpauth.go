@@ -71,7 +71,7 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 func serve(ctx context.Context, guard *auth.Guard, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	x := &exchange{guard: guard, outer: w, request: r}
 	if r.Body != http.NoBody {
-		x.body.ReadCloser = r.Body
+		x.body.ReadCloser, x.body.http2 = r.Body, r.ProtoMajor != 1
 	}
 	err := guard.Hold(ctx, func(ctx context.Context, lease *auth.Stream) {
 		x.lease, x.body.lease = lease, lease

@@ -181,8 +181,16 @@ func isFile(src io.Reader) bool {
 // guard is for Error, where a handler refuses.
 func (w writer) guard() *auth.Guard { return w.x.guard }
 
-// CloseAfterAnswer is for guards further in, which find no Unwrap here.
-func (w writer) CloseAfterAnswer() { http1.CloseAfterAnswer(w.x.outer) }
+// CloseAfterAnswer is for guards further in, which find no Unwrap here. When the lease
+// has ended, the answer is no longer theirs.
+func (w writer) CloseAfterAnswer() {
+	w.Header().Set("Connection", "close")
+	if w.x.enter() != nil {
+		return
+	}
+	defer func() { _ = w.x.leave(nil) }()
+	http1.CloseAfterAnswer(w.x.outer)
+}
 
 // FlushError is for http.ResponseController, as are the next three.
 func (w writer) FlushError() (err error) {
