@@ -1,6 +1,10 @@
 package auth
 
-import "strings"
+import (
+	"context"
+	"errors"
+	"strings"
+)
 
 // BearerToken returns the token of the one Authorization header (RFC 6750,
 // section 2.1). Queries, bodies, cookies and headers of other names are never
@@ -24,8 +28,8 @@ func BearerToken(header Header) (string, error) {
 }
 
 // parseAuthorization reads `Bearer <token>`: the scheme in any case, one space,
-// and the token. Whether the token is of the right alphabet is left to whoever
-// reads it, who must look at every byte anyway.
+// and the token. It does not check the token's alphabet: the verifier reads every
+// byte anyway.
 func parseAuthorization(value string) (string, error) {
 	scheme, token, found := strings.Cut(value, " ")
 	if strings.Contains(scheme, ",") || strings.Contains(token, ",") {
@@ -44,4 +48,29 @@ func parseAuthorization(value string) (string, error) {
 		return "", Errorf(TokenMalformed, "the Bearer scheme is followed by one space and one token")
 	}
 	return token, nil
+}
+
+// CallerToken returns the bearer token of the call that is being handled, for
+// handing it on to another service (authclient.RelayCaller). Whoever has the
+// token can do everything the caller can: keep it out of logs and errors.
+//
+// In a stream that another call of the same session has renewed it is the token
+// of that call, as [Current] is its identity.
+//
+// It returns an error when ctx is not that of an admitted call, when the caller
+// is anonymous, and when the call carried its token elsewhere than in its
+// Authorization header.
+func CallerToken(ctx context.Context) (string, error) {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil || a.identity == nil {
+		return "", errors.New("the context is not that of an authenticated call")
+	}
+	if a.stream != nil {
+		if token, renewed := a.stream.bearerToken(); token != "" {
+			return token, nil
+		} else if renewed {
+			return "", errors.New("the call that renewed the stream carried no token in its Authorization header")
+		}
+	}
+	return BearerToken(a.call.Header)
 }

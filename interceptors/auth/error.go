@@ -16,7 +16,7 @@ import (
 type Error struct {
 	// Reason says why. The zero value is AuthFailure.
 	Reason Reason
-	// Message tells the caller what to do. It must not name configured values,
+	// Message says what the caller can do. It must not name configured values,
 	// keys or any part of the token. Empty means Reason.Message().
 	Message string
 	// Demand says what a new token would need; nil where nothing is to be said. It is

@@ -94,8 +94,8 @@ var reasons = [reasonCount]reasonInfo{
 	ReverificationRequired: {"REVERIFICATION_REQUIRED", CodePermissionDenied, "verify yourself again, then try again"},
 	ConditionNotMet:        {"CONDITION_NOT_MET", CodePermissionDenied, "this request does not meet the method's condition"},
 
-	KeysUnavailable:  {"KEYS_UNAVAILABLE", CodeUnavailable, "the keys to check the token cannot be had at the moment; try again shortly"},
-	RevocationsStale: {"REVOCATIONS_STALE", CodeUnavailable, "it cannot be checked at the moment whether the token was revoked; try again shortly"},
+	KeysUnavailable:  {"KEYS_UNAVAILABLE", CodeUnavailable, "the keys to check the token are not available now; try again shortly"},
+	RevocationsStale: {"REVOCATIONS_STALE", CodeUnavailable, "the server cannot check now whether the token was revoked; try again shortly"},
 }
 
 // Reasons returns every Reason, in a stable order.

@@ -36,7 +36,7 @@ type Stream struct {
 	over  sync.WaitGroup          // until the lease has ended
 	close context.CancelCauseFunc // see begin
 
-	mu      sync.Mutex    // of whoever renews
+	mu      sync.Mutex    // held while renewing
 	token   string        // that renewed the stream; empty before, see credential
 	renewed chan struct{} // closed when the stream is; nil while nobody watches
 }
@@ -99,7 +99,7 @@ func (s *Stream) catchUp(newest credential) bool {
 }
 
 // recheck ends the lease when the token no longer counts that renewed the stream,
-// or the one that opened it: whoever revokes a token ends what was begun with it.
+// or the one that opened it: a revocation ends the streams that the token opened.
 func (s *Stream) recheck() {
 	opened, current := s.admitted.identity, s.current.Load()
 	refusal := s.admitted.guard.withdrawn(opened)
@@ -164,9 +164,9 @@ func (s *Stream) Send(send func() error) error {
 	return send()
 }
 
-// Check ends a lease whose time has come or whose token no longer counts, without
-// waiting for the news of it, and returns what Err does. It is for what must not
-// happen a moment too late, such as the first byte of an answer.
+// Check ends a lease that has expired or whose token no longer counts, without
+// waiting for a timer or a watcher, and returns what Err does. Use it before a step
+// that must not come too late, such as the first byte of an answer.
 func (s *Stream) Check() error {
 	if s.ended.Load() == nil {
 		s.look()

@@ -11,7 +11,7 @@ type StreamRule interface {
 
 // StreamTerms are what binds an admitted stream to its caller's token.
 type StreamTerms struct {
-	// Lease says what becomes of the stream when the token expires. The zero
+	// Lease says what happens to the stream when the token expires. The zero
 	// value is LeaseRenewable.
 	Lease LeaseMode
 	// MaxLifetime ends the stream however long its token lasts. It ends up to a

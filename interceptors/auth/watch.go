@@ -14,7 +14,7 @@ type streams struct {
 
 	mu                 sync.Mutex
 	watchesRevocations bool        // guarded by mu
-	watched            atomic.Bool // all that is to be watched is
+	watched            atomic.Bool // both watches are in place
 }
 
 // watch has the guard notified of what ends open streams. It comes before each
@@ -32,7 +32,7 @@ func (g *Guard) watch() {
 	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
 	if g.Revocations != nil && !g.watchesRevocations {
 		g.Revocations.Watch(g.leases.Recheck)
-		g.watchesRevocations = true // also if the next panics, lest each stream add a watch
+		g.watchesRevocations = true // also if the next panics, so that no stream adds a second watch
 	}
 	if keys, ok := g.Authenticator.(Watcher); ok {
 		keys.Watch(g.leases.Recheck)

@@ -154,7 +154,7 @@ func (r *Registry[K, V]) all() []Holder {
 }
 
 // schedule has the timer fire at the first deadline, and stops it where there is
-// none, lest it keep the Registry alive.
+// none, since a running timer would keep the Registry alive.
 func (r *Registry[K, V]) schedule() {
 	if r.timer == nil {
 		r.timer = time.AfterFunc(math.MaxInt64, r.tick)
