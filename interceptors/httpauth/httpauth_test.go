@@ -254,7 +254,8 @@ func testRefusalDoesNotWait(t *testing.T, around func(http.Handler) http.Handler
 			if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: test\r\n"+test.body); err != nil {
 				t.Fatal(err)
 			}
-			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			reader := bufio.NewReader(conn)
+			res, err := http.ReadResponse(reader, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,6 +267,12 @@ func testRefusalDoesNotWait(t *testing.T, around func(http.Handler) http.Handler
 			assertRefusal(t, answer{status: res.StatusCode, header: res.Header, body: string(read)}, auth.TokenMissing, auth.TokenMissing.Message())
 			if res.Close == test.kept {
 				t.Errorf("the connection is to be closed: %t; want kept: %t", res.Close, test.kept)
+			}
+			if test.kept {
+				return
+			}
+			if rest, err := io.ReadAll(reader); err != nil || len(rest) > 0 {
+				t.Errorf("after the answer comes %q, then %v; want the end", rest, err)
 			}
 		})
 	}

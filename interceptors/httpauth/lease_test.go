@@ -55,6 +55,15 @@ func TestAHeldRequestIsRefused(t *testing.T) {
 			}
 			return err
 		},
+		"when the body was refused before": func(s *stage, _ http.ResponseWriter, r *http.Request) error {
+			s.expire()
+			_, _ = r.Body.Read(make([]byte, 5))
+			n, err := r.Body.Read(make([]byte, 5))
+			if n != 0 {
+				return fmt.Errorf("it has read %d bytes that must not be read, and then %v", n, err) //nolint:errorlint // not the refusal that is wanted
+			}
+			return err
+		},
 		"at the end of the body": func(s *stage, _ http.ResponseWriter, r *http.Request) error {
 			_, _ = io.ReadFull(r.Body, make([]byte, 5))
 			s.expire()
@@ -318,6 +327,16 @@ func TestAWriterHasWhatTheOriginalHas(t *testing.T) {
 				if err := http.NewResponseController(w).Flush(); errors.Is(err, http.ErrNotSupported) == test.flush {
 					t.Errorf("flush: %v", err)
 				}
+				if !hijacks || flushes {
+					return // what is flushed has begun
+				}
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Errorf("hijack: %v", err)
+					return
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				_ = conn.Close()
 			}))
 			server := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { guarded.ServeHTTP(test.wrap(w), r) }))
 			if got := do(t, server, http.MethodGet, "/", ""); got.status != http.StatusOK {

@@ -59,7 +59,7 @@ func TestResourceMetadata(t *testing.T) {
 					t.Errorf("%s: %d %s; want %s", path, res.Code, res.Body, want)
 				}
 				for name, value := range map[string]string{
-					"Content-Type": "application/json", "Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*",
+					"Content-Type": "application/json", "Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff",
 				} {
 					if got := res.Header().Get(name); got != value {
 						t.Errorf("%s: %s %q; want %q", path, name, got, value)
