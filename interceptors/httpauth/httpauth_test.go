@@ -284,10 +284,14 @@ func testRefusalDoesNotWait(t *testing.T, around func(http.Handler) http.Handler
 func TestAClientThatIsSendingReadsTheRefusal(t *testing.T) {
 	t.Parallel()
 	chunk := "1000\r\n" + strings.Repeat("a", 0x1000) + "\r\n"
-	for i := range 5 {
+	for i := range 10 {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
-			server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))
+			guarded := httpauth.Protect(newGuard(nil), procedure, neverCalled(t))
+			if i%2 == 1 { // within a guard that admits
+				guarded = httpauth.Protect(newStage(nil).guard, procedure, guarded)
+			}
+			server := newServer(t, guarded)
 			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
