@@ -49,10 +49,13 @@ func TestAStreamWithinAGuardedRequestEndsWithItsOwnLease(t *testing.T) {
 // end while it is waited for: each would have the connection closed.
 func TestTwoLeasesThatEndAtOnceAnswerOnce(t *testing.T) {
 	t.Parallel()
-	for range 5 { // for the race detector
+	for i := range 10 { // for the race detector
 		outer, inner := newLeaseHouse(t, "receiving"), newLeaseHouse(t, "receiving")
-		handler := connectauth.Abortable(inner.mux())
-		url := serveHTTP(t, httpauth.Protect(outer.guard, procedure(leases, plain), handler))
+		handler := httpauth.Protect(outer.guard, procedure(leases, plain), connectauth.Abortable(inner.mux()))
+		if i%2 == 0 {
+			handler = connectauth.Abortable(httpauth.Protect(outer.guard, procedure(leases, plain), inner.mux()))
+		}
+		url := serveHTTP(t, handler)
 		stream := connect.NewClient[text, text](newHTTPClient(t, "HTTP 1.1"), url+procedure(leases, clientStream)).CallClientStream(t.Context())
 		go func() { _ = stream.Send(wrapperspb.String("hello")) }()
 		<-inner.entered

@@ -31,8 +31,8 @@ import (
 // what it has not read.
 func Abortable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &transport{writer: w, controller: http.NewResponseController(w)}
-		request := r.WithContext(context.WithValue(r.Context(), transportKey{}, t))
+		t := &transport{writer: w, controller: http.NewResponseController(w), reception: new(reception)}
+		request := r.WithContext(context.WithValue(r.Context(), http1.HoldKey{}, t))
 		if r.ProtoMajor == 1 && r.Body != http.NoBody {
 			t.request = request
 			t.receiving.Store(true)
@@ -50,15 +50,23 @@ const (
 	drainTime = 250 * time.Millisecond
 )
 
-type transportKey struct{}
-
 // transport is what is below a call. It is nil where nothing is known of it.
 type transport struct {
 	writer     http.ResponseWriter
 	controller *http.ResponseController
-	request    *http.Request // nil unless HTTP/1.1 brings a body
-	receiving  atomic.Bool   // HTTP/1.1 has more of the body to come
-	aborted    atomic.Bool   // what is still to come is not received
+	*reception
+}
+
+// reception is what is known of the body of a request.
+type reception struct {
+	request   *http.Request // nil unless HTTP/1.1 brings a body
+	receiving atomic.Bool   // HTTP/1.1 has more of the body to come
+	aborted   atomic.Bool   // what is still to come is not received
+}
+
+// Through implements http1.Holder.
+func (t *transport) Through(w http.ResponseWriter) http1.Holder {
+	return &transport{writer: w, controller: http.NewResponseController(w), reception: t.reception}
 }
 
 // body notes its end.
@@ -95,7 +103,7 @@ func (w *lastWriter) Flush() {
 func (w *lastWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func transportOf(ctx context.Context) *transport {
-	t, _ := ctx.Value(transportKey{}).(*transport)
+	t, _ := ctx.Value(http1.HoldKey{}).(*transport)
 	return t
 }
 

@@ -16,6 +16,7 @@ import (
 	"net/http"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
 // Protect asks the Guard about each request before next sees it. A request that
@@ -76,11 +77,12 @@ func serve(ctx context.Context, guard *auth.Guard, w http.ResponseWriter, r *htt
 	err := guard.Hold(ctx, func(ctx context.Context, lease *auth.Stream) {
 		x.lease, x.body.lease = lease, lease
 		defer x.returned()
-		request := r.WithContext(ctx)
+		writer := x.writer()
+		request := r.WithContext(http1.Through(ctx, writer))
 		if x.body.ReadCloser != nil {
 			request.Body = &x.body
 		}
-		next.ServeHTTP(x.writer(), request)
+		next.ServeHTTP(writer, request)
 		x.complete()
 	}, x.cut)
 	var refusal *auth.Error
