@@ -42,10 +42,14 @@ func Errorf(reason Reason, format string, args ...any) *Error {
 // an error: call it only with an error.
 func AsError(err error) *Error {
 	var refusal *Error
-	if errors.As(err, &refusal) && refusal != nil {
+	switch {
+	case !errors.As(err, &refusal):
+		return NewError(AuthFailure, err)
+	case refusal == nil: // as a cause, it would panic in whoever reads it
+		return Errorf(AuthFailure, "a nil *auth.Error was returned as an error")
+	default:
 		return refusal
 	}
-	return NewError(AuthFailure, err)
 }
 
 // refusalOf is AsError for an error that may be nil, and then returns nil.

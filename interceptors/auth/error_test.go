@@ -61,6 +61,10 @@ func TestAsError(t *testing.T) {
 	if err := error(auth.AsError(nil)); err == nil || auth.AsError(nil).Reason != auth.AuthFailure {
 		t.Errorf("AsError(nil) = %v; want %v, and no typed nil", err, auth.AuthFailure)
 	}
+	typedNil := auth.AsError(fmt.Errorf("wrapped: %w", (*auth.Error)(nil)))
+	if typedNil.Reason != auth.AuthFailure || !strings.Contains(typedNil.LogValue().String(), "nil *auth.Error") {
+		t.Errorf("a typed nil became %v", typedNil)
+	}
 	foreign := errors.New("disk full")
 	if got := auth.AsError(foreign); got.Reason != auth.AuthFailure || !errors.Is(got, foreign) {
 		t.Errorf("a foreign error became %v", got)
