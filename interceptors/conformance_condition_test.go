@@ -70,7 +70,7 @@ func (b *bench) refusesMessage(t *testing.T, name string, a attempt) {
 		}
 		seen := b.witness.take()
 		if len(seen) != 2 || seen[0].Refusal != nil || seen[1].Refusal == nil || seen[1].Refusal.Reason != auth.ConditionNotMet {
-			t.Errorf("the observer was told of %v; want the pass and then the refusal", seen)
+			t.Errorf("the observer saw %v; want the pass and then the refusal", seen)
 		}
 	})
 }

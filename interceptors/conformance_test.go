@@ -61,7 +61,7 @@ type outcome struct {
 	reason    auth.Reason
 	refused   bool // whether there is a reason
 	challenge string
-	text      string // everything that an error told the caller
+	text      string // all texts of an error that the caller receives
 }
 
 // hello is a message that can be decoded, and undecodable is one that cannot.
@@ -148,7 +148,7 @@ func (b *bench) admits(t *testing.T, c testCase) {
 			t.Errorf("got %+v after %d runs of the handler; want the reply to %s", got, ran, c.caller)
 		}
 		if decision.Refusal != nil {
-			t.Errorf("the observer was told of a refusal: %v", decision.Refusal)
+			t.Errorf("the observer saw a refusal: %v", decision.Refusal)
 		}
 	})
 }
@@ -164,7 +164,7 @@ func (b *bench) refuses(t *testing.T, c testCase) {
 			t.Error("the handler ran")
 		}
 		if decision.Refusal == nil || decision.Refusal.Reason != c.want {
-			t.Fatalf("the observer was told of %v; want %v", decision.Refusal, c.want)
+			t.Fatalf("the observer saw %v; want %v", decision.Refusal, c.want)
 		}
 		for _, secret := range c.secrets() {
 			if strings.Contains(got.text, secret) {

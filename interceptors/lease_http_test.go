@@ -247,7 +247,7 @@ func TestAHandlerThatIgnoresItsContextIsAnsweredFor(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, started: %t", version, started), func(t *testing.T) {
 				t.Parallel()
 				h := newLeaseHouse(t, "idle")
-				told := make(chan struct{})
+				clientKnows := make(chan struct{})
 				url := serveHTTP(t, h.protect(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("X-Secret", "of the handler")
 					_ = http.NewResponseController(w).EnableFullDuplex() // the client sends nothing
@@ -256,7 +256,7 @@ func TestAHandlerThatIgnoresItsContextIsAnsweredFor(t *testing.T) {
 						_ = http.NewResponseController(w).Flush()
 					}
 					close(h.entered)
-					<-told
+					<-clientKnows
 					w.Header().Set("Content-Type", "text/plain")
 					w.WriteHeader(http.StatusTeapot)
 					_, written := io.WriteString(w, "late")
@@ -308,7 +308,7 @@ func TestAHandlerThatIgnoresItsContextIsAnsweredFor(t *testing.T) {
 						t.Errorf("status %d, header %v; want the refusal for %v", res.StatusCode, res.Header, auth.TokenRevoked)
 					}
 				}
-				close(told)
+				close(clientKnows)
 				if err := h.guard.Drain(t.Context()); err != nil {
 					t.Error(err)
 				}

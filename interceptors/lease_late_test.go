@@ -8,7 +8,7 @@ import (
 )
 
 // TestAHandlerThatIsLateReachesNothing has the handler send or receive when its
-// client has been told of the end, and the transport is done with the stream.
+// client has received the end, and the transport is done with the stream.
 func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
@@ -16,10 +16,10 @@ func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
 			t.Run(transport.name+", "+method, func(t *testing.T) {
 				t.Parallel()
 				h := newLeaseHouse(t, "idle")
-				told := make(chan struct{})
+				clientKnows := make(chan struct{})
 				h.handle = func(_ context.Context, s handlerStream) error {
 					close(h.entered)
-					<-told
+					<-clientKnows
 					for name, step := range map[string]func() error{"send": s.send, "receive": s.receive} {
 						if step == nil {
 							continue
@@ -38,7 +38,7 @@ func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
 				if reason, _ := client.reasonOf(<-ended); reason != auth.TokenRevoked {
 					t.Errorf("reason %v; want %v", reason, auth.TokenRevoked)
 				}
-				close(told)
+				close(clientKnows)
 				h.assertEnded(t, auth.TokenRevoked)
 			})
 		}

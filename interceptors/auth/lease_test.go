@@ -245,7 +245,7 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 					t.Errorf("the handler's context ended because of %v; want %v", cause, err)
 				}
 				if refused := w.refusals(); len(refused) != 1 || refused[0].Refusal.Reason != tt.want || refused[0].Procedure != watch {
-					t.Errorf("the observer was told of %v; want %v once", refused, tt.want)
+					t.Errorf("the observer saw %v; want %v once", refused, tt.want)
 				}
 			})
 		})

@@ -51,7 +51,7 @@ func TestDiffOfWhatHasABuiltInRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			changes := policydiff.Diff(tt.before, tt.after)
-			if got := told(changes); !slices.Equal(got, tt.want) {
+			if got := lines(changes); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 			for _, c := range changes {

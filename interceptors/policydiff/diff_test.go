@@ -15,8 +15,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
 
-// told are the changes as verdict and text.
-func told(changes []policydiff.Change) []string {
+// lines are the changes as verdict and text.
+func lines(changes []policydiff.Change) []string {
 	var all []string
 	for _, c := range changes {
 		all = append(all, c.Verdict.String()+" "+c.Text)
@@ -169,7 +169,7 @@ func TestDiffOfOneRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			changes := diff(t, schematest.NewSchema(t, nil, schematest.Rules{"M": tt.before}), schematest.NewSchema(t, nil, schematest.Rules{"M": tt.after}))
-			if got := told(changes); !slices.Equal(got, tt.want) {
+			if got := lines(changes); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 			for _, c := range changes {

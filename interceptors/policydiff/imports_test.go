@@ -66,7 +66,7 @@ func TestDiffOfAServiceThatIsImported(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := told(policydiff.Diff(tt.before, tt.after)); !slices.Equal(got, tt.want) {
+			if got := lines(policydiff.Diff(tt.before, tt.after)); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
@@ -83,10 +83,10 @@ func TestDiffOfARuleThatCannotBeRead(t *testing.T) {
 	broken.Service[0].Method[0].Options = options
 	unreadable := schematest.NewFile(t, broken)
 	want := []string{"undecidable the rule cannot be read; ask policy check for the remedy"}
-	if got := told(diff(t, sound, unreadable)); !slices.Equal(got, want) {
+	if got := lines(diff(t, sound, unreadable)); !slices.Equal(got, want) {
 		t.Errorf("after: %q", got)
 	}
-	if got := told(diff(t, unreadable, sound)); !slices.Equal(got, want) {
+	if got := lines(diff(t, unreadable, sound)); !slices.Equal(got, want) {
 		t.Errorf("before: %q", got)
 	}
 }

@@ -60,7 +60,7 @@ func TestDiffOfWhatAConditionReadsOfWhatIsNotThere(t *testing.T) {
 			}
 			after := strings.Replace(before, tt.old, tt.new, 1)
 			newPolicy(t, schematest.Parse(t, before)) // the condition is in order
-			if got := told(diff(t, schematest.Parse(t, before), schematest.Parse(t, after))); !slices.Equal(got, want) {
+			if got := lines(diff(t, schematest.Parse(t, before), schematest.Parse(t, after))); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 		})

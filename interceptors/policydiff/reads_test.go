@@ -174,10 +174,10 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 			if tt.want != "" {
 				want = []string{"undecidable condition: " + tt.condition + ": it is the same, but now reads " + tt.want + ": which of the two lets more callers pass cannot be decided"}
 			}
-			if got := told(diff(t, schematest.Parse(t, before), schematest.Parse(t, after))); !slices.Equal(got, want) {
+			if got := lines(diff(t, schematest.Parse(t, before), schematest.Parse(t, after))); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
-			if got := told(diff(t, schematest.Parse(t, before), schematest.Parse(t, before))); got != nil {
+			if got := lines(diff(t, schematest.Parse(t, before), schematest.Parse(t, before))); got != nil {
 				t.Errorf("of nothing that has changed: %q", got)
 			}
 		})
@@ -195,7 +195,7 @@ func TestDiffOfASchemaThatIsLinked(t *testing.T) {
 			name: "GetSession" input_type: ".ostiary.session.v1.GetSessionRequest" output_type: ".ostiary.session.v1.GetSessionRequest"
 			options { [ostiary.policy.v1.rule] { require { condition: "request.tenant == 'x'" } } }
 		} }`
-	got := told(diff(t, schematest.Parse(t, fmt.Sprintf(linked, 1)), schematest.Parse(t, fmt.Sprintf(linked, 2))))
+	got := lines(diff(t, schematest.Parse(t, fmt.Sprintf(linked, 1)), schematest.Parse(t, fmt.Sprintf(linked, 2))))
 	want := []string{"undecidable condition: request.tenant == 'x': it is the same, but now reads ostiary.session.v1.GetSessionRequest.tenant as `string tenant = 2` (before: `string tenant = 1`): which of the two lets more callers pass cannot be decided"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -224,7 +224,7 @@ func FuzzDiffOfAReadCondition(f *testing.F) {
 			return
 		}
 		file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition(text)})
-		if got := told(diff(t, file, file)); got != nil {
+		if got := lines(diff(t, file, file)); got != nil {
 			t.Fatalf("%q: of nothing that has changed: %q", text, got)
 		}
 		p, err := policy.New(policy.Files(file), condition.Evaluator())
@@ -243,7 +243,7 @@ func FuzzDiffOfAReadCondition(f *testing.F) {
 		_, reads := p.Rule(schematest.Procedure("M")).(auth.MessageRule)
 		isTold := len(changes) == 1 && changes[0].Verdict == policydiff.Undecidable
 		if isTold != reads && (reads || !strings.Contains(text, "Note")) {
-			t.Fatalf("%q reads the request: %t, and the diff tells %q", text, reads, told(changes))
+			t.Fatalf("%q reads the request: %t, and the diff tells %q", text, reads, lines(changes))
 		}
 	})
 }

@@ -32,10 +32,10 @@ func TestDiffOfStreams(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := told(diff(t, schematest.NewMethod(t, auth.ServerStream, tt.before), schematest.NewMethod(t, auth.ServerStream, tt.after))); !slices.Equal(got, tt.want) {
+			if got := lines(diff(t, schematest.NewMethod(t, auth.ServerStream, tt.before), schematest.NewMethod(t, auth.ServerStream, tt.after))); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
-			if got := told(diff(t, schematest.NewMethod(t, auth.Unary, tt.before), schematest.NewMethod(t, auth.Unary, tt.after))); got != nil {
+			if got := lines(diff(t, schematest.NewMethod(t, auth.Unary, tt.before), schematest.NewMethod(t, auth.Unary, tt.after))); got != nil {
 				t.Errorf("of a unary method: %q", got)
 			}
 		})
@@ -81,7 +81,7 @@ func TestDiffOfKindsOfCall(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := told(diff(t, schematest.NewMethod(t, tt.was, tt.before), schematest.NewMethod(t, tt.is, tt.after))); !slices.Equal(got, tt.want) {
+			if got := lines(diff(t, schematest.NewMethod(t, tt.was, tt.before), schematest.NewMethod(t, tt.is, tt.after))); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})

@@ -62,7 +62,7 @@ func TestTwoRulesOfManyNames(t *testing.T) {
 	}
 	before, after := schematest.NewSchema(t, nil, named("a%d")), schematest.NewSchema(t, nil, named("b%d"))
 	changes := diff(t, before, after)
-	if got := told(changes); len(got) != 2 || !strings.HasSuffix(got[0], "is enough too") || changes[0].Verdict != policydiff.Looser {
+	if got := lines(changes); len(got) != 2 || !strings.HasSuffix(got[0], "is enough too") || changes[0].Verdict != policydiff.Looser {
 		t.Errorf("%d changes", len(got))
 	}
 }

@@ -149,7 +149,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 		return nil, refuseKey(err, issuer, jws.header)
 	}
 	now := v.now()
-	id, err := issuer.judge(jws.header, c, now)
+	id, err := issuer.checkClaims(jws.header, c, now)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// judge reads the claims of a token whose signature holds, and holds them
+// checkClaims reads the claims of a token whose signature holds, and holds them
 // against what is asked of the issuer's tokens.
-func (i *Issuer) judge(h header, c *claims, now time.Time) (*auth.Identity, error) {
+func (i *Issuer) checkClaims(h header, c *claims, now time.Time) (*auth.Identity, error) {
 	kind := i.kind(h, c)
 	if !slices.Contains(i.Kinds, kind) {
 		return nil, auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(kind, c.mark), i.URL, i.KindNames())
