@@ -35,3 +35,20 @@ func TestTheMarksKnowNearlyEveryNameThatIsNotThere(t *testing.T) {
 		t.Errorf("the marks are mistaken about %d of %d names; want one in forty at most", mistaken, names)
 	}
 }
+
+// TestAnEntryOfAnotherNameIsNotFound has the slot that was free for a name filled
+// with another name before it was read, as a writer may do meanwhile.
+func TestAnEntryOfAnotherNameIsNotFound(t *testing.T) {
+	t.Parallel()
+	in := scopeOf(maphash.MakeSeed(), "https://issuer.test")
+	table := newTable(maphash.MakeSeed(), 0)
+	hash := table.hash(in, "sess_1")
+	table.word(hash).Or(marksOf(hash))
+	free := table.slot(hash, in.owner, "sess_1")
+	for id, want := range map[string]bool{"sess_1": true, "sess_2": false} {
+		free.entry.Store(&entry{owner: unique.Make(in.owner), id: id, expires: 1})
+		if found := table.find(in, "sess_1") != nil; found != want {
+			t.Errorf("an entry of %s is found: %t; want %t", id, found, want)
+		}
+	}
+}
