@@ -1,6 +1,7 @@
 package httpauth_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -66,6 +67,27 @@ func TestAWriteThatIsStuckEndsWithItsLease(t *testing.T) {
 	}
 	if reason, ok := auth.ReasonOf(<-written); !ok || reason != auth.TokenRevoked {
 		t.Errorf("reason %v, %t; want %v", reason, ok, auth.TokenRevoked)
+	}
+}
+
+// TestAHandlersDeadlineCounts has a handler give up its response.
+func TestAHandlersDeadlineCounts(t *testing.T) {
+	t.Parallel()
+	flushed := make(chan error, 1)
+	server := newServer(t, httpauth.Protect(newStage(nil).guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		controller := http.NewResponseController(w)
+		if err := controller.SetWriteDeadline(time.Unix(1, 0)); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, "hello")
+		flushed <- controller.Flush()
+	})))
+	if res, err := server.Client().Get(server.URL); err == nil {
+		_ = res.Body.Close()
+		t.Errorf("status %d; want no response", res.StatusCode)
+	}
+	if err := <-flushed; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("flush: %v; want %v", err, os.ErrDeadlineExceeded)
 	}
 }
 

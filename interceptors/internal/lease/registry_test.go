@@ -198,6 +198,9 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 		if got := r.Renew("nobody's", 9); len(got) != 0 {
 			t.Errorf("a session without leases renews %d", len(got))
 		}
+		if r.IsNews("nobody's", 9) || r.IsNews("mine", 2) || r.IsNews("other", 1) || !r.IsNews("mine", 3) {
+			t.Error("news is what is newer than a session's leases know, and that alone")
+		}
 		if got := r.Renew("mine", 3); len(got) != 1 || got[0] != Holder(mine) {
 			t.Errorf("a newer value renews %v; want the one lease", got)
 		}
