@@ -58,8 +58,8 @@ func TestErrorKeepsItsCauseFromTheCaller(t *testing.T) {
 
 func TestAsError(t *testing.T) {
 	t.Parallel()
-	if err := error(auth.AsError(nil)); err == nil || auth.AsError(nil).Reason != auth.AuthFailure {
-		t.Errorf("AsError(nil) = %v; want %v, and no typed nil", err, auth.AuthFailure)
+	if refusal := auth.AsError(nil); refusal == nil || refusal.Reason != auth.AuthFailure {
+		t.Errorf("AsError(nil) = %v; want %v", refusal, auth.AuthFailure)
 	}
 	typedNil := auth.AsError(fmt.Errorf("wrapped: %w", (*auth.Error)(nil)))
 	if typedNil.Reason != auth.AuthFailure || !strings.Contains(typedNil.LogValue().String(), "nil *auth.Error") {

@@ -11,16 +11,16 @@ type Reverification struct {
 	Level FactorLevel
 }
 
-// StrictMFA asks for both factors within ten minutes.
+// StrictMFAReverification asks for both factors within ten minutes.
 func StrictMFAReverification() Reverification { return Reverification{10 * time.Minute, MultiFactor} }
 
-// Strict asks for the second factor within ten minutes.
+// StrictReverification asks for the second factor within ten minutes.
 func StrictReverification() Reverification { return Reverification{10 * time.Minute, SecondFactor} }
 
-// Moderate asks for the second factor within an hour.
+// ModerateReverification asks for the second factor within an hour.
 func ModerateReverification() Reverification { return Reverification{time.Hour, SecondFactor} }
 
-// Lax asks for the second factor within a day.
+// LaxReverification asks for the second factor within a day.
 func LaxReverification() Reverification { return Reverification{24 * time.Hour, SecondFactor} }
 
 // A FactorLevel says which factors of authentication must be fresh. The zero

@@ -10,7 +10,7 @@ import "net/http"
 // our own making and never a pass.
 type Reason uint8
 
-// Domain is the domain of the google.rpc.ErrorInfo that carries a [Reason].
+// ErrorDomain is the domain of the google.rpc.ErrorInfo that carries a [Reason].
 const ErrorDomain = "ostiary"
 
 // The reasons. Those up to and including TokenRevoked concern the token and
