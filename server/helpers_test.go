@@ -29,9 +29,21 @@ type running struct {
 	*Server
 
 	url    string
-	issuer *authtest.Issuer
+	issuer hourIssuer
 	log    *logBuffer
 	stop   func() error // ends it and returns what Run returned
+}
+
+// hourIssuer issues sessions that last for an hour where the test says nothing else.
+// On a busy machine a minute is over before a parallel subtest has its turn.
+type hourIssuer struct{ *authtest.Issuer }
+
+func (i hourIssuer) Session(subject string, edits ...authtest.Edit) string {
+	return i.Issuer.Session(subject, append([]authtest.Edit{authtest.ExpiresIn(time.Hour)}, edits...)...)
+}
+
+func (i hourIssuer) OAuth(subject string, edits ...authtest.Edit) string {
+	return i.Issuer.OAuth(subject, append([]authtest.Edit{authtest.ExpiresIn(time.Hour)}, edits...)...)
 }
 
 // start serves on free ports with an issuer of its own, on the same clock, after
@@ -55,7 +67,7 @@ func start(t *testing.T, edits ...func(*Config)) *running {
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	r := &running{Server: srv, url: "http://" + srv.HTTPAddr().String(), issuer: issuer, log: log}
+	r := &running{Server: srv, url: "http://" + srv.HTTPAddr().String(), issuer: hourIssuer{issuer}, log: log}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Run(ctx) }()

@@ -24,7 +24,7 @@ import (
 //
 //	go test ./interceptors/policydiff -run Oracle -oracle.pairs 1000000 -oracle.seed 7
 var (
-	oraclePairs = flag.Int("oracle.pairs", 10_000, "how many pairs of rules, schemas and renamed methods the oracle decides")
+	oraclePairs = flag.Int("oracle.pairs", oracleDefault, "how many pairs of rules, schemas and renamed methods the oracle decides")
 	oracleSeed  = flag.Uint64("oracle.seed", 1, "the seed of the pairs; 0 for another one each time")
 )
 
