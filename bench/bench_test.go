@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 func take(b *testing.B, constants figures, turn func(n int) (figures, error)) {
 	b.Helper()
 	// The heap is as large as that of a server that does something. Next to an
-	// empty heap the collector would run all the time, and whoever allocates a
+	// empty heap the collector would run all the time, and code that allocates a
 	// little would seem to cost a lot.
 	defer runtime.KeepAlive(make([]byte, 64<<20))
 	if os.Getenv(turnsEnv) != "" {

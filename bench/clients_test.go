@@ -150,7 +150,7 @@ func (c *clients) carryOut(ctx context.Context, o order) ([]time.Time, error) {
 		return nil, c.connections[0].send(ctx, c.Tokens[0], o.N)
 	case "watch":
 		err := c.watch(ctx)
-		runtime.GC() // lest it collects while streams are to end
+		runtime.GC() // so that it does not run while the end of streams is measured
 		return nil, err
 	case "await":
 		return c.await(o.N)

@@ -132,8 +132,8 @@ func fill(list *revocation.List, n int) error {
 }
 
 // askAbout asks about so many tokens in turn. Their ids are cut out of one text,
-// a session's here and a user's there: whoever asks in earnest has just read the
-// identity, so fetching it is not counted.
+// sessions and users in turn. A real caller has just read the identity, so
+// fetching it is not counted.
 func askAbout(list *revocation.List, tokens int) func(i int) error {
 	const starts, length = 1 << 22, 32
 	var text strings.Builder

@@ -57,8 +57,8 @@ func BenchmarkWarm(b *testing.B) {
 	b.Run("ostiary, warm", func(b *testing.B) { benchmarkVerifier(b, "RS256", verifiers.Ours) })
 }
 
-// BenchmarkCores shows whether callers on two cores get in each other's way. CPU
-// time does not show who waits for whom.
+// BenchmarkCores shows whether callers on two cores slow each other down. It
+// counts elapsed time, since CPU time leaves waiting out.
 func BenchmarkCores(b *testing.B) {
 	for name, goroutines := range map[string]int{"one goroutine": 1, "two goroutines": 2} {
 		b.Run(name, func(b *testing.B) {
