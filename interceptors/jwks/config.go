@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // RemoteConfig configures a Remote. Either URL or Issuer is required; every other
@@ -137,3 +140,26 @@ func (c RemoteConfig) checkFiles() error {
 
 // source identifies the key set, so that a snapshot of another one is not used.
 func (c RemoteConfig) source() string { return cmp.Or(c.URL, c.Issuer) }
+
+// checkURL accepts https. It accepts http to loopback, where nobody can listen in,
+// and elsewhere only if the configuration says so.
+func (c RemoteConfig) checkURL(name, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return fmt.Errorf("%s cannot be parsed: give one such as https://issuer.example.com", name)
+	}
+	switch {
+	case u.User != nil:
+		return fmt.Errorf("%s holds a user name or password: leave it out, key sets are public", name)
+	case u.Hostname() == "" || u.Fragment != "":
+		return fmt.Errorf("%s %q: give an absolute URL without a fragment", name, raw)
+	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
+		return nil
+	case u.Scheme != "http" || !c.InsecureHTTP:
+		return fmt.Errorf("%s %q: use https; http is accepted for loopback, and within a private network with InsecureHTTP", name, raw)
+	case c.TokenFile != "":
+		return fmt.Errorf("%s %q: use https: over http the network would read the token of TokenFile", name, raw)
+	default:
+		return nil
+	}
+}

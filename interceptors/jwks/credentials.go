@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -65,4 +67,21 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxFileBytes)
 	}
 	return content, nil
+}
+
+// origin returns the scheme, host and port of the source (RFC 6454, section 4).
+func (c RemoteConfig) origin() string {
+	u, err := url.Parse(c.source())
+	if err != nil {
+		return ""
+	}
+	return originOf(u)
+}
+
+func originOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

@@ -5,26 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// writeFile returns a file with the content.
-func writeFile(t testing.TB, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	overwrite(t, path, content)
-	return path
-}
-
-func overwrite(t testing.TB, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // guarded publishes keys only to those who bring the token.
 func (is *issuer) guarded(t *testing.T, token string, names ...string) http.HandlerFunc {

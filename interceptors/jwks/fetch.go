@@ -3,10 +3,12 @@ package jwks
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -14,18 +16,41 @@ import (
 
 const maxRedirects = 3
 
-// A document is a key set as it was fetched.
-type document struct {
-	parsed
-
-	url  string // where from
-	etag string // its version there (RFC 9110, section 8.8.3); may be empty
-}
-
 // An answer is the result of a fetch.
 type answer struct {
 	document document
 	maxAge   time.Duration
+}
+
+// fetch gets the key set. If its version is still that of the given generation, which
+// may be nil, it returns that document again.
+func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, error) {
+	f, err := newFetcher(c)
+	if err != nil {
+		return answer{}, err
+	}
+	location, err := f.locate(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	var etag string
+	if have != nil && have.document.url == location {
+		etag = have.document.etag
+	}
+	body, header, err := f.get(ctx, location, etag)
+	if err != nil {
+		return answer{}, err
+	}
+	result := answer{maxAge: f.maxAge(header)}
+	if body == nil {
+		result.document = have.document
+		return result, nil
+	}
+	if result.document, err = parseDocument(body, c.rules()); err != nil {
+		return answer{}, fmt.Errorf("%s: %w", location, err)
+	}
+	result.document.url, result.document.etag = location, header.Get("ETag")
+	return result, nil
 }
 
 // A fetcher gets a key set once. It holds what was in the files at that time.
@@ -87,38 +112,6 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch gets the key set. If its version is still that of the given generation, which
-// may be nil, it returns that document again.
-func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, error) {
-	f, err := newFetcher(c)
-	if err != nil {
-		return answer{}, err
-	}
-	location, err := f.locate(ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	var etag string
-	if have != nil && have.document.url == location {
-		etag = have.document.etag
-	}
-	body, header, err := f.get(ctx, location, etag)
-	if err != nil {
-		return answer{}, err
-	}
-	result := answer{maxAge: f.maxAge(header)}
-	if body == nil {
-		result.document = have.document
-		return result, nil
-	}
-	parsed, err := parseDocument(body, c.rules())
-	if err != nil {
-		return answer{}, fmt.Errorf("%s: %w", location, err)
-	}
-	result.document = document{parsed: parsed, url: location, etag: header.Get("ETag")}
-	return result, nil
-}
-
 // get returns the body, or nil when it is still that of the etag.
 func (f fetcher) get(ctx context.Context, location, etag string) ([]byte, http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, http.NoBody)
@@ -170,4 +163,52 @@ func (f fetcher) maxAge(header http.Header) time.Duration {
 		}
 	}
 	return age
+}
+
+// locate returns where the key set is: the configured URL, or the jwks_uri that
+// the issuer's discovery document names (OpenID Connect Discovery 1.0, sections
+// 4 and 4.3). It is read at each fetch, so a key set that moves is followed.
+func (f fetcher) locate(ctx context.Context) (string, error) {
+	if f.config.URL != "" {
+		return f.config.URL, nil
+	}
+	location := strings.TrimSuffix(f.config.Issuer, "/") + "/.well-known/openid-configuration"
+	body, _, err := f.get(ctx, location, "")
+	if err != nil {
+		return "", err
+	}
+	var metadata object
+	if err := json.Unmarshal(withoutBOM(body), &metadata); err != nil {
+		return "", fmt.Errorf("%s is not one JSON object: %w", location, err)
+	}
+	issuer, err := metadata.text("issuer")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", location, err)
+	}
+	if issuer != f.config.Issuer {
+		return "", fmt.Errorf("%s is the document of issuer %q, not of %q: the two must be exactly alike", location, issuer, f.config.Issuer)
+	}
+	keys, err := metadata.text("jwks_uri")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", location, err)
+	}
+	if err := f.checkKeysURL(keys); err != nil {
+		return "", fmt.Errorf("%s: %w", location, err)
+	}
+	return keys, nil
+}
+
+// checkKeysURL allows http only where the issuer itself is on http.
+func (f fetcher) checkKeysURL(keys string) error {
+	if err := f.config.checkURL("jwks_uri", keys); err != nil {
+		return err
+	}
+	issuer, err := url.Parse(f.config.Issuer)
+	if err != nil {
+		return err
+	}
+	if location, err := url.Parse(keys); err != nil || issuer.Scheme == "https" && location.Scheme != "https" {
+		return fmt.Errorf("jwks_uri %q: an https issuer must publish its keys over https", keys)
+	}
+	return nil
 }

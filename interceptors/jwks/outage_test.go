@@ -1,9 +1,7 @@
 package jwks
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -74,9 +72,7 @@ func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
 	for name, trouble := range troubles(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				issuer := newBubble(t)
-				keys := issuer.remote(t)
+			withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 				key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 				if err != nil {
 					t.Fatal(err)
@@ -99,12 +95,7 @@ func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
 
 func TestARefusingIssuerDisturbsNoGoodCall(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.refusing.Store(true)
 		pass(20 * time.Minute)
 		if err := lookup(t, keys, "first"); err != nil {
@@ -160,7 +151,7 @@ func TestAnIssuerThatIsDownAtStart(t *testing.T) {
 	}
 }
 
-func TestWithoutKeysCallersAreToldAtOnce(t *testing.T) {
+func TestWithoutKeysCallersAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
@@ -188,12 +179,7 @@ func TestWithoutKeysCallersAreToldAtOnce(t *testing.T) {
 // wait and then one per cool-down, and the others are answered.
 func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(hang)
 		pass(20 * time.Minute)
 		var calls sync.WaitGroup
@@ -217,7 +203,7 @@ func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
 	})
 }
 
-// TestAnUnknownKeyDuringAnOutage is told to try again, and signs nobody out.
+// TestAnUnknownKeyDuringAnOutage is ErrUnavailable, so that the client tries again and nobody is signed out.
 func TestAnUnknownKeyDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	outages := troubles(t)
@@ -228,10 +214,7 @@ func TestAnUnknownKeyDuringAnOutage(t *testing.T) {
 	for name, trouble := range outages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				issuer := newBubble(t)
-				keys := issuer.remote(t)
-				synctest.Wait()
+			withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 				if trouble.handler == nil {
 					issuer.refusing.Store(true)
 				} else {
@@ -285,14 +268,11 @@ func TestATokenThatNamesNoKeyIsRefusedDuringAnOutage(t *testing.T) {
 	})
 }
 
-// TestAHangingIssuerIsUnreachableAfterItsPatience, although none of the fetches
+// TestAHangingIssuerCountsAsUnreachableAfterAWhile, although none of the fetches
 // has failed yet: the third caller may not wait, and is answered.
-func TestAHangingIssuerIsUnreachableAfterItsPatience(t *testing.T) {
+func TestAHangingIssuerCountsAsUnreachableAfterAWhile(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		synctest.Wait()
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(hang)
 		var waiting sync.WaitGroup
 		for range bucketSize {
@@ -301,7 +281,7 @@ func TestAHangingIssuerIsUnreachableAfterItsPatience(t *testing.T) {
 		}
 		pass(slowWithKeys - 2*(joinWindow+time.Nanosecond))
 		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
-			t.Errorf("at the end of the patience: %v, want ErrUnknownKey", err)
+			t.Errorf("just before: %v, want ErrUnknownKey", err)
 		}
 		pass(time.Nanosecond)
 		err := lookup(t, keys, "stray")
@@ -315,10 +295,7 @@ func TestAHangingIssuerIsUnreachableAfterItsPatience(t *testing.T) {
 // TestAnAnswerSinceTheCallerCameCounts, although another fetch is overdue.
 func TestAnAnswerSinceTheCallerCameCounts(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		synctest.Wait()
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(slowly(2*time.Second, issuer.setOf(t, "first")))
 		var waiting sync.WaitGroup
 		for range bucketSize {
@@ -330,93 +307,5 @@ func TestAnAnswerSinceTheCallerCameCounts(t *testing.T) {
 			pass(joinWindow + time.Nanosecond)
 		}
 		waiting.Wait()
-	})
-}
-
-func TestKeysAreUsedUntilMaxStale(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
-		key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		issuer.refusing.Store(true)
-		pass(time.Hour - time.Nanosecond)
-		if err := lookup(t, keys, "first"); err != nil || !key.Live() || !keys.Ready() {
-			t.Fatalf("before MaxStale: %v", err)
-		}
-		pass(time.Nanosecond)
-		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("at MaxStale: %v, want ErrUnavailable", err)
-		}
-		if key.Live() || keys.Ready() {
-			t.Errorf("at MaxStale: live %v, ready %v", key.Live(), keys.Ready())
-		}
-
-		issuer.refusing.Store(false)
-		pass(slowWithKeys)
-		if again, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"}); err != nil || again != key || !key.Live() {
-			t.Errorf("the key that the issuer still lists: %v", err)
-		}
-	})
-}
-
-func TestOneBadKeyAmongGoodOnesIsSkipped(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		issuer.publish(t, "first", "second")
-		issuer.answerWith(body(string(keySet(t, issuer.keys["first"].with("x", "!"), issuer.keys["second"]))))
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "second"); err != nil {
-			t.Fatal(err)
-		}
-		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnknownKey) {
-			t.Errorf("%v, want ErrUnknownKey", err)
-		}
-		want := Skipped{Index: 0, ID: "first", Reason: `"x" is missing, or is not base64url without padding`}
-		if s := keys.Status(); len(s.Skipped) != 1 || s.Skipped[0] != want {
-			t.Errorf("skipped %+v, want %+v", s.Skipped, want)
-		}
-	})
-}
-
-func TestOnlyChangesAreLogged(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		issuer := newBubble(t)
-		keys := newRemote(t, RemoteConfig{
-			URL: issuer.url, Client: issuer.client,
-			Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		})
-		pass(time.Hour)
-		issuer.refusing.Store(true)
-		pass(20 * time.Minute)
-		issuer.refusing.Store(false)
-		pass(time.Hour)
-		issuer.answerWith(body(string(keySet(t, issuer.keys["first"], jwk{"kty": "oct"}))))
-		pass(time.Hour) // an entry that is not used is a change for operators
-		if err := keys.Close(); err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for line := range strings.Lines(log.String()) {
-			if !strings.Contains(line, "source="+issuer.url) {
-				t.Errorf("%q does not name the source", line)
-			}
-			if strings.Contains(line, "level=WARN") != strings.Contains(line, "fails") {
-				t.Errorf("%q has the wrong level", line)
-			}
-			_, message, _ := strings.Cut(line, `msg="`)
-			message, _, _ = strings.Cut(message, `"`)
-			lines = append(lines, message)
-		}
-		want := "the key set changed; fetching the key set fails; fetching the key set succeeds again; the key set changed"
-		if got := strings.Join(lines, "; "); got != want {
-			t.Errorf("logged %q\nwant   %q", got, want)
-		}
 	})
 }

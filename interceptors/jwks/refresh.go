@@ -32,7 +32,7 @@ type refresh struct {
 	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
 	onToken     bucket        // bounds those that unknown keys cause
-	notes       []slog.Record // lines that are not logged yet
+	logQueue    []slog.Record // lines that are not logged yet
 }
 
 // A fetch is one attempt at the key set, shared by all who wait for it.
@@ -88,9 +88,9 @@ func (r *Remote) run(ctx context.Context, f *fetch) {
 	answer, err := r.config.fetch(ctx, r.current.Load())
 	renewed := r.finish(f, answer, err)
 	if renewed != nil && renewed.changed {
-		r.watchers.notify()
+		r.notifyWatchers()
 	}
-	r.writeNotes() //nolint:contextcheck // whatever became of the fetch
+	r.writeLog() //nolint:contextcheck // whatever became of the fetch
 	if renewed != nil {
 		r.saveSnapshot(renewed)
 	}
@@ -122,7 +122,7 @@ func (r *Remote) failed(f *fetch, err error) {
 	r.refresh.failures++
 	r.refresh.lastError = err
 	if r.refresh.failures == 1 {
-		r.note(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready())
+		r.queueLog(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready())
 	}
 	if f.number == r.refresh.started {
 		r.schedule(r.backOff())
@@ -132,7 +132,7 @@ func (r *Remote) failed(f *fetch, err error) {
 // succeeded ends the older fetches, so that nobody waits for them.
 func (r *Remote) succeeded(f *fetch) {
 	if r.refresh.failures > 0 {
-		r.note(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
+		r.queueLog(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
 	}
 	r.refresh.failures, r.refresh.lastError, r.refresh.succeeded = 0, nil, f.number
 	for _, other := range r.refresh.inFlight {

@@ -3,6 +3,8 @@ package jwks
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,15 +32,15 @@ type Remote struct {
 	current atomic.Pointer[generation] // nil before the first keys
 
 	// Fetches run under ctx, never under the context of a caller.
-	ctx      context.Context
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
-	watchers watchers
-	saving   sync.Mutex    // serialises writes of the snapshot
-	waiting  chan struct{} // holds one for each caller that waits
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	saving  sync.Mutex    // serialises writes of the snapshot
+	waiting chan struct{} // holds one for each caller that waits
 
-	mu      sync.Mutex // guards refresh; never held while waiting or logging
-	refresh refresh
+	mu       sync.Mutex // guards what follows; never held while waiting, logging or calling a watcher
+	refresh  refresh
+	watchers map[*func()]struct{}
 }
 
 // NewRemote returns a key set that begins to fetch in the background, and never
@@ -53,11 +55,12 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Remote{
-		config:  config,
-		ctx:     ctx,
-		cancel:  cancel,
-		waiting: make(chan struct{}, maxWaiting),
-		refresh: refresh{timer: time.NewTimer(config.MaxRefresh), finished: make(chan struct{})},
+		config:   config,
+		ctx:      ctx,
+		cancel:   cancel,
+		waiting:  make(chan struct{}, maxWaiting),
+		refresh:  refresh{timer: time.NewTimer(config.MaxRefresh), finished: make(chan struct{})},
+		watchers: map[*func()]struct{}{},
 	}
 	if err := r.loadSnapshot(); err != nil {
 		cancel()
@@ -67,30 +70,8 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	r.refreshNow()
 	r.mu.Unlock()
 	r.running.Go(r.keepFresh)
-	r.writeNotes()
+	r.writeLog()
 	return r, nil
-}
-
-// Lookup implements Set. A known key is found without a lock, an allocation or a
-// wait.
-//
-// For an unknown name, and before the first keys, it waits for at most two
-// fetches, and less when ctx ends, which is ErrUnavailable with the cause of ctx.
-// A token that names no key never causes a fetch.
-func (r *Remote) Lookup(ctx context.Context, hint Hint) ([]*Key, error) {
-	keys, err := r.find(hint)
-	if isUnknown(err) {
-		return r.lookupFresh(ctx, hint)
-	}
-	return keys, err
-}
-
-func (r *Remote) find(hint Hint) ([]*Key, error) {
-	g := r.usable()
-	if g == nil {
-		return nil, ErrUnavailable
-	}
-	return g.find(hint)
 }
 
 // usable returns the keys, or nil when there are none or they are too old.
@@ -121,4 +102,81 @@ func (r *Remote) Close() error {
 	r.mu.Unlock()
 	r.running.Wait()
 	return nil
+}
+
+// Watch implements Watcher. A fetch that changed the keys calls changed once,
+// after Lookup and Key.Live know of the change. The call must be quick, because
+// the other watchers wait for it. One may still be under way when stop returns;
+// calling stop again does nothing.
+//
+// Keys that merely grow older than RemoteConfig.MaxStale do not count as a change.
+func (r *Remote) Watch(changed func()) (stop func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers[&changed] = struct{}{}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.watchers, &changed)
+	}
+}
+
+// notifyWatchers calls them without the lock, so that they may watch and stop.
+func (r *Remote) notifyWatchers() {
+	r.mu.Lock()
+	calls := slices.Collect(maps.Keys(r.watchers))
+	r.mu.Unlock()
+	for _, changed := range calls {
+		(*changed)()
+	}
+}
+
+// A generation is the outcome of one successful fetch. It is immutable.
+type generation struct {
+	keyring
+	document  document
+	fetchedAt time.Time
+	changed   bool // its keys are not those of the generation before
+}
+
+// publish makes the keys of a document the current ones. r.mu must be held, unless r
+// is not shared yet.
+//
+// A key that is current already stays the same Key, so that cached verdicts remain
+// valid. Every other key becomes a new Key, even if an equal one was there before:
+// a Key that has left its set never comes back to life.
+func (r *Remote) publish(d document, fetchedAt time.Time) *generation {
+	var before generation
+	if g := r.current.Load(); g != nil {
+		before = *g
+	}
+	keys := make([]*Key, len(d.keys))
+	kept := 0
+	for i, key := range d.keys {
+		if j := slices.IndexFunc(before.all, key.same); j >= 0 {
+			keys[i] = before.all[j]
+			kept++
+			continue
+		}
+		fresh := *key
+		fresh.set = r
+		keys[i] = &fresh
+	}
+	// Round takes the monotonic reading off, which stands still while a machine
+	// sleeps; its keys grow old all the same.
+	g := &generation{keyring: newKeyring(keys), document: d, fetchedAt: fetchedAt.Round(0)}
+	g.changed = kept < len(keys) || kept < len(before.all)
+	r.current.Store(g)
+	if g.changed || !slices.Equal(d.skipped, before.document.skipped) {
+		r.queueLog(slog.LevelInfo, "the key set changed", "keys", g.ids(), "skipped", d.skipped)
+	}
+	return g
+}
+
+func (k keyring) ids() []string {
+	ids := make([]string, len(k.all))
+	for i, key := range k.all {
+		ids[i] = key.id
+	}
+	return ids
 }

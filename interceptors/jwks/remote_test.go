@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,7 @@ import (
 
 func TestForgedSignaturesMakeNoFetch(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		for range 10_000 {
 			key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 			if err != nil {
@@ -103,12 +102,7 @@ func TestACancelledCallerLeavesTheSharedFetchAlone(t *testing.T) {
 
 func TestAKnownKeyNeverWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(hang)
 		var stray sync.WaitGroup
 		stray.Go(func() { _ = lookup(t, keys, "unknown") })
@@ -166,4 +160,116 @@ func TestTheHotPathAllocatesNothing(t *testing.T) { //nolint:paralleltest // All
 	if n := testing.AllocsPerRun(100, func() { key.Live() }); n != 0 {
 		t.Errorf("Live: %v allocations", n)
 	}
+}
+
+func TestWatchersLearnOfEachChange(t *testing.T) {
+	t.Parallel()
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
+		first, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var one, two atomic.Int64
+		live := make(chan bool, 10)
+		stopOne := keys.Watch(func() { one.Add(1); live <- first.Live() })
+		stopTwo := keys.Watch(func() { two.Add(1) })
+		defer stopTwo()
+		expect := func(after string, wantOne, wantTwo int64) {
+			t.Helper()
+			pass(15 * time.Minute)
+			if one.Load() != wantOne || two.Load() != wantTwo {
+				t.Errorf("after %s: %d and %d calls, want %d and %d", after, one.Load(), two.Load(), wantOne, wantTwo)
+			}
+		}
+		expect("nothing", 0, 0)
+		issuer.publish(t, "first", "second")
+		expect("a key more", 1, 1)
+		if !<-live {
+			t.Error("the key that stayed is dead")
+		}
+		issuer.publish(t, "second")
+		expect("a key less", 2, 2)
+		if <-live {
+			t.Error("the watcher was called before the removed key was dead")
+		}
+		issuer.answerWith(body(string(keySet(t, issuer.keys["second"], issuer.keys["first"].with("use", "enc")))))
+		expect("an entry that is not used", 2, 2)
+		issuer.answerWith(hang)
+		expect("an outage", 2, 2)
+		stopOne()
+		stopOne()
+		issuer.publish(t, "first")
+		expect("another key, with one watcher gone", 2, 3)
+	})
+}
+
+// TestAWatcherMayWatchAndStop: it is called without a lock.
+func TestAWatcherMayWatchAndStop(t *testing.T) {
+	t.Parallel()
+	withRemote(t, func(t *testing.T, _ *issuer, keys *Remote) {
+		calls := 0
+		var stop func()
+		stop = keys.Watch(func() {
+			calls++
+			stop()
+			keys.Watch(func() { calls += 10 })
+		})
+		keys.notifyWatchers()
+		keys.notifyWatchers()
+		if calls != 11 {
+			t.Errorf("%d, want one call of the first watcher and one of the second", calls)
+		}
+	})
+}
+
+var _ Watcher = (*Remote)(nil)
+
+func TestKeysAreUsedUntilMaxStale(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
+		key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer.refusing.Store(true)
+		pass(time.Hour - time.Nanosecond)
+		if err := lookup(t, keys, "first"); err != nil || !key.Live() || !keys.Ready() {
+			t.Fatalf("before MaxStale: %v", err)
+		}
+		pass(time.Nanosecond)
+		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("at MaxStale: %v, want ErrUnavailable", err)
+		}
+		if key.Live() || keys.Ready() {
+			t.Errorf("at MaxStale: live %v, ready %v", key.Live(), keys.Ready())
+		}
+
+		issuer.refusing.Store(false)
+		pass(slowWithKeys)
+		if again, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"}); err != nil || again != key || !key.Live() {
+			t.Errorf("the key that the issuer still lists: %v", err)
+		}
+	})
+}
+
+func TestOneBadKeyAmongGoodOnesIsSkipped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		issuer.publish(t, "first", "second")
+		issuer.answerWith(body(string(keySet(t, issuer.keys["first"].with("x", "!"), issuer.keys["second"]))))
+		keys := issuer.remote(t)
+		if err := lookup(t, keys, "second"); err != nil {
+			t.Fatal(err)
+		}
+		if err := lookup(t, keys, "first"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("%v, want ErrUnknownKey", err)
+		}
+		want := Skipped{Index: 0, ID: "first", Reason: `"x" is missing, or is not base64url without padding`}
+		if s := keys.Status(); len(s.Skipped) != 1 || s.Skipped[0] != want {
+			t.Errorf("skipped %+v, want %+v", s.Skipped, want)
+		}
+	})
 }

@@ -144,23 +144,3 @@ func TestAHintDescribesTheKey(t *testing.T) {
 		}
 	}
 }
-
-func TestNewStaticRefuses(t *testing.T) {
-	t.Parallel()
-	rsa := mustKey(t, "a", &rsaKey().PublicKey, "")
-	for name, keys := range map[string][]*Key{
-		"no key":               nil,
-		"a nil key":            {nil},
-		"a zero key":           {new(Key)},
-		"a key given twice":    {rsa, mustKey(t, "b", edKey(t).Public(), ""), rsa},
-		"a nameless key twice": {mustKey(t, "", &rsaKey().PublicKey, ""), mustKey(t, "", &rsaKey().PublicKey, "")},
-		"two of one kid":       {rsa, mustKey(t, "a", &rsaKey().PublicKey, "RS256")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if set, err := NewStatic(keys...); !errors.Is(err, ErrUnusableKey) || set != nil {
-				t.Errorf("%v, want ErrUnusableKey", err)
-			}
-		})
-	}
-}

@@ -143,3 +143,123 @@ func TestASnapshotIsNotReplacedByAnOlderOne(t *testing.T) {
 		}
 	})
 }
+
+func TestASnapshotThatCannotBeWrittenStaysAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	path := filepath.Join(directory, "keys.json")
+	if err := os.Mkdir(path, 0o700); err != nil { // a rename cannot replace a directory
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, []byte("{}")); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if left, err := os.ReadDir(directory); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestLeftoversOfACrashAreRemoved(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	others := []string{".keys.json.backup.tmp", ".keys.json.2.json.17.tmp", ".keys.json.17", "keys.json.17.tmp"}
+	for _, name := range append([]string{".keys.json.17.tmp", ".keys.json.4294967295.tmp"}, others...) {
+		if err := os.WriteFile(filepath.Join(directory, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newRemote(t, RemoteConfig{URL: newServer(t).url, Snapshot: filepath.Join(directory, "keys.json")})
+	for _, name := range []string{".keys.json.17.tmp", ".keys.json.4294967295.tmp"} {
+		if _, err := os.Stat(filepath.Join(directory, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	for _, name := range others {
+		if _, err := os.Stat(filepath.Join(directory, name)); err != nil {
+			t.Errorf("%s is no left-over, and was removed: %v", name, err)
+		}
+	}
+}
+
+// TestASnapshotStoreThatFails takes no key away, and is logged.
+func TestASnapshotStoreThatFails(t *testing.T) {
+	t.Parallel()
+	directory := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(directory, "keys.json")
+	var log bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newBubble(t)
+		keys := newRemote(t, RemoteConfig{
+			URL: issuer.url, Client: issuer.client, Snapshot: path,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		synctest.Wait()
+		if err := os.RemoveAll(directory); err != nil {
+			t.Fatal(err)
+		}
+		issuer.publish(t, "first", "second")
+		pass(15 * time.Minute)
+		for _, kid := range []string{"first", "second"} {
+			if err := lookup(t, keys, kid); err != nil {
+				t.Errorf("%s: %v", kid, err)
+			}
+		}
+		if s := keys.Status(); s.Failures != 0 || !s.Ready {
+			t.Errorf("the store counts as the issuer: %+v", s)
+		}
+		if err := os.Mkdir(directory, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		pass(15 * time.Minute)
+		if content, err := os.ReadFile(path); err != nil || !bytes.Contains(content, []byte("second")) {
+			t.Errorf("once it can be written again: %s, %v", content, err)
+		}
+		if err := keys.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if strings.Count(log.String(), "cannot be written") != 1 || !strings.Contains(log.String(), path) {
+		t.Errorf("the log does not say once that %s cannot be written:\n%s", path, &log)
+	}
+}
+
+func TestASnapshotAtTheLimits(t *testing.T) {
+	t.Parallel()
+	key, err := json.Marshal(publicJWK(t, "first", edKey(t).Public()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit = 512
+	saved := func(at string, length int) string {
+		s := `{"source":"http://localhost/.well-known/jwks.json","fetched_at":"` + at + `","keys":[` + string(key) + `]}`
+		return s[:len(s)-1] + strings.Repeat(" ", length-len(s)) + "}"
+	}
+	for _, row := range []struct {
+		name    string
+		content string
+		want    bool
+	}{
+		{"written just now", saved("2000-01-01T00:00:00Z", 400), true},
+		{"a nanosecond from the future", saved("2000-01-01T00:00:00.000000001Z", 400), false},
+		{"a nanosecond younger than MaxStale", saved("1999-12-31T00:00:00.000000001Z", 400), true},
+		{"as old as MaxStale", saved("1999-12-31T00:00:00Z", 400), false},
+		{"as long as it may be", saved("2000-01-01T00:00:00Z", 2*limit), true},
+		{"a byte longer", saved("2000-01-01T00:00:00Z", 2*limit+1), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			path := writeFile(t, row.content)
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.refusing.Store(true)
+				keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, Snapshot: path, MaxBytes: limit})
+				if keys.Ready() != row.want {
+					t.Errorf("ready %v, want %v", keys.Ready(), row.want)
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,10 @@
 package jwks
 
-import "time"
+import (
+	"context"
+	"log/slog"
+	"time"
+)
 
 // Status describes the state of a Remote for operators. It contains no secret.
 type Status struct {
@@ -59,4 +63,28 @@ func (r *Remote) Status() Status {
 		s.Keys = append(s.Keys, KeyStatus{ID: key.id, Algorithms: key.Algorithms()})
 	}
 	return s
+}
+
+// queueLog queues a line for the Logger. writeLog writes it once r.mu is free, because
+// a slow handler must not delay lookups, and a handler may call Status. r.mu must be
+// held, unless r is not shared yet.
+func (r *Remote) queueLog(level slog.Level, message string, args ...any) {
+	line := slog.NewRecord(time.Now(), level, message, 0)
+	line.Add("source", r.config.source())
+	line.Add(args...)
+	r.refresh.logQueue = append(r.refresh.logQueue, line)
+}
+
+// writeLog writes the queued lines. r.mu must not be held.
+func (r *Remote) writeLog() {
+	r.mu.Lock()
+	lines := r.refresh.logQueue
+	r.refresh.logQueue = nil
+	r.mu.Unlock()
+	ctx, handler := context.Background(), r.config.Logger.Handler()
+	for _, line := range lines {
+		if handler.Enabled(ctx, line.Level) {
+			_ = handler.Handle(ctx, line) // slog.Logger ignores it too
+		}
+	}
 }

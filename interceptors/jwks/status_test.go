@@ -1,6 +1,8 @@
 package jwks
 
 import (
+	"bytes"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,4 +54,42 @@ func TestKeysAgeWhileTheMachineSleeps(t *testing.T) {
 	if at := keys.Status().FetchedAt.String(); strings.Contains(at, " m=") {
 		t.Errorf("%s has a monotonic reading", at)
 	}
+}
+
+func TestOnlyChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		issuer := newBubble(t)
+		keys := newRemote(t, RemoteConfig{
+			URL: issuer.url, Client: issuer.client,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		pass(time.Hour)
+		issuer.refusing.Store(true)
+		pass(20 * time.Minute)
+		issuer.refusing.Store(false)
+		pass(time.Hour)
+		issuer.answerWith(body(string(keySet(t, issuer.keys["first"], jwk{"kty": "oct"}))))
+		pass(time.Hour) // an entry that is not used is a change for operators
+		if err := keys.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for line := range strings.Lines(log.String()) {
+			if !strings.Contains(line, "source="+issuer.url) {
+				t.Errorf("%q does not name the source", line)
+			}
+			if strings.Contains(line, "level=WARN") != strings.Contains(line, "fails") {
+				t.Errorf("%q has the wrong level", line)
+			}
+			_, message, _ := strings.Cut(line, `msg="`)
+			message, _, _ = strings.Cut(message, `"`)
+			lines = append(lines, message)
+		}
+		want := "the key set changed; fetching the key set fails; fetching the key set succeeds again; the key set changed"
+		if got := strings.Join(lines, "; "); got != want {
+			t.Errorf("logged %q\nwant   %q", got, want)
+		}
+	})
 }

@@ -15,57 +15,6 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jws/jwsbb"
 )
 
-const input = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ"
-
-// sign makes a JWS signature with the standard library.
-func sign(t testing.TB, private crypto.Signer, a algorithm) []byte {
-	t.Helper()
-	switch private := private.(type) {
-	case *rsa.PrivateKey:
-		if a.pss {
-			return signPSS(t, private, a, rsa.PSSSaltLengthEqualsHash)
-		}
-		signature, err := rsa.SignPKCS1v15(rand.Reader, private, a.hash, digest(a.hash, []byte(input)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return signature
-	case *ecdsa.PrivateKey:
-		r, s, err := ecdsa.Sign(rand.Reader, private, digest(a.hash, []byte(input)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return joinRS(private.Curve, r, s)
-	case ed25519.PrivateKey:
-		return ed25519.Sign(private, []byte(input))
-	}
-	t.Fatalf("cannot sign with %T", private)
-	return nil
-}
-
-func signPSS(t testing.TB, private *rsa.PrivateKey, a algorithm, salt int) []byte {
-	t.Helper()
-	signature, err := rsa.SignPSS(rand.Reader, private, a.hash, digest(a.hash, []byte(input)), &rsa.PSSOptions{SaltLength: salt})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signature
-}
-
-func joinRS(curve elliptic.Curve, r, s *big.Int) []byte {
-	size := (curve.Params().BitSize + 7) / 8
-	return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
-}
-
-func mustKey(t testing.TB, id string, public crypto.PublicKey, algorithm string) *Key {
-	t.Helper()
-	key, err := NewKey(id, public, algorithm)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func TestVerifyEveryAlgorithm(t *testing.T) {
 	t.Parallel()
 	for _, private := range []crypto.Signer{
@@ -195,4 +144,76 @@ func TestVerifyRefusesNonCanonicalEdDSA(t *testing.T) {
 	if err := key.Verify("EdDSA", []byte(input), append(signature[:32:32], raised...)); !errors.Is(err, ErrSignature) {
 		t.Errorf("S + L: %v, want ErrSignature", err)
 	}
+}
+
+// BenchmarkVerify stands beside the standard library's own check, to show what
+// is added to it.
+func BenchmarkVerify(b *testing.B) {
+	hash := crypto.SHA256
+	rsaPrivate, ecPrivate, edPrivate := rsaKey(), ecKey(b, elliptic.P256()), edKey(b)
+	rsaSignature := sign(b, rsaPrivate, algorithm{hash: hash})
+	edSignature := sign(b, edPrivate, algorithm{})
+	ecSignature, err := ecdsa.SignASN1(rand.Reader, ecPrivate, digest(hash, []byte(input)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	edPublic := edPrivate.Public().(ed25519.PublicKey)
+
+	benchVerify(b, "RS256", rsaPrivate, func() bool {
+		return rsa.VerifyPKCS1v15(&rsaPrivate.PublicKey, hash, digest(hash, []byte(input)), rsaSignature) == nil
+	})
+	benchVerify(b, "ES256", ecPrivate, func() bool {
+		return ecdsa.VerifyASN1(&ecPrivate.PublicKey, digest(hash, []byte(input)), ecSignature)
+	})
+	benchVerify(b, "EdDSA", edPrivate, func() bool {
+		return ed25519.Verify(edPublic, []byte(input), edSignature)
+	})
+}
+
+func benchVerify(b *testing.B, name string, private crypto.Signer, standard func() bool) {
+	key := mustKey(b, "k", private.Public(), name)
+	signature := sign(b, private, key.algorithms[0])
+	b.Run(name, func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := key.Verify(name, []byte(input), signature); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run(name+"/standard library", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !standard() {
+				b.Fatal("refused")
+			}
+		}
+	})
+}
+
+// BenchmarkHotPath is what every call asks of the set: the key of a token that is
+// not cached, and whether the key of a cached one still counts.
+func BenchmarkHotPath(b *testing.B) {
+	issuer := newServer(b)
+	keys := newRemote(b, RemoteConfig{URL: issuer.url})
+	key, err := findOne(b, keys, Hint{KeyID: "first", Algorithm: "ES256"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("Lookup", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := keys.Lookup(b.Context(), Hint{KeyID: "first", Algorithm: "ES256"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Live", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !key.Live() {
+				b.Fatal("not live")
+			}
+		}
+	})
 }

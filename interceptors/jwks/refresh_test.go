@@ -12,12 +12,7 @@ import (
 
 func TestANewKeyIsAcceptedAfterOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.publish(t, "first", "second")
 		var calls sync.WaitGroup
 		for range 100 {
@@ -41,9 +36,7 @@ func TestANewKeyIsAcceptedAfterOneRoundTrip(t *testing.T) {
 
 func TestAStrayKidDoesNotMakeARotationWait(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
 			t.Fatalf("%v, want ErrUnknownKey", err)
 		}
@@ -57,9 +50,7 @@ func TestAStrayKidDoesNotMakeARotationWait(t *testing.T) {
 
 func TestANewKeyIsAcceptedOneCooldownAfterTwoStrayKids(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		for range bucketSize {
 			if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
 				t.Fatalf("%v, want ErrUnknownKey", err)
@@ -81,12 +72,7 @@ func TestANewKeyIsAcceptedOneCooldownAfterTwoStrayKids(t *testing.T) {
 
 func TestAStrayKidAfterARotationDoesNoHarm(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Fatal(err)
-		}
+	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.publish(t, "first", "second")
 		if err := lookup(t, keys, "stray"); !errors.Is(err, ErrUnknownKey) {
 			t.Fatalf("%v, want ErrUnknownKey", err)
@@ -243,8 +229,8 @@ func TestALateAnswerToAnOlderRequestChangesNothing(t *testing.T) {
 	})
 }
 
-// TestSettleIgnoresOlderFetches is the same without a network that cancels.
-func TestSettleIgnoresOlderFetches(t *testing.T) {
+// TestFinishIgnoresOlderFetches is the same without a network that cancels.
+func TestFinishIgnoresOlderFetches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
@@ -254,7 +240,7 @@ func TestSettleIgnoresOlderFetches(t *testing.T) {
 		newer := &fetch{number: 3, sentAt: time.Now()}
 		parse := func(name string) answer {
 			key := mustKey(t, name, ecKey(t, elliptic.P256()).Public(), "")
-			return answer{document: document{parsed: parsed{keys: []*Key{key}}}}
+			return answer{document: document{keys: []*Key{key}}}
 		}
 		if keys.finish(newer, parse("new"), nil) == nil {
 			t.Fatal("the newer answer was not taken")
@@ -267,4 +253,41 @@ func TestSettleIgnoresOlderFetches(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// TestRetriesBackOff: the delay doubles up to a limit, less a random part.
+func TestRetriesBackOff(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		ready  bool
+		delays []int // in milliseconds
+	}{
+		"with keys":    {true, []int{100, 200, 400, 800, 1500, 1500, 1500}},
+		"without keys": {false, []int{100, 200, 400, 800, 800, 800, 800}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.refusing.Store(!row.ready)
+				keys := issuer.remote(t)
+				synctest.Wait()
+				if row.ready {
+					issuer.refusing.Store(true)
+					pass(time.Until(keys.Status().NextFetch))
+				}
+				for i, milliseconds := range row.delays {
+					delay := time.Duration(milliseconds) * time.Millisecond
+					due := time.Until(keys.Status().NextFetch)
+					if due < delay/2 || due >= delay {
+						t.Errorf("after failure %d the next fetch is in %v, want from half of %v to less than it", i+1, due, delay)
+					}
+					if s := keys.Status(); s.Failures != i+1 {
+						t.Errorf("%d failures, want %d", s.Failures, i+1)
+					}
+					pass(due)
+				}
+			})
+		})
+	}
 }

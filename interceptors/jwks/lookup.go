@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,33 @@ const (
 	joinWindow = 250 * time.Millisecond
 	maxWaiting = 4096
 )
+
+// Lookup implements Set. A known key is found without a lock, an allocation or a
+// wait.
+//
+// For an unknown name, and before the first keys, it waits for at most two
+// fetches, and less when ctx ends, which is ErrUnavailable with the cause of ctx.
+// A token that names no key never causes a fetch.
+func (r *Remote) Lookup(ctx context.Context, hint Hint) ([]*Key, error) {
+	keys, err := r.find(hint)
+	if isUnknown(err) {
+		return r.lookupFresh(ctx, hint)
+	}
+	return keys, err
+}
+
+func (r *Remote) find(hint Hint) ([]*Key, error) {
+	g := r.usable()
+	if g == nil {
+		return nil, ErrUnavailable
+	}
+	return g.find(hint)
+}
+
+// isUnknown reports whether a newer set could have another answer than err.
+func isUnknown(err error) bool {
+	return errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrUnavailable)
+}
 
 var errNoAnswer = fmt.Errorf("it has not answered for %v", slowWithKeys)
 
@@ -135,4 +163,26 @@ func (r *Remote) unreachable() error {
 		return errNoAnswer
 	}
 	return nil
+}
+
+// bucketSize is how many fetches unknown keys may cause at once, before each costs
+// a cool-down: two, so that one stray token does not make a rotation wait.
+const bucketSize = 2
+
+// A bucket limits a rate: it holds bucketSize tokens and gains one in each
+// interval. The zero value is full.
+type bucket struct {
+	full time.Time // when it will be
+}
+
+// take takes a token out, unless it is empty.
+func (b *bucket) take(now time.Time, interval time.Duration) bool {
+	if b.full.Sub(now) > (bucketSize-1)*interval {
+		return false
+	}
+	if b.full.Before(now) {
+		b.full = now
+	}
+	b.full = b.full.Add(interval)
+	return true
 }

@@ -29,17 +29,19 @@ type Skipped struct {
 //
 // The error is ErrDocument: for anything but one JSON object with an array of
 // keys, and for one without a single usable key. The report comes even then.
-func Parse(document []byte) (keys []*Key, skipped []Skipped, err error) {
-	parsed, err := parseDocument(document, rules{})
-	return parsed.keys, parsed.skipped, err
+func Parse(set []byte) (keys []*Key, skipped []Skipped, err error) {
+	d, err := parseDocument(set, rules{})
+	return d.keys, d.skipped, err
 }
 
-// A parsed document. Each key stands beside the JSON that it was read from.
-type parsed struct {
-	rules   rules
+// A document is a key set that was read.
+type document struct {
 	keys    []*Key
-	raw     []json.RawMessage
+	raw     []json.RawMessage // what each of the keys was read from
 	skipped []Skipped
+
+	url  string // where it was fetched; empty for one of a snapshot
+	etag string // its version there (RFC 9110, section 8.8.3); may be empty
 }
 
 // rules are what a configuration says of documents.
@@ -56,37 +58,37 @@ func (c RemoteConfig) rules() rules {
 	return r
 }
 
-func parseDocument(document []byte, rules rules) (parsed, error) {
-	entries, err := splitDocument(document)
+func parseDocument(text []byte, rules rules) (document, error) {
+	entries, err := splitDocument(text)
 	if err != nil {
-		return parsed{}, fmt.Errorf("%w: %w", ErrDocument, err)
+		return document{}, fmt.Errorf("%w: %w", ErrDocument, err)
 	}
 	if rules.maxKeys > 0 && len(entries) > rules.maxKeys {
-		return parsed{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), rules.maxKeys)
+		return document{}, fmt.Errorf("%w: %d keys, and at most %d are read", ErrDocument, len(entries), rules.maxKeys)
 	}
-	p := parsed{rules: rules}
+	var d document
 	for i, raw := range entries {
-		p.add(i, raw)
+		d.add(i, raw, rules.uses)
 	}
-	if len(p.keys) == 0 {
-		return p, fmt.Errorf("%w: no usable key among %d", ErrDocument, len(entries))
+	if len(d.keys) == 0 {
+		return d, fmt.Errorf("%w: no usable key among %d", ErrDocument, len(entries))
 	}
-	return p, nil
+	return d, nil
 }
 
 // withoutBOM skips a byte order mark, which some issuers put in front of their
 // JSON (RFC 8259, section 8.1).
-func withoutBOM(document []byte) []byte {
-	return bytes.TrimPrefix(document, []byte("\ufeff"))
+func withoutBOM(text []byte) []byte {
+	return bytes.TrimPrefix(text, []byte("\ufeff"))
 }
 
-func splitDocument(document []byte) ([]json.RawMessage, error) {
-	document = withoutBOM(document)
-	if !utf8.Valid(document) {
+func splitDocument(text []byte) ([]json.RawMessage, error) {
+	text = withoutBOM(text)
+	if !utf8.Valid(text) {
 		return nil, errors.New("it is not UTF-8")
 	}
 	var members object
-	if err := json.Unmarshal(document, &members); err != nil {
+	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, fmt.Errorf("it is not one JSON object: %w", err)
 	}
 	var entries []json.RawMessage
@@ -96,25 +98,25 @@ func splitDocument(document []byte) ([]json.RawMessage, error) {
 	return entries, nil
 }
 
-func (p *parsed) add(index int, raw json.RawMessage) {
-	key, id, err := parseJWK(raw, p.rules.uses)
+func (d *document) add(index int, raw json.RawMessage, uses []string) {
+	key, id, err := parseJWK(raw, uses)
 	if err == nil {
-		err = p.checkName(key)
+		err = d.checkName(key)
 	}
 	if err != nil {
-		p.skipped = append(p.skipped, Skipped{Index: index, ID: id, Reason: err.Error()})
+		d.skipped = append(d.skipped, Skipped{Index: index, ID: id, Reason: err.Error()})
 		return
 	}
-	p.keys = append(p.keys, key)
-	p.raw = append(p.raw, raw)
+	d.keys = append(d.keys, key)
+	d.raw = append(d.raw, raw)
 }
 
 // checkName refuses all but the first of several keys with the same kid. Trying
 // all of these would multiply the cost of every forgery; using none would let one
 // stray entry take a good key out of service; and no choice lets a forgery pass,
 // since each of them is the issuer's own.
-func (p *parsed) checkName(key *Key) error {
-	for _, earlier := range p.keys {
+func (d *document) checkName(key *Key) error {
+	for _, earlier := range d.keys {
 		if earlier.same(key) {
 			return errors.New("listed twice")
 		}

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/base64"
@@ -8,6 +9,37 @@ import (
 	"fmt"
 	"strings"
 )
+
+// Static is a set whose keys never change. The zero Static knows no key.
+type Static struct {
+	keys keyring
+}
+
+// NewStatic returns a set of the given keys.
+//
+// The error is ErrUnusableKey: without keys, for a nil key, for a key that is
+// given twice, and for two keys that a token could mean by the same kid.
+func NewStatic(keys ...*Key) (*Static, error) {
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: a static set needs at least one", ErrUnusableKey)
+	}
+	for i, key := range keys {
+		if key == nil || key.public == nil {
+			return nil, fmt.Errorf("%w: number %d is empty: make keys with NewKey or Parse", ErrUnusableKey, i)
+		}
+		for _, earlier := range keys[:i] {
+			if earlier.same(key) || earlier.conflicts(key) {
+				return nil, fmt.Errorf("%w: two have the ID %q: give each its own", ErrUnusableKey, key.id)
+			}
+		}
+	}
+	return &Static{keys: newKeyring(keys)}, nil
+}
+
+// Lookup implements Set. It never waits, and never returns ErrUnavailable.
+func (s *Static) Lookup(_ context.Context, hint Hint) ([]*Key, error) {
+	return s.keys.find(hint)
+}
 
 // ParsePEM reads one public key and returns it as a set that answers for every
 // kid, for verifying without a network. The key is a "PUBLIC KEY" (RFC 7468,
