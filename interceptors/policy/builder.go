@@ -34,12 +34,6 @@ type builder struct {
 	now       func() time.Time
 }
 
-// A declaration is a rule and where it was found. The rule is nil if there is none.
-type declaration struct {
-	rule   *policyv1.Rule
-	origin Origin
-}
-
 func newBuilder() *builder {
 	b := &builder{
 		services: make(map[string]protoreflect.ServiceDescriptor),

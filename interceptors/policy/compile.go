@@ -2,12 +2,15 @@ package policy
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
@@ -51,5 +54,151 @@ func handlerRequires(r *policyv1.Rule) (string, error) {
 		return "", errors.New("handler_requires: anybody may call a public method, and nothing is asked of them: use authenticated or require, or leave it out")
 	default:
 		return asked, nil
+	}
+}
+
+// A requireCompiler compiles one message Require.
+type requireCompiler struct {
+	evaluator Evaluator        // nil for none
+	now       func() time.Time // for ages
+	method    protoreflect.MethodDescriptor
+
+	rule     rule
+	message  Condition // the one on the request
+	problems []error
+}
+
+// compile goes through the parts in the order in which they are checked, which
+// policy.proto documents.
+func (c *requireCompiler) compile(r *policyv1.Require) compiledRule {
+	c.kinds(r.GetKinds())
+	if r.GetOrganization() {
+		c.add(inOrganization{})
+	}
+	if names := c.names("any_role", r.GetAnyRole(), ruleschema.CheckRole); len(names) > 0 {
+		c.add(anyRole(names))
+	}
+	if names := c.names("all_permissions", r.GetAllPermissions(), ruleschema.CheckPermission); len(names) > 0 {
+		c.add(allPermissions(names))
+	}
+	if names := c.names("all_scopes", r.GetAllScopes(), ruleschema.CheckScope); len(names) > 0 {
+		c.add(allScopes(names))
+	}
+	if names := c.names("any_feature", r.GetAnyFeature(), ruleschema.CheckFeature); len(names) > 0 {
+		c.add(anyFeature(names))
+	}
+	if names := c.names("any_plan", r.GetAnyPlan(), ruleschema.CheckFeature); len(names) > 0 {
+		c.add(anyPlan(names))
+	}
+	if r.GetReverification() != nil {
+		c.reverification(r)
+	}
+	if r.GetCondition() != "" {
+		c.condition(r.GetCondition())
+	}
+	if len(c.rule.requirements) == 0 && c.message == nil && len(c.problems) == 0 {
+		c.problem("require names nothing: name a part, or use authenticated")
+	}
+	if c.message != nil {
+		return &messageRule{rule: &c.rule, condition: c.message, text: r.GetCondition(), request: c.method.Input().FullName()}
+	}
+	return &c.rule
+}
+
+func (c *requireCompiler) add(r requirement) { c.rule.requirements = append(c.rule.requirements, r) }
+
+func (c *requireCompiler) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf(format, args...))
+}
+
+// names returns the names, and adds a problem for each that nobody can have.
+func (c *requireCompiler) names(part string, names []string, check func(string) error) []string {
+	for _, name := range names {
+		if err := check(name); err != nil {
+			c.problem("%s: %q %w", part, name, err)
+		}
+	}
+	return names
+}
+
+func (c *requireCompiler) kinds(declared []policyv1.Kind) {
+	var wanted kinds
+	for _, kind := range declared {
+		if known := ruleschema.TokenKind(kind); known != 0 {
+			wanted = append(wanted, known)
+			continue
+		}
+		c.problem("kinds: %v is no kind of token: use KIND_SESSION, KIND_TEMPLATE, KIND_OAUTH or KIND_MACHINE", kind)
+	}
+	if len(wanted) > 0 {
+		c.add(wanted)
+	}
+}
+
+func (c *requireCompiler) reverification(r *policyv1.Require) {
+	if k := r.GetKinds(); len(k) > 0 && !slices.ContainsFunc(k, func(k policyv1.Kind) bool { return k != policyv1.Kind_KIND_MACHINE }) {
+		c.problem("reverification: a machine, the only kind that is allowed, is never verified: remove one of the two")
+	}
+	switch freshness := r.GetReverification().GetFreshness().(type) {
+	case *policyv1.Reverification_Preset_:
+		c.verified(r, c.preset(freshness.Preset))
+	case *policyv1.Reverification_Custom_:
+		c.verified(r, c.custom(freshness.Custom))
+	default:
+		if len(r.GetReverification().GetAnyAcr()) == 0 {
+			c.problem("reverification: it is empty: set preset, custom or any_acr")
+		}
+		c.verified(r, auth.Reverification{})
+	}
+}
+
+func (c *requireCompiler) verified(r *policyv1.Require, age auth.Reverification) {
+	acr := c.names("reverification.any_acr", r.GetReverification().GetAnyAcr(), ruleschema.CheckACR)
+	c.add(reverification{age, acr, c.now})
+}
+
+func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) auth.Reverification {
+	wanted := ruleschema.Preset(preset)
+	if wanted == (auth.Reverification{}) {
+		c.problem("reverification: %v is no preset: use PRESET_STRICT_MFA, PRESET_STRICT, PRESET_MODERATE or PRESET_LAX", preset)
+	}
+	return wanted
+}
+
+func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) auth.Reverification {
+	wanted := ruleschema.Custom(custom)
+	if wanted.Within == 0 {
+		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
+	}
+	if wanted.Within > ruleschema.MaxMinutes*time.Minute {
+		c.problem("reverification: %d minutes are over ten years, which asks for next to nothing: set minutes to at most %d, or leave the reverification out", custom.GetMinutes(), ruleschema.MaxMinutes)
+	}
+	if wanted.Level == 0 {
+		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())
+	}
+	return wanted
+}
+
+func (c *requireCompiler) condition(text string) {
+	if c.evaluator == nil {
+		c.problems = append(c.problems, ErrNoEvaluator)
+		return
+	}
+	var request protoreflect.MessageDescriptor
+	if c.method != nil {
+		request = c.method.Input()
+	}
+	compiled, problems := c.evaluator.Compile(text, request)
+	switch {
+	case len(problems) > 0:
+		c.problems = append(c.problems, problems...)
+	case compiled.ReadsRequest() && compiled.ReadsClaims() && ruleschema.IsStream(c.method) && c.rule.stream.Lease == auth.LeaseRenewable:
+		// Whether a newer token has the same claims is not asked, and the messages
+		// that were held against the older one are gone.
+		c.problem("condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY, or leave one of the two out")
+	case compiled.ReadsRequest():
+		c.message = compiled
+	default:
+		c.add(conditionRequirement{text, compiled})
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
+	p := schematest.NewPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
 		"Public":        schematest.Public(),
 		"Authenticated": schematest.Authenticated(),
 		"Own":           schematest.Condition("request.owner == identity.subject"),

@@ -70,7 +70,8 @@ func (k kinds) unmet(id *auth.Identity) error {
 type inOrganization struct{}
 
 func (inOrganization) reason() auth.Reason { return auth.OrganizationRequired }
-func (inOrganization) String() string      { return "an organization that the caller acts in" }
+
+func (inOrganization) String() string { return "an organization that the caller acts in" }
 
 func (r inOrganization) unmet(id *auth.Identity) error {
 	if id.Organization.ID != "" {
@@ -82,7 +83,8 @@ func (r inOrganization) unmet(id *auth.Identity) error {
 type anyRole []string
 
 func (anyRole) reason() auth.Reason { return auth.RoleRequired }
-func (r anyRole) String() string    { return "the role " + ruleschema.Quoted(r, " or ") }
+
+func (r anyRole) String() string { return "the role " + ruleschema.Quoted(r, " or ") }
 
 func (r anyRole) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasRole) {
@@ -94,7 +96,8 @@ func (r anyRole) unmet(id *auth.Identity) error {
 type allPermissions []string
 
 func (allPermissions) reason() auth.Reason { return auth.PermissionRequired }
-func (r allPermissions) String() string    { return "the permission " + ruleschema.Quoted(r, " and ") }
+
+func (r allPermissions) String() string { return "the permission " + ruleschema.Quoted(r, " and ") }
 
 func (r allPermissions) unmet(id *auth.Identity) error {
 	for _, permission := range r {
@@ -108,7 +111,8 @@ func (r allPermissions) unmet(id *auth.Identity) error {
 type allScopes []string
 
 func (allScopes) reason() auth.Reason { return auth.ScopeRequired }
-func (r allScopes) String() string    { return "the scope " + ruleschema.Quoted(r, " and ") }
+
+func (r allScopes) String() string { return "the scope " + ruleschema.Quoted(r, " and ") }
 
 func (r allScopes) unmet(id *auth.Identity) error {
 	for _, scope := range r {
@@ -122,7 +126,8 @@ func (r allScopes) unmet(id *auth.Identity) error {
 type anyFeature []string
 
 func (anyFeature) reason() auth.Reason { return auth.FeatureRequired }
-func (r anyFeature) String() string    { return "the feature " + ruleschema.Quoted(r, " or ") }
+
+func (r anyFeature) String() string { return "the feature " + ruleschema.Quoted(r, " or ") }
 
 func (r anyFeature) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasFeature) {
@@ -134,7 +139,8 @@ func (r anyFeature) unmet(id *auth.Identity) error {
 type anyPlan []string
 
 func (anyPlan) reason() auth.Reason { return auth.FeatureRequired }
-func (r anyPlan) String() string    { return "the plan " + ruleschema.Quoted(r, " or ") }
+
+func (r anyPlan) String() string { return "the plan " + ruleschema.Quoted(r, " or ") }
 
 func (r anyPlan) unmet(id *auth.Identity) error {
 	if slices.ContainsFunc(r, id.HasPlan) {
@@ -168,3 +174,18 @@ func (r reverification) unmet(id *auth.Identity) error {
 		return nil
 	}
 }
+
+// A conditionRequirement is a condition that does not read the request: a
+// requirement like any other.
+type conditionRequirement struct {
+	text string
+	Condition
+}
+
+func (conditionRequirement) reason() auth.Reason { return auth.ConditionNotMet }
+
+func (c conditionRequirement) String() string { return conditionInWords(c.text) }
+
+func (c conditionRequirement) unmet(id *auth.Identity) error { return c.Evaluate(id, nil) }
+
+func conditionInWords(text string) string { return "the condition " + text }

@@ -1,12 +1,15 @@
 package policy_test
 
 import (
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
+	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
 func verified(first, second int) *auth.FactorAges {
@@ -26,7 +29,7 @@ func TestRules(t *testing.T) {
 		Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT),
 		Condition:      "identity.subject == 'user_ada'",
 	}
-	p := newPolicy(t, schematest.NewSchema(t, schematest.Authenticated(), schematest.Rules{
+	p := schematest.NewPolicy(t, schematest.NewSchema(t, schematest.Authenticated(), schematest.Rules{
 		"Public":       schematest.Public(),
 		"Default":      nil,
 		"Kinds":        schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH}}),
@@ -153,7 +156,7 @@ func TestIgnoreInvalid(t *testing.T) {
 	t.Parallel()
 	lenient := schematest.Public()
 	lenient.GetPublic().IgnoreInvalid = true
-	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{"Public": schematest.Public(), "Lenient": lenient, "Authenticated": schematest.Authenticated()}))
+	p := schematest.NewPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{"Public": schematest.Public(), "Lenient": lenient, "Authenticated": schematest.Authenticated()}))
 	for method, want := range map[string]bool{"Public": false, "Lenient": true, "Authenticated": false} {
 		rule, ok := p.Rule(schematest.Procedure(method)).(auth.LenientRule)
 		if got := ok && rule.IgnoreInvalid(); got != want {
@@ -164,7 +167,7 @@ func TestIgnoreInvalid(t *testing.T) {
 
 func TestOnlyAConditionOnTheRequestNeedsMessages(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
+	p := schematest.NewPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{
 		"Role":     schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}}),
 		"Identity": schematest.Condition("identity.subject == 'user_ada'"),
 		"Request":  schematest.Condition("request.owner == identity.subject"),
@@ -173,5 +176,110 @@ func TestOnlyAConditionOnTheRequestNeedsMessages(t *testing.T) {
 		if _, got := p.Rule(schematest.Procedure(method)).(auth.MessageRule); got != want {
 			t.Errorf("%s needs messages: %t", method, got)
 		}
+	}
+}
+
+// TestARefusalSaysWhatToAskFor and nothing that no token request can bring.
+func TestARefusalSaysWhatToAskFor(t *testing.T) {
+	t.Parallel()
+	const procedure = "/acme.v1.Files/Export"
+	strict := &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: policyv1.Reverification_PRESET_STRICT}}
+	scoped := &auth.Demand{Scopes: []string{"files:read", "files:write"}}
+	for name, test := range map[string]struct {
+		rule   *policyv1.Require
+		caller *auth.Identity
+		reason auth.Reason
+		want   *auth.Demand
+	}{
+		"all scopes, where one is missing": {
+			&policyv1.Require{AllScopes: []string{"files:read", "files:write"}}, &auth.Identity{Scopes: []string{"files:read"}},
+			auth.ScopeRequired, scoped,
+		},
+		"all scopes, where there is no token": {
+			&policyv1.Require{AnyRole: []string{"admin"}, AllScopes: []string{"files:read", "files:write"}}, nil, auth.TokenMissing, scoped,
+		},
+		"nothing, where no scope is asked for": {&policyv1.Require{AnyRole: []string{"admin"}}, nil, auth.TokenMissing, nil},
+		"a step up":                            {&policyv1.Require{Reverification: strict}, &auth.Identity{}, auth.ReverificationRequired, &auth.Demand{MaxAge: 10 * time.Minute, StepUp: true}},
+		"no step up": {
+			&policyv1.Require{Reverification: strict}, &auth.Identity{NoStepUp: true}, auth.ReverificationRequired, &auth.Demand{MaxAge: 10 * time.Minute},
+		},
+		"classes, and how lately": {
+			&policyv1.Require{Reverification: &policyv1.Reverification{Freshness: strict.GetFreshness(), AnyAcr: []string{"phr", "phrh"}}}, &auth.Identity{},
+			auth.ReverificationRequired, &auth.Demand{MaxAge: 10 * time.Minute, ACRValues: []string{"phr", "phrh"}, StepUp: true},
+		},
+		"classes": {
+			&policyv1.Require{Reverification: &policyv1.Reverification{AnyAcr: []string{"phr"}}}, &auth.Identity{ACR: "0", AuthTime: time.Now()},
+			auth.ReverificationRequired, &auth.Demand{ACRValues: []string{"phr"}, StepUp: true},
+		},
+		"no roles":       {&policyv1.Require{AnyRole: []string{"admin"}, AllScopes: []string{"a"}}, &auth.Identity{}, auth.RoleRequired, nil},
+		"no permissions": {&policyv1.Require{AllPermissions: []string{"a:b"}}, &auth.Identity{}, auth.PermissionRequired, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rules, err := policy.New(policy.Override(procedure, &policyv1.Rule{Access: &policyv1.Rule_Require{Require: test.rule}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refusal := auth.AsError(rules.Rule(procedure).Check(test.caller))
+			if refusal.Reason != test.reason || !reflect.DeepEqual(refusal.Demand, test.want) {
+				t.Errorf("%v, %+v; want %v, %+v", refusal.Reason, refusal.Demand, test.reason, test.want)
+			}
+		})
+	}
+}
+
+// TestReverificationByAuthTime is that of tokens which say when their user signed in,
+// and how, but have no age for each factor.
+func TestReverificationByAuthTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ofClass := func(r *policyv1.Reverification, acr ...string) *policyv1.Reverification {
+		return &policyv1.Reverification{Freshness: r.GetFreshness(), AnyAcr: acr}
+	}
+	first := schematest.Custom(5, policyv1.Reverification_LEVEL_FIRST)
+	second := schematest.Custom(5, policyv1.Reverification_LEVEL_SECOND)
+	strict := schematest.Preset(policyv1.Reverification_PRESET_STRICT_MFA)
+	caller := func(ago time.Duration, acr string, amr ...string) *auth.Identity {
+		return &auth.Identity{IssuedAt: now.Add(-ago), AuthTime: now.Add(-ago), ACR: acr, AMR: amr}
+	}
+	const again = auth.ReverificationRequired
+	for _, tt := range []struct {
+		name   string
+		asked  *policyv1.Reverification
+		caller *auth.Identity
+		want   auth.Reason
+		cause  string
+	}{
+		{"lately", first, caller(4*time.Minute, ""), schematest.Pass, ""},
+		{"at the limit, though the token was issued then", first, caller(5*time.Minute, ""), again, "a verification within 5 minutes, level first"},
+		{"the token does not say", first, &auth.Identity{IssuedAt: now}, again, "the token does not say when"},
+		{"a second factor that nothing proves", second, caller(time.Minute, "gold", "pwd"), again, "level second"},
+		{"a second factor that amr proves", second, caller(time.Minute, "", "pwd", "otp"), schematest.Pass, ""},
+		{"both factors", strict, caller(time.Minute, "", "mfa"), schematest.Pass, ""},
+		{"both factors, long ago", strict, caller(10*time.Minute, "", "mfa"), again, "level multi"},
+		{"a class", ofClass(nil, "phr", "phrh"), caller(48*time.Hour, "phrh"), schematest.Pass, ""},
+		{"a class, of a token without auth_time", ofClass(nil, "phr"), &auth.Identity{ACR: "phr"}, schematest.Pass, ""},
+		{"another class", ofClass(nil, "phr", "phrh"), caller(0, "pwd"), again, `a verification of class "phr" or "phrh"`},
+		{"a class in other letters", ofClass(nil, "phr"), caller(0, "PHR"), again, `of class "phr"`},
+		{"a class that begins alike", ofClass(nil, "phr"), caller(0, "phrh"), again, `of class "phr"`},
+		{"no class", ofClass(nil, "phr"), caller(0, ""), again, `of class "phr"`},
+		{"a class lately", ofClass(first, "phr"), caller(time.Minute, "phr"), schematest.Pass, ""},
+		{"a class long ago", ofClass(first, "phr"), caller(time.Hour, "phr"), again, `within 5 minutes, level first of class "phr"`},
+		{"another class lately", ofClass(first, "phr"), caller(time.Minute, "pwd"), again, `of class "phr"`},
+		{"a class proves no second factor", ofClass(second, "phr"), caller(time.Minute, "phr"), again, "level second"},
+		{"a class beside Clerk's ages", ofClass(first, "phr"), &auth.Identity{FactorAges: &auth.FactorAges{Second: -1}}, again, `of class "phr"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rules, err := policy.New(policy.Clock(func() time.Time { return now }), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: tt.asked})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = rules.Rule("/p").Check(tt.caller)
+			schematest.AssertReason(t, err, tt.want)
+			if err != nil && !strings.Contains(auth.AsError(err).Cause.Error(), tt.cause) {
+				t.Errorf("the cause is %v, want %q", auth.AsError(err).Cause, tt.cause)
+			}
+		})
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/interceptors/internal/reads"
 )
 
 func (c *comparison) condition() {
@@ -29,7 +29,7 @@ func (c *comparison) reads(text string) {
 		return // a server with such a condition does not start
 	}
 	before, after := c.was.reads(), c.is.reads()
-	readsRequest := before.Request || after.Request
+	readsRequest := before.Read || after.Read
 	var changed []string
 	if was, is := c.was.method.Input().FullName(), c.is.method.Input().FullName(); readsRequest && was != is {
 		changed = []string{fmt.Sprintf("%s (before: %s)", is, was)}
@@ -50,7 +50,7 @@ func (c *comparison) reads(text string) {
 
 // changedReads says what is not read as it was: each field as its schema declares
 // it. A new value of an enum is no change to whoever sends the others.
-func changedReads(before, after condition.Reads) []string {
+func changedReads(before, after reads.Request) []string {
 	all := maps.Clone(before.Fields)
 	maps.Copy(all, after.Fields)
 	var changed []string

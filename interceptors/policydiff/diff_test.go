@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -274,4 +275,134 @@ func exampleImage(roles ...string) []byte {
 		return nil // which no image is
 	}
 	return image
+}
+
+// What is built in is in force wherever the schema gives no other rule.
+func TestDiffOfWhatHasABuiltInRule(t *testing.T) {
+	t.Parallel()
+	health := func(service, method string) []protoreflect.FileDescriptor {
+		return []protoreflect.FileDescriptor{schematest.Parse(t, `
+			name: "grpc/health/v1/health.proto" package: "grpc.health.v1" syntax: "proto3"
+			message_type { name: "Nothing" }
+			service { name: "Health" options { `+service+` } method {
+				name: "Watch" input_type: ".grpc.health.v1.Nothing" output_type: ".grpc.health.v1.Nothing" server_streaming: true options { `+method+` }
+			} }`)}
+	}
+	absent, plain := []protoreflect.FileDescriptor(nil), health("", "")
+	const (
+		forAll     = `[ostiary.policy.v1.default_rule] { authenticated {} }`
+		ofOne      = `[ostiary.policy.v1.rule] { authenticated {} }`
+		broken     = `[ostiary.policy.v1.rule] {}`
+		anybody    = `[ostiary.policy.v1.rule] { public {} }`
+		keptOpen   = `[ostiary.policy.v1.rule] { public {} stream { lease: LEASE_AT_OPEN } }`
+		opened     = "looser public: open to anybody (before: a valid token)"
+		restricted = "stricter asks for a valid token (before: anybody)"
+	)
+	for _, tt := range []struct {
+		name          string
+		before, after []protoreflect.FileDescriptor
+		want          []string
+	}{
+		{"it loses its own rule", health("", ofOne), plain, []string{opened}},
+		{"it loses the default of its service", health(forAll, ""), plain, []string{opened}},
+		{"it goes, and its rule with it", health("", ofOne), absent, []string{opened}},
+		{"it has the first rule of its own", plain, health("", ofOne), []string{restricted}},
+		{"it comes with a rule of its own", absent, health(forAll, ""), []string{restricted}},
+		{"it comes without", absent, plain, nil},
+		{"it goes without", plain, absent, nil},
+		{"its own rule is the built-in one", plain, health("", anybody), nil},
+		{"its stream outlives the token by a rule of its own", absent, health("", keptOpen), []string{"looser stream: outlives its token (before: ends with its session)"}},
+		{"its stream no longer does", health("", keptOpen), absent, []string{"stricter stream: ends with its session (before: outlives its token)"}},
+		{"its own rule is empty, which is worse than none", plain, health("", broken), []string{"stricter there is no rule any more, and a server does not start without"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			changes := policydiff.Diff(tt.before, tt.after)
+			if got := lines(changes); !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+			for _, c := range changes {
+				if c.Procedure != "/grpc.health.v1.Health/Watch" {
+					t.Errorf("the change is said to be of %s", c.Procedure)
+				}
+			}
+		})
+	}
+}
+
+// A service that moves to a module which is merely imported is still there.
+func TestDiffOfAServiceThatIsImported(t *testing.T) {
+	t.Parallel()
+	// image has two files, of which the first may be an import of the second.
+	image := func(imported bool, access string) []protoreflect.FileDescriptor {
+		t.Helper()
+		set := new(descriptorpb.FileDescriptorSet)
+		text := fmt.Sprintf(`
+			file {
+				name: "acme/note.proto" package: "acme.v1" syntax: "proto3" message_type { name: "Note" }
+				service { name: "NoteService" method {
+					name: "Get" input_type: ".acme.v1.Note" output_type: ".acme.v1.Note" options { [ostiary.policy.v1.rule] { %s } }
+				} }
+			}
+			file {
+				name: "acme/list.proto" package: "acme.v1" syntax: "proto3" dependency: "acme/note.proto"
+				service { name: "ListService" method {
+					name: "List" input_type: ".acme.v1.Note" output_type: ".acme.v1.Note" options { [ostiary.policy.v1.rule] { authenticated {} } }
+				} }
+			}`, access)
+		if err := prototext.Unmarshal([]byte(text), set); err != nil {
+			t.Fatal(err)
+		}
+		set.GetFile()[0].ProtoReflect().SetUnknown(bufExtension(imported))
+		data, err := proto.Marshal(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := policydiff.ReadImage(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	const (
+		admin   = `require { any_role: "admin" }`
+		anybody = `public {}`
+		opened  = `looser public: open to anybody (before: a valid token; the role "admin")`
+	)
+	for _, tt := range []struct {
+		name          string
+		before, after []protoreflect.FileDescriptor
+		want          []string
+	}{
+		{"it becomes an import, and open to anybody", image(false, admin), image(true, anybody), []string{opened}},
+		{"it was an import, and is open to anybody", image(true, admin), image(false, anybody), []string{opened}},
+		{"it becomes an import, as it was", image(false, admin), image(true, admin), nil},
+		{"it was an import, and is as it was", image(true, admin), image(false, admin), nil},
+		{"it is another's, before and after", image(true, admin), image(true, anybody), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := lines(policydiff.Diff(tt.before, tt.after)); !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Options that nobody can read say nothing of who may call, on either side.
+func TestDiffOfARuleThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	sound := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Authenticated()})
+	broken := schematest.Describe(nil, schematest.Rules{"M": nil})
+	options := new(descriptorpb.MethodOptions)
+	options.ProtoReflect().SetUnknown([]byte("\xd2\xa3\x19\x01\xff")) // the rule, of one byte that is no field
+	broken.Service[0].Method[0].Options = options
+	unreadable := schematest.NewFile(t, broken)
+	want := []string{"undecidable the rule cannot be read; ask policy check for the remedy"}
+	if got := lines(diff(t, sound, unreadable)); !slices.Equal(got, want) {
+		t.Errorf("after: %q", got)
+	}
+	if got := lines(diff(t, unreadable, sound)); !slices.Equal(got, want) {
+		t.Errorf("before: %q", got)
+	}
 }

@@ -1,6 +1,8 @@
 package policydiff
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -84,4 +86,142 @@ func lastField(message []byte, number protowire.Number, wireType protowire.Type)
 		message = message[size:]
 	}
 	return value, found
+}
+
+// An image of a few bytes for each element takes more than a hundred times its size
+// in memory. So what an image will take is estimated from its bytes, before it is
+// read, and one that would take much more than schemas do is refused.
+
+// maxMemory is how much memory, in bytes, an image of this size may take, beside the
+// copies of it that are made on the way: with them, ten times its size. A small image
+// may take more, which does no harm.
+func maxMemory(size int) int { return max(64<<20, 8*size) }
+
+// maxDepth is how deep messages nest in an image. Compilers allow less.
+const maxDepth = 100
+
+// memoryOf is what an element takes, in bytes, beside its names: once as it is read
+// and once as a descriptor.
+var memoryOf = map[protoreflect.Name]int{
+	"FileDescriptorProto": 1300, "DescriptorProto": 950, "FieldDescriptorProto": 600,
+	"EnumDescriptorProto": 600, "EnumValueDescriptorProto": 250,
+	"ServiceDescriptorProto": 250, "MethodDescriptorProto": 270, "Location": 400,
+}
+
+const (
+	memoryOfElement = 250 // what any other element takes
+	memoryOfValue   = 48  // what a value takes, beside its bytes
+	memoryOfText    = 3   // what a byte of a value takes: in names, full names and indexes
+	memoryOfOption  = 10  // what a byte of an option takes, of which only its reader knows more
+)
+
+// checkMemory refuses an image that takes more than maxMemory of size bytes.
+func checkMemory(image []byte, size int) error {
+	meter := memoryMeter{left: maxMemory(size)}
+	if err := meter.message(image, (&descriptorpb.FileDescriptorSet{}).ProtoReflect().Descriptor(), 0, 0); err != nil {
+		return err
+	}
+	if meter.left < 0 {
+		return fmt.Errorf("its %d bytes declare more than fits into %d MiB of memory: build it only from the modules with the services", size, maxMemory(size)>>20)
+	}
+	return nil
+}
+
+type memoryMeter struct{ left int }
+
+// message goes through an encoded message until nothing is left. Each element in it
+// has a full name of its own, which begins with that of the message.
+func (m *memoryMeter) message(encoded []byte, d protoreflect.MessageDescriptor, fullName, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("its messages nest more than %d deep", maxDepth)
+	}
+	for len(encoded) > 0 && m.left >= 0 {
+		number, wireType, size := protowire.ConsumeField(encoded)
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		_, _, tag := protowire.ConsumeTag(encoded)
+		value := encoded[tag:size]
+		encoded = encoded[size:]
+		field := d.Fields().ByNumber(number)
+		switch {
+		case field == nil:
+			m.left -= memoryOfOption * len(value)
+		case field.Message() == nil || wireType != protowire.BytesType:
+			m.left -= memoryOfValue + memoryOfText*len(value)
+		default:
+			content, _ := protowire.ConsumeBytes(value)
+			m.left -= cmp.Or(memoryOf[field.Message().Name()], memoryOfElement) + fullName
+			name, _ := lastField(content, nameField(field.Message()), protowire.BytesType)
+			if err := m.message(content, field.Message(), fullName+len(name), depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nameField is where an element has the name with which those of others in it begin.
+func nameField(element protoreflect.MessageDescriptor) protowire.Number {
+	if element.Name() == "FileDescriptorProto" {
+		return packageField
+	}
+	return 1
+}
+
+// Where things are in descriptor.proto.
+const (
+	filesField    = 1 // FileDescriptorSet.file
+	packageField  = 2 // FileDescriptorProto.package
+	infoField     = 9 // FileDescriptorProto.source_code_info
+	locationField = 1 // SourceCodeInfo.location
+	pathField     = 1 // SourceCodeInfo.Location.path
+	servicesField = 6 // FileDescriptorProto.service, which begins the path of a service
+)
+
+// withoutLocations returns an image without the places of what is no service: most of
+// it, and nothing that is read.
+func withoutLocations(image []byte) ([]byte, error) {
+	return rewrite(image, filesField, func(file []byte) ([]byte, error) {
+		return rewrite(file, infoField, func(info []byte) ([]byte, error) {
+			return rewrite(info, locationField, func(location []byte) ([]byte, error) {
+				path, _ := lastField(location, pathField, protowire.BytesType)
+				if packed, n := protowire.ConsumeBytes(path); n > 0 && len(packed) > 0 && packed[0] != servicesField {
+					return nil, errDropped
+				}
+				return location, nil
+			})
+		})
+	})
+}
+
+// errDropped is that an element is left out.
+var errDropped = errors.New("dropped")
+
+// rewrite replaces each element of one field of an encoded message.
+func rewrite(message []byte, number protowire.Number, replace func([]byte) ([]byte, error)) ([]byte, error) {
+	rewritten := make([]byte, 0, len(message))
+	for len(message) > 0 {
+		n, wireType, size := protowire.ConsumeField(message)
+		if size < 0 {
+			return nil, protowire.ParseError(size)
+		}
+		field := message[:size]
+		message = message[size:]
+		if n != number || wireType != protowire.BytesType {
+			rewritten = append(rewritten, field...)
+			continue
+		}
+		_, _, tag := protowire.ConsumeTag(field)
+		element, _ := protowire.ConsumeBytes(field[tag:])
+		element, err := replace(element)
+		if errors.Is(err, errDropped) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		rewritten = protowire.AppendBytes(protowire.AppendTag(rewritten, number, wireType), element)
+	}
+	return rewritten, nil
 }

@@ -172,7 +172,7 @@ func TestOracleOfRules(t *testing.T) {
 		}
 		old, now := schematest.NewFile(t, before), schematest.NewFile(t, after)
 		changes := diff(t, old, now)
-		p, q := newPolicy(t, old), newPolicy(t, now)
+		p, q := schematest.NewPolicy(t, old), schematest.NewPolicy(t, now)
 		for name := range was {
 			procedure := schematest.Procedure(name)
 			o.judge(t, pair{

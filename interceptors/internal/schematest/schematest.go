@@ -18,6 +18,8 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
 // Pass stands for no reason at all, where a caller is admitted.
@@ -122,6 +124,16 @@ func NewMethod(t testing.TB, kind auth.StreamType, rule *policyv1.Rule) protoref
 	file.Service[0].Method[0].ClientStreaming = proto.Bool(kind == auth.ClientStream || kind == auth.BidiStream)
 	file.Service[0].Method[0].ServerStreaming = proto.Bool(kind == auth.ServerStream || kind == auth.BidiStream)
 	return NewFile(t, file)
+}
+
+// NewPolicy compiles the rules of a schema, which must be valid.
+func NewPolicy(t testing.TB, file protoreflect.FileDescriptor) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(policy.Files(file), condition.Evaluator())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // Describe returns the description of the schema that NewSchema returns.

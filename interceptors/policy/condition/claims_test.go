@@ -92,7 +92,7 @@ func TestClaims(t *testing.T) {
 func decide(t *testing.T, text string, caller *auth.Identity) error {
 	t.Helper()
 	file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition(text)})
-	rule := newPolicy(t, file).Rule(schematest.Procedure("M"))
+	rule := schematest.NewPolicy(t, file).Rule(schematest.Procedure("M"))
 	err := rule.Check(caller)
 	if byMessage, ok := rule.(auth.MessageRule); ok && err == nil {
 		return byMessage.CheckMessage(caller, schematest.NewNote(file, "org_acme", "user_ada", "alpha", "arch"))

@@ -9,6 +9,7 @@ import (
 	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/ostiary/ostiary/interceptors/internal/reads"
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -17,8 +18,6 @@ import (
 const (
 	maxCost  = 100_000                // the work of one evaluation, in CEL's unit, a step; some milliseconds
 	maxTime  = 100 * time.Millisecond // the same of all rounds of a loop, by the clock
-	maxSize  = 4096                   // the text, in characters
-	maxDepth = 50                     // how deep expressions nest
 	maxLoops = 2                      // how deep loops nest
 )
 
@@ -35,8 +34,8 @@ func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env
 	if c.base == nil {
 		base, err := cel.NewEnv(append(identityOptions(),
 			ext.Strings(ext.StringsVersion(stringsVersion)),
-			cel.ParserRecursionLimit(maxDepth),
-			cel.ParserExpressionSizeLimit(maxSize),
+			cel.ParserRecursionLimit(reads.MaxDepth),
+			cel.ParserExpressionSizeLimit(reads.MaxSize),
 			cel.ASTValidators(
 				cel.ValidateDurationLiterals(),
 				cel.ValidateTimestampLiterals(),
@@ -57,7 +56,7 @@ func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env
 	if err != nil {
 		return nil, err
 	}
-	return withTypes.Extend(cel.Variable(requestVariable, cel.ObjectType(string(request.FullName()))))
+	return withTypes.Extend(cel.Variable(reads.RequestVariable, cel.ObjectType(string(request.FullName()))))
 }
 
 // file returns the environment of all conditions whose requests are in a file, with
@@ -102,17 +101,17 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 		return nil, problem("it is of type %s: write one that is true or false, such as x == true", checked.OutputType())
 	}
 	names := namesOf(checked)
-	if !names[requestVariable] && !names[identityVariable] {
+	if !names[reads.RequestVariable] && !names[reads.IdentityVariable] {
 		return nil, problem("it names neither identity nor request, and so is the same for every call")
 	}
 	compiled := &condition{text: text, claims: contains(checked, isClaims(checked))}
-	if names[requestVariable] && request != nil {
+	if names[reads.RequestVariable] && request != nil {
 		compiled.request = true
-		read := readsOf(checked, request)
+		read := reads.Of(checked, request)
 		compiled.loops = loops(checked)
-		compiled.check = messageCheck{times: read.times(), json: read.json, longest: maxCost * bytesInAStep / max(1, references(checked))}
-		if read.looksIntoAny() {
-			return nil, problem("it looks into a %s, of which nothing is known at start: ask has(), and leave the rest to the handler", anyMessage)
+		compiled.check = messageCheck{times: read.Times(), json: read.JSON, longest: maxCost * bytesInAStep / max(1, references(checked))}
+		if read.LooksIntoAny() {
+			return nil, problem("it looks into a google.protobuf.Any, of which nothing is known at start: ask has(), and leave the rest to the handler")
 		}
 	}
 	if faults := unmeetable(checked); len(faults) > 0 {

@@ -1,3 +1,16 @@
+// Package condition evaluates the conditions of rules: expressions in the Common
+// Expression Language (https://cel.dev) on a call's identity and its request.
+// policy.proto says what a condition can name and what bounds its work.
+//
+// It links a compiler of several megabytes. A program whose rules have conditions
+// asks for it:
+//
+//	rules, err := policy.New(policy.Services(name), condition.Evaluator())
+//
+// What a condition can name is in variables.go and claims.go, and what is refused at
+// start in check.go. How the work of a condition is limited is in cost.go, which
+// charges for each call, in bounded.go, which refuses calls of too much work, and in
+// message.go, which refuses requests before they are read.
 package condition
 
 import (
@@ -10,7 +23,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/reads"
+	"github.com/ostiary/ostiary/interceptors/policy"
 )
+
+// Evaluator is the option for [policy.New] by which rules can have conditions. It
+// may be used for several policies, also concurrently.
+func Evaluator() policy.Option {
+	return policy.Conditions(func() policy.Evaluator { return new(compiler) })
+}
 
 // A condition is a compiled CEL expression. It is safe for concurrent use.
 type condition struct {
@@ -46,9 +67,10 @@ func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {
 	return nil
 }
 
-// run stops a condition with loops after maxTime, at the end of the round. The clock is checked only after each round of a loop. It stops many cheap rounds,
-// such as those that read a google.protobuf.Struct. It cannot stop one slow round:
-// messageCheck, callCosts, bounded and matching bound the work of each call.
+// run evaluates the program. It stops a condition with loops after maxTime. The clock
+// is checked only after each round of a loop, so it stops many cheap rounds, such as
+// those that read a google.protobuf.Struct, and not one slow round: messageCheck,
+// callCosts, bounded and matching bound the work of each call.
 //
 // A clock costs as much as most conditions do, so those without a loop have none.
 func (c *condition) run(v *variables) (ref.Val, error) {
@@ -70,9 +92,9 @@ type variables struct {
 
 func (v *variables) ResolveName(name string) (any, bool) {
 	switch name {
-	case identityVariable:
+	case reads.IdentityVariable:
 		return &v.identity, true
-	case requestVariable:
+	case reads.RequestVariable:
 		return v.request, v.request != nil
 	default:
 		return nil, false

@@ -8,6 +8,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // callCosts charges a call for all that it is given to read: a step for every
@@ -86,5 +88,154 @@ func isText(v ref.Val) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// Weights are what it costs to read an element of a list, an entry of a map and a
+// message, beside what is in them, in bytes.
+type weights struct{ element, entry, message int }
+
+var (
+	// comparing costs a step an element. Maps and messages are much slower.
+	comparing = weights{element: bytesInAStep, entry: 10 * bytesInAStep, message: 10 * bytesInAStep}
+	// encoded is the least that each takes in an encoded message.
+	encoded = weights{element: 1, entry: 2, message: 2}
+)
+
+// A reading is how much may still be read of some values, in bytes. It stops as soon
+// as nothing is left: to find out that a value is too large is no more work than to
+// read one that is not.
+type reading struct {
+	weights
+
+	left   int
+	failed ref.Val // the error that one of the values is; nil for none
+}
+
+// stepsToRead returns how many steps it costs to read values, or more than maxCost.
+func stepsToRead(values []ref.Val) uint64 {
+	bytes := 0
+	for _, v := range values {
+		switch v := v.(type) {
+		case types.String:
+			bytes += len(v)
+		case types.Bytes:
+			bytes += len(v)
+		case types.Bool, types.Int, types.Uint, types.Double, types.Timestamp, types.Duration, types.Null, structValue:
+		default:
+			return stepsToReadMany(values)
+		}
+	}
+	return uint64(min(bytes/bytesInAStep, maxCost+1))
+}
+
+// stepsToReadMany is stepsToRead for values that hold others.
+func stepsToReadMany(values []ref.Val) uint64 {
+	r := newReading(comparing)
+	r.values(values)
+	return r.steps()
+}
+
+// newReading is one of as many bytes as a condition may read, and a step more.
+func newReading(w weights) reading { return reading{weights: w, left: (maxCost + 1) * bytesInAStep} }
+
+// steps returns what was read from a newReading, or more than maxCost.
+func (r *reading) steps() uint64 {
+	return uint64(maxCost + 1 - max(0, r.left)/bytesInAStep) //nolint:gosec // never negative
+}
+
+// isLonger reports whether a message takes more than so many bytes.
+func isLonger(m protoreflect.Message, bytes int) bool {
+	r := reading{weights: encoded, left: bytes + 1}
+	return !r.content(m)
+}
+
+// take reports whether there is anything left.
+func (r *reading) take(bytes int) bool {
+	r.left -= bytes
+	return r.left > 0
+}
+
+func (r *reading) values(all []ref.Val) {
+	for _, v := range all {
+		r.value(v)
+	}
+}
+
+func (r *reading) value(v ref.Val) bool {
+	switch v := v.(type) {
+	case types.String:
+		return r.take(len(v))
+	case types.Bytes:
+		return r.take(len(v))
+	case traits.Mapper:
+		if n, ok := v.Size().(types.Int); ok && int(n) > r.left/r.entry {
+			return r.take(r.left)
+		}
+		for i := v.Iterator(); i.HasNext() == types.True; {
+			key := i.Next()
+			if !r.take(r.entry) || !r.value(key) || !r.value(v.Get(key)) {
+				return false
+			}
+		}
+	case traits.Lister:
+		if n, ok := v.Size().(types.Int); ok && int(n) > r.left/r.element {
+			return r.take(r.left)
+		}
+		for i := v.Iterator(); i.HasNext() == types.True; {
+			if !r.take(r.element) || !r.value(i.Next()) {
+				return false
+			}
+		}
+	case *types.Err: // in a list or a map, where CEL takes it for equal to anything
+		r.failed = v
+		return false
+	case types.Timestamp, types.Duration:
+		return r.take(r.message) // it was made of a message
+	default:
+		if message, ok := v.Value().(proto.Message); ok {
+			return r.take(r.message) && r.content(message.ProtoReflect())
+		}
+	}
+	return r.left > 0
+}
+
+// content reads what is in a message.
+func (r *reading) content(m protoreflect.Message) bool {
+	if !r.take(len(m.GetUnknown())) {
+		return false
+	}
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.IsMap():
+			value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+				return r.take(r.entry) && r.single(key.Value()) && r.single(value)
+			})
+		case field.IsList():
+			list := value.List()
+			for i := range list.Len() {
+				if !r.take(r.element) || !r.single(list.Get(i)) {
+					break
+				}
+			}
+		default:
+			r.single(value)
+		}
+		return r.left > 0
+	})
+	return r.left > 0
+}
+
+// single reads what is neither a list nor a map.
+func (r *reading) single(value protoreflect.Value) bool {
+	switch value := value.Interface().(type) {
+	case string:
+		return r.take(len(value))
+	case []byte:
+		return r.take(len(value))
+	case protoreflect.Message:
+		return r.take(r.message) && r.content(value)
+	default:
+		return r.take(1)
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/ostiary/ostiary/interceptors/internal/reads"
 )
 
 const (
 	timestampMessage = "google.protobuf.Timestamp"
 	durationMessage  = "google.protobuf.Duration"
-	structMessage    = "google.protobuf.Struct"
-	valueMessage     = "google.protobuf.Value"
-	listValueMessage = "google.protobuf.ListValue"
 )
 
 // A messageCheck is what is checked of a request before a condition reads it. It is
@@ -22,7 +21,7 @@ const (
 // time it reads it, and charges nothing for that. The zero value checks nothing.
 type messageCheck struct {
 	times   bool                           // whether it computes with times
-	json    map[protoreflect.FullName]bool // those that it reads of what JSON can hold, as reads has them
+	json    map[protoreflect.FullName]bool // those that it reads of what JSON can hold, as reads.Request has them
 	longest int                            // one of those messages, in bytes, so that all copies of it are not too much work
 }
 
@@ -56,15 +55,15 @@ func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflec
 	if *left--; *left < 0 {
 		return fmt.Errorf("more messages than are checked, and the limit is %d", maxMessages)
 	}
-	switch m.Descriptor().FullName() {
-	case timestampMessage, durationMessage:
+	switch {
+	case isTime(m.Descriptor()):
 		if !c.times {
 			return nil
 		}
 		if err := checkTime(m); err != nil {
 			return err
 		}
-	case structMessage, valueMessage, listValueMessage:
+	case reads.IsJSON(m.Descriptor()):
 		if !c.json[name] {
 			return nil
 		}
@@ -84,17 +83,11 @@ func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflec
 
 // isOwn reports whether CEL converts messages of a type to its own values.
 func isOwn(m protoreflect.MessageDescriptor) bool {
-	return isJSON(m) || m.FullName() == timestampMessage || m.FullName() == durationMessage
+	return reads.IsJSON(m) || isTime(m)
 }
 
-// isJSON reports whether messages of a type hold what JSON can hold.
-func isJSON(m protoreflect.MessageDescriptor) bool {
-	switch m.FullName() {
-	case structMessage, valueMessage, listValueMessage:
-		return true
-	default:
-		return false
-	}
+func isTime(m protoreflect.MessageDescriptor) bool {
+	return m.FullName() == timestampMessage || m.FullName() == durationMessage
 }
 
 // checkTime refuses a time that is out of range. CEL would read it as another time,

@@ -2,6 +2,7 @@ package condition_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func TestARequestThatIsAStructIsReadAsOneInARequestIs(t *testing.T) {
 	if err := prototext.Unmarshal([]byte(schema), &described); err != nil {
 		t.Fatal(err)
 	}
-	rule := newPolicy(t, schematest.NewFile(t, &described)).Rule("/acme.any.v1.AnyService/Run").(auth.MessageRule)
+	rule := schematest.NewPolicy(t, schematest.NewFile(t, &described)).Rule("/acme.any.v1.AnyService/Run").(auth.MessageRule)
 	for length, want := range map[int]auth.Reason{10: schematest.Pass, 600_000: auth.ConditionNotMet} {
 		request, err := structpb.NewStruct(map[string]any{"a": strings.Repeat("x", length)})
 		if err != nil {
@@ -124,6 +125,80 @@ func TestATimeOutOfRangeIsRefusedHoweverDeepItIs(t *testing.T) {
 func TestAVariableOfALoopMayBeNamedRequest(t *testing.T) {
 	t.Parallel()
 	file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("[identity].exists(request, request.subject == 'user_ada')")})
-	rule := newPolicy(t, file).Rule(schematest.Procedure("M"))
+	rule := schematest.NewPolicy(t, file).Rule(schematest.Procedure("M"))
 	schematest.AssertReason(t, rule.Check(&auth.Identity{Subject: "user_ada"}), schematest.Pass)
+}
+
+// A request with more messages than are looked at for times is refused.
+func TestTimesAreLookedForInSoManyMessages(t *testing.T) {
+	t.Parallel()
+	rule, job, err := newJobs("request.at <= identity.expires_at")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for messages, want := range map[int]auth.Reason{100_000: schematest.Pass, 100_001: auth.ConditionNotMet} {
+		request := dynamicpb.NewMessage(job)
+		if err := prototext.Unmarshal([]byte(strings.Repeat("steps {} ", messages)), request); err != nil {
+			t.Fatal(err)
+		}
+		err := rule.CheckMessage(&auth.Identity{ExpiresAt: time.Unix(1, 0)}, request)
+		schematest.AssertReason(t, err, want)
+		if cause := causeOf(err); want != schematest.Pass && !strings.Contains(cause, "the request's steps: more messages than are checked, and the limit is 100000") {
+			t.Errorf("the cause is %.200s", cause)
+		}
+	}
+}
+
+// What is no time is not taken for another: the request is refused.
+func TestATimeOutOfRangeIsAConditionThatIsNotMet(t *testing.T) {
+	t.Parallel()
+	const (
+		early = "request.at <= identity.expires_at"
+		short = "request.during <= duration('1h')"
+	)
+	for _, tt := range []struct {
+		name      string
+		condition string
+		request   string
+		cause     string // "" where the condition holds
+	}{
+		{"a time", early, "at { seconds: 1 nanos: 5 }", ""},
+		{"a time beside much else", early, "at { seconds: 1 } texts: 'x' steps {} by_name { key: 'a' value {} } labels { key: 'a' value: 'b' }", ""},
+		{"no time, which is 1970", early, "", ""},
+		{"no time, where the condition asks", "has(request.at) && " + early, "", "is false"},
+		{"a time after the last", early, fmt.Sprintf("at { seconds: %d }", int64(math.MaxInt64)), "the request's at: proto"},
+		{"a time after the last, to which something is added", "request.at + duration('1h') <= identity.expires_at", fmt.Sprintf("at { seconds: %d }", int64(math.MaxInt64)), "the request's at: proto"},
+		{"a time before the first", early, fmt.Sprintf("at { seconds: %d }", int64(math.MinInt64)), "the request's at: proto"},
+		{"a time with too few nanoseconds", early, "at { nanos: -5 }", "the request's at: proto"},
+		{"a time with too many nanoseconds", early, "at { nanos: 1000000000 }", "the request's at: proto"},
+		{"a time in a list", "request.times.all(t, t <= identity.expires_at)", "times { seconds: 1 } times { nanos: -5 }", "the request's times: proto"},
+		{"a list of times", "request.times == request.times", "times { nanos: -5 }", "the request's times: proto"},
+		{"a time in a message in a map", "request.part_by_name['a'].at <= identity.expires_at", "part_by_name { key: 'a' value { at { nanos: -5 } } }", "the request's part_by_name: proto"},
+		{"a time of which the type is not known", "dyn(request.times)[0] <= dyn(request.times)[0]", "times { nanos: -5 }", "the request's times: proto"},
+		{"a duration", short, "during { seconds: -5 nanos: -5 }", ""},
+		{"a duration over the longest", short, fmt.Sprintf("during { seconds: %d }", int64(math.MinInt64)), "the request's during: proto"},
+		{"a duration of two signs", short, "during { seconds: 5 nanos: -5 }", "the request's during: proto"},
+		{"a time that no condition computes with", "request.text == ''", "at { nanos: -5 }", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rule, job, err := newJobs(tt.condition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := dynamicpb.NewMessage(job)
+			if err := prototext.Unmarshal([]byte(tt.request), request); err != nil {
+				t.Fatal(err)
+			}
+			err = rule.CheckMessage(&auth.Identity{ExpiresAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, request)
+			if tt.cause == "" {
+				schematest.AssertReason(t, err, schematest.Pass)
+				return
+			}
+			schematest.AssertReason(t, err, auth.ConditionNotMet)
+			if cause := causeOf(err); !strings.Contains(cause, tt.cause) {
+				t.Errorf("the cause is %q, want %q", cause, tt.cause)
+			}
+		})
+	}
 }

@@ -1,10 +1,9 @@
-package condition
+package reads
 
 import (
 	"maps"
 	"strings"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
@@ -12,34 +11,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// Reads is what a condition reads of a request and of its schema, by full name and
-// as the schema declares it.
-type Reads struct {
-	Request bool              // whether it reads the request at all
-	Fields  map[string]string // the fields, each with its declaration
-	Values  map[string]string // the values of enums among the fields, and those that it names, each with its number
-
-	json map[protoreflect.FullName]bool // the fields that hold what JSON can hold; the request's own name where it does
-}
-
-// readsOf finds the fields that a condition selects, of the request and of messages
-// that it makes, and the enum values that it names. A message that is used in any
-// other way, such as in a comparison, counts as read with all of its fields.
-//
-// It uses the types of the given schema, not types of the same names that are linked
-// into the program.
-func readsOf(condition *cel.Ast, request protoreflect.MessageDescriptor) Reads {
-	r := reader{
-		Reads:   Reads{Fields: make(map[string]string), Values: make(map[string]string), json: make(map[protoreflect.FullName]bool)},
-		message: request,
-		whole:   make(map[protoreflect.FullName]bool),
-	}
-	r.use(condition.NativeRep().Expr(), nil)
-	return r.Reads
-}
-
+// A reader finds what an expression reads.
 type reader struct {
-	Reads
+	Request
 
 	message protoreflect.MessageDescriptor // the request
 	schema  *protoregistry.Files           // what a condition on it can name; nil until it is needed
@@ -107,12 +81,12 @@ func (r *reader) variable(name string, scope map[string]holding) holding {
 	if held, inner := scope[name]; inner {
 		return held
 	}
-	if name = strings.TrimPrefix(name, "."); name != requestName && name != requestVariable {
+	if name = strings.TrimPrefix(name, "."); name != RequestName && name != RequestVariable {
 		return holding{}
 	}
-	r.Request = true
-	if isJSON(r.message) {
-		r.json[r.message.FullName()] = true
+	r.Read = true
+	if IsJSON(r.message) {
+		r.JSON[r.message.FullName()] = true
 	}
 	return holding{message: r.message}
 }

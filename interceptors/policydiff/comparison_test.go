@@ -1,16 +1,20 @@
 package policydiff_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
+	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
 
 const unset, renewable = policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE
+
 const untilExpiry, atOpen = policyv1.Stream_LEASE_UNTIL_EXPIRY, policyv1.Stream_LEASE_AT_OPEN
 
 func TestDiffOfStreams(t *testing.T) {
@@ -85,5 +89,22 @@ func TestDiffOfKindsOfCall(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTwoRulesOfManyNames(t *testing.T) {
+	t.Parallel()
+	const roles = 100_000
+	named := func(format string) schematest.Rules {
+		all := make([]string, roles)
+		for i := range all {
+			all[i] = fmt.Sprintf(format, i)
+		}
+		return schematest.Rules{"M": schematest.Require(&policyv1.Require{AnyRole: all})}
+	}
+	before, after := schematest.NewSchema(t, nil, named("a%d")), schematest.NewSchema(t, nil, named("b%d"))
+	changes := diff(t, before, after)
+	if got := lines(changes); len(got) != 2 || !strings.HasSuffix(got[0], "is enough too") || changes[0].Verdict != policydiff.Looser {
+		t.Errorf("%d changes", len(got))
 	}
 }

@@ -106,3 +106,39 @@ func TestTheVariablesWinOverEveryNameOfTheSchema(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatCouldBeAnyAmountOfWorkIsRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	const (
+		looks   = "condition: it looks into a google.protobuf.Any, of which nothing is known at start"
+		pattern = "condition: the pattern of matches is not written out"
+	)
+	for text, want := range map[string]string{
+		"request.any.name == 'x'":                           looks,
+		"request.anys[0].name == 'x'":                       looks,
+		"request.anys.exists(a, a.name == 'x')":             looks,
+		"request.any == request.any":                        looks,
+		"request.part == request.part":                      looks,
+		"dyn(request.part) == request":                      looks,
+		"size(request.any) > 3":                             looks,
+		"request.any.size() > 3":                            looks,
+		"size(request.any['x']) > 3":                        looks,
+		"request.anys.all(a, size(a) == 1)":                 looks,
+		"request.any['x'].all(a, identity.kind == 'oauth')": looks,
+		"request.anys.exists(a, identity.kind == 'x')":      looks,
+		"size(request.part_by_name['a'].any) == 1":          looks,
+		"request.anys.size() == 1":                          "",
+		"has(request.any) && has(request.part.any)":         "",
+		"request.part.name == identity.subject":             "",
+		"request.text.matches(identity.subject)":            pattern,
+		"matches(request.text, request.text)":               pattern,
+		"dyn(request.text).matches('a' + 'b')":              pattern,
+		"request.ids.all(i, request.text.matches(i))":       pattern,
+		"request.ids.all(i, i.matches('^[a-z0-9]+$'))":      "",
+	} {
+		_, _, err := newJobs(text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+}
