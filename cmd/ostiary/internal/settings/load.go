@@ -1,6 +1,15 @@
 package settings
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
 	"github.com/spf13/pflag"
 )
 
@@ -41,4 +50,129 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 	l.addDescribedIssuer()
 	l.Server.Rules = l.rules(inFile["rules"])
 	return l
+}
+
+// defaultEnvFile is read if it exists.
+const defaultEnvFile = ".env"
+
+// set records the value of a setting, in place of one from a source of lower
+// precedence. name is how the operator wrote the setting.
+func (l *Loaded) set(key string, value any, name string) {
+	l.values[key], l.names[key] = value, name
+}
+
+func (l *Loaded) readDefaults() {
+	for key, value := range l.defaults {
+		l.values[key] = value
+	}
+}
+
+func (l *Loaded) readEnvFile() {
+	path := l.option(envFileFlag)
+	if path == "" {
+		path = defaultEnvFile
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		l.faults.add(path, fmt.Errorf("cannot be read: %w", withoutPath(err)))
+		return
+	}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // which some editors write
+	content = append(content, '\n')                       // without one the parser ignores a faulty last line
+	variables, err := godotenv.UnmarshalBytes(content)
+	if err != nil { // its text quotes the file, secrets included
+		l.faults.add(path, errors.New("cannot be parsed as NAME=value lines; quote multi-line values"))
+		return
+	}
+	l.readVariables(variables, " in "+path)
+}
+
+// withoutPath returns why a file cannot be read, without its name.
+func withoutPath(err error) error {
+	var unreadable *fs.PathError
+	if errors.As(err, &unreadable) {
+		return unreadable.Err
+	}
+	return err
+}
+
+// readEnvironment reads the variables that the process was started with.
+func (l *Loaded) readEnvironment(environ []string) {
+	variables := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		variables[name] = value
+	}
+	l.readVariables(variables, "")
+}
+
+// readVariables reads settings by the names of their variables. An empty one
+// counts as not set. where follows the variable's name in messages.
+func (l *Loaded) readVariables(variables map[string]string, where string) {
+	for _, setting := range l.table {
+		first := ""
+		for _, name := range setting.env {
+			value := variables[name]
+			switch {
+			case strings.TrimSpace(value) == "":
+			case first == "":
+				first = name
+				l.set(setting.key, value, name+where)
+			case value != variables[first]:
+				l.faults.add(name+where, fmt.Errorf("conflicts with %s, which sets the same thing; keep one of them", first))
+			}
+		}
+	}
+}
+
+func (l *Loaded) readFlags() {
+	l.flags.Visit(func(flag *pflag.Flag) { // those that were given
+		if flag.Value.String() == "" {
+			l.faults.add("--"+flag.Name, ErrEmptyFlag)
+		}
+	})
+	for _, setting := range l.table {
+		flag := l.flags.Lookup(setting.flag())
+		if flag != nil && flag.Changed && flag.Value.String() != "" {
+			l.set(setting.key, flag.Value.String(), "--"+flag.Name)
+		}
+	}
+}
+
+// option returns the value of a flag that names a file with settings.
+func (l *Loaded) option(name string) string {
+	if flag := l.flags.Lookup(name); flag != nil {
+		return flag.Value.String()
+	}
+	return ""
+}
+
+// fileOnly are the settings that do not fit into one line of text, so that only
+// the YAML file has them.
+var fileOnly = [...]string{"issuers", "rules"}
+
+// readConfigFile reads the YAML file, and returns the settings that only it can
+// hold, by key.
+func (l *Loaded) readConfigFile() map[string]any {
+	path := l.option(configFlag)
+	if path == "" {
+		return nil
+	}
+	values, err := readFile(path)
+	if err != nil {
+		l.faults.add("--"+configFlag, err)
+		l.failed["issuer"] = true // the file may well set it
+		return nil
+	}
+	known := keysOf(l.table)
+	l.faults.addBadKeys(path, "", values, slices.Concat(known, fileOnly[:]))
+	for key, value := range values {
+		if value != nil && slices.Contains(known, key) {
+			l.set(key, value, key+" in "+path)
+		}
+	}
+	return values
 }

@@ -2,6 +2,8 @@ package settings
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -121,4 +123,41 @@ func FuzzRuleOfAFile(f *testing.F) {
 			t.Errorf("%v: not our own words", err)
 		}
 	})
+}
+
+func TestRulesInForce(t *testing.T) {
+	t.Parallel()
+	write := func(content string) string {
+		path := filepath.Join(t.TempDir(), "f.yaml")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, test := range map[string]struct {
+		path string
+		want string // in the error
+	}{
+		"no file":                {"", ""},
+		"a file without rules":   {write("log_level: warn"), ""},
+		"a rule":                 {write("rules: {/grpc.health.v1.Health/Check: {authenticated: {}}}"), ""},
+		"a file that is not":     {"/nowhere/f.yaml", "--config: /nowhere/f.yaml cannot be read: no such file"},
+		"a file that is no YAML": {write("["), "cannot be parsed: yaml"},
+		"an unknown key":         {write("rule: {}"), "unknown setting"},
+		"rules that are none":    {write("rules: 1"), "not a map"},
+		"rules without a value":  {write("rules:"), "rules in "},
+		"one rule that is none":  {write("rules: {/grpc.health.v1.Health/Check: public}"), "not a rule; write public"},
+		"a rule that is none, and one for nothing": {
+			write("rules: {/b.B/B: {authenticated: {}}, /a.A/A: public}"),
+			"/a.A/A", // the first by name
+		},
+	} {
+		rules, err := RulesInForce(test.path)
+		switch {
+		case test.want == "" && (err != nil || rules == nil):
+			t.Errorf("%s: %v", name, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s: %v; want %s", name, err, test.want)
+		}
+	}
 }

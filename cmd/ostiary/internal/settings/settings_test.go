@@ -1,8 +1,8 @@
 package settings
 
 import (
+	"errors"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,51 +10,92 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
 )
 
-// A default in help and documentation that is not what happens is worse than
-// none.
-func TestDefaultsOfTheTableAreThoseOfTheServer(t *testing.T) {
+func TestFlags(t *testing.T) {
 	t.Parallel()
-	s := new(Settings)
-	for _, setting := range table() {
-		if setting.def == "" {
-			continue
-		}
-		if err := setting.format.set(s, setting.def); err != nil {
-			t.Errorf("%s: the default %q: %v", setting.key, setting.def, err)
-		}
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	All().AddFlags(flags)
+	if flags.SortFlags {
+		t.Error("the flags are sorted; want the order of the table")
 	}
-	got, want := s.Server.WithDefaults(), server.Config{}.WithDefaults()
-	got.Now, want.Now = nil, nil // functions cannot be compared
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the table's defaults give %+v; the server's are %+v", got, want)
+	addr := flags.Lookup("http-addr")
+	if addr.DefValue != ":8080" || addr.Value.Type() != "text" || addr.NoOptDefVal != "" || !strings.HasSuffix(addr.Usage, "free port [OSTIARY_HTTP_ADDR]") {
+		t.Errorf("--http-addr: %+v", addr)
 	}
-	issuer := server.Issuer{Profile: token.Clerk().Name, Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
-	if !reflect.DeepEqual(s.Issuer, issuer) {
-		t.Errorf("the table's defaults give %+v; the server's are %+v", s.Issuer, issuer)
+	if key := flags.Lookup("publishable-key"); !strings.HasSuffix(key.Usage, " [NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, CLERK_PUBLISHABLE_KEY]") {
+		t.Errorf("--publishable-key: %s", key.Usage)
 	}
-	if s.logFormat != "text" || s.level().String() != "INFO" {
-		t.Errorf("log %s %v; want text INFO", s.logFormat, s.level())
+	if reflection := flags.Lookup("reflection"); reflection.NoOptDefVal != "true" {
+		t.Errorf("--reflection alone means %q; want true", reflection.NoOptDefVal)
 	}
 }
 
-func TestTheTableIsComplete(t *testing.T) {
+func TestLogger(t *testing.T) {
 	t.Parallel()
-	var keys, variables []string
-	for _, s := range table() {
-		keys, variables = append(keys, s.key), append(variables, s.env...)
-		if len(s.env) == 0 || !strings.HasSuffix(s.help, ".") {
-			t.Errorf("%s: has no variable, or its help is no sentence", s.key)
+	for name, test := range map[string]struct {
+		settings Settings
+		want     string
+	}{
+		"text from info":  {Settings{logFormat: "text", logLevel: "info"}, "level=INFO msg=two\nlevel=WARN msg=three\n"},
+		"JSON from warn":  {Settings{logFormat: "json", logLevel: "warn"}, `"level":"WARN","msg":"three"}` + "\n"},
+		"text from debug": {Settings{logLevel: "debug"}, "level=DEBUG msg=one\nlevel=INFO msg=two\nlevel=WARN msg=three\n"},
+	} {
+		var b strings.Builder
+		log := test.settings.Logger(&b)
+		log.Debug("one")
+		log.Info("two")
+		log.Warn("three")
+		var got strings.Builder
+		for line := range strings.Lines(b.String()) {
+			_, rest, _ := strings.Cut(line, "level") // after the time
+			got.WriteString("level" + rest)
+		}
+		if want := strings.ReplaceAll(test.want, `"level"`, `level"`); got.String() != want {
+			t.Errorf("%s: %q; want %q", name, got.String(), want)
 		}
 	}
-	for _, names := range [][]string{keys, variables} {
-		slices.Sort(names)
-		if n := len(names); n != len(slices.Compact(names)) {
-			t.Errorf("a name is used twice among %q", names)
+}
+
+func TestOstiaryDevTakesItsOwnSettings(t *testing.T) {
+	t.Parallel()
+	set := Dev(map[string]string{"http_addr": "127.0.0.1:8080", "reflection": "true"})
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	set.AddFlags(flags)
+	for name, want := range map[string]bool{"http-addr": true, "cors-allowed-headers": true, "issuer": false, "tls-cert": false, "config": false, "env-file": false} {
+		if got := flags.Lookup(name) != nil; got != want {
+			t.Errorf("flag --%s: %v; want %v", name, got, want)
 		}
+	}
+	if got := flags.Lookup("http-addr").DefValue; got != "127.0.0.1:8080" {
+		t.Errorf("--http-addr has the default %s; want that of ostiary dev", got)
+	}
+	loaded := set.Load(flags, []string{"CLERK_JWT_ISSUER=https://clerk.example.com", "OSTIARY_GRPC_ADDR=:1"})
+	if s := loaded.Server; s.HTTPAddr != "127.0.0.1:8080" || !s.Reflection || s.GRPCAddr != ":1" || len(s.Issuers) > 0 {
+		t.Errorf("%+v; want the defaults of ostiary dev, a variable, and no issuer", s)
+	}
+	loaded.Check("http_addr", errors.New("no"))
+	loaded.Server.HTTPAddr = "wrong as well"
+	loaded.Server.Issuers = []server.Issuer{{URL: "http://localhost"}}
+	if got, want := loaded.Faults().Error(), "OSTIARY_HTTP_ADDR: no"; got != want {
+		t.Errorf("faults %s; want %s, and no second one of the same setting", got, want)
+	}
+}
+
+func TestSettingsOfIssuersAlone(t *testing.T) {
+	t.Parallel()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	set := Issuers()
+	set.AddFlags(flags)
+	for name, want := range map[string]bool{"issuer": true, "publishable-key": true, "roles-claim": true, "config": true, "env-file": true, "keys-snapshot": false, "http-addr": false} {
+		if got := flags.Lookup(name) != nil; got != want {
+			t.Errorf("flag --%s: %v; want %v", name, got, want)
+		}
+	}
+	loaded := set.Load(flags, []string{"OSTIARY_HTTP_ADDR=:1"})
+	if loaded.Server.HTTPAddr != ":1" {
+		t.Errorf("HTTPAddr %q; want that of the environment", loaded.Server.HTTPAddr)
 	}
 }
 
@@ -142,17 +183,5 @@ func TestLoad(t *testing.T) {
 				t.Errorf("issuers %+v; want %+v", s.Server.Issuers, want)
 			}
 		})
-	}
-}
-
-func TestDocumentationNamesEverySetting(t *testing.T) {
-	t.Parallel()
-	doc := Documentation()
-	for _, s := range table() {
-		for _, want := range append([]string{s.key, "--" + s.flag()}, s.env...) {
-			if !strings.Contains(doc, "`"+want+"`") {
-				t.Errorf("docs/configuration.md does not name %s", want)
-			}
-		}
 	}
 }

@@ -2,8 +2,12 @@ package settings
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server"
 )
 
 // TestEachSettingSetsItsField compares what a value other than the default changes
@@ -68,4 +72,82 @@ func nonZero(path string, v reflect.Value) []string {
 		paths = append(paths, nonZero(name, v.Field(field))...)
 	}
 	return paths
+}
+
+// A default in help and documentation that is not what happens is worse than
+// none.
+func TestDefaultsOfTheTableAreThoseOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := new(Settings)
+	for _, setting := range table() {
+		if setting.def == "" {
+			continue
+		}
+		if err := setting.format.set(s, setting.def); err != nil {
+			t.Errorf("%s: the default %q: %v", setting.key, setting.def, err)
+		}
+	}
+	got, want := s.Server.WithDefaults(), server.Config{}.WithDefaults()
+	got.Now, want.Now = nil, nil // functions cannot be compared
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the table's defaults give %+v; the server's are %+v", got, want)
+	}
+	issuer := server.Issuer{Profile: token.Clerk().Name, Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
+	if !reflect.DeepEqual(s.Issuer, issuer) {
+		t.Errorf("the table's defaults give %+v; the server's are %+v", s.Issuer, issuer)
+	}
+	if s.logFormat != "text" || s.level().String() != "INFO" {
+		t.Errorf("log %s %v; want text INFO", s.logFormat, s.level())
+	}
+}
+
+func TestTheTableIsComplete(t *testing.T) {
+	t.Parallel()
+	var keys, variables []string
+	for _, s := range table() {
+		keys, variables = append(keys, s.key), append(variables, s.env...)
+		if len(s.env) == 0 || !strings.HasSuffix(s.help, ".") {
+			t.Errorf("%s: has no variable, or its help is no sentence", s.key)
+		}
+	}
+	for _, names := range [][]string{keys, variables} {
+		slices.Sort(names)
+		if n := len(names); n != len(slices.Compact(names)) {
+			t.Errorf("a name is used twice among %q", names)
+		}
+	}
+}
+
+func TestDocumentationNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	doc := Documentation()
+	for _, s := range table() {
+		for _, want := range append([]string{s.key, "--" + s.flag()}, s.env...) {
+			if !strings.Contains(doc, "`"+want+"`") {
+				t.Errorf("docs/configuration.md does not name %s", want)
+			}
+		}
+	}
+}
+
+// The examples of docs/configuration.md are taken as they are shown.
+func TestExamplesOfIssuersAreInOrder(t *testing.T) {
+	t.Parallel()
+	shown := 0
+	for _, block := range strings.Split(Documentation(), "```yaml\n")[1:] {
+		example, _, _ := strings.Cut(block, "```")
+		if !strings.HasPrefix(example, "issuers:") {
+			continue
+		}
+		example = strings.ReplaceAll(example, "/var/run/secrets/kubernetes.io/serviceaccount/", "/nowhere/")
+		loaded, faults := sources{file: example}.read(t, All())
+		shown += len(loaded.Server.Issuers)
+		faults = slices.DeleteFunc(faults, func(fault string) bool { return strings.Contains(fault, "/nowhere/") })
+		if len(faults) > 0 {
+			t.Errorf("%s\n%q", example, faults)
+		}
+	}
+	if shown != 6 {
+		t.Errorf("%d issuers are shown; want 6", shown)
+	}
 }

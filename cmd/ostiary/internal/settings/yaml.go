@@ -5,10 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
+
+// readFile returns the values in a YAML file, by key.
+func readFile(path string) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", path, withoutPath(err))
+	}
+	values, err := parseYAML(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be parsed: %w", path, err)
+	}
+	return values, nil
+}
 
 // parseYAML reads the settings in a YAML file, by key. It refuses what would be
 // read otherwise than it is written: a further document, which the decoder leaves

@@ -1,32 +1,10 @@
 package settings
 
 import (
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/server"
 )
-
-// A setting is a row of a table: one thing that an operator can set on a T.
-type setting[T any] struct {
-	key    string   // in the YAML file
-	env    []string // its environment variables, which mean the same
-	def    string   // the default, as an operator would write it
-	help   string   // one sentence
-	dev    bool     // whether ostiary dev takes it too
-	format format[T]
-}
-
-// flag returns the name of the setting's flag, without the dashes.
-func (s *setting[T]) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
-
-func keysOf[T any](table []setting[T]) []string {
-	keys := make([]string, len(table))
-	for i, s := range table {
-		keys[i] = s.key
-	}
-	return keys
-}
 
 // table lists every setting, in the order of docs/configuration.md.
 func table() []setting[Settings] {
