@@ -1,5 +1,7 @@
 package auth
 
+import "strings"
+
 // A Call is one RPC, or one HTTP request, as it arrives: what is known before
 // any byte of its body is read. Adapters make it.
 type Call struct {
@@ -48,4 +50,44 @@ func (s StreamType) String() string {
 		return "unknown"
 	}
 	return streamTypeNames[s]
+}
+
+// BearerToken returns the token of the one Authorization header (RFC 6750,
+// section 2.1). Queries, bodies, cookies and headers of other names are never
+// looked at.
+//
+// Errors: TokenMissing when there is no bearer credential, CredentialsAmbiguous
+// when there is more than one, TokenMalformed when there is one that cannot be
+// read.
+func BearerToken(header Header) (string, error) {
+	if header == nil {
+		return "", NewError(TokenMissing, nil)
+	}
+	values := header.Values("Authorization")
+	switch {
+	case len(values) == 0:
+		return "", NewError(TokenMissing, nil)
+	case len(values) > 1:
+		return "", Errorf(CredentialsAmbiguous, "%d Authorization headers", len(values))
+	}
+	// The scheme in any case, one space, and the token. Its alphabet is not checked: the
+	// verifier reads every byte anyway.
+	value := values[0]
+	scheme, token, found := strings.Cut(value, " ")
+	if strings.Contains(scheme, ",") || strings.Contains(token, ",") {
+		return "", Errorf(CredentialsAmbiguous, "a comma in the Authorization header")
+	}
+	switch {
+	case value == "":
+		return "", Errorf(TokenMissing, "the Authorization header is empty")
+	case strings.EqualFold(scheme, "Bearer"):
+	case scheme != "" && found:
+		return "", Errorf(TokenMissing, "the Authorization header has another scheme than Bearer")
+	default:
+		return "", Errorf(TokenMalformed, "the Authorization header names no scheme")
+	}
+	if token == "" || strings.Contains(token, " ") {
+		return "", Errorf(TokenMalformed, "the Bearer scheme is followed by one space and one token")
+	}
+	return token, nil
 }

@@ -1,6 +1,9 @@
 package auth
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // contextKey finds the innermost admitted call, whichever guard admitted it.
 type contextKey struct{}
@@ -46,12 +49,19 @@ func (g *Guard) admission(ctx context.Context) *admitted {
 	return a
 }
 
+// Admitted reports whether the context is that of a call of the procedure that this
+// guard has admitted already, for adapters that see a call twice.
+func (g *Guard) Admitted(ctx context.Context, procedure string) bool {
+	a := g.admission(ctx)
+	return a != nil && a.call.Procedure == procedure
+}
+
 // current returns the identity that counts now; nil when anonymous.
 func (a *admitted) current() *Identity {
 	if a.stream == nil {
 		return a.identity
 	}
-	return a.stream.current.Load()
+	return a.stream.identity()
 }
 
 // NewContext returns a context that carries the identity, for tests of handlers
@@ -80,4 +90,68 @@ func MustFromContext(ctx context.Context) *Identity {
 		panic("auth: no identity in the context: is this method guarded, and its rule not public?")
 	}
 	return id
+}
+
+// CurrentIdentity returns the identity of the caller as it is now. It is FromContext's,
+// except in a stream that another call of the same session has renewed since: then
+// it is the newest token's.
+func CurrentIdentity(ctx context.Context) (*Identity, bool) {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil {
+		return nil, false
+	}
+	id := a.current()
+	return id, id != nil
+}
+
+// WatchIdentity returns the identity of the caller as it is now, and a channel that is
+// closed when it changes:
+//
+//	for {
+//		id, changed := auth.WatchIdentity(ctx)
+//		// ...
+//		select {
+//		case <-changed:
+//		case <-ctx.Done():
+//			return context.Cause(ctx)
+//		}
+//	}
+//
+// The identity is nil when there is none. The channel is nil, and so never
+// ready, where the identity cannot change.
+func WatchIdentity(ctx context.Context) (*Identity, <-chan struct{}) {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	switch {
+	case a == nil:
+		return nil, nil
+	case a.stream == nil:
+		return a.identity, nil
+	default:
+		return a.stream.watch()
+	}
+}
+
+// CallerToken returns the bearer token of the call that is being handled, for
+// handing it on to another service (authclient.RelayCaller). Whoever has the
+// token can do everything the caller can: keep it out of logs and errors.
+//
+// In a stream that another call of the same session has renewed it is the token
+// of that call, as [Current] is its identity.
+//
+// It returns an error when ctx is not that of an admitted call, when the caller
+// is anonymous, and when the call carried its token elsewhere than in its
+// Authorization header.
+func CallerToken(ctx context.Context) (string, error) {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil || a.identity == nil {
+		return "", errors.New("the context is not that of an authenticated call")
+	}
+	if a.stream != nil {
+		if token, renewed := a.stream.bearerToken(); token != "" {
+			return token, nil
+		} else if renewed {
+			return "", errors.New("the call that renewed the stream carried no token in its Authorization header")
+		}
+	}
+	return BearerToken(a.call.Header)
 }

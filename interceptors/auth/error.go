@@ -52,14 +52,6 @@ func AsError(err error) *Error {
 	}
 }
 
-// refusalOf is AsError for an error that may be nil, and then returns nil.
-func refusalOf(err error) *Error {
-	if err == nil {
-		return nil
-	}
-	return AsError(err)
-}
-
 // ReasonOf returns the reason of the refusal in err, and whether err holds one.
 func ReasonOf(err error) (Reason, bool) {
 	var refusal *Error

@@ -1,3 +1,29 @@
+// Package auth is the vocabulary of ostiary: who is calling ([Identity]), what
+// they call ([Call]), why they are refused ([Error], [Reason]), and the one
+// thing that every transport asks ([Guard]).
+//
+// A handler reads who is calling from its context:
+//
+//	id, ok := auth.FromContext(ctx)
+//	if !ok {
+//		// a public method, called without a token
+//	}
+//	log.Println(id.Subject, id.SessionID)
+//
+// A server is guarded by giving a Guard to the adapter of its transport:
+// connectauth for connect-go, grpcauth for grpc-go, httpauth for net/http.
+// The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
+// (policy.Policy is one); both are interfaces, so either can be your own.
+//
+// A caller can keep the body of a call back, so the Guard is asked again when the
+// request is there ([Guard.CheckRequest]).
+//
+// A stream, or a request of net/http, lives on after the decision, so it holds a lease ([StreamTerms]): it
+// ends when the token does, goes on when any call of the same caller brings a newer
+// token, and ends at once when one of the two is revoked. [CurrentIdentity] and [WatchIdentity]
+// return the identity of the newest token.
+//
+// The package knows no transport.
 package auth
 
 import (
@@ -22,6 +48,18 @@ type Watcher interface {
 	Authenticator
 	// Watch has changed called whenever Key.Withdrawn may answer otherwise than
 	// before, until stop is called.
+	Watch(changed func()) (stop func())
+}
+
+// Revocations says which tokens no longer count although they are valid by
+// themselves. revocation.List is one. It must be safe for concurrent use, and
+// Revoked quick: it is asked about every call.
+type Revocations interface {
+	// Revoked returns nil, or an *Error, mostly TokenRevoked.
+	Revoked(id *Identity) error
+	// Watch has changed called whenever Revoked may answer otherwise than before,
+	// until stop is called. Open streams are then asked about again, so that
+	// they end at once.
 	Watch(changed func()) (stop func())
 }
 
@@ -64,13 +102,18 @@ type Guard struct {
 // Before the handler has the request, an adapter gives it to CheckRequest, or
 // serves the stream under its lease, with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
-	start := g.now()
+	var start time.Time
+	if g.Observer != nil {
+		start = time.Now()
+	}
 	a, id, refusal := g.decide(ctx, &call)
 	if a != nil {
 		ctx = a
 	}
-	if fault := g.observe(ctx, &call, id, refusal, start); refusal == nil {
-		refusal = fault
+	if g.Observer != nil {
+		if fault := g.observe(ctx, &call, id, refusal, start); refusal == nil {
+			refusal = fault
+		}
 	}
 	if refusal != nil {
 		return ctx, refusal
@@ -81,21 +124,29 @@ func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 // decide returns the context of an admitted call, or the refusal; and who is
 // calling, as far as that is known.
 func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identity, refusal *Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			a, id, refusal = nil, nil, Errorf(AuthFailure, "panic while deciding %s: %v", call.Procedure, p)
-		}
-	}()
+	defer recoverAs(&refusal, "deciding")
 	if g.Authenticator == nil || g.Policy == nil {
 		return nil, nil, Errorf(AuthFailure, "the guard has no Authenticator or no Policy")
 	}
 	rule := g.Policy.Rule(call.Procedure)
-	id, err := g.authenticate(ctx, call, rule)
-	if id != nil {
+	id, err := g.authenticate(ctx, call)
+	if id != nil && g.leases.Renewable() {
 		g.renew(call, id) // whatever this rule says: those of the streams decide about them
 	}
-	if err == nil {
-		err = permit(call, id, rule)
+	if err != nil {
+		err = anonymous(AsError(err), rule)
+	}
+	_, reads := rule.(MessageRule)
+	switch {
+	case err != nil:
+	case reads && !call.Messages:
+		err = Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
+	case rule == nil && id == nil:
+		err = NewError(TokenMissing, nil) // a stranger learns nothing of an unknown method
+	case rule == nil:
+		err = Errorf(AuthFailure, "no rule for %s", call.Procedure)
+	default:
+		err = rule.Check(id)
 	}
 	if err != nil {
 		return nil, id, AsError(err)
@@ -103,35 +154,19 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	return g.admit(ctx, call, id, rule), id, nil
 }
 
-// permit asks the rule about the caller.
-func permit(call *Call, id *Identity, rule Rule) error {
-	if rule == nil {
-		if id == nil {
-			return NewError(TokenMissing, nil) // a stranger learns nothing of an unknown method
-		}
-		return Errorf(AuthFailure, "no rule for %s", call.Procedure)
-	}
-	if _, needed := rule.(MessageRule); needed && !call.Messages {
-		return Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
-	}
-	return rule.Check(id)
-}
-
-// authenticate returns nil and no error for a caller who counts as anonymous.
-func (g *Guard) authenticate(ctx context.Context, call *Call, rule Rule) (*Identity, error) {
+// authenticate says who is calling with a token that counts.
+func (g *Guard) authenticate(ctx context.Context, call *Call) (*Identity, error) {
 	id, err := g.Authenticator.Authenticate(ctx, *call)
-	if err == nil {
-		if id == nil {
-			return nil, Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
-		}
-		if g.Revocations == nil {
-			return id, nil
-		}
-		if err = g.Revocations.Revoked(id); err == nil {
-			return id, nil
-		}
+	if err == nil && id == nil {
+		err = Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
 	}
-	return nil, anonymous(AsError(err), rule)
+	if err == nil && g.Revocations != nil {
+		err = g.Revocations.Revoked(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // anonymous returns the refusal of a caller whose token was not accepted; nil
@@ -150,21 +185,108 @@ func anonymous(refusal *Error, rule Rule) error {
 	}
 }
 
+// observe shows the Observer a decision, and returns its panic as a refusal.
+func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) (fault *Error) {
+	if g.Observer == nil {
+		return nil
+	}
+	defer recoverAs(&fault, "observing a decision")
+	var took time.Duration
+	if !start.IsZero() {
+		took = time.Since(start)
+	}
+	g.Observer.Observe(ctx, Decision{
+		Procedure: call.Procedure,
+		Protocol:  call.Protocol,
+		Stream:    call.Stream,
+		Peer:      call.Peer,
+		Identity:  id,
+		Refusal:   refusal,
+		Duration:  took,
+	})
+	return nil
+}
+
+// CheckRequest asks again, once the request is there and before the handler has
+// it, whether the decision on an admitted call still holds. A caller can send the
+// headers of a call and keep its body back for as long as the transport allows.
+//
+// It returns nil or an *Error: TokenExpired, TokenRevoked, KeyUnknown or
+// KeysUnavailable where the caller's token no longer counts, and what the rule
+// says of the message where the rule has a condition on it. A caller who was
+// admitted as anonymous has no token to ask about.
+//
+// The context is the one that Admit returned, or derived from it; a call that
+// this guard has not admitted is refused with AuthFailure. Adapters without
+// messages give nil. The Observer is shown refusals only: it knows already that
+// the call was admitted. Without a condition it costs a look into the context,
+// at the clock and into the Revocations, and allocates nothing.
+//
+// It does not bound the wait for the request. See the package of your adapter.
+func (g *Guard) CheckRequest(ctx context.Context, message any) error {
+	a := g.admission(ctx)
+	if a == nil {
+		return Errorf(AuthFailure, "a request was to be checked that this guard has not admitted")
+	}
+	id := a.current()
+	refusal := g.stillCounts(id, true)
+	var start time.Time
+	if refusal == nil && a.messages != nil {
+		if g.Observer != nil {
+			start = time.Now()
+		}
+		refusal = a.check(id, message)
+	}
+	if refusal == nil {
+		return nil
+	}
+	_ = g.observe(ctx, &a.call, id, refusal, start)
+	return refusal
+}
+
+// stillCounts returns why the token of an admitted caller no longer counts: because
+// it has expired, where that is asked, or was withdrawn.
+func (g *Guard) stillCounts(id *Identity, expiry bool) (refusal *Error) {
+	if id == nil {
+		return nil
+	}
+	defer recoverAs(&refusal, "asking whether a token still counts")
+	if expiry && !id.ExpiresAt.IsZero() && !g.clock().Before(id.ExpiresAt.Add(id.Leeway)) {
+		return NewError(TokenExpired, nil)
+	}
+	var err error
+	if id.Key != nil {
+		err = id.Key.Withdrawn()
+	}
+	if err == nil && g.Revocations != nil {
+		err = g.Revocations.Revoked(id)
+	}
+	if err != nil {
+		return AsError(err)
+	}
+	return nil
+}
+
+// check asks the rule about a message.
+func (a *admitted) check(id *Identity, message any) (refusal *Error) {
+	defer recoverAs(&refusal, "deciding on a message")
+	if err := a.messages.CheckMessage(id, message); err != nil {
+		return AsError(err)
+	}
+	return nil
+}
+
+// recoverAs is deferred where code is called that is not the guard's own. It
+// turns a panic of that code into a refusal.
+func recoverAs(refusal **Error, doing string) {
+	if p := recover(); p != nil {
+		*refusal = Errorf(AuthFailure, "panic while %s: %v", doing, p)
+	}
+}
+
 func (g *Guard) clock() time.Time {
 	if g.Now == nil {
 		return time.Now()
 	}
 	return g.Now()
-}
-
-// Revocations says which tokens no longer count although they are valid by
-// themselves. revocation.List is one. It must be safe for concurrent use, and
-// Revoked quick: it is asked about every call.
-type Revocations interface {
-	// Revoked returns nil, or an *Error, mostly TokenRevoked.
-	Revoked(id *Identity) error
-	// Watch has changed called whenever Revoked may answer otherwise than before,
-	// until stop is called. Open streams are then asked about again, so that
-	// they end at once.
-	Watch(changed func()) (stop func())
 }

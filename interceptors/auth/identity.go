@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -153,4 +154,101 @@ func trimOrg(s string) string {
 		}
 		s = rest
 	}
+}
+
+// HasFeature reports whether the caller has the feature. A bare name, such as
+// invoices, is one of their organization's or one of their own; org:invoices
+// asks for one of their organization's, user:invoices for one of their own. The
+// prefixes o, organization and u are understood too; with any other nobody has
+// it.
+func (id *Identity) HasFeature(feature string) bool { return containsScoped(id.Features, feature) }
+
+// HasPlan reports whether the caller is on the plan, named as for HasFeature.
+func (id *Identity) HasPlan(plan string) bool { return containsScoped(id.Plans, plan) }
+
+// containsScoped looks for want among names of the form scope:name, where the
+// scope is o, u or both.
+func containsScoped(have []string, want string) bool {
+	letter, name, ok := parseScoped(want)
+	if !ok {
+		return false
+	}
+	for _, h := range have {
+		scope, candidate, found := strings.Cut(h, ":")
+		if !found {
+			scope, candidate = "", h
+		}
+		if candidate == name && strings.Contains(scope, letter) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseScoped returns the scope's letter, "" for either scope, and the name.
+func parseScoped(want string) (letter, name string, ok bool) {
+	scope, name, scoped := strings.Cut(want, ":")
+	if !scoped {
+		return "", want, want != ""
+	}
+	switch scope {
+	case "o", "org", "organization":
+		letter = "o"
+	case "u", "user":
+		letter = "u"
+	}
+	return letter, name, letter != "" && name != ""
+}
+
+// A TokenKind is the class of a token: what it stands for, and so how long it lives
+// and what can end it. The zero value is no kind at all and is never accepted.
+type TokenKind uint8
+
+// The kinds.
+const (
+	KindSession  TokenKind = iota + 1 // a user's session; ends when the session does
+	KindTemplate                      // a user's token made from a template, with no session behind it
+	KindOAuth                         // an access token of an OAuth 2.0 client that acts for a user (RFC 9068)
+	KindMachine                       // a machine's token: a client or a workload that acts for itself
+	KindID                            // an ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to its client
+)
+
+var kindNames = [...]string{"unknown", "session", "template", "oauth", "machine", "id"}
+
+// String returns the kind's name in settings and logs, such as session.
+func (k TokenKind) String() string {
+	if int(k) >= len(kindNames) {
+		k = 0
+	}
+	return kindNames[k]
+}
+
+// ParseTokenKind returns the kind with the given name.
+func ParseTokenKind(name string) (TokenKind, error) {
+	for i, known := range kindNames {
+		if i > 0 && name == known {
+			return TokenKind(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown kind of token %q: use session, template, oauth, machine or id", name)
+}
+
+// IssuerCapabilities say what the tokens of one issuer can prove, by the issuer's
+// settings. The zero value of a field means that no token of the issuer has it.
+type IssuerCapabilities struct {
+	// Issuer is the iss claim.
+	Issuer string
+	// Kinds are the kinds of token that are accepted.
+	Kinds []TokenKind
+	// Organization is whether a caller may act in one.
+	Organization bool
+	// Roles is whether a caller may have any, and so for the others.
+	Roles       bool
+	Permissions bool
+	Scopes      bool
+	Features    bool
+	Plans       bool
+	// Verification is whether a token may say when, how or by which class of methods
+	// its user was verified; see [Identity.Fresh] and ACR. No machine is ever verified.
+	Verification bool
 }

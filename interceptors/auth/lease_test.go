@@ -489,3 +489,29 @@ func TestAPanicOnTheWayEndsTheStreamAndNothingElse(t *testing.T) {
 		})
 	}
 }
+
+// aging are Revocations that grow too old without telling anybody.
+type aging struct{ since time.Time }
+
+func (a aging) Revoked(*auth.Identity) error {
+	if time.Since(a.since) > 90*time.Second {
+		return auth.NewError(auth.RevocationsStale, nil)
+	}
+	return nil
+}
+
+func (aging) Watch(func()) (stop func()) { return func() {} }
+
+func TestAStreamIsLookedAtAgainEveryMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		opened, id := time.Now(), token(0)
+		id.ExpiresAt = opened.Add(2 * time.Hour)
+		w.guard.Revocations = aging{opened}
+		err := <-w.serve(id, idle)
+		if reason, _ := auth.ReasonOf(err); reason != auth.RevocationsStale || time.Since(opened) != 2*time.Minute {
+			t.Errorf("the stream ended with %v after %v; want %v after 2m", err, time.Since(opened), auth.RevocationsStale)
+		}
+	})
+}

@@ -52,33 +52,3 @@ func (f ObserverFunc) Observe(ctx context.Context, d Decision) {
 		f(ctx, d)
 	}
 }
-
-// now reads the clock only where somebody asks how long a decision took.
-func (g *Guard) now() time.Time {
-	if g.Observer == nil {
-		return time.Time{}
-	}
-	return time.Now()
-}
-
-// observe shows the Observer a decision, and returns its panic as a refusal.
-func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) (fault *Error) {
-	if g.Observer == nil {
-		return nil
-	}
-	defer recoverAs(&fault, "observing a decision")
-	var took time.Duration
-	if !start.IsZero() {
-		took = time.Since(start)
-	}
-	g.Observer.Observe(ctx, Decision{
-		Procedure: call.Procedure,
-		Protocol:  call.Protocol,
-		Stream:    call.Stream,
-		Peer:      call.Peer,
-		Identity:  id,
-		Refusal:   refusal,
-		Duration:  took,
-	})
-	return nil
-}

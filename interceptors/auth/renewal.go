@@ -59,36 +59,21 @@ func newer(a, b *Identity) bool {
 // renew renews the open streams that the identity is a successor for, if it is the
 // newest.
 func (g *Guard) renew(call *Call, id *Identity) {
-	if !g.leases.HasSessions() || !isBound(id) {
-		return
-	}
-	key := sessionKeyOf(id)
-	if !g.leases.IsNews(key, credential{identity: id}) {
+	if !isBound(id) {
 		return
 	}
 	renewal := credentialOf(call, id)
-	for _, h := range g.leases.Renew(key, renewal) {
-		(*Stream)(h.(*holder)).renew(renewal) //nolint:forcetypeassert // there are no others
+	for _, s := range g.leases.Renew(sessionKeyOf(id), renewal) {
+		s.renew(renewal)
 	}
 }
 
-// renew goes over to a newer identity of the same session.
+// renew goes over to a newer identity of the same session, if the rule admits it. The
+// rule is asked without a lock, since it may be slow.
 func (s *Stream) renew(renewal credential) {
-	if refusal := s.adopt(renewal); refusal != nil {
-		s.end(refusal)
+	id, was := renewal.identity, s.identity()
+	if !newer(id, was) {
 		return
-	}
-	// Whoever revoked the new token in the meantime has looked at the old one.
-	s.recheck()
-}
-
-// adopt makes the identity the current one, if it is newer and the rule admits it.
-// The rule is asked without a lock, since it may be slow.
-func (s *Stream) adopt(renewal credential) *Error {
-	id := renewal.identity
-	was := s.current.Load()
-	if s.ended.Load() != nil || !newer(id, was) {
-		return nil
 	}
 	refusal := s.admitted.guard.decideAnew(s.admitted.call.Procedure, id)
 	if refusal == nil && s.admitted.messages != nil && !sameCaller(id, was) {
@@ -96,19 +81,30 @@ func (s *Stream) adopt(renewal credential) *Error {
 		// messages are gone.
 		refusal = Errorf(ConditionNotMet, "the caller changed on a stream whose rule depends on its messages")
 	}
+	if refusal != nil {
+		s.end(refusal)
+		return
+	}
+	s.adopt(renewal)
+	s.look() // whoever revoked the new token in the meantime has looked at the old one
+}
+
+// adopt makes the identity the current one, if it is newer still.
+func (s *Stream) adopt(renewal credential) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if refusal != nil || !newer(id, s.current.Load()) {
-		return refusal
+	id := renewal.identity
+	if s.ended || !newer(id, s.current) {
+		return
 	}
-	s.expires.Store(max(s.expires.Load(), int64(expiry(id))))
-	s.current.Store(id)
-	s.token = renewal.token
+	if at := expiry(id); !s.expires.IsZero() && (at.IsZero() || at.After(s.expires)) {
+		s.expires = at
+	}
+	s.current, s.token = id, renewal.token
 	if s.renewed != nil {
 		close(s.renewed)
 		s.renewed = nil
 	}
-	return nil
 }
 
 // decideAnew asks the rule of an open stream about the identity that renews it.
@@ -118,7 +114,10 @@ func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
 	if rule == nil {
 		return Errorf(AuthFailure, "no rule for %s any more", procedure)
 	}
-	return refusalOf(rule.Check(id))
+	if err := rule.Check(id); err != nil {
+		return AsError(err)
+	}
+	return nil
 }
 
 // sameCaller reports whether two identities of a session differ in nothing but
@@ -138,7 +137,7 @@ func sameCaller(a, b *Identity) bool {
 func (s *Stream) bearerToken() (token string, renewed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.token, s.current.Load() != s.admitted.identity
+	return s.token, s.current != s.admitted.identity
 }
 
 // watch returns the identity that counts now, and a channel that is closed when
@@ -149,5 +148,5 @@ func (s *Stream) watch() (*Identity, <-chan struct{}) {
 	if s.renewed == nil {
 		s.renewed = make(chan struct{})
 	}
-	return s.current.Load(), s.renewed
+	return s.current, s.renewed
 }

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/internal/lease"
@@ -15,6 +17,36 @@ const grace = time.Second
 // A PanicError is what Serve panics with when a handler did, since the stack
 // that a recovery sees is no longer the handler's.
 type PanicError = lease.PanicError
+
+// streams are the open streams of a Guard.
+type streams struct {
+	leases   lease.Registry[sessionKey, *Stream, credential]
+	handlers lease.Counter // those that run
+
+	mu                 sync.Mutex
+	watchesRevocations bool        // guarded by mu
+	watched            atomic.Bool // both watches are in place
+}
+
+// watch has the guard notified of what ends open streams. It comes before the first
+// stream. Where it panics, that stream is refused, and the next one tries again.
+func (g *Guard) watch() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.watched.Load() {
+		return
+	}
+	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
+	look := func() { g.leases.Sweep((*Stream).look) }
+	if g.Revocations != nil && !g.watchesRevocations {
+		g.Revocations.Watch(look)
+		g.watchesRevocations = true // also if the next panics, so that no stream adds a second watch
+	}
+	if keys, ok := g.Authenticator.(Watcher); ok {
+		keys.Watch(look)
+	}
+	g.watched.Store(true)
+}
 
 // Serve runs the handler of an admitted stream under its lease, and returns the
 // handler's error; or the lease's, which is an *Error, as soon as the lease has
@@ -57,21 +89,27 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 	}, func(o lease.Outcome) {
 		defer g.handlers.End()
 		s.outcome = o
-		s.release()
-		if s.refusal() != nil {
+		s.end(nil)
+		if s.Err() != nil {
 			g.logLatePanic(ctx, s, o.Panic())
 		}
 	})
 	s.over.Wait() // a client that is gone is the handler's affair, while the lease lasts
-	refusal := s.refusal()
-	if refusal == nil {
+	err = s.Err()
+	if err == nil {
 		return s.outcome.Deliver()
 	}
-	if ctx.Err() == nil { // a client that is gone was not refused anything
-		_ = g.observe(ctx, &s.admitted.call, s.current.Load(), refusal, time.Time{})
-	}
+	s.tell(ctx)
 	s.settle(abort)
-	return refusal
+	return err
+}
+
+// tell shows the Observer why the lease has ended, unless its client is gone, which
+// was not refused anything.
+func (s *Stream) tell(ctx context.Context) {
+	if ctx.Err() == nil {
+		_ = s.admitted.guard.observe(ctx, &s.admitted.call, s.identity(), AsError(s.Err()), time.Time{})
+	}
 }
 
 // stream returns the stream that the guard has admitted, and whether it is not
@@ -82,23 +120,34 @@ func (g *Guard) stream(ctx context.Context) (s *Stream, first bool, err error) {
 		return nil, false, Errorf(AuthFailure, "a stream was to be served that this guard has not admitted")
 	}
 	s = a.stream
-	if !s.served.Swap(true) {
-		return s, true, nil
-	}
-	if s.ended.Load() == released {
+	s.mu.Lock()
+	first, s.served = !s.served, true
+	over := s.ended && s.refusal == nil
+	s.mu.Unlock()
+	if over {
 		return nil, false, Errorf(AuthFailure, "a stream was to be served that is over")
 	}
-	err = s.Err()
-	return s, false, err
+	if !first {
+		err = s.Err()
+	}
+	return s, first, err
 }
 
 // settle waits for the message that is on its way.
 func (s *Stream) settle(abort func()) {
-	if s.sends.Drained(grace) || abort == nil {
-		return
+	sent := make(chan struct{})
+	go func() {
+		s.sending.Wait()
+		close(sent)
+	}()
+	select {
+	case <-sent:
+	case <-time.After(grace):
+		if abort != nil {
+			abort()
+			<-sent
+		}
 	}
-	abort()
-	s.sends.Wait()
 }
 
 // logLatePanic logs the panic of a handler whose stream had ended. What else such
@@ -122,5 +171,56 @@ func (g *Guard) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// Hold serves a call whose handler has to run in the calling goroutine, as a
+// handler of net/http does: what the server does with the connection next must
+// not happen while the handler still runs. Otherwise it is as Serve.
+//
+// It calls handle with a context that is cancelled when the lease ends, with the
+// lease's *Error as the cause. It then also calls cut, in a goroutine of its own
+// while handle may still be running, and cut ends the call for the client. Hold
+// returns when both have returned: the lease's *Error, or nil where the lease
+// has not ended. Where the lease ends before it begins, handle is not called.
+//
+// A panic of handle goes on as it is. One of cut is swallowed, as what cut did
+// not do is done when handle has returned.
+func (g *Guard) Hold(ctx context.Context, handle func(context.Context, *Stream), cut func(*Error)) error {
+	s, first, err := g.stream(ctx)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return Errorf(AuthFailure, "a call was to be served twice under one lease")
+	}
+	g.handlers.Begin()
+	defer g.handlers.End()
+	s.hold(ctx, handle, cut)
+	return s.Err()
+}
+
+// hold returns, or panics, when the handler is done and nothing is cut any more.
+func (s *Stream) hold(ctx context.Context, handle func(context.Context, *Stream), cut func(*Error)) {
+	handling, cancel := context.WithCancelCause(ctx)
+	var cutting sync.WaitGroup
+	cutting.Add(1)
+	newest := s.begin(func(cause error) {
+		cancel(cause)
+		if cause == nil {
+			cutting.Done()
+			return
+		}
+		go func() {
+			defer cutting.Done()
+			defer func() { _ = recover() }()
+			s.tell(ctx)
+			cut(AsError(cause))
+		}()
+	})
+	defer cutting.Wait()
+	defer s.end(nil)
+	if s.catchUp(newest) {
+		handle(handling, s)
 	}
 }

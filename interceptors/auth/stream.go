@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/internal/lease"
@@ -15,58 +15,70 @@ import (
 // A Stream is an admitted stream that is being served under its lease: it ends when
 // its caller's token does, as the rule's StreamTerms say. It is for adapters, which
 // get it from Guard.Serve or Guard.Hold, and is safe for concurrent use.
-//
-// A server has one for each open stream, so all that a stream needs is kept in
-// one piece of memory.
 type Stream struct {
-	admitted admitted // the identity is the one that opened the stream
-
-	current  atomic.Pointer[Identity] // nil where the caller is anonymous
-	ended    atomic.Pointer[Error]    // why; nil while it runs, released where nothing was wrong
-	sends    lease.Gate
-	outcome  lease.Outcome // of the handler
-	served   atomic.Bool
-	received atomic.Bool // whether a message was
-
-	entry     lease.Entry[sessionKey, credential]
+	admitted  admitted // the identity is the one that opened the stream
 	renewable bool
-	oldAge    lease.Instant // when the stream has lived long enough
-	expires   atomic.Int64  // the Instant from which the token no longer counts
+	oldAge    time.Time // when the stream has lived long enough
 
-	over  sync.WaitGroup          // until the lease has ended
-	close context.CancelCauseFunc // see begin
+	close   context.CancelCauseFunc // see begin
+	timer   *time.Timer             // looks again
+	over    sync.WaitGroup          // until the lease has ended
+	sending sync.WaitGroup          // until nothing is being sent
+	outcome lease.Outcome           // of the handler
 
-	mu      sync.Mutex    // held while renewing
-	token   string        // that renewed the stream; empty before, see credential
-	renewed chan struct{} // closed when the stream is; nil while nobody watches
+	mu       sync.Mutex // guards what follows
+	served   bool
+	received bool // whether a message was
+	ended    bool
+	refusal  *Error    // why it has ended; nil where it was just no longer needed
+	current  *Identity // nil where the caller is anonymous
+	expires  time.Time // when the token no longer counts; zero is never
+	token    string    // that renewed the stream; empty before, see credential
+	renewed  chan struct{}
 }
 
-// released is what a lease has ended with that was just no longer needed.
-var released = new(Error)
+// lookAgain is how long a stream goes without a look at most: timers do not notice
+// when the clock is set or the machine was suspended, and nobody is notified of a list
+// of revocations that has grown too old.
+const lookAgain = time.Minute
 
 // newStream returns a stream that is not served yet. Its admitted is for the
 // caller to fill.
 func newStream(g *Guard, id *Identity, rule Rule) *Stream {
-	g.watch()
-	terms := termsOf(rule)
-	s := &Stream{renewable: terms.Lease == LeaseRenewable && id != nil && isBound(id)}
+	if !g.watched.Load() {
+		g.watch()
+	}
+	var terms StreamTerms
+	if rule, ok := rule.(StreamRule); ok {
+		terms = rule.Stream()
+	}
+	if terms.MaxLifetime <= 0 {
+		terms.MaxLifetime = DefaultMaxLifetime
+	}
+	s := &Stream{current: id, renewable: terms.Lease == LeaseRenewable && id != nil && isBound(id)}
 	s.admitted.stream = s
-	s.current.Store(id)
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
-	s.oldAge = lease.At(g.clock().Add(terms.MaxLifetime - early))
-	s.expires.Store(int64(lease.Never))
+	s.oldAge = g.clock().Add(terms.MaxLifetime - early)
 	if id != nil && terms.Lease != LeaseAtOpen {
-		s.expires.Store(int64(expiry(id)))
+		s.expires = expiry(id)
 	}
 	return s
 }
 
-// expiry returns when the token of the identity no longer counts.
-func expiry(id *Identity) lease.Instant {
+// expiry returns when the token of the identity no longer counts; zero is never.
+func expiry(id *Identity) time.Time {
 	if id.ExpiresAt.IsZero() {
-		return lease.Never
+		return time.Time{}
 	}
-	return lease.At(id.ExpiresAt.Add(id.Leeway))
+	return id.ExpiresAt.Add(id.Leeway)
+}
+
+// sessionKey is the zero value where nothing renews the stream.
+func (s *Stream) sessionKey() sessionKey {
+	if !s.renewable {
+		return sessionKey{}
+	}
+	return sessionKeyOf(s.admitted.identity)
 }
 
 // begin starts the clock. closing is called once: with the refusal when the lease
@@ -75,14 +87,13 @@ func expiry(id *Identity) lease.Instant {
 func (s *Stream) begin(closing context.CancelCauseFunc) (newest credential) {
 	s.close = closing
 	s.over.Add(1)
-	leases := &s.admitted.guard.leases
-	if !s.renewable {
-		leases.Join(&s.entry, (*holder)(s))
-		return credential{}
+	s.timer = time.AfterFunc(math.MaxInt64, s.look)
+	newest, found := s.admitted.guard.leases.Join(s, s.sessionKey(), credentialOf(&s.admitted.call, s.admitted.identity))
+	if !found {
+		newest = credential{}
 	}
-	id := s.admitted.identity
-	if later, found := leases.JoinSession(&s.entry, (*holder)(s), sessionKeyOf(id), credentialOf(&s.admitted.call, id)); found {
-		newest = later
+	if refusal := s.expired(); refusal != nil {
+		s.end(refusal)
 	}
 	return newest
 }
@@ -91,76 +102,98 @@ func (s *Stream) begin(closing context.CancelCauseFunc) (newest credential) {
 // admitted, and before it had begun. It reports whether the lease still runs. It is
 // called in the handler's goroutine, since it asks code that may be slow.
 func (s *Stream) catchUp(newest credential) bool {
-	if newest.identity != nil && s.admitted.guard.stillCounts(newest.identity) == nil {
+	if newest.identity != nil && s.admitted.guard.stillCounts(newest.identity, true) == nil {
 		s.renew(newest)
 	}
-	s.recheck()
-	return s.refusal() == nil
+	s.look()
+	return s.Err() == nil
 }
 
-// recheck ends the lease when the token no longer counts that renewed the stream,
-// or the one that opened it: a revocation ends the streams that the token opened.
-func (s *Stream) recheck() {
-	opened, current := s.admitted.identity, s.current.Load()
-	refusal := s.admitted.guard.withdrawn(opened)
-	if refusal == nil && current != opened {
-		refusal = s.admitted.guard.withdrawn(current)
+// look ends the lease when its time has come, or a token no longer counts: the one
+// that renewed the stream last, or the one that opened it, since a revocation ends
+// the streams that the token opened.
+func (s *Stream) look() {
+	refusal := s.expired()
+	if refusal == nil {
+		refusal = s.admitted.guard.stillCounts(s.admitted.identity, false)
+	}
+	if current := s.identity(); refusal == nil && current != s.admitted.identity {
+		refusal = s.admitted.guard.stillCounts(current, false)
 	}
 	if refusal != nil {
 		s.end(refusal)
 	}
 }
 
-// end refuses whatever is still to come on the stream. The first reason counts.
+// expired says whether the time of the lease has come. Where it has not, it has the
+// timer look again when it will have.
+func (s *Stream) expired() (refusal *Error) {
+	defer recoverAs(&refusal, "reading the clock")
+	now := s.admitted.guard.clock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.oldAge.Sub(now)
+	if left <= 0 {
+		return &Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"}
+	}
+	if !s.expires.IsZero() {
+		left = min(left, s.expires.Sub(now))
+	}
+	if left <= 0 {
+		return NewError(TokenExpired, nil)
+	}
+	if !s.ended {
+		s.timer.Reset(min(left, lookAgain))
+	}
+	return nil
+}
+
+// end refuses whatever is still to come on the stream, or with nil lets go of a
+// stream that is over, however it ended. What it is first called with counts.
 func (s *Stream) end(refusal *Error) {
-	if s.ended.CompareAndSwap(nil, refusal) {
-		s.sends.Close()
-		s.finish(refusal)
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
 	}
-}
-
-// release lets go of a stream that is over, however it ended.
-func (s *Stream) release() {
-	if s.ended.CompareAndSwap(nil, released) {
-		s.finish(nil)
-	}
-}
-
-func (s *Stream) finish(cause error) {
-	var key sessionKey
-	if s.renewable {
-		key = sessionKeyOf(s.admitted.identity)
-	}
-	s.admitted.guard.leases.Leave(&s.entry, key)
-	s.close(cause)
+	s.ended, s.refusal = true, refusal
+	s.timer.Stop()
+	s.mu.Unlock()
+	s.admitted.guard.leases.Leave(s, s.sessionKey())
+	s.close(s.Err())
 	s.over.Done()
 }
 
 // Err returns the *Error that the lease has ended with, and nil while it has
 // not.
 func (s *Stream) Err() error {
-	if refusal := s.refusal(); refusal != nil {
-		return refusal
-	}
-	return nil
-}
-
-func (s *Stream) refusal() *Error {
-	refusal := s.ended.Load()
-	if refusal == released {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refusal == nil {
 		return nil
 	}
-	return refusal
+	return s.refusal
+}
+
+// identity returns the identity that counts now.
+func (s *Stream) identity() *Identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
 }
 
 // Send calls send, which sends something to the client, unless the lease has
 // ended: then it returns the lease's *Error. When Guard.Serve has returned, no send
 // is under way and none begins any more.
 func (s *Stream) Send(send func() error) error {
-	if !s.sends.Enter() {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
 		return s.Err()
 	}
-	defer s.sends.Leave()
+	s.sending.Add(1)
+	s.mu.Unlock()
+	defer s.sending.Done()
 	return send()
 }
 
@@ -168,24 +201,11 @@ func (s *Stream) Send(send func() error) error {
 // waiting for a timer or a watcher, and returns what Err does. Use it before a step
 // that must not come too late, such as the first byte of an answer.
 func (s *Stream) Check() error {
-	if s.ended.Load() == nil {
-		s.look()
+	if err := s.Err(); err != nil {
+		return err
 	}
+	s.look()
 	return s.Err()
-}
-
-// look asks the clock and then whether the token still counts.
-func (s *Stream) look() {
-	defer func() {
-		if p := recover(); p != nil {
-			(*holder)(s).Fail(p)
-		}
-	}()
-	if now := lease.At(s.admitted.guard.clock()); now >= (*holder)(s).Deadline() {
-		(*holder)(s).Expire(now)
-		return
-	}
-	s.recheck()
 }
 
 // Received is Guard.CheckRequest, about a message that was received on the
@@ -193,14 +213,21 @@ func (s *Stream) look() {
 // that is asked again, and so it is at the end (ReceivedError); in between, the news
 // of it ends the lease. A refusal ends the lease, whatever the handler makes of it.
 func (s *Stream) Received(message any) error {
+	s.mu.Lock()
+	id, first := s.current, !s.received
+	s.received = true
+	s.mu.Unlock()
+	var refusal *Error
+	switch {
+	case first && s.admitted.call.Stream == ServerStream:
+		// The message is the request, and the stream is not open before it is there. So
+		// the token must not have expired, whatever the terms of the stream.
+		refusal = s.admitted.guard.stillCounts(id, true)
+	case first:
+		s.look()
+	}
 	if err := s.Err(); err != nil {
 		return err
-	}
-	id := s.current.Load()
-	var refusal *Error
-	if !s.received.Load() {
-		s.received.Store(true)
-		refusal = s.first(id)
 	}
 	if refusal == nil && s.admitted.messages != nil {
 		refusal = s.admitted.check(id, message)
@@ -224,39 +251,3 @@ func (s *Stream) ReceivedError(err error) error {
 	}
 	return err
 }
-
-// first asks whether the token still counts now that the first message is there.
-func (s *Stream) first(id *Identity) *Error {
-	if s.admitted.call.Stream == ServerStream {
-		// The message is the request, and the stream is not open before it is there. So
-		// the token must not have expired, whatever the terms of the stream.
-		return s.admitted.guard.stillCounts(id)
-	}
-	s.look()
-	return s.refusal()
-}
-
-// holder is the Stream as the registry of leases sees it.
-type holder Stream
-
-// Deadline implements lease.Holder.
-func (h *holder) Deadline() lease.Instant {
-	return min(h.oldAge, lease.Instant(h.expires.Load()))
-}
-
-// Expire implements lease.Holder.
-func (h *holder) Expire(now lease.Instant) {
-	refusal := NewError(TokenExpired, nil)
-	if now >= h.oldAge {
-		refusal.Message = "the stream has reached its longest lifetime; open it again with a fresh token"
-	}
-	(*Stream)(h).end(refusal)
-}
-
-// Fail implements lease.Holder.
-func (h *holder) Fail(panicked any) {
-	(*Stream)(h).end(Errorf(AuthFailure, "panic in the clock: %v", panicked))
-}
-
-// Recheck implements lease.Holder.
-func (h *holder) Recheck() { (*Stream)(h).recheck() }

@@ -93,7 +93,10 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, refuse(i.guard, auth.AsError(err), req.Peer().Protocol)
 		}
 		res, err := next(ctx, req)
-		return res, translate(i.guard, err, req.Peer().Protocol)
+		if err != nil {
+			err = translate(i.guard, err, req.Peer().Protocol)
+		}
+		return res, err
 	}
 }
 

@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/lease"
 )
 
 // Gate guards the services that are registered through it before a byte of a
@@ -92,7 +95,10 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 			decode = g.checked(ctx, decode)
 		}
 		res, err := next(impl, ctx, decode, interceptor)
-		return res, translate(ctx, g.guard, err)
+		if err != nil {
+			err = translate(ctx, g.guard, err)
+		}
+		return res, err
 	}
 }
 
@@ -106,5 +112,24 @@ func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) er
 			return refuse(ctx, g.guard, auth.AsError(err))
 		}
 		return nil
+	}
+}
+
+// within returns the error of read; or DEADLINE_EXCEEDED when read takes longer
+// than the limit, if there is one. grpc-go ends a read that goes on once the
+// handler has returned. A panic of read is within's as well.
+func within(limit time.Duration, read func() error) error {
+	if limit <= 0 {
+		return read()
+	}
+	done := make(chan lease.Outcome, 1)
+	go lease.Run(read, func(o lease.Outcome) { done <- o })
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case outcome := <-done:
+		return outcome.Deliver()
+	case <-timer.C:
+		return status.Errorf(codes.DeadlineExceeded, "the request did not arrive within %v", limit)
 	}
 }

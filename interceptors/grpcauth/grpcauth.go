@@ -17,8 +17,11 @@ package grpcauth
 
 import (
 	"context"
+	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -44,7 +47,10 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 			return nil, refuse(ctx, guard, auth.AsError(err))
 		}
 		res, err := handler(ctx, req)
-		return res, translate(ctx, guard, err)
+		if err != nil {
+			err = translate(ctx, guard, err)
+		}
+		return res, err
 	}
 }
 
@@ -66,9 +72,15 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 		if !first {
 			return handler(server, stream) // within the one that was first
 		}
-		return translate(ctx, guard, serve(ctx, guard, stream, func(stream grpc.ServerStream) error {
-			return handler(server, stream)
-		}))
+		// A message that waits for a client which has stopped reading needs no abort:
+		// grpc-go gives it up when the handler returns.
+		err = guard.Serve(ctx, func(ctx context.Context, lease *auth.Stream) error {
+			return handler(server, &leasedStream{ServerStream: stream, ctx: ctx, lease: lease})
+		}, nil)
+		if err != nil {
+			err = translate(ctx, guard, err)
+		}
+		return err
 	}
 }
 
@@ -91,4 +103,62 @@ func streamType(client, server bool) auth.StreamType {
 	default:
 		return auth.Unary
 	}
+}
+
+// admit asks the guard about a call, unless it has admitted this very call
+// already: behind a Gate the interceptor sees the call a second time. The first
+// shows the guard the messages.
+func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (admitted context.Context, first bool, err error) {
+	if guard.Admitted(ctx, procedure) {
+		return ctx, false, nil
+	}
+	var address string
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		address = p.Addr.String()
+	}
+	admitted, err = guard.Admit(ctx, auth.Call{
+		Procedure: procedure,
+		Protocol:  "grpc",
+		Stream:    stream,
+		Peer:      address,
+		Header:    header{ctx},
+		Messages:  true,
+	})
+	return admitted, true, err
+}
+
+// header is the metadata of a call.
+type header struct{ context.Context }
+
+// Values implements auth.Header. It copies the values of one key only;
+// metadata.FromIncomingContext would copy them all.
+func (h header) Values(name string) []string {
+	return metadata.ValueFromIncomingContext(h.Context, strings.ToLower(name))
+}
+
+// leasedStream is a stream whose context carries the identity, and that ends
+// with its lease. What else it has, grpc-go lets a handler use while the stream
+// is being closed, and afterwards.
+type leasedStream struct {
+	grpc.ServerStream
+
+	ctx   context.Context
+	lease *auth.Stream
+}
+
+func (s *leasedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg shows the Guard what was received.
+func (s *leasedStream) RecvMsg(message any) error {
+	if err := s.lease.Err(); err != nil {
+		return err
+	}
+	if err := s.ServerStream.RecvMsg(message); err != nil {
+		return s.lease.ReceivedError(err)
+	}
+	return s.lease.Received(message)
+}
+
+func (s *leasedStream) SendMsg(message any) error {
+	return s.lease.Send(func() error { return s.ServerStream.SendMsg(message) })
 }

@@ -16,10 +16,6 @@ import (
 // bearer token is kept and no two tokens share a verdict.
 type digest = [sha256.Size]byte
 
-func digestOf(raw string) digest {
-	return sha256.Sum256(bytesOf(raw))
-}
-
 // A verdict is what a verified token was found to be: everything that does not
 // change while its key lives. What does change, time above all, is judged anew
 // on every hit.

@@ -3,11 +3,13 @@ package token
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
@@ -115,7 +117,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	var d digest
 	if v.cache != nil {
-		d = digestOf(raw)
+		d = sha256.Sum256(bytesOf(raw))
 		if hit := v.cache.get(&d); hit != nil {
 			return hit.recall(v.now())
 		}
@@ -218,4 +220,52 @@ func refuseKey(err error, i *Issuer, h header) error {
 		reason = auth.KeyUnknown
 	}
 	return auth.Errorf(reason, "%s of %s: %w", h.hint(), i.URL, err)
+}
+
+// A signer is the auth.Key of the identities that a key has verified.
+type signer struct {
+	key    *jwks.Key
+	issuer *Issuer
+}
+
+// Withdrawn implements auth.Key. It gives the reason that a cold verification of
+// the token would give.
+func (s *signer) Withdrawn() error {
+	if s.key.Live() {
+		return nil
+	}
+	if set, ok := s.issuer.Keys.(interface{ Ready() bool }); ok && !set.Ready() {
+		return auth.Errorf(auth.KeysUnavailable, "the keys of %s are too old", s.issuer.URL)
+	}
+	return auth.Errorf(auth.KeyUnknown, "%s no longer publishes the key", s.issuer.URL)
+}
+
+// Watch implements [auth.Watcher]: changed is called whenever the keys of an issuer
+// have changed, until stop is called.
+func (v *Verifier) Watch(changed func()) (stop func()) {
+	var stops []func()
+	for _, issuer := range v.trusted {
+		if set, ok := issuer.Keys.(jwks.Watcher); ok {
+			stops = append(stops, set.Watch(changed))
+		}
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// A token is hashed, decoded and verified as bytes, and its claims are kept as
+// strings. Copying between the two would cost more than all the parsing; these
+// two conversions share the memory instead. They are right only because nobody
+// writes to a byte that a string shares: bytesOf's result is only read, and
+// stringOf's argument is given up by its owner.
+
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // see above
+}
+
+func stringOf(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see above
 }
