@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"interceptors/internal/ruleschema": {"interceptors/auth", "gen/ostiary/policy/v1"},
 	"interceptors/internal/schematest": {"interceptors/auth", "interceptors/policy", "interceptors/policy/condition", "gen/ostiary/policy/v1"},
 
-	"server/devissuer":          {"interceptors/authtest", "internal/loopback"},
+	"server/devissuer":          {"interceptors/authtest", "internal/loopback", "server/internal/transport"},
 	"server/internal/rpcerror":  nil,
 	"server/internal/store":     nil,
 	"server/internal/store/*":   {"server/internal/store"},

@@ -1,31 +1,11 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"log/slog"
-	"math/big"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
-
-	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
@@ -198,74 +178,8 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			faults := test.config.Faults()
-			if len(faults) != len(test.want) {
-				t.Fatalf("faults %v; want %d", faults, len(test.want))
-			}
-			for _, want := range test.want {
-				if !slices.ContainsFunc(faults, func(f Fault) bool { return strings.HasPrefix(f.String(), want) }) {
-					t.Errorf("faults %v; want one that begins %q", faults, want)
-				}
-			}
-			for _, fault := range faults {
-				if strings.Contains(fault.String(), "secret") {
-					t.Errorf("fault %v shows a password", fault)
-				}
-			}
+			assertFaults(t, test.config.Faults(), test.want)
 		})
-	}
-}
-
-func TestNewStartsNothingOnAFault(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := New(t.Context(), Config{HTTPListener: listener})
-	var wrong *ConfigError
-	if srv != nil || !errors.As(err, &wrong) || len(wrong.Faults) != 1 {
-		t.Fatalf("New: %v, %v; want a ConfigError of one fault", srv, err)
-	}
-	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener is still open")
-	}
-}
-
-func TestNewTellsOfAnAddressInUse(t *testing.T) {
-	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	issuer := authtest.Start(t)
-	for name, config := range map[string]Config{
-		"http_addr": {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0"},
-		"grpc_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String()},
-	} {
-		config.Issuers = []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
-		config.DataDir = t.TempDir()
-		_, err := New(t.Context(), config)
-		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), name+": ") {
-			t.Errorf("%s: %v; want that the address is in use", name, err)
-		}
-	}
-}
-
-func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
-	t.Parallel()
-	issuer := authtest.Start(t)
-	srv, err := New(t.Context(), Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: t.TempDir(),
-		Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
-		Logger:  slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(srv.Close(), srv.Close()); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -291,75 +205,6 @@ func TestKeysOfAnOIDCIssuerAreDiscovered(t *testing.T) {
 	}
 }
 
-func TestTLSOnBothListeners(t *testing.T) {
-	t.Parallel()
-	cert, key, roots := selfSigned(t)
-	r := start(t, func(c *Config) { c.TLSCert, c.TLSKey = cert, key })
-	token := r.issuer.Session("user_ada")
-	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-
-	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
-		"https://"+r.HTTPAddr().String()+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	bearer(token).set(req.Header)
-	res, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusOK || res.ProtoMajor != 2 {
-		t.Errorf("%s over %s; want 200 over HTTP/2", res.Status, res.Proto)
-	}
-
-	conn := r.grpcConn(t, grpc.WithTransportCredentials(credentials.NewTLS(config)))
-	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
-	if _, err := identityv1.NewIdentityServiceClient(conn).WhoAmI(ctx, &identityv1.WhoAmIRequest{}); err != nil {
-		t.Errorf("natively: %v", err)
-	}
-}
-
-// selfSigned writes a certificate for 127.0.0.1 and its key.
-func selfSigned(t *testing.T) (cert, key string, roots *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, label string, der []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots = x509.NewCertPool()
-	roots.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", pkcs8), roots
-}
-
 func TestRevocationsAreKeptForAsLongAsTheLongestToken(t *testing.T) {
 	t.Parallel()
 	for want, issuers := range map[time.Duration][]Issuer{
@@ -369,6 +214,24 @@ func TestRevocationsAreKeptForAsLongAsTheLongestToken(t *testing.T) {
 	} {
 		if got := (Config{Issuers: issuers}).longestLifetime(); got != want {
 			t.Errorf("%+v: %s; want %s", issuers, got, want)
+		}
+	}
+}
+
+// assertFaults checks how each fault begins, and that none shows a password.
+func assertFaults(t *testing.T, faults []Fault, want []string) {
+	t.Helper()
+	if len(faults) != len(want) {
+		t.Fatalf("faults %v; want %d", faults, len(want))
+	}
+	for _, beginning := range want {
+		if !slices.ContainsFunc(faults, func(f Fault) bool { return strings.HasPrefix(f.String(), beginning) }) {
+			t.Errorf("faults %v; want one that begins %q", faults, beginning)
+		}
+	}
+	for _, fault := range faults {
+		if strings.Contains(fault.String(), "secret") {
+			t.Errorf("fault %v shows a password", fault)
 		}
 	}
 }

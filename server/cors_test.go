@@ -8,22 +8,11 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 )
 
-// browse sends a request as a browser does.
+// browse calls WhoAmI as a browser does.
 func (r *running) browse(t *testing.T, method string, header map[string]string) (status int, answer http.Header) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.url+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range header {
-		req.Header.Set(name, value)
-	}
-	res, err := httpClient(t, false).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	return res.StatusCode, res.Header
+	status, answer, _ = r.send(t, method, whoAmIProcedure, header, "{}")
+	return status, answer
 }
 
 func preflight(origin string) map[string]string {
@@ -75,7 +64,7 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-func TestCORSTellsThePageWhatItNeeds(t *testing.T) {
+func TestCORSExposesTheHeadersThatAPageNeeds(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // Routes and procedures of health checks, which are called every few seconds.
@@ -63,7 +63,7 @@ func (s *Server) ready() bool {
 // live answers that the process runs. It depends on nothing else: a restart does
 // not help if an issuer cannot be reached.
 func live(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
+	transport.WriteJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
 // readiness is the body of /readyz, which anybody may read. Why a fetch failed,
@@ -90,14 +90,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	for _, source := range s.keys {
 		body.Issuers = append(body.Issuers, source.readiness())
 	}
-	writeJSON(w, code, body)
-}
-
-func writeJSON(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // fails only if the caller is gone
+	transport.WriteJSON(w, code, body)
 }
 
 const (

@@ -142,7 +142,7 @@ func (r *running) watchHealth(t *testing.T, service string) (next func() (grpc_h
 	}
 }
 
-func TestWhoeverWatchesTheHealthIsToldOfEachChange(t *testing.T) {
+func TestAHealthWatchSendsEachChange(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	issuer.Fail(authtest.Status(http.StatusInternalServerError))
@@ -273,7 +273,7 @@ func (r *running) reflected(t *testing.T) (overHTTP []protoreflect.FullName, nat
 	return overHTTP, native, err
 }
 
-func TestReflectionTellsOfTheServicesWhereItIsOn(t *testing.T) {
+func TestReflectionListsTheServicesWhereItIsOn(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Reflection = true })
 	overHTTP, native, err := r.reflected(t)

@@ -16,6 +16,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
@@ -236,4 +237,77 @@ func TestAWatchThatItsCallerLeavesIsOver(t *testing.T) {
 	eventually(t, "the log has the call", func() bool {
 		return contains(r.log, "WatchIdentity", "code=canceled")
 	})
+}
+
+// TestAWatchGoesOnWithTheNextTokenOfItsSession renews the streams of every
+// transport by one call of another, and has the next token lose nothing but time.
+func TestAWatchGoesOnWithTheNextTokenOfItsSession(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	issued := time.Now().Truncate(time.Second)
+	mint := func(after time.Duration, session string) string {
+		return r.issuer.Session("user_ada", authtest.With("sid", session), authtest.IssuedAt(issued.Add(after)), authtest.ExpiresIn(time.Minute))
+	}
+	streams := r.watch(t, mint(-2*time.Second, "sess_1"))
+	for _, token := range []string{mint(-time.Second, "sess_2"), mint(-time.Second, "sess_1"), mint(-2*time.Second, "sess_1")} {
+		if _, err := r.native(t.Context(), t, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, stream := range streams {
+		next, err := stream.next()
+		if err != nil {
+			t.Errorf("%s ended with %v; want another message", name, err)
+			continue
+		}
+		if got, want := next.GetIdentity().GetIssuedAt().AsTime(), issued.Add(-time.Second); !got.Equal(want) {
+			t.Errorf("%s: the identity is now of %v; want %v", name, got, want)
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for name, stream := range streams {
+		if _, err := stream.next(); err == nil {
+			t.Errorf("%s had another message; want it renewed once", name)
+		} else if reason, refused := reasonOf(err); refused {
+			t.Errorf("%s was refused with %v; want it to live on until the server stopped", name, reason)
+		}
+	}
+}
+
+// An administrator who is one no longer sees no more of the organization, in a
+// stream that goes on.
+func TestAWatchShowsNoMoreThanTheNewestTokenMaySee(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range transportNames() {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			cast := r.cast()
+			issued := time.Now().Truncate(time.Second)
+			mint := func(after time.Duration, role string) string {
+				return r.issuer.Session("user_ada", authtest.With("sid", "ada-1"), authtest.InOrganization("org_acme", "acme", role),
+					authtest.IssuedAt(issued.Add(after)), authtest.ExpiresIn(time.Minute))
+			}
+			happen := func(session, token string) {
+				t.Helper()
+				r.seen(t, map[string]string{session: token})
+				r.ledger.Flush(t.Context())
+			}
+			admin := mint(-3*time.Second, "admin")
+			happen("ada-1", admin)
+			watch := r.transports()[protocol].watchSessions(t, admin)
+			happen("ben", cast["ben"])
+			wantEvents(t, "the administrator", watch, "EVENT_SEEN ben")
+			happen("ada-1", mint(-2*time.Second, "member"))
+			wantEvents(t, "the member", watch, "EVENT_RENEWED ada-1")
+			if _, err := r.sessions(t, cast["ben"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+				t.Fatal(err)
+			}
+			happen("bea", r.issuer.Session("user_bea", authtest.With("sid", "bea"), authtest.InOrganization("org_acme", "acme", "member")))
+			happen("ada-2", cast["ada-2"])
+			wantEvents(t, "the member", watch, "EVENT_SEEN ada-2")
+		})
+	}
 }

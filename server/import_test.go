@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +204,21 @@ func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 				t.Error("the import is said to have been whole")
 			}
 		})
+	}
+}
+
+func TestTheSummaryOfAnImportNamesAThousandBadRows(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	for bad, named := range map[int]int{maxBadRows - 1: maxBadRows - 1, maxBadRows: maxBadRows, maxBadRows + 1: maxBadRows} {
+		summary, err := send(t, r.revocations(t, r.issuer.Session("user_otto")), slices.Repeat([]*revocationv1.NewRevocation{ofSession("")}, bad))
+		if err != nil || int(summary.GetRejected()) != bad || len(summary.GetBadRows()) != named || summary.GetImported() != 0 {
+			t.Errorf("%d bad rows: %d rejected, %d named, error %v", bad, summary.GetRejected(), len(summary.GetBadRows()), err)
+		}
+		for i, row := range summary.GetBadRows() {
+			if row.GetRow() != int64(i+1) {
+				t.Fatalf("row %d is named as %d", i+1, row.GetRow())
+			}
+		}
 	}
 }

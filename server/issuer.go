@@ -11,17 +11,15 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// An Issuer is one whose tokens are accepted, and what they must be like.
+// An Issuer is one whose tokens are accepted, and what they must be like. Fields that
+// token.Issuer or jwks.RemoteConfig has too mean the same here; their comments there
+// say more.
 type Issuer struct {
 	// URL is the exact iss claim: https, or http on a loopback address. With
 	// JWKSURL or JWTKey it may be http elsewhere, as that of AD FS is, or text that
-	// is no URL, such as accounts.google.com; and with profile spiffe it is the trust domain, such as
-	// spiffe://example.org. Where it has {tenantid}, as in the metadata of
-	// Microsoft Entra ID, Tenants are required. Required.
+	// is no URL. Required.
 	URL string
-	// Aliases are other spellings of iss that the same issuer uses. The Issuer of
-	// an identity is URL all the same. Default: none; Google's two spellings are
-	// aliases of each other by themselves.
+	// Aliases are other spellings of iss that the same issuer uses. Default: none.
 	Aliases []string
 	// Tenants are the ids of the tenants that are trusted, each in place of
 	// {tenantid} in URL. Default: none.
@@ -36,30 +34,18 @@ type Issuer struct {
 	// profile clerk {URL}/.well-known/jwks.json, otherwise what discovery says
 	// (OpenID Connect Discovery 1.0, section 4).
 	JWKSURL string
-	// CAFile is a PEM file of the certificates that vouch for the server with the
-	// keys, instead of the system's. It is read at each fetch. Default: none.
-	CAFile string
-	// TokenFile is a file with a bearer token for the request for the keys, which a
-	// Kubernetes API server asks for. It is read at each fetch, and sent to the
-	// origin of JWKSURL, or of URL, alone. Default: none.
-	TokenFile string
-	// InsecureHTTP accepts plain http for URL and JWKSURL elsewhere than on
-	// loopback. Whoever can change what the network carries can then make tokens
-	// for everybody, so use it only within a private network. Default: refused.
-	InsecureHTTP bool
+	// CAFile, TokenFile and InsecureHTTP are for fetching the keys.
+	CAFile, TokenFile string
+	InsecureHTTP      bool
 	// JWTKey is the issuer's one public key in PEM, for verifying without any
 	// network. Default: keys are fetched.
 	JWTKey string
-	// KeysSnapshot is a file that keeps the last keys that were fetched, so that
-	// a restart while the issuer is away still serves. Default: none.
+	// KeysSnapshot is the Snapshot of the keys. Default: none.
 	KeysSnapshot string
 
-	// Audiences are the values of aud of which a token must have one. Default:
-	// aud is not judged.
-	Audiences []string
-	// AuthorizedParties are the values of azp of which a token must have one.
-	// Default: azp is not judged.
-	AuthorizedParties []string
+	// Audiences and AuthorizedParties are the values of aud, and of azp, of which a
+	// token must have one. Default: the claim is not checked.
+	Audiences, AuthorizedParties []string
 	// AllowMissingAuthorizedParty accepts tokens without azp although
 	// AuthorizedParties are given. Default: they are refused.
 	AllowMissingAuthorizedParty bool
@@ -67,17 +53,14 @@ type Issuer struct {
 	// set where neither Audiences nor AuthorizedParties are, except for an issuer
 	// on http and loopback, which is for development. Default: refused.
 	AllowAnyAudience bool
-	// AllowUnboundConfirmation accepts tokens that are bound to a key (cnf, RFC
-	// 7800) without checking the binding, so a thief of such a token can use it.
-	// Default: they are refused with TOKEN_BINDING_UNCHECKED.
+	// AllowUnboundConfirmation accepts tokens that are bound to a key (cnf) without
+	// checking the binding. Default: they are refused with TOKEN_BINDING_UNCHECKED.
 	AllowUnboundConfirmation bool
-	// FirstPartyClients are the OAuth clients through which users act in person,
-	// such as the service's own page: a user's token for one is a session. Default:
-	// none is known to be.
+	// FirstPartyClients are the OAuth clients through which users act in person.
+	// Default: none is known.
 	FirstPartyClients []string
 
-	// Algorithms are the accepted ones, such as RS256. EdDSA and Ed25519 are the
-	// same. Default: the profile's.
+	// Algorithms are the accepted ones, such as RS256. Default: the profile's.
 	Algorithms []string
 	// Kinds are the accepted kinds of token. Default: the profile's, of which
 	// templates only with Audiences. New logs those in force.
@@ -85,8 +68,8 @@ type Issuer struct {
 	// MaxTokenBytes is the longest accepted token, at most [MaxTokenBytesLimit].
 	// Default: the profile's, which is token.DefaultMaxTokenBytes for nearly all.
 	MaxTokenBytes int
-	// Skew is how far the issuer's clock may be off. Negative means none.
-	// Default: token.DefaultSkew.
+	// Skew is how far the issuer's clock may be off; negative means none. Default:
+	// token.DefaultSkew.
 	Skew time.Duration
 	// MaxLifetime is the longest accepted time from iat to exp. Default:
 	// token.DefaultMaxLifetime.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -312,20 +311,7 @@ func TestFaultsOfAnIssuer(t *testing.T) {
 			if strings.HasPrefix(name, "keys on plain http in") {
 				issuer.AllowAnyAudience = true
 			}
-			faults := issuer.faults()
-			if len(faults) != len(test.want) {
-				t.Fatalf("faults %v; want %d", faults, len(test.want))
-			}
-			for _, want := range test.want {
-				if !slices.ContainsFunc(faults, func(f Fault) bool { return strings.HasPrefix(f.String(), want) }) {
-					t.Errorf("faults %v; want one that begins %q", faults, want)
-				}
-			}
-			for _, fault := range faults {
-				if strings.Contains(fault.String(), "secret") {
-					t.Errorf("fault %v shows a password", fault)
-				}
-			}
+			assertFaults(t, issuer.faults(), test.want)
 		})
 	}
 }
@@ -395,5 +381,49 @@ func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
 				t.Errorf("over the limit: %v; want %v", err, auth.TokenTooLarge)
 			}
 		})
+	}
+}
+
+func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	snapshot := filepath.Join(t.TempDir(), "keys.json")
+	config := Config{Issuers: []Issuer{{URL: issuer.URL(), Audiences: []string{"invoices"}, KeysSnapshot: snapshot}}}
+	forInvoices := authtest.With("aud", "invoices")
+	for _, tt := range []struct {
+		name  string
+		token string
+		want  auth.Reason
+	}{
+		{"a token of another audience", issuer.Session("user_ada", authtest.With("aud", "files")), auth.AudienceMismatch},
+		{"a token that has expired", issuer.Session("user_ada", forInvoices, authtest.IssuedAt(time.Now().Add(-time.Hour))), auth.TokenExpired},
+		{"a token of another key", issuer.Session("user_ada", forInvoices, authtest.SignedBy(authtest.NewKey("RS256"))), auth.KeyUnknown},
+		{"no token", "", auth.TokenMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := VerifyToken(t.Context(), config, tt.token)
+			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want {
+				t.Errorf("%v; want %v", err, tt.want)
+			}
+		})
+	}
+	id, err := VerifyToken(t.Context(), config, issuer.Session("user_ada", forInvoices))
+	if err != nil || id.Subject != "user_ada" {
+		t.Errorf("%v, %v", id, err)
+	}
+	if config.Issuers[0].KeysSnapshot != snapshot {
+		t.Errorf("the caller's Config was changed: %+v", config.Issuers[0])
+	}
+	if _, err := os.Stat(snapshot); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the snapshot of a server was written: %v", err)
+	}
+}
+
+func TestVerifyRefusesAConfigAtFault(t *testing.T) {
+	t.Parallel()
+	var fault *ConfigError
+	if _, err := VerifyToken(t.Context(), Config{}, "token"); !errors.As(err, &fault) {
+		t.Errorf("%v; want a ConfigError", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,31 +13,27 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcgzip "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 const whoAmIProcedure = identityv1connect.IdentityServiceWhoAmIProcedure
 
 // gzipped is what n zero bytes compress to, about a thousandth.
-func gzipped(t *testing.T, n int) []byte {
-	t.Helper()
+func gzipped(n int) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	if _, err := w.Write(make([]byte, n)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, _ = w.Write(make([]byte, n)) // into a buffer, which cannot fail
+	_ = w.Close()
 	return b.Bytes()
 }
 
@@ -45,14 +41,14 @@ func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	token := r.issuer.Session("user_ada")
-	bomb := gzipped(t, 8*transport.MaxMessageBytes)
+	bomb := gzipped(8 * transport.MaxMessageBytes)
 	tests := map[string]struct {
 		encoding string
 		body     []byte
 	}{
 		"a message of one byte more":                   {"", make([]byte, transport.MaxMessageBytes+1)},
 		"a small message that decompresses to 32 MiB":  {"gzip", bomb},
-		"a message that decompresses to one byte more": {"gzip", gzipped(t, transport.MaxMessageBytes+1)},
+		"a message that decompresses to one byte more": {"gzip", gzipped(transport.MaxMessageBytes + 1)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -178,78 +174,88 @@ func TestASilentConnectionIsClosedWhileOthersAreServed(t *testing.T) {
 	}
 }
 
-func TestStoppingCutsOffWhatDoesNotEnd(t *testing.T) {
+// What a server announces is what well-behaved clients keep to.
+func TestBothListenersAnnounceTheirLimits(t *testing.T) {
 	t.Parallel()
-	entered := make(chan struct{})
-	r := start(t, func(c *Config) {
-		c.ShutdownTimeout = 50 * time.Millisecond
-		c.Routes = map[string]http.Handler{"/stuck": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			close(entered)
-			<-r.Context().Done()
-		})}
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/stuck", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answered := make(chan struct{})
-	client := httpClient(t, true)
-	go func() {
-		defer close(answered)
-		if res, err := client.Do(req); err == nil {
-			_ = res.Body.Close()
+	r := start(t)
+	for name, addr := range map[string]net.Addr{"the HTTP port": r.HTTPAddr(), "the native listener": r.GRPCAddr()} {
+		settings := announced(t, addr)
+		if got, _ := settings.Value(http2.SettingMaxConcurrentStreams); got != transport.MaxStreams {
+			t.Errorf("%s allows %d streams; want %d", name, got, transport.MaxStreams)
 		}
-	}()
-	<-entered
-	began := time.Now()
-	if err := r.stop(); err != nil {
-		t.Errorf("Run returned %v; want nil", err)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("stopping took %s; want about 50ms", took)
-	}
-	<-answered
-	if !contains(r.log, "level=WARN", "cutting off calls") {
-		t.Error("the log does not say that calls were cut off")
+		// net/http allows for some overhead of each header.
+		if got, ok := settings.Value(http2.SettingMaxHeaderListSize); !ok || got > transport.MaxHeaderBytes+1024 {
+			t.Errorf("%s allows %d bytes of headers; want %d", name, got, transport.MaxHeaderBytes)
+		}
 	}
 }
 
-func TestACallUnderWayMayFinish(t *testing.T) {
+// announced returns the first settings of a server (RFC 9113, section 3.4).
+func announced(t *testing.T, addr net.Addr) *http2.SettingsFrame {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	framer := http2.NewFramer(conn, conn)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := framer.ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the first frame is %v; want settings", frame)
+	}
+	return settings
+}
+
+// messageOf returns a message of exactly so many bytes, which holds nothing that
+// is known.
+func messageOf(size int) []byte {
+	const overhead = 6 // the tag of a field, and a length of four bytes
+	message := protowire.AppendTag(nil, 1000, protowire.BytesType)
+	return protowire.AppendBytes(message, make([]byte, size-overhead))
+}
+
+func TestTheLargestMessageIsReadAndNoneThatIsLarger(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	r := start(t, func(c *Config) {
-		c.Routes = map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			close(entered)
-			<-release
-			w.WriteHeader(http.StatusTeapot)
-		})}
-	})
-	type answer struct {
-		code int
-		err  error
-	}
-	answers := make(chan answer, 1)
-	client := httpClient(t, false)
-	go func() {
-		res, err := client.Get(r.url + "/slow")
-		if err != nil {
-			answers <- answer{0, err}
-			return
+	r := start(t)
+	ada := r.issuer.Session("user_ada")
+	for protocol, w := range r.wires() {
+		for size, code := range map[int]connect.Code{transport.MaxMessageBytes: 0, transport.MaxMessageBytes + 1: connect.CodeResourceExhausted} {
+			message := messageOf(size)
+			if len(message) != size {
+				t.Fatalf("a message of %d bytes; want %d", len(message), size)
+			}
+			if w.contentType != "application/proto" {
+				message = enveloped(message)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+whoAmIProcedure, bytes.NewReader(message))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", w.contentType)
+			req.Header.Set("Te", "trailers")
+			bearer(ada).set(req.Header)
+			res, err := httpClient(t, w.http2).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			answer := fmt.Sprintf("Grpc-Status: %s%s %s", res.Header.Get("Grpc-Status"), res.Trailer.Get("Grpc-Status"), content)
+			served := bytes.Contains(content, []byte("user_ada"))
+			if served != (code == 0) || code != 0 && !ended(answer, code) {
+				t.Errorf("%s, %d bytes: %.200q", protocol, size, answer)
+			}
 		}
-		_ = res.Body.Close()
-		answers <- answer{res.StatusCode, nil}
-	}()
-	<-entered
-	stopped := make(chan error, 1)
-	go func() { stopped <- r.stop() }()
-	<-r.stopping
-	close(release)
-	if got := <-answers; got.code != http.StatusTeapot {
-		t.Errorf("the call under way got %d, %v; want %d", got.code, got.err, http.StatusTeapot)
-	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
 	}
 }

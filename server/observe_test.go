@@ -77,7 +77,7 @@ func TestTheLogHasTheReasonAndTheCauseOfAHandlersRefusal(t *testing.T) {
 	})
 }
 
-func TestTheLogTellsWhatBecameOfOddRequests(t *testing.T) {
+func TestTheLogShowsTheOutcomeOfUnusualRequests(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ada := r.issuer.Session("user_ada")

@@ -150,7 +150,7 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 
 // A support session, or an application with the smallest of scopes, would
 // otherwise sign its user out everywhere.
-func TestWhoeverActsForAUserEndsNoOtherSession(t *testing.T) {
+func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
 	cast := r.cast()

@@ -13,6 +13,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -69,7 +70,7 @@ func TestListRulesIsTheMatrixOnEveryTransport(t *testing.T) {
 	}
 }
 
-func TestExplainTellsWhatTheCallerMayCallOnEveryTransport(t *testing.T) {
+func TestExplainShowsWhatTheCallerMayCallOnEveryTransport(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	token := r.issuer.Session("user_ada")
@@ -189,7 +190,7 @@ func TestExplainNamesWhatIsMissing(t *testing.T) {
 
 // What the handlers ask beside the rules is part of the answer: nobody learns
 // that they may do what only operators may.
-func TestExplainKnowsWhomTheHandlersServe(t *testing.T) {
+func TestExplainShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 	t.Parallel()
 	const (
 		one        = "https://clerk.example.com"
@@ -317,5 +318,23 @@ func TestEveryProtectedMethodOfOurOwnNeedsAToken(t *testing.T) {
 		if entry.Origin.Source != policy.SourceBuiltIn && rules.Rule(entry.Procedure).Check(nil) == nil {
 			t.Errorf("%s is open to anybody", entry.Procedure)
 		}
+	}
+}
+
+// As many methods may be asked about as there are.
+func TestExplainIsAskedAboutAsManyMethodsAsThereAre(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	client := r.transports()["Connect"].policies(t, r.issuer.Session("user_ada"))
+	list, err := client.ListRules(t.Context(), &accessv1.ListRulesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := slices.Repeat([]string{revocationv1connect.RevocationServiceListRevocationsProcedure}, len(list.GetRules()))
+	if res, err := client.Explain(t.Context(), &accessv1.ExplainRequest{Procedures: most}); err != nil || len(res.GetExplanations()) != len(most) {
+		t.Errorf("%d explanations, error %v; want %d", len(res.GetExplanations()), err, len(most))
+	}
+	if _, err := client.Explain(t.Context(), &accessv1.ExplainRequest{Procedures: append(most, most[0])}); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("one more: %v; want invalid argument", err)
 	}
 }

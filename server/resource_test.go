@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"testing"
@@ -30,14 +29,14 @@ func TestTheMetadataOfTheServerIsPublic(t *testing.T) {
 		t.Errorf("WWW-Authenticate %q; want %q", got, want)
 	}
 	for _, path := range []string{"/.well-known/oauth-protected-resource/v1", "/.well-known/oauth-protected-resource"} {
-		status, header, body := r.fetch(t, http.MethodGet, path, map[string]string{"Origin": "https://inspector.example.net"})
+		status, header, body := r.send(t, http.MethodGet, path, map[string]string{"Origin": "https://inspector.example.net"}, "")
 		var document struct {
 			Resource             string   `json:"resource"`
 			AuthorizationServers []string `json:"authorization_servers"`
 			Scopes               []string `json:"scopes_supported"`
 			Methods              []string `json:"bearer_methods_supported"`
 		}
-		if err := json.Unmarshal(body, &document); err != nil || status != http.StatusOK {
+		if err := json.Unmarshal([]byte(body), &document); err != nil || status != http.StatusOK {
 			t.Fatalf("%s: %d, %v", path, status, err)
 		}
 		if document.Resource != "https://api.example.com/v1" || !slices.Equal(document.AuthorizationServers, []string{r.issuer.URL()}) ||
@@ -48,10 +47,10 @@ func TestTheMetadataOfTheServerIsPublic(t *testing.T) {
 			t.Errorf("%s: allowed origins %q; want any", path, got)
 		}
 	}
-	if status, _, _ := r.fetch(t, http.MethodOptions, "/.well-known/oauth-protected-resource/v1", preflight("https://inspector.example.net")); status != http.StatusNoContent {
+	if status, _, _ := r.send(t, http.MethodOptions, "/.well-known/oauth-protected-resource/v1", preflight("https://inspector.example.net"), ""); status != http.StatusNoContent {
 		t.Errorf("preflight: %d", status)
 	}
-	if status, _, _ := r.fetch(t, http.MethodGet, "/.well-known/oauth-protected-resource/v2", nil); status != http.StatusNotFound {
+	if status, _, _ := r.send(t, http.MethodGet, "/.well-known/oauth-protected-resource/v2", nil, ""); status != http.StatusNotFound {
 		t.Errorf("another resource: %d; want 404", status)
 	}
 }
@@ -59,32 +58,11 @@ func TestTheMetadataOfTheServerIsPublic(t *testing.T) {
 func TestWithoutAResourceNothingIsPublished(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	if status, _, _ := r.fetch(t, http.MethodGet, "/.well-known/oauth-protected-resource", nil); status != http.StatusNotFound {
+	if status, _, _ := r.send(t, http.MethodGet, "/.well-known/oauth-protected-resource", nil, ""); status != http.StatusNotFound {
 		t.Errorf("%d; want 404", status)
 	}
 	_, refused := r.browse(t, http.MethodPost, map[string]string{"Content-Type": "application/json"})
 	if got := refused.Get("WWW-Authenticate"); got != "Bearer" {
 		t.Errorf("WWW-Authenticate %q", got)
 	}
-}
-
-func (r *running) fetch(t *testing.T, method, path string, header map[string]string) (status int, answer http.Header, body []byte) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range header {
-		req.Header.Set(name, value)
-	}
-	res, err := httpClient(t, false).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, res.Header, body
 }

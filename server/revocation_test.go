@@ -134,7 +134,7 @@ func TestWhatARevocationReaches(t *testing.T) {
 	}
 }
 
-func TestARevocationThatMakesNoSense(t *testing.T) {
+func TestInvalidRevocationsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	otto := r.issuer.Session("user_otto")

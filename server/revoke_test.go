@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,19 +33,6 @@ func (r *running) wantAdmitted(t *testing.T, what, token string) {
 		t.Errorf("%s: %v; want it admitted", what, err)
 	}
 }
-
-// A clock is one that stands still until it is moved.
-type clock struct{ seconds atomic.Int64 }
-
-func newClock() *clock {
-	c := new(clock)
-	c.seconds.Store(time.Now().Unix())
-	return c
-}
-
-func (c *clock) now() time.Time       { return time.Unix(c.seconds.Load(), 0) }
-func (c *clock) move(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
-func (c *clock) set(config *Config)   { config.Now = c.now }
 
 // again stops the server and starts another with the same data and issuer.
 func (r *running) again(t *testing.T) *running {
@@ -277,7 +263,7 @@ func TestOnlyAnOperatorSignsOthersOut(t *testing.T) {
 	}
 }
 
-func TestAnotherServerOnTheSameDatabaseHearsOfARevocation(t *testing.T) {
+func TestAnotherServerOnTheSameDatabaseAppliesARevocation(t *testing.T) {
 	t.Parallel()
 	one := start(t)
 	other := start(t, func(c *Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
@@ -322,6 +308,28 @@ func TestAnOpenStreamEndsWithItsSession(t *testing.T) {
 		_, err := stream.next()
 		if reason, ok := reasonOf(err); !ok || reason != auth.TokenRevoked {
 			t.Errorf("%s ended with %v; want %v", protocol, err, auth.TokenRevoked)
+		}
+	}
+}
+
+// How far ahead the instant may lie before which tokens are revoked.
+func TestAnInstantToComeIsRefusedOnceItIsNoDifferenceOfClocks(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	r := start(t, withOperator, now.set)
+	latest := r.ledger.IssuedByNow(r.issuer.URL()).Add(maxAhead)
+	for _, test := range []struct {
+		at   time.Time
+		want connect.Code
+	}{
+		{time.UnixMicro(1), 0}, {time.UnixMicro(0), connect.CodeInvalidArgument}, {time.UnixMicro(-1), connect.CodeInvalidArgument},
+		{latest, 0}, {latest.Add(time.Nanosecond), connect.CodeInvalidArgument},
+	} {
+		revocation := ofSession("sess_1")
+		revocation.Target.IssuedBefore = timestamppb.New(test.at)
+		_, err := r.revocations(t, r.issuer.Session("user_otto", authtest.IssuedAt(now.now()))).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: revocation})
+		if got := connect.CodeOf(err); err == nil && test.want != 0 || err != nil && got != test.want {
+			t.Errorf("%v: %v; want %v", test.at, err, test.want)
 		}
 	}
 }

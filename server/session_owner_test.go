@@ -186,7 +186,7 @@ func TestWhoseSessionsAnOperatorAndAnAdministratorEnd(t *testing.T) {
 	}
 }
 
-func TestAWatcherHearsNothingOfSomebodyElsesSessionByTheSameName(t *testing.T) {
+func TestAWatcherGetsNoEventOfSomebodyElsesSessionByTheSameName(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)
 	r.seen(t, map[string]string{"ada": tokens["ada"]})

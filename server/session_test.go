@@ -235,7 +235,7 @@ func TestAFilterNarrowsWhatTheCallerSees(t *testing.T) {
 	}
 }
 
-func TestSessionRequestsThatMakeNoSense(t *testing.T) {
+func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
 	ada := r.issuer.Session("user_ada")

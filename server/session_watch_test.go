@@ -43,7 +43,7 @@ func wantEvents(t *testing.T, who string, stream sessionWatch, want ...string) {
 	}
 }
 
-func TestAWatchTellsWhatTheCallerMaySee(t *testing.T) {
+func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	cast := r.cast()

@@ -32,7 +32,7 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestFormsThatAreNotReadAreTold(t *testing.T) {
+func TestOtherFormsOfSchemasAreNamed(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ data, want string }{
 		"JSON":                      {`{"file":[{"name":"größe.proto"}]}`, "text"},

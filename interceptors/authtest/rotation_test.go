@@ -59,7 +59,7 @@ func TestATokenOfARemovedKeyCanStillBeMade(t *testing.T) {
 	}
 }
 
-func TestKeysShareAnIDWhenTold(t *testing.T) {
+func TestKeysShareAnIDIfConfigured(t *testing.T) {
 	t.Parallel()
 	iss := authtest.Start(t)
 	twin := authtest.NewKey("RS256").WithID(iss.Key().ID())

@@ -2,7 +2,6 @@ package grpcauth
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/url"
 
@@ -114,13 +113,10 @@ func namesLoopback(audience []string) bool {
 	return len(audience) > 0
 }
 
+// codeOf returns the code of a token source's error.
 func codeOf(err error) codes.Code {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return codes.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return codes.DeadlineExceeded
-	default:
-		return codes.Unauthenticated
+	if code := status.FromContextError(err).Code(); code != codes.Unknown {
+		return code
 	}
+	return codes.Unauthenticated
 }

@@ -45,7 +45,7 @@ func TestAccessInWords(t *testing.T) {
 
 // Whatever is not as usual about the streams of a method can be read beside who
 // may open them.
-func TestAccessTellsTheTermsOfStreams(t *testing.T) {
+func TestAccessShowsTheTermsOfStreams(t *testing.T) {
 	t.Parallel()
 	const (
 		unary, stream = auth.Unary, auth.ServerStream

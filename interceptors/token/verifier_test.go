@@ -359,7 +359,7 @@ func TestVerifyJudgesKinds(t *testing.T) {
 	}
 }
 
-func TestVerifyLetsAMissingAuthorizedPartyThroughWhereTold(t *testing.T) {
+func TestVerifyAcceptsAMissingAuthorizedPartyIfConfigured(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, func(i *token.Issuer) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/loopback"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // The bounds of a token's lifetime.
@@ -68,7 +69,7 @@ func (iss *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func listPersonas(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, Personas())
+	transport.WriteJSON(w, http.StatusOK, Personas())
 }
 
 func (iss *Issuer) mintToken(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +92,7 @@ func (iss *Issuer) mintToken(w http.ResponseWriter, r *http.Request) {
 		iss.signOut(p)
 	}
 	token, expires := iss.mint(p, ttl, ask.Claims)
-	writeJSON(w, http.StatusOK, answer{Token: token, ExpiresAt: expires})
+	transport.WriteJSON(w, http.StatusOK, answer{Token: token, ExpiresAt: expires})
 }
 
 // mint signs a token of the persona, with claims merged over its own: null

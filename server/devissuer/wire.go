@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // maxBody is the most that is read of a request, in bytes.
@@ -78,12 +80,5 @@ func (a ask) ttl(usual time.Duration) (time.Duration, error) {
 }
 
 func writeError(w http.ResponseWriter, status int, err error) {
-	writeJSON(w, status, fault{Error: err.Error()})
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store") // RFC 6749, section 5.1
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a caller who has left misses nothing
+	transport.WriteJSON(w, status, fault{Error: err.Error()})
 }

@@ -122,7 +122,7 @@ func TestASessionInheritsNothingOfAnother(t *testing.T) {
 	}
 }
 
-func TestWhatACallerSaysOfItselfCannotBreakAnything(t *testing.T) {
+func TestAUserAgentOfAnyBytesIsSafe(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
 		"Browser/1.0 (ünïcödé)":         "Browser/1.0 (ünïcödé)",
@@ -142,7 +142,7 @@ func TestWhatACallerSaysOfItselfCannotBreakAnything(t *testing.T) {
 	}
 }
 
-func TestActivityOfManyAtOnce(t *testing.T) {
+func TestActivityIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s := newActivity(8)
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -52,50 +53,44 @@ func TestEverySessionOfASubjectIsEnded(t *testing.T) {
 	}
 }
 
-func TestWhatIsRevokedIsReadInFull(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{1, BatchSize, BatchSize + 1} {
-		l, _ := idleLedger(t)
-		rows := make([]store.Revocation, n)
-		for i := range rows {
-			rows[i] = store.Revocation{Kind: "session", Issuer: someIssuer, Value: fmt.Sprint("sess_", i), ExpiresAt: time.Now().Add(time.Hour)}
-		}
-		if _, err := l.store.SaveRevocations(t.Context(), rows); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.readRevocations(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		for i := range rows {
-			if !l.Revoked(store.Session{Issuer: someIssuer, ID: fmt.Sprint("sess_", i)}) {
-				t.Fatalf("%d of %d is not revoked", i, n)
-			}
-		}
-	}
-}
+var errDiskFull = errors.New("the disk is full")
 
-// A row that means nothing hides none of its neighbours.
-func TestARowThatMeansNothingIsSkipped(t *testing.T) {
+// What another process has revoked is not refused here before it is read, so
+// ending it here must not report that it has ended.
+func TestASessionIsNotEndedBeforeTheListKnows(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
-	expires := time.Now().Add(time.Hour)
-	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{
-		{Kind: "session", Issuer: someIssuer, Value: "before", ExpiresAt: expires},
-		{Kind: "nonsense", Issuer: someIssuer, Value: "x", ExpiresAt: expires},
-		{Kind: "session", Issuer: someIssuer, ExpiresAt: expires},
-		{Kind: "session", Issuer: someIssuer, Value: "after", ExpiresAt: expires},
-	})
+	by := &auth.Identity{Issuer: someIssuer, Subject: "user_ada"}
+	session := store.Session{Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}
+	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{{
+		Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: l.config.Now().Add(retention),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if err := l.readRevocations(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 1 {
+		t.Errorf("%v, error %v; want it revoked, since the list does not know", ended, err)
 	}
-	for _, id := range []string{"before", "after"} {
-		if !l.Revoked(store.Session{Issuer: someIssuer, ID: id}) {
-			t.Errorf("%s is not revoked", id)
+	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 0 {
+		t.Errorf("%v, error %v; want nothing revoked again", ended, err)
+	}
+}
+
+// It is seen while its subject is signed out, too late to be among those that
+// are listed at first.
+func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	by := see(t, l, "sess_1")
+	db.revoking = func() { see(t, l, "sess_2") }
+	_, sessions, err := l.EndSubject(t.Context(), by, someIssuer, by.Subject, "")
+	if err != nil || sessions != 2 {
+		t.Errorf("%d sessions, error %v; want 2", sessions, err)
+	}
+	for _, id := range []string{"sess_1", "sess_2"} {
+		later := &auth.Identity{Issuer: someIssuer, Subject: "user_ada", SessionID: id, IssuedAt: l.config.Now().Add(time.Hour)}
+		if l.revoked.Revoked(later) == nil {
+			t.Errorf("%s goes on", id)
 		}
 	}
 }

@@ -1,10 +1,8 @@
 package ledger
 
 import (
-	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,64 +10,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
-
-const someIssuer = "https://clerk.example.com"
-
-const retention = 30 * 24 * time.Hour
-
-func someConfig() Config {
-	return Config{
-		Retention:   retention,
-		MaxLifetime: 24*time.Hour + 10*time.Second,
-		Skews:       map[string]time.Duration{someIssuer: 5 * time.Second},
-		Now:         time.Now,
-		Log:         slog.New(slog.DiscardHandler),
-	}
-}
-
-func openStore(t *testing.T, dir string) store.Store {
-	t.Helper()
-	db, err := OpenStore(t.Context(), "", dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
-func open(t *testing.T, dir string, config Config) *Ledger {
-	t.Helper()
-	l, err := Open(t.Context(), openStore(t, dir), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func closeLedger(t *testing.T, l *Ledger) {
-	t.Helper()
-	if err := l.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-func see(t *testing.T, l *Ledger, id string) *auth.Identity {
-	t.Helper()
-	identity := &auth.Identity{
-		Issuer: someIssuer, Subject: "user_ada", SessionID: id,
-		IssuedAt: l.config.Now().Truncate(time.Second), ExpiresAt: l.config.Now().Add(time.Minute),
-	}
-	l.See(identity, somePeer, someBrowser)
-	return identity
-}
-
-func sessionsIn(t *testing.T, l *Ledger) string {
-	t.Helper()
-	all, err := l.store.Sessions(t.Context(), store.Everything(), store.Session{}, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ids(all)
-}
 
 func TestWhatWasSeenLastIsWrittenOnClosing(t *testing.T) {
 	t.Parallel()
@@ -85,7 +25,7 @@ func TestWhatWasSeenLastIsWrittenOnClosing(t *testing.T) {
 	}
 }
 
-func TestWhatHasExpiredIsForgottenAndNothingElse(t *testing.T) {
+func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 	t.Parallel()
 	config, dir := someConfig(), t.TempDir()
 	start := time.Now()
@@ -133,7 +73,7 @@ func TestWhatHasExpiredIsForgottenAndNothingElse(t *testing.T) {
 }
 
 // Whoever revokes would otherwise wait for it.
-func TestMuchThatHasExpiredIsForgottenByAndBy(t *testing.T) {
+func TestExpiredRowsAreRemovedInBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := openStore(t, dir)
@@ -172,27 +112,49 @@ func TestMuchThatHasExpiredIsForgottenByAndBy(t *testing.T) {
 	}
 }
 
-func TestTheDataDirectoryIsForItsOwnerAndNotForGit(t *testing.T) {
+func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	for range 2 {
-		if err := MakeDataDir(dir); err != nil {
-			t.Fatal(err)
+	l, db := idleLedger(t)
+	log := logged(l)
+	want := func(parts ...string) {
+		t.Helper()
+		for _, part := range parts {
+			if !strings.Contains(log.String(), part) {
+				t.Errorf("the log lacks %q: %s", part, log)
+			}
 		}
+		log.Reset()
 	}
-	info, err := os.Stat(dir)
-	if err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("%v, error %v; want mode 0700", info.Mode(), err)
+	db.fails = "Prune"
+	if l.prune(t.Context()) {
+		t.Error("there is said to be more to prune")
 	}
-	if ignored, err := os.ReadFile(filepath.Join(dir, ".gitignore")); err != nil || string(ignored) != "*\n" {
-		t.Errorf(".gitignore has %q, error %v", ignored, err)
+	want("level=ERROR", "cannot remove what has expired", errDiskFull.Error())
+	db.fails = "SaveSessions"
+	see(t, l, "sess_1")
+	l.Flush(t.Context())
+	want("level=ERROR", "cannot write what was seen", "sessions=1", errDiskFull.Error())
+
+	l.activity = newActivity(1)
+	db.fails = ""
+	see(t, l, "sess_1")
+	see(t, l, "sess_2")
+	l.Flush(t.Context())
+	want("level=WARN", "some will be listed late", "dropped=1")
+	l.Flush(t.Context())
+	if log.Len() > 0 {
+		t.Errorf("logged though nothing happened: %s", log)
 	}
-	// One that somebody made for us is left as it is.
-	made := t.TempDir()
-	if err := MakeDataDir(made); err != nil {
+
+	_, leave := l.Watch(func(store.Session) bool { return true })
+	defer leave()
+	if _, err := l.End(t.Context(), operator, "", store.Session{Issuer: someIssuer, ID: "sess_2"}); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(made); err != nil || len(left) != 0 {
-		t.Errorf("%v, error %v; want nothing in it", left, err)
+	want("level=INFO", "msg=revoked", "count=1", "kind=session", "by_issuer="+someIssuer, "by_subject=user_otto")
+	db.fails = "Sessions"
+	if err := l.readRevocations(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	want("level=ERROR", "cannot send revocations to the watchers", errDiskFull.Error())
 }

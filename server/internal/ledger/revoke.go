@@ -2,12 +2,82 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
+	"unicode"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
+
+// A Request asks for a revocation, and says why.
+type Request struct {
+	revocation.Revocation
+
+	Cause string
+}
+
+// Prepare checks and completes a request, without revoking anything. Its error is
+// the caller's to mend.
+func (l *Ledger) Prepare(r Request) (Request, error) {
+	if err := l.check(r); err != nil {
+		return Request{}, err
+	}
+	if r.Before.IsZero() && (r.Kind == revocation.TargetSubject || r.Kind == revocation.TargetIssuer) {
+		r.Before = l.IssuedByNow(r.Issuer)
+	}
+	// The store keeps microseconds: what it left out, a restart would accept.
+	r.Before = r.Before.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
+	prepared, err := l.revoked.Prepare(r.Revocation)
+	if err != nil {
+		return Request{}, err
+	}
+	// A session or a client goes on with new tokens as long as its issuer does
+	// not know of the revocation, so that is kept for longer than one token can
+	// live.
+	forGood := prepared.Before.IsZero() && (prepared.Kind == revocation.TargetSession || prepared.Kind == revocation.TargetClient)
+	if late := l.config.Now().Add(l.config.Retention); r.Expires.IsZero() && forGood && late.After(prepared.Expires) {
+		prepared.Expires = late
+	}
+	r.Revocation = prepared
+	return r, nil
+}
+
+// The longest texts of a revocation that are kept, in bytes.
+const (
+	maxCause = 500
+	maxID    = token.DefaultMaxTokenBytes // no token holds a longer one
+)
+
+// check finds what the list of revocations does not look for.
+func (l *Ledger) check(r Request) error {
+	_, trusted := l.config.Skews[r.Issuer]
+	switch {
+	case !trusted:
+		return errors.New("issuer: not one whose tokens are accepted here, so there is nothing to revoke; write the exact iss claim")
+	case len(r.ID) > maxID || strings.ContainsFunc(r.ID, unicode.IsControl):
+		return errors.New("id: too long, or with control characters in it, so no token can have it")
+	case len(r.Subject) > maxID || strings.ContainsFunc(r.Subject, unicode.IsControl):
+		return errors.New("subject: too long, or with control characters in it, so no token can have it")
+	case len(r.Cause) > maxCause:
+		return errors.New("cause: over 500 bytes; put it shorter")
+	case strings.ContainsFunc(r.Cause, unicode.IsControl):
+		return errors.New("cause: with control characters in it; write one line of plain text")
+	default:
+		return nil
+	}
+}
+
+// IssuedByNow returns the first instant that is later than the iat of any token
+// which the issuer has issued by now: its clock may be ahead of ours by as much
+// as its skew, and its tokens are accepted then.
+func (l *Ledger) IssuedByNow(issuer string) time.Time {
+	return l.config.Now().Add(l.config.Skews[issuer] + time.Microsecond)
+}
 
 // RevokedList is what a guard asks about each call.
 func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
@@ -65,4 +135,45 @@ func partyOf(id *auth.Identity) store.Party {
 		party.Actor = id.Actor.Subject
 	}
 	return party
+}
+
+// readRevocations reads what was revoked since it last read: everything at the
+// start; later what this process has revoked, which it has in memory already, and
+// what others on the same database have. The watchers hear of both.
+func (l *Ledger) readRevocations(ctx context.Context) error {
+	for {
+		page, err := l.store.Revocations(ctx, l.lastRead, BatchSize)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		revocations := make([]revocation.Revocation, 0, len(page))
+		for _, row := range page {
+			r, err := l.readRevocation(row)
+			if err != nil {
+				// One row that nobody can act on must not hide those behind it,
+				// nor keep the server from starting.
+				l.config.Log.ErrorContext(ctx, "a revocation in the store means nothing and is skipped", "sequence", row.Sequence, "error", err)
+				continue
+			}
+			revocations = append(revocations, r)
+		}
+		if err := l.revoked.Add(revocations...); err != nil {
+			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
+		}
+		l.lastRead = page[len(page)-1].Sequence
+		l.sendRevoked(ctx, revocations)
+	}
+}
+
+func (l *Ledger) readRevocation(row store.Revocation) (revocation.Revocation, error) {
+	kind, err := revocation.ParseTargetKind(row.Kind)
+	if err != nil {
+		return revocation.Revocation{}, err
+	}
+	return l.revoked.Prepare(revocation.Revocation{
+		Kind: kind, Issuer: row.Issuer, ID: row.Value, Subject: row.Subject, Before: row.IssuedBefore, Expires: row.ExpiresAt,
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestADirectoryThatCannotBeMadeIsNamed(t *testing.T) {
@@ -44,5 +45,34 @@ func TestTheDatabaseIsWhereTheURLSays(t *testing.T) {
 		if _, err := os.Stat(want); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}
+	}
+}
+
+const someIssuer = "https://clerk.example.com"
+
+const retention = 30 * 24 * time.Hour
+
+func TestTheDataDirectoryIsForItsOwnerAndNotForGit(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		if err := MakeDataDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, error %v; want mode 0700", info.Mode(), err)
+	}
+	if ignored, err := os.ReadFile(filepath.Join(dir, ".gitignore")); err != nil || string(ignored) != "*\n" {
+		t.Errorf(".gitignore has %q, error %v", ignored, err)
+	}
+	// One that somebody made for us is left as it is.
+	made := t.TempDir()
+	if err := MakeDataDir(made); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(made); err != nil || len(left) != 0 {
+		t.Errorf("%v, error %v; want nothing in it", left, err)
 	}
 }

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"context"
 	"sync"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -70,5 +72,40 @@ func (w *watchers) send(e Event) {
 			close(watcher.events)
 			delete(w.all, watcher)
 		}
+	}
+}
+
+// sendRevoked sends an event for each session that revocations end.
+func (l *Ledger) sendRevoked(ctx context.Context, revocations []revocation.Revocation) {
+	if l.watchers.none() {
+		return
+	}
+	sent := make(map[sessionKey]bool)
+	send := func(s store.Session) {
+		if key := keyOf(s); !sent[key] && l.Revoked(s) {
+			sent[key] = true
+			l.watchers.send(Event{sessionv1.Event_EVENT_REVOKED, s})
+		}
+	}
+	for _, r := range revocations {
+		if err := l.eachRevoked(ctx, r, send); err != nil {
+			l.config.Log.ErrorContext(ctx, "cannot send revocations to the watchers", "error", err)
+			return
+		}
+	}
+}
+
+// eachRevoked calls do with every session that a revocation can concern. Tokens
+// and clients have none.
+func (l *Ledger) eachRevoked(ctx context.Context, r revocation.Revocation, do func(store.Session)) error {
+	switch r.Kind {
+	case revocation.TargetSession:
+		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, ID: r.ID, Subject: r.Subject}}, do)
+	case revocation.TargetSubject:
+		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, Subject: r.ID}}, do)
+	case revocation.TargetIssuer:
+		return l.eachSession(ctx, store.View{{Issuer: r.Issuer}}, do)
+	default:
+		return nil
 	}
 }

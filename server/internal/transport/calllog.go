@@ -3,91 +3,15 @@ package transport
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/grpc/metadata"
-
-	"github.com/ostiary/ostiary/interceptors/auth"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 )
-
-// A record collects what is known of one call, on the call's own goroutine: the
-// guard adds its caller and its refusal, the transport its outcome, which may be a
-// refusal of the handler.
-type record struct {
-	protocol  string
-	peer      string
-	userAgent string // of what came over HTTP
-	route     string // of what is not an RPC: the pattern of its handler
-	start     time.Time
-
-	decision *auth.Decision // nil when no guard was asked
-	refusal  *auth.Error    // in the error that ended the call
-	code     connect.Code   // 0 is success
-	hasCode  bool
-	status   int // of HTTP
-}
-
-type recordKey struct{}
-
-func recordOf(ctx context.Context) *record {
-	rec, _ := ctx.Value(recordKey{}).(*record)
-	return rec
-}
-
-// RecordDecision adds a guard's decision to the record of the call. It is for the
-// guard's observer, which sees refusals that no interceptor does, since they come
-// before a message is read.
-func RecordDecision(ctx context.Context, d auth.Decision) {
-	if rec := recordOf(ctx); rec != nil {
-		rec.decision = &d
-	}
-}
-
-// UserAgent returns what the caller says of itself.
-func UserAgent(ctx context.Context) string {
-	if rec := recordOf(ctx); rec != nil && rec.userAgent != "" {
-		return rec.userAgent
-	}
-	return strings.Join(metadata.ValueFromIncomingContext(ctx, "user-agent"), " ")
-}
-
-// end records how the call ended.
-func (r *record) end(code connect.Code, err error) {
-	r.code, r.hasCode = code, true
-	errors.As(err, &r.refusal)
-}
-
-// refused returns why the guard or the handler refused the call; nil if neither did.
-func (r *record) refused() *auth.Error {
-	if r.decision != nil && r.decision.Refusal != nil {
-		return r.decision.Refusal
-	}
-	return r.refusal
-}
-
-// outcome names the code that the caller got.
-func (r *record) outcome() string {
-	switch {
-	case r.decision != nil && r.decision.Refusal != nil:
-		return r.decision.Refusal.Code().String()
-	case r.hasCode && r.code == 0:
-		return "ok"
-	case r.hasCode:
-		return r.code.String()
-	case r.decision != nil:
-		return "unreadable_message" // admitted, and yet its handler never ran
-	case r.status >= http.StatusBadRequest:
-		return "http_" + strconv.Itoa(r.status)
-	default:
-		return "ok"
-	}
-}
 
 // A CallLog writes one record for each call, after it. It names the procedure
 // as it was registered, never as the caller spelt it, and no header at all, so
@@ -143,3 +67,63 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	}
 	l.Log.LogAttrs(ctx, level, "call", attrs...)
 }
+
+// Middleware logs the calls of the HTTP port.
+func (l CallLog) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &record{protocol: "http", peer: r.RemoteAddr, userAgent: r.UserAgent(), start: time.Now()}
+		watched := &statusWriter{ResponseWriter: w, rec: rec}
+		ctx := context.WithValue(r.Context(), recordKey{}, rec)
+		defer func() {
+			if !rec.hasCode && requestWasLate(ctx) { // so that no interceptor ran
+				rec.end(connect.CodeDeadlineExceeded, nil)
+			}
+			l.write(ctx, rec)
+		}()
+		next.ServeHTTP(watched, r.WithContext(ctx))
+	})
+}
+
+// statusWriter records the status of a response.
+type statusWriter struct {
+	http.ResponseWriter
+
+	rec *record
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.rec.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Flush implements http.Flusher, which connect needs for streams.
+func (w *statusWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap implements what http.ResponseController looks for.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// TagRPC begins the record of a call. With the methods below it implements
+// stats.Handler, which grpc-go calls for every call, also where no interceptor
+// runs.
+func (l CallLog) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	rec := &record{protocol: "grpc", start: time.Now()}
+	if p, ok := peer.FromContext(ctx); ok {
+		rec.peer = p.Addr.String()
+	}
+	return context.WithValue(ctx, recordKey{}, rec)
+}
+
+// HandleRPC writes the record at the end of a call.
+func (l CallLog) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	end, ok := event.(*stats.End)
+	if rec := recordOf(ctx); ok && rec != nil {
+		rec.end(connect.Code(status.Code(end.Error)), end.Error)
+		l.write(ctx, rec)
+	}
+}
+
+// TagConn does nothing.
+func (CallLog) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn does nothing.
+func (CallLog) HandleConn(context.Context, stats.ConnStats) {}

@@ -2,13 +2,17 @@ package server
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +134,34 @@ func httpClient(t *testing.T, http2 bool) *http.Client {
 	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
+// send sends a request to the HTTP port. It returns the body decompressed.
+func (r *running) send(t *testing.T, method, path string, header map[string]string, body string) (status int, answer http.Header, answered string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	res, err := httpClient(t, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var content io.Reader = res.Body
+	if res.Header.Get("Content-Encoding") == "gzip" {
+		if content, err = gzip.NewReader(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := io.ReadAll(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(read)
+}
+
 // bearer sends a token with each call of a connect client.
 type bearer string
 
@@ -197,3 +229,18 @@ func eventually(t *testing.T, what string, yes func() bool) {
 		}
 	}
 }
+
+// A clock is one that stands still until it is moved.
+type clock struct{ seconds atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.seconds.Store(time.Now().Unix())
+	return c
+}
+
+func (c *clock) now() time.Time { return time.Unix(c.seconds.Load(), 0) }
+
+func (c *clock) move(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
+
+func (c *clock) set(config *Config) { config.Now = c.now }

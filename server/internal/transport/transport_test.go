@@ -5,9 +5,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
-func TestAChainIsMetInTheOrderInWhichItIsWritten(t *testing.T) {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestARequestMeetsAChainInTheOrderInWhichItIsWritten(t *testing.T) {
 	t.Parallel()
 	var met []string
 	meet := func(name string) Middleware {

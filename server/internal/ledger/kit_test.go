@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func someConfig() Config {
+	return Config{
+		Retention:   retention,
+		MaxLifetime: 24*time.Hour + 10*time.Second,
+		Skews:       map[string]time.Duration{someIssuer: 5 * time.Second},
+		Now:         time.Now,
+		Log:         slog.New(slog.DiscardHandler),
+	}
+}
+
+func openStore(t *testing.T, dir string) store.Store {
+	t.Helper()
+	db, err := OpenStore(t.Context(), "", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func open(t *testing.T, dir string, config Config) *Ledger {
+	t.Helper()
+	l, err := Open(t.Context(), openStore(t, dir), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func closeLedger(t *testing.T, l *Ledger) {
+	t.Helper()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func see(t *testing.T, l *Ledger, id string) *auth.Identity {
+	t.Helper()
+	identity := &auth.Identity{
+		Issuer: someIssuer, Subject: "user_ada", SessionID: id,
+		IssuedAt: l.config.Now().Truncate(time.Second), ExpiresAt: l.config.Now().Add(time.Minute),
+	}
+	l.See(identity, somePeer, someBrowser)
+	return identity
+}
+
+func sessionsIn(t *testing.T, l *Ledger) string {
+	t.Helper()
+	all, err := l.store.Sessions(t.Context(), store.Everything(), store.Session{}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids(all)
+}
+
+// A meddledStore does something else first where sessions are saved, and nothing
+// more where that fails; and something else where revocations are. One method may
+// fail, after as many calls as are to succeed.
+type meddledStore struct {
+	store.Store
+
+	meddle   func(context.Context) error
+	revoking func()
+	fails    string // the name of a method
+	succeed  int
+	failing  func() // nil for nothing
+}
+
+func (s *meddledStore) fail(method string) error {
+	if method != s.fails {
+		return nil
+	}
+	if s.succeed--; s.succeed >= 0 {
+		return nil
+	}
+	if s.failing != nil {
+		s.failing()
+	}
+	return errDiskFull
+}
+
+func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
+	s.revoking()
+	if err := s.fail("SaveRevocations"); err != nil {
+		return nil, err
+	}
+	return s.Store.SaveRevocations(ctx, revocations)
+}
+
+func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) ([]store.Session, error) {
+	if err := errors.Join(s.meddle(ctx), s.fail("SaveSessions")); err != nil {
+		return nil, err
+	}
+	return s.Store.SaveSessions(ctx, seen)
+}
+
+func (s *meddledStore) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	if err := s.fail("Sessions"); err != nil {
+		return nil, err
+	}
+	return s.Store.Sessions(ctx, view, after, limit)
+}
+
+func (s *meddledStore) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
+	if err := s.fail("Revocations"); err != nil {
+		return nil, err
+	}
+	return s.Store.Revocations(ctx, after, limit)
+}
+
+func (s *meddledStore) RevokedUntil(ctx context.Context, given store.Revocation) (time.Time, error) {
+	if err := s.fail("RevokedUntil"); err != nil {
+		return time.Time{}, err
+	}
+	return s.Store.RevokedUntil(ctx, given)
+}
+
+func (s *meddledStore) Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (store.Pruned, error) {
+	if err := s.fail("Prune"); err != nil {
+		return store.Pruned{}, err
+	}
+	return s.Store.Prune(ctx, seenBefore, expiredBy, limit)
+}
+
+// idleLedger does nothing by itself.
+func idleLedger(t *testing.T) (*Ledger, *meddledStore) {
+	t.Helper()
+	db := &meddledStore{
+		Store:    openStore(t, t.TempDir()),
+		meddle:   func(context.Context) error { return nil },
+		revoking: func() {},
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return newLedger(db, someConfig()), db
+}
+
+// logged has the ledger write to a buffer.
+func logged(l *Ledger) *bytes.Buffer {
+	log := new(bytes.Buffer)
+	l.config.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return log
+}
