@@ -16,6 +16,11 @@ type sessionKey struct {
 }
 
 func sessionKeyOf(id *Identity) sessionKey {
+	// That two tokens are of one user, and of one OAuth client even, is no reason to let
+	// one go on for the other: they may come from two devices, one of which was lost.
+	if id.SessionID == "" && id.Kind != KindMachine {
+		return sessionKey{}
+	}
 	key := sessionKey{
 		issuer: id.Issuer, subject: id.Subject, session: id.SessionID, client: id.ClientID, kind: id.Kind,
 		organization: id.Organization.ID, party: id.AuthorizedParty,
@@ -40,13 +45,6 @@ func credentialOf(call *Call, id *Identity) credential {
 	return credential{id, token}
 }
 
-// isBound reports whether the token belongs to a session or to a machine. That
-// two tokens are of one user, and of one OAuth client even, is no reason to let
-// one go on for the other: they may come from two devices, one of which was lost.
-func isBound(id *Identity) bool {
-	return id.SessionID != "" || id.Kind == KindMachine
-}
-
 // newer reports whether a was issued after b; of two that were issued in the
 // same second, that which lives longer is the newer one.
 func newer(a, b *Identity) bool {
@@ -59,11 +57,12 @@ func newer(a, b *Identity) bool {
 // renew renews the open streams that the identity is a successor for, if it is the
 // newest.
 func (g *Guard) renew(call *Call, id *Identity) {
-	if !isBound(id) {
+	key := sessionKeyOf(id)
+	if !g.leases.IsNews(key, credential{identity: id}) { // as nearly always
 		return
 	}
 	renewal := credentialOf(call, id)
-	for _, s := range g.leases.Renew(sessionKeyOf(id), renewal) {
+	for _, s := range g.leases.Renew(key, renewal) {
 		s.renew(renewal)
 	}
 }

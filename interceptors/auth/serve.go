@@ -133,13 +133,16 @@ func (g *Guard) stream(ctx context.Context) (s *Stream, first bool, err error) {
 	return s, first, err
 }
 
-// settle waits for the message that is on its way.
+// settle waits for the message that is on its way, when the lease has ended.
 func (s *Stream) settle(abort func()) {
+	s.mu.Lock()
+	if s.sending == 0 {
+		s.mu.Unlock()
+		return
+	}
 	sent := make(chan struct{})
-	go func() {
-		s.sending.Wait()
-		close(sent)
-	}()
+	s.sent = sent
+	s.mu.Unlock()
 	select {
 	case <-sent:
 	case <-time.After(grace):

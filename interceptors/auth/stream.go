@@ -16,24 +16,25 @@ import (
 // its caller's token does, as the rule's StreamTerms say. It is for adapters, which
 // get it from Guard.Serve or Guard.Hold, and is safe for concurrent use.
 type Stream struct {
-	admitted  admitted // the identity is the one that opened the stream
-	renewable bool
+	admitted  admitted  // the identity is the one that opened the stream
+	renewable bool      // by the rule
 	oldAge    time.Time // when the stream has lived long enough
 
 	close   context.CancelCauseFunc // see begin
 	timer   *time.Timer             // looks again
 	over    sync.WaitGroup          // until the lease has ended
-	sending sync.WaitGroup          // until nothing is being sent
 	outcome lease.Outcome           // of the handler
 
 	mu       sync.Mutex // guards what follows
 	served   bool
 	received bool // whether a message was
 	ended    bool
-	refusal  *Error    // why it has ended; nil where it was just no longer needed
-	current  *Identity // nil where the caller is anonymous
-	expires  time.Time // when the token no longer counts; zero is never
-	token    string    // that renewed the stream; empty before, see credential
+	refusal  *Error        // why it has ended; nil where it was just no longer needed
+	current  *Identity     // nil where the caller is anonymous
+	expires  time.Time     // when the token no longer counts; zero is never
+	sending  int           // how many messages are on their way
+	sent     chan struct{} // closed when none is; nil while nobody waits
+	token    string        // that renewed the stream; empty before, see credential
 	renewed  chan struct{}
 }
 
@@ -55,7 +56,7 @@ func newStream(g *Guard, id *Identity, rule Rule) *Stream {
 	if terms.MaxLifetime <= 0 {
 		terms.MaxLifetime = DefaultMaxLifetime
 	}
-	s := &Stream{current: id, renewable: terms.Lease == LeaseRenewable && id != nil && isBound(id)}
+	s := &Stream{current: id, renewable: terms.Lease == LeaseRenewable && id != nil}
 	s.admitted.stream = s
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
 	s.oldAge = g.clock().Add(terms.MaxLifetime - early)
@@ -87,15 +88,30 @@ func (s *Stream) sessionKey() sessionKey {
 func (s *Stream) begin(closing context.CancelCauseFunc) (newest credential) {
 	s.close = closing
 	s.over.Add(1)
-	s.timer = time.AfterFunc(math.MaxInt64, s.look)
+	s.timer = time.AfterFunc(math.MaxInt64, func() {
+		s.look()
+		s.arm()
+	})
 	newest, found := s.admitted.guard.leases.Join(s, s.sessionKey(), credentialOf(&s.admitted.call, s.admitted.identity))
 	if !found {
 		newest = credential{}
 	}
-	if refusal := s.expired(); refusal != nil {
-		s.end(refusal)
-	}
+	s.arm()
 	return newest
+}
+
+// arm has the timer look when the time of the lease will have come, or earlier.
+func (s *Stream) arm() {
+	left, refusal := s.left()
+	if refusal != nil {
+		s.end(refusal)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.timer.Reset(min(left, lookAgain))
+	}
 }
 
 // catchUp comes before the handler: what has happened since the stream was
@@ -113,7 +129,7 @@ func (s *Stream) catchUp(newest credential) bool {
 // that renewed the stream last, or the one that opened it, since a revocation ends
 // the streams that the token opened.
 func (s *Stream) look() {
-	refusal := s.expired()
+	_, refusal := s.left()
 	if refusal == nil {
 		refusal = s.admitted.guard.stillCounts(s.admitted.identity, false)
 	}
@@ -125,27 +141,22 @@ func (s *Stream) look() {
 	}
 }
 
-// expired says whether the time of the lease has come. Where it has not, it has the
-// timer look again when it will have.
-func (s *Stream) expired() (refusal *Error) {
+// left returns how long the lease still runs, or the refusal where its time has come.
+func (s *Stream) left() (left time.Duration, refusal *Error) {
 	defer recoverAs(&refusal, "reading the clock")
 	now := s.admitted.guard.clock()
+	if left = s.oldAge.Sub(now); left <= 0 {
+		return 0, &Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := s.oldAge.Sub(now)
-	if left <= 0 {
-		return &Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"}
-	}
 	if !s.expires.IsZero() {
 		left = min(left, s.expires.Sub(now))
 	}
 	if left <= 0 {
-		return NewError(TokenExpired, nil)
+		return 0, NewError(TokenExpired, nil)
 	}
-	if !s.ended {
-		s.timer.Reset(min(left, lookAgain))
-	}
-	return nil
+	return left, nil
 }
 
 // end refuses whatever is still to come on the stream, or with nil lets go of a
@@ -191,9 +202,17 @@ func (s *Stream) Send(send func() error) error {
 		s.mu.Unlock()
 		return s.Err()
 	}
-	s.sending.Add(1)
+	s.sending++
 	s.mu.Unlock()
-	defer s.sending.Done()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sending--
+		if s.sending == 0 && s.sent != nil {
+			close(s.sent)
+			s.sent = nil
+		}
+	}()
 	return send()
 }
 

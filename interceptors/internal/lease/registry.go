@@ -76,19 +76,22 @@ func (r *Registry[K, L, V]) Leave(l L, key K) {
 // Renewable reports whether any lease is of a session. It costs one read of a number.
 func (r *Registry[K, L, V]) Renewable() bool { return r.renewable.Load() > 0 }
 
-// Renew returns the leases that a value of a session renews: none where it is no
-// newer than what they were last renewed with.
-func (r *Registry[K, L, V]) Renew(key K, value V) []L {
+// IsNews reports whether there are leases of a session, and a value is newer than
+// what they were last renewed with.
+func (r *Registry[K, L, V]) IsNews(key K, value V) bool {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	of := r.sessions[key]
-	isNews := of != nil && r.Newer(value, of.newest)
-	r.mu.RUnlock()
-	if !isNews { // as nearly always
-		return nil
-	}
+	return of != nil && r.Newer(value, of.newest)
+}
+
+// Renew returns the leases that a value of a session renews: none where it is no
+// news.
+func (r *Registry[K, L, V]) Renew(key K, value V) []L {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if of = r.sessions[key]; of == nil || !r.Newer(value, of.newest) {
+	of := r.sessions[key]
+	if of == nil || !r.Newer(value, of.newest) {
 		return nil
 	}
 	of.newest = value

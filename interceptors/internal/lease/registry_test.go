@@ -46,6 +46,9 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 			t.Errorf("the session %q without leases renews %d", key, len(got))
 		}
 	}
+	if r.IsNews("nobody's", 9) || r.IsNews("mine", 2) || r.IsNews("other", 1) || !r.IsNews("mine", 3) {
+		t.Error("news is what is newer than a session's leases know, and that alone")
+	}
 	if got := r.Renew("mine", 3); !slices.Equal(got, []*member{mine}) {
 		t.Errorf("a newer value renews %v; want the one lease", got)
 	}
