@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
 	"internal/loopback":                nil,
+	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
 	"interceptors/internal/refusal":    {"interceptors/auth"},
 	"interceptors/internal/strictjson": nil,

@@ -3,7 +3,6 @@ package interceptors_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // grpcTransports are grpc-go's shapes of a call, guarded by interceptors alone
@@ -66,19 +66,7 @@ func serveGRPC(t *testing.T, guard *auth.Guard, s *service, gated bool) string {
 	for name := range rules {
 		registrar.RegisterService(describe(name), s)
 	}
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr().String()
+	return guardtest.Serve(t, server)
 }
 
 // describe returns what protoc-gen-go-grpc would generate for a service.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net"
 	"net/http"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // A leaseTransport is a way to call a house.
@@ -125,19 +125,7 @@ func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
 	t.Helper()
 	server := grpc.NewServer(grpc.StreamInterceptor(grpcauth.StreamServerInterceptor(h.guard)))
 	h.register(server)
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	conn := dialGRPC(t, listener.Addr().String())
+	conn := dialGRPC(t, guardtest.Serve(t, server))
 	desc := &grpc.StreamDesc{ClientStreams: method != serverStream, ServerStreams: method != clientStream}
 	return leaseClient{
 		run: func(ctx context.Context) error {

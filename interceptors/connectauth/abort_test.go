@@ -16,6 +16,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // expiring is an Authenticator whose tokens expire in a moment.
@@ -29,13 +30,13 @@ func (expiring) Authenticate(context.Context, auth.Call) (*auth.Identity, error)
 // something is flushed.
 func untilTheTokenExpires(t *testing.T) (*server, *atomic.Int64) {
 	t.Helper()
-	at := procedures[auth.ClientStream]
+	at := guardtest.Procedures[auth.ClientStream]
 	mux := http.NewServeMux()
 	mux.Handle(at, connect.NewClientStreamHandlerSimple(at, func(_ context.Context, in *connect.ClientStream[text]) (*text, error) {
 		for in.Receive() { // for as long as the client likes
 		}
 		return nil, in.Err()
-	}, connectauth.WithGuard(&auth.Guard{Authenticator: expiring{}, Policy: everyone{}})))
+	}, connectauth.WithGuard(&auth.Guard{Authenticator: expiring{}, Policy: guardtest.Everyone{}})))
 	flushed := new(atomic.Int64)
 	abortable := connectauth.Abortable(mux)
 	return newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +75,7 @@ func TestAClientThatIsSendingOverHTTP1ReadsWhyItsStreamEnded(t *testing.T) {
 				sent := make(chan struct{})
 				go func() {
 					defer close(sent)
-					_, err := io.WriteString(conn, request(procedures[auth.ClientStream], contentType, "Transfer-Encoding: chunked\r\n"))
+					_, err := io.WriteString(conn, request(guardtest.Procedures[auth.ClientStream], contentType, "Transfer-Encoding: chunked\r\n"))
 					for err == nil { // until the server closes the connection
 						_, err = io.WriteString(conn, chunk)
 					}
@@ -105,7 +106,7 @@ func request(procedure, contentType, more string) string {
 // the connection.
 func TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, connectauth.Abortable(newMux(whoCalls, connectauth.WithGuard(newGuard(nil)))))
+	server := newServer(t, connectauth.Abortable(newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil)))))
 	for name, body := range map[string]string{
 		"chunked, nothing":                "Transfer-Encoding: chunked\r\n\r\n",
 		"chunked, without its end":        "Transfer-Encoding: chunked\r\n\r\n5\r\n\x00\x00\x00\x00\x00\r\n",
@@ -123,7 +124,7 @@ func TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere(t *testing.T) 
 			t.Run(name+", "+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				conn := dial(t, server)
-				if _, err := io.WriteString(conn, strings.TrimSuffix(request(procedures[shape], contentType, ""), "\r\n")+body); err != nil {
+				if _, err := io.WriteString(conn, strings.TrimSuffix(request(guardtest.Procedures[shape], contentType, ""), "\r\n")+body); err != nil {
 					t.Fatal(err)
 				}
 				answer, kept := readAnswer(t, bufio.NewReader(conn))
@@ -138,7 +139,7 @@ func TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere(t *testing.T) 
 // TestARefusedCallOverHTTP1KeepsItsConnection sends the next call on it.
 func TestARefusedCallOverHTTP1KeepsItsConnection(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, connectauth.Abortable(newMux(whoCalls, connectauth.WithGuard(newGuard(nil)))))
+	server := newServer(t, connectauth.Abortable(newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil)))))
 	for name, length := range map[string]int{"no body": 0, "a short body": 5, "the longest body": 1 << 16} {
 		for shape, contentType := range map[auth.StreamType]string{auth.Unary: "application/proto", auth.ClientStream: "application/connect+proto", auth.ServerStream: "application/grpc-web+proto"} {
 			t.Run(name+", "+shape.String(), func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestARefusedCallOverHTTP1KeepsItsConnection(t *testing.T) {
 				reader := bufio.NewReader(conn)
 				for i := range 3 {
 					more := fmt.Sprintf("Content-Length: %d\r\n", length)
-					if _, err := io.WriteString(conn, request(procedures[shape], contentType, more)+strings.Repeat("a", length)); err != nil {
+					if _, err := io.WriteString(conn, request(guardtest.Procedures[shape], contentType, more)+strings.Repeat("a", length)); err != nil {
 						t.Fatal(err)
 					}
 					answer, kept := readAnswer(t, reader)
@@ -166,12 +167,12 @@ func TestAHandlersRefusalKeepsTheConnectionOfACompleteRequest(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, connectauth.Abortable(newMux(func(context.Context, string) (string, error) {
 		return "", auth.NewError(auth.RoleRequired, nil)
-	}, connectauth.WithGuard(newGuard(nil)))))
+	}, connectauth.WithGuard(guardtest.NewGuard(nil)))))
 	conn := dial(t, server)
 	reader := bufio.NewReader(conn)
-	more := "Authorization: Bearer " + goodToken + "\r\nContent-Length: 5\r\n"
+	more := "Authorization: Bearer " + guardtest.GoodToken + "\r\nContent-Length: 5\r\n"
 	for i := range 2 {
-		if _, err := io.WriteString(conn, request(procedures[auth.ServerStream], "application/grpc-web+proto", more)+"\x00\x00\x00\x00\x00"); err != nil {
+		if _, err := io.WriteString(conn, request(guardtest.Procedures[auth.ServerStream], "application/grpc-web+proto", more)+"\x00\x00\x00\x00\x00"); err != nil {
 			t.Fatal(err)
 		}
 		answer, kept := readAnswer(t, reader)

@@ -16,14 +16,15 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-const source = authclient.StaticToken(goodToken)
+const source = authclient.StaticToken(guardtest.GoodToken)
 
 func TestWithTokenSendsTheTokenOverTLS(t *testing.T) {
 	t.Parallel()
 	eachCall(t, func(t *testing.T, _ string, shape auth.StreamType, option connect.ClientOption) {
-		server := newTLSServer(t, newMux(whoCalls, connectauth.WithGuard(newGuard(nil))))
+		server := newTLSServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil))))
 		reply, err := call(t.Context(), server.Client(), server.URL, shape, "hello", option, connectauth.WithToken(server.URL, source))
 		if err != nil || reply != "ada hello" {
 			t.Fatalf("reply %q, error %v; want %q", reply, err, "ada hello")
@@ -34,7 +35,7 @@ func TestWithTokenSendsTheTokenOverTLS(t *testing.T) {
 func TestWithTokenSendsTheTokenToLoopbackInPlaintext(t *testing.T) {
 	t.Parallel()
 	eachCall(t, func(t *testing.T, _ string, shape auth.StreamType, option connect.ClientOption) {
-		server := newServer(t, newMux(whoCalls, connectauth.WithGuard(newGuard(nil))))
+		server := newServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil))))
 		reply, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, connectauth.WithToken(server.URL, source))
 		if err != nil || reply != "ada hello" {
 			t.Fatalf("reply %q, error %v; want %q", reply, err, "ada hello")
@@ -68,12 +69,12 @@ func TestWithTokenRefusesBeforeAnythingIsSent(t *testing.T) {
 		"a base URL that is none":                   {called: api, base: "http://[::1", why: "base URL cannot be used"},
 	}
 	for name, test := range tests {
-		for shape := range procedures {
+		for shape := range guardtest.Procedures {
 			t.Run(name+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				asked := authclient.TokenFunc(func(context.Context) (string, error) {
 					t.Error("the source was asked for a token")
-					return goodToken, nil
+					return guardtest.GoodToken, nil
 				})
 				_, err := call(t.Context(), unreachable{t}, test.called, shape, "hello", connectauth.WithToken(test.base, asked))
 				if code := connect.CodeOf(err); code != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), test.why) {
@@ -87,7 +88,7 @@ func TestWithTokenRefusesBeforeAnythingIsSent(t *testing.T) {
 func TestAStreamThatWasRefusedLocallyNeitherHangsNorSends(t *testing.T) {
 	t.Parallel()
 	const api = "http://api.example.com"
-	client := connect.NewClient[text, text](unreachable{t}, api+procedures[auth.BidiStream], connectauth.WithToken(api, source))
+	client := connect.NewClient[text, text](unreachable{t}, api+guardtest.Procedures[auth.BidiStream], connectauth.WithToken(api, source))
 	stream := client.CallBidiStream(t.Context())
 	_, received := stream.Receive()
 	for step, err := range map[string]error{
@@ -117,7 +118,7 @@ func TestANilSourceFailsTheCall(t *testing.T) {
 func TestInsecureAllowPlaintextSendsToAnyHost(t *testing.T) {
 	t.Parallel()
 	const api = "http://api.example.com"
-	server := newServer(t, newMux(whoCalls, connectauth.WithGuard(newGuard(nil))))
+	server := newServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil))))
 	client := h2c(t)
 	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
@@ -135,7 +136,7 @@ func TestTheSourceAloneDecidesWhatIsSent(t *testing.T) {
 		token string
 		want  []string
 	}{
-		"its token replaces the one that the call has": {token: goodToken, want: []string{"Bearer " + goodToken}},
+		"its token replaces the one that the call has": {token: guardtest.GoodToken, want: []string{"Bearer " + guardtest.GoodToken}},
 		"its empty token takes the call's away":        {token: "", want: nil},
 	}
 	for name, test := range tests {
@@ -166,7 +167,7 @@ func TestACallThatIsTriedAgainGetsAFreshToken(t *testing.T) {
 		if asked.Add(1) == 1 {
 			return "stale-token", nil
 		}
-		return goodToken, nil
+		return guardtest.GoodToken, nil
 	})
 	again := connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
 		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
@@ -177,7 +178,7 @@ func TestACallThatIsTriedAgainGetsAFreshToken(t *testing.T) {
 			return res, err
 		}
 	})
-	server := newServer(t, newMux(whoCalls, connectauth.WithGuard(newGuard(nil))))
+	server := newServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil))))
 	reply, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello",
 		connect.WithInterceptors(again), connectauth.WithToken(server.URL, fresh))
 	if err != nil || reply != "ada hello" {
@@ -198,7 +199,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 		"with a refusal of an issuer it asked": {err: auth.NewError(auth.KeysUnavailable, nil), code: connect.CodeUnauthenticated},
 	}
 	for name, test := range tests {
-		for shape := range procedures {
+		for shape := range guardtest.Procedures {
 			t.Run(name+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				const api = "https://api.example.com"

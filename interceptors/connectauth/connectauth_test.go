@@ -13,6 +13,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 var protocols = map[string][]connect.ClientOption{
@@ -25,7 +26,7 @@ var protocols = map[string][]connect.ClientOption{
 func eachCall(t *testing.T, test func(t *testing.T, protocol string, shape auth.StreamType, option connect.ClientOption)) {
 	t.Helper()
 	for protocol, options := range protocols {
-		for shape := range procedures {
+		for shape := range guardtest.Procedures {
 			t.Run(protocol+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				test(t, protocol, shape, connect.WithClientOptions(options...))
@@ -38,14 +39,14 @@ func TestAnAdmittedCallReachesTheHandlerWithItsCaller(t *testing.T) {
 	t.Parallel()
 	eachCall(t, func(t *testing.T, protocol string, shape auth.StreamType, option connect.ClientOption) {
 		var seen auth.Decision
-		guard := newGuard(func(_ context.Context, d auth.Decision) { seen = d })
-		server := newServer(t, newMux(whoCalls, connectauth.WithGuard(guard)))
+		guard := guardtest.NewGuard(func(_ context.Context, d auth.Decision) { seen = d })
+		server := newServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guard)))
 
-		reply, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer "+goodToken))
+		reply, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer "+guardtest.GoodToken))
 		if err != nil || reply != "ada hello" {
 			t.Fatalf("reply %q, error %v; want %q", reply, err, "ada hello")
 		}
-		if seen.Procedure != procedures[shape] || seen.Protocol != protocol || seen.Stream != shape || seen.Peer == "" {
+		if seen.Procedure != guardtest.Procedures[shape] || seen.Protocol != protocol || seen.Stream != shape || seen.Peer == "" {
 			t.Errorf("the guard was asked about %+v", seen)
 		}
 	})
@@ -57,7 +58,7 @@ func TestARefusedCallNeverReachesTheHandler(t *testing.T) {
 		server := newServer(t, newMux(func(context.Context, string) (string, error) {
 			t.Error("the handler ran")
 			return "", nil
-		}, connectauth.WithGuard(newGuard(nil))))
+		}, connectauth.WithGuard(guardtest.NewGuard(nil))))
 
 		_, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer forged-token"))
 		assertRefusal(t, err, protocol, auth.SignatureInvalid, auth.SignatureInvalid.Message())
@@ -76,9 +77,9 @@ func TestAHandlerRefusesAsTheGuardDoes(t *testing.T) {
 	eachCall(t, func(t *testing.T, protocol string, shape auth.StreamType, option connect.ClientOption) {
 		server := newServer(t, newMux(func(context.Context, string) (string, error) {
 			return "", fmt.Errorf("handler: %w", refusal)
-		}, connectauth.WithGuard(newGuard(nil))))
+		}, connectauth.WithGuard(guardtest.NewGuard(nil))))
 
-		_, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer "+goodToken))
+		_, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer "+guardtest.GoodToken))
 		assertRefusal(t, err, protocol, auth.ScopeRequired, "ask for more")
 	})
 }
@@ -127,8 +128,8 @@ func TestAHandlersOtherErrorsStayAsTheyAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newServer(t, newMux(func(context.Context, string) (string, error) { return "", test.err },
-				connectauth.WithGuard(newGuard(nil))))
-			_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+goodToken))
+				connectauth.WithGuard(guardtest.NewGuard(nil))))
+			_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+guardtest.GoodToken))
 			if code := connect.CodeOf(err); code != test.code {
 				t.Errorf("code %v; want %v", code, test.code)
 			}
@@ -152,9 +153,9 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 	})
 	server := newServer(t, newMux(func(context.Context, string) (string, error) {
 		return "", auth.NewError(auth.RoleRequired, cause)
-	}, connect.WithInterceptors(outer), connectauth.WithGuard(newGuard(nil))))
+	}, connect.WithInterceptors(outer), connectauth.WithGuard(guardtest.NewGuard(nil))))
 
-	_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+goodToken))
+	_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+guardtest.GoodToken))
 	assertRefusal(t, err, connect.ProtocolConnect, auth.RoleRequired, auth.RoleRequired.Message())
 	if reason, ok := auth.ReasonOf(seen); !ok || reason != auth.RoleRequired || !errors.Is(seen, cause) {
 		t.Errorf("the interceptor saw %v; want the refusal with its cause", seen)
@@ -166,8 +167,8 @@ func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
 	for name, guard := range map[string]*auth.Guard{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newServer(t, newMux(whoCalls, connectauth.WithGuard(guard)))
-			_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+goodToken))
+			server := newServer(t, newMux(guardtest.WhoCalls, connectauth.WithGuard(guard)))
+			_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", header("Authorization", "Bearer "+guardtest.GoodToken))
 			assertRefusal(t, err, connect.ProtocolConnect, auth.AuthFailure, auth.AuthFailure.Message())
 		})
 	}
@@ -192,11 +193,11 @@ func TestReasonOfKnowsOnlyRefusals(t *testing.T) {
 func TestTheRuleIsTheRegisteredProceduresWhateverThePath(t *testing.T) {
 	t.Parallel()
 	var asked string
-	guard := newGuard(func(_ context.Context, d auth.Decision) { asked = d.Procedure })
-	handler := newMux(whoCalls, connectauth.WithGuard(guard))
+	guard := guardtest.NewGuard(func(_ context.Context, d auth.Decision) { asked = d.Procedure })
+	handler := newMux(guardtest.WhoCalls, connectauth.WithGuard(guard))
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ostiary.test.v1.PublicService/Unary", func(w http.ResponseWriter, r *http.Request) {
-		r.URL.Path = procedures[auth.Unary] // as a careless router would
+		r.URL.Path = guardtest.Procedures[auth.Unary] // as a careless router would
 		h, _ := handler.Handler(r)
 		r.URL.Path = "/ostiary.test.v1.PublicService/Unary"
 		h.ServeHTTP(w, r)
@@ -205,7 +206,7 @@ func TestTheRuleIsTheRegisteredProceduresWhateverThePath(t *testing.T) {
 	client := connect.NewClient[text, text](h2c(t), server.URL+"/ostiary.test.v1.PublicService/Unary")
 	_, err := client.CallUnary(t.Context(), connect.NewRequest(wrapperspb.String("hello")))
 	assertRefusal(t, err, connect.ProtocolConnect, auth.TokenMissing, auth.TokenMissing.Message())
-	if asked != procedures[auth.Unary] {
-		t.Errorf("the guard was asked about %s; want %s", asked, procedures[auth.Unary])
+	if asked != guardtest.Procedures[auth.Unary] {
+		t.Errorf("the guard was asked about %s; want %s", asked, guardtest.Procedures[auth.Unary])
 	}
 }

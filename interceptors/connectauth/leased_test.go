@@ -13,6 +13,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
@@ -84,12 +85,12 @@ func TestAStreamChangesOfTheMetadataWhatTheHandlerChanges(t *testing.T) {
 	inHeader := http.Header{"X-Before-Send": {"here"}, "X-At-The-End": nil}
 	inTrailer := http.Header{"X-After-Send": {"here"}, "X-At-The-End": {"there"}}
 	for name, option := range map[string]connect.HandlerOption{
-		"without a guard": connect.WithHandlerOptions(), "with a guard": connectauth.WithGuard(newGuard(nil)),
+		"without a guard": connect.WithHandlerOptions(), "with a guard": connectauth.WithGuard(guardtest.NewGuard(nil)),
 	} {
 		for protocol, options := range protocols {
 			t.Run(name+", "+protocol, func(t *testing.T) {
 				t.Parallel()
-				at := procedures[auth.BidiStream]
+				at := guardtest.Procedures[auth.BidiStream]
 				mux := http.NewServeMux()
 				mux.Handle(at, connect.NewBidiStreamHandler(at, handle, connect.WithInterceptors(outer{}), option))
 				server := newServer(t, mux)
@@ -135,7 +136,7 @@ func TestHeaderAndTrailerOfAStreamReachTheClient(t *testing.T) {
 		for sends, messages := range map[string]int{"with messages": 2, "without": 0} {
 			t.Run(name+" "+sends, func(t *testing.T) {
 				t.Parallel()
-				at := procedures[auth.ServerStream]
+				at := guardtest.Procedures[auth.ServerStream]
 				mux := http.NewServeMux()
 				mux.Handle(at, connect.NewServerStreamHandlerSimple(at, func(_ context.Context, in *text, out *connect.ServerStream[text]) error {
 					if got := out.ResponseHeader().Get("X-Outer"); got != "there" {
@@ -151,7 +152,7 @@ func TestHeaderAndTrailerOfAStreamReachTheClient(t *testing.T) {
 					}
 					out.ResponseTrailer().Set("X-Late", "here")
 					return nil
-				}, connect.WithInterceptors(outer{}), connectauth.WithGuard(newGuard(nil))))
+				}, connect.WithInterceptors(outer{}), connectauth.WithGuard(guardtest.NewGuard(nil))))
 				server := newServer(t, mux)
 				rpc := connect.NewClient[text, text](h2c(t), server.URL+at, protocol, connectauth.WithToken(server.URL, source))
 				stream, err := rpc.CallServerStream(t.Context(), connect.NewRequest(wrapperspb.String("hello")))
@@ -185,9 +186,9 @@ func TestHeaderAndTrailerOfAStreamReachTheClient(t *testing.T) {
 func TestALateHandlerMayWriteHeaders(t *testing.T) {
 	t.Parallel()
 	list := revocation.New(revocation.Config{})
-	guard := newGuard(nil)
+	guard := guardtest.NewGuard(nil)
 	guard.Revocations = list
-	at := procedures[auth.ServerStream]
+	at := guardtest.Procedures[auth.ServerStream]
 	mux := http.NewServeMux()
 	entered, late := make(chan struct{}), make(chan error, 1)
 	mux.Handle(at, connect.NewServerStreamHandlerSimple(at, func(ctx context.Context, _ *text, out *connect.ServerStream[text]) error {

@@ -12,29 +12,18 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
-
-// onlyHello is a rule for messages.
-type onlyHello struct{ everyone }
-
-func (onlyHello) Rule(string) auth.Rule { return onlyHello{} }
-
-func (onlyHello) CheckMessage(_ *auth.Identity, message any) error {
-	if in, ok := message.(*text); ok && in.GetValue() == "hello" {
-		return nil
-	}
-	return auth.Errorf(auth.ConditionNotMet, "cause: only for logs")
-}
 
 func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 	t.Parallel()
 	for protocol, options := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{}}
+			guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: guardtest.OnlyHello{}}
 			var received atomic.Int32
 			// A handler that takes every failure for the end of the stream.
-			handler := connect.NewClientStreamHandlerSimple(procedures[auth.ClientStream],
+			handler := connect.NewClientStreamHandlerSimple(guardtest.Procedures[auth.ClientStream],
 				func(_ context.Context, in *connect.ClientStream[text]) (*text, error) {
 					for in.Receive() {
 						received.Add(1)
@@ -45,8 +34,8 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 					return wrapperspb.String("all is well"), nil
 				}, connectauth.WithGuard(guard))
 			server := newServer(t, handler)
-			rpc := connect.NewClient[text, text](h2c(t), server.URL+procedures[auth.ClientStream],
-				append([]connect.ClientOption{header("Authorization", "Bearer "+goodToken)}, options...)...)
+			rpc := connect.NewClient[text, text](h2c(t), server.URL+guardtest.Procedures[auth.ClientStream],
+				append([]connect.ClientOption{header("Authorization", "Bearer "+guardtest.GoodToken)}, options...)...)
 
 			stream := rpc.CallClientStream(t.Context())
 			for _, message := range []string{"hello", "hello", "goodbye", "hello"} {
@@ -68,7 +57,7 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 // TestARequestIsDecidedAbout has the rule refuse one request of two.
 func TestARequestIsDecidedAbout(t *testing.T) {
 	t.Parallel()
-	guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{}}
+	guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: guardtest.OnlyHello{}}
 	for _, shape := range []auth.StreamType{auth.Unary, auth.ServerStream} {
 		t.Run(shape.String(), func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +65,7 @@ func TestARequestIsDecidedAbout(t *testing.T) {
 				if sent != "hello" {
 					t.Errorf("the handler ran with %q", sent)
 				}
-				return whoCalls(ctx, sent)
+				return guardtest.WhoCalls(ctx, sent)
 			}, connectauth.WithGuard(guard)))
 			token := connectauth.WithToken(server.URL, source)
 			if reply, err := call(t.Context(), h2c(t), server.URL, shape, "hello", token); err != nil || reply != "ada hello" {

@@ -10,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // TestRetryAdviceGoesByTheReason and, where there is none, by the code.
@@ -26,7 +27,7 @@ func TestRetryAdviceGoesByTheReason(t *testing.T) {
 		{connect.NewError(connect.CodeNotFound, errors.New("no such invoice")), authclient.GiveUp},
 		{connect.NewError(connect.CodeUnavailable, errors.New("come back")), authclient.RetryLater},
 	} {
-		server := newServer(t, newMux(func(context.Context, string) (string, error) { return "", tt.err }, connectauth.WithGuard(newGuard(nil))))
+		server := newServer(t, newMux(func(context.Context, string) (string, error) { return "", tt.err }, connectauth.WithGuard(guardtest.NewGuard(nil))))
 		_, err := call(t.Context(), h2c(t), server.URL, auth.Unary, "hello", connectauth.WithToken(server.URL, source))
 		if got := connectauth.RetryAdvice(err); got != tt.want {
 			t.Errorf("%v: %v; want %v", err, got, tt.want)

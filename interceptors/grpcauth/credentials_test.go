@@ -20,17 +20,18 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-const source = authclient.StaticToken(goodToken)
+const source = authclient.StaticToken(guardtest.GoodToken)
 
 func guarded(s *grpc.Server) {
-	grpcauth.Gate(s, newGuard(nil)).RegisterService(&echo, handle(whoCalls))
+	grpcauth.Gate(s, guardtest.NewGuard(nil)).RegisterService(&echo, guardtest.Handler(guardtest.WhoCalls))
 }
 
 func assertGreeted(t *testing.T, conn *grpc.ClientConn, options ...grpc.CallOption) {
 	t.Helper()
-	for shape := range procedures {
+	for shape := range guardtest.Procedures {
 		reply, _, err := call(t.Context(), conn, shape, wrapperspb.String("hello"), options...)
 		if err != nil || reply != "ada hello" {
 			t.Errorf("%v: reply %q, error %v; want %q", shape, reply, err, "ada hello")
@@ -115,10 +116,10 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 			})
 			asked := authclient.TokenFunc(func(context.Context) (string, error) {
 				t.Error("the source was asked for a token")
-				return goodToken, nil
+				return guardtest.GoodToken, nil
 			})
 			conn := dial(t, test.target, dialer, grpc.WithPerRPCCredentials(grpcauth.Credentials(asked)))
-			for shape := range procedures {
+			for shape := range guardtest.Procedures {
 				_, _, err := call(t.Context(), conn, shape, wrapperspb.String("hello"))
 				if _, ours := grpcauth.ReasonOf(err); ours || status.Code(err) != codes.Unauthenticated {
 					t.Errorf("%v: error %v; want a local refusal with code Unauthenticated", shape, err)
@@ -132,7 +133,7 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 
 func TestCredentialsThatKnowNothingOfTheirConnectionSendNothing(t *testing.T) {
 	t.Parallel()
-	_, err := grpcauth.Credentials(source).GetRequestMetadata(t.Context(), "https://localhost/"+service)
+	_, err := grpcauth.Credentials(source).GetRequestMetadata(t.Context(), "https://localhost/"+guardtest.Service)
 	if status.Code(err) != codes.Unauthenticated {
 		t.Errorf("error %v; want code Unauthenticated", err)
 	}
@@ -161,7 +162,7 @@ func TestASourceThatFailsFailsTheCall(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr := newServer(t, func(s *grpc.Server) { s.RegisterService(&echo, neverCalled(t)) })
+			addr := newServer(t, func(s *grpc.Server) { s.RegisterService(&echo, guardtest.NeverCalled(t)) })
 			conn := dial(t, addr, grpc.WithPerRPCCredentials(grpcauth.Credentials(test.source)))
 			_, _, err := call(t.Context(), conn, auth.Unary, wrapperspb.String("hello"))
 			if status.Code(err) != test.code {

@@ -14,29 +14,32 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // rawCodec sends bytes as they are, though the server takes them for protobuf.
 type rawCodec struct{}
 
-func (rawCodec) Marshal(v any) ([]byte, error)        { return v.([]byte), nil }
+func (rawCodec) Marshal(v any) ([]byte, error) { return v.([]byte), nil }
+
 func (rawCodec) Unmarshal(data []byte, out any) error { return nil }
-func (rawCodec) Name() string                         { return "proto" }
+
+func (rawCodec) Name() string { return "proto" }
 
 var undecodable = []byte{0xff, 0xff, 0xff}
 
 func TestWhatCannotBeDecodedIsRefusedBeforeIt(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"gate", "gate and interceptors"} {
-		for shape := range procedures {
+		for shape := range guardtest.Procedures {
 			t.Run(way+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
-				conn := dial(t, ways[way](t, newGuard(nil), neverCalled(t)))
+				conn := dial(t, ways[way](t, guardtest.NewGuard(nil), guardtest.NeverCalled(t)))
 
 				_, trailer, err := call(bearer(t.Context(), "forged-token"), conn, shape, undecodable, grpc.ForceCodec(rawCodec{}))
 				assertRefusal(t, err, trailer, auth.SignatureInvalid, auth.SignatureInvalid.Message())
 
-				_, _, err = call(bearer(t.Context(), goodToken), conn, shape, undecodable, grpc.ForceCodec(rawCodec{}))
+				_, _, err = call(bearer(t.Context(), guardtest.GoodToken), conn, shape, undecodable, grpc.ForceCodec(rawCodec{}))
 				if _, ours := grpcauth.ReasonOf(err); ours || status.Code(err) != codes.Internal {
 					t.Errorf("with a good token: %v; want grpc-go's own decode error", err)
 				}
@@ -52,10 +55,12 @@ func TestBehindAGateEveryInterceptorKnowsTheCaller(t *testing.T) {
 		subject = auth.MustFromContext(ctx).Subject
 		return next(ctx, req)
 	}
-	guard := newGuard(nil)
-	conn := dial(t, newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, guard).RegisterService(&echo, handle(whoCalls)) },
+	guard := guardtest.NewGuard(nil)
+	conn := dial(t, newServer(t, func(s *grpc.Server) {
+		grpcauth.Gate(s, guard).RegisterService(&echo, guardtest.Handler(guardtest.WhoCalls))
+	},
 		grpc.ChainUnaryInterceptor(first, grpcauth.UnaryServerInterceptor(guard))))
-	if _, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello")); err != nil {
+	if _, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello")); err != nil {
 		t.Fatal(err)
 	}
 	if subject != "ada" {
@@ -66,22 +71,26 @@ func TestBehindAGateEveryInterceptorKnowsTheCaller(t *testing.T) {
 func TestAnotherGuardsAdmissionDoesNotCount(t *testing.T) {
 	t.Parallel()
 	strict := &auth.Guard{} // refuses every call
-	conn := dial(t, newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, newGuard(nil)).RegisterService(&echo, neverCalled(t)) },
+	conn := dial(t, newServer(t, func(s *grpc.Server) {
+		grpcauth.Gate(s, guardtest.NewGuard(nil)).RegisterService(&echo, guardtest.NeverCalled(t))
+	},
 		interceptors(strict)...))
-	for shape := range procedures {
-		_, trailer, err := call(bearer(t.Context(), goodToken), conn, shape, wrapperspb.String("hello"))
+	for shape := range guardtest.Procedures {
+		_, trailer, err := call(bearer(t.Context(), guardtest.GoodToken), conn, shape, wrapperspb.String("hello"))
 		assertRefusal(t, err, trailer, auth.AuthFailure, auth.AuthFailure.Message())
 	}
 }
 
 func TestAGateLeavesTheDescriptionOfTheServiceAlone(t *testing.T) {
 	t.Parallel()
-	described := grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}}}
+	described := grpc.ServiceDesc{ServiceName: guardtest.Service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}}}
 	asked := 0
-	guard := newGuard(func(context.Context, auth.Decision) { asked++ })
+	guard := guardtest.NewGuard(func(context.Context, auth.Decision) { asked++ })
 	for range 2 { // as a service on two listeners is
-		conn := dial(t, newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, guard).RegisterService(&described, handle(whoCalls)) }))
-		if _, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello")); err != nil {
+		conn := dial(t, newServer(t, func(s *grpc.Server) {
+			grpcauth.Gate(s, guard).RegisterService(&described, guardtest.Handler(guardtest.WhoCalls))
+		}))
+		if _, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,12 +105,12 @@ func TestAGateLeavesTheDescriptionOfTheServiceAlone(t *testing.T) {
 func TestAnAdmissionCountsForItsOwnProcedureOnly(t *testing.T) {
 	t.Parallel()
 	var seen []string
-	intercept := grpcauth.UnaryServerInterceptor(newGuard(func(_ context.Context, d auth.Decision) { seen = append(seen, d.Procedure) }))
+	intercept := grpcauth.UnaryServerInterceptor(guardtest.NewGuard(func(_ context.Context, d auth.Decision) { seen = append(seen, d.Procedure) }))
 	inner := func(context.Context, any) (any, error) { return nil, nil }
 	outer := func(ctx context.Context, req any) (any, error) {
 		return intercept(ctx, req, &grpc.UnaryServerInfo{FullMethod: "/b"}, inner)
 	}
-	_, _ = intercept(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+goodToken)), nil, &grpc.UnaryServerInfo{FullMethod: "/a"}, outer)
+	_, _ = intercept(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+guardtest.GoodToken)), nil, &grpc.UnaryServerInfo{FullMethod: "/a"}, outer)
 	if fmt.Sprint(seen) != "[/a /b]" {
 		t.Errorf("the guard was asked about %v; want [/a /b]", seen)
 	}
@@ -111,9 +120,54 @@ func TestAnAdmissionCountsForItsOwnProcedureOnly(t *testing.T) {
 // interceptors: a stranger's message is decoded, and goes no further.
 func TestInterceptorsAloneDecodeFirst(t *testing.T) {
 	t.Parallel()
-	conn := dial(t, ways["interceptors"](t, newGuard(nil), neverCalled(t)))
+	conn := dial(t, ways["interceptors"](t, guardtest.NewGuard(nil), guardtest.NeverCalled(t)))
 	_, _, err := call(bearer(t.Context(), "forged-token"), conn, auth.Unary, undecodable, grpc.ForceCodec(rawCodec{}))
 	if _, ours := grpcauth.ReasonOf(err); ours || status.Code(err) != codes.Internal {
 		t.Errorf("error %v; want grpc-go's own decode error", err)
 	}
+}
+
+// TestAGateGuardsEveryMethod calls each of several methods of a guardtest.Service, of which a
+// gate might guard the first alone. The guard must be asked about each by its name.
+func TestAGateGuardsEveryMethod(t *testing.T) {
+	t.Parallel()
+	several := grpc.ServiceDesc{ServiceName: guardtest.Service, HandlerType: (*any)(nil)}
+	shapes := map[string]auth.StreamType{}
+	for _, name := range []string{"First", "Second", "Third"} {
+		several.Methods = append(several.Methods, grpc.MethodDesc{MethodName: name, Handler: unary})
+		several.Streams = append(several.Streams, grpc.StreamDesc{StreamName: name + "Stream", Handler: stream, ClientStreams: true, ServerStreams: true})
+		shapes[name], shapes[name+"Stream"] = auth.Unary, auth.BidiStream
+	}
+	asked := make(chan auth.Decision, 1)
+	guard := guardtest.NewGuard(func(_ context.Context, d auth.Decision) { asked <- d })
+	conn := dial(t, newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, guard).RegisterService(&several, guardtest.NeverCalled(t)) }))
+	for name, shape := range shapes {
+		procedure := "/" + guardtest.Service + "/" + name
+		err := invoke(t, conn, procedure, shape)
+		if reason, ok := grpcauth.ReasonOf(err); !ok || reason != auth.TokenMissing {
+			t.Errorf("%s without a token: %v; want %v", name, err, auth.TokenMissing)
+			continue
+		}
+		if d := <-asked; d.Procedure != procedure || d.Stream != shape {
+			t.Errorf("%s: the guard was asked about %s, %v", name, d.Procedure, d.Stream)
+		}
+	}
+	if len(several.Methods) != 3 || several.Methods[0].MethodName != "First" {
+		t.Errorf("the service description was changed: %+v", several)
+	}
+}
+
+func invoke(t *testing.T, conn *grpc.ClientConn, procedure string, shape auth.StreamType) error {
+	t.Helper()
+	if shape == auth.Unary {
+		return conn.Invoke(t.Context(), procedure, wrapperspb.String("hello"), new(text))
+	}
+	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, procedure)
+	if err != nil {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	return stream.RecvMsg(new(text))
 }

@@ -17,17 +17,18 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // ways are the ways to guard a server.
-var ways = map[string]func(t *testing.T, guard *auth.Guard, answer handle) string{
-	"interceptors": func(t *testing.T, guard *auth.Guard, answer handle) string {
+var ways = map[string]func(t *testing.T, guard *auth.Guard, answer guardtest.Handler) string{
+	"interceptors": func(t *testing.T, guard *auth.Guard, answer guardtest.Handler) string {
 		return newServer(t, func(s *grpc.Server) { s.RegisterService(&echo, answer) }, interceptors(guard)...)
 	},
-	"gate": func(t *testing.T, guard *auth.Guard, answer handle) string {
+	"gate": func(t *testing.T, guard *auth.Guard, answer guardtest.Handler) string {
 		return newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, guard).RegisterService(&echo, answer) })
 	},
-	"gate and interceptors": func(t *testing.T, guard *auth.Guard, answer handle) string {
+	"gate and interceptors": func(t *testing.T, guard *auth.Guard, answer guardtest.Handler) string {
 		return newServer(t, func(s *grpc.Server) { grpcauth.Gate(s, guard).RegisterService(&echo, answer) }, interceptors(guard)...)
 	},
 }
@@ -40,10 +41,10 @@ func interceptors(guard *auth.Guard) []grpc.ServerOption {
 }
 
 // eachCall runs test for every way to guard a server and every shape of call.
-func eachCall(t *testing.T, test func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, handle) string)) {
+func eachCall(t *testing.T, test func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string)) {
 	t.Helper()
 	for name, serve := range ways {
-		for shape := range procedures {
+		for shape := range guardtest.Procedures {
 			t.Run(name+"/"+shape.String(), func(t *testing.T) {
 				t.Parallel()
 				test(t, shape, serve)
@@ -54,19 +55,19 @@ func eachCall(t *testing.T, test func(t *testing.T, shape auth.StreamType, serve
 
 func TestAnAdmittedCallReachesTheHandlerAfterOneDecision(t *testing.T) {
 	t.Parallel()
-	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, handle) string) {
+	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string) {
 		var seen []auth.Decision
-		guard := newGuard(func(_ context.Context, d auth.Decision) { seen = append(seen, d) })
-		conn := dial(t, serve(t, guard, whoCalls))
+		guard := guardtest.NewGuard(func(_ context.Context, d auth.Decision) { seen = append(seen, d) })
+		conn := dial(t, serve(t, guard, guardtest.WhoCalls))
 
-		reply, _, err := call(bearer(t.Context(), goodToken), conn, shape, wrapperspb.String("hello"))
+		reply, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, shape, wrapperspb.String("hello"))
 		if err != nil || reply != "ada hello" {
 			t.Fatalf("reply %q, error %v; want %q", reply, err, "ada hello")
 		}
 		if len(seen) != 1 {
 			t.Fatalf("%d decisions about one call; want 1", len(seen))
 		}
-		if d := seen[0]; d.Procedure != procedures[shape] || d.Protocol != "grpc" || d.Stream != shape || d.Peer == "" {
+		if d := seen[0]; d.Procedure != guardtest.Procedures[shape] || d.Protocol != "grpc" || d.Stream != shape || d.Peer == "" {
 			t.Errorf("the guard was asked about %+v", d)
 		}
 	})
@@ -74,8 +75,8 @@ func TestAnAdmittedCallReachesTheHandlerAfterOneDecision(t *testing.T) {
 
 func TestARefusedCallNeverReachesTheHandler(t *testing.T) {
 	t.Parallel()
-	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, handle) string) {
-		conn := dial(t, serve(t, newGuard(nil), neverCalled(t)))
+	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string) {
+		conn := dial(t, serve(t, guardtest.NewGuard(nil), guardtest.NeverCalled(t)))
 
 		_, trailer, err := call(bearer(t.Context(), "forged-token"), conn, shape, wrapperspb.String("hello"))
 		assertRefusal(t, err, trailer, auth.SignatureInvalid, auth.SignatureInvalid.Message())
@@ -88,11 +89,11 @@ func TestARefusedCallNeverReachesTheHandler(t *testing.T) {
 func TestAHandlerRefusesAsTheGuardDoes(t *testing.T) {
 	t.Parallel()
 	refusal := &auth.Error{Reason: auth.ScopeRequired, Message: "ask for more", Cause: errors.New("cause: only for logs")}
-	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, handle) string) {
-		conn := dial(t, serve(t, newGuard(nil), func(context.Context, string) (string, error) {
+	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string) {
+		conn := dial(t, serve(t, guardtest.NewGuard(nil), func(context.Context, string) (string, error) {
 			return "", fmt.Errorf("handler: %w", refusal)
 		}))
-		_, trailer, err := call(bearer(t.Context(), goodToken), conn, shape, wrapperspb.String("hello"))
+		_, trailer, err := call(bearer(t.Context(), guardtest.GoodToken), conn, shape, wrapperspb.String("hello"))
 		assertRefusal(t, err, trailer, auth.ScopeRequired, "ask for more")
 	})
 }
@@ -136,8 +137,8 @@ func TestAHandlersOtherErrorsStayAsTheyAre(t *testing.T) {
 		for way, serve := range ways {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				t.Parallel()
-				conn := dial(t, serve(t, newGuard(nil), func(context.Context, string) (string, error) { return "", test.err }))
-				_, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+				conn := dial(t, serve(t, guardtest.NewGuard(nil), func(context.Context, string) (string, error) { return "", test.err }))
+				_, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello"))
 				if code := status.Code(err); code != test.code {
 					t.Errorf("code %v; want %v", code, test.code)
 				}
@@ -164,10 +165,10 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 		return res, err
 	}
 	conn := dial(t, newServer(t, func(s *grpc.Server) {
-		s.RegisterService(&echo, handle(func(context.Context, string) (string, error) { return "", auth.NewError(auth.RoleRequired, cause) }))
-	}, grpc.ChainUnaryInterceptor(outer, grpcauth.UnaryServerInterceptor(newGuard(nil)))))
+		s.RegisterService(&echo, guardtest.Handler(func(context.Context, string) (string, error) { return "", auth.NewError(auth.RoleRequired, cause) }))
+	}, grpc.ChainUnaryInterceptor(outer, grpcauth.UnaryServerInterceptor(guardtest.NewGuard(nil)))))
 
-	_, trailer, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+	_, trailer, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello"))
 	assertRefusal(t, err, trailer, auth.RoleRequired, auth.RoleRequired.Message())
 	if reason, ok := auth.ReasonOf(seen); !ok || reason != auth.RoleRequired || !errors.Is(seen, cause) {
 		t.Errorf("the interceptor saw %v; want the refusal with its cause", seen)
@@ -179,9 +180,9 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 
 func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
 	t.Parallel()
-	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, handle) string) {
-		conn := dial(t, serve(t, nil, neverCalled(t)))
-		_, trailer, err := call(bearer(t.Context(), goodToken), conn, shape, wrapperspb.String("hello"))
+	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string) {
+		conn := dial(t, serve(t, nil, guardtest.NeverCalled(t)))
+		_, trailer, err := call(bearer(t.Context(), guardtest.GoodToken), conn, shape, wrapperspb.String("hello"))
 		assertRefusal(t, err, trailer, auth.AuthFailure, auth.AuthFailure.Message())
 	})
 }
@@ -206,18 +207,18 @@ func TestAnOddPathReachesNoHandler(t *testing.T) {
 	t.Parallel()
 	for way, serve := range ways {
 		for _, path := range []string{
-			service + "/Unary",
-			"//" + service + "/Unary",
-			"/" + service + "/Unary/",
-			"/" + service + "/unary",
-			"/" + service + "/Unary?x=1",
-			"/" + service + "%2FUnary",
-			"http://localhost/" + service + "/Unary",
+			guardtest.Service + "/Unary",
+			"//" + guardtest.Service + "/Unary",
+			"/" + guardtest.Service + "/Unary/",
+			"/" + guardtest.Service + "/unary",
+			"/" + guardtest.Service + "/Unary?x=1",
+			"/" + guardtest.Service + "%2FUnary",
+			"http://localhost/" + guardtest.Service + "/Unary",
 		} {
 			t.Run(way+" "+path, func(t *testing.T) {
 				t.Parallel()
-				conn := dial(t, serve(t, newGuard(nil), neverCalled(t)))
-				err := conn.Invoke(bearer(t.Context(), goodToken), path, wrapperspb.String("hello"), new(text))
+				conn := dial(t, serve(t, guardtest.NewGuard(nil), guardtest.NeverCalled(t)))
+				err := conn.Invoke(bearer(t.Context(), guardtest.GoodToken), path, wrapperspb.String("hello"), new(text))
 				if status.Code(err) != codes.Unimplemented {
 					t.Errorf("error %v; want code Unimplemented", err)
 				}

@@ -9,24 +9,8 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
-
-// onlyHello is a rule for messages, which counts those that it is asked about.
-type onlyHello struct {
-	everyone
-
-	asked *atomic.Int32
-}
-
-func (r onlyHello) Rule(string) auth.Rule { return r }
-
-func (r onlyHello) CheckMessage(_ *auth.Identity, message any) error {
-	r.asked.Add(1)
-	if in, ok := message.(*text); ok && in.GetValue() == "hello" {
-		return nil
-	}
-	return auth.Errorf(auth.ConditionNotMet, "cause: only for logs")
-}
 
 func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 	t.Parallel()
@@ -41,9 +25,9 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var received, asked atomic.Int32
-			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{asked: &asked}}
+			guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: guardtest.OnlyHello{Asked: &asked}}
 			// A handler that takes every failure for the end of the stream.
-			swallow := grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
+			swallow := grpc.ServiceDesc{ServiceName: guardtest.Service, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 				StreamName: "ClientStream", ClientStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
 					for s.RecvMsg(new(text)) == nil {
 						received.Add(1)
@@ -66,7 +50,7 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 				registrar.RegisterService(&swallow, nil)
 			}, options...))
 
-			s, err := conn.NewStream(bearer(t.Context(), goodToken), &grpc.StreamDesc{ClientStreams: true}, procedures[auth.ClientStream])
+			s, err := conn.NewStream(bearer(t.Context(), guardtest.GoodToken), &grpc.StreamDesc{ClientStreams: true}, guardtest.Procedures[auth.ClientStream])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,13 +73,13 @@ func TestAUnaryRequestIsDecidedAboutOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int32
-			guard := &auth.Guard{Authenticator: authenticator{}, Policy: onlyHello{asked: &asked}}
-			conn := dial(t, way(t, guard, whoCalls))
-			reply, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+			guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: guardtest.OnlyHello{Asked: &asked}}
+			conn := dial(t, way(t, guard, guardtest.WhoCalls))
+			reply, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello"))
 			if err != nil || reply != "ada hello" || asked.Load() != 1 {
 				t.Errorf("%q, %v after the rule was asked %d times", reply, err, asked.Load())
 			}
-			_, trailer, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("goodbye"))
+			_, trailer, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("goodbye"))
 			assertRefusal(t, err, trailer, auth.ConditionNotMet, auth.ConditionNotMet.Message())
 		})
 	}

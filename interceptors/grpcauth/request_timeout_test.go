@@ -12,17 +12,18 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 func TestARequestThatDoesNotArriveInTimeEndsItsCall(t *testing.T) {
 	t.Parallel()
 	limit := grpcauth.RequestTimeout(20 * time.Millisecond)
 	conn := dial(t, newServer(t, func(s *grpc.Server) {
-		grpcauth.Gate(s, newGuard(nil), limit).RegisterService(&echo, neverCalled(t))
+		grpcauth.Gate(s, guardtest.NewGuard(nil), limit).RegisterService(&echo, guardtest.NeverCalled(t))
 	}))
-	ctx, cancel := context.WithTimeout(bearer(t.Context(), goodToken), time.Minute)
+	ctx, cancel := context.WithTimeout(bearer(t.Context(), guardtest.GoodToken), time.Minute)
 	defer cancel()
-	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, procedures[auth.Unary])
+	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, guardtest.Procedures[auth.Unary])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +38,12 @@ func TestARequestInTimeIsServedAsWithoutALimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := dial(t, newServer(t, func(s *grpc.Server) {
-				grpcauth.Gate(s, newGuard(nil), grpcauth.RequestTimeout(limit)).RegisterService(&echo, handle(whoCalls))
+				grpcauth.Gate(s, guardtest.NewGuard(nil), grpcauth.RequestTimeout(limit)).RegisterService(&echo, guardtest.Handler(guardtest.WhoCalls))
 			}))
-			if reply, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello")); reply != "ada hello" {
+			if reply, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello")); reply != "ada hello" {
 				t.Errorf("reply %q, %v", reply, err)
 			}
-			_, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, undecodable, grpc.ForceCodec(rawCodec{}))
+			_, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, undecodable, grpc.ForceCodec(rawCodec{}))
 			if status.Code(err) != codes.Internal {
 				t.Errorf("what cannot be decoded: %v; want grpc-go's own error", err)
 			}
@@ -64,9 +65,9 @@ func TestAPanicOfADecoderReachesTheCall(t *testing.T) {
 		return nil, decode(panicsWhenDecoded{})
 	}}}
 	conn := dial(t, newServer(t, func(s *grpc.Server) {
-		grpcauth.Gate(s, newGuard(nil), grpcauth.RequestTimeout(time.Minute)).RegisterService(&description, neverCalled(t))
+		grpcauth.Gate(s, guardtest.NewGuard(nil), grpcauth.RequestTimeout(time.Minute)).RegisterService(&description, guardtest.NeverCalled(t))
 	}, grpc.ForceServerCodec(panickingCodec{})))
-	_, _, _ = call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+	_, _, _ = call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello"))
 	if p, ok := (<-recovered).(*auth.PanicError); !ok || p.Value != "boom" {
 		t.Errorf("recovered %v; want the decoder's panic", p)
 	}

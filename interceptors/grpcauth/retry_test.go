@@ -11,6 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // TestRetryAdviceGoesByTheReason and, where there is none, by the code.
@@ -27,8 +28,8 @@ func TestRetryAdviceGoesByTheReason(t *testing.T) {
 		{status.Error(codes.NotFound, "no such invoice"), authclient.GiveUp},
 		{status.Error(codes.Unavailable, "come back"), authclient.RetryLater},
 	} {
-		conn := dial(t, ways["interceptors"](t, newGuard(nil), func(context.Context, string) (string, error) { return "", tt.err }))
-		_, _, err := call(bearer(t.Context(), goodToken), conn, auth.Unary, wrapperspb.String("hello"))
+		conn := dial(t, ways["interceptors"](t, guardtest.NewGuard(nil), func(context.Context, string) (string, error) { return "", tt.err }))
+		_, _, err := call(bearer(t.Context(), guardtest.GoodToken), conn, auth.Unary, wrapperspb.String("hello"))
 		if got := grpcauth.RetryAdvice(err); got != tt.want {
 			t.Errorf("%v: %v; want %v", err, got, tt.want)
 		}

@@ -22,47 +22,25 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const (
-	goodToken = "good-token"
-	procedure = "/ostiary.test.v1.Files/Export"
-)
-
-type authenticator struct{}
-
-func (authenticator) Authenticate(_ context.Context, call auth.Call) (*auth.Identity, error) {
-	token, err := auth.BearerToken(call.Header)
-	if err != nil {
-		return nil, err
-	}
-	if token != goodToken {
-		return nil, auth.Errorf(auth.SignatureInvalid, "cause: only for logs")
-	}
-	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession}, nil
-}
+const procedure = "/ostiary.test.v1.Files/Export"
 
 // onlyExport has one rule: the procedure of these tests wants an identity.
-type onlyExport struct{}
+type onlyExport struct{ guardtest.Everyone }
 
-func (onlyExport) Rule(name string) auth.Rule {
+func (r onlyExport) Rule(name string) auth.Rule {
 	if name != procedure {
 		return nil
 	}
-	return onlyExport{}
-}
-
-func (onlyExport) Check(id *auth.Identity) error {
-	if id == nil {
-		return auth.NewError(auth.TokenMissing, nil)
-	}
-	return nil
+	return r.Everyone
 }
 
 func newGuard(observe auth.ObserverFunc) *auth.Guard {
-	return &auth.Guard{Authenticator: authenticator{}, Policy: onlyExport{}, Observer: observe}
+	return &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: onlyExport{}, Observer: observe}
 }
 
 var whoCalls = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +90,7 @@ func TestAnAdmittedRequestReachesTheHandlerWithItsCaller(t *testing.T) {
 	t.Parallel()
 	var seen auth.Decision
 	server := newServer(t, httpauth.Protect(newGuard(func(_ context.Context, d auth.Decision) { seen = d }), procedure, whoCalls))
-	got := do(t, server, http.MethodGet, "/export", "Bearer "+goodToken)
+	got := do(t, server, http.MethodGet, "/export", "Bearer "+guardtest.GoodToken)
 	if got.status != http.StatusOK || got.body != "ada" {
 		t.Fatalf("status %d, body %q; want 200, ada", got.status, got.body)
 	}
@@ -130,7 +108,7 @@ func TestARefusedRequestNeverReachesTheHandler(t *testing.T) {
 	}{
 		"without a token":         {method: http.MethodGet, path: "/", want: auth.TokenMissing},
 		"with a forged token":     {method: http.MethodPost, path: "/", authorization: "Bearer forged-token", want: auth.SignatureInvalid},
-		"whatever the path":       {method: http.MethodGet, path: "//export/%2e%2e/?token=" + goodToken, want: auth.TokenMissing},
+		"whatever the path":       {method: http.MethodGet, path: "//export/%2e%2e/?token=" + guardtest.GoodToken, want: auth.TokenMissing},
 		"whatever the method":     {method: "BREW", path: "/", want: auth.TokenMissing},
 		"OPTIONS is no exception": {method: http.MethodOptions, path: "/", want: auth.TokenMissing},
 	} {
@@ -336,7 +314,7 @@ func TestAnAdmittedRequestCanUpgrade(t *testing.T) {
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
 		_ = conn.Close()
 	})))
-	reply := speak(t, server, "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: echo\r\nAuthorization: Bearer "+goodToken+"\r\n\r\n")
+	reply := speak(t, server, "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: echo\r\nAuthorization: Bearer "+guardtest.GoodToken+"\r\n\r\n")
 	if !strings.HasPrefix(reply, "HTTP/1.1 101 ") {
 		t.Errorf("reply %q; want 101", reply)
 	}
@@ -367,7 +345,7 @@ func TestAForgottenGuardRefusesEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newServer(t, httpauth.Protect(guard, procedure, neverCalled(t)))
-			got := do(t, server, http.MethodGet, "/", "Bearer "+goodToken)
+			got := do(t, server, http.MethodGet, "/", "Bearer "+guardtest.GoodToken)
 			assertRefusal(t, got, auth.AuthFailure, auth.AuthFailure.Message())
 		})
 	}
@@ -376,7 +354,7 @@ func TestAForgottenGuardRefusesEveryRequest(t *testing.T) {
 func TestAProcedureWithoutARuleIsRefused(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, httpauth.Protect(newGuard(nil), "/export", neverCalled(t)))
-	got := do(t, server, http.MethodGet, "/export", "Bearer "+goodToken)
+	got := do(t, server, http.MethodGet, "/export", "Bearer "+guardtest.GoodToken)
 	assertRefusal(t, got, auth.AuthFailure, auth.AuthFailure.Message())
 }
 

@@ -1,7 +1,6 @@
 package httpauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 // A stage is a guard whose clock the test sets, and whose caller's token lasts for
@@ -389,7 +388,7 @@ func TestAPanicGoesOnAsItIs(t *testing.T) {
 // TestAPanicIsLoggedWithItsStack leaves it to net/http.
 func TestAPanicIsLoggedWithItsStack(t *testing.T) {
 	t.Parallel()
-	var logged lockedBuffer
+	var logged guardtest.Log
 	server := httptest.NewUnstartedServer(httpauth.Protect(newStage(nil).guard, procedure, http.HandlerFunc(panics)))
 	server.Config.ErrorLog = log.New(&logged, "", 0)
 	server.Start()
@@ -404,23 +403,6 @@ func TestAPanicIsLoggedWithItsStack(t *testing.T) {
 }
 
 func panics(http.ResponseWriter, *http.Request) { panic("a fault") }
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // TestATakenOverConnectionKeepsItsMethods over TCP and over TLS.
 func TestATakenOverConnectionKeepsItsMethods(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 const document = `"authorization_servers":["https://clerk.example.com"],"scopes_supported":["email","files:read"],"bearer_methods_supported":["header"]}`
@@ -121,7 +122,7 @@ func TestAHandlersOwnRefusalNamesTheMetadata(t *testing.T) {
 	server := newServer(t, httpauth.Protect(guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		httpauth.Error(w, &auth.Error{Reason: auth.ScopeRequired, Demand: &auth.Demand{Scopes: []string{"files:write"}}})
 	})))
-	got := do(t, server, http.MethodGet, "/", "Bearer "+goodToken)
+	got := do(t, server, http.MethodGet, "/", "Bearer "+guardtest.GoodToken)
 	const want = `Bearer error="insufficient_scope", error_description="SCOPE_REQUIRED", scope="files:write", ` +
 		`resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"`
 	if got.status != http.StatusForbidden || got.header.Get("WWW-Authenticate") != want {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
@@ -55,7 +56,7 @@ func TestAWriteThatIsStuckEndsWithItsLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+goodToken)
+	req.Header.Set("Authorization", "Bearer "+guardtest.GoodToken)
 	go func() {
 		if res, err := server.Client().Do(req); err == nil {
 			_ = res.Body.Close()

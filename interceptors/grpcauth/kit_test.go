@@ -2,7 +2,6 @@ package grpcauth_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 
@@ -13,75 +12,16 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// goodToken is the one token that newGuard accepts.
-const goodToken = "good-token"
-
-type authenticator struct{}
-
-func (authenticator) Authenticate(_ context.Context, call auth.Call) (*auth.Identity, error) {
-	token, err := auth.BearerToken(call.Header)
-	if err != nil {
-		return nil, err
-	}
-	if token != goodToken {
-		return nil, auth.Errorf(auth.SignatureInvalid, "cause: only for logs")
-	}
-	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession}, nil
-}
-
-// everyone asks for no more than an identity, of whatever procedure.
-type everyone struct{}
-
-func (everyone) Rule(string) auth.Rule { return everyone{} }
-
-func (everyone) Check(id *auth.Identity) error {
-	if id == nil {
-		return auth.NewError(auth.TokenMissing, nil)
-	}
-	return nil
-}
-
-func newGuard(observe auth.ObserverFunc) *auth.Guard {
-	return &auth.Guard{Authenticator: authenticator{}, Policy: everyone{}, Observer: observe}
-}
-
-// handle answers every method: with who calls and what they sent, or with an
-// error.
-type handle func(ctx context.Context, sent string) (string, error)
-
-func whoCalls(ctx context.Context, sent string) (string, error) {
-	id, ok := auth.FromContext(ctx)
-	if !ok {
-		return "", errors.New("the handler ran without an identity")
-	}
-	return id.Subject + " " + sent, nil
-}
-
-func neverCalled(t *testing.T) handle {
-	return func(context.Context, string) (string, error) {
-		t.Error("the handler ran")
-		return "", nil
-	}
-}
-
-const service = "ostiary.test.v1.EchoService"
-
-var procedures = map[auth.StreamType]string{
-	auth.Unary:        "/" + service + "/Unary",
-	auth.ClientStream: "/" + service + "/ClientStream",
-	auth.ServerStream: "/" + service + "/ServerStream",
-	auth.BidiStream:   "/" + service + "/BidiStream",
-}
 
 type text = wrapperspb.StringValue
 
 // echo is what protoc-gen-go-grpc would generate for the four shapes of a call.
 var echo = grpc.ServiceDesc{
-	ServiceName: service,
+	ServiceName: guardtest.Service,
 	HandlerType: (*any)(nil),
 	Methods:     []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}},
 	Streams: []grpc.StreamDesc{
@@ -98,13 +38,13 @@ func unary(impl any, ctx context.Context, decode func(any) error, interceptor gr
 		return nil, err
 	}
 	next := func(ctx context.Context, req any) (any, error) {
-		reply, err := impl.(handle)(ctx, req.(*text).GetValue())
+		reply, err := impl.(guardtest.Handler)(ctx, req.(*text).GetValue())
 		return wrapperspb.String(reply), err
 	}
 	if interceptor == nil {
 		return next(ctx, in)
 	}
-	return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedures[auth.Unary]}, next)
+	return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: impl, FullMethod: guardtest.Procedures[auth.Unary]}, next)
 }
 
 func stream(impl any, s grpc.ServerStream) error {
@@ -112,7 +52,7 @@ func stream(impl any, s grpc.ServerStream) error {
 	if err := s.RecvMsg(in); err != nil {
 		return err
 	}
-	reply, err := impl.(handle)(s.Context(), in.GetValue())
+	reply, err := impl.(guardtest.Handler)(s.Context(), in.GetValue())
 	if err != nil {
 		return err
 	}
@@ -122,26 +62,16 @@ func stream(impl any, s grpc.ServerStream) error {
 // newServer serves on loopback and returns its address.
 func newServer(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, listener, register, options...)
+	server := grpc.NewServer(options...)
+	register(server)
+	return guardtest.Serve(t, server)
 }
 
 func serve(t *testing.T, listener net.Listener, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()
 	server := grpc.NewServer(options...)
 	register(server)
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr().String()
+	return guardtest.ServeOn(t, listener, server)
 }
 
 func dial(t *testing.T, target string, options ...grpc.DialOption) *grpc.ClientConn {
@@ -167,12 +97,12 @@ func call(ctx context.Context, conn *grpc.ClientConn, shape auth.StreamType, in 
 	var trailer metadata.MD
 	options = append(options, grpc.Trailer(&trailer))
 	if shape == auth.Unary {
-		err := conn.Invoke(ctx, procedures[shape], in, out, options...)
+		err := conn.Invoke(ctx, guardtest.Procedures[shape], in, out, options...)
 		return out.GetValue(), trailer, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, procedures[shape], options...)
+	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, guardtest.Procedures[shape], options...)
 	if err != nil {
 		return "", nil, err
 	}

@@ -1,14 +1,12 @@
 package connectauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -16,80 +14,28 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// goodToken is the one token that newGuard accepts.
-const goodToken = "good-token"
-
-type authenticator struct{}
-
-func (authenticator) Authenticate(_ context.Context, call auth.Call) (*auth.Identity, error) {
-	token, err := auth.BearerToken(call.Header)
-	if err != nil {
-		return nil, err
-	}
-	if token != goodToken {
-		return nil, auth.Errorf(auth.SignatureInvalid, "cause: only for logs")
-	}
-	return &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", ClientID: "client_1", Kind: auth.KindSession}, nil
-}
-
-// everyone asks for no more than an identity, of whatever procedure.
-type everyone struct{}
-
-func (everyone) Rule(string) auth.Rule { return everyone{} }
-
-func (everyone) Check(id *auth.Identity) error {
-	if id == nil {
-		return auth.NewError(auth.TokenMissing, nil)
-	}
-	return nil
-}
-
-func newGuard(observe auth.ObserverFunc) *auth.Guard {
-	return &auth.Guard{Authenticator: authenticator{}, Policy: everyone{}, Observer: observe}
-}
-
-const service = "/ostiary.test.v1.EchoService/"
-
-var procedures = map[auth.StreamType]string{
-	auth.Unary:        service + "Unary",
-	auth.ClientStream: service + "ClientStream",
-	auth.ServerStream: service + "ServerStream",
-	auth.BidiStream:   service + "BidiStream",
-}
-
 type text = wrapperspb.StringValue
 
-// handle answers every method: with who calls and what they sent, or with an
-// error.
-type handle func(ctx context.Context, sent string) (string, error)
-
-func whoCalls(ctx context.Context, sent string) (string, error) {
-	id, ok := auth.FromContext(ctx)
-	if !ok {
-		return "", errors.New("the handler ran without an identity")
-	}
-	return id.Subject + " " + sent, nil
-}
-
 // newMux serves the four shapes of a call.
-func newMux(answer handle, options ...connect.HandlerOption) *http.ServeMux {
+func newMux(answer guardtest.Handler, options ...connect.HandlerOption) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle(procedures[auth.Unary], connect.NewUnaryHandlerSimple(procedures[auth.Unary],
+	mux.Handle(guardtest.Procedures[auth.Unary], connect.NewUnaryHandlerSimple(guardtest.Procedures[auth.Unary],
 		func(ctx context.Context, in *text) (*text, error) {
 			reply, err := answer(ctx, in.GetValue())
 			return wrapperspb.String(reply), err
 		}, options...))
-	mux.Handle(procedures[auth.ClientStream], connect.NewClientStreamHandlerSimple(procedures[auth.ClientStream],
+	mux.Handle(guardtest.Procedures[auth.ClientStream], connect.NewClientStreamHandlerSimple(guardtest.Procedures[auth.ClientStream],
 		func(ctx context.Context, in *connect.ClientStream[text]) (*text, error) {
 			in.Receive()
 			reply, err := answer(ctx, in.Msg().GetValue())
 			return wrapperspb.String(reply), err
 		}, options...))
-	mux.Handle(procedures[auth.ServerStream], connect.NewServerStreamHandlerSimple(procedures[auth.ServerStream],
+	mux.Handle(guardtest.Procedures[auth.ServerStream], connect.NewServerStreamHandlerSimple(guardtest.Procedures[auth.ServerStream],
 		func(ctx context.Context, in *text, out *connect.ServerStream[text]) error {
 			reply, err := answer(ctx, in.GetValue())
 			if err != nil {
@@ -97,7 +43,7 @@ func newMux(answer handle, options ...connect.HandlerOption) *http.ServeMux {
 			}
 			return out.Send(wrapperspb.String(reply))
 		}, options...))
-	mux.Handle(procedures[auth.BidiStream], connect.NewBidiStreamHandler(procedures[auth.BidiStream],
+	mux.Handle(guardtest.Procedures[auth.BidiStream], connect.NewBidiStreamHandler(guardtest.Procedures[auth.BidiStream],
 		func(ctx context.Context, stream *connect.BidiStream[text, text]) error {
 			in, err := stream.Receive()
 			if err != nil {
@@ -116,7 +62,7 @@ func newMux(answer handle, options ...connect.HandlerOption) *http.ServeMux {
 type server struct {
 	*httptest.Server
 
-	log lockedBuffer
+	log guardtest.Log
 }
 
 func newServer(t *testing.T, handler http.Handler) *server {
@@ -152,7 +98,7 @@ func h2c(t *testing.T) *http.Client {
 
 // call makes one call of the given shape and returns the reply.
 func call(ctx context.Context, client connect.HTTPClient, url string, shape auth.StreamType, message string, options ...connect.ClientOption) (string, error) {
-	rpc := connect.NewClient[text, text](client, url+procedures[shape], options...)
+	rpc := connect.NewClient[text, text](client, url+guardtest.Procedures[shape], options...)
 	in := wrapperspb.String(message)
 	switch shape {
 	case auth.ClientStream:
@@ -215,21 +161,4 @@ func (h *setHeader) WrapStreamingClient(next connect.StreamingClientFunc) connec
 
 func (h *setHeader) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return next
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
