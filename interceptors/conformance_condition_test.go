@@ -13,9 +13,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
-// TestAConditionOnTheRequestIsHeldEverywhere sends two requests that differ in
-// nothing but what the rule asks of the message.
-func TestAConditionOnTheRequestIsHeldEverywhere(t *testing.T) {
+// TestAConditionOnTheRequestIsEnforcedByEveryAdapter sends two requests that differ
+// only in the field that the condition reads.
+func TestAConditionOnTheRequestIsEnforcedByEveryAdapter(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	acme := bearer(k.session(authtest.InOrganization("org_acme", "acme", "member")))
@@ -37,9 +37,9 @@ func TestAConditionOnTheRequestIsHeldEverywhere(t *testing.T) {
 	}
 }
 
-// TestAConditionOnTheRequestClosesWhatShowsNone calls an ordinary handler, whose
-// body is nobody's message.
-func TestAConditionOnTheRequestClosesWhatShowsNone(t *testing.T) {
+// TestAConditionOnTheRequestRefusesCallsWhoseMessageIsNotShown calls an ordinary
+// handler, whose body is not a message.
+func TestAConditionOnTheRequestRefusesCallsWhoseMessageIsNotShown(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	acme := bearer(k.session(authtest.InOrganization("org_acme", "acme", "member")))

@@ -112,9 +112,9 @@ func (u *upload) grpc(t *testing.T, guard *auth.Guard, token string) heldUpload 
 	}
 }
 
-// TestTheEndOfAClientStreamIsHeldLikeItsFirstMessage sends all messages of an upload
-// while the token counts, and the end when it no longer does.
-func TestTheEndOfAClientStreamIsHeldLikeItsFirstMessage(t *testing.T) {
+// TestTheEndOfAClientStreamIsCheckedLikeItsFirstMessage sends all messages of an upload
+// while the token is valid, and the end when it is no longer.
+func TestTheEndOfAClientStreamIsCheckedLikeItsFirstMessage(t *testing.T) {
 	t.Parallel()
 	type start func(*upload, *testing.T, *heldKit) heldUpload
 	transports := map[string]start{

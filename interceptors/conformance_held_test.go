@@ -39,8 +39,8 @@ func TestAHeldCallIsRefused(t *testing.T) {
 	}
 }
 
-// TestAHeldCallWithoutATokenIsNotAsked holds a call of a public method back.
-func TestAHeldCallWithoutATokenIsNotAsked(t *testing.T) {
+// TestAHeldCallWithoutATokenIsNotCheckedAgain delays the request of a public method.
+func TestAHeldCallWithoutATokenIsNotCheckedAgain(t *testing.T) {
 	t.Parallel()
 	for _, transport := range transports() {
 		t.Run(transport.name, func(t *testing.T) {

@@ -238,9 +238,9 @@ func TestAnUnreadResponseIsCut(t *testing.T) {
 	}
 }
 
-// TestAHandlerThatIgnoresItsContextIsAnsweredFor has handlers that return only when
-// the client knows of the end, and try to go on then.
-func TestAHandlerThatIgnoresItsContextIsAnsweredFor(t *testing.T) {
+// TestTheClientIsAnsweredEvenIfTheHandlerIgnoresItsContext has handlers that return
+// only after the client has the end, and then try to write.
+func TestTheClientIsAnsweredEvenIfTheHandlerIgnoresItsContext(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP 1.1", "HTTP 2"} {
 		for _, started := range []bool{false, true} {

@@ -7,9 +7,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// TestAHandlerThatIsLateReachesNothing has the handler send or receive when its
-// client has received the end, and the transport is done with the stream.
-func TestAHandlerThatIsLateReachesNothing(t *testing.T) {
+// TestALateHandlerReachesNothing has the handler send or receive after its client has
+// received the end and the transport has finished the stream.
+func TestALateHandlerReachesNothing(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		for _, method := range transport.methods {

@@ -9,9 +9,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
-// TestRetryGoesByTheReason opens a stream again whose token expires, and no more
-// once the session is revoked.
-func TestRetryGoesByTheReason(t *testing.T) {
+// TestRetryFollowsTheReason opens a stream again when its token expires, and not when
+// the session is revoked.
+func TestRetryFollowsTheReason(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		t.Run(transport.name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestRetryGoesByTheReason(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsNotThereIsTriedLater(t *testing.T) {
+func TestAnUnreachableServerIsRetriedLater(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		t.Run(transport.name, func(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
-// TestAStreamOverHTTP1EndsAlthoughItsRequestIsNotComplete has a client announce
-// a request and send none of it, or all of it and not its end.
-func TestAStreamOverHTTP1EndsAlthoughItsRequestIsNotComplete(t *testing.T) {
+// TestAStreamOverHTTP1EndsEvenIfItsRequestIsIncomplete has a client announce a request
+// and send none of it, or all of it but its end.
+func TestAStreamOverHTTP1EndsEvenIfItsRequestIsIncomplete(t *testing.T) {
 	t.Parallel()
 	const hello = "\x00\x00\x00\x00\x00"
 	for name, body := range map[string]string{

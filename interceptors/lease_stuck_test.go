@@ -13,9 +13,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// TestAStreamEndsAlthoughItsClientDoesNotRead has the handler send until flow
-// control keeps it from sending more.
-func TestAStreamEndsAlthoughItsClientDoesNotRead(t *testing.T) {
+// TestAStreamEndsEvenIfItsClientDoesNotRead has the handler send until flow control
+// blocks it.
+func TestAStreamEndsEvenIfItsClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		for _, method := range transport.methods {

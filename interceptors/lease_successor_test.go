@@ -19,9 +19,9 @@ var strangers = map[string]func(*auth.Identity){
 	"another authorized party": func(id *auth.Identity) { id.AuthorizedParty = "https://else.test" },
 }
 
-// TestAStreamIsRenewedBySuccessorsAlone has newer tokens of others come while a
+// TestAStreamIsRenewedOnlyByTokensLikeItsOwn presents newer tokens of others while a
 // stream is open: they neither renew the stream nor end it.
-func TestAStreamIsRenewedBySuccessorsAlone(t *testing.T) {
+func TestAStreamIsRenewedOnlyByTokensLikeItsOwn(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		for _, method := range transport.methods {

@@ -9,10 +9,10 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// TestATimeoutIsNoWayOutOfALease has the time-out pass that the client has named,
-// while the client keeps the stream open and the handler waits for a message.
-// grpc-go ends such streams by itself.
-func TestATimeoutIsNoWayOutOfALease(t *testing.T) {
+// TestATimeoutDoesNotExtendALease lets the client's time-out pass while the client
+// keeps the stream open and the handler waits for a message. grpc-go ends such streams
+// by itself.
+func TestATimeoutDoesNotExtendALease(t *testing.T) {
 	t.Parallel()
 	for _, transport := range leaseTransports() {
 		if strings.HasPrefix(transport.name, "grpc-go") {

@@ -183,7 +183,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAnIssuerForDevelopmentIsWarnedOf(t *testing.T) {
+func TestAnIssuerForDevelopmentIsLoggedAsAWarning(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Issuers[0].AllowAnyAudience = false })
 	if _, err := r.native(t.Context(), t, r.issuer.Session("user_ada")); err != nil {

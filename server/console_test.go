@@ -19,7 +19,7 @@ func (r *running) page(t *testing.T, path string, header ...string) (status int,
 	return r.send(t, http.MethodGet, path, named, "")
 }
 
-func TestThereIsNoConsoleUnlessAskedFor(t *testing.T) {
+func TestTheConsoleIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, path := range []string{"/", "/sessions", "/console/config.json", "/assets/"} {
@@ -29,7 +29,7 @@ func TestThereIsNoConsoleUnlessAskedFor(t *testing.T) {
 	}
 }
 
-func TestAConsoleWithAKeyThatIsNoneIsAFault(t *testing.T) {
+func TestAnInvalidPublishableKeyIsAFault(t *testing.T) {
 	t.Parallel()
 	config := Config{Issuers: []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
 	for key, want := range map[string]bool{"": false, clerkKey: false, "sk_live_hunter2": true} {
@@ -63,7 +63,7 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	}
 }
 
-func TestASlashAfterAPageIsTakenAway(t *testing.T) {
+func TestASlashAfterAPageRedirectsToThePage(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Console.Enabled = true })
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try/?method=/a.B/C", http.NoBody)
@@ -80,7 +80,7 @@ func TestASlashAfterAPageIsTakenAway(t *testing.T) {
 	}
 }
 
-func TestWhereNothingIsBrowsersGetThePageAndProgramsDoNot(t *testing.T) {
+func TestUnknownPathsAnswerBrowsersWithThePage(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Console.Enabled = true })
 	_, at, index := r.page(t, "/")

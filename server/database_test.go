@@ -17,7 +17,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
-func TestWhatIsRevokedIsInTheDatabaseOfTheURL(t *testing.T) {
+func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, unused := filepath.Join(dir, "mine.db"), filepath.Join(dir, "unused")
@@ -126,7 +126,7 @@ func TestAStoreThatFailsIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseOfTheSettingIsTheOneThatIsUsed(t *testing.T) {
+func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "elsewhere", "other.db")
 	withDatabase := func(c *Config) { c.DatabaseURL = "sqlite:" + path }

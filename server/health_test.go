@@ -120,7 +120,7 @@ func TestTheServerIsLiveWithoutKeys(t *testing.T) {
 	}
 }
 
-func TestHealthKnowsNoOtherService(t *testing.T) {
+func TestHealthOfAnUnknownServiceIsNotFound(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	_, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "acme.Other"})
@@ -178,9 +178,9 @@ func TestAHealthWatchSendsEachChange(t *testing.T) {
 	}
 }
 
-// A client of gRPC takes unimplemented for healthy, and every other error for
-// the opposite: strangers who watch in numbers must not turn clients away.
-func TestTooManyWatchesOfTheHealthHurtNobody(t *testing.T) {
+// gRPC clients take UNIMPLEMENTED for healthy, and every other error for unhealthy: too
+// many watches by strangers must not turn other clients away.
+func TestTheNumberOfHealthWatchesIsLimited(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for range cap(r.Server.health.watches) - 1 {
@@ -227,8 +227,8 @@ func TestTheHealthOfEverythingIsListed(t *testing.T) {
 	}
 }
 
-// The library that serves health on the HTTP port has Check alone.
-func TestTheHealthIsWatchedNativelyAlone(t *testing.T) {
+// The library that serves health on the HTTP port implements only Check.
+func TestTheHealthIsWatchedOnlyOverNativeGRPC(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, method := range []string{"Watch", "List"} {

@@ -111,9 +111,9 @@ func ended(answer string, code connect.Code) bool {
 		strings.Contains(answer, fmt.Sprintf("grpc-status: %d\r\n", code)) // gRPC-Web
 }
 
-// Whoever is no operator any more must not act as one by a call that was sent
-// before, and held.
-func TestACallThatWasHeldIsRefusedWhenItsTokenNoLongerHolds(t *testing.T) {
+// A caller who is no longer an operator must not act as one by a call that was sent
+// earlier and held back.
+func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 	t.Parallel()
 	for how, test := range map[string]struct {
 		end  func(t *testing.T, r *running, now *clock)

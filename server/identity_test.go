@@ -222,7 +222,7 @@ func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
 	}
 }
 
-func TestAWatchThatItsCallerLeavesIsOver(t *testing.T) {
+func TestAWatchEndsWhenItsCallerLeaves(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ctx, leave := context.WithCancel(t.Context())

@@ -39,8 +39,8 @@ func (r *running) revocationsKept(t *testing.T) int {
 	return len(kept)
 }
 
-// Permissions are asked for at each batch: a token that lost them has come since.
-func TestAnImportStopsWhenItsCallerIsNoOperatorAnyMore(t *testing.T) {
+// Each batch checks the permissions again, as a newer token may lack them.
+func TestAnImportStopsWhenItsCallerIsNoLongerAnOperator(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range transportNames() {
 		for name, last := range map[string]int{"amid a batch": 1, "with a whole batch": ledger.BatchSize} {
@@ -74,8 +74,8 @@ func TestAnImportStopsWhenItsCallerIsNoOperatorAnyMore(t *testing.T) {
 	}
 }
 
-// Whoever is told that rows are imported deletes them at the source.
-func TestAnImportThatTheStoreRefusesIsNoSuccess(t *testing.T) {
+// Callers delete the rows at the source once the import succeeds.
+func TestAnImportThatTheStoreRefusesFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		rows, kept int
@@ -105,7 +105,7 @@ func TestAnImportThatTheStoreRefusesIsNoSuccess(t *testing.T) {
 // transportNames are the keys of transports, for tests with a server for each.
 func transportNames() []string { return []string{"Connect", "gRPC", "gRPC-Web", "native gRPC"} }
 
-func TestHalfAnUploadIsNotTakenForAWholeOne(t *testing.T) {
+func TestAnIncompleteUploadIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
@@ -132,8 +132,8 @@ func TestHalfAnUploadIsNotTakenForAWholeOne(t *testing.T) {
 	}
 }
 
-// A body that ends in the middle of a message is no end of the stream.
-func TestAnUploadThatBreaksOffAmidAMessageIsNoSuccess(t *testing.T) {
+// A body that ends within a message does not end the stream normally.
+func TestAnUploadThatBreaksOffWithinAMessageFails(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	otto := r.issuer.Session("user_otto")

@@ -88,7 +88,7 @@ func TestClaimsAreReadWhereTheSettingsSay(t *testing.T) {
 
 func roles(id *auth.Identity) any { return id.Roles }
 
-func TestWhatIsAcceptedOfAnIssuer(t *testing.T) {
+func TestIssuerSettingsDecideWhichTokensAreAccepted(t *testing.T) {
 	t.Parallel()
 	const url = "https://accounts.example.com"
 	groups := make([]string, 200)
@@ -353,9 +353,9 @@ func TestAnOperatorOfATenantIsNamedWithTheTenantsIssuer(t *testing.T) {
 	}
 }
 
-// TestTheLongestTokenThatCanBeSetArrives holds MaxTokenBytesLimit against the limit
-// of all headers, on every protocol.
-func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
+// TestATokenOfTheLongestConfigurableLengthIsAccepted compares MaxTokenBytesLimit with
+// the limit of all headers, on every protocol.
+func TestATokenOfTheLongestConfigurableLengthIsAccepted(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *Config) { c.Issuers[0].MaxTokenBytes = MaxTokenBytesLimit })
 	ofLength := func(length int) string {
@@ -384,7 +384,7 @@ func TestTheLongestTokenThatCanBeSetArrives(t *testing.T) {
 	}
 }
 
-func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
+func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	snapshot := filepath.Join(t.TempDir(), "keys.json")
@@ -420,7 +420,7 @@ func TestVerifyJudgesAsTheServerDoes(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesAConfigAtFault(t *testing.T) {
+func TestVerifyTokenRefusesAnInvalidConfig(t *testing.T) {
 	t.Parallel()
 	var fault *ConfigError
 	if _, err := VerifyToken(t.Context(), Config{}, "token"); !errors.As(err, &fault) {

@@ -225,7 +225,7 @@ func messageOf(size int) []byte {
 	return protowire.AppendBytes(message, make([]byte, size-overhead))
 }
 
-func TestTheLargestMessageIsReadAndNoneThatIsLarger(t *testing.T) {
+func TestMessagesUpToTheLimitAreRead(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ada := r.issuer.Session("user_ada")

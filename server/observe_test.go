@@ -104,7 +104,7 @@ func TestTheLogShowsTheOutcomeOfUnusualRequests(t *testing.T) {
 	})
 }
 
-func TestAProbeIsLoggedByItsRouteAsDebugging(t *testing.T) {
+func TestAProbeIsLoggedByItsRouteAtLevelDebug(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, path := range []string{"/livez", "/readyz"} {

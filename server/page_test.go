@@ -10,7 +10,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 )
 
-func TestAPageTokenComesBackAsThePlaceItIsOf(t *testing.T) {
+func TestAPageTokenIsReadAsThePlaceItWasMadeOf(t *testing.T) {
 	t.Parallel()
 	for _, want := range []sessionPlace{{}, {FirstSeen: -1, Issuer: "https://clerk.example.com", ID: "sess_1", Subject: "user_ada"}, {ID: "\x00\"ü"}} {
 		got, err := readPageToken[sessionPlace](must(pageToken(want)))

@@ -321,8 +321,7 @@ func TestEveryProtectedMethodOfOurOwnNeedsAToken(t *testing.T) {
 	}
 }
 
-// As many methods may be asked about as there are.
-func TestExplainIsAskedAboutAsManyMethodsAsThereAre(t *testing.T) {
+func TestExplainAcceptsAsManyMethodsAsThereAre(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	client := r.transports()["Connect"].policies(t, r.issuer.Session("user_ada"))

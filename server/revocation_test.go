@@ -237,7 +237,7 @@ func TestRevocationsInBulk(t *testing.T) {
 	}
 }
 
-func TestWhoReallyRevokedIsKept(t *testing.T) {
+func TestTheActorOfARevocationIsStored(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	token := r.issuer.Session("user_ada", authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()}))

@@ -117,9 +117,8 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 	}
 }
 
-// Whoever ends it again was told that it stays ended, though the first time
-// would have been forgotten soon.
-func TestASessionIsRevokedAgainBeforeThatIsForgotten(t *testing.T) {
+// A second revocation must last as long as it reports, though the first expires soon.
+func TestASessionIsRevokedAgainBeforeItsRevocationExpires(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	r := start(t, withOperator, now.set)
@@ -149,8 +148,8 @@ func TestASessionIsRevokedAgainBeforeThatIsForgotten(t *testing.T) {
 	}
 }
 
-// A session whose older tokens alone were revoked goes on, and so is ended yet.
-func TestASessionIsRevokedWhoseOldTokensWere(t *testing.T) {
+// A session of which only older tokens were revoked goes on.
+func TestASessionWhoseOldTokensWereRevokedCanBeRevoked(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	otto := r.issuer.Session("user_otto")
@@ -196,9 +195,9 @@ func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 	}
 }
 
-// An issuer whose clock is ahead has issued tokens already that seem to come from
-// the future, and they are accepted.
-func TestWhatWasIssuedByAClockThatIsAheadIsRevokedToo(t *testing.T) {
+// Tokens of an issuer whose clock is ahead seem to come from the future, and are
+// accepted within the skew.
+func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 	t.Parallel()
 	tokens := func(kind revocationv1.Kind, id string) func(*testing.T, *running) error {
 		return func(t *testing.T, r *running) error {
@@ -312,8 +311,7 @@ func TestAnOpenStreamEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// How far ahead the instant may lie before which tokens are revoked.
-func TestAnInstantToComeIsRefusedOnceItIsNoDifferenceOfClocks(t *testing.T) {
+func TestAFutureTimeBeyondTheClockSkewIsRefused(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	r := start(t, withOperator, now.set)

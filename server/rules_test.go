@@ -119,7 +119,7 @@ func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 	}
 }
 
-func TestRulesThatDoNotFitAreFaults(t *testing.T) {
+func TestInvalidRulesAreFaults(t *testing.T) {
 	t.Parallel()
 	const health = "/grpc.health.v1.Health/Check"
 	tests := map[string]struct {

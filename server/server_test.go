@@ -185,7 +185,7 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 	}
 }
 
-func TestStoppingCutsOffWhatDoesNotEnd(t *testing.T) {
+func TestStoppingCutsOffCallsThatDoNotEnd(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
 	r := start(t, func(c *Config) {
@@ -223,7 +223,7 @@ func TestStoppingCutsOffWhatDoesNotEnd(t *testing.T) {
 	}
 }
 
-func TestACallUnderWayMayFinish(t *testing.T) {
+func TestACallInProgressMayFinish(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, func(c *Config) {

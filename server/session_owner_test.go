@@ -50,7 +50,7 @@ func wantHers(t *testing.T, r *running, token string, want *sessionv1.Session) {
 	}
 }
 
-func TestATokenThatNamesSomebodyElsesSessionNeitherTakesItOverNorEndsIt(t *testing.T) {
+func TestATokenThatNamesSomebodyElsesSessionDoesNotAffectIt(t *testing.T) {
 	t.Parallel()
 	for _, who := range []string{
 		"another subject", "an administrator elsewhere", "an application of somebody else",
@@ -108,8 +108,7 @@ func TestATokenThatNamesSomebodyElsesSessionNeitherTakesItOverNorEndsIt(t *testi
 	}
 }
 
-// Whoever comes first takes nothing from the subject who comes later.
-func TestASessionThatSomebodyElseNamedFirstIsStillItsSubjects(t *testing.T) {
+func TestASessionBelongsToItsSubjectEvenIfAnotherNamedItFirst(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)
 	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{Cause: "mine"}); err != nil {
@@ -128,8 +127,8 @@ func TestASessionThatSomebodyElseNamedFirstIsStillItsSubjects(t *testing.T) {
 	r.wantAdmitted(t, "the same id at another issuer", tokens["the same subject, another issuer"])
 }
 
-// The same id and subject at another issuer is somebody else.
-func TestASessionIsOfItsIssuer(t *testing.T) {
+// The same ID and subject at another issuer is another session.
+func TestASessionBelongsToItsIssuer(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)
 	r.seen(t, map[string]string{"ada": tokens["ada"]})

@@ -112,7 +112,7 @@ func TestWhoSeesWhichSessions(t *testing.T) {
 	}
 }
 
-func TestASessionOfSomebodyElseIsLikeNone(t *testing.T) {
+func TestASessionOfSomebodyElseIsNotFound(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	cast := r.cast()

@@ -35,8 +35,8 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 	}
 }
 
-// What is shown as rules of a settings file is taken as it is shown.
-func TestExamplesOfRulesAreInOrder(t *testing.T) {
+// The rules of settings files in docs/policy.md are read as they are shown.
+func TestExamplesOfRulesAreValid(t *testing.T) {
 	t.Parallel()
 	for name, doc := range map[string]string{
 		"docs/configuration.md": settings.Documentation(),

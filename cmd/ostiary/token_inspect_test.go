@@ -55,7 +55,7 @@ func inspect(raw string) (string, error) {
 	return describe(token, time.Unix(1e9, 0)), nil
 }
 
-func TestInspectObeysNoTerminalSequence(t *testing.T) {
+func TestInspectEscapesTerminalSequences(t *testing.T) {
 	t.Parallel()
 	got, err := inspect(jwt("{\"sub\":\"a\u009b31mb\u202ec\u007fd\U000e0001\"}"))
 	if err != nil {

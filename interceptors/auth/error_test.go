@@ -11,7 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-func TestEveryReasonIsWhole(t *testing.T) {
+func TestEveryReasonHasACodeAndAMessage(t *testing.T) {
 	t.Parallel()
 	if zero := auth.Reason(0); zero != auth.AuthFailure || zero.Code() != auth.CodeInternal {
 		t.Errorf("the zero Reason is %v with code %v: it must never be a pass", zero, zero.Code())

@@ -137,8 +137,9 @@ func TestALeaseIsHeldOnce(t *testing.T) {
 	}
 }
 
-// TestAnEndedLeaseSaysWhyItIsNotHeldAgain holds a request again whose lease has ended.
-func TestAnEndedLeaseSaysWhyItIsNotHeldAgain(t *testing.T) {
+// TestHoldingAnEndedLeaseReturnsWhyItEnded holds a request a second time, after its
+// lease has ended.
+func TestHoldingAnEndedLeaseReturnsWhyItEnded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
 	ctx := w.open()
@@ -155,8 +156,8 @@ func TestAnEndedLeaseSaysWhyItIsNotHeldAgain(t *testing.T) {
 	}
 }
 
-// TestAClientThatIsGoneWasNotRefused has the lease end when nobody is there to see.
-func TestAClientThatIsGoneWasNotRefused(t *testing.T) {
+// TestAClientThatLeftIsNotRefused has the lease end after the client has left.
+func TestAClientThatLeftIsNotRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -197,7 +198,7 @@ func TestHoldEndsItsGoroutineAsTheHandlerDoes(t *testing.T) {
 	}
 }
 
-func TestAPanicOfCutIsSwallowed(t *testing.T) {
+func TestAPanicInCutIsIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
 	ctx := w.open()

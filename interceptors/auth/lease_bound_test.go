@@ -9,7 +9,7 @@ import (
 )
 
 // Two tokens of one user may come from two devices, one of which was lost.
-func TestATokenRenewsWhatItSharesASessionOrAMachineWith(t *testing.T) {
+func TestATokenRenewsTheStreamsOfItsSessionOrMachine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
@@ -52,7 +52,7 @@ func TestATokenRenewsWhatItSharesASessionOrAMachineWith(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWithTheTokenThatOpenedItAndTheOneItLivesBy(t *testing.T) {
+func TestAStreamEndsWhenAnyTokenThatItDependsOnIsRevoked(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		revoke string

@@ -23,7 +23,7 @@ type longStream struct {
 // renewed and closed in any order.
 // Two streams of a session, of which one was opened with the token from before a
 // refresh and one with that from after it.
-func TestNoRenewalIsLostWhereStreamsOpenAtOnce(t *testing.T) {
+func TestNoRenewalIsLostWhileStreamsOpenConcurrently(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -43,7 +43,7 @@ func TestNoRenewalIsLostWhereStreamsOpenAtOnce(t *testing.T) {
 	})
 }
 
-func TestAStreamThatOpensGoesOverToATokenThatStillCounts(t *testing.T) {
+func TestAnOpeningStreamTakesOverATokenThatIsStillValid(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		meanwhile func(*world)

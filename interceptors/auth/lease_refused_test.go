@@ -13,10 +13,10 @@ type rulesByName map[string]auth.Rule
 
 func (r rulesByName) Rule(procedure string) auth.Rule { return r[procedure] }
 
-// TestATokenCountsForStreamsAlthoughItsCallIsRefused brings a newer token of the
+// TestATokenRenewsStreamsEvenIfItsCallIsRefused brings a newer token of the
 // session with a call that its own rule refuses. What the token says of its caller
 // is as true as if the call had been admitted.
-func TestATokenCountsForStreamsAlthoughItsCallIsRefused(t *testing.T) {
+func TestATokenRenewsStreamsEvenIfItsCallIsRefused(t *testing.T) {
 	t.Parallel()
 	const closed = "/acme.v1.Library/Close"
 	for _, tt := range []struct {

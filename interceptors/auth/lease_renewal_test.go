@@ -40,8 +40,7 @@ func (r *revokedOnAsking) Watch(changed func()) func() {
 	return func() {}
 }
 
-// What a renewal brings is judged like what opened the stream.
-func TestARenewalIsJudged(t *testing.T) {
+func TestARenewalIsCheckedLikeAnOpening(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name        string

@@ -252,9 +252,9 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 	}
 }
 
-// TestTwoTabsWithTwoOrganizationsDoNotDisturbEachOther has a session present tokens
-// of two organizations in turn, in one of which it may not watch.
-func TestTwoTabsWithTwoOrganizationsDoNotDisturbEachOther(t *testing.T) {
+// TestTwoTabsWithTwoOrganizationsDoNotAffectEachOther has a session present tokens
+// of two organizations in turn. In one of them it may not watch.
+func TestTwoTabsWithTwoOrganizationsDoNotAffectEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{role: "reader"})
@@ -355,7 +355,7 @@ func TestATokenThatEndsSoonerDoesNotShortenAStream(t *testing.T) {
 	})
 }
 
-func TestEveryStreamOfASessionIsRenewedHoweverOldItsToken(t *testing.T) {
+func TestEveryStreamOfASessionIsRenewedWhateverTheAgeOfItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -405,7 +405,7 @@ func TestAStreamEndsWithItsLongestLifetime(t *testing.T) {
 	}
 }
 
-func TestTheGuardsClockSaysWhenAStreamEnds(t *testing.T) {
+func TestAStreamEndsByTheGuardsClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -435,7 +435,7 @@ func TestAStreamNoticesThatTheClockWasSet(t *testing.T) {
 	})
 }
 
-func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
+func TestARevocationWhileAStreamOpensEndsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -448,7 +448,7 @@ func TestWhatIsRevokedWhileAStreamOpensEndsIt(t *testing.T) {
 	})
 }
 
-func TestARevocationEndsTheStreamsThatItConcernsAlone(t *testing.T) {
+func TestARevocationEndsOnlyTheStreamsThatItConcerns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -464,7 +464,7 @@ func TestARevocationEndsTheStreamsThatItConcernsAlone(t *testing.T) {
 	})
 }
 
-func TestAPanicOnTheWayEndsTheStreamAndNothingElse(t *testing.T) {
+func TestAPanicInACheckEndsOnlyThatStream(t *testing.T) {
 	t.Parallel()
 	for session, event := range map[string]func(*world){
 		"sess_1": func(w *world) { // in the rule, since the newer token lacks the role
@@ -502,7 +502,7 @@ func (a aging) Revoked(*auth.Identity) error {
 
 func (aging) Watch(func()) (stop func()) { return func() {} }
 
-func TestAStreamIsLookedAtAgainEveryMinute(t *testing.T) {
+func TestAStreamIsCheckedEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})

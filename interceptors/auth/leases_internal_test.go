@@ -17,7 +17,7 @@ func (e everybody) Authenticate(context.Context, Call) (*Identity, error) { retu
 func (e everybody) Rule(string) Rule                                      { return e }
 func (e everybody) Check(*Identity) error                                 { return nil }
 
-func TestNothingIsLeftOfAStreamThatHasEnded(t *testing.T) {
+func TestAnEndedStreamLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]func(context.Context) error{
 		"with its handler": func(context.Context) error { return nil },
@@ -70,7 +70,7 @@ func (c *crowd) Watch(changed func()) (stop func()) {
 	return func() {}
 }
 
-func TestStreamsComeAndGoTogether(t *testing.T) {
+func TestManyStreamsOpenAndCloseConcurrently(t *testing.T) {
 	t.Parallel()
 	everywhere := new(crowd)
 	guard := &Guard{Authenticator: everywhere, Policy: everywhere, Revocations: everywhere}

@@ -158,8 +158,8 @@ func TestAPanicWhileAStreamIsOpenIsOurFailure(t *testing.T) {
 	}
 }
 
-// TestNothingOfAStreamThatIsOverReachesAnother uses what a handler has kept.
-func TestNothingOfAStreamThatIsOverReachesAnother(t *testing.T) {
+// TestAnEndedStreamDoesNotAffectAnother uses a stream that its handler has kept.
+func TestAnEndedStreamDoesNotAffectAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -204,7 +204,7 @@ func (r slowRule) Check(id *auth.Identity) error {
 	return nil
 }
 
-func TestARuleThatIsSlowDoesNotKeepAStreamOpen(t *testing.T) {
+func TestASlowRuleDoesNotKeepAStreamOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -237,9 +237,9 @@ func (r *revocationsThatCount) Watch(func()) func() {
 	return func() {}
 }
 
-// TestAWatchThatPanicsAddsNoOther has the keys' Watch panic, after that of the
-// revocations did not.
-func TestAWatchThatPanicsAddsNoOther(t *testing.T) {
+// TestAWatchThatPanicsIsNotRepeated has the Watch of the keys panic, after the Watch
+// of the revocations succeeded.
+func TestAWatchThatPanicsIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	f := &fragile{panics: "Watch"}
 	f.when.Store(true)
@@ -261,9 +261,9 @@ type panickingHandler struct{ slog.Handler }
 
 func (panickingHandler) Enabled(context.Context, slog.Level) bool { panic("boom") }
 
-// TestALoggerThatPanicsCrashesNothing has a handler panic when its stream has ended,
-// and the log as well: it runs in a goroutine that nobody recovers.
-func TestALoggerThatPanicsCrashesNothing(t *testing.T) {
+// TestAPanicOfTheLoggerIsIgnored has a handler panic after its stream has ended, and
+// the logger panic as well, in a goroutine that has no other recover.
+func TestAPanicOfTheLoggerIsIgnored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})

@@ -16,7 +16,7 @@ func TestParseReasonReadsEveryReasonsName(t *testing.T) {
 	}
 }
 
-func TestParseReasonKnowsNoOtherName(t *testing.T) {
+func TestParseReasonRefusesOtherNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "token_expired", "TOKEN_EXPIRED ", "EXPIRED"} {
 		if got, ok := auth.ParseReason(name); ok {

@@ -77,7 +77,7 @@ func TestCheckRequestAsksWhetherTheTokenStillCounts(t *testing.T) {
 	}
 }
 
-func TestCheckRequestAsksNothingOfAnAnonymousCaller(t *testing.T) {
+func TestCheckRequestChecksNoTokenOfAnAnonymousCaller(t *testing.T) {
 	t.Parallel()
 	guard := &auth.Guard{
 		Authenticator: failing(auth.TokenMissing), Policy: streamRule{}, Revocations: new(revocations),
@@ -92,7 +92,7 @@ func TestCheckRequestAsksNothingOfAnAnonymousCaller(t *testing.T) {
 	}
 }
 
-func TestAGuardKnowsItsOwnAdmissions(t *testing.T) {
+func TestAGuardRecognizesItsOwnAdmissions(t *testing.T) {
 	t.Parallel()
 	first, second, third := newWorld(t, streamRule{}), newWorld(t, streamRule{}), newWorld(t, streamRule{})
 	ctx := first.call(token(0), ping, auth.Unary)

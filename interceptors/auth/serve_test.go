@@ -19,7 +19,7 @@ func (w *world) open() context.Context {
 	return w.call(token(0), watch, auth.BidiStream)
 }
 
-func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
+func TestServeReturnsTheHandlersErrorWhileTheLeaseRuns(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")
 	for name, want := range map[string]error{"nil": nil, "an error": failure} {
@@ -42,7 +42,7 @@ func TestTheOutcomeIsTheHandlersWhileTheLeaseRuns(t *testing.T) {
 	}
 }
 
-func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
+func TestServeReturnsTheHandlersErrorWhenTheClientLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -60,9 +60,9 @@ func TestAClientThatLeavesIsTheHandlersAffair(t *testing.T) {
 	})
 }
 
-// A transport may leave a handler waiting for a message although the time-out
-// has passed that the client has chosen.
-func TestATimeoutOfTheClientIsNoWayOutOfTheLease(t *testing.T) {
+// A transport may let a handler wait for a message after the time-out of the client
+// has passed.
+func TestATimeoutOfTheClientDoesNotExtendTheLease(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		revoke bool
@@ -94,7 +94,7 @@ func TestATimeoutOfTheClientIsNoWayOutOfTheLease(t *testing.T) {
 	}
 }
 
-func TestAMessageThatWasWaitedForTooLongIsNotTaken(t *testing.T) {
+func TestAMessageThatArrivesAfterTheLeaseIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
 	ctx := w.open()
@@ -114,10 +114,9 @@ func TestAMessageThatWasWaitedForTooLongIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestTheFirstMessageIsNotTakenTooLate has the clock of the guard set, which no timer
-// sees at once, before a stream has received anything and after. Later messages wait
-// for the news.
-func TestTheFirstMessageIsNotTakenTooLate(t *testing.T) {
+// TestTheFirstMessageIsRefusedAfterTheLease sets the clock of the guard, which no timer
+// notices at once, before a stream has received anything and after.
+func TestTheFirstMessageIsRefusedAfterTheLease(t *testing.T) {
 	t.Parallel()
 	const taken = auth.Reason(255)
 	for name, tt := range map[string]struct {
@@ -159,7 +158,7 @@ func TestTheFirstMessageIsNotTakenTooLate(t *testing.T) {
 	}
 }
 
-func TestAPanicOfTheHandlerIsServes(t *testing.T) {
+func TestServePanicsAsTheHandlerDoes(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disk full")
 	serve := func(t *testing.T, value any) (p any) {
@@ -173,7 +172,7 @@ func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	t.Run("with its value and the handler's stack", func(t *testing.T) {
 		t.Parallel()
 		p, ok := serve(t, failure).(*auth.PanicError)
-		if !ok || p.Value != any(failure) || !errors.Is(p, failure) || !strings.Contains(p.Error(), "TestAPanicOfTheHandlerIsServes") {
+		if !ok || p.Value != any(failure) || !errors.Is(p, failure) || !strings.Contains(p.Error(), "TestServePanicsAsTheHandlerDoes") {
 			t.Errorf("panic %v; want one of %v with its stack", p, failure)
 		}
 	})
@@ -192,7 +191,7 @@ func TestAPanicOfTheHandlerIsServes(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatExitsItsGoroutineExitsServes(t *testing.T) {
+func TestServeExitsItsGoroutineAsTheHandlerDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamRule{})
 	ctx := w.open()
@@ -208,9 +207,9 @@ func TestAHandlerThatExitsItsGoroutineExitsServes(t *testing.T) {
 	}
 }
 
-// TestServeReturnsAlthoughTheHandlerDoesNot also has the handler panic when
-// nobody listens any more.
-func TestServeReturnsAlthoughTheHandlerDoesNot(t *testing.T) {
+// TestServeReturnsEvenIfTheHandlerDoesNot also has the handler panic after Serve has
+// returned.
+func TestServeReturnsEvenIfTheHandlerDoesNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -244,7 +243,7 @@ func TestServeReturnsAlthoughTheHandlerDoesNot(t *testing.T) {
 
 func never() error { panic("nothing is sent any more") }
 
-func TestAMessageOnItsWayIsWaitedForAndThenAborted(t *testing.T) {
+func TestServeWaitsForAMessageBeingSentAndThenAbortsIt(t *testing.T) {
 	t.Parallel()
 	const expires, grace = 65 * time.Second, time.Second
 	for _, tt := range []struct {
@@ -284,7 +283,7 @@ func TestAMessageOnItsWayIsWaitedForAndThenAborted(t *testing.T) {
 	}
 }
 
-func TestWithoutAbortServeDoesNotWaitForEver(t *testing.T) {
+func TestServeWithoutAbortDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -359,7 +358,7 @@ func TestOnlyAnAdmittedStreamIsServed(t *testing.T) {
 	}
 }
 
-func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
+func TestTheHandlerSeesTheLatestIdentity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
@@ -396,7 +395,7 @@ func TestTheHandlerSeesWhoTheCallerIsNow(t *testing.T) {
 
 func newer(a, b *auth.Identity) bool { return a.IssuedAt.After(b.IssuedAt) }
 
-func TestWatchWhereNothingChanges(t *testing.T) {
+func TestWatchOfAnIdentityThatNeverChanges(t *testing.T) {
 	t.Parallel()
 	id := token(0)
 	for name, tt := range map[string]struct {

@@ -197,8 +197,8 @@ func TestKeepAliveDoesNotSpin(t *testing.T) {
 	}
 }
 
-// TestKeepAliveForgetsABadExpiry returns to its rhythm with the first good token.
-func TestKeepAliveForgetsABadExpiry(t *testing.T) {
+// TestKeepAliveIgnoresABadExpiry returns to its rhythm with the first good token.
+func TestKeepAliveIgnoresABadExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lives := []time.Duration{0, 0, 0, 0, 0, 0, 0, time.Minute, 0, 0}

@@ -75,7 +75,7 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-func TestMisuseIsNamed(t *testing.T) {
+func TestMisusePanicsWithARemedy(t *testing.T) {
 	t.Parallel()
 	iss := authtest.New("https://clerk.example.com")
 	for _, test := range []struct {

@@ -136,7 +136,7 @@ func TestTokensVerifyAgainstTheServedKeys(t *testing.T) {
 	}
 }
 
-func TestEveryTokenIsItsOwn(t *testing.T) {
+func TestEveryTokenIsUnique(t *testing.T) {
 	t.Parallel()
 	iss := authtest.New("https://clerk.example.com", authtest.WithNow(fixedNow))
 	_, first := decode(t, iss.Session("user_ada"))

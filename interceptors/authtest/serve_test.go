@@ -84,7 +84,7 @@ func TestOtherPathsAndMethodsAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnIssuerMayBeUsedByManyAtOnce(t *testing.T) {
+func TestAnIssuerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	iss := authtest.Start(t)
 	client := client(t)

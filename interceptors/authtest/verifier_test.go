@@ -10,7 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-func TestTheVerifierTakesEachKindForWhatItIs(t *testing.T) {
+func TestTheVerifierRecognizesEachKind(t *testing.T) {
 	t.Parallel()
 	iss := authtest.Start(t, authtest.WithNow(fixedNow))
 	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: iss.JWKSURL()})

@@ -101,10 +101,9 @@ func request(procedure, contentType, more string) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: %s\r\n%s\r\n", procedure, contentType, more)
 }
 
-// TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere leaves the body
-// open, of which nothing is wanted. It waits for the whole answer and for the end of
-// the connection.
-func TestARefusedCallOverHTTP1IsAnsweredAlthoughItsBodyIsNotThere(t *testing.T) {
+// TestARefusedCallOverHTTP1IsAnsweredBeforeItsBodyArrives never ends the body. It
+// waits for the whole answer and for the end of the connection.
+func TestARefusedCallOverHTTP1IsAnsweredBeforeItsBodyArrives(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, connectauth.Abortable(newMux(guardtest.WhoCalls, connectauth.WithGuard(guardtest.NewGuard(nil)))))
 	for name, body := range map[string]string{

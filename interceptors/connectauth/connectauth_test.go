@@ -162,7 +162,7 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 	}
 }
 
-func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
+func TestANilGuardRefusesEveryCall(t *testing.T) {
 	t.Parallel()
 	for name, guard := range map[string]*auth.Guard{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
 	}
 }
 
-func TestReasonOfKnowsOnlyRefusals(t *testing.T) {
+func TestReasonOfRecognizesOnlyRefusals(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
 		"no error":                       nil,

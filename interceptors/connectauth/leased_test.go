@@ -52,10 +52,10 @@ func (c *outerConn) Send(message any) error {
 	return c.StreamingHandlerConn.Send(message)
 }
 
-// TestAStreamChangesOfTheMetadataWhatTheHandlerChanges has both the handler and an
-// interceptor further out change headers and trailers. With the guard between them
-// the client must see what it sees without.
-func TestAStreamChangesOfTheMetadataWhatTheHandlerChanges(t *testing.T) {
+// TestAStreamSendsTheMetadataThatTheHandlerChanges has both the handler and an outer
+// interceptor change headers and trailers. With the guard between them the client must
+// see what it sees without it.
+func TestAStreamSendsTheMetadataThatTheHandlerChanges(t *testing.T) {
 	t.Parallel()
 	handle := func(_ context.Context, stream *connect.BidiStream[text, text]) error {
 		for _, metadata := range []http.Header{stream.ResponseHeader(), stream.ResponseTrailer()} {

@@ -15,7 +15,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
+func TestEveryMessageOfAStreamIsChecked(t *testing.T) {
 	t.Parallel()
 	for protocol, options := range protocols {
 		t.Run(protocol, func(t *testing.T) {
@@ -54,8 +54,8 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 	}
 }
 
-// TestARequestIsDecidedAbout has the rule refuse one request of two.
-func TestARequestIsDecidedAbout(t *testing.T) {
+// TestARequestIsChecked has the rule refuse one request of two.
+func TestARequestIsChecked(t *testing.T) {
 	t.Parallel()
 	guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: guardtest.OnlyHello{}}
 	for _, shape := range []auth.StreamType{auth.Unary, auth.ServerStream} {

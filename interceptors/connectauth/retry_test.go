@@ -13,8 +13,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-// TestRetryAdviceGoesByTheReason and, where there is none, by the code.
-func TestRetryAdviceGoesByTheReason(t *testing.T) {
+// TestRetryAdviceFollowsTheReason, or the code of an error without a reason.
+func TestRetryAdviceFollowsTheReason(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		err  error

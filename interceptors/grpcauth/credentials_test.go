@@ -131,7 +131,7 @@ func TestCredentialsKeepTheTokenFromPlaintextThatLeavesTheMachine(t *testing.T) 
 	}
 }
 
-func TestCredentialsThatKnowNothingOfTheirConnectionSendNothing(t *testing.T) {
+func TestCredentialsSendNothingOverAnUnknownConnection(t *testing.T) {
 	t.Parallel()
 	_, err := grpcauth.Credentials(source).GetRequestMetadata(t.Context(), "https://localhost/"+guardtest.Service)
 	if status.Code(err) != codes.Unauthenticated {

@@ -28,7 +28,7 @@ func (rawCodec) Name() string { return "proto" }
 
 var undecodable = []byte{0xff, 0xff, 0xff}
 
-func TestWhatCannotBeDecodedIsRefusedBeforeIt(t *testing.T) {
+func TestAnUndecodableMessageIsRefusedBeforeItIsDecoded(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"gate", "gate and interceptors"} {
 		for shape := range guardtest.Procedures {
@@ -81,7 +81,7 @@ func TestAnotherGuardsAdmissionDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestAGateLeavesTheDescriptionOfTheServiceAlone(t *testing.T) {
+func TestAGateDoesNotChangeTheServiceDescription(t *testing.T) {
 	t.Parallel()
 	described := grpc.ServiceDesc{ServiceName: guardtest.Service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}}}
 	asked := 0

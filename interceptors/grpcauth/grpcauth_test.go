@@ -178,7 +178,7 @@ func TestAnInterceptorOnTheServerFindsTheRefusalAndItsCause(t *testing.T) {
 	}
 }
 
-func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
+func TestANilGuardRefusesEveryCall(t *testing.T) {
 	t.Parallel()
 	eachCall(t, func(t *testing.T, shape auth.StreamType, serve func(*testing.T, *auth.Guard, guardtest.Handler) string) {
 		conn := dial(t, serve(t, nil, guardtest.NeverCalled(t)))
@@ -187,7 +187,7 @@ func TestAForgottenGuardRefusesEveryCall(t *testing.T) {
 	})
 }
 
-func TestReasonOfKnowsOnlyRefusals(t *testing.T) {
+func TestReasonOfRecognizesOnlyRefusals(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
 		"no error":                 nil,
@@ -203,7 +203,7 @@ func TestReasonOfKnowsOnlyRefusals(t *testing.T) {
 	}
 }
 
-func TestAnOddPathReachesNoHandler(t *testing.T) {
+func TestAMalformedPathReachesNoHandler(t *testing.T) {
 	t.Parallel()
 	for way, serve := range ways {
 		for _, path := range []string{

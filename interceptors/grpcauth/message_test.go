@@ -12,7 +12,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
+func TestEveryMessageOfAStreamIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name               string
@@ -67,7 +67,7 @@ func TestEveryMessageOfAStreamIsDecidedAbout(t *testing.T) {
 	}
 }
 
-func TestAUnaryRequestIsDecidedAboutOnce(t *testing.T) {
+func TestAUnaryRequestIsCheckedOnce(t *testing.T) {
 	t.Parallel()
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {

@@ -46,9 +46,9 @@ func TestAHandlerThatPanicsLeavesNoConnectionBehind(t *testing.T) {
 	}
 }
 
-// TestAResponseThatCannotBeCutIsNotTakenForTheWhole leaves the guard nothing but
-// Header, Write and WriteHeader.
-func TestAResponseThatCannotBeCutIsNotTakenForTheWhole(t *testing.T) {
+// TestAResponseThatCannotBeCutIsNotMistakenForACompleteOne gives the guard a writer
+// that has only Header, Write and WriteHeader.
+func TestAResponseThatCannotBeCutIsNotMistakenForACompleteOne(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2: %t", http2), func(t *testing.T) {
@@ -82,8 +82,8 @@ func TestAResponseThatCannotBeCutIsNotTakenForTheWhole(t *testing.T) {
 	}
 }
 
-// TestAHandlerThatWritesNothingIsAskedAboutAsWell leaves the response to net/http.
-func TestAHandlerThatWritesNothingIsAskedAboutAsWell(t *testing.T) {
+// TestAHandlerThatWritesNothingIsCheckedToo leaves the response to net/http.
+func TestAHandlerThatWritesNothingIsCheckedToo(t *testing.T) {
 	t.Parallel()
 	s := newStage(nil)
 	server := newServer(t, httpauth.Protect(s.guard, procedure, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

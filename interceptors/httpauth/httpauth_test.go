@@ -339,7 +339,7 @@ func speak(t *testing.T, server *httptest.Server, request string) string {
 	return line
 }
 
-func TestAForgottenGuardRefusesEveryRequest(t *testing.T) {
+func TestANilGuardRefusesEveryRequest(t *testing.T) {
 	t.Parallel()
 	for name, guard := range map[string]*auth.Guard{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {

@@ -171,9 +171,9 @@ func TestARequestGoesOnWhenItsSessionRenews(t *testing.T) {
 	}
 }
 
-// TestAResponseIsAsTheHandlerMadeIt compares what a client gets with and without a
+// TestAResponseIsNotChanged compares what a client gets with and without a
 // guard in between.
-func TestAResponseIsAsTheHandlerMadeIt(t *testing.T) {
+func TestAResponseIsNotChanged(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]http.HandlerFunc{
 		"nothing":        func(http.ResponseWriter, *http.Request) {},
@@ -291,8 +291,9 @@ func describe(t *testing.T, version int, handler http.Handler) string {
 	return fmt.Sprintln(res.Proto, res.Status, res.ContentLength, res.TransferEncoding, res.Header, res.Trailer, string(body), err)
 }
 
-// TestAWriterHasWhatTheOriginalHas offers less than a server's own does.
-func TestAWriterHasWhatTheOriginalHas(t *testing.T) {
+// TestAWriterImplementsWhatTheOriginalDoes wraps writers that implement less than
+// that of a server.
+func TestAWriterImplementsWhatTheOriginalDoes(t *testing.T) {
 	t.Parallel()
 	type (
 		plain   struct{ http.ResponseWriter }
@@ -345,9 +346,9 @@ func TestAWriterHasWhatTheOriginalHas(t *testing.T) {
 	}
 }
 
-// TestAPanicGoesOnAsItIs has a handler panic whose lease lasts, and one whose lease
-// has ended.
-func TestAPanicGoesOnAsItIs(t *testing.T) {
+// TestAPanicIsPassedOnUnchanged has a handler panic while its lease lasts, and after
+// it has ended.
+func TestAPanicIsPassedOnUnchanged(t *testing.T) {
 	t.Parallel()
 	mine := errors.New("a value of the handler's")
 	for name, value := range map[string]any{"a value": mine, "an abort": http.ErrAbortHandler} {

@@ -82,7 +82,7 @@ func answerOf(handler http.Handler, method, path string) *httptest.ResponseRecor
 	return res
 }
 
-func TestResourceMetadataIsReadAlone(t *testing.T) {
+func TestResourceMetadataIsReadOnly(t *testing.T) {
 	t.Parallel()
 	_, handler, err := httpauth.ResourceMetadata{Resource: "https://api.example.com"}.Handler()
 	if err != nil {

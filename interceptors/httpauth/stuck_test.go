@@ -104,8 +104,8 @@ func (w countingWriter) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseWriter, src)
 }
 
-// TestOnlyAFileIsLeftToTheOriginal copies sources that may have to be waited for, too.
-func TestOnlyAFileIsLeftToTheOriginal(t *testing.T) {
+// TestOnlyAFileIsCopiedByTheOriginal also copies from sources that may block.
+func TestOnlyAFileIsCopiedByTheOriginal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		source func(t *testing.T) io.Reader

@@ -47,7 +47,7 @@ func TestParseSkipsAByteOrderMark(t *testing.T) {
 	}
 }
 
-func TestParseKeepsTheFirstOfRivals(t *testing.T) {
+func TestParseKeepsTheFirstOfKeysWithTheSameKid(t *testing.T) {
 	t.Parallel()
 	rsa := publicJWK(t, "k", &rsaKey().PublicKey)
 	ec := publicJWK(t, "k", ecKey(t, elliptic.P256()).Public())

@@ -86,7 +86,7 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestTheRequestSaysWhatItWants(t *testing.T) {
+func TestTheRequestHasItsHeaders(t *testing.T) {
 	t.Parallel()
 	issuer := newServer(t)
 	headers := make(chan http.Header, 1)
@@ -180,9 +180,8 @@ func TestRedirectsNeverLeaveHTTPS(t *testing.T) {
 	}
 }
 
-// TestTheClientsPolicyIsNotTaken: a client brings its transport, and no other
-// idea of redirects and time-outs.
-func TestTheClientsPolicyIsNotTaken(t *testing.T) {
+// Only the Transport of a client is used.
+func TestTheClientsRedirectPolicyIsIgnored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)

@@ -96,9 +96,8 @@ func TestAJoinedFetchThatFailsIsTheLast(t *testing.T) {
 	})
 }
 
-// TestWhoComesSoonEnoughJoins the fetch that is under way; who comes later has one
-// of their own.
-func TestWhoComesSoonEnoughJoins(t *testing.T) {
+// A caller who comes later starts a fetch of its own.
+func TestACallerJoinsARecentFetch(t *testing.T) {
 	t.Parallel()
 	for late, fetches := range map[time.Duration]int64{joinWindow: 2, joinWindow + 1: 3} {
 		withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
@@ -116,9 +115,9 @@ func TestWhoComesSoonEnoughJoins(t *testing.T) {
 	}
 }
 
-// TestKeysThatCameInTheMeantimeMakeNoFetch: between the first look and the next,
-// with the lock taken, the keys may have come.
-func TestKeysThatCameInTheMeantimeMakeNoFetch(t *testing.T) {
+// TestKeysThatArrivedMeanwhileCauseNoFetch: the keys may have arrived between the first
+// look, without the lock, and the second.
+func TestKeysThatArrivedMeanwhileCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		if result := keys.nextResult(&caller{hint: Hint{KeyID: "first", Algorithm: "ES256"}}); result != nil {
@@ -148,7 +147,7 @@ func (s stuck) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-func TestALoggerThatHangsHoldsUpNobody(t *testing.T) {
+func TestALoggerThatHangsDelaysNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
@@ -178,7 +177,7 @@ func TestALoggerThatHangsHoldsUpNobody(t *testing.T) {
 	})
 }
 
-func TestAThousandConcurrentFirstCallsMakeOneFetch(t *testing.T) {
+func TestAThousandConcurrentFirstCallsCauseOneFetch(t *testing.T) {
 	t.Parallel()
 	for _, takes := range []time.Duration{0, 300 * time.Millisecond, time.Second, 2 * time.Second} {
 		t.Run("of an issuer that takes "+takes.String(), func(t *testing.T) {
@@ -204,9 +203,8 @@ func TestAThousandConcurrentFirstCallsMakeOneFetch(t *testing.T) {
 	}
 }
 
-// TestTenThousandUnknownKidsInTenSeconds counts what the tokens caused apart from
-// what an issuer that fails is asked anyway.
-func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
+// The fetches that tokens cause are counted apart from the retries.
+func TestTenThousandUnknownKidsInTenSecondsCauseFewFetches(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name     string
@@ -276,7 +274,7 @@ func TestTenThousandUnknownKidsInTenSeconds(t *testing.T) {
 	}
 }
 
-func TestNoMoreThanSoManyCallersWait(t *testing.T) {
+func TestTheNumberOfWaitingCallersIsLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)

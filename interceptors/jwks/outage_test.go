@@ -67,7 +67,7 @@ func troubles(t *testing.T) map[string]struct {
 	}
 }
 
-func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
+func TestNoFailureOfTheIssuerAffectsKnownKeys(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range troubles(t) {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestNoTroubleOfTheIssuerDisturbsGoodCalls(t *testing.T) {
 	}
 }
 
-func TestARefusingIssuerDisturbsNoGoodCall(t *testing.T) {
+func TestAnUnreachableIssuerDoesNotAffectKnownKeys(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.refusing.Store(true)
@@ -175,9 +175,9 @@ func TestWithoutKeysCallersAreRefusedAtOnce(t *testing.T) {
 	})
 }
 
-// TestCallersDoNotGatherAtAnIssuerThatHangs: once it is known to fail, two callers
-// wait and then one per cool-down, and the others are answered.
-func TestCallersDoNotGatherAtAnIssuerThatHangs(t *testing.T) {
+// TestFewCallersWaitForAnIssuerThatHangs: once fetching fails, two callers wait, then
+// one in each cool-down, and all others are answered at once.
+func TestFewCallersWaitForAnIssuerThatHangs(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(hang)
@@ -292,8 +292,8 @@ func TestAHangingIssuerCountsAsUnreachableAfterAWhile(t *testing.T) {
 	})
 }
 
-// TestAnAnswerSinceTheCallerCameCounts, although another fetch is overdue.
-func TestAnAnswerSinceTheCallerCameCounts(t *testing.T) {
+// TestAnAnswerAfterTheLookupBeganCounts, although another fetch is overdue.
+func TestAnAnswerAfterTheLookupBeganCounts(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		issuer.answerWith(slowly(2*time.Second, issuer.setOf(t, "first")))

@@ -106,7 +106,7 @@ func TestARotationDuringAFetch(t *testing.T) {
 	})
 }
 
-func TestARemovedKeyDiesWithinTheRefreshInterval(t *testing.T) {
+func TestARemovedKeyIsRefusedWithinTheRefreshInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
@@ -143,7 +143,7 @@ func TestARemovedKeyDiesWithinTheRefreshInterval(t *testing.T) {
 	})
 }
 
-func TestAKeyThatChangesUnderItsKidIsAnother(t *testing.T) {
+func TestAKeyThatChangesUnderItsKidIsANewKey(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, key jwk) jwk{
 		"in material": func(t *testing.T, _ jwk) jwk {

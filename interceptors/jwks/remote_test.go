@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestForgedSignaturesMakeNoFetch(t *testing.T) {
+func TestForgedSignaturesCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		for range 10_000 {
@@ -30,7 +30,7 @@ func TestForgedSignaturesMakeNoFetch(t *testing.T) {
 	})
 }
 
-func TestNothingButAnUnknownKidMakesAFetch(t *testing.T) {
+func TestOnlyAnUnknownKidCausesAFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
@@ -162,7 +162,7 @@ func TestTheHotPathAllocatesNothing(t *testing.T) { //nolint:paralleltest // All
 	}
 }
 
-func TestWatchersLearnOfEachChange(t *testing.T) {
+func TestWatchersAreCalledOnEachChange(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		first, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})

@@ -74,7 +74,7 @@ func TestVerifyAgreesWithAnotherImplementation(t *testing.T) {
 	}
 }
 
-func TestVerifyGoesByTheKeysAlgorithm(t *testing.T) {
+func TestVerifyUsesTheKeysAlgorithm(t *testing.T) {
 	t.Parallel()
 	key := mustKey(t, "k", &rsaKey().PublicKey, "RS256")
 	rs512 := algorithm{name: "RS512", hash: crypto.SHA512}
@@ -89,7 +89,7 @@ func TestVerifyGoesByTheKeysAlgorithm(t *testing.T) {
 	}
 }
 
-func TestVerifyDemandsTheSaltOfTheHash(t *testing.T) {
+func TestVerifyRequiresASaltAsLongAsTheHash(t *testing.T) {
 	t.Parallel()
 	key := mustKey(t, "k", &rsaKey().PublicKey, "")
 	ps256 := algorithm{name: "PS256", hash: crypto.SHA256, pss: true}

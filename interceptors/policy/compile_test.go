@@ -17,7 +17,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
-func TestNewRefusesARuleThatCannotHold(t *testing.T) {
+func TestNewRefusesInvalidRules(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -156,8 +156,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 	}
 }
 
-// A part that is at fault is there nevertheless.
-func TestAPartThatCannotHoldIsTheOnlyFault(t *testing.T) {
+// A part that is invalid counts as present.
+func TestAnInvalidPartIsTheOnlyFault(t *testing.T) {
 	t.Parallel()
 	_, err := policy.New(policy.Override("/p", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{0}})))
 	var faults policy.RuleErrors
@@ -234,7 +234,7 @@ func TestTermsOfStreams(t *testing.T) {
 	}
 }
 
-func TestTermsThatNoStreamCanMeetAreRefused(t *testing.T) {
+func TestInvalidTermsOfStreamsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string

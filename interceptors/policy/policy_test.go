@@ -47,7 +47,7 @@ func TestAnOverrideWinsOverTheSchema(t *testing.T) {
 	}
 }
 
-func TestAnOverrideKnowsTheRequestOfALinkedSchema(t *testing.T) {
+func TestAnOverrideMayReadTheRequestOfALinkedSchema(t *testing.T) {
 	t.Parallel()
 	// Nobody names the service; its generated code is linked in all the same.
 	_, err := policy.New(policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, schematest.Condition("request == request")), condition.Evaluator())
@@ -56,8 +56,8 @@ func TestAnOverrideKnowsTheRequestOfALinkedSchema(t *testing.T) {
 	}
 }
 
-// Whoever gives another rule gives no other handler.
-func TestWhatTheHandlerAsksStaysUnderAnotherRule(t *testing.T) {
+// An override replaces the rule and not the handler.
+func TestHandlerRequiresStaysUnderAnOverride(t *testing.T) {
 	t.Parallel()
 	admin := func() *policyv1.Rule { return schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}}) }
 	file := schematest.NewSchema(t, schematest.Handled(schematest.Authenticated(), "it is theirs"), schematest.Rules{"M": nil})

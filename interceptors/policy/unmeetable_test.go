@@ -77,8 +77,7 @@ func TestUnmeetable(t *testing.T) {
 	}
 }
 
-// To ask changes nothing of what was asked about.
-func TestUnmeetableLeavesItsArgumentsAlone(t *testing.T) {
+func TestUnmeetableDoesNotChangeItsArguments(t *testing.T) {
 	t.Parallel()
 	rules, err := policy.New(
 		policy.Override("/a", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}})),

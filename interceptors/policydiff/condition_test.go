@@ -267,7 +267,7 @@ const linkSchema = `
 		options { [ostiary.policy.v1.rule] { require { condition: "CONDITION" } } }
 	} }`
 
-func TestDiffOfWhatAConditionReadsOfWhatIsNotThere(t *testing.T) {
+func TestDiffOfTheDefaultsThatAConditionReads(t *testing.T) {
 	t.Parallel()
 	const (
 		states    = `value { name: "SHUT" number: 1 } value { name: "OPEN" number: 2 }`

@@ -67,8 +67,8 @@ func TestReadImage(t *testing.T) {
 	schematest.AssertReason(t, schematest.NewPolicy(t, files[0]).Rule(schematest.Procedure("M")).Check(nil), 1)
 }
 
-// Of a field that is there twice, the later counts (as in every protobuf message).
-func TestReadImageTakesTheLastWordOnWhatIsAnImport(t *testing.T) {
+// Of a field that is there twice, the last counts, as in every protobuf message.
+func TestReadImageUsesTheLastIsImportField(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -96,7 +96,7 @@ func TestReadImageTakesTheLastWordOnWhatIsAnImport(t *testing.T) {
 	}
 }
 
-func TestAnImageKnowsTheLines(t *testing.T) {
+func TestAnImageHasLineNumbers(t *testing.T) {
 	t.Parallel()
 	broken := schematest.Condition("request.ownr == ''")
 	for _, tt := range []struct {
@@ -123,7 +123,7 @@ func TestAnImageKnowsTheLines(t *testing.T) {
 	}
 }
 
-func TestReadImageRefusesWhatIsNone(t *testing.T) {
+func TestReadImageRefusesInvalidImages(t *testing.T) {
 	t.Parallel()
 	alone, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
 		Name: proto.String("a.proto"), Dependency: []string{"b.proto"},
@@ -148,9 +148,9 @@ func TestReadImageRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestReadImageTakesMessagesThatNestAsDeepAsItSays has them nest to the limit, of
-// which the image and the file are two.
-func TestReadImageTakesMessagesThatNestAsDeepAsItSays(t *testing.T) {
+// TestReadImageAcceptsMessagesUpToItsDepth nests messages to the limit, of which the
+// image and the file are two levels.
+func TestReadImageAcceptsMessagesUpToItsDepth(t *testing.T) {
 	t.Parallel()
 	const refused = "its messages nest more than 100 deep"
 	for messages, want := range map[int]bool{99: true, 100: false} {

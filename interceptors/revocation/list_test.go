@@ -43,7 +43,7 @@ func TestARevocationIsNeverWeakened(t *testing.T) {
 	}
 }
 
-func TestARevocationIsForgottenWhenNoTokenItConcernsCanLive(t *testing.T) {
+func TestARevocationIsRemovedOnceNoTokenThatItConcernsIsValid(t *testing.T) {
 	t.Parallel()
 	session := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1"}
 	for name, tt := range map[string]struct {
@@ -177,7 +177,7 @@ func TestWhatWasAddedIsSeenAtOnce(t *testing.T) {
 	}
 }
 
-func TestToAskAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts every goroutine's
+func TestRevokedAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts every goroutine's
 	list := fixed()
 	add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2"})
 	id := ada()

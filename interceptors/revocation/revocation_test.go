@@ -116,7 +116,7 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
-func TestNobodyIsNotRevoked(t *testing.T) {
+func TestTheNilIdentityIsNotRevoked(t *testing.T) {
 	t.Parallel()
 	list := fixed()
 	add(t, list, revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: issuer, Before: now})

@@ -7,9 +7,8 @@ import (
 	"unique"
 )
 
-// A name that is not there costs a look at the slots, and most likely one into
-// memory, where the marks do not say so.
-func TestTheMarksKnowNearlyEveryNameThatIsNotThere(t *testing.T) {
+// Looking up an absent name reads memory only if the filter does not exclude it.
+func TestTheFilterExcludesMostAbsentNames(t *testing.T) {
 	t.Parallel()
 	const names = 100_000
 	seed := maphash.MakeSeed()

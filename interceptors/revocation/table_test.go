@@ -10,8 +10,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
-// A token that was never revoked is never refused, whatever is being revoked.
-func TestNobodyElseIsRevokedMeanwhile(t *testing.T) {
+// A token that was never revoked is never refused while others are being revoked.
+func TestNobodyElseIsRevokedWhileTheListChanges(t *testing.T) {
 	t.Parallel()
 	list := revocation.New(revocation.Config{})
 	done := make(chan struct{})

@@ -52,7 +52,7 @@ func (c *cache) held() (entries int, bytes int64) {
 	return entries, bytes
 }
 
-func TestCacheKeepsWithinItsBounds(t *testing.T) {
+func TestCacheStaysWithinItsBounds(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]struct {
 		entries int
@@ -107,7 +107,7 @@ func TestCacheComparesTheWholeDigest(t *testing.T) {
 	}
 }
 
-func TestCacheMakesRoomWhereLeastIsLost(t *testing.T) {
+func TestCacheEvictsTheLeastUseful(t *testing.T) {
 	t.Parallel()
 	all := verdicts(t, ways+2)
 	full := func() *cache {

@@ -64,7 +64,7 @@ func TestCacheAnswersWithTheSameIdentity(t *testing.T) {
 	}
 }
 
-func TestCacheJudgesTimeOnEveryHit(t *testing.T) {
+func TestCacheChecksTheTimeOnEveryHit(t *testing.T) {
 	t.Parallel()
 	h := newHand()
 	issuer := h.issuer()

@@ -158,7 +158,7 @@ func TestEntraRefusesControlCharacters(t *testing.T) {
 	expect(t, v, issuer.OIDC("pairwise", authtest.With("oid", "oid\n1")), auth.ClaimInvalid)
 }
 
-func TestAMachineIsKnownHoweverItsNameIsWritten(t *testing.T) {
+func TestAMachineIsRecognizedEvenIfItsNameHasEscapes(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, func(i *token.Issuer) { i.Profile = token.OIDC() })
@@ -182,8 +182,8 @@ func TestClerkGrantsNothingWithoutAnOrganization(t *testing.T) {
 	}
 }
 
-// Permissions that cannot be read lock nobody out.
-func TestClerkGrantsNothingThatCannotBeRead(t *testing.T) {
+// A token with unreadable permissions is accepted without them.
+func TestClerkGrantsNothingFromUnreadableClaims(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, nil)
@@ -279,7 +279,7 @@ func TestClerkKindsWithoutACategory(t *testing.T) {
 	}
 }
 
-func TestUnknownTypesAreNoKind(t *testing.T) {
+func TestUnknownTypesHaveNoKind(t *testing.T) {
 	t.Parallel()
 	for _, profile := range token.Profiles() {
 		issuer, subject := urlOf(profile)

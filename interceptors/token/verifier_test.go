@@ -111,7 +111,7 @@ func checkNoToken(t *testing.T, err error, raw string) {
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-func TestVerifyRefusesForm(t *testing.T) {
+func TestVerifyRefusesMalformedTokens(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, nil)
@@ -215,7 +215,7 @@ func manyMembers(n int) string {
 	return b.String()
 }
 
-func TestVerifyJudgesClaims(t *testing.T) {
+func TestVerifyChecksClaims(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, func(i *token.Issuer) {
@@ -319,7 +319,7 @@ func TestVerifyJudgesClaims(t *testing.T) {
 	}
 }
 
-func TestVerifyJudgesKinds(t *testing.T) {
+func TestVerifyChecksKinds(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
 	tokens := map[auth.TokenKind]string{

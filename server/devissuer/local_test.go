@@ -9,7 +9,7 @@ import (
 	"github.com/ostiary/ostiary/server/devissuer"
 )
 
-func TestOnlyThisMachineIsAnswered(t *testing.T) {
+func TestOnlyThisMachineIsServed(t *testing.T) {
 	t.Parallel()
 	url := start(t)
 	port := url[strings.LastIndex(url, ":"):]

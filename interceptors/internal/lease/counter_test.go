@@ -11,7 +11,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-func TestTheCounterSaysWhenNoneIsRunning(t *testing.T) {
+func TestTheCounterSignalsWhenNoneIsRunning(t *testing.T) {
 	t.Parallel()
 	var c Counter
 	if !isClosed(c.None()) {

@@ -68,7 +68,7 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 	}
 }
 
-func TestSessionsKnowTheirLeasesAndNoOthers(t *testing.T) {
+func TestEachSessionHasItsOwnLeases(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -119,7 +119,7 @@ func TestASweepVisitsEveryOpenLease(t *testing.T) {
 	})
 }
 
-func TestSweepsThatComeDuringASweepAreOneAfterIt(t *testing.T) {
+func TestSweepsRequestedDuringASweepRunOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()

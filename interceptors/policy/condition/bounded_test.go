@@ -16,9 +16,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 )
 
-// One comparison is charged for every element that it goes through, as a loop is, and
-// for what is in them. One that is too much is refused before it is made.
-func TestAComparisonIsBoundedAsALoopIs(t *testing.T) {
+// A comparison costs a step for each element, as a loop does, and what is in the
+// elements. One that would cost too much is refused before it is made.
+func TestTheWorkOfAComparisonIsLimitedLikeThatOfALoop(t *testing.T) {
 	t.Parallel()
 	const most = 99_000 // elements: the limit is 100,000 steps, and a little else costs some
 	ids := func(n int) string { return strings.Repeat("ids: '' ", n) }
@@ -72,7 +72,7 @@ func TestAComparisonIsBoundedAsALoopIs(t *testing.T) {
 
 // A request that is too large is refused without reading it all, however large it is.
 // Nothing else runs meanwhile, because the time is measured.
-func TestAComparisonOfTooMuchTakesNoTime(t *testing.T) { //nolint:paralleltest // see above
+func TestAComparisonOfTooMuchIsRefusedQuickly(t *testing.T) { //nolint:paralleltest // see above
 	_, job, err := newJobs("request.text == identity.subject")
 	if err != nil {
 		t.Fatal(err)
@@ -140,9 +140,9 @@ func TestFunctionsOfStrings(t *testing.T) {
 	}
 }
 
-// No function of strings can be made to read or to make much more than it is charged
-// for, and none begins what would be too much.
-func TestFunctionsOfStringsAreBounded(t *testing.T) {
+// No function of strings reads or makes much more than it is charged for, and one that
+// would be too much work does not begin.
+func TestTheWorkOfFunctionsOfStringsIsLimited(t *testing.T) {
 	t.Parallel()
 	const large = 5_000_000
 	for _, tt := range []struct {
@@ -186,8 +186,8 @@ func TestFunctionsOfStringsAreBounded(t *testing.T) {
 	}
 }
 
-// What is common stays far from the limit.
-func TestFunctionsOfStringsHaveRoom(t *testing.T) {
+// Ordinary input is far from the limit.
+func TestFunctionsOfStringsAcceptOrdinaryInput(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"request.owner.lowerAscii().trim().replace('-', '').reverse().split(',').size() == 1",

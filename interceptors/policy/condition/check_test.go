@@ -60,7 +60,7 @@ func newServed(t *testing.T, text string) (*policy.Policy, *dynamicpb.Message, e
 	return p, note, err
 }
 
-func TestTheVariablesWinOverEveryNameOfTheSchema(t *testing.T) {
+func TestVariablesWinOverNamesOfTheSchema(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		text string
@@ -107,7 +107,7 @@ func TestTheVariablesWinOverEveryNameOfTheSchema(t *testing.T) {
 	}
 }
 
-func TestWhatCouldBeAnyAmountOfWorkIsRefusedAtStart(t *testing.T) {
+func TestUnlimitedWorkIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	const (
 		looks   = "condition: it looks into a google.protobuf.Any, of which nothing is known at start"

@@ -123,8 +123,8 @@ func TestClaimsThatCannotBeRead(t *testing.T) {
 	schematest.AssertReason(t, decide(t, "has(identity.claims)", &auth.Identity{}), auth.ConditionNotMet)
 }
 
-// What a condition reads of the claims is work, as what it reads of a request is.
-func TestClaimsAreBoundedAsTheRequestIs(t *testing.T) {
+// Reading claims is charged like reading the request.
+func TestTheWorkOnClaimsIsLimitedLikeThatOnTheRequest(t *testing.T) {
 	t.Parallel()
 	many := func(n int) string { return "[" + strings.Repeat(`"xxxxxxxxxx",`, n-1) + `"x"]` }
 	for _, tt := range []struct {
@@ -147,7 +147,7 @@ func TestClaimsAreBoundedAsTheRequestIs(t *testing.T) {
 	}
 }
 
-func TestConditionsOnClaimsThatAreNone(t *testing.T) {
+func TestInvalidConditionsOnClaims(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"identity.claims == 1":                                   "no matching overload",
@@ -164,9 +164,9 @@ func TestConditionsOnClaimsThatAreNone(t *testing.T) {
 	}
 }
 
-// Messages that were held against the claims of one token are not those of another:
-// no stream goes on with a newer token whose claims nobody has compared.
-func TestNoRenewableStreamHoldsItsMessagesAgainstClaims(t *testing.T) {
+// A newer token may have other claims, and the messages that were compared with the
+// older ones are gone.
+func TestARenewableStreamMayNotCompareItsMessagesWithClaims(t *testing.T) {
 	t.Parallel()
 	const lease = "condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY"
 	const both = "request.owner == identity.claims.owner"

@@ -106,8 +106,8 @@ func causeOf(err error) string {
 	return refusal.Cause.Error()
 }
 
-// Of what a token does not say only the lists can be read: they are empty.
-func TestWhatATokenDoesNotSay(t *testing.T) {
+// An absent list is empty; reading any other absent field is an error.
+func TestOnlyListsCanBeReadWhereAClaimIsAbsent(t *testing.T) {
 	t.Parallel()
 	nobody := &auth.Identity{}
 	for _, field := range []string{"audience", "roles", "permissions", "scopes", "features", "plans"} {
@@ -142,9 +142,9 @@ func TestWhatATokenDoesNotSay(t *testing.T) {
 	}
 }
 
-// Each step of work is charged by what it reads, so that a large request cannot
-// hide seconds of work in a few calls.
-func TestTooMuchWorkIsAConditionThatIsNotMet(t *testing.T) {
+// Each call is charged by what it reads, so that a large request cannot cause seconds
+// of work in a few calls.
+func TestTooMuchWorkIsConditionNotMet(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 100_000)
 	for _, tt := range []struct {
@@ -172,7 +172,7 @@ func TestTooMuchWorkIsAConditionThatIsNotMet(t *testing.T) {
 	}
 }
 
-func TestOnlyTheLogLearnsWhyAConditionFailed(t *testing.T) {
+func TestTheReasonOfAFailedConditionIsOnlyForTheLog(t *testing.T) {
 	t.Parallel()
 	file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("{'a': true}[request.owner]")})
 	rule := schematest.NewPolicy(t, file).Rule(schematest.Procedure("M")).(auth.MessageRule)

@@ -118,9 +118,8 @@ func entries(format string, n int) string {
 	return b.String()
 }
 
-// TestWorkIsBoundedWhateverTheRequest has conditions that would go on for as long
-// as their callers please.
-func TestWorkIsBoundedWhateverTheRequest(t *testing.T) {
+// TestWorkIsLimitedWhateverTheRequest has conditions whose work grows with the request.
+func TestWorkIsLimitedWhateverTheRequest(t *testing.T) {
 	t.Parallel()
 	const million = 1_000_000
 	large := strings.Repeat("x", 3*million)
@@ -177,9 +176,9 @@ func TestWorkIsBoundedWhateverTheRequest(t *testing.T) {
 	}
 }
 
-// What a condition may do with a large request is not held against it. Its loops
-// have little time, which is why nothing else runs meanwhile.
-func TestALargeRequestIsNoReasonToRefuse(t *testing.T) { //nolint:paralleltest // see above
+// A condition may read a large request as long as its work is within the limit.
+// Nothing else runs meanwhile, because loops are limited by the clock.
+func TestALargeRequestAloneIsNotRefused(t *testing.T) { //nolint:paralleltest // see above
 	for _, text := range []string{
 		"request.text != identity.subject",
 		"request.text.startsWith('x')",

@@ -19,8 +19,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/schematest"
 )
 
-// CEL copies each of these as often as the condition comes across it.
-func TestWhatJSONHoldsIsReadOnlyWhereAllCopiesOfItAreLittleWork(t *testing.T) {
+// CEL copies such a message each time a condition names it.
+func TestALargeJSONMessageIsRefusedIfAConditionReadsItOften(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 600_000)
 	data := fmt.Sprintf("data { fields { key: 'a' value { string_value: %q } } }", large)
@@ -65,7 +65,7 @@ func TestWhatJSONHoldsIsReadOnlyWhereAllCopiesOfItAreLittleWork(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsAStructIsReadAsOneInARequestIs(t *testing.T) {
+func TestARequestThatIsAStructIsReadLikeAFieldThatIsOne(t *testing.T) {
 	t.Parallel()
 	const schema = `name: "acme/any/v1/any.proto" package: "acme.any.v1" syntax: "proto3" dependency: "google/protobuf/struct.proto"
 		service { name: "AnyService" method {
@@ -90,9 +90,9 @@ func TestARequestThatIsAStructIsReadAsOneInARequestIs(t *testing.T) {
 	}
 }
 
-// A refusal takes no longer, and says no more, the deeper a caller has nested what
-// is wrong.
-func TestATimeOutOfRangeIsRefusedHoweverDeepItIs(t *testing.T) {
+// A refusal takes no longer, and its text is no longer, for a time that is nested
+// deeply.
+func TestATimeOutOfRangeIsRefusedAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	rule, job, err := newJobs("request.at <= identity.expires_at")
 	if err != nil {
@@ -129,8 +129,8 @@ func TestAVariableOfALoopMayBeNamedRequest(t *testing.T) {
 	schematest.AssertReason(t, rule.Check(&auth.Identity{Subject: "user_ada"}), schematest.Pass)
 }
 
-// A request with more messages than are looked at for times is refused.
-func TestTimesAreLookedForInSoManyMessages(t *testing.T) {
+// A request with more messages than the limit is refused.
+func TestTimesAreCheckedInALimitedNumberOfMessages(t *testing.T) {
 	t.Parallel()
 	rule, job, err := newJobs("request.at <= identity.expires_at")
 	if err != nil {
@@ -149,8 +149,8 @@ func TestTimesAreLookedForInSoManyMessages(t *testing.T) {
 	}
 }
 
-// What is no time is not taken for another: the request is refused.
-func TestATimeOutOfRangeIsAConditionThatIsNotMet(t *testing.T) {
+// CEL would read a time out of range as another time.
+func TestATimeOutOfRangeIsConditionNotMet(t *testing.T) {
 	t.Parallel()
 	const (
 		early = "request.at <= identity.expires_at"

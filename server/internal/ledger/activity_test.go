@@ -23,7 +23,7 @@ func ids(sessions []store.Session) string {
 	return strings.Join(all, " ")
 }
 
-func TestASessionIsWrittenWhenThereIsSomethingNew(t *testing.T) {
+func TestASessionIsWrittenWhenItChanges(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	id := &auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ada", SessionID: "sess_1", IssuedAt: start}
@@ -64,7 +64,7 @@ func TestASessionIsWrittenWhenThereIsSomethingNew(t *testing.T) {
 	}
 }
 
-func TestTheOldestGivesWayWhenThereIsNoRoom(t *testing.T) {
+func TestTheOldestSessionIsReplacedWhenFull(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s := newActivity(3)
@@ -89,8 +89,7 @@ func TestTheOldestGivesWayWhenThereIsNoRoom(t *testing.T) {
 	}
 }
 
-// What takes the place of another has nothing of it.
-func TestASessionInheritsNothingOfAnother(t *testing.T) {
+func TestASessionInASlotInheritsNothing(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	later := start.Add(time.Hour)

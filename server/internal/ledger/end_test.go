@@ -55,9 +55,9 @@ func TestEverySessionOfASubjectIsEnded(t *testing.T) {
 
 var errDiskFull = errors.New("the disk is full")
 
-// What another process has revoked is not refused here before it is read, so
-// ending it here must not report that it has ended.
-func TestASessionIsNotEndedBeforeTheListKnows(t *testing.T) {
+// What another process has revoked is refused here only once it was read. Until then,
+// end must not report that the session has ended.
+func TestASessionEndsOnlyOnceTheListHasItsRevocation(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
 	by := &auth.Identity{Issuer: someIssuer, Subject: "user_ada"}

@@ -11,7 +11,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-func TestWhatWasSeenLastIsWrittenOnClosing(t *testing.T) {
+func TestCloseWritesWhatWasSeenLast(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := open(t, dir, someConfig())

@@ -81,7 +81,7 @@ func TestTheTextsOfARevocationAreBounded(t *testing.T) {
 	}
 }
 
-func TestWhatIsRevokedIsReadInFull(t *testing.T) {
+func TestAllRevocationsAreReadInPages(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, BatchSize, BatchSize + 1} {
 		l, _ := idleLedger(t)
@@ -141,7 +141,7 @@ func TestALedgerThatCannotReadWhatIsRevokedDoesNotOpen(t *testing.T) {
 	}
 }
 
-func TestNothingIsAcknowledgedThatTheStoreDidNotDo(t *testing.T) {
+func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 	t.Parallel()
 	endSubject := func(ctx context.Context, l *Ledger) error {
 		_, _, err := l.EndSubject(ctx, operator, someIssuer, "user_ada", "")

@@ -9,7 +9,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-func TestWhatCannotBeWrittenIsWrittenTheNextTime(t *testing.T) {
+func TestAFailedWriteIsRetried(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
 	see(t, l, "sess_1")
@@ -61,8 +61,8 @@ func TestSessionsThatArePutBackReplaceNoNewerOnes(t *testing.T) {
 	}
 }
 
-// What is written is everybody's.
-func TestACallerWhoGoesAwayCancelsNoWrite(t *testing.T) {
+// A flush writes the sessions of many callers.
+func TestACancelledCallDoesNotCancelTheWrite(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
 	see(t, l, "sess_1")
@@ -77,7 +77,7 @@ func TestACallerWhoGoesAwayCancelsNoWrite(t *testing.T) {
 	}
 }
 
-func TestACallerWhoGoesAwayDoesNotWaitForAStoreThatHangs(t *testing.T) {
+func TestACancelledCallDoesNotWaitForAStoreThatHangs(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
 	see(t, l, "sess_1")

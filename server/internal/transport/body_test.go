@@ -45,7 +45,7 @@ func withDeadline(t *testing.T, limit, silence time.Duration, handler http.Handl
 
 const unfinished = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nx"
 
-func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
+func TestABodyThatNeverArrivesHoldsNoConnection(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"refused unread": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
@@ -67,9 +67,8 @@ func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
 	}
 }
 
-// What follows on the connection of a body that was not read is its rest, and
-// never another request.
-func TestTheRestOfABodyIsNoRequest(t *testing.T) {
+// What follows on the connection of an unread body is the rest of it.
+func TestTheRestOfABodyIsNotReadAsARequest(t *testing.T) {
 	t.Parallel()
 	server := withDeadline(t, time.Minute, 50*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/smuggled" {

@@ -78,7 +78,7 @@ func TestWhatTheLogSaysOfACall(t *testing.T) {
 	}
 }
 
-func TestTheLogIsSilentBelowItsLevel(t *testing.T) {
+func TestTheLogOmitsRecordsBelowItsLevel(t *testing.T) {
 	t.Parallel()
 	l, log := callLog(slog.LevelInfo)
 	l.write(t.Context(), &record{route: "/health"})

@@ -51,7 +51,7 @@ func TestRulesAreWrittenAsProtobufIsInJSON(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
+func TestInvalidRulesAreRefusedWithARemedy(t *testing.T) {
 	t.Parallel()
 	const remedy = "; see docs/policy.md for the parts of a rule"
 	tests := map[string]struct{ text, want string }{
@@ -75,9 +75,8 @@ func TestWhatIsNoRuleIsRefusedInWords(t *testing.T) {
 	}
 }
 
-// Protobuf drops such values without a word, and what is left of the rule asks for
-// less.
-func TestPartsThatAskForNothingAreRefused(t *testing.T) {
+// Protobuf drops such values silently, and the rest of the rule would require less.
+func TestPartsThatRequireNothingAreRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, part string }{
 		"a part without a value":                    {"rule: {public: }", "public"},

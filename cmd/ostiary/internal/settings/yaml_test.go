@@ -33,7 +33,7 @@ func TestYAMLIsReadAsItIsWritten(t *testing.T) {
 	}
 }
 
-func TestYAMLThatWouldBeReadOtherwiseIsRefused(t *testing.T) {
+func TestAmbiguousYAMLIsRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		further = "the file has a second document; only one is allowed. Put everything into the first, without --- between"

@@ -63,7 +63,7 @@ func TestIdentityOfATokenThatNoServerAcceptsIsAnError(t *testing.T) {
 	}
 }
 
-func TestIdentityIsReadOfWhatAServerWouldRefuse(t *testing.T) {
+func TestIdentityIsReadFromTokensThatAServerRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		claims  string

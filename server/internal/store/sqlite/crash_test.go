@@ -34,7 +34,7 @@ func writeUntilKilled(path string) {
 	os.Exit(1)
 }
 
-func TestAKilledProcessHasKeptWhatItAcknowledged(t *testing.T) {
+func TestAcknowledgedWritesSurviveAKilledProcess(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/ostiary.db"
 	acknowledged := make(map[string]bool)

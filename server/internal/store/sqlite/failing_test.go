@@ -9,9 +9,9 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// A write that fails amid a batch leaves nothing of the batch, and a row that
-// cannot be read is no end of the list.
-func TestAFailureOfTheDatabaseIsOfTheWholeCall(t *testing.T) {
+// A write that fails within a batch writes nothing of it, and a row that cannot be read
+// is an error.
+func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 	t.Parallel()
 	session := func(id string) store.Session {
 		return store.Session{Issuer: "https://clerk.example.com", ID: id, Subject: "user_ada", FirstSeen: time.Unix(1, 0), LastSeen: time.Unix(1, 0)}

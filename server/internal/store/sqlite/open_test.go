@@ -16,7 +16,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store/sqlite"
 )
 
-func TestEverythingIsForItsOwnerAlone(t *testing.T) {
+func TestFilesAreReadableOnlyByTheirOwner(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	s := open(t, filepath.Join(folder, "ostiary.db"))
@@ -52,7 +52,7 @@ func TestEverythingIsForItsOwnerAlone(t *testing.T) {
 	}
 }
 
-func TestManyOpenItAtOnce(t *testing.T) {
+func TestManyProcessesOpenTheDatabaseAtOnce(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/ostiary.db"
 	stores := make([]*sqlite.Store, 8)
@@ -98,7 +98,7 @@ func execute(t *testing.T, path string, do func(*sql.DB) error) {
 	}
 }
 
-func TestADatabaseThatCannotBeTrustedIsNotOpened(t *testing.T) {
+func TestADamagedOrNewerDatabaseIsNotOpened(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		spoil func(t *testing.T, path string)
