@@ -124,7 +124,7 @@ func (h *leaseHouse) call(t *testing.T) {
 }
 
 // activities are what a handler can be about when its lease ends. Each returns
-// what it likes: the client must hear of the lease.
+// what it likes: the client must get the refusal of the lease.
 func (h *leaseHouse) activities() map[string]func(context.Context, handlerStream) error {
 	until := func(step func(handlerStream) error) func(context.Context, handlerStream) error {
 		return func(_ context.Context, s handlerStream) error {

@@ -129,7 +129,7 @@ func TestHealthOfAnUnknownServiceIsNotFound(t *testing.T) {
 	}
 }
 
-// watchHealth returns what is told of a service, one after the other.
+// watchHealth returns a function for the next status of a service.
 func (r *running) watchHealth(t *testing.T, service string) (next func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error)) {
 	t.Helper()
 	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})

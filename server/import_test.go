@@ -166,7 +166,7 @@ func TestAnUploadThatBreaksOffWithinAMessageFails(t *testing.T) {
 	}
 }
 
-// Whoever goes on sending does not keep the server from stopping.
+// A caller who goes on sending does not keep the server from stopping.
 func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range transportNames() {

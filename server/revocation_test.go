@@ -214,7 +214,7 @@ func TestRevocationsInBulk(t *testing.T) {
 	r.wantReason(t, "the first", r.issuer.Session("user_1", authtest.With("sid", "sess_0")), auth.TokenRevoked)
 	r.wantReason(t, "the last", r.issuer.Session("user_1", authtest.With("sid", fmt.Sprint("sess_", good-1))), auth.TokenRevoked)
 
-	// They are listed in pages, in order, by whom.
+	// They are listed in pages, sorted, with who revoked.
 	var listed []*revocationv1.Revocation
 	req := &revocationv1.ListRevocationsRequest{PageSize: 1000}
 	for {

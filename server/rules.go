@@ -52,8 +52,7 @@ func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	return policy.New(slices.Concat(own, overrides)...)
 }
 
-// misplaced returns what is wrong with rules that are in order by themselves, by
-// what is served.
+// misplaced returns a fault for each valid rule that does not fit what is served.
 func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 	var faults policy.RuleErrors
 	for _, entry := range rules.Entries() {

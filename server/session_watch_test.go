@@ -101,7 +101,7 @@ func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 	}
 }
 
-// Whoever reads too slowly is sent away, and does not miss events unawares.
+// The stream of a slow reader ends, so that the reader knows of the missed events.
 func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)

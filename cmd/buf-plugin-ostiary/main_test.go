@@ -11,7 +11,7 @@ func TestSpec(t *testing.T) {
 	checktest.SpecTest(t, spec())
 }
 
-// The schema in testdata says of each method what is wrong with it.
+// Comments in the schema of testdata name the fault of each method.
 func TestFaultsAreFoundAtTheirMethods(t *testing.T) {
 	t.Parallel()
 	at := func(start, end int) *checktest.ExpectedFileLocation {

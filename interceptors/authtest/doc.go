@@ -1,5 +1,5 @@
 // Package authtest is a test kit: an issuer that signs tokens shaped like
-// Clerk's, publishes its keys, rotates them, and fails when it is told to. Use
+// Clerk's, publishes its keys, rotates them, and fails on request. Use
 // it to test your own services against real tokens, without an account and
 // without a network:
 //
@@ -7,7 +7,7 @@
 //	verifier := newVerifier(issuer.URL(), issuer.JWKSURL()) // yours
 //	token := issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
 //
-// What a token says is changed by small edits, applied in order:
+// Small edits change the claims of a token, applied in order:
 //
 //	issuer.Session("user_ada", authtest.IssuedAt(yesterday))
 //	issuer.Session("user_ada", authtest.Without("exp"), authtest.Header("kid", 7))

@@ -16,7 +16,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
-// watchIdentity prints what the server says of the caller, until the session is
+// watchIdentity prints the identity that the server sends, until the session is
 // ended: the one goroutine brings the next token in time, the other opens the
 // stream again where that did not help.
 func watchIdentity(ctx context.Context, client identityv1connect.IdentityServiceClient) error {

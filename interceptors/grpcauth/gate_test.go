@@ -116,7 +116,7 @@ func TestAnAdmissionCountsForItsOwnProcedureOnly(t *testing.T) {
 	}
 }
 
-// TestInterceptorsAloneDecodeFirst holds what the documentation says of the
+// TestInterceptorsAloneDecodeFirst checks what the documentation says of the
 // interceptors: a stranger's message is decoded, and goes no further.
 func TestInterceptorsAloneDecodeFirst(t *testing.T) {
 	t.Parallel()

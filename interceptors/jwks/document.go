@@ -44,7 +44,7 @@ type document struct {
 	etag string // its version there (RFC 9110, section 8.8.3); may be empty
 }
 
-// rules are what a configuration says of documents.
+// rules are the parts of a configuration that decide which keys are used.
 type rules struct {
 	maxKeys int      // a document with more entries is refused; 0 means any number
 	uses    []string // accepted beside "sig"

@@ -103,7 +103,7 @@ func (r *Remote) finish(f *fetch, answer answer, err error) *generation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh.inFlight = slices.DeleteFunc(r.refresh.inFlight, func(other *fetch) bool { return other == f })
-	close(r.refresh.finished) // nobody looks before r.mu is free
+	close(r.refresh.finished) // callers look only once r.mu is free
 	r.refresh.finished = make(chan struct{})
 	if f.number < r.refresh.succeeded || r.ctx.Err() != nil {
 		return nil

@@ -209,7 +209,7 @@ func TestALateAnswerToAnOlderRequestChangesNothing(t *testing.T) {
 		old, renewed := issuer.setOf(t, "first"), issuer.setOf(t, "second")
 		release := make(chan struct{})
 		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
-			<-release // heedless of the caller
+			<-release // even after the caller has left
 			old(w, r)
 		})
 		keys := issuer.remote(t)

@@ -73,7 +73,7 @@ type Watcher interface {
 // MaxCandidates is the most keys that a Set returns for one token.
 const MaxCandidates = 4
 
-// A Hint is what the header of a token says of its key (RFC 7515, section 4.1).
+// A Hint is how the header of a token names its key (RFC 7515, section 4.1).
 // Any of its names may be empty. The first that is there counts, in the order of
 // the fields: a token with a kid is not looked up by its thumbprints.
 type Hint struct {

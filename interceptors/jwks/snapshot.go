@@ -104,7 +104,7 @@ func (r *Remote) saveSnapshot(g *generation) {
 var errUnsafeSnapshot = errors.New("it must be a regular file that this user or root owns and that nobody else may write: check its keys or delete it, and chmod 600")
 
 // readOwnFile reads up to limit bytes of a file that nobody else can have
-// written. It judges the file that it opened, which cannot be exchanged any more.
+// written. It checks the opened file, which cannot be replaced any more.
 func readOwnFile(path string, limit int64) ([]byte, error) {
 	file, err := openFile(path)
 	if err != nil {

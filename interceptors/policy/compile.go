@@ -193,9 +193,9 @@ func (c *requireCompiler) condition(text string) {
 	case len(problems) > 0:
 		c.problems = append(c.problems, problems...)
 	case compiled.ReadsRequest() && compiled.ReadsClaims() && ruleschema.IsStream(c.method) && c.rule.stream.Lease == auth.LeaseRenewable:
-		// Whether a newer token has the same claims is not asked, and the messages
-		// that were held against the older one are gone.
-		c.problem("condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY, or leave one of the two out")
+		// A newer token may have other claims, and the messages that were compared
+		// with the older ones are gone.
+		c.problem("condition: it compares the messages of a stream with identity.claims, which may differ in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY, or leave one of the two out")
 	case compiled.ReadsRequest():
 		c.message = compiled
 	default:

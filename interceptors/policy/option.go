@@ -74,8 +74,7 @@ func Configured(file, procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
 }
 
-// Clock sets the clock by which the age of a verification is judged. The default is
-// time.Now.
+// Clock sets the clock for the age of verifications. The default is time.Now.
 func Clock(now func() time.Time) Option {
 	return optionFunc(func(b *builder) { b.now = now })
 }

@@ -53,7 +53,7 @@ func (r *rule) lacking(issuer auth.IssuerCapabilities) []string {
 		left.Kinds = slices.Clone(issuer.Kinds)
 		if !requirement.possible(&left) {
 			lacking = append(lacking, requirement.String())
-			continue // what comes next is judged as if this were met
+			continue // what comes next is checked as if this were met
 		}
 		issuer = left
 	}

@@ -136,7 +136,7 @@ func (c *comparison) handlerRequires(before, after string) {
 	}
 }
 
-// whichIsLooser is said of two texts that are not compared.
+// whichIsLooser ends the changes of texts, which are not compared.
 const whichIsLooser = "which of the two lets more callers pass cannot be decided"
 
 // anyOf compares a part that asks for one of its names, or for nothing if it has

@@ -46,7 +46,7 @@ func TestDiffOfStreams(t *testing.T) {
 	}
 }
 
-// A method that becomes a stream is decided about once where it was each time.
+// A method that becomes a stream is checked once, where each call was before.
 // Nobody gains by that where the stream ends as soon as its caller would be
 // refused.
 func TestDiffOfKindsOfCall(t *testing.T) {

@@ -299,7 +299,7 @@ func TestDiffOfTheDefaultsThatAConditionReads(t *testing.T) {
 				want = []string{"undecidable condition: " + tt.condition + ": it is the same, but now reads " + tt.want + ": which of the two lets more callers pass cannot be decided"}
 			}
 			after := strings.Replace(before, tt.old, tt.new, 1)
-			schematest.NewPolicy(t, schematest.Parse(t, before)) // the condition is in order
+			schematest.NewPolicy(t, schematest.Parse(t, before)) // the condition is valid
 			if got := lines(diff(t, schematest.Parse(t, before), schematest.Parse(t, after))); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}

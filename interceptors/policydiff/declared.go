@@ -10,7 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// A declaration is what a schema says of a method. The Method is nil for a built-in
+// A declaration is the rule that a schema gives a method. The Method is nil for a built-in
 // rule of which the schema has no method.
 type declaration struct {
 	policy.Entry
@@ -73,7 +73,7 @@ func ownOfEither(was, is side) []string {
 	return slices.Sorted(maps.Keys(own))
 }
 
-// without returns the methods that only this side has, in order.
+// without returns the methods that only this side has, sorted.
 func (s side) without(other side) []*declaration {
 	var only []*declaration
 	for _, procedure := range slices.Sorted(maps.Keys(s)) {

@@ -74,7 +74,7 @@ func (t *terms) reads() reads.Request {
 	return *t.read
 }
 
-// Names are those of one part of a rule, in order, each once. What auth.Identity
+// Names are those of one part of a rule, sorted, each once. What auth.Identity
 // treats as the same name is spelled the same.
 type names []string
 

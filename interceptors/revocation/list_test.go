@@ -186,7 +186,7 @@ func TestRevokedAllocatesNothing(t *testing.T) { //nolint:paralleltest // Allocs
 	}
 }
 
-// TestAnExpiredRevocationIsSkipped at the instant when it expires, and tells nobody.
+// A revocation that expires now is skipped, and calls no watcher.
 func TestAnExpiredRevocationIsSkipped(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -14,7 +14,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// hand is a clock that moves when it is told to.
+// hand is a clock that the test moves.
 type hand struct{ nanos atomic.Int64 }
 
 func newHand() *hand {
@@ -103,7 +103,7 @@ func TestCacheForgetsWithTheKey(t *testing.T) {
 
 	issuer.RotateKey()
 	issuer.RemoveKey(old.ID())
-	expect(t, v, raw, pass) // nothing has told the verifier yet
+	expect(t, v, raw, pass) // the verifier does not know yet
 	// A token of the new key makes the set be fetched, and the old key go.
 	expect(t, v, issuer.Session("user_ben"), pass)
 	expect(t, v, raw, auth.KeyUnknown)

@@ -30,7 +30,7 @@ func checkProvided(t *testing.T, p auth.IssuerCapabilities, id *auth.Identity) {
 	}
 }
 
-// TestProvides says of every profile what its tokens can have, where every kind is
+// TestProvides lists what the tokens of each profile can have, where every kind is
 // accepted.
 func TestProvides(t *testing.T) {
 	t.Parallel()

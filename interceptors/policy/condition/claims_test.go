@@ -168,7 +168,7 @@ func TestInvalidConditionsOnClaims(t *testing.T) {
 // older ones are gone.
 func TestARenewableStreamMayNotCompareItsMessagesWithClaims(t *testing.T) {
 	t.Parallel()
-	const lease = "condition: it holds the messages of a stream against identity.claims, which may be others in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY"
+	const lease = "condition: it compares the messages of a stream with identity.claims, which may differ in a newer token: set stream.lease to LEASE_UNTIL_EXPIRY"
 	const both = "request.owner == identity.claims.owner"
 	for _, tt := range []struct {
 		name, text     string

@@ -97,7 +97,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// causeOf returns what the log says of a refusal; "" where there is none.
+// causeOf returns the cause of a refusal, which is for the log; "" for none.
 func causeOf(err error) string {
 	refusal := auth.AsError(err)
 	if refusal == nil || refusal.Cause == nil {

@@ -72,7 +72,7 @@ func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 	}
 }
 
-// Whoever revokes would otherwise wait for it.
+// A revocation would otherwise wait for it.
 func TestExpiredRowsAreRemovedInBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -123,7 +123,7 @@ func (l *Ledger) Revoke(ctx context.Context, by *auth.Identity, requests ...Requ
 	l.config.Log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "kind", saved[0].Kind,
 		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_actor", saved[0].By.Actor)
 	select {
-	case l.wake <- struct{}{}: // so that the watchers hear of it
+	case l.wake <- struct{}{}: // so that the watchers get the events
 	default:
 	}
 	return saved, nil
@@ -139,7 +139,7 @@ func partyOf(id *auth.Identity) store.Party {
 
 // readRevocations reads what was revoked since it last read: everything at the
 // start; later what this process has revoked, which it has in memory already, and
-// what others on the same database have. The watchers hear of both.
+// what others on the same database have. The watchers get the events of both.
 func (l *Ledger) readRevocations(ctx context.Context) error {
 	for {
 		page, err := l.store.Revocations(ctx, l.lastRead, BatchSize)

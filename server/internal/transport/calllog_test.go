@@ -119,7 +119,7 @@ func TestTheOutcomeIsThatOfTheHandler(t *testing.T) {
 	}
 }
 
-// grpc-go tells of a call at its end, and of much before.
+// grpc-go reports a call at its end, and much before.
 func TestANativeCallIsLoggedOnceAtItsEnd(t *testing.T) {
 	t.Parallel()
 	l, log := callLog(slog.LevelInfo)

@@ -47,7 +47,7 @@ func RecordDecision(ctx context.Context, d auth.Decision) {
 	}
 }
 
-// UserAgent returns what the caller says of itself.
+// UserAgent returns the user agent of the caller.
 func UserAgent(ctx context.Context) string {
 	if rec := recordOf(ctx); rec != nil && rec.userAgent != "" {
 		return rec.userAgent

@@ -68,7 +68,7 @@ func (l *Loaded) Check(key string, err error) {
 }
 
 // Faults returns an *[Error] with everything that is wrong with the sources, and
-// with Server as [server.Config.Faults] judges it; nil if nothing is wrong.
+// with Server by [server.Config.Faults]; nil if nothing is wrong.
 func (l *Loaded) Faults() error {
 	faults := &Error{slices.Clone(l.faults.Faults)}
 	for _, fault := range l.Server.Faults() {

@@ -69,7 +69,7 @@ func (t *Token) issuer(profile token.Profile) string {
 // validSince returns when the token became valid: when it was issued, or at nbf if
 // that is later.
 func (t *Token) validSince() time.Time {
-	since := time.Unix(0, 0) // where it has neither, or no times, which the verifier judges
+	since := time.Unix(0, 0) // where it has neither, or no times, which the verifier refuses
 	for _, claim := range []string{"iat", "nbf"} {
 		if at, ok := t.Time(claim); ok && at.After(since) {
 			since = at
