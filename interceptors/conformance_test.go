@@ -1,5 +1,5 @@
-// Package interceptors_test holds every adapter to one table: whatever a caller
-// sends, it gets the same answer on every protocol and with every shape of call.
+// Package interceptors_test tests every adapter with one table: a caller gets the same
+// answer on every protocol and with every shape of call.
 package interceptors_test
 
 import (
@@ -99,7 +99,7 @@ func TestEveryTransportDecidesAlike(t *testing.T) {
 	for _, transport := range transports() {
 		t.Run(transport.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, transport, guard)
+			b := startTransport(t, transport, guard)
 			for _, c := range admitted {
 				b.admits(t, c)
 			}
@@ -110,8 +110,8 @@ func TestEveryTransportDecidesAlike(t *testing.T) {
 	}
 }
 
-// A bench is one transport, started, under test.
-type bench struct {
+// A startedTransport is a transport whose server runs.
+type startedTransport struct {
 	transport
 
 	call    caller
@@ -119,16 +119,16 @@ type bench struct {
 	witness *witness
 }
 
-func newBench(t *testing.T, transport transport, guard *auth.Guard) *bench {
+func startTransport(t *testing.T, transport transport, guard *auth.Guard) *startedTransport {
 	t.Helper()
-	b := &bench{transport: transport, service: new(service), witness: new(witness)}
+	b := &startedTransport{transport: transport, service: new(service), witness: new(witness)}
 	b.call = transport.start(t, observed(guard, b.witness), b.service)
 	return b
 }
 
-// try makes the call of a case and returns what came of it, how often the
-// handler ran for it, and the one decision that was made about it.
-func (b *bench) try(t *testing.T, a attempt) (outcome, int, auth.Decision) {
+// try makes the call of a case. It returns the outcome, how often the handler ran, and
+// the one decision of the guard.
+func (b *startedTransport) try(t *testing.T, a attempt) (outcome, int, auth.Decision) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
@@ -141,7 +141,7 @@ func (b *bench) try(t *testing.T, a attempt) (outcome, int, auth.Decision) {
 	return got, int(b.service.ran.Load() - before), decisions[0]
 }
 
-func (b *bench) admits(t *testing.T, c testCase) {
+func (b *startedTransport) admits(t *testing.T, c testCase) {
 	t.Run("admits "+c.name, func(t *testing.T) {
 		got, ran, decision := b.try(t, c.attempt)
 		if got.code != "" || got.reply != c.caller+" hello" || ran != 1 {
@@ -153,7 +153,7 @@ func (b *bench) admits(t *testing.T, c testCase) {
 	})
 }
 
-func (b *bench) refuses(t *testing.T, c testCase) {
+func (b *startedTransport) refuses(t *testing.T, c testCase) {
 	if c.query != "" && b.noQuery {
 		return
 	}
@@ -177,12 +177,12 @@ func (b *bench) refuses(t *testing.T, c testCase) {
 	})
 }
 
-func (b *bench) assertRefusal(t *testing.T, got outcome, want auth.Reason) {
+func (b *startedTransport) assertRefusal(t *testing.T, got outcome, want auth.Reason) {
 	t.Helper()
 	b.assertRefused(t, got, auth.NewError(want, nil))
 }
 
-func (b *bench) assertRefused(t *testing.T, got outcome, want *auth.Error) {
+func (b *startedTransport) assertRefused(t *testing.T, got outcome, want *auth.Error) {
 	t.Helper()
 	if !got.refused || got.reason != want.Reason {
 		t.Fatalf("reason %v (%t); want %v: %+v", got.reason, got.refused, want.Reason, got)
@@ -202,8 +202,8 @@ func (b *bench) assertRefused(t *testing.T, got outcome, want *auth.Error) {
 	}
 }
 
-// TestARefusalComesBeforeDecoding sends what cannot be decoded: with a bad token
-// the caller hears of the token, and with a good one of the message.
+// TestARefusalComesBeforeDecoding sends an undecodable message: with a bad token the
+// error is about the token, and with a good one about the message.
 func TestARefusalComesBeforeDecoding(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -215,7 +215,7 @@ func TestARefusalComesBeforeDecoding(t *testing.T) {
 		}
 		t.Run(transport.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, transport, guard)
+			b := startTransport(t, transport, guard)
 			got, ran, _ := b.try(t, attempt{service: authenticated, header: bad, body: undecodable})
 			b.assertRefusal(t, got, auth.SignatureInvalid)
 			if ran != 0 {

@@ -19,12 +19,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
-// A leaseTransport is a way to call a house.
+// A leaseTransport is a way to call a leaseServer.
 type leaseTransport struct {
 	name    string
 	methods []string
-	// start serves the house and returns how to call its stream.
-	start func(t *testing.T, h *leaseHouse, method string) leaseClient
+	// start serves, and returns how to call the stream.
+	start func(t *testing.T, h *leaseServer, method string) leaseClient
 }
 
 // A leaseClient opens one stream.
@@ -65,7 +65,7 @@ func leaseTransports() []leaseTransport {
 			transports = append(transports, leaseTransport{
 				name:    "connect-go, " + protocol.name + ", " + version,
 				methods: methods,
-				start: func(t *testing.T, h *leaseHouse, method string) leaseClient {
+				start: func(t *testing.T, h *leaseServer, method string) leaseClient {
 					t.Helper()
 					url := serveHTTP(t, connectauth.Abortable(h.mux()))
 					return h.newClient(newHTTPClient(t, version), url, method, protocol.options...)
@@ -76,7 +76,7 @@ func leaseTransports() []leaseTransport {
 	return transports
 }
 
-func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, options ...connect.ClientOption) leaseClient {
+func (h *leaseServer) newClient(client connect.HTTPClient, url, method string, options ...connect.ClientOption) leaseClient {
 	rpc := connect.NewClient[text, text](client, url+procedure(leases, method), options...)
 	return leaseClient{
 		run: func(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (h *leaseHouse) newClient(client connect.HTTPClient, url, method string, op
 				return err
 			}
 			defer func() { _ = errors.Join(conn.CloseRequest(), conn.CloseResponse()) }()
-			if h.deaf {
+			if h.unread {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -121,7 +121,7 @@ func connectConn(ctx context.Context, rpc *connect.Client[text, text], method st
 	}
 }
 
-func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
+func startGRPC(t *testing.T, h *leaseServer, method string) leaseClient {
 	t.Helper()
 	server := grpc.NewServer(grpc.StreamInterceptor(grpcauth.StreamServerInterceptor(h.guard)))
 	h.register(server)
@@ -136,7 +136,7 @@ func startGRPC(t *testing.T, h *leaseHouse, method string) leaseClient {
 				return err
 			}
 			_ = stream.SendMsg(wrapperspb.String("hello")) // where it fails, the end says why
-			if h.deaf {
+			if h.unread {
 				<-ctx.Done()
 				return ctx.Err()
 			}

@@ -21,8 +21,8 @@ import (
 // An exchange is an ordinary request under a lease.
 type exchange struct {
 	name string
-	// handle is the handler. It calls enter when it is where the lease shall find
-	// it, and returns what kept it from going on.
+	// handle is the handler. It calls enter when it has reached its activity, and
+	// returns the error that stopped it.
 	handle func(t *testing.T, w http.ResponseWriter, r *http.Request, enter func()) error
 	// upload is set where the client sends and does not end.
 	upload bool
@@ -34,7 +34,7 @@ type exchange struct {
 	reason bool
 }
 
-// exchanges are what a handler can be about when its lease ends.
+// exchanges are what a handler can be doing when its lease ends.
 func exchanges() []exchange {
 	return []exchange{
 		{
@@ -118,8 +118,8 @@ func hugeFile(t *testing.T) string {
 	return name
 }
 
-// TestARequestEndsWithItsLease goes through what an ordinary handler can be about,
-// both versions of HTTP and each way to end.
+// TestARequestEndsWithItsLease combines the activities of ordinary handlers, both
+// versions of HTTP and each way to end.
 func TestARequestEndsWithItsLease(t *testing.T) {
 	t.Parallel()
 	for _, x := range exchanges() {
@@ -127,7 +127,7 @@ func TestARequestEndsWithItsLease(t *testing.T) {
 			for _, event := range leaseEvents {
 				t.Run(x.name+", "+version+", "+event.name, func(t *testing.T) {
 					t.Parallel()
-					h := newLeaseHouse(t, "idle")
+					h := newLeaseServer(t, "idle")
 					returned := make(chan error, 1)
 					url := serveHTTP(t, h.protect(func(w http.ResponseWriter, r *http.Request) {
 						returned <- x.handle(t, w, r, func() { close(h.entered) })
@@ -163,8 +163,8 @@ func TestARequestEndsWithItsLease(t *testing.T) {
 	}
 }
 
-// protect guards a handler with the house's guard.
-func (h *leaseHouse) protect(handler http.HandlerFunc) http.Handler {
+// protect guards a handler with the guard of the server.
+func (h *leaseServer) protect(handler http.HandlerFunc) http.Handler {
 	return httpauth.Protect(h.guard, procedure(leases, plain), handler)
 }
 
@@ -204,14 +204,14 @@ func (x exchange) request(ctx context.Context, client *http.Client, url string) 
 	return err
 }
 
-// TestAnUnreadResponseIsCut is the client's side of a download that it does not
-// read: when it reads on, what comes is not the whole.
+// TestAnUnreadResponseIsCut has a client that stops reading a download: when it reads
+// on, the response is incomplete.
 func TestAnUnreadResponseIsCut(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP 1.1", "HTTP 2"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			h := newLeaseHouse(t, "idle")
+			h := newLeaseServer(t, "idle")
 			name := hugeFile(t)
 			url := serveHTTP(t, h.protect(func(w http.ResponseWriter, r *http.Request) {
 				close(h.entered)
@@ -246,7 +246,7 @@ func TestTheClientIsAnsweredEvenIfTheHandlerIgnoresItsContext(t *testing.T) {
 		for _, started := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, started: %t", version, started), func(t *testing.T) {
 				t.Parallel()
-				h := newLeaseHouse(t, "idle")
+				h := newLeaseServer(t, "idle")
 				clientKnows := make(chan struct{})
 				url := serveHTTP(t, h.protect(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("X-Secret", "of the handler")
@@ -325,7 +325,7 @@ func TestAHijackedConnectionEndsWithItsLease(t *testing.T) {
 		for _, outlives := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, outlives its handler: %t", event.name, outlives), func(t *testing.T) {
 				t.Parallel()
-				h := newLeaseHouse(t, "idle")
+				h := newLeaseServer(t, "idle")
 				done := make(chan struct{})
 				url := serveHTTP(t, h.protect(func(w http.ResponseWriter, _ *http.Request) {
 					conn, buffered, err := w.(http.Hijacker).Hijack()
@@ -412,7 +412,7 @@ func sayOver(conn net.Conn, reader *bufio.Reader, text string) string {
 // token expired, with a call that is no request of HTTP.
 func TestAHijackedConnectionIsRenewed(t *testing.T) {
 	t.Parallel()
-	h := newLeaseHouse(t, "idle")
+	h := newLeaseServer(t, "idle")
 	url := serveHTTP(t, h.protect(func(w http.ResponseWriter, r *http.Request) {
 		conn, buffered, err := w.(http.Hijacker).Hijack()
 		if err != nil {

@@ -23,8 +23,8 @@ import (
 // leases is the service whose streams end.
 const leases = "LeaseService"
 
-// A leaseHouse serves one stream of one session.
-type leaseHouse struct {
+// A leaseServer serves one stream of one session.
+type leaseServer struct {
 	guard   *auth.Guard
 	revoked *revocation.List
 
@@ -34,16 +34,16 @@ type leaseHouse struct {
 
 	handle  func(context.Context, handlerStream) error
 	reply   *text         // what the handler sends
-	deaf    bool          // whether the client does not read
+	unread  bool          // whether the client does not read
 	timeout http.Header   // the server's alone: the client waits for longer
-	entered chan struct{} // closed when the handler is where it shall be
+	entered chan struct{} // closed when the handler has reached its activity
 	cause   chan error    // why the handler's context has ended
 }
 
 // handlerStream is a stream as its handler sees it, whatever the transport.
 type handlerStream struct{ send, receive func() error }
 
-func newLeaseHouse(t *testing.T, activity string) *leaseHouse {
+func newLeaseServer(t *testing.T, activity string) *leaseServer {
 	t.Helper()
 	rules := []policy.Option{policy.Override(procedure(leases, unary), &policyv1.Rule{Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}})}
 	for _, method := range []string{clientStream, serverStream, bidiStream, plain} {
@@ -53,7 +53,7 @@ func newLeaseHouse(t *testing.T, activity string) *leaseHouse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &leaseHouse{
+	h := &leaseServer{
 		revoked: revocation.New(revocation.Config{}),
 		reply:   wrapperspb.String("tick"),
 		entered: make(chan struct{}),
@@ -66,7 +66,7 @@ func newLeaseHouse(t *testing.T, activity string) *leaseHouse {
 }
 
 // present makes the caller's next token one that expires in a while.
-func (h *leaseHouse) present(expires time.Duration, roles ...string) {
+func (h *leaseServer) present(expires time.Duration, roles ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	issued := time.Now()
@@ -81,14 +81,14 @@ func (h *leaseHouse) present(expires time.Duration, roles ...string) {
 }
 
 // Authenticate implements auth.Authenticator.
-func (h *leaseHouse) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
+func (h *leaseServer) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.token, nil
 }
 
 // Watch implements auth.Watcher.
-func (h *leaseHouse) Watch(changed func()) (stop func()) {
+func (h *leaseServer) Watch(changed func()) (stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changed = changed
@@ -107,7 +107,7 @@ func (k *leaseKey) Withdrawn() error {
 }
 
 // withdrawKey removes the key of the token that was presented last.
-func (h *leaseHouse) withdrawKey() {
+func (h *leaseServer) withdrawKey() {
 	h.mu.Lock()
 	key, changed := h.token.Key.(*leaseKey), h.changed
 	h.mu.Unlock()
@@ -116,16 +116,16 @@ func (h *leaseHouse) withdrawKey() {
 }
 
 // call is another call of the same session.
-func (h *leaseHouse) call(t *testing.T) {
+func (h *leaseServer) call(t *testing.T) {
 	t.Helper()
 	if _, err := h.guard.Admit(t.Context(), auth.Call{Procedure: procedure(leases, unary)}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// activities are what a handler can be about when its lease ends. Each returns
-// what it likes: the client must get the refusal of the lease.
-func (h *leaseHouse) activities() map[string]func(context.Context, handlerStream) error {
+// activities are what a handler can be doing when its lease ends. Whatever each
+// returns, the client must get the refusal of the lease.
+func (h *leaseServer) activities() map[string]func(context.Context, handlerStream) error {
 	until := func(step func(handlerStream) error) func(context.Context, handlerStream) error {
 		return func(_ context.Context, s handlerStream) error {
 			close(h.entered)
@@ -147,9 +147,9 @@ func (h *leaseHouse) activities() map[string]func(context.Context, handlerStream
 	}
 }
 
-// untilEntered returns when the handler is where it shall be, or when the stream
+// untilEntered returns when the handler has reached its activity, or when the stream
 // has ended before: on a slow machine a short token may expire on the way.
-func (h *leaseHouse) untilEntered(ended chan error) {
+func (h *leaseServer) untilEntered(ended chan error) {
 	select {
 	case <-h.entered:
 	case err := <-ended:
@@ -157,8 +157,8 @@ func (h *leaseHouse) untilEntered(ended chan error) {
 	}
 }
 
-// assertEnded waits for the handler to return, and looks why its context ended.
-func (h *leaseHouse) assertEnded(t *testing.T, want auth.Reason) {
+// assertEnded waits for the handler to return, and checks why its context ended.
+func (h *leaseServer) assertEnded(t *testing.T, want auth.Reason) {
 	t.Helper()
 	if err := h.guard.Drain(t.Context()); err != nil {
 		t.Errorf("the handler has not returned: %v", err)
@@ -177,9 +177,9 @@ func (h *leaseHouse) assertEnded(t *testing.T, want auth.Reason) {
 	}
 }
 
-// serve waits for what the client says at first, so that nothing is on its way
-// when the stream ends.
-func (h *leaseHouse) serve(ctx context.Context, s handlerStream) (err error) {
+// serve waits for the first message of the client, so that none is on its way when the
+// stream ends.
+func (h *leaseServer) serve(ctx context.Context, s handlerStream) (err error) {
 	if s.receive != nil {
 		err = s.receive()
 	}
@@ -191,7 +191,7 @@ func (h *leaseHouse) serve(ctx context.Context, s handlerStream) (err error) {
 	return err
 }
 
-func (h *leaseHouse) mux() http.Handler {
+func (h *leaseServer) mux() http.Handler {
 	mux := http.NewServeMux()
 	guarded := connectauth.WithGuard(h.guard)
 	at := procedure(leases, clientStream)
@@ -218,7 +218,7 @@ func (h *leaseHouse) mux() http.Handler {
 }
 
 // register serves the streams with grpc-go.
-func (h *leaseHouse) register(server grpc.ServiceRegistrar) {
+func (h *leaseServer) register(server grpc.ServiceRegistrar) {
 	handle := func(_ any, stream grpc.ServerStream) error {
 		return h.serve(stream.Context(), handlerStream{
 			send:    func() error { return stream.SendMsg(h.reply) },

@@ -95,14 +95,14 @@ func BenchmarkHundredThousandLeases(b *testing.B) {
 	}
 }
 
-// authenticatorFromContext takes the caller to be whom the context names.
+// authenticatorFromContext returns the identity of the context.
 type authenticatorFromContext struct{}
 
 func (authenticatorFromContext) Authenticate(ctx context.Context, _ auth.Call) (*auth.Identity, error) {
 	return auth.MustFromContext(ctx), nil
 }
 
-// BenchmarkLeasedMessage is what a lease adds to each message that is sent, and
+// BenchmarkLeasedMessage measures what a lease adds to each message that is sent, and
 // to each that is received.
 func BenchmarkLeasedMessage(b *testing.B) {
 	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}}
@@ -139,8 +139,7 @@ func BenchmarkLeasedMessage(b *testing.B) {
 	}))
 }
 
-// BenchmarkCheckRequest is what a call costs more because it is asked about again,
-// beside what it costs to admit it.
+// BenchmarkCheckRequest measures what checking a request adds to admitting its call.
 func BenchmarkCheckRequest(b *testing.B) {
 	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}, Revocations: new(revocations)}
 	caller := auth.NewContext(b.Context(), token(time.Hour))

@@ -62,8 +62,8 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestFreshByAuthTime holds the time that tokens have which say nothing of factors
-// apart: it ages until the call, and proves a second factor only by amr.
+// TestFreshByAuthTime has tokens without factor ages: their auth_time ages until the
+// call, and proves a second factor only with amr.
 func TestFreshByAuthTime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -73,7 +73,7 @@ func TestGuard(t *testing.T) {
 			observe := auth.ObserverFunc(func(_ context.Context, d auth.Decision) { decisions = append(decisions, d) })
 			for _, observer := range []auth.Observer{nil, observe} {
 				guard := &auth.Guard{Authenticator: tt.authenticator, Policy: tt.policy, Observer: observer}
-				// What an outer layer put into the context must not shine through.
+				// What an outer layer put into the context must not be returned.
 				outer := auth.NewContext(t.Context(), &auth.Identity{Subject: "impostor"})
 				ctx, err := guard.Admit(outer, auth.Call{Procedure: "/acme.v1.Library/Get"})
 				if tt.want != pass {

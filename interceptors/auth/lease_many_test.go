@@ -19,10 +19,8 @@ type longStream struct {
 	until   time.Time // when it is to end; zero once it has
 }
 
-// TestEachOfManyStreamsEndsInItsTime has one timer serve streams that are opened,
-// renewed and closed in any order.
-// Two streams of a session, of which one was opened with the token from before a
-// refresh and one with that from after it.
+// One of two streams of a session is opened with the token from before a refresh, the
+// other with the token from after it.
 func TestNoRenewalIsLostWhileStreamsOpenConcurrently(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,6 +89,7 @@ func TestAnOpeningStreamTakesOverATokenThatIsStillValid(t *testing.T) {
 	}
 }
 
+// Streams are opened, renewed and closed in any order.
 func TestEachOfManyStreamsEndsInItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -7,16 +7,18 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // readsMessages is a rule whose condition reads the messages.
 type readsMessages struct{}
 
-func (readsMessages) Check(*auth.Identity) error             { return nil }
+func (readsMessages) Check(*auth.Identity) error { return nil }
+
 func (readsMessages) CheckMessage(*auth.Identity, any) error { return nil }
 
-// revokedOnAsking revokes a token just after it was asked about, and has told
-// everybody by the time the answer is there.
+// revokedOnAsking revokes a token just after it was checked, and has called its
+// watchers when the check returns.
 type revokedOnAsking struct {
 	token   string
 	revoked bool
@@ -120,4 +122,167 @@ func TestARenewalIsCheckedLikeAnOpening(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two tokens of one user may come from two devices, one of which was lost.
+func TestATokenRenewsTheStreamsOfItsSessionOrMachine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		kind    auth.TokenKind
+		session string
+		client  string
+		renews  bool
+	}{
+		{"a session token that names its session", auth.KindSession, "sess_1", "", true},
+		{"a session token that names no session", auth.KindSession, "", "", false},
+		{"a session token that names a client alone", auth.KindSession, "", "client_1", false},
+		{"a token from a template", auth.KindTemplate, "", "", false},
+		{"a token from a template that names a session", auth.KindTemplate, "sess_1", "", true},
+		{"a machine's token", auth.KindMachine, "", "", true},
+		{"an OAuth token that names its client", auth.KindOAuth, "", "client_1", false},
+		{"an OAuth token that names its session", auth.KindOAuth, "sess_1", "client_1", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{})
+				present := func() *auth.Identity {
+					id := token(0)
+					id.Kind, id.SessionID, id.ClientID = tt.kind, tt.session, tt.client
+					return id
+				}
+				opened := time.Now()
+				ended := w.serve(present(), idle)
+				pass(30 * time.Second)
+				w.ping(present())
+				want := 65 * time.Second
+				if tt.renews {
+					want += 30 * time.Second
+				}
+				if err := <-ended; err == nil || time.Since(opened) != want {
+					t.Errorf("the stream ended after %v; want %v", time.Since(opened), want)
+				}
+			})
+		})
+	}
+}
+
+func TestAStreamEndsWhenAnyTokenThatItDependsOnIsRevoked(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		revoke string
+		ends   bool
+	}{
+		"the token that opened it":       {"first", true},
+		"one that it has lived by since": {"second", false},
+		"the token that it lives by":     {"third", true},
+		"a token of somebody else":       {"other", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{})
+				present := func(name string) *auth.Identity {
+					pass(time.Second)
+					id := token(0)
+					id.TokenID = name
+					return id
+				}
+				ended := w.serve(present("first"), idle)
+				w.ping(present("second"))
+				w.ping(present("third"))
+				w.revocations.revoke(tt.revoke)
+				synctest.Wait()
+				switch reason, _ := refusalOf(ended); {
+				case tt.ends && reason != auth.TokenRevoked:
+					t.Errorf("the stream ended with %v; want %v", reason, auth.TokenRevoked)
+				case !tt.ends && reason != goesOn:
+					t.Errorf("the stream ended with %v; want it to go on", reason)
+				}
+			})
+		})
+	}
+}
+
+const goesOn = auth.Reason(255)
+
+// refusalOf returns why a stream has ended, or goesOn.
+func refusalOf(ended <-chan error) (auth.Reason, bool) {
+	select {
+	case err := <-ended:
+		return auth.ReasonOf(err)
+	default:
+		return goesOn, true
+	}
+}
+
+// rulesByName are the rules of procedures.
+type rulesByName map[string]auth.Rule
+
+func (r rulesByName) Rule(procedure string) auth.Rule { return r[procedure] }
+
+// TestATokenRenewsStreamsEvenIfItsCallIsRefused brings a newer token of the
+// session with a call that its own rule refuses. The token is valid all the same.
+func TestATokenRenewsStreamsEvenIfItsCallIsRefused(t *testing.T) {
+	t.Parallel()
+	const closed = "/acme.v1.Library/Close"
+	for _, tt := range []struct {
+		name      string
+		procedure string
+		roles     []string
+		refused   auth.Reason // the call
+		want      auth.Reason // the stream
+		after     time.Duration
+	}{
+		{"a role was lost, and the stream needs it", watch, nil, auth.RoleRequired, auth.RoleRequired, 0},
+		{"the call needs a role that the stream does not", closed, []string{"reader"}, auth.RoleRequired, auth.TokenExpired, 95 * time.Second},
+		{"the call is of a method that has no rule", "/acme.v1.Library/Unknown", []string{"reader"}, auth.AuthFailure, auth.TokenExpired, 95 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "reader"})
+				w.guard.Policy = rulesByName{watch: streamRule{role: "reader"}, closed: streamRule{role: "nobody"}}
+				opened := time.Now()
+				ended := w.serve(token(0), idle)
+				w.caller = token(30 * time.Second)
+				w.caller.Roles = tt.roles
+				_, err := w.guard.Admit(t.Context(), auth.Call{Procedure: tt.procedure, Messages: true})
+				if reason, _ := auth.ReasonOf(err); reason != tt.refused {
+					t.Errorf("the call: %v; want %v", err, tt.refused)
+				}
+				err = <-ended
+				if reason, _ := auth.ReasonOf(err); err == nil || reason != tt.want {
+					t.Errorf("the stream: %v; want %v", err, tt.want)
+				}
+				if after := time.Since(opened); after != tt.after {
+					t.Errorf("the stream ended after %v; want %v", after, tt.after)
+				}
+			})
+		})
+	}
+}
+
+func TestKeepAliveKeepsAStreamAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		advice := func(error) authclient.Advice { return authclient.GiveUp }
+		w := newWorld(t, streamRule{})
+		opened := time.Now()
+		ended := w.serve(token(0), idle)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_ = authclient.Retry{Advice: advice}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
+			id := token(0)
+			w.ping(id)
+			return id.ExpiresAt, nil
+		})
+		if err := <-ended; err == nil {
+			t.Error("the stream ended without an error")
+		}
+		if lived := time.Since(opened); lived < time.Hour {
+			t.Errorf("the stream lived for %v; want it to outlive %v", lived, time.Hour)
+		}
+	})
 }

@@ -81,7 +81,7 @@ func (r *revocations) revoke(name string) {
 	}
 }
 
-// A world is a guard to which everybody is whom they say they are.
+// A world is a guard that accepts every identity that a call presents.
 type world struct {
 	t           *testing.T
 	guard       *auth.Guard
@@ -159,7 +159,7 @@ func (w *world) refusals() []auth.Decision {
 	return slices.DeleteFunc(slices.Clone(w.decisions), func(d auth.Decision) bool { return d.Refusal == nil })
 }
 
-// pass lets time go by in a bubble of synctest, where nobody waits for it.
+// pass lets time pass in a synctest bubble, without waiting.
 func pass(d time.Duration) { <-time.After(d) }
 
 func idle(ctx context.Context) error {
@@ -364,7 +364,7 @@ func TestEveryStreamOfASessionIsRenewedWhateverTheAgeOfItsToken(t *testing.T) {
 		all = append(all, w.serve(token(0), idle))
 		w.ping(newest)
 		all = append(all, w.serve(token(10*time.Second), idle), w.serve(token(0), idle))
-		w.ping(newest) // news to those that came after it
+		w.ping(newest) // renews those that were opened after it
 		opened := time.Now()
 		for _, ended := range slices.Backward(all) {
 			if err := <-ended; err == nil || time.Since(opened) != 85*time.Second {
@@ -490,7 +490,7 @@ func TestAPanicInACheckEndsOnlyThatStream(t *testing.T) {
 	}
 }
 
-// aging are Revocations that grow too old without telling anybody.
+// aging are Revocations that grow too old without calling a watcher.
 type aging struct{ since time.Time }
 
 func (a aging) Revoked(*auth.Identity) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,12 +13,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// fragile is everything that a guard asks, and panics where it is told to.
+// fragile is everything that a guard calls. It panics in the method that panics names.
 type fragile struct {
 	panics string
 	when   atomic.Bool
 	key    atomic.Bool // whether the key was withdrawn
-	watch  func()      // calls whoever watches
+	watch  func()      // calls the watcher
 }
 
 func (f *fragile) at(place string) {
@@ -225,7 +226,7 @@ func TestASlowRuleDoesNotKeepAStreamOpen(t *testing.T) {
 	})
 }
 
-// revocationsThatCount counts who watches them.
+// revocationsThatCount counts their watchers.
 type revocationsThatCount struct {
 	*fragile
 
@@ -279,4 +280,61 @@ func TestAPanicOfTheLoggerIsIgnored(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestALatePanicIsLogged has handlers panic before and after the lease of their
+// stream has ended. Afterwards the panic is only logged.
+func TestALatePanicIsLogged(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ late, panics, logged bool }{
+		"a panic while the lease runs":       {panics: true},
+		"a panic after the lease has ended":  {late: true, panics: true, logged: true},
+		"a return after the lease has ended": {late: true},
+	} {
+		for _, logs := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				var log strings.Builder
+				w := newWorld(t, streamRule{})
+				if logs {
+					w.guard.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				}
+				func() {
+					defer func() {
+						if p := recover(); (p != nil) != (tt.panics && !tt.late) {
+							t.Errorf("Serve panicked with %v", p)
+						}
+					}()
+					err := w.guard.Serve(w.open(), func(ctx context.Context, _ *auth.Stream) error {
+						if tt.late {
+							w.revocations.revoke("sess_1")
+							<-ctx.Done()
+						}
+						if tt.panics {
+							panic("boom")
+						}
+						return nil
+					}, nil)
+					if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
+						t.Errorf("Serve = %v; want %v", err, auth.TokenRevoked)
+					}
+				}()
+				if err := w.guard.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				got := log.String()
+				if !tt.logged || !logs {
+					if got != "" {
+						t.Errorf("logged %q; want nothing", got)
+					}
+					return
+				}
+				for _, want := range []string{"procedure=" + watch, "panic=boom", "TestALatePanicIsLogged"} {
+					if !strings.Contains(got, want) {
+						t.Errorf("logged %q; want %q in it", got, want)
+					}
+				}
+			})
+		}
+	}
 }

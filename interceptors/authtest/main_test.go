@@ -71,7 +71,7 @@ func keySet(t *testing.T, url string) jwk.Set {
 	return set
 }
 
-// verify returns what jwx says to the token's signature.
+// verify checks the token's signature with jwx.
 func verify(token string, set jwk.Set) error {
 	_, err := jws.Verify([]byte(token), jws.WithKeySet(set))
 	return err

@@ -5,8 +5,8 @@ import "slices"
 // defaultAlgorithm is the one that Clerk signs with.
 const defaultAlgorithm = "RS256"
 
-// Key returns the key that tokens are signed with unless they are told
-// otherwise: the newest published one for RS256. It is made, and published,
+// Key returns the key that tokens are signed with by default: the newest published
+// one for RS256. It is made, and published,
 // when it is first needed.
 func (iss *Issuer) Key() *Key { return iss.keyFor(defaultAlgorithm) }
 

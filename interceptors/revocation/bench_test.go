@@ -43,8 +43,7 @@ func heap() uint64 {
 }
 
 // BenchmarkRevokedAmongAMillion asks about tokens that are not revoked, each time
-// another, so that little of the list is in the cache. Whoever asks has just read
-// the identity.
+// another, so that little of the list is in the cache. The identity was just read.
 func BenchmarkRevokedAmongAMillion(b *testing.B) {
 	for name, kinds := range map[string][]revocation.TargetKind{
 		"sessions":     {revocation.TargetSession},

@@ -150,7 +150,7 @@ func TestAWatcherSeesTheRevocation(t *testing.T) {
 	}
 }
 
-// TestWhatWasAddedIsSeenAtOnce has readers ask while the table grows below them.
+// TestWhatWasAddedIsSeenAtOnce reads while the table grows.
 func TestWhatWasAddedIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	list := fixed()

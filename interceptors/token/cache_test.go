@@ -80,7 +80,7 @@ func TestCacheChecksTheTimeOnEveryHit(t *testing.T) {
 	expect(t, v, raw, auth.TokenNotYetValid)
 }
 
-// A verdict dies the moment its key leaves the key set.
+// A cached verdict ends when its key leaves the key set.
 func TestCacheForgetsWithTheKey(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)

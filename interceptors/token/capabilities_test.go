@@ -10,8 +10,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// checkProvided fails if an identity has something that its issuer is said never to
-// give: a rule that asks for it would be refused at start, although it can be met.
+// checkProvided fails if an identity has something that its issuer does not provide:
+// a rule that requires it would be refused at start, although it can be met.
 func checkProvided(t *testing.T, p auth.IssuerCapabilities, id *auth.Identity) {
 	t.Helper()
 	for name, lies := range map[string]bool{
@@ -78,7 +78,7 @@ func inWords(p auth.IssuerCapabilities) string {
 	return strings.TrimSpace(strings.Join(kinds, " ") + ": " + strings.Join(fields, " "))
 }
 
-// What an issuer's settings change of its profile, they change of what it provides.
+// Settings of an issuer that change its profile change what it provides.
 func TestProvidesBySettings(t *testing.T) {
 	t.Parallel()
 	own := token.OIDC()

@@ -98,8 +98,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzClaims signs whatever payload comes, so that the claims themselves are
-// reached, and holds what is accepted to the slow check.
+// FuzzClaims signs any payload, so that the claims themselves are
+// reached, and compares what is accepted with the slow check.
 func FuzzClaims(f *testing.F) {
 	issuer := newIssuer()
 	v := newVerifier(f, issuer, nil)
@@ -137,8 +137,8 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// FuzzProfiles has each profile read whatever payload an issuer signs: what is
-// accepted names somebody, in texts that can be logged, and says what they are.
+// FuzzProfiles has each profile read any payload that an issuer signs: an accepted
+// token has a subject, a kind, and only texts that can be logged.
 func FuzzProfiles(f *testing.F) {
 	files, err := filepath.Glob("testdata/issuers/*.json")
 	if err != nil || len(files) == 0 {

@@ -84,7 +84,7 @@ func TestNewRefusesSettings(t *testing.T) {
 	}
 }
 
-// What looks odd and can match is no fault.
+// Unusual settings that can match are no faults.
 func TestNewAcceptsSettings(t *testing.T) {
 	t.Parallel()
 	keys := keysOf(t, newIssuer())
@@ -120,7 +120,7 @@ func TestNewRefusesAnAliasOfAnotherIssuer(t *testing.T) {
 	}
 }
 
-// Whichever spelling a token has, its identity has the issuer's URL.
+// The identity has the URL of the issuer, whatever the spelling in its token.
 func TestAliases(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()

@@ -30,8 +30,8 @@ type issuerSettings struct {
 	NameMember               string
 }
 
-// issuerFile is a file of testdata/issuers: tokens as one issuer writes them, and
-// what each must become.
+// issuerFile is a file of testdata/issuers: tokens as one issuer writes them, with
+// the identity or the reason that is expected of each.
 type issuerFile struct {
 	issuerSettings
 	DefaultKinds []string
@@ -54,8 +54,8 @@ type issuerCase struct {
 
 var everyKind = []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID}
 
-// Every token of every issuer becomes the identity that it stands for, of its
-// kind, or is refused for its reason; and is accepted by default where the kind is.
+// Every token of every issuer becomes the expected identity, or is refused with the
+// expected reason. By default it is accepted where its kind is.
 func TestIssuers(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/issuers/*.json")
@@ -123,7 +123,7 @@ func (tt *issuerCase) token(t *testing.T, issuer *authtest.Issuer) (raw, payload
 	return issuer.Sign([]byte(asJSON(header)), []byte(payload)), payload
 }
 
-// check compares what the token became with what it stands for.
+// check compares the identity with the expected one.
 func (tt *issuerCase) check(t *testing.T, url, payload string, id *auth.Identity) {
 	t.Helper()
 	want := auth.Identity{Issuer: url, IssuedAt: now, ExpiresAt: now.Add(5 * time.Minute), Leeway: token.DefaultSkew, RawClaims: payload}
@@ -146,8 +146,7 @@ func (tt *issuerCase) check(t *testing.T, url, payload string, id *auth.Identity
 	}
 }
 
-// checkDefault holds the token against the kinds that the issuer accepts by
-// default.
+// checkDefault verifies the token with the kinds that the issuer accepts by default.
 func (tt *issuerCase) checkDefault(t *testing.T, file issuerFile, settings issuerSettings, issuer *authtest.Issuer, raw string, want auth.Reason) {
 	t.Helper()
 	v := settings.verifier(t, issuer, nil, nil)
@@ -201,7 +200,7 @@ func readFile(t *testing.T, name string) []byte {
 	return text
 }
 
-// decodeStrictly refuses members that mean nothing, which would test nothing.
+// decodeStrictly refuses unknown members, which would test nothing.
 func decodeStrictly(t *testing.T, text []byte, into any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))

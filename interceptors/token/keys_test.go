@@ -40,8 +40,8 @@ func published(t *testing.T, key *authtest.Key, others members) members {
 	return written
 }
 
-// TestTheKeyOfATokenIsFound holds what issuers write into key sets and headers
-// against each other.
+// TestTheKeyOfATokenIsFound combines what issuers write into key sets with what they
+// write into headers.
 func TestTheKeyOfATokenIsFound(t *testing.T) {
 	t.Parallel()
 	rsa, ec, ed := authtest.NewKey("RS256"), authtest.NewKey("ES256"), authtest.NewKey("EdDSA")

@@ -13,8 +13,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// What cannot be read is logged once a minute for each claim of each issuer, never
-// with its value, and only of tokens that are valid.
+// An unreadable claim of a valid token is logged once a minute for each issuer, without
+// its value.
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	h := newHand()
@@ -62,8 +62,8 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// A tenant of Auth0 names the claim of its roles, so that its tokens choose what is
-// logged: little of each name, and not many.
+// A tenant of Auth0 chooses the names of its claims, so names in the log are short and
+// few.
 func TestNoticesAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHand()

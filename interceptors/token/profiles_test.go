@@ -14,7 +14,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// Clerk's tokens are compact in ways that the other issuers' are not.
+// Clerk's tokens have compact forms that those of other issuers lack.
 func TestClerkProfile(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -149,7 +149,7 @@ func urlOf(profile token.Profile) (issuer *authtest.Issuer, subject string) {
 	return issuerAt(url, clock), subject
 }
 
-// What stands for the subject is held to the same as the subject.
+// A claim that replaces the subject is checked like the subject.
 func TestEntraRefusesControlCharacters(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
@@ -212,8 +212,8 @@ func TestClerkGrantsNothingFromUnreadableClaims(t *testing.T) {
 	expect(t, v, issuer.Session("user_ada", authtest.With("fea", "o:a"), organization("id")), auth.ClaimInvalid)
 }
 
-// What the paths of a profile find counts beside what Clerk's own claims say, and
-// its organization instead of theirs.
+// What the paths of a profile find is added to what Clerk's own claims grant, and its
+// organization replaces theirs.
 func TestClerkWithPathsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
@@ -251,8 +251,8 @@ func TestClerkWithPathsOfItsOwn(t *testing.T) {
 	}
 }
 
-// An OAuth client's token is known whatever its type, and no mark of a machine's
-// makes a session.
+// A token of an OAuth client is recognized whatever its type, and no sign of a machine
+// makes it a session.
 func TestClerkKindsWithoutACategory(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()

@@ -76,8 +76,7 @@ func newVerifier(t testing.TB, issuer *authtest.Issuer, edit func(*token.Issuer)
 	return v
 }
 
-// expect verifies the token twice, so that a verdict from the cache is held to
-// the same.
+// expect verifies the token twice, so that the second verdict comes from the cache.
 func expect(t *testing.T, v *token.Verifier, raw string, want auth.Reason) *auth.Identity {
 	t.Helper()
 	var id *auth.Identity
@@ -401,7 +400,7 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 	}
 }
 
-// The same kid at two issuers never crosses over.
+// A kid of one issuer never finds the key of another.
 func TestVerifyKeepsIssuersApart(t *testing.T) {
 	t.Parallel()
 	one := authtest.New("https://one.example.com", authtest.WithNow(clock))
