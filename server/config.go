@@ -79,10 +79,10 @@ type Config struct {
 	// no operator, and an application that acts for one with an OAuth token is one
 	// only if the token has OperatorPermission as a scope. Default: nobody.
 	OperatorSubjects []string
-	// OperatorPermission makes operators of all whose token has this permission,
-	// whichever of the issuers it is of, and who act in person, as with
-	// OperatorSubjects. A scope by this name makes no operator, but lets an
-	// application act for one. Default: none.
+	// OperatorPermission makes operators of all callers whose token has this
+	// permission, from any issuer, if they act in person as OperatorSubjects must. A
+	// scope by this name makes no operator, but lets an application act for one.
+	// Default: none.
 	OperatorPermission string
 	// Rules give methods another rule than the schema does, or than is built in
 	// for health and reflection:
@@ -99,7 +99,7 @@ type Config struct {
 	// Logger receives one record for each call, and the start, the stop and the
 	// faults of the server. No record holds a token. Default: slog.Default().
 	Logger *slog.Logger
-	// Now is the clock that tokens and keys are judged by. Default: time.Now.
+	// Now is the clock for tokens and keys. Default: time.Now.
 	Now func() time.Time
 }
 

@@ -25,7 +25,7 @@ const (
 	healthProcedures = "/" + grpchealth.HealthV1ServiceName + "/"
 )
 
-// isHealthCheck reports whether a procedure, or a route, is such a one.
+// isHealthCheck reports whether a procedure or a route is a health check.
 func isHealthCheck(procedure string) bool {
 	return procedure == routeLive || procedure == routeReady || strings.HasPrefix(procedure, healthProcedures)
 }
@@ -94,7 +94,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 }
 
 const (
-	// watchHealthInterval is how often a watch looks at the health.
+	// watchHealthInterval is how often a watch checks the health.
 	watchHealthInterval = time.Second
 	// maxHealthWatches bounds the watches, some 20 KiB each, since anybody may
 	// watch.

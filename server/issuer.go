@@ -88,8 +88,7 @@ func (i *Issuer) TokenProfile() (token.Profile, error) {
 func (i *Issuer) isClerk() bool  { return i.Profile == "" || i.Profile == token.Clerk().Name }
 func (i *Issuer) isSPIFFE() bool { return i.Profile == token.SPIFFE().Name }
 
-// names returns what the identities of the issuer have as theirs: URL, or that of
-// each tenant.
+// names returns the issuers of its identities: URL, or that of each tenant.
 func (i *Issuer) names() []string {
 	if !strings.Contains(i.URL, token.TenantPlaceholder) {
 		return []string{i.URL}
@@ -155,5 +154,5 @@ func (c Config) skews() map[string]time.Duration {
 	return skews
 }
 
-// skew is Skew as tokens are judged by it.
+// skew returns Skew with its default, and 0 for none.
 func (i *Issuer) skew() time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }

@@ -20,7 +20,7 @@ type operators struct {
 	permission string // "" for none
 }
 
-// A subject is only somebody together with its issuer.
+// A subject names a user only together with its issuer.
 type subject struct{ issuer, id string }
 
 func (c Config) operators() operators {
@@ -54,7 +54,7 @@ func (c Config) operatorSubject(written string) (subject, error) {
 
 func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.empowers(id) }
 
-// names reports whether the subject is an operator, regardless of who acts for it.
+// names reports whether the subject is an operator, whoever acts for it.
 func (o operators) names(id *auth.Identity) bool {
 	return o.subjects[subject{id.Issuer, id.Subject}] || o.permission != "" && id.HasPermission(o.permission)
 }

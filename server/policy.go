@@ -55,9 +55,9 @@ func (s *policyService) Explain(ctx context.Context, req *accessv1.ExplainReques
 	return res, nil
 }
 
-// explain is the policy's, with what our own handlers ask decided where that is
-// known before a call: an operator has what each of them asks, and anybody else
-// lacks what those of the RevocationService do.
+// explain adds to the policy's explanation what our own handlers require, where that is
+// known before a call: an operator meets it everywhere, and anybody else never for the
+// RevocationService.
 func (s *policyService) explain(procedure string, id *auth.Identity) (policy.Explanation, bool) {
 	explanation, ok := s.rules.Explain(procedure, id)
 	for i := range explanation {

@@ -13,12 +13,11 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// Rules returns those by which a Server with these Config.Rules decides about
-// calls to its own services: the schema's, those that are built in, and over
-// them the ones given here.
+// Rules returns the rules of a Server with these Config.Rules: those of the schema and
+// the built-in ones, replaced by the ones given here.
 //
-// Its error is a [policy.RuleErrors] where one of them cannot hold, applies to
-// nothing that a Server has, or opens to anybody what must know its caller.
+// Its error is a [policy.RuleErrors] if a rule is invalid, applies to nothing that a
+// Server has, or makes a method public that must know its caller.
 func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	own := []policy.Option{
 		policy.Services(services()...),
@@ -31,7 +30,7 @@ func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	if err != nil || len(overrides) == 0 {
 		return served, err
 	}
-	// Each is tried alone: what is wrong with one does not hide what is with another.
+	// Each is tried alone, so that the fault of one does not hide that of another.
 	var faults policy.RuleErrors
 	for _, override := range overrides {
 		rules, err := policy.New(slices.Concat(own, []policy.Option{override})...)
@@ -70,8 +69,8 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 	return faults
 }
 
-// ofOurOwn reports whether the procedure is a method of services(), or what
-// stands for all OPTIONS requests: none of gRPC's own.
+// ofOurOwn reports whether the procedure is a method of services(), or stands for all
+// OPTIONS requests: health and reflection are not.
 func ofOurOwn(procedure string) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
 	return procedure == procedureOptions || slices.Contains(services(), service)
@@ -110,8 +109,7 @@ func (c Config) ruleFaults() []Fault {
 	return faults
 }
 
-// ruleFault blames a setting for the rules that it gives, and for all others the
-// schema, which nothing but a change there mends.
+// ruleFault names the setting that gives the rule, or else the place in the schema.
 func ruleFault(fault *policy.RuleError) Fault {
 	if fault.Origin.File != "" && fault.Origin.Source != policy.SourceSettings {
 		return Fault{Setting: fault.Origin.String(), Err: fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}

@@ -74,7 +74,7 @@ func filterOf(filter *sessionv1.Filter) store.Filter {
 	return store.Filter{Issuer: filter.GetIssuer(), Subject: filter.GetSubject(), Organization: filter.GetOrganizationId()}
 }
 
-// narrow returns what of the view the filter matches, too.
+// narrow returns the part of the view that the filter matches.
 func narrow(view store.View, asked store.Filter) store.View {
 	var narrowed store.View
 	for _, f := range view {
@@ -138,8 +138,8 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 	return &sessionv1.RevokeSessionResponse{Revocation: revocationMessage(revoked[0])}, nil
 }
 
-// toEnd returns the sessions that a caller means, and may end. Its own session, or
-// any to an operator, need not have been seen.
+// toEnd returns the sessions that a caller asks to end, and may. Its own session, or for
+// an operator any session, need not have been seen.
 func (s *sessionService) toEnd(ctx context.Context, id *auth.Identity, issuer, sessionID string) ([]store.Session, error) {
 	switch {
 	case sessionID == "":
@@ -179,7 +179,7 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessionsRequest, send func(*sessionv1.WatchSessionsResponse) error) error {
 	filter := filterOf(req.GetFilter())
 	events, leave := s.ledger.Watch(func(session store.Session) bool {
-		// Asked about each event: a newer token may have taken the caller's role.
+		// Checked for each event: a newer token may lack the role of the caller.
 		return narrow(s.operators.view(current(ctx)), filter).Matches(session)
 	})
 	defer leave()

@@ -21,7 +21,7 @@ type comparison struct {
 	was, is   *terms
 	changes   []Change
 
-	countOnly bool // whether the changes that loosen are counted, and none gathered
+	countOnly bool // whether changes are only counted
 	loosening int  // how many changes loosen
 }
 
@@ -38,16 +38,15 @@ func (c *comparison) add(verdict Verdict, format string, args ...any) {
 	})
 }
 
-// A words writes its text only where it is read.
+// words is a text that is made only when it is printed.
 type words func() string
 
 func (w words) String() string { return w() }
 
 func describe(rule *policyv1.Rule) words { return func() string { return policy.DescribeRule(rule) } }
 
-// added compares a method that nobody could call before. A public one lets more
-// callers pass than before, whatever else the schema has. Any other leaves what its
-// readers decide to those who have a token.
+// added compares a method that nobody could call before. A public one is looser; any
+// other requires at least a token.
 func (c *comparison) added(what string) {
 	switch {
 	case !c.is.known:
@@ -139,8 +138,7 @@ func (c *comparison) handlerRequires(before, after string) {
 // whichIsLooser ends the changes of texts, which are not compared.
 const whichIsLooser = "which of the two lets more callers pass cannot be decided"
 
-// anyOf compares a part that asks for one of its names, or for nothing if it has
-// none.
+// anyOf compares a part that requires one of its names, or nothing if it has none.
 func (c *comparison) anyOf(part string, before, after names, inWords func(names) words) {
 	gained, lost := after.without(before), before.without(after)
 	switch {
@@ -159,7 +157,7 @@ func (c *comparison) anyOf(part string, before, after names, inWords func(names)
 	}
 }
 
-// allOf compares a part that asks for every one of its names.
+// allOf compares a part that requires all of its names.
 func (c *comparison) allOf(part string, before, after names) {
 	if gone := before.without(after); len(gone) > 0 {
 		c.add(Looser, "%s: %s no longer required", part, every(gone))
@@ -169,8 +167,8 @@ func (c *comparison) allOf(part string, before, after names) {
 	}
 }
 
-// reverification compares limit and level apart. Of the levels, multi asks for
-// everything that each of the other two does; of those two, neither does.
+// reverification compares limit and level separately. Level multi requires all that
+// each of the other two levels does; neither of those includes the other.
 func (c *comparison) reverification(before, after *policyv1.Reverification) {
 	was, is := ruleschema.Reverification(before), ruleschema.Reverification(after)
 	switch {
@@ -222,8 +220,7 @@ func strictness(level auth.FactorLevel) int {
 	}
 }
 
-// stream compares of what kind the calls of a method are, and how long its
-// streams live.
+// stream compares the kinds of call of a method, and how long its streams live.
 func (c *comparison) stream() {
 	streamed, streams := ruleschema.IsStream(c.was.method), ruleschema.IsStream(c.is.method)
 	switch {
@@ -245,9 +242,9 @@ func (c *comparison) stream() {
 	}
 }
 
-// lease compares when streams end. A renewable stream outlives its token, and ends
-// before it where a newer token of the session may not open it any more. So of it
-// and of one that ends with its token neither always lives longer.
+// lease compares when streams end. A renewable stream may outlive the token that opened
+// it, and ends earlier when a newer token of the session may not open it. So neither a
+// renewable stream nor one until expiry always lives longer.
 func (c *comparison) lease(was, is auth.LeaseMode) {
 	if was == is {
 		return
@@ -281,9 +278,8 @@ func (c *comparison) lifetime(was, is time.Duration) {
 	c.add(verdict, "stream: lives for %s at most (before: %s)", ruleschema.Short(is), ruleschema.Short(was))
 }
 
-// becomesStream compares a decision about each call with one about a stream of them.
-// Nobody gains access as long as the stream ends when its caller would be refused
-// again.
+// becomesStream compares unary calls with a stream. Nobody gains access as long as the
+// stream ends when its caller would be refused.
 func (c *comparison) becomesStream(is auth.StreamTerms) {
 	verdict := Different
 	if is.Lease == auth.LeaseAtOpen {

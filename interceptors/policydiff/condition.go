@@ -48,8 +48,8 @@ func (c *comparison) reads(text string) {
 	}
 }
 
-// changedReads says what is not read as it was: each field as its schema declares
-// it. A new value of an enum does not change what the others mean.
+// changedReads lists what the condition reads differently: each field as its schema
+// declares it. A new value of an enum does not change what the others mean.
 func changedReads(before, after reads.Request) []string {
 	all := maps.Clone(before.Fields)
 	maps.Copy(all, after.Fields)

@@ -16,19 +16,19 @@ type declaration struct {
 	policy.Entry
 
 	err error // why the rule cannot be read
-	own bool  // not only imported
+	own bool  // whether one of the given files declares it
 
 	terms *terms // set by side.terms
 	shape *shape // set by side.shape
 }
 
-// A side is one schema of the two, by procedure: what is in force where its files
-// and all that they import are served.
+// A side is one of the two schemas: the rules of its files and of all that they import,
+// by procedure.
 type side map[string]*declaration
 
 func declaredIn(files []protoreflect.FileDescriptor) side {
 	all := make(side)
-	builtIn, _ := policy.New() // which has nothing else, and nothing that could be wrong
+	builtIn, _ := policy.New() // without other rules it cannot fail
 	for _, entry := range builtIn.Entries() {
 		all[entry.Procedure] = &declaration{Entry: entry, own: true}
 	}
@@ -59,8 +59,8 @@ func (s side) add(file protoreflect.FileDescriptor, own bool) {
 	}
 }
 
-// ownOfEither returns the procedures that are not only imported on both sides, in
-// order.
+// ownOfEither returns the procedures that the given files of either side declare,
+// sorted.
 func ownOfEither(was, is side) []string {
 	own := make(map[string]bool)
 	for _, s := range []side{was, is} {

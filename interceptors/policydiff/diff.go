@@ -20,12 +20,12 @@ import (
 )
 
 // Diff returns what the change from one schema to another means for who may call,
-// ordered by procedure. Another spelling of the same rule is no change: a rule that
+// sorted by procedure. Another spelling of the same rule is no change: a rule that
 // moved to the service's default, another order of names, a preset written as minutes
 // and level, a condition with other spaces.
 //
-// Whatever the second schema admits and the first refuses is among the changes whose
-// verdict loosens.
+// If the second schema admits a call that the first refuses, at least one of the changes
+// of its procedure loosens.
 //
 // Rules are compared as they are written, so a schema with invalid rules can be
 // compared too; [policy.New] returns its faults. A method without a usable rule is one
@@ -83,7 +83,7 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Different   Verdict = iota // nobody gains or loses what they had, as with a new method that asks for a token
+	Different   Verdict = iota // nobody gains or loses access, as with a new method that requires a token
 	Stricter                   // some callers lose access and none gain it
 	Looser                     // somebody may call who could not
 	Undecidable                // cannot be decided, such as which of two conditions lets more callers pass

@@ -88,20 +88,19 @@ func lastField(message []byte, number protowire.Number, wireType protowire.Type)
 	return value, found
 }
 
-// An image of a few bytes for each element takes more than a hundred times its size
-// in memory. So what an image will take is estimated from its bytes, before it is
-// read, and one that would take much more than schemas do is refused.
+// An image whose elements have a few bytes each takes more than a hundred times its size
+// in memory. So its memory is estimated before it is read, and an image that would take
+// much more than ordinary schemas is refused.
 
-// maxMemory is how much memory, in bytes, an image of this size may take, beside the
-// copies of it that are made on the way: with them, ten times its size. A small image
-// may take more, which does no harm.
+// maxMemory is how many bytes of memory an image of this size may take, beside two
+// copies of it: with them, ten times its size. A small image may take more.
 func maxMemory(size int) int { return max(64<<20, 8*size) }
 
 // maxDepth is how deep messages nest in an image. Compilers allow less.
 const maxDepth = 100
 
-// memoryOf is what an element takes, in bytes, beside its names: once as it is read
-// and once as a descriptor.
+// memoryOf is how many bytes an element takes beside its names, as a message and as a
+// descriptor together.
 var memoryOf = map[protoreflect.Name]int{
 	"FileDescriptorProto": 1300, "DescriptorProto": 950, "FieldDescriptorProto": 600,
 	"EnumDescriptorProto": 600, "EnumValueDescriptorProto": 250,
@@ -112,7 +111,7 @@ const (
 	memoryOfElement = 250 // what any other element takes
 	memoryOfValue   = 48  // what a value takes, beside its bytes
 	memoryOfText    = 3   // what a byte of a value takes: in names, full names and indexes
-	memoryOfOption  = 10  // what a byte of an option takes, of which only its reader knows more
+	memoryOfOption  = 10  // what a byte of an option takes
 )
 
 // checkMemory refuses an image that takes more than maxMemory of size bytes.
@@ -129,8 +128,8 @@ func checkMemory(image []byte, size int) error {
 
 type memoryMeter struct{ left int }
 
-// message goes through an encoded message until nothing is left. Each element in it
-// has a full name of its own, which begins with that of the message.
+// message measures an encoded message until no memory is left. The full name of each
+// element in it begins with that of the message.
 func (m *memoryMeter) message(encoded []byte, d protoreflect.MessageDescriptor, fullName, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("its messages nest more than %d deep", maxDepth)
@@ -161,7 +160,7 @@ func (m *memoryMeter) message(encoded []byte, d protoreflect.MessageDescriptor, 
 	return nil
 }
 
-// nameField is where an element has the name with which those of others in it begin.
+// nameField is the field with which the full names in an element begin.
 func nameField(element protoreflect.MessageDescriptor) protowire.Number {
 	if element.Name() == "FileDescriptorProto" {
 		return packageField
@@ -169,7 +168,7 @@ func nameField(element protoreflect.MessageDescriptor) protowire.Number {
 	return 1
 }
 
-// Where things are in descriptor.proto.
+// Field numbers of descriptor.proto.
 const (
 	filesField    = 1 // FileDescriptorSet.file
 	packageField  = 2 // FileDescriptorProto.package
@@ -179,8 +178,8 @@ const (
 	servicesField = 6 // FileDescriptorProto.service, which begins the path of a service
 )
 
-// withoutLocations returns an image without the places of what is no service: most of
-// it, and nothing that is read.
+// withoutLocations returns an image without the source locations of anything but
+// services: they are most of the image, and are not read.
 func withoutLocations(image []byte) ([]byte, error) {
 	return rewrite(image, filesField, func(file []byte) ([]byte, error) {
 		return rewrite(file, infoField, func(info []byte) ([]byte, error) {
@@ -195,7 +194,7 @@ func withoutLocations(image []byte) ([]byte, error) {
 	})
 }
 
-// errDropped is that an element is left out.
+// errDropped means that an element is left out.
 var errDropped = errors.New("dropped")
 
 // rewrite replaces each element of one field of an encoded message.

@@ -9,19 +9,18 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// No schema says that a method has another name than before. So a method that is
-// new may be any of those that are gone, if their messages fit. It is compared with
-// each of them, except where a whole service has another name and its methods keep
-// theirs.
+// No schema says that a method was renamed. So a new method may be any of the removed
+// ones whose messages fit, and is compared with each of them. If a whole service was
+// renamed, its methods are compared by their names.
 
-// A renaming is the methods that are gone and those that are new.
+// A renaming has the methods that were removed and those that are new.
 type renaming struct {
 	gone, added methods
 	stay        map[protoreflect.FullName]bool    // the services that both sides have
-	kept        map[[2]protoreflect.FullName]bool // what keeps has found
+	kept        map[[2]protoreflect.FullName]bool // the results of keeps
 }
 
-// Methods are some of one side.
+// Methods are some methods of one side.
 type methods struct {
 	all       []*declaration
 	byName    map[protoreflect.Name][]*declaration
@@ -86,8 +85,8 @@ func filter(all []*declaration, keep func(*declaration) bool) []*declaration {
 	return kept
 }
 
-// keeps reports whether a service that is gone may be taken for one that is new:
-// only its package is another, or the new one has all of its methods.
+// keeps reports whether a removed service may be a new one under another name: only its
+// package differs, or the new one has all of its methods.
 func (r *renaming) keeps(old, now protoreflect.Descriptor) bool {
 	if r.stay[old.FullName()] || r.stay[now.FullName()] {
 		return false
@@ -110,9 +109,9 @@ func (r *renaming) keeps(old, now protoreflect.Descriptor) bool {
 // maxNamed is how many other former names are written out.
 const maxNamed = 3
 
-// renamed adds what a new method allows that a removed one, which it may have been,
-// does not. It compares with the removed method that asked for most, and of several
-// with the first. It adds nothing if the method already has a change that loosens.
+// renamed adds what a new method allows and a removed one, which it may have been, did
+// not. It compares with the strictest removed method, and of several with the first. It
+// adds nothing if the method already has a change that loosens.
 func (c *comparison) renamed(candidates []*declaration) {
 	if c.loosening > 0 {
 		return
@@ -164,7 +163,7 @@ func (c *comparison) under(old *declaration) {
 	c.compare()
 }
 
-// A shape is what the messages of a method are on the wire.
+// A shape is the wire format of the messages of a method.
 type shape struct{ request, response messageShape }
 
 // A messageShape is the fields of a message, ordered by number.
@@ -175,7 +174,7 @@ type fieldShape struct {
 	wire   protowire.Type // of one element
 }
 
-// shapeOf returns the shape of a declaration's method, which is found once.
+// shapeOf returns the shape of the method, which is computed once.
 func (d *declaration) shapeOf() *shape {
 	if d.shape == nil {
 		d.shape = &shape{messageShapeOf(d.Method.Input()), messageShapeOf(d.Method.Output())}
@@ -208,9 +207,8 @@ func wireTypeOf(kind protoreflect.Kind) protowire.Type {
 	}
 }
 
-// fits reports whether callers of one method could have become callers of the other
-// with the same bytes: no field of the one is another in the other. A message
-// without fields fits any.
+// fits reports whether both methods can read the same bytes: fields with the same number
+// have the same wire type. A message without fields fits any.
 func (s *shape) fits(other *shape) bool {
 	return s.request.fits(other.request) && s.response.fits(other.response)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/ruleschema"
 )
 
-// Terms are a rule as it is compared: what auth.Identity treats as the same name is
-// spelled the same.
+// Terms are a rule in a form for comparing: names that auth.Identity treats as the same
+// are spelled the same.
 type terms struct {
 	rule   *policyv1.Rule
 	method protoreflect.MethodDescriptor // nil where there is no schema
@@ -65,7 +65,7 @@ func (d *declaration) of() *terms {
 	return d.terms
 }
 
-// reads returns what the condition reads of the request, which is found once.
+// reads returns what the condition reads of the request, which is computed once.
 func (t *terms) reads() reads.Request {
 	if t.read == nil {
 		read := t.expression.Reads(t.method.Input())
@@ -74,8 +74,7 @@ func (t *terms) reads() reads.Request {
 	return *t.read
 }
 
-// Names are those of one part of a rule, sorted, each once. What auth.Identity
-// treats as the same name is spelled the same.
+// Names are the names of one part of a rule, sorted, each once.
 type names []string
 
 func namesOf(all []string) names { return slices.Compact(slices.Sorted(slices.Values(all))) }
@@ -94,7 +93,7 @@ func (n names) without(others names) names {
 	return left
 }
 
-// kindNames returns none if all kinds are named, which means the same as no name.
+// kindNames returns no name if all kinds are named, which means the same.
 func kindNames(kinds []policyv1.Kind) names {
 	var all []string
 	for _, kind := range kinds {
@@ -120,12 +119,12 @@ func orgNames(all []string) names {
 	return namesOf(same)
 }
 
-// The prefixes of a feature or plan of the organization, of the user, and of
-// whatever else a token may say.
+// The prefixes of a feature or plan of the organization, of the user, and of any other
+// scope.
 const (
 	orgScope   = "org:"
 	userScope  = "user:"
-	otherScope = "~:" // after the others in order
+	otherScope = "~:" // sorts after the others
 )
 
 // scopedNames writes features and plans with the prefix org: or user:. One without
@@ -148,13 +147,13 @@ func scopedNames(all []string) names {
 	return namesOf(same)
 }
 
-// alternatives writes names of which one is enough.
+// alternatives writes names of which one is required.
 func alternatives(all names) words {
 	return func() string { return ruleschema.Quoted(all, " or ") }
 }
 
-// scopedAlternatives writes those that scopedNames returns: what has every prefix
-// without any, as a rule does.
+// scopedAlternatives writes names of scopedNames: a name with every prefix is written
+// without one, as in a rule.
 func scopedAlternatives(all names) words {
 	return func() string {
 		var short []string
@@ -179,7 +178,7 @@ func scopedAlternatives(all names) words {
 	}
 }
 
-// every writes names that are all asked for, with the verb.
+// every writes names that are all required, with the verb.
 func every(all names) words {
 	return func() string {
 		if len(all) == 1 {

@@ -20,7 +20,7 @@ type reader struct {
 	whole   map[protoreflect.FullName]bool // the messages of which every field was read
 }
 
-// A holding is the messages that the value of an expression has.
+// A holding says which messages the value of an expression holds.
 type holding struct {
 	message protoreflect.MessageDescriptor // nil for none
 	in      container
@@ -47,8 +47,8 @@ func (r *reader) useAll(all []ast.Expr, scope map[string]holding) {
 	}
 }
 
-// expression returns the messages that the value holds, so that the caller can decide
-// how they are used. The variables of the loops around it are in scope.
+// expression reads an expression, and returns the messages that its value holds, for the
+// caller to decide how they are used. scope has the variables of the loops around it.
 func (r *reader) expression(e ast.Expr, scope map[string]holding) holding {
 	switch e.Kind() {
 	case ast.IdentKind:
@@ -97,7 +97,7 @@ func (r *reader) selection(of holding, name string) holding {
 		return holding{}
 	case of.in == aMap: // m.key is m["key"]
 		return holding{message: of.message}
-	case of.message.FullName() == anyMessage: // the field is that of whatever is in it
+	case of.message.FullName() == anyMessage: // the field belongs to the message in it
 		r.readWhole(of.message)
 		return holding{}
 	}
@@ -107,16 +107,16 @@ func (r *reader) selection(of holding, name string) holding {
 	return holding{}
 }
 
-// unpack reads all of a google.protobuf.Any if a value is one: CEL unpacks it as soon
-// as it reads it.
+// unpack reads all of a value that is a google.protobuf.Any, which CEL unpacks as soon as
+// it reads it.
 func (r *reader) unpack(held holding) {
 	if held.message != nil && held.in == itself && held.message.FullName() == anyMessage {
 		r.readWhole(held.message)
 	}
 }
 
-// call treats two functions apart: an index and size read the container, and not the
-// messages in it.
+// call treats two functions specially: an index and size read the container, and not
+// the messages in it.
 func (r *reader) call(c ast.CallExpr, scope map[string]holding) holding {
 	args := c.Args()
 	if c.IsMemberFunction() {

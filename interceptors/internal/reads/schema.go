@@ -63,8 +63,8 @@ func (r *reader) readWhole(m protoreflect.MessageDescriptor) {
 	}
 }
 
-// readEverything reads every message that the request's file knows, as any of them
-// may be in it.
+// readEverything reads every message that the file of the request imports or declares:
+// a google.protobuf.Any may hold any of them.
 func (r *reader) readEverything() {
 	for _, file := range ruleschema.WithImports(r.message.ParentFile()) {
 		r.readAll(file.Messages())
@@ -129,8 +129,8 @@ func typeOf(f protoreflect.FieldDescriptor) string {
 	}
 }
 
-// defaultOf returns what is read of a field that is not there, where the schema
-// says so. That of an enum is its first value, whatever the number.
+// defaultOf returns the default of an absent field, where the schema declares one. The
+// default of an enum is its first value, whatever the number.
 func defaultOf(f protoreflect.FieldDescriptor) (value any, declared bool) {
 	if !f.HasDefault() && (f.Enum() == nil || f.IsList() || f.Default().Enum() == 0) {
 		return nil, false
@@ -138,8 +138,8 @@ func defaultOf(f protoreflect.FieldDescriptor) (value any, declared bool) {
 	return f.Default().Interface(), true
 }
 
-// What conditions name of the schema, they name in full: values of enums, such as
-// acme.invoice.v1.State.STATE_PAID, and the messages that they make.
+// Conditions use the full names of the schema: of values of enums, such as
+// acme.invoice.v1.State.STATE_PAID, and of messages that they make.
 
 // schemaOf returns all that conditions on the messages of a file can name.
 func schemaOf(file protoreflect.FileDescriptor) *protoregistry.Files {
@@ -150,8 +150,7 @@ func schemaOf(file protoreflect.FileDescriptor) *protoregistry.Files {
 	return schema
 }
 
-// named returns what the schema has by a name that is written in a condition, or
-// nil.
+// named returns the descriptor of a name in a condition, or nil.
 func (r *reader) named(name string) protoreflect.Descriptor {
 	if r.schema == nil {
 		r.schema = schemaOf(r.message.ParentFile())
@@ -163,8 +162,8 @@ func (r *reader) named(name string) protoreflect.Descriptor {
 	return found
 }
 
-// constant reads a selection that may be no selection, but the name of an enum's
-// value. What begins with a variable is a selection.
+// constant reads a selection that may be the name of an enum's value. One that begins
+// with a variable is not.
 func (r *reader) constant(e ast.Expr, scope map[string]holding) {
 	name, _ := containers.ToQualifiedName(e)
 	root, _, _ := strings.Cut(name, ".")
@@ -189,8 +188,8 @@ func (r *reader) value(enum protoreflect.EnumDescriptor, value protoreflect.Enum
 	r.Values[string(enum.FullName())+"."+string(value.Name())] = strconv.Itoa(int(value.Number()))
 }
 
-// literal reads what a message of our own is given. The message is read as any
-// other: what it is not given has the schema's default.
+// literal reads the fields of a message that the condition makes. The message is read
+// like any other: a field that is not set has the default of the schema.
 func (r *reader) literal(s ast.StructExpr, scope map[string]holding) holding {
 	for _, field := range s.Fields() {
 		r.use(field.AsStructField().Value(), scope)

@@ -17,9 +17,9 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// bounded refuses a call that would be too much work before it is made: an equality
-// or an in whose arguments are too much to read, however large the lists are that it
-// goes through, and a function of strings that would read or make too much.
+// bounded refuses a call of too much work before it is made: an equality or an in
+// whose arguments are too large, and a function of strings that would read or make
+// too much.
 func bounded(condition *cel.Ast) cel.ProgramOption {
 	large := comparisonsOfMany(condition)
 	return cel.CustomDecoratorV2(func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
@@ -88,9 +88,8 @@ func in(x, y ref.Val) ref.Val {
 	return types.MaybeNoSuchOverloadErr(y)
 }
 
-// matching has every pattern compiled at start, and refuses a text that is too
-// long for it before it is matched: the one call that is more than one pass over
-// what it is given.
+// matching compiles every pattern at start, and refuses a text that is too long for
+// its pattern: a match may pass over the text as often as the pattern has instructions.
 func matching() cel.ProgramOption {
 	var all []*interpreter.RegexOptimization
 	for _, overload := range []string{overloads.Matches, overloads.MatchesString} {
@@ -122,8 +121,8 @@ func compileMatch(call interpreter.InterpretableCall, pattern string) (interpret
 	}), nil
 }
 
-// stringsVersion is that of CEL's extension for strings. It is written out so that
-// no new release of the library adds a function of which nobody has weighed the work.
+// stringsVersion is that of CEL's extension for strings. It is fixed, so that a new
+// release of the library cannot add a function whose work is not limited here.
 const stringsVersion = 5
 
 // stringFunctions are those of the extension, by name.
@@ -139,7 +138,7 @@ var stringFunctions = sync.OnceValue(func() map[string]functions.FunctionOp {
 			panic(err)
 		}
 		for _, overload := range overloads {
-			if overload.Operator == name { // what chooses among the others
+			if overload.Operator == name { // the one that selects among the others
 				found[name] = callOf(overload)
 			}
 		}
@@ -164,12 +163,12 @@ func callOf(f *functions.Overload) functions.FunctionOp {
 
 func isStringFunction(name string) bool { return stringFunctions()[name] != nil }
 
-// formatted is what each value takes at most in a text that format makes: a number
-// with 309 digits before the point and 100 behind. A map has no room: to write one
-// that holds others, CEL copies each as often as it is deep.
+// formatted has the most bytes that each value takes in a text that format makes: a
+// number has up to 309 digits before the point and 100 behind. Maps are refused,
+// because CEL copies a nested map once for each level.
 var formatted = weights{element: 410, entry: maxCost * bytesInAStep, message: 40}
 
-// runeWork is how many bytes the conversion of one into characters counts for.
+// runeWork is how many bytes it costs to convert one byte into characters.
 const runeWork = 4
 
 // stepsOnStrings returns the steps that a function of the extension takes to read
@@ -198,7 +197,7 @@ func bytesMade(function string, args []ref.Val) int {
 		}
 		return ""
 	}
-	limit := func(i, most int) int { // how often, where an argument says so
+	limit := func(i, most int) int { // the limit in an argument, if there is one
 		if i < len(args) {
 			if n, ok := args[i].(types.Int); ok && n >= 0 {
 				return min(int(n), most)

@@ -24,8 +24,8 @@ type binder struct {
 	faults    []error
 }
 
-// bind replaces the names of the variables by names that no schema has, and returns
-// what names something else that begins with one of them.
+// bind replaces the names of the variables with names that no schema has. It returns a
+// fault for each message whose name begins with one of them.
 func bind(parsed *cel.Ast, withRequest bool) []error {
 	b := binder{condition: parsed, factory: ast.NewExprFactory(), variables: map[string]string{reads.IdentityName: reads.IdentityVariable}}
 	if withRequest {
@@ -106,7 +106,7 @@ func namesOf(condition *cel.Ast) map[string]bool {
 	return names
 }
 
-// contains reports whether any expression in a condition is as asked for.
+// contains reports whether is holds for any expression in a condition.
 func contains(condition *cel.Ast, is func(ast.Expr) bool) bool {
 	found := false
 	visit(condition, func(e ast.Expr) {
@@ -119,13 +119,13 @@ func loops(condition *cel.Ast) bool {
 	return contains(condition, func(e ast.Expr) bool { return e.Kind() == ast.ComprehensionKind })
 }
 
-// references counts how often a condition names what may be of the request: the
-// request itself, or the variable of a loop. What is read of one reference CEL
-// copies once at most.
+// references counts the names in a condition that may stand for a part of the request:
+// the request itself, or the variable of a loop. CEL copies what it reads through one
+// reference at most once.
 func references(condition *cel.Ast) int {
 	count := 0
 	visit(condition, func(e ast.Expr) {
-		if e.Kind() != ast.IdentKind || strings.HasPrefix(e.AsIdent(), "@") { // one that a macro made
+		if e.Kind() != ast.IdentKind || strings.HasPrefix(e.AsIdent(), "@") { // a variable that a macro made
 			return
 		}
 		if condition.NativeRep().GetType(e.ID()).TypeName() != identityType {
@@ -135,8 +135,8 @@ func references(condition *cel.Ast) int {
 	return count
 }
 
-// checkWork refuses a condition that is too much work for every request, or that can
-// be any amount of work.
+// checkWork refuses a condition that is too much work for every request, or whose work
+// has no limit.
 func checkWork(env *cel.Env, condition *cel.Ast) error {
 	estimate, err := env.EstimateCost(condition, unknownSizes{})
 	switch {
@@ -151,7 +151,8 @@ func checkWork(env *cel.Env, condition *cel.Ast) error {
 	}
 }
 
-// isOpenMatch finds a match whose pattern the caller could influence.
+// isOpenMatch reports whether an expression is a match whose pattern is not a literal,
+// so that the caller could influence it.
 func isOpenMatch(e ast.Expr) bool {
 	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
 		return false
@@ -169,8 +170,7 @@ func (unknownSizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNo
 	return nil
 }
 
-// nameChecks say why nobody can have a name, by the method of identity that asks for
-// it.
+// nameChecks return why nobody can have a name, by the method of identity.
 var nameChecks = map[string]func(string) error{
 	"hasRole":       ruleschema.CheckRole,
 	"hasPermission": ruleschema.CheckPermission,
@@ -179,8 +179,8 @@ var nameChecks = map[string]func(string) error{
 	"hasPlan":       ruleschema.CheckFeature,
 }
 
-// unmeetable returns what a condition asks for that nobody can have, as the other
-// parts of a rule do: a name such as * and a kind of token that does not exist.
+// unmeetable returns a fault for each requirement that nobody can meet, as for the other
+// parts of a rule: a name such as * and a kind of token that does not exist.
 func unmeetable(condition *cel.Ast) []error {
 	var faults []error
 	fault := func(e ast.Expr, format string, args ...any) {
@@ -227,7 +227,7 @@ func unmeetable(condition *cel.Ast) []error {
 	return faults
 }
 
-// textOf returns the text of an expression that is one.
+// textOf returns the text of a string literal.
 func textOf(e ast.Expr) (string, bool) {
 	if e.Kind() != ast.LiteralKind {
 		return "", false

@@ -17,8 +17,8 @@ const claimsName = "claims"
 // claimsField is the token's payload: a map of whatever the issuer writes there.
 var claimsField = field(types.NewMapType(types.StringType, types.DynType), (*caller).payload)
 
-// isClaims finds what may select the claims: also of a value that is an identity as
-// far as is known at start.
+// isClaims returns a function that reports whether an expression may select the
+// claims: of an identity, or of a value whose type is not known at start.
 func isClaims(condition *cel.Ast) func(ast.Expr) bool {
 	return func(e ast.Expr) bool {
 		if e.Kind() != ast.SelectKind || e.AsSelect().FieldName() != claimsName {
@@ -29,8 +29,8 @@ func isClaims(condition *cel.Ast) func(ast.Expr) bool {
 	}
 }
 
-// payload reads the claims when a condition first asks for them, and keeps them for
-// as long as it is evaluated: a loop may ask again each round.
+// payload reads the claims at their first use, and keeps them for the rest of the
+// evaluation: a loop may use them in each round.
 func (c *caller) payload() (ref.Val, bool) {
 	if c.claims == nil && c.RawClaims != "" {
 		c.claims = payloadOf(c.RawClaims)
@@ -46,7 +46,7 @@ func payloadOf(raw string) ref.Val {
 	return objectOf(object)
 }
 
-// A member of an object is read when a condition first asks for it.
+// A member of an object is read at its first use.
 type member struct {
 	raw   strictjson.Value
 	value ref.Val // nil until then
@@ -66,9 +66,9 @@ func (m members) NativeToValue(v any) ref.Val {
 	return one.value
 }
 
-// objectOf leaves out members that are null, as valueOf does elements: what is null
-// is absent, as it is to everything else that reads tokens here, so that it never
-// equals a field that the request leaves out.
+// objectOf leaves out members that are null, and valueOf elements that are: null means
+// absent, as everywhere that tokens are read, so that it never equals a field that the
+// request leaves out.
 func objectOf(object strictjson.Object) ref.Val {
 	byName, all := make(map[string]any, len(object)), make([]member, len(object))
 	for i, m := range object {
@@ -80,7 +80,7 @@ func objectOf(object strictjson.Object) ref.Val {
 	return types.NewStringInterfaceMap(members{types.DefaultTypeAdapter}, byName)
 }
 
-// valueOf returns a JSON value, which is not null, as CEL has it.
+// valueOf returns the CEL value of a JSON value that is not null.
 func valueOf(v strictjson.Value) ref.Val {
 	switch v.Kind() {
 	case '{':
@@ -105,9 +105,9 @@ func valueOf(v strictjson.Value) ref.Val {
 	}
 }
 
-// numberOf returns an int, or a double for what is written with a fraction or an
-// exponent. A number that neither can hold is an error once it is read: rounded, it
-// could equal another.
+// numberOf returns an int, or a double for a number with a fraction or an exponent.
+// Using a number that neither can hold is an error, since it could equal another when
+// rounded.
 func numberOf(text string) ref.Val {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return types.Int(n)

@@ -16,8 +16,8 @@ import (
 
 // The limits of a condition.
 const (
-	maxCost  = 100_000                // the work of one evaluation, in CEL's unit, a step; some milliseconds
-	maxTime  = 100 * time.Millisecond // the same of all rounds of a loop, by the clock
+	maxCost  = 100_000                // the work of one evaluation, in steps, CEL's unit; some milliseconds
+	maxTime  = 100 * time.Millisecond // the time of all rounds of a loop
 	maxLoops = 2                      // how deep loops nest
 )
 
@@ -28,8 +28,8 @@ type compiler struct {
 	files map[protoreflect.FileDescriptor]*cel.Env // with types, but still without request
 }
 
-// environment returns one in which the variable request has the type of a message.
-// It has no such variable if the message is nil.
+// environment returns an environment in which the variable request has the type of a
+// message. Without a message there is no such variable.
 func (c *compiler) environment(request protoreflect.MessageDescriptor) (*cel.Env, error) {
 	if c.base == nil {
 		base, err := cel.NewEnv(append(identityOptions(),
@@ -135,7 +135,7 @@ func problem(format string, args ...any) []error {
 	return []error{fmt.Errorf("condition: "+format, args...)}
 }
 
-// describe says where in the condition each thing is that is wrong.
+// describe returns each fault with its place in the condition.
 func describe(issues *cel.Issues, request protoreflect.MessageDescriptor) []error {
 	var all []error
 	for _, issue := range issues.Errors() {

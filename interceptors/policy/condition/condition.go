@@ -58,7 +58,7 @@ func (c *condition) Evaluate(id *auth.Identity, message proto.Message) error {
 	}
 	result, err := c.run(&variables{caller{Identity: id}, message})
 	if err != nil {
-		// CEL quotes what it was given, which the caller may have made as long as they like.
+		// CEL quotes values of the caller, which may be long.
 		return fmt.Errorf("the condition %q failed: %.200s", c.text, err.Error())
 	}
 	if result != types.True {
@@ -84,7 +84,7 @@ func (c *condition) run(v *variables) (ref.Val, error) {
 	return result, err
 }
 
-// variables are those of one evaluation.
+// variables are the variables of one evaluation.
 type variables struct {
 	identity caller
 	request  proto.Message

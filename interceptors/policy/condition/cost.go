@@ -12,26 +12,25 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// callCosts charges a call for all that it is given to read: a step for every
-// bytesInAStep, and as reading says. Of its own accord CEL charges one step for most
-// calls, whatever they are given, such as for the equality of messages or for a
-// number that is written in a million digits.
+// callCosts charges a call for all that it reads of its arguments: a step for every
+// bytesInAStep. By default CEL charges one step for most calls, whatever their
+// arguments, even for the equality of messages or for parsing a million digits.
 //
-// CEL charges for a call once it was made, and so no call may be much work by itself.
-// Those that would be are refused before they are made: see bounded and matching.
+// CEL charges for a call after it was made, so no single call may be much work. Those
+// that would be are refused before they are made: see bounded and matching.
 type callCosts struct{}
 
 const (
 	// bytesInAStep is how many bytes of a string CEL reads for a step.
 	bytesInAStep = 10
-	// identitySteps is what it costs to go through an identity: a token has room
-	// for no more.
+	// identitySteps is what it costs to go through an identity, whose size the
+	// longest token limits.
 	identitySteps = 100
 	// zoneSteps is what it costs to load a time zone.
 	zoneSteps = 1000
 )
 
-// identityOverload begins the names of what identity's methods are to CEL.
+// identityOverload begins the overload IDs of the methods of identity.
 const identityOverload = "identity_"
 
 // CallCost implements cel's ActualCostEstimator. nil leaves a call to CEL.
@@ -39,12 +38,12 @@ func (callCosts) CallCost(function, overload string, args []ref.Val, _ ref.Val) 
 	var steps uint64 = 1
 	switch function {
 	case overloads.StartsWith, overloads.EndsWith, overloads.Matches:
-		return nil // as CEL does: by what is looked for, and for a match by both
+		return nil // CEL charges by the length of the argument, and for a match of text and pattern
 	case operators.Equals, operators.NotEquals, operators.In, operators.OldIn:
 		args = compared(function, args)
 	case operators.Add:
 		if _, linked := args[0].(traits.Lister); linked {
-			args = args[1:] // the first one is what a loop has gathered so far
+			args = args[1:] // the first one is the list that a loop has built so far
 		}
 	case overloads.Size, overloads.TypeConvertDyn, overloads.TypeConvertType:
 		if !isText(args[0]) {
@@ -66,7 +65,7 @@ func (callCosts) CallCost(function, overload string, args []ref.Val, _ ref.Val) 
 	return &steps
 }
 
-// compared returns which arguments an equality or an in reads.
+// compared returns the arguments that an equality or an in reads.
 func compared(function string, args []ref.Val) []ref.Val {
 	switch {
 	case function == operators.In || function == operators.OldIn:
@@ -91,20 +90,19 @@ func isText(v ref.Val) bool {
 	}
 }
 
-// Weights are what it costs to read an element of a list, an entry of a map and a
-// message, beside what is in them, in bytes.
+// Weights are the costs of an element of a list, an entry of a map and a message, beside
+// their content, in bytes.
 type weights struct{ element, entry, message int }
 
 var (
-	// comparing costs a step an element. Maps and messages are much slower.
+	// comparing costs one step for each element. Maps and messages are much slower.
 	comparing = weights{element: bytesInAStep, entry: 10 * bytesInAStep, message: 10 * bytesInAStep}
-	// encoded is the least that each takes in an encoded message.
+	// encoded has the least bytes that each takes in an encoded message.
 	encoded = weights{element: 1, entry: 2, message: 2}
 )
 
-// A reading is how much may still be read of some values, in bytes. It stops as soon
-// as nothing is left: to find out that a value is too large is no more work than to
-// read one that is not.
+// A reading measures values, up to a number of bytes. It stops when none is left, so
+// that it takes no longer for values that are too large.
 type reading struct {
 	weights
 
@@ -136,7 +134,7 @@ func stepsToReadMany(values []ref.Val) uint64 {
 	return r.steps()
 }
 
-// newReading is one of as many bytes as a condition may read, and a step more.
+// newReading returns a reading of as many bytes as a condition may read, and a step more.
 func newReading(w weights) reading { return reading{weights: w, left: (maxCost + 1) * bytesInAStep} }
 
 // steps returns what was read from a newReading, or more than maxCost.
@@ -187,7 +185,7 @@ func (r *reading) value(v ref.Val) bool {
 				return false
 			}
 		}
-	case *types.Err: // in a list or a map, where CEL takes it for equal to anything
+	case *types.Err: // in a list or a map, where CEL treats it as equal to anything
 		r.failed = v
 		return false
 	case types.Timestamp, types.Duration:
@@ -200,7 +198,7 @@ func (r *reading) value(v ref.Val) bool {
 	return r.left > 0
 }
 
-// content reads what is in a message.
+// content reads the fields of a message.
 func (r *reading) content(m protoreflect.Message) bool {
 	if !r.take(len(m.GetUnknown())) {
 		return false
@@ -226,7 +224,7 @@ func (r *reading) content(m protoreflect.Message) bool {
 	return r.left > 0
 }
 
-// single reads what is neither a list nor a map.
+// single reads a value that is neither a list nor a map.
 func (r *reading) single(value protoreflect.Value) bool {
 	switch value := value.Interface().(type) {
 	case string:

@@ -16,20 +16,20 @@ const (
 	durationMessage  = "google.protobuf.Duration"
 )
 
-// A messageCheck is what is checked of a request before a condition reads it. It is
-// for the messages that CEL converts to its own values: it copies such a message each
-// time it reads it, and charges nothing for that. The zero value checks nothing.
+// A messageCheck checks a request before a condition reads it. It is for the messages
+// that CEL converts to its own values: CEL copies such a message each time it reads it,
+// without a charge. The zero value checks nothing.
 type messageCheck struct {
 	times   bool                           // whether it computes with times
-	json    map[protoreflect.FullName]bool // those that it reads of what JSON can hold, as reads.Request has them
-	longest int                            // one of those messages, in bytes, so that all copies of it are not too much work
+	json    map[protoreflect.FullName]bool // the JSON fields that it reads, as in reads.Request
+	longest int                            // the limit of one of those messages, in bytes, so that all its copies are within maxCost
 }
 
 // maxMessages is how many messages in a request are checked. One with more is refused.
 const maxMessages = maxCost
 
-// check says what is wrong, and with which field of the request. It names no deeper
-// field: a caller may nest messages as deep as they like.
+// check returns what is wrong with which field of the request. It names no deeper field,
+// because callers may nest messages deeply.
 func (c messageCheck) check(m protoreflect.Message) error {
 	if !c.times && len(c.json) == 0 {
 		return nil
@@ -49,8 +49,7 @@ func (c messageCheck) check(m protoreflect.Message) error {
 	return nil
 }
 
-// value checks a message that is found under a name, and all that are in it. There
-// are so many messages left to check.
+// value checks a message of the named field, and all messages in it, up to left ones.
 func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflect.Message) error {
 	if *left--; *left < 0 {
 		return fmt.Errorf("more messages than are checked, and the limit is %d", maxMessages)
@@ -81,7 +80,7 @@ func (c messageCheck) value(left *int, name protoreflect.FullName, m protoreflec
 	return nil
 }
 
-// isOwn reports whether CEL converts messages of a type to its own values.
+// isOwn reports whether CEL converts messages of this type to values of its own.
 func isOwn(m protoreflect.MessageDescriptor) bool {
 	return reads.IsJSON(m) || isTime(m)
 }
@@ -101,8 +100,8 @@ func checkTime(m protoreflect.Message) error {
 	return (&timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}).CheckValid()
 }
 
-// messagesOf goes through the messages that a message's fields hold, also in lists
-// and maps, but not through those in them.
+// messagesOf yields the messages in the fields of a message, also in lists and maps, but
+// not the messages in those.
 func messagesOf(m protoreflect.Message) iter.Seq2[protoreflect.FieldDescriptor, protoreflect.Message] {
 	return func(yield func(protoreflect.FieldDescriptor, protoreflect.Message) bool) {
 		m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {

@@ -17,8 +17,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/reads"
 )
 
-// The names of the types in conditions. No message can be named like them, as
-// the package ostiary holds none.
+// The names of the types in conditions. No message has such a name, since the package
+// ostiary has no messages.
 const (
 	identityType     = "ostiary.Identity"
 	organizationType = "ostiary.Organization"
@@ -26,8 +26,8 @@ const (
 )
 
 // identityOptions declare the variable identity, its fields and its methods.
-// Fields are read straight from an auth.Identity, with neither reflection nor a
-// copy in between, except for its claims.
+// Fields are read directly from an auth.Identity, without reflection or a copy, except
+// for the claims.
 func identityOptions() []cel.EnvOption {
 	return []cel.EnvOption{
 		cel.Types(
@@ -132,7 +132,7 @@ func (t *structType) NewValue(types.Adapter, map[string]ref.Val) ref.Val {
 
 func (t *structType) Adapt(_ types.Adapter, value any) ref.Val { return structValue{t, value} }
 
-// A structValue is a Go struct as a value: it has fields and an identity, and
+// A structValue is a Go struct as a value: it has fields, equals only itself, and
 // converts into nothing.
 type structValue struct {
 	typ   *structType
@@ -155,8 +155,7 @@ func (v structValue) ConvertToType(t ref.Type) ref.Val {
 	return types.NewErr("%s does not convert to %s", v.typ.name, t.TypeName())
 }
 
-// errAbsent keeps what a token does not say from being equal to an empty field
-// of the request.
+// errAbsent keeps an absent claim from being equal to an empty field of the request.
 var errAbsent = errors.New("the token does not say; ask has() first")
 
 func text[S any](get func(*S) string) *types.FieldType {
