@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 )
 
 // contextKey finds the innermost admitted call, whichever guard admitted it.
@@ -54,6 +55,17 @@ func (g *Guard) admission(ctx context.Context) *admitted {
 func (g *Guard) Admitted(ctx context.Context, procedure string) bool {
 	a := g.admission(ctx)
 	return a != nil && a.call.Procedure == procedure
+}
+
+// decidedKey finds the note of whether a guard has decided about a call.
+type decidedKey struct{}
+
+// TrackDecision returns a context, and a function that reports whether any guard has
+// decided since about a call with this context or one derived from it, whatever it has
+// decided. It is for what must find calls that nobody guards.
+func TrackDecision(ctx context.Context) (tracked context.Context, decided func() bool) {
+	note := new(atomic.Bool)
+	return context.WithValue(ctx, decidedKey{}, note), note.Load
 }
 
 // current returns the identity that counts now; nil when anonymous.

@@ -82,8 +82,11 @@ func (e *Error) Is(target error) bool {
 	return ok && other.Reason == e.Reason
 }
 
-// LogValue gives logs the reason and the cause.
+// LogValue gives logs the reason and the cause; of a nil Error nothing.
 func (e *Error) LogValue() slog.Value {
+	if e == nil {
+		return slog.Value{}
+	}
 	attrs := []slog.Attr{slog.String("reason", e.Reason.String())}
 	if e.Cause != nil {
 		attrs = append(attrs, slog.String("cause", e.Cause.Error()))

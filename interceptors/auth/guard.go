@@ -28,7 +28,9 @@ package auth
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -96,12 +98,25 @@ type Guard struct {
 	streams
 }
 
+// Close closes the Authenticator, if that can be closed, as a token.Verifier can, which
+// then fetches no keys any more. Call it when nothing is served any more. A guard that
+// was closed refuses more and more, and accepts nothing that it should not.
+func (g *Guard) Close() error {
+	if c, ok := g.Authenticator.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 // Admit decides about a call. It returns the context for the handler, derived
 // from ctx and carrying the caller's identity, or an *Error.
 //
 // Before the handler has the request, an adapter gives it to CheckRequest, or
 // serves the stream under its lease, with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
+	if decided, ok := ctx.Value(decidedKey{}).(*atomic.Bool); ok {
+		decided.Store(true)
+	}
 	var start time.Time
 	if g.Observer != nil {
 		start = time.Now()

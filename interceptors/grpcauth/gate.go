@@ -54,10 +54,28 @@ type requestTimeout time.Duration
 
 func (t requestTimeout) apply(g *gate) { g.requestTimeout = time.Duration(t) }
 
+// ShowRefusals has the server's unary interceptors see the calls that the Gate refuses,
+// for those that count or log every call. Such an interceptor gets a nil request, and a
+// handler that returns the refusal, which is what the client gets whatever the
+// interceptor makes of it. Put it before the guard's interceptor, so that it sees refused
+// streams as well:
+//
+//	server := grpc.NewServer(
+//		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), grpcauth.UnaryServerInterceptor(guard)),
+//		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), grpcauth.StreamServerInterceptor(guard)),
+//	)
+//	invoicev1.RegisterInvoiceServiceServer(grpcauth.Gate(server, guard, grpcauth.ShowRefusals()), service)
+func ShowRefusals() GateOption { return showRefusals{} }
+
+type showRefusals struct{}
+
+func (showRefusals) apply(g *gate) { g.showRefusals = true }
+
 type gate struct {
 	registrar      grpc.ServiceRegistrar
 	guard          *auth.Guard
 	requestTimeout time.Duration
+	showRefusals   bool
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
@@ -89,7 +107,13 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
 		if err != nil {
-			return nil, refuse(ctx, g.guard, auth.AsError(err))
+			refusal := refuse(ctx, g.guard, auth.AsError(err))
+			if g.showRefusals && interceptor != nil {
+				ctx = context.WithValue(ctx, shownKey{g.guard}, true)
+				_, _ = interceptor(ctx, nil, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure},
+					func(context.Context, any) (any, error) { return nil, refusal })
+			}
+			return nil, refusal
 		}
 		if first {
 			decode = g.checked(ctx, decode)
@@ -101,6 +125,9 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 		return res, err
 	}
 }
+
+// shownKey finds a call that is refused already, and only shown to the interceptors.
+type shownKey struct{ guard *auth.Guard }
 
 // checked decodes a request and has the guard decide about it.
 func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) error {

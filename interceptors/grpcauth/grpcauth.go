@@ -39,6 +39,9 @@ import (
 func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 	guard = orClosed(guard)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		if ctx.Value(shownKey{guard}) != nil {
+			return handler(ctx, req) // which returns the refusal
+		}
 		ctx, first, err := admit(ctx, guard, info.FullMethod, auth.Unary)
 		if err == nil && first {
 			err = guard.CheckRequest(ctx, req)

@@ -28,19 +28,56 @@ func (f optionFunc) apply(b *builder) { f(b) }
 func Services(names ...string) Option {
 	return optionFunc(func(b *builder) {
 		for _, name := range names {
-			descriptor, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+			service, err := linkedService(name)
 			if err != nil {
-				b.fault(name, Origin{}, errors.New("the schema of this service is not registered: import the package that was generated from it"))
-				continue
-			}
-			service, ok := descriptor.(protoreflect.ServiceDescriptor)
-			if !ok {
-				b.fault(name, Origin{}, fmt.Errorf("%s declares no service by that name, but something else", descriptor.ParentFile().Path()))
+				b.fault(name, Origin{}, err)
 				continue
 			}
 			b.service(service)
 		}
 	})
+}
+
+func linkedService(name string) (protoreflect.ServiceDescriptor, error) {
+	descriptor, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+	if err != nil {
+		return nil, errors.New("the schema of this service is not registered: import the package that was generated from it")
+	}
+	service, ok := descriptor.(protoreflect.ServiceDescriptor)
+	if !ok {
+		return nil, fmt.Errorf("%s declares no service by that name, but something else", descriptor.ParentFile().Path())
+	}
+	return service, nil
+}
+
+// Linked adds every service whose schema is linked into the program and has a rule: its
+// own, or one of a method. A method of such a service that has none is a fault, as ever.
+// Services whose schemas know nothing of rules are left out, and so refused if they are
+// served: give them theirs by [OverrideService].
+func Linked() Option {
+	return optionFunc(func(b *builder) {
+		protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+			for i := range file.Services().Len() {
+				if service := file.Services().Get(i); hasRules(service) {
+					b.service(service)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// hasRules reports whether the schema of a service has any rule.
+func hasRules(service protoreflect.ServiceDescriptor) bool {
+	if proto.HasExtension(service.Options(), policyv1.E_DefaultRule) {
+		return true
+	}
+	for i := range service.Methods().Len() {
+		if proto.HasExtension(service.Methods().Get(i).Options(), policyv1.E_Rule) {
+			return true
+		}
+	}
+	return false
 }
 
 // Files adds every method of every service that the files declare, as Services
@@ -66,6 +103,23 @@ func Files(files ...protoreflect.FileDescriptor) Option {
 // schema is linked into the program.
 func Override(procedure string, rule *policyv1.Rule) Option {
 	return override(procedure, rule, Origin{Source: SourceGo})
+}
+
+// OverrideService gives every method of a service its rule in Go, as Override does: for
+// a service of others, whose schema cannot be changed. The schema must be linked into
+// the program. An Override of one of the methods that comes later wins.
+func OverrideService(name string, rule *policyv1.Rule) Option {
+	return optionFunc(func(b *builder) {
+		service, err := linkedService(name)
+		if err != nil {
+			b.fault(name, Origin{Source: SourceGo}, err)
+			return
+		}
+		for i := range service.Methods().Len() {
+			procedure := "/" + name + "/" + string(service.Methods().Get(i).Name())
+			b.declare(procedure, declaration{rule: rule, origin: Origin{Source: SourceGo}})
+		}
+	})
 }
 
 // Configured gives a procedure its rule from a settings file, which is the file of

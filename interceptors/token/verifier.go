@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -89,6 +90,20 @@ func (v *Verifier) trust(issuer *Issuer) error {
 // filled in, and one for each tenant. Use it to log what is accepted, such as the
 // kinds of each. Their lists are the verifier's own and must not be changed.
 func (v *Verifier) Issuers() []Issuer { return slices.Clone(v.trusted) }
+
+// Close closes the key sets of its issuers that can be closed, which ends their
+// fetching. Tokens are verified with the keys that are there for as long as those count.
+func (v *Verifier) Close() error {
+	var faults []error
+	closed := make(map[io.Closer]bool) // tenants share a set
+	for _, issuer := range v.trusted {
+		if keys, ok := issuer.Keys.(io.Closer); ok && !closed[keys] {
+			closed[keys] = true
+			faults = append(faults, keys.Close())
+		}
+	}
+	return errors.Join(faults...)
+}
 
 // Authenticate verifies the call's bearer token. Errors are those of
 // [auth.BearerToken] and of Verify.

@@ -1,0 +1,85 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+func TestRefusalsAreLoggedByWhoseFaultTheyAre(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[auth.Reason]string{
+		auth.AuthFailure:     "level=ERROR",
+		auth.KeysUnavailable: "level=WARN",
+		auth.TokenExpired:    "level=INFO",
+	} {
+		var log bytes.Buffer
+		o := auth.LogRefusals(slog.New(slog.NewTextHandler(&log, nil)))
+		o.Observe(t.Context(), auth.Decision{Procedure: "/a.B/C"})
+		o.Observe(t.Context(), auth.Decision{
+			Procedure: "/a.B/C", Refusal: auth.NewError(reason, errors.New("the cause")),
+			Identity: &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", RawClaims: `{"secret":1}`},
+		})
+		for _, part := range []string{want, "procedure=/a.B/C", "reason=" + reason.String(), `cause="the cause"`, "subject=ada"} {
+			if !strings.Contains(log.String(), part) {
+				t.Errorf("%v: the log lacks %s:\n%s", reason, part, log.String())
+			}
+		}
+		if strings.Contains(log.String(), "secret") || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("%v: the log has more than the refusal:\n%s", reason, log.String())
+		}
+	}
+}
+
+func TestAFloodOfRefusalsIsCountedAndNotLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := auth.LogRefusals(slog.New(slog.NewTextHandler(&log, nil)))
+		observe := func(reason auth.Reason, times int) {
+			for range times {
+				o.Observe(t.Context(), auth.Decision{Refusal: auth.NewError(reason, nil)})
+			}
+		}
+		observe(auth.TokenExpired, 1000)
+		observe(auth.TokenMissing, 1) // has a bound of its own
+		if lines := strings.Count(log.String(), "\n"); lines != 11 {
+			t.Errorf("%d lines; want 11", lines)
+		}
+		pass(time.Second)
+		log.Reset()
+		observe(auth.TokenExpired, 2)
+		if lines := strings.Count(log.String(), "\n"); lines != 2 || strings.Count(log.String(), "omitted=990") != 1 {
+			t.Errorf("a second later it logs\n%swant two lines, and once how many were omitted", log.String())
+		}
+	})
+}
+
+func TestAnAdmittedCallIsLoggedWithoutARefusal(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var none *auth.Error
+	slog.New(slog.NewTextHandler(&log, nil)).InfoContext(t.Context(), "decided", "refusal", none, "decision", auth.Decision{Procedure: "/a.B/C"})
+	if strings.Contains(log.String(), "panic") || !strings.Contains(log.String(), "decision.procedure=/a.B/C") {
+		t.Errorf("it logs %s", log.String())
+	}
+}
+
+func TestObserversAreAllShownADecision(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	note := func(name string) auth.Observer {
+		return auth.ObserverFunc(func(context.Context, auth.Decision) { seen = append(seen, name) })
+	}
+	auth.Observers(note("first"), nil, note("second")).Observe(t.Context(), auth.Decision{})
+	if strings.Join(seen, " ") != "first second" {
+		t.Errorf("shown to %v; want first and second", seen)
+	}
+}

@@ -1,0 +1,81 @@
+package grpcauth
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+// A Server is a grpc.Server of which every method is guarded, whoever registers it:
+//
+//	server := grpcauth.NewServer(guard)
+//	invoicev1.RegisterInvoiceServiceServer(server, service)
+//	err := server.Serve(listener)
+//
+// It has the interceptors of this package, before those of the options, and a [Gate]
+// for what is registered with it. Serve refuses to start if a method has no rule.
+type Server struct {
+	*grpc.Server
+
+	guard *auth.Guard
+	gate  grpc.ServiceRegistrar
+}
+
+// NewServer returns a Server. The options are those of grpc.NewServer; use the chaining
+// ones for interceptors. They come after the guard's, and so find the caller's identity
+// in their context, and do not see what the guard refuses: its Observer does. For
+// interceptors that are to see refusals, such as those that count calls, see
+// [ShowRefusals].
+//
+// With a nil Guard every call is refused.
+func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
+	guard = orClosed(guard)
+	server := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
+		grpc.ChainStreamInterceptor(StreamServerInterceptor(guard)),
+	}, options...)...)
+	return &Server{Server: server, guard: guard, gate: Gate(server, guard)}
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (s *Server) RegisterService(service *grpc.ServiceDesc, impl any) {
+	s.gate.RegisterService(service, impl)
+}
+
+// Serve is grpc.Server.Serve. Where a method is registered that has no rule, it returns
+// an error that names every such method, and serves nothing.
+func (s *Server) Serve(listener net.Listener) error {
+	if err := CheckRules(s.Server, s.guard); err != nil {
+		return err
+	}
+	return s.Server.Serve(listener)
+}
+
+// CheckRules returns an error that names every method that is registered with the
+// server and has no rule: every call of it would be refused. Call it when everything is
+// registered.
+func CheckRules(server interface {
+	GetServiceInfo() map[string]grpc.ServiceInfo
+}, guard *auth.Guard) error {
+	var missing []string
+	services := server.GetServiceInfo()
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		for _, method := range services[name].Methods {
+			procedure := "/" + name + "/" + method.Name
+			if guard == nil || guard.Policy == nil || guard.Policy.Rule(procedure) == nil {
+				missing = append(missing, procedure)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("no rule for %s: write one in the schema (ostiary.policy.v1.rule), or give it by policy.Override or policy.OverrideService",
+			strings.Join(missing, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package ostiary makes the guard of a server in one call:
+//
+//	guard, err := ostiary.New(ostiary.Config{
+//		Issuer:    "https://clerk.example.com",
+//		Audiences: []string{"https://api.example.com"},
+//	})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	defer guard.Close()
+//
+// The adapter of the transport takes it: connectauth for connect-go, grpcauth for
+// grpc-go, httpauth for net/http, all below interceptors. Whoever needs more than
+// [Config] has puts an [auth.Guard] together from the same parts: token, jwks, policy and
+// revocation, which are there as well.
+package ostiary
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/internal/loopback"
+)
+
+// DevIssuer is the issuer of `ostiary dev`.
+const DevIssuer = "http://localhost:8080"
+
+// Config says whose tokens are accepted, and by which rules. The zero value accepts
+// those of `ostiary dev`, by the rules in the schema.
+type Config struct {
+	// Issuer is whose tokens are accepted: the exact iss claim, an https URL, or http on
+	// a loopback address. Default: DevIssuer, of which New warns.
+	Issuer string
+	// Profile is the name of the issuer's profile, which says where its tokens keep
+	// what, as of [token.ProfileNamed]. Default: that of [token.ProfileOf]; for DevIssuer
+	// clerk.
+	Profile string
+	// Audiences are the values of aud of which a token must have one. It, or
+	// AuthorizedParties, or AllowAnyAudience is required, but for an issuer on a loopback
+	// address.
+	Audiences []string
+	// AuthorizedParties are the values of azp of which a token must have one, such as
+	// the origin of a web application. Default: azp is not checked.
+	AuthorizedParties []string
+	// AllowAnyAudience accepts tokens that the issuer made for any service, which that
+	// service can use here.
+	AllowAnyAudience bool
+	// Issuers are further issuers, with all that can be said of them, or the only ones
+	// where Issuer is empty. Where one has no Keys, they are fetched as its Profile says.
+	Issuers []token.Issuer
+
+	// Rules are added to those of the schemas that are linked into the program
+	// ([policy.Linked]): overrides, and condition.Evaluator() where rules have conditions.
+	Rules []policy.Option
+
+	// Revocations says which tokens count no longer. Optional.
+	Revocations auth.Revocations
+	// Observer sees every decision, beside the log. Optional.
+	Observer auth.Observer
+	// Logger gets refusals ([auth.LogRefusals]), trouble with keys, and what New
+	// accepts. Default: slog.Default(). To log nothing, give slog.DiscardHandler's.
+	Logger *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// New returns a Guard. Its error names everything that is wrong with the Config and the
+// rules, not just the first. It does not wait for the issuer: keys are fetched in the
+// background, and calls are refused with KEYS_UNAVAILABLE while there are none.
+//
+// Close the Guard when nothing is served any more. It must not be copied.
+func New(config Config) (*auth.Guard, error) {
+	logger := cmp.Or(config.Logger, slog.Default())
+	issuers, err := config.issuers(logger)
+	if err == nil {
+		var guard *auth.Guard
+		if guard, err = config.guard(issuers, logger); err == nil {
+			return guard, nil
+		}
+	}
+	for _, issuer := range issuers {
+		if keys, ok := issuer.Keys.(io.Closer); ok {
+			_ = keys.Close()
+		}
+	}
+	return nil, fmt.Errorf("ostiary: %w", err)
+}
+
+func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard, error) {
+	verifier, verifierFault := token.New(token.Config{Issuers: issuers, Now: c.Now, Logger: logger})
+	options := append([]policy.Option{policy.Linked()}, c.Rules...)
+	if c.Now != nil {
+		options = append(options, policy.Clock(c.Now))
+	}
+	rules, rulesFault := policy.New(options...)
+	if err := errors.Join(verifierFault, rulesFault); err != nil {
+		return nil, err
+	}
+	var capabilities []auth.IssuerCapabilities
+	for _, issuer := range verifier.Issuers() {
+		capabilities = append(capabilities, issuer.Capabilities())
+		logger.Info("tokens are accepted", "issuer", issuer.URL, "profile", issuer.Profile.Name, "kinds", issuer.KindNames())
+	}
+	if faults := rules.Unmeetable(capabilities); len(faults) > 0 {
+		return nil, faults
+	}
+	return &auth.Guard{
+		Authenticator: verifier,
+		Policy:        rules,
+		Revocations:   c.Revocations,
+		Observer:      auth.Observers(auth.LogRefusals(logger), c.Observer),
+		Logger:        logger,
+		Now:           c.Now,
+	}, nil
+}
+
+// issuers returns the issuers that are trusted, with their keys: also beside an error,
+// so that the keys can be closed.
+func (c *Config) issuers(logger *slog.Logger) ([]token.Issuer, error) {
+	issuers := slices.Clone(c.Issuers)
+	var faults []error
+	if c.Issuer != "" || len(issuers) == 0 {
+		issuer := token.Issuer{
+			URL:               cmp.Or(c.Issuer, DevIssuer),
+			Audiences:         c.Audiences,
+			AuthorizedParties: c.AuthorizedParties,
+			AllowAnyAudience:  c.AllowAnyAudience,
+		}
+		var err error
+		issuer.Profile, err = c.profile(issuer.URL)
+		faults = append(faults, err)
+		if !issuer.AllowAnyAudience && len(issuer.Audiences)+len(issuer.AuthorizedParties) == 0 && isLoopback(issuer.URL) {
+			issuer.AllowAnyAudience = true
+			logger.Warn("tokens of this issuer are accepted for any service; this is for development alone", "issuer", issuer.URL)
+		}
+		issuers = append([]token.Issuer{issuer}, issuers...)
+	}
+	for i := range issuers {
+		issuer := &issuers[i]
+		if issuer.Keys != nil {
+			continue
+		}
+		remote := jwks.RemoteConfig{URL: issuer.Profile.JWKSURL(issuer.URL), Now: c.Now, Logger: logger}
+		if remote.URL == "" {
+			remote.Issuer = issuer.URL
+		}
+		keys, err := jwks.NewRemote(remote)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("issuer %s: %w", issuer.URL, err))
+			continue
+		}
+		issuer.Keys = keys
+	}
+	return issuers, errors.Join(faults...)
+}
+
+func (c *Config) profile(issuer string) (token.Profile, error) {
+	switch {
+	case c.Profile != "":
+		return token.ProfileNamed(c.Profile)
+	case issuer == DevIssuer:
+		return token.Clerk(), nil
+	default:
+		return token.ProfileOf(issuer), nil
+	}
+}
+
+func isLoopback(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && u.Scheme == "http" && loopback.Host(u.Hostname())
+}

@@ -1,0 +1,292 @@
+package ostiary_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/ostiary/ostiary"
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/token"
+)
+
+// secret is what an unguarded service would tell a stranger.
+const secret = "served open"
+
+func answer(ctx context.Context) *identityv1.WhoAmIResponse {
+	subject := secret
+	if id, ok := auth.FromContext(ctx); ok {
+		subject = id.Subject
+	}
+	return &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{Subject: subject}}
+}
+
+type connectService struct {
+	identityv1connect.UnimplementedIdentityServiceHandler
+}
+
+func (connectService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) (*identityv1.WhoAmIResponse, error) {
+	return answer(ctx), nil
+}
+
+func (connectService) WatchIdentity(ctx context.Context, _ *identityv1.WatchIdentityRequest, stream *connect.ServerStream[identityv1.WatchIdentityResponse]) error {
+	return stream.Send(&identityv1.WatchIdentityResponse{Identity: answer(ctx).GetIdentity()})
+}
+
+type grpcService struct {
+	identityv1.UnimplementedIdentityServiceServer
+}
+
+func (grpcService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) (*identityv1.WhoAmIResponse, error) {
+	return answer(ctx), nil
+}
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newGuard(t *testing.T, rules ...policy.Option) (*auth.Guard, *authtest.Issuer, *logged) {
+	t.Helper()
+	issuer, log := authtest.Start(t), new(logged)
+	guard, err := ostiary.New(ostiary.Config{
+		Issuer: issuer.URL(), Profile: "clerk", Rules: rules, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return guard, issuer, log
+}
+
+func serve(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestOneGuardServesConnect(t *testing.T) {
+	t.Parallel()
+	guard, issuer, log := newGuard(t)
+	mux := http.NewServeMux()
+	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectService{}, connectauth.WithGuard(guard)))
+	server := serve(t, httpauth.RequireGuard(guard, mux))
+	ada := identityv1connect.NewIdentityServiceClient(server.Client(), server.URL,
+		connectauth.WithToken(server.URL, authclient.StaticToken(issuer.Session("user_ada"))))
+	if got, err := ada.WhoAmI(t.Context(), &identityv1.WhoAmIRequest{}); err != nil || got.GetIdentity().GetSubject() != "user_ada" {
+		t.Errorf("WhoAmI = %v, %v; want user_ada", got, err)
+	}
+	stream, err := ada.WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !stream.Receive() || stream.Msg().GetIdentity().GetSubject() != "user_ada" {
+		t.Errorf("WatchIdentity = %v, %v; want user_ada", stream.Msg(), stream.Err())
+	}
+	_ = stream.Close()
+	stranger := identityv1connect.NewIdentityServiceClient(server.Client(), server.URL)
+	_, err = stranger.WhoAmI(t.Context(), &identityv1.WhoAmIRequest{})
+	if reason, _ := connectauth.ReasonOf(err); reason != auth.TokenMissing {
+		t.Errorf("a stranger's error is %v; want %v", err, auth.TokenMissing)
+	}
+	if !strings.Contains(log.String(), "reason=TOKEN_MISSING") {
+		t.Errorf("the refusal was not logged:\n%s", log)
+	}
+}
+
+func TestOneGuardServesGRPC(t *testing.T) {
+	t.Parallel()
+	guard, issuer, _ := newGuard(t)
+	server := grpcauth.NewServer(guard)
+	identityv1.RegisterIdentityServiceServer(server, grpcService{})
+	healthv1.RegisterHealthServer(server, health.NewServer())
+	client := identityv1.NewIdentityServiceClient(dial(t, server))
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+issuer.Session("user_ada"))
+	if got, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{}); err != nil || got.GetIdentity().GetSubject() != "user_ada" {
+		t.Errorf("WhoAmI = %v, %v; want user_ada", got, err)
+	}
+	_, err := client.WhoAmI(t.Context(), &identityv1.WhoAmIRequest{})
+	if reason, _ := grpcauth.ReasonOf(err); reason != auth.TokenMissing {
+		t.Errorf("a stranger's error is %v; want %v", err, auth.TokenMissing)
+	}
+}
+
+// dial serves until the end of the test.
+func dial(t *testing.T, server *grpcauth.Server) *grpc.ClientConn {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func TestAServiceWhoseGuardWasForgottenIsServedToNobody(t *testing.T) {
+	t.Parallel()
+	guard, issuer, log := newGuard(t)
+	mux := http.NewServeMux()
+	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectService{}))
+	mux.HandleFunc("GET /export", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(secret)) })
+	server := serve(t, httpauth.RequireGuard(guard, mux))
+	for name, options := range map[string][]connect.ClientOption{
+		"Connect":  nil,
+		"GET":      {connect.WithHTTPGet()},
+		"gRPC-Web": {connect.WithGRPCWeb()},
+	} {
+		for _, bearer := range []string{"", issuer.Session("user_ada")} {
+			options := options
+			if bearer != "" {
+				options = append(options, connectauth.WithToken(server.URL, authclient.StaticToken(bearer)))
+			}
+			client := identityv1connect.NewIdentityServiceClient(server.Client(), server.URL, options...)
+			if got, err := client.WhoAmI(t.Context(), &identityv1.WhoAmIRequest{}); err == nil {
+				t.Errorf("%s: WhoAmI = %v; want a refusal", name, got)
+			}
+			stream, err := client.WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
+			if err != nil {
+				continue
+			}
+			if stream.Receive() {
+				t.Errorf("%s: WatchIdentity sends %v", name, stream.Msg())
+			}
+			_ = stream.Close()
+		}
+	}
+	got, err := server.Client().Get(server.URL + "/export")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Body.Close()
+	if got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("an unguarded page answers a stranger with %s; want 401", got.Status)
+	}
+	if !strings.Contains(log.String(), "unguarded GET /export") || !strings.Contains(log.String(), "unguarded /ostiary.identity.v1.IdentityService/") {
+		t.Errorf("the log does not name what is unguarded:\n%s", log)
+	}
+}
+
+func TestAMethodWithoutARuleDoesNotStart(t *testing.T) {
+	t.Parallel()
+	guard, _, _ := newGuard(t)
+	server := grpcauth.NewServer(guard)
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "acme.v1.ForgottenService",
+		Methods:     []grpc.MethodDesc{{MethodName: "Do"}},
+	}, nil)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	if err := server.Serve(listener); err == nil || !strings.Contains(err.Error(), "/acme.v1.ForgottenService/Do") {
+		t.Errorf("Serve = %v; want an error that names the method", err)
+	}
+}
+
+func TestNewNamesEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	quiet := slog.New(slog.DiscardHandler)
+	for _, tt := range []struct {
+		name   string
+		config ostiary.Config
+		want   []string
+	}{
+		{"an issuer for whose tokens there is no audience", ostiary.Config{Issuer: "https://issuer.test"}, []string{"AllowAnyAudience"}},
+		{"a profile that nobody knows", ostiary.Config{Profile: "clrk"}, []string{`unknown profile "clrk"`}},
+		{"an issuer on plain http", ostiary.Config{Issuer: "http://issuer.test", Audiences: []string{"api"}}, []string{"http://issuer.test"}},
+		{
+			"a rule for a service that is not linked, and an issuer without an audience",
+			ostiary.Config{Issuer: "https://issuer.test", Rules: []policy.Option{policy.OverrideService("acme.v1.Gone", policy.Public())}},
+			[]string{"AllowAnyAudience", "acme.v1.Gone"},
+		},
+		{
+			"a rule that no token of the issuer can meet",
+			ostiary.Config{
+				Issuers: []token.Issuer{{URL: "https://issuer.test", Audiences: []string{"api"}}},
+				Rules:   []policy.Option{policy.Override("/acme.v1.Files/Export", policy.Require(&policyv1.Require{AnyPlan: []string{"pro"}}))},
+			},
+			[]string{"/acme.v1.Files/Export", "nobody can call it"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.config.Logger = quiet
+			_, err := ostiary.New(tt.config)
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("New = %v; want an error with %s", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTheZeroConfigAcceptsTheDevelopmentIssuer(t *testing.T) {
+	t.Parallel()
+	log := new(logged)
+	guard, err := ostiary.New(ostiary.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = guard.Close() }()
+	verifier, _ := guard.Authenticator.(*token.Verifier)
+	if issuers := verifier.Issuers(); len(issuers) != 1 || issuers[0].URL != ostiary.DevIssuer || issuers[0].Profile.Name != "clerk" {
+		t.Errorf("it trusts %+v; want the development issuer", issuers)
+	}
+	if !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("it does not warn:\n%s", log)
+	}
+}
