@@ -1,3 +1,20 @@
+// Package token turns a bearer token into an identity, or into a reason to
+// refuse it.
+//
+//	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: "https://clerk.example.com/.well-known/jwks.json"})
+//	verifier, err := token.New(token.Config{Issuers: []token.Issuer{{
+//		URL:               "https://clerk.example.com",
+//		Profile:           token.Clerk(),
+//		Keys:              keys,
+//		AuthorizedParties: []string{"https://app.example.com"},
+//	}}})
+//	identity, err := verifier.Verify(ctx, raw)
+//
+// A token is a JWT (RFC 7519) in JWS compact serialisation (RFC 7515), verified
+// as RFC 8725 advises: the text is parsed strictly, the issuer that it claims
+// chooses the key set and nothing else, the algorithm must be on the issuer's
+// list and be the key's own, and the signature is checked before any claim is
+// judged. A token never causes a request to an address that it names.
 package token
 
 import (
@@ -34,7 +51,7 @@ type Config struct {
 	CacheEntries int
 	// CacheBytes is how much memory they may take. 0 means DefaultCacheBytes.
 	CacheBytes int64
-	// Now is the clock that times are judged by. nil means time.Now.
+	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 	// Logger gets a warning when a claim of a valid token cannot be read and so
 	// grants nothing: at most one a minute for each claim of each issuer, and at most

@@ -3,9 +3,17 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+)
+
+var (
+	scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`) // RFC 3986, section 3.1
+	// label is one label of a host name. Underscores are not for hosts, but browsers
+	// resolve them.
+	label = regexp.MustCompile(`^[a-z0-9_-]+$`)
 )
 
 // originMatches reports whether the Origin header of a request (RFC 6454,
@@ -18,23 +26,23 @@ func originMatches(pattern, origin string) bool {
 	if pattern == "*" || pattern == origin {
 		return true
 	}
-	scheme, rest, wildcard := strings.Cut(pattern, "://*.")
+	before, rest, wildcard := strings.Cut(pattern, "://*.")
 	if !wildcard {
 		return false
 	}
-	host, sameScheme := strings.CutPrefix(origin, scheme+"://")
-	label, parent, _ := strings.Cut(host, ".")
-	return sameScheme && parent == rest && isLabel(label)
+	host, sameScheme := strings.CutPrefix(origin, before+"://")
+	first, parent, _ := strings.Cut(host, ".")
+	return sameScheme && parent == rest && label.MatchString(first)
 }
 
 // CheckOrigin says what keeps an origin, or a pattern of origins, from matching
 // what a browser sends.
 func CheckOrigin(pattern string) error {
-	scheme, authority, found := strings.Cut(pattern, "://")
+	before, authority, found := strings.Cut(pattern, "://")
 	switch {
 	case pattern == "null":
 		return errors.New("null stands for every sandboxed page at once and is never allowed")
-	case !found || !isScheme(scheme):
+	case !found || !scheme.MatchString(before):
 		return errors.New("write scheme://host, such as https://app.example.com")
 	case pattern != strings.ToLower(pattern):
 		return errors.New("browsers send it in lower case; write it so")
@@ -45,7 +53,7 @@ func CheckOrigin(pattern string) error {
 	switch {
 	case hasPort && !isPort(port):
 		return errors.New("the port is not a number from 1 to 65535")
-	case scheme == "http" && port == "80", scheme == "https" && port == "443":
+	case before == "http" && port == "80", before == "https" && port == "443":
 		return fmt.Errorf("browsers leave the scheme's own port out; drop :%s", port)
 	}
 	return checkOriginHost(host)
@@ -57,7 +65,7 @@ func checkOriginHost(host string) error {
 	}
 	parent, wildcard := strings.CutPrefix(host, "*.")
 	labels := strings.Split(parent, ".")
-	if !slices.ContainsFunc(labels, func(label string) bool { return !isLabel(label) }) {
+	if !slices.ContainsFunc(labels, func(l string) bool { return !label.MatchString(l) }) {
 		if wildcard && len(labels) == 1 && parent != "localhost" {
 			return errors.New("the wildcard covers a whole top-level domain; name at least two labels after it")
 		}
@@ -68,32 +76,6 @@ func checkOriginHost(host string) error {
 	}
 	return errors.New("the host is not a name or an address")
 }
-
-// isScheme reports whether s is a scheme, in either case (RFC 3986, section 3.1).
-func isScheme(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !letter && (i == 0 || !isDigit(c) && !strings.ContainsRune("+-.", rune(c))) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isLabel reports whether s is one label of a host name. Underscores are not
-// for hosts, but browsers resolve them.
-func isLabel(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !isDigit(c) && (c < 'a' || c > 'z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // cutPort splits host:port; the colons of [::1] belong to the host.
 func cutPort(authority string) (host, port string, found bool) {
