@@ -1,151 +1,87 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
-// TestMain is also the process of clients, and the process of a benchmark that
-// takes turns with others.
+// TestMain is also the main function of a server: see startServer.
 func TestMain(m *testing.M) {
-	switch {
-	case os.Getenv(clientsEnv) != "":
-		if err := serveOrders(context.Background(), os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	case os.Getenv(turnsEnv) != "":
-		os.Exit(m.Run())
-	default:
-		goleak.VerifyTestMain(m)
-	}
-}
-
-// take has turns taken: as many and as long as the harness wants, or the testing
-// package when the benchmark is run alone. The constants are reported with each.
-func take(b *testing.B, constants figures, turn func(n int) (figures, error)) {
-	b.Helper()
-	// The heap is as large as that of a server that does something. Next to an
-	// empty heap the collector would run all the time, and code that allocates a
-	// little would seem to cost a lot.
+	// The heap is as large as that of a server that does something. Next to an empty
+	// heap the collector would run all the time, and code that allocates a little would
+	// seem to cost a lot.
 	defer runtime.KeepAlive(make([]byte, 64<<20))
-	if os.Getenv(turnsEnv) != "" {
-		takeTurns(b, constants, turn)
-		return
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	got, err := turn(b.N)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.StopTimer()
-	for _, f := range []figures{constants, got} {
-		for unit, value := range f {
-			b.ReportMetric(value, unit)
-		}
+	if os.Getenv(serverEnv) != "" {
+		serveParent()
+	} else {
+		m.Run()
 	}
 }
 
-// takeTurns takes a turn for each number that the harness writes: see process.
-func takeTurns(b *testing.B, constants figures, take func(n int) (figures, error)) {
-	b.Helper()
-	turns := os.NewFile(3, "turns")
-	for {
-		var n int
-		if _, err := fmt.Scanln(&n); errors.Is(err, io.EOF) {
-			return
-		} else if err != nil {
-			b.Fatal(err)
-		}
-		var t turn
-		var err error
-		if t.Figures, err = take(n); err != nil {
-			t.Error = err.Error()
-		}
-		for unit, value := range constants {
-			if t.Figures != nil {
-				t.Figures[unit] = value
-			}
-		}
-		if err := json.NewEncoder(turns).Encode(t); err != nil {
-			b.Fatal(err)
-		}
+// Usage is what a process has used so far and what it holds, by unit.
+type Usage map[string]float64
+
+// usage returns that of this process, with all garbage collected if collect is set.
+func usage(collect bool) Usage {
+	if collect {
+		runtime.GC()
+		runtime.GC()
 	}
-}
-
-// measure measures an operation in this process. It is given its number within
-// the turn.
-func measure(b *testing.B, constants figures, operation func(i int) error) {
-	b.Helper()
-	take(b, constants, func(n int) (figures, error) {
-		return cost(n, "op", func() error { return repeat(n, operation) })
-	})
-}
-
-func repeat(n int, operation func(i int) error) error {
-	for i := range n {
-		if err := operation(i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cost returns the CPU time, user and system, and the allocations of this process
-// while it works, for each of n operations.
-func cost(n int, per string, work func() error) (figures, error) {
-	runtime.GC() // others' garbage is not counted
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := cpuTime()
-	err := work()
-	spent := cpuTime() - start // ReadMemStats stops the world, which is not counted either
-	runtime.ReadMemStats(&after)
-	return figures{
-		"cpu-ns/" + per: float64(spent) / float64(n),
-		"allocs/" + per: float64(after.Mallocs-before.Mallocs) / float64(n),
-	}, err
-}
-
-func cpuTime() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic("getrusage of this very process: " + err.Error())
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
-// held returns what the process holds for each of n things that fill makes.
-func held(n int, per string, fill func() error) (figures, error) {
-	before, goroutines := memory(), runtime.NumGoroutine()
-	err := fill()
-	after := memory()
-	each := func(before, after float64) float64 { return (after - before) / float64(n) }
-	return figures{
-		"heap-bytes/" + per:  each(float64(before.HeapAlloc), float64(after.HeapAlloc)),
-		"stack-bytes/" + per: each(float64(before.StackInuse), float64(after.StackInuse)),
-		"goroutines/" + per:  each(float64(goroutines), float64(runtime.NumGoroutine())),
-	}, err
-}
-
-// memory returns the statistics once all garbage is gone.
-func memory() runtime.MemStats {
-	runtime.GC()
-	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return stats
+	var used syscall.Rusage
+	check(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return Usage{
+		"cpu-ns": float64(used.Utime.Nano() + used.Stime.Nano()), "mallocs": float64(stats.Mallocs),
+		"heap-bytes": float64(stats.HeapAlloc), "stack-bytes": float64(stats.StackInuse), "goroutines": float64(runtime.NumGoroutine()),
+	}
+}
+
+// since returns how much more there is than before, for each of n things.
+func (u Usage) since(before Usage, n int) Usage {
+	each := make(Usage)
+	for unit := range u {
+		each[unit] = (u[unit] - before[unit]) / float64(n)
+	}
+	return each
+}
+
+// measure reports what each of n operations, which do makes a process do, costs that
+// process. The usage is the process's, and do is given the number of its call.
+func measure(b *testing.B, usage func(collect bool) Usage, n int, do func(i int) error) {
+	b.Helper()
+	check(do(0)) // which may have more to do than the others
+	before, i := usage(true), 0
+	for b.Loop() {
+		if err := do(i); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	each := usage(false).since(before, b.N*n)
+	b.ReportMetric(0, "ns/op") // leaves it out
+	b.ReportMetric(each["cpu-ns"], "cpu-ns/op")
+	b.ReportMetric(each["mallocs"], "mallocs/op")
+}
+
+// concurrently calls the function n times, in so many goroutines at once.
+func concurrently(goroutines, n int, do func(i int) error) error {
+	var group errgroup.Group
+	group.SetLimit(goroutines)
+	for i := range n {
+		group.Go(func() error { return do(i) })
+	}
+	return group.Wait()
 }
 
 // size is smaller in a quick run.
@@ -155,3 +91,67 @@ func size(full, quick int) int {
 	}
 	return full
 }
+
+// check and must are for what a benchmark prepares.
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+// What every verifier insists on. Clerk's SDK knows an issuer by how its URL begins.
+const (
+	issuerURL = "https://clerk.example.com"
+	audience  = "acme"
+	party     = "https://example.com"
+)
+
+// An issuer signs session tokens of Clerk's version 2 with one key.
+type issuer struct {
+	*authtest.Issuer
+	born  time.Time
+	trust Trust
+}
+
+// Trust is all that a verifier is given of an issuer.
+type Trust struct {
+	Algorithm string
+	JWKS      []byte // the key set (RFC 7517)
+	JWKSURL   string // where it is served, on this machine
+	PEM       []byte // the public key
+}
+
+// newIssuer returns an issuer with a fresh key for RS256, ES256 or EdDSA.
+func newIssuer(tb testing.TB, algorithm string) issuer {
+	tb.Helper()
+	iss := issuer{Issuer: authtest.New(issuerURL), born: time.Now()}
+	iss.Publish(authtest.NewKey(algorithm))
+	server, published := httptest.NewServer(iss), httptest.NewRecorder()
+	tb.Cleanup(server.Close)
+	iss.ServeHTTP(published, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, authtest.JWKSPath, http.NoBody))
+	iss.trust = Trust{algorithm, published.Body.Bytes(), server.URL + authtest.JWKSPath, iss.Keys()[0].PublicPEM()}
+	return iss
+}
+
+// token returns the n-th token, of a user and a session of its own. It is valid for
+// longer than any run.
+func (iss issuer) token(n int) string {
+	return iss.Session(id("user", n), authtest.Algorithm(iss.trust.Algorithm), authtest.IssuedAt(iss.born), authtest.ExpiresIn(12*time.Hour),
+		authtest.With("sid", id("sess", n)), authtest.With("jti", fmt.Sprintf("%020x", n)), authtest.With("azp", party), authtest.With("aud", audience),
+		authtest.InOrganization("org_2aBcDeFgHiJkLmNoPqRsTuVwXyZ", "acme", "admin", "invoices:read"))
+}
+
+// tokens returns the first n.
+func (iss issuer) tokens(n int) []string {
+	tokens := make([]string, n)
+	check(concurrently(runtime.GOMAXPROCS(0), n, func(i int) error { tokens[i] = iss.token(i); return nil }))
+	return tokens
+}
+
+// id returns one that is as long as Clerk's, which begin with the kind of thing.
+func id(kind string, n int) string { return fmt.Sprintf("%s_2%026d", kind, n) }

@@ -1,125 +1,132 @@
 package main
 
 import (
-	"math"
-	"slices"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/aclements/go-moremath/stats"
 
-	"github.com/ostiary/ostiary/bench/issuer"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
+var transports = []string{"connect-go", "grpc-go", "net-http"}
+
+// guarded are the rows for each transport, or for the only one that a peer is for.
+var guarded = []struct {
+	name, guard, only string
+	tokens            int // that calls send in turn
+}{
+	{"no auth, no token", "no auth", "", 0},
+	{"no auth, one token", "no auth", "", 1},
+	{"no auth, 1000 tokens", "no auth", "", 1000},
+	{"ostiary, warm", "ostiary", "", 1},
+	{"ostiary, warm, 1000 tokens", "ostiary", "", 1000},
+	{"ostiary, cold", "ostiary, cold", "", 1},
+	{"authn-go + golang-jwt", "authn-go + golang-jwt", "connect-go", 1},
+	{"clerk-sdk-go's middleware", "clerk-sdk-go's middleware", "connect-go", 1},
+	{"go-grpc-middleware + golang-jwt", "go-grpc-middleware + golang-jwt", "grpc-go", 1},
+}
+
 func BenchmarkCalls(b *testing.B) {
-	many := size(10_000, 100)
-	for _, t := range transports {
-		b.Run(t.name, func(b *testing.B) {
-			benchmarkCalls(b, t, "no auth, no token sent", "no auth", 0)
-			benchmarkCalls(b, t, "no auth, one token sent", "no auth", 1)
-			benchmarkCalls(b, t, "no auth, many tokens sent", "no auth", many)
-			benchmarkCalls(b, t, "ostiary, warm", "ostiary", 1)
-			benchmarkCalls(b, t, "ostiary, many tokens, warm", "ostiary", many)
-			benchmarkCalls(b, t, "ostiary, cold", "ostiary, cold", 1)
-			for _, peer := range t.peers {
-				benchmarkCalls(b, t, peer, peer, 1)
+	for _, transport := range transports {
+		for _, row := range guarded {
+			if row.only != "" && row.only != transport {
+				continue
 			}
-		})
-	}
-}
-
-func benchmarkCalls(b *testing.B, t transport, name, guard string, tokens int) {
-	b.Helper()
-	b.Run(name, func(b *testing.B) {
-		iss := issuer.New("RS256")
-		sent := []string{""}
-		if tokens > 0 {
-			sent = mint(iss, tokens)
-		}
-		s := serve(b, t.server, guard, iss.Trust())
-		c := startClients(b, config{t.protocol, s.address, sent, 1})
-		measureOrder(b, figures{"tokens": float64(tokens)}, c, "unary")
-	})
-}
-
-// measureOrder measures what an order costs the server in this process.
-func measureOrder(b *testing.B, constants figures, c orders, what string) {
-	b.Helper()
-	take(b, constants, func(n int) (figures, error) {
-		return cost(n, "op", func() error {
-			_, err := c.do(what, n)
-			return err
-		})
-	})
-}
-
-func BenchmarkStreams(b *testing.B) {
-	for _, transport := range []string{"connect-go", "grpc-go"} {
-		for stream, what := range map[string]string{"server stream": "receive", "client stream": "send"} {
-			for name, guard := range map[string]string{"bare": "no auth", "guarded": "ostiary"} {
-				b.Run(transport+", "+stream+", "+name, func(b *testing.B) {
-					iss := issuer.New("RS256")
-					s := serve(b, transport, guard, iss.Trust())
-					measureOrder(b, nil, startClients(b, config{transport, s.address, mint(iss, 1), 1}), what)
-				})
-			}
-		}
-	}
-}
-
-func BenchmarkWatchers(b *testing.B) {
-	n := size(10_000, 500)
-	for _, transport := range []string{"connect-go", "grpc-go"} {
-		for name, guard := range map[string]string{"bare": "no auth", "guarded": "ostiary"} {
-			b.Run(transport+", "+name, func(b *testing.B) {
-				iss := issuer.New("EdDSA") // quick to sign with
-				tokens := mint(iss, n)
-				take(b, figures{"streams": float64(n)}, func(int) (figures, error) {
-					s := serve(b, transport, guard, iss.Trust())
-					c := startClients(b, config{transport, s.address, tokens, n / streamsPerConnection})
-					f, err := held(n, "stream", func() error {
-						_, err := c.do("watch", n)
-						return err
-					})
-					if err != nil || guard == "no auth" {
-						return f, err
-					}
-					took, err := revokeSome(s, c, n)
-					if err != nil {
-						return nil, err
-					}
-					f["median-ms"], f["p99-ms"] = quantile(took, 0.5), quantile(took, 0.99)
-					return f, nil
+			b.Run(transport+"/"+row.name, func(b *testing.B) {
+				iss, batch := newIssuer(b, "RS256"), size(1000, 10)
+				tokens := iss.tokens(min(row.tokens, batch))
+				if row.tokens == 0 {
+					tokens = []string{""}
+				}
+				server := startServer(b, Setup{transport, row.guard, iss.trust})
+				client := newClient(b, server)
+				measure(b, server.usage, batch, func(int) error {
+					return concurrently(8, batch, func(i int) error { return client.call(b.Context(), tokens[i%len(tokens)]) })
 				})
 			})
 		}
 	}
 }
 
-// revokeSome revokes the users of some of n streams, and returns how many
-// milliseconds the stream of each took to end, in order.
-func revokeSome(s server, c orders, n int) ([]float64, error) {
-	start := time.Now()
-	var revocations []revocation.Revocation
-	for i := 0; i < n; i += revokedOfEach {
-		revocations = append(revocations, revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer.URL, ID: issuer.Subject(i), Before: start})
+func BenchmarkStreams(b *testing.B) {
+	const n = 1000
+	for _, transport := range transports[:2] {
+		for i, direction := range []string{"sent", "received"} {
+			for _, guard := range []string{"no auth", "ostiary"} {
+				b.Run(transport+", "+direction+"/"+guard, func(b *testing.B) {
+					iss := newIssuer(b, "RS256")
+					server := startServer(b, Setup{transport, guard, iss.trust})
+					s := newClient(b, server).open(b.Context(), iss.token(0))
+					measure(b, server.usage, n, func(int) error { return exchange(s, []int{1, n}[i], []int{n, 1}[i]) })
+				})
+			}
+		}
 	}
-	if err := s.revoked.Add(revocations...); err != nil {
-		return nil, err
-	}
-	a, err := c.do("await", len(revocations))
-	if err != nil {
-		return nil, err
-	}
-	var took []float64
-	for _, at := range a.Ends {
-		took = append(took, float64(at.Sub(start.Round(0)))/float64(time.Millisecond))
-	}
-	slices.Sort(took)
-	return took, nil
 }
 
-// quantile returns the value that a part of the sorted ones do not exceed.
-func quantile(sorted []float64, part float64) float64 {
-	return sorted[int(math.Ceil(part*float64(len(sorted))))-1]
+// BenchmarkWatchers has a great many streams open at once.
+func BenchmarkWatchers(b *testing.B) {
+	for _, transport := range transports[:2] {
+		b.Run(transport, func(b *testing.B) {
+			bare := watch(b, transport, "no auth")
+			guarded := watch(b, transport, "ostiary")
+			b.ReportMetric(0, "ns/op")
+			for _, unit := range []string{"heap-bytes", "stack-bytes", "goroutines"} {
+				b.ReportMetric(bare[unit], "bare-"+unit)
+				b.ReportMetric(guarded[unit]-bare[unit], "added-"+unit)
+			}
+		})
+	}
+}
+
+// How many streams share a connection, and how many there are for each that ends.
+const perConnection, perRevoked = 100, 100
+
+// watch opens streams, each of a user of its own, and returns what the server holds
+// for each. With ostiary it then revokes some users, and reports how soon their
+// streams end.
+func watch(b *testing.B, transport, guard string) Usage {
+	b.Helper()
+	n, iss := size(10_000, 500), newIssuer(b, "EdDSA")
+	tokens, clients, streams := iss.tokens(n), make([]client, n/perConnection), make([]*stream, n)
+	server := startServer(b, Setup{transport, guard, iss.trust})
+	for i := range clients {
+		clients[i] = newClient(b, server)
+	}
+	check(concurrently(8, n, func(i int) error { return clients[i/perConnection].call(b.Context(), tokens[i]) }))
+	before := server.usage(true)
+	for i, token := range tokens {
+		streams[i] = clients[i/perConnection].open(b.Context(), token)
+		check(exchange(streams[i], 1, 1))
+	}
+	after := server.usage(true)
+	if guard == "no auth" {
+		return after.since(before, n)
+	}
+	took := stats.Sample{Xs: make([]float64, n/perRevoked)}
+	runtime.GC() // so that it does not run now
+	start := time.Now()
+	revoking := server.Go("Server.Revoke", n, nil, nil)
+	check(concurrently(len(took.Xs), len(took.Xs), func(i int) error {
+		_, err := streams[i*perRevoked].Receive()
+		took.Xs[i] = time.Since(start).Seconds() * 1000
+		if reason, _ := connectauth.ReasonOf(err); reason != auth.TokenRevoked {
+			return fmt.Errorf("a revoked stream ended: %w", err)
+		}
+		return nil
+	}))
+	check((<-revoking.Done).Error)
+	b.ReportMetric(server.usage(false).since(after, n)["cpu-ns"], "revoked-cpu-ns")
+	b.ReportMetric(took.Quantile(0.5), "revoked-50%-ms")
+	b.ReportMetric(took.Quantile(0.99), "revoked-99%-ms")
+	for i, s := range streams {
+		if i%perRevoked != 0 {
+			check(exchange(s, 1, 1)) // still open
+		}
+	}
+	return after.since(before, n)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,139 +14,136 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-
-	"github.com/ostiary/ostiary/bench/issuer"
 )
 
-func BenchmarkPolicy(b *testing.B) {
-	ada := &auth.Identity{
-		Issuer: issuer.URL, Subject: "user_ada", Kind: auth.KindSession,
-		Roles:       []string{"org:admin"},
-		Permissions: []string{"org:invoices:read", "org:invoices:manage", "org:teams:read", "org:billing:read"},
-		Scopes:      []string{"profile", "email"},
-		SessionID:   "sess_1", Organization: auth.Organization{ID: "org_acme", Role: "org:admin"},
-		Features: []string{"o:invoices"}, Plans: []string{"o:pro"}, FactorAges: &auth.FactorAges{First: time.Minute, Second: time.Minute},
-		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(12 * time.Hour),
-	}
-	const procedure = "/acme.invoice.v1.InvoiceService/GetInvoice"
-	authenticated := &policyv1.Rule{Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}}
-	for name, rule := range map[string]*policyv1.Rule{
-		"authenticated":  authenticated,
-		"one permission": require(&policyv1.Require{AllPermissions: []string{"org:invoices:read"}}),
-		"a role, two permissions and a scope": require(&policyv1.Require{
-			AnyRole: []string{"org:owner", "org:admin"}, AllPermissions: []string{"org:teams:read", "org:billing:read"}, AllScopes: []string{"email"},
-		}),
-		"every part but a condition": require(&policyv1.Require{
-			Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION}, Organization: true,
-			AnyRole: []string{"org:admin"}, AllPermissions: []string{"org:invoices:read"}, AllScopes: []string{"email"},
-			AnyFeature: []string{"invoices"}, AnyPlan: []string{"org:pro"},
-			Reverification: &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: policyv1.Reverification_PRESET_STRICT}},
-		}),
-	} {
-		b.Run(name, func(b *testing.B) {
-			rules := newPolicy(b, policy.Override(procedure, rule))
-			measure(b, nil, func(int) error { return rules.Rule(procedure).Check(ada) })
-		})
-	}
-	b.Run("asking again, no condition", func(b *testing.B) {
-		guard := &auth.Guard{
-			Authenticator: anybody{ada}, Policy: newPolicy(b, policy.Override(procedure, authenticated)),
-			Revocations: revocation.New(revocation.Config{}),
-		}
-		ctx, err := guard.Admit(b.Context(), auth.Call{Procedure: procedure, Messages: true})
-		if err != nil {
-			b.Fatal(err)
-		}
-		request := new(sessionv1.RevokeSessionRequest)
-		measure(b, nil, func(int) error { return guard.CheckRequest(ctx, request) })
-	})
-	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(issuer.New("EdDSA").Token(0), ".")[1])
-	if err != nil {
-		b.Fatal(err)
-	}
-	ada.RawClaims = string(payload)
-	// Conditions are on the request as well, which is there already.
-	request := &sessionv1.RevokeSessionRequest{SessionId: "sess_1", Issuer: ada.Issuer}
-	for name, text := range map[string]string{
-		"a condition":                "request.session_id == identity.session_id",
-		"a condition of three parts": "request.issuer == identity.issuer && (identity.hasRole('owner') || request.session_id == identity.session_id)",
-		"a condition on a claim":     "identity.claims.azp == '" + issuer.Party + "' && request.session_id == identity.session_id",
-	} {
-		b.Run(name, func(b *testing.B) {
-			const procedure = sessionv1.SessionService_RevokeSession_FullMethodName
-			rules := newPolicy(b, policy.Services(sessionv1.SessionService_ServiceDesc.ServiceName), condition.Evaluator(),
-				policy.Override(procedure, require(&policyv1.Require{Condition: text})))
-			rule, ok := rules.Rule(procedure).(auth.MessageRule)
-			if !ok {
-				b.Fatalf("%s does not look at the request", text)
-			}
-			measure(b, nil, func(int) error { return rule.CheckMessage(ada, request) })
-		})
-	}
-}
+const procedure = sessionv1.SessionService_RevokeSession_FullMethodName
 
-func newPolicy(tb testing.TB, options ...policy.Option) *policy.Policy {
-	tb.Helper()
-	rules, err := policy.New(options...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return rules
-}
+var authenticated = &policyv1.Rule{Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}}
 
 func require(r *policyv1.Require) *policyv1.Rule {
 	return &policyv1.Rule{Access: &policyv1.Rule_Require{Require: r}}
 }
 
-// anybody is an Authenticator to whom every caller is the same.
-type anybody struct{ identity *auth.Identity }
-
-func (a anybody) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
-	return a.identity, nil
-}
-
-func BenchmarkRevoked(b *testing.B) {
-	for name, tokens := range map[string]int{"a thousand tokens in turn": 1000, "another token each time": 1_000_000} {
-		b.Run(name, func(b *testing.B) {
-			n := size(1_000_000, 10_000)
-			list := revocation.New(revocation.Config{})
-			constants, err := held(n, "revocation", func() error { return fill(list, n) })
-			if err != nil {
-				b.Fatal(err)
+func BenchmarkPolicy(b *testing.B) {
+	// The caller meets all rules, with what a token says and more.
+	iss := newIssuer(b, "EdDSA")
+	caller := *must(newVerifier(iss.trust, -1).Verify(b.Context(), iss.token(0)))
+	caller.Permissions = append(caller.Permissions, "org:invoices:manage", "org:teams:read", "org:billing:read")
+	caller.Scopes, caller.Plans = []string{"profile", "email"}, []string{"o:pro"}
+	caller.FactorAges = &auth.FactorAges{First: time.Minute, Second: time.Minute}
+	request := &sessionv1.RevokeSessionRequest{SessionId: caller.SessionID, Issuer: issuerURL}
+	for _, r := range []struct {
+		name string
+		rule *policyv1.Rule
+	}{
+		{"rule/authenticated", authenticated},
+		{"rule/one permission", require(&policyv1.Require{AllPermissions: []string{"org:invoices:read"}})},
+		{"rule/a role, two permissions and a scope", require(&policyv1.Require{
+			AnyRole: []string{"org:owner", "org:admin"}, AllPermissions: []string{"org:teams:read", "org:billing:read"}, AllScopes: []string{"email"},
+		})},
+		{"rule/every part but a condition", require(&policyv1.Require{
+			Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION}, Organization: true,
+			AnyRole: []string{"org:admin"}, AllPermissions: []string{"org:invoices:read"}, AllScopes: []string{"email"},
+			AnyFeature: []string{"invoices"}, AnyPlan: []string{"org:pro"},
+			Reverification: &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: policyv1.Reverification_PRESET_STRICT}},
+		})},
+		{"condition/one comparison", require(&policyv1.Require{Condition: "request.session_id == identity.session_id"})},
+		{"condition/three parts", require(&policyv1.Require{
+			Condition: "request.issuer == identity.issuer && (identity.hasRole('owner') || request.session_id == identity.session_id)",
+		})},
+		{"condition/a claim", require(&policyv1.Require{
+			Condition: "identity.claims.azp == '" + party + "' && request.session_id == identity.session_id",
+		})},
+	} {
+		b.Run(r.name, func(b *testing.B) {
+			rules := must(policy.New(policy.Services(sessionv1.SessionService_ServiceDesc.ServiceName), condition.Evaluator(),
+				policy.Override(procedure, r.rule)))
+			decide := func(int) error { return rules.Rule(procedure).Check(&caller) }
+			if rule, ok := rules.Rule(procedure).(auth.MessageRule); ok && r.rule.GetRequire().GetCondition() != "" {
+				decide = func(int) error { return rule.CheckMessage(&caller, request) }
 			}
-			constants["revocations"] = float64(n)
-			measure(b, constants, askAbout(list, tokens))
+			measure(b, usage, 1, decide)
 		})
 	}
-}
-
-// fill revokes all that a session token names, each as often.
-func fill(list *revocation.List, n int) error {
-	kinds := []revocation.TargetKind{revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken}
-	now := time.Now()
-	return repeat(n, func(i int) error {
-		kind := kinds[i%len(kinds)]
-		return list.Add(revocation.Revocation{Kind: kind, Issuer: issuer.URL, ID: fmt.Sprintf("%.4s_2%026d", kind, i), Before: now})
+	b.Run("rule/checking again", func(b *testing.B) {
+		guard := newGuard(func() *auth.Identity { return &caller })
+		ctx := must(guard.Admit(b.Context(), auth.Call{Procedure: procedure, Messages: true}))
+		measure(b, usage, 1, func(int) error { return guard.CheckRequest(ctx, request) })
 	})
 }
 
-// askAbout asks about so many tokens in turn. Their ids are cut out of one text,
-// sessions and users in turn. A real caller has just read the identity, so
-// fetching it is not counted.
-func askAbout(list *revocation.List, tokens int) func(i int) error {
+// BenchmarkRevoked cuts the IDs of tokens out of one text, which costs little: a real
+// caller has just read the identity, so fetching it is not counted.
+func BenchmarkRevoked(b *testing.B) {
 	const starts, length = 1 << 22, 32
 	var text strings.Builder
 	for text.Len() < starts+length {
 		text.WriteString(rand.Text())
 	}
-	cut := func(n int) string {
-		at := n & (starts - 1)
-		return text.String()[at : at+length]
+	cut := func(n int) string { return text.String()[n%starts:][:length] }
+	targets := []revocation.TargetKind{revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken}
+	for _, tokens := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprintf("%d tokens in turn", tokens), func(b *testing.B) {
+			n, now, list := size(1_000_000, 10_000), time.Now(), revocation.New(revocation.Config{})
+			before := usage(true)
+			for i := range n {
+				check(list.Add(revocation.Revocation{Kind: targets[i%len(targets)], Issuer: issuerURL, ID: id("user", i), Before: now}))
+			}
+			held := usage(true).since(before, n)["heap-bytes"]
+			caller := &auth.Identity{Issuer: issuerURL, Kind: auth.KindSession, IssuedAt: now}
+			measure(b, usage, 1, func(i int) error {
+				at := 3 * (i % tokens)
+				caller.SessionID, caller.Subject, caller.TokenID = cut(at), cut(at+1), cut(at+2)
+				return list.Revoked(caller)
+			})
+			b.ReportMetric(held, "heap-bytes/revocation")
+		})
 	}
-	id := &auth.Identity{Issuer: issuer.URL, Kind: auth.KindSession, IssuedAt: time.Now()}
-	return func(i int) error {
-		at := 3 * (i % tokens)
-		id.SessionID, id.Subject, id.TokenID = cut(at), cut(at+1), cut(at+2)
-		return list.Revoked(id)
+}
+
+// BenchmarkLeases has calls admitted by a guard that has many streams open, each of
+// a session of its own.
+func BenchmarkLeases(b *testing.B) {
+	b.Run("a call that renews nothing", func(b *testing.B) { benchmarkLeases(b, 0) })
+	b.Run("a call that renews a stream", func(b *testing.B) { benchmarkLeases(b, time.Millisecond) })
+}
+
+// benchmarkLeases has each call of a session come with a token that is newer by step.
+func benchmarkLeases(b *testing.B, step time.Duration) {
+	b.Helper()
+	callers, born := make([]auth.Identity, size(20_000, 200)), time.Now().Add(-time.Hour)
+	var caller *auth.Identity                                              // of the current call
+	guard := newGuard(func() *auth.Identity { id := *caller; return &id }) // a new one each time, as a verifier's
+	for i := range callers {
+		caller = &callers[i]
+		*caller = auth.Identity{Issuer: issuerURL, Subject: id("user", i), Kind: auth.KindSession, SessionID: id("sess", i)}
+		caller.IssuedAt, caller.ExpiresAt = born, born.Add(12*time.Hour)
+		admitted, serving := must(guard.Admit(b.Context(), auth.Call{Procedure: procedure, Stream: auth.ServerStream})), make(chan struct{})
+		go func() {
+			_ = guard.Serve(admitted, func(ctx context.Context, _ *auth.Stream) error {
+				close(serving)
+				<-ctx.Done()
+				return nil
+			}, nil)
+		}()
+		<-serving
 	}
+	measure(b, usage, 1, func(i int) error {
+		caller = &callers[i%len(callers)]
+		caller.IssuedAt = caller.IssuedAt.Add(step)
+		_, err := guard.Admit(b.Context(), auth.Call{Procedure: procedure})
+		return err
+	})
+}
+
+// authenticatorFunc returns the caller of the current call.
+type authenticatorFunc func() *auth.Identity
+
+func (f authenticatorFunc) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
+	return f(), nil
+}
+
+func newGuard(authenticate authenticatorFunc) *auth.Guard {
+	rules := must(policy.New(policy.Override(procedure, authenticated)))
+	return &auth.Guard{Authenticator: authenticate, Policy: rules, Revocations: revocation.New(revocation.Config{})}
 }
