@@ -72,10 +72,7 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 			set(w, r)
 		})
 		keys := issuer.remote(t)
-		key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 		pass(48 * time.Hour) // twice MaxStale
 		if unchanged == 0 {
 			t.Error("no request had If-None-Match")

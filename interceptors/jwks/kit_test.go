@@ -167,6 +167,16 @@ func findOne(t testing.TB, set Set, hint Hint) (*Key, error) {
 	return keys[0], nil
 }
 
+// mustFind is findOne for a key that must be there.
+func mustFind(t testing.TB, set Set, hint Hint) *Key {
+	t.Helper()
+	key, err := findOne(t, set, hint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 type pipeListener struct {
 	connections chan net.Conn
 	closing     sync.Once

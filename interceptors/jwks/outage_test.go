@@ -73,10 +73,7 @@ func TestNoFailureOfTheIssuerAffectsKnownKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
-				key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 				issuer.answerWith(trouble.handler)
 				for range 20 { // the first refresh comes within 15
 					pass(time.Minute)

@@ -93,10 +93,7 @@ func TestARotationDuringAFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
 		old := issuer.setOf(t, "first")
-		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(300 * time.Millisecond)
-			old(w, r)
-		})
+		issuer.answerWith(slowly(300*time.Millisecond, old))
 		keys := issuer.remote(t)
 		pass(100 * time.Millisecond)
 		issuer.publish(t, "first", "second")
@@ -112,14 +109,8 @@ func TestARemovedKeyIsRefusedWithinTheRefreshInterval(t *testing.T) {
 		issuer := newBubble(t)
 		issuer.publish(t, "first", "second")
 		keys := issuer.remote(t)
-		first, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		second, err := findOne(t, keys, Hint{KeyID: "second", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		first := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
+		second := mustFind(t, keys, Hint{KeyID: "second", Algorithm: "ES256"})
 		issuer.publish(t, "second")
 		pass(15 * time.Minute)
 		if first.Live() {
@@ -160,10 +151,7 @@ func TestAKeyThatChangesUnderItsKidIsANewKey(t *testing.T) {
 				issuer := newBubble(t)
 				issuer.answerWith(body(string(keySet(t, rsa))))
 				keys := issuer.remote(t)
-				before, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "RS256"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				before := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "RS256"})
 				issuer.answerWith(changed)
 				pass(15 * time.Minute)
 				if before.Live() {
@@ -184,10 +172,7 @@ func TestAKeyWhoseThumbprintChangesIsFoundByTheNewOne(t *testing.T) {
 		publish := func(x5t string) { issuer.answerWith(body(string(keySet(t, issuer.keys["first"].with("x5t", x5t))))) }
 		publish("old")
 		keys := issuer.remote(t)
-		before, err := findOne(t, keys, Hint{X5T: "old", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := mustFind(t, keys, Hint{X5T: "old", Algorithm: "ES256"})
 		publish("new")
 		after, err := findOne(t, keys, Hint{X5T: "new", Algorithm: "ES256"})
 		if err != nil || !after.Live() || before.Live() {

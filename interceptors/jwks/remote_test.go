@@ -3,7 +3,6 @@ package jwks
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,10 +14,7 @@ func TestForgedSignaturesCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
 		for range 10_000 {
-			key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 			if err := key.Verify("ES256", []byte(input), make([]byte, 64)); !errors.Is(err, ErrSignature) {
 				t.Fatalf("%v, want ErrSignature", err)
 			}
@@ -72,10 +68,7 @@ func TestACancelledCallerLeavesTheSharedFetchAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
 		set := issuer.setOf(t, "first")
-		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(500 * time.Millisecond)
-			set(w, r)
-		})
+		issuer.answerWith(slowly(500*time.Millisecond, set))
 		keys := issuer.remote(t)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("the client hung up")
@@ -150,10 +143,7 @@ func TestCloseEndsEverything(t *testing.T) {
 
 func TestTheHotPathAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts what others allocate too
 	keys := newRemote(t, RemoteConfig{URL: newServer(t).url})
-	key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 	if n := testing.AllocsPerRun(100, func() { _, _ = keys.Lookup(t.Context(), Hint{KeyID: "first", Algorithm: "ES256"}) }); n != 0 {
 		t.Errorf("Lookup: %v allocations", n)
 	}
@@ -165,10 +155,7 @@ func TestTheHotPathAllocatesNothing(t *testing.T) { //nolint:paralleltest // All
 func TestWatchersAreCalledOnEachChange(t *testing.T) {
 	t.Parallel()
 	withRemote(t, func(t *testing.T, issuer *issuer, keys *Remote) {
-		first, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		first := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 		var one, two atomic.Int64
 		live := make(chan bool, 10)
 		stopOne := keys.Watch(func() { one.Add(1); live <- first.Live() })
@@ -229,10 +216,7 @@ func TestKeysAreUsedUntilMaxStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
 		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
-		key, err := findOne(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 		issuer.refusing.Store(true)
 		pass(time.Hour - time.Nanosecond)
 		if err := lookup(t, keys, "first"); err != nil || !key.Live() || !keys.Ready() {
