@@ -14,8 +14,8 @@ import (
 
 var transports = []string{"connect-go", "grpc-go", "net-http"}
 
-// guarded are the rows for each transport, or for the only one that a peer is for.
-var guarded = []struct {
+// guards are the rows for each transport, or for the only one that a peer is for.
+var guards = []struct {
 	name, guard, only string
 	tokens            int // that calls send in turn
 }{
@@ -32,7 +32,7 @@ var guarded = []struct {
 
 func BenchmarkCalls(b *testing.B) {
 	for _, transport := range transports {
-		for _, row := range guarded {
+		for _, row := range guards {
 			if row.only != "" && row.only != transport {
 				continue
 			}

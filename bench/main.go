@@ -16,6 +16,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"flag"
@@ -37,7 +38,7 @@ var reportText string
 func main() {
 	h := &harness{}
 	flag.BoolVar(&h.Quick, "quick", false, "run every benchmark once, to see that it works")
-	flag.IntVar(&h.Rounds, "rounds", 11, "`rounds` to take the median of")
+	flag.IntVar(&h.Rounds, "rounds", 13, "`rounds` to take the median of")
 	out := flag.String("out", "", "write the report to this `file` too")
 	pattern := flag.String("run", "", "measure only the sections with a benchmark that matches this `regexp`, such as calls/grpc")
 	flag.Parse()
@@ -98,7 +99,7 @@ func report(ctx context.Context, h *harness, pattern string) (string, error) {
 		"measure":     func(t table) (string, error) { return h.measure(ctx, t, h.Rounds, "-test.benchtime=300ms") },
 		"measureOnce": func(t table) (string, error) { return h.measure(ctx, t, 1, "-test.benchtime=1x") },
 		"machine": func() string {
-			return fmt.Sprintf("%s: %s, %d cores, %s/%s, %s", time.Now().UTC().Format("2 January 2006"), h.cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+			return fmt.Sprintf("%s: %s, %d cores, %s/%s, %s", time.Now().UTC().Format("2 January 2006"), cmp.Or(h.cpu, "a CPU not known"), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 		},
 		"versions": func(modules ...string) (string, error) {
 			list := append([]string{"list", "-m", "-f", "| {{.Path}} | {{.Version}} |"}, modules...)

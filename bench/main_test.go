@@ -88,7 +88,7 @@ func TestEveryGuardGuards(t *testing.T) {
 	iss := newIssuer(t, "RS256")
 	valid, forged := iss.token(1), newIssuer(t, "RS256").token(1)
 	for _, transport := range transports {
-		for _, row := range guarded {
+		for _, row := range guards {
 			if row.tokens != 1 || row.only != "" && row.only != transport {
 				continue
 			}
