@@ -40,6 +40,9 @@ type service struct {
 
 func (s *service) answer(ctx context.Context, sent string) string {
 	s.ran.Add(1)
+	if user, ok := auth.User[*account](ctx); ok {
+		return user.name + " " + sent
+	}
 	if id, ok := auth.FromContext(ctx); ok {
 		return id.Subject + " " + sent
 	}

@@ -13,15 +13,15 @@ type Call struct {
 	Protocol string
 	// Stream is the shape of the call. The zero value is Unary.
 	Stream StreamType
+	// Messages promises that the adapter shows the Guard every message that it
+	// receives before the handler has it. Where it is false, a rule
+	// that must see them refuses the call.
+	Messages bool
 	// Peer is the address of the other end of the connection, host:port. Behind
 	// a proxy it is the proxy's.
 	Peer string
 	// Header holds what the caller sent, the token among it: never log it.
 	Header Header
-	// Messages promises that the adapter shows the Guard every message that it
-	// receives before the handler has it. Where it is false, a rule
-	// that must see them refuses the call.
-	Messages bool
 }
 
 // Header gives the values of a header by name, whatever the case of the name.

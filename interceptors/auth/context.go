@@ -23,6 +23,7 @@ type admitted struct {
 	identity *Identity   // nil when anonymous
 	messages MessageRule // nil where the rule asks nothing of messages
 	stream   *Stream     // nil where the call is none
+	user     any         // of Guard.LoadUser; a stream that was renewed has its own
 }
 
 func (g *Guard) admit(ctx context.Context, call *Call, id *Identity, rule Rule) *admitted {

@@ -36,3 +36,32 @@ func ExampleWatchIdentity() {
 	// hello ada of acme
 	// TOKEN_REVOKED: the session was ended; sign in again
 }
+
+// Handlers get the application's own user beside the identity.
+func ExampleUser() {
+	type account struct{ Name string }
+	accounts := map[string]*account{"user_ada": {Name: "Ada"}} // a database
+	guard := new(auth.Guard)                                   // or one of ostiary.New
+	guard.LoadUser = func(_ context.Context, id *auth.Identity) (any, error) {
+		user, found := accounts[id.Subject]
+		if !found {
+			return nil, &auth.Error{Reason: auth.ConditionNotMet, Message: "there is no account here yet; sign up first"}
+		}
+		return user, nil
+	}
+
+	handler := func(ctx context.Context) {
+		user, ok := auth.User[*account](ctx)
+		fmt.Println(user.Name, ok)
+	}
+
+	// A test of the handler needs no guard:
+	ctx, id := context.Background(), &auth.Identity{Subject: "user_ada"}
+	user, err := guard.LoadUser(ctx, id)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler(auth.NewUserContext(ctx, id, user))
+	// Output: Ada true
+}

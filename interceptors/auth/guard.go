@@ -84,6 +84,24 @@ type Guard struct {
 	Revocations Revocations
 	// Observer sees every decision. Optional.
 	Observer Observer
+	// LoadUser returns the application's own user for an identity, which handlers get
+	// from [User]:
+	//
+	//	guard.LoadUser = func(ctx context.Context, id *auth.Identity) (any, error) {
+	//		return store.UserBySubject(ctx, id.Subject)
+	//	}
+	//
+	// It is called once for each call, when the rule has admitted the caller and before
+	// the Observer sees the decision, with a context that carries the identity: so
+	// refused callers cost no look-up, except those refused by a condition on the
+	// request message, which is not there yet. It is not called for anonymous callers.
+	// A stream has its user loaded when it opens, and again when a newer token of the
+	// session renews it, in the call that brings the token.
+	//
+	// Its error refuses the call, or ends the stream: an *Error as it is, and any other
+	// error, and a panic, as AuthFailure. Nothing is cached. It must be safe for
+	// concurrent use. Optional.
+	LoadUser func(ctx context.Context, id *Identity) (any, error)
 	// ResourceMetadata is the URL of what is published about this API for OAuth
 	// clients (RFC 9728), which challenges then name. Default: none.
 	ResourceMetadata string
@@ -146,7 +164,7 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	rule := g.Policy.Rule(call.Procedure)
 	id, err := g.authenticate(ctx, call)
 	if id != nil && g.leases.Renewable() {
-		g.renew(call, id) // whatever this rule says: those of the streams decide about them
+		g.renew(call, id) //nolint:contextcheck // whatever this rule and this call's context say: those of the streams count for them
 	}
 	if err != nil {
 		err = anonymous(AsError(err), rule)
@@ -166,7 +184,13 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	if err != nil {
 		return nil, id, AsError(err)
 	}
-	return g.admit(ctx, call, id, rule), id, nil
+	admission := g.admit(ctx, call, id, rule)
+	if g.LoadUser != nil && id != nil {
+		if admission.user, err = g.LoadUser(admission, id); err != nil { //nolint:contextcheck // admission is derived from ctx
+			return nil, id, AsError(err)
+		}
+	}
+	return admission, id, nil
 }
 
 // authenticate says who is calling with a token that counts.

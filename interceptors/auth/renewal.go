@@ -67,14 +67,14 @@ func (g *Guard) renew(call *Call, id *Identity) {
 	}
 }
 
-// renew goes over to a newer identity of the same session, if the rule admits it. The
-// rule is asked without a lock, since it may be slow.
+// renew goes over to a newer identity of the same session, if the rule admits it and
+// its user can be loaded. Both are asked without a lock, since they may be slow.
 func (s *Stream) renew(renewal credential) {
 	id, was := renewal.identity, s.identity()
 	if !newer(id, was) {
 		return
 	}
-	refusal := s.admitted.guard.decideAnew(s.admitted.call.Procedure, id)
+	user, refusal := s.decideAnew(id)
 	if refusal == nil && s.admitted.messages != nil && !sameCaller(id, was) {
 		// What was decided on the messages was decided on another caller, and the
 		// messages are gone.
@@ -84,12 +84,12 @@ func (s *Stream) renew(renewal credential) {
 		s.end(refusal)
 		return
 	}
-	s.adopt(renewal)
+	s.adopt(renewal, user)
 	s.look() // whoever revoked the new token in the meantime has looked at the old one
 }
 
 // adopt makes the identity the current one, if it is newer still.
-func (s *Stream) adopt(renewal credential) {
+func (s *Stream) adopt(renewal credential, user any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := renewal.identity
@@ -99,24 +99,31 @@ func (s *Stream) adopt(renewal credential) {
 	if at := expiry(id); !s.expires.IsZero() && (at.IsZero() || at.After(s.expires)) {
 		s.expires = at
 	}
-	s.current, s.token = id, renewal.token
+	s.current, s.token, s.user = id, renewal.token, user
 	if s.renewed != nil {
 		close(s.renewed)
 		s.renewed = nil
 	}
 }
 
-// decideAnew asks the rule of an open stream about the identity that renews it.
-func (g *Guard) decideAnew(procedure string, id *Identity) (refusal *Error) {
+// decideAnew asks the rule of an open stream about the identity that renews it, and
+// loads its user. The stream's context counts for that: the call that brought the
+// identity may end sooner.
+func (s *Stream) decideAnew(id *Identity) (user any, refusal *Error) {
 	defer recoverAs(&refusal, "deciding anew")
+	g, procedure := s.admitted.guard, s.admitted.call.Procedure
 	rule := g.Policy.Rule(procedure)
 	if rule == nil {
-		return Errorf(AuthFailure, "no rule for %s any more", procedure)
+		return nil, Errorf(AuthFailure, "no rule for %s any more", procedure)
 	}
-	if err := rule.Check(id); err != nil {
-		return AsError(err)
+	err := rule.Check(id)
+	if err == nil && g.LoadUser != nil {
+		user, err = g.LoadUser(NewContext(s.admitted.Context, id), id)
 	}
-	return nil
+	if err != nil {
+		return nil, AsError(err)
+	}
+	return user, nil
 }
 
 // sameCaller reports whether two identities of a session differ in nothing but

@@ -82,7 +82,7 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 	handling, cancel := context.WithCancelCause(ctx)
 	newest := s.begin(cancel)
 	go lease.Run(func() error {
-		if s.catchUp(newest) {
+		if s.catchUp(newest) { //nolint:contextcheck // it has the stream's
 			return handle(handling, s)
 		}
 		return nil
@@ -223,7 +223,7 @@ func (s *Stream) hold(ctx context.Context, handle func(context.Context, *Stream)
 	})
 	defer cutting.Wait()
 	defer s.end(nil)
-	if s.catchUp(newest) {
+	if s.catchUp(newest) { //nolint:contextcheck // it has the stream's
 		handle(handling, s)
 	}
 }

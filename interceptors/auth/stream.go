@@ -31,6 +31,7 @@ type Stream struct {
 	ended    bool
 	refusal  *Error        // why it has ended; nil where it was just no longer needed
 	current  *Identity     // nil where the caller is anonymous
+	user     any           // of current, where that has renewed the stream
 	expires  time.Time     // when the token no longer counts; zero is never
 	sending  int           // how many messages are on their way
 	sent     chan struct{} // closed when none is; nil while nobody waits

@@ -1,0 +1,40 @@
+package auth
+
+import "context"
+
+// User returns the application's own user, which [Guard.LoadUser] has loaded for the
+// caller; in a stream that was renewed, the one loaded last. It reports false where
+// there is none: without LoadUser, for an anonymous caller, and where the user is of
+// another type than T.
+func User[T any](ctx context.Context) (T, bool) {
+	var user any
+	if a, _ := ctx.Value(contextKey{}).(*admitted); a != nil {
+		user = a.currentUser()
+	}
+	typed, ok := user.(T)
+	return typed, ok
+}
+
+// NewUserContext returns a context that carries the identity and the application's user,
+// for tests of handlers. Otherwise it is as [NewContext].
+func NewUserContext(ctx context.Context, id *Identity, user any) context.Context {
+	return &admitted{Context: ctx, identity: id, user: user}
+}
+
+// currentUser returns the user of the identity that counts now.
+func (a *admitted) currentUser() any {
+	if a.stream != nil {
+		if user, renewed := a.stream.renewedUser(); renewed {
+			return user
+		}
+	}
+	return a.user
+}
+
+// renewedUser returns the user of the identity that renewed the stream, and whether
+// there was one.
+func (s *Stream) renewedUser() (user any, renewed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user, s.current != s.admitted.identity
+}

@@ -1,0 +1,147 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+type account struct{ name string }
+
+func TestUser(t *testing.T) {
+	t.Parallel()
+	id := &auth.Identity{Subject: "ada"}
+	ctx := auth.NewUserContext(t.Context(), id, &account{"Ada"})
+	if user, ok := auth.User[*account](ctx); !ok || user.name != "Ada" {
+		t.Errorf("User gave %v, %t", user, ok)
+	}
+	if got, ok := auth.FromContext(ctx); !ok || got != id {
+		t.Errorf("FromContext gave %v, %t", got, ok)
+	}
+	for name, ctx := range map[string]context.Context{
+		"outside a guarded call":               t.Context(),
+		"of a context without a user":          auth.NewContext(t.Context(), id),
+		"of a call behind another with a user": auth.NewContext(ctx, id),
+	} {
+		if user, ok := auth.User[*account](ctx); ok {
+			t.Errorf("User %s gave %v", name, user)
+		}
+	}
+	if user, ok := auth.User[account](ctx); ok {
+		t.Errorf("User of another type gave %v", user)
+	}
+}
+
+func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		load func(context.Context, *auth.Identity) (any, error)
+		want auth.Reason
+	}{
+		"a refusal counts as it is": {
+			func(context.Context, *auth.Identity) (any, error) {
+				return &account{}, fmt.Errorf("look up: %w", auth.NewError(auth.PermissionRequired, nil))
+			}, auth.PermissionRequired,
+		},
+		"any other error is our own failure": {
+			func(context.Context, *auth.Identity) (any, error) { return &account{}, errors.New("disk full") }, auth.AuthFailure,
+		},
+		"so is a call that was given up": {
+			func(context.Context, *auth.Identity) (any, error) { return nil, context.Canceled }, auth.AuthFailure,
+		},
+		"so is a panic": {
+			func(context.Context, *auth.Identity) (any, error) { panic("boom") }, auth.AuthFailure,
+		},
+	} {
+		var decisions []auth.Decision
+		ada := &auth.Identity{Subject: "ada"}
+		guard := &auth.Guard{
+			Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) { return ada, nil }),
+			Policy:        rules{rule(func(*auth.Identity) error { return nil })},
+			LoadUser:      tt.load,
+			Observer:      auth.ObserverFunc(func(_ context.Context, d auth.Decision) { decisions = append(decisions, d) }),
+		}
+		for _, shape := range []auth.StreamType{auth.Unary, auth.BidiStream} {
+			decisions = nil
+			ctx, err := guard.Admit(t.Context(), auth.Call{Procedure: watch, Stream: shape})
+			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want {
+				t.Errorf("%s: %v; want reason %v", name, err, tt.want)
+			}
+			if len(decisions) != 1 || decisions[0].Refusal == nil || decisions[0].Refusal.Reason != tt.want || decisions[0].Identity != ada {
+				t.Errorf("%s: observed %v", name, decisions)
+			}
+			if guard.Admitted(ctx, watch) {
+				t.Errorf("%s: the call counts as admitted", name)
+			}
+			if user, ok := auth.User[*account](ctx); ok {
+				t.Errorf("%s: User gave %v", name, user)
+			}
+		}
+	}
+}
+
+// goneKey marks the context of a call whose client is gone.
+type goneKey struct{}
+
+func TestARenewalOfAStreamLoadsItsUserAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fail func() (any, error) // on renewal
+		want auth.Reason
+	}{
+		"the new user counts":           {nil, goesOn},
+		"a refusal ends the stream":     {func() (any, error) { return nil, auth.NewError(auth.ConditionNotMet, nil) }, auth.ConditionNotMet},
+		"another error ends the stream": {func() (any, error) { return nil, errors.New("disk full") }, auth.AuthFailure},
+		"a panic ends the stream":       {func() (any, error) { panic("boom") }, auth.AuthFailure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, streamRule{role: "reader"})
+				var loads atomic.Int32
+				w.guard.LoadUser = func(ctx context.Context, id *auth.Identity) (any, error) {
+					if got, _ := auth.FromContext(ctx); got != id || ctx.Value(goneKey{}) == nil && ctx.Err() != nil {
+						t.Errorf("the context of LoadUser carries %v, %v; want %v", got, ctx.Err(), id)
+					}
+					n := loads.Add(1)
+					if n > 1 && tt.fail != nil {
+						return tt.fail()
+					}
+					return &account{fmt.Sprint("load ", n)}, nil
+				}
+				var userNow func() (*account, bool)
+				ended := w.serve(token(0), func(ctx context.Context) error {
+					userNow = func() (*account, bool) { return auth.User[*account](ctx) }
+					return idle(ctx)
+				})
+				assertUser := func(want string) {
+					t.Helper()
+					if user, ok := userNow(); !ok || user.name != want {
+						t.Errorf("User of the stream gave %v, %t; want %s", user, ok, want)
+					}
+				}
+				assertUser("load 1")
+				pass(time.Second)
+				renewing, stop := context.WithCancel(context.WithValue(t.Context(), goneKey{}, true))
+				stop() // the client of the renewing call is gone, which is no matter of the stream
+				w.caller = token(0)
+				_, _ = w.guard.Admit(renewing, auth.Call{Procedure: ping, Stream: auth.Unary, Messages: true})
+				synctest.Wait()
+				if tt.want == goesOn {
+					assertUser("load 2")
+					pass(2 * time.Minute)
+					tt.want = auth.TokenExpired
+				}
+				if reason, _ := auth.ReasonOf(<-ended); reason != tt.want {
+					t.Errorf("the stream ended with %v; want %v", reason, tt.want)
+				}
+			})
+		})
+	}
+}
