@@ -19,7 +19,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -67,8 +66,8 @@ type Config struct {
 	Revocations auth.Revocations
 	// Observer sees every decision, beside the log. Optional.
 	Observer auth.Observer
-	// Logger gets refusals ([auth.LogRefusals]), trouble with keys, and what New
-	// accepts. Default: slog.Default(). To log nothing, give slog.DiscardHandler's.
+	// Logger gets refusals ([auth.LogRefusals]), trouble with keys, and which issuers New
+	// trusts. Default: slog.Default(). To log nothing: slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -81,19 +80,18 @@ type Config struct {
 // Close the Guard when nothing is served any more. It must not be copied.
 func New(config Config) (*auth.Guard, error) {
 	logger := cmp.Or(config.Logger, slog.Default())
-	issuers, err := config.issuers(logger)
+	issuers, fetched, err := config.issuers(logger)
+	var guard *auth.Guard
 	if err == nil {
-		var guard *auth.Guard
-		if guard, err = config.guard(issuers, logger); err == nil {
-			return guard, nil
-		}
+		guard, err = config.guard(issuers, logger)
 	}
-	for _, issuer := range issuers {
-		if keys, ok := issuer.Keys.(io.Closer); ok {
+	if err != nil {
+		for _, keys := range fetched {
 			_ = keys.Close()
 		}
+		return nil, fmt.Errorf("ostiary: %w", err)
 	}
-	return nil, fmt.Errorf("ostiary: %w", err)
+	return guard, nil
 }
 
 func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard, error) {
@@ -124,10 +122,10 @@ func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard
 	}, nil
 }
 
-// issuers returns the issuers that are trusted, with their keys: also beside an error,
-// so that the keys can be closed.
-func (c *Config) issuers(logger *slog.Logger) ([]token.Issuer, error) {
-	issuers := slices.Clone(c.Issuers)
+// issuers returns the issuers that are trusted, with their keys, and which of the keys it
+// has begun to fetch: these also beside an error, so that they can be closed.
+func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched []*jwks.Remote, err error) {
+	issuers = slices.Clone(c.Issuers)
 	var faults []error
 	if c.Issuer != "" || len(issuers) == 0 {
 		issuer := token.Issuer{
@@ -160,8 +158,9 @@ func (c *Config) issuers(logger *slog.Logger) ([]token.Issuer, error) {
 			continue
 		}
 		issuer.Keys = keys
+		fetched = append(fetched, keys)
 	}
-	return issuers, errors.Join(faults...)
+	return issuers, fetched, errors.Join(faults...)
 }
 
 func (c *Config) profile(issuer string) (token.Profile, error) {

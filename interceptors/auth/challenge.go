@@ -8,12 +8,12 @@ import (
 
 // Challenge returns the value of the WWW-Authenticate header for a refusal of a
 // call that the Guard guards: that of [Error.Challenge], and ResourceMetadata where
-// the Guard has one (RFC 9728, section 5.1). A nil Guard has none.
+// the Guard has one (RFC 9728, section 5.1). On a nil Guard it is Error.Challenge.
 func (g *Guard) Challenge(refusal *Error) string {
 	if g == nil || g.ResourceMetadata == "" {
 		return refusal.Challenge()
 	}
-	return refusal.challenge([2]string{"resource_metadata", g.ResourceMetadata})
+	return refusal.challenge(parameter{"resource_metadata", g.ResourceMetadata})
 }
 
 // Challenge returns the value of the WWW-Authenticate header for this refusal
@@ -25,25 +25,27 @@ func (g *Guard) Challenge(refusal *Error) string {
 // follow.
 func (e *Error) Challenge() string { return e.challenge() }
 
-func (e *Error) challenge(more ...[2]string) string {
-	parameters := append(e.Demand.parameters(), more...)
-	if code := e.challengeCode(); code != "" {
-		parameters = append([][2]string{{"error", code}, {"error_description", e.Reason.String()}}, parameters...)
-	} else if e.Reason != TokenMissing {
+func (e *Error) challenge(more ...parameter) string {
+	code := e.challengeCode()
+	if code == "" && e.Reason != TokenMissing {
 		return ""
 	}
-	var challenge strings.Builder
-	challenge.WriteString("Bearer")
-	separator := " "
-	for _, p := range parameters {
-		if !quotable(p[1]) {
-			continue
-		}
-		challenge.WriteString(separator + p[0] + `="` + p[1] + `"`)
-		separator = ", "
+	var all []parameter
+	if code != "" {
+		all = append(all, parameter{"error", code}, parameter{"error_description", e.Reason.String()})
 	}
-	return challenge.String()
+	all = append(append(all, e.Demand.parameters()...), more...)
+	var quoted []string
+	for _, p := range all {
+		if quotable(p.value) {
+			quoted = append(quoted, p.name+`="`+p.value+`"`)
+		}
+	}
+	return strings.TrimSuffix("Bearer "+strings.Join(quoted, ", "), " ")
 }
+
+// A parameter is one of a challenge.
+type parameter struct{ name, value string }
 
 // challengeCode returns the error of RFC 6750, section 3.1, or of RFC 9470,
 // section 3; "" where there is none.
@@ -90,19 +92,19 @@ type Demand struct {
 
 // parameters returns the names and values of the challenge, in the order in which
 // they are sent.
-func (d *Demand) parameters() [][2]string {
+func (d *Demand) parameters() []parameter {
 	if d == nil {
 		return nil
 	}
-	var all [][2]string
+	var all []parameter
 	if len(d.Scopes) > 0 {
-		all = append(all, [2]string{"scope", strings.Join(d.Scopes, " ")})
+		all = append(all, parameter{"scope", strings.Join(d.Scopes, " ")})
 	}
 	if len(d.ACRValues) > 0 {
-		all = append(all, [2]string{"acr_values", strings.Join(d.ACRValues, " ")})
+		all = append(all, parameter{"acr_values", strings.Join(d.ACRValues, " ")})
 	}
 	if d.MaxAge > 0 {
-		all = append(all, [2]string{"max_age", strconv.FormatInt(int64(d.MaxAge/time.Second), 10)})
+		all = append(all, parameter{"max_age", strconv.FormatInt(int64(d.MaxAge/time.Second), 10)})
 	}
 	return all
 }

@@ -22,7 +22,7 @@ type admitted struct {
 	call     Call        // its header is where CallerToken finds the token
 	identity *Identity   // nil when anonymous
 	messages MessageRule // nil where the rule asks nothing of messages
-	stream   *Stream     // nil where the call is none
+	stream   *Stream     // nil for a unary call
 	user     any         // of Guard.LoadUser; a stream that was renewed has its own
 }
 
@@ -149,7 +149,7 @@ func WatchIdentity(ctx context.Context) (*Identity, <-chan struct{}) {
 // token can do everything the caller can: keep it out of logs and errors.
 //
 // In a stream that another call of the same session has renewed it is the token
-// of that call, as [Current] is its identity.
+// of that call, as [CurrentIdentity] is its identity.
 //
 // It returns an error when ctx is not that of an admitted call, when the caller
 // is anonymous, and when the call carried its token elsewhere than in its

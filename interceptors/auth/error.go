@@ -111,7 +111,7 @@ func (e *Error) Info() *errdetails.ErrorInfo {
 		if info.Metadata == nil {
 			info.Metadata = make(map[string]string)
 		}
-		info.Metadata[p[0]] = p[1]
+		info.Metadata[p.name] = p.value
 	}
 	return info
 }

@@ -91,12 +91,12 @@ type Guard struct {
 	//		return store.UserBySubject(ctx, id.Subject)
 	//	}
 	//
-	// It is called once for each call, when the rule has admitted the caller and before
-	// the Observer sees the decision, with a context that carries the identity: so
-	// refused callers cost no look-up, except those refused by a condition on the
-	// request message, which is not there yet. It is not called for anonymous callers.
-	// A stream has its user loaded when it opens, and again when a newer token of the
-	// session renews it, in the call that brings the token.
+	// It is called once for each admitted call, before the Observer sees the decision,
+	// with a context that carries the identity: so refused callers cost no look-up,
+	// except those refused by a condition on the request message, which is not there
+	// yet. It is not called for anonymous callers. For a stream it is called again at
+	// each renewal, with a context of the stream, and the call that brings the newer
+	// token waits for it.
 	//
 	// Its error refuses the call, or ends the stream: an *Error as it is, and any other
 	// error, and a panic, as AuthFailure. Nothing is cached. It must be safe for
@@ -164,22 +164,15 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 	rule := g.Policy.Rule(call.Procedure)
 	id, err := g.authenticate(ctx, call)
 	if id != nil && g.leases.Renewable() {
-		g.renew(call, id) //nolint:contextcheck // whatever this rule and this call's context say: those of the streams count for them
+		// Even if this call's own rule refuses it, the token renews the session's streams.
+		// Each asks its own rule.
+		g.renew(call, id) //nolint:contextcheck // with contexts of the streams
 	}
 	if err != nil {
-		err = anonymous(AsError(err), rule)
+		err = refusalUnlessIgnored(AsError(err), rule)
 	}
-	_, reads := rule.(MessageRule)
-	switch {
-	case err != nil:
-	case reads && !call.Messages:
-		err = Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
-	case rule == nil && id == nil:
-		err = NewError(TokenMissing, nil) // a stranger learns nothing of an unknown method
-	case rule == nil:
-		err = Errorf(AuthFailure, "no rule for %s", call.Procedure)
-	default:
-		err = rule.Check(id)
+	if err == nil {
+		err = checkRule(call, rule, id)
 	}
 	if err != nil {
 		return nil, id, AsError(err)
@@ -191,6 +184,20 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 		}
 	}
 	return admission, id, nil
+}
+
+// checkRule asks the rule about the caller, who is nil without a token.
+func checkRule(call *Call, rule Rule, id *Identity) error {
+	if rule == nil {
+		if id == nil {
+			return NewError(TokenMissing, nil) // a stranger learns nothing of an unknown method
+		}
+		return Errorf(AuthFailure, "no rule for %s", call.Procedure)
+	}
+	if _, reads := rule.(MessageRule); reads && !call.Messages {
+		return Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
+	}
+	return rule.Check(id)
 }
 
 // authenticate says who is calling with a token that counts.
@@ -208,9 +215,9 @@ func (g *Guard) authenticate(ctx context.Context, call *Call) (*Identity, error)
 	return id, nil
 }
 
-// anonymous returns the refusal of a caller whose token was not accepted; nil
-// where the caller counts as anonymous.
-func anonymous(refusal *Error, rule Rule) error {
+// refusalUnlessIgnored returns the refusal of a caller whose token was not accepted, and
+// nil where that caller counts as one without a token.
+func refusalUnlessIgnored(refusal *Error, rule Rule) error {
 	switch refusal.Reason {
 	case TokenMissing:
 		return nil

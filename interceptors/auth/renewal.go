@@ -2,6 +2,7 @@ package auth
 
 import (
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func (s *Stream) renew(renewal credential) {
 	if !newer(id, was) {
 		return
 	}
-	user, refusal := s.decideAnew(id)
+	user, refusal := s.decideAnew(renewal)
 	if refusal == nil && s.admitted.messages != nil && !sameCaller(id, was) {
 		// What was decided on the messages was decided on another caller, and the
 		// messages are gone.
@@ -85,7 +86,7 @@ func (s *Stream) renew(renewal credential) {
 		return
 	}
 	s.adopt(renewal, user)
-	s.look() // whoever revoked the new token in the meantime has looked at the old one
+	s.recheck() // whoever revoked the new token in the meantime has looked at the old one
 }
 
 // adopt makes the identity the current one, if it is newer still.
@@ -109,21 +110,33 @@ func (s *Stream) adopt(renewal credential, user any) {
 // decideAnew asks the rule of an open stream about the identity that renews it, and
 // loads its user. The stream's context counts for that: the call that brought the
 // identity may end sooner.
-func (s *Stream) decideAnew(id *Identity) (user any, refusal *Error) {
+func (s *Stream) decideAnew(renewal credential) (user any, refusal *Error) {
 	defer recoverAs(&refusal, "deciding anew")
 	g, procedure := s.admitted.guard, s.admitted.call.Procedure
 	rule := g.Policy.Rule(procedure)
 	if rule == nil {
 		return nil, Errorf(AuthFailure, "no rule for %s any more", procedure)
 	}
+	id := renewal.identity
 	err := rule.Check(id)
 	if err == nil && g.LoadUser != nil {
-		user, err = g.LoadUser(NewContext(s.admitted.Context, id), id)
+		user, err = g.LoadUser(&admitted{Context: s.admitted.Context, identity: id, call: Call{Header: authorization(renewal.token)}}, id)
 	}
 	if err != nil {
 		return nil, AsError(err)
 	}
 	return user, nil
+}
+
+// authorization is the header of a call of which only the token is known.
+type authorization string
+
+// Values implements Header.
+func (a authorization) Values(name string) []string {
+	if a == "" || !strings.EqualFold(name, "Authorization") {
+		return nil
+	}
+	return []string{"Bearer " + string(a)}
 }
 
 // sameCaller reports whether two identities of a session differ in nothing but

@@ -37,13 +37,13 @@ func (g *Guard) watch() {
 		return
 	}
 	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
-	look := func() { g.leases.Sweep((*Stream).look) }
+	g.leases.Visit = (*Stream).recheck
 	if g.Revocations != nil && !g.watchesRevocations {
-		g.Revocations.Watch(look)
+		g.Revocations.Watch(g.leases.Sweep)
 		g.watchesRevocations = true // also if the next panics, so that no stream adds a second watch
 	}
 	if keys, ok := g.Authenticator.(Watcher); ok {
-		keys.Watch(look)
+		keys.Watch(g.leases.Sweep)
 	}
 	g.watched.Store(true)
 }
@@ -94,19 +94,21 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 			g.logLatePanic(ctx, s, o.Panic())
 		}
 	})
-	s.over.Wait() // a client that is gone is the handler's affair, while the lease lasts
+	// The stream ends with its lease or its handler, and not with ctx: a client can cancel
+	// that while its connection stays.
+	s.over.Wait()
 	err = s.Err()
 	if err == nil {
 		return s.outcome.Deliver()
 	}
-	s.tell(ctx)
-	s.settle(abort)
+	s.observeEnd(ctx)
+	s.awaitSends(abort)
 	return err
 }
 
-// tell shows the Observer why the lease has ended, unless its client is gone, which
+// observeEnd shows the Observer why the lease has ended, unless its client is gone, which
 // was not refused anything.
-func (s *Stream) tell(ctx context.Context) {
+func (s *Stream) observeEnd(ctx context.Context) {
 	if ctx.Err() == nil {
 		_ = s.admitted.guard.observe(ctx, &s.admitted.call, s.identity(), AsError(s.Err()), time.Time{})
 	}
@@ -133,8 +135,8 @@ func (g *Guard) stream(ctx context.Context) (s *Stream, first bool, err error) {
 	return s, first, err
 }
 
-// settle waits for the message that is on its way, when the lease has ended.
-func (s *Stream) settle(abort func()) {
+// awaitSends waits, when the lease has ended, for the message that is on its way.
+func (s *Stream) awaitSends(abort func()) {
 	s.mu.Lock()
 	if s.sending == 0 {
 		s.mu.Unlock()
@@ -187,8 +189,8 @@ func (g *Guard) Drain(ctx context.Context) error {
 // returns when both have returned: the lease's *Error, or nil where the lease
 // has not ended. Where the lease ends before it begins, handle is not called.
 //
-// A panic of handle goes on as it is. One of cut is swallowed, as what cut did
-// not do is done when handle has returned.
+// A panic of handle propagates. One of cut is discarded: once handle has returned, the
+// adapter finishes what cut left undone.
 func (g *Guard) Hold(ctx context.Context, handle func(context.Context, *Stream), cut func(*Error)) error {
 	s, first, err := g.stream(ctx)
 	if err != nil {
@@ -217,7 +219,7 @@ func (s *Stream) hold(ctx context.Context, handle func(context.Context, *Stream)
 		go func() {
 			defer cutting.Done()
 			defer func() { _ = recover() }()
-			s.tell(ctx)
+			s.observeEnd(ctx)
 			cut(AsError(cause))
 		}()
 	})

@@ -18,11 +18,11 @@ import (
 type Stream struct {
 	admitted  admitted  // the identity is the one that opened the stream
 	renewable bool      // by the rule
-	oldAge    time.Time // when the stream has lived long enough
+	endsBy    time.Time // the latest end, by MaxLifetime
 
-	close   context.CancelCauseFunc // see begin
-	timer   *time.Timer             // looks again
-	over    sync.WaitGroup          // until the lease has ended
+	close   context.CancelCauseFunc // called once, by end: with the refusal, or nil
+	timer   *time.Timer             // rechecks
+	over    sync.WaitGroup          // done once end was called
 	outcome lease.Outcome           // of the handler
 
 	mu       sync.Mutex // guards what follows
@@ -39,10 +39,10 @@ type Stream struct {
 	renewed  chan struct{}
 }
 
-// lookAgain is how long a stream goes without a look at most: timers do not notice
-// when the clock is set or the machine was suspended, and nobody is notified of a list
-// of revocations that has grown too old.
-const lookAgain = time.Minute
+// recheckInterval is how long a stream goes unchecked at most: timers do not notice when
+// the clock is set or the machine was suspended, and nobody is notified of a list of
+// revocations that has grown too old.
+const recheckInterval = time.Minute
 
 // newStream returns a stream that is not served yet. Its admitted is for the
 // caller to fill.
@@ -60,7 +60,7 @@ func newStream(g *Guard, id *Identity, rule Rule) *Stream {
 	s := &Stream{current: id, renewable: terms.Lease == LeaseRenewable && id != nil}
 	s.admitted.stream = s
 	early := time.Duration(rand.Int64N(int64(terms.MaxLifetime)/20 + 1)) //nolint:gosec // it spreads load and keeps no secret
-	s.oldAge = g.clock().Add(terms.MaxLifetime - early)
+	s.endsBy = g.clock().Add(terms.MaxLifetime - early)
 	if id != nil && terms.Lease != LeaseAtOpen {
 		s.expires = expiry(id)
 	}
@@ -90,20 +90,17 @@ func (s *Stream) begin(closing context.CancelCauseFunc) (newest credential) {
 	s.close = closing
 	s.over.Add(1)
 	s.timer = time.AfterFunc(math.MaxInt64, func() {
-		s.look()
+		s.recheck()
 		s.arm()
 	})
-	newest, found := s.admitted.guard.leases.Join(s, s.sessionKey(), credentialOf(&s.admitted.call, s.admitted.identity))
-	if !found {
-		newest = credential{}
-	}
+	newest = s.admitted.guard.leases.Join(s, s.sessionKey(), credentialOf(&s.admitted.call, s.admitted.identity))
 	s.arm()
 	return newest
 }
 
-// arm has the timer look when the time of the lease will have come, or earlier.
+// arm sets the timer to when the time of the lease will have come, or earlier.
 func (s *Stream) arm() {
-	left, refusal := s.left()
+	left, refusal := s.remaining()
 	if refusal != nil {
 		s.end(refusal)
 		return
@@ -111,7 +108,7 @@ func (s *Stream) arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ended {
-		s.timer.Reset(min(left, lookAgain))
+		s.timer.Reset(min(left, recheckInterval))
 	}
 }
 
@@ -122,15 +119,15 @@ func (s *Stream) catchUp(newest credential) bool {
 	if newest.identity != nil && s.admitted.guard.stillCounts(newest.identity, true) == nil {
 		s.renew(newest)
 	}
-	s.look()
+	s.recheck()
 	return s.Err() == nil
 }
 
-// look ends the lease when its time has come, or a token no longer counts: the one
+// recheck ends the lease when its time has come, or a token no longer counts: the one
 // that renewed the stream last, or the one that opened it, since a revocation ends
 // the streams that the token opened.
-func (s *Stream) look() {
-	_, refusal := s.left()
+func (s *Stream) recheck() {
+	_, refusal := s.remaining()
 	if refusal == nil {
 		refusal = s.admitted.guard.stillCounts(s.admitted.identity, false)
 	}
@@ -142,11 +139,11 @@ func (s *Stream) look() {
 	}
 }
 
-// left returns how long the lease still runs, or the refusal where its time has come.
-func (s *Stream) left() (left time.Duration, refusal *Error) {
+// remaining returns how long the lease still runs, or the refusal where its time has come.
+func (s *Stream) remaining() (left time.Duration, refusal *Error) {
 	defer recoverAs(&refusal, "reading the clock")
 	now := s.admitted.guard.clock()
-	if left = s.oldAge.Sub(now); left <= 0 {
+	if left = s.endsBy.Sub(now); left <= 0 {
 		return 0, &Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"}
 	}
 	s.mu.Lock()
@@ -224,7 +221,7 @@ func (s *Stream) Check() error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	s.look()
+	s.recheck()
 	return s.Err()
 }
 
@@ -244,7 +241,7 @@ func (s *Stream) Received(message any) error {
 		// the token must not have expired, whatever the terms of the stream.
 		refusal = s.admitted.guard.stillCounts(id, true)
 	case first:
-		s.look()
+		s.recheck()
 	}
 	if err := s.Err(); err != nil {
 		return err

@@ -145,3 +145,30 @@ func TestARenewalOfAStreamLoadsItsUserAgain(t *testing.T) {
 		})
 	}
 }
+
+func TestTheUserOfARenewalIsLoadedWithItsOwnToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		var tokens []string
+		w.guard.LoadUser = func(ctx context.Context, _ *auth.Identity) (any, error) {
+			relayed, err := auth.CallerToken(ctx)
+			tokens = append(tokens, relayed)
+			return nil, err
+		}
+		ctx, err := w.admitWith("opened", token(0), watch, auth.BidiStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := w.serveIn(ctx, idle)
+		if _, err := w.admitWith("newer", token(time.Second), ping, auth.Unary); err != nil {
+			t.Fatal(err)
+		}
+		if reason, _ := auth.ReasonOf(<-ended); reason != auth.TokenExpired {
+			t.Errorf("the stream ended with %v; want %v", reason, auth.TokenExpired)
+		}
+		if fmt.Sprint(tokens) != "[opened newer newer]" {
+			t.Errorf("loaded with %v; want that of the opening, of the renewal and of the renewing call", tokens)
+		}
+	})
+}

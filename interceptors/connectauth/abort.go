@@ -11,8 +11,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
-// Abortable gives the guards of the handlers in next a hold on the connection,
-// which connect-go does not:
+// Abortable lets the guards of the handlers in next cut a connection that connect-go
+// would keep open:
 //
 //	server := &http.Server{Handler: connectauth.Abortable(mux)}
 //
@@ -50,7 +50,7 @@ const (
 	drainTime = 250 * time.Millisecond
 )
 
-// transport is what is below a call. It is nil where nothing is known of it.
+// transport controls the connection of one call; nil without Abortable.
 type transport struct {
 	writer     http.ResponseWriter
 	controller *http.ResponseController

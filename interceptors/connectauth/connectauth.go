@@ -82,9 +82,8 @@ func streamType(t connect.StreamType) auth.StreamType {
 	}
 }
 
-// interceptor comes after the gate: it shows the Guard the messages of a call,
-// serves a stream under its lease, and lets handlers refuse, by giving an
-// *auth.Error that one returns the form that the gate's refusals have.
+// interceptor comes after the gate. It shows the Guard the messages, serves streams under
+// their lease, and gives an *auth.Error that a handler returns the form of a refusal.
 type interceptor struct{ guard *auth.Guard }
 
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {

@@ -31,7 +31,7 @@ import (
 //
 // With a nil Guard every call is refused.
 func Gate(registrar grpc.ServiceRegistrar, guard *auth.Guard, options ...GateOption) grpc.ServiceRegistrar {
-	g := &gate{registrar: registrar, guard: orClosed(guard)}
+	g := &gate{registrar: registrar, guard: orRefuseAll(guard)}
 	for _, option := range options {
 		option.apply(g)
 	}

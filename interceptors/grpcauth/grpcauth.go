@@ -37,7 +37,7 @@ import (
 //
 // With a nil Guard every call is refused.
 func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
-	guard = orClosed(guard)
+	guard = orRefuseAll(guard)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if ctx.Value(shownKey{guard}) != nil {
 			return handler(ctx, req) // which returns the refusal
@@ -65,7 +65,7 @@ func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 // a goroutine of its own, whose context is then cancelled, with the *auth.Error
 // that the client gets as its cause. See [auth.Guard.Drain] for shutting down.
 func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
-	guard = orClosed(guard)
+	guard = orRefuseAll(guard)
 	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		shape := streamType(info.IsClientStream, info.IsServerStream)
 		ctx, first, err := admit(stream.Context(), guard, info.FullMethod, shape)
@@ -73,7 +73,7 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 			return refuse(ctx, guard, auth.AsError(err))
 		}
 		if !first {
-			return handler(server, stream) // within the one that was first
+			return handler(server, stream) // the outer interceptor serves it already
 		}
 		// A message that waits for a client which has stopped reading needs no abort:
 		// grpc-go gives it up when the handler returns.
@@ -87,8 +87,8 @@ func StreamServerInterceptor(guard *auth.Guard) grpc.StreamServerInterceptor {
 	}
 }
 
-// orClosed makes a Guard that was forgotten one that refuses every call.
-func orClosed(guard *auth.Guard) *auth.Guard {
+// orRefuseAll makes a Guard that was forgotten one that refuses every call.
+func orRefuseAll(guard *auth.Guard) *auth.Guard {
 	if guard == nil {
 		return &auth.Guard{}
 	}
@@ -109,8 +109,8 @@ func streamType(client, server bool) auth.StreamType {
 }
 
 // admit asks the guard about a call, unless it has admitted this very call
-// already: behind a Gate the interceptor sees the call a second time. The first
-// shows the guard the messages.
+// already: behind a Gate the interceptor sees the call a second time. Only the first
+// of the two checks the messages.
 func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth.StreamType) (admitted context.Context, first bool, err error) {
 	if guard.Admitted(ctx, procedure) {
 		return ctx, false, nil

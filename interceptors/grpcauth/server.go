@@ -35,7 +35,7 @@ type Server struct {
 //
 // With a nil Guard every call is refused.
 func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
-	guard = orClosed(guard)
+	guard = orRefuseAll(guard)
 	server := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
 		grpc.ChainStreamInterceptor(StreamServerInterceptor(guard)),

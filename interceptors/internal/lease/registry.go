@@ -11,11 +11,13 @@ import (
 )
 
 // A Registry knows all open leases, and which of them share a session, so that one
-// value renews them. K names a session, V is such a value, L is a lease. Set Newer
-// before use; it is then safe for concurrent use.
+// value renews them. K names a session, V is such a value, L is a lease. Set Newer and
+// Visit before use; it is then safe for concurrent use.
 type Registry[K, L comparable, V any] struct {
 	// Newer reports whether a comes after b.
 	Newer func(a, b V) bool
+	// Visit is what a sweep does with each lease.
+	Visit func(L)
 
 	renewable atomic.Int64 // how many leases are of a session
 	sweeps    atomic.Int64 // how many were asked for since the last one began
@@ -33,9 +35,10 @@ type session[L comparable, V any] struct {
 	newest V
 }
 
-// Join adds a lease that began with value. Where a newer value of the session has
-// come already, it returns that. The zero K is no session: nothing renews the lease.
-func (r *Registry[K, L, V]) Join(l L, key K, value V) (newest V, found bool) {
+// Join adds a lease that began with value. Where a newer value of the session has come
+// already, it returns that, and otherwise the zero V. The zero K is no session: nothing
+// renews the lease.
+func (r *Registry[K, L, V]) Join(l L, key K, value V) (newer V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
@@ -43,16 +46,19 @@ func (r *Registry[K, L, V]) Join(l L, key K, value V) (newest V, found bool) {
 	}
 	r.open[l] = struct{}{}
 	if key == *new(K) {
-		return newest, false
+		return newer
 	}
 	r.renewable.Add(1)
-	of := r.sessions[key]
-	if of == nil {
+	s := r.sessions[key]
+	if s == nil {
 		r.sessions[key] = &session[L, V]{leases: []L{l}, newest: value}
-		return newest, false
+		return newer
 	}
-	of.leases = append(of.leases, l)
-	return of.newest, r.Newer(of.newest, value)
+	s.leases = append(s.leases, l)
+	if r.Newer(s.newest, value) {
+		newer = s.newest
+	}
+	return newer
 }
 
 // Leave removes a lease that has joined with the key.
@@ -60,14 +66,14 @@ func (r *Registry[K, L, V]) Leave(l L, key K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, l)
-	of := r.sessions[key]
-	if of == nil {
+	s := r.sessions[key]
+	if s == nil {
 		return
 	}
 	r.renewable.Add(-1)
-	at, last := slices.Index(of.leases, l), len(of.leases)-1
-	of.leases[at] = of.leases[last]
-	of.leases = slices.Delete(of.leases, last, last+1)
+	at, last := slices.Index(s.leases, l), len(s.leases)-1
+	s.leases[at] = s.leases[last]
+	s.leases = slices.Delete(s.leases, last, last+1)
 	if last == 0 {
 		delete(r.sessions, key)
 	}
@@ -81,8 +87,8 @@ func (r *Registry[K, L, V]) Renewable() bool { return r.renewable.Load() > 0 }
 func (r *Registry[K, L, V]) IsNews(key K, value V) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	of := r.sessions[key]
-	return of != nil && r.Newer(value, of.newest)
+	s := r.sessions[key]
+	return s != nil && r.Newer(value, s.newest)
 }
 
 // Renew returns the leases that a value of a session renews: none where it is no
@@ -90,12 +96,12 @@ func (r *Registry[K, L, V]) IsNews(key K, value V) bool {
 func (r *Registry[K, L, V]) Renew(key K, value V) []L {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	of := r.sessions[key]
-	if of == nil || !r.Newer(value, of.newest) {
+	s := r.sessions[key]
+	if s == nil || !r.Newer(value, s.newest) {
 		return nil
 	}
-	of.newest = value
-	return slices.Clone(of.leases)
+	s.newest = value
+	return slices.Clone(s.leases)
 }
 
 // Len returns how many leases are open.
@@ -105,9 +111,9 @@ func (r *Registry[K, L, V]) Len() int {
 	return len(r.open)
 }
 
-// Sweep has visit called with every open lease, in the background: once after however
-// many calls of Sweep came while another sweep was under way.
-func (r *Registry[K, L, V]) Sweep(visit func(L)) {
+// Sweep calls Visit for every open lease, in another goroutine. Any number of calls while
+// a sweep is under way cause one more after it.
+func (r *Registry[K, L, V]) Sweep() {
 	if r.sweeps.Add(1) > 1 {
 		return // whoever is sweeping sweeps again
 	}
@@ -115,7 +121,7 @@ func (r *Registry[K, L, V]) Sweep(visit func(L)) {
 		for {
 			asked := r.sweeps.Load()
 			for _, l := range r.all() {
-				visit(l)
+				r.Visit(l)
 			}
 			if r.sweeps.CompareAndSwap(asked, 0) {
 				return

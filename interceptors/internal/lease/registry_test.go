@@ -32,8 +32,8 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 		key   string
 		value int
 	}{{mine, "mine", 2}, {other, "other", 1}, {none, "", 0}} {
-		if newest, found := r.Join(joined.lease, joined.key, joined.value); found {
-			t.Errorf("%d has come, which is newer than the first", newest)
+		if newer := r.Join(joined.lease, joined.key, joined.value); newer != 0 {
+			t.Errorf("%d has come, which is newer than the first", newer)
 		}
 	}
 	for _, old := range []int{1, 2} {
@@ -53,8 +53,8 @@ func TestARenewalIsForItsSessionAndNewerThanAll(t *testing.T) {
 		t.Errorf("a newer value renews %v; want the one lease", got)
 	}
 	late := new(member)
-	if newest, found := r.Join(late, "mine", 2); !found || newest != 3 {
-		t.Errorf("one that is late learns of %d, %t; want 3", newest, found)
+	if newer := r.Join(late, "mine", 2); newer != 3 {
+		t.Errorf("one that is late learns of %d; want 3", newer)
 	}
 	r.Leave(late, "mine")
 	r.Leave(mine, "mine")
@@ -111,7 +111,8 @@ func TestASweepVisitsEveryOpenLease(t *testing.T) {
 			r.Join(m, "", 0)
 		}
 		r.Leave(left, "")
-		r.Sweep(func(m *member) { m.visits.Add(1) })
+		r.Visit = func(m *member) { m.visits.Add(1) }
+		r.Sweep()
 		synctest.Wait()
 		if first.visits.Load() != 1 || second.visits.Load() != 1 || left.visits.Load() != 0 {
 			t.Errorf("visited %d, %d and %d times; want 1, 1, 0", first.visits.Load(), second.visits.Load(), left.visits.Load())
@@ -125,12 +126,12 @@ func TestSweepsRequestedDuringASweepRunOnce(t *testing.T) {
 		r := newRegistry()
 		m, goOn := new(member), make(chan struct{})
 		r.Join(m, "", 0)
-		visit := func(m *member) {
+		r.Visit = func(m *member) {
 			m.visits.Add(1)
 			<-goOn
 		}
 		for range 5 {
-			r.Sweep(visit)
+			r.Sweep()
 			synctest.Wait()
 		}
 		if n := m.visits.Load(); n != 1 {
@@ -141,7 +142,7 @@ func TestSweepsRequestedDuringASweepRunOnce(t *testing.T) {
 		if n := m.visits.Load(); n != 2 {
 			t.Errorf("%d sweeps; want 2", n)
 		}
-		r.Sweep(visit)
+		r.Sweep()
 		synctest.Wait()
 		if n := m.visits.Load(); n != 3 {
 			t.Errorf("%d sweeps after a further one; want 3", n)
