@@ -78,7 +78,7 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 	if !first {
 		return handle(ctx, s)
 	}
-	g.handlers.Begin()
+	g.handlers.Add(1)
 	handling, cancel := context.WithCancelCause(ctx)
 	newest := s.begin(cancel)
 	go lease.Run(func() error {
@@ -87,7 +87,7 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 		}
 		return nil
 	}, func(o lease.Outcome) {
-		defer g.handlers.End()
+		defer g.handlers.Add(-1)
 		s.outcome = o
 		s.end(nil)
 		if s.Err() != nil {
@@ -199,8 +199,8 @@ func (g *Guard) Hold(ctx context.Context, handle func(context.Context, *Stream),
 	if !first {
 		return Errorf(AuthFailure, "a call was to be served twice under one lease")
 	}
-	g.handlers.Begin()
-	defer g.handlers.End()
+	g.handlers.Add(1)
+	defer g.handlers.Add(-1)
 	s.hold(ctx, handle, cut)
 	return s.Err()
 }

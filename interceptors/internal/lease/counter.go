@@ -9,18 +9,11 @@ type Counter struct {
 	waiting chan struct{} // closed when none is running; nil while nobody waits
 }
 
-// Begin counts one more.
-func (c *Counter) Begin() {
+// Add counts n more, or less where n is negative.
+func (c *Counter) Add(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running++
-}
-
-// End counts one less. It follows a Begin.
-func (c *Counter) End() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running--
+	c.running += n
 	if c.running == 0 && c.waiting != nil {
 		close(c.waiting)
 		c.waiting = nil

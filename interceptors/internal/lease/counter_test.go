@@ -17,20 +17,20 @@ func TestTheCounterSignalsWhenNoneIsRunning(t *testing.T) {
 	if !isClosed(c.None()) {
 		t.Error("a new counter counts something")
 	}
-	c.Begin()
-	c.Begin()
+	c.Add(1)
+	c.Add(1)
 	first, second := c.None(), c.None()
-	c.End()
+	c.Add(-1)
 	if isClosed(first) || isClosed(c.None()) {
 		t.Error("one of two has ended, and it says that none is running")
 	}
-	c.End()
+	c.Add(-1)
 	if !isClosed(first) || !isClosed(second) || !isClosed(c.None()) {
 		t.Error("both have ended, and it does not say so")
 	}
-	c.Begin()
+	c.Add(1)
 	if isClosed(c.None()) {
 		t.Error("one runs again, and it says that none is running")
 	}
-	c.End()
+	c.Add(-1)
 }
