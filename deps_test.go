@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
-	"interceptors/authtest":    {"interceptors/auth", "interceptors/token", "interceptors/jwks"},
+	"interceptors/authtest":    {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/revocation", "interceptors/token"},
 
 	"interceptors/policy/condition": {
 		"interceptors/auth", "interceptors/policy", "interceptors/internal/reads", "interceptors/internal/ruleschema",

@@ -1,11 +1,14 @@
-// Package authtest is a test kit: an issuer that signs tokens shaped like
-// Clerk's, publishes its keys, rotates them, and fails on request. Use
-// it to test your own services against real tokens, without an account and
-// without a network:
+// Package authtest is a test kit: a guard for your services in one line, and an issuer
+// whose tokens it accepts. Use it to test services against real tokens, without an
+// account and without a network:
 //
-//	issuer := authtest.Start(t)
-//	verifier := newVerifier(issuer.URL(), issuer.JWKSURL()) // yours
+//	guard, issuer := authtest.Guard(t)
+//	mux.Handle(invoicev1connect.NewInvoiceServiceHandler(service, connectauth.WithGuard(guard)))
 //	token := issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
+//
+// The tokens are shaped like Clerk's; [GuardFor], [Issuer.UserOf] and [Issuer.MachineOf]
+// do the same for every other provider. To test what becomes of a server whose issuer
+// rotates its keys or fails, [Start] serves an issuer on a port.
 //
 // Small edits change the claims of a token, applied in order:
 //
@@ -27,6 +30,7 @@ package authtest
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -66,12 +70,13 @@ func New(url string, opts ...Option) *Issuer {
 	return iss
 }
 
-// TB is the part of testing.TB that Start needs. It keeps package testing out
+// TB is the part of testing.TB that Start and Guard need. It keeps package testing out
 // of programs, such as a development server, that use an Issuer by itself.
 type TB interface {
 	Helper()
 	Cleanup(cleanup func())
 	Fatalf(format string, args ...any)
+	Output() io.Writer
 }
 
 // Start returns an issuer that is served on a free port of 127.0.0.1 until the

@@ -10,9 +10,12 @@ import (
 )
 
 // UserOf returns an access token of a user as the provider of this profile issues
-// it, one of those that token.ProfileNamed knows, through the application
-// client_web where the provider names one. With google, dex and gitlab it is an ID
-// token. It lives five minutes and names no audience, which is for With to add.
+// it, one of those that token.ProfileNamed knows, with the claims that its tokens have
+// by default and through the application client_web where the provider names one. With
+// google, dex and gitlab it is an ID token. It lives five minutes.
+//
+// It names no audience, which is for With to add, except with supabase, whose is always
+// authenticated, and zitadel, which names the application.
 //
 // It panics on an unknown profile, and on one whose provider has no users, such as
 // kubernetes.
@@ -28,52 +31,15 @@ func (iss *Issuer) MachineOf(profile, subject string, edits ...Edit) string {
 	return iss.provided(profile, subject, machines, edits)
 }
 
-// provided mints a token by the marks that the provider gives it.
-func (iss *Issuer) provided(profile, subject string, marks map[string][]Edit, edits []Edit) string {
-	own, known := marks[profile]
+// provided mints a token with the claims that the provider gives it.
+func (iss *Issuer) provided(profile, subject string, claims map[string][]Edit, edits []Edit) string {
+	own, known := claims[profile]
 	if !known {
 		panic(fmt.Sprintf("authtest: no such token of profile %q", profile))
 	}
-	return iss.mint(subject, edits, slices.Concat([]Edit{With("jti", rand.Text()), ExpiresIn(5 * time.Minute)}, own)...)
-}
-
-// users are the marks of a user's token of each provider.
-var users = map[string][]Edit{
-	"clerk":    {Header("cat", catSession), With("sid", "sess_1"), With("v", 2)},
-	"oidc":     {Header("typ", "at+jwt"), With("client_id", "client_web"), With("scope", "openid profile")},
-	"auth0":    {With("azp", "client_web"), With("scope", "openid profile")},
-	"cognito":  {With("token_use", "access"), With("client_id", "client_web"), With("origin_jti", "session_1"), With("scope", "openid")},
-	"dex":      {dexSubject("local"), With("at_hash", "x"), With("email_verified", true)},
-	"entra":    {entraUser, With("azp", "client_web"), With("scp", "access_as_user"), With("tid", "tenant_1"), With("ver", "2.0")},
-	"gitlab":   {With("nonce", "x"), With("user_login", "ada")},
-	"google":   {With("azp", "client_web"), With("at_hash", "x"), With("email_verified", true)},
-	"hydra":    {With("client_id", "client_web"), With("scp", []string{"openid"}), With("ext", map[string]any{})},
-	"keycloak": {With("typ", "Bearer"), With("azp", "client_web"), With("sid", "session_1"), With("scope", "openid"), With("acr", "1")},
-	"okta":     {With("cid", "client_web"), With("uid", "00u1"), With("scp", []string{"openid"}), With("ver", 1)},
-	"supabase": {With("role", "authenticated"), With("session_id", "session_1"), With("app_metadata", map[string]any{})},
-	"workos":   {With("sid", "session_1")},
-	"zitadel":  {With("client_id", "client_web"), With("aud", []string{"client_web", "project_1"})},
-}
-
-// machines are the marks of a machine's token of each provider.
-var machines = map[string][]Edit{
-	"clerk":          {Header("cat", catMachine)},
-	"oidc":           {Header("typ", "at+jwt"), fromSubject("client_id", "")},
-	"auth0":          {fromSubject("azp", "@clients"), With("gty", "client-credentials")},
-	"cognito":        {With("token_use", "access"), fromSubject("client_id", "")},
-	"dex":            {dexSubject(""), With("at_hash", "x")},
-	"entra":          {fromSubject("oid", ""), With("azp", "client_job"), With("tid", "tenant_1"), With("ver", "2.0")},
-	"github-actions": {With("repository", "acme/app"), With("repository_owner", "acme"), With("repository_owner_id", "65"), With("job_workflow_ref", "acme/app/.github/workflows/ci.yml@refs/heads/main")},
-	"gitlab":         {With("project_path", "acme/app"), With("namespace_id", "7"), With("namespace_path", "acme"), With("pipeline_id", "1"), With("job_id", "2")},
-	"google":         {With("azp", "job@acme.iam.gserviceaccount.com"), With("email", "job@acme.iam.gserviceaccount.com")},
-	"hydra":          {fromSubject("client_id", ""), With("scp", []string{}), With("ext", map[string]any{})},
-	"keycloak":       {With("typ", "Bearer"), With("azp", "client_job"), With("client_id", "client_job"), With("preferred_username", "service-account-client_job")},
-	"kubernetes":     {With("kubernetes.io", map[string]any{"namespace": "prod", "serviceaccount": map[string]any{"name": "api", "uid": "1"}})},
-	"okta":           {fromSubject("cid", ""), With("scp", []string{"jobs"}), With("ver", 1)},
-	"spiffe":         {Without("iss"), Without("jti")},
-	"supabase":       {With("role", "service_role")},
-	"workos":         {With("org_id", "org_1")},
-	"zitadel":        {With("client_id", "job"), With("aud", []string{"project_1"})},
+	return iss.mint(subject, edits, slices.Concat([]Edit{
+		With("jti", rand.Text()), ExpiresIn(5 * time.Minute),
+	}, own)...)
 }
 
 // fromSubject sets a claim to the subject without its suffix.
@@ -84,10 +50,47 @@ func fromSubject(claim, suffix string) Edit {
 	}
 }
 
+// signedInNow sets auth_time to the time of issue.
+func signedInNow(d *Draft) { d.Claims["auth_time"] = d.issuedAt.Unix() }
+
+// withID gives the token an ID that begins as the provider's do.
+func withID(prefix string) Edit {
+	return func(d *Draft) { d.Claims["jti"] = prefix + rand.Text() }
+}
+
+// without removes claims that every other token of this package has.
+func without(claims ...string) Edit {
+	return func(d *Draft) {
+		for _, claim := range claims {
+			delete(d.Claims, claim)
+		}
+	}
+}
+
 // entraUser names the user by oid, as sub is another for each application.
 func entraUser(d *Draft) {
 	fromSubject("oid", "")(d)
 	d.Claims["sub"] = "pairwise-" + d.Claims["oid"].(string) //nolint:forcetypeassert // set above
+}
+
+// passwordOfSupabase says by which method the user signed in, and when.
+func passwordOfSupabase(d *Draft) {
+	d.Claims["amr"] = []any{map[string]any{"method": "password", "timestamp": d.issuedAt.Unix()}}
+}
+
+// pod names the pod and the service account of a subject such as
+// system:serviceaccount:prod:api.
+func pod(d *Draft) {
+	subject, _ := d.Claims["sub"].(string)
+	account := strings.TrimPrefix(subject, "system:serviceaccount:")
+	namespace, name, _ := strings.Cut(account, ":")
+	d.Claims["kubernetes.io"] = map[string]any{
+		"namespace":      namespace,
+		"node":           map[string]any{"name": "node-1", "uid": "b5d5a2f0-0000-4000-8000-000000000001"},
+		"pod":            map[string]any{"name": name + "-0", "uid": "b5d5a2f0-0000-4000-8000-000000000002"},
+		"serviceaccount": map[string]any{"name": name, "uid": "b5d5a2f0-0000-4000-8000-000000000003"},
+		"warnafter":      d.issuedAt.Unix() + 3607,
+	}
 }
 
 // dexSubject makes sub what dex makes of a user, or a client, and a connector: a
