@@ -65,11 +65,13 @@ var mayImport = map[string][]string{
 	"server": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/loopback",
 	},
-	"web": nil,
+	"web":   nil,
+	"proto": nil,
 	"cmd/*": {
 		"server", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
-		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/loopback",
+		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/loopback", "proto",
 	},
+	"cmd/ostiary/internal/bufproject": {"proto"},
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*":                      {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},

@@ -17,20 +17,22 @@ import (
 func newPolicy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "List, check, compare and explain the rules of a schema",
-		Long: `List, check, compare and explain the rules that a schema gives its methods: the
-schema of ostiary's own services, or any schema in an image.
+		Short: "Add, list, check, compare and explain the rules of a schema",
+		Long: `Add the schema of the rules to a project, or list, check, compare and explain the
+rules that a schema gives its methods: the schema of ostiary's own services, or any
+schema in an image.
 
 Create an image with "buf build -o image.binpb", or with protoc --include_imports
 --include_source_info --descriptor_set_out=image.binpb. It must be binary, not
 compressed, and at most 256 MiB.`,
-		Example: `  ostiary policy list
+		Example: `  ostiary policy init
+  ostiary policy list
   buf build -o - | ostiary policy check --image -
   ostiary policy diff --fail-on-loosening old.binpb new.binpb`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyList(), newPolicyCheck(), newPolicyDiff(), newPolicyExplain())
+	cmd.AddCommand(newPolicyInit(), newPolicyList(), newPolicyCheck(), newPolicyDiff(), newPolicyExplain())
 	return cmd
 }
 
