@@ -16,6 +16,9 @@ func In[E error](err error) (*auth.Error, bool) {
 	if err == nil || !errors.As(err, &refusal) {
 		return nil, false
 	}
+	if refusal == nil { // a nil *auth.Error that was returned as an error is our fault
+		return auth.AsError(err), true
+	}
 	// An E that is the cause of the refusal was not chosen to be sent, so the question
 	// is which of the two holds the other.
 	var chosen E
