@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"interceptors/internal/strictjson": nil,
 
 	"interceptors/auth":        {"interceptors/internal/lease"},
-	"interceptors/authclient":  {"interceptors/auth"},
+	"interceptors/authclient":  {"interceptors/auth", "internal/loopback"},
 	"interceptors/jwks":        {"internal/loopback"},
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},

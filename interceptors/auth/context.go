@@ -153,11 +153,15 @@ func WatchIdentity(ctx context.Context) (*Identity, <-chan struct{}) {
 //
 // It returns an error when ctx is not that of an admitted call, when the caller
 // is anonymous, and when the call carried its token elsewhere than in its
-// Authorization header.
+// Authorization header. Where the token no longer counts, since it has expired or was
+// revoked after the call was admitted, the error is the *Error that says so.
 func CallerToken(ctx context.Context) (string, error) {
 	a, _ := ctx.Value(contextKey{}).(*admitted)
 	if a == nil || a.identity == nil {
 		return "", errors.New("the context is not that of an authenticated call")
+	}
+	if err := CallerCheck(ctx)(); err != nil {
+		return "", err
 	}
 	if a.stream != nil {
 		if token, renewed := a.stream.bearerToken(); token != "" {
@@ -167,4 +171,22 @@ func CallerToken(ctx context.Context) (string, error) {
 		}
 	}
 	return BearerToken(a.call.Header)
+}
+
+// CallerCheck returns a function that asks whether the token of the caller still counts:
+// it returns nil or an *Error, as [Guard.CheckRequest] does. It is for what is kept in
+// the caller's name for longer than the call, such as a cache, and does not hold ctx.
+// Where there is no caller, there is nothing to ask, and it returns nil.
+func CallerCheck(ctx context.Context) func() error {
+	a, _ := ctx.Value(contextKey{}).(*admitted)
+	if a == nil || a.guard == nil {
+		return func() error { return nil }
+	}
+	g, id := a.guard, a.current()
+	return func() error {
+		if refusal := g.stillCounts(id, true); refusal != nil {
+			return refusal
+		}
+		return nil
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -122,5 +123,46 @@ func TestCallerToken(t *testing.T) {
 	}
 	if token, err := auth.CallerToken(t.Context()); err == nil || token != "" {
 		t.Errorf("CallerToken gave %q outside a guarded call", token)
+	}
+}
+
+func TestTheTokenOfACallerIsGivenWhileItCounts(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	id := &auth.Identity{Subject: "user_ada", SessionID: "sess_1", ExpiresAt: began.Add(time.Minute)}
+	now := began
+	for name, tt := range map[string]struct {
+		then func(*revocations)
+		want auth.Reason
+	}{
+		"not once it was revoked": {func(r *revocations) { r.revoke("sess_1") }, auth.TokenRevoked},
+		"not once it has expired": {func(*revocations) { now = now.Add(time.Minute) }, auth.TokenExpired},
+	} {
+		now = began
+		revoked := new(revocations)
+		guard := &auth.Guard{
+			Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) { return id, nil }),
+			Policy:        rules{rule(func(*auth.Identity) error { return nil })},
+			Revocations:   revoked,
+			Now:           func() time.Time { return now },
+		}
+		ctx, err := guard.Admit(t.Context(), auth.Call{Header: http.Header{"Authorization": {"Bearer a.b.c"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := auth.CallerCheck(ctx)
+		if token, err := auth.CallerToken(ctx); err != nil || token != "a.b.c" || check() != nil {
+			t.Errorf("%s: at first CallerToken gave %q, %v, and CallerCheck %v", name, token, err, check())
+		}
+		tt.then(revoked)
+		token, err := auth.CallerToken(ctx)
+		for from, err := range map[string]error{"CallerToken": err, "CallerCheck": check()} {
+			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want || token != "" {
+				t.Errorf("%s: %s gave %q, %v; want %v", name, from, token, err, tt.want)
+			}
+		}
+	}
+	if err := auth.CallerCheck(t.Context())(); err != nil {
+		t.Errorf("without a caller: %v", err)
 	}
 }

@@ -138,13 +138,15 @@ type backoff struct{ shortest, longest, next time.Duration }
 
 func (b *backoff) reset() { b.next = min(b.shortest, b.longest) }
 
-// sleep waits for up to the next delay, and at least for half of it, so that
-// clients which lost one server do not all come back together.
-func (b *backoff) sleep(ctx context.Context) error {
+// delay returns up to the next delay, and at least half of it, so that clients which
+// lost one server do not all come back together.
+func (b *backoff) delay() time.Duration {
 	delay := b.next - rand.N(b.next/2+1) //nolint:gosec // it spreads load and keeps no secret
 	b.next = min(2*b.next, b.longest)
-	return sleep(ctx, delay)
+	return delay
 }
+
+func (b *backoff) sleep(ctx context.Context) error { return sleep(ctx, b.delay()) }
 
 // sleep returns the cause when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,10 +4,12 @@
 //
 // A client is given a source by the adapter of its transport:
 //
-//	source := authclient.OAuth2Token(config.TokenSource(ctx))
+//	source, err := authclient.ClientCredentials(endpoint, authclient.TokenTarget{Audience: api})
 //	client := invoicev1connect.NewInvoiceServiceClient(http.DefaultClient, api, connectauth.WithToken(api, source))
 //
-// and with grpc-go by grpcauth.Credentials(source). Nothing here knows a
+// and with grpc-go by grpcauth.Credentials(source). [ClientCredentials] are a program's
+// own tokens. What is called in a caller's name has that caller's token ([RelayCaller]),
+// or better one that it was exchanged for ([ExchangeCaller]). Nothing here knows a
 // transport.
 package authclient
 
@@ -47,14 +49,16 @@ type TokenFunc func(ctx context.Context) (string, error)
 // Token calls f.
 func (f TokenFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
 
-// OAuth2Token gives the access tokens of an oauth2.TokenSource, such as one for
-// client credentials (RFC 6749, section 4.4). Wrap it in oauth2.ReuseTokenSource
-// if it does not cache by itself.
+// OAuth2Token gives the access tokens of an oauth2.TokenSource, such as one that refreshes
+// a user's token (RFC 6749, section 6). Wrap it in oauth2.ReuseTokenSource if it does not
+// cache by itself. For client credentials see [ClientCredentials].
+//
+// Its errors do not repeat the answer of the token endpoint.
 func OAuth2Token(source oauth2.TokenSource) TokenSource {
 	return TokenFunc(func(context.Context) (string, error) {
 		token, err := source.Token()
 		if err != nil {
-			return "", fmt.Errorf("fetch an OAuth 2.0 access token: %w", err)
+			return "", fmt.Errorf("fetch an OAuth 2.0 access token: %w", withoutAnswer(err))
 		}
 		return token.AccessToken, nil
 	})
@@ -65,8 +69,9 @@ func OAuth2Token(source oauth2.TokenSource) TokenSource {
 // do with the token whatever the caller can: relay only to services that you
 // trust as your own.
 //
-// It needs the context of a guarded call that was made with a token; in any
-// other it is an error.
+// It needs the context of a guarded call that was made with a token that still counts;
+// in any other it is an error. See [ExchangeCaller] for services that must not get the
+// caller's own token.
 func RelayCaller() TokenSource {
 	return TokenFunc(func(ctx context.Context) (string, error) {
 		token, err := auth.CallerToken(ctx)
