@@ -3,6 +3,7 @@ package httpauth
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -19,32 +20,61 @@ import (
 //
 // Call it before anything is written to w, and write nothing after it.
 func Error(w http.ResponseWriter, err error) {
-	var guard *auth.Guard
-	if guarded, ok := w.(interface{ guard() *auth.Guard }); ok { // a handler's own refusal
-		guard = guarded.guard()
+	if protected, ok := w.(interface{ exchange() *exchange }); ok { // a handler's own refusal
+		x := protected.exchange()
+		x.refusals.refuse(w, x.request, err)
+		return
 	}
-	refuse(w, guard, err)
+	refusals{}.refuse(w, nil, err)
 }
 
-func refuse(w http.ResponseWriter, guard *auth.Guard, err error) {
+// refusals is how the refusals of a guard are answered.
+type refusals struct {
+	guard  *auth.Guard                                           // nil has no metadata
+	answer func(http.ResponseWriter, *http.Request, *auth.Error) // nil is that of Error
+}
+
+func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := auth.AsError(err)
 	if refusal == nil { // asked to refuse without saying why
 		refusal = auth.NewError(auth.AuthFailure, nil)
+	}
+	answer := collected{header: http.Header{}, status: refusal.Code().HTTPStatus()}
+	if f.answer == nil {
+		answer.header.Set("Content-Type", "application/json")
+		answer.body = body(refusal)
+	} else {
+		f.answer(&answer, r, refusal)
 	}
 	header := w.Header()
 	// These would describe a body that is not sent now.
 	header.Del("Content-Encoding")
 	header.Del("ETag")
 	header.Del("Last-Modified")
-	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	if challenge := guard.Challenge(refusal); challenge != "" {
+	maps.Copy(header, answer.header)
+	header.Del("WWW-Authenticate")
+	if challenge := f.guard.Challenge(refusal); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
-	encoded := body(refusal)
-	header.Set("Content-Length", strconv.Itoa(len(encoded)))
-	w.WriteHeader(refusal.Code().HTTPStatus())
-	_, _ = w.Write(encoded) // a client that is gone needs no answer
+	header.Set("Content-Length", strconv.Itoa(len(answer.body)))
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body) // a client that is gone needs no answer
+}
+
+// collected is an answer that is not sent yet.
+type collected struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (c *collected) Header() http.Header    { return c.header }
+func (c *collected) WriteHeader(status int) { c.status = status }
+
+func (c *collected) Write(p []byte) (int, error) {
+	c.body = append(c.body, p...)
+	return len(p), nil
 }
 
 // body encodes a refusal as Connect encodes the error of a unary call.

@@ -21,11 +21,11 @@ var past = time.Unix(1, 0)
 // cut has the response while the handler may still be running, so whatever the
 // handler does with it takes the lock and asks the lease first.
 type exchange struct {
-	guard   *auth.Guard
-	lease   *auth.Stream
-	outer   http.ResponseWriter
-	request *http.Request // as it came
-	body    requestBody
+	refusals refusals
+	lease    *auth.Stream
+	outer    http.ResponseWriter
+	request  *http.Request // as it came
+	body     requestBody
 
 	header http.Header // the handler's own; nil until it asks
 
@@ -73,7 +73,7 @@ func (x *exchange) cut(refusal *auth.Error) {
 // answer answers for the handler, which may not be done for long.
 func (x *exchange) answer(refusal *auth.Error) {
 	x.answered = true
-	refuseAtOnce(x.outer, x.request, x.guard, refusal)
+	refuseAtOnce(x.outer, x.request, x.refusals, refusal)
 	if !x.done {
 		time.AfterFunc(grace, func() {
 			x.mu.Lock()
@@ -137,7 +137,7 @@ func (x *exchange) refuse(refusal *auth.Error) {
 	case x.started:
 		panic(http.ErrAbortHandler) // so that the client does not take it for the whole response
 	default:
-		refuseRequest(x.outer, x.request, x.guard, refusal)
+		refuseRequest(x.outer, x.request, x.refusals, refusal)
 	}
 }
 

@@ -48,9 +48,13 @@ import (
 // keep the request open after its lease.
 //
 // With a nil Guard every request is refused.
-func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handler {
+func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...Option) http.Handler {
 	if guard == nil {
 		guard = &auth.Guard{} // which refuses every call
+	}
+	answer := refusals{guard: guard}
+	for _, option := range options {
+		option.apply(&answer)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := guard.Admit(r.Context(), auth.Call{
@@ -61,20 +65,35 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler) http.Handle
 			Header:    r.Header,
 		})
 		if err != nil {
-			refuseRequest(w, r, guard, err)
+			refuseRequest(w, r, answer, err)
 			return
 		}
-		serve(ctx, guard, w, r, next)
+		serve(ctx, answer, w, r, next)
 	})
 }
 
+// An Option configures [Protect].
+type Option interface{ apply(*refusals) }
+
+// RefuseWith has refusals answered in a form of your own, instead of that of [Error].
+// What the function writes is sent when it has returned, with the guard's challenge as
+// WWW-Authenticate, whatever it has set there. Its default status is the refusal's.
+// It may be called while the handler is still running.
+func RefuseWith(answer func(w http.ResponseWriter, r *http.Request, refusal *auth.Error)) Option {
+	return refuseWith(answer)
+}
+
+type refuseWith func(http.ResponseWriter, *http.Request, *auth.Error)
+
+func (f refuseWith) apply(to *refusals) { to.answer = f }
+
 // serve runs the handler of an admitted request under its lease.
-func serve(ctx context.Context, guard *auth.Guard, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	x := &exchange{guard: guard, outer: w, request: r}
+func serve(ctx context.Context, answer refusals, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	x := &exchange{refusals: answer, outer: w, request: r}
 	if r.Body != http.NoBody {
 		x.body.ReadCloser, x.body.http2 = r.Body, r.ProtoMajor != 1
 	}
-	err := guard.Hold(ctx, func(ctx context.Context, lease *auth.Stream) {
+	err := answer.guard.Hold(ctx, func(ctx context.Context, lease *auth.Stream) {
 		x.lease, x.body.lease = lease, lease
 		defer x.returned()
 		writer := x.writer()

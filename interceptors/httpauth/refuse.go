@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
@@ -18,27 +17,27 @@ const (
 
 // refuseRequest answers a request whose body nobody wants. Over HTTP/1.1 net/http
 // reads what is left of a body before it answers, so only a short one is left to it.
-func refuseRequest(w http.ResponseWriter, r *http.Request, guard *auth.Guard, err error) {
+func refuseRequest(w http.ResponseWriter, r *http.Request, answer refusals, err error) {
 	if hasBody(r) {
 		if r.ContentLength < 0 || r.ContentLength > drainLimit {
-			refuseAtOnce(w, r, guard, err)
+			refuseAtOnce(w, r, answer, err)
 			return
 		}
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
 	}
-	refuse(w, guard, err)
+	answer.refuse(w, r, err)
 }
 
 // refuseAtOnce answers without waiting for what is still to come of the body, nor
 // for the handler to return.
-func refuseAtOnce(w http.ResponseWriter, r *http.Request, guard *auth.Guard, err error) {
+func refuseAtOnce(w http.ResponseWriter, r *http.Request, answer refusals, err error) {
 	switch {
 	case hasBody(r):
 		http1.CloseAfterAnswer(w)
 	case r.ProtoMajor == 1:
 		w.Header().Set("Connection", "close") // the handler may keep the connection from being used again
 	}
-	refuse(w, guard, err)
+	answer.refuse(w, r, err)
 	controller := http.NewResponseController(w)
 	_ = controller.Flush()
 	if hasBody(r) {

@@ -91,7 +91,7 @@ func (u *undecided) allows(status int) bool {
 	}
 	u.refused = true
 	clear(u.Header())
-	refuseRequest(u.ResponseWriter, u.request, u.guard, u.refusal())
+	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard}, u.refusal())
 	return false
 }
 

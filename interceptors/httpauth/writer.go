@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/http1"
 )
 
@@ -178,8 +177,8 @@ func isFile(src io.Reader) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// guard is for Error, where a handler refuses.
-func (w writer) guard() *auth.Guard { return w.x.guard }
+// exchange is for Error, where a handler refuses.
+func (w writer) exchange() *exchange { return w.x }
 
 // CloseAfterAnswer is for guards further in, which find no Unwrap here. When the lease
 // has ended, the answer is no longer theirs.
