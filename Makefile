@@ -14,6 +14,9 @@ PKGS ?= ./...
 # The race detector is on wherever Go finds a C compiler.
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
+# Modules of their own, whose dependencies users of the library do not inherit.
+NESTED = interceptors/gatewayauth
+
 # Evaluated only where it is used; an unpacked archive has no git to ask.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -38,12 +41,16 @@ dev: build ## Run the server with a development issuer: no account, no network
 
 # The browser's tests are left out where some of the others are chosen.
 .PHONY: test
-test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-web) ## Run all tests, in random order, under the race detector
+test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## Run all tests, in random order, under the race detector
 
 .PHONY: test-go
 test-go:
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
+
+.PHONY: test-nested
+test-nested:
+	@for module in $(NESTED); do echo "$$module:"; (cd $$module; $(GO) test $(RACE) -timeout=8m -shuffle=on ./...); done
 
 # The seeds of every fuzz target are part of make test; this goes on from them.
 FUZZTIME ?= 10s
@@ -57,9 +64,14 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 		done; \
 	done
 
+# The gateway that gatewayauth is tested with.
+GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "interceptors/gatewayauth/internal/shelfv1"}]}' \
+	--template interceptors/gatewayauth/buf.gen.yaml --path interceptors/gatewayauth/internal/shelfv1/shelf.proto
+
 .PHONY: generate
 generate: ## Write gen/ from proto/, and docs/configuration.md from the code
 	$(BUF) generate
+	$(BUF) generate $(GATEWAY)
 	@mkdir -p bin docs
 	$(GO) run ./cmd/ostiary docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
@@ -111,9 +123,10 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) run ./...
 	cd bench && $(GO) tool -modfile=../go.check.mod golangci-lint run ./...
 	cd cmd/buf-plugin-ostiary && $(GO) tool -modfile=../../go.check.mod golangci-lint run ./...
+	@for module in $(NESTED); do echo "lint $$module"; (cd $$module; $(GO) tool -modfile=../../go.check.mod golangci-lint run ./...); done
 
 .PHONY: check
-check: lint check-generated check-web check-rules check-modules check-bench check-plugin check-vulnerabilities ## All that must hold before a merge, but the tests
+check: lint check-generated check-web check-rules check-modules check-nested check-bench check-plugin check-vulnerabilities ## All that must hold before a merge, but the tests
 
 # Generates beside the work tree and compares, so uncommitted work is no obstacle.
 .PHONY: check-generated
@@ -124,6 +137,8 @@ check-generated:
 	$(GO) run ./cmd/ostiary docs configuration > "$$tmp/docs/configuration.md"; \
 	drift=; \
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
+	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
+	diff -r -u --exclude='*.proto' --exclude='*.yaml' interceptors/gatewayauth/internal "$$tmp/interceptors/gatewayauth/internal" || drift="$${drift:+$$drift and }interceptors/gatewayauth/internal/"; \
 	diff -u docs/configuration.md "$$tmp/docs/configuration.md" || drift="$${drift:+$$drift and }docs/configuration.md"; \
 	if [ -n "$$drift" ]; then \
 		echo "out of date: $$drift; run 'make generate' and commit the result" >&2; exit 1; \
@@ -160,6 +175,15 @@ check-rules:
 check-modules:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+
+# make test runs their tests.
+.PHONY: check-nested
+check-nested:
+	@for module in $(NESTED); do ( \
+		cd $$module; \
+		$(GO) mod tidy -diff || { echo "$$module/go.mod is out of date: run 'go mod tidy' there" >&2; exit 1; }; \
+		$(GO) vet ./...; \
+	); done
 
 # Without its database govulncheck cannot say anything: that is told, loudly, and
 # is no failure. Whatever else goes wrong is one, a finding above all.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path"
 	"slices"
@@ -38,6 +39,10 @@ var mayImport = map[string][]string{
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/revocation", "interceptors/token"},
+
+	// Modules of their own. A gateway is a handler of net/http.
+	"interceptors/gatewayauth":                  {"interceptors/auth", "interceptors/httpauth", "interceptors/internal/refusal"},
+	"interceptors/gatewayauth/internal/shelfv1": {"gen/ostiary/policy/v1"},
 
 	"interceptors/policy/condition": {
 		"interceptors/auth", "interceptors/policy", "interceptors/internal/reads", "interceptors/internal/ruleschema",
@@ -95,13 +100,28 @@ type goPackage struct {
 	Deps       []string
 }
 
+// nestedModules are those below interceptors/ that have their own go.mod, since what
+// they depend on is not for every user of the library.
+var nestedModules = []string{"interceptors/gatewayauth"}
+
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
+	packages := listModule(t, ".")
+	for _, dir := range nestedModules {
+		packages = append(packages, listModule(t, dir)...)
 	}
-	var packages []goPackage
+	return packages
+}
+
+func listModule(t *testing.T, dir string) (packages []goPackage) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	command.Dir = dir
+	command.Env = append(command.Environ(), "GOWORK=off")
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list in %s: %v", dir, err)
+	}
 	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p goPackage
 		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
@@ -163,6 +183,21 @@ func TestNoTransportBelowTheAdapters(t *testing.T) {
 				dep == "google.golang.org/grpc" || strings.HasPrefix(dep, "google.golang.org/grpc/") {
 				t.Errorf("%s depends on %s: transports belong to the adapters", folder(p.ImportPath), dep)
 			}
+		}
+	}
+}
+
+// TestUsersDoNotInheritWhatIsNested has every dependency that belongs to a nested module
+// alone.
+func TestUsersDoNotInheritWhatIsNested(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"grpc-gateway", "opentelemetry", "otelconnect", "vanguard", "prometheus"} {
+		if bytes.Contains(mod, []byte(name)) {
+			t.Errorf("go.mod requires %s", name)
 		}
 	}
 }
