@@ -22,6 +22,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 
 VULNDB ?= https://vuln.go.dev
 
+# cmd/buf-plugin-ostiary is a module of its own. Its go.work, not its go.mod, says that
+# it is built with the library beside it: go install refuses a go.mod that replaces.
+IN_PLUGIN = GOWORK='$(CURDIR)/cmd/buf-plugin-ostiary/go.work'
+
 # A workspace of one's own must not change what is built here; -modfile refuses
 # to work inside one too.
 export GOWORK = off
@@ -122,7 +126,7 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) fmt --diff
 	$(LINTER) run ./...
 	cd bench && $(GO) tool -modfile=../go.check.mod golangci-lint run ./...
-	cd cmd/buf-plugin-ostiary && $(GO) tool -modfile=../../go.check.mod golangci-lint run ./...
+	linter=$$($(GO) tool -n -modfile=go.check.mod golangci-lint); cd cmd/buf-plugin-ostiary; $(IN_PLUGIN) "$$linter" run ./...
 	@for module in $(NESTED); do echo "lint $$module"; (cd $$module; $(GO) tool -modfile=../../go.check.mod golangci-lint run ./...); done
 
 .PHONY: check
@@ -231,10 +235,13 @@ check-bench:
 # The plugin is a module of its own; buf lint above has run it already.
 .PHONY: check-plugin
 check-plugin:
+	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
 	cd cmd/buf-plugin-ostiary; \
-	$(GO) mod tidy -diff || { echo "cmd/buf-plugin-ostiary/go.mod is out of date: run 'go mod tidy' there" >&2; exit 1; }; \
-	$(GO) vet ./...; \
-	$(GO) test ./...
+	cp go.mod go.sum "$$tmp"; \
+	$(GO) mod edit -replace=github.com/ostiary/ostiary=../.. "$$tmp/go.mod"; \
+	$(GO) mod tidy -diff -modfile="$$tmp/go.mod" || { echo "cmd/buf-plugin-ostiary/go.mod or go.sum is out of date: add what is listed" >&2; exit 1; }; \
+	$(IN_PLUGIN) $(GO) vet ./...; \
+	$(IN_PLUGIN) $(GO) test ./...
 
 .PHONY: build
 build: ## Build bin/ostiary

@@ -2,8 +2,6 @@ module github.com/ostiary/ostiary/cmd/buf-plugin-ostiary
 
 go 1.26.0
 
-replace github.com/ostiary/ostiary => ../..
-
 require (
 	buf.build/go/bufplugin v0.11.1
 	github.com/ostiary/ostiary v0.0.0-00010101000000-000000000000

@@ -6,6 +6,10 @@
 //	plugins:
 //	  - plugin: buf-plugin-ostiary
 //
+// Install it with
+//
+//	go install github.com/ostiary/ostiary/cmd/buf-plugin-ostiary@latest
+//
 // It finds what a server would not start with, while the schema is being
 // written: a method without a rule, and a rule that cannot hold.
 //
