@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	// Modules of their own. A gateway is a handler of net/http.
 	"interceptors/gatewayauth":                  {"interceptors/auth", "interceptors/httpauth", "interceptors/internal/refusal"},
 	"interceptors/gatewayauth/internal/shelfv1": {"gen/ostiary/policy/v1"},
+	"interceptors/otelauth":                     {"interceptors/auth"},
 
 	"interceptors/policy/condition": {
 		"interceptors/auth", "interceptors/policy", "interceptors/internal/reads", "interceptors/internal/ruleschema",
@@ -102,7 +103,7 @@ type goPackage struct {
 
 // nestedModules are those below interceptors/ that have their own go.mod, since what
 // they depend on is not for every user of the library.
-var nestedModules = []string{"interceptors/gatewayauth"}
+var nestedModules = []string{"interceptors/gatewayauth", "interceptors/otelauth"}
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
