@@ -114,5 +114,12 @@ func ruleFault(fault *policy.RuleError) Fault {
 	if fault.Origin.File != "" && fault.Origin.Source != policy.SourceSettings {
 		return Fault{Setting: fault.Origin.String(), Err: fmt.Errorf("%s: %w", fault.Procedure, fault.Err)}
 	}
-	return Fault{Setting: "rules[" + fault.Procedure + "]", Err: fault.Err}
+	name, err := fault.Procedure, fault.Err
+	if service := "/" + fault.Origin.Service + "/"; fault.Origin.Service != "" {
+		if method := strings.TrimPrefix(name, service); method != "*" {
+			err = fmt.Errorf("%s: %w", method, err)
+		}
+		name = service + "*"
+	}
+	return Fault{Setting: "rules[" + name + "]", Err: err}
 }

@@ -65,6 +65,38 @@ func TestRulesThatNobodyCanMeet(t *testing.T) {
 	}
 }
 
+func TestAFaultOfARuleOfAWholeServiceNamesItsSetting(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		procedure string
+		rule      *policyv1.Rule
+		want      []string
+	}{
+		"an unknown service": {"/acme.v1.Gone/*", authenticated(), []string{
+			"rules[/acme.v1.Gone/*]: no such service is known; correct the name, or add the schema that declares it",
+		}},
+		"a rule that cannot hold": {"/grpc.health.v1.Health/*", anyRole("org:*"), []string{
+			`rules[/grpc.health.v1.Health/*]: Check: any_role: "org:*" has a wildcard, which is not supported; list each name`,
+		}},
+		"a service of ours that is public": {"/ostiary.identity.v1.IdentityService/*", public(), []string{
+			"rules[/ostiary.identity.v1.IdentityService/*]: WatchIdentity: only health and reflection can be public: use authenticated or require",
+			"rules[/ostiary.identity.v1.IdentityService/*]: WhoAmI: only health and reflection can be public: use authenticated or require",
+		}},
+		"health": {"/grpc.health.v1.Health/*", authenticated(), nil},
+	} {
+		config := Config{Issuers: []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"ostiary"}}}, Rules: []policy.Option{policy.Configured("f.yaml", tt.procedure, tt.rule)}}
+		var found []string
+		for _, f := range config.Faults() {
+			if strings.HasPrefix(f.Setting, "rules[") {
+				found = append(found, f.String())
+			}
+		}
+		if !slices.Equal(found, tt.want) {
+			t.Errorf("%s: %q, want %q", name, found, tt.want)
+		}
+	}
+}
+
 func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 	t.Parallel()
 	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName

@@ -42,16 +42,13 @@ type schema struct{ image, config string }
 func (s *schema) addFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&s.image, "image", "", "schema image `file`, or - for standard input (default: ostiary's own services)")
-	cmd.Flags().StringVar(&s.config, "config", "", "YAML settings `file` of ostiary serve, for its rules for ostiary's own services")
+	cmd.Flags().StringVar(&s.config, "config", "", "YAML settings `file`, for its rules of ostiary's own services, or else of those in the image")
 }
 
-// check refuses flags that are empty, or exclude each other.
+// check refuses flags that are empty.
 func (s *schema) check(cmd *cobra.Command) error {
 	if err := notEmpty(cmd.Flags(), "image", "config"); err != nil {
 		return usageError{err}
-	}
-	if s.image != "" && s.config != "" {
-		return usageError{errors.New("--config has rules for ostiary's own services, but --image names another schema; use only one of them")}
 	}
 	return nil
 }
@@ -65,7 +62,7 @@ func (s *schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.New(policy.Files(files...), condition.Evaluator())
+	return settings.RulesOver(s.config, files, condition.Evaluator())
 }
 
 // unmeetable returns a fault for each rule that no token of the configured issuers

@@ -19,14 +19,16 @@ func newPolicyCheck() *cobra.Command {
 rule is valid: its names are valid, and its condition fits the method's request. A
 server with an invalid rule does not start. With --config, the rules in a settings
 file are checked too, and whether any token of the issuers in its settings can meet
-each rule; the issuer may also be set by the environment, as for ostiary serve.
+each rule; the issuer may also be set by the environment, as for ostiary serve. With
+--image as well, the file gives rules to methods in the image, such as those of a
+service of others, which has none.
 
 Each fault is printed to standard output on one line, with file, line, method and
 remedy. The exit status is 1 if there are any. Line numbers are shown only with
 --image.`,
 		Example: `  buf build -o - | ostiary policy check --image -
   ostiary policy check --config ostiary.yaml
-  ostiary policy check --image image.binpb`,
+  ostiary policy check --image image.binpb --config rules.yaml`,
 		Args: noArguments,
 	}
 	schema.addFlags(cmd)

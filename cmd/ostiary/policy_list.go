@@ -21,8 +21,8 @@ func newPolicyList() *cobra.Command {
 		Use:   "list",
 		Short: "Print who may call each method, and where the rule is written",
 		Long: `Print each method, who may call it, and where its rule comes from: the method or its
-service's default; for ostiary's own services also the server itself or, with --config,
-the settings file.`,
+service's default; with --config also the settings file; and for ostiary's own services
+the server itself.`,
 		Example: `  ostiary policy list
   ostiary policy list --config ostiary.yaml
   buf build -o - | ostiary policy list --image - --output markdown

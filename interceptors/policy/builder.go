@@ -28,6 +28,7 @@ var builtIn = [...]string{
 type builder struct {
 	services map[string]protoreflect.ServiceDescriptor
 	declared map[string]declaration
+	whole    []declaration // of services, which their methods have where none of their own wins
 	faults   RuleErrors
 
 	evaluator Evaluator // nil where conditions are faults
@@ -55,10 +56,36 @@ func (b *builder) fault(procedure string, origin Origin, err error) {
 	b.faults = append(b.faults, &RuleError{Procedure: procedure, Origin: origin, Err: err})
 }
 
-// declare keeps the rule of the greater source.
+// declare keeps the rule of the greater source; of two with one source that of the method
+// itself, and otherwise the later.
 func (b *builder) declare(procedure string, d declaration) {
-	if old, has := b.declared[procedure]; !has || d.origin.Source >= old.origin.Source {
+	old, has := b.declared[procedure]
+	weaker := d.origin.Source < old.origin.Source ||
+		d.origin.Source == old.origin.Source && d.origin.Service != "" && old.origin.Service == ""
+	if !has || !weaker {
 		b.declared[procedure] = d
+	}
+}
+
+// declareWhole declares the rules of whole services for each of their methods. It comes
+// after all options, which may add the services in any order.
+func (b *builder) declareWhole() {
+	for _, d := range b.whole {
+		name := d.origin.Service
+		service := b.services[name]
+		if service == nil {
+			var err error
+			if service, err = linkedService(name); err != nil {
+				if d.origin.Source == SourceSettings { // whoever writes settings imports nothing
+					err = errors.New("no such service is known; correct the name, or add the schema that declares it")
+				}
+				b.fault("/"+name+"/*", d.origin, err)
+				continue
+			}
+		}
+		for i := range service.Methods().Len() {
+			b.declare("/"+name+"/"+string(service.Methods().Get(i).Name()), d)
+		}
 	}
 }
 
@@ -111,8 +138,17 @@ func withHandler(d declaration, method protoreflect.MethodDescriptor) *policyv1.
 	return rule
 }
 
+// A shownProblem is one that the rule of a whole service has with several of its methods,
+// and that is shown for the first of them alone.
+type shownProblem struct {
+	origin Origin
+	text   string
+}
+
 func (b *builder) build() (*Policy, error) {
+	b.declareWhole()
 	p := &Policy{rules: make(map[string]compiledRule, len(b.declared))}
+	repeated := make(map[shownProblem]bool)
 	for _, procedure := range slices.Sorted(maps.Keys(b.declared)) {
 		d := b.declared[procedure]
 		method, possible := b.method(procedure)
@@ -123,7 +159,10 @@ func (b *builder) build() (*Policy, error) {
 		d.rule = withHandler(d, method)
 		rule, problems := compile(d.rule, method, b.evaluator, b.now)
 		for _, problem := range problems {
-			b.fault(procedure, d.origin, problem)
+			if shown := (shownProblem{d.origin, problem.Error()}); d.origin.Service == "" || !repeated[shown] {
+				repeated[shown] = true
+				b.fault(procedure, d.origin, problem)
+			}
 		}
 		p.rules[procedure] = rule
 		p.entries = append(p.entries, Entry{Procedure: procedure, Rule: d.rule, Origin: d.origin, Method: method})

@@ -20,6 +20,9 @@ type Origin struct {
 	// Line is the line in File, from 1; 0 where it is not known. Code that was
 	// generated from a schema does not know its lines, an image of it does.
 	Line int
+	// Service is the service that the rule was given to as a whole, by OverrideService or
+	// a name that ends in /*; empty for a rule of one method, and for the schema's.
+	Service string
 }
 
 // String returns such as acme/invoice/v1/invoice.proto:12, or the source where

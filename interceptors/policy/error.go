@@ -15,7 +15,8 @@ var ErrNoEvaluator = errors.New("condition: this program does not evaluate condi
 // A RuleError is one thing that is wrong with the rule of one procedure.
 type RuleError struct {
 	// Procedure that the rule is for; the name of a service where all of it is
-	// concerned.
+	// concerned, as /acme.invoice.v1.InvoiceService/* where that is how its rule is
+	// given.
 	Procedure string
 	// Origin of the rule; where there is none, the file and line of the method.
 	Origin Origin

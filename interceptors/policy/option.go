@@ -106,26 +106,27 @@ func Override(procedure string, rule *policyv1.Rule) Option {
 }
 
 // OverrideService gives every method of a service its rule in Go, as Override does: for
-// a service of others, whose schema cannot be changed. The schema must be linked into
-// the program. An Override of one of the methods that comes later wins.
+// a service of others, whose schema cannot be changed. The service must be linked into
+// the program, or added by another option. An Override of one of its methods wins.
 func OverrideService(name string, rule *policyv1.Rule) Option {
-	return optionFunc(func(b *builder) {
-		service, err := linkedService(name)
-		if err != nil {
-			b.fault(name, Origin{Source: SourceGo}, err)
-			return
-		}
-		for i := range service.Methods().Len() {
-			procedure := "/" + name + "/" + string(service.Methods().Get(i).Name())
-			b.declare(procedure, declaration{rule: rule, origin: Origin{Source: SourceGo}})
-		}
-	})
+	return whole(rule, Origin{Source: SourceGo, Service: name})
 }
 
 // Configured gives a procedure its rule from a settings file, which is the file of
-// the rule's [Origin]. It works like Override, and wins over it.
+// the rule's [Origin]. It works like Override, and wins over it. A procedure that ends in
+// /*, such as /acme.invoice.v1.InvoiceService/*, is every method of that service, as with
+// OverrideService.
 func Configured(file, procedure string, rule *policyv1.Rule) Option {
-	return override(procedure, rule, Origin{Source: SourceSettings, File: file})
+	origin := Origin{Source: SourceSettings, File: file}
+	if name, all := strings.CutSuffix(procedure, "/*"); all {
+		origin.Service = strings.TrimPrefix(name, "/")
+		return whole(rule, origin)
+	}
+	return override(procedure, rule, origin)
+}
+
+func whole(rule *policyv1.Rule, origin Origin) Option {
+	return optionFunc(func(b *builder) { b.whole = append(b.whole, declaration{rule: rule, origin: origin}) })
 }
 
 // Clock sets the clock for the age of verifications. The default is time.Now.

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
@@ -44,6 +45,89 @@ func TestAnOverrideWinsOverTheSchema(t *testing.T) {
 	}
 	if rule := p.Rule("/acme.v1.Absent/Get"); rule != nil {
 		t.Errorf("an unknown procedure has the rule %v", rule)
+	}
+}
+
+// A rule of one method wins over one of its whole service from the same source, in
+// whatever order they come.
+func TestARuleOfAWholeService(t *testing.T) {
+	t.Parallel()
+	const whoAmI, watch = identityv1.IdentityService_WhoAmI_FullMethodName, identityv1.IdentityService_WatchIdentity_FullMethodName
+	name := identityv1.IdentityService_ServiceDesc.ServiceName
+	admins := schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}})
+	for title, tt := range map[string]struct {
+		options       []policy.Option
+		whoAmI, watch auth.Reason // of a caller without a role; TokenMissing stands for the schema's rule
+		origin        policy.Origin
+	}{
+		"of a linked service": {
+			[]policy.Option{policy.OverrideService(name, admins)},
+			auth.RoleRequired, auth.RoleRequired, policy.Origin{Source: policy.SourceGo, Service: name},
+		},
+		"of a service that another option adds": {
+			[]policy.Option{policy.OverrideService(name, admins), policy.Services(name)},
+			auth.RoleRequired, auth.RoleRequired, policy.Origin{Source: policy.SourceGo, Service: name},
+		},
+		"before one of a method": {
+			[]policy.Option{policy.OverrideService(name, admins), policy.Override(whoAmI, schematest.Public())},
+			schematest.Pass, auth.RoleRequired, policy.Origin{Source: policy.SourceGo},
+		},
+		"after one of a method": {
+			[]policy.Option{policy.Override(whoAmI, schematest.Public()), policy.OverrideService(name, admins)},
+			schematest.Pass, auth.RoleRequired, policy.Origin{Source: policy.SourceGo},
+		},
+		"after another of the service": {
+			[]policy.Option{policy.OverrideService(name, schematest.Public()), policy.OverrideService(name, admins)},
+			auth.RoleRequired, auth.RoleRequired, policy.Origin{Source: policy.SourceGo, Service: name},
+		},
+		"of settings, which win over Go": {
+			[]policy.Option{policy.Configured("f.yaml", "/"+name+"/*", admins), policy.Override(whoAmI, schematest.Public())},
+			auth.RoleRequired, auth.RoleRequired, policy.Origin{Source: policy.SourceSettings, File: "f.yaml", Service: name},
+		},
+		"of settings, beside one of a method": {
+			[]policy.Option{policy.Configured("f.yaml", whoAmI, schematest.Public()), policy.Configured("f.yaml", "/"+name+"/*", admins)},
+			schematest.Pass, auth.RoleRequired, policy.Origin{Source: policy.SourceSettings, File: "f.yaml"},
+		},
+	} {
+		p, err := policy.New(tt.options...)
+		if err != nil {
+			t.Errorf("%s: %v", title, err)
+			continue
+		}
+		for procedure, want := range map[string]auth.Reason{whoAmI: tt.whoAmI, watch: tt.watch} {
+			schematest.AssertReason(t, p.Rule(procedure).Check(&auth.Identity{Subject: "ada", Kind: auth.KindSession}), want)
+		}
+		for _, entry := range p.Entries() {
+			if entry.Procedure == whoAmI && entry.Origin != tt.origin {
+				t.Errorf("%s: the rule is of %+v; want %+v", title, entry.Origin, tt.origin)
+			}
+		}
+	}
+}
+
+// A fault that a rule has with every method of a service is told once.
+func TestFaultsOfARuleOfAWholeService(t *testing.T) {
+	t.Parallel()
+	name := identityv1.IdentityService_ServiceDesc.ServiceName
+	for title, tt := range map[string]struct {
+		option policy.Option
+		want   []string
+	}{
+		"a service that nobody knows": {policy.OverrideService("acme.v1.Gone", schematest.Public()), []string{"/acme.v1.Gone/*: the schema of this service is not registered: import the package that was generated from it"}},
+		"a name that is none":         {policy.Configured("f.yaml", "/*", schematest.Public()), []string{"//* (f.yaml): no such service is known; correct the name, or add the schema that declares it"}},
+		"a wildcard for methods": {
+			policy.Configured("f.yaml", "/"+name+"/Who*", schematest.Public()),
+			[]string{"/" + name + "/Who* (f.yaml): the service has no such method: correct the name, so that the rule applies to something"},
+		},
+		"a rule that cannot hold": {
+			policy.Configured("f.yaml", "/"+name+"/*", schematest.Require(&policyv1.Require{AnyRole: []string{"org:*"}})),
+			[]string{identityv1.IdentityService_WatchIdentity_FullMethodName + ` (f.yaml): any_role: "org:*" has a wildcard, which is not supported; list each name`},
+		},
+	} {
+		_, err := policy.New(tt.option)
+		if err == nil || err.Error() != strings.Join(tt.want, "\n") {
+			t.Errorf("%s: %v; want %s", title, err, tt.want)
+		}
 	}
 }
 

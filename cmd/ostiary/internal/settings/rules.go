@@ -21,8 +21,65 @@ import (
 // without a file, those of a server with no settings. The error is an *[Error] where
 // the file is wrong, and a [policy.RuleErrors] where rules are.
 func RulesInForce(path string) (*policy.Policy, error) {
+	written, err := rulesIn(path)
+	if err != nil {
+		return nil, err
+	}
+	overrides, broken := readRules(path, written)
+	rules, err := server.Rules(overrides...)
+	return sound(rules, broken, err)
+}
+
+// RulesOver returns the rules that the files of a schema declare, with those in a YAML
+// file in their place, except for the ones of ostiary's own methods. The options are for
+// [policy.New]. Without a YAML file they are the schema's alone. The error is as of
+// RulesInForce.
+func RulesOver(path string, files []protoreflect.FileDescriptor, options ...policy.Option) (*policy.Policy, error) {
+	written, err := rulesIn(path)
+	if err != nil {
+		return nil, err
+	}
+	own, err := server.Rules()
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range own.Entries() {
+		if !declares(files, entry.Procedure) {
+			delete(written, entry.Procedure)
+			delete(written, serviceOf(entry.Procedure)+"*")
+		}
+	}
+	overrides, broken := readRules(path, written)
+	rules, err := policy.New(slices.Concat([]policy.Option{policy.Files(files...)}, options, overrides)...)
+	if err == nil {
+		for _, entry := range rules.Entries() {
+			if entry.Origin.Source == policy.SourceSettings && !declares(files, entry.Procedure) {
+				broken = append(broken, &policy.RuleError{
+					Procedure: entry.Procedure, Origin: entry.Origin,
+					Err: errors.New("the schema has no such method; correct the name, or build the image from the module that has it"),
+				})
+			}
+		}
+	}
+	return sound(rules, broken, err)
+}
+
+// declares reports whether one of the files declares the service of a procedure.
+func declares(files []protoreflect.FileDescriptor, procedure string) bool {
+	name := protoreflect.FullName(strings.Trim(serviceOf(procedure), "/"))
+	return slices.ContainsFunc(files, func(file protoreflect.FileDescriptor) bool {
+		return name.Parent() == file.Package() && file.Services().ByName(name.Name()) != nil
+	})
+}
+
+// serviceOf returns the name of a procedure up to its method.
+func serviceOf(procedure string) string { return procedure[:strings.LastIndexByte(procedure, '/')+1] }
+
+// rulesIn returns the rules in a YAML file by their names, as they are written. None are
+// there without a file.
+func rulesIn(path string) (map[string]any, error) {
 	if path == "" {
-		return server.Rules()
+		return nil, nil
 	}
 	faults := new(Error)
 	values, err := readFile(path)
@@ -35,11 +92,11 @@ func RulesInForce(path string) (*policy.Policy, error) {
 		faults.add("rules in "+path, err)
 	}
 	faults.addBadKeys(path, "", values, slices.Concat(keysOf(table()), fileOnly[:]))
-	if err := faults.orNil(); err != nil {
-		return nil, err
-	}
-	overrides, broken := readRules(path, written)
-	rules, err := server.Rules(overrides...)
+	return written, faults.orNil()
+}
+
+// sound returns the rules unless some are broken, or err.
+func sound(rules *policy.Policy, broken policy.RuleErrors, err error) (*policy.Policy, error) {
 	var more policy.RuleErrors
 	if err != nil && !errors.As(err, &more) {
 		return nil, err
