@@ -34,6 +34,9 @@ var projects = []struct {
 	},
 }
 
+// missing is what buf says if there is no policy.proto.
+const missing = "imported file does not exist"
+
 const methods = "/connectrpc.eliza.v1.ElizaService/Introduce\n/connectrpc.eliza.v1.ElizaService/Say\n"
 
 func TestProjectsCompileAfterInit(t *testing.T) {
@@ -91,6 +94,32 @@ func TestProjectsAreBrokenWithoutInit(t *testing.T) {
 				t.Errorf("this should say %q: %s", project.broken, out)
 			}
 		})
+	}
+}
+
+func TestBufMissesTheSchemaWithoutInit(t *testing.T) {
+	t.Parallel()
+	out, ok := run(t, copyOf(t, "v2"), "buf", "build")
+	if ok || !strings.Contains(out, missing) {
+		t.Errorf("this should say %q: %s", missing, out)
+	}
+}
+
+// A plugin for another language, here one for Go in its place, has code for the schema
+// by include_imports, although it is excluded.
+func TestOtherPluginsHaveCodeForTheSchema(t *testing.T) {
+	t.Parallel()
+	dir := copyOf(t, "v2")
+	write(t, filepath.Join(dir, "proto", proto.PolicyFile), proto.Policy)
+	template := strings.Replace(read(t, "testdata/v2/after/buf.gen.yaml"), "plugins:\n",
+		"plugins:\n  - local: protoc-gen-go\n    out: other\n    opt: paths=source_relative\n    include_imports: true\n", 1)
+	write(t, filepath.Join(dir, "buf.gen.yaml"), template)
+	if out, ok := run(t, dir, "buf", "generate"); !ok {
+		t.Fatalf("buf generate: %s", out)
+	}
+	read(t, filepath.Join(dir, "other", "ostiary", "policy", "v1", "policy.pb.go"))
+	if _, err := os.Stat(filepath.Join(dir, "gen", "ostiary")); err == nil {
+		t.Error("code was generated for policy.proto without include_imports")
 	}
 }
 
