@@ -2,7 +2,13 @@ package ostiary_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,5 +28,37 @@ func TestGoInstallTakesThePrograms(t *testing.T) {
 		if len(mod.Replace)+len(mod.Exclude) > 0 {
 			t.Errorf("%s/go.mod has a replace or an exclude, which go install refuses; put it into go.work", folder)
 		}
+	}
+}
+
+// TestReleasesTagEveryNestedModule has the list in CONTRIBUTING.md name every module
+// that others can require. Nobody requires the benchmarks.
+func TestReleasesTagEveryNestedModule(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?m)^    nested='(.*)'$`).FindSubmatch(text)
+	if list == nil {
+		t.Fatal("CONTRIBUTING.md has no list of nested modules")
+	}
+	var want []string
+	err = filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.Name() == "node_modules" || entry.Name() == "bench":
+			return fs.SkipDir
+		case entry.Name() == "go.mod" && name != "go.mod":
+			want = append(want, filepath.ToSlash(filepath.Dir(name)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(string(list[1])); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("CONTRIBUTING.md tags %q; the modules are %q", got, want)
 	}
 }
