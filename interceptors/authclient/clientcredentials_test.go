@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -284,6 +285,17 @@ func TestErrorsOfATokenEndpointDoNotRepeatItsAnswer(t *testing.T) {
 				t.Errorf("%q, %v; want %s", token, err, want)
 			}
 		})
+	}
+}
+
+func TestAnEndpointThatCannotBeReached(t *testing.T) {
+	t.Parallel()
+	server := newTokenServer(t)
+	server.Close()
+	_, err := newClientCredentials(t, server.endpoint(), authclient.TokenTarget{}).Token(t.Context())
+	var failed *net.OpError
+	if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "fetch a token from "+server.URL) {
+		t.Errorf("%v; want that nobody answers", err)
 	}
 }
 

@@ -58,6 +58,20 @@ func TestOAuth2Token(t *testing.T) {
 	}
 }
 
+func TestOAuth2TokenDoesNotRepeatTheAnswerOfTheEndpoint(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ err, want string }{
+		"a known error": {"invalid_grant", "it was refused: invalid_grant"},
+		"another":       {"leaked", "it was refused: another error"},
+	} {
+		refused := &oauth2.RetrieveError{Body: []byte("leaked"), ErrorCode: tt.err, ErrorDescription: "leaked"}
+		_, err := authclient.OAuth2Token(oauth2Source{err: fmt.Errorf("leaked: %w", refused)}).Token(t.Context())
+		if want := "fetch an OAuth 2.0 access token: " + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s: %v; want %s", name, err, want)
+		}
+	}
+}
+
 // admitting is a guard's Authenticator and Policy that let everybody in.
 type admitting struct{}
 
