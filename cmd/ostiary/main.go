@@ -3,6 +3,7 @@
 //	ostiary dev                      try it on a laptop, no account needed
 //	ostiary token mint --as ada      a token of the development issuer
 //	ostiary session list --as ada    the sessions that it has seen
+//	ostiary policy init              add the schema of the rules to a project
 //	ostiary policy list              who may call what, as the schema says
 //	ostiary serve                    serve, with the settings of docs/configuration.md
 //

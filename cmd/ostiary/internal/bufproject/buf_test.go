@@ -71,7 +71,7 @@ func TestProjectsCompileAfterInit(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, "gen", "ostiary")); err == nil {
 				t.Error("code was generated for policy.proto")
 			}
-			if out, ok := run(t, dir, "go", "run", "."); !ok || out != methods {
+			if out, ok := run(t, dir, "go", "run", "-ldflags=-s -w", "."); !ok || out != methods {
 				t.Errorf("the program prints %q, without an error: %t; want %q", out, ok, methods)
 			}
 		})
@@ -88,7 +88,7 @@ func TestProjectsAreBrokenWithoutInit(t *testing.T) {
 			write(t, filepath.Join(dir, "proto", proto.PolicyFile), proto.Policy)
 			out, ok := run(t, dir, "buf", "generate", "proto")
 			if ok {
-				out, ok = run(t, dir, "go", "run", ".")
+				out, ok = run(t, dir, "go", "run", "-ldflags=-s -w", ".")
 			}
 			if ok || !strings.Contains(out, project.broken) {
 				t.Errorf("this should say %q: %s", project.broken, out)
