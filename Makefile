@@ -15,7 +15,7 @@ PKGS ?= ./...
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 # Modules of their own, whose dependencies users of the library do not inherit.
-NESTED = interceptors/gatewayauth interceptors/otelauth
+NESTED = interceptors/gatewayauth interceptors/otelauth interceptors/interop
 
 # Evaluated only where it is used; an unpacked archive has no git to ask.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)

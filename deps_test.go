@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"interceptors/gatewayauth":                  {"interceptors/auth", "interceptors/httpauth", "interceptors/internal/refusal"},
 	"interceptors/gatewayauth/internal/shelfv1": {"gen/ostiary/policy/v1"},
 	"interceptors/otelauth":                     {"interceptors/auth"},
+	"interceptors/interop":                      nil, // only tests
 
 	"interceptors/policy/condition": {
 		"interceptors/auth", "interceptors/policy", "interceptors/internal/reads", "interceptors/internal/ruleschema",
@@ -103,7 +104,7 @@ type goPackage struct {
 
 // nestedModules are those below interceptors/ that have their own go.mod, since what
 // they depend on is not for every user of the library.
-var nestedModules = []string{"interceptors/gatewayauth", "interceptors/otelauth"}
+var nestedModules = []string{"interceptors/gatewayauth", "interceptors/otelauth", "interceptors/interop"}
 
 func list(t *testing.T) []goPackage {
 	t.Helper()

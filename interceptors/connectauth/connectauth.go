@@ -11,6 +11,17 @@
 // server stream was decoded, and before the handler has it, the Guard is asked
 // again whether its decision still holds, since a caller may keep the body back.
 //
+// The guard decides before any interceptor runs, wherever WithGuard stands among the
+// options. Its place matters for what follows: conditions on the request, and the end of
+// streams. Put it first, as in
+//
+//	NewInvoiceServiceHandler(service, connectauth.WithGuard(guard), connect.WithInterceptors(validation))
+//
+// An interceptor before it, such as that of connectrpc.com/validate, sees requests that
+// the rule refuses, and says what is wrong with them. Only what is to see such refusals
+// belongs there: the interceptors of otelconnect, and those that log. See package
+// otelauth for traces and metrics of all refusals.
+//
 // connect-go reads a body for as long as net/http lets it. Bound that by
 // http.Server.ReadTimeout where nothing is streamed, or by a read deadline for
 // each unary request (http.ResponseController.SetReadDeadline).

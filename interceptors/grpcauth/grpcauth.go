@@ -7,12 +7,15 @@
 //	)
 //
 // The interceptors take their place in a chain, such as one of
-// github.com/grpc-ecosystem/go-grpc-middleware: recovery and logging before
-// them, whatever needs to know the caller after them.
+// github.com/grpc-ecosystem/go-grpc-middleware. Put them first, before validation and
+// whatever needs to know the caller. Only recovery, and what is to see refusals, such as
+// logs and metrics, belongs before them: nothing shows that another interceptor has run
+// before the guard's, and it sees the decoded requests of strangers.
 //
 // grpc-go runs a unary interceptor only after the request was read,
 // decompressed and decoded. [Gate] asks before that, and once more when the request
-// is there; use both. [RequestTimeout] bounds how long the request may take.
+// is there; use both. Behind a Gate, no interceptor sees the request of a stranger,
+// wherever it stands. [NewServer] has all of this. [RequestTimeout] bounds how long the request may take.
 package grpcauth
 
 import (

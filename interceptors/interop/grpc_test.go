@@ -74,7 +74,7 @@ func TestTheCallLogHasRefusals(t *testing.T) {
 	var log guardtest.Log
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	write := logging.LoggerFunc(func(ctx context.Context, level logging.Level, message string, fields ...any) {
-		logger.Log(ctx, slog.Level(level), message, fields...)
+		logger.Log(ctx, slog.Level(level), message, fields...) //nolint:sloglint // the recipe of go-grpc-middleware
 	})
 	only := logging.WithLogOnEvents(logging.FinishCall)
 	server := grpc.NewServer(
