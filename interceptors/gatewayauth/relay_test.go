@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/gatewayauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/interceptors/internal/guardtest"
 )
 
@@ -20,8 +21,9 @@ import (
 // conditions on the request too.
 func TestRelayRefusals(t *testing.T) {
 	t.Parallel()
-	server := grpcauth.NewServer(newGuard(t, nil))
-	url := serve(t, dialling(t, server, new(shelf), gatewayauth.RelayRefusals()))
+	guard := newGuard(t, nil)
+	mux := dialling(t, grpcauth.NewServer(guard), new(shelf), gatewayauth.RelayRefusals())
+	url := serve(t, httpauth.RequireGuard(guard, httpauth.Unguarded(mux)))
 	for name, test := range map[string]struct {
 		request, token, body string
 		want                 auth.Reason
