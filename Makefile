@@ -73,10 +73,12 @@ GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "i
 	--template interceptors/gatewayauth/buf.gen.yaml --path interceptors/gatewayauth/internal/shelfv1/shelf.proto
 
 .PHONY: generate
-generate: ## Write gen/ from proto/, and docs/configuration.md from the code
+generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and docs/configuration.md from the code
 	$(BUF) generate
 	$(BUF) generate $(GATEWAY)
 	@mkdir -p bin docs
+	$(BUF) build -o bin/schema.binpb
+	$(GO) run ./internal/generate bin/schema.binpb
 	$(GO) run ./cmd/ostiary docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
 
@@ -137,17 +139,20 @@ check: lint check-generated check-web check-rules check-modules check-nested che
 check-generated:
 	@tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
 	$(BUF) generate --output "$$tmp"; \
-	mkdir "$$tmp/docs"; \
+	$(BUF) build -o "$$tmp/schema.binpb"; \
+	$(GO) run ./internal/generate -out "$$tmp" "$$tmp/schema.binpb"; \
 	$(GO) run ./cmd/ostiary docs configuration > "$$tmp/docs/configuration.md"; \
 	drift=; \
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
 	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
 	diff -r -u --exclude='*.proto' --exclude='*.yaml' interceptors/gatewayauth/internal "$$tmp/interceptors/gatewayauth/internal" || drift="$${drift:+$$drift and }interceptors/gatewayauth/internal/"; \
-	diff -u docs/configuration.md "$$tmp/docs/configuration.md" || drift="$${drift:+$$drift and }docs/configuration.md"; \
+	for file in docs/configuration.md docs/api.md interceptors/auth/reason_list.go web/client/src/reasons.ts; do \
+		diff -u "$$file" "$$tmp/$$file" || drift="$${drift:+$$drift and }$$file"; \
+	done; \
 	if [ -n "$$drift" ]; then \
 		echo "out of date: $$drift; run 'make generate' and commit the result" >&2; exit 1; \
 	fi; \
-	echo 'gen/ and docs/configuration.md are up to date'
+	echo 'gen/, docs/configuration.md, docs/api.md and the lists of reasons are up to date'
 
 # That the rules are asked for: with one of them taken out of a copy of the schema,
 # buf lint fails, and so does the server that is generated from it, and both name

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1":            {"gen/ostiary/*/v1"},
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
+	"internal/generate":                {"gen/ostiary/*/v1"},
 	"internal/loopback":                nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
@@ -60,14 +61,15 @@ var mayImport = map[string][]string{
 	"interceptors/internal/schematest": {"interceptors/auth", "interceptors/policy", "interceptors/policy/condition", "gen/ostiary/policy/v1"},
 
 	"server/devissuer":          {"interceptors/authtest", "internal/loopback", "server/internal/transport"},
-	"server/internal/rpcerror":  nil,
+	"server/internal/rpcerror":  {"interceptors/auth", "gen/ostiary/error/v1"},
+	"server/internal/position":  {"server/internal/rpcerror", "gen/ostiary/error/v1"},
 	"server/internal/store":     nil,
 	"server/internal/store/*":   {"server/internal/store"},
 	"server/internal/transport": {"interceptors/auth"},
 	"server/internal/console":   {"interceptors/token", "web"},
 	"server/internal/ledger": {
-		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/session/v1",
-		"server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
+		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/session/v1",
+		"server/internal/position", "server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
 	},
 	"server": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/loopback",

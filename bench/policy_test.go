@@ -9,6 +9,7 @@ import (
 	"time"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -31,7 +32,9 @@ func BenchmarkPolicy(b *testing.B) {
 	caller.Permissions = append(caller.Permissions, "org:invoices:manage", "org:teams:read", "org:billing:read")
 	caller.Scopes, caller.Plans = []string{"profile", "email"}, []string{"o:pro"}
 	caller.FactorAges = &auth.FactorAges{First: time.Minute, Second: time.Minute}
-	request := &sessionv1.RevokeSessionRequest{SessionId: caller.SessionID, Issuer: issuerURL}
+	request := &sessionv1.RevokeSessionRequest{Target: &sessionv1.RevokeSessionRequest_Session{
+		Session: &revocationv1.SessionRef{Issuer: issuerURL, SessionId: caller.SessionID},
+	}}
 	for _, r := range []struct {
 		name string
 		rule *policyv1.Rule
@@ -42,17 +45,17 @@ func BenchmarkPolicy(b *testing.B) {
 			AnyRole: []string{"org:owner", "org:admin"}, AllPermissions: []string{"org:teams:read", "org:billing:read"}, AllScopes: []string{"email"},
 		})},
 		{"rule/every part but a condition", require(&policyv1.Require{
-			Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION}, Organization: true,
+			Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION}, Organization: true,
 			AnyRole: []string{"org:admin"}, AllPermissions: []string{"org:invoices:read"}, AllScopes: []string{"email"},
 			AnyFeature: []string{"invoices"}, AnyPlan: []string{"org:pro"},
 			Reverification: &policyv1.Reverification{Freshness: &policyv1.Reverification_Preset_{Preset: policyv1.Reverification_PRESET_STRICT}},
 		})},
-		{"condition/one comparison", require(&policyv1.Require{Condition: "request.session_id == identity.session_id"})},
+		{"condition/one comparison", require(&policyv1.Require{Condition: "request.session.session_id == identity.session_id"})},
 		{"condition/three parts", require(&policyv1.Require{
-			Condition: "request.issuer == identity.issuer && (identity.hasRole('owner') || request.session_id == identity.session_id)",
+			Condition: "request.session.issuer == identity.issuer && (identity.hasRole('owner') || request.session.session_id == identity.session_id)",
 		})},
 		{"condition/a claim", require(&policyv1.Require{
-			Condition: "identity.claims.azp == '" + party + "' && request.session_id == identity.session_id",
+			Condition: "identity.claims.azp == '" + party + "' && request.session.session_id == identity.session_id",
 		})},
 	} {
 		b.Run(r.name, func(b *testing.B) {

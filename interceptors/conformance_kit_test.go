@@ -159,7 +159,7 @@ var rules = map[string]*policyv1.Rule{
 	public:        {Access: &policyv1.Rule_Public{Public: &policyv1.Public{}}},
 	lenient:       {Access: &policyv1.Rule_Public{Public: &policyv1.Public{IgnoreInvalid: true}}},
 	authenticated: {Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}}},
-	usersOnly:     require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION}}),
+	usersOnly:     require(&policyv1.Require{Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION}}),
 	membersOnly:   require(&policyv1.Require{Organization: true}),
 	adminsOnly:    require(&policyv1.Require{AnyRole: []string{"org:admin", "org:owner"}}),
 	readersOnly:   require(&policyv1.Require{AllPermissions: []string{"org:invoices:read"}}),

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -25,7 +27,7 @@ func TestRulesOnWhatIssuersWrite(t *testing.T) {
 	reverified := func(minutes uint32, level policyv1.Reverification_Level, acr ...string) *policyv1.Require {
 		r := &policyv1.Reverification{AnyAcr: acr}
 		if minutes > 0 {
-			r.Freshness = &policyv1.Reverification_Custom_{Custom: &policyv1.Reverification_Custom{Minutes: minutes, Level: level}}
+			r.Freshness = &policyv1.Reverification_Custom_{Custom: &policyv1.Reverification_Custom{MaxAge: &durationpb.Duration{Seconds: int64(minutes) * 60}, Level: level}}
 		}
 		return &policyv1.Require{Reverification: r}
 	}

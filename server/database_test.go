@@ -24,7 +24,7 @@ func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 	ofTheURL := func(c *Config) { c.DatabaseURL, c.DataDir = "sqlite:"+file, unused }
 	r := start(t, ofTheURL)
 	token := r.issuer.Session("user_ada")
-	if _, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {
@@ -66,32 +66,32 @@ func TestAStoreThatFailsIsUnavailable(t *testing.T) {
 		}},
 		"GetSession": {withoutSessions, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.sessions(t, token).GetSession(ctx, &sessionv1.GetSessionRequest{SessionId: "otto"})
+			_, err := tr.sessions(t, token).GetSession(ctx, tr.getReq("otto"))
 			return err
 		}},
 		"RevokeSubject, which does not find the sessions": {withoutSessions, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.sessions(t, token).RevokeSubject(ctx, &sessionv1.RevokeSubjectRequest{Subject: "user_ada"})
+			_, err := tr.sessions(t, token).RevokeSubject(ctx, tr.subjectReq("user_ada"))
 			return err
 		}},
 		"RevokeSubject, which is not kept": {withoutRevocations, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.sessions(t, token).RevokeSubject(ctx, &sessionv1.RevokeSubjectRequest{Subject: "user_ada"})
+			_, err := tr.sessions(t, token).RevokeSubject(ctx, tr.subjectReq("user_ada"))
 			return err
 		}},
 		"RevokeSession": {withoutRevocations, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.sessions(t, token).RevokeSession(ctx, &sessionv1.RevokeSessionRequest{SessionId: "ada"})
+			_, err := tr.sessions(t, token).RevokeSession(ctx, tr.revokeReq("ada"))
 			return err
 		}},
 		"RevokeSession of one that was revoked before": {withoutRevocations, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.sessions(t, token).RevokeSession(ctx, &sessionv1.RevokeSessionRequest{SessionId: "before"})
+			_, err := tr.sessions(t, token).RevokeSession(ctx, tr.revokeReq("before"))
 			return err
 		}},
 		"RevokeTokens": {withoutRevocations, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
 			t.Helper()
-			_, err := tr.revocations(t, token).RevokeTokens(ctx, &revocationv1.RevokeTokensRequest{Revocation: ofSession("ada")})
+			_, err := tr.revocations(t, token).RevokeTokens(ctx, &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{tr.ofSession("ada")}})
 			return err
 		}},
 		"ListRevocations": {withoutRevocations, func(ctx context.Context, t *testing.T, tr endpoint, token string) error {
@@ -104,7 +104,7 @@ func TestAStoreThatFailsIsUnavailable(t *testing.T) {
 			t.Parallel()
 			r := start(t, withOperator)
 			otto := r.issuer.Session("user_otto")
-			if _, err := r.sessions(t, otto).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "before"}); err != nil {
+			if _, err := r.sessions(t, otto).RevokeSession(t.Context(), r.revokeReq("before")); err != nil {
 				t.Fatal(err)
 			}
 			r.database(t, test.spoil)
@@ -132,7 +132,7 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 	withDatabase := func(c *Config) { c.DatabaseURL = "sqlite:" + path }
 	r := start(t, withDatabase)
 	token := r.issuer.Session("user_ada")
-	if _, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(r.config.DataDir); err != nil || len(left) != 0 {

@@ -47,7 +47,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
-	accessv1.RegisterPolicyServiceServer(gate, grpcPolicy{policyService: s.policy})
+	accessv1.RegisterAccessServiceServer(gate, grpcAccess{accessService: s.access})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {
 		reflection.Register(server)

@@ -23,7 +23,7 @@ func services() []string {
 		identityv1connect.IdentityServiceName,
 		sessionv1connect.SessionServiceName,
 		revocationv1connect.RevocationServiceName,
-		accessv1connect.PolicyServiceName,
+		accessv1connect.AccessServiceName,
 	}
 }
 
@@ -43,7 +43,9 @@ func (s *Server) buildGuard() error {
 			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
 		}
 	}
-	s.policy = &policyService{rules: rules, operators: s.config.operators()}
+	if s.access, err = newAccessService(rules, s.config.operators()); err != nil {
+		return err
+	}
 	s.guard = &auth.Guard{
 		Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(),
 		Observer: auth.ObserverFunc(s.observe), Logger: s.log, Now: s.config.Now,

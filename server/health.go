@@ -141,7 +141,7 @@ func (h *healthService) status(service string) grpc_health_v1.HealthCheckRespons
 func (h *healthService) check(service string) (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
 	status := h.status(service)
 	if status == grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
-		return status, rpcerror.New(connect.CodeNotFound, "%w", errUnknownService)
+		return status, rpcerror.WithCode(connect.CodeNotFound, rpcerror.Message("%v", errUnknownService))
 	}
 	return status, nil
 }
@@ -186,7 +186,7 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 	case h.health.watches <- struct{}{}:
 		defer func() { <-h.health.watches }()
 	default:
-		return rpcerror.New(connect.CodeUnimplemented, "%w", errManyWatches)
+		return rpcerror.WithCode(connect.CodeUnimplemented, rpcerror.Message("%v", errManyWatches))
 	}
 	look := time.NewTicker(watchHealthInterval)
 	defer look.Stop()
@@ -199,7 +199,7 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 			sent = status
 		}
 		if stopping {
-			return rpcerror.New(connect.CodeUnavailable, "%w", errStopping)
+			return errStopping()
 		}
 		select {
 		case <-look.C:

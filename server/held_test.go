@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -121,7 +120,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 	}{
 		"its sessions were revoked": {func(t *testing.T, r *running, _ *clock) {
 			t.Helper()
-			_, err := r.sessions(t, r.issuer.Session("user_olga")).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_otto"})
+			_, err := r.sessions(t, r.issuer.Session("user_olga")).RevokeSubject(t.Context(), r.subjectReq("user_otto"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +137,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 			calls := make(map[string]*heldCall)
 			for protocol, w := range r.wires() {
 				otto := r.issuer.Session("user_otto", authtest.With("sid", protocol), authtest.ExpiresIn(time.Minute))
-				calls[protocol] = w.hold(t, sessionv1connect.SessionServiceRevokeSessionProcedure, otto, &sessionv1.RevokeSessionRequest{SessionId: "ada"})
+				calls[protocol] = w.hold(t, sessionv1connect.SessionServiceRevokeSessionProcedure, otto, r.revokeReq("ada"))
 			}
 			eventually(t, "the calls were admitted", func() bool {
 				seen, _, err := r.ledger.Sessions(t.Context(), store.View{{Subject: "user_otto"}}, store.Session{}, 10)
@@ -167,7 +166,7 @@ func TestARequestMustArriveWholeWithinItsLimit(t *testing.T) {
 	ada := r.issuer.Session("user_ada", authtest.With("sid", "ada"))
 	calls := make(map[string]*heldCall)
 	for protocol, w := range r.wires() {
-		calls[protocol] = w.hold(t, sessionv1connect.SessionServiceRevokeSessionProcedure, ada, &sessionv1.RevokeSessionRequest{SessionId: "ada"})
+		calls[protocol] = w.hold(t, sessionv1connect.SessionServiceRevokeSessionProcedure, ada, r.revokeReq("ada"))
 	}
 	for protocol, call := range calls {
 		answer := <-call.answer // without the rest of its request
@@ -189,12 +188,12 @@ func TestARequestMustArriveWholeWithinItsLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 2 {
-			if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: []*revocationv1.NewRevocation{ofSession(fmt.Sprint("sess_", i))}}); err != nil {
+			if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: []*revocationv1.NewRevocation{r.ofSession(fmt.Sprint("sess_", i))}}); err != nil {
 				t.Errorf("%s: %v", protocol, err)
 			}
 			<-time.After(limit)
 		}
-		if summary, err := stream.CloseAndReceive(); err != nil || summary.GetImported() != 2 {
+		if summary, err := stream.CloseAndReceive(); err != nil || summary.GetImportedCount() != 2 {
 			t.Errorf("%s: %v, error %v; want both imported", protocol, summary, err)
 		}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"net/http"
+	"slices"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
@@ -17,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/internal/console"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -58,10 +60,11 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
-	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, s.handlerOptions()...))
-	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.handlerOptions()...))
-	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.handlerOptions()...))
-	mux.Handle(accessv1connect.NewPolicyServiceHandler(s.policy, s.handlerOptions()...))
+	own := s.handlerOptions(connectauth.StrictJSON(invalidJSON))
+	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
+	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, own...))
+	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, own...))
+	mux.Handle(accessv1connect.NewAccessServiceHandler(s.access, own...))
 	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions()...))
 	if s.config.Reflection {
 		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)
@@ -111,12 +114,16 @@ func (s *Server) guardOptions(next http.Handler) http.Handler {
 	})
 }
 
-// handlerOptions are those of every connect handler. The first interceptor is
-// the outermost: the log sees what recovery makes of a panic.
-func (s *Server) handlerOptions() []connect.HandlerOption {
-	return append(transport.ConnectLimits(),
+// handlerOptions are those of every connect handler, with more between recovery and
+// the guard. The first interceptor is the outermost: the log sees what recovery makes
+// of a panic.
+func (s *Server) handlerOptions(more ...connect.HandlerOption) []connect.HandlerOption {
+	return slices.Concat(transport.ConnectLimits(), []connect.HandlerOption{
 		connect.WithInterceptors(transport.RecordOutcome{}),
 		connect.WithRecover(transport.Recovery{Log: s.log}.Connect),
-		connectauth.WithGuard(s.guard),
-	)
+	}, more, []connect.HandlerOption{connectauth.WithGuard(s.guard)})
 }
+
+// invalidJSON is the error for a request in JSON with a field that is unknown, or that
+// is not valid in another way.
+func invalidJSON(fault error) error { return rpcerror.Invalid("", "%v", fault) }

@@ -2,20 +2,27 @@ package server
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // errStopping ends streams when the server stops. Another instance may serve them.
-var errStopping = errors.New("the server is stopping; connect again")
+func errStopping() error { return rpcerror.New(errorv1.Reason_REASON_SERVER_STOPPING) }
+
+// heartbeatInterval is the longest silence of a stream. The schema says at most 30
+// seconds.
+const heartbeatInterval = 20 * time.Second
 
 // identityService implements IdentityService for both transports. Its rule asks
 // for a token, so there is an identity in every context.
@@ -28,18 +35,25 @@ func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIReques
 	return &identityv1.WhoAmIResponse{Identity: identityMessage(auth.MustFromContext(ctx))}, nil
 }
 
-// watch sends the caller's identity, and again whenever another call renews it. The
-// lease of the stream ends it.
+// watch sends the caller's identity, and again whenever another call renews it, with
+// heartbeats between. The lease of the stream ends it.
 func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
+	heartbeat := time.NewTicker(heartbeatInterval)
+	defer heartbeat.Stop()
+	id, changed := auth.WatchIdentity(ctx)
+	message := &identityv1.WatchIdentityResponse{Identity: identityMessage(id)}
 	for {
-		id, changed := auth.WatchIdentity(ctx)
-		if err := send(&identityv1.WatchIdentityResponse{Identity: identityMessage(id)}); err != nil {
+		if err := send(message); err != nil {
 			return err
 		}
 		select {
 		case <-changed:
+			id, changed = auth.WatchIdentity(ctx)
+			message = &identityv1.WatchIdentityResponse{Identity: identityMessage(id)}
+		case <-heartbeat.C:
+			message = &identityv1.WatchIdentityResponse{}
 		case <-s.stopping:
-			return rpcerror.New(connect.CodeUnavailable, "%w", errStopping)
+			return errStopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -66,18 +80,26 @@ func (s grpcIdentity) WatchIdentity(_ *identityv1.WatchIdentityRequest, stream g
 
 func identityMessage(id *auth.Identity) *identityv1.Identity {
 	message := &identityv1.Identity{
-		Issuer:      id.Issuer,
-		Subject:     id.Subject,
-		Kind:        kindMessage(id.Kind),
-		SessionId:   id.SessionID,
-		Roles:       id.Roles,
-		Permissions: id.Permissions,
-		Scopes:      id.Scopes,
-		ExpiresAt:   timestamppb.New(id.ExpiresAt),
-		ClientId:    id.ClientID,
-	}
-	if !id.IssuedAt.IsZero() {
-		message.IssuedAt = timestamppb.New(id.IssuedAt)
+		Issuer:          id.Issuer,
+		Subject:         id.Subject,
+		Kind:            kindMessage(id.Kind),
+		TokenId:         id.TokenID,
+		SessionId:       id.SessionID,
+		ClientId:        id.ClientID,
+		AuthorizedParty: id.AuthorizedParty,
+		Audience:        id.Audience,
+		Roles:           id.Roles,
+		Permissions:     id.Permissions,
+		Scopes:          id.Scopes,
+		Features:        id.Features,
+		Plans:           id.Plans,
+		Actor:           actorMessage(id.Actor),
+		IssueTime:       timeMessage(id.IssuedAt),
+		NotBeforeTime:   timeMessage(id.NotBefore),
+		ExpireTime:      timeMessage(id.ExpiresAt),
+		AuthTime:        timeMessage(id.AuthTime),
+		Acr:             id.ACR,
+		Amr:             id.AMR,
 	}
 	if id.Organization != (auth.Organization{}) {
 		message.Organization = &identityv1.Organization{
@@ -86,18 +108,37 @@ func identityMessage(id *auth.Identity) *identityv1.Identity {
 			Role: id.Organization.Role,
 		}
 	}
-	if id.Actor != nil {
-		message.Actor = &identityv1.Actor{
-			Issuer:    id.Actor.Issuer,
-			Subject:   id.Actor.Subject,
-			SessionId: id.Actor.SessionID,
-			Type:      id.Actor.Type,
-		}
+	if ages := id.FactorAges; ages != nil {
+		message.FactorAges = &identityv1.FactorAges{First: ageMessage(ages.First), Second: ageMessage(ages.Second)}
 	}
 	return message
 }
 
-// kindMessage returns the schema's value with the name of the kind.
-func kindMessage(kind auth.TokenKind) identityv1.Kind {
-	return identityv1.Kind(identityv1.Kind_value["KIND_"+strings.ToUpper(kind.String())])
+// actorMessage returns nil for nil.
+func actorMessage(actor *auth.Actor) *identityv1.Actor {
+	if actor == nil {
+		return nil
+	}
+	return &identityv1.Actor{Issuer: actor.Issuer, Subject: actor.Subject, SessionId: actor.SessionID, Type: actor.Type}
+}
+
+// timeMessage returns nil for the zero time.
+func timeMessage(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// ageMessage returns nil for a factor that was never verified.
+func ageMessage(age time.Duration) *durationpb.Duration {
+	if age < 0 {
+		return nil
+	}
+	return durationpb.New(age)
+}
+
+// kindMessage returns the schema's value for a kind.
+func kindMessage(kind auth.TokenKind) policyv1.TokenKind {
+	return policyv1.TokenKind(policyv1.TokenKind_value["TOKEN_KIND_"+strings.ToUpper(kind.String())])
 }

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"connectrpc.com/connect"
@@ -12,11 +14,13 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
@@ -69,20 +73,24 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 	issued := time.Now().Truncate(time.Second)
 	token := r.issuer.Session("user_ada",
 		authtest.IssuedAt(issued), authtest.ExpiresIn(time.Hour),
-		authtest.With("sid", "sess_1"),
+		authtest.With("sid", "sess_1"), authtest.With("jti", "jti_1"), authtest.With("nbf", issued.Unix()-10), authtest.With("fva", []int{3, -1}),
 		authtest.With("act", map[string]any{"iss": "https://support.example.com", "sub": "user_support", "sid": "sess_2"}),
 		authtest.InOrganization("org_acme", "acme", "admin", "invoices:read"))
 	want := &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{
-		Issuer:       r.issuer.URL(),
-		Subject:      "user_ada",
-		Kind:         identityv1.Kind_KIND_SESSION,
-		SessionId:    "sess_1",
-		Organization: &identityv1.Organization{Id: "org_acme", Slug: "acme", Role: "org:admin"},
-		Roles:        []string{"org:admin"},
-		Permissions:  []string{"org:invoices:read"},
-		Actor:        &identityv1.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionId: "sess_2"},
-		IssuedAt:     timestamppb.New(issued),
-		ExpiresAt:    timestamppb.New(issued.Add(time.Hour)),
+		Issuer:        r.issuer.URL(),
+		Subject:       "user_ada",
+		Kind:          policyv1.TokenKind_TOKEN_KIND_SESSION,
+		TokenId:       "jti_1",
+		SessionId:     "sess_1",
+		Organization:  &identityv1.Organization{Id: "org_acme", Slug: "acme", Role: "org:admin"},
+		Roles:         []string{"org:admin"},
+		Permissions:   []string{"org:invoices:read"},
+		Actor:         &identityv1.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionId: "sess_2"},
+		Features:      []string{"o:invoices"},
+		FactorAges:    &identityv1.FactorAges{First: durationpb.New(3 * time.Minute)},
+		IssueTime:     timestamppb.New(issued),
+		NotBeforeTime: timestamppb.New(issued.Add(-10 * time.Second)),
+		ExpireTime:    timestamppb.New(issued.Add(time.Hour)),
 	}}
 	for name, call := range r.protocols() {
 		t.Run(name, func(t *testing.T) {
@@ -100,10 +108,10 @@ func TestWhoAmIIsTheSameOnEveryProtocol(t *testing.T) {
 
 func TestEveryKindOfTokenIsOnTheWire(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[auth.TokenKind]identityv1.Kind{
-		auth.KindSession: identityv1.Kind_KIND_SESSION, auth.KindTemplate: identityv1.Kind_KIND_TEMPLATE,
-		auth.KindOAuth: identityv1.Kind_KIND_OAUTH, auth.KindMachine: identityv1.Kind_KIND_MACHINE,
-		0: identityv1.Kind_KIND_UNSPECIFIED,
+	for kind, want := range map[auth.TokenKind]policyv1.TokenKind{
+		auth.KindSession: policyv1.TokenKind_TOKEN_KIND_SESSION, auth.KindTemplate: policyv1.TokenKind_TOKEN_KIND_TEMPLATE,
+		auth.KindOAuth: policyv1.TokenKind_TOKEN_KIND_OAUTH, auth.KindMachine: policyv1.TokenKind_TOKEN_KIND_MACHINE,
+		0: policyv1.TokenKind_TOKEN_KIND_UNSPECIFIED,
 	} {
 		expires := time.Unix(1_700_000_000, 0)
 		got := identityMessage(&auth.Identity{
@@ -111,12 +119,100 @@ func TestEveryKindOfTokenIsOnTheWire(t *testing.T) {
 		})
 		// What the token does not say is left out.
 		want := &identityv1.Identity{
-			Issuer: "https://clerk.example.com", Subject: "x", Kind: want, ClientId: "client_1", Scopes: []string{"read"}, ExpiresAt: timestamppb.New(expires),
+			Issuer: "https://clerk.example.com", Subject: "x", Kind: want, ClientId: "client_1", Scopes: []string{"read"}, ExpireTime: timestamppb.New(expires),
 		}
 		if !proto.Equal(got, want) {
 			t.Errorf("%v: %v\nwant %v", kind, got, want)
 		}
 	}
+}
+
+// fullIdentity says something in every field.
+func fullIdentity() *auth.Identity {
+	at := func(seconds int64) time.Time { return time.Unix(1_700_000_000+seconds, 0) }
+	return &auth.Identity{
+		Issuer: "https://issuer.example.com", Subject: "user_ada", Kind: auth.KindOAuth, TokenID: "jti_1", SessionID: "sess_1",
+		ClientID: "client_1", AuthorizedParty: "https://app.example.com", Audience: []string{"invoices"},
+		Organization: auth.Organization{ID: "org_1", Slug: "acme", Role: "org:admin"},
+		Roles:        []string{"org:admin"}, Permissions: []string{"org:invoices:read"}, Scopes: []string{"read"},
+		Features: []string{"o:export"}, Plans: []string{"u:pro"},
+		Actor:    &auth.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionID: "sess_2", Type: "support"},
+		IssuedAt: at(1), NotBefore: at(2), ExpiresAt: at(3), AuthTime: at(4),
+		FactorAges: &auth.FactorAges{First: time.Minute, Second: 0},
+		ACR:        "urn:high", AMR: []string{"pwd", "otp"},
+	}
+}
+
+func TestEveryFieldOfAnIdentityIsOnTheWire(t *testing.T) {
+	t.Parallel()
+	got := identityMessage(fullIdentity())
+	var unset func(message protoreflect.Message)
+	unset = func(message protoreflect.Message) {
+		fields := message.Descriptor().Fields()
+		for i := range fields.Len() {
+			field := fields.Get(i)
+			if !message.Has(field) {
+				t.Errorf("%s is not set", field.FullName())
+			} else if field.Message() != nil && field.Message().ParentFile().Package() == message.Descriptor().ParentFile().Package() {
+				unset(message.Get(field).Message())
+			}
+		}
+	}
+	unset(got.ProtoReflect())
+	want := &identityv1.Identity{
+		Issuer: "https://issuer.example.com", Subject: "user_ada", Kind: policyv1.TokenKind_TOKEN_KIND_OAUTH, TokenId: "jti_1", SessionId: "sess_1",
+		ClientId: "client_1", AuthorizedParty: "https://app.example.com", Audience: []string{"invoices"},
+		Organization: &identityv1.Organization{Id: "org_1", Slug: "acme", Role: "org:admin"},
+		Roles:        []string{"org:admin"}, Permissions: []string{"org:invoices:read"}, Scopes: []string{"read"},
+		Features: []string{"o:export"}, Plans: []string{"u:pro"},
+		Actor:     &identityv1.Actor{Issuer: "https://support.example.com", Subject: "user_support", SessionId: "sess_2", Type: "support"},
+		IssueTime: &timestamppb.Timestamp{Seconds: 1_700_000_001}, NotBeforeTime: &timestamppb.Timestamp{Seconds: 1_700_000_002},
+		ExpireTime: &timestamppb.Timestamp{Seconds: 1_700_000_003}, AuthTime: &timestamppb.Timestamp{Seconds: 1_700_000_004},
+		FactorAges: &identityv1.FactorAges{First: durationpb.New(time.Minute), Second: durationpb.New(0)},
+		Acr:        "urn:high", Amr: []string{"pwd", "otp"},
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestAFactorThatWasNeverVerifiedHasNoAge(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ages *auth.FactorAges
+		want *identityv1.FactorAges
+	}{
+		"a token that does not say": {nil, nil},
+		"the first factor alone":    {&auth.FactorAges{First: time.Hour, Second: -1}, &identityv1.FactorAges{First: durationpb.New(time.Hour)}},
+		"none":                      {&auth.FactorAges{First: -1, Second: -1}, &identityv1.FactorAges{}},
+	} {
+		id := fullIdentity()
+		id.FactorAges = test.ages
+		if got := identityMessage(id).GetFactorAges(); !proto.Equal(got, test.want) || (got == nil) != (test.want == nil) {
+			t.Errorf("%s: %v; want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestAWatchSendsHeartbeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(auth.NewContext(t.Context(), fullIdentity()))
+		defer cancel()
+		began := time.Now()
+		var sent []string
+		err := (&identityService{}).watch(ctx, func(message *identityv1.WatchIdentityResponse) error {
+			sent = append(sent, fmt.Sprint(time.Since(began), " ", message.GetIdentity().GetSubject()))
+			if len(sent) == 3 {
+				cancel()
+			}
+			return nil
+		})
+		want := []string{"0s user_ada", "20s ", "40s "}
+		if !errors.Is(err, context.Canceled) || !slices.Equal(sent, want) {
+			t.Errorf("sent %q, ended with %v; want %q", sent, err, want)
+		}
+	})
 }
 
 func TestACallWithoutATokenIsRefusedOnEveryProtocol(t *testing.T) {
@@ -216,8 +312,8 @@ func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
 		if s, ok := status.FromError(err); ok && s.Code() == codes.Unavailable {
 			code = connect.CodeUnavailable
 		}
-		if code != connect.CodeUnavailable || errors.Is(err, io.EOF) {
-			t.Errorf("%s ended with %v; want unavailable", name, err)
+		if reason := errorInfoOf(t, err).GetReason(); code != connect.CodeUnavailable || reason != "SERVER_STOPPING" {
+			t.Errorf("%s ended with %v, %s; want unavailable, SERVER_STOPPING", name, err, reason)
 		}
 	}
 }
@@ -260,7 +356,7 @@ func TestAWatchGoesOnWithTheNextTokenOfItsSession(t *testing.T) {
 			t.Errorf("%s ended with %v; want another message", name, err)
 			continue
 		}
-		if got, want := next.GetIdentity().GetIssuedAt().AsTime(), issued.Add(-time.Second); !got.Equal(want) {
+		if got, want := next.GetIdentity().GetIssueTime().AsTime(), issued.Add(-time.Second); !got.Equal(want) {
 			t.Errorf("%s: the identity is now of %v; want %v", name, got, want)
 		}
 	}
@@ -299,15 +395,15 @@ func TestAWatchShowsNoMoreThanTheNewestTokenMaySee(t *testing.T) {
 			happen("ada-1", admin)
 			watch := r.transports()[protocol].watchSessions(t, admin)
 			happen("ben", cast["ben"])
-			wantEvents(t, "the administrator", watch, "EVENT_SEEN ben")
+			wantEvents(t, "the administrator", watch, "SEEN ben")
 			happen("ada-1", mint(-2*time.Second, "member"))
-			wantEvents(t, "the member", watch, "EVENT_RENEWED ada-1")
-			if _, err := r.sessions(t, cast["ben"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+			wantEvents(t, "the member", watch, "RENEWED ada-1")
+			if _, err := r.sessions(t, cast["ben"]).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 				t.Fatal(err)
 			}
 			happen("bea", r.issuer.Session("user_bea", authtest.With("sid", "bea"), authtest.InOrganization("org_acme", "acme", "member")))
 			happen("ada-2", cast["ada-2"])
-			wantEvents(t, "the member", watch, "EVENT_SEEN ada-2")
+			wantEvents(t, "the member", watch, "SEEN ada-2")
 		})
 	}
 }

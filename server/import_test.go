@@ -21,12 +21,16 @@ import (
 )
 
 // rowsOf returns revocations of n sessions.
-func rowsOf(prefix string, n int) []*revocationv1.NewRevocation {
+func (tr endpoint) rowsOf(prefix string, n int) []*revocationv1.NewRevocation {
 	rows := make([]*revocationv1.NewRevocation, n)
 	for i := range rows {
-		rows[i] = ofSession(fmt.Sprint(prefix, i))
+		rows[i] = tr.ofSession(fmt.Sprint(prefix, i))
 	}
 	return rows
+}
+
+func (r *running) rowsOf(prefix string, n int) []*revocationv1.NewRevocation {
+	return r.transports()["Connect"].rowsOf(prefix, n)
 }
 
 // revocationsKept returns how many revocations the server has on disk.
@@ -56,12 +60,12 @@ func TestAnImportStopsWhenItsCallerIsNoLongerAnOperator(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: rowsOf("first_", ledger.BatchSize)}); err != nil {
+				if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: r.rowsOf("first_", ledger.BatchSize)}); err != nil {
 					t.Fatal(err)
 				}
 				eventually(t, "the first batch is revoked", func() bool { return r.revocationsKept(t) == ledger.BatchSize })
 				r.wantAdmitted(t, "the token without the permission", mint(0))
-				_ = stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: rowsOf("second_", last)})
+				_ = stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: r.rowsOf("second_", last)})
 				summary, err := stream.CloseAndReceive()
 				if reason, _ := connectauth.ReasonOf(err); reason != auth.PermissionRequired {
 					t.Errorf("%v, error %v; want %v", summary, err, auth.PermissionRequired)
@@ -90,7 +94,7 @@ func TestAnImportThatTheStoreRefusesFails(t *testing.T) {
 				r := start(t, withOperator)
 				r.database(t, fmt.Sprintf(`CREATE TRIGGER disk_full BEFORE INSERT ON revocations
 					WHEN (SELECT count(*) FROM revocations) >= %d BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`, test.kept))
-				summary, err := send(t, r.transports()[protocol].revocations(t, r.issuer.Session("user_otto")), rowsOf("sess_", test.rows))
+				summary, err := send(t, r.transports()[protocol].revocations(t, r.issuer.Session("user_otto")), r.rowsOf("sess_", test.rows))
 				if connect.CodeOf(err) != connect.CodeUnavailable || strings.Contains(err.Error(), "disk") {
 					t.Errorf("%s: %v, error %v; want unavailable, and no word of why", protocol, summary, err)
 				}
@@ -116,7 +120,7 @@ func TestAnIncompleteUploadIsAnError(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: rowsOf("sess_", ledger.BatchSize+1)}); err != nil {
+			if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: r.rowsOf("sess_", ledger.BatchSize+1)}); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "the first batch is revoked", func() bool { return r.revocationsKept(t) == ledger.BatchSize })
@@ -141,7 +145,7 @@ func TestAnUploadThatBreaksOffWithinAMessageFails(t *testing.T) {
 		if w.contentType == "application/proto" {
 			w.contentType = "application/connect+proto"
 		}
-		body := w.body(t, &revocationv1.ImportRevocationsRequest{Revocations: rowsOf("sess_", 1)})
+		body := w.body(t, &revocationv1.ImportRevocationsRequest{Revocations: r.rowsOf("sess_", 1)})
 		body = append(body, body[:len(body)-1]...)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+revocationv1connect.RevocationServiceImportRevocationsProcedure, strings.NewReader(string(body)))
 		if err != nil {
@@ -182,7 +186,7 @@ func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 			go func() {
 				defer close(ended)
 				for i := 0; ; i++ {
-					if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: rowsOf(fmt.Sprint("sess_", i, "_"), 1)}); err != nil {
+					if err := stream.Send(&revocationv1.ImportRevocationsRequest{Revocations: r.rowsOf(fmt.Sprint("sess_", i, "_"), 1)}); err != nil {
 						return
 					}
 					select {
@@ -207,17 +211,17 @@ func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 	}
 }
 
-func TestTheSummaryOfAnImportNamesAThousandBadRows(t *testing.T) {
+func TestTheSummaryOfAnImportNamesAThousandRejected(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
-	for bad, named := range map[int]int{maxBadRows - 1: maxBadRows - 1, maxBadRows: maxBadRows, maxBadRows + 1: maxBadRows} {
-		summary, err := send(t, r.revocations(t, r.issuer.Session("user_otto")), slices.Repeat([]*revocationv1.NewRevocation{ofSession("")}, bad))
-		if err != nil || int(summary.GetRejected()) != bad || len(summary.GetBadRows()) != named || summary.GetImported() != 0 {
-			t.Errorf("%d bad rows: %d rejected, %d named, error %v", bad, summary.GetRejected(), len(summary.GetBadRows()), err)
+	for bad, named := range map[int]int{maxRejected - 1: maxRejected - 1, maxRejected: maxRejected, maxRejected + 1: maxRejected} {
+		summary, err := send(t, r.revocations(t, r.issuer.Session("user_otto")), slices.Repeat([]*revocationv1.NewRevocation{r.ofSession("")}, bad))
+		if err != nil || int(summary.GetRejectedCount()) != bad || len(summary.GetRejectedRevocations()) != named || summary.GetImportedCount() != 0 {
+			t.Errorf("%d bad rows: %d rejected, %d named, error %v", bad, summary.GetRejectedCount(), len(summary.GetRejectedRevocations()), err)
 		}
-		for i, row := range summary.GetBadRows() {
-			if row.GetRow() != int64(i+1) {
-				t.Fatalf("row %d is named as %d", i+1, row.GetRow())
+		for i, row := range summary.GetRejectedRevocations() {
+			if row.GetIndex() != int64(i) {
+				t.Fatalf("row %d is named as %d", i, row.GetIndex())
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -60,7 +61,9 @@ func TestTheLogHasTheReasonAndTheCauseOfAHandlersRefusal(t *testing.T) {
 	r := start(t, withOperator)
 	ben := r.issuer.Session("user_ben")
 	for protocol, transport := range r.transports() {
-		_, err := transport.sessions(t, ben).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_ada"})
+		_, err := transport.sessions(t, ben).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Target: &sessionv1.RevokeSubjectRequest_Subject{
+			Subject: &revocationv1.SubjectRef{Issuer: r.issuer.URL(), Subject: "user_ada"},
+		}})
 		if reason, _ := connectauth.ReasonOf(err); reason != auth.PermissionRequired {
 			t.Errorf("over %s: %v; want PERMISSION_REQUIRED", protocol, err)
 		}
@@ -85,7 +88,8 @@ func TestTheLogShowsTheOutcomeOfUnusualRequests(t *testing.T) {
 		path, contentType, body string
 		want                    []string
 	}{
-		"a message that cannot be read":       {identityv1connect.IdentityServiceWhoAmIProcedure, "application/json", "{", []string{"code=unreadable_message", "subject=user_ada"}},
+		"a message that cannot be read":       {identityv1connect.IdentityServiceWhoAmIProcedure, "application/proto", "\xff", []string{"code=unreadable_message", "subject=user_ada"}},
+		"a field that the method has not":     {identityv1connect.IdentityServiceWhoAmIProcedure, "application/json", `{"user":1}`, []string{"code=invalid_argument", "reason=INVALID_REQUEST", "subject=user_ada"}},
 		"a content type of no protocol":       {identityv1connect.IdentityServiceWhoAmIProcedure, "text/plain", "{}", []string{"protocol=http", "code=http_415"}},
 		"a path that leads nowhere":           {"/secret-path", "application/json", "{}", []string{"procedure=unknown", "code=http_404"}},
 		"a probe of the health, as debugging": {"/grpc.health.v1.Health/Check", "application/json", "{}", []string{"level=DEBUG", "code=ok"}},
@@ -189,23 +193,23 @@ func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
 			r := start(t)
 			ada := r.issuer.Session("user_ada")
 			eventually(t, "the keys are there", r.ready)
-			r.session.ledger, r.revocation.ledger, r.policy.rules = nil, nil, nil
+			r.session.ledger, r.revocation.ledger, r.access.rules = nil, nil, nil
 			tr := r.transports()[protocol]
-			_, unary := tr.policies(t, ada).ListRules(t.Context(), &accessv1.ListRulesRequest{})
+			_, unary := tr.access(t, ada).ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{})
 			stream, err := tr.sessions(t, ada).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})
 			if err != nil || stream.Receive() {
 				t.Fatalf("%v, %v; want no message", err, stream.Err())
 			}
-			for method, err := range map[string]error{"ListRules": unary, "WatchSessions": stream.Err()} {
+			for method, err := range map[string]error{"ExplainAccess": unary, "WatchSessions": stream.Err()} {
 				if connect.CodeOf(err) != connect.CodeInternal || !strings.Contains(err.Error(), transport.ErrPanic.Error()) || strings.Contains(err.Error(), "nil") {
 					t.Errorf("%s ended with %v; want %v and nothing of the panic", method, err, transport.ErrPanic)
 				}
 			}
 			eventually(t, "the log has both panics and both calls", func() bool {
 				return contains(r.log, "level=ERROR", "nil pointer dereference", "session.go") &&
-					contains(r.log, "level=ERROR", "nil pointer dereference", "policy.go") &&
+					contains(r.log, "level=ERROR", "nil pointer dereference", "explain.go") &&
 					contains(r.log, "level=ERROR", "procedure=/ostiary.session.v1.SessionService/WatchSessions", "code=internal", "subject=user_ada") &&
-					contains(r.log, "level=ERROR", "procedure=/ostiary.access.v1.PolicyService/ListRules", "code=internal", "subject=user_ada")
+					contains(r.log, "level=ERROR", "procedure=/ostiary.access.v1.AccessService/ExplainAccess", "code=internal", "subject=user_ada")
 			})
 		})
 	}

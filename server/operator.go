@@ -111,7 +111,7 @@ func (o operators) view(id *auth.Identity) store.View {
 	}
 	view := store.View{{Issuer: id.Issuer, Subject: id.Subject}}
 	if inPerson(id) && id.Organization.ID != "" && id.Organization.Role == adminRole {
-		view = append(view, store.Filter{Issuer: id.Issuer, Organization: id.Organization.ID})
+		view = append(view, store.Filter{Issuer: id.Issuer, Organization: &id.Organization.ID})
 	}
 	return view
 }

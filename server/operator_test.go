@@ -68,7 +68,7 @@ func TestWhoIsAnOperator(t *testing.T) {
 		"an administrator of an organization": {
 			nobody, auth.Identity{Issuer: one, Subject: "user_1", Organization: auth.Organization{ID: "org_1", Role: "org:admin"}},
 			func(id *auth.Identity) store.View {
-				return append(own(id), store.Filter{Issuer: one, Organization: "org_1"})
+				return append(own(id), store.Filter{Issuer: one, Organization: &id.Organization.ID})
 			},
 		},
 		"a member of an organization": {nobody, auth.Identity{Issuer: one, Subject: "user_1", Organization: auth.Organization{ID: "org_1", Role: "org:member"}}, own},
@@ -97,9 +97,9 @@ func TestAnOperatorActsInPerson(t *testing.T) {
 	calls := func(tr endpoint, token string) map[string]error {
 		revocations, sessions := tr.revocations(t, token), tr.sessions(t, token)
 		_, list := revocations.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
-		_, revoke := revocations.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofSession("sess_1")})
-		_, imports := send(t, revocations, []*revocationv1.NewRevocation{ofSession("sess_2")})
-		_, subject := sessions.RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_nobody"})
+		_, revoke := revocations.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{r.ofSession("sess_1")}})
+		_, imports := send(t, revocations, []*revocationv1.NewRevocation{r.ofSession("sess_2")})
+		_, subject := sessions.RevokeSubject(t.Context(), r.subjectReq("user_nobody"))
 		return map[string]error{"ListRevocations": list, "RevokeTokens": revoke, "ImportRevocations": imports, "RevokeSubject": subject}
 	}
 	for who, test := range map[string]struct {
@@ -140,7 +140,7 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 		if got := names(res.GetSessions()); err != nil || got != "ada-1 ada-2" {
 			t.Errorf("%s: %s, error %v; want ada-1 ada-2", protocol, got, err)
 		}
-		_, err = client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
+		_, err = client.RevokeSession(t.Context(), r.revokeReq("ben"))
 		if connect.CodeOf(err) != connect.CodeNotFound {
 			t.Errorf("%s: %v; want not found", protocol, err)
 		}
@@ -161,8 +161,8 @@ func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	} {
 		for protocol, tr := range r.transports() {
 			client := tr.sessions(t, token)
-			_, session := client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"})
-			_, subject := client.RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
+			_, session := client.RevokeSession(t.Context(), r.revokeReq("ada-1"))
+			_, subject := client.RevokeSubject(t.Context(), subjectCurrent())
 			for method, err := range map[string]error{"RevokeSession": session, "RevokeSubject": subject} {
 				if reason, _ := connectauth.ReasonOf(err); reason != auth.PermissionRequired {
 					t.Errorf("%s of %s over %s: %v; want %v", method, who, protocol, err, auth.PermissionRequired)
@@ -172,7 +172,7 @@ func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	}
 	r.wantAdmitted(t, "the user's token", cast["ada-1"])
 	support := r.transports()["gRPC"].sessions(t, r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})))
-	if _, err := support.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := support.RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Errorf("whoever impersonates the user cannot end that: %v", err)
 	}
 }

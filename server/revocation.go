@@ -1,21 +1,20 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"strings"
-	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/proto"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -27,37 +26,45 @@ type revocationService struct {
 	operators operators
 }
 
-// A revocationPlace is the last revocation of a page.
-type revocationPlace struct {
-	Sequence int64 `json:"n"`
-}
-
 // ListRevocations implements both the connect and the grpc-go interface.
 func (s *revocationService) ListRevocations(ctx context.Context, req *revocationv1.ListRevocationsRequest) (*revocationv1.ListRevocationsResponse, error) {
-	if err := s.operators.require(auth.MustFromContext(ctx)); err != nil {
+	id := auth.MustFromContext(ctx)
+	if err := s.operators.require(id); err != nil {
 		return nil, err
 	}
-	size, err := pageSize(req.GetPageSize())
+	var faults rpcerror.Violations
+	size := pageSize(req.GetPageSize(), &faults)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	epoch := s.ledger.Epoch()
+	scope := position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil)
+	last, err := position.Decode[int64](req.GetPageToken(), epoch, scope)
 	if err != nil {
 		return nil, err
 	}
-	after, err := readPageToken[revocationPlace](req.GetPageToken())
-	if err != nil {
-		return nil, err
-	}
-	page, more, err := s.ledger.Revocations(ctx, after.Sequence, size)
+	page, more, err := s.ledger.Revocations(ctx, last, size)
 	if err != nil {
 		return nil, err
 	}
 	res := new(revocationv1.ListRevocationsResponse)
-	if more {
-		res.NextPageToken, err = pageToken(revocationPlace{page[size-1].Sequence})
-	}
 	for _, r := range page {
-		res.Revocations = append(res.Revocations, revocationMessage(r))
+		res.Revocations = append(res.Revocations, s.message(r, id))
+		last = r.Sequence
 	}
-	return res, err
+	res.ResumeToken = position.Encode(epoch, scope, last)
+	if more {
+		res.NextPageToken = res.GetResumeToken()
+	}
+	return res, nil
 }
+
+func (s *revocationService) message(r store.Revocation, id *auth.Identity) *revocationv1.Revocation {
+	return revocationMessage(r, s.ledger.Epoch(), s.operators, id)
+}
+
+// maxRevocations is how many revocations one call of RevokeTokens can make.
+const maxRevocations = 1000
 
 // RevokeTokens implements both the connect and the grpc-go interface.
 func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.RevokeTokensRequest) (*revocationv1.RevokeTokensResponse, error) {
@@ -65,71 +72,42 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 	if err := s.operators.require(id); err != nil {
 		return nil, err
 	}
-	request, err := s.request(req.GetRevocation(), id)
-	if err != nil {
-		return nil, rpcerror.New(connect.CodeInvalidArgument, "revocation: %w", err)
+	r := reader{ledger: s.ledger}
+	r.requestID(req.GetRequestId())
+	if n := len(req.GetRevocations()); n == 0 || n > maxRevocations {
+		r.faults.Add("revocations", "%d of them; name 1 to %d", n, maxRevocations)
+		return nil, r.faults.Err()
 	}
-	revoked, err := s.ledger.Revoke(ctx, id, request)
-	if err != nil {
+	requests := make([]ledger.Request, len(req.GetRevocations()))
+	for i, asked := range req.GetRevocations() {
+		requests[i] = r.revocation(fmt.Sprintf("revocations[%d].", i), asked)
+	}
+	if err := r.faults.Err(); err != nil {
 		return nil, err
 	}
-	return &revocationv1.RevokeTokensResponse{Revocation: revocationMessage(revoked[0])}, nil
-}
-
-// maxAhead is how far the caller's clock may be ahead of ours.
-const maxAhead = time.Minute
-
-// request reads and completes the revocation that a caller asks for.
-func (s *revocationService) request(asked *revocationv1.NewRevocation, by *auth.Identity) (ledger.Request, error) {
-	target := asked.GetTarget()
-	request := ledger.Request{
-		Revocation: revocation.Revocation{
-			Kind:    kindOf(target.GetKind()),
-			Issuer:  cmp.Or(target.GetIssuer(), by.Issuer),
-			ID:      target.GetId(),
-			Subject: target.GetSubject(),
-		},
-		Cause: asked.GetCause(),
-	}
-	if before := target.GetIssuedBefore(); before != nil {
-		request.Before = before.AsTime()
-		latest := s.ledger.IssuedByNow(request.Issuer).Add(maxAhead)
-		if before.CheckValid() != nil || request.Before.UnixMicro() <= 0 || request.Before.After(latest) {
-			return ledger.Request{}, errors.New("issued_before: lies in the future, or is no time; write an instant up to now, or leave it out")
+	response := func(saved []store.Revocation) *revocationv1.RevokeTokensResponse {
+		res := new(revocationv1.RevokeTokensResponse)
+		for _, r := range saved {
+			res.Revocations = append(res.Revocations, s.message(r, id))
 		}
+		return res
 	}
-	return s.ledger.Prepare(request)
+	request := &revocationv1.RevokeTokensRequest{Revocations: req.GetRevocations()}
+	return once(ctx, s.ledger, id, revocationv1.RevocationService_RevokeTokens_FullMethodName, req.GetRequestId(), request,
+		func(answer *store.Answer) (*revocationv1.RevokeTokensResponse, error) {
+			if answer != nil {
+				answer.Encode = func(saved []store.Revocation) ([]byte, error) { return proto.Marshal(response(saved)) }
+			}
+			saved, err := s.ledger.Revoke(ctx, store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}, answer, requests...)
+			if err != nil {
+				return nil, err
+			}
+			return response(saved), nil
+		})
 }
 
-// kindOf returns the kind with the name of the schema's value. It returns 0, which
-// is refused, for a value that it does not know.
-func kindOf(message revocationv1.Kind) revocation.TargetKind {
-	kind, _ := revocation.ParseTargetKind(strings.ToLower(strings.TrimPrefix(message.String(), "KIND_")))
-	return kind
-}
-
-func revocationMessage(r store.Revocation) *revocationv1.Revocation {
-	target := &revocationv1.Target{
-		Kind:    revocationv1.Kind(revocationv1.Kind_value["KIND_"+strings.ToUpper(r.Kind)]),
-		Issuer:  r.Issuer,
-		Id:      r.Value,
-		Subject: r.Subject,
-	}
-	if !r.IssuedBefore.IsZero() {
-		target.IssuedBefore = timestamppb.New(r.IssuedBefore)
-	}
-	return &revocationv1.Revocation{
-		Sequence:  r.Sequence,
-		Target:    target,
-		ExpiresAt: timestamppb.New(r.ExpiresAt),
-		CreatedAt: timestamppb.New(r.CreatedAt),
-		RevokedBy: &revocationv1.Party{Issuer: r.By.Issuer, Subject: r.By.Subject, Actor: r.By.Actor},
-		Cause:     r.Cause,
-	}
-}
-
-// maxBadRows bounds the summary.
-const maxBadRows = 1000
+// maxRejected bounds the summary of an import.
+const maxRejected = 1000
 
 // importAll revokes what receive returns until io.EOF, in batches: a sync of the
 // disk for each row would be slow.
@@ -147,14 +125,18 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		if err := s.operators.require(id); err != nil {
 			return err
 		}
-		if _, err := s.ledger.Revoke(ctx, id, batch...); err != nil {
+		more, err := s.ledger.NotInForce(ctx, batch...)
+		if err != nil {
 			return err
 		}
-		summary.Imported += int64(len(batch))
+		if _, err := s.ledger.Revoke(ctx, store.Origin{Kind: store.OriginImport, Caller: ledger.CallerOf(id)}, nil, more...); err != nil {
+			return err
+		}
+		summary.ImportedCount += int64(len(batch))
 		batch = batch[:0]
 		return nil
 	}
-	for row := int64(0); ; {
+	for index := int64(0); ; {
 		message, err := receive()
 		if errors.Is(err, io.EOF) {
 			return summary, revoke()
@@ -163,13 +145,14 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 			return nil, err
 		}
 		for _, asked := range message.GetRevocations() {
-			row++
-			request, err := s.request(asked, current(ctx))
-			if err != nil {
-				reject(summary, row, err)
-				continue
+			r := reader{ledger: s.ledger}
+			request := r.revocation("", asked)
+			if r.faults.Err() != nil {
+				reject(summary, index, r.faults.Fields())
+			} else {
+				batch = append(batch, request)
 			}
-			batch = append(batch, request)
+			index++
 			if len(batch) < ledger.BatchSize {
 				continue
 			}
@@ -180,11 +163,16 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 	}
 }
 
-func reject(summary *revocationv1.ImportRevocationsResponse, row int64, fault error) {
-	summary.Rejected++
-	if len(summary.GetBadRows()) < maxBadRows {
-		summary.BadRows = append(summary.BadRows, &revocationv1.BadRow{Row: row, Fault: fault.Error()})
+func reject(summary *revocationv1.ImportRevocationsResponse, index int64, faults []*errdetails.BadRequest_FieldViolation) {
+	summary.RejectedCount++
+	if len(summary.GetRejectedRevocations()) >= maxRejected {
+		return
 	}
+	rejected := &revocationv1.RejectedRevocation{Index: index}
+	for _, fault := range faults {
+		rejected.Violations = append(rejected.Violations, &revocationv1.FieldViolation{Field: fault.GetField(), Description: fault.GetDescription()})
+	}
+	summary.RejectedRevocations = append(summary.RejectedRevocations, rejected)
 }
 
 // connectRevocation is the service as connect-go wants it.

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/proto"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // wantReason asks who the token's bearer is, over every transport.
@@ -40,22 +41,25 @@ func (r *running) again(t *testing.T) *running {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, func(c *Config) {
+	again := start(t, func(c *Config) {
 		c.DataDir, c.Issuers, c.OperatorSubjects, c.Now = r.config.DataDir, r.config.Issuers, r.config.OperatorSubjects, r.config.Now
 	})
+	again.issuer = r.issuer
+	return again
 }
 
 func TestARevokedSessionStaysRevoked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		by  string
-		req *sessionv1.RevokeSessionRequest
+		by    string
+		named bool
+		cause string
 	}{
-		"by its own token":            {"ben", &sessionv1.RevokeSessionRequest{}},
-		"by its own token, named":     {"ben", &sessionv1.RevokeSessionRequest{SessionId: "ben", Cause: "signed out"}},
-		"by an administrator":         {"ada-1", &sessionv1.RevokeSessionRequest{SessionId: "ben"}},
-		"by an operator":              {"otto", &sessionv1.RevokeSessionRequest{SessionId: "ben"}},
-		"by an operator, before seen": {"otto", &sessionv1.RevokeSessionRequest{SessionId: "ben"}},
+		"by its own token":            {"ben", false, ""},
+		"by its own token, named":     {"ben", true, "signed out"},
+		"by an administrator":         {"ada-1", true, ""},
+		"by an operator":              {"otto", true, ""},
+		"by an operator, before seen": {"otto", true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,16 +68,21 @@ func TestARevokedSessionStaysRevoked(t *testing.T) {
 			if test.by == "ada-1" { // who must have seen it
 				r.seen(t, cast)
 			}
-			res, err := r.sessions(t, cast[test.by]).RevokeSession(t.Context(), test.req)
-			if err != nil {
-				t.Fatal(err)
+			req := revokeCurrent()
+			if test.named {
+				req = r.revokeReq("ben")
 			}
-			got := res.GetRevocation()
-			if got.GetTarget().GetId() != "ben" || got.GetCause() != test.req.GetCause() || got.GetSequence() < 1 ||
-				got.GetRevokedBy().GetIssuer() != r.issuer.URL() {
+			req.Cause = test.cause
+			res, err := r.sessions(t, cast[test.by]).RevokeSession(t.Context(), req)
+			if err != nil || len(res.GetRevocations()) != 1 || res.GetRevokedSessionCount() != 1 {
+				t.Fatalf("%v, error %v", res, err)
+			}
+			got := res.GetRevocations()[0]
+			if got.GetTarget().GetSession().GetSessionId() != "ben" || got.GetCause() != test.cause || got.GetRevocationId() == "" ||
+				got.GetOrigin().GetCaller().GetIssuer() != r.issuer.URL() {
 				t.Errorf("revocation %v", got)
 			}
-			if left := time.Until(got.GetExpiresAt().AsTime()); left < DefaultSessionRetention-time.Minute {
+			if left := time.Until(got.GetExpireTime().AsTime()); left < DefaultSessionRetention-time.Minute {
 				t.Errorf("it is forgotten in %s; want %s", left, DefaultSessionRetention)
 			}
 			renewed := r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(time.Now().Add(2*time.Second)))
@@ -95,7 +104,7 @@ func TestASessionOfAnyNameCanBeRevoked(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	token := r.issuer.Session("user_ada", authtest.With("sid", strings.Repeat("ü", 1500)))
-	if _, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	r.wantReason(t, "the token", token, auth.TokenRevoked)
@@ -105,10 +114,17 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	cast := r.cast()
+	var first *revocationv1.Revocation
 	for i := range 3 {
-		res, err := r.sessions(t, cast["otto"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
-		if err != nil || (res.GetRevocation() != nil) != (i == 0) {
-			t.Errorf("time %d: %v, error %v", i+1, res, err)
+		res, err := r.sessions(t, cast["otto"]).RevokeSession(t.Context(), r.revokeReq("ben"))
+		if err != nil || len(res.GetRevocations()) != 1 || (res.GetRevokedSessionCount() == 1) != (i == 0) {
+			t.Fatalf("time %d: %v, error %v", i+1, res, err)
+		}
+		if first == nil {
+			first = res.GetRevocations()[0]
+		}
+		if got := res.GetRevocations()[0]; !proto.Equal(got, first) {
+			t.Errorf("time %d: %v; want the standing %v", i+1, got, first)
 		}
 	}
 	kept, _, err := r.ledger.Revocations(t.Context(), 0, 10)
@@ -125,12 +141,13 @@ func TestASessionIsRevokedAgainBeforeItsRevocationExpires(t *testing.T) {
 	revoke := func(want bool) {
 		t.Helper()
 		client := r.sessions(t, r.issuer.Session("user_otto", authtest.IssuedAt(now.now())))
-		res, err := client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
-		if err != nil || (res.GetRevocation() != nil) != want {
-			t.Errorf("%v, error %v; want a revocation: %v", res, err, want)
+		res, err := client.RevokeSession(t.Context(), r.revokeReq("ben"))
+		if err != nil || len(res.GetRevocations()) != 1 || (res.GetRevokedSessionCount() == 1) != want {
+			t.Fatalf("%v, error %v; want a new revocation: %v", res, err, want)
 		}
-		if until := now.now().Add(DefaultSessionRetention); want && !res.GetRevocation().GetExpiresAt().AsTime().Equal(until) {
-			t.Errorf("it is forgotten at %v; want %v", res.GetRevocation().GetExpiresAt().AsTime(), until)
+		until := res.GetRevocations()[0].GetExpireTime().AsTime()
+		if late := now.now().Add(DefaultSessionRetention); until.Equal(late) != want {
+			t.Errorf("it is forgotten at %v; want %v: %t", until, late, want)
 		}
 	}
 	revoke(true)
@@ -138,8 +155,9 @@ func TestASessionIsRevokedAgainBeforeItsRevocationExpires(t *testing.T) {
 	revoke(false)
 	now.move(2 * time.Second)
 	revoke(true)
+	now.move(time.Second)
 	revoke(false)
-	now.move(DefaultSessionRetention - time.Second)
+	now.move(DefaultSessionRetention - 2*time.Second)
 	for _, server := range []*running{r, nil} {
 		if server == nil {
 			server = r.again(t)
@@ -153,13 +171,13 @@ func TestASessionWhoseOldTokensWereRevokedCanBeRevoked(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
 	otto := r.issuer.Session("user_otto")
-	ofOld := ofSession("ben")
-	ofOld.Target.IssuedBefore = timestamppb.New(time.Now().Add(-time.Hour))
-	if _, err := r.revocations(t, otto).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: ofOld}); err != nil {
+	ofOld := r.ofSession("ben")
+	ofOld.Extent = issuedBefore(time.Now().Add(-time.Hour))
+	if _, err := r.revocations(t, otto).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{ofOld}}); err != nil {
 		t.Fatal(err)
 	}
-	res, err := r.sessions(t, otto).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"})
-	if err != nil || res.GetRevocation() == nil {
+	res, err := r.sessions(t, otto).RevokeSession(t.Context(), r.revokeReq("ben"))
+	if err != nil || res.GetRevokedSessionCount() != 1 || res.GetRevocations()[0].GetIssuedBeforeTime() != nil {
 		t.Errorf("%v, error %v; want a revocation", res, err)
 	}
 }
@@ -174,8 +192,12 @@ func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 			cast := r.cast()
 			r.seen(t, cast)
 			template := r.issuer.Session("user_ada", authtest.Without("sid"))
-			res, err := r.sessions(t, cast[by]).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: subject})
-			if err != nil || res.GetSessions() != 2 {
+			req := r.subjectReq(subject)
+			if subject == "" {
+				req = subjectCurrent()
+			}
+			res, err := r.sessions(t, cast[by]).RevokeSubject(t.Context(), req)
+			if err != nil || res.GetRevokedSessionCount() != 2 {
 				t.Fatalf("%v, error %v; want 2 sessions", res, err)
 			}
 			now.move(10 * time.Second)
@@ -199,11 +221,12 @@ func TestASubjectIsSignedOutEverywhere(t *testing.T) {
 // accepted within the skew.
 func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 	t.Parallel()
-	tokens := func(kind revocationv1.Kind, id string) func(*testing.T, *running) error {
+	tokens := func(target store.Target) func(*testing.T, *running) error {
 		return func(t *testing.T, r *running) error {
 			t.Helper()
+			target.Issuer = r.issuer.URL()
 			_, err := r.revocations(t, r.issuer.Session("user_otto")).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
-				Revocation: &revocationv1.NewRevocation{Target: &revocationv1.Target{Kind: kind, Id: id}},
+				Revocations: []*revocationv1.NewRevocation{{Target: targetMessage(target)}},
 			})
 			return err
 		}
@@ -211,11 +234,11 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 	for how, revoke := range map[string]func(*testing.T, *running) error{
 		"RevokeSubject": func(t *testing.T, r *running) error {
 			t.Helper()
-			_, err := r.sessions(t, r.issuer.Session("user_ada")).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
+			_, err := r.sessions(t, r.issuer.Session("user_ada")).RevokeSubject(t.Context(), subjectCurrent())
 			return err
 		},
-		"RevokeTokens of a subject": tokens(revocationv1.Kind_KIND_SUBJECT, "user_ada"),
-		"RevokeTokens of an issuer": tokens(revocationv1.Kind_KIND_ISSUER, ""),
+		"RevokeTokens of a subject": tokens(store.Target{Kind: "subject", Value: "user_ada"}),
+		"RevokeTokens of an issuer": tokens(store.Target{Kind: "issuer"}),
 	} {
 		for setting, skew := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute, -1: 0} {
 			t.Run(fmt.Sprintf("%s with a skew of %s", how, skew), func(t *testing.T) {
@@ -248,11 +271,13 @@ func TestOnlyAnOperatorSignsOthersOut(t *testing.T) {
 	cast := r.cast()
 	r.seen(t, cast)
 	for protocol, tr := range r.transports() {
+		elsewhere := r.subjectReq("user_ada") // somebody else by the same name
+		elsewhere.GetSubject().Issuer = "https://other"
 		for _, req := range []*sessionv1.RevokeSubjectRequest{
-			{Subject: "user_ben"},     // whom an administrator sees
-			{Subject: "user_cleo"},    // whom she does not
-			{Subject: "user_nobody"},  // who never was
-			{Issuer: "https://other"}, // somebody else by the same name
+			r.subjectReq("user_ben"),    // whom an administrator sees
+			r.subjectReq("user_cleo"),   // whom she does not
+			r.subjectReq("user_nobody"), // who never was
+			elsewhere,
 		} {
 			_, err := tr.sessions(t, cast["ada-1"]).RevokeSubject(t.Context(), req)
 			if reason, ok := connectauth.ReasonOf(err); !ok || reason != auth.PermissionRequired {
@@ -268,7 +293,7 @@ func TestAnotherServerOnTheSameDatabaseAppliesARevocation(t *testing.T) {
 	other := start(t, func(c *Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 	token := one.issuer.Session("user_ada")
 	other.wantAdmitted(t, "the token before", token)
-	if _, err := one.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := one.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the other server refuses it", func() bool {
@@ -284,7 +309,7 @@ func TestARevocationThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
 	token := r.issuer.Session("user_ada")
 	r.database(t, `CREATE TRIGGER disk_full BEFORE INSERT ON revocations BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`)
 	for protocol, tr := range r.transports() {
-		_, err := tr.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{})
+		_, err := tr.sessions(t, token).RevokeSession(t.Context(), revokeCurrent())
 		if connect.CodeOf(err) != connect.CodeUnavailable {
 			t.Errorf("%s: %v; want unavailable", protocol, err)
 		}
@@ -300,7 +325,7 @@ func TestAnOpenStreamEndsWithItsSession(t *testing.T) {
 	r := start(t)
 	token := r.issuer.Session("user_ada")
 	streams := r.watch(t, token)
-	if _, err := r.sessions(t, token).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	for protocol, stream := range streams {
@@ -323,9 +348,9 @@ func TestAFutureTimeBeyondTheClockSkewIsRefused(t *testing.T) {
 		{time.UnixMicro(1), 0}, {time.UnixMicro(0), connect.CodeInvalidArgument}, {time.UnixMicro(-1), connect.CodeInvalidArgument},
 		{latest, 0}, {latest.Add(time.Nanosecond), connect.CodeInvalidArgument},
 	} {
-		revocation := ofSession("sess_1")
-		revocation.Target.IssuedBefore = timestamppb.New(test.at)
-		_, err := r.revocations(t, r.issuer.Session("user_otto", authtest.IssuedAt(now.now()))).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocation: revocation})
+		revocation := r.ofSession("sess_1")
+		revocation.Extent = issuedBefore(test.at)
+		_, err := r.revocations(t, r.issuer.Session("user_otto", authtest.IssuedAt(now.now()))).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{revocation}})
 		if got := connect.CodeOf(err); err == nil && test.want != 0 || err != nil && got != test.want {
 			t.Errorf("%v: %v; want %v", test.at, err, test.want)
 		}

@@ -130,18 +130,18 @@ func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 					}
 				})
 			}
-			res, err := tr.policies(t, admin).ListRules(t.Context(), &accessv1.ListRulesRequest{})
+			res, err := tr.access(t, admin).ListMethodRules(t.Context(), &accessv1.ListMethodRulesRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			sources := make(map[string]accessv1.Source)
-			for _, rule := range res.GetRules() {
+			sources := make(map[string]accessv1.RuleSource)
+			for _, rule := range res.GetMethodRules() {
 				sources[rule.GetProcedure()] = rule.GetSource()
 			}
-			if got := sources[grpc_health_v1.Health_Check_FullMethodName]; got != accessv1.Source_SOURCE_SETTINGS {
+			if got := sources[grpc_health_v1.Health_Check_FullMethodName]; got != accessv1.RuleSource_RULE_SOURCE_SETTINGS {
 				t.Errorf("the rule of health comes from %v", got)
 			}
-			if got := sources[whoAmI]; got != accessv1.Source_SOURCE_CODE {
+			if got := sources[whoAmI]; got != accessv1.RuleSource_RULE_SOURCE_CODE {
 				t.Errorf("the rule of WhoAmI comes from %v", got)
 			}
 		})

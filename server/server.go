@@ -38,7 +38,7 @@ type Server struct {
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
-	policy     *policyService
+	access     *accessService
 	health     *healthService
 
 	httpListener, grpcListener net.Listener
@@ -90,7 +90,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.identity = &identityService{stopping: s.stopping}
 	operators := s.config.operators()
-	s.session = &sessionService{ledger: s.ledger, operators: operators, stopping: s.stopping}
+	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.stopping)
 	if s.http, err = s.newHTTP(); err != nil {

@@ -6,6 +6,8 @@ import (
 
 	"connectrpc.com/connect"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -39,13 +41,13 @@ func owners(t *testing.T) (r *running, tokens map[string]string) {
 func wantHers(t *testing.T, r *running, token string, want *sessionv1.Session) {
 	t.Helper()
 	r.wantAdmitted(t, "her own token", token)
-	res, err := r.sessions(t, token).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+	res, err := r.sessions(t, token).GetSession(t.Context(), r.getReq("ada-1"))
 	got := res.GetSession()
-	if err != nil || got.GetSubject() != "user_ada" || !got.GetCurrent() || got.GetRevoked() ||
+	if err != nil || got.GetSession().GetSubject() != "user_ada" || got.GetState() != active ||
 		got.GetOrganizationId() != want.GetOrganizationId() ||
-		!got.GetFirstSeenAt().AsTime().Equal(want.GetFirstSeenAt().AsTime()) ||
-		!got.GetTokenIssuedAt().AsTime().Equal(want.GetTokenIssuedAt().AsTime()) ||
-		!got.GetTokenExpiresAt().AsTime().Equal(want.GetTokenExpiresAt().AsTime()) {
+		!got.GetFirstSeenTime().AsTime().Equal(want.GetFirstSeenTime().AsTime()) ||
+		!got.GetTokenIssueTime().AsTime().Equal(want.GetTokenIssueTime().AsTime()) ||
+		!got.GetTokenExpireTime().AsTime().Equal(want.GetTokenExpireTime().AsTime()) {
 		t.Errorf("her session is %v, error %v; want %v", got, err, want)
 	}
 }
@@ -60,7 +62,7 @@ func TestATokenThatNamesSomebodyElsesSessionDoesNotAffectIt(t *testing.T) {
 			t.Parallel()
 			r, tokens := owners(t)
 			r.seen(t, map[string]string{"ada": tokens["ada"]})
-			before, err := r.sessions(t, tokens["ada"]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
+			before, err := r.sessions(t, tokens["ada"]).GetSession(t.Context(), r.getReq("ada-1"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,23 +74,23 @@ func TestATokenThatNamesSomebodyElsesSessionDoesNotAffectIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, session := range res.GetSessions() {
-					if session.GetSubject() == "user_ada" && session.GetIssuer() == r.issuer.URL() || isMachine {
+					if session.GetSession().GetSubject() == "user_ada" && session.GetSession().GetIssuer() == r.issuer.URL() || isMachine {
 						t.Errorf("%s: it sees %v", protocol, session)
 					}
 				}
-				_, err = client.GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1", Issuer: r.issuer.URL()})
+				_, err = client.GetSession(t.Context(), r.getReq("ada-1"))
 				if sees := who == "another subject" || who == "an administrator elsewhere" || who == "an application of somebody else"; sees != (err == nil) || err != nil && connect.CodeOf(err) != connect.CodeNotFound {
 					t.Errorf("%s: GetSession: %v; want a session of its own: %v, and otherwise not found", protocol, err, sees)
 				}
 				wantHers(t, r, tokens["ada"], before.GetSession())
 			}
 			// Ends what its own token names.
-			_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{})
+			_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), revokeCurrent())
 			if isMachine {
 				if connect.CodeOf(err) != connect.CodeInvalidArgument {
 					t.Errorf("RevokeSession: %v; want invalid argument, since a machine has no session", err)
 				}
-				_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"})
+				_, err = r.sessions(t, tokens[who]).RevokeSession(t.Context(), r.revokeReq("ada-1"))
 				if connect.CodeOf(err) != connect.CodeNotFound {
 					t.Errorf("RevokeSession of hers: %v; want not found", err)
 				}
@@ -111,16 +113,16 @@ func TestATokenThatNamesSomebodyElsesSessionDoesNotAffectIt(t *testing.T) {
 func TestASessionBelongsToItsSubjectEvenIfAnotherNamedItFirst(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)
-	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{Cause: "mine"}); err != nil {
+	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	for protocol, tr := range r.transports() {
-		res, err := tr.sessions(t, tokens["ada"]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
-		if got := res.GetSession(); err != nil || got.GetSubject() != "user_ada" || !got.GetCurrent() || got.GetRevoked() {
+		res, err := tr.sessions(t, tokens["ada"]).GetSession(t.Context(), r.getReq("ada-1"))
+		if got := res.GetSession(); err != nil || got.GetSession().GetSubject() != "user_ada" || got.GetState() != active {
 			t.Errorf("%s: her session is %v, error %v", protocol, got, err)
 		}
 	}
-	if _, err := r.sessions(t, tokens["ada"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, tokens["ada"]).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Error(err)
 	}
 	r.wantReason(t, "her own token, once she has ended it", tokens["ada"], auth.TokenRevoked)
@@ -133,8 +135,7 @@ func TestASessionBelongsToItsIssuer(t *testing.T) {
 	r, tokens := owners(t)
 	r.seen(t, map[string]string{"ada": tokens["ada"]})
 	for protocol, tr := range r.transports() {
-		_, err := tr.sessions(t, tokens["the same subject, another issuer"]).RevokeSession(t.Context(),
-			&sessionv1.RevokeSessionRequest{SessionId: "ada-1", Issuer: r.issuer.URL()})
+		_, err := tr.sessions(t, tokens["the same subject, another issuer"]).RevokeSession(t.Context(), r.revokeReq("ada-1"))
 		if connect.CodeOf(err) != connect.CodeNotFound {
 			t.Errorf("%s: %v; want not found", protocol, err)
 		}
@@ -146,21 +147,47 @@ func TestSigningOutASubjectEndsNoSessionOfAnother(t *testing.T) {
 	t.Parallel()
 	r, tokens := owners(t)
 	r.seen(t, map[string]string{"ada": tokens["ada"], "mallory": tokens["another subject"]})
-	res, err := r.sessions(t, tokens["another subject"]).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{})
-	if err != nil || res.GetSessions() != 1 {
+	res, err := r.sessions(t, tokens["another subject"]).RevokeSubject(t.Context(), subjectCurrent())
+	if err != nil || res.GetRevokedSessionCount() != 1 {
 		t.Errorf("%v, error %v; want one session ended", res, err)
 	}
 	r.wantReason(t, "the subject's own token", tokens["another subject"], auth.TokenRevoked)
 	r.wantAdmitted(t, "her token", tokens["ada"])
 }
 
+// A session that is named with its subject is that of no other, also to an operator.
+func TestASessionThatIsNamedWithItsSubjectIsThatOfNoOther(t *testing.T) {
+	t.Parallel()
+	r, tokens := owners(t)
+	r.seen(t, map[string]string{"ada": tokens["ada"], "mallory": tokens["another subject"]})
+	named := r.revokeReq("ada-1")
+	named.GetSession().Owner = &revocationv1.SessionRef_Subject{Subject: "user_mallory"}
+	_, err := r.sessions(t, tokens["ada"]).RevokeSession(t.Context(), named)
+	wantError(t, "her own id, with another subject", err, errorv1.Reason_REASON_SESSION_NOT_FOUND)
+	res, err := r.sessions(t, r.issuer.Session("user_otto")).RevokeSession(t.Context(), named)
+	if err != nil || res.GetRevokedSessionCount() != 1 || res.GetRevocations()[0].GetTarget().GetSession().GetSubject() != "user_mallory" {
+		t.Errorf("%v, error %v; want the one of mallory ended", res, err)
+	}
+	r.wantReason(t, "the subject's own token", tokens["another subject"], auth.TokenRevoked)
+	r.wantAdmitted(t, "her token", tokens["ada"])
+	// What is left is ended by a word for all.
+	res, err = r.sessions(t, r.issuer.Session("user_otto")).RevokeSession(t.Context(), r.revokeReq("ada-1"))
+	if err != nil || res.GetRevokedSessionCount() != 1 || res.GetRevocations()[0].GetTarget().GetSession().GetAnySubject() == nil {
+		t.Errorf("%v, error %v; want one more ended", res, err)
+	}
+	r.wantReason(t, "her token", tokens["ada"], auth.TokenRevoked)
+}
+
 // An operator's word ends a session for whoever names it; an administrator's for
 // the members of the organization alone.
 func TestWhoseSessionsAnOperatorAndAnAdministratorEnd(t *testing.T) {
 	t.Parallel()
-	for who, test := range map[string]struct{ token, stays string }{
-		"an operator":      {"operator", ""},
-		"an administrator": {"administrator", "another subject"},
+	for who, test := range map[string]struct {
+		token, stays string
+		count        int64
+	}{
+		"an operator":      {"operator", "", 2},
+		"an administrator": {"administrator", "another subject", 1},
 	} {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
@@ -168,12 +195,18 @@ func TestWhoseSessionsAnOperatorAndAnAdministratorEnd(t *testing.T) {
 			tokens["operator"] = r.issuer.Session("user_otto")
 			tokens["administrator"] = r.issuer.Session("user_alma", authtest.InOrganization("org_acme", "acme", "admin"))
 			r.seen(t, map[string]string{"1": tokens["ada"], "2": tokens["another subject"]})
-			got, err := r.sessions(t, tokens[test.token]).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "ada-1"})
-			if err != nil || got.GetSession().GetSubject() != "user_ada" {
-				t.Errorf("GetSession: %v, error %v; want the one that was seen first", got, err)
+			client := r.sessions(t, tokens[test.token])
+			got, err := client.GetSession(t.Context(), r.getReq("ada-1"))
+			if test.count > 1 {
+				wantFaults(t, "GetSession of two", err, "session.subject")
+				got, err = client.GetSession(t.Context(), &sessionv1.GetSessionRequest{Session: sessionRef(r.issuer.URL(), "ada-1", "user_ada")})
 			}
-			if _, err := r.sessions(t, tokens[test.token]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ada-1"}); err != nil {
-				t.Fatal(err)
+			if err != nil || got.GetSession().GetSession().GetSubject() != "user_ada" {
+				t.Errorf("GetSession: %v, error %v; want hers", got, err)
+			}
+			res, err := client.RevokeSession(t.Context(), r.revokeReq("ada-1"))
+			if err != nil || res.GetRevokedSessionCount() != test.count || len(res.GetRevocations()) != 1 {
+				t.Fatalf("%v, error %v; want %d sessions ended", res, err, test.count)
 			}
 			r.wantReason(t, "her token", tokens["ada"], auth.TokenRevoked)
 			if test.stays == "" {
@@ -195,14 +228,16 @@ func TestAWatcherGetsNoEventOfSomebodyElsesSessionByTheSameName(t *testing.T) {
 		r.seen(t, map[string]string{who: tokens[who]})
 	}
 	r.ledger.Flush(t.Context())
-	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{}); err != nil {
+	if _, err := r.sessions(t, tokens["another subject"]).RevokeSession(t.Context(), revokeCurrent()); err != nil {
 		t.Fatal(err)
 	}
 	renewed := r.issuer.Session("user_ada", authtest.With("sid", "ada-1"), authtest.IssuedAt(time.Now().Add(2*time.Second)))
 	r.seen(t, map[string]string{"ada": renewed})
 	r.ledger.Flush(t.Context())
-	wantEvents(t, "ada", hers, "EVENT_RENEWED ada-1")
-	if got := hers.Msg().GetSession().GetSubject(); got != "user_ada" {
-		t.Errorf("the session is of %s", got)
+	wantEvents(t, "ada", hers, "RENEWED ada-1")
+	for _, event := range hers.Msg().GetEvents() {
+		if got := event.GetSession().GetSession().GetSubject(); got != "user_ada" {
+			t.Errorf("the session is of %s", got)
+		}
 	}
 }

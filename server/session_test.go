@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,27 +11,74 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // An endpoint is a way to call a server: an address and a protocol.
 type endpoint struct {
 	url     string
 	options []connect.ClientOption
+	issuer  string // of the sessions that are named
 }
 
 func (r *running) transports() map[string]endpoint {
 	return map[string]endpoint{
-		"Connect":     {r.url, nil},
-		"gRPC":        {r.url, []connect.ClientOption{connect.WithGRPC()}},
-		"gRPC-Web":    {r.url, []connect.ClientOption{connect.WithGRPCWeb()}},
-		"native gRPC": {"http://" + r.GRPCAddr().String(), []connect.ClientOption{connect.WithGRPC()}},
+		"Connect":     {r.url, nil, r.issuer.URL()},
+		"gRPC":        {r.url, []connect.ClientOption{connect.WithGRPC()}, r.issuer.URL()},
+		"gRPC-Web":    {r.url, []connect.ClientOption{connect.WithGRPCWeb()}, r.issuer.URL()},
+		"native gRPC": {"http://" + r.GRPCAddr().String(), []connect.ClientOption{connect.WithGRPC()}, r.issuer.URL()},
 	}
+}
+
+func (tr endpoint) getReq(id string) *sessionv1.GetSessionRequest {
+	return &sessionv1.GetSessionRequest{Session: sessionRef(tr.issuer, id, "")}
+}
+
+func (tr endpoint) revokeReq(id string) *sessionv1.RevokeSessionRequest {
+	return &sessionv1.RevokeSessionRequest{Target: &sessionv1.RevokeSessionRequest_Session{Session: sessionRef(tr.issuer, id, "")}}
+}
+
+func (tr endpoint) subjectReq(subject string) *sessionv1.RevokeSubjectRequest {
+	return &sessionv1.RevokeSubjectRequest{Target: &sessionv1.RevokeSubjectRequest_Subject{
+		Subject: &revocationv1.SubjectRef{Issuer: tr.issuer, Subject: subject},
+	}}
+}
+
+// ofSession revokes a session of any subject.
+func (tr endpoint) ofSession(id string) *revocationv1.NewRevocation {
+	return &revocationv1.NewRevocation{Target: targetMessage(store.Target{Kind: "session", Issuer: tr.issuer, Value: id})}
+}
+
+func (r *running) getReq(id string) *sessionv1.GetSessionRequest {
+	return r.transports()["Connect"].getReq(id)
+}
+
+func (r *running) revokeReq(id string) *sessionv1.RevokeSessionRequest {
+	return r.transports()["Connect"].revokeReq(id)
+}
+
+func (r *running) subjectReq(subject string) *sessionv1.RevokeSubjectRequest {
+	return r.transports()["Connect"].subjectReq(subject)
+}
+
+func (r *running) ofSession(id string) *revocationv1.NewRevocation {
+	return r.transports()["Connect"].ofSession(id)
+}
+
+func revokeCurrent() *sessionv1.RevokeSessionRequest {
+	return &sessionv1.RevokeSessionRequest{Target: &sessionv1.RevokeSessionRequest_CurrentSession{CurrentSession: &sessionv1.CurrentSession{}}}
+}
+
+func subjectCurrent() *sessionv1.RevokeSubjectRequest {
+	return &sessionv1.RevokeSubjectRequest{Target: &sessionv1.RevokeSubjectRequest_CurrentSubject{CurrentSubject: &sessionv1.CurrentSubject{}}}
 }
 
 func (tr endpoint) sessions(t *testing.T, token string) sessionv1connect.SessionServiceClient {
@@ -78,12 +126,18 @@ var whoSeesWhom = map[string]string{
 	"otto":  "ada-1 ada-2 ben cleo dora otto", // an operator
 }
 
+const (
+	active  = sessionv1.SessionState_SESSION_STATE_ACTIVE
+	expired = sessionv1.SessionState_SESSION_STATE_EXPIRED
+	revoked = sessionv1.SessionState_SESSION_STATE_REVOKED
+)
+
 func withOperator(c *Config) { c.OperatorSubjects = []string{"user_otto"} }
 
 func names(sessions []*sessionv1.Session) string {
 	var ids []string
 	for _, s := range sessions {
-		ids = append(ids, s.GetSessionId())
+		ids = append(ids, s.GetSession().GetSessionId())
 	}
 	slices.Sort(ids)
 	return strings.Join(ids, " ")
@@ -104,9 +158,12 @@ func TestWhoSeesWhichSessions(t *testing.T) {
 				t.Errorf("%s as %s: %s, next page %q; want %s", protocol, caller, got, res.GetNextPageToken(), want)
 			}
 			for _, s := range res.GetSessions() {
-				if s.GetCurrent() != (s.GetSessionId() == caller) || s.GetRevoked() {
+				if s.GetState() != active || s.GetRevocation() != nil {
 					t.Errorf("%s as %s: %v", protocol, caller, s)
 				}
+			}
+			if current := res.GetCurrentSession(); current.GetSessionId() != caller || current.GetIssuer() != r.issuer.URL() || current.GetSubject() == "" {
+				t.Errorf("%s as %s: the current session is %v", protocol, caller, current)
 			}
 		}
 	}
@@ -120,19 +177,19 @@ func TestASessionOfSomebodyElseIsNotFound(t *testing.T) {
 	for protocol, tr := range r.transports() {
 		for caller, sees := range whoSeesWhom {
 			client := tr.sessions(t, cast[caller])
-			_, none := client.GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "nobody"})
+			_, none := client.GetSession(t.Context(), r.getReq("nobody"))
 			if code := connect.CodeOf(none); code != connect.CodeNotFound {
 				t.Errorf("%s as %s, a session that never was: %v", protocol, caller, none)
 			}
 			for session := range cast {
-				res, err := client.GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: session})
+				res, err := client.GetSession(t.Context(), r.getReq(session))
 				if slices.Contains(strings.Fields(sees), session) {
-					if err != nil || res.GetSession().GetSessionId() != session {
+					if err != nil || res.GetSession().GetSession().GetSessionId() != session {
 						t.Errorf("%s as %s, session %s: %v, %v", protocol, caller, session, res, err)
 					}
 					continue
 				}
-				_, revoke := client.RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: session})
+				_, revoke := client.RevokeSession(t.Context(), r.revokeReq(session))
 				for _, err := range []error{err, revoke} {
 					if fmt.Sprint(err) != fmt.Sprint(none) {
 						t.Errorf("%s as %s, session %s: %v; want %v", protocol, caller, session, err, none)
@@ -147,32 +204,40 @@ func TestASessionIsShownAsItWasSeen(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	issued := time.Now().Truncate(time.Second)
-	token := r.issuer.Session("user_ada", authtest.With("sid", "sess_1"), authtest.With("azp", "https://app.example.com"),
+	token := r.issuer.Session("user_ada", authtest.With("sid", "sess_1"), authtest.With("azp", "https://app.example.com"), authtest.With("client_id", "client_1"),
+		authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()}),
 		authtest.InOrganization("org_acme", "acme", "member"), authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute))
 	before := time.Now().Truncate(time.Microsecond)
 	for protocol, tr := range r.transports() {
-		res, err := tr.sessions(t, token).GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: "sess_1", Issuer: r.issuer.URL()})
+		res, err := tr.sessions(t, token).GetSession(t.Context(), r.getReq("sess_1"))
 		if err != nil {
 			t.Fatalf("%s: %v", protocol, err)
 		}
 		got := res.GetSession()
+		if len(got.GetSightings()) != 1 {
+			t.Fatalf("%s: %v; want one sighting", protocol, got)
+		}
+		seen := got.GetSightings()[0]
 		for what, pair := range map[string][2]string{
-			"issuer":           {got.GetIssuer(), r.issuer.URL()},
-			"subject":          {got.GetSubject(), "user_ada"},
+			"issuer":           {got.GetSession().GetIssuer(), r.issuer.URL()},
+			"subject":          {got.GetSession().GetSubject(), "user_ada"},
+			"actor":            {got.GetActor().GetSubject(), "user_support"},
+			"service":          {seen.GetService(), ""},
+			"client":           {seen.GetClientId(), "client_1"},
 			"organization":     {got.GetOrganizationId(), "org_acme"},
-			"authorized party": {got.GetAuthorizedParty(), "https://app.example.com"},
-			"address":          {got.GetAddress(), "127.0.0.1"},
-			"token issued":     {got.GetTokenIssuedAt().AsTime().String(), issued.UTC().String()},
-			"token expires":    {got.GetTokenExpiresAt().AsTime().String(), issued.Add(time.Minute).UTC().String()},
+			"authorized party": {seen.GetAuthorizedParty(), "https://app.example.com"},
+			"address":          {seen.GetIpAddress(), "127.0.0.1"},
+			"token issued":     {got.GetTokenIssueTime().AsTime().String(), issued.UTC().String()},
+			"token expires":    {got.GetTokenExpireTime().AsTime().String(), issued.Add(time.Minute).UTC().String()},
 		} {
 			if pair[0] != pair[1] {
 				t.Errorf("%s: %s %q; want %q", protocol, what, pair[0], pair[1])
 			}
 		}
-		if !strings.Contains(got.GetUserAgent(), "connect") {
-			t.Errorf("%s: user agent %q", protocol, got.GetUserAgent())
+		if !strings.Contains(seen.GetUserAgent(), "connect") {
+			t.Errorf("%s: user agent %q", protocol, seen.GetUserAgent())
 		}
-		first, last := got.GetFirstSeenAt().AsTime(), got.GetLastSeenAt().AsTime()
+		first, last := got.GetFirstSeenTime().AsTime(), got.GetLastSeenTime().AsTime()
 		if first.Before(before) || last.Before(first) || last.After(time.Now()) {
 			t.Errorf("%s: first seen %v, last seen %v", protocol, first, last)
 		}
@@ -201,7 +266,7 @@ func TestSessionsAreListedInPages(t *testing.T) {
 		t.Errorf("the pages have %s", names(got))
 	}
 	if !slices.IsSortedFunc(got, func(a, b *sessionv1.Session) int {
-		return b.GetFirstSeenAt().AsTime().Compare(a.GetFirstSeenAt().AsTime())
+		return b.GetFirstSeenTime().AsTime().Compare(a.GetFirstSeenTime().AsTime())
 	}) {
 		t.Errorf("the pages are in no order: %v", got)
 	}
@@ -214,19 +279,21 @@ func TestAFilterNarrowsWhatTheCallerSees(t *testing.T) {
 	r.seen(t, cast)
 	for name, test := range map[string]struct {
 		caller string
-		filter *sessionv1.Filter
+		filter *sessionv1.ListSessionsFilter
 		want   string
 	}{
-		"an operator asks for a subject":                    {"otto", &sessionv1.Filter{Subject: "user_ada"}, "ada-1 ada-2"},
-		"an operator asks for an organization":              {"otto", &sessionv1.Filter{OrganizationId: "org_acme"}, "ada-1 ben"},
-		"an operator asks for both":                         {"otto", &sessionv1.Filter{Subject: "user_ada", OrganizationId: "org_acme"}, "ada-1"},
-		"an operator asks for another issuer":               {"otto", &sessionv1.Filter{Issuer: "https://clerk.example.com"}, ""},
-		"an administrator asks for a member":                {"ada-1", &sessionv1.Filter{Subject: "user_ben"}, "ben"},
-		"an administrator asks for the organization":        {"ada-1", &sessionv1.Filter{OrganizationId: "org_acme", Issuer: r.issuer.URL()}, "ada-1 ben"},
-		"an administrator asks for somebody elsewhere":      {"ada-1", &sessionv1.Filter{Subject: "user_dora"}, ""},
-		"an administrator asks for another organization":    {"ada-1", &sessionv1.Filter{OrganizationId: "org_other"}, ""},
-		"somebody asks for somebody else":                   {"cleo", &sessionv1.Filter{Subject: "user_ada"}, ""},
-		"somebody asks for herself in another organization": {"cleo", &sessionv1.Filter{Subject: "user_cleo", OrganizationId: "org_acme"}, ""},
+		"an operator asks for a subject":                    {"otto", &sessionv1.ListSessionsFilter{Subject: proto.String("user_ada")}, "ada-1 ada-2"},
+		"an operator asks for an organization":              {"otto", &sessionv1.ListSessionsFilter{OrganizationId: proto.String("org_acme")}, "ada-1 ben"},
+		"an operator asks for both":                         {"otto", &sessionv1.ListSessionsFilter{Subject: proto.String("user_ada"), OrganizationId: proto.String("org_acme")}, "ada-1"},
+		"an operator asks for another issuer":               {"otto", &sessionv1.ListSessionsFilter{Issuer: proto.String("https://clerk.example.com")}, ""},
+		"an administrator asks for a member":                {"ada-1", &sessionv1.ListSessionsFilter{Subject: proto.String("user_ben")}, "ben"},
+		"an administrator asks for the organization":        {"ada-1", &sessionv1.ListSessionsFilter{OrganizationId: proto.String("org_acme"), Issuer: proto.String(r.issuer.URL())}, "ada-1 ben"},
+		"an administrator asks for somebody elsewhere":      {"ada-1", &sessionv1.ListSessionsFilter{Subject: proto.String("user_dora")}, ""},
+		"an administrator asks for another organization":    {"ada-1", &sessionv1.ListSessionsFilter{OrganizationId: proto.String("org_other")}, ""},
+		"somebody asks for somebody else":                   {"cleo", &sessionv1.ListSessionsFilter{Subject: proto.String("user_ada")}, ""},
+		"somebody asks for herself in another organization": {"cleo", &sessionv1.ListSessionsFilter{Subject: proto.String("user_cleo"), OrganizationId: proto.String("org_acme")}, ""},
+		"an operator asks for those in no organization":     {"otto", &sessionv1.ListSessionsFilter{OrganizationId: proto.String("")}, "ada-2 cleo otto"},
+		"an administrator asks for those in none":           {"ada-1", &sessionv1.ListSessionsFilter{OrganizationId: proto.String("")}, "ada-2"},
 	} {
 		res, err := r.sessions(t, cast[test.caller]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{Filter: test.filter})
 		if got := names(res.GetSessions()); err != nil || got != test.want {
@@ -241,37 +308,72 @@ func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 	ada := r.issuer.Session("user_ada")
 	otto := r.issuer.Session("user_otto")
 	robo := r.issuer.Machine("mch_robo")
+	withCause := func(req *sessionv1.RevokeSessionRequest, cause string) *sessionv1.RevokeSessionRequest {
+		req.Cause = cause
+		return req
+	}
+	untrusted := r.revokeReq("sess_1")
+	untrusted.GetSession().Issuer = "https://clerk.example.com"
 	for name, test := range map[string]struct {
 		token string
 		call  func(context.Context, sessionv1connect.SessionServiceClient) error
-		want  string
+		want  []string // fields
 	}{
-		"a page of less than nothing": {ada, list(&sessionv1.ListSessionsRequest{PageSize: -1}), "page_size: ask for 1 to 1000"},
-		"a page of too much":          {ada, list(&sessionv1.ListSessionsRequest{PageSize: 1001}), "page_size: ask for 1 to 1000"},
-		"a page token that is none":   {ada, list(&sessionv1.ListSessionsRequest{PageToken: "2"}), "page_token: not one of this method"},
-		"a page token of another method": {
-			ada, list(&sessionv1.ListSessionsRequest{PageToken: must(pageToken(revocationPlace{1}))}), "page_token: not one of this method",
-		},
-		"no session": {ada, func(ctx context.Context, c sessionv1connect.SessionServiceClient) error {
-			_, err := c.GetSession(ctx, &sessionv1.GetSessionRequest{})
-			return err
-		}, "session_id: missing"},
-		"the session of a machine": {robo, revoke(&sessionv1.RevokeSessionRequest{}), "session_id: missing, and your own token belongs to no session"},
-		"an issuer that is not trusted": {
-			otto, revoke(&sessionv1.RevokeSessionRequest{SessionId: "sess_1", Issuer: "https://clerk.example.com"}), "issuer: not one whose tokens are accepted here",
-		},
-		"an id that no token has":  {otto, revoke(&sessionv1.RevokeSessionRequest{SessionId: "sess\n1"}), "id: too long, or with control characters"},
-		"a cause that is an essay": {ada, revoke(&sessionv1.RevokeSessionRequest{Cause: strings.Repeat("x", 501)}), "cause: over 500 bytes"},
+		"a page of less than nothing":      {ada, list(&sessionv1.ListSessionsRequest{PageSize: -1}), []string{"page_size"}},
+		"a filter with an empty issuer":    {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String("")}}), []string{"filter.issuer"}},
+		"a filter with an empty subject":   {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("")}}), []string{"filter.subject"}},
+		"a watch with an empty filter":     {ada, watch(&sessionv1.WatchSessionsRequest{Filter: &sessionv1.WatchSessionsFilter{Issuer: proto.String(""), Subject: proto.String("")}}), []string{"filter.issuer", "filter.subject"}},
+		"no session":                       {ada, get(&sessionv1.GetSessionRequest{}), []string{"session.issuer", "session.session_id", "session.subject"}},
+		"a session without owner":          {ada, get(&sessionv1.GetSessionRequest{Session: &revocationv1.SessionRef{Issuer: "x", SessionId: "y"}}), []string{"session.subject"}},
+		"the session of a machine":         {robo, revoke(revokeCurrent()), []string{"current_session"}},
+		"no session to revoke":             {ada, revoke(&sessionv1.RevokeSessionRequest{}), []string{"target"}},
+		"an issuer that is not trusted":    {otto, revoke(untrusted), []string{"session.issuer"}},
+		"an id that no token has":          {otto, revoke(r.revokeReq("sess\n1")), []string{"session.session_id"}},
+		"a cause that is an essay":         {ada, revoke(withCause(revokeCurrent(), strings.Repeat("ü", 501))), []string{"cause"}},
+		"a cause of two lines":             {ada, revoke(withCause(revokeCurrent(), "a\nb")), []string{"cause"}},
+		"a request_id that is too long":    {ada, revoke(&sessionv1.RevokeSessionRequest{RequestId: strings.Repeat("x", 129)}), []string{"target", "request_id"}},
+		"a request_id with a space":        {ada, revoke(&sessionv1.RevokeSessionRequest{RequestId: "a b", Target: revokeCurrent().GetTarget()}), []string{"request_id"}},
+		"a request_id in another alphabet": {ada, revoke(&sessionv1.RevokeSessionRequest{RequestId: "ü", Target: revokeCurrent().GetTarget()}), []string{"request_id"}},
 	} {
 		for protocol, tr := range r.transports() {
-			err := test.call(t.Context(), tr.sessions(t, test.token))
-			if connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s over %s: %v; want %s", name, protocol, err, test.want)
-			}
-			if _, refused := connectauth.ReasonOf(err); refused {
-				t.Errorf("%s over %s: is a refusal", name, protocol)
-			}
+			wantFaults(t, name+" over "+protocol, test.call(t.Context(), tr.sessions(t, test.token)), test.want...)
 		}
+	}
+	r.wantAdmitted(t, "the caller", ada)
+}
+
+// wantFaults fails unless the error is INVALID_REQUEST with these fields.
+func wantFaults(t *testing.T, what string, err error, fields ...string) {
+	t.Helper()
+	if got := violationsOf(t, err); len(got) == 0 || !slices.Equal(got, fields) {
+		t.Errorf("%s: %q are wrong, by %v; want %q", what, got, err, fields)
+	}
+}
+
+// wantError fails unless the error has the reason of a service.
+func wantError(t *testing.T, what string, err error, want errorv1.Reason) {
+	t.Helper()
+	if info := errorInfoOf(t, err); info.GetDomain() != auth.ErrorDomain || "REASON_"+info.GetReason() != want.String() {
+		t.Errorf("%s: %v, %v; want %v", what, info, err, want)
+	}
+}
+
+func get(req *sessionv1.GetSessionRequest) func(context.Context, sessionv1connect.SessionServiceClient) error {
+	return func(ctx context.Context, c sessionv1connect.SessionServiceClient) error {
+		_, err := c.GetSession(ctx, req)
+		return err
+	}
+}
+
+// watch returns why a watch ends at once.
+func watch(req *sessionv1.WatchSessionsRequest) func(context.Context, sessionv1connect.SessionServiceClient) error {
+	return func(ctx context.Context, c sessionv1connect.SessionServiceClient) error {
+		stream, err := c.WatchSessions(ctx, req)
+		if err != nil {
+			return err
+		}
+		stream.Receive()
+		return errors.Join(stream.Err(), stream.Close())
 	}
 }
 

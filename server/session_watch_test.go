@@ -4,15 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 type sessionWatch = *connect.ServerStreamForClient[sessionv1.WatchSessionsResponse]
@@ -20,12 +27,17 @@ type sessionWatch = *connect.ServerStreamForClient[sessionv1.WatchSessionsRespon
 // watchSessions returns when the watch has begun.
 func (tr endpoint) watchSessions(t *testing.T, token string) sessionWatch {
 	t.Helper()
-	stream, err := tr.sessions(t, token).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})
+	return tr.watchFrom(t, token, &sessionv1.WatchSessionsRequest{})
+}
+
+func (tr endpoint) watchFrom(t *testing.T, token string, req *sessionv1.WatchSessionsRequest) sessionWatch {
+	t.Helper()
+	stream, err := tr.sessions(t, token).WatchSessions(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stream.Close() })
-	if !stream.Receive() || stream.Msg().GetEvent() != sessionv1.Event_EVENT_WATCHING || stream.Msg().GetSession() != nil {
+	if req.GetResumeToken() == "" && (!stream.Receive() || len(stream.Msg().GetEvents()) > 0 || stream.Msg().GetResumeToken() == "") {
 		t.Fatalf("first message %v, error %v", stream.Msg(), stream.Err())
 	}
 	return stream
@@ -33,14 +45,26 @@ func (tr endpoint) watchSessions(t *testing.T, token string) sessionWatch {
 
 func wantEvents(t *testing.T, who string, stream sessionWatch, want ...string) {
 	t.Helper()
-	for _, want := range want {
+	var got []string
+	for len(got) < len(want) {
 		if !stream.Receive() {
-			t.Fatalf("%s: the watch ended with %v; want %s", who, stream.Err(), want)
+			t.Fatalf("%s: the watch ended with %v after %q; want %q", who, stream.Err(), got, want)
 		}
-		if got := stream.Msg().GetEvent().String() + " " + stream.Msg().GetSession().GetSessionId(); got != want {
-			t.Errorf("%s: %s; want %s", who, got, want)
+		for _, event := range stream.Msg().GetEvents() {
+			got = append(got, eventText(event))
+			if event.GetEventTime() == nil || stream.Msg().GetResumeToken() == "" {
+				t.Errorf("%s: %v lacks a time or a position", who, stream.Msg())
+			}
 		}
 	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %q; want %q", who, got, want)
+	}
+}
+
+// eventText is TYPE session.
+func eventText(event *sessionv1.SessionEvent) string {
+	return strings.TrimPrefix(event.GetType().String(), "SESSION_EVENT_TYPE_") + " " + event.GetSession().GetSession().GetSessionId()
 }
 
 func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
@@ -66,22 +90,23 @@ func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 	happen("ben", cast["ben"]) // nothing new
 	happen("ben", r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(time.Now().Add(2*time.Second)),
 		authtest.InOrganization("org_acme", "acme", "member")))
-	if _, err := r.sessions(t, cast["otto"]).RevokeSession(t.Context(), &sessionv1.RevokeSessionRequest{SessionId: "ben"}); err != nil {
+	if _, err := r.sessions(t, cast["otto"]).RevokeSession(t.Context(), r.revokeReq("ben")); err != nil {
 		t.Fatal(err)
 	}
 	for protocol := range r.transports() {
-		wantEvents(t, "the operator over "+protocol, operators[protocol], "EVENT_SEEN cleo", "EVENT_SEEN ben", "EVENT_RENEWED ben", "EVENT_REVOKED ben")
-		wantEvents(t, "the administrator over "+protocol, admins[protocol], "EVENT_SEEN ben", "EVENT_RENEWED ben", "EVENT_REVOKED ben")
-		if !operators[protocol].Msg().GetSession().GetRevoked() {
-			t.Errorf("%s: the revoked session is not shown as such", protocol)
+		wantEvents(t, "the operator over "+protocol, operators[protocol], "SEEN cleo", "SEEN ben", "RENEWED ben", "REVOKED ben")
+		wantEvents(t, "the administrator over "+protocol, admins[protocol], "SEEN ben", "RENEWED ben", "REVOKED ben")
+		events := operators[protocol].Msg().GetEvents()
+		if last := events[len(events)-1].GetSession(); last.GetState() != revoked || last.GetRevocation().GetTarget().GetSession().GetSessionId() != "ben" {
+			t.Errorf("%s: the revoked session is shown as %v", protocol, last)
 		}
 	}
 	// The stranger saw nothing of that: her first event is of herself.
-	if _, err := r.sessions(t, cast["otto"]).RevokeSubject(t.Context(), &sessionv1.RevokeSubjectRequest{Subject: "user_dora"}); err != nil {
+	if _, err := r.sessions(t, cast["otto"]).RevokeSubject(t.Context(), r.subjectReq("user_dora")); err != nil {
 		t.Fatal(err)
 	}
 	for protocol := range r.transports() {
-		wantEvents(t, "the operator over "+protocol, operators[protocol], "EVENT_REVOKED dora")
+		wantEvents(t, "the operator over "+protocol, operators[protocol], "REVOKED dora")
 	}
 	if err := r.stop(); err != nil {
 		t.Error(err)
@@ -90,12 +115,12 @@ func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 		for operators[protocol].Receive() {
 			t.Errorf("%s: one event too many: %v", protocol, operators[protocol].Msg())
 		}
-		if err := operators[protocol].Err(); connect.CodeOf(err) != connect.CodeUnavailable {
-			t.Errorf("%s: the watch ended with %v when the server stopped; want unavailable", protocol, err)
-		}
+		wantError(t, protocol+": the watch, when the server stopped", operators[protocol].Err(), errorv1.Reason_REASON_SERVER_STOPPING)
 		for strangers[protocol].Receive() {
-			if got := strangers[protocol].Msg().GetSession().GetSubject(); got != "user_dora" {
-				t.Errorf("%s: a stranger was told of %s", protocol, got)
+			for _, event := range strangers[protocol].Msg().GetEvents() {
+				if got := event.GetSession().GetSession().GetSubject(); got != "user_dora" {
+					t.Errorf("%s: a stranger was told of %s", protocol, got)
+				}
 			}
 		}
 	}
@@ -107,30 +132,200 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	r := start(t, withOperator)
 	otto := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_otto", Kind: auth.KindSession}
 	ctx := auth.NewContext(t.Context(), otto)
-	sent, release := make(chan struct{}, 1000), make(chan struct{})
+	sent, release := make(chan string, 1000), make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
 		ended <- r.session.watch(ctx, &sessionv1.WatchSessionsRequest{}, func(res *sessionv1.WatchSessionsResponse) error {
-			sent <- struct{}{}
-			if res.GetEvent() != sessionv1.Event_EVENT_WATCHING {
+			sent <- res.GetResumeToken()
+			if len(res.GetEvents()) > 0 {
 				<-release
 			}
 			return nil
 		})
 	}()
 	<-sent // it watches
-	const tooMany = 300
-	for i := range tooMany {
-		id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: fmt.Sprint("sess_", i)}
-		r.ledger.See(id, "", func() string { return "" })
+	see := func(from, to int) {
+		for i := from; i < to; i++ {
+			id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: fmt.Sprint("sess_", i)}
+			r.ledger.See(id, "", func() string { return "" })
+		}
+		r.ledger.Flush(t.Context())
 	}
-	r.ledger.Flush(t.Context())
+	see(0, 1)
+	resume := <-sent
+	see(1, ledger.MaxEvents+10) // while that is being sent
 	close(release)
 	if err := <-ended; connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Errorf("ended with %v; want resource exhausted", err)
+	} else if reason, _ := rpcerror.ReasonOf(err); reason != errorv1.Reason_REASON_READER_TOO_SLOW {
+		t.Errorf("ended with %v; want %v", reason, errorv1.Reason_REASON_READER_TOO_SLOW)
 	}
-	if len(sent) >= tooMany {
-		t.Errorf("%d were sent", len(sent))
+	if len(sent) > 0 {
+		t.Errorf("%d more were sent", len(sent))
+	}
+	err := r.session.watch(ctx, &sessionv1.WatchSessionsRequest{ResumeToken: resume}, func(*sessionv1.WatchSessionsResponse) error { return nil })
+	if reason, _ := rpcerror.ReasonOf(err); reason != errorv1.Reason_REASON_POSITION_EXPIRED {
+		t.Errorf("from where it was: %v; want %v", err, errorv1.Reason_REASON_POSITION_EXPIRED)
+	}
+}
+
+func TestASilentWatchHasHeartbeats(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	if r.session.heartbeat > 30*time.Second || r.session.heartbeat < 10*time.Second {
+		t.Errorf("a heartbeat each %s", r.session.heartbeat)
+	}
+	quick := *r.session
+	quick.heartbeat = time.Millisecond
+	ctx := auth.NewContext(t.Context(), &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", Kind: auth.KindSession})
+	enough := errors.New("enough")
+	tokens := make(map[string]int)
+	err := quick.watch(ctx, &sessionv1.WatchSessionsRequest{}, func(res *sessionv1.WatchSessionsResponse) error {
+		if len(res.GetEvents()) > 0 {
+			t.Errorf("unexpected %v", res)
+		}
+		if tokens[res.GetResumeToken()]++; tokens[res.GetResumeToken()] == 3 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || len(tokens) != 1 || tokens[""] > 0 {
+		t.Errorf("%v, positions %v; want three heartbeats at one position", err, tokens)
+	}
+	// What others do moves the position, so that it does not expire.
+	r.ledger.See(&auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ben", SessionID: "ben"}, "", func() string { return "" })
+	r.ledger.Flush(ctx)
+	err = quick.watch(ctx, &sessionv1.WatchSessionsRequest{}, func(res *sessionv1.WatchSessionsResponse) error {
+		if tokens[res.GetResumeToken()] > 0 {
+			t.Errorf("the same position as before")
+		}
+		return enough
+	})
+	if !errors.Is(err, enough) {
+		t.Error(err)
+	}
+}
+
+// Whoever lists, and then watches from the resume_token, misses nothing; nor does
+// whoever watches again.
+func TestAWatchGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	cast := r.cast()
+	r.seen(t, map[string]string{"otto": cast["otto"]})
+	listed, err := r.sessions(t, cast["otto"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{})
+	if err != nil || names(listed.GetSessions()) != "otto" {
+		t.Fatalf("%v, error %v", listed, err)
+	}
+	happen := func(session string) {
+		t.Helper()
+		r.seen(t, map[string]string{session: cast[session]})
+		r.ledger.Flush(t.Context())
+	}
+	happen("ben")
+	happen("cleo")
+	for protocol, tr := range r.transports() {
+		stream := tr.watchFrom(t, cast["otto"], &sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken()})
+		// The list itself has shown otto, after the position.
+		wantEvents(t, "after the list over "+protocol, stream, "SEEN otto", "SEEN ben", "SEEN cleo")
+		again := tr.watchFrom(t, cast["otto"], &sessionv1.WatchSessionsRequest{ResumeToken: stream.Msg().GetResumeToken()})
+		if !again.Receive() || len(again.Msg().GetEvents()) > 0 || again.Msg().GetResumeToken() != stream.Msg().GetResumeToken() {
+			t.Errorf("%s: from where it was: %v, error %v; want nothing", protocol, again.Msg(), again.Err())
+		}
+		filtered := tr.watchFrom(t, cast["otto"], &sessionv1.WatchSessionsRequest{
+			ResumeToken: listed.GetResumeToken(), Filter: &sessionv1.WatchSessionsFilter{Subject: proto.String("user_cleo")},
+		})
+		wantEvents(t, "with a filter over "+protocol, filtered, "SEEN cleo")
+	}
+	restarted := r.again(t)
+	err = watch(&sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken()})(t.Context(), restarted.sessions(t, restarted.issuer.Session("user_otto")))
+	wantError(t, "after a restart", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+}
+
+// A session comes into an organization, is renewed there, goes out of it, expires, and
+// is removed at last.
+func TestAWatchWithAFilterSaysWhatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	r := start(t, withOperator, now.set)
+	long := func() string { return r.issuer.Session("user_otto", authtest.ExpiresIn(20*time.Hour)) }
+	ofAcme := &sessionv1.WatchSessionsFilter{OrganizationId: proto.String("org_acme")}
+	ofNone := &sessionv1.WatchSessionsFilter{OrganizationId: proto.String(""), Subject: proto.String("user_ben")}
+	tr := r.transports()["gRPC"]
+	acme := tr.watchFrom(t, long(), &sessionv1.WatchSessionsRequest{Filter: ofAcme})
+	none := tr.watchFrom(t, long(), &sessionv1.WatchSessionsRequest{Filter: ofNone})
+	call := func(edits ...authtest.Edit) {
+		t.Helper()
+		edits = append(edits, authtest.With("sid", "ben"), authtest.IssuedAt(now.now()), authtest.ExpiresIn(time.Minute))
+		r.wantAdmitted(t, "ben", r.issuer.Session("user_ben", edits...))
+		r.ledger.Flush(t.Context())
+		now.move(time.Second)
+	}
+	in := authtest.InOrganization("org_acme", "acme", "member")
+	call()
+	wantEvents(t, "none", none, "SEEN ben")
+	call(in)
+	wantEvents(t, "acme", acme, "SEEN ben")
+	wantEvents(t, "none", none, "LEFT ben")
+	left := none.Msg().GetEvents()[0].GetSession()
+	if want := (&sessionv1.Session{Session: sessionRef(r.issuer.URL(), "ben", "user_ben")}); !proto.Equal(left, want) {
+		t.Errorf("what left is shown as %v; want %v", left, want)
+	}
+	call(in)
+	wantEvents(t, "acme", acme, "RENEWED ben")
+	if got := acme.Msg().GetEvents()[0].GetSession(); got.GetState() != active || got.GetOrganizationId() != "org_acme" {
+		t.Errorf("the session is %v; want it active", got)
+	}
+	now.move(2 * time.Minute)
+	wantEvents(t, "acme", acme, "EXPIRED ben")
+	if got := acme.Msg().GetEvents()[0].GetSession(); got.GetState() != expired {
+		t.Errorf("the session is %v; want it expired", got)
+	}
+	call()
+	wantEvents(t, "acme", acme, "LEFT ben")
+	wantEvents(t, "none", none, "SEEN ben")
+	call(in)
+	wantEvents(t, "none", none, "LEFT ben")
+	wantEvents(t, "acme", acme, "SEEN ben")
+}
+
+// What an event is to those who see the session before it, after it, or both.
+func TestWhatAnEventIsToWhoeverSeesIt(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada"}
+	in := store.Session{Issuer: r.issuer.URL(), ID: "in", Subject: "user_ben", Organization: "org_acme", FirstSeen: time.Now()}
+	out := in
+	out.ID, out.Organization = "out", ""
+	acme := "org_acme"
+	view := store.View{{Organization: &acme}}
+	const renewed, removed = sessionv1.SessionEventType_SESSION_EVENT_TYPE_RENEWED, sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED
+	for name, test := range map[string]struct {
+		event ledger.Event
+		want  string
+	}{
+		"before and after":      {ledger.Event{Type: renewed, Before: in, After: in}, "RENEWED in"},
+		"neither":               {ledger.Event{Type: renewed, Before: out, After: out}, ""},
+		"it comes":              {ledger.Event{Type: renewed, Before: out, After: in}, "SEEN in"},
+		"it goes":               {ledger.Event{Type: renewed, Before: in, After: out}, "LEFT in"},
+		"it is new":             {ledger.Event{Type: renewed, After: in}, "SEEN in"},
+		"it is new elsewhere":   {ledger.Event{Type: renewed, After: out}, ""},
+		"it is removed":         {ledger.Event{Type: removed, Before: in}, "REMOVED in"},
+		"another is removed":    {ledger.Event{Type: removed, Before: out}, ""},
+		"it is new and removed": {ledger.Event{Type: removed}, ""},
+	} {
+		events, err := r.session.eventsIn(t.Context(), id, view, []*ledger.Event{{Type: renewed, Before: out, After: out}, &test.event})
+		got := ""
+		for _, event := range events {
+			got += eventText(event)
+			shown := event.GetSession().GetFirstSeenTime() != nil
+			if gone := strings.HasPrefix(got, "LEFT") || strings.HasPrefix(got, "REMOVED"); shown == gone {
+				t.Errorf("%s: shows %v", name, event.GetSession())
+			}
+		}
+		if err != nil || got != test.want {
+			t.Errorf("%s: %q, error %v; want %q", name, got, err, test.want)
+		}
 	}
 }
 

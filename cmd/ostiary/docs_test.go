@@ -2,12 +2,16 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -34,6 +38,35 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestEveryReasonOfTheServicesIsDocumented(t *testing.T) {
+	t.Parallel()
+	doc := readDoc(t, "docs", "troubleshooting.md")
+	values := errorv1.Reason(0).Descriptor().Values()
+	services := 0
+	for i := range values.Len() {
+		value := values.Get(i)
+		detail, _ := proto.GetExtension(value.Options(), errorv1.E_ReasonDetail).(*errorv1.ReasonDetail)
+		if !detail.GetByService() {
+			continue
+		}
+		services++
+		row := fmt.Sprintf("\n| %s, %d |", strings.TrimPrefix(string(value.Name()), "REASON_"), connectStatus[detail.GetCode()])
+		if !strings.Contains(doc, row) {
+			t.Errorf("docs/troubleshooting.md has no row %q", row)
+		}
+	}
+	if services != 9 {
+		t.Errorf("%d reasons; want 9", services)
+	}
+}
+
+// connectStatus has the HTTP status that the Connect protocol gives each code.
+var connectStatus = map[errorv1.StatusCode]int{
+	errorv1.StatusCode_STATUS_CODE_INVALID_ARGUMENT: 400, errorv1.StatusCode_STATUS_CODE_FAILED_PRECONDITION: 400,
+	errorv1.StatusCode_STATUS_CODE_OUT_OF_RANGE: 400, errorv1.StatusCode_STATUS_CODE_NOT_FOUND: 404,
+	errorv1.StatusCode_STATUS_CODE_RESOURCE_EXHAUSTED: 429, errorv1.StatusCode_STATUS_CODE_UNAVAILABLE: 503,
 }
 
 // The rules of settings files in docs/policy.md are read as they are shown.

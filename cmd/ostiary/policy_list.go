@@ -74,12 +74,12 @@ var markdownText = strings.NewReplacer(`\`, `\\`, `|`, `\|`, `*`, `\*`, `_`, `\_
 
 // matrixRow is one method in JSON.
 type matrixRow struct {
-	Procedure string          `json:"procedure"`
-	Access    string          `json:"access"`
-	Rule      json.RawMessage `json:"rule"`
-	Source    string          `json:"source"`
-	File      string          `json:"file,omitempty"`
-	Line      int             `json:"line,omitempty"`
+	Procedure   string          `json:"procedure"`
+	Description string          `json:"description"`
+	Rule        json.RawMessage `json:"rule"`
+	Source      string          `json:"source"`
+	File        string          `json:"file,omitempty"`
+	Line        int             `json:"line,omitempty"`
 }
 
 func writeMatrixJSON(w io.Writer, entries []policy.Entry) error {
@@ -92,12 +92,12 @@ func writeMatrixJSON(w io.Writer, entries []policy.Entry) error {
 			return err
 		}
 		if err := lines.Encode(matrixRow{
-			Procedure: entry.Procedure,
-			Access:    entry.Access(),
-			Rule:      rule,
-			Source:    entry.Origin.Source.String(),
-			File:      entry.Origin.File,
-			Line:      entry.Origin.Line,
+			Procedure:   entry.Procedure,
+			Description: entry.Access(),
+			Rule:        rule,
+			Source:      entry.Origin.Source.String(),
+			File:        entry.Origin.File,
+			Line:        entry.Origin.Line,
 		}); err != nil {
 			return err
 		}

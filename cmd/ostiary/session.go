@@ -12,8 +12,13 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/internal/loopback"
@@ -35,11 +40,12 @@ persona of "ostiary dev" with --as, or from the environment variable OSTIARY_TOK
 which, unlike a flag, other users of the machine cannot see.`,
 		Example: `  ostiary session list --as ada
   ostiary session revoke --as ada sess_2f…
+  ostiary session revoke-subject --as robo user_ben
   OSTIARY_TOKEN=… ostiary session watch --server https://api.example.com`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSessionList(), newSessionRevoke(), newSessionWatch())
+	cmd.AddCommand(newSessionList(), newSessionRevoke(), newSessionRevokeSubject(), newSessionWatch())
 	return cmd
 }
 
@@ -97,8 +103,14 @@ func (c *caller) Token(ctx context.Context) (string, error) {
 	return devissuer.Mint(ctx, c.server, devissuer.Request{As: c.persona, TTL: devissuer.MaxTTL})
 }
 
-// with calls do with a client, and puts its error into words.
-func (c *caller) with(do func(client sessionv1connect.SessionServiceClient) error) error {
+// clients are those of the services that the commands call.
+type clients struct {
+	sessions sessionv1connect.SessionServiceClient
+	identity identityv1connect.IdentityServiceClient
+}
+
+// with calls do with clients, and puts its error into words.
+func (c *caller) with(do func(clients) error) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
@@ -108,8 +120,11 @@ func (c *caller) with(do func(client sessionv1connect.SessionServiceClient) erro
 	transport := &http.Transport{Protocols: protocols, Proxy: http.ProxyFromEnvironment}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: connectauth.RefuseRedirects}
-	return c.explain(do(sessionv1connect.NewSessionServiceClient(client, c.server,
-		connect.WithGRPC(), connectauth.WithToken(c.server, c))))
+	options := []connect.ClientOption{connect.WithGRPC(), connectauth.WithToken(c.server, c)}
+	return c.explain(do(clients{
+		sessions: sessionv1connect.NewSessionServiceClient(client, c.server, options...),
+		identity: identityv1connect.NewIdentityServiceClient(client, c.server, options...),
+	}))
 }
 
 func (c *caller) explain(err error) error {
@@ -117,8 +132,7 @@ func (c *caller) explain(err error) error {
 	if !errors.As(err, &received) {
 		return err
 	}
-	var network *net.OpError
-	if errors.As(err, &network) && network.Op == "dial" {
+	if unreachable(err) {
 		return fmt.Errorf("no server answers at %s; start one with ostiary dev, or name another with --server", c.server)
 	}
 	if minted := errors.Unwrap(received); errors.Is(err, devissuer.ErrNotRunning) || errors.Is(err, devissuer.ErrNoIssuer) || errors.Is(err, devissuer.ErrRefused) {
@@ -127,7 +141,34 @@ func (c *caller) explain(err error) error {
 	if reason, ok := connectauth.ReasonOf(err); ok {
 		return fmt.Errorf("refused, %v: %s", reason, printable(received.Message()))
 	}
-	return fmt.Errorf("%v: %s", received.Code(), printable(received.Message()))
+	return fmt.Errorf("%s: %s", cmp.Or(reasonOf(received), received.Code().String()), printable(received.Message()))
+}
+
+// unreachable reports whether there is nobody to answer.
+func unreachable(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
+}
+
+// reasonOf returns the reason of an error of ostiary's own services; empty for any
+// other.
+func reasonOf(received *connect.Error) string {
+	info := detailOf[*errdetails.ErrorInfo](received)
+	if _, known := errorv1.Reason_value["REASON_"+info.GetReason()]; !known || info.GetDomain() != auth.ErrorDomain {
+		return ""
+	}
+	return info.GetReason()
+}
+
+// detailOf returns the detail of a type; nil if the error has none.
+func detailOf[D proto.Message](received *connect.Error) D {
+	for _, detail := range received.Details() {
+		value, _ := detail.Value() // nil for a type that is not linked in
+		if found, ok := value.(D); ok {
+			return found
+		}
+	}
+	return *new(D)
 }
 
 var _ authclient.TokenSource = (*caller)(nil)

@@ -1,47 +1,50 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
-	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 )
-
-func addFilter(cmd *cobra.Command, filter *sessionv1.Filter) {
-	cmd.Flags().StringVar(&filter.Subject, "subject", "", "only sessions of this `subject`")
-	cmd.Flags().StringVar(&filter.OrganizationId, "organization", "", "only sessions in the organization with this `id`")
-	cmd.Flags().StringVar(&filter.Issuer, "issuer", "", "only sessions of this `issuer`")
-}
 
 func newSessionList() *cobra.Command {
 	var caller caller
-	filter := new(sessionv1.Filter)
+	var filter sessionFilter
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the sessions that you may see",
 		Long: `List the sessions that you may see, by first seen, newest on top. Yours is marked
-with an asterisk.`,
+with an asterisk. The subject of a session in which somebody is impersonated is followed
+by who really acts.`,
 		Example: `  ostiary session list --as ada
   ostiary session list --as robo --subject user_ada --output json`,
 		Args: noArguments,
 	}
 	caller.addFlags(cmd)
-	addFilter(cmd, filter)
+	filter.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return caller.with(func(client sessionv1connect.SessionServiceClient) error {
+		if err := filter.check(cmd.Flags()); err != nil {
+			return usageError{errors.Join(err, caller.check())}
+		}
+		return caller.with(func(clients clients) error {
 			rows := newSessionRows(cmd.OutOrStdout(), caller.output)
-			for req := (&sessionv1.ListSessionsRequest{Filter: filter}); ; {
-				res, err := client.ListSessions(cmd.Context(), req)
+			req := &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
+				Issuer: given(filter.issuer), Subject: given(filter.subject), OrganizationId: filter.organizationID(),
+			}}
+			for {
+				res, err := clients.sessions.ListSessions(cmd.Context(), req)
 				if err != nil {
 					return err
 				}
-				if err := rows.write(res.GetSessions()); err != nil {
+				if err := rows.write(res); err != nil {
 					return err
 				}
 				if req.PageToken = res.GetNextPageToken(); req.GetPageToken() == "" {
@@ -64,9 +67,9 @@ func newSessionRows(out io.Writer, output string) *sessionRows {
 	return &sessionRows{out: out, asJSON: output == "json"}
 }
 
-func (r *sessionRows) write(page []*sessionv1.Session) error {
+func (r *sessionRows) write(page *sessionv1.ListSessionsResponse) error {
 	if r.asJSON {
-		for _, s := range page {
+		for _, s := range page.GetSessions() {
 			if err := writeJSON(r.out, s); err != nil {
 				return err
 			}
@@ -79,18 +82,26 @@ func (r *sessionRows) write(page []*sessionv1.Session) error {
 		fmt.Fprintln(table, "SESSION\tSUBJECT\tORGANIZATION\tSTATE\tFIRST SEEN\tLAST SEEN\tADDRESS\tUSER AGENT")
 	}
 	now := time.Now()
-	for _, s := range page {
-		id, state := s.GetSessionId(), "active"
-		if s.GetCurrent() {
+	for _, s := range page.GetSessions() {
+		id, subject := s.GetSession().GetSessionId(), s.GetSession().GetSubject()
+		if proto.Equal(s.GetSession(), page.GetCurrentSession()) {
 			id += "*"
 		}
-		if s.GetRevoked() {
-			state = "revoked"
+		if actor := s.GetActor(); actor != nil {
+			subject += " by " + actor.GetSubject()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(id), cell(s.GetSubject()), cell(s.GetOrganizationId()), state,
-			ago(now, s.GetFirstSeenAt()), ago(now, s.GetLastSeenAt()), cell(s.GetAddress()), cell(s.GetUserAgent()))
+		var latest *sessionv1.Sighting
+		if sightings := s.GetSightings(); len(sightings) > 0 {
+			latest = sightings[0]
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(id), cell(subject), cell(s.GetOrganizationId()), stateOf(s),
+			ago(now, s.GetFirstSeenTime()), ago(now, s.GetLastSeenTime()), cell(latest.GetIpAddress()), cell(latest.GetUserAgent()))
 	}
 	return table.Flush()
+}
+
+func stateOf(s *sessionv1.Session) string {
+	return strings.ToLower(strings.TrimPrefix(s.GetState().String(), "SESSION_STATE_"))
 }
 
 // cell keeps what others have chosen from breaking the table or the terminal.

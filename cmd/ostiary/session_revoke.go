@@ -5,97 +5,139 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
+	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
-	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 )
 
-// A revokeCommand holds the arguments of session revoke.
-type revokeCommand struct {
-	caller
+// revokeSession holds the arguments of session revoke.
+type revokeSession struct {
+	revoke
 
-	sessionID, subject, issuer, cause string
-	current                           bool
+	sessionID, subject string
+	anySubject         bool
 }
 
 func newSessionRevoke() *cobra.Command {
-	var c revokeCommand
+	var c revokeSession
 	cmd := &cobra.Command{
-		Use:   "revoke SESSION | --current | --subject SUBJECT",
-		Short: "End a session, or all of a subject's",
+		Use:   "revoke SESSION | --current",
+		Short: "End a session",
 		Long: `End a session: its open streams end, and every further call with one of its tokens
-is refused with TOKEN_REVOKED, even after the server restarts.
+is refused with TOKEN_REVOKED, even after the server restarts. Before it does so, the
+command prints which session it is.
 
---subject ends all sessions of a subject. Only an operator may do this to others.
-A new sign-in works only with tokens issued at least the issuer's skew (5 seconds by
-default) after the revocation.`,
+SESSION is an id that "ostiary session list" shows. If several subjects have a session by
+this id, name one with --subject. An operator can also end a session that the server has
+not seen, with --subject or --any-subject.`,
 		Example: `  ostiary session revoke --as ada sess_2f…
   ostiary session revoke --as ada --current
-  ostiary session revoke --as robo --subject user_ben --cause "lost phone"
+  ostiary session revoke --as robo sess_2f… --subject user_ben --cause "lost phone"
 
   # sign a persona in again
   ostiary token mint --as ada --new-session`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError{fmt.Errorf("%d sessions given; end one at a time", len(args))}
-			}
-			return nil
-		},
+		Args: func(_ *cobra.Command, args []string) error { return atMostOne(args, "session") },
 	}
-	c.addFlags(cmd)
-	cmd.Flags().BoolVar(&c.current, "current", false, "end the session of the token used for this call")
-	cmd.Flags().StringVar(&c.subject, "subject", "", "end every session of this `subject`")
-	cmd.Flags().StringVar(&c.issuer, "issuer", "", "`issuer` of the session or subject (default: the token's)")
-	cmd.Flags().StringVar(&c.cause, "cause", "", "`reason` to record with the revocation")
+	c.addFlags(cmd, "session")
+	cmd.Flags().StringVar(&c.subject, "subject", "", "the `subject` whose session it is")
+	cmd.Flags().BoolVar(&c.anySubject, "any-subject", false, "end the sessions of all subjects that have one by this id")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			c.sessionID = args[0]
 		}
-		if err := c.check(); err != nil {
+		if err := errors.Join(notEmpty(cmd.Flags(), "subject", "issuer", "request-id"), c.check()); err != nil {
 			return usageError{err}
 		}
-		return c.with(func(client sessionv1connect.SessionServiceClient) error {
-			return c.revoke(cmd.Context(), client, cmd.OutOrStdout())
+		return c.with(func(clients clients) error {
+			return c.run(cmd.Context(), clients, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		})
 	}
 	return cmd
 }
 
-func (c *revokeCommand) check() error {
-	chosen := 0
-	for _, given := range []bool{c.sessionID != "", c.current, c.subject != ""} {
-		if given {
-			chosen++
-		}
+// check says everything that is wrong with the arguments.
+func (c *revokeSession) check() error {
+	var wrong []error
+	if (c.sessionID == "") != c.current {
+		wrong = append(wrong, errors.New("name one session, or give --current for your own; for the sessions, run: ostiary session list"))
 	}
-	var wrong error
-	if chosen != 1 {
-		wrong = errors.New("name one session, or give --current or --subject; for the sessions, run: ostiary session list")
+	if c.current && (c.subject != "" || c.anySubject || c.issuer != "") {
+		wrong = append(wrong, errors.New("--current is the session of your token; omit --subject, --any-subject and --issuer"))
 	}
-	return errors.Join(wrong, c.caller.check())
+	if c.subject != "" && c.anySubject {
+		wrong = append(wrong, errors.New("--subject and --any-subject are both given; keep one of them"))
+	}
+	return errors.Join(append(wrong, c.caller.check())...)
 }
 
-func (c *revokeCommand) revoke(ctx context.Context, client sessionv1connect.SessionServiceClient, out io.Writer) error {
-	if c.subject != "" {
-		res, err := client.RevokeSubject(ctx, &sessionv1.RevokeSubjectRequest{Subject: c.subject, Issuer: c.issuer, Cause: c.cause})
-		if err != nil || c.output == "json" {
-			return orJSON(out, res, err)
+func (c *revokeSession) run(ctx context.Context, clients clients, out, progress io.Writer) error {
+	req := &sessionv1.RevokeSessionRequest{Cause: c.cause, RequestId: c.newRequestID()}
+	if c.current {
+		req.Target = &sessionv1.RevokeSessionRequest_CurrentSession{CurrentSession: &sessionv1.CurrentSession{}}
+		fmt.Fprintln(progress, "ending your current session")
+	} else {
+		session, err := c.find(ctx, clients)
+		if err != nil {
+			return err
 		}
-		_, err = fmt.Fprintf(out, "revoked %s: %s, and every token issued before %s (now plus the issuer's skew)\n", printable(c.subject),
-			countOf(int(res.GetSessions()), "session"), res.GetRevocation().GetTarget().GetIssuedBefore().AsTime().Format(time.RFC3339))
-		return err
+		req.Target = &sessionv1.RevokeSessionRequest_Session{Session: session}
+		fmt.Fprintln(progress, "ending", describeSession(session))
 	}
-	res, err := client.RevokeSession(ctx, &sessionv1.RevokeSessionRequest{SessionId: c.sessionID, Issuer: c.issuer, Cause: c.cause})
+	var res *sessionv1.RevokeSessionResponse
+	err := c.retry(ctx, req.GetRequestId(), func() (err error) {
+		res, err = clients.sessions.RevokeSession(ctx, req)
+		return err
+	})
 	if err != nil || c.output == "json" {
 		return orJSON(out, res, err)
 	}
-	if res.GetRevocation() == nil {
-		_, err = fmt.Fprintln(out, "already revoked")
-		return err
+	for _, made := range res.GetRevocations() {
+		fmt.Fprintln(out, "revoked", describeSession(made.GetTarget().GetSession()))
 	}
-	_, err = fmt.Fprintf(out, "revoked %s\n", printable(res.GetRevocation().GetTarget().GetId()))
+	_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
 	return err
+}
+
+// find returns the name of the session, with the owner that the arguments or the server
+// know.
+func (c *revokeSession) find(ctx context.Context, clients clients) (*revocationv1.SessionRef, error) {
+	issuer, err := c.issuerOr(ctx, clients)
+	if err != nil {
+		return nil, err
+	}
+	session := &revocationv1.SessionRef{Issuer: issuer, SessionId: c.sessionID, Owner: &revocationv1.SessionRef_AnySubject{AnySubject: &revocationv1.AnySubject{}}}
+	switch {
+	case c.anySubject:
+		return session, nil
+	case c.subject != "":
+		session.Owner = &revocationv1.SessionRef_Subject{Subject: c.subject}
+		return session, nil
+	}
+	res, err := clients.sessions.GetSession(ctx, &sessionv1.GetSessionRequest{Session: session})
+	var received *connect.Error
+	switch {
+	case err == nil:
+		return res.GetSession().GetSession(), nil
+	case !errors.As(err, &received):
+		return nil, err
+	case reasonOf(received) == "SESSION_NOT_FOUND":
+		return nil, fmt.Errorf("SESSION_NOT_FOUND: you may see no session %s of %s; for those that you may, run: ostiary session list; "+
+			"to end one that the server has not seen, as an operator, name its --subject", printable(c.sessionID), printable(issuer))
+	case reasonOf(received) == "INVALID_REQUEST":
+		return nil, fmt.Errorf("%w; name whose it is with --subject, or end all of them with --any-subject", c.explain(err))
+	default:
+		return nil, err
+	}
+}
+
+// describeSession says which session it is, on one line.
+func describeSession(session *revocationv1.SessionRef) string {
+	owner := "any subject"
+	if session.GetSubject() != "" {
+		owner = session.GetSubject()
+	}
+	return oneLine(fmt.Sprintf("session %s of %s at %s", session.GetSessionId(), owner, session.GetIssuer()))
 }

@@ -16,40 +16,66 @@ import (
 
 func newSessionWatch() *cobra.Command {
 	var caller caller
-	filter := new(sessionv1.Filter)
+	var filter sessionFilter
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print changes to the sessions that you may see",
-		Long: `Print a line whenever a session is first seen, renewed by a newer token, or revoked,
-until interrupted or until the token's own session ends.`,
+		Long: `Print a line for each change of a session, until interrupted or until the token's own
+session ends:
+
+  seen      it is new here: its first call, or it has come to match the filter
+  renewed   a call came with a newer token
+  changed   anything else about it has changed, such as its address
+  revoked   it was revoked
+  expired   its latest token has expired; a newer one makes it active again
+  left      it no longer matches the filter, or you may no longer see it
+  removed   the server has removed it from its records`,
 		Example: `  ostiary session watch --as ada
   ostiary session watch --as robo --output json`,
 		Args: noArguments,
 	}
 	caller.addFlags(cmd)
-	addFilter(cmd, filter)
+	filter.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return caller.with(func(client sessionv1connect.SessionServiceClient) error {
-			return watch(cmd.Context(), client, filter, func(e *sessionv1.WatchSessionsResponse) error {
-				if caller.output == "json" {
-					return writeJSON(cmd.OutOrStdout(), e)
-				}
-				return writeEvent(cmd.OutOrStdout(), e, time.Now())
-			})
+		if err := filter.check(cmd.Flags()); err != nil {
+			return usageError{errors.Join(err, caller.check())}
+		}
+		return caller.with(func(clients clients) error {
+			req := &sessionv1.WatchSessionsRequest{Filter: &sessionv1.WatchSessionsFilter{
+				Issuer: given(filter.issuer), Subject: given(filter.subject), OrganizationId: filter.organizationID(),
+			}}
+			out := cmd.OutOrStdout()
+			if caller.output == "json" {
+				return watch(cmd.Context(), clients.sessions, req, func() error { return nil }, func(e *sessionv1.SessionEvent) error { return writeJSON(out, e) })
+			}
+			return watch(cmd.Context(), clients.sessions, req, func() error {
+				_, err := fmt.Fprintln(out, time.Now().Format(time.TimeOnly), "watching")
+				return err
+			}, func(e *sessionv1.SessionEvent) error { return writeEvent(out, e) })
 		})
 	}
 	return cmd
 }
 
-func watch(ctx context.Context, client sessionv1connect.SessionServiceClient, filter *sessionv1.Filter, write func(*sessionv1.WatchSessionsResponse) error) (err error) {
-	stream, err := client.WatchSessions(ctx, &sessionv1.WatchSessionsRequest{Filter: filter})
+// watch calls begun once the watch has begun, and write for each event.
+func watch(ctx context.Context, client sessionv1connect.SessionServiceClient, req *sessionv1.WatchSessionsRequest,
+	begun func() error, write func(*sessionv1.SessionEvent) error,
+) (err error) {
+	stream, err := client.WatchSessions(ctx, req)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
-	for stream.Receive() {
-		if err := write(stream.Msg()); err != nil {
-			return err
+	for first := true; stream.Receive(); first = false {
+		if first {
+			if err := begun(); err != nil {
+				return err
+			}
+		}
+		for _, event := range stream.Msg().GetEvents() { // none in a heartbeat
+			if err := write(event); err != nil {
+				return err
+			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -58,13 +84,10 @@ func watch(ctx context.Context, client sessionv1connect.SessionServiceClient, fi
 	return stream.Err()
 }
 
-func writeEvent(w io.Writer, e *sessionv1.WatchSessionsResponse, now time.Time) error {
-	name := strings.ToLower(strings.TrimPrefix(e.GetEvent().String(), "EVENT_"))
-	line := now.Format(time.TimeOnly) + " " + name
-	if s := e.GetSession(); s != nil {
-		line = fmt.Sprintf("%s %-8s %s %s %s", now.Format(time.TimeOnly), name,
-			cell(s.GetSessionId()), cell(s.GetSubject()), cell(s.GetOrganizationId()))
-	}
-	_, err := fmt.Fprintln(w, line)
+func writeEvent(w io.Writer, e *sessionv1.SessionEvent) error {
+	name := strings.ToLower(strings.TrimPrefix(e.GetType().String(), "SESSION_EVENT_TYPE_"))
+	s := e.GetSession()
+	_, err := fmt.Fprintf(w, "%s %-8s %s %s %s\n", e.GetEventTime().AsTime().Local().Format(time.TimeOnly), name,
+		cell(s.GetSession().GetSessionId()), cell(s.GetSession().GetSubject()), cell(s.GetOrganizationId()))
 	return err
 }

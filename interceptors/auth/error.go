@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // An Error is a refusal: a Reason that programs read, a sentence that people
@@ -114,4 +116,16 @@ func (e *Error) Info() *errdetails.ErrorInfo {
 		info.Metadata[p.name] = p.value
 	}
 	return info
+}
+
+// retryDelay is how long fetches of keys wait after one that failed, by default.
+const retryDelay = 5 * time.Second
+
+// RetryInfo returns the error detail that says when to retry. It returns nil for a
+// refusal that the caller cannot wait out: any but those with CodeUnavailable.
+func (e *Error) RetryInfo() *errdetails.RetryInfo {
+	if e.Code() != CodeUnavailable {
+		return nil
+	}
+	return &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)}
 }

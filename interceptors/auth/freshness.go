@@ -49,7 +49,8 @@ func (l FactorLevel) String() string {
 // fresh, and neither is a factor that was never verified.
 //
 // FactorAges count up to when the token was issued: what has passed since is bounded
-// by the token's lifetime, a minute for a session token of Clerk's. Where there are
+// by the token's lifetime, a minute for a session token of Clerk's. They are whole
+// minutes, and so the limit is rounded down to whole minutes too. Where there are
 // none AuthTime counts, up to now (RFC 9470, section 3): such tokens may live for
 // hours. Then the second factor counts as verified with the first if the AMR has mfa,
 // or methods of two factors (RFC 8176). A caller whose AMR does not say so may have a
@@ -58,6 +59,7 @@ func (id *Identity) Fresh(r Reverification, now time.Time) bool {
 	if id.FactorAges == nil {
 		return id.freshByAuthTime(r, now)
 	}
+	r.Within = r.Within.Truncate(time.Minute) // the ages are rounded down
 	first, second := id.FactorAges.First, id.FactorAges.Second
 	if second < 0 && (r.Level == SecondFactor || r.Level == MultiFactor) {
 		return r.fresh(first) // there is no second factor to ask for

@@ -49,6 +49,8 @@ func TestFresh(t *testing.T) {
 		{"lax: the token does not say", auth.LaxReverification(), nil, false},
 		{"just now", auth.StrictMFAReverification(), ages(0, 0), true},
 		{"nothing is asked: nobody is fresh", auth.Reverification{}, ages(0, 0), false},
+		{"a limit between minutes is rounded down, for the age may be: at the minute", auth.Reverification{Within: 90 * time.Second, Level: auth.FirstFactor}, ages(1, -1), false},
+		{"a limit between minutes is rounded down, for the age may be: before it", auth.Reverification{Within: 90 * time.Second, Level: auth.FirstFactor}, ages(0, -1), true},
 		{"no level is asked: nobody is fresh", auth.Reverification{Within: time.Hour}, ages(0, -1), false},
 		{"an unknown level: nobody is fresh", auth.Reverification{Within: time.Hour, Level: 9}, ages(0, 0), false},
 	} {

@@ -88,7 +88,7 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 //
 //	err := authclient.Retry{Advice: connectauth.RetryAdvice}.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
 //		me, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
-//		return me.GetIdentity().GetExpiresAt().AsTime(), err
+//		return me.GetIdentity().GetExpireTime().AsTime(), err
 //	})
 //
 // After an error, and after a time that is zero, past or too near, it calls

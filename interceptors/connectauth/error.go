@@ -42,6 +42,11 @@ func refuse(guard *auth.Guard, refusal *auth.Error, protocol string) *connect.Er
 	if detail, err := connect.NewErrorDetail(refusal.Info()); err == nil {
 		sent.AddDetail(detail)
 	}
+	if retry := refusal.RetryInfo(); retry != nil {
+		if detail, err := connect.NewErrorDetail(retry); err == nil {
+			sent.AddDetail(detail)
+		}
+	}
 	// net/http drops the header from the trailers of gRPC, with a line in the
 	// server's log each time.
 	if challenge := guard.Challenge(refusal); challenge != "" && protocol != connect.ProtocolGRPC {

@@ -25,7 +25,7 @@ func watchIdentity(ctx context.Context, client identityv1connect.IdentityService
 	group.Go(func() error {
 		return retry.KeepAlive(ctx, func(ctx context.Context) (time.Time, error) {
 			me, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{})
-			return me.GetIdentity().GetExpiresAt().AsTime(), err
+			return me.GetIdentity().GetExpireTime().AsTime(), err
 		})
 	})
 	group.Go(func() error {
@@ -35,7 +35,9 @@ func watchIdentity(ctx context.Context, client identityv1connect.IdentityService
 				return err
 			}
 			for stream.Receive() {
-				log.Println(stream.Msg().GetIdentity())
+				if identity := stream.Msg().GetIdentity(); identity != nil { // otherwise it is a heartbeat
+					log.Println(identity)
+				}
 			}
 			return errors.Join(stream.Err(), stream.Close())
 		})

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/refusal"
@@ -53,7 +54,11 @@ func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error) *status
 		_ = grpc.SetTrailer(ctx, metadata.Pairs("www-authenticate", challenge))
 	}
 	sent := status.New(codes.Code(refusal.Code()), refusal.Sentence())
-	if detailed, err := sent.WithDetails(refusal.Info()); err == nil {
+	details := []protoadapt.MessageV1{refusal.Info()}
+	if retry := refusal.RetryInfo(); retry != nil {
+		details = append(details, retry)
+	}
+	if detailed, err := sent.WithDetails(details...); err == nil {
 		sent = detailed
 	}
 	return &statusError{refusal: refusal, sent: sent}

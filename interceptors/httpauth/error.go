@@ -13,10 +13,10 @@ import (
 )
 
 // Error answers a request with the refusal in err: its HTTP status, its
-// WWW-Authenticate challenge (RFC 6750, section 3), and a JSON body of the shape
-// that Connect gives a unary error, so that one client reads both. An error
-// that holds no *[auth.Error], nil too, is answered as AUTH_FAILURE, and says
-// nothing of itself to the caller.
+// WWW-Authenticate challenge (RFC 6750, section 3), Retry-After where waiting helps
+// (RFC 9110, section 10.2.3), and a JSON body of the shape that Connect gives a unary
+// error, so that one client reads both. An error that holds no *[auth.Error], nil too,
+// is answered as AUTH_FAILURE, and says nothing of itself to the caller.
 //
 // Call it before anything is written to w, and write nothing after it.
 func Error(w http.ResponseWriter, err error) {
@@ -56,6 +56,9 @@ func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header.Del("WWW-Authenticate")
 	if challenge := f.guard.Challenge(refusal); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
+	}
+	if retry := refusal.RetryInfo(); retry != nil {
+		header.Set("Retry-After", strconv.FormatInt(retry.GetRetryDelay().GetSeconds(), 10))
 	}
 	header.Set("Content-Length", strconv.Itoa(len(answer.body)))
 	w.WriteHeader(answer.status)

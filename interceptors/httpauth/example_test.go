@@ -70,5 +70,5 @@ func Example() {
 	get("")
 	// Output:
 	// 200  the invoices of user_ada
-	// 401 Bearer {"code":"unauthenticated","message":"send a bearer token in the Authorization header","details":[{"type":"google.rpc.ErrorInfo","value":"Cg1UT0tFTl9NSVNTSU5HEgdvc3RpYXJ5","debug":{"reason":"TOKEN_MISSING","domain":"ostiary"}}]}
+	// 401 Bearer {"code":"unauthenticated","message":"send a bearer token in the Authorization header","details":[{"type":"google.rpc.ErrorInfo","value":"Cg1UT0tFTl9NSVNTSU5HEhpnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeQ","debug":{"reason":"TOKEN_MISSING","domain":"github.com/ostiary/ostiary"}}]}
 }

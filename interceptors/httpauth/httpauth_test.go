@@ -169,6 +169,17 @@ func assertRefusal(t *testing.T, got answer, want auth.Reason, message string) {
 	}
 }
 
+func TestARefusalThatPassesByItselfSaysWhenToRetry(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[auth.Reason]string{auth.KeysUnavailable: "5", auth.RevocationsStale: "5", auth.RoleRequired: "", auth.AuthFailure: ""} {
+		answer := httptest.NewRecorder()
+		httpauth.Error(answer, auth.NewError(reason, nil))
+		if got := answer.Header().Get("Retry-After"); got != want {
+			t.Errorf("%v: Retry-After %q; want %q", reason, got, want)
+		}
+	}
+}
+
 func TestHEADIsRefusedWithoutABody(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, httpauth.Protect(newGuard(nil), procedure, neverCalled(t)))

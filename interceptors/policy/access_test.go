@@ -32,7 +32,7 @@ func TestAccessInWords(t *testing.T) {
 			AllPermissions: []string{"a:b", "c:d"},
 			AnyRole:        []string{"admin", "owner"},
 			Organization:   true,
-			Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION},
+			Kinds:          []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION},
 		}), `a valid token; a token of kind session; an organization that the caller acts in; the role "admin" or "owner"; ` +
 			`the permission "a:b" and "c:d"; the scope "email"; the feature "notes"; the plan "pro"; ` +
 			`a verification within 5 minutes, level first; the condition request.owner == identity.subject`},
@@ -50,8 +50,8 @@ func TestAccessShowsTheTermsOfStreams(t *testing.T) {
 	const (
 		unary, stream = auth.Unary, auth.ServerStream
 
-		unset, renewable    = policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE
-		untilExpiry, atOpen = policyv1.Stream_LEASE_UNTIL_EXPIRY, policyv1.Stream_LEASE_AT_OPEN
+		unset, renewable    = policyv1.StreamTerms_LEASE_UNSPECIFIED, policyv1.StreamTerms_LEASE_RENEWABLE
+		untilExpiry, atOpen = policyv1.StreamTerms_LEASE_UNTIL_EXPIRY, policyv1.StreamTerms_LEASE_AT_OPEN
 	)
 	for _, tt := range []struct {
 		name string
@@ -67,7 +67,7 @@ func TestAccessShowsTheTermsOfStreams(t *testing.T) {
 		{"a stream that lives longer", stream, schematest.Streaming(renewable, 36*time.Hour+30*time.Minute), "a valid token; the stream lives for 36h30m at most"},
 		{"a lease and a lifetime", auth.BidiStream, schematest.Streaming(atOpen, 90*time.Second), "a valid token; the stream outlives its token and lives for 1m30s at most"},
 		{"a stream to which the handler asks for more", auth.ClientStream, schematest.Handled(schematest.Streaming(untilExpiry, time.Minute), "it is theirs"), "a valid token; the handler also requires: it is theirs; the stream ends with its token and lives for 1m at most"},
-		{"a stream for anybody", stream, streaming(schematest.Public(), &policyv1.Stream{Lease: atOpen}), "anybody; the stream outlives its token"},
+		{"a stream for anybody", stream, streaming(schematest.Public(), &policyv1.StreamTerms{Lease: atOpen}), "anybody; the stream outlives its token"},
 		{"terms that mean nothing to a unary method", unary, schematest.Streaming(atOpen, time.Hour), "a valid token"},
 		{"terms that are not in order", stream, schematest.Streaming(99, time.Hour), "a valid token"},
 	} {
@@ -79,7 +79,7 @@ func TestAccessShowsTheTermsOfStreams(t *testing.T) {
 			}
 		})
 	}
-	if got, want := (policy.Entry{Rule: schematest.Streaming(policyv1.Stream_LEASE_AT_OPEN, 0)}).Access(), "a valid token; the stream outlives its token"; got != want {
+	if got, want := (policy.Entry{Rule: schematest.Streaming(policyv1.StreamTerms_LEASE_AT_OPEN, 0)}).Access(), "a valid token; the stream outlives its token"; got != want {
 		t.Errorf("of a method without schema %q; want %q", got, want)
 	}
 }

@@ -121,14 +121,14 @@ func (c *requireCompiler) names(part string, names []string, check func(string) 
 	return names
 }
 
-func (c *requireCompiler) kinds(declared []policyv1.Kind) {
+func (c *requireCompiler) kinds(declared []policyv1.TokenKind) {
 	var wanted kinds
 	for _, kind := range declared {
 		if known := ruleschema.TokenKind(kind); known != 0 {
 			wanted = append(wanted, known)
 			continue
 		}
-		c.problem("kinds: %v is no kind of token: use KIND_SESSION, KIND_TEMPLATE, KIND_OAUTH or KIND_MACHINE", kind)
+		c.problem("kinds: %v is no kind of token: use TOKEN_KIND_SESSION, TOKEN_KIND_TEMPLATE, TOKEN_KIND_OAUTH, TOKEN_KIND_MACHINE or TOKEN_KIND_ID", kind)
 	}
 	if len(wanted) > 0 {
 		c.add(wanted)
@@ -136,7 +136,7 @@ func (c *requireCompiler) kinds(declared []policyv1.Kind) {
 }
 
 func (c *requireCompiler) reverification(r *policyv1.Require) {
-	if k := r.GetKinds(); len(k) > 0 && !slices.ContainsFunc(k, func(k policyv1.Kind) bool { return k != policyv1.Kind_KIND_MACHINE }) {
+	if k := r.GetKinds(); len(k) > 0 && !slices.ContainsFunc(k, func(k policyv1.TokenKind) bool { return k != policyv1.TokenKind_TOKEN_KIND_MACHINE }) {
 		c.problem("reverification: a machine, the only kind that is allowed, is never verified: remove one of the two")
 	}
 	switch freshness := r.GetReverification().GetFreshness().(type) {
@@ -167,11 +167,15 @@ func (c *requireCompiler) preset(preset policyv1.Reverification_Preset) auth.Rev
 
 func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) auth.Reverification {
 	wanted := ruleschema.Custom(custom)
-	if wanted.Within == 0 {
-		c.problem("reverification: no verification is younger than 0 minutes: set minutes to at least 1")
-	}
-	if wanted.Within > ruleschema.MaxMinutes*time.Minute {
-		c.problem("reverification: %d minutes are over ten years, which asks for next to nothing: set minutes to at most %d, or leave the reverification out", custom.GetMinutes(), ruleschema.MaxMinutes)
+	switch age := custom.GetMaxAge(); {
+	case age == nil:
+		c.problem("reverification: max_age is missing: set it to at least one minute")
+	case age.CheckValid() != nil || age.GetNanos() != 0:
+		c.problem("reverification: max_age is not a number of whole seconds")
+	case wanted.Within < ruleschema.MinMaxAge:
+		c.problem("reverification: a max_age of %d seconds is shorter than tokens can tell: set it to at least %d", age.GetSeconds(), ruleschema.MinMaxAge/time.Second)
+	case wanted.Within > ruleschema.MaxMaxAge:
+		c.problem("reverification: a max_age of %d seconds is over ten years, which asks for next to nothing: set it to at most %d, or leave the reverification out", age.GetSeconds(), ruleschema.MaxMaxAge/time.Second)
 	}
 	if wanted.Level == 0 {
 		c.problem("reverification: %v is no level: use LEVEL_FIRST, LEVEL_SECOND or LEVEL_MULTI", custom.GetLevel())

@@ -17,7 +17,14 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 )
 
-func TestNewRefusesInvalidRules(t *testing.T) {
+// maxAge returns a reverification of the first factor with any limit.
+func maxAge(age *durationpb.Duration) *policyv1.Reverification {
+	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Custom_{
+		Custom: &policyv1.Reverification_Custom{MaxAge: age, Level: policyv1.Reverification_LEVEL_FIRST},
+	}}
+}
+
+func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -42,17 +49,22 @@ func TestNewRefusesInvalidRules(t *testing.T) {
 		{"an empty feature", schematest.Require(&policyv1.Require{AnyFeature: []string{""}}), `any_feature: "" is empty`},
 		{"a feature of nobody we know", schematest.Require(&policyv1.Require{AnyFeature: []string{"team:notes"}}), `any_feature: "team:notes" has a prefix that is unknown`},
 		{"a plan without name", schematest.Require(&policyv1.Require{AnyPlan: []string{"org:"}}), `any_plan: "org:" names nothing`},
-		{"no kind", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{0}}), "kinds: KIND_UNSPECIFIED is no kind"},
+		{"no kind", schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{0}}), "kinds: TOKEN_KIND_UNSPECIFIED is no kind"},
 		{"an empty reverification", schematest.Require(&policyv1.Require{Reverification: &policyv1.Reverification{}}), "reverification: it is empty: set preset, custom or any_acr"},
 		{"an empty class", schematest.Require(&policyv1.Require{Reverification: &policyv1.Reverification{AnyAcr: []string{"phr", ""}}}), `reverification.any_acr: "" is no class of authentication`},
 		{"two classes in one", schematest.Require(&policyv1.Require{Reverification: &policyv1.Reverification{AnyAcr: []string{"phr phrh"}}}), `reverification.any_acr: "phr phrh" is no class of authentication that a client can ask for: write one acr, without spaces or quotes`},
 		{"no preset", schematest.Require(&policyv1.Require{Reverification: schematest.Preset(0)}), "PRESET_UNSPECIFIED is no preset"},
-		{"a limit of nothing", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(0, policyv1.Reverification_LEVEL_FIRST)}), "no verification is younger than 0 minutes"},
-		{"a limit of more than ten years", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5_256_001, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 5256001 minutes are over ten years, which asks for next to nothing: set minutes to at most 5256000, or leave the reverification out"},
-		{"a limit that no duration holds", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(1<<32-1, policyv1.Reverification_LEVEL_FIRST)}), "reverification: 4294967295 minutes are over ten years"},
+		{"a limit of nothing", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(0, policyv1.Reverification_LEVEL_FIRST)}), "a max_age of 0 seconds is shorter than tokens can tell: set it to at least 60"},
+		{"a limit of more than ten years", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5_256_001, policyv1.Reverification_LEVEL_FIRST)}), "reverification: a max_age of 315360060 seconds is over ten years, which asks for next to nothing: set it to at most 315360000, or leave the reverification out"},
+		{"a limit that no duration holds", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(1<<32-1, policyv1.Reverification_LEVEL_FIRST)}), "reverification: a max_age of 257698037700 seconds is over ten years"},
+		{"no limit", schematest.Require(&policyv1.Require{Reverification: maxAge(nil)}), "max_age is missing"},
+		{"a limit of less than a minute", schematest.Require(&policyv1.Require{Reverification: maxAge(&durationpb.Duration{Seconds: 59})}), "a max_age of 59 seconds is shorter than tokens can tell"},
+		{"a limit below zero", schematest.Require(&policyv1.Require{Reverification: maxAge(&durationpb.Duration{Seconds: -60})}), "a max_age of -60 seconds is shorter than tokens can tell"},
+		{"a limit with a part of a second", schematest.Require(&policyv1.Require{Reverification: maxAge(&durationpb.Duration{Seconds: 60, Nanos: 1})}), "max_age is not a number of whole seconds"},
+		{"a limit that is no duration", schematest.Require(&policyv1.Require{Reverification: maxAge(&durationpb.Duration{Seconds: 1 << 62})}), "max_age is not a number of whole seconds"},
 		{"no level", schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, 0)}), "LEVEL_UNSPECIFIED is no level"},
 		{"a machine that is to verify itself", schematest.Require(&policyv1.Require{
-			Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}, Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX),
+			Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_MACHINE}, Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX),
 		}), "a machine, the only kind that is allowed, is never verified"},
 		{"a handler that asks for nothing", schematest.Handled(schematest.Authenticated(), " \n"), "handler_requires: it is blank: say what the handler asks of the caller, or leave it out"},
 		{"a handler that asks for something of everybody", schematest.Handled(schematest.Public(), "it is theirs"), "handler_requires: anybody may call a public method, and nothing is asked of them: use authenticated or require"},
@@ -80,10 +92,10 @@ func TestNewRefusesInvalidRules(t *testing.T) {
 		{"a condition on two scopes in one", schematest.Condition("identity.hasScope('read write')"), `hasScope: "read write" is no scope`},
 		{"a condition on a feature of nobody we know", schematest.Condition("identity.hasFeature('team:notes')"), `hasFeature: "team:notes" has a prefix that is unknown`},
 		{"a condition on a plan without name", schematest.Condition("identity.hasPlan('org:')"), `hasPlan: "org:" names nothing`},
-		{"a duration that is none", schematest.Condition("identity.expires_at - identity.issued_at < duration('1 hour')"), "invalid duration argument"},
-		{"a time that is none", schematest.Condition("identity.expires_at > timestamp('tomorrow')"), "invalid timestamp argument"},
+		{"a duration that is none", schematest.Condition("identity.expire_time - identity.issue_time < duration('1 hour')"), "invalid duration argument"},
+		{"a time that is none", schematest.Condition("identity.expire_time > timestamp('tomorrow')"), "invalid timestamp argument"},
 		{"a list of several types", schematest.Condition("identity.subject in ['user_ada', 1]"), "expected type 'string' but found 'int'"},
-		{"a clock", schematest.Condition("now() < identity.expires_at"), "undeclared reference to 'now'"},
+		{"a clock", schematest.Condition("now() < identity.expire_time"), "undeclared reference to 'now'"},
 		{"a pattern that is none", schematest.Condition("request.owner.matches('(')"), "invalid matches argument"},
 		{"loops in loops in loops", schematest.Condition("request.tags.all(a, request.tags.all(b, request.tags.all(c, a == c)))"), "comprehension exceeds nesting limit"},
 		{"more work than is ever done", schematest.Condition("[" + strings.Repeat("1,", 500) + "1].map(x, [" + strings.Repeat("1,", 500) + "1].map(y, x + y)).size() == identity.roles.size()"), "too much work"},
@@ -159,9 +171,9 @@ func TestNewNamesEveryFault(t *testing.T) {
 // A part that is invalid counts as present.
 func TestAnInvalidPartIsTheOnlyFault(t *testing.T) {
 	t.Parallel()
-	_, err := policy.New(policy.Override("/p", schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{0}})))
+	_, err := policy.New(policy.Override("/p", schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{0}})))
 	var faults policy.RuleErrors
-	if !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: KIND_UNSPECIFIED is no kind") {
+	if !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: TOKEN_KIND_UNSPECIFIED is no kind") {
 		t.Errorf("error %v; want the one fault", err)
 	}
 }
@@ -176,7 +188,7 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 	inReverification := schematest.Require(&policyv1.Require{Reverification: schematest.Preset(policyv1.Reverification_PRESET_LAX)})
 	inCustom := schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, policyv1.Reverification_LEVEL_FIRST)})
 	// Whichever of the two parts is looked at first.
-	inAccessOfAStream, inStream := streaming(schematest.Public(), &policyv1.Stream{}), streaming(schematest.Public(), &policyv1.Stream{})
+	inAccessOfAStream, inStream := streaming(schematest.Public(), &policyv1.StreamTerms{}), streaming(schematest.Public(), &policyv1.StreamTerms{})
 	newer(inRule)
 	newer(inPublic.GetPublic())
 	newer(inAuthenticated.GetAuthenticated())
@@ -189,10 +201,10 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 		"in the rule": inRule, "in public": inPublic, "in authenticated": inAuthenticated, "in require": inRequire,
 		"in reverification": inReverification, "in custom": inCustom,
 		"in public, beside a stream": inAccessOfAStream, "in the stream": inStream,
-		"a kind":    schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, 99}}),
+		"a kind":    schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION, 99}}),
 		"a preset":  schematest.Require(&policyv1.Require{Reverification: schematest.Preset(99)}),
 		"a level":   schematest.Require(&policyv1.Require{Reverification: schematest.Custom(5, 99)}),
-		"the lease": streaming(schematest.Authenticated(), &policyv1.Stream{Lease: 99}),
+		"the lease": streaming(schematest.Authenticated(), &policyv1.StreamTerms{Lease: 99}),
 	} {
 		if _, err := policy.New(policy.Override("/p", rule)); err == nil || !strings.Contains(err.Error(), "does not know") {
 			t.Errorf("%s: %v", name, err)
@@ -201,14 +213,14 @@ func TestARuleFromANewerVersionIsRefused(t *testing.T) {
 }
 
 // streaming returns the rule with terms for its streams.
-func streaming(rule *policyv1.Rule, stream *policyv1.Stream) *policyv1.Rule {
+func streaming(rule *policyv1.Rule, stream *policyv1.StreamTerms) *policyv1.Rule {
 	rule.Stream = stream
 	return rule
 }
 
 func TestTermsOfStreams(t *testing.T) {
 	t.Parallel()
-	hourly := &policyv1.Stream{Lease: policyv1.Stream_LEASE_UNTIL_EXPIRY, MaxLifetime: durationpb.New(time.Hour)}
+	hourly := &policyv1.StreamTerms{Lease: policyv1.StreamTerms_LEASE_UNTIL_EXPIRY, MaxLifetime: durationpb.New(time.Hour)}
 	byHour := auth.StreamTerms{Lease: auth.LeaseUntilExpiry, MaxLifetime: time.Hour}
 	for _, tt := range []struct {
 		name string
@@ -216,9 +228,9 @@ func TestTermsOfStreams(t *testing.T) {
 		want auth.StreamTerms
 	}{
 		{"a rule that does not speak of streams", schematest.Authenticated(), auth.StreamTerms{}},
-		{"nothing set", streaming(schematest.Authenticated(), &policyv1.Stream{}), auth.StreamTerms{}},
-		{"renewable", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.LeaseRenewable}},
-		{"at open", streaming(schematest.Authenticated(), &policyv1.Stream{Lease: policyv1.Stream_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.LeaseAtOpen}},
+		{"nothing set", streaming(schematest.Authenticated(), &policyv1.StreamTerms{}), auth.StreamTerms{}},
+		{"renewable", streaming(schematest.Authenticated(), &policyv1.StreamTerms{Lease: policyv1.StreamTerms_LEASE_RENEWABLE}), auth.StreamTerms{Lease: auth.LeaseRenewable}},
+		{"at open", streaming(schematest.Authenticated(), &policyv1.StreamTerms{Lease: policyv1.StreamTerms_LEASE_AT_OPEN}), auth.StreamTerms{Lease: auth.LeaseAtOpen}},
 		{"of a public method", streaming(schematest.Public(), hourly), byHour},
 		{"of a method for those who are signed in", streaming(schematest.Authenticated(), hourly), byHour},
 		{"of a method with requirements", streaming(schematest.Require(&policyv1.Require{Organization: true}), hourly), byHour},
@@ -238,12 +250,12 @@ func TestInvalidTermsOfStreamsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		stream *policyv1.Stream
+		stream *policyv1.StreamTerms
 		want   string
 	}{
-		{"no time at all", &policyv1.Stream{MaxLifetime: &durationpb.Duration{}}, "a max_lifetime of 0s"},
-		{"less than none", &policyv1.Stream{MaxLifetime: durationpb.New(-time.Second)}, "a max_lifetime of -1s"},
-		{"a duration that is none", &policyv1.Stream{MaxLifetime: &durationpb.Duration{Seconds: 1, Nanos: -1}}, "a max_lifetime of"},
+		{"no time at all", &policyv1.StreamTerms{MaxLifetime: &durationpb.Duration{}}, "a max_lifetime of 0s"},
+		{"less than none", &policyv1.StreamTerms{MaxLifetime: durationpb.New(-time.Second)}, "a max_lifetime of -1s"},
+		{"a duration that is none", &policyv1.StreamTerms{MaxLifetime: &durationpb.Duration{Seconds: 1, Nanos: -1}}, "a max_lifetime of"},
 	} {
 		for name, rule := range map[string]*policyv1.Rule{
 			"public": schematest.Public(), "authenticated": schematest.Authenticated(), "require": schematest.Require(&policyv1.Require{Organization: true}),

@@ -19,7 +19,7 @@ func TestExplain(t *testing.T) {
 		"Handled":       schematest.Handled(schematest.Authenticated(), " the note is the caller's own\n"),
 		"OwnHandled":    schematest.Handled(schematest.Condition("request.owner == identity.subject"), "the note is the caller's own"),
 		"Everything": schematest.Require(&policyv1.Require{
-			Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH},
+			Kinds:          []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION, policyv1.TokenKind_TOKEN_KIND_OAUTH},
 			Organization:   true,
 			AnyRole:        []string{"admin", "owner"},
 			AllPermissions: []string{"a:b", "c:d"},

@@ -238,7 +238,7 @@ func BenchmarkDecision(b *testing.B) {
 	p := schematest.NewPolicy(b, schematest.NewSchema(b, nil, schematest.Rules{
 		"Role": schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}, AllPermissions: []string{"invoices:read"}}),
 		"Everything": schematest.Require(&policyv1.Require{
-			Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION}, Organization: true,
+			Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION}, Organization: true,
 			AnyRole: []string{"admin"}, AllPermissions: []string{"invoices:read"}, AllScopes: []string{"email"},
 			AnyFeature: []string{"invoices"}, AnyPlan: []string{"org:pro"}, Reverification: schematest.Preset(policyv1.Reverification_PRESET_STRICT),
 		}),

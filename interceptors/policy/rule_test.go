@@ -19,7 +19,7 @@ func verified(first, second int) *auth.FactorAges {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	everything := &policyv1.Require{
-		Kinds:          []policyv1.Kind{policyv1.Kind_KIND_SESSION},
+		Kinds:          []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION},
 		Organization:   true,
 		AnyRole:        []string{"admin"},
 		AllPermissions: []string{"invoices:read"},
@@ -32,9 +32,9 @@ func TestRules(t *testing.T) {
 	p := schematest.NewPolicy(t, schematest.NewSchema(t, schematest.Authenticated(), schematest.Rules{
 		"Public":       schematest.Public(),
 		"Default":      nil,
-		"Kinds":        schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_OAUTH}}),
-		"Template":     schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_TEMPLATE}}),
-		"Machine":      schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{policyv1.Kind_KIND_MACHINE}}),
+		"Kinds":        schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_SESSION, policyv1.TokenKind_TOKEN_KIND_OAUTH}}),
+		"Template":     schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_TEMPLATE}}),
+		"Machine":      schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_MACHINE}}),
 		"Organization": schematest.Require(&policyv1.Require{Organization: true}),
 		"Role":         schematest.Require(&policyv1.Require{AnyRole: []string{"admin", "owner"}}),
 		"Permission":   schematest.Require(&policyv1.Require{AllPermissions: []string{"invoices:read", "org:invoices:delete"}}),

@@ -197,7 +197,7 @@ func (c *comparison) reverification(before, after *policyv1.Reverification) {
 		if is.Within > was.Within {
 			verdict = Looser
 		}
-		c.add(verdict, "reverification: within %.0f minutes (before: %.0f)", is.Within.Minutes(), was.Within.Minutes())
+		c.add(verdict, "reverification: within %s (before: %s)", ruleschema.AgeInWords(is.Within), ruleschema.AgeInWords(was.Within))
 	}
 	switch asked, asks := strictness(was.Level), strictness(is.Level); {
 	case is.Level == was.Level:

@@ -13,9 +13,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
 
-const unset, renewable = policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE
+const unset, renewable = policyv1.StreamTerms_LEASE_UNSPECIFIED, policyv1.StreamTerms_LEASE_RENEWABLE
 
-const untilExpiry, atOpen = policyv1.Stream_LEASE_UNTIL_EXPIRY, policyv1.Stream_LEASE_AT_OPEN
+const untilExpiry, atOpen = policyv1.StreamTerms_LEASE_UNTIL_EXPIRY, policyv1.StreamTerms_LEASE_AT_OPEN
 
 func TestDiffOfStreams(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func diff(t *testing.T, before, after protoreflect.FileDescriptor) []policydiff.
 func TestDiffOfOneRule(t *testing.T) {
 	t.Parallel()
 	ignoring := &policyv1.Rule{Access: &policyv1.Rule_Public{Public: &policyv1.Public{IgnoreInvalid: true}}}
-	kinds := func(kinds ...policyv1.Kind) *policyv1.Rule {
+	kinds := func(kinds ...policyv1.TokenKind) *policyv1.Rule {
 		return schematest.Require(&policyv1.Require{Kinds: kinds})
 	}
 	roles := func(names ...string) *policyv1.Rule { return schematest.Require(&policyv1.Require{AnyRole: names}) }
@@ -49,7 +49,7 @@ func TestDiffOfOneRule(t *testing.T) {
 	organization := schematest.Require(&policyv1.Require{Organization: true})
 	newer := schematest.Authenticated()
 	newer.ProtoReflect().SetUnknown([]byte("\xba\x3e\x01x"))
-	const session, machine, oauth, id = policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_MACHINE, policyv1.Kind_KIND_OAUTH, policyv1.Kind_KIND_ID
+	const session, machine, oauth, id = policyv1.TokenKind_TOKEN_KIND_SESSION, policyv1.TokenKind_TOKEN_KIND_MACHINE, policyv1.TokenKind_TOKEN_KIND_OAUTH, policyv1.TokenKind_TOKEN_KIND_ID
 	const unknown = "undecidable the rule has a part that this version does not know: update ostiary to compare it"
 	ofClass := func(r *policyv1.Reverification, acr ...string) *policyv1.Reverification {
 		return &policyv1.Reverification{Freshness: r.GetFreshness(), AnyAcr: acr}
@@ -109,8 +109,8 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"another kind of token is accepted", kinds(session), kinds(session, machine), []string{`looser kinds: "machine" is enough too`}},
 		{"every kind of token is accepted", kinds(session), schematest.Authenticated(), []string{`looser kinds: "session" is no longer required`}},
 		{"fewer kinds of token are accepted", kinds(session, oauth), kinds(oauth), []string{`stricter kinds: "session" is no longer enough`}},
-		{"every kind of token is named", schematest.Authenticated(), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id), nil},
-		{"every kind of token was named", kinds(id, machine, oauth, policyv1.Kind_KIND_TEMPLATE, session), kinds(session), []string{`stricter kinds: "session" is required`}},
+		{"every kind of token is named", schematest.Authenticated(), kinds(session, policyv1.TokenKind_TOKEN_KIND_TEMPLATE, oauth, machine, id), nil},
+		{"every kind of token was named", kinds(id, machine, oauth, policyv1.TokenKind_TOKEN_KIND_TEMPLATE, session), kinds(session), []string{`stricter kinds: "session" is required`}},
 		{"kinds of token in another order and number", kinds(session, oauth, session), kinds(oauth, session), nil},
 		{"kinds of token are named for the first time", schematest.Authenticated(), kinds(session, oauth), []string{`stricter kinds: "oauth" or "session" is required`}},
 
@@ -125,12 +125,12 @@ func TestDiffOfOneRule(t *testing.T) {
 
 		{"a verification is asked for", schematest.Authenticated(), fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT)), []string{"stricter reverification: a verification within 10 minutes, level second is required"}},
 		{"a verification is no longer asked for", fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT)), schematest.Authenticated(), []string{"looser reverification: a verification within 10 minutes, level second is no longer required"}},
-		{"a verification may be older", fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT)), fresh(schematest.Preset(policyv1.Reverification_PRESET_LAX)), []string{"looser reverification: within 1440 minutes (before: 10)"}},
-		{"a verification must be newer", fresh(schematest.Custom(10, first)), fresh(schematest.Custom(5, first)), []string{"stricter reverification: within 5 minutes (before: 10)"}},
+		{"a verification may be older", fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT)), fresh(schematest.Preset(policyv1.Reverification_PRESET_LAX)), []string{"looser reverification: within 1440 minutes (before: 10 minutes)"}},
+		{"a verification must be newer", fresh(schematest.Custom(10, first)), fresh(schematest.Custom(5, first)), []string{"stricter reverification: within 5 minutes (before: 10 minutes)"}},
 		{"a verification of one factor is enough", fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT_MFA)), fresh(schematest.Preset(policyv1.Reverification_PRESET_STRICT)), []string{"looser reverification: level second (before: multi)"}},
 		{"a verification of both factors is asked for", fresh(schematest.Custom(10, first)), fresh(schematest.Custom(10, multi)), []string{"stricter reverification: level multi (before: first)"}},
 		{"neither factor's verification says the other", fresh(schematest.Custom(10, second)), fresh(schematest.Custom(10, first)), []string{"looser reverification: level first (before: second)"}},
-		{"a newer verification of fewer factors", fresh(schematest.Custom(60, multi)), fresh(schematest.Custom(5, first)), []string{"stricter reverification: within 5 minutes (before: 60)", "looser reverification: level first (before: multi)"}},
+		{"a newer verification of fewer factors", fresh(schematest.Custom(60, multi)), fresh(schematest.Custom(5, first)), []string{"stricter reverification: within 5 minutes (before: 60 minutes)", "looser reverification: level first (before: multi)"}},
 		{"a class is asked for", fresh(schematest.Custom(5, first)), fresh(ofClass(schematest.Custom(5, first), "phr")), []string{`stricter reverification.any_acr: "phr" is required`}},
 		{"a class is no longer asked for", fresh(ofClass(schematest.Custom(5, first), "phr")), fresh(schematest.Custom(5, first)), []string{`looser reverification.any_acr: "phr" is no longer required`}},
 		{"another class is enough", fresh(ofClass(nil, "phr")), fresh(ofClass(nil, "gold", "phr")), []string{`looser reverification.any_acr: "gold" is enough too`}},
@@ -142,7 +142,7 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"a limit beside a class", fresh(ofClass(nil, "phr")), fresh(ofClass(schematest.Custom(5, first), "phr")), []string{"stricter reverification: a verification within 5 minutes, level first is required"}},
 		{"no limit beside a class", fresh(ofClass(schematest.Custom(5, first), "phr")), fresh(ofClass(nil, "phr")), []string{"looser reverification: a verification within 5 minutes, level first is no longer required"}},
 		{"a class in place of a limit", fresh(schematest.Custom(5, first)), fresh(ofClass(nil, "phr")), []string{`stricter reverification.any_acr: "phr" is required`, "looser reverification: a verification within 5 minutes, level first is no longer required"}},
-		{"a limit that no duration holds", fresh(schematest.Custom(5, first)), fresh(schematest.Custom(1<<32-1, first)), []string{"looser reverification: within 5256001 minutes (before: 5)"}},
+		{"a limit that no duration holds", fresh(schematest.Custom(5, first)), fresh(schematest.Custom(1<<32-1, first)), []string{"looser reverification: within 315360001 seconds (before: 5 minutes)"}},
 		{"a preset in its own words", fresh(schematest.Preset(policyv1.Reverification_PRESET_MODERATE)), fresh(schematest.Custom(60, second)), nil},
 
 		{"a condition is added", schematest.Authenticated(), schematest.Condition("request.owner == 'x'"), []string{"stricter condition: is required: request.owner == 'x'"}},
@@ -163,7 +163,7 @@ func TestDiffOfOneRule(t *testing.T) {
 		{"one preset of a newer version for another", fresh(schematest.Preset(5)), fresh(schematest.Preset(6)), []string{unknown}},
 		{"one level of a newer version for another", fresh(schematest.Custom(5, 4)), fresh(schematest.Custom(5, 5)), []string{unknown}},
 		{"one kind of a newer version for another", kinds(session, 8), kinds(session, 9), []string{unknown}},
-		{"a kind of a newer version beside every other", kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id), kinds(session, policyv1.Kind_KIND_TEMPLATE, oauth, machine, id, 9), []string{unknown}},
+		{"a kind of a newer version beside every other", kinds(session, policyv1.TokenKind_TOKEN_KIND_TEMPLATE, oauth, machine, id), kinds(session, policyv1.TokenKind_TOKEN_KIND_TEMPLATE, oauth, machine, id, 9), []string{unknown}},
 		{"a lease of a newer version", schematest.Streaming(renewable, 0), schematest.Streaming(99, 0), []string{unknown}},
 		{"the same kind of a newer version", kinds(session, 9), kinds(session, 9), nil},
 	} {
@@ -215,7 +215,7 @@ func TestDiffOfMethods(t *testing.T) {
 		},
 		{
 			"a new method by a rule of a newer version",
-			schematest.NewSchema(t, nil, schematest.Rules{}), schematest.NewSchema(t, nil, schematest.Rules{"New": schematest.Require(&policyv1.Require{Kinds: []policyv1.Kind{9}})}),
+			schematest.NewSchema(t, nil, schematest.Rules{}), schematest.NewSchema(t, nil, schematest.Rules{"New": schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{9}})}),
 			[]string{"New undecidable a new method: the rule has a part that this version does not know"},
 		},
 		{
@@ -395,7 +395,7 @@ func TestDiffOfARuleThatCannotBeRead(t *testing.T) {
 	sound := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Authenticated()})
 	broken := schematest.Describe(nil, schematest.Rules{"M": nil})
 	options := new(descriptorpb.MethodOptions)
-	options.ProtoReflect().SetUnknown([]byte("\xd2\xa3\x19\x01\xff")) // the rule, of one byte that is no field
+	options.ProtoReflect().SetUnknown([]byte("\xea\x5e\x01\xff")) // the rule, of one byte that is no field
 	broken.Service[0].Method[0].Options = options
 	unreadable := schematest.NewFile(t, broken)
 	want := []string{"undecidable the rule cannot be read; ask policy check for the remedy"}

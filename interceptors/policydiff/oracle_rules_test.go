@@ -59,7 +59,7 @@ func (o *oracle) part(r *policyv1.Require) {
 	case 2:
 		r.AllScopes = some(o, 30, ruleScopes...)
 	case 3:
-		r.Kinds = some(o, 50, policyv1.Kind_KIND_SESSION, policyv1.Kind_KIND_TEMPLATE, policyv1.Kind_KIND_OAUTH, policyv1.Kind_KIND_MACHINE)
+		r.Kinds = some(o, 50, policyv1.TokenKind_TOKEN_KIND_SESSION, policyv1.TokenKind_TOKEN_KIND_TEMPLATE, policyv1.TokenKind_TOKEN_KIND_OAUTH, policyv1.TokenKind_TOKEN_KIND_MACHINE)
 	case 4:
 		r.Organization = !r.GetOrganization()
 	case 5:
@@ -94,7 +94,7 @@ func (o *oracle) reverification() *policyv1.Reverification {
 func (o *oracle) stream(rule *policyv1.Rule) {
 	rule.Stream = nil
 	if o.chance(50) {
-		rule.Stream = &policyv1.Stream{Lease: policyv1.Stream_Lease(o.IntN(4))}
+		rule.Stream = &policyv1.StreamTerms{Lease: policyv1.StreamTerms_Lease(o.IntN(4))}
 		if o.chance(50) {
 			rule.Stream.MaxLifetime = durationpb.New(pick(o, time.Minute, time.Hour, 24*time.Hour, 48*time.Hour))
 		}
@@ -193,7 +193,7 @@ func (o *oracle) valid(next func() *policyv1.Rule) *policyv1.Rule {
 	for {
 		rule := next()
 		if require := rule.GetRequire(); require != nil {
-			if proto.Equal(require, new(policyv1.Require)) || require.GetReverification() != nil && slices.Equal(require.GetKinds(), []policyv1.Kind{policyv1.Kind_KIND_MACHINE}) {
+			if proto.Equal(require, new(policyv1.Require)) || require.GetReverification() != nil && slices.Equal(require.GetKinds(), []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_MACHINE}) {
 				continue
 			}
 		}

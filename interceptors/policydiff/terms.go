@@ -93,14 +93,14 @@ func (n names) without(others names) names {
 	return left
 }
 
-// kindNames returns no name if all kinds are named, which means the same.
-func kindNames(kinds []policyv1.Kind) names {
+// kindNames returns none if all kinds are named, which means the same as no name.
+func kindNames(kinds []policyv1.TokenKind) names {
 	var all []string
 	for _, kind := range kinds {
 		all = append(all, ruleschema.TokenKind(kind).String())
 	}
-	for kind := range policyv1.Kind_name {
-		if kind != 0 && !slices.Contains(kinds, policyv1.Kind(kind)) {
+	for kind := range policyv1.TokenKind_name {
+		if kind != 0 && !slices.Contains(kinds, policyv1.TokenKind(kind)) {
 			return namesOf(all)
 		}
 	}

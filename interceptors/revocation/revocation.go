@@ -16,7 +16,7 @@ type Revocation struct {
 	Kind TargetKind
 	// Issuer is the iss claim of the tokens, compared exactly. Required.
 	Issuer string
-	// ID names the session, subject, token or client. Required, and empty only for
+	// ID names the session, subject, token, client or machine. Required, and empty only for
 	// TargetIssuer.
 	ID string
 	// Subject limits a revocation of a session to the tokens of this subject. A
@@ -27,10 +27,14 @@ type Revocation struct {
 	Subject string
 	// Before limits the revocation to tokens that were issued before this instant. A
 	// token that does not say when it was issued is revoked too. The zero value
-	// revokes every token, future ones too. That is right for a session, a token or
-	// a client that has ended. It is invalid for TargetSubject and TargetIssuer,
-	// which continue with new tokens.
+	// revokes every token, future ones too. That is right for a session, a token, a
+	// client or a machine that has ended. For TargetSubject and TargetIssuer, which
+	// mostly continue with new tokens, it is invalid without AllTokens.
 	Before time.Time
+	// AllTokens says that every token of a subject or an issuer is meant, future ones
+	// too, as where a user was deleted. Before must be zero then. Of other kinds that is
+	// what a zero Before means anyway.
+	AllTokens bool
 	// Expires is when the list may drop the revocation. The zero value is the latest
 	// expiry of any token that it covers. Set it to add a revocation that was stored.
 	Expires time.Time
@@ -39,7 +43,7 @@ type Revocation struct {
 func (r Revocation) validate() error {
 	switch {
 	case r.Kind < TargetSession || r.Kind > TargetIssuer:
-		return fmt.Errorf("%w: it has no kind; use session, subject, token, client or issuer", ErrInvalid)
+		return fmt.Errorf("%w: it has no kind; use session, subject, token, client, machine or issuer", ErrInvalid)
 	case r.Issuer == "":
 		return fmt.Errorf("%w: a %v is named by an issuer as well; give the iss claim of its tokens", ErrInvalid, r.Kind)
 	case r.Kind == TargetIssuer && r.ID != "":
@@ -48,8 +52,10 @@ func (r Revocation) validate() error {
 		return fmt.Errorf("%w: it names no %v; give its id", ErrInvalid, r.Kind)
 	case r.Kind != TargetSession && r.Subject != "":
 		return fmt.Errorf("%w: only a session belongs to a subject; leave it empty", ErrInvalid)
-	case r.Before.IsZero() && (r.Kind == TargetSubject || r.Kind == TargetIssuer):
-		return fmt.Errorf("%w: say before which instant the tokens of the %v were issued", ErrInvalid, r.Kind)
+	case r.AllTokens && !r.Before.IsZero():
+		return fmt.Errorf("%w: all tokens are not only those before an instant; give either", ErrInvalid)
+	case r.Before.IsZero() && !r.AllTokens && (r.Kind == TargetSubject || r.Kind == TargetIssuer):
+		return fmt.Errorf("%w: say before which instant the tokens of the %v were issued, or that all are meant", ErrInvalid, r.Kind)
 	default:
 		return nil
 	}

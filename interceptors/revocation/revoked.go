@@ -7,7 +7,7 @@ import (
 )
 
 // Revoked returns an *auth.Error with the reason TOKEN_REVOKED if the token of the
-// identity is revoked: by its session, its subject, its ID, its client or its issuer.
+// identity is revoked: by its session, its subject, its ID, its client, its machine or its issuer.
 // The token of an impersonated caller is also revoked by the session or the subject
 // of its actor (RFC 8693, section 4.1).
 func (l *List) Revoked(id *auth.Identity) error {
@@ -34,9 +34,10 @@ func (l *List) find(id *auth.Identity) TargetKind {
 		return TargetSubject
 	case l.holds(TargetToken, in, id.TokenID, issued):
 		return TargetToken
-	case l.holds(TargetClient, in, id.ClientID, issued),
-		id.Kind == auth.KindMachine && l.holds(TargetClient, in, id.Subject, issued):
+	case l.holds(TargetClient, in, id.ClientID, issued):
 		return TargetClient
+	case id.Kind == auth.KindMachine && l.holds(TargetMachine, in, id.Subject, issued):
+		return TargetMachine
 	case l.holds(TargetIssuer, in, "", issued):
 		return TargetIssuer
 	case id.Actor != nil:

@@ -15,14 +15,16 @@ const (
 	TargetSubject
 	// TargetToken is one token, by its jti claim (RFC 7519, section 4.1.7).
 	TargetToken
-	// TargetClient is every token of a machine, by its subject, or of an OAuth client,
-	// by its client ID.
+	// TargetClient is every token of an OAuth client, for whomever it acts, by the ID
+	// of the client.
 	TargetClient
+	// TargetMachine is every token of a machine, by its subject.
+	TargetMachine
 	// TargetIssuer is every token that the issuer issued before an instant.
 	TargetIssuer
 )
 
-var kindNames = [...]string{"unknown", "session", "subject", "token", "client", "issuer"}
+var kindNames = [...]string{"unknown", "session", "subject", "token", "client", "machine", "issuer"}
 
 // String returns the kind's name in settings and logs, such as session.
 func (k TargetKind) String() string {
@@ -39,5 +41,5 @@ func ParseTargetKind(name string) (TargetKind, error) {
 			return TargetKind(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown kind of revocation %q: use session, subject, token, client or issuer", name)
+	return 0, fmt.Errorf("unknown kind of revocation %q: use session, subject, token, client, machine or issuer", name)
 }

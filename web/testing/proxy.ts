@@ -41,6 +41,11 @@ export class Proxy {
     return this.#of(method).length;
   }
 
+  /** Breaks the connections that a method was called on. */
+  cut(method: string): void {
+    this.#of(method).forEach(([client]) => client.destroy());
+  }
+
   /** Lets the connections that a method was called on seem to be open, but nothing gets through. */
   silence(method: string): void {
     for (const [client, { server }] of this.#of(method)) {

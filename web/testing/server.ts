@@ -58,6 +58,24 @@ export class Server {
     return `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
   }
 
+  /** Makes a call with a token of such claims, so that its session is seen. */
+  async call(persona: string, claims: Record<string, unknown> = {}, method = "identity.v1.IdentityService/WhoAmI", request: unknown = {}): Promise<void> {
+    const response = await fetch(`${this.#url}/ostiary.${method}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${await this.token(persona, claims)}` },
+      body: JSON.stringify(request),
+    });
+    if (response.status !== 200) {
+      throw new Error(`${method} is answered with ${response.status}: ${await response.text()}`);
+    }
+  }
+
+  /** Ends a session, with a token of a persona who may. */
+  revoke(persona: string, sessionId: string, subject: string, cause = ""): Promise<void> {
+    const session = { issuer: this.#url, sessionId, subject };
+    return this.call(persona, {}, "session.v1.SessionService/RevokeSession", { session, cause });
+  }
+
   /** Kills the process, as a crash would. */
   async kill(): Promise<void> {
     if (this.#process !== undefined) {

@@ -77,12 +77,21 @@ func Quoted(names []string, separator string) string {
 func ReverificationInWords(r auth.Reverification, acr []string) string {
 	text := "a verification"
 	if r != (auth.Reverification{}) {
-		text += fmt.Sprintf(" within %.0f minutes, level %v", r.Within.Minutes(), r.Level)
+		text += fmt.Sprintf(" within %s, level %v", AgeInWords(r.Within), r.Level)
 	}
 	if len(acr) > 0 {
 		text += " of class " + Quoted(acr, " or ")
 	}
 	return text
+}
+
+// AgeInWords writes an age in minutes, or in seconds if it is not a number of whole
+// minutes.
+func AgeInWords(age time.Duration) string {
+	if age%time.Minute == 0 {
+		return fmt.Sprintf("%d minutes", age/time.Minute)
+	}
+	return fmt.Sprintf("%d seconds", age/time.Second)
 }
 
 // LeaseInWords says when a stream with this lease ends.

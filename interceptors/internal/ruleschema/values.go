@@ -14,16 +14,16 @@ import (
 
 // TokenKind returns the kind of token that a value of the schema stands for, or 0 for
 // one that this version does not know.
-func TokenKind(kind policyv1.Kind) auth.TokenKind {
-	known, _ := auth.ParseTokenKind(strings.ToLower(strings.TrimPrefix(kind.String(), "KIND_")))
+func TokenKind(kind policyv1.TokenKind) auth.TokenKind {
+	known, _ := auth.ParseTokenKind(strings.ToLower(strings.TrimPrefix(kind.String(), "TOKEN_KIND_")))
 	return known
 }
 
 // TokenKindNames returns the names of all kinds of tokens, ordered.
 func TokenKindNames() []string {
 	var names []string
-	for kind := range policyv1.Kind_name {
-		if known := TokenKind(policyv1.Kind(kind)); known != 0 {
+	for kind := range policyv1.TokenKind_name {
+		if known := TokenKind(policyv1.TokenKind(kind)); known != 0 {
 			names = append(names, known.String())
 		}
 	}
@@ -60,14 +60,16 @@ func Preset(preset policyv1.Reverification_Preset) auth.Reverification {
 	}
 }
 
-// MaxMinutes is the longest limit of a reverification: ten years.
-const MaxMinutes = 10 * 365 * 24 * 60
+// The bounds of max_age. A day has 24 hours here, and a year 365 days.
+const (
+	MinMaxAge = time.Minute // some tokens state ages in whole minutes
+	MaxMaxAge = 10 * 365 * 24 * time.Hour
+)
 
-// Custom returns what a custom reverification asks for. Every limit over MaxMinutes
+// Custom returns what a custom reverification asks for. Every limit over MaxMaxAge
 // gives the same result, because a time.Duration does not hold all of them.
 func Custom(custom *policyv1.Reverification_Custom) auth.Reverification {
-	minutes := min(custom.GetMinutes(), MaxMinutes+1)
-	wanted := auth.Reverification{Within: time.Duration(minutes) * time.Minute}
+	wanted := auth.Reverification{Within: min(custom.GetMaxAge().AsDuration(), MaxMaxAge+time.Second)}
 	switch custom.GetLevel() {
 	case policyv1.Reverification_LEVEL_FIRST:
 		wanted.Level = auth.FirstFactor
@@ -82,12 +84,12 @@ func Custom(custom *policyv1.Reverification_Custom) auth.Reverification {
 
 // StreamTerms returns the terms of a rule's streams, or everything that is wrong
 // with them. A rule without a stream part has the default terms.
-func StreamTerms(s *policyv1.Stream) (terms auth.StreamTerms, problems []error) {
+func StreamTerms(s *policyv1.StreamTerms) (terms auth.StreamTerms, problems []error) {
 	switch s.GetLease() {
-	case policyv1.Stream_LEASE_UNSPECIFIED, policyv1.Stream_LEASE_RENEWABLE:
-	case policyv1.Stream_LEASE_UNTIL_EXPIRY:
+	case policyv1.StreamTerms_LEASE_UNSPECIFIED, policyv1.StreamTerms_LEASE_RENEWABLE:
+	case policyv1.StreamTerms_LEASE_UNTIL_EXPIRY:
 		terms.Lease = auth.LeaseUntilExpiry
-	case policyv1.Stream_LEASE_AT_OPEN:
+	case policyv1.StreamTerms_LEASE_AT_OPEN:
 		terms.Lease = auth.LeaseAtOpen
 	default:
 		problems = append(problems, fmt.Errorf("stream: lease %d is not one that this version knows: use one of policy.proto's", s.GetLease()))

@@ -52,16 +52,17 @@ func Preset(p policyv1.Reverification_Preset) *policyv1.Reverification {
 
 // Custom returns a reverification with a limit and a level.
 func Custom(minutes uint32, level policyv1.Reverification_Level) *policyv1.Reverification {
+	age := &durationpb.Duration{Seconds: int64(minutes) * 60}
 	return &policyv1.Reverification{Freshness: &policyv1.Reverification_Custom_{
-		Custom: &policyv1.Reverification_Custom{Minutes: minutes, Level: level},
+		Custom: &policyv1.Reverification_Custom{MaxAge: age, Level: level},
 	}}
 }
 
 // Streaming returns a rule for every valid token, with terms for its streams; a
 // lifetime of 0 is left out.
-func Streaming(lease policyv1.Stream_Lease, lifetime time.Duration) *policyv1.Rule {
+func Streaming(lease policyv1.StreamTerms_Lease, lifetime time.Duration) *policyv1.Rule {
 	rule := Authenticated()
-	rule.Stream = &policyv1.Stream{Lease: lease}
+	rule.Stream = &policyv1.StreamTerms{Lease: lease}
 	if lifetime != 0 {
 		rule.Stream.MaxLifetime = durationpb.New(lifetime)
 	}

@@ -173,23 +173,23 @@ func TestARenewableStreamMayNotCompareItsMessagesWithClaims(t *testing.T) {
 	for _, tt := range []struct {
 		name, text     string
 		client, server bool
-		lease          policyv1.Stream_Lease
+		lease          policyv1.StreamTerms_Lease
 		want           string
 	}{
-		{"from the client", both, true, false, policyv1.Stream_LEASE_UNSPECIFIED, lease},
-		{"to the client", both, false, true, policyv1.Stream_LEASE_RENEWABLE, lease},
-		{"both ways", "has(dyn(identity).claims) && request.owner == identity.subject", true, true, policyv1.Stream_LEASE_RENEWABLE, lease},
-		{"in a loop", "request.tags.all(t, [identity].exists(i, i.claims.owner == t))", true, true, policyv1.Stream_LEASE_RENEWABLE, lease},
-		{"until expiry", both, true, true, policyv1.Stream_LEASE_UNTIL_EXPIRY, ""},
-		{"at open", both, true, true, policyv1.Stream_LEASE_AT_OPEN, ""},
-		{"no stream", both, false, false, policyv1.Stream_LEASE_RENEWABLE, ""},
-		{"without messages", "identity.claims.owner == 'user_ada'", true, true, policyv1.Stream_LEASE_RENEWABLE, ""},
-		{"without claims", "request.owner == identity.subject", true, true, policyv1.Stream_LEASE_RENEWABLE, ""},
+		{"from the client", both, true, false, policyv1.StreamTerms_LEASE_UNSPECIFIED, lease},
+		{"to the client", both, false, true, policyv1.StreamTerms_LEASE_RENEWABLE, lease},
+		{"both ways", "has(dyn(identity).claims) && request.owner == identity.subject", true, true, policyv1.StreamTerms_LEASE_RENEWABLE, lease},
+		{"in a loop", "request.tags.all(t, [identity].exists(i, i.claims.owner == t))", true, true, policyv1.StreamTerms_LEASE_RENEWABLE, lease},
+		{"until expiry", both, true, true, policyv1.StreamTerms_LEASE_UNTIL_EXPIRY, ""},
+		{"at open", both, true, true, policyv1.StreamTerms_LEASE_AT_OPEN, ""},
+		{"no stream", both, false, false, policyv1.StreamTerms_LEASE_RENEWABLE, ""},
+		{"without messages", "identity.claims.owner == 'user_ada'", true, true, policyv1.StreamTerms_LEASE_RENEWABLE, ""},
+		{"without claims", "request.owner == identity.subject", true, true, policyv1.StreamTerms_LEASE_RENEWABLE, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			rule := schematest.Condition(tt.text)
-			rule.Stream = &policyv1.Stream{Lease: tt.lease}
+			rule.Stream = &policyv1.StreamTerms{Lease: tt.lease}
 			schema := schematest.Describe(nil, schematest.Rules{"M": rule})
 			method := schema.GetService()[0].GetMethod()[0]
 			method.ClientStreaming, method.ServerStreaming = &tt.client, &tt.server

@@ -52,8 +52,8 @@ func TestConditions(t *testing.T) {
 		{"a presence test that holds", "has(identity.organization) && has(identity.actor) && has(identity.roles) && !has(identity.client_id)", ada, schematest.Pass},
 		{"a presence test that does not", "has(identity.organization) || has(identity.actor) || has(identity.roles)", eve, auth.ConditionNotMet},
 		{"the actor of one who is not impersonated", "identity.actor.subject == ''", eve, auth.ConditionNotMet},
-		{"a time that the token does not say", "identity.issued_at < identity.expires_at", eve, auth.ConditionNotMet},
-		{"times", "identity.expires_at - identity.issued_at == duration('60s')", ada, schematest.Pass},
+		{"a time that the token does not say", "identity.issue_time < identity.expire_time", eve, auth.ConditionNotMet},
+		{"times", "identity.expire_time - identity.issue_time == duration('60s')", ada, schematest.Pass},
 		{
 			"every text of the identity",
 			"[identity.issuer, identity.subject, identity.kind, identity.session_id, identity.organization.slug, identity.organization.role, identity.actor.subject]" +
@@ -76,7 +76,7 @@ func TestConditions(t *testing.T) {
 		{"an identity is not its organization", "dyn(identity) == dyn(identity.organization)", ada, auth.ConditionNotMet},
 		{"an identity cannot be made up, to be equal", "ostiary.Identity{subject: 'x'} == identity", ada, auth.ConditionNotMet},
 		{"an identity cannot be made up, to be different", "ostiary.Identity{subject: 'x'} != identity", ada, auth.ConditionNotMet},
-		{"an hour is one of UTC, wherever the server is", "identity.issued_at.getHours() == 12", ada, schematest.Pass},
+		{"an hour is one of UTC, wherever the server is", "identity.issue_time.getHours() == 12", ada, schematest.Pass},
 		{"all of nothing, of a caller without organization", "request.parent.tags.all(t, t == identity.organization.id)", eve, schematest.Pass},
 		{"all of nothing, where the condition asks for an organization", "has(identity.organization) && request.parent.tags.all(t, t == identity.organization.id)", eve, auth.ConditionNotMet},
 	} {
@@ -127,7 +127,7 @@ func TestOnlyListsCanBeReadWhereAClaimIsAbsent(t *testing.T) {
 		"organization": "%s != null", "actor": "%s != null",
 		"organization.id": "%s == ''", "organization.slug": "%s == ''", "organization.role": "%s == ''",
 		"actor.issuer": "%s == ''", "actor.subject": "%s == ''", "actor.session_id": "%s == ''", "actor.type": "%s == ''",
-		"issued_at": "%[1]s == %[1]s", "not_before": "%[1]s == %[1]s", "expires_at": "%[1]s == %[1]s",
+		"issue_time": "%[1]s == %[1]s", "not_before_time": "%[1]s == %[1]s", "expire_time": "%[1]s == %[1]s",
 	} {
 		text := fmt.Sprintf(read, "identity."+field)
 		err := schematest.NewPolicy(t, schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition(text)})).Rule(schematest.Procedure("M")).Check(nobody)
@@ -191,11 +191,11 @@ func FuzzCondition(f *testing.F) {
 		"", "true", "request.owner == identity.subject", "identity.organization.id == request.organization_id",
 		"request.tags.all(t, t.startsWith('a'))", "has(identity.actor)", "identity", "request.parent.parent.owner == ''",
 		"((((", "request.owner ==", "[1,2,3].map(x, x * 2).exists(x, x == request.tags.size())", "'\\xff' in identity.roles",
-		"identity.hasRole(request.owner)", "timestamp('2026-01-01T00:00:00Z') < identity.expires_at", "request.owner.matches('(')",
+		"identity.hasRole(request.owner)", "timestamp('2026-01-01T00:00:00Z') < identity.expire_time", "request.owner.matches('(')",
 		"identity.claims.a.b[0] == 1.5", "has(identity.claims['x'].y)", "identity.claims.exists(k, k == request.owner)", "dyn(identity.claims) == 1",
 		"identity.claims == {'a': null}", "request.owner.replace('', request.owner).split('', 3).join(request.owner) == ''",
 		"request.owner.format([request.tags, identity, 1e308, request]) == ''", "'%.'.format([identity.subject]) == ''",
-		"ostiary.Identity{}", "type(identity) == type(request)", "dyn(identity).x == 1", "string(identity.expires_at) == ''",
+		"ostiary.Identity{}", "type(identity) == type(request)", "dyn(identity).x == 1", "string(identity.expire_time) == ''",
 	} {
 		f.Add(seed)
 	}
@@ -261,7 +261,7 @@ func BenchmarkCondition(b *testing.B) {
 	for name, text := range map[string]string{
 		"organization":          "request.organization_id == identity.organization.id",
 		"organization or admin": "request.organization_id == identity.organization.id && (request.owner == identity.subject || identity.hasRole('admin'))",
-		"time":                  "identity.expires_at - identity.issued_at <= duration('1h') && request.organization_id == identity.organization.id",
+		"time":                  "identity.expire_time - identity.issue_time <= duration('1h') && request.organization_id == identity.organization.id",
 		"loop":                  "request.tags.all(t, t.startsWith('a'))",
 		"claims":                "identity.claims.repository == 'acme/app' && request.organization_id == identity.organization.id",
 		"strings":               "identity.subject.lowerAscii() == 'user_ada' && request.organization_id == identity.organization.id",

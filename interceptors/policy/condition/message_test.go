@@ -94,7 +94,7 @@ func TestARequestThatIsAStructIsReadLikeAFieldThatIsOne(t *testing.T) {
 // deeply.
 func TestATimeOutOfRangeIsRefusedAtAnyDepth(t *testing.T) {
 	t.Parallel()
-	rule, job, err := newJobs("request.at <= identity.expires_at")
+	rule, job, err := newJobs("request.at <= identity.expire_time")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestAVariableOfALoopMayBeNamedRequest(t *testing.T) {
 // A request with more messages than the limit is refused.
 func TestTimesAreCheckedInALimitedNumberOfMessages(t *testing.T) {
 	t.Parallel()
-	rule, job, err := newJobs("request.at <= identity.expires_at")
+	rule, job, err := newJobs("request.at <= identity.expire_time")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestTimesAreCheckedInALimitedNumberOfMessages(t *testing.T) {
 func TestATimeOutOfRangeIsConditionNotMet(t *testing.T) {
 	t.Parallel()
 	const (
-		early = "request.at <= identity.expires_at"
+		early = "request.at <= identity.expire_time"
 		short = "request.during <= duration('1h')"
 	)
 	for _, tt := range []struct {
@@ -167,13 +167,13 @@ func TestATimeOutOfRangeIsConditionNotMet(t *testing.T) {
 		{"no time, which is 1970", early, "", ""},
 		{"no time, where the condition asks", "has(request.at) && " + early, "", "is false"},
 		{"a time after the last", early, fmt.Sprintf("at { seconds: %d }", int64(math.MaxInt64)), "the request's at: proto"},
-		{"a time after the last, to which something is added", "request.at + duration('1h') <= identity.expires_at", fmt.Sprintf("at { seconds: %d }", int64(math.MaxInt64)), "the request's at: proto"},
+		{"a time after the last, to which something is added", "request.at + duration('1h') <= identity.expire_time", fmt.Sprintf("at { seconds: %d }", int64(math.MaxInt64)), "the request's at: proto"},
 		{"a time before the first", early, fmt.Sprintf("at { seconds: %d }", int64(math.MinInt64)), "the request's at: proto"},
 		{"a time with too few nanoseconds", early, "at { nanos: -5 }", "the request's at: proto"},
 		{"a time with too many nanoseconds", early, "at { nanos: 1000000000 }", "the request's at: proto"},
-		{"a time in a list", "request.times.all(t, t <= identity.expires_at)", "times { seconds: 1 } times { nanos: -5 }", "the request's times: proto"},
+		{"a time in a list", "request.times.all(t, t <= identity.expire_time)", "times { seconds: 1 } times { nanos: -5 }", "the request's times: proto"},
 		{"a list of times", "request.times == request.times", "times { nanos: -5 }", "the request's times: proto"},
-		{"a time in a message in a map", "request.part_by_name['a'].at <= identity.expires_at", "part_by_name { key: 'a' value { at { nanos: -5 } } }", "the request's part_by_name: proto"},
+		{"a time in a message in a map", "request.part_by_name['a'].at <= identity.expire_time", "part_by_name { key: 'a' value { at { nanos: -5 } } }", "the request's part_by_name: proto"},
 		{"a time of which the type is not known", "dyn(request.times)[0] <= dyn(request.times)[0]", "times { nanos: -5 }", "the request's times: proto"},
 		{"a duration", short, "during { seconds: -5 nanos: -5 }", ""},
 		{"a duration over the longest", short, fmt.Sprintf("during { seconds: %d }", int64(math.MinInt64)), "the request's during: proto"},

@@ -60,7 +60,7 @@ func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAge
 	if known {
 		recent := &a.recent[slot]
 		recent.session.LastSeen = now
-		if !id.IssuedAt.After(recent.session.IssuedAt) && now.Sub(recent.taken) < seenInterval {
+		if !brings(id, &recent.session) && now.Sub(recent.taken) < seenInterval {
 			return
 		}
 	} else {
@@ -70,6 +70,12 @@ func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAge
 	a.recent[slot].session = session
 	a.slots[keyOf(session)] = slot
 	a.save(slot)
+}
+
+// brings reports whether a token is newer than the newest of its session, or as new and
+// of another organization.
+func brings(id *auth.Identity, s *store.Session) bool {
+	return id.IssuedAt.After(s.Token.IssuedAt) || id.IssuedAt.Equal(s.Token.IssuedAt) && id.Organization.ID != s.Organization
 }
 
 // save lists the slot to be written.
@@ -140,8 +146,25 @@ func sessionOf(id *auth.Identity, now time.Time, peer, userAgent string) store.S
 		Address:         host(peer),
 		FirstSeen:       now,
 		LastSeen:        now,
-		IssuedAt:        id.IssuedAt,
-		ExpiresAt:       id.ExpiresAt,
+		Token: store.Token{
+			ID:        strings.Clone(id.TokenID),
+			ClientID:  strings.Clone(id.ClientID),
+			Actor:     actorOf(id),
+			IssuedAt:  id.IssuedAt,
+			ExpiresAt: id.ExpiresAt,
+		},
+	}
+}
+
+func actorOf(id *auth.Identity) store.Actor {
+	if id.Actor == nil {
+		return store.Actor{}
+	}
+	return store.Actor{
+		Issuer:    strings.Clone(id.Actor.Issuer),
+		Subject:   strings.Clone(id.Actor.Subject),
+		SessionID: strings.Clone(id.Actor.SessionID),
+		Type:      strings.Clone(id.Actor.Type),
 	}
 }
 

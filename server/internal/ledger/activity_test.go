@@ -29,6 +29,8 @@ func TestASessionIsWrittenWhenItChanges(t *testing.T) {
 	id := &auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ada", SessionID: "sess_1", IssuedAt: start}
 	renewed := *id
 	renewed.IssuedAt, renewed.Organization.ID = start.Add(time.Minute), "org_acme"
+	elsewhere := *id
+	elsewhere.Organization.ID = "org_other"
 	s := newActivity(10)
 	var last store.Session
 	for _, step := range []struct {
@@ -39,9 +41,10 @@ func TestASessionIsWrittenWhenItChanges(t *testing.T) {
 	}{
 		{"its first call", id, 0, true},
 		{"the same token a moment later", id, time.Second, false},
-		{"the same token after a while", id, seenInterval, true},
-		{"a newer token", &renewed, seenInterval + time.Second, true},
-		{"the older token once more", id, seenInterval + 2*time.Second, false},
+		{"a token that is as new, of another organization", &elsewhere, time.Second, true},
+		{"the same token after a while", id, time.Second + seenInterval, true},
+		{"a newer token", &renewed, 2*time.Second + seenInterval, true},
+		{"the older token once more", id, 3*time.Second + seenInterval, false},
 	} {
 		now := start.Add(step.after)
 		s.record(step.id, now, somePeer, someBrowser)
@@ -56,8 +59,8 @@ func TestASessionIsWrittenWhenItChanges(t *testing.T) {
 	}
 	want := store.Session{
 		Issuer: "https://clerk.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
-		UserAgent: "Browser/1.0", Address: "192.0.2.1", IssuedAt: renewed.IssuedAt,
-		FirstSeen: start, LastSeen: start.Add(seenInterval + time.Second),
+		UserAgent: "Browser/1.0", Address: "192.0.2.1", Token: store.Token{IssuedAt: renewed.IssuedAt},
+		FirstSeen: start, LastSeen: start.Add(2*time.Second + seenInterval),
 	}
 	if last != want {
 		t.Errorf("%+v\nwant %+v", last, want)
@@ -95,6 +98,7 @@ func TestASessionInASlotInheritsNothing(t *testing.T) {
 	later := start.Add(time.Hour)
 	old := &auth.Identity{
 		Issuer: someIssuer, Subject: "user_ada", SessionID: "a", AuthorizedParty: "https://app.example.com",
+		TokenID: "token_1", ClientID: "client_1", Actor: &auth.Actor{Subject: "user_support"},
 		Organization: auth.Organization{ID: "org_acme"}, IssuedAt: later.Add(time.Hour), ExpiresAt: later.Add(2 * time.Hour),
 	}
 	for _, next := range []*auth.Identity{
@@ -112,7 +116,7 @@ func TestASessionInASlotInheritsNothing(t *testing.T) {
 			unsaved, _ := a.take(later)
 			want := store.Session{
 				Issuer: next.Issuer, ID: next.SessionID, Subject: next.Subject,
-				FirstSeen: later, LastSeen: later, IssuedAt: next.IssuedAt, ExpiresAt: next.ExpiresAt,
+				FirstSeen: later, LastSeen: later, Token: store.Token{IssuedAt: next.IssuedAt, ExpiresAt: next.ExpiresAt},
 			}
 			if len(unsaved) != 1 || unsaved[0] != want {
 				t.Errorf("%+v\nwant %+v", unsaved, want)

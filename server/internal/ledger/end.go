@@ -2,116 +2,180 @@ package ledger
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
-
-	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// End revokes sessions, with their future tokens. It reads only Issuer, ID and
-// Subject of each; an empty Subject means the sessions by that ID of every subject.
-// It returns one revocation for each session that was not already revoked for long
-// enough. An error is the answer to the caller.
-func (l *Ledger) End(ctx context.Context, by *auth.Identity, cause string, sessions ...store.Session) ([]store.Revocation, error) {
-	ends, err := l.notEnded(ctx, cause, sessions)
-	if err != nil || len(ends) == 0 {
-		return nil, err
-	}
-	return l.Revoke(ctx, by, ends...)
-}
-
 // EndSubject revokes all tokens that a subject has, and its sessions with all
 // their tokens to come. It returns the revocation of the tokens, and how many
-// sessions it ended. An error is the answer to the caller.
-func (l *Ledger) EndSubject(ctx context.Context, by *auth.Identity, issuer, subject, cause string) (*store.Revocation, int, error) {
-	everything, err := l.prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: subject}, Cause: cause})
+// sessions it ended. If there is an answer, it is that of encode. An error is the
+// answer to the caller, or store.ErrAnswered.
+func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, subject, cause string,
+	answer *store.Answer, encode func(everything store.Revocation, ended int) ([]byte, error),
+) (everything store.Revocation, ended int, err error) {
+	request, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: subject}, Cause: cause})
 	if err != nil {
-		return nil, 0, err
+		return everything, 0, err
 	}
 	ends, err := l.endsOf(ctx, issuer, subject, cause)
 	if err != nil {
-		return nil, 0, err
+		return everything, 0, err
 	}
-	saved, err := l.Revoke(ctx, by, append([]Request{everything}, ends...)...)
+	if answer != nil {
+		answer.Encode = func(saved []store.Revocation) ([]byte, error) { return encode(saved[0], len(ends)) }
+	}
+	saved, err := l.Revoke(ctx, origin, answer, append([]Request{request}, ends...)...)
 	if err != nil {
-		return nil, 0, err
+		return everything, 0, err
 	}
+	everything, ended = saved[0], len(ends)
 	// More of them may have been seen in the meantime. A caller who goes away now
 	// could not ask again with the same token.
 	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	late, err := l.endsOf(uncut, issuer, subject, cause)
-	if err == nil && len(late) > 0 {
-		_, err = l.Revoke(uncut, by, late...)
+	if err != nil || len(late) == 0 {
+		return everything, ended, err
 	}
-	if err != nil {
-		return nil, 0, err
+	ended += len(late)
+	if answer != nil {
+		answer.Replaces = true
+		answer.Encode = func([]store.Revocation) ([]byte, error) { return encode(everything, ended) }
 	}
-	return &saved[0], len(ends) + len(late), nil
+	_, err = l.Revoke(uncut, origin, answer, late...)
+	return everything, ended, err
 }
 
 // endsOf returns the requests that end the sessions of a subject.
 func (l *Ledger) endsOf(ctx context.Context, issuer, subject, cause string) ([]Request, error) {
 	l.Flush(ctx)
 	var sessions []store.Session
-	err := l.eachSession(ctx, store.View{{Issuer: issuer, Subject: subject}}, func(session store.Session) {
+	err := l.eachSession(ctx, store.View{{Issuer: issuer, Subject: subject}}, func(session store.Session) bool {
 		sessions = append(sessions, session)
+		return true
 	})
 	if err != nil {
 		return nil, l.unavailable(ctx, err)
 	}
-	return l.notEnded(ctx, cause, sessions)
+	ends, _, err := l.NotEnded(ctx, cause, sessions...)
+	return ends, err
 }
 
-// notEnded returns the requests that end those of the sessions which are not
-// ended for long enough already.
-func (l *Ledger) notEnded(ctx context.Context, cause string, sessions []store.Session) ([]Request, error) {
-	var ends []Request
-	for _, session := range sessions {
-		end, err := l.prepare(Request{
-			Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: session.Issuer, ID: session.ID, Subject: session.Subject},
+// NotEnded returns the requests that end sessions with their future tokens, but for
+// those that have ended already, and the revocations that ended these. It reads only
+// Issuer, ID and Subject of each; an empty Subject means the sessions by that ID of
+// every subject. An error is the answer to the caller.
+//
+// A session has ended if it is revoked for at least half of the time that the request
+// would give it. To revoke it again would only fill the store; but where less is left,
+// the session could come back alive after its end was reported.
+func (l *Ledger) NotEnded(ctx context.Context, cause string, sessions ...store.Session) (ends []Request, ended []store.Revocation, err error) {
+	var targets []store.Target
+	for _, s := range sessions {
+		if l.revokedForGood(s) {
+			targets = append(targets, endsFor(s)...)
+		}
+	}
+	standing, err := l.standing(ctx, targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sessions {
+		end, err := l.Prepare(Request{
+			Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: s.Issuer, ID: s.ID, Subject: s.Subject},
 			Cause:      cause,
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		lasts, err := l.lasts(ctx, end)
-		if err != nil {
-			return nil, err
-		}
-		if !lasts {
+		if last, ok := l.lasting(standing, end, endsFor(s)...); ok {
+			ended = append(ended, last)
+		} else {
 			ends = append(ends, end)
 		}
 	}
-	return ends, nil
+	return ends, ended, nil
 }
 
-// lasts reports whether a session is revoked already for at least half of the
-// time that the request would give it. To revoke it again would only fill the
-// store; but where less is left, the session could come back alive after its end
-// was reported.
-func (l *Ledger) lasts(ctx context.Context, end Request) (bool, error) {
+// NotInForce returns the requests that revoke anything more, or for longer, than what
+// is revoked with the same target. An error is the answer to the caller.
+func (l *Ledger) NotInForce(ctx context.Context, requests ...Request) ([]Request, error) {
+	targets := make([]store.Target, len(requests))
+	for i, r := range requests {
+		targets[i] = targetOf(r)
+	}
+	standing, err := l.standing(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
+	var more []Request
+	for i, r := range requests {
+		if _, ok := l.lasting(standing, r, targets[i]); !ok {
+			more = append(more, r)
+			standing[targets[i]] = store.Revocation{IssuedBefore: r.Before, ExpiresAt: r.Expires}
+		}
+	}
+	if len(more) < len(requests) {
+		// Another process may have made the rest.
+		if err := l.readRevocations(ctx); err != nil {
+			return nil, l.unavailable(ctx, err)
+		}
+	}
+	return more, nil
+}
+
+// standing returns the strongest revocation of each target that has one.
+func (l *Ledger) standing(ctx context.Context, targets []store.Target) (map[store.Target]store.Revocation, error) {
+	standing := make(map[store.Target]store.Revocation)
+	if len(targets) == 0 {
+		return standing, nil
+	}
+	distinct := make(map[store.Target]bool, len(targets)) // sessions share their subject and issuer
+	for _, target := range targets {
+		distinct[target] = true
+	}
+	found, err := l.store.Strongest(ctx, slices.Collect(maps.Keys(distinct)), l.config.Now())
+	if err != nil {
+		return nil, l.unavailable(ctx, err)
+	}
+	for _, r := range found {
+		standing[r.Target] = r
+	}
+	return standing, nil
+}
+
+// revokedForGood reports whether the list has a session's tokens to come as revoked.
+func (l *Ledger) revokedForGood(s store.Session) bool {
+	toCome := l.config.Now().Add(365 * 24 * time.Hour)
+	return l.revoked.Revoked(&auth.Identity{Issuer: s.Issuer, SessionID: s.ID, Subject: s.Subject, IssuedAt: toCome}) != nil
+}
+
+// endsFor returns the targets by which a session can be ended.
+func endsFor(s store.Session) []store.Target {
+	anybodys := store.Target{Kind: revocation.TargetSession.String(), Issuer: s.Issuer, Value: s.ID}
+	if s.Subject == "" {
+		return []store.Target{anybodys}
+	}
+	its := anybodys
+	its.Subject = s.Subject
+	return []store.Target{its, anybodys}
+}
+
+// lasting returns the revocation of one of the targets that revokes all that the
+// request would, for at least half as long.
+func (l *Ledger) lasting(standing map[store.Target]store.Revocation, request Request, targets ...store.Target) (last store.Revocation, ok bool) {
 	now := l.config.Now()
-	toCome := &auth.Identity{Issuer: end.Issuer, SessionID: end.ID, Subject: end.Subject, IssuedAt: now.Add(365 * 24 * time.Hour)}
-	if l.revoked.Revoked(toCome) == nil {
-		return false, nil
+	for _, target := range targets {
+		r, found := standing[target]
+		covers := r.IssuedBefore.IsZero() || !request.Before.IsZero() && !r.IssuedBefore.Before(request.Before)
+		if found && covers && r.ExpiresAt.Sub(now) > request.Expires.Sub(now)/2 && r.ExpiresAt.After(last.ExpiresAt) {
+			last, ok = r, true
+		}
 	}
-	until, err := l.store.RevokedUntil(ctx, store.Revocation{Kind: end.Kind.String(), Issuer: end.Issuer, Value: end.ID, Subject: end.Subject})
-	if err != nil {
-		return false, l.unavailable(ctx, err)
-	}
-	return until.Sub(now) > end.Expires.Sub(now)/2, nil
-}
-
-// prepare is Prepare, with the error that answers the caller.
-func (l *Ledger) prepare(r Request) (Request, error) {
-	prepared, err := l.Prepare(r)
-	if err != nil {
-		return Request{}, rpcerror.New(connect.CodeInvalidArgument, "%w", err)
-	}
-	return prepared, nil
+	return last, ok
 }

@@ -1,16 +1,28 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-var operator = &auth.Identity{Issuer: someIssuer, Subject: "user_otto"}
+var byOtto = store.Origin{Kind: store.OriginCaller, Caller: store.Caller{Issuer: someIssuer, Subject: "user_otto"}}
+
+// end ends sessions, and returns the new revocations.
+func end(ctx context.Context, l *Ledger, sessions ...store.Session) ([]store.Revocation, error) {
+	ends, _, err := l.NotEnded(ctx, "", sessions...)
+	if err != nil {
+		return nil, err
+	}
+	return l.Revoke(ctx, byOtto, nil, ends...)
+}
 
 // sessionsOf saves n sessions of a subject.
 func sessionsOf(t *testing.T, l *Ledger, subject string, n int) {
@@ -33,16 +45,16 @@ func TestEverySessionOfASubjectIsEnded(t *testing.T) {
 			l, _ := idleLedger(t)
 			sessionsOf(t, l, "user_ada", n)
 			sessionsOf(t, l, "user_ben", 1)
-			revoked, ended, err := l.EndSubject(t.Context(), operator, someIssuer, "user_ada", "left")
-			if err != nil || ended != n || revoked.Kind != "subject" || revoked.Value != "user_ada" || revoked.Cause != "left" {
+			revoked, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "left", nil, nil)
+			if err != nil || ended != n || revoked.Target.Kind != "subject" || revoked.Target.Value != "user_ada" || revoked.Cause != "left" {
 				t.Errorf("%+v, %d sessions, error %v; want %d", revoked, ended, err, n)
 			}
 			for i := range n {
-				if !l.Revoked(store.Session{Issuer: someIssuer, ID: fmt.Sprint("sess_", i), Subject: "user_ada", IssuedAt: l.config.Now().Add(time.Hour)}) {
+				if !l.Revoked(store.Session{Issuer: someIssuer, ID: fmt.Sprint("sess_", i), Subject: "user_ada", Token: store.Token{IssuedAt: l.config.Now().Add(time.Hour)}}) {
 					t.Fatalf("session %d goes on", i)
 				}
 			}
-			if l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ben", IssuedAt: l.config.Now()}) {
+			if l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ben", Token: store.Token{IssuedAt: l.config.Now()}}) {
 				t.Error("somebody else's session is ended")
 			}
 			kept, err := l.store.Revocations(t.Context(), 0, 10*BatchSize)
@@ -60,18 +72,17 @@ var errDiskFull = errors.New("the disk is full")
 func TestASessionEndsOnlyOnceTheListHasItsRevocation(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
-	by := &auth.Identity{Issuer: someIssuer, Subject: "user_ada"}
 	session := store.Session{Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}
 	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{{
-		Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: l.config.Now().Add(retention),
-	}})
+		Target: store.Target{Kind: "session", Issuer: someIssuer, Value: "sess_1"}, ExpiresAt: l.config.Now().Add(retention),
+	}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 1 {
+	if ended, err := end(t.Context(), l, session); err != nil || len(ended) != 1 {
 		t.Errorf("%v, error %v; want it revoked, since the list does not know", ended, err)
 	}
-	if ended, err := l.End(t.Context(), by, "", session); err != nil || len(ended) != 0 {
+	if ended, err := end(t.Context(), l, session); err != nil || len(ended) != 0 {
 		t.Errorf("%v, error %v; want nothing revoked again", ended, err)
 	}
 }
@@ -83,7 +94,7 @@ func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
 	l, db := idleLedger(t)
 	by := see(t, l, "sess_1")
 	db.revoking = func() { see(t, l, "sess_2") }
-	_, sessions, err := l.EndSubject(t.Context(), by, someIssuer, by.Subject, "")
+	_, sessions, err := l.EndSubject(t.Context(), byOtto, someIssuer, by.Subject, "", nil, nil)
 	if err != nil || sessions != 2 {
 		t.Errorf("%d sessions, error %v; want 2", sessions, err)
 	}
@@ -92,5 +103,55 @@ func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
 		if l.revoked.Revoked(later) == nil {
 			t.Errorf("%s goes on", id)
 		}
+	}
+}
+
+// Whoever retries is told what the first call was told, though that came in two parts.
+func TestTheKeptAnswerCountsTheSessionsThatCameLate(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	see(t, l, "sess_1")
+	db.revoking = func() { see(t, l, "sess_2") }
+	call := store.Call{Issuer: someIssuer, Subject: "user_otto", Procedure: "/a/B", RequestID: "1"}
+	encode := func(everything store.Revocation, ended int) ([]byte, error) {
+		return fmt.Appendf(nil, "%s, %d sessions", everything.Target.Value, ended), nil
+	}
+	for range 2 {
+		_, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", &store.Answer{Call: call, Hash: []byte("hash")}, encode)
+		if err != nil && !errors.Is(err, store.ErrAnswered) || err == nil && ended != 2 {
+			t.Errorf("%d sessions, error %v; want 2", ended, err)
+		}
+		hash, answer, err := l.Answer(t.Context(), call)
+		if err != nil || string(hash) != "hash" || string(answer) != "user_ada, 2 sessions" {
+			t.Errorf("the answer is %q, %v", answer, err)
+		}
+	}
+}
+
+// An answer is kept before the list has what was revoked; whoever gets it must find that
+// in force.
+func TestAnAnswerIsGivenOnceItsRevocationsAreInForce(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	call := store.Call{RequestID: "1"}
+	if hash, answer, err := l.Answer(t.Context(), call); hash != nil || answer != nil || err != nil {
+		t.Errorf("%q, %q, %v; want no answer", hash, answer, err)
+	}
+	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{{ // as another process does
+		Target: store.Target{Kind: "session", Issuer: someIssuer, Value: "sess_1"}, ExpiresAt: l.config.Now().Add(retention),
+	}}, &store.Answer{Call: call, Hash: []byte("hash"), Encode: func([]store.Revocation) ([]byte, error) { return []byte("answer"), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.fails = "Revocations"
+	if _, answer, err := l.Answer(t.Context(), call); answer != nil || connect.CodeOf(err) != connect.CodeUnavailable {
+		t.Errorf("%q, %v; want unavailable", answer, err)
+	}
+	db.fails = ""
+	if _, answer, err := l.Answer(t.Context(), call); string(answer) != "answer" || err != nil {
+		t.Errorf("%q, %v", answer, err)
+	}
+	if !l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_1"}) {
+		t.Error("the session goes on")
 	}
 }

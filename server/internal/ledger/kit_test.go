@@ -54,7 +54,7 @@ func closeLedger(t *testing.T, l *Ledger) {
 func see(t *testing.T, l *Ledger, id string) *auth.Identity {
 	t.Helper()
 	identity := &auth.Identity{
-		Issuer: someIssuer, Subject: "user_ada", SessionID: id,
+		Issuer: someIssuer, Subject: "user_ada", SessionID: id, ClientID: "client_1",
 		IssuedAt: l.config.Now().Truncate(time.Second), ExpiresAt: l.config.Now().Add(time.Minute),
 	}
 	l.See(identity, somePeer, someBrowser)
@@ -96,12 +96,12 @@ func (s *meddledStore) fail(method string) error {
 	return errDiskFull
 }
 
-func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
+func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
 	s.revoking()
 	if err := s.fail("SaveRevocations"); err != nil {
 		return nil, err
 	}
-	return s.Store.SaveRevocations(ctx, revocations)
+	return s.Store.SaveRevocations(ctx, revocations, answer)
 }
 
 func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) ([]store.Session, error) {
@@ -125,18 +125,32 @@ func (s *meddledStore) Revocations(ctx context.Context, after int64, limit int) 
 	return s.Store.Revocations(ctx, after, limit)
 }
 
-func (s *meddledStore) RevokedUntil(ctx context.Context, given store.Revocation) (time.Time, error) {
-	if err := s.fail("RevokedUntil"); err != nil {
-		return time.Time{}, err
+func (s *meddledStore) Strongest(ctx context.Context, targets []store.Target, now time.Time) ([]store.Revocation, error) {
+	if err := s.fail("Strongest"); err != nil {
+		return nil, err
 	}
-	return s.Store.RevokedUntil(ctx, given)
+	return s.Store.Strongest(ctx, targets, now)
 }
 
-func (s *meddledStore) Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (store.Pruned, error) {
+func (s *meddledStore) Expired(ctx context.Context, after store.Session, expiredBy time.Time, limit int) ([]store.Session, error) {
+	if err := s.fail("Expired"); err != nil {
+		return nil, err
+	}
+	return s.Store.Expired(ctx, after, expiredBy, limit)
+}
+
+func (s *meddledStore) Answer(ctx context.Context, call store.Call) (hash, answer []byte, err error) {
+	if err := s.fail("Answer"); err != nil {
+		return nil, nil, err
+	}
+	return s.Store.Answer(ctx, call)
+}
+
+func (s *meddledStore) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	if err := s.fail("Prune"); err != nil {
 		return store.Pruned{}, err
 	}
-	return s.Store.Prune(ctx, seenBefore, expiredBy, limit)
+	return s.Store.Prune(ctx, age, limit)
 }
 
 // idleLedger does nothing by itself.

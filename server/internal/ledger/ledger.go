@@ -13,10 +13,11 @@ package ledger
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
-	"connectrpc.com/connect"
-
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -31,6 +32,10 @@ const (
 	pruneBatch    = 5000
 	// writeTimeout bounds a write that its caller cannot cancel.
 	writeTimeout = 15 * time.Second
+	// answerRetention is how long the answer to a call is kept that may be retried.
+	answerRetention = 24 * time.Hour
+	// retryDelay is how long a caller should wait when the store fails.
+	retryDelay = time.Second
 	// BatchSize is how many rows are read, or imported, at once.
 	BatchSize = 1000
 )
@@ -57,13 +62,18 @@ type Ledger struct {
 	store    store.Store
 	revoked  *revocation.List
 	activity *activity
-	watchers watchers
+	events   *Events
+	maxSkew  time.Duration // of all issuers
 
 	flushing chan struct{} // full during a flush, so that writes are in order
-	lastRead int64         // the sequence of the last revocation that was read
-	wake     chan struct{}
-	closing  chan struct{}
-	closed   chan struct{}
+	expired  store.Session // the last whose expiry was noticed
+
+	reading  sync.Mutex
+	lastRead int64 // the sequence of the last revocation that was read
+
+	wake    chan struct{}
+	closing chan struct{}
+	closed  chan struct{}
 }
 
 // Open takes over the store. It begins to remove what has expired since the
@@ -82,17 +92,32 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 
 // newLedger returns a ledger that has read nothing and does nothing by itself.
 func newLedger(db store.Store, config Config) *Ledger {
-	return &Ledger{
+	l := &Ledger{
 		config:   config,
 		store:    db,
 		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity: newActivity(maxRecent),
+		events:   newEvents(),
 		flushing: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		closing:  make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
+	for _, skew := range config.Skews {
+		l.maxSkew = max(l.maxSkew, skew)
+	}
+	l.expired.Token.ExpiresAt = config.Now().Add(-l.maxSkew)
+	return l
 }
+
+// Epoch identifies the database.
+func (l *Ledger) Epoch() [16]byte { return l.store.Epoch() }
+
+// Events returns the events of sessions.
+func (l *Ledger) Events() *Events { return l.events }
+
+// now returns the time as it is kept, so that a later answer says the same.
+func (l *Ledger) now() time.Time { return l.config.Now().Truncate(time.Microsecond) }
 
 // run works until the ledger is closed. more says that there is more to prune at
 // once.
@@ -111,7 +136,9 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 			l.Flush(ctx)
 			return
 		}
+		now := l.now()
 		l.Flush(ctx)
+		l.addExpired(ctx, now)
 		if err := l.readRevocations(ctx); err != nil {
 			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
 		}
@@ -131,14 +158,20 @@ func (l *Ledger) Close() error {
 func (l *Ledger) prune(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	now := l.config.Now()
-	pruned, err := l.store.Prune(ctx, now.Add(-l.config.Retention), now, pruneBatch)
+	now := l.now()
+	age := store.Age{SeenBefore: now.Add(-l.config.Retention), ExpiredBy: now, AnsweredBefore: now.Add(-answerRetention)}
+	pruned, err := l.store.Prune(ctx, age, pruneBatch)
 	if err != nil {
 		l.config.Log.ErrorContext(ctx, "cannot remove what has expired", "error", err)
 		return false
 	}
-	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", pruned.Sessions, "revocations", pruned.Revocations)
-	return max(pruned.Sessions, pruned.Revocations) == pruneBatch
+	events := make([]*Event, len(pruned.Sessions))
+	for i, session := range pruned.Sessions {
+		events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED, Before: session, Time: now}
+	}
+	l.events.add(events...)
+	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", len(pruned.Sessions), "revocations", pruned.Revocations, "answers", pruned.Answers)
+	return max(int64(len(pruned.Sessions)), pruned.Revocations, pruned.Answers) == pruneBatch
 }
 
 func pruneDelay(more bool) time.Duration {
@@ -155,5 +188,5 @@ func (l *Ledger) unavailable(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	l.config.Log.ErrorContext(ctx, "the store fails", "error", err)
-	return rpcerror.New(connect.CodeUnavailable, "the server cannot use its store now; try again shortly")
+	return rpcerror.New(errorv1.Reason_REASON_STORE_UNAVAILABLE, rpcerror.RetryAfter(retryDelay))
 }

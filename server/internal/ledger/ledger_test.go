@@ -42,7 +42,7 @@ func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := first.Revoke(t.Context(), by, prepared); err != nil {
+		if _, err := first.Revoke(t.Context(), store.Origin{Kind: store.OriginCaller, Caller: CallerOf(by)}, nil, prepared); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,8 +77,8 @@ func TestExpiredRowsAreRemovedInBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := openStore(t, dir)
-	expired := slices.Repeat([]store.Revocation{{Kind: "session", Issuer: someIssuer, Value: "sess_1", ExpiresAt: time.Now().Add(-time.Hour)}}, pruneBatch+1)
-	if _, err := db.SaveRevocations(t.Context(), expired); err != nil {
+	expired := slices.Repeat([]store.Revocation{{Target: store.Target{Kind: "session", Issuer: someIssuer, Value: "sess_1"}, ExpiresAt: time.Now().Add(-time.Hour)}}, pruneBatch+1)
+	if _, err := db.SaveRevocations(t.Context(), expired, nil); err != nil {
 		t.Fatal(err)
 	}
 	left := func() int {
@@ -95,7 +95,7 @@ func TestExpiredRowsAreRemovedInBatches(t *testing.T) {
 	if l.prune(t.Context()) || left() != 0 {
 		t.Errorf("%d are left, or said to be", left())
 	}
-	if _, err := db.SaveRevocations(t.Context(), expired); err != nil {
+	if _, err := db.SaveRevocations(t.Context(), expired, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -146,15 +146,17 @@ func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 		t.Errorf("logged though nothing happened: %s", log)
 	}
 
-	_, leave := l.Watch(func(store.Session) bool { return true })
-	defer leave()
-	if _, err := l.End(t.Context(), operator, "", store.Session{Issuer: someIssuer, ID: "sess_2"}); err != nil {
+	l.Events().Last() // somebody watches
+	if _, err := end(t.Context(), l, store.Session{Issuer: someIssuer, ID: "sess_2"}); err != nil {
 		t.Fatal(err)
 	}
-	want("level=INFO", "msg=revoked", "count=1", "kind=session", "by_issuer="+someIssuer, "by_subject=user_otto")
+	want("level=INFO", "msg=revoked", "count=1", "target=session", "origin=caller", "by_issuer="+someIssuer, "by_subject=user_otto")
 	db.fails = "Sessions"
 	if err := l.readRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want("level=ERROR", "cannot send revocations to the watchers", errDiskFull.Error())
+	want("level=ERROR", "cannot find the sessions that were revoked", errDiskFull.Error())
+	db.fails = "Expired"
+	l.addExpired(t.Context(), time.Now())
+	want("level=ERROR", "cannot find the sessions that have expired", errDiskFull.Error())
 }

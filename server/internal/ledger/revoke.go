@@ -4,72 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// A Request asks for a revocation, and says why.
+// A Request asks for a revocation, and says why. Its issuer must be trusted.
 type Request struct {
 	revocation.Revocation
 
 	Cause string
 }
 
-// Prepare checks and completes a request, without revoking anything. Its error is
-// the caller's to mend.
+// Prepare checks and completes a request, without revoking anything. Errors:
+// revocation.ErrInvalid.
 func (l *Ledger) Prepare(r Request) (Request, error) {
-	if err := l.check(r); err != nil {
-		return Request{}, err
-	}
-	if r.Before.IsZero() && (r.Kind == revocation.TargetSubject || r.Kind == revocation.TargetIssuer) {
+	if r.Before.IsZero() && !r.AllTokens && (r.Kind == revocation.TargetSubject || r.Kind == revocation.TargetIssuer) {
 		r.Before = l.IssuedByNow(r.Issuer)
 	}
 	// The store keeps microseconds: what it left out, a restart would accept.
-	r.Before = r.Before.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
+	r.Before = ceilMicro(r.Before)
 	prepared, err := l.revoked.Prepare(r.Revocation)
 	if err != nil {
 		return Request{}, err
 	}
-	// A session or a client goes on with new tokens as long as its issuer does
-	// not know of the revocation, so that is kept for longer than one token can
+	// A session, a client or a machine goes on with new tokens as long as its issuer
+	// does not know of the revocation, so that is kept for longer than one token can
 	// live.
-	forGood := prepared.Before.IsZero() && (prepared.Kind == revocation.TargetSession || prepared.Kind == revocation.TargetClient)
+	forGood := prepared.Before.IsZero() && prepared.Kind != revocation.TargetToken
 	if late := l.config.Now().Add(l.config.Retention); r.Expires.IsZero() && forGood && late.After(prepared.Expires) {
 		prepared.Expires = late
 	}
+	prepared.Expires = ceilMicro(prepared.Expires)
 	r.Revocation = prepared
 	return r, nil
 }
 
-// The longest texts of a revocation that are kept, in bytes.
-const (
-	maxCause = 500
-	maxID    = token.DefaultMaxTokenBytes // no token holds a longer one
-)
+// ceilMicro rounds up to a microsecond. The zero time stays as it is.
+func ceilMicro(t time.Time) time.Time {
+	return t.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
+}
 
-// check finds what the list of revocations does not look for.
-func (l *Ledger) check(r Request) error {
-	_, trusted := l.config.Skews[r.Issuer]
-	switch {
-	case !trusted:
-		return errors.New("issuer: not one whose tokens are accepted here, so there is nothing to revoke; write the exact iss claim")
-	case len(r.ID) > maxID || strings.ContainsFunc(r.ID, unicode.IsControl):
-		return errors.New("id: too long, or with control characters in it, so no token can have it")
-	case len(r.Subject) > maxID || strings.ContainsFunc(r.Subject, unicode.IsControl):
-		return errors.New("subject: too long, or with control characters in it, so no token can have it")
-	case len(r.Cause) > maxCause:
-		return errors.New("cause: over 500 bytes; put it shorter")
-	case strings.ContainsFunc(r.Cause, unicode.IsControl):
-		return errors.New("cause: with control characters in it; write one line of plain text")
-	default:
-		return nil
-	}
+// Trusts reports whether tokens of the issuer are accepted.
+func (l *Ledger) Trusts(issuer string) bool {
+	_, trusted := l.config.Skews[issuer]
+	return trusted
 }
 
 // IssuedByNow returns the first instant that is later than the iat of any token
@@ -82,65 +65,95 @@ func (l *Ledger) IssuedByNow(issuer string) time.Time {
 // RevokedList is what a guard asks about each call.
 func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
 
-// Revoked reports whether the newest token of a session is revoked.
-func (l *Ledger) Revoked(s store.Session) bool {
-	return l.revoked.Revoked(&auth.Identity{Issuer: s.Issuer, Subject: s.Subject, SessionID: s.ID, IssuedAt: s.IssuedAt}) != nil
-}
-
 // Revocations returns a page of the revocations whose sequence is above after, in
 // that order, and whether there are more. An error is the answer to the caller.
 func (l *Ledger) Revocations(ctx context.Context, after int64, limit int) (page []store.Revocation, more bool, err error) {
 	page, err = l.store.Revocations(ctx, after, limit+1)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotGiven):
+		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	case err != nil:
 		return nil, false, l.unavailable(ctx, err)
+	default:
+		return page[:min(len(page), limit)], len(page) > limit, nil
 	}
-	return page[:min(len(page), limit)], len(page) > limit, nil
 }
 
 // Revoke revokes what was prepared: first on disk, then in memory, so that
 // nothing is acknowledged which a crash could undo. A caller who goes away does
-// not cut that short. An error is the answer to the caller; then nothing was
-// revoked.
-func (l *Ledger) Revoke(ctx context.Context, by *auth.Identity, requests ...Request) ([]store.Revocation, error) {
+// not cut that short. It keeps the answer with the revocations, if there is one. An
+// error is the answer to the caller, or store.ErrAnswered; then nothing was revoked.
+func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.Answer, requests ...Request) ([]store.Revocation, error) {
+	if len(requests) == 0 && answer == nil {
+		return nil, nil
+	}
+	now := l.now()
 	rows := make([]store.Revocation, len(requests))
 	revocations := make([]revocation.Revocation, len(requests))
 	for i, r := range requests {
 		revocations[i] = r.Revocation
 		rows[i] = store.Revocation{
-			Kind: r.Kind.String(), Issuer: r.Issuer, Value: r.ID, Subject: r.Subject, IssuedBefore: r.Before, ExpiresAt: r.Expires,
-			CreatedAt: l.config.Now(), By: partyOf(by), Cause: r.Cause,
+			Target:       targetOf(r),
+			IssuedBefore: r.Before, ExpiresAt: r.Expires, CreatedAt: now, Origin: origin, Cause: r.Cause,
 		}
+	}
+	if answer != nil {
+		answer.At = now
 	}
 	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	saved, err := l.store.SaveRevocations(uncut, rows)
-	if err != nil {
+	saved, err := l.store.SaveRevocations(uncut, rows, answer)
+	switch {
+	case errors.Is(err, store.ErrAnswered):
+		return nil, store.ErrAnswered
+	case err != nil:
 		return nil, l.unavailable(ctx, err)
+	case len(saved) == 0:
+		return nil, nil
 	}
 	if err := l.revoked.Add(revocations...); err != nil {
 		return nil, fmt.Errorf("revoke what was saved: %w", err)
 	}
-	l.config.Log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "kind", saved[0].Kind,
-		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_actor", saved[0].By.Actor)
+	by := origin.Caller
+	l.config.Log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "target", saved[0].Target.Kind, "origin", origin.Kind,
+		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_client", by.ClientID, "by_session", by.SessionID,
+		"actor_issuer", by.Actor.Issuer, "actor_subject", by.Actor.Subject)
 	select {
-	case l.wake <- struct{}{}: // so that the watchers get the events
+	case l.wake <- struct{}{}: // so that there are events of it
 	default:
 	}
 	return saved, nil
 }
 
-func partyOf(id *auth.Identity) store.Party {
-	party := store.Party{Issuer: id.Issuer, Subject: id.Subject}
-	if id.Actor != nil {
-		party.Actor = id.Actor.Subject
+func targetOf(r Request) store.Target {
+	return store.Target{Kind: r.Kind.String(), Issuer: r.Issuer, Value: r.ID, Subject: r.Subject}
+}
+
+// CallerOf returns what is kept of who revokes.
+func CallerOf(id *auth.Identity) store.Caller {
+	return store.Caller{Issuer: id.Issuer, Subject: id.Subject, ClientID: id.ClientID, SessionID: SessionOf(id), Actor: actorOf(id)}
+}
+
+// Answer returns the answer that was kept for a call, and the hash of its request.
+// Both are nil if there is none. What the call has revoked is in force when it
+// returns, whichever process has answered it. An error is the answer to the caller.
+func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []byte, err error) {
+	hash, answer, err = l.store.Answer(ctx, call)
+	if err == nil && answer != nil {
+		err = l.readRevocations(ctx)
 	}
-	return party
+	if err != nil {
+		return nil, nil, l.unavailable(ctx, err)
+	}
+	return hash, answer, nil
 }
 
 // readRevocations reads what was revoked since it last read: everything at the
 // start; later what this process has revoked, which it has in memory already, and
-// what others on the same database have. The watchers get the events of both.
+// what others on the same database have. There are events of both.
 func (l *Ledger) readRevocations(ctx context.Context) error {
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	for {
 		page, err := l.store.Revocations(ctx, l.lastRead, BatchSize)
 		if err != nil {
@@ -164,16 +177,16 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
 		}
 		l.lastRead = page[len(page)-1].Sequence
-		l.sendRevoked(ctx, revocations)
+		l.addRevoked(ctx, revocations)
 	}
 }
 
 func (l *Ledger) readRevocation(row store.Revocation) (revocation.Revocation, error) {
-	kind, err := revocation.ParseTargetKind(row.Kind)
+	kind, err := revocation.ParseTargetKind(row.Target.Kind)
 	if err != nil {
 		return revocation.Revocation{}, err
 	}
 	return l.revoked.Prepare(revocation.Revocation{
-		Kind: kind, Issuer: row.Issuer, ID: row.Value, Subject: row.Subject, Before: row.IssuedBefore, Expires: row.ExpiresAt,
+		Kind: kind, Issuer: row.Target.Issuer, ID: row.Target.Value, Subject: row.Target.Subject, Before: row.IssuedBefore, AllTokens: row.IssuedBefore.IsZero(), Expires: row.ExpiresAt,
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -31,6 +30,7 @@ func TestHowLongARevocationIsKept(t *testing.T) {
 	}{
 		"a session":                        {revocation.Revocation{Kind: revocation.TargetSession, ID: "x"}, time.Time{}, now.Add(retention)},
 		"a session of a subject":           {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Subject: "user_ada"}, time.Time{}, now.Add(retention)},
+		"a machine":                        {revocation.Revocation{Kind: revocation.TargetMachine, ID: "x"}, time.Time{}, now.Add(retention)},
 		"a client":                         {revocation.Revocation{Kind: revocation.TargetClient, ID: "x"}, time.Time{}, now.Add(retention)},
 		"a token":                          {revocation.Revocation{Kind: revocation.TargetToken, ID: "x"}, time.Time{}, lifetime},
 		"old tokens of a session":          {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Before: now}, now, lifetime},
@@ -54,42 +54,15 @@ func TestHowLongARevocationIsKept(t *testing.T) {
 	}
 }
 
-func TestTheTextsOfARevocationAreBounded(t *testing.T) {
-	t.Parallel()
-	l, _ := idleLedger(t)
-	long := func(n int) string { return strings.Repeat("x", n) }
-	for name, test := range map[string]struct {
-		id, subject, cause string
-		want               string // the beginning of the fault; "" for none
-	}{
-		"as long as any may be":               {long(token.DefaultMaxTokenBytes), long(token.DefaultMaxTokenBytes), long(500), ""},
-		"an id that no token can hold":        {long(token.DefaultMaxTokenBytes + 1), "", "", "id: "},
-		"a subject that no token can hold":    {"x", long(token.DefaultMaxTokenBytes + 1), "", "subject: "},
-		"a cause that is an essay":            {"x", "", long(501), "cause: over 500 bytes"},
-		"an id with a control character":      {"a\x7f", "", "", "id: "},
-		"a subject with a control character":  {"x", "a\x00b", "", "subject: "},
-		"a cause with a control character":    {"x", "", "a\tb", "cause: with control characters"},
-		"a cause in the letters of the world": {"x", "", "verloren; 失くした 🚪", ""},
-	} {
-		_, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: test.id, Subject: test.subject}, Cause: test.cause})
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
-			t.Errorf("%s: %v; want %q", name, err, test.want)
-		}
-	}
-	if _, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer + "/", ID: "x"}}); err == nil || !strings.HasPrefix(err.Error(), "issuer: not one") {
-		t.Errorf("an issuer that is not trusted: %v", err)
-	}
-}
-
-func TestAllRevocationsAreReadInPages(t *testing.T) {
+func TestWhatIsRevokedIsReadInFull(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, BatchSize, BatchSize + 1} {
 		l, _ := idleLedger(t)
 		rows := make([]store.Revocation, n)
 		for i := range rows {
-			rows[i] = store.Revocation{Kind: "session", Issuer: someIssuer, Value: fmt.Sprint("sess_", i), ExpiresAt: time.Now().Add(time.Hour)}
+			rows[i] = store.Revocation{Target: store.Target{Kind: "session", Issuer: someIssuer, Value: fmt.Sprint("sess_", i)}, ExpiresAt: time.Now().Add(time.Hour)}
 		}
-		if _, err := l.store.SaveRevocations(t.Context(), rows); err != nil {
+		if _, err := l.store.SaveRevocations(t.Context(), rows, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.readRevocations(t.Context()); err != nil {
@@ -109,11 +82,11 @@ func TestAnInvalidRowIsSkipped(t *testing.T) {
 	l, _ := idleLedger(t)
 	expires := time.Now().Add(time.Hour)
 	_, err := l.store.SaveRevocations(t.Context(), []store.Revocation{
-		{Kind: "session", Issuer: someIssuer, Value: "before", ExpiresAt: expires},
-		{Kind: "nonsense", Issuer: someIssuer, Value: "x", ExpiresAt: expires},
-		{Kind: "session", Issuer: someIssuer, ExpiresAt: expires},
-		{Kind: "session", Issuer: someIssuer, Value: "after", ExpiresAt: expires},
-	})
+		{Target: store.Target{Kind: "session", Issuer: someIssuer, Value: "before"}, ExpiresAt: expires},
+		{Target: store.Target{Kind: "nonsense", Issuer: someIssuer, Value: "x"}, ExpiresAt: expires},
+		{Target: store.Target{Kind: "session", Issuer: someIssuer}, ExpiresAt: expires},
+		{Target: store.Target{Kind: "session", Issuer: someIssuer, Value: "after"}, ExpiresAt: expires},
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,11 +117,11 @@ func TestALedgerThatCannotReadWhatIsRevokedDoesNotOpen(t *testing.T) {
 func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 	t.Parallel()
 	endSubject := func(ctx context.Context, l *Ledger) error {
-		_, _, err := l.EndSubject(ctx, operator, someIssuer, "user_ada", "")
+		_, _, err := l.EndSubject(ctx, byOtto, someIssuer, "user_ada", "", nil, nil)
 		return err
 	}
 	endSession := func(ctx context.Context, l *Ledger) error {
-		_, err := l.End(ctx, operator, "", store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada"})
+		_, err := end(ctx, l, store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada"})
 		return err
 	}
 	list := func(ctx context.Context, l *Ledger) error {
@@ -167,7 +140,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 	}{
 		"a subject whose sessions cannot be read":         {endSubject, "Sessions", 0, false},
 		"a subject whose later sessions cannot be read":   {endSubject, "Sessions", 1, true},
-		"a subject of whom it is not known what is ended": {endSubject, "RevokedUntil", 0, true},
+		"a subject of whom it is not known what is ended": {endSubject, "Strongest", 0, true},
 		"a subject that is not kept":                      {endSubject, "SaveRevocations", 0, false},
 		"a session that is not kept":                      {endSession, "SaveRevocations", 0, false},
 		"sessions that cannot be read":                    {list, "Sessions", 0, false},
@@ -190,7 +163,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 			if gone && !test.revoked && !errors.Is(err, context.Canceled) {
 				t.Errorf("%s, to a caller who is gone: %v; want canceled", name, err)
 			}
-			if revoked := l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada", IssuedAt: time.Now()}); revoked != test.revoked {
+			if revoked := l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada", Token: store.Token{IssuedAt: time.Now()}}); revoked != test.revoked {
 				t.Errorf("%s: it is revoked: %v; want %v", name, revoked, test.revoked)
 			}
 		}
@@ -201,11 +174,11 @@ func TestTheEndOfARevocationMustBeKnown(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
 	session := store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada"}
-	if revoked, err := l.End(t.Context(), operator, "", session); err != nil || len(revoked) != 1 {
+	if revoked, err := end(t.Context(), l, session); err != nil || len(revoked) != 1 {
 		t.Fatalf("%v, %v", revoked, err)
 	}
-	db.fails = "RevokedUntil"
-	if revoked, err := l.End(t.Context(), operator, "", session); connect.CodeOf(err) != connect.CodeUnavailable || revoked != nil {
+	db.fails = "Strongest"
+	if revoked, err := end(t.Context(), l, session); connect.CodeOf(err) != connect.CodeUnavailable || revoked != nil {
 		t.Errorf("%v, error %v; want unavailable", revoked, err)
 	}
 }

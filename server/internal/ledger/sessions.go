@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -13,7 +14,7 @@ import (
 // has one. It calls userAgent only if the session will be written.
 func (l *Ledger) See(id *auth.Identity, peer string, userAgent func() string) {
 	if SessionOf(id) != "" {
-		l.activity.record(id, l.config.Now(), peer, userAgent)
+		l.activity.record(id, l.now(), peer, userAgent)
 	}
 }
 
@@ -27,8 +28,7 @@ func SessionOf(id *auth.Identity) string {
 	return id.SessionID
 }
 
-// Flush writes what was seen since the last flush, and sends the events to the
-// watchers. What cannot be written waits for the next flush. While another flush
+// Flush writes what was seen since the last flush, and adds the events. What cannot be written waits for the next flush. While another flush
 // is under way it waits, but not longer than ctx.
 func (l *Ledger) Flush(ctx context.Context) {
 	select {
@@ -53,14 +53,32 @@ func (l *Ledger) Flush(ctx context.Context) {
 		l.activity.putBack(seen)
 		return
 	}
+	var events []*Event
 	for i, session := range seen {
-		switch after := before[i].Merge(session); {
-		case before[i] == (store.Session{}):
-			l.watchers.send(Event{sessionv1.Event_EVENT_SEEN, after})
-		case after.IssuedAt.After(before[i].IssuedAt):
-			l.watchers.send(Event{sessionv1.Event_EVENT_RENEWED, after})
+		event := &Event{Before: before[i], After: before[i].Merge(session), Time: session.LastSeen}
+		switch {
+		case event.Before == (store.Session{}):
+			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_SEEN
+		case event.After.Token.IssuedAt.After(event.Before.Token.IssuedAt):
+			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_RENEWED
+		case changed(event.Before, event.After):
+			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_CHANGED
+		default:
+			continue
 		}
+		events = append(events, event)
 	}
+	l.events.add(events...)
+}
+
+// changed reports whether anything is new but times, and the token that the session was
+// seen with.
+func changed(before, after store.Session) bool {
+	for _, s := range []*store.Session{&before, &after} {
+		s.FirstSeen, s.LastSeen = time.Time{}, time.Time{}
+		s.Token = store.Token{ClientID: s.Token.ClientID, Actor: s.Token.Actor}
+	}
+	return before != after
 }
 
 // Sessions returns a page of the sessions within the view, and whether there are
@@ -75,15 +93,17 @@ func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Sess
 	return page[:min(len(page), limit)], len(page) > limit, nil
 }
 
-// eachSession calls do with every session within the view.
-func (l *Ledger) eachSession(ctx context.Context, view store.View, do func(store.Session)) error {
+// eachSession calls do with every session within the view, until it wants no more.
+func (l *Ledger) eachSession(ctx context.Context, view store.View, do func(store.Session) (more bool)) error {
 	for after := (store.Session{}); ; {
 		page, err := l.store.Sessions(ctx, view, after, BatchSize)
 		if err != nil {
 			return fmt.Errorf("list sessions: %w", err)
 		}
 		for _, session := range page {
-			do(session)
+			if !do(session) {
+				return nil
+			}
 			after = session
 		}
 		if len(page) < BatchSize {

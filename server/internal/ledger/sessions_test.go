@@ -32,7 +32,7 @@ func TestAFailedWriteIsRetried(t *testing.T) {
 		t.Errorf("%q were written; want both", got)
 	}
 	newest, err := l.store.Sessions(t.Context(), store.View{{ID: "sess_2"}}, store.Session{}, 2)
-	if err != nil || len(newest) != 1 || !newest[0].IssuedAt.Equal(renewed.IssuedAt) {
+	if err != nil || len(newest) != 1 || !newest[0].Token.IssuedAt.Equal(renewed.IssuedAt) {
 		t.Errorf("%+v, error %v; want its newer token", newest, err)
 	}
 	db.meddle = func(context.Context) error {

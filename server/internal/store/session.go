@@ -20,7 +20,14 @@ type Session struct {
 	Address         string // of the caller, without the port
 	FirstSeen       time.Time
 	LastSeen        time.Time
-	// IssuedAt and ExpiresAt are those of the newest token that was seen.
+	Token           Token // the newest that was seen
+}
+
+// A Token is what is kept of a session's token.
+type Token struct {
+	ID        string
+	ClientID  string
+	Actor     Actor
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
@@ -40,8 +47,8 @@ func (s Session) Merge(other Session) Session {
 	if first.FirstSeen.Before(merged.FirstSeen) {
 		merged.FirstSeen = first.FirstSeen
 	}
-	if first.IssuedAt.After(merged.IssuedAt) {
-		merged.IssuedAt, merged.ExpiresAt = first.IssuedAt, first.ExpiresAt
+	if first.Token.IssuedAt.After(merged.Token.IssuedAt) {
+		merged.Token = first.Token
 	}
 	return merged
 }
@@ -77,15 +84,19 @@ func (v View) Matches(s Session) bool {
 // A Filter matches sessions that have everything it names. The zero value
 // matches all.
 type Filter struct {
-	Issuer       string
-	ID           string
-	Subject      string
-	Organization string
+	Issuer   string
+	ID       string
+	Subject  string
+	ClientID string
+	// Organization is the ID of the one that the caller acted in. It may be empty, for
+	// sessions that acted in none. nil matches all.
+	Organization *string
 }
 
 func (f Filter) matches(s Session) bool {
 	return (f.Issuer == "" || f.Issuer == s.Issuer) &&
 		(f.ID == "" || f.ID == s.ID) &&
 		(f.Subject == "" || f.Subject == s.Subject) &&
-		(f.Organization == "" || f.Organization == s.Organization)
+		(f.ClientID == "" || f.ClientID == s.Token.ClientID) &&
+		(f.Organization == nil || *f.Organization == s.Organization)
 }

@@ -1,9 +1,10 @@
 // Package store defines what the server keeps in a database: the sessions that it
-// has seen, and the revocations. Each package below it is for one kind of
-// database; storetest tests them against this interface.
+// has seen, the revocations, and the answers to calls that may be retried. Each
+// package below it is for one kind of database; storetest tests them against this
+// interface.
 //
 //	db, err := sqlite.Open(ctx, ".ostiary/ostiary.db")
-//	saved, err := db.SaveRevocations(ctx, []store.Revocation{{Kind: "session", Issuer: iss, Value: "sess_1", ExpiresAt: then}})
+//	saved, err := db.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session", Issuer: iss, Value: "sess_1"}, ExpiresAt: then}}, nil)
 //	// durable from here on, also if the machine loses its power now
 package store
 
@@ -21,6 +22,11 @@ var (
 	// ErrDamaged means that the file is no database, or is damaged. Revocations may
 	// be missing from it, so it is not used at all.
 	ErrDamaged = errors.New("the database is damaged, or the file is no database: restore a backup, or move it away and revoke anew what must stay revoked")
+	// ErrAnswered means that a call with the same request ID was answered before.
+	ErrAnswered = errors.New("a call with this request_id was answered before")
+	// ErrNotGiven means that the database has never given out a Sequence that high: it
+	// is older than whoever asks.
+	ErrNotGiven = errors.New("the database has never given out this sequence")
 )
 
 // A Store keeps sessions and revocations. It must be safe for concurrent use,
@@ -29,8 +35,11 @@ var (
 // were given.
 //
 // Every method obeys its context; what a context cut short was either done as a
-// whole or not at all. After Close, methods other than Close fail.
+// whole or not at all. After Close, methods other than Epoch and Close fail.
 type Store interface {
+	// Epoch identifies the database: 128 random bits that were made with it.
+	Epoch() [16]byte
+
 	// SaveSessions merges what was seen of sessions into what is kept, as
 	// Session.Merge does. It returns what was kept before of each, in the same
 	// order; that is the zero Session for a new one. All are saved, or none.
@@ -39,54 +48,63 @@ type Store interface {
 	// after the given one, in the order of Session.Before; from the first on when
 	// that is the zero Session. Only the fields that Before compares matter.
 	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
+	// Expired returns up to limit sessions whose ExpiresAt is expiredBy or earlier, and
+	// that come after the given one in the order of ExpiresAt, Issuer, ID and Subject.
+	Expired(ctx context.Context, after Session, expiredBy time.Time, limit int) ([]Session, error)
 
 	// SaveRevocations keeps revocations and returns them with their Sequence,
 	// which grows with every revocation and is never given twice, not even after
 	// pruning. Once it returns they are on disk: neither a crash nor a loss of
 	// power undoes them. All of them are kept, or none.
-	SaveRevocations(ctx context.Context, revocations []Revocation) ([]Revocation, error)
+	//
+	// An answer, unless it is nil, is kept with them, even if there are none. It fails
+	// with ErrAnswered, and keeps nothing, if there is an answer by the same Call.
+	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer) ([]Revocation, error)
 	// Revocations returns up to limit revocations whose Sequence is above after,
 	// in the order of Sequence. A caller who passes the last Sequence returned
-	// misses none.
+	// misses none. Errors: ErrNotGiven.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
+	// Strongest returns the strongest revocation of each target that has one which
+	// expires after now, in no order: first those for every token, whenever it was
+	// issued, then those with the latest IssuedBefore; of equal ones that which expires
+	// last. Targets that differ in Subject are different.
+	Strongest(ctx context.Context, targets []Target, now time.Time) ([]Revocation, error)
+	// Answer returns the answer that was kept for a call, and the hash of its request.
+	// Both are nil if there is none.
+	Answer(ctx context.Context, call Call) (hash, answer []byte, err error)
 
-	// RevokedUntil returns when the last of the revocations expires that cover the
-	// given one: those of its Kind, Issuer and Value, for its Subject or anybody,
-	// and for every token, whenever it was issued. It returns the zero time where
-	// there is none.
-	RevokedUntil(ctx context.Context, given Revocation) (time.Time, error)
-
-	// Prune deletes the sessions that were last seen before seenBefore, and the
-	// revocations that expired at expiredBy or earlier: up to limit of each, the
-	// oldest first, since other writers wait meanwhile.
-	Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (Pruned, error)
+	// Prune deletes what is older than the limits say: up to limit rows of each kind,
+	// the oldest first, since other writers wait meanwhile.
+	Prune(ctx context.Context, age Age, limit int) (Pruned, error)
 	// Close waits for what is under way and closes the database. It may be called
 	// again.
 	Close() error
 }
 
-// Pruned is how many rows were deleted.
-type Pruned struct{ Sessions, Revocations int64 }
-
-// A Revocation is one that was made. It is never changed.
-type Revocation struct {
-	Sequence int64 // given by the store
-
-	Kind         string    // session, subject, token, client or issuer
-	Issuer       string    // of the revoked tokens
-	Value        string    // the session, subject, token or client; "" for issuer
-	Subject      string    // whose tokens of a session are meant; "" means anybody's
-	IssuedBefore time.Time // tokens issued earlier are revoked; zero means all
-	ExpiresAt    time.Time // from then on it is not needed
-
-	CreatedAt time.Time
-	By        Party
-	Cause     string // as the caller gave it
+// An Age says what to delete.
+type Age struct {
+	SeenBefore     time.Time // sessions that were last seen earlier
+	ExpiredBy      time.Time // revocations that expired at this time or earlier
+	AnsweredBefore time.Time // answers that were given earlier
 }
 
-// A Party is the caller who revoked.
-type Party struct {
-	Issuer  string
-	Subject string
-	Actor   string // the subject of the impersonator, where Subject was impersonated
+// Pruned is what was deleted.
+type Pruned struct {
+	Sessions             []Session
+	Revocations, Answers int64
+}
+
+// A Call is one that may be retried: who calls which method, with which request ID.
+type Call struct{ Issuer, Subject, Procedure, RequestID string }
+
+// An Answer is what is kept of a call.
+type Answer struct {
+	Call Call
+	Hash []byte // of the request
+	At   time.Time
+	// Encode returns the answer to the call that has saved these revocations.
+	Encode func(saved []Revocation) ([]byte, error)
+	// Replaces says that the answer takes the place of an earlier one of the same call,
+	// which must be there.
+	Replaces bool
 }

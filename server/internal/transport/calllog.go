@@ -59,13 +59,7 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	if d := r.decision; d != nil && d.Identity != nil {
 		attrs = append(attrs, slog.String("subject", d.Identity.Subject), slog.String("issuer", d.Identity.Issuer))
 	}
-	if refusal := r.refused(); refusal != nil {
-		attrs = append(attrs, slog.String("reason", refusal.Reason.String()))
-		if refusal.Cause != nil {
-			attrs = append(attrs, slog.String("cause", refusal.Cause.Error()))
-		}
-	}
-	l.Log.LogAttrs(ctx, level, "call", attrs...)
+	l.Log.LogAttrs(ctx, level, "call", append(attrs, r.reason()...)...)
 }
 
 // Middleware logs the calls of the HTTP port.

@@ -57,6 +57,10 @@ func TestWhatTheLogSaysOfACall(t *testing.T) {
 			record{decision: refused(auth.TokenExpired, errors.New("expired an hour ago")), hasCode: true, code: connect.CodeUnknown},
 			`level=INFO protocol=connect code=unauthenticated reason=TOKEN_EXPIRED cause="expired an hour ago"`,
 		},
+		"an error with a reason": {
+			record{decision: admitted(somewhere), hasCode: true, code: connect.CodeUnavailable, failure: auth.NewError(auth.KeysUnavailable, errors.New("no route"))},
+			`level=WARN code=unavailable reason=KEYS_UNAVAILABLE cause="no route"`,
+		},
 		"a refusal without a cause":     {record{decision: refused(auth.TokenMissing, nil)}, "level=INFO code=unauthenticated reason=TOKEN_MISSING"},
 		"our own fault":                 {record{decision: refused(auth.AuthFailure, nil)}, "level=ERROR code=internal reason=AUTH_FAILURE"},
 		"a route":                       {record{protocol: "http", route: "GET /{$}", status: 200, peer: "192.0.2.1:5"}, `level=INFO procedure="GET /{$}" protocol=http peer=192.0.2.1:5 code=ok`},

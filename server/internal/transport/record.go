@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,10 +26,17 @@ type record struct {
 	start     time.Time
 
 	decision *auth.Decision // nil when no guard was asked
-	refusal  *auth.Error    // in the error that ended the call
+	failure  failure        // in the error that ended the call; nil for none that says more
 	code     connect.Code   // 0 is success
 	hasCode  bool
 	status   int // of HTTP
+}
+
+// A failure is an error that shows its reason and its cause to logs, as *auth.Error
+// does.
+type failure interface {
+	error
+	slog.LogValuer
 }
 
 type recordKey struct{}
@@ -58,15 +66,19 @@ func UserAgent(ctx context.Context) string {
 // end records how the call ended.
 func (r *record) end(code connect.Code, err error) {
 	r.code, r.hasCode = code, true
-	errors.As(err, &r.refusal)
+	errors.As(err, &r.failure)
 }
 
-// refused returns why the guard or the handler refused the call; nil if neither did.
-func (r *record) refused() *auth.Error {
+// reason returns why the call was refused or has failed: attributes for the log, none
+// where there is nothing to say.
+func (r *record) reason() []slog.Attr {
 	if r.decision != nil && r.decision.Refusal != nil {
-		return r.decision.Refusal
+		return r.decision.Refusal.LogValue().Group()
 	}
-	return r.refusal
+	if r.failure != nil {
+		return r.failure.LogValue().Group()
+	}
+	return nil
 }
 
 // outcome names the code that the caller got.

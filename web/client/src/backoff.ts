@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { retryDelay } from "./details.js";
 import { authReason } from "./reason.js";
 
 const first = 500;
@@ -6,9 +7,13 @@ const first = 500;
 /** The longest to wait, in milliseconds. */
 export const longest = 15_000;
 
-/** How many milliseconds to wait after so many failures in a row: more each time, and never two pages alike. */
-export function backoff(failures: number): number {
-  const ceiling = Math.min(longest, first * 2 ** Math.min(failures - 1, 10));
+/**
+ * How many milliseconds to wait after so many failures in a row, with the error of
+ * the last: more each time, no less than the server asks for, and never two pages
+ * alike. A server that asks for more than half of {@link longest} is not believed.
+ */
+export function backoff(failures: number, error: ConnectError): number {
+  const ceiling = Math.min(longest, Math.max(first * 2 ** Math.min(failures - 1, 10), 2 * retryDelay(error)));
   return ceiling / 2 + (Math.random() * ceiling) / 2;
 }
 

@@ -148,7 +148,7 @@ class Keeper {
     } catch (thrown) {
       const error = ConnectError.from(thrown);
       if (error.code === Code.DeadlineExceeded || isPassing(error)) {
-        this.#due = Math.min(this.#due, Date.now() + backoff(++this.#failures));
+        this.#due = Math.min(this.#due, Date.now() + backoff(++this.#failures, error));
       } else if (error.code === Code.Unauthenticated) {
         this.#streams.forEach((stream) => this.#end(stream, error));
       }

@@ -1,5 +1,5 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import { default_rule, rule, type Rule, Stream_Lease } from "./gen/ostiary/policy/v1/policy_pb.js";
+import { default_rule, rule, type Rule, StreamTerms_Lease } from "./gen/ostiary/policy/v1/policy_pb.js";
 
 /**
  * Returns the rule that the schema puts on a method: its own, else its
@@ -22,5 +22,5 @@ export function isPublic(method: DescMethod): boolean {
 
 /** Tells whether the streams of a method end with their token, or with those that follow it. */
 export function livesByLease(method: DescMethod): boolean {
-  return ruleOf(method)?.stream?.lease !== Stream_Lease.AT_OPEN;
+  return ruleOf(method)?.stream?.lease !== StreamTerms_Lease.AT_OPEN;
 }

@@ -48,6 +48,6 @@ export class Tries {
     this.#hurried ||= hurry;
     this.#fresh = aboutTime;
     this.#lastToken = token;
-    return hurry ? 0 : backoff(++this.#failures);
+    return hurry ? 0 : backoff(++this.#failures, error);
   }
 }

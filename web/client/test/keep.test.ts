@@ -5,7 +5,7 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { unlessAborted } from "../src/abort.js";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
-import { rule, RuleSchema, Stream_Lease } from "../src/gen/ostiary/policy/v1/policy_pb.js";
+import { rule, RuleSchema, StreamTerms_Lease } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
 import { authInterceptor, authReason, devSource, type KeepOptions, keepStreams, resumable, type TokenSource } from "../src/index.js";
 import { Server } from "../../testing/server.js";
@@ -24,10 +24,10 @@ test("a stream that is kept outlives its token", async () => {
   const { sessions } = kept(source, { onRenewal: () => renewals++ });
   const stop = new AbortController();
   const states: string[] = [];
-  for await (const { session } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
+  for await (const { events } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
     // Each renewal of this session is an event of its own. The third comes well
     // after the first token has expired, and the skew has passed.
-    if (session?.sessionId === source.session && renewals >= 6) {
+    if (events.some(({ session }) => session?.session?.sessionId === source.session) && renewals >= 6) {
       stop.abort();
     }
   }
@@ -43,8 +43,8 @@ test.each([
   const { sessions } = kept(source, { beneath: onWhoAmI((signal) => (attempts.push(Date.now()) === 1 ? fail(signal) : undefined)) });
   const stop = new AbortController();
   const states: string[] = [];
-  for await (const { session } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
-    if (session?.sessionId === source.session && attempts.length >= 2) {
+  for await (const { events } of resumable((call) => sessions.watchSessions({}, call), { signal: stop.signal, onState: ({ state }) => states.push(state) })) {
+    if (events.some(({ session }) => session?.session?.sessionId === source.session) && attempts.length >= 2) {
       stop.abort();
     }
   }
@@ -74,7 +74,7 @@ test("a stream whose connection is dead ends when the session is revoked", async
     const watch = resumable((call) => identity.watchIdentity({}, call), { onState: ({ state }) => states.push(state) });
     await watch.next();
     proxy.silence("WatchIdentity");
-    await direct.revokeSession({});
+    await direct.revokeSession({ target: { case: "currentSession", value: {} } });
     expect(await drain(watch).catch(authReason)).toBe("TOKEN_REVOKED");
     expect(states).toEqual(["opening", "open"]);
   } finally {
@@ -306,7 +306,7 @@ function fake({ lifetime, options, renew = async () => {} }: Faking) {
 /** WatchIdentity, as if its streams were decided about once. */
 function decidedAtOpen(): DescMethod {
   const options = create(MethodOptionsSchema);
-  setExtension(options, rule, create(RuleSchema, { access: { case: "authenticated", value: {} }, stream: { lease: Stream_Lease.AT_OPEN } }));
+  setExtension(options, rule, create(RuleSchema, { access: { case: "authenticated", value: {} }, stream: { lease: StreamTerms_Lease.AT_OPEN } }));
   const method = IdentityService.method.watchIdentity;
   return { ...method, proto: { ...method.proto, options } };
 }

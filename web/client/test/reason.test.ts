@@ -1,34 +1,75 @@
-import { readFileSync } from "node:fs";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { authReason, reasons } from "../src/index.js";
+import { backoff } from "../src/backoff.js";
+import { retryDelay } from "../src/details.js";
+import { authReason, fieldViolations, serviceReason } from "../src/index.js";
 
-test("the reasons are those of the server", () => {
-  const source = readFileSync(new URL("../../../interceptors/auth/reason.go", import.meta.url), "utf8");
-  const known = new Set(source.match(/"[A-Z][A-Z_]{5,}"/g)?.map((quoted) => quoted.slice(1, -1)));
-  known.delete("UNKNOWN");
-  expect([...reasons].sort()).toEqual([...known].sort());
-});
+const ours = "github.com/ostiary/ostiary";
 
-/** A google.rpc.ErrorInfo with a reason (1), a domain (2) and metadata (3). */
+/** A field of a message: a text, or a message. */
+function field(number: number, content: string | Uint8Array): Uint8Array {
+  const bytes = Buffer.from(content as string);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+}
+
+/** A google.rpc.ErrorInfo with a reason, a domain and metadata. */
 function errorInfo(reason: string, domain: string): Uint8Array {
-  const field = (tag: number, text: string) => [tag, text.length, ...new TextEncoder().encode(text)];
-  return Uint8Array.from([...field(10, reason), ...field(18, domain), 26, 0]);
+  return Buffer.concat([field(1, reason), field(2, domain), field(3, "")]);
+}
+
+function failure(...details: { type: string; value: Uint8Array }[]): ConnectError {
+  const error = new ConnectError("refused", Code.Unauthenticated);
+  error.details.push(...details);
+  return error;
 }
 
 test.each([
-  ["one of ours", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", "ostiary"), "TOKEN_EXPIRED"],
-  ["somebody else's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", "example.com"), undefined],
-  ["one that is not known", "google.rpc.ErrorInfo", errorInfo("TOKEN_BORING", "ostiary"), undefined],
-  ["another detail", "google.rpc.Help", errorInfo("TOKEN_EXPIRED", "ostiary"), undefined],
-  ["bytes that are no message", "google.rpc.ErrorInfo", Uint8Array.of(10, 200, 1), undefined],
-])("the reason in an error with %s", (_, type, value, want) => {
-  const error = new ConnectError("refused", Code.Unauthenticated);
-  error.details.push({ type, value });
-  expect(authReason(error)).toBe(want);
+  ["a guard's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", ours), "TOKEN_EXPIRED", undefined],
+  ["a service's", "google.rpc.ErrorInfo", errorInfo("SESSION_NOT_FOUND", ours), undefined, "SESSION_NOT_FOUND"],
+  ["somebody else's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", "example.com"), undefined, undefined],
+  ["one that is not known", "google.rpc.ErrorInfo", errorInfo("TOKEN_BORING", ours), undefined, undefined],
+  ["another detail", "google.rpc.Help", errorInfo("TOKEN_EXPIRED", ours), undefined, undefined],
+  ["bytes that are no message", "google.rpc.ErrorInfo", Uint8Array.of(10, 200, 1), undefined, undefined],
+])("the reason in an error with %s", (_, type, value, ofGuard, ofService) => {
+  const error = failure({ type, value });
+  expect(authReason(error)).toBe(ofGuard);
+  expect(serviceReason(error)).toBe(ofService);
 });
 
-test("an error of another kind has no reason", () => {
-  expect(authReason(new Error("TOKEN_EXPIRED"))).toBeUndefined();
-  expect(authReason(undefined)).toBeUndefined();
+test("an error of another kind has no reason, and names no fields", () => {
+  for (const thrown of [new Error("TOKEN_EXPIRED"), undefined]) {
+    expect(authReason(thrown)).toBeUndefined();
+    expect(serviceReason(thrown)).toBeUndefined();
+    expect(fieldViolations(thrown)).toEqual([]);
+  }
+});
+
+test("all fields that are not valid are named", () => {
+  const violation = (path: string, description: string) => field(1, Buffer.concat([field(1, path), field(2, description), field(3, "REQUIRED")]));
+  const value = Buffer.concat([violation("target.session.issuer", "must be set"), violation("cause", "must be one line, not zwölf")]);
+  const error = failure(
+    { type: "google.rpc.ErrorInfo", value: errorInfo("INVALID_REQUEST", ours) },
+    { type: "google.rpc.BadRequest", value },
+  );
+  expect(fieldViolations(error)).toEqual([
+    { field: "target.session.issuer", description: "must be set" },
+    { field: "cause", description: "must be one line, not zwölf" },
+  ]);
+  expect(serviceReason(error)).toBe("INVALID_REQUEST");
+});
+
+test("a detail that is no BadRequest names no fields", () => {
+  expect(fieldViolations(failure({ type: "google.rpc.BadRequest", value: Uint8Array.of(10, 200, 1) }))).toEqual([]);
+});
+
+test.each([
+  ["five seconds", field(1, Uint8Array.of(8, 5)), 5_000],
+  ["half a second", field(1, Uint8Array.of(16, 128, 202, 181, 238, 1)), 500],
+  ["nothing", new Uint8Array(), 0],
+  ["bytes that are no message", field(1, Uint8Array.of(8)), 0],
+])("a server that asks to wait for %s is given that time", (_, value, want) => {
+  const error = failure({ type: "google.rpc.RetryInfo", value });
+  expect(retryDelay(error)).toBe(want);
+  expect(backoff(1, error)).toBeGreaterThanOrEqual(Math.max(want, 250));
+  expect(backoff(1, error)).toBeLessThanOrEqual(Math.max(2 * want, 500));
 });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
 import { authInterceptor, authReason, devSource, functionSource, resumable, type StreamState } from "../src/index.js";
+import { Proxy } from "../../testing/proxy.js";
 import { Server } from "../../testing/server.js";
 import { expired, identityClient, Tokens } from "./helpers.js";
 
@@ -77,7 +78,7 @@ test("a session that is revoked stays so", async () => {
   let error: unknown;
   try {
     for await (const _ of resumable((call) => identity.watchIdentity({}, call), { onState: (state) => states.push(state) })) {
-      await sessions.revokeSession({});
+      await sessions.revokeSession({ target: { case: "currentSession", value: {} } });
     }
   } catch (thrown) {
     error = thrown;
@@ -101,6 +102,37 @@ test("a server that crashes and comes back has its streams again", async () => {
     expect(opened).toBe(2);
   } finally {
     await own.stop();
+  }
+});
+
+test("what happened while the stream was down comes after it, when it goes on from its resume_token", async () => {
+  const proxy = await Proxy.start(server.url);
+  try {
+    const source = devSource({ issuer: server.url, persona: "ada" });
+    const sessions = createClient(SessionService, createConnectTransport({ baseUrl: proxy.url, interceptors: [authInterceptor(source, proxy.url)] }));
+    let { resumeToken } = await sessions.listSessions({});
+    const seen: (string | undefined)[] = [];
+    let down = false;
+    let opened = 0;
+    const onState = ({ state }: StreamState) => {
+      opened += state === "open" ? 1 : 0;
+    };
+    for await (const message of resumable((call) => sessions.watchSessions({ resumeToken }, call), { onState })) {
+      resumeToken = message.resumeToken;
+      seen.push(...message.events.map(({ session }) => session?.session?.sessionId));
+      if (seen.includes("sess_missed")) {
+        break;
+      }
+      if (!down) {
+        down = true;
+        proxy.cut("WatchSessions");
+        await server.call("ada", { sid: "sess_missed" });
+      }
+    }
+    expect(opened).toBe(2);
+    expect(seen.filter((id) => id === "sess_missed")).toHaveLength(1);
+  } finally {
+    await proxy.stop();
   }
 });
 

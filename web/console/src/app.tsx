@@ -1,4 +1,3 @@
-import { TransportProvider } from "@connectrpc/connect-query";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
@@ -53,7 +52,7 @@ export function App({ config, initially }: { config: Config; initially: SignedIn
 }
 
 function Inside({ signedIn, onLeave }: { signedIn: SignedIn; onLeave: (left: SignedIn, leaving: Leaving) => Promise<void> }) {
-  const { issuer, transport } = signedIn;
+  const { issuer } = signedIn;
   const [failed, setFailed] = useState<ConnectError>();
   const leave = useCallback((leaving: Leaving) => void onLeave(signedIn, leaving), [signedIn, onLeave]);
   const onEnd = useCallback(
@@ -67,13 +66,11 @@ function Inside({ signedIn, onLeave }: { signedIn: SignedIn; onLeave: (left: Sig
 
   return (
     <SignedInProvider value={signedIn}>
-      <TransportProvider transport={transport}>
-        <QueryClientProvider client={queries}>
-          <Bar watched={watched} onSignOut={() => leave(goodbye(issuer))} />
-          <Connection watched={watched} />
-          <main id="main">{failed ? <Failure error={failed} retry={() => location.reload()} /> : <Page watched={watched} />}</main>
-        </QueryClientProvider>
-      </TransportProvider>
+      <QueryClientProvider client={queries}>
+        <Bar watched={watched} onSignOut={() => leave(goodbye(issuer))} />
+        <Connection watched={watched} />
+        <main id="main">{failed ? <Failure error={failed} retry={() => location.reload()} /> : <Page watched={watched} />}</main>
+      </QueryClientProvider>
     </SignedInProvider>
   );
 }

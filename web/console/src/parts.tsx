@@ -1,6 +1,6 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { authReason, TokenSourceError } from "@ostiary/client";
+import { authReason, type FieldViolation, fieldViolations, serviceReason, TokenSourceError } from "@ostiary/client";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useNow } from "./clock";
 import { plain, sentence } from "./text";
@@ -81,12 +81,29 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
         <strong>{what}</strong>
       </p>
       <p className="quiet">{hint}</p>
+      <Violations of={fieldViolations(error)} />
       {retry && (
         <button type="button" onClick={retry}>
           Try again
         </button>
       )}
     </div>
+  );
+}
+
+/** What is said before the list of fields: the server's own message has the same again. */
+export const invalid = "The request is not valid.";
+
+/** The fields of a request that are not valid, and what to do about each. */
+export function Violations({ of }: { of: FieldViolation[] }) {
+  return of.length === 0 ? null : (
+    <ul className="violations" aria-label="Fields that are not valid">
+      {of.map(({ field, description }, i) => (
+        <li key={i}>
+          {field && <><Id>{field}</Id>: </>}{description}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -100,14 +117,15 @@ export function explain(error: unknown): { what: string; hint: ReactNode } {
   if (source !== undefined) {
     return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked. Try again, or sign out and in again." };
   }
-  const reason = authReason(failure);
+  const reason = authReason(failure) ?? serviceReason(failure);
   if (reason === undefined && failure.cause instanceof TypeError) {
     return { what: "The server cannot be reached.", hint: "See whether it is running, then try again." };
   }
   if (reason === undefined && failure.code === Code.Unavailable) {
     return { what: "The server cannot serve at the moment.", hint: <code>{failure.rawMessage}</code> };
   }
-  return { what: sentence(failure.rawMessage || "the call failed"), hint: <code>{reason ?? Code[failure.code]}</code> };
+  const what = fieldViolations(failure).length > 0 ? invalid : sentence(failure.rawMessage || "the call failed");
+  return { what, hint: <code>{reason ?? Code[failure.code]}</code> };
 }
 
 /** Why there was no token to call with; undefined where that was not what failed. */

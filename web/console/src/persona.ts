@@ -1,4 +1,5 @@
 import { authReason, type DevSource, devSource } from "@ostiary/client";
+import { newRequestId } from "./requestid";
 import { SignedIn } from "./signedin";
 
 export interface Persona {
@@ -60,7 +61,8 @@ function start({ persona, ttl, session }: Remembered): { signedIn: SignedIn; sou
     forget: () => sessionStorage.removeItem(key),
     end: async (signal) => {
       if (source.session !== undefined) {
-        await signedIn.sessions.revokeSession({ cause: "signed out" }, { signal }).catch(unlessRevoked);
+        const target = { case: "currentSession" as const, value: {} };
+        await signedIn.sessions.revokeSession({ target, cause: "signed out", requestId: newRequestId() }, { signal }).catch(unlessRevoked);
       }
     },
     lasting: "The server could not be told: the session ends with its token.",

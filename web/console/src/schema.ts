@@ -1,11 +1,12 @@
 import type { DescMessage, DescMethod, DescMethodServerStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
-import { PolicyService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { FeatureSet_FieldPresence, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { AccessService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
-import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 
-export const services: DescService[] = [IdentityService, SessionService, RevocationService, PolicyService];
+export const services: DescService[] = [IdentityService, SessionService, RevocationService, AccessService];
 
 /** A method that a browser can call. */
 export type Callable = DescMethodUnary | DescMethodServerStreaming;
@@ -22,34 +23,32 @@ export function methodNamed(procedure: string | null): Callable | undefined {
   return services.flatMap((service) => service.methods.filter(isCallable)).find((method) => procedureOf(method) === procedure);
 }
 
-/** A request with every field in it, as JSON to begin with. */
+/**
+ * A request with every field in it, as JSON to begin with. Where a field can be
+ * unset it is null, which means the same: an empty value would mean something
+ * else. Of each oneof there is the first case, without the values that it needs.
+ */
 export function template(message: DescMessage): string {
-  return JSON.stringify(example(message, 0), null, 2);
+  return JSON.stringify(example(message), null, 2);
 }
 
-function example(message: DescMessage, depth: number): unknown {
-  if (message.typeName === "google.protobuf.Timestamp") {
-    return undefined; // any time given would be a wrong one
-  }
-  const chosen = new Set<string>(); // of each oneof, the first
+function example(message: DescMessage): unknown {
   const entries = message.fields.flatMap((field) => {
-    if (field.oneof !== undefined) {
-      if (chosen.has(field.oneof.name)) {
-        return [];
-      }
-      chosen.add(field.oneof.name);
+    if (field.oneof !== undefined && field.oneof.fields[0] !== field) {
+      return [];
     }
     switch (field.fieldKind) {
       case "list":
-        return [[field.jsonName, []]];
+        return [[field.jsonName, field.listKind === "message" ? [example(field.message)] : []]];
       case "map":
         return [[field.jsonName, {}]];
       case "message":
-        return depth > 2 ? [] : [[field.jsonName, example(field.message, depth + 1)]];
+        // Of a time, any that were given would be a wrong one.
+        return [[field.jsonName, field.message.file.proto.package === "google.protobuf" ? null : example(field.message)]];
       case "enum":
         return [[field.jsonName, field.enum.values[0]?.name]];
       case "scalar":
-        return [[field.jsonName, scalar(field.scalar)]];
+        return [[field.jsonName, field.presence === FeatureSet_FieldPresence.EXPLICIT && field.oneof === undefined ? null : scalar(field.scalar)]];
     }
   });
   return Object.fromEntries(entries);
@@ -65,4 +64,18 @@ function scalar(type: ScalarType): unknown {
     default:
       return 0;
   }
+}
+
+/** Whether a call does more than to read: of the methods here, those that revoke. */
+export function changes(method: Callable): boolean {
+  return method.methodKind === "unary" && method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+/** The names, in JSON, of what a request can revoke: the cases of the oneof `target` in it. */
+export function targetsOf(message: DescMessage): string[] {
+  const target = message.oneofs.find(({ name }) => name === "target");
+  if (target !== undefined) {
+    return target.fields.map(({ jsonName }) => jsonName);
+  }
+  return message.fields.flatMap((field) => (field.message === undefined ? [] : targetsOf(field.message)));
 }

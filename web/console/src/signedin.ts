@@ -1,6 +1,7 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { authInterceptor, keepStreams, type TokenSource } from "@ostiary/client";
+import { AccessService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { createContext, useContext, useSyncExternalStore } from "react";
@@ -24,6 +25,7 @@ export interface Issuer {
 /** Tokens and clients of whoever is signed in. */
 export class SignedIn {
   readonly transport: Transport;
+  readonly access: Client<typeof AccessService>;
   readonly identity: Client<typeof IdentityService>;
   readonly sessions: Client<typeof SessionService>;
   readonly source: TokenSource;
@@ -46,6 +48,7 @@ export class SignedIn {
         atTheWire,
       ],
     });
+    this.access = createClient(AccessService, this.transport);
     this.identity = createClient(IdentityService, this.transport);
     this.sessions = createClient(SessionService, this.transport);
   }

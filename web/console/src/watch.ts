@@ -24,7 +24,9 @@ export function useIdentity(signedIn: SignedIn, onEnd: (error: ConnectError) => 
     const onState = (stream: StreamState) => setWatched((w) => ({ ...w, stream }));
     (async () => {
       for await (const { identity } of resumable((call) => signedIn.identity.watchIdentity({}, call), { signal: stop.signal, onState })) {
-        setWatched((w) => ({ ...w, ...(identity === undefined ? {} : { identity }), messages: w.messages + 1 }));
+        if (identity !== undefined) { // else it is a heartbeat
+          setWatched((w) => ({ ...w, identity, messages: w.messages + 1 }));
+        }
       }
     })().catch((error: unknown) => {
       if (!stop.signal.aborted) {

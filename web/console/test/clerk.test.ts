@@ -38,7 +38,7 @@ function standIn(session: string, signOut: string): string {
 /** The end of a stream in which the server says that the session was ended. */
 function revoked(): Buffer {
   const field = (tag: number, text: string) => Buffer.concat([Buffer.from([tag, text.length]), Buffer.from(text)]);
-  const info = Buffer.concat([field(0x0a, "TOKEN_REVOKED"), field(0x12, "ostiary")]).toString("base64");
+  const info = Buffer.concat([field(0x0a, "TOKEN_REVOKED"), field(0x12, "github.com/ostiary/ostiary")]).toString("base64");
   const end = Buffer.from(JSON.stringify({ error: { code: "unauthenticated", message: "revoked", details: [{ type: "google.rpc.ErrorInfo", value: info }] } }));
   const head = Buffer.alloc(5);
   head.writeUInt8(2);

@@ -9,7 +9,7 @@ const issuer: Issuer = { forget: () => {}, end: async () => {}, over: async () =
 function refusal(reason: string): ConnectError {
   const error = new ConnectError("no", Code.Unauthenticated);
   const field = (tag: number, text: string) => [tag, text.length, ...Buffer.from(text)];
-  error.details.push({ type: "google.rpc.ErrorInfo", value: Uint8Array.from([...field(0x0a, reason), ...field(0x12, "ostiary")]) });
+  error.details.push({ type: "google.rpc.ErrorInfo", value: Uint8Array.from([...field(0x0a, reason), ...field(0x12, "github.com/ostiary/ostiary")]) });
   return error;
 }
 

@@ -37,7 +37,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
     await ada.go("Try");
     await ada.page.getByLabel("Method").selectOption("/ostiary.session.v1.SessionService/WatchSessions");
     await ada.page.getByRole("button", { name: "Send" }).click();
-    await ada.page.getByText("EVENT_WATCHING").waitFor();
+    await ada.page.getByLabel("Message 1").waitFor();
     expect(streams.get("WatchSessions")).toBe(1);
     await ada.go("Me");
     await expect.poll(() => streams.get("WatchSessions")).toBe(0);
@@ -62,7 +62,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
     await ada.go("Sessions");
     await ada.page.getByRole("button", { name: `End the session of user_ben, ${session}` }).click();
     await ada.page.getByRole("button", { name: "End the session", exact: true }).click();
-    await ada.page.getByRole("listitem", { name: session }).getByText("ended", { exact: true }).waitFor();
+    await ada.page.getByRole("listitem", { name: session }).getByText("revoked", { exact: true }).waitFor();
     expect(await ben.page.getByText("Your session was ended.").count()).toBe(0);
     await hide(ben.page, false);
     await ben.page.getByText("Your session was ended.").waitFor({ timeout: 1000 });
@@ -98,7 +98,7 @@ describe.skipIf(withoutChromium)("whoever leaves", () => {
     const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
     let answer = () => {};
-    await ada.page.route("**/ListRules", async (route) => {
+    await ada.page.route("**/ListMethodRules", async (route) => {
       await new Promise<void>((resolve) => (answer = resolve));
       await route.continue();
     });

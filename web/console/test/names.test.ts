@@ -42,6 +42,18 @@ describe.skipIf(withoutChromium)("names that others have chosen", () => {
     await window.close();
   });
 
+  test("say whose sessions are used by somebody else", async () => {
+    const window = await open(380, { act: { sub: support, iss: stage.server.url, sid: "sess_1" } });
+    await window.go("Sessions");
+    const row = window.page.getByRole("listitem", { name: session });
+    await row.getByText(`Impersonated by ${support}`).waitFor();
+    expect(await window.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+    expect(await window.barriers()).toEqual([]);
+    await row.getByRole("button", { name: "End the session of user_ben" }).click();
+    expect(await window.page.getByRole("dialog").innerText()).toMatch(new RegExp(`Impersonated by\\s+${support}`));
+    await window.close();
+  });
+
   test("cannot turn the direction of what is read", async () => {
     const window = await open(1000, { sub: "user_\u202eneb" });
     expect(await window.page.locator(".who").innerText()).toBe("user_\\u202eneb");

@@ -14,6 +14,9 @@ describe.skipIf(directory === undefined)("the screenshots", () => {
   ] as const)("of every page%s", async (suffix, colorScheme, size) => {
     const ben = await Window.open(stage.browser, stage.server.url);
     await ben.signIn("ben");
+    await stage.server.call("ben", { sid: `sess_lost${suffix}` });
+    await stage.server.revoke("ada", `sess_lost${suffix}`, "user_ben", "the laptop was lost");
+    await stage.server.call("ben", { sid: `sess_support${suffix}`, act: { sub: "user_support", iss: stage.server.url } });
     const ada = await Window.open(stage.browser, stage.server.url, size);
     const shoot = async (name: string) => {
       await expect.poll(() => ada.page.getByText("Loading…").count()).toBe(0);

@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Server } from "../../testing/server.js";
-import { methodNamed, procedureOf, template } from "../src/schema.js";
 import { snippets } from "../src/snippets.js";
 
 let server: Server;
@@ -15,7 +14,7 @@ test("the command for curl works as it is", async () => {
   const env = { ...process.env, TOKEN: await server.token("ada") };
   const { listSessions } = SessionService.method;
   const answer = execFileSync("sh", ["-c", snippets(listSessions, `{"filter": {"subject": "it's ada"}}`, server.url).curl], { env });
-  expect(JSON.parse(answer.toString())).toEqual({});
+  expect(JSON.parse(answer.toString())).toEqual({ resumeToken: expect.any(String), currentSession: expect.objectContaining({ subject: "user_ada" }) });
 });
 
 test("a stream is left to buf", () => {
@@ -37,18 +36,4 @@ request := new(sessionv1.RevokeSessionRequest)
 err := protojson.Unmarshal([]byte(\`{"cause":"a \` + "\`" + \`test\` + "\`" + \`"}\`), request)
 response, err := client.RevokeSession(ctx, request)`,
   );
-});
-
-test("methods are found by their procedure, but those that browsers cannot call", () => {
-  expect(methodNamed(procedureOf(SessionService.method.getSession))?.name).toBe("GetSession");
-  expect(methodNamed("/ostiary.revocation.v1.RevocationService/ImportRevocations")).toBeUndefined();
-  expect(methodNamed(null)).toBeUndefined();
-});
-
-test("a template has every field of the request", () => {
-  expect(JSON.parse(template(SessionService.method.listSessions.input))).toEqual({
-    filter: { issuer: "", subject: "", organizationId: "" },
-    pageSize: 0,
-    pageToken: "",
-  });
 });

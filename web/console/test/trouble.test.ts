@@ -94,15 +94,43 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     const sessionId = await ben.session();
     await ben.page.getByText("WatchIdentity is open").waitFor();
     proxy.silence("WatchIdentity");
-    const revoked = await fetch(`${stage.server.url}/ostiary.session.v1.SessionService/RevokeSession`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${await stage.server.token("ada")}` },
-      body: JSON.stringify({ sessionId }),
-    });
-    expect(revoked.status).toBe(200);
+    await stage.server.revoke("ada", sessionId, "user_ben");
     await ben.page.getByText("Your session was ended.").waitFor();
     await ben.close(/401/);
     await proxy.stop();
+  });
+
+  test("go on with the sessions after a break where they were", async () => {
+    const proxy = await Proxy.start(stage.server.url);
+    const ada = await Window.open(stage.browser, proxy.url);
+    await ada.signIn("ada");
+    await ada.go("Sessions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await ada.page.route("**/WatchSessions", (route) => route.abort());
+    proxy.cut("WatchSessions");
+    await ada.page.getByText("not live", { exact: true }).waitFor();
+    await stage.server.call("ben", { sid: "sess_missed" });
+    await ada.page.unroute("**/WatchSessions");
+    await ada.page.getByRole("listitem", { name: "sess_missed" }).waitFor();
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    expect(ada.requests.filter((path) => path.endsWith("/ListSessions"))).toHaveLength(1);
+    await ada.close(/net::ERR_/);
+    await proxy.stop();
+  });
+
+  test("begin with the sessions anew after a restart", async () => {
+    const server = await Server.start(); // its own, to be killed
+    const ada = await Window.open(stage.browser, server.url);
+    await ada.signIn("ada");
+    await ada.go("Sessions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await server.restart();
+    await server.call("ben", { sid: "sess_later" });
+    await ada.page.getByRole("listitem", { name: "sess_later" }).waitFor();
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    expect(ada.requests.filter((path) => path.endsWith("/ListSessions"))).toHaveLength(2);
+    await ada.close(/net::ERR_/);
+    await server.stop();
   });
 
   test("find each other again after a restart", async () => {

@@ -36,7 +36,7 @@ func TestRulesAreWrittenAsProtobufIsInJSON(t *testing.T) {
 			Access: &policyv1.Rule_Require{Require: &policyv1.Require{AnyRole: []string{"org:admin"}, AllScopes: []string{"email"}}},
 		}},
 		"a stream beside the access": {"rule:\n  authenticated: {}\n  stream:\n    lease: LEASE_UNTIL_EXPIRY", &policyv1.Rule{
-			Access: authenticated, Stream: &policyv1.Stream{Lease: policyv1.Stream_LEASE_UNTIL_EXPIRY},
+			Access: authenticated, Stream: &policyv1.StreamTerms{Lease: policyv1.StreamTerms_LEASE_UNTIL_EXPIRY},
 		}},
 		"an empty rule, which the server refuses": {"rule: {}", &policyv1.Rule{}},
 	}
@@ -85,9 +85,7 @@ func TestPartsThatRequireNothingAreRefused(t *testing.T) {
 		"no role, by its name in JSON":              {"rule: {require: {organization: true, anyRole: []}}", "require.anyRole"},
 		"no condition":                              {`rule: {require: {organization: true, condition: ""}}`, "require.condition"},
 		"no organization":                           {"rule: {require: {any_role: [a], organization: false}}", "require.organization"},
-		"no minutes":                                {"rule: {require: {reverification: {custom: {minutes: 0, level: LEVEL_FIRST}}}}", "require.reverification.custom.minutes"},
-		"no minutes, as text":                       {`rule: {require: {reverification: {custom: {minutes: "0", level: LEVEL_FIRST}}}}`, "require.reverification.custom.minutes"},
-		"no level, by name":                         {"rule: {require: {reverification: {custom: {minutes: 1, level: LEVEL_UNSPECIFIED}}}}", "require.reverification.custom.level"},
+		"no level, by name":                         {"rule: {require: {reverification: {custom: {max_age: 60s, level: LEVEL_UNSPECIFIED}}}}", "require.reverification.custom.level"},
 		"no reverification":                         {"rule: {require: {organization: true, reverification: {}}}", "require.reverification"},
 		"nothing about invalid tokens":              {"rule: {public: {ignore_invalid: false}}", "public.ignore_invalid"},
 		"nothing of a stream":                       {"rule: {authenticated: {}, stream: {}}", "stream"},

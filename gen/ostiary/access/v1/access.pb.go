@@ -14,6 +14,7 @@
 package accessv1
 
 import (
+	v11 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	v1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -29,145 +30,157 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Source is a kind of place that rules come from.
-type Source int32
+// RuleSource is a kind of place where rules are declared. New values may be added.
+// Treat one that you do not know as RULE_SOURCE_UNSPECIFIED.
+type RuleSource int32
 
 const (
-	Source_SOURCE_UNSPECIFIED Source = 0
+	// The server does not say.
+	RuleSource_RULE_SOURCE_UNSPECIFIED RuleSource = 0
 	// The server itself, for health and reflection.
-	Source_SOURCE_BUILT_IN Source = 1
-	// The service's default_rule.
-	Source_SOURCE_SERVICE Source = 2
-	// The method's own rule.
-	Source_SOURCE_METHOD Source = 3
-	// The server's code.
-	Source_SOURCE_CODE Source = 4
+	RuleSource_RULE_SOURCE_BUILT_IN RuleSource = 1
+	// The service's default_rule in the schema.
+	RuleSource_RULE_SOURCE_SERVICE RuleSource = 2
+	// The method's own rule in the schema.
+	RuleSource_RULE_SOURCE_METHOD RuleSource = 3
+	// The code of the server's program.
+	RuleSource_RULE_SOURCE_CODE RuleSource = 4
 	// The server's settings.
-	Source_SOURCE_SETTINGS Source = 5
+	RuleSource_RULE_SOURCE_SETTINGS RuleSource = 5
 )
 
-// Enum value maps for Source.
+// Enum value maps for RuleSource.
 var (
-	Source_name = map[int32]string{
-		0: "SOURCE_UNSPECIFIED",
-		1: "SOURCE_BUILT_IN",
-		2: "SOURCE_SERVICE",
-		3: "SOURCE_METHOD",
-		4: "SOURCE_CODE",
-		5: "SOURCE_SETTINGS",
+	RuleSource_name = map[int32]string{
+		0: "RULE_SOURCE_UNSPECIFIED",
+		1: "RULE_SOURCE_BUILT_IN",
+		2: "RULE_SOURCE_SERVICE",
+		3: "RULE_SOURCE_METHOD",
+		4: "RULE_SOURCE_CODE",
+		5: "RULE_SOURCE_SETTINGS",
 	}
-	Source_value = map[string]int32{
-		"SOURCE_UNSPECIFIED": 0,
-		"SOURCE_BUILT_IN":    1,
-		"SOURCE_SERVICE":     2,
-		"SOURCE_METHOD":      3,
-		"SOURCE_CODE":        4,
-		"SOURCE_SETTINGS":    5,
+	RuleSource_value = map[string]int32{
+		"RULE_SOURCE_UNSPECIFIED": 0,
+		"RULE_SOURCE_BUILT_IN":    1,
+		"RULE_SOURCE_SERVICE":     2,
+		"RULE_SOURCE_METHOD":      3,
+		"RULE_SOURCE_CODE":        4,
+		"RULE_SOURCE_SETTINGS":    5,
 	}
 )
 
-func (x Source) Enum() *Source {
-	p := new(Source)
+func (x RuleSource) Enum() *RuleSource {
+	p := new(RuleSource)
 	*p = x
 	return p
 }
 
-func (x Source) String() string {
+func (x RuleSource) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Source) Descriptor() protoreflect.EnumDescriptor {
+func (RuleSource) Descriptor() protoreflect.EnumDescriptor {
 	return file_ostiary_access_v1_access_proto_enumTypes[0].Descriptor()
 }
 
-func (Source) Type() protoreflect.EnumType {
+func (RuleSource) Type() protoreflect.EnumType {
 	return &file_ostiary_access_v1_access_proto_enumTypes[0]
 }
 
-func (x Source) Number() protoreflect.EnumNumber {
+func (x RuleSource) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Source.Descriptor instead.
-func (Source) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use RuleSource.Descriptor instead.
+func (RuleSource) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{0}
 }
 
-// Outcome says how the caller fares.
-type Outcome int32
+// AccessOutcome says whether a caller meets a requirement, or all requirements of a
+// method. Treat a value that you do not know as ACCESS_OUTCOME_UNDECIDED.
+type AccessOutcome int32
 
 const (
-	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	Outcome_OUTCOME_MET         Outcome = 1
-	Outcome_OUTCOME_UNMET       Outcome = 2
-	// It depends on the request, which is not known before the call: the condition
-	// reads it, or the handler does.
-	Outcome_OUTCOME_UNDECIDED Outcome = 3
+	// The server does not say. Treat it as ACCESS_OUTCOME_UNDECIDED.
+	AccessOutcome_ACCESS_OUTCOME_UNSPECIFIED AccessOutcome = 0
+	// The caller meets it.
+	AccessOutcome_ACCESS_OUTCOME_MET AccessOutcome = 1
+	// The caller does not meet it, and a call would be refused.
+	AccessOutcome_ACCESS_OUTCOME_UNMET AccessOutcome = 2
+	// It depends on the request, which is not known before the call: a condition or
+	// the handler reads it.
+	AccessOutcome_ACCESS_OUTCOME_UNDECIDED AccessOutcome = 3
 )
 
-// Enum value maps for Outcome.
+// Enum value maps for AccessOutcome.
 var (
-	Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "OUTCOME_MET",
-		2: "OUTCOME_UNMET",
-		3: "OUTCOME_UNDECIDED",
+	AccessOutcome_name = map[int32]string{
+		0: "ACCESS_OUTCOME_UNSPECIFIED",
+		1: "ACCESS_OUTCOME_MET",
+		2: "ACCESS_OUTCOME_UNMET",
+		3: "ACCESS_OUTCOME_UNDECIDED",
 	}
-	Outcome_value = map[string]int32{
-		"OUTCOME_UNSPECIFIED": 0,
-		"OUTCOME_MET":         1,
-		"OUTCOME_UNMET":       2,
-		"OUTCOME_UNDECIDED":   3,
+	AccessOutcome_value = map[string]int32{
+		"ACCESS_OUTCOME_UNSPECIFIED": 0,
+		"ACCESS_OUTCOME_MET":         1,
+		"ACCESS_OUTCOME_UNMET":       2,
+		"ACCESS_OUTCOME_UNDECIDED":   3,
 	}
 )
 
-func (x Outcome) Enum() *Outcome {
-	p := new(Outcome)
+func (x AccessOutcome) Enum() *AccessOutcome {
+	p := new(AccessOutcome)
 	*p = x
 	return p
 }
 
-func (x Outcome) String() string {
+func (x AccessOutcome) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+func (AccessOutcome) Descriptor() protoreflect.EnumDescriptor {
 	return file_ostiary_access_v1_access_proto_enumTypes[1].Descriptor()
 }
 
-func (Outcome) Type() protoreflect.EnumType {
+func (AccessOutcome) Type() protoreflect.EnumType {
 	return &file_ostiary_access_v1_access_proto_enumTypes[1]
 }
 
-func (x Outcome) Number() protoreflect.EnumNumber {
+func (x AccessOutcome) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Outcome.Descriptor instead.
-func (Outcome) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use AccessOutcome.Descriptor instead.
+func (AccessOutcome) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{1}
 }
 
-type ListRulesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+// ListMethodRulesRequest asks for a page of rules.
+type ListMethodRulesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many rules to return at most. Default: 100. Values over 1000 are cut to
+	// 1000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before. Empty for the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ListRulesRequest) Reset() {
-	*x = ListRulesRequest{}
+func (x *ListMethodRulesRequest) Reset() {
+	*x = ListMethodRulesRequest{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListRulesRequest) String() string {
+func (x *ListMethodRulesRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListRulesRequest) ProtoMessage() {}
+func (*ListMethodRulesRequest) ProtoMessage() {}
 
-func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
+func (x *ListMethodRulesRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -179,32 +192,54 @@ func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListRulesRequest.ProtoReflect.Descriptor instead.
-func (*ListRulesRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use ListMethodRulesRequest.ProtoReflect.Descriptor instead.
+func (*ListMethodRulesRequest) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{0}
 }
 
-type ListRulesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rules         []*MethodRule          `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+func (x *ListMethodRulesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMethodRulesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListMethodRulesResponse is a page of rules.
+type ListMethodRulesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rules, ordered by procedure.
+	MethodRules []*MethodRule `protobuf:"bytes,1,rep,name=method_rules,json=methodRules,proto3" json:"method_rules,omitempty"`
+	// Send it as page_token to get the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Identifies the rules of all methods of this server. It changes when any of them
+	// changes, and is the same on two servers with the same rules. Use it as the key of
+	// a cache. It is opaque.
+	PolicyDigest  string `protobuf:"bytes,3,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ListRulesResponse) Reset() {
-	*x = ListRulesResponse{}
+func (x *ListMethodRulesResponse) Reset() {
+	*x = ListMethodRulesResponse{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListRulesResponse) String() string {
+func (x *ListMethodRulesResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListRulesResponse) ProtoMessage() {}
+func (*ListMethodRulesResponse) ProtoMessage() {}
 
-func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
+func (x *ListMethodRulesResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -216,16 +251,30 @@ func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListRulesResponse.ProtoReflect.Descriptor instead.
-func (*ListRulesResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use ListMethodRulesResponse.ProtoReflect.Descriptor instead.
+func (*ListMethodRulesResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ListRulesResponse) GetRules() []*MethodRule {
+func (x *ListMethodRulesResponse) GetMethodRules() []*MethodRule {
 	if x != nil {
-		return x.Rules
+		return x.MethodRules
 	}
 	return nil
+}
+
+func (x *ListMethodRulesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListMethodRulesResponse) GetPolicyDigest() string {
+	if x != nil {
+		return x.PolicyDigest
+	}
+	return ""
 }
 
 // A MethodRule is the rule of one method.
@@ -233,13 +282,16 @@ type MethodRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The method, such as `/acme.invoice.v1.InvoiceService/GetInvoice`.
 	Procedure string `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	// Who may call, in words, for tables. What the handler asks beside the rule is
-	// among them, and how long a stream lives where that is not as usual.
-	Access string `protobuf:"bytes,2,opt,name=access,proto3" json:"access,omitempty"`
+	// Who may call, in words, for tables. It includes what the handler requires beside
+	// the rule, and the terms of a stream where they are not the defaults.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// The rule as it was declared.
 	Rule *v1.Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
-	// Where the rule comes from.
-	Source        Source `protobuf:"varint,4,opt,name=source,proto3,enum=ostiary.access.v1.Source" json:"source,omitempty"`
+	// Where the rule was declared.
+	Source RuleSource `protobuf:"varint,4,opt,name=source,proto3,enum=ostiary.access.v1.RuleSource" json:"source,omitempty"`
+	// Identifies the rule. It changes when the rule does, wherever it is declared. It is
+	// opaque.
+	RuleDigest    string `protobuf:"bytes,5,opt,name=rule_digest,json=ruleDigest,proto3" json:"rule_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -281,9 +333,9 @@ func (x *MethodRule) GetProcedure() string {
 	return ""
 }
 
-func (x *MethodRule) GetAccess() string {
+func (x *MethodRule) GetDescription() string {
 	if x != nil {
-		return x.Access
+		return x.Description
 	}
 	return ""
 }
@@ -295,35 +347,50 @@ func (x *MethodRule) GetRule() *v1.Rule {
 	return nil
 }
 
-func (x *MethodRule) GetSource() Source {
+func (x *MethodRule) GetSource() RuleSource {
 	if x != nil {
 		return x.Source
 	}
-	return Source_SOURCE_UNSPECIFIED
+	return RuleSource_RULE_SOURCE_UNSPECIFIED
 }
 
-type ExplainRequest struct {
+func (x *MethodRule) GetRuleDigest() string {
+	if x != nil {
+		return x.RuleDigest
+	}
+	return ""
+}
+
+// ExplainAccessRequest names the methods to explain.
+type ExplainAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The methods to explain. None explains all.
-	Procedures    []string `protobuf:"bytes,1,rep,name=procedures,proto3" json:"procedures,omitempty"`
+	// The methods to explain, each at most once: at most 1000. Default: all that the server
+	// serves.
+	Procedures []string `protobuf:"bytes,1,rep,name=procedures,proto3" json:"procedures,omitempty"`
+	// How many methods to explain at most. Default: 100. Values over 1000 are cut to
+	// 1000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before. Empty for the first page. Send the same
+	// procedures with it.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ExplainRequest) Reset() {
-	*x = ExplainRequest{}
+func (x *ExplainAccessRequest) Reset() {
+	*x = ExplainAccessRequest{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ExplainRequest) String() string {
+func (x *ExplainAccessRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ExplainRequest) ProtoMessage() {}
+func (*ExplainAccessRequest) ProtoMessage() {}
 
-func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+func (x *ExplainAccessRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -335,40 +402,60 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
-func (*ExplainRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use ExplainAccessRequest.ProtoReflect.Descriptor instead.
+func (*ExplainAccessRequest) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *ExplainRequest) GetProcedures() []string {
+func (x *ExplainAccessRequest) GetProcedures() []string {
 	if x != nil {
 		return x.Procedures
 	}
 	return nil
 }
 
-type ExplainResponse struct {
+func (x *ExplainAccessRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ExplainAccessRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ExplainAccessResponse is a page of explanations.
+type ExplainAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each method: in the order of the request, or ordered by procedure.
-	Explanations  []*Explanation `protobuf:"bytes,1,rep,name=explanations,proto3" json:"explanations,omitempty"`
+	// One for each method, in the order of the request, or ordered by procedure if the
+	// request names none.
+	Explanations []*AccessExplanation `protobuf:"bytes,1,rep,name=explanations,proto3" json:"explanations,omitempty"`
+	// Send it as page_token to get the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The policy_digest of ListMethodRules.
+	PolicyDigest  string `protobuf:"bytes,3,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ExplainResponse) Reset() {
-	*x = ExplainResponse{}
+func (x *ExplainAccessResponse) Reset() {
+	*x = ExplainAccessResponse{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ExplainResponse) String() string {
+func (x *ExplainAccessResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ExplainResponse) ProtoMessage() {}
+func (*ExplainAccessResponse) ProtoMessage() {}
 
-func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
+func (x *ExplainAccessResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -380,45 +467,61 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
-func (*ExplainResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use ExplainAccessResponse.ProtoReflect.Descriptor instead.
+func (*ExplainAccessResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ExplainResponse) GetExplanations() []*Explanation {
+func (x *ExplainAccessResponse) GetExplanations() []*AccessExplanation {
 	if x != nil {
 		return x.Explanations
 	}
 	return nil
 }
 
-// An Explanation says how the rule of one method decides about the caller.
-type Explanation struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	// OUTCOME_MET where the caller may call, OUTCOME_UNMET where not.
-	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.Outcome" json:"outcome,omitempty"`
-	// Every check, in order: those of the rule, and what the handler asks beside it.
-	// A method that is open to anybody has none.
-	Checks        []*Check `protobuf:"bytes,3,rep,name=checks,proto3" json:"checks,omitempty"`
+func (x *ExplainAccessResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse) GetPolicyDigest() string {
+	if x != nil {
+		return x.PolicyDigest
+	}
+	return ""
+}
+
+// An AccessExplanation says whether the caller may call one method, and why.
+type AccessExplanation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The method.
+	Procedure string `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// ACCESS_OUTCOME_MET if the caller may call, ACCESS_OUTCOME_UNMET if not, and
+	// ACCESS_OUTCOME_UNDECIDED if that depends on the request.
+	Outcome AccessOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.AccessOutcome" json:"outcome,omitempty"`
+	// Every requirement of the rule, in the order in which they are checked, and then
+	// what the handler requires. Empty for a method that anybody may call.
+	Requirements  []*Requirement `protobuf:"bytes,3,rep,name=requirements,proto3" json:"requirements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Explanation) Reset() {
-	*x = Explanation{}
+func (x *AccessExplanation) Reset() {
+	*x = AccessExplanation{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Explanation) String() string {
+func (x *AccessExplanation) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Explanation) ProtoMessage() {}
+func (*AccessExplanation) ProtoMessage() {}
 
-func (x *Explanation) ProtoReflect() protoreflect.Message {
+func (x *AccessExplanation) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -430,61 +533,63 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
-func (*Explanation) Descriptor() ([]byte, []int) {
+// Deprecated: Use AccessExplanation.ProtoReflect.Descriptor instead.
+func (*AccessExplanation) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *Explanation) GetProcedure() string {
+func (x *AccessExplanation) GetProcedure() string {
 	if x != nil {
 		return x.Procedure
 	}
 	return ""
 }
 
-func (x *Explanation) GetOutcome() Outcome {
+func (x *AccessExplanation) GetOutcome() AccessOutcome {
 	if x != nil {
 		return x.Outcome
 	}
-	return Outcome_OUTCOME_UNSPECIFIED
+	return AccessOutcome_ACCESS_OUTCOME_UNSPECIFIED
 }
 
-func (x *Explanation) GetChecks() []*Check {
+func (x *AccessExplanation) GetRequirements() []*Requirement {
 	if x != nil {
-		return x.Checks
+		return x.Requirements
 	}
 	return nil
 }
 
-// A Check is one requirement of a rule.
-type Check struct {
+// A Requirement is one of the things that a rule asks of its callers.
+type Requirement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is asked for, in words.
-	Requirement string  `protobuf:"bytes,1,opt,name=requirement,proto3" json:"requirement,omitempty"`
-	Outcome     Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.Outcome" json:"outcome,omitempty"`
-	// The reason of the refusal of a caller who does not meet it, such as
-	// `ROLE_REQUIRED`.
-	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What is missing, or what it depends on; empty for OUTCOME_MET.
+	// What is required, in words.
+	Description string `protobuf:"bytes,1,opt,name=description,proto3" json:"description,omitempty"`
+	// Whether the caller meets it.
+	Outcome AccessOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.AccessOutcome" json:"outcome,omitempty"`
+	// Why a caller who does not meet it is refused, such as REASON_ROLE_REQUIRED.
+	// REASON_UNSPECIFIED for what the handler requires, which only the handler knows.
+	Reason v11.Reason `protobuf:"varint,3,opt,name=reason,proto3,enum=ostiary.error.v1.Reason" json:"reason,omitempty"`
+	// What the caller is missing, or what the outcome depends on, in words. Empty for
+	// ACCESS_OUTCOME_MET.
 	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Check) Reset() {
-	*x = Check{}
+func (x *Requirement) Reset() {
+	*x = Requirement{}
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Check) String() string {
+func (x *Requirement) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Check) ProtoMessage() {}
+func (*Requirement) ProtoMessage() {}
 
-func (x *Check) ProtoReflect() protoreflect.Message {
+func (x *Requirement) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_access_v1_access_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -496,33 +601,33 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Check.ProtoReflect.Descriptor instead.
-func (*Check) Descriptor() ([]byte, []int) {
+// Deprecated: Use Requirement.ProtoReflect.Descriptor instead.
+func (*Requirement) Descriptor() ([]byte, []int) {
 	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *Check) GetRequirement() string {
+func (x *Requirement) GetDescription() string {
 	if x != nil {
-		return x.Requirement
+		return x.Description
 	}
 	return ""
 }
 
-func (x *Check) GetOutcome() Outcome {
+func (x *Requirement) GetOutcome() AccessOutcome {
 	if x != nil {
 		return x.Outcome
 	}
-	return Outcome_OUTCOME_UNSPECIFIED
+	return AccessOutcome_ACCESS_OUTCOME_UNSPECIFIED
 }
 
-func (x *Check) GetReason() string {
+func (x *Requirement) GetReason() v11.Reason {
 	if x != nil {
 		return x.Reason
 	}
-	return ""
+	return v11.Reason(0)
 }
 
-func (x *Check) GetDetail() string {
+func (x *Requirement) GetDetail() string {
 	if x != nil {
 		return x.Detail
 	}
@@ -533,46 +638,60 @@ var File_ostiary_access_v1_access_proto protoreflect.FileDescriptor
 
 const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1eostiary/access/v1/access.proto\x12\x11ostiary.access.v1\x1a\x1eostiary/policy/v1/policy.proto\"\x12\n" +
-	"\x10ListRulesRequest\"H\n" +
-	"\x11ListRulesResponse\x123\n" +
-	"\x05rules\x18\x01 \x03(\v2\x1d.ostiary.access.v1.MethodRuleR\x05rules\"\xa2\x01\n" +
+	"\x1eostiary/access/v1/access.proto\x12\x11ostiary.access.v1\x1a\x1dostiary/error/v1/reason.proto\x1a\x1eostiary/policy/v1/policy.proto\"T\n" +
+	"\x16ListMethodRulesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xa8\x01\n" +
+	"\x17ListMethodRulesResponse\x12@\n" +
+	"\fmethod_rules\x18\x01 \x03(\v2\x1d.ostiary.access.v1.MethodRuleR\vmethodRules\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
+	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xd1\x01\n" +
 	"\n" +
 	"MethodRule\x12\x1c\n" +
-	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
-	"\x06access\x18\x02 \x01(\tR\x06access\x12+\n" +
-	"\x04rule\x18\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule\x121\n" +
-	"\x06source\x18\x04 \x01(\x0e2\x19.ostiary.access.v1.SourceR\x06source\"0\n" +
-	"\x0eExplainRequest\x12\x1e\n" +
+	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12+\n" +
+	"\x04rule\x18\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule\x125\n" +
+	"\x06source\x18\x04 \x01(\x0e2\x1d.ostiary.access.v1.RuleSourceR\x06source\x12\x1f\n" +
+	"\vrule_digest\x18\x05 \x01(\tR\n" +
+	"ruleDigest\"r\n" +
+	"\x14ExplainAccessRequest\x12\x1e\n" +
 	"\n" +
 	"procedures\x18\x01 \x03(\tR\n" +
-	"procedures\"U\n" +
-	"\x0fExplainResponse\x12B\n" +
-	"\fexplanations\x18\x01 \x03(\v2\x1e.ostiary.access.v1.ExplanationR\fexplanations\"\x93\x01\n" +
-	"\vExplanation\x12\x1c\n" +
-	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x124\n" +
-	"\aoutcome\x18\x02 \x01(\x0e2\x1a.ostiary.access.v1.OutcomeR\aoutcome\x120\n" +
-	"\x06checks\x18\x03 \x03(\v2\x18.ostiary.access.v1.CheckR\x06checks\"\x8f\x01\n" +
-	"\x05Check\x12 \n" +
-	"\vrequirement\x18\x01 \x01(\tR\vrequirement\x124\n" +
-	"\aoutcome\x18\x02 \x01(\x0e2\x1a.ostiary.access.v1.OutcomeR\aoutcome\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail*\x82\x01\n" +
-	"\x06Source\x12\x16\n" +
-	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n" +
-	"\x0fSOURCE_BUILT_IN\x10\x01\x12\x12\n" +
-	"\x0eSOURCE_SERVICE\x10\x02\x12\x11\n" +
-	"\rSOURCE_METHOD\x10\x03\x12\x0f\n" +
-	"\vSOURCE_CODE\x10\x04\x12\x13\n" +
-	"\x0fSOURCE_SETTINGS\x10\x05*]\n" +
-	"\aOutcome\x12\x17\n" +
-	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0f\n" +
-	"\vOUTCOME_MET\x10\x01\x12\x11\n" +
-	"\rOUTCOME_UNMET\x10\x02\x12\x15\n" +
-	"\x11OUTCOME_UNDECIDED\x10\x032\xcb\x01\n" +
-	"\rPolicyService\x12[\n" +
-	"\tListRules\x12#.ostiary.access.v1.ListRulesRequest\x1a$.ostiary.access.v1.ListRulesResponse\"\x03\x90\x02\x01\x12U\n" +
-	"\aExplain\x12!.ostiary.access.v1.ExplainRequest\x1a\".ostiary.access.v1.ExplainResponse\"\x03\x90\x02\x01\x1a\x06ң\x19\x02\x12\x00B;Z9github.com/ostiary/ostiary/gen/ostiary/access/v1;accessv1b\x06proto3"
+	"procedures\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\xae\x01\n" +
+	"\x15ExplainAccessResponse\x12H\n" +
+	"\fexplanations\x18\x01 \x03(\v2$.ostiary.access.v1.AccessExplanationR\fexplanations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
+	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xb1\x01\n" +
+	"\x11AccessExplanation\x12\x1c\n" +
+	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12:\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2 .ostiary.access.v1.AccessOutcomeR\aoutcome\x12B\n" +
+	"\frequirements\x18\x03 \x03(\v2\x1e.ostiary.access.v1.RequirementR\frequirements\"\xb5\x01\n" +
+	"\vRequirement\x12 \n" +
+	"\vdescription\x18\x01 \x01(\tR\vdescription\x12:\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2 .ostiary.access.v1.AccessOutcomeR\aoutcome\x120\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x18.ostiary.error.v1.ReasonR\x06reason\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail*\xa4\x01\n" +
+	"\n" +
+	"RuleSource\x12\x1b\n" +
+	"\x17RULE_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14RULE_SOURCE_BUILT_IN\x10\x01\x12\x17\n" +
+	"\x13RULE_SOURCE_SERVICE\x10\x02\x12\x16\n" +
+	"\x12RULE_SOURCE_METHOD\x10\x03\x12\x14\n" +
+	"\x10RULE_SOURCE_CODE\x10\x04\x12\x18\n" +
+	"\x14RULE_SOURCE_SETTINGS\x10\x05*\x7f\n" +
+	"\rAccessOutcome\x12\x1e\n" +
+	"\x1aACCESS_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ACCESS_OUTCOME_MET\x10\x01\x12\x18\n" +
+	"\x14ACCESS_OUTCOME_UNMET\x10\x02\x12\x1c\n" +
+	"\x18ACCESS_OUTCOME_UNDECIDED\x10\x032\xee\x01\n" +
+	"\rAccessService\x12m\n" +
+	"\x0fListMethodRules\x12).ostiary.access.v1.ListMethodRulesRequest\x1a*.ostiary.access.v1.ListMethodRulesResponse\"\x03\x90\x02\x01\x12g\n" +
+	"\rExplainAccess\x12'.ostiary.access.v1.ExplainAccessRequest\x1a(.ostiary.access.v1.ExplainAccessResponse\"\x03\x90\x02\x01\x1a\x05\xea^\x02\x12\x00B{\n" +
+	"\x1bio.github.ostiary.access.v1B\vAccessProtoP\x01Z9github.com/ostiary/ostiary/gen/ostiary/access/v1;accessv1\xaa\x02\x11Ostiary.Access.V1b\x06proto3"
 
 var (
 	file_ostiary_access_v1_access_proto_rawDescOnce sync.Once
@@ -589,34 +708,36 @@ func file_ostiary_access_v1_access_proto_rawDescGZIP() []byte {
 var file_ostiary_access_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_ostiary_access_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ostiary_access_v1_access_proto_goTypes = []any{
-	(Source)(0),               // 0: ostiary.access.v1.Source
-	(Outcome)(0),              // 1: ostiary.access.v1.Outcome
-	(*ListRulesRequest)(nil),  // 2: ostiary.access.v1.ListRulesRequest
-	(*ListRulesResponse)(nil), // 3: ostiary.access.v1.ListRulesResponse
-	(*MethodRule)(nil),        // 4: ostiary.access.v1.MethodRule
-	(*ExplainRequest)(nil),    // 5: ostiary.access.v1.ExplainRequest
-	(*ExplainResponse)(nil),   // 6: ostiary.access.v1.ExplainResponse
-	(*Explanation)(nil),       // 7: ostiary.access.v1.Explanation
-	(*Check)(nil),             // 8: ostiary.access.v1.Check
-	(*v1.Rule)(nil),           // 9: ostiary.policy.v1.Rule
+	(RuleSource)(0),                 // 0: ostiary.access.v1.RuleSource
+	(AccessOutcome)(0),              // 1: ostiary.access.v1.AccessOutcome
+	(*ListMethodRulesRequest)(nil),  // 2: ostiary.access.v1.ListMethodRulesRequest
+	(*ListMethodRulesResponse)(nil), // 3: ostiary.access.v1.ListMethodRulesResponse
+	(*MethodRule)(nil),              // 4: ostiary.access.v1.MethodRule
+	(*ExplainAccessRequest)(nil),    // 5: ostiary.access.v1.ExplainAccessRequest
+	(*ExplainAccessResponse)(nil),   // 6: ostiary.access.v1.ExplainAccessResponse
+	(*AccessExplanation)(nil),       // 7: ostiary.access.v1.AccessExplanation
+	(*Requirement)(nil),             // 8: ostiary.access.v1.Requirement
+	(*v1.Rule)(nil),                 // 9: ostiary.policy.v1.Rule
+	(v11.Reason)(0),                 // 10: ostiary.error.v1.Reason
 }
 var file_ostiary_access_v1_access_proto_depIdxs = []int32{
-	4, // 0: ostiary.access.v1.ListRulesResponse.rules:type_name -> ostiary.access.v1.MethodRule
-	9, // 1: ostiary.access.v1.MethodRule.rule:type_name -> ostiary.policy.v1.Rule
-	0, // 2: ostiary.access.v1.MethodRule.source:type_name -> ostiary.access.v1.Source
-	7, // 3: ostiary.access.v1.ExplainResponse.explanations:type_name -> ostiary.access.v1.Explanation
-	1, // 4: ostiary.access.v1.Explanation.outcome:type_name -> ostiary.access.v1.Outcome
-	8, // 5: ostiary.access.v1.Explanation.checks:type_name -> ostiary.access.v1.Check
-	1, // 6: ostiary.access.v1.Check.outcome:type_name -> ostiary.access.v1.Outcome
-	2, // 7: ostiary.access.v1.PolicyService.ListRules:input_type -> ostiary.access.v1.ListRulesRequest
-	5, // 8: ostiary.access.v1.PolicyService.Explain:input_type -> ostiary.access.v1.ExplainRequest
-	3, // 9: ostiary.access.v1.PolicyService.ListRules:output_type -> ostiary.access.v1.ListRulesResponse
-	6, // 10: ostiary.access.v1.PolicyService.Explain:output_type -> ostiary.access.v1.ExplainResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4,  // 0: ostiary.access.v1.ListMethodRulesResponse.method_rules:type_name -> ostiary.access.v1.MethodRule
+	9,  // 1: ostiary.access.v1.MethodRule.rule:type_name -> ostiary.policy.v1.Rule
+	0,  // 2: ostiary.access.v1.MethodRule.source:type_name -> ostiary.access.v1.RuleSource
+	7,  // 3: ostiary.access.v1.ExplainAccessResponse.explanations:type_name -> ostiary.access.v1.AccessExplanation
+	1,  // 4: ostiary.access.v1.AccessExplanation.outcome:type_name -> ostiary.access.v1.AccessOutcome
+	8,  // 5: ostiary.access.v1.AccessExplanation.requirements:type_name -> ostiary.access.v1.Requirement
+	1,  // 6: ostiary.access.v1.Requirement.outcome:type_name -> ostiary.access.v1.AccessOutcome
+	10, // 7: ostiary.access.v1.Requirement.reason:type_name -> ostiary.error.v1.Reason
+	2,  // 8: ostiary.access.v1.AccessService.ListMethodRules:input_type -> ostiary.access.v1.ListMethodRulesRequest
+	5,  // 9: ostiary.access.v1.AccessService.ExplainAccess:input_type -> ostiary.access.v1.ExplainAccessRequest
+	3,  // 10: ostiary.access.v1.AccessService.ListMethodRules:output_type -> ostiary.access.v1.ListMethodRulesResponse
+	6,  // 11: ostiary.access.v1.AccessService.ExplainAccess:output_type -> ostiary.access.v1.ExplainAccessResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_access_v1_access_proto_init() }

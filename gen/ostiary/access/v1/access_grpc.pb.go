@@ -26,153 +26,165 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PolicyService_ListRules_FullMethodName = "/ostiary.access.v1.PolicyService/ListRules"
-	PolicyService_Explain_FullMethodName   = "/ostiary.access.v1.PolicyService/Explain"
+	AccessService_ListMethodRules_FullMethodName = "/ostiary.access.v1.AccessService/ListMethodRules"
+	AccessService_ExplainAccess_FullMethodName   = "/ostiary.access.v1.AccessService/ExplainAccess"
 )
 
-// PolicyServiceClient is the client API for PolicyService service.
+// AccessServiceClient is the client API for AccessService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// PolicyService shows the rules of the server that serves it. It authorizes nothing:
+// AccessService shows the rules of the server that serves it. It authorizes nothing:
 // every call is checked again when it is made.
-type PolicyServiceClient interface {
-	// ListRules returns the rule of every method, ordered by procedure.
-	ListRules(ctx context.Context, in *ListRulesRequest, opts ...grpc.CallOption) (*ListRulesResponse, error)
-	// Explain returns which methods the caller may call with the token of this
-	// very call, and what is missing for the others. INVALID_ARGUMENT where a
-	// procedure is named that has no rule.
-	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+type AccessServiceClient interface {
+	// ListMethodRules returns the rule of every method that the server serves, ordered
+	// by procedure.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
+	ListMethodRules(ctx context.Context, in *ListMethodRulesRequest, opts ...grpc.CallOption) (*ListMethodRulesResponse, error)
+	// ExplainAccess returns which methods the caller may call with the token of this
+	// call, and what is missing for the others.
+	//
+	// Refused with INVALID_REQUEST if a procedure is named that the server does not
+	// serve, or one is named twice, or page_size is negative; and with
+	// POSITION_INVALID.
+	ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error)
 }
 
-type policyServiceClient struct {
+type accessServiceClient struct {
 	cc grpc.ClientConnInterface
 }
 
-func NewPolicyServiceClient(cc grpc.ClientConnInterface) PolicyServiceClient {
-	return &policyServiceClient{cc}
+func NewAccessServiceClient(cc grpc.ClientConnInterface) AccessServiceClient {
+	return &accessServiceClient{cc}
 }
 
-func (c *policyServiceClient) ListRules(ctx context.Context, in *ListRulesRequest, opts ...grpc.CallOption) (*ListRulesResponse, error) {
+func (c *accessServiceClient) ListMethodRules(ctx context.Context, in *ListMethodRulesRequest, opts ...grpc.CallOption) (*ListMethodRulesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListRulesResponse)
-	err := c.cc.Invoke(ctx, PolicyService_ListRules_FullMethodName, in, out, cOpts...)
+	out := new(ListMethodRulesResponse)
+	err := c.cc.Invoke(ctx, AccessService_ListMethodRules_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (c *policyServiceClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
+func (c *accessServiceClient) ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ExplainResponse)
-	err := c.cc.Invoke(ctx, PolicyService_Explain_FullMethodName, in, out, cOpts...)
+	out := new(ExplainAccessResponse)
+	err := c.cc.Invoke(ctx, AccessService_ExplainAccess_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// PolicyServiceServer is the server API for PolicyService service.
-// All implementations must embed UnimplementedPolicyServiceServer
+// AccessServiceServer is the server API for AccessService service.
+// All implementations must embed UnimplementedAccessServiceServer
 // for forward compatibility.
 //
-// PolicyService shows the rules of the server that serves it. It authorizes nothing:
+// AccessService shows the rules of the server that serves it. It authorizes nothing:
 // every call is checked again when it is made.
-type PolicyServiceServer interface {
-	// ListRules returns the rule of every method, ordered by procedure.
-	ListRules(context.Context, *ListRulesRequest) (*ListRulesResponse, error)
-	// Explain returns which methods the caller may call with the token of this
-	// very call, and what is missing for the others. INVALID_ARGUMENT where a
-	// procedure is named that has no rule.
-	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
-	mustEmbedUnimplementedPolicyServiceServer()
+type AccessServiceServer interface {
+	// ListMethodRules returns the rule of every method that the server serves, ordered
+	// by procedure.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
+	ListMethodRules(context.Context, *ListMethodRulesRequest) (*ListMethodRulesResponse, error)
+	// ExplainAccess returns which methods the caller may call with the token of this
+	// call, and what is missing for the others.
+	//
+	// Refused with INVALID_REQUEST if a procedure is named that the server does not
+	// serve, or one is named twice, or page_size is negative; and with
+	// POSITION_INVALID.
+	ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error)
+	mustEmbedUnimplementedAccessServiceServer()
 }
 
-// UnimplementedPolicyServiceServer must be embedded to have
+// UnimplementedAccessServiceServer must be embedded to have
 // forward compatible implementations.
 //
 // NOTE: this should be embedded by value instead of pointer to avoid a nil
 // pointer dereference when methods are called.
-type UnimplementedPolicyServiceServer struct{}
+type UnimplementedAccessServiceServer struct{}
 
-func (UnimplementedPolicyServiceServer) ListRules(context.Context, *ListRulesRequest) (*ListRulesResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method ListRules not implemented")
+func (UnimplementedAccessServiceServer) ListMethodRules(context.Context, *ListMethodRulesRequest) (*ListMethodRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMethodRules not implemented")
 }
-func (UnimplementedPolicyServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+func (UnimplementedAccessServiceServer) ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainAccess not implemented")
 }
-func (UnimplementedPolicyServiceServer) mustEmbedUnimplementedPolicyServiceServer() {}
-func (UnimplementedPolicyServiceServer) testEmbeddedByValue()                       {}
+func (UnimplementedAccessServiceServer) mustEmbedUnimplementedAccessServiceServer() {}
+func (UnimplementedAccessServiceServer) testEmbeddedByValue()                       {}
 
-// UnsafePolicyServiceServer may be embedded to opt out of forward compatibility for this service.
-// Use of this interface is not recommended, as added methods to PolicyServiceServer will
+// UnsafeAccessServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to AccessServiceServer will
 // result in compilation errors.
-type UnsafePolicyServiceServer interface {
-	mustEmbedUnimplementedPolicyServiceServer()
+type UnsafeAccessServiceServer interface {
+	mustEmbedUnimplementedAccessServiceServer()
 }
 
-func RegisterPolicyServiceServer(s grpc.ServiceRegistrar, srv PolicyServiceServer) {
-	// If the following call panics, it indicates UnimplementedPolicyServiceServer was
+func RegisterAccessServiceServer(s grpc.ServiceRegistrar, srv AccessServiceServer) {
+	// If the following call panics, it indicates UnimplementedAccessServiceServer was
 	// embedded by pointer and is nil.  This will cause panics if an
 	// unimplemented method is ever invoked, so we test this at initialization
 	// time to prevent it from happening at runtime later due to I/O.
 	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
 		t.testEmbeddedByValue()
 	}
-	s.RegisterService(&PolicyService_ServiceDesc, srv)
+	s.RegisterService(&AccessService_ServiceDesc, srv)
 }
 
-func _PolicyService_ListRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListRulesRequest)
+func _AccessService_ListMethodRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMethodRulesRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(PolicyServiceServer).ListRules(ctx, in)
+		return srv.(AccessServiceServer).ListMethodRules(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: PolicyService_ListRules_FullMethodName,
+		FullMethod: AccessService_ListMethodRules_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(PolicyServiceServer).ListRules(ctx, req.(*ListRulesRequest))
+		return srv.(AccessServiceServer).ListMethodRules(ctx, req.(*ListMethodRulesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
 
-func _PolicyService_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ExplainRequest)
+func _AccessService_ExplainAccess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainAccessRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(PolicyServiceServer).Explain(ctx, in)
+		return srv.(AccessServiceServer).ExplainAccess(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: PolicyService_Explain_FullMethodName,
+		FullMethod: AccessService_ExplainAccess_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(PolicyServiceServer).Explain(ctx, req.(*ExplainRequest))
+		return srv.(AccessServiceServer).ExplainAccess(ctx, req.(*ExplainAccessRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
 
-// PolicyService_ServiceDesc is the grpc.ServiceDesc for PolicyService service.
+// AccessService_ServiceDesc is the grpc.ServiceDesc for AccessService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
-var PolicyService_ServiceDesc = grpc.ServiceDesc{
-	ServiceName: "ostiary.access.v1.PolicyService",
-	HandlerType: (*PolicyServiceServer)(nil),
+var AccessService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "ostiary.access.v1.AccessService",
+	HandlerType: (*AccessServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
-			MethodName: "ListRules",
-			Handler:    _PolicyService_ListRules_Handler,
+			MethodName: "ListMethodRules",
+			Handler:    _AccessService_ListMethodRules_Handler,
 		},
 		{
-			MethodName: "Explain",
-			Handler:    _PolicyService_Explain_Handler,
+			MethodName: "ExplainAccess",
+			Handler:    _AccessService_ExplainAccess_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

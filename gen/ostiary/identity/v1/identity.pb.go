@@ -9,9 +9,10 @@
 package identityv1
 
 import (
-	_ "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	v1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -25,71 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kind is the class of a token.
-type Kind int32
-
-const (
-	Kind_KIND_UNSPECIFIED Kind = 0
-	// A user's session.
-	Kind_KIND_SESSION Kind = 1
-	// A user's token made from a template, with no session behind it.
-	Kind_KIND_TEMPLATE Kind = 2
-	// An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
-	Kind_KIND_OAUTH Kind = 3
-	// A machine's token: a client or a workload that acts for itself.
-	Kind_KIND_MACHINE Kind = 4
-	// An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
-	// its client.
-	Kind_KIND_ID Kind = 5
-)
-
-// Enum value maps for Kind.
-var (
-	Kind_name = map[int32]string{
-		0: "KIND_UNSPECIFIED",
-		1: "KIND_SESSION",
-		2: "KIND_TEMPLATE",
-		3: "KIND_OAUTH",
-		4: "KIND_MACHINE",
-		5: "KIND_ID",
-	}
-	Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED": 0,
-		"KIND_SESSION":     1,
-		"KIND_TEMPLATE":    2,
-		"KIND_OAUTH":       3,
-		"KIND_MACHINE":     4,
-		"KIND_ID":          5,
-	}
-)
-
-func (x Kind) Enum() *Kind {
-	p := new(Kind)
-	*p = x
-	return p
-}
-
-func (x Kind) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_identity_v1_identity_proto_enumTypes[0].Descriptor()
-}
-
-func (Kind) Type() protoreflect.EnumType {
-	return &file_ostiary_identity_v1_identity_proto_enumTypes[0]
-}
-
-func (x Kind) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Kind.Descriptor instead.
-func (Kind) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_identity_v1_identity_proto_rawDescGZIP(), []int{0}
-}
-
+// WhoAmIRequest has no fields: the token says who calls.
 type WhoAmIRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -126,9 +63,11 @@ func (*WhoAmIRequest) Descriptor() ([]byte, []int) {
 	return file_ostiary_identity_v1_identity_proto_rawDescGZIP(), []int{0}
 }
 
+// WhoAmIResponse has the caller's identity.
 type WhoAmIResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The identity of the token of this call.
+	Identity      *Identity `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +109,7 @@ func (x *WhoAmIResponse) GetIdentity() *Identity {
 	return nil
 }
 
+// WatchIdentityRequest has no fields: the token says who calls.
 type WatchIdentityRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -206,9 +146,12 @@ func (*WatchIdentityRequest) Descriptor() ([]byte, []int) {
 	return file_ostiary_identity_v1_identity_proto_rawDescGZIP(), []int{2}
 }
 
+// WatchIdentityResponse is an identity, or a heartbeat.
 type WatchIdentityResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The identity as it is now. Absent in a heartbeat, which only keeps the
+	// connection open. A client must accept heartbeats at any time.
+	Identity      *Identity `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -250,33 +193,61 @@ func (x *WatchIdentityResponse) GetIdentity() *Identity {
 	return nil
 }
 
-// An Identity is what a verified token says about its bearer.
+// An Identity is what a verified token says about its bearer. A field that the token
+// does not speak of is absent or empty.
 type Identity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The `iss` claim (RFC 7519, section 4.1.1): who signed the token.
+	// The `iss` claim (RFC 7519, section 4.1.1): who issued the token.
 	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The `sub` claim: the user, or the machine, at that issuer.
+	// The `sub` claim: the user, or the machine, at that issuer. Only issuer and
+	// subject together name somebody.
 	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
 	// What kind of token was presented.
-	Kind Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=ostiary.identity.v1.Kind" json:"kind,omitempty"`
-	// The session the token belongs to; empty where the issuer has no sessions.
-	SessionId string `protobuf:"bytes,4,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// The organization the caller acts in; absent when in none.
-	Organization *Organization `protobuf:"bytes,5,opt,name=organization,proto3" json:"organization,omitempty"`
-	// Roles, those of the organization with their `org:` prefix.
-	Roles []string `protobuf:"bytes,6,rep,name=roles,proto3" json:"roles,omitempty"`
-	// Permissions, `org:feature:permission` for those of an organization.
-	Permissions []string `protobuf:"bytes,7,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// OAuth 2.0 scopes.
-	Scopes []string `protobuf:"bytes,8,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// Who is really acting, where the caller is impersonated (RFC 8693, section 4.1).
-	Actor *Actor `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`
-	// The `iat` claim.
-	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
-	// The `exp` claim: from then on the token is refused.
-	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// The OAuth client of the token, or the machine; empty where it names none.
-	ClientId      string `protobuf:"bytes,12,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Kind v1.TokenKind `protobuf:"varint,3,opt,name=kind,proto3,enum=ostiary.policy.v1.TokenKind" json:"kind,omitempty"`
+	// The `jti` claim: the id of the token.
+	TokenId string `protobuf:"bytes,4,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// The session that the token belongs to. Empty where the issuer has no sessions,
+	// and for a machine.
+	SessionId string `protobuf:"bytes,5,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The OAuth client that the token was issued to, or the machine.
+	ClientId string `protobuf:"bytes,6,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The `azp` claim: the application that requested the token.
+	AuthorizedParty string `protobuf:"bytes,7,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
+	// The `aud` claim: the services that the token is for.
+	Audience []string `protobuf:"bytes,8,rep,name=audience,proto3" json:"audience,omitempty"`
+	// The organization that the caller acts in. Absent when in none.
+	Organization *Organization `protobuf:"bytes,9,opt,name=organization,proto3" json:"organization,omitempty"`
+	// The caller's roles, those of the organization with their `org:` prefix.
+	Roles []string `protobuf:"bytes,10,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The caller's permissions, those of the organization as
+	// `org:feature:permission`.
+	Permissions []string `protobuf:"bytes,11,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// The OAuth 2.0 scopes of the token.
+	Scopes []string `protobuf:"bytes,12,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// The features that the caller may use, as `scope:name`. The scope is `o` for a
+	// feature of the organization, `u` for one of the user, or both letters.
+	Features []string `protobuf:"bytes,13,rep,name=features,proto3" json:"features,omitempty"`
+	// The plans of the caller, written as features are.
+	Plans []string `protobuf:"bytes,14,rep,name=plans,proto3" json:"plans,omitempty"`
+	// Who really acts, where the caller is impersonated (RFC 8693, section 4.1).
+	Actor *Actor `protobuf:"bytes,15,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The `iat` claim: when the token was issued.
+	IssueTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=issue_time,json=issueTime,proto3" json:"issue_time,omitempty"`
+	// The `nbf` claim: the token is refused before.
+	NotBeforeTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=not_before_time,json=notBeforeTime,proto3" json:"not_before_time,omitempty"`
+	// The `exp` claim: the token is refused from then on.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// The `auth_time` claim: when the user last proved who they are (OpenID Connect
+	// Core 1.0, section 2).
+	AuthTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=auth_time,json=authTime,proto3" json:"auth_time,omitempty"`
+	// How long before issue_time each factor of authentication was last verified.
+	// Absent where the token does not say.
+	FactorAges *FactorAges `protobuf:"bytes,20,opt,name=factor_ages,json=factorAges,proto3" json:"factor_ages,omitempty"`
+	// The `acr` claim: the class of authentication that was met.
+	Acr string `protobuf:"bytes,21,opt,name=acr,proto3" json:"acr,omitempty"`
+	// The `amr` claim: the methods of authentication that were used, such as `pwd` and
+	// `otp` (RFC 8176).
+	Amr           []string `protobuf:"bytes,22,rep,name=amr,proto3" json:"amr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,11 +296,18 @@ func (x *Identity) GetSubject() string {
 	return ""
 }
 
-func (x *Identity) GetKind() Kind {
+func (x *Identity) GetKind() v1.TokenKind {
 	if x != nil {
 		return x.Kind
 	}
-	return Kind_KIND_UNSPECIFIED
+	return v1.TokenKind(0)
+}
+
+func (x *Identity) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
 }
 
 func (x *Identity) GetSessionId() string {
@@ -337,6 +315,27 @@ func (x *Identity) GetSessionId() string {
 		return x.SessionId
 	}
 	return ""
+}
+
+func (x *Identity) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Identity) GetAuthorizedParty() string {
+	if x != nil {
+		return x.AuthorizedParty
+	}
+	return ""
+}
+
+func (x *Identity) GetAudience() []string {
+	if x != nil {
+		return x.Audience
+	}
+	return nil
 }
 
 func (x *Identity) GetOrganization() *Organization {
@@ -367,6 +366,20 @@ func (x *Identity) GetScopes() []string {
 	return nil
 }
 
+func (x *Identity) GetFeatures() []string {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *Identity) GetPlans() []string {
+	if x != nil {
+		return x.Plans
+	}
+	return nil
+}
+
 func (x *Identity) GetActor() *Actor {
 	if x != nil {
 		return x.Actor
@@ -374,33 +387,63 @@ func (x *Identity) GetActor() *Actor {
 	return nil
 }
 
-func (x *Identity) GetIssuedAt() *timestamppb.Timestamp {
+func (x *Identity) GetIssueTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.IssuedAt
+		return x.IssueTime
 	}
 	return nil
 }
 
-func (x *Identity) GetExpiresAt() *timestamppb.Timestamp {
+func (x *Identity) GetNotBeforeTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ExpiresAt
+		return x.NotBeforeTime
 	}
 	return nil
 }
 
-func (x *Identity) GetClientId() string {
+func (x *Identity) GetExpireTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ClientId
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Identity) GetAuthTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthTime
+	}
+	return nil
+}
+
+func (x *Identity) GetFactorAges() *FactorAges {
+	if x != nil {
+		return x.FactorAges
+	}
+	return nil
+}
+
+func (x *Identity) GetAcr() string {
+	if x != nil {
+		return x.Acr
 	}
 	return ""
+}
+
+func (x *Identity) GetAmr() []string {
+	if x != nil {
+		return x.Amr
+	}
+	return nil
 }
 
 // An Organization is the one that a caller acts in.
 type Organization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Slug  string                 `protobuf:"bytes,2,opt,name=slug,proto3" json:"slug,omitempty"`
-	// The caller's role in it, with its `org:` prefix.
+	// The id of the organization at the issuer.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The short name of the organization, for people and URLs.
+	Slug string `protobuf:"bytes,2,opt,name=slug,proto3" json:"slug,omitempty"`
+	// The caller's role in the organization, with its `org:` prefix.
 	Role          string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -457,13 +500,16 @@ func (x *Organization) GetRole() string {
 	return ""
 }
 
-// An Actor is the party that acts as the subject.
+// An Actor is the party that acts as the subject (RFC 8693, section 4.1).
 type Actor struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Issuer    string                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	Subject   string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	SessionId string                 `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// What kind of actor this is, where the issuer says so.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuer of the actor's subject.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The actor's own subject.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The actor's own session.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// What kind of actor this is, as the issuer calls it.
 	Type          string `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -527,33 +573,102 @@ func (x *Actor) GetType() string {
 	return ""
 }
 
+// FactorAges are the ages of the two factors of authentication when the token was
+// issued.
+type FactorAges struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The age of the first factor. Absent if it was never verified.
+	First *durationpb.Duration `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
+	// The age of the second factor. Absent if it was never verified, or the user has
+	// none.
+	Second        *durationpb.Duration `protobuf:"bytes,2,opt,name=second,proto3" json:"second,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorAges) Reset() {
+	*x = FactorAges{}
+	mi := &file_ostiary_identity_v1_identity_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorAges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorAges) ProtoMessage() {}
+
+func (x *FactorAges) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_identity_v1_identity_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorAges.ProtoReflect.Descriptor instead.
+func (*FactorAges) Descriptor() ([]byte, []int) {
+	return file_ostiary_identity_v1_identity_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FactorAges) GetFirst() *durationpb.Duration {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *FactorAges) GetSecond() *durationpb.Duration {
+	if x != nil {
+		return x.Second
+	}
+	return nil
+}
+
 var File_ostiary_identity_v1_identity_proto protoreflect.FileDescriptor
 
 const file_ostiary_identity_v1_identity_proto_rawDesc = "" +
 	"\n" +
-	"\"ostiary/identity/v1/identity.proto\x12\x13ostiary.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\"\x0f\n" +
+	"\"ostiary/identity/v1/identity.proto\x12\x13ostiary.identity.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\"\x0f\n" +
 	"\rWhoAmIRequest\"K\n" +
 	"\x0eWhoAmIResponse\x129\n" +
 	"\bidentity\x18\x01 \x01(\v2\x1d.ostiary.identity.v1.IdentityR\bidentity\"\x16\n" +
 	"\x14WatchIdentityRequest\"R\n" +
 	"\x15WatchIdentityResponse\x129\n" +
-	"\bidentity\x18\x01 \x01(\v2\x1d.ostiary.identity.v1.IdentityR\bidentity\"\xe4\x03\n" +
+	"\bidentity\x18\x01 \x01(\v2\x1d.ostiary.identity.v1.IdentityR\bidentity\"\xe2\x06\n" +
 	"\bIdentity\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\x12-\n" +
-	"\x04kind\x18\x03 \x01(\x0e2\x19.ostiary.identity.v1.KindR\x04kind\x12\x1d\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x120\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x1c.ostiary.policy.v1.TokenKindR\x04kind\x12\x19\n" +
+	"\btoken_id\x18\x04 \x01(\tR\atokenId\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x04 \x01(\tR\tsessionId\x12E\n" +
-	"\forganization\x18\x05 \x01(\v2!.ostiary.identity.v1.OrganizationR\forganization\x12\x14\n" +
-	"\x05roles\x18\x06 \x03(\tR\x05roles\x12 \n" +
-	"\vpermissions\x18\a \x03(\tR\vpermissions\x12\x16\n" +
-	"\x06scopes\x18\b \x03(\tR\x06scopes\x120\n" +
-	"\x05actor\x18\t \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x127\n" +
-	"\tissued_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
+	"session_id\x18\x05 \x01(\tR\tsessionId\x12\x1b\n" +
+	"\tclient_id\x18\x06 \x01(\tR\bclientId\x12)\n" +
+	"\x10authorized_party\x18\a \x01(\tR\x0fauthorizedParty\x12\x1a\n" +
+	"\baudience\x18\b \x03(\tR\baudience\x12E\n" +
+	"\forganization\x18\t \x01(\v2!.ostiary.identity.v1.OrganizationR\forganization\x12\x14\n" +
+	"\x05roles\x18\n" +
+	" \x03(\tR\x05roles\x12 \n" +
+	"\vpermissions\x18\v \x03(\tR\vpermissions\x12\x16\n" +
+	"\x06scopes\x18\f \x03(\tR\x06scopes\x12\x1a\n" +
+	"\bfeatures\x18\r \x03(\tR\bfeatures\x12\x14\n" +
+	"\x05plans\x18\x0e \x03(\tR\x05plans\x120\n" +
+	"\x05actor\x18\x0f \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x129\n" +
 	"\n" +
-	"expires_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1b\n" +
-	"\tclient_id\x18\f \x01(\tR\bclientId\"F\n" +
+	"issue_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tissueTime\x12B\n" +
+	"\x0fnot_before_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rnotBeforeTime\x12;\n" +
+	"\vexpire_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x127\n" +
+	"\tauth_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\bauthTime\x12@\n" +
+	"\vfactor_ages\x18\x14 \x01(\v2\x1f.ostiary.identity.v1.FactorAgesR\n" +
+	"factorAges\x12\x10\n" +
+	"\x03acr\x18\x15 \x01(\tR\x03acr\x12\x10\n" +
+	"\x03amr\x18\x16 \x03(\tR\x03amr\"F\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x12\x12\n" +
@@ -563,18 +678,15 @@ const file_ostiary_identity_v1_identity_proto_rawDesc = "" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x12\n" +
-	"\x04type\x18\x04 \x01(\tR\x04type*p\n" +
-	"\x04Kind\x12\x14\n" +
-	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fKIND_SESSION\x10\x01\x12\x11\n" +
-	"\rKIND_TEMPLATE\x10\x02\x12\x0e\n" +
+	"\x04type\x18\x04 \x01(\tR\x04type\"p\n" +
 	"\n" +
-	"KIND_OAUTH\x10\x03\x12\x10\n" +
-	"\fKIND_MACHINE\x10\x04\x12\v\n" +
-	"\aKIND_ID\x10\x052\xdd\x01\n" +
+	"FactorAges\x12/\n" +
+	"\x05first\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05first\x121\n" +
+	"\x06second\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06second2\xdc\x01\n" +
 	"\x0fIdentityService\x12V\n" +
 	"\x06WhoAmI\x12\".ostiary.identity.v1.WhoAmIRequest\x1a#.ostiary.identity.v1.WhoAmIResponse\"\x03\x90\x02\x01\x12j\n" +
-	"\rWatchIdentity\x12).ostiary.identity.v1.WatchIdentityRequest\x1a*.ostiary.identity.v1.WatchIdentityResponse\"\x000\x01\x1a\x06ң\x19\x02\x12\x00B?Z=github.com/ostiary/ostiary/gen/ostiary/identity/v1;identityv1b\x06proto3"
+	"\rWatchIdentity\x12).ostiary.identity.v1.WatchIdentityRequest\x1a*.ostiary.identity.v1.WatchIdentityResponse\"\x000\x01\x1a\x05\xea^\x02\x12\x00B\x85\x01\n" +
+	"\x1dio.github.ostiary.identity.v1B\rIdentityProtoP\x01Z=github.com/ostiary/ostiary/gen/ostiary/identity/v1;identityv1\xaa\x02\x13Ostiary.Identity.V1b\x06proto3"
 
 var (
 	file_ostiary_identity_v1_identity_proto_rawDescOnce sync.Once
@@ -588,36 +700,42 @@ func file_ostiary_identity_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_identity_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ostiary_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_ostiary_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_ostiary_identity_v1_identity_proto_goTypes = []any{
-	(Kind)(0),                     // 0: ostiary.identity.v1.Kind
-	(*WhoAmIRequest)(nil),         // 1: ostiary.identity.v1.WhoAmIRequest
-	(*WhoAmIResponse)(nil),        // 2: ostiary.identity.v1.WhoAmIResponse
-	(*WatchIdentityRequest)(nil),  // 3: ostiary.identity.v1.WatchIdentityRequest
-	(*WatchIdentityResponse)(nil), // 4: ostiary.identity.v1.WatchIdentityResponse
-	(*Identity)(nil),              // 5: ostiary.identity.v1.Identity
-	(*Organization)(nil),          // 6: ostiary.identity.v1.Organization
-	(*Actor)(nil),                 // 7: ostiary.identity.v1.Actor
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*WhoAmIRequest)(nil),         // 0: ostiary.identity.v1.WhoAmIRequest
+	(*WhoAmIResponse)(nil),        // 1: ostiary.identity.v1.WhoAmIResponse
+	(*WatchIdentityRequest)(nil),  // 2: ostiary.identity.v1.WatchIdentityRequest
+	(*WatchIdentityResponse)(nil), // 3: ostiary.identity.v1.WatchIdentityResponse
+	(*Identity)(nil),              // 4: ostiary.identity.v1.Identity
+	(*Organization)(nil),          // 5: ostiary.identity.v1.Organization
+	(*Actor)(nil),                 // 6: ostiary.identity.v1.Actor
+	(*FactorAges)(nil),            // 7: ostiary.identity.v1.FactorAges
+	(v1.TokenKind)(0),             // 8: ostiary.policy.v1.TokenKind
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_ostiary_identity_v1_identity_proto_depIdxs = []int32{
-	5, // 0: ostiary.identity.v1.WhoAmIResponse.identity:type_name -> ostiary.identity.v1.Identity
-	5, // 1: ostiary.identity.v1.WatchIdentityResponse.identity:type_name -> ostiary.identity.v1.Identity
-	0, // 2: ostiary.identity.v1.Identity.kind:type_name -> ostiary.identity.v1.Kind
-	6, // 3: ostiary.identity.v1.Identity.organization:type_name -> ostiary.identity.v1.Organization
-	7, // 4: ostiary.identity.v1.Identity.actor:type_name -> ostiary.identity.v1.Actor
-	8, // 5: ostiary.identity.v1.Identity.issued_at:type_name -> google.protobuf.Timestamp
-	8, // 6: ostiary.identity.v1.Identity.expires_at:type_name -> google.protobuf.Timestamp
-	1, // 7: ostiary.identity.v1.IdentityService.WhoAmI:input_type -> ostiary.identity.v1.WhoAmIRequest
-	3, // 8: ostiary.identity.v1.IdentityService.WatchIdentity:input_type -> ostiary.identity.v1.WatchIdentityRequest
-	2, // 9: ostiary.identity.v1.IdentityService.WhoAmI:output_type -> ostiary.identity.v1.WhoAmIResponse
-	4, // 10: ostiary.identity.v1.IdentityService.WatchIdentity:output_type -> ostiary.identity.v1.WatchIdentityResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4,  // 0: ostiary.identity.v1.WhoAmIResponse.identity:type_name -> ostiary.identity.v1.Identity
+	4,  // 1: ostiary.identity.v1.WatchIdentityResponse.identity:type_name -> ostiary.identity.v1.Identity
+	8,  // 2: ostiary.identity.v1.Identity.kind:type_name -> ostiary.policy.v1.TokenKind
+	5,  // 3: ostiary.identity.v1.Identity.organization:type_name -> ostiary.identity.v1.Organization
+	6,  // 4: ostiary.identity.v1.Identity.actor:type_name -> ostiary.identity.v1.Actor
+	9,  // 5: ostiary.identity.v1.Identity.issue_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: ostiary.identity.v1.Identity.not_before_time:type_name -> google.protobuf.Timestamp
+	9,  // 7: ostiary.identity.v1.Identity.expire_time:type_name -> google.protobuf.Timestamp
+	9,  // 8: ostiary.identity.v1.Identity.auth_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: ostiary.identity.v1.Identity.factor_ages:type_name -> ostiary.identity.v1.FactorAges
+	10, // 10: ostiary.identity.v1.FactorAges.first:type_name -> google.protobuf.Duration
+	10, // 11: ostiary.identity.v1.FactorAges.second:type_name -> google.protobuf.Duration
+	0,  // 12: ostiary.identity.v1.IdentityService.WhoAmI:input_type -> ostiary.identity.v1.WhoAmIRequest
+	2,  // 13: ostiary.identity.v1.IdentityService.WatchIdentity:input_type -> ostiary.identity.v1.WatchIdentityRequest
+	1,  // 14: ostiary.identity.v1.IdentityService.WhoAmI:output_type -> ostiary.identity.v1.WhoAmIResponse
+	3,  // 15: ostiary.identity.v1.IdentityService.WatchIdentity:output_type -> ostiary.identity.v1.WatchIdentityResponse
+	14, // [14:16] is the sub-list for method output_type
+	12, // [12:14] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_identity_v1_identity_proto_init() }
@@ -630,14 +748,13 @@ func file_ostiary_identity_v1_identity_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_identity_v1_identity_proto_rawDesc), len(file_ostiary_identity_v1_identity_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      0,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_ostiary_identity_v1_identity_proto_goTypes,
 		DependencyIndexes: file_ostiary_identity_v1_identity_proto_depIdxs,
-		EnumInfos:         file_ostiary_identity_v1_identity_proto_enumTypes,
 		MessageInfos:      file_ostiary_identity_v1_identity_proto_msgTypes,
 	}.Build()
 	File_ostiary_identity_v1_identity_proto = out.File

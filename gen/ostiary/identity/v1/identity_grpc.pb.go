@@ -29,14 +29,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// IdentityService answers about the caller alone; it never names anybody else.
+// IdentityService answers about the caller alone, and who acts as the caller.
 type IdentityServiceClient interface {
 	// WhoAmI returns the identity that the caller's token stands for.
 	WhoAmI(ctx context.Context, in *WhoAmIRequest, opts ...grpc.CallOption) (*WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
-	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired, unless another call of
-	// the same session has brought a newer one, or TOKEN_REVOKED.
+	// changes. The stream ends when the identity does: with TOKEN_EXPIRED once the
+	// token has expired, unless another call of the same session has brought a newer
+	// one to this server, or with TOKEN_REVOKED. It ends with SERVER_STOPPING when the server stops.
 	WatchIdentity(ctx context.Context, in *WatchIdentityRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchIdentityResponse], error)
 }
 
@@ -81,14 +81,14 @@ type IdentityService_WatchIdentityClient = grpc.ServerStreamingClient[WatchIdent
 // All implementations must embed UnimplementedIdentityServiceServer
 // for forward compatibility.
 //
-// IdentityService answers about the caller alone; it never names anybody else.
+// IdentityService answers about the caller alone, and who acts as the caller.
 type IdentityServiceServer interface {
 	// WhoAmI returns the identity that the caller's token stands for.
 	WhoAmI(context.Context, *WhoAmIRequest) (*WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
-	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired, unless another call of
-	// the same session has brought a newer one, or TOKEN_REVOKED.
+	// changes. The stream ends when the identity does: with TOKEN_EXPIRED once the
+	// token has expired, unless another call of the same session has brought a newer
+	// one to this server, or with TOKEN_REVOKED. It ends with SERVER_STOPPING when the server stops.
 	WatchIdentity(*WatchIdentityRequest, grpc.ServerStreamingServer[WatchIdentityResponse]) error
 	mustEmbedUnimplementedIdentityServiceServer()
 }

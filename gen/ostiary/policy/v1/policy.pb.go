@@ -45,101 +45,104 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kind is the class of a token.
-type Kind int32
+// TokenKind is the class of a token: what it stands for. New values may be added. Treat
+// one that you do not know as TOKEN_KIND_UNSPECIFIED.
+type TokenKind int32
 
 const (
-	Kind_KIND_UNSPECIFIED Kind = 0
+	// No kind. No token has it, and a rule that names it is an error at start.
+	TokenKind_TOKEN_KIND_UNSPECIFIED TokenKind = 0
 	// A user's session.
-	Kind_KIND_SESSION Kind = 1
+	TokenKind_TOKEN_KIND_SESSION TokenKind = 1
 	// A user's token made from a template, with no session behind it.
-	Kind_KIND_TEMPLATE Kind = 2
+	TokenKind_TOKEN_KIND_TEMPLATE TokenKind = 2
 	// An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
-	Kind_KIND_OAUTH Kind = 3
+	TokenKind_TOKEN_KIND_OAUTH TokenKind = 3
 	// A machine's token: a client or a workload that acts for itself.
-	Kind_KIND_MACHINE Kind = 4
+	TokenKind_TOKEN_KIND_MACHINE TokenKind = 4
 	// An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
 	// its client.
-	Kind_KIND_ID Kind = 5
+	TokenKind_TOKEN_KIND_ID TokenKind = 5
 )
 
-// Enum value maps for Kind.
+// Enum value maps for TokenKind.
 var (
-	Kind_name = map[int32]string{
-		0: "KIND_UNSPECIFIED",
-		1: "KIND_SESSION",
-		2: "KIND_TEMPLATE",
-		3: "KIND_OAUTH",
-		4: "KIND_MACHINE",
-		5: "KIND_ID",
+	TokenKind_name = map[int32]string{
+		0: "TOKEN_KIND_UNSPECIFIED",
+		1: "TOKEN_KIND_SESSION",
+		2: "TOKEN_KIND_TEMPLATE",
+		3: "TOKEN_KIND_OAUTH",
+		4: "TOKEN_KIND_MACHINE",
+		5: "TOKEN_KIND_ID",
 	}
-	Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED": 0,
-		"KIND_SESSION":     1,
-		"KIND_TEMPLATE":    2,
-		"KIND_OAUTH":       3,
-		"KIND_MACHINE":     4,
-		"KIND_ID":          5,
+	TokenKind_value = map[string]int32{
+		"TOKEN_KIND_UNSPECIFIED": 0,
+		"TOKEN_KIND_SESSION":     1,
+		"TOKEN_KIND_TEMPLATE":    2,
+		"TOKEN_KIND_OAUTH":       3,
+		"TOKEN_KIND_MACHINE":     4,
+		"TOKEN_KIND_ID":          5,
 	}
 )
 
-func (x Kind) Enum() *Kind {
-	p := new(Kind)
+func (x TokenKind) Enum() *TokenKind {
+	p := new(TokenKind)
 	*p = x
 	return p
 }
 
-func (x Kind) String() string {
+func (x TokenKind) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Kind) Descriptor() protoreflect.EnumDescriptor {
+func (TokenKind) Descriptor() protoreflect.EnumDescriptor {
 	return file_ostiary_policy_v1_policy_proto_enumTypes[0].Descriptor()
 }
 
-func (Kind) Type() protoreflect.EnumType {
+func (TokenKind) Type() protoreflect.EnumType {
 	return &file_ostiary_policy_v1_policy_proto_enumTypes[0]
 }
 
-func (x Kind) Number() protoreflect.EnumNumber {
+func (x TokenKind) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Kind.Descriptor instead.
-func (Kind) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use TokenKind.Descriptor instead.
+func (TokenKind) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
 // Lease says how a stream is bound to the token that opened it. Whatever it
 // says, a stream ends with TOKEN_REVOKED as soon as its token is revoked.
-type Stream_Lease int32
+type StreamTerms_Lease int32
 
 const (
-	Stream_LEASE_UNSPECIFIED Stream_Lease = 0
+	// The default: LEASE_RENEWABLE.
+	StreamTerms_LEASE_UNSPECIFIED StreamTerms_Lease = 0
 	// The stream lasts as long as its session. It ends with TOKEN_EXPIRED when its
 	// token expires, unless another call has brought a newer token of the same
 	// session to this server. The rule is then checked again for the newer token. If
 	// it no longer admits the caller, the stream ends with the rule's reason. A
 	// machine counts as a session. A token that names neither a session nor a
 	// machine, as many OAuth tokens do, cannot be renewed.
-	Stream_LEASE_RENEWABLE Stream_Lease = 1
+	StreamTerms_LEASE_RENEWABLE StreamTerms_Lease = 1
 	// The stream ends with TOKEN_EXPIRED when the token that opened it expires.
-	Stream_LEASE_UNTIL_EXPIRY Stream_Lease = 2
+	StreamTerms_LEASE_UNTIL_EXPIRY StreamTerms_Lease = 2
 	// The rule is checked only when the stream is opened. The stream outlives its
 	// token, and continues if a newer token no longer meets the rule. Unless the
 	// token is revoked, only max_lifetime ends the stream.
-	Stream_LEASE_AT_OPEN Stream_Lease = 3
+	StreamTerms_LEASE_AT_OPEN StreamTerms_Lease = 3
 )
 
-// Enum value maps for Stream_Lease.
+// Enum value maps for StreamTerms_Lease.
 var (
-	Stream_Lease_name = map[int32]string{
+	StreamTerms_Lease_name = map[int32]string{
 		0: "LEASE_UNSPECIFIED",
 		1: "LEASE_RENEWABLE",
 		2: "LEASE_UNTIL_EXPIRY",
 		3: "LEASE_AT_OPEN",
 	}
-	Stream_Lease_value = map[string]int32{
+	StreamTerms_Lease_value = map[string]int32{
 		"LEASE_UNSPECIFIED":  0,
 		"LEASE_RENEWABLE":    1,
 		"LEASE_UNTIL_EXPIRY": 2,
@@ -147,30 +150,30 @@ var (
 	}
 )
 
-func (x Stream_Lease) Enum() *Stream_Lease {
-	p := new(Stream_Lease)
+func (x StreamTerms_Lease) Enum() *StreamTerms_Lease {
+	p := new(StreamTerms_Lease)
 	*p = x
 	return p
 }
 
-func (x Stream_Lease) String() string {
+func (x StreamTerms_Lease) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Stream_Lease) Descriptor() protoreflect.EnumDescriptor {
+func (StreamTerms_Lease) Descriptor() protoreflect.EnumDescriptor {
 	return file_ostiary_policy_v1_policy_proto_enumTypes[1].Descriptor()
 }
 
-func (Stream_Lease) Type() protoreflect.EnumType {
+func (StreamTerms_Lease) Type() protoreflect.EnumType {
 	return &file_ostiary_policy_v1_policy_proto_enumTypes[1]
 }
 
-func (x Stream_Lease) Number() protoreflect.EnumNumber {
+func (x StreamTerms_Lease) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Stream_Lease.Descriptor instead.
-func (Stream_Lease) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use StreamTerms_Lease.Descriptor instead.
+func (StreamTerms_Lease) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4, 0}
 }
 
@@ -178,6 +181,7 @@ func (Stream_Lease) EnumDescriptor() ([]byte, []int) {
 type Reverification_Preset int32
 
 const (
+	// No preset; an error at start.
 	Reverification_PRESET_UNSPECIFIED Reverification_Preset = 0
 	// Both factors within 10 minutes: LEVEL_MULTI.
 	Reverification_PRESET_STRICT_MFA Reverification_Preset = 1
@@ -239,6 +243,7 @@ func (Reverification_Preset) EnumDescriptor() ([]byte, []int) {
 type Reverification_Level int32
 
 const (
+	// No level; an error at start.
 	Reverification_LEVEL_UNSPECIFIED Reverification_Level = 0
 	// The first factor.
 	Reverification_LEVEL_FIRST Reverification_Level = 1
@@ -295,14 +300,17 @@ func (Reverification_Level) EnumDescriptor() ([]byte, []int) {
 // empty rule is an error at start, never a pass.
 type Rule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who may call. Required.
+	//
 	// Types that are valid to be assigned to Access:
 	//
 	//	*Rule_Public
 	//	*Rule_Authenticated
 	//	*Rule_Require
 	Access isRule_Access `protobuf_oneof:"access"`
-	// How long a stream lives once it was let in. Means nothing to a unary method.
-	Stream *Stream `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
+	// How long a stream lives once it was admitted. It has no effect on a unary
+	// method. Default: the defaults of StreamTerms.
+	Stream *StreamTerms `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
 	// What the handler requires of the caller beside this rule, in words, where a
 	// schema cannot express it. Only the handler enforces it. Lists of rules and
 	// explanations show it, and say that the handler decides. Use it with
@@ -381,7 +389,7 @@ func (x *Rule) GetRequire() *Require {
 	return nil
 }
 
-func (x *Rule) GetStream() *Stream {
+func (x *Rule) GetStream() *StreamTerms {
 	if x != nil {
 		return x.Stream
 	}
@@ -526,7 +534,7 @@ func (*Authenticated) Descriptor() ([]byte, []int) {
 // any_plan, reverification, condition.
 //
 // A part that nobody can meet (an empty name, a name with a space or a
-// wildcard, a limit of zero minutes) is an error at start.
+// wildcard, a limit below one minute) is an error at start.
 type Require struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of these roles. A role of an organization is written with or without
@@ -549,8 +557,8 @@ type Require struct {
 	// A token of one of these kinds. Only kinds that the server accepts of the
 	// token's issuer get as far as this. Refused with KIND_NOT_ALLOWED.
 	//
-	//	kinds: [KIND_SESSION, KIND_OAUTH]
-	Kinds []Kind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=ostiary.policy.v1.Kind" json:"kinds,omitempty"`
+	//	kinds: [TOKEN_KIND_SESSION, TOKEN_KIND_OAUTH]
+	Kinds []TokenKind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=ostiary.policy.v1.TokenKind" json:"kinds,omitempty"`
 	// The caller acts in an organization, whichever it is.
 	// Refused with ORGANIZATION_REQUIRED.
 	//
@@ -572,7 +580,7 @@ type Require struct {
 	//
 	//	reverification: { any_acr: ["urn:okta:loa:2fa:any"] }
 	//	reverification: { preset: PRESET_STRICT_MFA }
-	//	reverification: { custom: { minutes: 5, level: LEVEL_SECOND } }
+	//	reverification: { custom: { max_age: { seconds: 300 }, level: LEVEL_SECOND } }
 	Reverification *Reverification `protobuf:"bytes,8,opt,name=reverification,proto3" json:"reverification,omitempty"`
 	// A condition in the Common Expression Language (https://cel.dev) that is
 	// true for every call that may pass. Refused with CONDITION_NOT_MET.
@@ -599,7 +607,8 @@ type Require struct {
 	//	actor.issuer, .subject, .session_id, .type     string; who really acts
 	//	audience, roles, permissions, scopes,
 	//	features, plans, amr                           list(string)
-	//	issued_at, not_before, expires_at, auth_time   timestamp
+	//	issue_time, not_before_time, expire_time,
+	//	auth_time                                      timestamp
 	//	claims                                         map(string, dyn); the token's payload
 	//	hasRole(r), hasPermission(p), hasScope(s),
 	//	hasFeature(f), hasPlan(p)                      bool; as the parts above compare them
@@ -644,22 +653,25 @@ type Require struct {
 	// is such a google.protobuf.Duration, wherever in the request: no condition that
 	// reads times is then met.
 	//
-	// The condition is compiled at start, against these types, so a misspelt
-	// field is an error then. So is a condition that is the same for every call, a
-	// kind of token or a name that nobody can have, as in identity.kind == 'robot' and
-	// identity.hasRole('*'), the pattern of matches() unless it is written out, and to look into a
-	// google.protobuf.Any, of which only has() can be asked. A condition knows no
-	// clock and reaches nothing outside the call. An error while it runs, such as a
-	// key that a map does not have or too much work, is a condition that is not
-	// met; only the server's log says why. What it reads of a request or of claims
-	// counts as work, up to about a megabyte, and so does each text that it makes; a
-	// function of texts counts four times, and what would go beyond the limit is not
-	// begun. A loop ends with the round in which a tenth of a
-	// second is over. To compare lists, maps or messages, with == or in, counts as a
-	// loop over them, and more than 100,000 elements, or 10,000 messages, are not
-	// compared. A google.protobuf.Struct, Value or ListValue that the condition names
-	// counts before anything is read, once for every time that it names the request or
-	// the variable of a loop.
+	// The condition is compiled at start, against these types. Errors at start are:
+	//
+	//   - a misspelt field;
+	//   - a condition that is the same for every call;
+	//   - a kind of token, or a name, that nobody can have, as in
+	//     identity.kind == 'robot' and identity.hasRole('*');
+	//   - a pattern of matches() that is not a literal;
+	//   - to read a google.protobuf.Any: only has() can be asked of it.
+	//
+	// A condition has no clock, and reads nothing but the call. If it fails while it
+	// runs, as when a map does not have a key, it is not met; the server's log says why.
+	//
+	// Its work is limited. What it reads of a request or of claims counts, up to about a
+	// megabyte, and so does each text that it makes; a function of texts counts four
+	// times. What would exceed the limit is not started. A loop is stopped after 100 ms.
+	// To compare lists, maps or messages, with == or in, counts as a loop over them;
+	// more than 100,000 elements or 10,000 messages are not compared. A
+	// google.protobuf.Struct, Value or ListValue that the condition names counts as a
+	// whole, each time that the condition names the request or the variable of a loop.
 	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -716,7 +728,7 @@ func (x *Require) GetAllScopes() []string {
 	return nil
 }
 
-func (x *Require) GetKinds() []Kind {
+func (x *Require) GetKinds() []TokenKind {
 	if x != nil {
 		return x.Kinds
 	}
@@ -758,7 +770,7 @@ func (x *Require) GetCondition() string {
 	return ""
 }
 
-// Stream binds a stream to the token of its caller. The rule is checked once, when
+// StreamTerms bind a stream to the token of its caller. The rule is checked once, when
 // the stream is opened, and the stream may last for hours. Its token may expire
 // within a minute, and its session may be revoked.
 //
@@ -771,10 +783,10 @@ func (x *Require) GetCondition() string {
 //
 // A stream that ends by its lease ends in both directions, also while nothing is
 // sent. Its caller receives the reason, as for a refused call.
-type Stream struct {
+type StreamTerms struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happens to the stream when its token expires. Default: LEASE_RENEWABLE.
-	Lease Stream_Lease `protobuf:"varint,1,opt,name=lease,proto3,enum=ostiary.policy.v1.Stream_Lease" json:"lease,omitempty"`
+	Lease StreamTerms_Lease `protobuf:"varint,1,opt,name=lease,proto3,enum=ostiary.policy.v1.StreamTerms_Lease" json:"lease,omitempty"`
 	// The longest lifetime of the stream, however long its token lasts. The stream
 	// then ends with TOKEN_EXPIRED. Each stream ends up to 5 % earlier, at random, so
 	// that streams which were opened together are not reopened together. Default: 24
@@ -784,20 +796,20 @@ type Stream struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Stream) Reset() {
-	*x = Stream{}
+func (x *StreamTerms) Reset() {
+	*x = StreamTerms{}
 	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Stream) String() string {
+func (x *StreamTerms) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Stream) ProtoMessage() {}
+func (*StreamTerms) ProtoMessage() {}
 
-func (x *Stream) ProtoReflect() protoreflect.Message {
+func (x *StreamTerms) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_policy_v1_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -809,19 +821,19 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Stream.ProtoReflect.Descriptor instead.
-func (*Stream) Descriptor() ([]byte, []int) {
+// Deprecated: Use StreamTerms.ProtoReflect.Descriptor instead.
+func (*StreamTerms) Descriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *Stream) GetLease() Stream_Lease {
+func (x *StreamTerms) GetLease() StreamTerms_Lease {
 	if x != nil {
 		return x.Lease
 	}
-	return Stream_LEASE_UNSPECIFIED
+	return StreamTerms_LEASE_UNSPECIFIED
 }
 
-func (x *Stream) GetMaxLifetime() *durationpb.Duration {
+func (x *StreamTerms) GetMaxLifetime() *durationpb.Duration {
 	if x != nil {
 		return x.MaxLifetime
 	}
@@ -841,6 +853,8 @@ func (x *Stream) GetMaxLifetime() *durationpb.Duration {
 // An auth_time that is no number of seconds counts as absent.
 type Reverification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the verification must be. May be left out where any_acr is set.
+	//
 	// Types that are valid to be assigned to Freshness:
 	//
 	//	*Reverification_Preset_
@@ -923,12 +937,12 @@ type isReverification_Freshness interface {
 }
 
 type Reverification_Preset_ struct {
-	// One of the usual four.
+	// One of the four usual limits.
 	Preset Reverification_Preset `protobuf:"varint,1,opt,name=preset,proto3,enum=ostiary.policy.v1.Reverification_Preset,oneof"`
 }
 
 type Reverification_Custom_ struct {
-	// Any other.
+	// Any other limit.
 	Custom *Reverification_Custom `protobuf:"bytes,2,opt,name=custom,proto3,oneof"`
 }
 
@@ -939,10 +953,11 @@ func (*Reverification_Custom_) isReverification_Freshness() {}
 // Custom is a limit and a level of one's own.
 type Reverification_Custom struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The factors must be younger than this many minutes: at least 1, and at most
-	// 5256000, which is ten years.
-	Minutes uint32 `protobuf:"varint,1,opt,name=minutes,proto3" json:"minutes,omitempty"`
-	// Which factors.
+	// The verification must be younger than this: whole seconds, at least one minute
+	// and at most ten years. Clerk's tokens state ages in whole minutes; for them the
+	// limit is rounded down to whole minutes. Required.
+	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// Which factors must be that fresh. Required.
 	Level         Reverification_Level `protobuf:"varint,2,opt,name=level,proto3,enum=ostiary.policy.v1.Reverification_Level" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -978,11 +993,11 @@ func (*Reverification_Custom) Descriptor() ([]byte, []int) {
 	return file_ostiary_policy_v1_policy_proto_rawDescGZIP(), []int{5, 0}
 }
 
-func (x *Reverification_Custom) GetMinutes() uint32 {
+func (x *Reverification_Custom) GetMaxAge() *durationpb.Duration {
 	if x != nil {
-		return x.Minutes
+		return x.MaxAge
 	}
-	return 0
+	return nil
 }
 
 func (x *Reverification_Custom) GetLevel() Reverification_Level {
@@ -996,17 +1011,17 @@ var file_ostiary_policy_v1_policy_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
 		ExtensionType: (*Rule)(nil),
-		Field:         51770,
+		Field:         1517,
 		Name:          "ostiary.policy.v1.rule",
-		Tag:           "bytes,51770,opt,name=rule",
+		Tag:           "bytes,1517,opt,name=rule",
 		Filename:      "ostiary/policy/v1/policy.proto",
 	},
 	{
 		ExtendedType:  (*descriptorpb.ServiceOptions)(nil),
 		ExtensionType: (*Rule)(nil),
-		Field:         51770,
+		Field:         1517,
 		Name:          "ostiary.policy.v1.default_rule",
-		Tag:           "bytes,51770,opt,name=default_rule",
+		Tag:           "bytes,1517,opt,name=default_rule",
 		Filename:      "ostiary/policy/v1/policy.proto",
 	},
 }
@@ -1016,7 +1031,7 @@ var (
 	// The rule of this method. It replaces the service's default_rule as a whole;
 	// the two are never merged.
 	//
-	// optional ostiary.policy.v1.Rule rule = 51770;
+	// optional ostiary.policy.v1.Rule rule = 1517;
 	E_Rule = &file_ostiary_policy_v1_policy_proto_extTypes[0]
 )
 
@@ -1024,7 +1039,7 @@ var (
 var (
 	// The rule of every method of this service that has none of its own.
 	//
-	// optional ostiary.policy.v1.Rule default_rule = 51770;
+	// optional ostiary.policy.v1.Rule default_rule = 1517;
 	E_DefaultRule = &file_ostiary_policy_v1_policy_proto_extTypes[1]
 )
 
@@ -1032,43 +1047,43 @@ var File_ostiary_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa5\x02\n" +
+	"\x1eostiary/policy/v1/policy.proto\x12\x11ostiary.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xaa\x02\n" +
 	"\x04Rule\x123\n" +
 	"\x06public\x18\x01 \x01(\v2\x19.ostiary.policy.v1.PublicH\x00R\x06public\x12H\n" +
 	"\rauthenticated\x18\x02 \x01(\v2 .ostiary.policy.v1.AuthenticatedH\x00R\rauthenticated\x126\n" +
-	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequire\x121\n" +
-	"\x06stream\x18\x04 \x01(\v2\x19.ostiary.policy.v1.StreamR\x06stream\x12)\n" +
+	"\arequire\x18\x03 \x01(\v2\x1a.ostiary.policy.v1.RequireH\x00R\arequire\x126\n" +
+	"\x06stream\x18\x04 \x01(\v2\x1e.ostiary.policy.v1.StreamTermsR\x06stream\x12)\n" +
 	"\x10handler_requires\x18\x05 \x01(\tR\x0fhandlerRequiresB\b\n" +
 	"\x06access\"/\n" +
 	"\x06Public\x12%\n" +
 	"\x0eignore_invalid\x18\x01 \x01(\bR\rignoreInvalid\"\x0f\n" +
-	"\rAuthenticated\"\xe4\x02\n" +
+	"\rAuthenticated\"\xe9\x02\n" +
 	"\aRequire\x12\x19\n" +
 	"\bany_role\x18\x01 \x03(\tR\aanyRole\x12'\n" +
 	"\x0fall_permissions\x18\x02 \x03(\tR\x0eallPermissions\x12\x1d\n" +
 	"\n" +
-	"all_scopes\x18\x03 \x03(\tR\tallScopes\x12-\n" +
-	"\x05kinds\x18\x04 \x03(\x0e2\x17.ostiary.policy.v1.KindR\x05kinds\x12\"\n" +
+	"all_scopes\x18\x03 \x03(\tR\tallScopes\x122\n" +
+	"\x05kinds\x18\x04 \x03(\x0e2\x1c.ostiary.policy.v1.TokenKindR\x05kinds\x12\"\n" +
 	"\forganization\x18\x05 \x01(\bR\forganization\x12\x1f\n" +
 	"\vany_feature\x18\x06 \x03(\tR\n" +
 	"anyFeature\x12\x19\n" +
 	"\bany_plan\x18\a \x03(\tR\aanyPlan\x12I\n" +
 	"\x0ereverification\x18\b \x01(\v2!.ostiary.policy.v1.ReverificationR\x0ereverification\x12\x1c\n" +
-	"\tcondition\x18\t \x01(\tR\tcondition\"\xdd\x01\n" +
-	"\x06Stream\x125\n" +
-	"\x05lease\x18\x01 \x01(\x0e2\x1f.ostiary.policy.v1.Stream.LeaseR\x05lease\x12<\n" +
+	"\tcondition\x18\t \x01(\tR\tcondition\"\xe7\x01\n" +
+	"\vStreamTerms\x12:\n" +
+	"\x05lease\x18\x01 \x01(\x0e2$.ostiary.policy.v1.StreamTerms.LeaseR\x05lease\x12<\n" +
 	"\fmax_lifetime\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vmaxLifetime\"^\n" +
 	"\x05Lease\x12\x15\n" +
 	"\x11LEASE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLEASE_RENEWABLE\x10\x01\x12\x16\n" +
 	"\x12LEASE_UNTIL_EXPIRY\x10\x02\x12\x11\n" +
-	"\rLEASE_AT_OPEN\x10\x03\"\xe6\x03\n" +
+	"\rLEASE_AT_OPEN\x10\x03\"\x80\x04\n" +
 	"\x0eReverification\x12B\n" +
 	"\x06preset\x18\x01 \x01(\x0e2(.ostiary.policy.v1.Reverification.PresetH\x00R\x06preset\x12B\n" +
 	"\x06custom\x18\x02 \x01(\v2(.ostiary.policy.v1.Reverification.CustomH\x00R\x06custom\x12\x17\n" +
-	"\aany_acr\x18\x03 \x03(\tR\x06anyAcr\x1aa\n" +
-	"\x06Custom\x12\x18\n" +
-	"\aminutes\x18\x01 \x01(\rR\aminutes\x12=\n" +
+	"\aany_acr\x18\x03 \x03(\tR\x06anyAcr\x1a{\n" +
+	"\x06Custom\x122\n" +
+	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12=\n" +
 	"\x05level\x18\x02 \x01(\x0e2'.ostiary.policy.v1.Reverification.LevelR\x05level\"o\n" +
 	"\x06Preset\x12\x16\n" +
 	"\x12PRESET_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -1082,17 +1097,17 @@ const file_ostiary_policy_v1_policy_proto_rawDesc = "" +
 	"\vLEVEL_FIRST\x10\x01\x12\x10\n" +
 	"\fLEVEL_SECOND\x10\x02\x12\x0f\n" +
 	"\vLEVEL_MULTI\x10\x03B\v\n" +
-	"\tfreshness*p\n" +
-	"\x04Kind\x12\x14\n" +
-	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fKIND_SESSION\x10\x01\x12\x11\n" +
-	"\rKIND_TEMPLATE\x10\x02\x12\x0e\n" +
-	"\n" +
-	"KIND_OAUTH\x10\x03\x12\x10\n" +
-	"\fKIND_MACHINE\x10\x04\x12\v\n" +
-	"\aKIND_ID\x10\x05:M\n" +
-	"\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule:]\n" +
-	"\fdefault_rule\x12\x1f.google.protobuf.ServiceOptions\x18\xba\x94\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\vdefaultRuleB;Z9github.com/ostiary/ostiary/gen/ostiary/policy/v1;policyv1b\x06proto3"
+	"\tfreshness*\x99\x01\n" +
+	"\tTokenKind\x12\x1a\n" +
+	"\x16TOKEN_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12TOKEN_KIND_SESSION\x10\x01\x12\x17\n" +
+	"\x13TOKEN_KIND_TEMPLATE\x10\x02\x12\x14\n" +
+	"\x10TOKEN_KIND_OAUTH\x10\x03\x12\x16\n" +
+	"\x12TOKEN_KIND_MACHINE\x10\x04\x12\x11\n" +
+	"\rTOKEN_KIND_ID\x10\x05:L\n" +
+	"\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xed\v \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule:\\\n" +
+	"\fdefault_rule\x12\x1f.google.protobuf.ServiceOptions\x18\xed\v \x01(\v2\x17.ostiary.policy.v1.RuleR\vdefaultRuleB{\n" +
+	"\x1bio.github.ostiary.policy.v1B\vPolicyProtoP\x01Z9github.com/ostiary/ostiary/gen/ostiary/policy/v1;policyv1\xaa\x02\x11Ostiary.Policy.V1b\x06proto3"
 
 var (
 	file_ostiary_policy_v1_policy_proto_rawDescOnce sync.Once
@@ -1109,15 +1124,15 @@ func file_ostiary_policy_v1_policy_proto_rawDescGZIP() []byte {
 var file_ostiary_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_ostiary_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ostiary_policy_v1_policy_proto_goTypes = []any{
-	(Kind)(0),                           // 0: ostiary.policy.v1.Kind
-	(Stream_Lease)(0),                   // 1: ostiary.policy.v1.Stream.Lease
+	(TokenKind)(0),                      // 0: ostiary.policy.v1.TokenKind
+	(StreamTerms_Lease)(0),              // 1: ostiary.policy.v1.StreamTerms.Lease
 	(Reverification_Preset)(0),          // 2: ostiary.policy.v1.Reverification.Preset
 	(Reverification_Level)(0),           // 3: ostiary.policy.v1.Reverification.Level
 	(*Rule)(nil),                        // 4: ostiary.policy.v1.Rule
 	(*Public)(nil),                      // 5: ostiary.policy.v1.Public
 	(*Authenticated)(nil),               // 6: ostiary.policy.v1.Authenticated
 	(*Require)(nil),                     // 7: ostiary.policy.v1.Require
-	(*Stream)(nil),                      // 8: ostiary.policy.v1.Stream
+	(*StreamTerms)(nil),                 // 8: ostiary.policy.v1.StreamTerms
 	(*Reverification)(nil),              // 9: ostiary.policy.v1.Reverification
 	(*Reverification_Custom)(nil),       // 10: ostiary.policy.v1.Reverification.Custom
 	(*durationpb.Duration)(nil),         // 11: google.protobuf.Duration
@@ -1128,23 +1143,24 @@ var file_ostiary_policy_v1_policy_proto_depIdxs = []int32{
 	5,  // 0: ostiary.policy.v1.Rule.public:type_name -> ostiary.policy.v1.Public
 	6,  // 1: ostiary.policy.v1.Rule.authenticated:type_name -> ostiary.policy.v1.Authenticated
 	7,  // 2: ostiary.policy.v1.Rule.require:type_name -> ostiary.policy.v1.Require
-	8,  // 3: ostiary.policy.v1.Rule.stream:type_name -> ostiary.policy.v1.Stream
-	0,  // 4: ostiary.policy.v1.Require.kinds:type_name -> ostiary.policy.v1.Kind
+	8,  // 3: ostiary.policy.v1.Rule.stream:type_name -> ostiary.policy.v1.StreamTerms
+	0,  // 4: ostiary.policy.v1.Require.kinds:type_name -> ostiary.policy.v1.TokenKind
 	9,  // 5: ostiary.policy.v1.Require.reverification:type_name -> ostiary.policy.v1.Reverification
-	1,  // 6: ostiary.policy.v1.Stream.lease:type_name -> ostiary.policy.v1.Stream.Lease
-	11, // 7: ostiary.policy.v1.Stream.max_lifetime:type_name -> google.protobuf.Duration
+	1,  // 6: ostiary.policy.v1.StreamTerms.lease:type_name -> ostiary.policy.v1.StreamTerms.Lease
+	11, // 7: ostiary.policy.v1.StreamTerms.max_lifetime:type_name -> google.protobuf.Duration
 	2,  // 8: ostiary.policy.v1.Reverification.preset:type_name -> ostiary.policy.v1.Reverification.Preset
 	10, // 9: ostiary.policy.v1.Reverification.custom:type_name -> ostiary.policy.v1.Reverification.Custom
-	3,  // 10: ostiary.policy.v1.Reverification.Custom.level:type_name -> ostiary.policy.v1.Reverification.Level
-	12, // 11: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
-	13, // 12: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
-	4,  // 13: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
-	4,  // 14: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	13, // [13:15] is the sub-list for extension type_name
-	11, // [11:13] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	11, // 10: ostiary.policy.v1.Reverification.Custom.max_age:type_name -> google.protobuf.Duration
+	3,  // 11: ostiary.policy.v1.Reverification.Custom.level:type_name -> ostiary.policy.v1.Reverification.Level
+	12, // 12: ostiary.policy.v1.rule:extendee -> google.protobuf.MethodOptions
+	13, // 13: ostiary.policy.v1.default_rule:extendee -> google.protobuf.ServiceOptions
+	4,  // 14: ostiary.policy.v1.rule:type_name -> ostiary.policy.v1.Rule
+	4,  // 15: ostiary.policy.v1.default_rule:type_name -> ostiary.policy.v1.Rule
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	14, // [14:16] is the sub-list for extension type_name
+	12, // [12:14] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_policy_v1_policy_proto_init() }

@@ -10,7 +10,7 @@
 package revocationv1
 
 import (
-	_ "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	v1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -26,500 +26,35 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kind is what a Target names.
-type Kind int32
-
-const (
-	Kind_KIND_UNSPECIFIED Kind = 0
-	// A session, by the id in its tokens.
-	Kind_KIND_SESSION Kind = 1
-	// Every token of a user or a machine, by the `sub` claim.
-	Kind_KIND_SUBJECT Kind = 2
-	// One token, by the `jti` claim.
-	Kind_KIND_TOKEN Kind = 3
-	// A machine, by the `sub` claim, or an OAuth client, by its client id.
-	Kind_KIND_CLIENT Kind = 4
-	// Everything that an issuer has issued.
-	Kind_KIND_ISSUER Kind = 5
-)
-
-// Enum value maps for Kind.
-var (
-	Kind_name = map[int32]string{
-		0: "KIND_UNSPECIFIED",
-		1: "KIND_SESSION",
-		2: "KIND_SUBJECT",
-		3: "KIND_TOKEN",
-		4: "KIND_CLIENT",
-		5: "KIND_ISSUER",
-	}
-	Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED": 0,
-		"KIND_SESSION":     1,
-		"KIND_SUBJECT":     2,
-		"KIND_TOKEN":       3,
-		"KIND_CLIENT":      4,
-		"KIND_ISSUER":      5,
-	}
-)
-
-func (x Kind) Enum() *Kind {
-	p := new(Kind)
-	*p = x
-	return p
-}
-
-func (x Kind) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_revocation_v1_revocation_proto_enumTypes[0].Descriptor()
-}
-
-func (Kind) Type() protoreflect.EnumType {
-	return &file_ostiary_revocation_v1_revocation_proto_enumTypes[0]
-}
-
-func (x Kind) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Kind.Descriptor instead.
-func (Kind) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{0}
-}
-
-type ListRevocationsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many to return at most: 1 to 1000. Default: 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// What the last page gave as next_page_token; empty for the first.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListRevocationsRequest) Reset() {
-	*x = ListRevocationsRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListRevocationsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListRevocationsRequest) ProtoMessage() {}
-
-func (x *ListRevocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListRevocationsRequest.ProtoReflect.Descriptor instead.
-func (*ListRevocationsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *ListRevocationsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListRevocationsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-type ListRevocationsResponse struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Revocations []*Revocation          `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
-	// Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListRevocationsResponse) Reset() {
-	*x = ListRevocationsResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListRevocationsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListRevocationsResponse) ProtoMessage() {}
-
-func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListRevocationsResponse.ProtoReflect.Descriptor instead.
-func (*ListRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *ListRevocationsResponse) GetRevocations() []*Revocation {
-	if x != nil {
-		return x.Revocations
-	}
-	return nil
-}
-
-func (x *ListRevocationsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-type RevokeTokensRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revocation    *NewRevocation         `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RevokeTokensRequest) Reset() {
-	*x = RevokeTokensRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RevokeTokensRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RevokeTokensRequest) ProtoMessage() {}
-
-func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
-func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *RevokeTokensRequest) GetRevocation() *NewRevocation {
-	if x != nil {
-		return x.Revocation
-	}
-	return nil
-}
-
-type RevokeTokensResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revocation    *Revocation            `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RevokeTokensResponse) Reset() {
-	*x = RevokeTokensResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RevokeTokensResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RevokeTokensResponse) ProtoMessage() {}
-
-func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
-func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *RevokeTokensResponse) GetRevocation() *Revocation {
-	if x != nil {
-		return x.Revocation
-	}
-	return nil
-}
-
-type ImportRevocationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revocations   []*NewRevocation       `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ImportRevocationsRequest) Reset() {
-	*x = ImportRevocationsRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ImportRevocationsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ImportRevocationsRequest) ProtoMessage() {}
-
-func (x *ImportRevocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ImportRevocationsRequest.ProtoReflect.Descriptor instead.
-func (*ImportRevocationsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *ImportRevocationsRequest) GetRevocations() []*NewRevocation {
-	if x != nil {
-		return x.Revocations
-	}
-	return nil
-}
-
-type ImportRevocationsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many were revoked.
-	Imported int64 `protobuf:"varint,1,opt,name=imported,proto3" json:"imported,omitempty"`
-	// How many could not be.
-	Rejected int64 `protobuf:"varint,2,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	// Each row that could not be, up to the first 1000.
-	BadRows       []*BadRow `protobuf:"bytes,3,rep,name=bad_rows,json=badRows,proto3" json:"bad_rows,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ImportRevocationsResponse) Reset() {
-	*x = ImportRevocationsResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ImportRevocationsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ImportRevocationsResponse) ProtoMessage() {}
-
-func (x *ImportRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ImportRevocationsResponse.ProtoReflect.Descriptor instead.
-func (*ImportRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *ImportRevocationsResponse) GetImported() int64 {
-	if x != nil {
-		return x.Imported
-	}
-	return 0
-}
-
-func (x *ImportRevocationsResponse) GetRejected() int64 {
-	if x != nil {
-		return x.Rejected
-	}
-	return 0
-}
-
-func (x *ImportRevocationsResponse) GetBadRows() []*BadRow {
-	if x != nil {
-		return x.BadRows
-	}
-	return nil
-}
-
-// A BadRow is one that could not be used.
-type BadRow struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its place in the whole stream; the first row is 1.
-	Row int64 `protobuf:"varint,1,opt,name=row,proto3" json:"row,omitempty"`
-	// What is wrong with it, and what to do.
-	Fault         string `protobuf:"bytes,2,opt,name=fault,proto3" json:"fault,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *BadRow) Reset() {
-	*x = BadRow{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BadRow) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BadRow) ProtoMessage() {}
-
-func (x *BadRow) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BadRow.ProtoReflect.Descriptor instead.
-func (*BadRow) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *BadRow) GetRow() int64 {
-	if x != nil {
-		return x.Row
-	}
-	return 0
-}
-
-func (x *BadRow) GetFault() string {
-	if x != nil {
-		return x.Fault
-	}
-	return ""
-}
-
-// A NewRevocation is a request for a revocation.
-type NewRevocation struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Target *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// The reason, for the record. One line of at most 500 bytes.
-	Cause         string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *NewRevocation) Reset() {
-	*x = NewRevocation{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *NewRevocation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*NewRevocation) ProtoMessage() {}
-
-func (x *NewRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use NewRevocation.ProtoReflect.Descriptor instead.
-func (*NewRevocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *NewRevocation) GetTarget() *Target {
-	if x != nil {
-		return x.Target
-	}
-	return nil
-}
-
-func (x *NewRevocation) GetCause() string {
-	if x != nil {
-		return x.Cause
-	}
-	return ""
-}
-
 // A Revocation is one that was made.
 type Revocation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Grows with each revocation. Numbers may be missing.
-	Sequence int64   `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Target   *Target `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	// When it is forgotten. By then every token that it means has expired by
-	// itself; a session or a client is taken for one that is gone.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	RevokedBy     *Party                 `protobuf:"bytes,5,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`
-	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Names the revocation. It is unique and opaque.
+	RevocationId string `protobuf:"bytes,1,opt,name=revocation_id,json=revocationId,proto3" json:"revocation_id,omitempty"`
+	// Which tokens are revoked.
+	Target *Target `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Only tokens that were issued before this time, by their `iat` claim, are revoked,
+	// and tokens that do not say when they were issued. Absent: all tokens of the
+	// target, those to come as well.
+	IssuedBeforeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before_time,json=issuedBeforeTime,proto3" json:"issued_before_time,omitempty"`
+	// When the revocation was made.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When the revocation is forgotten. By then every token that it revokes has
+	// expired, or, where it revokes tokens to come as well, its session, client or machine
+	// is assumed to be gone. Absent: never. This version always sets it.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// What made the revocation. Absent where the caller may not know: only operators
+	// see it, and subjects whose own calls made it.
+	Origin *Origin `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Why, as was said when it was made. Absent where origin is.
+	Cause         string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +66,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,14 +79,14 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{8}
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Revocation) GetSequence() int64 {
+func (x *Revocation) GetRevocationId() string {
 	if x != nil {
-		return x.Sequence
+		return x.RevocationId
 	}
-	return 0
+	return ""
 }
 
 func (x *Revocation) GetTarget() *Target {
@@ -561,23 +96,30 @@ func (x *Revocation) GetTarget() *Target {
 	return nil
 }
 
-func (x *Revocation) GetExpiresAt() *timestamppb.Timestamp {
+func (x *Revocation) GetIssuedBeforeTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ExpiresAt
+		return x.IssuedBeforeTime
 	}
 	return nil
 }
 
-func (x *Revocation) GetCreatedAt() *timestamppb.Timestamp {
+func (x *Revocation) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.CreatedAt
+		return x.CreateTime
 	}
 	return nil
 }
 
-func (x *Revocation) GetRevokedBy() *Party {
+func (x *Revocation) GetExpireTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.RevokedBy
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Revocation) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
 	}
 	return nil
 }
@@ -589,35 +131,32 @@ func (x *Revocation) GetCause() string {
 	return ""
 }
 
-// A Target says which tokens are meant.
+// A Target says which tokens a revocation means, by what is in the tokens themselves.
+// Ids are compared exactly, and always together with the issuer.
 type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the id names.
-	Kind Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=ostiary.revocation.v1.Kind" json:"kind,omitempty"`
-	// The `iss` claim of the tokens: one of the issuers that the server trusts.
-	// Default: the issuer of the caller's own token.
-	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The id of the session, subject, token or client. None for KIND_ISSUER.
-	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
-	// Means only tokens that were issued before this instant, which must not lie
-	// in the future, and tokens that do not say when they were issued. It is held
-	// against their `iat` claim, and so is of the issuer's clock. Default: for a
-	// subject or an issuer, just after now and the issuer's skew, since they go on
-	// with new tokens, and every one that was issued by now is meant, also by a
-	// clock that is ahead; for all others, every token, those to come as well.
-	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
-	// Limits a session to the tokens of this subject. A session belongs to its
-	// subject: where callers end their own, only their own tokens are meant, even
-	// if another subject's tokens name the same id. Default: every token that names
-	// the session. Refused for other kinds.
-	Subject       string `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What the tokens have in common. Required. New cases will be added: a reader that
+	// does not know the case must not treat the revocation as one that revokes nothing.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*Target_Session
+	//	*Target_Subject
+	//	*Target_Token
+	//	*Target_Client
+	//	*Target_Machine
+	//	*Target_EntireIssuer
+	//	*Target_Organization
+	//	*Target_Member
+	//	*Target_Grant
+	Target        isTarget_Target `protobuf_oneof:"target"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +168,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,69 +181,661 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *Target) GetKind() Kind {
+func (x *Target) GetTarget() isTarget_Target {
 	if x != nil {
-		return x.Kind
+		return x.Target
 	}
-	return Kind_KIND_UNSPECIFIED
+	return nil
 }
 
-func (x *Target) GetIssuer() string {
+func (x *Target) GetSession() *SessionRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Session); ok {
+			return x.Session
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetSubject() *SubjectRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Subject); ok {
+			return x.Subject
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetToken() *TokenRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Token); ok {
+			return x.Token
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetClient() *ClientRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Client); ok {
+			return x.Client
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetMachine() *MachineRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Machine); ok {
+			return x.Machine
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetEntireIssuer() *EntireIssuer {
+	if x != nil {
+		if x, ok := x.Target.(*Target_EntireIssuer); ok {
+			return x.EntireIssuer
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetOrganization() *OrganizationRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Organization); ok {
+			return x.Organization
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetMember() *MemberRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Member); ok {
+			return x.Member
+		}
+	}
+	return nil
+}
+
+func (x *Target) GetGrant() *GrantRef {
+	if x != nil {
+		if x, ok := x.Target.(*Target_Grant); ok {
+			return x.Grant
+		}
+	}
+	return nil
+}
+
+type isTarget_Target interface {
+	isTarget_Target()
+}
+
+type Target_Session struct {
+	// The tokens of one session (Identity.session_id), and those in which it is the
+	// session of the actor (Actor.session_id). A machine's token is of no session.
+	Session *SessionRef `protobuf:"bytes,1,opt,name=session,proto3,oneof"`
+}
+
+type Target_Subject struct {
+	// All tokens of one user or machine (Identity.subject), in all sessions, and those
+	// in which it is the actor (Actor.subject).
+	Subject *SubjectRef `protobuf:"bytes,2,opt,name=subject,proto3,oneof"`
+}
+
+type Target_Token struct {
+	// One token (Identity.token_id).
+	Token *TokenRef `protobuf:"bytes,3,opt,name=token,proto3,oneof"`
+}
+
+type Target_Client struct {
+	// The tokens of one OAuth client (Identity.client_id), for whomever it acts, and
+	// where it acts for itself.
+	Client *ClientRef `protobuf:"bytes,4,opt,name=client,proto3,oneof"`
+}
+
+type Target_Machine struct {
+	// The tokens of TOKEN_KIND_MACHINE with this subject: for good, where nothing else
+	// is said. To revoke only what a machine has been issued so far, name it as subject.
+	Machine *MachineRef `protobuf:"bytes,5,opt,name=machine,proto3,oneof"`
+}
+
+type Target_EntireIssuer struct {
+	// Everything that an issuer has issued.
+	EntireIssuer *EntireIssuer `protobuf:"bytes,6,opt,name=entire_issuer,json=entireIssuer,proto3,oneof"`
+}
+
+type Target_Organization struct {
+	// The tokens in which an organization is the one that the caller acts in
+	// (Identity.organization). This version refuses it in requests.
+	Organization *OrganizationRef `protobuf:"bytes,7,opt,name=organization,proto3,oneof"`
+}
+
+type Target_Member struct {
+	// Those of them that are of one subject. This version refuses it in requests.
+	Member *MemberRef `protobuf:"bytes,8,opt,name=member,proto3,oneof"`
+}
+
+type Target_Grant struct {
+	// The tokens of one OAuth client that act for one subject, as where a user has
+	// disconnected an application. This version refuses it in requests.
+	Grant *GrantRef `protobuf:"bytes,9,opt,name=grant,proto3,oneof"`
+}
+
+func (*Target_Session) isTarget_Target() {}
+
+func (*Target_Subject) isTarget_Target() {}
+
+func (*Target_Token) isTarget_Target() {}
+
+func (*Target_Client) isTarget_Target() {}
+
+func (*Target_Machine) isTarget_Target() {}
+
+func (*Target_EntireIssuer) isTarget_Target() {}
+
+func (*Target_Organization) isTarget_Target() {}
+
+func (*Target_Member) isTarget_Target() {}
+
+func (*Target_Grant) isTarget_Target() {}
+
+// A SessionRef names a session.
+type SessionRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the session's tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The id of the session, as its tokens have it. Required.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is. Required. A session belongs to its subject: where tokens of two
+	// subjects name the same id, these are two sessions.
+	//
+	// Types that are valid to be assigned to Owner:
+	//
+	//	*SessionRef_Subject
+	//	*SessionRef_AnySubject
+	Owner         isSessionRef_Owner `protobuf_oneof:"owner"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRef) Reset() {
+	*x = SessionRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRef) ProtoMessage() {}
+
+func (x *SessionRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRef.ProtoReflect.Descriptor instead.
+func (*SessionRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SessionRef) GetIssuer() string {
 	if x != nil {
 		return x.Issuer
 	}
 	return ""
 }
 
-func (x *Target) GetId() string {
+func (x *SessionRef) GetSessionId() string {
 	if x != nil {
-		return x.Id
+		return x.SessionId
 	}
 	return ""
 }
 
-func (x *Target) GetIssuedBefore() *timestamppb.Timestamp {
+func (x *SessionRef) GetOwner() isSessionRef_Owner {
 	if x != nil {
-		return x.IssuedBefore
+		return x.Owner
 	}
 	return nil
 }
 
-func (x *Target) GetSubject() string {
+func (x *SessionRef) GetSubject() string {
+	if x != nil {
+		if x, ok := x.Owner.(*SessionRef_Subject); ok {
+			return x.Subject
+		}
+	}
+	return ""
+}
+
+func (x *SessionRef) GetAnySubject() *AnySubject {
+	if x != nil {
+		if x, ok := x.Owner.(*SessionRef_AnySubject); ok {
+			return x.AnySubject
+		}
+	}
+	return nil
+}
+
+type isSessionRef_Owner interface {
+	isSessionRef_Owner()
+}
+
+type SessionRef_Subject struct {
+	// The session of this subject.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3,oneof"`
+}
+
+type SessionRef_AnySubject struct {
+	// The session of whichever subject: if several have one with this id, all of them.
+	AnySubject *AnySubject `protobuf:"bytes,4,opt,name=any_subject,json=anySubject,proto3,oneof"`
+}
+
+func (*SessionRef_Subject) isSessionRef_Owner() {}
+
+func (*SessionRef_AnySubject) isSessionRef_Owner() {}
+
+// AnySubject stands for every subject.
+type AnySubject struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnySubject) Reset() {
+	*x = AnySubject{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnySubject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnySubject) ProtoMessage() {}
+
+func (x *AnySubject) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnySubject.ProtoReflect.Descriptor instead.
+func (*AnySubject) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{3}
+}
+
+// A SubjectRef names a user or a machine.
+type SubjectRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the subject's tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The `sub` claim. Required.
+	Subject       string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubjectRef) Reset() {
+	*x = SubjectRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubjectRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubjectRef) ProtoMessage() {}
+
+func (x *SubjectRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubjectRef.ProtoReflect.Descriptor instead.
+func (*SubjectRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubjectRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *SubjectRef) GetSubject() string {
 	if x != nil {
 		return x.Subject
 	}
 	return ""
 }
 
-// A Party is who revoked.
-type Party struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Issuer  string                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	Subject string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	// The subject of who really acted, where the party was impersonated.
-	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+// A TokenRef names a token.
+type TokenRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the token. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The `jti` claim of the token. Required.
+	TokenId       string `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Party) Reset() {
-	*x = Party{}
+func (x *TokenRef) Reset() {
+	*x = TokenRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenRef) ProtoMessage() {}
+
+func (x *TokenRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenRef.ProtoReflect.Descriptor instead.
+func (*TokenRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TokenRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *TokenRef) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+// A ClientRef names an OAuth 2.0 client.
+type ClientRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the client's tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The id of the client, as its tokens have it. Required.
+	ClientId      string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientRef) Reset() {
+	*x = ClientRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientRef) ProtoMessage() {}
+
+func (x *ClientRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientRef.ProtoReflect.Descriptor instead.
+func (*ClientRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ClientRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *ClientRef) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+// A MachineRef names a machine.
+type MachineRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the machine's tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The `sub` claim of the machine's tokens. Required.
+	Subject       string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MachineRef) Reset() {
+	*x = MachineRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MachineRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MachineRef) ProtoMessage() {}
+
+func (x *MachineRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MachineRef.ProtoReflect.Descriptor instead.
+func (*MachineRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MachineRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *MachineRef) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// EntireIssuer stands for all tokens of an issuer.
+type EntireIssuer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the tokens. Required.
+	Issuer        string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EntireIssuer) Reset() {
+	*x = EntireIssuer{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EntireIssuer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EntireIssuer) ProtoMessage() {}
+
+func (x *EntireIssuer) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EntireIssuer.ProtoReflect.Descriptor instead.
+func (*EntireIssuer) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EntireIssuer) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+// An OrganizationRef names an organization.
+type OrganizationRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The id of the organization, as the tokens have it. Required.
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OrganizationRef) Reset() {
+	*x = OrganizationRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationRef) ProtoMessage() {}
+
+func (x *OrganizationRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationRef.ProtoReflect.Descriptor instead.
+func (*OrganizationRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OrganizationRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *OrganizationRef) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+// A MemberRef names a subject in an organization.
+type MemberRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The id of the organization, as the tokens have it. Required.
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The `sub` claim of the tokens. Required.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberRef) Reset() {
+	*x = MemberRef{}
 	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Party) String() string {
+func (x *MemberRef) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Party) ProtoMessage() {}
+func (*MemberRef) ProtoMessage() {}
 
-func (x *Party) ProtoReflect() protoreflect.Message {
+func (x *MemberRef) ProtoReflect() protoreflect.Message {
 	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -716,28 +847,462 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Party.ProtoReflect.Descriptor instead.
-func (*Party) Descriptor() ([]byte, []int) {
+// Deprecated: Use MemberRef.ProtoReflect.Descriptor instead.
+func (*MemberRef) Descriptor() ([]byte, []int) {
 	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *Party) GetIssuer() string {
+func (x *MemberRef) GetIssuer() string {
 	if x != nil {
 		return x.Issuer
 	}
 	return ""
 }
 
-func (x *Party) GetSubject() string {
+func (x *MemberRef) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *MemberRef) GetSubject() string {
 	if x != nil {
 		return x.Subject
 	}
 	return ""
 }
 
-func (x *Party) GetActor() string {
+// A GrantRef names what a subject has allowed a client.
+type GrantRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the tokens. Required.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The id of the client, as the tokens have it. Required.
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The `sub` claim of the tokens. Required.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantRef) Reset() {
+	*x = GrantRef{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantRef) ProtoMessage() {}
+
+func (x *GrantRef) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantRef.ProtoReflect.Descriptor instead.
+func (*GrantRef) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GrantRef) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *GrantRef) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *GrantRef) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// An Origin says what made a revocation.
+type Origin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who or what it was. New cases will be added.
+	//
+	// Types that are valid to be assigned to Origin:
+	//
+	//	*Origin_Caller
+	//	*Origin_Signal
+	//	*Origin_BulkImport
+	//	*Origin_System
+	Origin        isOrigin_Origin `protobuf_oneof:"origin"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Origin) GetOrigin() isOrigin_Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *Origin) GetCaller() *Caller {
+	if x != nil {
+		if x, ok := x.Origin.(*Origin_Caller); ok {
+			return x.Caller
+		}
+	}
+	return nil
+}
+
+func (x *Origin) GetSignal() *SignalOrigin {
+	if x != nil {
+		if x, ok := x.Origin.(*Origin_Signal); ok {
+			return x.Signal
+		}
+	}
+	return nil
+}
+
+func (x *Origin) GetBulkImport() *ImportOrigin {
+	if x != nil {
+		if x, ok := x.Origin.(*Origin_BulkImport); ok {
+			return x.BulkImport
+		}
+	}
+	return nil
+}
+
+func (x *Origin) GetSystem() *SystemOrigin {
+	if x != nil {
+		if x, ok := x.Origin.(*Origin_System); ok {
+			return x.System
+		}
+	}
+	return nil
+}
+
+type isOrigin_Origin interface {
+	isOrigin_Origin()
+}
+
+type Origin_Caller struct {
+	// A caller of this API.
+	Caller *Caller `protobuf:"bytes,1,opt,name=caller,proto3,oneof"`
+}
+
+type Origin_Signal struct {
+	// A message of an issuer, such as a webhook or a logout token. Not set by this
+	// version.
+	Signal *SignalOrigin `protobuf:"bytes,2,opt,name=signal,proto3,oneof"`
+}
+
+type Origin_BulkImport struct {
+	// An import in bulk.
+	BulkImport *ImportOrigin `protobuf:"bytes,3,opt,name=bulk_import,json=bulkImport,proto3,oneof"`
+}
+
+type Origin_System struct {
+	// The server itself. Not set by this version.
+	System *SystemOrigin `protobuf:"bytes,4,opt,name=system,proto3,oneof"`
+}
+
+func (*Origin_Caller) isOrigin_Origin() {}
+
+func (*Origin_Signal) isOrigin_Origin() {}
+
+func (*Origin_BulkImport) isOrigin_Origin() {}
+
+func (*Origin_System) isOrigin_Origin() {}
+
+// A Caller is the bearer of the token of a call.
+type Caller struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `iss` claim of the caller's token.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The `sub` claim of the caller's token.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The OAuth client that called. Empty where the token names none.
+	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The caller's session. Empty where the token has none.
+	SessionId string `protobuf:"bytes,4,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Who really acted, where the caller was impersonated.
+	Actor         *v1.Actor `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caller) Reset() {
+	*x = Caller{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caller) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caller) ProtoMessage() {}
+
+func (x *Caller) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caller.ProtoReflect.Descriptor instead.
+func (*Caller) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Caller) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Caller) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Caller) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Caller) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *Caller) GetActor() *v1.Actor {
 	if x != nil {
 		return x.Actor
+	}
+	return nil
+}
+
+// A SignalOrigin is a message of an issuer that says that something is over.
+type SignalOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source of the message, as the server's settings name it.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The issuer that the message speaks of.
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The type of the message, as its sender writes it, such as `session.revoked`.
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// The id of the message: the `jti` claim of a logout or security event token, or the
+	// id of a webhook.
+	MessageId     string `protobuf:"bytes,4,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignalOrigin) Reset() {
+	*x = SignalOrigin{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignalOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignalOrigin) ProtoMessage() {}
+
+func (x *SignalOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignalOrigin.ProtoReflect.Descriptor instead.
+func (*SignalOrigin) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SignalOrigin) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *SignalOrigin) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *SignalOrigin) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SignalOrigin) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// An ImportOrigin is an import in bulk.
+type ImportOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who imported.
+	Caller        *Caller `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportOrigin) Reset() {
+	*x = ImportOrigin{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportOrigin) ProtoMessage() {}
+
+func (x *ImportOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportOrigin.ProtoReflect.Descriptor instead.
+func (*ImportOrigin) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ImportOrigin) GetCaller() *Caller {
+	if x != nil {
+		return x.Caller
+	}
+	return nil
+}
+
+// A SystemOrigin is the server itself.
+type SystemOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The part of the server that made the revocation.
+	Component     string `protobuf:"bytes,1,opt,name=component,proto3" json:"component,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SystemOrigin) Reset() {
+	*x = SystemOrigin{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SystemOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SystemOrigin) ProtoMessage() {}
+
+func (x *SystemOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SystemOrigin.ProtoReflect.Descriptor instead.
+func (*SystemOrigin) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SystemOrigin) GetComponent() string {
+	if x != nil {
+		return x.Component
 	}
 	return ""
 }
@@ -746,67 +1311,92 @@ var File_ostiary_revocation_v1_revocation_proto protoreflect.FileDescriptor
 
 const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
 	"\n" +
-	"&ostiary/revocation/v1/revocation.proto\x12\x15ostiary.revocation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\"T\n" +
-	"\x16ListRevocationsRequest\x12\x1b\n" +
-	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"&ostiary/revocation/v1/revocation.proto\x12\x15ostiary.revocation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\"\xf9\x02\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\x86\x01\n" +
-	"\x17ListRevocationsResponse\x12C\n" +
-	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"[\n" +
-	"\x13RevokeTokensRequest\x12D\n" +
+	"Revocation\x12#\n" +
+	"\rrevocation_id\x18\x01 \x01(\tR\frevocationId\x125\n" +
+	"\x06target\x18\x02 \x01(\v2\x1d.ostiary.revocation.v1.TargetR\x06target\x12H\n" +
+	"\x12issued_before_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x10issuedBeforeTime\x12;\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x125\n" +
+	"\x06origin\x18\x06 \x01(\v2\x1d.ostiary.revocation.v1.OriginR\x06origin\x12\x14\n" +
+	"\x05cause\x18\a \x01(\tR\x05cause\"\xd3\x04\n" +
+	"\x06Target\x12=\n" +
+	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefH\x00R\asession\x12=\n" +
+	"\asubject\x18\x02 \x01(\v2!.ostiary.revocation.v1.SubjectRefH\x00R\asubject\x127\n" +
+	"\x05token\x18\x03 \x01(\v2\x1f.ostiary.revocation.v1.TokenRefH\x00R\x05token\x12:\n" +
+	"\x06client\x18\x04 \x01(\v2 .ostiary.revocation.v1.ClientRefH\x00R\x06client\x12=\n" +
+	"\amachine\x18\x05 \x01(\v2!.ostiary.revocation.v1.MachineRefH\x00R\amachine\x12J\n" +
+	"\rentire_issuer\x18\x06 \x01(\v2#.ostiary.revocation.v1.EntireIssuerH\x00R\fentireIssuer\x12L\n" +
+	"\forganization\x18\a \x01(\v2&.ostiary.revocation.v1.OrganizationRefH\x00R\forganization\x12:\n" +
+	"\x06member\x18\b \x01(\v2 .ostiary.revocation.v1.MemberRefH\x00R\x06member\x127\n" +
+	"\x05grant\x18\t \x01(\v2\x1f.ostiary.revocation.v1.GrantRefH\x00R\x05grantB\b\n" +
+	"\x06target\"\xae\x01\n" +
 	"\n" +
-	"revocation\x18\x01 \x01(\v2$.ostiary.revocation.v1.NewRevocationR\n" +
-	"revocation\"Y\n" +
-	"\x14RevokeTokensResponse\x12A\n" +
+	"SessionRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1d\n" +
 	"\n" +
-	"revocation\x18\x01 \x01(\v2!.ostiary.revocation.v1.RevocationR\n" +
-	"revocation\"b\n" +
-	"\x18ImportRevocationsRequest\x12F\n" +
-	"\vrevocations\x18\x01 \x03(\v2$.ostiary.revocation.v1.NewRevocationR\vrevocations\"\x8d\x01\n" +
-	"\x19ImportRevocationsResponse\x12\x1a\n" +
-	"\bimported\x18\x01 \x01(\x03R\bimported\x12\x1a\n" +
-	"\brejected\x18\x02 \x01(\x03R\brejected\x128\n" +
-	"\bbad_rows\x18\x03 \x03(\v2\x1d.ostiary.revocation.v1.BadRowR\abadRows\"0\n" +
-	"\x06BadRow\x12\x10\n" +
-	"\x03row\x18\x01 \x01(\x03R\x03row\x12\x14\n" +
-	"\x05fault\x18\x02 \x01(\tR\x05fault\"\\\n" +
-	"\rNewRevocation\x125\n" +
-	"\x06target\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.TargetR\x06target\x12\x14\n" +
-	"\x05cause\x18\x02 \x01(\tR\x05cause\"\xa8\x02\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x1a\n" +
+	"\asubject\x18\x03 \x01(\tH\x00R\asubject\x12D\n" +
+	"\vany_subject\x18\x04 \x01(\v2!.ostiary.revocation.v1.AnySubjectH\x00R\n" +
+	"anySubjectB\a\n" +
+	"\x05owner\"\f\n" +
 	"\n" +
-	"Revocation\x12\x1a\n" +
-	"\bsequence\x18\x01 \x01(\x03R\bsequence\x125\n" +
-	"\x06target\x18\x02 \x01(\v2\x1d.ostiary.revocation.v1.TargetR\x06target\x129\n" +
+	"AnySubject\">\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
-	"\n" +
-	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12;\n" +
-	"\n" +
-	"revoked_by\x18\x05 \x01(\v2\x1c.ostiary.revocation.v1.PartyR\trevokedBy\x12\x14\n" +
-	"\x05cause\x18\x06 \x01(\tR\x05cause\"\xbc\x01\n" +
-	"\x06Target\x12/\n" +
-	"\x04kind\x18\x01 \x01(\x0e2\x1b.ostiary.revocation.v1.KindR\x04kind\x12\x16\n" +
-	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\x12?\n" +
-	"\rissued_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\x12\x18\n" +
-	"\asubject\x18\x05 \x01(\tR\asubject\"O\n" +
-	"\x05Party\x12\x16\n" +
+	"SubjectRef\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
-	"\x05actor\x18\x03 \x01(\tR\x05actor*r\n" +
-	"\x04Kind\x12\x14\n" +
-	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fKIND_SESSION\x10\x01\x12\x10\n" +
-	"\fKIND_SUBJECT\x10\x02\x12\x0e\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"=\n" +
+	"\bTokenRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x19\n" +
+	"\btoken_id\x18\x02 \x01(\tR\atokenId\"@\n" +
+	"\tClientRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\">\n" +
 	"\n" +
-	"KIND_TOKEN\x10\x03\x12\x0f\n" +
-	"\vKIND_CLIENT\x10\x04\x12\x0f\n" +
-	"\vKIND_ISSUER\x10\x052\x94\x03\n" +
-	"\x11RevocationService\x12u\n" +
-	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12i\n" +
-	"\fRevokeTokens\x12*.ostiary.revocation.v1.RevokeTokensRequest\x1a+.ostiary.revocation.v1.RevokeTokensResponse\"\x00\x12z\n" +
-	"\x11ImportRevocations\x12/.ostiary.revocation.v1.ImportRevocationsRequest\x1a0.ostiary.revocation.v1.ImportRevocationsResponse\"\x00(\x01\x1a!ң\x19\x1d*\x19the caller is an operator\x12\x00BCZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1b\x06proto3"
+	"MachineRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"&\n" +
+	"\fEntireIssuer\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\"R\n" +
+	"\x0fOrganizationRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12'\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\"f\n" +
+	"\tMemberRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12'\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\"Y\n" +
+	"\bGrantRef\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\"\x91\x02\n" +
+	"\x06Origin\x127\n" +
+	"\x06caller\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.CallerH\x00R\x06caller\x12=\n" +
+	"\x06signal\x18\x02 \x01(\v2#.ostiary.revocation.v1.SignalOriginH\x00R\x06signal\x12F\n" +
+	"\vbulk_import\x18\x03 \x01(\v2#.ostiary.revocation.v1.ImportOriginH\x00R\n" +
+	"bulkImport\x12=\n" +
+	"\x06system\x18\x04 \x01(\v2#.ostiary.revocation.v1.SystemOriginH\x00R\x06systemB\b\n" +
+	"\x06origin\"\xa8\x01\n" +
+	"\x06Caller\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1b\n" +
+	"\tclient_id\x18\x03 \x01(\tR\bclientId\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x04 \x01(\tR\tsessionId\x120\n" +
+	"\x05actor\x18\x05 \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\"q\n" +
+	"\fSignalOrigin\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x04 \x01(\tR\tmessageId\"E\n" +
+	"\fImportOrigin\x125\n" +
+	"\x06caller\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.CallerR\x06caller\",\n" +
+	"\fSystemOrigin\x12\x1c\n" +
+	"\tcomponent\x18\x01 \x01(\tR\tcomponentB\x8f\x01\n" +
+	"\x1fio.github.ostiary.revocation.v1B\x0fRevocationProtoP\x01ZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1\xaa\x02\x15Ostiary.Revocation.V1b\x06proto3"
 
 var (
 	file_ostiary_revocation_v1_revocation_proto_rawDescOnce sync.Once
@@ -820,47 +1410,55 @@ func file_ostiary_revocation_v1_revocation_proto_rawDescGZIP() []byte {
 	return file_ostiary_revocation_v1_revocation_proto_rawDescData
 }
 
-var file_ostiary_revocation_v1_revocation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ostiary_revocation_v1_revocation_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_ostiary_revocation_v1_revocation_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_ostiary_revocation_v1_revocation_proto_goTypes = []any{
-	(Kind)(0),                         // 0: ostiary.revocation.v1.Kind
-	(*ListRevocationsRequest)(nil),    // 1: ostiary.revocation.v1.ListRevocationsRequest
-	(*ListRevocationsResponse)(nil),   // 2: ostiary.revocation.v1.ListRevocationsResponse
-	(*RevokeTokensRequest)(nil),       // 3: ostiary.revocation.v1.RevokeTokensRequest
-	(*RevokeTokensResponse)(nil),      // 4: ostiary.revocation.v1.RevokeTokensResponse
-	(*ImportRevocationsRequest)(nil),  // 5: ostiary.revocation.v1.ImportRevocationsRequest
-	(*ImportRevocationsResponse)(nil), // 6: ostiary.revocation.v1.ImportRevocationsResponse
-	(*BadRow)(nil),                    // 7: ostiary.revocation.v1.BadRow
-	(*NewRevocation)(nil),             // 8: ostiary.revocation.v1.NewRevocation
-	(*Revocation)(nil),                // 9: ostiary.revocation.v1.Revocation
-	(*Target)(nil),                    // 10: ostiary.revocation.v1.Target
-	(*Party)(nil),                     // 11: ostiary.revocation.v1.Party
-	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
+	(*Revocation)(nil),            // 0: ostiary.revocation.v1.Revocation
+	(*Target)(nil),                // 1: ostiary.revocation.v1.Target
+	(*SessionRef)(nil),            // 2: ostiary.revocation.v1.SessionRef
+	(*AnySubject)(nil),            // 3: ostiary.revocation.v1.AnySubject
+	(*SubjectRef)(nil),            // 4: ostiary.revocation.v1.SubjectRef
+	(*TokenRef)(nil),              // 5: ostiary.revocation.v1.TokenRef
+	(*ClientRef)(nil),             // 6: ostiary.revocation.v1.ClientRef
+	(*MachineRef)(nil),            // 7: ostiary.revocation.v1.MachineRef
+	(*EntireIssuer)(nil),          // 8: ostiary.revocation.v1.EntireIssuer
+	(*OrganizationRef)(nil),       // 9: ostiary.revocation.v1.OrganizationRef
+	(*MemberRef)(nil),             // 10: ostiary.revocation.v1.MemberRef
+	(*GrantRef)(nil),              // 11: ostiary.revocation.v1.GrantRef
+	(*Origin)(nil),                // 12: ostiary.revocation.v1.Origin
+	(*Caller)(nil),                // 13: ostiary.revocation.v1.Caller
+	(*SignalOrigin)(nil),          // 14: ostiary.revocation.v1.SignalOrigin
+	(*ImportOrigin)(nil),          // 15: ostiary.revocation.v1.ImportOrigin
+	(*SystemOrigin)(nil),          // 16: ostiary.revocation.v1.SystemOrigin
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*v1.Actor)(nil),              // 18: ostiary.identity.v1.Actor
 }
 var file_ostiary_revocation_v1_revocation_proto_depIdxs = []int32{
-	9,  // 0: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	8,  // 1: ostiary.revocation.v1.RevokeTokensRequest.revocation:type_name -> ostiary.revocation.v1.NewRevocation
-	9,  // 2: ostiary.revocation.v1.RevokeTokensResponse.revocation:type_name -> ostiary.revocation.v1.Revocation
-	8,  // 3: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	7,  // 4: ostiary.revocation.v1.ImportRevocationsResponse.bad_rows:type_name -> ostiary.revocation.v1.BadRow
-	10, // 5: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
-	10, // 6: ostiary.revocation.v1.Revocation.target:type_name -> ostiary.revocation.v1.Target
-	12, // 7: ostiary.revocation.v1.Revocation.expires_at:type_name -> google.protobuf.Timestamp
-	12, // 8: ostiary.revocation.v1.Revocation.created_at:type_name -> google.protobuf.Timestamp
-	11, // 9: ostiary.revocation.v1.Revocation.revoked_by:type_name -> ostiary.revocation.v1.Party
-	0,  // 10: ostiary.revocation.v1.Target.kind:type_name -> ostiary.revocation.v1.Kind
-	12, // 11: ostiary.revocation.v1.Target.issued_before:type_name -> google.protobuf.Timestamp
-	1,  // 12: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
-	3,  // 13: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
-	5,  // 14: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
-	2,  // 15: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
-	4,  // 16: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
-	6,  // 17: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	1,  // 0: ostiary.revocation.v1.Revocation.target:type_name -> ostiary.revocation.v1.Target
+	17, // 1: ostiary.revocation.v1.Revocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	17, // 2: ostiary.revocation.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
+	17, // 3: ostiary.revocation.v1.Revocation.expire_time:type_name -> google.protobuf.Timestamp
+	12, // 4: ostiary.revocation.v1.Revocation.origin:type_name -> ostiary.revocation.v1.Origin
+	2,  // 5: ostiary.revocation.v1.Target.session:type_name -> ostiary.revocation.v1.SessionRef
+	4,  // 6: ostiary.revocation.v1.Target.subject:type_name -> ostiary.revocation.v1.SubjectRef
+	5,  // 7: ostiary.revocation.v1.Target.token:type_name -> ostiary.revocation.v1.TokenRef
+	6,  // 8: ostiary.revocation.v1.Target.client:type_name -> ostiary.revocation.v1.ClientRef
+	7,  // 9: ostiary.revocation.v1.Target.machine:type_name -> ostiary.revocation.v1.MachineRef
+	8,  // 10: ostiary.revocation.v1.Target.entire_issuer:type_name -> ostiary.revocation.v1.EntireIssuer
+	9,  // 11: ostiary.revocation.v1.Target.organization:type_name -> ostiary.revocation.v1.OrganizationRef
+	10, // 12: ostiary.revocation.v1.Target.member:type_name -> ostiary.revocation.v1.MemberRef
+	11, // 13: ostiary.revocation.v1.Target.grant:type_name -> ostiary.revocation.v1.GrantRef
+	3,  // 14: ostiary.revocation.v1.SessionRef.any_subject:type_name -> ostiary.revocation.v1.AnySubject
+	13, // 15: ostiary.revocation.v1.Origin.caller:type_name -> ostiary.revocation.v1.Caller
+	14, // 16: ostiary.revocation.v1.Origin.signal:type_name -> ostiary.revocation.v1.SignalOrigin
+	15, // 17: ostiary.revocation.v1.Origin.bulk_import:type_name -> ostiary.revocation.v1.ImportOrigin
+	16, // 18: ostiary.revocation.v1.Origin.system:type_name -> ostiary.revocation.v1.SystemOrigin
+	18, // 19: ostiary.revocation.v1.Caller.actor:type_name -> ostiary.identity.v1.Actor
+	13, // 20: ostiary.revocation.v1.ImportOrigin.caller:type_name -> ostiary.revocation.v1.Caller
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_revocation_v1_revocation_proto_init() }
@@ -868,19 +1466,39 @@ func file_ostiary_revocation_v1_revocation_proto_init() {
 	if File_ostiary_revocation_v1_revocation_proto != nil {
 		return
 	}
+	file_ostiary_revocation_v1_revocation_proto_msgTypes[1].OneofWrappers = []any{
+		(*Target_Session)(nil),
+		(*Target_Subject)(nil),
+		(*Target_Token)(nil),
+		(*Target_Client)(nil),
+		(*Target_Machine)(nil),
+		(*Target_EntireIssuer)(nil),
+		(*Target_Organization)(nil),
+		(*Target_Member)(nil),
+		(*Target_Grant)(nil),
+	}
+	file_ostiary_revocation_v1_revocation_proto_msgTypes[2].OneofWrappers = []any{
+		(*SessionRef_Subject)(nil),
+		(*SessionRef_AnySubject)(nil),
+	}
+	file_ostiary_revocation_v1_revocation_proto_msgTypes[12].OneofWrappers = []any{
+		(*Origin_Caller)(nil),
+		(*Origin_Signal)(nil),
+		(*Origin_BulkImport)(nil),
+		(*Origin_System)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_revocation_v1_revocation_proto_rawDesc), len(file_ostiary_revocation_v1_revocation_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   11,
+			NumEnums:      0,
+			NumMessages:   17,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   0,
 		},
 		GoTypes:           file_ostiary_revocation_v1_revocation_proto_goTypes,
 		DependencyIndexes: file_ostiary_revocation_v1_revocation_proto_depIdxs,
-		EnumInfos:         file_ostiary_revocation_v1_revocation_proto_enumTypes,
 		MessageInfos:      file_ostiary_revocation_v1_revocation_proto_msgTypes,
 	}.Build()
 	File_ostiary_revocation_v1_revocation_proto = out.File

@@ -10,6 +10,7 @@
 package sessionv1
 
 import (
+	v11 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	_ "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	v1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -27,73 +28,156 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Event is what happened to a session.
-type Event int32
+// SessionEventType says what happened to a session. New values will be added. Treat one
+// that you do not know as: list the sessions again.
+type SessionEventType int32
 
 const (
-	Event_EVENT_UNSPECIFIED Event = 0
-	// Nothing yet: the watch has begun.
-	Event_EVENT_WATCHING Event = 1
-	// Its first call was admitted.
-	Event_EVENT_SEEN Event = 2
-	// A call with a newer token was admitted.
-	Event_EVENT_RENEWED Event = 3
-	// It was revoked.
-	Event_EVENT_REVOKED Event = 4
+	// Not known. List the sessions again.
+	SessionEventType_SESSION_EVENT_TYPE_UNSPECIFIED SessionEventType = 0
+	// The session is new to the watch: its first call was admitted, or it has changed so
+	// that the filter matches and the caller may see it.
+	SessionEventType_SESSION_EVENT_TYPE_SEEN SessionEventType = 1
+	// A call with a newer token of the session was admitted.
+	SessionEventType_SESSION_EVENT_TYPE_RENEWED SessionEventType = 2
+	// The session was revoked.
+	SessionEventType_SESSION_EVENT_TYPE_REVOKED SessionEventType = 3
+	// The latest token of the session has expired, and no newer one was seen. A newer
+	// one makes the session active again, with SESSION_EVENT_TYPE_RENEWED.
+	SessionEventType_SESSION_EVENT_TYPE_EXPIRED SessionEventType = 4
+	// The server has removed the session from its records, because nothing was heard of
+	// it for a long time.
+	SessionEventType_SESSION_EVENT_TYPE_REMOVED SessionEventType = 5
+	// The session has changed so that the filter no longer matches, or the caller may no
+	// longer see it. It may go on.
+	SessionEventType_SESSION_EVENT_TYPE_LEFT SessionEventType = 6
+	// Anything else about the session has changed, such as where it was seen. Replace
+	// what you have of it.
+	SessionEventType_SESSION_EVENT_TYPE_CHANGED SessionEventType = 7
 )
 
-// Enum value maps for Event.
+// Enum value maps for SessionEventType.
 var (
-	Event_name = map[int32]string{
-		0: "EVENT_UNSPECIFIED",
-		1: "EVENT_WATCHING",
-		2: "EVENT_SEEN",
-		3: "EVENT_RENEWED",
-		4: "EVENT_REVOKED",
+	SessionEventType_name = map[int32]string{
+		0: "SESSION_EVENT_TYPE_UNSPECIFIED",
+		1: "SESSION_EVENT_TYPE_SEEN",
+		2: "SESSION_EVENT_TYPE_RENEWED",
+		3: "SESSION_EVENT_TYPE_REVOKED",
+		4: "SESSION_EVENT_TYPE_EXPIRED",
+		5: "SESSION_EVENT_TYPE_REMOVED",
+		6: "SESSION_EVENT_TYPE_LEFT",
+		7: "SESSION_EVENT_TYPE_CHANGED",
 	}
-	Event_value = map[string]int32{
-		"EVENT_UNSPECIFIED": 0,
-		"EVENT_WATCHING":    1,
-		"EVENT_SEEN":        2,
-		"EVENT_RENEWED":     3,
-		"EVENT_REVOKED":     4,
+	SessionEventType_value = map[string]int32{
+		"SESSION_EVENT_TYPE_UNSPECIFIED": 0,
+		"SESSION_EVENT_TYPE_SEEN":        1,
+		"SESSION_EVENT_TYPE_RENEWED":     2,
+		"SESSION_EVENT_TYPE_REVOKED":     3,
+		"SESSION_EVENT_TYPE_EXPIRED":     4,
+		"SESSION_EVENT_TYPE_REMOVED":     5,
+		"SESSION_EVENT_TYPE_LEFT":        6,
+		"SESSION_EVENT_TYPE_CHANGED":     7,
 	}
 )
 
-func (x Event) Enum() *Event {
-	p := new(Event)
+func (x SessionEventType) Enum() *SessionEventType {
+	p := new(SessionEventType)
 	*p = x
 	return p
 }
 
-func (x Event) String() string {
+func (x SessionEventType) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Event) Descriptor() protoreflect.EnumDescriptor {
+func (SessionEventType) Descriptor() protoreflect.EnumDescriptor {
 	return file_ostiary_session_v1_session_proto_enumTypes[0].Descriptor()
 }
 
-func (Event) Type() protoreflect.EnumType {
+func (SessionEventType) Type() protoreflect.EnumType {
 	return &file_ostiary_session_v1_session_proto_enumTypes[0]
 }
 
-func (x Event) Number() protoreflect.EnumNumber {
+func (x SessionEventType) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Event.Descriptor instead.
-func (Event) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use SessionEventType.Descriptor instead.
+func (SessionEventType) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{0}
 }
 
+// SessionState says whether a session goes on. New values will be added. Treat one that
+// you do not know as SESSION_STATE_UNSPECIFIED.
+type SessionState int32
+
+const (
+	// Not known.
+	SessionState_SESSION_STATE_UNSPECIFIED SessionState = 0
+	// The latest token of the session is accepted. Whether somebody uses it, see
+	// last_seen_time.
+	SessionState_SESSION_STATE_ACTIVE SessionState = 1
+	// The latest token has expired, and no newer one was seen. A newer one makes the
+	// session active again.
+	SessionState_SESSION_STATE_EXPIRED SessionState = 2
+	// The session was revoked: its tokens are refused.
+	SessionState_SESSION_STATE_REVOKED SessionState = 3
+)
+
+// Enum value maps for SessionState.
+var (
+	SessionState_name = map[int32]string{
+		0: "SESSION_STATE_UNSPECIFIED",
+		1: "SESSION_STATE_ACTIVE",
+		2: "SESSION_STATE_EXPIRED",
+		3: "SESSION_STATE_REVOKED",
+	}
+	SessionState_value = map[string]int32{
+		"SESSION_STATE_UNSPECIFIED": 0,
+		"SESSION_STATE_ACTIVE":      1,
+		"SESSION_STATE_EXPIRED":     2,
+		"SESSION_STATE_REVOKED":     3,
+	}
+)
+
+func (x SessionState) Enum() *SessionState {
+	p := new(SessionState)
+	*p = x
+	return p
+}
+
+func (x SessionState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SessionState) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_session_v1_session_proto_enumTypes[1].Descriptor()
+}
+
+func (SessionState) Type() protoreflect.EnumType {
+	return &file_ostiary_session_v1_session_proto_enumTypes[1]
+}
+
+func (x SessionState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SessionState.Descriptor instead.
+func (SessionState) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+// ListSessionsRequest asks for a page of sessions.
 type ListSessionsRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Filter *Filter                `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// How many to return at most: 1 to 1000. Default: 100.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which sessions to return. Default: all that the caller may see.
+	Filter *ListSessionsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// How many sessions to return at most. Default: 100. Values over 1000 are cut to
+	// 1000. A page may have fewer, even none: only an empty next_page_token says that it
+	// is the last.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// What the last page gave as next_page_token; empty for the first. It is good
-	// with the same filter only.
+	// The next_page_token of the page before. Empty for the first page. Send the same
+	// filter with it.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -129,7 +213,7 @@ func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
 	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *ListSessionsRequest) GetFilter() *Filter {
+func (x *ListSessionsRequest) GetFilter() *ListSessionsFilter {
 	if x != nil {
 		return x.Filter
 	}
@@ -150,18 +234,93 @@ func (x *ListSessionsRequest) GetPageToken() string {
 	return ""
 }
 
+// ListSessionsFilter says which sessions to list: those that match every field that
+// is set.
+type ListSessionsFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuer of the session. Set and empty is refused with INVALID_REQUEST.
+	Issuer *string `protobuf:"bytes,1,opt,name=issuer,proto3,oneof" json:"issuer,omitempty"`
+	// The subject of the session. Set and empty is refused with INVALID_REQUEST.
+	Subject *string `protobuf:"bytes,2,opt,name=subject,proto3,oneof" json:"subject,omitempty"`
+	// The organization that the session acted in last. Set and empty: sessions that
+	// acted in none.
+	OrganizationId *string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListSessionsFilter) Reset() {
+	*x = ListSessionsFilter{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsFilter) ProtoMessage() {}
+
+func (x *ListSessionsFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsFilter.ProtoReflect.Descriptor instead.
+func (*ListSessionsFilter) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListSessionsFilter) GetIssuer() string {
+	if x != nil && x.Issuer != nil {
+		return *x.Issuer
+	}
+	return ""
+}
+
+func (x *ListSessionsFilter) GetSubject() string {
+	if x != nil && x.Subject != nil {
+		return *x.Subject
+	}
+	return ""
+}
+
+func (x *ListSessionsFilter) GetOrganizationId() string {
+	if x != nil && x.OrganizationId != nil {
+		return *x.OrganizationId
+	}
+	return ""
+}
+
+// ListSessionsResponse is a page of sessions.
 type ListSessionsResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Sessions []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
-	// Empty on the last page.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sessions, newest first, by first_seen_time.
+	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The position in the changes of sessions, as it was before the page was read. It is
+	// always set. Send that of the first page to WatchSessions, with any filter, to get
+	// every change since. It is opaque.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The session of the token of this call, whether it is on the page or not. Absent if
+	// the token has none.
+	CurrentSession *v1.SessionRef `protobuf:"bytes,4,opt,name=current_session,json=currentSession,proto3" json:"current_session,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[1]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -173,7 +332,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[1]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -186,7 +345,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -203,18 +362,32 @@ func (x *ListSessionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListSessionsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *ListSessionsResponse) GetCurrentSession() *v1.SessionRef {
+	if x != nil {
+		return x.CurrentSession
+	}
+	return nil
+}
+
+// GetSessionRequest names a session.
 type GetSessionRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	SessionId string                 `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Default: the issuer of the caller's own token.
-	Issuer        string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	Session       *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[2]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -226,7 +399,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[2]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -239,33 +412,28 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *GetSessionRequest) GetSessionId() string {
+func (x *GetSessionRequest) GetSession() *v1.SessionRef {
 	if x != nil {
-		return x.SessionId
+		return x.Session
 	}
-	return ""
+	return nil
 }
 
-func (x *GetSessionRequest) GetIssuer() string {
-	if x != nil {
-		return x.Issuer
-	}
-	return ""
-}
-
+// GetSessionResponse has the session.
 type GetSessionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[3]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +445,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[3]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +458,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -300,21 +468,34 @@ func (x *GetSessionResponse) GetSession() *Session {
 	return nil
 }
 
+// RevokeSessionRequest says which session to end.
 type RevokeSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Default: the session of the caller's own token.
-	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Default: the issuer of the caller's own token.
-	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The reason, for the record. One line of at most 500 bytes.
-	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Which session. Required: a request that sets none is refused with INVALID_REQUEST.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*RevokeSessionRequest_Session
+	//	*RevokeSessionRequest_CurrentSession
+	Target isRevokeSessionRequest_Target `protobuf_oneof:"target"`
+	// Why, for the record. One line of at most 500 characters; longer ones are refused.
+	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Makes retries safe: a call with the request_id of an earlier one of the same
+	// caller, by issuer and subject, to the same method revokes nothing more, and gets the
+	// answer of the earlier one (AIP-155). Calls that failed do not count. At most 128
+	// visible ASCII characters, such as a UUID. It is remembered for at least 24 hours.
+	// Default: none; each call counts.
+	//
+	// A caller that has ended its own session is refused with TOKEN_REVOKED when it
+	// retries: that says that the first call has succeeded.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[4]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +507,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[4]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,21 +520,32 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *RevokeSessionRequest) GetSessionId() string {
+func (x *RevokeSessionRequest) GetTarget() isRevokeSessionRequest_Target {
 	if x != nil {
-		return x.SessionId
+		return x.Target
 	}
-	return ""
+	return nil
 }
 
-func (x *RevokeSessionRequest) GetIssuer() string {
+func (x *RevokeSessionRequest) GetSession() *v1.SessionRef {
 	if x != nil {
-		return x.Issuer
+		if x, ok := x.Target.(*RevokeSessionRequest_Session); ok {
+			return x.Session
+		}
 	}
-	return ""
+	return nil
+}
+
+func (x *RevokeSessionRequest) GetCurrentSession() *CurrentSession {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeSessionRequest_CurrentSession); ok {
+			return x.CurrentSession
+		}
+	}
+	return nil
 }
 
 func (x *RevokeSessionRequest) GetCause() string {
@@ -363,18 +555,86 @@ func (x *RevokeSessionRequest) GetCause() string {
 	return ""
 }
 
-type RevokeSessionResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Absent when the session is revoked already, and for long enough: for at least
-	// half of the time for which it would be now.
-	Revocation    *v1.Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+func (x *RevokeSessionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type isRevokeSessionRequest_Target interface {
+	isRevokeSessionRequest_Target()
+}
+
+type RevokeSessionRequest_Session struct {
+	// The named session.
+	Session *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3,oneof"`
+}
+
+type RevokeSessionRequest_CurrentSession struct {
+	// The session of the token of this call.
+	CurrentSession *CurrentSession `protobuf:"bytes,2,opt,name=current_session,json=currentSession,proto3,oneof"`
+}
+
+func (*RevokeSessionRequest_Session) isRevokeSessionRequest_Target() {}
+
+func (*RevokeSessionRequest_CurrentSession) isRevokeSessionRequest_Target() {}
+
+// CurrentSession stands for the session of the token of a call. A call whose token has
+// none is refused with INVALID_REQUEST.
+type CurrentSession struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *CurrentSession) Reset() {
+	*x = CurrentSession{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CurrentSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CurrentSession) ProtoMessage() {}
+
+func (x *CurrentSession) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CurrentSession.ProtoReflect.Descriptor instead.
+func (*CurrentSession) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{6}
+}
+
+// RevokeSessionResponse says what was ended.
+type RevokeSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocations that now end the session: one, or one for each subject that has a
+	// session by this id. One that existed already and lasts for at least half of the
+	// time for which a new one would is returned instead of a new one.
+	Revocations []*v1.Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// How many sessions this call has ended. Sessions that were ended already do not
+	// count.
+	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[5]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +646,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[5]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,31 +659,44 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *RevokeSessionResponse) GetRevocation() *v1.Revocation {
+func (x *RevokeSessionResponse) GetRevocations() []*v1.Revocation {
 	if x != nil {
-		return x.Revocation
+		return x.Revocations
 	}
 	return nil
 }
 
+func (x *RevokeSessionResponse) GetRevokedSessionCount() int64 {
+	if x != nil {
+		return x.RevokedSessionCount
+	}
+	return 0
+}
+
+// RevokeSubjectRequest says whom to sign out.
 type RevokeSubjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Default: the caller.
-	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// Default: the issuer of the caller's own token.
-	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The reason, for the record. One line of at most 500 bytes.
-	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Whom. Required: a request that sets none is refused with INVALID_REQUEST.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*RevokeSubjectRequest_Subject
+	//	*RevokeSubjectRequest_CurrentSubject
+	Target isRevokeSubjectRequest_Target `protobuf_oneof:"target"`
+	// Why, for the record. One line of at most 500 characters; longer ones are refused.
+	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Makes retries safe, as that of RevokeSessionRequest.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeSubjectRequest) Reset() {
 	*x = RevokeSubjectRequest{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[6]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +708,7 @@ func (x *RevokeSubjectRequest) String() string {
 func (*RevokeSubjectRequest) ProtoMessage() {}
 
 func (x *RevokeSubjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[6]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,21 +721,32 @@ func (x *RevokeSubjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSubjectRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSubjectRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *RevokeSubjectRequest) GetSubject() string {
+func (x *RevokeSubjectRequest) GetTarget() isRevokeSubjectRequest_Target {
 	if x != nil {
-		return x.Subject
+		return x.Target
 	}
-	return ""
+	return nil
 }
 
-func (x *RevokeSubjectRequest) GetIssuer() string {
+func (x *RevokeSubjectRequest) GetSubject() *v1.SubjectRef {
 	if x != nil {
-		return x.Issuer
+		if x, ok := x.Target.(*RevokeSubjectRequest_Subject); ok {
+			return x.Subject
+		}
 	}
-	return ""
+	return nil
+}
+
+func (x *RevokeSubjectRequest) GetCurrentSubject() *CurrentSubject {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeSubjectRequest_CurrentSubject); ok {
+			return x.CurrentSubject
+		}
+	}
+	return nil
 }
 
 func (x *RevokeSubjectRequest) GetCause() string {
@@ -472,21 +756,85 @@ func (x *RevokeSubjectRequest) GetCause() string {
 	return ""
 }
 
-type RevokeSubjectResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// That of the subject; the sessions each have one besides. Tokens that are
-	// issued from its issued_before on count again.
-	Revocation *v1.Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
-	// How many sessions were ended; those that were revoked for long enough already
-	// are not among them.
-	Sessions      int64 `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+func (x *RevokeSubjectRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type isRevokeSubjectRequest_Target interface {
+	isRevokeSubjectRequest_Target()
+}
+
+type RevokeSubjectRequest_Subject struct {
+	// The named subject.
+	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3,oneof"`
+}
+
+type RevokeSubjectRequest_CurrentSubject struct {
+	// The subject of the token of this call.
+	CurrentSubject *CurrentSubject `protobuf:"bytes,2,opt,name=current_subject,json=currentSubject,proto3,oneof"`
+}
+
+func (*RevokeSubjectRequest_Subject) isRevokeSubjectRequest_Target() {}
+
+func (*RevokeSubjectRequest_CurrentSubject) isRevokeSubjectRequest_Target() {}
+
+// CurrentSubject stands for the subject of the token of a call.
+type CurrentSubject struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *CurrentSubject) Reset() {
+	*x = CurrentSubject{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CurrentSubject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CurrentSubject) ProtoMessage() {}
+
+func (x *CurrentSubject) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CurrentSubject.ProtoReflect.Descriptor instead.
+func (*CurrentSubject) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{9}
+}
+
+// RevokeSubjectResponse says what was revoked.
+type RevokeSubjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocation of the subject's tokens comes first, and this version returns no
+	// other. Each session that was ended has one of its own besides. Tokens that are issued
+	// from its issued_before_time on are accepted.
+	Revocations []*v1.Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// How many sessions this call has ended. Sessions that were ended already do not
+	// count.
+	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
 func (x *RevokeSubjectResponse) Reset() {
 	*x = RevokeSubjectResponse{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[7]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +846,7 @@ func (x *RevokeSubjectResponse) String() string {
 func (*RevokeSubjectResponse) ProtoMessage() {}
 
 func (x *RevokeSubjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[7]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,33 +859,41 @@ func (x *RevokeSubjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSubjectResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSubjectResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *RevokeSubjectResponse) GetRevocation() *v1.Revocation {
+func (x *RevokeSubjectResponse) GetRevocations() []*v1.Revocation {
 	if x != nil {
-		return x.Revocation
+		return x.Revocations
 	}
 	return nil
 }
 
-func (x *RevokeSubjectResponse) GetSessions() int64 {
+func (x *RevokeSubjectResponse) GetRevokedSessionCount() int64 {
 	if x != nil {
-		return x.Sessions
+		return x.RevokedSessionCount
 	}
 	return 0
 }
 
+// WatchSessionsRequest says which sessions to watch.
 type WatchSessionsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Filter        *Filter                `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which sessions to watch. Default: all that the caller may see.
+	Filter *WatchSessionsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The position after which to send events: the resume_token of an earlier answer of
+	// WatchSessions or of ListSessions, with whatever filter. Default: now. A position is
+	// good at the server that gave it. Servers keep a limited number of events;
+	// POSITION_EXPIRED and POSITION_EPOCH_CHANGED mean: list the sessions, and watch from
+	// there.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchSessionsRequest) Reset() {
 	*x = WatchSessionsRequest{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[8]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +905,7 @@ func (x *WatchSessionsRequest) String() string {
 func (*WatchSessionsRequest) ProtoMessage() {}
 
 func (x *WatchSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[8]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,28 +918,104 @@ func (x *WatchSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionsRequest.ProtoReflect.Descriptor instead.
 func (*WatchSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *WatchSessionsRequest) GetFilter() *Filter {
+func (x *WatchSessionsRequest) GetFilter() *WatchSessionsFilter {
 	if x != nil {
 		return x.Filter
 	}
 	return nil
 }
 
+func (x *WatchSessionsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// WatchSessionsFilter says which sessions to watch: those that match every field that
+// is set.
+type WatchSessionsFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The issuer of the session. Set and empty is refused with INVALID_REQUEST.
+	Issuer *string `protobuf:"bytes,1,opt,name=issuer,proto3,oneof" json:"issuer,omitempty"`
+	// The subject of the session. Set and empty is refused with INVALID_REQUEST.
+	Subject *string `protobuf:"bytes,2,opt,name=subject,proto3,oneof" json:"subject,omitempty"`
+	// The organization that the session acts in. Set and empty: sessions that act in
+	// none.
+	OrganizationId *string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *WatchSessionsFilter) Reset() {
+	*x = WatchSessionsFilter{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchSessionsFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchSessionsFilter) ProtoMessage() {}
+
+func (x *WatchSessionsFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchSessionsFilter.ProtoReflect.Descriptor instead.
+func (*WatchSessionsFilter) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *WatchSessionsFilter) GetIssuer() string {
+	if x != nil && x.Issuer != nil {
+		return *x.Issuer
+	}
+	return ""
+}
+
+func (x *WatchSessionsFilter) GetSubject() string {
+	if x != nil && x.Subject != nil {
+		return *x.Subject
+	}
+	return ""
+}
+
+func (x *WatchSessionsFilter) GetOrganizationId() string {
+	if x != nil && x.OrganizationId != nil {
+		return *x.OrganizationId
+	}
+	return ""
+}
+
+// WatchSessionsResponse has events, or none: a heartbeat. A server sends a message at
+// least every 30 seconds, so that proxies keep the connection open.
 type WatchSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Event Event                  `protobuf:"varint,1,opt,name=event,proto3,enum=ostiary.session.v1.Event" json:"event,omitempty"`
-	// As it is after the event. Absent with EVENT_WATCHING.
-	Session       *Session `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// What happened, in order.
+	Events []*SessionEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// The position after these events. It is always set. It is opaque.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchSessionsResponse) Reset() {
 	*x = WatchSessionsResponse{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[9]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +1027,7 @@ func (x *WatchSessionsResponse) String() string {
 func (*WatchSessionsResponse) ProtoMessage() {}
 
 func (x *WatchSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[9]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,48 +1040,52 @@ func (x *WatchSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionsResponse.ProtoReflect.Descriptor instead.
 func (*WatchSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
-func (x *WatchSessionsResponse) GetEvent() Event {
+func (x *WatchSessionsResponse) GetEvents() []*SessionEvent {
 	if x != nil {
-		return x.Event
-	}
-	return Event_EVENT_UNSPECIFIED
-}
-
-func (x *WatchSessionsResponse) GetSession() *Session {
-	if x != nil {
-		return x.Session
+		return x.Events
 	}
 	return nil
 }
 
-// A Filter narrows down what the caller may see. What is left empty does not.
-type Filter struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Issuer         string                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	Subject        string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	OrganizationId string                 `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+func (x *WatchSessionsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
 }
 
-func (x *Filter) Reset() {
-	*x = Filter{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[10]
+// A SessionEvent is a change of a session.
+type SessionEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	Type SessionEventType `protobuf:"varint,1,opt,name=type,proto3,enum=ostiary.session.v1.SessionEventType" json:"type,omitempty"`
+	// The session after the event. For SESSION_EVENT_TYPE_LEFT and
+	// SESSION_EVENT_TYPE_REMOVED only its name (Session.session) is set.
+	Session *Session `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// When it happened.
+	EventTime     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionEvent) Reset() {
+	*x = SessionEvent{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Filter) String() string {
+func (x *SessionEvent) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Filter) ProtoMessage() {}
+func (*SessionEvent) ProtoMessage() {}
 
-func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[10]
+func (x *SessionEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,63 +1096,64 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Filter.ProtoReflect.Descriptor instead.
-func (*Filter) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{10}
+// Deprecated: Use SessionEvent.ProtoReflect.Descriptor instead.
+func (*SessionEvent) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *Filter) GetIssuer() string {
+func (x *SessionEvent) GetType() SessionEventType {
 	if x != nil {
-		return x.Issuer
+		return x.Type
 	}
-	return ""
+	return SessionEventType_SESSION_EVENT_TYPE_UNSPECIFIED
 }
 
-func (x *Filter) GetSubject() string {
+func (x *SessionEvent) GetSession() *Session {
 	if x != nil {
-		return x.Subject
+		return x.Session
 	}
-	return ""
+	return nil
 }
 
-func (x *Filter) GetOrganizationId() string {
+func (x *SessionEvent) GetEventTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.OrganizationId
+		return x.EventTime
 	}
-	return ""
+	return nil
 }
 
-// A Session is what was seen of one.
+// A Session is what the server knows of a session.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The issuer, the id and the subject together name it.
-	Issuer    string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	Subject   string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
-	// The organization that the caller acted in last; empty for none.
+	// The name of the session: its issuer, its id and its subject.
+	Session *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Whether the session goes on.
+	State SessionState `protobuf:"varint,2,opt,name=state,proto3,enum=ostiary.session.v1.SessionState" json:"state,omitempty"`
+	// The revocation that ended the session. Absent while it is not revoked.
+	Revocation *v1.Revocation `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	// The organization that the session acted in last. Empty for none.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The `azp` claim of the last token.
-	AuthorizedParty string `protobuf:"bytes,5,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
-	// What the last caller said of itself. Nobody has checked it.
-	UserAgent string `protobuf:"bytes,6,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	// The address of the last caller; behind a proxy, the proxy's.
-	Address     string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
-	FirstSeenAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_seen_at,json=firstSeenAt,proto3" json:"first_seen_at,omitempty"`
-	LastSeenAt  *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
-	// The `iat` and `exp` claims of the last token.
-	TokenIssuedAt  *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=token_issued_at,json=tokenIssuedAt,proto3" json:"token_issued_at,omitempty"`
-	TokenExpiresAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=token_expires_at,json=tokenExpiresAt,proto3" json:"token_expires_at,omitempty"`
-	// Its last token is revoked.
-	Revoked bool `protobuf:"varint,12,opt,name=revoked,proto3" json:"revoked,omitempty"`
-	// It is the session of the token that this was asked with.
-	Current       bool `protobuf:"varint,13,opt,name=current,proto3" json:"current,omitempty"`
+	// Who really acts in the session, where its subject is impersonated, by the latest
+	// token. Absent otherwise.
+	Actor *v11.Actor `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	// When the first call was admitted.
+	FirstSeenTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=first_seen_time,json=firstSeenTime,proto3" json:"first_seen_time,omitempty"`
+	// When the latest call was admitted.
+	LastSeenTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_seen_time,json=lastSeenTime,proto3" json:"last_seen_time,omitempty"`
+	// The `iat` claim of the latest token. Absent if that does not say.
+	TokenIssueTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=token_issue_time,json=tokenIssueTime,proto3" json:"token_issue_time,omitempty"`
+	// The `exp` claim of the latest token.
+	TokenExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=token_expire_time,json=tokenExpireTime,proto3" json:"token_expire_time,omitempty"`
+	// Where the session was seen: one for each service, latest first, and at most the
+	// latest 20.
+	Sightings     []*Sighting `protobuf:"bytes,10,rep,name=sightings,proto3" json:"sightings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[11]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +1165,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_session_v1_session_proto_msgTypes[11]
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,28 +1178,28 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *Session) GetIssuer() string {
+func (x *Session) GetSession() *v1.SessionRef {
 	if x != nil {
-		return x.Issuer
+		return x.Session
 	}
-	return ""
+	return nil
 }
 
-func (x *Session) GetSessionId() string {
+func (x *Session) GetState() SessionState {
 	if x != nil {
-		return x.SessionId
+		return x.State
 	}
-	return ""
+	return SessionState_SESSION_STATE_UNSPECIFIED
 }
 
-func (x *Session) GetSubject() string {
+func (x *Session) GetRevocation() *v1.Revocation {
 	if x != nil {
-		return x.Subject
+		return x.Revocation
 	}
-	return ""
+	return nil
 }
 
 func (x *Session) GetOrganizationId() string {
@@ -772,147 +1209,265 @@ func (x *Session) GetOrganizationId() string {
 	return ""
 }
 
-func (x *Session) GetAuthorizedParty() string {
+func (x *Session) GetActor() *v11.Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *Session) GetFirstSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeenTime
+	}
+	return nil
+}
+
+func (x *Session) GetLastSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenTime
+	}
+	return nil
+}
+
+func (x *Session) GetTokenIssueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokenIssueTime
+	}
+	return nil
+}
+
+func (x *Session) GetTokenExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokenExpireTime
+	}
+	return nil
+}
+
+func (x *Session) GetSightings() []*Sighting {
+	if x != nil {
+		return x.Sightings
+	}
+	return nil
+}
+
+// A Sighting is what one service knows of a session, by the latest call to it.
+type Sighting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name under which the service reports. Empty for ostiary's own servers. This
+	// version has no other.
+	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// When the service first admitted a call of the session.
+	FirstSeenTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=first_seen_time,json=firstSeenTime,proto3" json:"first_seen_time,omitempty"`
+	// When the service last admitted a call of the session.
+	LastSeenTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_seen_time,json=lastSeenTime,proto3" json:"last_seen_time,omitempty"`
+	// The application that the token was issued to, by its `azp` claim.
+	AuthorizedParty string `protobuf:"bytes,4,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
+	// The OAuth client of the token. Empty where the token names none.
+	ClientId string `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// What the caller's program says of itself, in the `user-agent` header, cut to 256
+	// bytes. Nobody has checked it.
+	UserAgent string `protobuf:"bytes,6,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// The IPv4 or IPv6 address of the caller, without a port: as far as the server knows
+	// it. Behind a proxy that the server does not trust it is the proxy's.
+	IpAddress     string `protobuf:"bytes,7,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sighting) Reset() {
+	*x = Sighting{}
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sighting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sighting) ProtoMessage() {}
+
+func (x *Sighting) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_session_v1_session_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
+func (*Sighting) Descriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Sighting) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Sighting) GetFirstSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeenTime
+	}
+	return nil
+}
+
+func (x *Sighting) GetLastSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenTime
+	}
+	return nil
+}
+
+func (x *Sighting) GetAuthorizedParty() string {
 	if x != nil {
 		return x.AuthorizedParty
 	}
 	return ""
 }
 
-func (x *Session) GetUserAgent() string {
+func (x *Sighting) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Sighting) GetUserAgent() string {
 	if x != nil {
 		return x.UserAgent
 	}
 	return ""
 }
 
-func (x *Session) GetAddress() string {
+func (x *Sighting) GetIpAddress() string {
 	if x != nil {
-		return x.Address
+		return x.IpAddress
 	}
 	return ""
-}
-
-func (x *Session) GetFirstSeenAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.FirstSeenAt
-	}
-	return nil
-}
-
-func (x *Session) GetLastSeenAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.LastSeenAt
-	}
-	return nil
-}
-
-func (x *Session) GetTokenIssuedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.TokenIssuedAt
-	}
-	return nil
-}
-
-func (x *Session) GetTokenExpiresAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.TokenExpiresAt
-	}
-	return nil
-}
-
-func (x *Session) GetRevoked() bool {
-	if x != nil {
-		return x.Revoked
-	}
-	return false
-}
-
-func (x *Session) GetCurrent() bool {
-	if x != nil {
-		return x.Current
-	}
-	return false
 }
 
 var File_ostiary_session_v1_session_proto protoreflect.FileDescriptor
 
 const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
-	" ostiary/session/v1/session.proto\x12\x12ostiary.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x85\x01\n" +
-	"\x13ListSessionsRequest\x122\n" +
-	"\x06filter\x18\x01 \x01(\v2\x1a.ostiary.session.v1.FilterR\x06filter\x12\x1b\n" +
+	" ostiary/session/v1/session.proto\x12\x12ostiary.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x91\x01\n" +
+	"\x13ListSessionsRequest\x12>\n" +
+	"\x06filter\x18\x01 \x01(\v2&.ostiary.session.v1.ListSessionsFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"w\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\xa9\x01\n" +
+	"\x12ListSessionsFilter\x12\x1b\n" +
+	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
+	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12,\n" +
+	"\x0forganization_id\x18\x03 \x01(\tH\x02R\x0eorganizationId\x88\x01\x01B\t\n" +
+	"\a_issuerB\n" +
+	"\n" +
+	"\b_subjectB\x12\n" +
+	"\x10_organization_id\"\xe6\x01\n" +
 	"\x14ListSessionsResponse\x127\n" +
 	"\bsessions\x18\x01 \x03(\v2\x1b.ostiary.session.v1.SessionR\bsessions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"J\n" +
-	"\x11GetSessionRequest\x12\x1d\n" +
-	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
-	"\x06issuer\x18\x02 \x01(\tR\x06issuer\"K\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\x12J\n" +
+	"\x0fcurrent_session\x18\x04 \x01(\v2!.ostiary.revocation.v1.SessionRefR\x0ecurrentSession\"P\n" +
+	"\x11GetSessionRequest\x12;\n" +
+	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\"K\n" +
 	"\x12GetSessionResponse\x125\n" +
-	"\asession\x18\x01 \x01(\v2\x1b.ostiary.session.v1.SessionR\asession\"c\n" +
-	"\x14RevokeSessionRequest\x12\x1d\n" +
+	"\asession\x18\x01 \x01(\v2\x1b.ostiary.session.v1.SessionR\asession\"\xe3\x01\n" +
+	"\x14RevokeSessionRequest\x12=\n" +
+	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefH\x00R\asession\x12M\n" +
+	"\x0fcurrent_session\x18\x02 \x01(\v2\".ostiary.session.v1.CurrentSessionH\x00R\x0ecurrentSession\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
-	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x14\n" +
-	"\x05cause\x18\x03 \x01(\tR\x05cause\"Z\n" +
-	"\x15RevokeSessionResponse\x12A\n" +
+	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
+	"\x06target\"\x10\n" +
+	"\x0eCurrentSession\"\x90\x01\n" +
+	"\x15RevokeSessionResponse\x12C\n" +
+	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
+	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\"\xe3\x01\n" +
+	"\x14RevokeSubjectRequest\x12=\n" +
+	"\asubject\x18\x01 \x01(\v2!.ostiary.revocation.v1.SubjectRefH\x00R\asubject\x12M\n" +
+	"\x0fcurrent_subject\x18\x02 \x01(\v2\".ostiary.session.v1.CurrentSubjectH\x00R\x0ecurrentSubject\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1d\n" +
 	"\n" +
-	"revocation\x18\x01 \x01(\v2!.ostiary.revocation.v1.RevocationR\n" +
-	"revocation\"^\n" +
-	"\x14RevokeSubjectRequest\x12\x18\n" +
-	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
-	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x14\n" +
-	"\x05cause\x18\x03 \x01(\tR\x05cause\"v\n" +
-	"\x15RevokeSubjectResponse\x12A\n" +
+	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
+	"\x06target\"\x10\n" +
+	"\x0eCurrentSubject\"\x90\x01\n" +
+	"\x15RevokeSubjectResponse\x12C\n" +
+	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
+	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\"z\n" +
+	"\x14WatchSessionsRequest\x12?\n" +
+	"\x06filter\x18\x01 \x01(\v2'.ostiary.session.v1.WatchSessionsFilterR\x06filter\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xaa\x01\n" +
+	"\x13WatchSessionsFilter\x12\x1b\n" +
+	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
+	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12,\n" +
+	"\x0forganization_id\x18\x03 \x01(\tH\x02R\x0eorganizationId\x88\x01\x01B\t\n" +
+	"\a_issuerB\n" +
 	"\n" +
-	"revocation\x18\x01 \x01(\v2!.ostiary.revocation.v1.RevocationR\n" +
-	"revocation\x12\x1a\n" +
-	"\bsessions\x18\x02 \x01(\x03R\bsessions\"J\n" +
-	"\x14WatchSessionsRequest\x122\n" +
-	"\x06filter\x18\x01 \x01(\v2\x1a.ostiary.session.v1.FilterR\x06filter\"\x7f\n" +
-	"\x15WatchSessionsResponse\x12/\n" +
-	"\x05event\x18\x01 \x01(\x0e2\x19.ostiary.session.v1.EventR\x05event\x125\n" +
-	"\asession\x18\x02 \x01(\v2\x1b.ostiary.session.v1.SessionR\asession\"c\n" +
-	"\x06Filter\x12\x16\n" +
-	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\x12'\n" +
-	"\x0forganization_id\x18\x03 \x01(\tR\x0eorganizationId\"\xa3\x04\n" +
-	"\aSession\x12\x16\n" +
-	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1d\n" +
+	"\b_subjectB\x12\n" +
+	"\x10_organization_id\"t\n" +
+	"\x15WatchSessionsResponse\x128\n" +
+	"\x06events\x18\x01 \x03(\v2 .ostiary.session.v1.SessionEventR\x06events\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xba\x01\n" +
+	"\fSessionEvent\x128\n" +
+	"\x04type\x18\x01 \x01(\x0e2$.ostiary.session.v1.SessionEventTypeR\x04type\x125\n" +
+	"\asession\x18\x02 \x01(\v2\x1b.ostiary.session.v1.SessionR\asession\x129\n" +
 	"\n" +
-	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x18\n" +
-	"\asubject\x18\x03 \x01(\tR\asubject\x12'\n" +
-	"\x0forganization_id\x18\x04 \x01(\tR\x0eorganizationId\x12)\n" +
-	"\x10authorized_party\x18\x05 \x01(\tR\x0fauthorizedParty\x12\x1d\n" +
+	"event_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\"\xec\x04\n" +
+	"\aSession\x12;\n" +
+	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\x126\n" +
+	"\x05state\x18\x02 \x01(\x0e2 .ostiary.session.v1.SessionStateR\x05state\x12A\n" +
 	"\n" +
-	"user_agent\x18\x06 \x01(\tR\tuserAgent\x12\x18\n" +
-	"\aaddress\x18\a \x01(\tR\aaddress\x12>\n" +
-	"\rfirst_seen_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vfirstSeenAt\x12<\n" +
-	"\flast_seen_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastSeenAt\x12B\n" +
-	"\x0ftoken_issued_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\rtokenIssuedAt\x12D\n" +
-	"\x10token_expires_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x0etokenExpiresAt\x12\x18\n" +
-	"\arevoked\x18\f \x01(\bR\arevoked\x12\x18\n" +
-	"\acurrent\x18\r \x01(\bR\acurrent*h\n" +
-	"\x05Event\x12\x15\n" +
-	"\x11EVENT_UNSPECIFIED\x10\x00\x12\x12\n" +
-	"\x0eEVENT_WATCHING\x10\x01\x12\x0e\n" +
+	"revocation\x18\x03 \x01(\v2!.ostiary.revocation.v1.RevocationR\n" +
+	"revocation\x12'\n" +
+	"\x0forganization_id\x18\x04 \x01(\tR\x0eorganizationId\x120\n" +
+	"\x05actor\x18\x05 \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x12B\n" +
+	"\x0ffirst_seen_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSeenTime\x12@\n" +
+	"\x0elast_seen_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\flastSeenTime\x12D\n" +
+	"\x10token_issue_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x0etokenIssueTime\x12F\n" +
+	"\x11token_expire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0ftokenExpireTime\x12:\n" +
+	"\tsightings\x18\n" +
+	" \x03(\v2\x1c.ostiary.session.v1.SightingR\tsightings\"\xb0\x02\n" +
+	"\bSighting\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12B\n" +
+	"\x0ffirst_seen_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSeenTime\x12@\n" +
+	"\x0elast_seen_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\flastSeenTime\x12)\n" +
+	"\x10authorized_party\x18\x04 \x01(\tR\x0fauthorizedParty\x12\x1b\n" +
+	"\tclient_id\x18\x05 \x01(\tR\bclientId\x12\x1d\n" +
 	"\n" +
-	"EVENT_SEEN\x10\x02\x12\x11\n" +
-	"\rEVENT_RENEWED\x10\x03\x12\x11\n" +
-	"\rEVENT_REVOKED\x10\x042\xf6\x05\n" +
+	"user_agent\x18\x06 \x01(\tR\tuserAgent\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\a \x01(\tR\tipAddress*\x90\x02\n" +
+	"\x10SessionEventType\x12\"\n" +
+	"\x1eSESSION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17SESSION_EVENT_TYPE_SEEN\x10\x01\x12\x1e\n" +
+	"\x1aSESSION_EVENT_TYPE_RENEWED\x10\x02\x12\x1e\n" +
+	"\x1aSESSION_EVENT_TYPE_REVOKED\x10\x03\x12\x1e\n" +
+	"\x1aSESSION_EVENT_TYPE_EXPIRED\x10\x04\x12\x1e\n" +
+	"\x1aSESSION_EVENT_TYPE_REMOVED\x10\x05\x12\x1b\n" +
+	"\x17SESSION_EVENT_TYPE_LEFT\x10\x06\x12\x1e\n" +
+	"\x1aSESSION_EVENT_TYPE_CHANGED\x10\a*}\n" +
+	"\fSessionState\x12\x1d\n" +
+	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14SESSION_STATE_ACTIVE\x10\x01\x12\x19\n" +
+	"\x15SESSION_STATE_EXPIRED\x10\x02\x12\x19\n" +
+	"\x15SESSION_STATE_REVOKED\x10\x032\xf2\x05\n" +
 	"\x0eSessionService\x12f\n" +
-	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xa7\x01\n" +
+	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xa6\x01\n" +
 	"\n" +
-	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"Jң\x19C*?the session is one that the caller may see, as the service says\x12\x00\x90\x02\x01\x12\xad\x01\n" +
-	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"Gң\x19C*?the session is one that the caller may end, as the service says\x12\x00\x12\xaf\x01\n" +
-	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"Iң\x19E*Athe subject is the caller in person, or the caller is an operator\x12\x00\x12h\n" +
-	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x000\x01\x1a\x06ң\x19\x02\x12\x00B=Z;github.com/ostiary/ostiary/gen/ostiary/session/v1;sessionv1b\x06proto3"
+	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"I\xea^C*?the session is one that the caller may see, as the service says\x12\x00\x90\x02\x01\x12\xac\x01\n" +
+	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"F\xea^C*?the session is one that the caller may end, as the service says\x12\x00\x12\xae\x01\n" +
+	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"H\xea^E*Athe subject is the caller in person, or the caller is an operator\x12\x00\x12h\n" +
+	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x000\x01\x1a\x05\xea^\x02\x12\x00B\x80\x01\n" +
+	"\x1cio.github.ostiary.session.v1B\fSessionProtoP\x01Z;github.com/ostiary/ostiary/gen/ostiary/session/v1;sessionv1\xaa\x02\x12Ostiary.Session.V1b\x06proto3"
 
 var (
 	file_ostiary_session_v1_session_proto_rawDescOnce sync.Once
@@ -926,53 +1481,77 @@ func file_ostiary_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_ostiary_session_v1_session_proto_rawDescData
 }
 
-var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ostiary_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_ostiary_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_ostiary_session_v1_session_proto_goTypes = []any{
-	(Event)(0),                    // 0: ostiary.session.v1.Event
-	(*ListSessionsRequest)(nil),   // 1: ostiary.session.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 2: ostiary.session.v1.ListSessionsResponse
-	(*GetSessionRequest)(nil),     // 3: ostiary.session.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 4: ostiary.session.v1.GetSessionResponse
-	(*RevokeSessionRequest)(nil),  // 5: ostiary.session.v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil), // 6: ostiary.session.v1.RevokeSessionResponse
-	(*RevokeSubjectRequest)(nil),  // 7: ostiary.session.v1.RevokeSubjectRequest
-	(*RevokeSubjectResponse)(nil), // 8: ostiary.session.v1.RevokeSubjectResponse
-	(*WatchSessionsRequest)(nil),  // 9: ostiary.session.v1.WatchSessionsRequest
-	(*WatchSessionsResponse)(nil), // 10: ostiary.session.v1.WatchSessionsResponse
-	(*Filter)(nil),                // 11: ostiary.session.v1.Filter
-	(*Session)(nil),               // 12: ostiary.session.v1.Session
-	(*v1.Revocation)(nil),         // 13: ostiary.revocation.v1.Revocation
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(SessionEventType)(0),         // 0: ostiary.session.v1.SessionEventType
+	(SessionState)(0),             // 1: ostiary.session.v1.SessionState
+	(*ListSessionsRequest)(nil),   // 2: ostiary.session.v1.ListSessionsRequest
+	(*ListSessionsFilter)(nil),    // 3: ostiary.session.v1.ListSessionsFilter
+	(*ListSessionsResponse)(nil),  // 4: ostiary.session.v1.ListSessionsResponse
+	(*GetSessionRequest)(nil),     // 5: ostiary.session.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 6: ostiary.session.v1.GetSessionResponse
+	(*RevokeSessionRequest)(nil),  // 7: ostiary.session.v1.RevokeSessionRequest
+	(*CurrentSession)(nil),        // 8: ostiary.session.v1.CurrentSession
+	(*RevokeSessionResponse)(nil), // 9: ostiary.session.v1.RevokeSessionResponse
+	(*RevokeSubjectRequest)(nil),  // 10: ostiary.session.v1.RevokeSubjectRequest
+	(*CurrentSubject)(nil),        // 11: ostiary.session.v1.CurrentSubject
+	(*RevokeSubjectResponse)(nil), // 12: ostiary.session.v1.RevokeSubjectResponse
+	(*WatchSessionsRequest)(nil),  // 13: ostiary.session.v1.WatchSessionsRequest
+	(*WatchSessionsFilter)(nil),   // 14: ostiary.session.v1.WatchSessionsFilter
+	(*WatchSessionsResponse)(nil), // 15: ostiary.session.v1.WatchSessionsResponse
+	(*SessionEvent)(nil),          // 16: ostiary.session.v1.SessionEvent
+	(*Session)(nil),               // 17: ostiary.session.v1.Session
+	(*Sighting)(nil),              // 18: ostiary.session.v1.Sighting
+	(*v1.SessionRef)(nil),         // 19: ostiary.revocation.v1.SessionRef
+	(*v1.Revocation)(nil),         // 20: ostiary.revocation.v1.Revocation
+	(*v1.SubjectRef)(nil),         // 21: ostiary.revocation.v1.SubjectRef
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*v11.Actor)(nil),             // 23: ostiary.identity.v1.Actor
 }
 var file_ostiary_session_v1_session_proto_depIdxs = []int32{
-	11, // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.Filter
-	12, // 1: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
-	12, // 2: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
-	13, // 3: ostiary.session.v1.RevokeSessionResponse.revocation:type_name -> ostiary.revocation.v1.Revocation
-	13, // 4: ostiary.session.v1.RevokeSubjectResponse.revocation:type_name -> ostiary.revocation.v1.Revocation
-	11, // 5: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.Filter
-	0,  // 6: ostiary.session.v1.WatchSessionsResponse.event:type_name -> ostiary.session.v1.Event
-	12, // 7: ostiary.session.v1.WatchSessionsResponse.session:type_name -> ostiary.session.v1.Session
-	14, // 8: ostiary.session.v1.Session.first_seen_at:type_name -> google.protobuf.Timestamp
-	14, // 9: ostiary.session.v1.Session.last_seen_at:type_name -> google.protobuf.Timestamp
-	14, // 10: ostiary.session.v1.Session.token_issued_at:type_name -> google.protobuf.Timestamp
-	14, // 11: ostiary.session.v1.Session.token_expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 12: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
-	3,  // 13: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
-	5,  // 14: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
-	7,  // 15: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
-	9,  // 16: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
-	2,  // 17: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
-	4,  // 18: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
-	6,  // 19: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
-	8,  // 20: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
-	10, // 21: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	3,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
+	17, // 1: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
+	19, // 2: ostiary.session.v1.ListSessionsResponse.current_session:type_name -> ostiary.revocation.v1.SessionRef
+	19, // 3: ostiary.session.v1.GetSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	17, // 4: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
+	19, // 5: ostiary.session.v1.RevokeSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	8,  // 6: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
+	20, // 7: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	21, // 8: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
+	11, // 9: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
+	20, // 10: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	14, // 11: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
+	16, // 12: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
+	0,  // 13: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
+	17, // 14: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
+	22, // 15: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
+	19, // 16: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
+	1,  // 17: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
+	20, // 18: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
+	23, // 19: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
+	22, // 20: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
+	22, // 21: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
+	22, // 22: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
+	22, // 23: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	18, // 24: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
+	22, // 25: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
+	22, // 26: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
+	2,  // 27: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
+	5,  // 28: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
+	7,  // 29: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
+	10, // 30: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
+	13, // 31: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
+	4,  // 32: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
+	6,  // 33: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
+	9,  // 34: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
+	12, // 35: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
+	15, // 36: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
+	32, // [32:37] is the sub-list for method output_type
+	27, // [27:32] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_session_v1_session_proto_init() }
@@ -980,13 +1559,23 @@ func file_ostiary_session_v1_session_proto_init() {
 	if File_ostiary_session_v1_session_proto != nil {
 		return
 	}
+	file_ostiary_session_v1_session_proto_msgTypes[1].OneofWrappers = []any{}
+	file_ostiary_session_v1_session_proto_msgTypes[5].OneofWrappers = []any{
+		(*RevokeSessionRequest_Session)(nil),
+		(*RevokeSessionRequest_CurrentSession)(nil),
+	}
+	file_ostiary_session_v1_session_proto_msgTypes[8].OneofWrappers = []any{
+		(*RevokeSubjectRequest_Subject)(nil),
+		(*RevokeSubjectRequest_CurrentSubject)(nil),
+	}
+	file_ostiary_session_v1_session_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_session_v1_session_proto_rawDesc), len(file_ostiary_session_v1_session_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -52,22 +52,32 @@ const (
 // was granted as a scope: it acts for an operator. All others that act for a
 // subject can end no session but their own.
 //
-// Any other session is NOT_FOUND, whether it exists or not. Since the rule
-// depends on the session, the handlers decide it; the rule asks for a valid
+// Any other session is refused with SESSION_NOT_FOUND, whether it exists or not. Since
+// the rule depends on the session, the handlers decide it; the rule asks for a valid
 // token.
 type SessionServiceClient interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_at. It includes the latest calls.
+	// first_seen_time. It includes the latest calls to this server; those to others come
+	// with a delay.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
-	// GetSession returns one session. If several subjects have one by this id, it is
-	// the caller's own, or else the one that was seen first.
+	// GetSession returns one session. If several subjects have one by this id that the
+	// caller may see, the request must name the subject, and is refused with
+	// INVALID_REQUEST if it does not.
+	//
+	// Refused with INVALID_REQUEST or SESSION_NOT_FOUND.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
-	// RevokeSession ends a session. When it answers, the revocation is on disk,
-	// every further call with a token of the session is refused with
-	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
-	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the sessions of every subject that has one by this id;
+	// RevokeSession ends a session. When it answers, the revocation is durable, and this
+	// server refuses every further call with a token of the session with TOKEN_REVOKED
+	// and has ended its open streams. Other servers with the same database and followers
+	// of the feed do so a moment later. A caller can always end the session of the token
+	// that is presented, and an operator one that was never seen. Where the request names
+	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
+	// revoked then.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -81,11 +91,18 @@ type SessionServiceClient interface {
 	// the skew has passed. A subject that signs in again that soon is refused with
 	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
 	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
+	// revoked then.
 	RevokeSubject(ctx context.Context, in *RevokeSubjectRequest, opts ...grpc.CallOption) (*RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
-	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
-	// and watch again.
+	// see. Its first message is sent at once and may have no events. To follow all
+	// sessions, list them, and watch from the resume_token of the first page.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
+	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
+	// with SERVER_STOPPING when the server stops: watch again from the last
+	// resume_token.
 	WatchSessions(ctx context.Context, in *WatchSessionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSessionsResponse], error)
 }
 
@@ -179,22 +196,32 @@ type SessionService_WatchSessionsClient = grpc.ServerStreamingClient[WatchSessio
 // was granted as a scope: it acts for an operator. All others that act for a
 // subject can end no session but their own.
 //
-// Any other session is NOT_FOUND, whether it exists or not. Since the rule
-// depends on the session, the handlers decide it; the rule asks for a valid
+// Any other session is refused with SESSION_NOT_FOUND, whether it exists or not. Since
+// the rule depends on the session, the handlers decide it; the rule asks for a valid
 // token.
 type SessionServiceServer interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_at. It includes the latest calls.
+	// first_seen_time. It includes the latest calls to this server; those to others come
+	// with a delay.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
-	// GetSession returns one session. If several subjects have one by this id, it is
-	// the caller's own, or else the one that was seen first.
+	// GetSession returns one session. If several subjects have one by this id that the
+	// caller may see, the request must name the subject, and is refused with
+	// INVALID_REQUEST if it does not.
+	//
+	// Refused with INVALID_REQUEST or SESSION_NOT_FOUND.
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
-	// RevokeSession ends a session. When it answers, the revocation is on disk,
-	// every further call with a token of the session is refused with
-	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
-	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the sessions of every subject that has one by this id;
+	// RevokeSession ends a session. When it answers, the revocation is durable, and this
+	// server refuses every further call with a token of the session with TOKEN_REVOKED
+	// and has ended its open streams. Other servers with the same database and followers
+	// of the feed do so a moment later. A caller can always end the session of the token
+	// that is presented, and an operator one that was never seen. Where the request names
+	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
+	// revoked then.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -208,11 +235,18 @@ type SessionServiceServer interface {
 	// the skew has passed. A subject that signs in again that soon is refused with
 	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
 	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
+	// revoked then.
 	RevokeSubject(context.Context, *RevokeSubjectRequest) (*RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
-	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
-	// and watch again.
+	// see. Its first message is sent at once and may have no events. To follow all
+	// sessions, list them, and watch from the resume_token of the first page.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
+	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
+	// with SERVER_STOPPING when the server stops: watch again from the last
+	// resume_token.
 	WatchSessions(*WatchSessionsRequest, grpc.ServerStreamingServer[WatchSessionsResponse]) error
 	mustEmbedUnimplementedSessionServiceServer()
 }

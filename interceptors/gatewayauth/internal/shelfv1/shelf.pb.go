@@ -268,14 +268,14 @@ const file_shelf_proto_rawDesc = "" +
 	"\x04book\x18\x01 \x01(\v2\x13.acme.shelf.v1.BookR\x04book\"%\n" +
 	"\x0fBurnBookRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x13\n" +
-	"\x11WatchBooksRequest2\xe0\x02\n" +
+	"\x11WatchBooksRequest2\xdd\x02\n" +
 	"\fShelfService\x12=\n" +
-	"\aGetBook\x12\x1d.acme.shelf.v1.GetBookRequest\x1a\x13.acme.shelf.v1.Book\x12m\n" +
-	"\aAddBook\x12\x1d.acme.shelf.v1.AddBookRequest\x1a\x13.acme.shelf.v1.Book\".ң\x19*\x1a(J&request.book.owner == identity.subject\x12S\n" +
-	"\bBurnBook\x12\x1e.acme.shelf.v1.BurnBookRequest\x1a\x13.acme.shelf.v1.Book\"\x12ң\x19\x0e\x1a\f\x1a\n" +
+	"\aGetBook\x12\x1d.acme.shelf.v1.GetBookRequest\x1a\x13.acme.shelf.v1.Book\x12l\n" +
+	"\aAddBook\x12\x1d.acme.shelf.v1.AddBookRequest\x1a\x13.acme.shelf.v1.Book\"-\xea^*\x1a(J&request.book.owner == identity.subject\x12R\n" +
+	"\bBurnBook\x12\x1e.acme.shelf.v1.BurnBookRequest\x1a\x13.acme.shelf.v1.Book\"\x11\xea^\x0e\x1a\f\x1a\n" +
 	"books:burn\x12E\n" +
 	"\n" +
-	"WatchBooks\x12 .acme.shelf.v1.WatchBooksRequest\x1a\x13.acme.shelf.v1.Book0\x01\x1a\x06ң\x19\x02\x12\x00BFZDgithub.com/ostiary/ostiary/interceptors/gatewayauth/internal/shelfv1b\x06proto3"
+	"WatchBooks\x12 .acme.shelf.v1.WatchBooksRequest\x1a\x13.acme.shelf.v1.Book0\x01\x1a\x05\xea^\x02\x12\x00BFZDgithub.com/ostiary/ostiary/interceptors/gatewayauth/internal/shelfv1b\x06proto3"
 
 var (
 	file_shelf_proto_rawDescOnce sync.Once

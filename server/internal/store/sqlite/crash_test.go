@@ -24,10 +24,10 @@ func writeUntilKilled(path string) {
 	for i := 0; err == nil; i++ {
 		var saved []store.Revocation
 		saved, err = s.SaveRevocations(ctx, []store.Revocation{{
-			Kind: "session", Issuer: "https://clerk.example.com", Value: fmt.Sprint("sess_", i), ExpiresAt: time.Now().Add(time.Hour),
-		}})
+			Target: store.Target{Kind: "session", Issuer: "https://clerk.example.com", Value: fmt.Sprint("sess_", i)}, ExpiresAt: time.Now().Add(time.Hour),
+		}}, nil)
 		if err == nil {
-			fmt.Fprintln(os.Stdout, saved[0].Sequence, saved[0].Value)
+			fmt.Fprintln(os.Stdout, saved[0].Sequence, saved[0].Target.Value)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
@@ -66,7 +66,7 @@ func TestAcknowledgedWritesSurviveAKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range kept {
-		delete(acknowledged, fmt.Sprint(r.Sequence, " ", r.Value))
+		delete(acknowledged, fmt.Sprint(r.Sequence, " ", r.Target.Value))
 	}
 	if len(acknowledged) > 0 {
 		t.Errorf("of %d kept revocations, these are missing: %v", len(kept), acknowledged)
@@ -85,10 +85,10 @@ func BenchmarkSaveRevocations(b *testing.B) {
 			defer func() { _ = s.Close() }()
 			batch := make([]store.Revocation, size)
 			for i := range batch {
-				batch[i] = store.Revocation{Kind: "session", Issuer: "https://clerk.example.com", Value: fmt.Sprint("sess_", i), ExpiresAt: time.Now().Add(time.Hour)}
+				batch[i] = store.Revocation{Target: store.Target{Kind: "session", Issuer: "https://clerk.example.com", Value: fmt.Sprint("sess_", i)}, ExpiresAt: time.Now().Add(time.Hour)}
 			}
 			for b.Loop() {
-				if _, err := s.SaveRevocations(b.Context(), batch); err != nil {
+				if _, err := s.SaveRevocations(b.Context(), batch, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

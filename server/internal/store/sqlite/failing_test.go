@@ -14,10 +14,10 @@ import (
 func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 	t.Parallel()
 	session := func(id string) store.Session {
-		return store.Session{Issuer: "https://clerk.example.com", ID: id, Subject: "user_ada", FirstSeen: time.Unix(1, 0), LastSeen: time.Unix(1, 0)}
+		return store.Session{Issuer: "https://clerk.example.com", ID: id, Subject: "user_ada", FirstSeen: time.Unix(1, 0), LastSeen: time.Unix(1, 0), Token: store.Token{ExpiresAt: time.Unix(1, 0)}}
 	}
 	revocation := func(value string) store.Revocation {
-		return store.Revocation{Kind: "session", Issuer: "https://clerk.example.com", Value: value, ExpiresAt: time.Unix(1, 0)}
+		return store.Revocation{Target: store.Target{Kind: "session", Issuer: "https://clerk.example.com", Value: value}, ExpiresAt: time.Unix(1, 0)}
 	}
 	for name, test := range map[string]struct {
 		spoil string
@@ -51,7 +51,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			`CREATE TRIGGER spoil BEFORE INSERT ON revocations WHEN NEW.value = 'sess_2' BEGIN SELECT RAISE(ABORT, 'spoilt'); END`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_1"), revocation("sess_2")})
+				_, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_1"), revocation("sess_2")}, nil)
 				return err
 			},
 		},
@@ -63,11 +63,28 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 				return err
 			},
 		},
-		"the end of a revocation cannot be read": {
+		"a revocation of a target cannot be read": {
 			`UPDATE revocations SET expires_at = 'spoilt'`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.RevokedUntil(t.Context(), revocation("sess_0"))
+				_, err := s.Strongest(t.Context(), []store.Target{revocation("sess_0").Target}, time.Unix(0, 0))
+				return err
+			},
+		},
+		"an expired session cannot be read": {
+			`UPDATE sessions SET first_seen = 'spoilt'`,
+			func(t *testing.T, s store.Store) error {
+				t.Helper()
+				_, err := s.Expired(t.Context(), store.Session{ID: "sess"}, time.Unix(1, 0), 10)
+				return err
+			},
+		},
+		"an answer cannot be written": {
+			`CREATE TRIGGER spoil BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'spoilt'); END`,
+			func(t *testing.T, s store.Store) error {
+				t.Helper()
+				answer := &store.Answer{Hash: []byte{1}, Encode: func([]store.Revocation) ([]byte, error) { return []byte{}, nil }}
+				_, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_1")}, answer)
 				return err
 			},
 		},
@@ -75,7 +92,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			`CREATE TRIGGER spoil BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'spoilt'); END`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.Prune(t.Context(), time.Now(), time.Now(), 10)
+				_, err := s.Prune(t.Context(), store.Age{SeenBefore: time.Now(), ExpiredBy: time.Now(), AnsweredBefore: time.Now()}, 10)
 				return err
 			},
 		},
@@ -83,7 +100,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			`CREATE TRIGGER spoil BEFORE DELETE ON revocations BEGIN SELECT RAISE(ABORT, 'spoilt'); END`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.Prune(t.Context(), time.Now(), time.Now(), 10)
+				_, err := s.Prune(t.Context(), store.Age{SeenBefore: time.Now(), ExpiredBy: time.Now(), AnsweredBefore: time.Now()}, 10)
 				return err
 			},
 		},
@@ -95,7 +112,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			if _, err := s.SaveSessions(t.Context(), []store.Session{session("sess_0")}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_0")}); err != nil {
+			if _, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_0")}, nil); err != nil {
 				t.Fatal(err)
 			}
 			count := func() (n int) {

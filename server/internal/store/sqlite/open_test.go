@@ -20,7 +20,7 @@ func TestFilesAreReadableOnlyByTheirOwner(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	s := open(t, filepath.Join(folder, "ostiary.db"))
-	if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session", ExpiresAt: time.Now()}}); err != nil {
+	if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session"}, ExpiresAt: time.Now()}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	names := make(map[string]bool)
@@ -70,7 +70,7 @@ func TestManyProcessesOpenTheDatabaseAtOnce(t *testing.T) {
 		if s == nil {
 			continue
 		}
-		if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Kind: "session", ExpiresAt: time.Now()}}); err != nil {
+		if _, err := s.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session"}, ExpiresAt: time.Now()}}, nil); err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {

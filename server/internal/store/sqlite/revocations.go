@@ -5,26 +5,27 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 const revocationColumns = `kind, issuer, value, subject, issued_before, expires_at, created_at,
-	by_issuer, by_subject, by_actor, cause`
+	origin, by_issuer, by_subject, by_client_id, by_session_id,
+	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
 
 const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING sequence`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING sequence`
 
 const selectRevocations = `SELECT sequence, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
-// selectRevokedUntil is answered by the index revocations_for_good.
-const selectRevokedUntil = `SELECT COALESCE(MAX(expires_at), 0) FROM revocations
-	WHERE kind = $1 AND issuer = $2 AND value = $3 AND subject IN ('', $4) AND issued_before = 0`
+// selectLastSequence is the last sequence that was given, also if its row was pruned.
+const selectLastSequence = `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'revocations'`
 
 // SaveRevocations implements store.Store.
-func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation) ([]store.Revocation, error) {
+func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, insertRevocation)
@@ -34,12 +35,18 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 		defer func() { _ = insert.Close() }()
 		for i := range saved {
 			r := &saved[i]
-			if err := insert.QueryRowContext(ctx, r.Kind, r.Issuer, r.Value, r.Subject, micros(r.IssuedBefore), micros(r.ExpiresAt),
-				micros(r.CreatedAt), r.By.Issuer, r.By.Subject, r.By.Actor, r.Cause).Scan(&r.Sequence); err != nil {
+			by := &r.Origin.Caller
+			if err := insert.QueryRowContext(ctx, r.Target.Kind, r.Target.Issuer, r.Target.Value, r.Target.Subject,
+				micros(r.IssuedBefore), micros(r.ExpiresAt), micros(r.CreatedAt),
+				r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
+				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause).Scan(&r.Sequence); err != nil {
 				return err
 			}
 		}
-		return nil
+		if answer == nil {
+			return nil
+		}
+		return saveAnswer(ctx, tx, answer, saved)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("save revocations: %w", err)
@@ -53,57 +60,63 @@ func (s *Store) Revocations(ctx context.Context, after int64, limit int) ([]stor
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", explain(err))
 	}
-	return collect(rows, scanRevocation)
+	page, err := collect(rows, scanRevocation)
+	if err != nil || len(page) > 0 || after == 0 {
+		return page, err
+	}
+	var last int64
+	if err := s.db.QueryRowContext(ctx, selectLastSequence).Scan(&last); err != nil {
+		return nil, fmt.Errorf("find the last revocation: %w", explain(err))
+	}
+	if after > last {
+		return nil, fmt.Errorf("list revocations after %d: %w", after, store.ErrNotGiven)
+	}
+	return nil, nil
 }
 
 func scanRevocation(r row) (store.Revocation, error) {
 	var revocation store.Revocation
 	var issuedBefore, expiresAt, createdAt int64
-	err := r.Scan(&revocation.Sequence, &revocation.Kind, &revocation.Issuer, &revocation.Value, &revocation.Subject,
+	target, by := &revocation.Target, &revocation.Origin.Caller
+	err := r.Scan(&revocation.Sequence, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
 		&issuedBefore, &expiresAt, &createdAt,
-		&revocation.By.Issuer, &revocation.By.Subject, &revocation.By.Actor, &revocation.Cause)
+		&revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
+		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
 	revocation.IssuedBefore, revocation.ExpiresAt = fromMicros(issuedBefore), fromMicros(expiresAt)
 	revocation.CreatedAt = fromMicros(createdAt)
 	return revocation, err
 }
 
-// RevokedUntil implements store.Store.
-func (s *Store) RevokedUntil(ctx context.Context, given store.Revocation) (time.Time, error) {
-	var until int64
-	err := s.db.QueryRowContext(ctx, selectRevokedUntil, given.Kind, given.Issuer, given.Value, given.Subject).Scan(&until)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("revoked until when: %w", explain(err))
-	}
-	return fromMicros(until), nil
-}
+// maxTargets is how many targets one query asks for. The time to bind values grows with
+// the square of their number.
+const maxTargets = 250
 
-const (
-	deleteSessions = `DELETE FROM sessions WHERE (issuer, session_id, subject) IN (
-		SELECT issuer, session_id, subject FROM sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)`
-	deleteRevocations = `DELETE FROM revocations WHERE sequence IN (
-		SELECT sequence FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
-)
-
-// Prune implements store.Store.
-func (s *Store) Prune(ctx context.Context, seenBefore, expiredBy time.Time, limit int) (store.Pruned, error) {
-	var pruned store.Pruned
-	err := s.transact(ctx, func(tx *sql.Tx) (err error) {
-		if pruned.Sessions, err = remove(ctx, tx, deleteSessions, seenBefore, limit); err != nil {
-			return err
+// Strongest implements store.Store.
+func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.Time) ([]store.Revocation, error) {
+	var all []store.Revocation
+	for part := range slices.Chunk(targets, maxTargets) {
+		var q query
+		asked := make([]string, len(part))
+		for i, t := range part {
+			asked[i] = "(" + q.bind(t.Kind) + ", " + q.bind(t.Issuer) + ", " + q.bind(t.Value) + ", " + q.bind(t.Subject) + ")"
 		}
-		pruned.Revocations, err = remove(ctx, tx, deleteRevocations, expiredBy, limit)
-		return err
-	})
-	if err != nil {
-		return store.Pruned{}, fmt.Errorf("prune: %w", err)
+		// CROSS JOIN: SQLite would otherwise read every revocation.
+		q.text.WriteString(`WITH asked (a_kind, a_issuer, a_value, a_subject) AS (VALUES ` + strings.Join(asked, ", ") + `)
+			SELECT sequence, ` + revocationColumns + ` FROM (
+				SELECT *, ROW_NUMBER() OVER (PARTITION BY kind, issuer, value, subject
+					ORDER BY issued_before = 0 DESC, issued_before DESC, expires_at DESC, sequence DESC) AS place
+				FROM asked CROSS JOIN revocations
+				WHERE kind = a_kind AND issuer = a_issuer AND value = a_value AND subject = a_subject AND expires_at > ` + q.bind(micros(now)) + `
+			) AS ranked WHERE place = 1`)
+		rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
+		if err != nil {
+			return nil, fmt.Errorf("find revocations: %w", explain(err))
+		}
+		found, err := collect(rows, scanRevocation)
+		if err != nil {
+			return nil, fmt.Errorf("find revocations: %w", err)
+		}
+		all = append(all, found...)
 	}
-	return pruned, nil
-}
-
-func remove(ctx context.Context, tx *sql.Tx, statement string, t time.Time, limit int) (int64, error) {
-	result, err := tx.ExecContext(ctx, statement, micros(t), limit)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return all, nil
 }

@@ -5,24 +5,34 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 const sessionColumns = `issuer, session_id, subject, organization, authorized_party,
-	user_agent, address, first_seen, last_seen, issued_at, expires_at`
+	user_agent, address, first_seen, last_seen, token_id, client_id,
+	actor_issuer, actor_subject, actor_session_id, actor_type, issued_at, expires_at`
 
 const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE issuer = $1 AND session_id = $2 AND subject = $3`
 
 const upsertSession = `INSERT INTO sessions (` + sessionColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 	ON CONFLICT (issuer, session_id, subject) DO UPDATE SET
 		organization = excluded.organization,
 		authorized_party = excluded.authorized_party,
 		user_agent = excluded.user_agent, address = excluded.address,
 		first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+		token_id = excluded.token_id, client_id = excluded.client_id,
+		actor_issuer = excluded.actor_issuer, actor_subject = excluded.actor_subject,
+		actor_session_id = excluded.actor_session_id, actor_type = excluded.actor_type,
 		issued_at = excluded.issued_at, expires_at = excluded.expires_at`
+
+const selectExpired = `SELECT ` + sessionColumns + ` FROM sessions
+	WHERE expires_at <= $1 AND (expires_at, issuer, session_id, subject) > ($2, $3, $4, $5)
+	ORDER BY expires_at, issuer, session_id, subject LIMIT $6`
 
 // SaveSessions implements store.Store.
 func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before []store.Session, err error) {
@@ -34,9 +44,11 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 				return err
 			}
 			merged := before[i].Merge(session)
+			token := &merged.Token
 			if _, err := tx.ExecContext(ctx, upsertSession, merged.Issuer, merged.ID, merged.Subject, merged.Organization,
 				merged.AuthorizedParty, merged.UserAgent, merged.Address, micros(merged.FirstSeen), micros(merged.LastSeen),
-				micros(merged.IssuedAt), micros(merged.ExpiresAt)); err != nil {
+				token.ID, token.ClientID, token.Actor.Issuer, token.Actor.Subject, token.Actor.SessionID, token.Actor.Type,
+				micros(token.IssuedAt), micros(token.ExpiresAt)); err != nil {
 				return err
 			}
 		}
@@ -67,6 +79,15 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 	return collect(rows, scanSession)
 }
 
+// Expired implements store.Store.
+func (s *Store) Expired(ctx context.Context, after store.Session, expiredBy time.Time, limit int) ([]store.Session, error) {
+	rows, err := s.db.QueryContext(ctx, selectExpired, micros(expiredBy), micros(after.Token.ExpiresAt), after.Issuer, after.ID, after.Subject, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list expired sessions: %w", explain(err))
+	}
+	return collect(rows, scanSession)
+}
+
 // A query is SQL and what it binds. Only constants get into the text.
 type query struct {
 	text strings.Builder
@@ -76,7 +97,7 @@ type query struct {
 // bind returns the placeholder for a value.
 func (q *query) bind(value any) string {
 	q.args = append(q.args, value)
-	return fmt.Sprintf("$%d", len(q.args))
+	return "?" + strconv.Itoa(len(q.args)) // SQLite finds $1 by its name, which is slow among many
 }
 
 // view returns the condition that a session is within the view.
@@ -85,11 +106,14 @@ func (q *query) view(view store.View) string {
 	for i, filter := range view {
 		conditions := []string{"1 = 1"}
 		for _, c := range []struct{ column, value string }{
-			{"issuer", filter.Issuer}, {"session_id", filter.ID}, {"subject", filter.Subject}, {"organization", filter.Organization},
+			{"issuer", filter.Issuer}, {"session_id", filter.ID}, {"subject", filter.Subject}, {"client_id", filter.ClientID},
 		} {
 			if c.value != "" {
 				conditions = append(conditions, c.column+" = "+q.bind(c.value))
 			}
+		}
+		if filter.Organization != nil {
+			conditions = append(conditions, "organization = "+q.bind(*filter.Organization))
 		}
 		alternatives[i] = strings.Join(conditions, " AND ")
 	}
@@ -102,10 +126,12 @@ type row interface{ Scan(dest ...any) error }
 func scanSession(r row) (store.Session, error) {
 	var s store.Session
 	var firstSeen, lastSeen, issuedAt, expiresAt int64
+	token := &s.Token
 	err := r.Scan(&s.Issuer, &s.ID, &s.Subject, &s.Organization, &s.AuthorizedParty, &s.UserAgent, &s.Address,
-		&firstSeen, &lastSeen, &issuedAt, &expiresAt)
+		&firstSeen, &lastSeen, &token.ID, &token.ClientID,
+		&token.Actor.Issuer, &token.Actor.Subject, &token.Actor.SessionID, &token.Actor.Type, &issuedAt, &expiresAt)
 	s.FirstSeen, s.LastSeen = fromMicros(firstSeen), fromMicros(lastSeen)
-	s.IssuedAt, s.ExpiresAt = fromMicros(issuedAt), fromMicros(expiresAt)
+	token.IssuedAt, token.ExpiresAt = fromMicros(issuedAt), fromMicros(expiresAt)
 	return s, err
 }
 

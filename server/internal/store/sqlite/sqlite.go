@@ -38,7 +38,10 @@ const (
 )
 
 // A Store is a store.Store in an SQLite file. Make one with [Open].
-type Store struct{ db *sql.DB }
+type Store struct {
+	db    *sql.DB
+	epoch [16]byte
+}
 
 var _ store.Store = (*Store)(nil)
 
@@ -57,13 +60,31 @@ func Open(ctx context.Context, path string) (*Store, error) {
 			return err
 		}
 		s.db.SetMaxOpenConns(maxConnections)
-		return migrate(ctx, s.db)
+		if err := migrate(ctx, s.db); err != nil {
+			return err
+		}
+		s.epoch, err = readEpoch(ctx, s.db)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, errors.Join(explain(err), s.Close()))
 	}
 	return s, nil
 }
+
+func readEpoch(ctx context.Context, db *sql.DB) (epoch [16]byte, err error) {
+	var kept []byte
+	if err := db.QueryRowContext(ctx, `SELECT epoch FROM epochs`).Scan(&kept); err != nil {
+		return epoch, fmt.Errorf("read the epoch: %w", err)
+	}
+	if copy(epoch[:], kept) != len(epoch) {
+		return epoch, fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(kept))
+	}
+	return epoch, nil
+}
+
+// Epoch implements store.Store.
+func (s *Store) Epoch() [16]byte { return s.epoch }
 
 // Close implements store.Store.
 func (s *Store) Close() error {

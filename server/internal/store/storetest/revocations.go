@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,10 +17,10 @@ func revoke(t *testing.T, s store.Store, ids ...string) []store.Revocation {
 	var batch []store.Revocation
 	for _, id := range ids {
 		batch = append(batch, store.Revocation{
-			Kind: "session", Issuer: ada.Issuer, Value: id, CreatedAt: at(0), ExpiresAt: at(24 * time.Hour),
+			Target: store.Target{Kind: "session", Issuer: ada.Issuer, Value: id}, CreatedAt: at(0), ExpiresAt: at(24 * time.Hour),
 		})
 	}
-	return must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), batch))
+	return must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), batch, nil))
 }
 
 // revocations returns all of them.
@@ -32,14 +33,16 @@ func revocationComesBack(t *testing.T, database Database) {
 	s := open(t, database)
 	given := []store.Revocation{
 		{
-			Kind: "subject", Issuer: ada.Issuer, Value: "user_ada", IssuedBefore: at(time.Hour), ExpiresAt: at(25 * time.Hour),
-			CreatedAt: at(time.Hour), By: store.Party{Issuer: ben.Issuer, Subject: "user_ben", Actor: "user_support"},
+			Target: store.Target{Kind: "subject", Issuer: ada.Issuer, Value: "user_ada"}, IssuedBefore: at(time.Hour), ExpiresAt: at(25 * time.Hour),
+			CreatedAt: at(time.Hour), Origin: store.Origin{Kind: store.OriginImport, Caller: store.Caller{
+				Issuer: ben.Issuer, Subject: "user_ben", ClientID: "client_1", SessionID: "sess_2", Actor: ada.Token.Actor,
+			}},
 			Cause: "the phone was lost; 'déjà vu' -- 🚪",
 		},
-		{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada", ExpiresAt: at(time.Hour)},
-		{Kind: "issuer", Issuer: stranger.Issuer, ExpiresAt: at(time.Hour)},
+		{Target: store.Target{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada"}, ExpiresAt: at(time.Hour)},
+		{Target: store.Target{Kind: "issuer", Issuer: stranger.Issuer}, ExpiresAt: at(time.Hour)},
 	}
-	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), given))
+	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), given, nil))
 	equal(t, "the revocations", revocations(t, s), saved)
 	for i := range saved {
 		if given[i].Sequence != 0 || saved[i].Sequence <= 0 {
@@ -69,41 +72,78 @@ func revocationsInPages(t *testing.T, database Database) {
 	}
 }
 
-func revokedUntil(t *testing.T, database Database) {
+func strongest(t *testing.T, database Database) {
 	s := open(t, database)
-	must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(2 * time.Hour)},
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(time.Hour)},
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(5 * time.Hour), IssuedBefore: at(0)},
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_2", ExpiresAt: at(3 * time.Hour)},
-		{Kind: "client", Issuer: ada.Issuer, Value: "sess_1", ExpiresAt: at(4 * time.Hour)},
-		{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", ExpiresAt: at(6 * time.Hour)},
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_1", Subject: "user_ada", ExpiresAt: at(7 * time.Hour)},
-		{Kind: "session", Issuer: ada.Issuer, Value: "sess_3", Subject: "user_ada", ExpiresAt: at(7 * time.Hour)},
-	}))
-	for name, want := range map[[4]string]time.Time{
-		{"session", ada.Issuer, "sess_1", ""}:         at(2 * time.Hour),
-		{"session", ada.Issuer, "sess_1", "user_ada"}: at(7 * time.Hour),
-		{"session", ada.Issuer, "sess_1", "user_ben"}: at(2 * time.Hour),
-		{"session", ada.Issuer, "sess_2", ""}:         at(3 * time.Hour),
-		{"session", ada.Issuer, "sess_2", "user_ada"}: at(3 * time.Hour),
-		{"session", ada.Issuer, "sess_3", ""}:         {},
-		{"session", ada.Issuer, "sess_3", "user_ben"}: {},
-		{"client", ada.Issuer, "sess_1", ""}:          at(4 * time.Hour),
-		{"session", stranger.Issuer, "sess_1", ""}:    at(6 * time.Hour),
-		{"session", ada.Issuer, "SESS_1", ""}:         {},
-		{"session", ada.Issuer, "", ""}:               {},
-		{"subject", ada.Issuer, "sess_1", ""}:         {},
-	} {
-		given := store.Revocation{Kind: name[0], Issuer: name[1], Value: name[2], Subject: name[3]}
-		equal(t, fmt.Sprint(name), must[time.Time](t)(s.RevokedUntil(t.Context(), given)), want)
+	target := func(kind, issuer, value, subject string) store.Target {
+		return store.Target{Kind: kind, Issuer: issuer, Value: value, Subject: subject}
 	}
+	one, hers := target("session", ada.Issuer, "sess_1", ""), target("session", ada.Issuer, "sess_1", "user_ada")
+	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
+		0: {Target: one, ExpiresAt: at(2 * time.Hour)},
+		1: {Target: one, ExpiresAt: at(time.Hour)},
+		2: {Target: one, ExpiresAt: at(5 * time.Hour), IssuedBefore: at(0)},
+		3: {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(0)},
+		4: {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(time.Second)},
+		5: {Target: hers, ExpiresAt: at(8 * time.Hour), IssuedBefore: at(-time.Second)},
+		6: {Target: target("client", ada.Issuer, "sess_1", ""), ExpiresAt: at(4 * time.Hour)},
+		7: {Target: target("session", stranger.Issuer, "sess_1", ""), ExpiresAt: at(6 * time.Hour)},
+		8: {Target: target("issuer", ada.Issuer, "", ""), ExpiresAt: at(time.Hour), IssuedBefore: at(0)},
+	}, nil))
+	never := []store.Target{
+		target("session", ada.Issuer, "SESS_1", ""), target("session", ada.Issuer, "", ""),
+		target("subject", ada.Issuer, "sess_1", ""), target("session", ada.Issuer, "sess_1", "user_ben"),
+	}
+	for name, test := range map[string]struct {
+		targets []store.Target
+		now     time.Time
+		want    []int
+	}{
+		"none":                          {nil, at(0), nil},
+		"those that are not revoked":    {never, at(0), nil},
+		"one, before others":            {[]store.Target{one}, at(0), []int{0}},
+		"one, when that has expired":    {[]store.Target{one}, at(2 * time.Hour), []int{2}},
+		"one, when all have expired":    {[]store.Target{one}, at(5 * time.Hour), nil},
+		"one that names its subject":    {[]store.Target{hers}, at(0), []int{4}},
+		"several, twice, between other": {append(never, saved[8].Target, one, hers, saved[7].Target, one), at(0), []int{0, 4, 7, 8}},
+	} {
+		var want []store.Revocation
+		for _, i := range test.want {
+			want = append(want, saved[i])
+		}
+		got := must[[]store.Revocation](t)(s.Strongest(t.Context(), test.targets, test.now))
+		slices.SortFunc(got, func(a, b store.Revocation) int { return int(a.Sequence - b.Sequence) })
+		equal(t, name, got, want)
+	}
+	many := make([]store.Target, 20_000)
+	for i := range many {
+		many[i] = target("session", ada.Issuer, fmt.Sprint(i), "")
+	}
+	many[len(many)-1] = one
+	equal(t, "one of many", must[[]store.Revocation](t)(s.Strongest(t.Context(), many, at(0))), saved[:1])
+}
+
+func sequenceNeverGiven(t *testing.T, database Database) {
+	s := open(t, database)
+	wantNotGiven := func(what string, after int64, want bool) {
+		t.Helper()
+		if _, err := s.Revocations(t.Context(), after, 10); errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
+			t.Errorf("%s: after %d: %v; want ErrNotGiven: %t", what, after, err, want)
+		}
+	}
+	wantNotGiven("an empty database", 0, false)
+	wantNotGiven("an empty database", 1, true)
+	last := revoke(t, s, "sess_1", "sess_2")[1].Sequence
+	wantNotGiven("two revocations", last, false)
+	wantNotGiven("two revocations", last+1, true)
+	must[store.Pruned](t)(s.Prune(t.Context(), store.Age{ExpiredBy: at(48 * time.Hour)}, 100))
+	wantNotGiven("two that were pruned", last, false)
+	wantNotGiven("two that were pruned", last+1, true)
 }
 
 func sequenceIsNotReused(t *testing.T, database Database) {
 	s := open(t, database)
 	last := revoke(t, s, "sess_1", "sess_2")[1].Sequence
-	must[store.Pruned](t)(s.Prune(t.Context(), at(0), at(48*time.Hour), 100))
+	must[store.Pruned](t)(s.Prune(t.Context(), store.Age{ExpiredBy: at(48 * time.Hour)}, 100))
 	if next := revoke(t, s, "sess_3")[0].Sequence; next <= last {
 		t.Errorf("sequence %d after %d, though that was given before", next, last)
 	}
@@ -120,8 +160,8 @@ func concurrentRevocations(t *testing.T, database Database) {
 		wg.Go(func() {
 			for i := range each {
 				saved, err := s.SaveRevocations(t.Context(), []store.Revocation{{
-					Kind: "session", Issuer: ada.Issuer, Value: fmt.Sprint(w, i), ExpiresAt: at(time.Hour),
-				}})
+					Target: store.Target{Kind: "session", Issuer: ada.Issuer, Value: fmt.Sprint(w, i)}, ExpiresAt: at(time.Hour),
+				}}, nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -141,29 +181,29 @@ func prune(t *testing.T, database Database) {
 	s := open(t, database)
 	save(t, s, ada, ben, stranger) // last seen at an hour, a minute and 0
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
-		{Kind: "session", Value: "expired", ExpiresAt: at(time.Minute)},
-		{Kind: "session", Value: "expires now", ExpiresAt: at(time.Hour)},
-		{Kind: "session", Value: "valid", ExpiresAt: at(time.Hour + time.Microsecond)},
-	}))
-	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour), 100)), store.Pruned{Sessions: 1, Revocations: 2})
+		{Target: store.Target{Kind: "session", Value: "expired"}, ExpiresAt: at(time.Minute)},
+		{Target: store.Target{Kind: "session", Value: "expires now"}, ExpiresAt: at(time.Hour)},
+		{Target: store.Target{Kind: "session", Value: "valid"}, ExpiresAt: at(time.Hour + time.Microsecond)},
+	}, nil))
+	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: ben.LastSeen, ExpiredBy: at(time.Hour)}, 100)), store.Pruned{Sessions: []store.Session{stranger}, Revocations: 2})
 	equal(t, "sessions", list(t, s, store.Everything()), []store.Session{ada, ben})
 	equal(t, "revocations", revocations(t, s), saved[2:])
-	equal(t, "pruned again", must[store.Pruned](t)(s.Prune(t.Context(), ben.LastSeen, at(time.Hour), 100)), store.Pruned{})
+	equal(t, "pruned again", must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: ben.LastSeen, ExpiredBy: at(time.Hour)}, 100)), store.Pruned{})
 }
 
 func pruneInBatches(t *testing.T, database Database) {
 	s := open(t, database)
 	save(t, s, ada, ben, stranger)
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
-		{Kind: "session", Value: "expires last", ExpiresAt: at(time.Hour)},
-		{Kind: "session", Value: "expires first", ExpiresAt: at(time.Minute)},
-	}))
+		{Target: store.Target{Kind: "session", Value: "expires last"}, ExpiresAt: at(time.Hour)},
+		{Target: store.Target{Kind: "session", Value: "expires first"}, ExpiresAt: at(time.Minute)},
+	}, nil))
 	prune := func() store.Pruned {
-		return must[store.Pruned](t)(s.Prune(t.Context(), at(24*time.Hour), at(24*time.Hour), 1))
+		return must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: at(24 * time.Hour), ExpiredBy: at(24 * time.Hour)}, 1))
 	}
-	equal(t, "pruned", prune(), store.Pruned{Sessions: 1, Revocations: 1})
+	equal(t, "pruned", prune(), store.Pruned{Sessions: []store.Session{stranger}, Revocations: 1})
 	equal(t, "sessions", list(t, s, store.Everything()), []store.Session{ada, ben})
 	equal(t, "revocations", revocations(t, s), saved[:1])
-	equal(t, "pruned then", prune(), store.Pruned{Sessions: 1, Revocations: 1})
-	equal(t, "pruned in the end", prune(), store.Pruned{Sessions: 1})
+	equal(t, "pruned then", prune(), store.Pruned{Sessions: []store.Session{ben}, Revocations: 1})
+	equal(t, "pruned in the end", prune(), store.Pruned{Sessions: []store.Session{ada}})
 }

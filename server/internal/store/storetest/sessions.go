@@ -13,17 +13,23 @@ var (
 	ada = store.Session{
 		Issuer: "https://one.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
 		AuthorizedParty: "https://app.example.com", UserAgent: "Browser/1.0 (ünïcödé 🚪)", Address: "192.0.2.1",
-		FirstSeen: at(2 * time.Minute), LastSeen: at(time.Hour), IssuedAt: at(time.Minute), ExpiresAt: at(2 * time.Hour),
+		FirstSeen: at(2 * time.Minute), LastSeen: at(time.Hour),
+		Token: store.Token{
+			ID: "token_1", ClientID: "client_1", IssuedAt: at(time.Minute), ExpiresAt: at(2 * time.Hour),
+			Actor: store.Actor{Issuer: "https://staff.example.com", Subject: "user_support", SessionID: "sess_9", Type: "agent"},
+		},
 	}
 	ben = store.Session{
 		Issuer: "https://one.example.com", ID: "sess_2", Subject: "user_ben", Organization: "org_acme",
-		FirstSeen: at(time.Minute), LastSeen: at(time.Minute), ExpiresAt: at(time.Hour),
+		FirstSeen: at(time.Minute), LastSeen: at(time.Minute), Token: store.Token{ExpiresAt: at(time.Hour)},
 	}
 	stranger = store.Session{
 		Issuer: "https://two.example.com", ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
-		FirstSeen: at(0), LastSeen: at(0), ExpiresAt: at(time.Hour),
+		FirstSeen: at(0), LastSeen: at(0), Token: store.Token{ExpiresAt: at(time.Hour)},
 	}
 )
+
+func inOrganization(id string) *string { return &id }
 
 func save(t *testing.T, s store.Store, sessions ...store.Session) {
 	t.Helper()
@@ -44,7 +50,7 @@ func named(t *testing.T, s store.Store, session store.Session) []store.Session {
 func sessionComesBack(t *testing.T, database Database) {
 	s := open(t, database)
 	given := ada
-	given.FirstSeen, given.IssuedAt = start.Add(2*time.Minute), start.Add(time.Minute)
+	given.FirstSeen, given.Token.IssuedAt = start.Add(2*time.Minute), start.Add(time.Minute)
 	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{given, ben, stranger}))
 	equal(t, "what was known before", before, make([]store.Session, 3))
 	for _, want := range []store.Session{ada, ben, stranger} {
@@ -57,7 +63,7 @@ func sessionOfAnotherSubject(t *testing.T, database Database) {
 	save(t, s, ada)
 	other := ada // whose tokens name the same session, later
 	other.Subject, other.Organization = "user_mallory", ""
-	other.FirstSeen, other.LastSeen, other.IssuedAt, other.ExpiresAt = at(3*time.Hour), at(3*time.Hour), at(3*time.Hour), at(4*time.Hour)
+	other.FirstSeen, other.LastSeen, other.Token.IssuedAt, other.Token.ExpiresAt = at(3*time.Hour), at(3*time.Hour), at(3*time.Hour), at(4*time.Hour)
 	before := must[[]store.Session](t)(s.SaveSessions(t.Context(), []store.Session{other}))
 	equal(t, "what was kept before", before, make([]store.Session, 1))
 	equal(t, "the session of the one", named(t, s, ada), []store.Session{ada})
@@ -86,7 +92,7 @@ func sessionOfAnotherSubject(t *testing.T, database Database) {
 		got = append(got, page...)
 	}
 	equal(t, "pages of one", got, want)
-	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), at(3*time.Hour), at(0), 10)), store.Pruned{Sessions: 1})
+	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: at(3 * time.Hour)}, 10)), store.Pruned{Sessions: []store.Session{ada}})
 	equal(t, "what is left", list(t, s, store.Everything()), want[:2])
 }
 
@@ -94,11 +100,11 @@ func laterObservationCounts(t *testing.T, database Database) {
 	later := ada
 	later.Organization, later.UserAgent, later.Address = "", "Phone/2.0", "198.51.100.7"
 	later.FirstSeen, later.LastSeen = at(3*time.Hour), at(3*time.Hour)
-	later.IssuedAt, later.ExpiresAt = at(3*time.Hour), at(4*time.Hour)
+	later.Token.IssuedAt, later.Token.ExpiresAt = at(3*time.Hour), at(4*time.Hour)
 	earlier := ben
 	earlier.ID, earlier.Subject, earlier.FirstSeen, earlier.LastSeen = ada.ID, ada.Subject, at(time.Second), at(time.Second)
 	stale := later // with a token that is older than others
-	stale.LastSeen, stale.IssuedAt, stale.ExpiresAt = at(5*time.Hour), at(0), at(6*time.Hour)
+	stale.LastSeen, stale.Token.IssuedAt, stale.Token.ExpiresAt = at(5*time.Hour), at(0), at(6*time.Hour)
 
 	want := later
 	want.FirstSeen, want.LastSeen = earlier.FirstSeen, stale.LastSeen
@@ -153,7 +159,11 @@ func sessionsInPages(t *testing.T, database Database) {
 
 func viewsFilter(t *testing.T, database Database) {
 	s := open(t, database)
-	all := []store.Session{ada, ben, stranger}
+	nobodys := store.Session{
+		Issuer: "https://three.example.com", ID: "sess_3", Subject: "user_cleo",
+		FirstSeen: at(-time.Minute), LastSeen: at(0), Token: store.Token{ExpiresAt: at(time.Hour)},
+	}
+	all := []store.Session{ada, ben, stranger, nobodys}
 	save(t, s, all...)
 	one, two := "https://one.example.com", "https://two.example.com"
 	for name, test := range map[string]struct {
@@ -169,10 +179,12 @@ func viewsFilter(t *testing.T, database Database) {
 		"a session in other letters":       {store.View{{ID: "SESS_1"}}, nil},
 		"a subject at one issuer":          {store.View{{Issuer: one, Subject: "user_ada"}}, []store.Session{ada}},
 		"a subject at any":                 {store.View{{Subject: "user_ada"}}, []store.Session{ada, stranger}},
-		"an organization":                  {store.View{{Issuer: two, Organization: "org_acme"}}, []store.Session{stranger}},
-		"a subject in an organization":     {store.View{{Issuer: one, Subject: "user_ben", Organization: "org_acme"}}, []store.Session{ben}},
-		"what nobody matches":              {store.View{{Issuer: one, Subject: "user_ben", Organization: "org_other"}}, nil},
-		"either of two, once":              {store.View{{Subject: "user_ada"}, {Issuer: one}}, all},
+		"an organization":                  {store.View{{Issuer: two, Organization: inOrganization("org_acme")}}, []store.Session{stranger}},
+		"a subject in an organization":     {store.View{{Issuer: one, Subject: "user_ben", Organization: inOrganization("org_acme")}}, []store.Session{ben}},
+		"what nobody matches":              {store.View{{Issuer: one, Subject: "user_ben", Organization: inOrganization("org_other")}}, nil},
+		"a client":                         {store.View{{Issuer: one, ClientID: "client_1"}}, []store.Session{ada}},
+		"no organization":                  {store.View{{Organization: inOrganization("")}}, []store.Session{nobodys}},
+		"either of two, once":              {store.View{{Subject: "user_ada"}, {Issuer: one}}, all[:3]},
 		"either of two, in the same order": {store.View{{Issuer: two}, {Subject: "user_ben"}}, []store.Session{ben, stranger}},
 	} {
 		equal(t, name, list(t, s, test.view), test.want)
@@ -188,12 +200,35 @@ func viewsFilter(t *testing.T, database Database) {
 	equal(t, "after the first of a view", after, []store.Session{stranger})
 }
 
+func expired(t *testing.T, database Database) {
+	s := open(t, database)
+	later := ada
+	later.ID, later.Token.ExpiresAt = "sess_7", at(3*time.Hour)
+	save(t, s, later, stranger, ada, ben) // ben and the stranger expire at the same time
+	for name, test := range map[string]struct {
+		after store.Session
+		by    time.Time
+		limit int
+		want  []store.Session
+	}{
+		"before the first":        {store.Session{}, at(time.Hour - time.Microsecond), 10, nil},
+		"at the first":            {store.Session{}, at(time.Hour), 10, []store.Session{ben, stranger}},
+		"one":                     {store.Session{}, at(4 * time.Hour), 1, []store.Session{ben}},
+		"after one":               {ben, at(4 * time.Hour), 10, []store.Session{stranger, ada, later}},
+		"after one, up to a time": {stranger, at(2 * time.Hour), 10, []store.Session{ada}},
+		"after the last":          {later, at(4 * time.Hour), 10, nil},
+		"after a time":            {store.Session{Token: store.Token{ExpiresAt: at(time.Hour + time.Second)}}, at(4 * time.Hour), 10, []store.Session{ada, later}},
+	} {
+		equal(t, name, must[[]store.Session](t)(s.Expired(t.Context(), test.after, test.by, test.limit)), test.want)
+	}
+}
+
 func hostileTexts(t *testing.T, database Database) {
 	s := open(t, database)
 	const hostile = `'; DROP TABLE sessions; -- %_" \ $1 ?`
 	session := ada
 	session.Issuer, session.ID, session.Subject, session.Organization, session.UserAgent = hostile, hostile, hostile, hostile, hostile
 	save(t, s, session, ben)
-	equal(t, "the session", list(t, s, store.View{{Issuer: hostile, Subject: hostile, Organization: hostile}}), []store.Session{session})
+	equal(t, "the session", list(t, s, store.View{{Issuer: hostile, Subject: hostile, Organization: inOrganization(hostile)}}), []store.Session{session})
 	equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
 }

@@ -31,7 +31,12 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"a view leaves out what it does not match":          viewsFilter,
 		"a revocation comes back as it was made":            revocationComesBack,
 		"revocations come in pages, in order":               revocationsInPages,
-		"it is known until when a name is revoked for good": revokedUntil,
+		"the strongest revocation of each target is found":  strongest,
+		"a sequence that was never given is noticed":        sequenceNeverGiven,
+		"each database has an epoch of its own":             epoch,
+		"expired sessions come in pages, in order":          expired,
+		"an answer is kept with its revocations":            answers,
+		"one of two answers to the same call is kept":       concurrentAnswers,
 		"a sequence is not given again after pruning":       sequenceIsNotReused,
 		"revocations of many at once have distinct numbers": concurrentRevocations,
 		"what is old is pruned and nothing else":            prune,
@@ -99,6 +104,15 @@ func survivesReopening(t *testing.T, database Database) {
 	second := open(t, database)
 	equal(t, "the session", named(t, second, ada), []store.Session{ada})
 	equal(t, "the revocations", revocations(t, second), saved)
+	equal(t, "the epoch", second.Epoch(), first.Epoch())
+}
+
+func epoch(t *testing.T, database Database) {
+	s := open(t, database)
+	equal(t, "the epoch for another process", open(t, database).Epoch(), s.Epoch())
+	if s.Epoch() == [16]byte{} {
+		t.Error("the epoch is zero")
+	}
 }
 
 func sharedByTwo(t *testing.T, database Database) {
@@ -125,13 +139,15 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	ctx := t.Context()
 	_, saveSessions := s.SaveSessions(ctx, []store.Session{ada})
 	_, sessions := s.Sessions(ctx, store.Everything(), store.Session{}, 1)
-	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Kind: "session"}})
+	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
 	_, revocations := s.Revocations(ctx, 0, 1)
-	_, until := s.RevokedUntil(ctx, store.Revocation{Kind: "session"})
-	_, prune := s.Prune(ctx, at(0), at(0), 1)
+	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
+	_, expired := s.Expired(ctx, store.Session{}, at(0), 1)
+	_, _, answer := s.Answer(ctx, store.Call{})
+	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
-		"Revocations": revocations, "RevokedUntil": until, "Prune": prune,
+		"Revocations": revocations, "Strongest": strongest, "Expired": expired, "Answer": answer, "Prune": prune,
 	} {
 		if err == nil {
 			t.Errorf("%s: %s succeeds", what, method)
@@ -143,7 +159,7 @@ func cancelledContext(t *testing.T, database Database) {
 	s := open(t, database)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.SaveRevocations(ctx, []store.Revocation{{Kind: "session"}}); err == nil {
+	if _, err := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil); err == nil {
 		t.Error("a revocation was acknowledged after its context had ended")
 	}
 	if _, err := s.SaveSessions(ctx, []store.Session{ada}); err == nil {

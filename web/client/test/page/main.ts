@@ -35,7 +35,9 @@ async function call({ api, protocol, stream, token, credentials }: Ask): Promise
       return { subject: (await client.whoAmI({})).identity?.subject };
     }
     for await (const { identity } of client.watchIdentity({})) {
-      return { subject: identity?.subject };
+      if (identity !== undefined) { // else it is a heartbeat
+        return { subject: identity.subject };
+      }
     }
     return {};
   } catch (cause) {

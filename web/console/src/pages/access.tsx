@@ -1,16 +1,18 @@
-import { useQuery } from "@connectrpc/connect-query";
-import { type Check, type Explanation, type MethodRule, Outcome, PolicyService, Source } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { AccessOutcome, type Requirement, RuleSource } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { Reason } from "@ostiary/client/gen/ostiary/error/v1/reason_pb";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { type Access as Lists, readAccess } from "../access";
 import { Badge, Failure, Head, Loading } from "../parts";
+import { useSignedIn } from "../signedin";
 
 /** What the caller may call, and what is missing for the rest. */
 export function Access() {
-  const rules = useQuery(PolicyService.method.listRules, {});
-  const mine = useQuery(PolicyService.method.explain, {});
+  const { access } = useSignedIn();
+  const query = useQuery({ queryKey: ["access"], queryFn: ({ signal }) => readAccess(access, { signal }) });
   const [hiding, setHiding] = useState(false);
-  const failed = [rules, mine].find((query) => query.isError);
-  const groups = groupsOf(rules.data?.rules ?? [], mine.data?.explanations ?? [])
-    .map((group) => ({ ...group, rows: group.rows.filter(({ outcome }) => !hiding || outcome !== Outcome.MET) }))
+  const groups = groupsOf(query.data ?? { rules: [], explanations: [] })
+    .map((group) => ({ ...group, rows: group.rows.filter(({ outcome }) => !hiding || outcome !== AccessOutcome.MET) }))
     .filter(({ rows }) => rows.length > 0);
 
   return (
@@ -18,7 +20,7 @@ export function Access() {
       <Head title="Access">
         <p className="quiet">Which methods you may call with your present token. It is decided again with each call.</p>
       </Head>
-      {failed !== undefined ? <Failure error={failed.error} retry={() => void Promise.all([rules.refetch(), mine.refetch()])} /> : rules.isPending || mine.isPending ? <Loading /> : (
+      {query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : query.isPending ? <Loading /> : (
         <>
           <label className="check">
             <input type="checkbox" checked={hiding} onChange={(event) => setHiding(event.target.checked)} /> Hide what you may call
@@ -48,9 +50,9 @@ const plain = "Requests of plain HTTP";
 
 interface Row {
   name: string;
-  access: string;
-  outcome: Outcome;
-  checks: Check[];
+  description: string;
+  outcome: AccessOutcome;
+  requirements: Requirement[];
 }
 
 interface Group {
@@ -61,31 +63,31 @@ interface Group {
 }
 
 /** The methods by service: those that the server is there for, then what it has built in, then the rest. */
-function groupsOf(rules: MethodRule[], explanations: Explanation[]): Group[] {
+function groupsOf({ rules, explanations }: Lists): Group[] {
   const declared = new Map(rules.map((rule) => [rule.procedure, rule]));
   const groups = new Map<string, Group>();
-  for (const { procedure, outcome, checks } of explanations) {
+  for (const { procedure, outcome, requirements } of explanations) {
     const [service = "", name = procedure] = procedure.startsWith("/") ? procedure.slice(1).split("/") : [];
     const rule = declared.get(procedure);
-    const group = groups.get(service) ?? { service, builtIn: rule?.source === Source.BUILT_IN, rows: [] };
-    group.rows.push({ name, access: rule?.access ?? "", outcome, checks });
+    const group = groups.get(service) ?? { service, builtIn: rule?.source === RuleSource.BUILT_IN, rows: [] };
+    group.rows.push({ name, description: rule?.description ?? "", outcome, requirements });
     groups.set(service, group);
   }
   const rank = ({ service, builtIn }: Group) => (service === "" ? 2 : builtIn ? 1 : 0);
   return [...groups.values()].sort((a, b) => rank(a) - rank(b));
 }
 
-function Line({ row: { name, access, outcome, checks } }: { row: Row }) {
-  const those = (which: Outcome) => checks.filter((check) => check.outcome === which);
+function Line({ row: { name, description, outcome, requirements } }: { row: Row }) {
+  const those = (which: AccessOutcome) => requirements.filter((requirement) => requirement.outcome === which);
   return (
     <tr>
       <th scope="row"><code>{name}</code></th>
-      <td>{access}</td>
+      <td>{description}</td>
       <td>
-        <Verdict outcome={outcome} open={those(Outcome.UNDECIDED)} />
-        {those(Outcome.UNMET).map((check) => (
-          <p key={check.requirement} className="quiet">
-            {check.detail || check.requirement} <code>{check.reason}</code>
+        <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
+        {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
+          <p key={description} className="quiet">
+            {detail || description} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
           </p>
         ))}
       </td>
@@ -93,11 +95,11 @@ function Line({ row: { name, access, outcome, checks } }: { row: Row }) {
   );
 }
 
-function Verdict({ outcome, open }: { outcome: Outcome; open: Check[] }) {
+function Verdict({ outcome, open }: { outcome: AccessOutcome; open: Requirement[] }) {
   switch (outcome) {
-    case Outcome.MET:
+    case AccessOutcome.MET:
       return <Badge tone="good">may call</Badge>;
-    case Outcome.UNMET:
+    case AccessOutcome.UNMET:
       return <Badge tone="bad">may not</Badge>;
     default:
       // What it depends on is said by the server: the request, or the handler.

@@ -1,5 +1,7 @@
-import { Kind } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { readClaims } from "@ostiary/client";
+import type { Identity } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { TokenKind } from "@ostiary/client/gen/ostiary/policy/v1/policy_pb";
 import { useNow } from "../clock";
 import { Badge, Fact, Head, Id, Loading, Moment, Words } from "../parts";
 import { useLatestToken } from "../signedin";
@@ -30,14 +32,18 @@ export function Me({ watched }: { watched: Watched }) {
         <dl className="facts">
           <Fact name="Subject"><Id>{identity.subject}</Id></Fact>
           <Fact name="Issuer"><Id>{identity.issuer}</Id></Fact>
-          <Fact name="Kind"><Badge>{Kind[identity.kind]?.toLowerCase()}</Badge></Fact>
+          <Fact name="Kind"><Badge>{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Badge></Fact>
           <Fact name="Session">{identity.sessionId ? <Id>{identity.sessionId}</Id> : <span className="quiet">none</span>}</Fact>
           <Fact name="Organization">
             {organization ? <><Id>{organization.slug || organization.id}</Id> as <Id>{organization.role}</Id></> : <span className="quiet">none</span>}
           </Fact>
-          {actor && <Fact name="Acted for by"><Id>{actor.subject}</Id></Fact>}
-          <Fact name="Issued"><Moment at={identity.issuedAt} inFull /></Fact>
-          <Fact name="Expires"><Moment at={identity.expiresAt} inFull /></Fact>
+          {actor && <Fact name="Impersonated by"><Id>{actor.subject}</Id></Fact>}
+          {identity.clientId && <Fact name="Client"><Id>{identity.clientId}</Id></Fact>}
+          {identity.authorizedParty && <Fact name="Application"><Id>{identity.authorizedParty}</Id></Fact>}
+          {identity.audience.length > 0 && <Fact name="Audience"><Words of={identity.audience} /></Fact>}
+          <Fact name="Issued"><Moment at={identity.issueTime} inFull /></Fact>
+          <Fact name="Expires"><Moment at={identity.expireTime} inFull /></Fact>
+          <Verification identity={identity} />
         </dl>
       </section>
       <section aria-labelledby="powers">
@@ -46,6 +52,8 @@ export function Me({ watched }: { watched: Watched }) {
           <Fact name="Roles"><Words of={identity.roles} /></Fact>
           <Fact name="Permissions"><Words of={identity.permissions} /></Fact>
           <Fact name="Scopes"><Words of={identity.scopes} /></Fact>
+          {identity.features.length > 0 && <Fact name="Features"><Words of={identity.features} /></Fact>}
+          {identity.plans.length > 0 && <Fact name="Plans"><Words of={identity.plans} /></Fact>}
         </dl>
       </section>
       <section aria-labelledby="claims">
@@ -57,6 +65,27 @@ export function Me({ watched }: { watched: Watched }) {
       </section>
     </>
   );
+}
+
+/** When and how the user has proved who they are, as far as the token says it. */
+function Verification({ identity: { authTime, factorAges, acr, amr } }: { identity: Identity }) {
+  return (
+    <>
+      {authTime && <Fact name="Verified"><Moment at={authTime} inFull /></Fact>}
+      {factorAges && <Fact name="First factor">{ageOf(factorAges.first)}</Fact>}
+      {factorAges && <Fact name="Second factor">{ageOf(factorAges.second)}</Fact>}
+      {acr && <Fact name="Class"><Id>{acr}</Id></Fact>}
+      {amr.length > 0 && <Fact name="Methods"><Words of={amr} /></Fact>}
+    </>
+  );
+}
+
+function ageOf(age: Duration | undefined): string {
+  if (age === undefined) {
+    return "never verified";
+  }
+  const minutes = Math.round(durationMs(age) / 60_000);
+  return `verified ${minutes === 1 ? "a minute" : `${minutes} minutes`} before the token was issued`;
 }
 
 /** How long the token is still good, and how often it was replaced while the stream stayed open. */

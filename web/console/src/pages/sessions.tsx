@@ -1,66 +1,66 @@
-import { useQuery } from "@connectrpc/connect-query";
-import { resumable } from "@ostiary/client";
-import { type Session, SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { ConnectError } from "@connectrpc/connect";
+import { type Session, type Sighting, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useEffect, useRef, useState } from "react";
 import { useVisible } from "../browser";
-import { paced } from "../paced";
 import { Badge, Failure, Head, Id, Loading, Moment } from "../parts";
+import { followSessions, keyOf, type SessionList, subjectOf } from "../sessionlist";
 import { useSignedIn } from "../signedin";
 import { plain } from "../text";
 import { browserOf } from "../useragent";
 import { Confirm } from "./confirm";
-
-/** The fewest milliseconds between two lists that are asked for, whatever happens. */
-const pace = 500;
+import { End, StateBadge, stateOf } from "./sessionstate";
 
 /** The sessions that the caller may see, as they come and go. */
 export function Sessions() {
-  const { sessions } = useSignedIn();
-  const list = useQuery(SessionService.method.listSessions, { pageSize: 200 });
-  const { refetch } = list;
-  const [live, setLive] = useState(false);
-  const visible = useVisible();
-
-  useEffect(() => {
-    if (!visible) {
-      return undefined;
-    }
-    const stop = new AbortController();
-    const refresh = paced(async () => stop.signal.aborted || refetch(), pace);
-    (async () => {
-      const watch = resumable((call) => sessions.watchSessions({}, call), {
-        signal: stop.signal,
-        onState: ({ state }) => setLive(state === "open"),
-      });
-      // The first message says that nothing will be missed from now on.
-      for await (const _ of watch) {
-        refresh();
-      }
-    })().catch(() => setLive(false)); // the reason is the same for the stream that the whole page lives by
-    return () => stop.abort();
-  }, [sessions, refetch, visible]);
-
+  const { list, live, error, retry } = useSessions();
+  const current = list?.current && keyOf(list.current);
   return (
     <>
       <Head title="Sessions">
         <p className="quiet">Yours, and where you are an administrator, your organization's.</p>
         <p role="status">{live ? <Badge tone="good">live</Badge> : <Badge tone="quiet">not live</Badge>}</p>
       </Head>
-      {list.isPending ? <Loading /> : list.isError ? <Failure error={list.error} retry={() => void refetch()} /> : list.data.sessions.length === 0 ? (
+      {error && <Failure error={error} retry={retry} />}
+      {list === undefined ? !error && <Loading /> : list.sessions.length === 0 ? (
         <p className="empty">No session has been seen. Machines have none: sign in as a user in another window, and it appears here.</p>
       ) : (
         <ul className="cards rows" aria-label="Sessions">
-          {list.data.sessions.map((session) => (
-            <Row key={`${session.issuer} ${session.sessionId}`} session={session} />
+          {list.sessions.map((session) => (
+            <Row key={keyOf(session.session)} session={session} current={keyOf(session.session) === current} />
           ))}
         </ul>
       )}
-      {list.data?.nextPageToken && <p className="quiet">These are the latest {list.data.sessions.length}. The command <code>ostiary session list</code> has all of them.</p>}
+      {list?.more && <p className="quiet">These are the latest {list.sessions.length}. The command <code>ostiary session list</code> has all of them.</p>}
     </>
   );
 }
 
-function Row({ session }: { session: Session }) {
+/** Follows the sessions for as long as the page is seen. */
+function useSessions() {
+  const { sessions } = useSignedIn();
+  const visible = useVisible();
+  const [list, setList] = useState<SessionList>();
+  const [live, setLive] = useState(false);
+  const [error, setError] = useState<ConnectError>();
+  const [tries, setTries] = useState(0);
+  useEffect(() => {
+    if (!visible) {
+      return undefined;
+    }
+    const stop = new AbortController();
+    setError(undefined);
+    followSessions(sessions, setList, { signal: stop.signal, onState: ({ state }) => setLive(state === "open") })
+      .catch((thrown: unknown) => stop.signal.aborted || setError(ConnectError.from(thrown)))
+      .finally(() => stop.signal.aborted || setLive(false));
+    return () => {
+      stop.abort();
+      setLive(false);
+    };
+  }, [sessions, visible, tries]);
+  return { list, live, error, retry: () => setTries(tries + 1) };
+}
+
+function Row({ session, current }: { session: Session; current: boolean }) {
   const item = useRef<HTMLLIElement>(null);
   const [ending, setEnding] = useState(false);
   const close = (ended: boolean) => {
@@ -69,21 +69,21 @@ function Row({ session }: { session: Session }) {
       item.current?.focus(); // the button that had the focus goes with the session
     }
   };
-  const { current, revoked } = session;
-  const [subject, id] = [plain(session.subject), plain(session.sessionId)];
+  const revoked = session.state === SessionState.REVOKED;
+  const [subject, id] = [plain(subjectOf(session.session)), plain(session.session?.sessionId ?? "")];
   return (
-    <li ref={item} tabIndex={-1} className={revoked ? "card ended" : "card"} aria-label={`${subject}, ${id}${revoked ? ", ended" : ""}`}>
+    <li ref={item} tabIndex={-1} className={revoked ? "card ended" : "card"} aria-label={`${subject}, ${id}, ${stateOf(session).name}`}>
       <div className="card-main">
         <h2>
-          <bdi>{subject}</bdi> {current && <Badge tone="good">this window</Badge>} {revoked && <Badge tone="bad">ended</Badge>}
+          <bdi>{subject}</bdi> <StateBadge session={session} /> {current && <Badge>this window</Badge>}
         </h2>
+        {session.actor && <p className="impersonated">Impersonated by <Id>{session.actor.subject}</Id></p>}
+        {session.sightings.map((sighting) => <Seen key={sighting.service} sighting={sighting} />)}
         <p className="quiet">
-          {browserOf(session.userAgent)} at {session.address || "an unknown address"}
+          First seen <Moment at={session.firstSeenTime} />, last <Moment at={session.lastSeenTime} />
           {session.organizationId && <>, in <Id>{session.organizationId}</Id></>}
         </p>
-        <p className="quiet">
-          First seen <Moment at={session.firstSeenAt} />, last <Moment at={session.lastSeenAt} />
-        </p>
+        <End session={session} />
         <code className="id">{id}</code>
       </div>
       {!revoked && (
@@ -91,7 +91,17 @@ function Row({ session }: { session: Session }) {
           End
         </button>
       )}
-      {ending && <Confirm session={session} onClose={close} />}
+      {ending && <Confirm session={session} current={current} onClose={close} />}
     </li>
+  );
+}
+
+/** Where one service has seen a session. */
+function Seen({ sighting: { service, userAgent, ipAddress } }: { sighting: Sighting }) {
+  return (
+    <p className="quiet">
+      {browserOf(userAgent)} at {ipAddress || "an unknown address"}
+      {service && <>, by <Id>{service}</Id></>}
+    </p>
   );
 }

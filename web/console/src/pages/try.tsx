@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 import { type Attempt, attempt } from "../attempt";
-import { Badge, Head, Snippet } from "../parts";
+import { Badge, Head, invalid, Snippet, Violations } from "../parts";
 import { go, usePlace } from "../router";
-import { type Callable, isCallable, methodNamed, procedureOf, services, template } from "../schema";
+import { type Callable, changes, isCallable, methodNamed, procedureOf, services, targetsOf, template } from "../schema";
 import { useSignedIn } from "../signedin";
 import { snippets } from "../snippets";
 
@@ -57,6 +57,7 @@ function Form({ method }: { method: Callable }) {
   return (
     <>
       <form onSubmit={(event) => { event.preventDefault(); send(); }}>
+        {changes(method) && <Caution method={method} />}
         <label className="field">
           Body
           <textarea
@@ -77,6 +78,16 @@ function Form({ method }: { method: Callable }) {
       {result && <Answer result={result} />}
       <Same method={method} body={body} />
     </>
+  );
+}
+
+/** Says why nothing comes of a template of a method that revokes, and what does. */
+function Caution({ method }: { method: Callable }) {
+  return (
+    <p className="caution">
+      This call revokes for real. The body as it is here names nobody: the server refuses it, and nothing is revoked. Fill in what to revoke, as one of{" "}
+      {targetsOf(method.input).map((name, i) => <span key={name}>{i > 0 && ", "}<code>{name}</code></span>)}.
+    </p>
   );
 }
 
@@ -103,7 +114,8 @@ function Answer({ result }: { result: Attempt }) {
           {error ? <Badge tone="bad">{error.reason ?? error.code}</Badge> : <Badge tone={state === "done" ? "good" : "quiet"}>{state}</Badge>}
         </span>
       </h2>
-      {error && <p>{error.message} {error.reason && <span className="quiet">({error.code})</span>}</p>}
+      {error && <p>{error.violations.length > 0 ? invalid : error.message} {error.reason && <span className="quiet">({error.code})</span>}</p>}
+      {error && <Violations of={error.violations} />}
       {messages.map((message, i) => <pre key={i} tabIndex={0} aria-label={`Message ${i + 1}`}>{message}</pre>)}
       {state !== "running" && !error && messages.length === 0 && <p className="quiet">No message.</p>}
       {headers.length > 0 && (

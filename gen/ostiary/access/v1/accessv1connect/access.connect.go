@@ -27,8 +27,8 @@ import (
 const _ = connect.IsAtLeastVersion1_13_0
 
 const (
-	// PolicyServiceName is the fully-qualified name of the PolicyService service.
-	PolicyServiceName = "ostiary.access.v1.PolicyService"
+	// AccessServiceName is the fully-qualified name of the AccessService service.
+	AccessServiceName = "ostiary.access.v1.AccessService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -39,124 +39,138 @@ const (
 // reflection-formatted method names, remove the leading slash and convert the remaining slash to a
 // period.
 const (
-	// PolicyServiceListRulesProcedure is the fully-qualified name of the PolicyService's ListRules RPC.
-	PolicyServiceListRulesProcedure = "/ostiary.access.v1.PolicyService/ListRules"
-	// PolicyServiceExplainProcedure is the fully-qualified name of the PolicyService's Explain RPC.
-	PolicyServiceExplainProcedure = "/ostiary.access.v1.PolicyService/Explain"
+	// AccessServiceListMethodRulesProcedure is the fully-qualified name of the AccessService's
+	// ListMethodRules RPC.
+	AccessServiceListMethodRulesProcedure = "/ostiary.access.v1.AccessService/ListMethodRules"
+	// AccessServiceExplainAccessProcedure is the fully-qualified name of the AccessService's
+	// ExplainAccess RPC.
+	AccessServiceExplainAccessProcedure = "/ostiary.access.v1.AccessService/ExplainAccess"
 )
 
-// PolicyServiceClient is a client for the ostiary.access.v1.PolicyService service.
-type PolicyServiceClient interface {
-	// ListRules returns the rule of every method, ordered by procedure.
-	ListRules(context.Context, *v1.ListRulesRequest) (*v1.ListRulesResponse, error)
-	// Explain returns which methods the caller may call with the token of this
-	// very call, and what is missing for the others. INVALID_ARGUMENT where a
-	// procedure is named that has no rule.
-	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+// AccessServiceClient is a client for the ostiary.access.v1.AccessService service.
+type AccessServiceClient interface {
+	// ListMethodRules returns the rule of every method that the server serves, ordered
+	// by procedure.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
+	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
+	// ExplainAccess returns which methods the caller may call with the token of this
+	// call, and what is missing for the others.
+	//
+	// Refused with INVALID_REQUEST if a procedure is named that the server does not
+	// serve, or one is named twice, or page_size is negative; and with
+	// POSITION_INVALID.
+	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
 }
 
-// NewPolicyServiceClient constructs a client for the ostiary.access.v1.PolicyService service. By
+// NewAccessServiceClient constructs a client for the ostiary.access.v1.AccessService service. By
 // default, it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses,
 // and sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the
 // connect.WithGRPC() or connect.WithGRPCWeb() options.
 //
 // The URL supplied here should be the base URL for the Connect or gRPC server (for example,
 // http://api.acme.com or https://acme.com/grpc).
-func NewPolicyServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) PolicyServiceClient {
+func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) AccessServiceClient {
 	baseURL = strings.TrimRight(baseURL, "/")
-	policyServiceMethods := v1.File_ostiary_access_v1_access_proto.Services().ByName("PolicyService").Methods()
-	return &policyServiceClient{
-		listRules: connect.NewClient[v1.ListRulesRequest, v1.ListRulesResponse](
+	accessServiceMethods := v1.File_ostiary_access_v1_access_proto.Services().ByName("AccessService").Methods()
+	return &accessServiceClient{
+		listMethodRules: connect.NewClient[v1.ListMethodRulesRequest, v1.ListMethodRulesResponse](
 			httpClient,
-			baseURL+PolicyServiceListRulesProcedure,
-			connect.WithSchema(policyServiceMethods.ByName("ListRules")),
+			baseURL+AccessServiceListMethodRulesProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ListMethodRules")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
-		explain: connect.NewClient[v1.ExplainRequest, v1.ExplainResponse](
+		explainAccess: connect.NewClient[v1.ExplainAccessRequest, v1.ExplainAccessResponse](
 			httpClient,
-			baseURL+PolicyServiceExplainProcedure,
-			connect.WithSchema(policyServiceMethods.ByName("Explain")),
+			baseURL+AccessServiceExplainAccessProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ExplainAccess")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 	}
 }
 
-// policyServiceClient implements PolicyServiceClient.
-type policyServiceClient struct {
-	listRules *connect.Client[v1.ListRulesRequest, v1.ListRulesResponse]
-	explain   *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
+// accessServiceClient implements AccessServiceClient.
+type accessServiceClient struct {
+	listMethodRules *connect.Client[v1.ListMethodRulesRequest, v1.ListMethodRulesResponse]
+	explainAccess   *connect.Client[v1.ExplainAccessRequest, v1.ExplainAccessResponse]
 }
 
-// ListRules calls ostiary.access.v1.PolicyService.ListRules.
-func (c *policyServiceClient) ListRules(ctx context.Context, req *v1.ListRulesRequest) (*v1.ListRulesResponse, error) {
-	response, err := c.listRules.CallUnary(ctx, connect.NewRequest(req))
+// ListMethodRules calls ostiary.access.v1.AccessService.ListMethodRules.
+func (c *accessServiceClient) ListMethodRules(ctx context.Context, req *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error) {
+	response, err := c.listMethodRules.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
 	return nil, err
 }
 
-// Explain calls ostiary.access.v1.PolicyService.Explain.
-func (c *policyServiceClient) Explain(ctx context.Context, req *v1.ExplainRequest) (*v1.ExplainResponse, error) {
-	response, err := c.explain.CallUnary(ctx, connect.NewRequest(req))
+// ExplainAccess calls ostiary.access.v1.AccessService.ExplainAccess.
+func (c *accessServiceClient) ExplainAccess(ctx context.Context, req *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
+	response, err := c.explainAccess.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
 	return nil, err
 }
 
-// PolicyServiceHandler is an implementation of the ostiary.access.v1.PolicyService service.
-type PolicyServiceHandler interface {
-	// ListRules returns the rule of every method, ordered by procedure.
-	ListRules(context.Context, *v1.ListRulesRequest) (*v1.ListRulesResponse, error)
-	// Explain returns which methods the caller may call with the token of this
-	// very call, and what is missing for the others. INVALID_ARGUMENT where a
-	// procedure is named that has no rule.
-	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+// AccessServiceHandler is an implementation of the ostiary.access.v1.AccessService service.
+type AccessServiceHandler interface {
+	// ListMethodRules returns the rule of every method that the server serves, ordered
+	// by procedure.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
+	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
+	// ExplainAccess returns which methods the caller may call with the token of this
+	// call, and what is missing for the others.
+	//
+	// Refused with INVALID_REQUEST if a procedure is named that the server does not
+	// serve, or one is named twice, or page_size is negative; and with
+	// POSITION_INVALID.
+	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
 }
 
-// NewPolicyServiceHandler builds an HTTP handler from the service implementation. It returns the
+// NewAccessServiceHandler builds an HTTP handler from the service implementation. It returns the
 // path on which to mount the handler and the handler itself.
 //
 // By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
 // and JSON codecs. They also support gzip compression.
-func NewPolicyServiceHandler(svc PolicyServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
-	policyServiceMethods := v1.File_ostiary_access_v1_access_proto.Services().ByName("PolicyService").Methods()
-	policyServiceListRulesHandler := connect.NewUnaryHandlerSimple(
-		PolicyServiceListRulesProcedure,
-		svc.ListRules,
-		connect.WithSchema(policyServiceMethods.ByName("ListRules")),
+func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	accessServiceMethods := v1.File_ostiary_access_v1_access_proto.Services().ByName("AccessService").Methods()
+	accessServiceListMethodRulesHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceListMethodRulesProcedure,
+		svc.ListMethodRules,
+		connect.WithSchema(accessServiceMethods.ByName("ListMethodRules")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	policyServiceExplainHandler := connect.NewUnaryHandlerSimple(
-		PolicyServiceExplainProcedure,
-		svc.Explain,
-		connect.WithSchema(policyServiceMethods.ByName("Explain")),
+	accessServiceExplainAccessHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceExplainAccessProcedure,
+		svc.ExplainAccess,
+		connect.WithSchema(accessServiceMethods.ByName("ExplainAccess")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	return "/ostiary.access.v1.PolicyService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return "/ostiary.access.v1.AccessService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case PolicyServiceListRulesProcedure:
-			policyServiceListRulesHandler.ServeHTTP(w, r)
-		case PolicyServiceExplainProcedure:
-			policyServiceExplainHandler.ServeHTTP(w, r)
+		case AccessServiceListMethodRulesProcedure:
+			accessServiceListMethodRulesHandler.ServeHTTP(w, r)
+		case AccessServiceExplainAccessProcedure:
+			accessServiceExplainAccessHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
 	})
 }
 
-// UnimplementedPolicyServiceHandler returns CodeUnimplemented from all methods.
-type UnimplementedPolicyServiceHandler struct{}
+// UnimplementedAccessServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedAccessServiceHandler struct{}
 
-func (UnimplementedPolicyServiceHandler) ListRules(context.Context, *v1.ListRulesRequest) (*v1.ListRulesResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.PolicyService.ListRules is not implemented"))
+func (UnimplementedAccessServiceHandler) ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.AccessService.ListMethodRules is not implemented"))
 }
 
-func (UnimplementedPolicyServiceHandler) Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.PolicyService.Explain is not implemented"))
+func (UnimplementedAccessServiceHandler) ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.AccessService.ExplainAccess is not implemented"))
 }

@@ -46,9 +46,9 @@ type IdentityServiceClient interface {
 	// WhoAmI returns the identity that the caller's token stands for.
 	WhoAmI(context.Context, *v1.WhoAmIRequest) (*v1.WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
-	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired, unless another call of
-	// the same session has brought a newer one, or TOKEN_REVOKED.
+	// changes. The stream ends when the identity does: with TOKEN_EXPIRED once the
+	// token has expired, unless another call of the same session has brought a newer
+	// one to this server, or with TOKEN_REVOKED. It ends with SERVER_STOPPING when the server stops.
 	WatchIdentity(context.Context, *v1.WatchIdentityRequest) (*connect.ServerStreamForClient[v1.WatchIdentityResponse], error)
 }
 
@@ -104,9 +104,9 @@ type IdentityServiceHandler interface {
 	// WhoAmI returns the identity that the caller's token stands for.
 	WhoAmI(context.Context, *v1.WhoAmIRequest) (*v1.WhoAmIResponse, error)
 	// WatchIdentity sends the caller's identity at once and again whenever it
-	// changes. The stream ends when the identity does: UNAUTHENTICATED with
-	// reason TOKEN_EXPIRED once the token has expired, unless another call of
-	// the same session has brought a newer one, or TOKEN_REVOKED.
+	// changes. The stream ends when the identity does: with TOKEN_EXPIRED once the
+	// token has expired, unless another call of the same session has brought a newer
+	// one to this server, or with TOKEN_REVOKED. It ends with SERVER_STOPPING when the server stops.
 	WatchIdentity(context.Context, *v1.WatchIdentityRequest, *connect.ServerStream[v1.WatchIdentityResponse]) error
 }
 

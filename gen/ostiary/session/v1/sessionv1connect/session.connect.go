@@ -55,17 +55,27 @@ const (
 // SessionServiceClient is a client for the ostiary.session.v1.SessionService service.
 type SessionServiceClient interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_at. It includes the latest calls.
+	// first_seen_time. It includes the latest calls to this server; those to others come
+	// with a delay.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
-	// GetSession returns one session. If several subjects have one by this id, it is
-	// the caller's own, or else the one that was seen first.
+	// GetSession returns one session. If several subjects have one by this id that the
+	// caller may see, the request must name the subject, and is refused with
+	// INVALID_REQUEST if it does not.
+	//
+	// Refused with INVALID_REQUEST or SESSION_NOT_FOUND.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
-	// RevokeSession ends a session. When it answers, the revocation is on disk,
-	// every further call with a token of the session is refused with
-	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
-	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the sessions of every subject that has one by this id;
+	// RevokeSession ends a session. When it answers, the revocation is durable, and this
+	// server refuses every further call with a token of the session with TOKEN_REVOKED
+	// and has ended its open streams. Other servers with the same database and followers
+	// of the feed do so a moment later. A caller can always end the session of the token
+	// that is presented, and an operator one that was never seen. Where the request names
+	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
+	// revoked then.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -79,11 +89,18 @@ type SessionServiceClient interface {
 	// the skew has passed. A subject that signs in again that soon is refused with
 	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
 	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
+	// revoked then.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
-	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
-	// and watch again.
+	// see. Its first message is sent at once and may have no events. To follow all
+	// sessions, list them, and watch from the resume_token of the first page.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
+	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
+	// with SERVER_STOPPING when the server stops: watch again from the last
+	// resume_token.
 	WatchSessions(context.Context, *v1.WatchSessionsRequest) (*connect.ServerStreamForClient[v1.WatchSessionsResponse], error)
 }
 
@@ -186,17 +203,27 @@ func (c *sessionServiceClient) WatchSessions(ctx context.Context, req *v1.WatchS
 // SessionServiceHandler is an implementation of the ostiary.session.v1.SessionService service.
 type SessionServiceHandler interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_at. It includes the latest calls.
+	// first_seen_time. It includes the latest calls to this server; those to others come
+	// with a delay.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
-	// GetSession returns one session. If several subjects have one by this id, it is
-	// the caller's own, or else the one that was seen first.
+	// GetSession returns one session. If several subjects have one by this id that the
+	// caller may see, the request must name the subject, and is refused with
+	// INVALID_REQUEST if it does not.
+	//
+	// Refused with INVALID_REQUEST or SESSION_NOT_FOUND.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
-	// RevokeSession ends a session. When it answers, the revocation is on disk,
-	// every further call with a token of the session is refused with
-	// TOKEN_REVOKED, and its open streams are ended. A caller can always end the
-	// session of the token that is presented, and an operator one that was never
-	// seen. An operator ends the sessions of every subject that has one by this id;
+	// RevokeSession ends a session. When it answers, the revocation is durable, and this
+	// server refuses every further call with a token of the session with TOKEN_REVOKED
+	// and has ended its open streams. Other servers with the same database and followers
+	// of the feed do so a moment later. A caller can always end the session of the token
+	// that is presented, and an operator one that was never seen. Where the request names
+	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
+	// revoked then.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 	// RevokeSubject signs a subject out everywhere: it ends every session of the
 	// subject that was seen, and revokes every token that was issued until now. A
@@ -210,11 +237,18 @@ type SessionServiceHandler interface {
 	// the skew has passed. A subject that signs in again that soon is refused with
 	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
 	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	//
+	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
+	// revoked then.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
-	// list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
-	// and watch again.
+	// see. Its first message is sent at once and may have no events. To follow all
+	// sessions, list them, and watch from the resume_token of the first page.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
+	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
+	// with SERVER_STOPPING when the server stops: watch again from the last
+	// resume_token.
 	WatchSessions(context.Context, *v1.WatchSessionsRequest, *connect.ServerStream[v1.WatchSessionsResponse]) error
 }
 

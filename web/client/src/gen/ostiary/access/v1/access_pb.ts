@@ -11,6 +11,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Reason } from "../../error/v1/reason_pb.js";
+import { file_ostiary_error_v1_reason } from "../../error/v1/reason_pb.js";
 import type { Rule } from "../../policy/v1/policy_pb.js";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,36 +21,72 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/access/v1/access.proto.
  */
 export const file_ostiary_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIhIKEExpc3RSdWxlc1JlcXVlc3QiQQoRTGlzdFJ1bGVzUmVzcG9uc2USLAoFcnVsZXMYASADKAsyHS5vc3RpYXJ5LmFjY2Vzcy52MS5NZXRob2RSdWxlIoEBCgpNZXRob2RSdWxlEhEKCXByb2NlZHVyZRgBIAEoCRIOCgZhY2Nlc3MYAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSKQoGc291cmNlGAQgASgOMhkub3N0aWFyeS5hY2Nlc3MudjEuU291cmNlIiQKDkV4cGxhaW5SZXF1ZXN0EhIKCnByb2NlZHVyZXMYASADKAkiRwoPRXhwbGFpblJlc3BvbnNlEjQKDGV4cGxhbmF0aW9ucxgBIAMoCzIeLm9zdGlhcnkuYWNjZXNzLnYxLkV4cGxhbmF0aW9uIncKC0V4cGxhbmF0aW9uEhEKCXByb2NlZHVyZRgBIAEoCRIrCgdvdXRjb21lGAIgASgOMhoub3N0aWFyeS5hY2Nlc3MudjEuT3V0Y29tZRIoCgZjaGVja3MYAyADKAsyGC5vc3RpYXJ5LmFjY2Vzcy52MS5DaGVjayJpCgVDaGVjaxITCgtyZXF1aXJlbWVudBgBIAEoCRIrCgdvdXRjb21lGAIgASgOMhoub3N0aWFyeS5hY2Nlc3MudjEuT3V0Y29tZRIOCgZyZWFzb24YAyABKAkSDgoGZGV0YWlsGAQgASgJKoIBCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEwoPU09VUkNFX0JVSUxUX0lOEAESEgoOU09VUkNFX1NFUlZJQ0UQAhIRCg1TT1VSQ0VfTUVUSE9EEAMSDwoLU09VUkNFX0NPREUQBBITCg9TT1VSQ0VfU0VUVElOR1MQBSpdCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIPCgtPVVRDT01FX01FVBABEhEKDU9VVENPTUVfVU5NRVQQAhIVChFPVVRDT01FX1VOREVDSURFRBADMssBCg1Qb2xpY3lTZXJ2aWNlElsKCUxpc3RSdWxlcxIjLm9zdGlhcnkuYWNjZXNzLnYxLkxpc3RSdWxlc1JlcXVlc3QaJC5vc3RpYXJ5LmFjY2Vzcy52MS5MaXN0UnVsZXNSZXNwb25zZSIDkAIBElUKB0V4cGxhaW4SIS5vc3RpYXJ5LmFjY2Vzcy52MS5FeHBsYWluUmVxdWVzdBoiLm9zdGlhcnkuYWNjZXNzLnYxLkV4cGxhaW5SZXNwb25zZSIDkAIBGgbSoxkCEgBCO1o5Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvYWNjZXNzL3YxO2FjY2Vzc3YxYgZwcm90bzM", [file_ostiary_policy_v1_policy]);
+  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIj8KFkxpc3RNZXRob2RSdWxlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkifgoXTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2USMwoMbWV0aG9kX3J1bGVzGAEgAygLMh0ub3N0aWFyeS5hY2Nlc3MudjEuTWV0aG9kUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKfAQoKTWV0aG9kUnVsZRIRCglwcm9jZWR1cmUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSLQoGc291cmNlGAQgASgOMh0ub3N0aWFyeS5hY2Nlc3MudjEuUnVsZVNvdXJjZRITCgtydWxlX2RpZ2VzdBgFIAEoCSJRChRFeHBsYWluQWNjZXNzUmVxdWVzdBISCgpwcm9jZWR1cmVzGAEgAygJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIoMBChVFeHBsYWluQWNjZXNzUmVzcG9uc2USOgoMZXhwbGFuYXRpb25zGAEgAygLMiQub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzRXhwbGFuYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDXBvbGljeV9kaWdlc3QYAyABKAkijwEKEUFjY2Vzc0V4cGxhbmF0aW9uEhEKCXByb2NlZHVyZRgBIAEoCRIxCgdvdXRjb21lGAIgASgOMiAub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzT3V0Y29tZRI0CgxyZXF1aXJlbWVudHMYAyADKAsyHi5vc3RpYXJ5LmFjY2Vzcy52MS5SZXF1aXJlbWVudCKPAQoLUmVxdWlyZW1lbnQSEwoLZGVzY3JpcHRpb24YASABKAkSMQoHb3V0Y29tZRgCIAEoDjIgLm9zdGlhcnkuYWNjZXNzLnYxLkFjY2Vzc091dGNvbWUSKAoGcmVhc29uGAMgASgOMhgub3N0aWFyeS5lcnJvci52MS5SZWFzb24SDgoGZGV0YWlsGAQgASgJKqQBCgpSdWxlU291cmNlEhsKF1JVTEVfU09VUkNFX1VOU1BFQ0lGSUVEEAASGAoUUlVMRV9TT1VSQ0VfQlVJTFRfSU4QARIXChNSVUxFX1NPVVJDRV9TRVJWSUNFEAISFgoSUlVMRV9TT1VSQ0VfTUVUSE9EEAMSFAoQUlVMRV9TT1VSQ0VfQ09ERRAEEhgKFFJVTEVfU09VUkNFX1NFVFRJTkdTEAUqfwoNQWNjZXNzT3V0Y29tZRIeChpBQ0NFU1NfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhYKEkFDQ0VTU19PVVRDT01FX01FVBABEhgKFEFDQ0VTU19PVVRDT01FX1VOTUVUEAISHAoYQUNDRVNTX09VVENPTUVfVU5ERUNJREVEEAMy7gEKDUFjY2Vzc1NlcnZpY2USbQoPTGlzdE1ldGhvZFJ1bGVzEikub3N0aWFyeS5hY2Nlc3MudjEuTGlzdE1ldGhvZFJ1bGVzUmVxdWVzdBoqLm9zdGlhcnkuYWNjZXNzLnYxLkxpc3RNZXRob2RSdWxlc1Jlc3BvbnNlIgOQAgESZwoNRXhwbGFpbkFjY2VzcxInLm9zdGlhcnkuYWNjZXNzLnYxLkV4cGxhaW5BY2Nlc3NSZXF1ZXN0Gigub3N0aWFyeS5hY2Nlc3MudjEuRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlIgOQAgEaBepeAhIAQnsKG2lvLmdpdGh1Yi5vc3RpYXJ5LmFjY2Vzcy52MUILQWNjZXNzUHJvdG9QAVo5Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvYWNjZXNzL3YxO2FjY2Vzc3YxqgIRT3N0aWFyeS5BY2Nlc3MuVjFiBnByb3RvMw", [file_ostiary_error_v1_reason, file_ostiary_policy_v1_policy]);
 
 /**
- * @generated from message ostiary.access.v1.ListRulesRequest
+ * ListMethodRulesRequest asks for a page of rules.
+ *
+ * @generated from message ostiary.access.v1.ListMethodRulesRequest
  */
-export type ListRulesRequest = Message<"ostiary.access.v1.ListRulesRequest"> & {
+export type ListMethodRulesRequest = Message<"ostiary.access.v1.ListMethodRulesRequest"> & {
+  /**
+   * How many rules to return at most. Default: 100. Values over 1000 are cut to
+   * 1000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before. Empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
 };
 
 /**
- * Describes the message ostiary.access.v1.ListRulesRequest.
- * Use `create(ListRulesRequestSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.ListMethodRulesRequest.
+ * Use `create(ListMethodRulesRequestSchema)` to create a new message.
  */
-export const ListRulesRequestSchema: GenMessage<ListRulesRequest> = /*@__PURE__*/
+export const ListMethodRulesRequestSchema: GenMessage<ListMethodRulesRequest> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 0);
 
 /**
- * @generated from message ostiary.access.v1.ListRulesResponse
+ * ListMethodRulesResponse is a page of rules.
+ *
+ * @generated from message ostiary.access.v1.ListMethodRulesResponse
  */
-export type ListRulesResponse = Message<"ostiary.access.v1.ListRulesResponse"> & {
+export type ListMethodRulesResponse = Message<"ostiary.access.v1.ListMethodRulesResponse"> & {
   /**
-   * @generated from field: repeated ostiary.access.v1.MethodRule rules = 1;
+   * The rules, ordered by procedure.
+   *
+   * @generated from field: repeated ostiary.access.v1.MethodRule method_rules = 1;
    */
-  rules: MethodRule[];
+  methodRules: MethodRule[];
+
+  /**
+   * Send it as page_token to get the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Identifies the rules of all methods of this server. It changes when any of them
+   * changes, and is the same on two servers with the same rules. Use it as the key of
+   * a cache. It is opaque.
+   *
+   * @generated from field: string policy_digest = 3;
+   */
+  policyDigest: string;
 };
 
 /**
- * Describes the message ostiary.access.v1.ListRulesResponse.
- * Use `create(ListRulesResponseSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.ListMethodRulesResponse.
+ * Use `create(ListMethodRulesResponseSchema)` to create a new message.
  */
-export const ListRulesResponseSchema: GenMessage<ListRulesResponse> = /*@__PURE__*/
+export const ListMethodRulesResponseSchema: GenMessage<ListMethodRulesResponse> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 1);
 
 /**
@@ -65,12 +103,12 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
   procedure: string;
 
   /**
-   * Who may call, in words, for tables. What the handler asks beside the rule is
-   * among them, and how long a stream lives where that is not as usual.
+   * Who may call, in words, for tables. It includes what the handler requires beside
+   * the rule, and the terms of a stream where they are not the defaults.
    *
-   * @generated from field: string access = 2;
+   * @generated from field: string description = 2;
    */
-  access: string;
+  description: string;
 
   /**
    * The rule as it was declared.
@@ -80,11 +118,19 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
   rule?: Rule | undefined;
 
   /**
-   * Where the rule comes from.
+   * Where the rule was declared.
    *
-   * @generated from field: ostiary.access.v1.Source source = 4;
+   * @generated from field: ostiary.access.v1.RuleSource source = 4;
    */
-  source: Source;
+  source: RuleSource;
+
+  /**
+   * Identifies the rule. It changes when the rule does, wherever it is declared. It is
+   * opaque.
+   *
+   * @generated from field: string rule_digest = 5;
+   */
+  ruleDigest: string;
 };
 
 /**
@@ -95,105 +141,147 @@ export const MethodRuleSchema: GenMessage<MethodRule> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 2);
 
 /**
- * @generated from message ostiary.access.v1.ExplainRequest
+ * ExplainAccessRequest names the methods to explain.
+ *
+ * @generated from message ostiary.access.v1.ExplainAccessRequest
  */
-export type ExplainRequest = Message<"ostiary.access.v1.ExplainRequest"> & {
+export type ExplainAccessRequest = Message<"ostiary.access.v1.ExplainAccessRequest"> & {
   /**
-   * The methods to explain. None explains all.
+   * The methods to explain, each at most once: at most 1000. Default: all that the server
+   * serves.
    *
    * @generated from field: repeated string procedures = 1;
    */
   procedures: string[];
+
+  /**
+   * How many methods to explain at most. Default: 100. Values over 1000 are cut to
+   * 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before. Empty for the first page. Send the same
+   * procedures with it.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
 };
 
 /**
- * Describes the message ostiary.access.v1.ExplainRequest.
- * Use `create(ExplainRequestSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.ExplainAccessRequest.
+ * Use `create(ExplainAccessRequestSchema)` to create a new message.
  */
-export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
+export const ExplainAccessRequestSchema: GenMessage<ExplainAccessRequest> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 3);
 
 /**
- * @generated from message ostiary.access.v1.ExplainResponse
+ * ExplainAccessResponse is a page of explanations.
+ *
+ * @generated from message ostiary.access.v1.ExplainAccessResponse
  */
-export type ExplainResponse = Message<"ostiary.access.v1.ExplainResponse"> & {
+export type ExplainAccessResponse = Message<"ostiary.access.v1.ExplainAccessResponse"> & {
   /**
-   * One for each method: in the order of the request, or ordered by procedure.
+   * One for each method, in the order of the request, or ordered by procedure if the
+   * request names none.
    *
-   * @generated from field: repeated ostiary.access.v1.Explanation explanations = 1;
+   * @generated from field: repeated ostiary.access.v1.AccessExplanation explanations = 1;
    */
-  explanations: Explanation[];
+  explanations: AccessExplanation[];
+
+  /**
+   * Send it as page_token to get the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The policy_digest of ListMethodRules.
+   *
+   * @generated from field: string policy_digest = 3;
+   */
+  policyDigest: string;
 };
 
 /**
- * Describes the message ostiary.access.v1.ExplainResponse.
- * Use `create(ExplainResponseSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.ExplainAccessResponse.
+ * Use `create(ExplainAccessResponseSchema)` to create a new message.
  */
-export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
+export const ExplainAccessResponseSchema: GenMessage<ExplainAccessResponse> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 4);
 
 /**
- * An Explanation says how the rule of one method decides about the caller.
+ * An AccessExplanation says whether the caller may call one method, and why.
  *
- * @generated from message ostiary.access.v1.Explanation
+ * @generated from message ostiary.access.v1.AccessExplanation
  */
-export type Explanation = Message<"ostiary.access.v1.Explanation"> & {
+export type AccessExplanation = Message<"ostiary.access.v1.AccessExplanation"> & {
   /**
+   * The method.
+   *
    * @generated from field: string procedure = 1;
    */
   procedure: string;
 
   /**
-   * OUTCOME_MET where the caller may call, OUTCOME_UNMET where not.
+   * ACCESS_OUTCOME_MET if the caller may call, ACCESS_OUTCOME_UNMET if not, and
+   * ACCESS_OUTCOME_UNDECIDED if that depends on the request.
    *
-   * @generated from field: ostiary.access.v1.Outcome outcome = 2;
+   * @generated from field: ostiary.access.v1.AccessOutcome outcome = 2;
    */
-  outcome: Outcome;
+  outcome: AccessOutcome;
 
   /**
-   * Every check, in order: those of the rule, and what the handler asks beside it.
-   * A method that is open to anybody has none.
+   * Every requirement of the rule, in the order in which they are checked, and then
+   * what the handler requires. Empty for a method that anybody may call.
    *
-   * @generated from field: repeated ostiary.access.v1.Check checks = 3;
+   * @generated from field: repeated ostiary.access.v1.Requirement requirements = 3;
    */
-  checks: Check[];
+  requirements: Requirement[];
 };
 
 /**
- * Describes the message ostiary.access.v1.Explanation.
- * Use `create(ExplanationSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.AccessExplanation.
+ * Use `create(AccessExplanationSchema)` to create a new message.
  */
-export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
+export const AccessExplanationSchema: GenMessage<AccessExplanation> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 5);
 
 /**
- * A Check is one requirement of a rule.
+ * A Requirement is one of the things that a rule asks of its callers.
  *
- * @generated from message ostiary.access.v1.Check
+ * @generated from message ostiary.access.v1.Requirement
  */
-export type Check = Message<"ostiary.access.v1.Check"> & {
+export type Requirement = Message<"ostiary.access.v1.Requirement"> & {
   /**
-   * What is asked for, in words.
+   * What is required, in words.
    *
-   * @generated from field: string requirement = 1;
+   * @generated from field: string description = 1;
    */
-  requirement: string;
+  description: string;
 
   /**
-   * @generated from field: ostiary.access.v1.Outcome outcome = 2;
-   */
-  outcome: Outcome;
-
-  /**
-   * The reason of the refusal of a caller who does not meet it, such as
-   * `ROLE_REQUIRED`.
+   * Whether the caller meets it.
    *
-   * @generated from field: string reason = 3;
+   * @generated from field: ostiary.access.v1.AccessOutcome outcome = 2;
    */
-  reason: string;
+  outcome: AccessOutcome;
 
   /**
-   * What is missing, or what it depends on; empty for OUTCOME_MET.
+   * Why a caller who does not meet it is refused, such as REASON_ROLE_REQUIRED.
+   * REASON_UNSPECIFIED for what the handler requires, which only the handler knows.
+   *
+   * @generated from field: ostiary.error.v1.Reason reason = 3;
+   */
+  reason: Reason;
+
+  /**
+   * What the caller is missing, or what the outcome depends on, in words. Empty for
+   * ACCESS_OUTCOME_MET.
    *
    * @generated from field: string detail = 4;
    */
@@ -201,129 +289,145 @@ export type Check = Message<"ostiary.access.v1.Check"> & {
 };
 
 /**
- * Describes the message ostiary.access.v1.Check.
- * Use `create(CheckSchema)` to create a new message.
+ * Describes the message ostiary.access.v1.Requirement.
+ * Use `create(RequirementSchema)` to create a new message.
  */
-export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
+export const RequirementSchema: GenMessage<Requirement> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 6);
 
 /**
- * Source is a kind of place that rules come from.
+ * RuleSource is a kind of place where rules are declared. New values may be added.
+ * Treat one that you do not know as RULE_SOURCE_UNSPECIFIED.
  *
- * @generated from enum ostiary.access.v1.Source
+ * @generated from enum ostiary.access.v1.RuleSource
  */
-export enum Source {
+export enum RuleSource {
   /**
-   * @generated from enum value: SOURCE_UNSPECIFIED = 0;
+   * The server does not say.
+   *
+   * @generated from enum value: RULE_SOURCE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
    * The server itself, for health and reflection.
    *
-   * @generated from enum value: SOURCE_BUILT_IN = 1;
+   * @generated from enum value: RULE_SOURCE_BUILT_IN = 1;
    */
   BUILT_IN = 1,
 
   /**
-   * The service's default_rule.
+   * The service's default_rule in the schema.
    *
-   * @generated from enum value: SOURCE_SERVICE = 2;
+   * @generated from enum value: RULE_SOURCE_SERVICE = 2;
    */
   SERVICE = 2,
 
   /**
-   * The method's own rule.
+   * The method's own rule in the schema.
    *
-   * @generated from enum value: SOURCE_METHOD = 3;
+   * @generated from enum value: RULE_SOURCE_METHOD = 3;
    */
   METHOD = 3,
 
   /**
-   * The server's code.
+   * The code of the server's program.
    *
-   * @generated from enum value: SOURCE_CODE = 4;
+   * @generated from enum value: RULE_SOURCE_CODE = 4;
    */
   CODE = 4,
 
   /**
    * The server's settings.
    *
-   * @generated from enum value: SOURCE_SETTINGS = 5;
+   * @generated from enum value: RULE_SOURCE_SETTINGS = 5;
    */
   SETTINGS = 5,
 }
 
 /**
- * Describes the enum ostiary.access.v1.Source.
+ * Describes the enum ostiary.access.v1.RuleSource.
  */
-export const SourceSchema: GenEnum<Source> = /*@__PURE__*/
+export const RuleSourceSchema: GenEnum<RuleSource> = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 0);
 
 /**
- * Outcome says how the caller fares.
+ * AccessOutcome says whether a caller meets a requirement, or all requirements of a
+ * method. Treat a value that you do not know as ACCESS_OUTCOME_UNDECIDED.
  *
- * @generated from enum ostiary.access.v1.Outcome
+ * @generated from enum ostiary.access.v1.AccessOutcome
  */
-export enum Outcome {
+export enum AccessOutcome {
   /**
-   * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
+   * The server does not say. Treat it as ACCESS_OUTCOME_UNDECIDED.
+   *
+   * @generated from enum value: ACCESS_OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * @generated from enum value: OUTCOME_MET = 1;
+   * The caller meets it.
+   *
+   * @generated from enum value: ACCESS_OUTCOME_MET = 1;
    */
   MET = 1,
 
   /**
-   * @generated from enum value: OUTCOME_UNMET = 2;
+   * The caller does not meet it, and a call would be refused.
+   *
+   * @generated from enum value: ACCESS_OUTCOME_UNMET = 2;
    */
   UNMET = 2,
 
   /**
-   * It depends on the request, which is not known before the call: the condition
-   * reads it, or the handler does.
+   * It depends on the request, which is not known before the call: a condition or
+   * the handler reads it.
    *
-   * @generated from enum value: OUTCOME_UNDECIDED = 3;
+   * @generated from enum value: ACCESS_OUTCOME_UNDECIDED = 3;
    */
   UNDECIDED = 3,
 }
 
 /**
- * Describes the enum ostiary.access.v1.Outcome.
+ * Describes the enum ostiary.access.v1.AccessOutcome.
  */
-export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
+export const AccessOutcomeSchema: GenEnum<AccessOutcome> = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 1);
 
 /**
- * PolicyService shows the rules of the server that serves it. It authorizes nothing:
+ * AccessService shows the rules of the server that serves it. It authorizes nothing:
  * every call is checked again when it is made.
  *
- * @generated from service ostiary.access.v1.PolicyService
+ * @generated from service ostiary.access.v1.AccessService
  */
-export const PolicyService: GenService<{
+export const AccessService: GenService<{
   /**
-   * ListRules returns the rule of every method, ordered by procedure.
+   * ListMethodRules returns the rule of every method that the server serves, ordered
+   * by procedure.
    *
-   * @generated from rpc ostiary.access.v1.PolicyService.ListRules
+   * Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
+   *
+   * @generated from rpc ostiary.access.v1.AccessService.ListMethodRules
    */
-  listRules: {
+  listMethodRules: {
     methodKind: "unary";
-    input: typeof ListRulesRequestSchema;
-    output: typeof ListRulesResponseSchema;
+    input: typeof ListMethodRulesRequestSchema;
+    output: typeof ListMethodRulesResponseSchema;
   },
   /**
-   * Explain returns which methods the caller may call with the token of this
-   * very call, and what is missing for the others. INVALID_ARGUMENT where a
-   * procedure is named that has no rule.
+   * ExplainAccess returns which methods the caller may call with the token of this
+   * call, and what is missing for the others.
    *
-   * @generated from rpc ostiary.access.v1.PolicyService.Explain
+   * Refused with INVALID_REQUEST if a procedure is named that the server does not
+   * serve, or one is named twice, or page_size is negative; and with
+   * POSITION_INVALID.
+   *
+   * @generated from rpc ostiary.access.v1.AccessService.ExplainAccess
    */
-  explain: {
+  explainAccess: {
     methodKind: "unary";
-    input: typeof ExplainRequestSchema;
-    output: typeof ExplainResponseSchema;
+    input: typeof ExplainAccessRequestSchema;
+    output: typeof ExplainAccessResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ostiary_access_v1_access, 0);

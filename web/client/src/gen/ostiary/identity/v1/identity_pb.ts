@@ -4,10 +4,11 @@
 
 // Package ostiary.identity.v1 shows callers their own verified identity.
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { TokenKind } from "../../policy/v1/policy_pb.js";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,9 +16,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/identity/v1/identity.proto.
  */
 export const file_ostiary_identity_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("CiJvc3RpYXJ5L2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhNvc3RpYXJ5LmlkZW50aXR5LnYxIg8KDVdob0FtSVJlcXVlc3QiQQoOV2hvQW1JUmVzcG9uc2USLwoIaWRlbnRpdHkYASABKAsyHS5vc3RpYXJ5LmlkZW50aXR5LnYxLklkZW50aXR5IhYKFFdhdGNoSWRlbnRpdHlSZXF1ZXN0IkgKFVdhdGNoSWRlbnRpdHlSZXNwb25zZRIvCghpZGVudGl0eRgBIAEoCzIdLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHki8gIKCElkZW50aXR5Eg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEicKBGtpbmQYAyABKA4yGS5vc3RpYXJ5LmlkZW50aXR5LnYxLktpbmQSEgoKc2Vzc2lvbl9pZBgEIAEoCRI3Cgxvcmdhbml6YXRpb24YBSABKAsyIS5vc3RpYXJ5LmlkZW50aXR5LnYxLk9yZ2FuaXphdGlvbhINCgVyb2xlcxgGIAMoCRITCgtwZXJtaXNzaW9ucxgHIAMoCRIOCgZzY29wZXMYCCADKAkSKQoFYWN0b3IYCSABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEi0KCWlzc3VlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY2xpZW50X2lkGAwgASgJIjYKDE9yZ2FuaXphdGlvbhIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEgwKBHJvbGUYAyABKAkiSgoFQWN0b3ISDgoGaXNzdWVyGAEgASgJEg8KB3N1YmplY3QYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRIMCgR0eXBlGAQgASgJKnAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfU0VTU0lPThABEhEKDUtJTkRfVEVNUExBVEUQAhIOCgpLSU5EX09BVVRIEAMSEAoMS0lORF9NQUNISU5FEAQSCwoHS0lORF9JRBAFMt0BCg9JZGVudGl0eVNlcnZpY2USVgoGV2hvQW1JEiIub3N0aWFyeS5pZGVudGl0eS52MS5XaG9BbUlSZXF1ZXN0GiMub3N0aWFyeS5pZGVudGl0eS52MS5XaG9BbUlSZXNwb25zZSIDkAIBEmoKDVdhdGNoSWRlbnRpdHkSKS5vc3RpYXJ5LmlkZW50aXR5LnYxLldhdGNoSWRlbnRpdHlSZXF1ZXN0Gioub3N0aWFyeS5pZGVudGl0eS52MS5XYXRjaElkZW50aXR5UmVzcG9uc2UiADABGgbSoxkCEgBCP1o9Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy]);
+  fileDesc("CiJvc3RpYXJ5L2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhNvc3RpYXJ5LmlkZW50aXR5LnYxIg8KDVdob0FtSVJlcXVlc3QiQQoOV2hvQW1JUmVzcG9uc2USLwoIaWRlbnRpdHkYASABKAsyHS5vc3RpYXJ5LmlkZW50aXR5LnYxLklkZW50aXR5IhYKFFdhdGNoSWRlbnRpdHlSZXF1ZXN0IkgKFVdhdGNoSWRlbnRpdHlSZXNwb25zZRIvCghpZGVudGl0eRgBIAEoCzIdLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHkiigUKCElkZW50aXR5Eg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEioKBGtpbmQYAyABKA4yHC5vc3RpYXJ5LnBvbGljeS52MS5Ub2tlbktpbmQSEAoIdG9rZW5faWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIRCgljbGllbnRfaWQYBiABKAkSGAoQYXV0aG9yaXplZF9wYXJ0eRgHIAEoCRIQCghhdWRpZW5jZRgIIAMoCRI3Cgxvcmdhbml6YXRpb24YCSABKAsyIS5vc3RpYXJ5LmlkZW50aXR5LnYxLk9yZ2FuaXphdGlvbhINCgVyb2xlcxgKIAMoCRITCgtwZXJtaXNzaW9ucxgLIAMoCRIOCgZzY29wZXMYDCADKAkSEAoIZmVhdHVyZXMYDSADKAkSDQoFcGxhbnMYDiADKAkSKQoFYWN0b3IYDyABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEi4KCmlzc3VlX3RpbWUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25vdF9iZWZvcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWF1dGhfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoLZmFjdG9yX2FnZXMYFCABKAsyHy5vc3RpYXJ5LmlkZW50aXR5LnYxLkZhY3RvckFnZXMSCwoDYWNyGBUgASgJEgsKA2FtchgWIAMoCSI2CgxPcmdhbml6YXRpb24SCgoCaWQYASABKAkSDAoEc2x1ZxgCIAEoCRIMCgRyb2xlGAMgASgJIkoKBUFjdG9yEg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDAoEdHlwZRgEIAEoCSJhCgpGYWN0b3JBZ2VzEigKBWZpcnN0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBnNlY29uZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjLcAQoPSWRlbnRpdHlTZXJ2aWNlElYKBldob0FtSRIiLm9zdGlhcnkuaWRlbnRpdHkudjEuV2hvQW1JUmVxdWVzdBojLm9zdGlhcnkuaWRlbnRpdHkudjEuV2hvQW1JUmVzcG9uc2UiA5ACARJqCg1XYXRjaElkZW50aXR5Eikub3N0aWFyeS5pZGVudGl0eS52MS5XYXRjaElkZW50aXR5UmVxdWVzdBoqLm9zdGlhcnkuaWRlbnRpdHkudjEuV2F0Y2hJZGVudGl0eVJlc3BvbnNlIgAwARoF6l4CEgBChQEKHWlvLmdpdGh1Yi5vc3RpYXJ5LmlkZW50aXR5LnYxQg1JZGVudGl0eVByb3RvUAFaPWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L2lkZW50aXR5L3YxO2lkZW50aXR5djGqAhNPc3RpYXJ5LklkZW50aXR5LlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_policy_v1_policy]);
 
 /**
+ * WhoAmIRequest has no fields: the token says who calls.
+ *
  * @generated from message ostiary.identity.v1.WhoAmIRequest
  */
 export type WhoAmIRequest = Message<"ostiary.identity.v1.WhoAmIRequest"> & {
@@ -31,10 +34,14 @@ export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity, 0);
 
 /**
+ * WhoAmIResponse has the caller's identity.
+ *
  * @generated from message ostiary.identity.v1.WhoAmIResponse
  */
 export type WhoAmIResponse = Message<"ostiary.identity.v1.WhoAmIResponse"> & {
   /**
+   * The identity of the token of this call.
+   *
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
@@ -48,6 +55,8 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity, 1);
 
 /**
+ * WatchIdentityRequest has no fields: the token says who calls.
+ *
  * @generated from message ostiary.identity.v1.WatchIdentityRequest
  */
 export type WatchIdentityRequest = Message<"ostiary.identity.v1.WatchIdentityRequest"> & {
@@ -61,10 +70,15 @@ export const WatchIdentityRequestSchema: GenMessage<WatchIdentityRequest> = /*@_
   messageDesc(file_ostiary_identity_v1_identity, 2);
 
 /**
+ * WatchIdentityResponse is an identity, or a heartbeat.
+ *
  * @generated from message ostiary.identity.v1.WatchIdentityResponse
  */
 export type WatchIdentityResponse = Message<"ostiary.identity.v1.WatchIdentityResponse"> & {
   /**
+   * The identity as it is now. Absent in a heartbeat, which only keeps the
+   * connection open. A client must accept heartbeats at any time.
+   *
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
@@ -78,20 +92,22 @@ export const WatchIdentityResponseSchema: GenMessage<WatchIdentityResponse> = /*
   messageDesc(file_ostiary_identity_v1_identity, 3);
 
 /**
- * An Identity is what a verified token says about its bearer.
+ * An Identity is what a verified token says about its bearer. A field that the token
+ * does not speak of is absent or empty.
  *
  * @generated from message ostiary.identity.v1.Identity
  */
 export type Identity = Message<"ostiary.identity.v1.Identity"> & {
   /**
-   * The `iss` claim (RFC 7519, section 4.1.1): who signed the token.
+   * The `iss` claim (RFC 7519, section 4.1.1): who issued the token.
    *
    * @generated from field: string issuer = 1;
    */
   issuer: string;
 
   /**
-   * The `sub` claim: the user, or the machine, at that issuer.
+   * The `sub` claim: the user, or the machine, at that issuer. Only issuer and
+   * subject together name somebody.
    *
    * @generated from field: string subject = 2;
    */
@@ -100,72 +116,148 @@ export type Identity = Message<"ostiary.identity.v1.Identity"> & {
   /**
    * What kind of token was presented.
    *
-   * @generated from field: ostiary.identity.v1.Kind kind = 3;
+   * @generated from field: ostiary.policy.v1.TokenKind kind = 3;
    */
-  kind: Kind;
+  kind: TokenKind;
 
   /**
-   * The session the token belongs to; empty where the issuer has no sessions.
+   * The `jti` claim: the id of the token.
    *
-   * @generated from field: string session_id = 4;
+   * @generated from field: string token_id = 4;
+   */
+  tokenId: string;
+
+  /**
+   * The session that the token belongs to. Empty where the issuer has no sessions,
+   * and for a machine.
+   *
+   * @generated from field: string session_id = 5;
    */
   sessionId: string;
 
   /**
-   * The organization the caller acts in; absent when in none.
+   * The OAuth client that the token was issued to, or the machine.
    *
-   * @generated from field: ostiary.identity.v1.Organization organization = 5;
+   * @generated from field: string client_id = 6;
+   */
+  clientId: string;
+
+  /**
+   * The `azp` claim: the application that requested the token.
+   *
+   * @generated from field: string authorized_party = 7;
+   */
+  authorizedParty: string;
+
+  /**
+   * The `aud` claim: the services that the token is for.
+   *
+   * @generated from field: repeated string audience = 8;
+   */
+  audience: string[];
+
+  /**
+   * The organization that the caller acts in. Absent when in none.
+   *
+   * @generated from field: ostiary.identity.v1.Organization organization = 9;
    */
   organization?: Organization | undefined;
 
   /**
-   * Roles, those of the organization with their `org:` prefix.
+   * The caller's roles, those of the organization with their `org:` prefix.
    *
-   * @generated from field: repeated string roles = 6;
+   * @generated from field: repeated string roles = 10;
    */
   roles: string[];
 
   /**
-   * Permissions, `org:feature:permission` for those of an organization.
+   * The caller's permissions, those of the organization as
+   * `org:feature:permission`.
    *
-   * @generated from field: repeated string permissions = 7;
+   * @generated from field: repeated string permissions = 11;
    */
   permissions: string[];
 
   /**
-   * OAuth 2.0 scopes.
+   * The OAuth 2.0 scopes of the token.
    *
-   * @generated from field: repeated string scopes = 8;
+   * @generated from field: repeated string scopes = 12;
    */
   scopes: string[];
 
   /**
-   * Who is really acting, where the caller is impersonated (RFC 8693, section 4.1).
+   * The features that the caller may use, as `scope:name`. The scope is `o` for a
+   * feature of the organization, `u` for one of the user, or both letters.
    *
-   * @generated from field: ostiary.identity.v1.Actor actor = 9;
+   * @generated from field: repeated string features = 13;
+   */
+  features: string[];
+
+  /**
+   * The plans of the caller, written as features are.
+   *
+   * @generated from field: repeated string plans = 14;
+   */
+  plans: string[];
+
+  /**
+   * Who really acts, where the caller is impersonated (RFC 8693, section 4.1).
+   *
+   * @generated from field: ostiary.identity.v1.Actor actor = 15;
    */
   actor?: Actor | undefined;
 
   /**
-   * The `iat` claim.
+   * The `iat` claim: when the token was issued.
    *
-   * @generated from field: google.protobuf.Timestamp issued_at = 10;
+   * @generated from field: google.protobuf.Timestamp issue_time = 16;
    */
-  issuedAt?: Timestamp | undefined;
+  issueTime?: Timestamp | undefined;
 
   /**
-   * The `exp` claim: from then on the token is refused.
+   * The `nbf` claim: the token is refused before.
    *
-   * @generated from field: google.protobuf.Timestamp expires_at = 11;
+   * @generated from field: google.protobuf.Timestamp not_before_time = 17;
    */
-  expiresAt?: Timestamp | undefined;
+  notBeforeTime?: Timestamp | undefined;
 
   /**
-   * The OAuth client of the token, or the machine; empty where it names none.
+   * The `exp` claim: the token is refused from then on.
    *
-   * @generated from field: string client_id = 12;
+   * @generated from field: google.protobuf.Timestamp expire_time = 18;
    */
-  clientId: string;
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The `auth_time` claim: when the user last proved who they are (OpenID Connect
+   * Core 1.0, section 2).
+   *
+   * @generated from field: google.protobuf.Timestamp auth_time = 19;
+   */
+  authTime?: Timestamp | undefined;
+
+  /**
+   * How long before issue_time each factor of authentication was last verified.
+   * Absent where the token does not say.
+   *
+   * @generated from field: ostiary.identity.v1.FactorAges factor_ages = 20;
+   */
+  factorAges?: FactorAges | undefined;
+
+  /**
+   * The `acr` claim: the class of authentication that was met.
+   *
+   * @generated from field: string acr = 21;
+   */
+  acr: string;
+
+  /**
+   * The `amr` claim: the methods of authentication that were used, such as `pwd` and
+   * `otp` (RFC 8176).
+   *
+   * @generated from field: repeated string amr = 22;
+   */
+  amr: string[];
 };
 
 /**
@@ -182,17 +274,21 @@ export const IdentitySchema: GenMessage<Identity> = /*@__PURE__*/
  */
 export type Organization = Message<"ostiary.identity.v1.Organization"> & {
   /**
+   * The id of the organization at the issuer.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * The short name of the organization, for people and URLs.
+   *
    * @generated from field: string slug = 2;
    */
   slug: string;
 
   /**
-   * The caller's role in it, with its `org:` prefix.
+   * The caller's role in the organization, with its `org:` prefix.
    *
    * @generated from field: string role = 3;
    */
@@ -207,28 +303,34 @@ export const OrganizationSchema: GenMessage<Organization> = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity, 5);
 
 /**
- * An Actor is the party that acts as the subject.
+ * An Actor is the party that acts as the subject (RFC 8693, section 4.1).
  *
  * @generated from message ostiary.identity.v1.Actor
  */
 export type Actor = Message<"ostiary.identity.v1.Actor"> & {
   /**
+   * The issuer of the actor's subject.
+   *
    * @generated from field: string issuer = 1;
    */
   issuer: string;
 
   /**
+   * The actor's own subject.
+   *
    * @generated from field: string subject = 2;
    */
   subject: string;
 
   /**
+   * The actor's own session.
+   *
    * @generated from field: string session_id = 3;
    */
   sessionId: string;
 
   /**
-   * What kind of actor this is, where the issuer says so.
+   * What kind of actor this is, as the issuer calls it.
    *
    * @generated from field: string type = 4;
    */
@@ -243,61 +345,37 @@ export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity, 6);
 
 /**
- * Kind is the class of a token.
+ * FactorAges are the ages of the two factors of authentication when the token was
+ * issued.
  *
- * @generated from enum ostiary.identity.v1.Kind
+ * @generated from message ostiary.identity.v1.FactorAges
  */
-export enum Kind {
+export type FactorAges = Message<"ostiary.identity.v1.FactorAges"> & {
   /**
-   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   * The age of the first factor. Absent if it was never verified.
+   *
+   * @generated from field: google.protobuf.Duration first = 1;
    */
-  UNSPECIFIED = 0,
+  first?: Duration | undefined;
 
   /**
-   * A user's session.
+   * The age of the second factor. Absent if it was never verified, or the user has
+   * none.
    *
-   * @generated from enum value: KIND_SESSION = 1;
+   * @generated from field: google.protobuf.Duration second = 2;
    */
-  SESSION = 1,
-
-  /**
-   * A user's token made from a template, with no session behind it.
-   *
-   * @generated from enum value: KIND_TEMPLATE = 2;
-   */
-  TEMPLATE = 2,
-
-  /**
-   * An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
-   *
-   * @generated from enum value: KIND_OAUTH = 3;
-   */
-  OAUTH = 3,
-
-  /**
-   * A machine's token: a client or a workload that acts for itself.
-   *
-   * @generated from enum value: KIND_MACHINE = 4;
-   */
-  MACHINE = 4,
-
-  /**
-   * An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
-   * its client.
-   *
-   * @generated from enum value: KIND_ID = 5;
-   */
-  ID = 5,
-}
+  second?: Duration | undefined;
+};
 
 /**
- * Describes the enum ostiary.identity.v1.Kind.
+ * Describes the message ostiary.identity.v1.FactorAges.
+ * Use `create(FactorAgesSchema)` to create a new message.
  */
-export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
-  enumDesc(file_ostiary_identity_v1_identity, 0);
+export const FactorAgesSchema: GenMessage<FactorAges> = /*@__PURE__*/
+  messageDesc(file_ostiary_identity_v1_identity, 7);
 
 /**
- * IdentityService answers about the caller alone; it never names anybody else.
+ * IdentityService answers about the caller alone, and who acts as the caller.
  *
  * @generated from service ostiary.identity.v1.IdentityService
  */
@@ -314,9 +392,9 @@ export const IdentityService: GenService<{
   },
   /**
    * WatchIdentity sends the caller's identity at once and again whenever it
-   * changes. The stream ends when the identity does: UNAUTHENTICATED with
-   * reason TOKEN_EXPIRED once the token has expired, unless another call of
-   * the same session has brought a newer one, or TOKEN_REVOKED.
+   * changes. The stream ends when the identity does: with TOKEN_EXPIRED once the
+   * token has expired, unless another call of the same session has brought a newer
+   * one to this server, or with TOKEN_REVOKED. It ends with SERVER_STOPPING when the server stops.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.WatchIdentity
    */

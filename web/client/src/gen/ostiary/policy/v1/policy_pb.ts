@@ -34,7 +34,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/policy/v1/policy.proto.
  */
 export const file_ostiary_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxIuwBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIpCgZzdHJlYW0YBCABKAsyGS5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW0SGAoQaGFuZGxlcl9yZXF1aXJlcxgFIAEoCUIICgZhY2Nlc3MiIAoGUHVibGljEhYKDmlnbm9yZV9pbnZhbGlkGAEgASgIIg8KDUF1dGhlbnRpY2F0ZWQi+wEKB1JlcXVpcmUSEAoIYW55X3JvbGUYASADKAkSFwoPYWxsX3Blcm1pc3Npb25zGAIgAygJEhIKCmFsbF9zY29wZXMYAyADKAkSJgoFa2luZHMYBCADKA4yFy5vc3RpYXJ5LnBvbGljeS52MS5LaW5kEhQKDG9yZ2FuaXphdGlvbhgFIAEoCBITCgthbnlfZmVhdHVyZRgGIAMoCRIQCghhbnlfcGxhbhgHIAMoCRI5Cg5yZXZlcmlmaWNhdGlvbhgIIAEoCzIhLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uEhEKCWNvbmRpdGlvbhgJIAEoCSLJAQoGU3RyZWFtEi4KBWxlYXNlGAEgASgOMh8ub3N0aWFyeS5wb2xpY3kudjEuU3RyZWFtLkxlYXNlEi8KDG1heF9saWZldGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJeCgVMZWFzZRIVChFMRUFTRV9VTlNQRUNJRklFRBAAEhMKD0xFQVNFX1JFTkVXQUJMRRABEhYKEkxFQVNFX1VOVElMX0VYUElSWRACEhEKDUxFQVNFX0FUX09QRU4QAyK+AwoOUmV2ZXJpZmljYXRpb24SOgoGcHJlc2V0GAEgASgOMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uUHJlc2V0SAASOgoGY3VzdG9tGAIgASgLMigub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uQ3VzdG9tSAASDwoHYW55X2FjchgDIAMoCRpRCgZDdXN0b20SDwoHbWludXRlcxgBIAEoDRI2CgVsZXZlbBgCIAEoDjInLm9zdGlhcnkucG9saWN5LnYxLlJldmVyaWZpY2F0aW9uLkxldmVsIm8KBlByZXNldBIWChJQUkVTRVRfVU5TUEVDSUZJRUQQABIVChFQUkVTRVRfU1RSSUNUX01GQRABEhEKDVBSRVNFVF9TVFJJQ1QQAhITCg9QUkVTRVRfTU9ERVJBVEUQAxIOCgpQUkVTRVRfTEFYEAQiUgoFTGV2ZWwSFQoRTEVWRUxfVU5TUEVDSUZJRUQQABIPCgtMRVZFTF9GSVJTVBABEhAKDExFVkVMX1NFQ09ORBACEg8KC0xFVkVMX01VTFRJEANCCwoJZnJlc2huZXNzKnAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfU0VTU0lPThABEhEKDUtJTkRfVEVNUExBVEUQAhIOCgpLSU5EX09BVVRIEAMSEAoMS0lORF9NQUNISU5FEAQSCwoHS0lORF9JRBAFOk0KBHJ1bGUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi6lAMgASgLMhcub3N0aWFyeS5wb2xpY3kudjEuUnVsZVIEcnVsZTpdCgxkZWZhdWx0X3J1bGUSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYupQDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSC2RlZmF1bHRSdWxlQjtaOWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3BvbGljeS92MTtwb2xpY3l2MWIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("Ch5vc3RpYXJ5L3BvbGljeS92MS9wb2xpY3kucHJvdG8SEW9zdGlhcnkucG9saWN5LnYxIvEBCgRSdWxlEisKBnB1YmxpYxgBIAEoCzIZLm9zdGlhcnkucG9saWN5LnYxLlB1YmxpY0gAEjkKDWF1dGhlbnRpY2F0ZWQYAiABKAsyIC5vc3RpYXJ5LnBvbGljeS52MS5BdXRoZW50aWNhdGVkSAASLQoHcmVxdWlyZRgDIAEoCzIaLm9zdGlhcnkucG9saWN5LnYxLlJlcXVpcmVIABIuCgZzdHJlYW0YBCABKAsyHi5vc3RpYXJ5LnBvbGljeS52MS5TdHJlYW1UZXJtcxIYChBoYW5kbGVyX3JlcXVpcmVzGAUgASgJQggKBmFjY2VzcyIgCgZQdWJsaWMSFgoOaWdub3JlX2ludmFsaWQYASABKAgiDwoNQXV0aGVudGljYXRlZCKAAgoHUmVxdWlyZRIQCghhbnlfcm9sZRgBIAMoCRIXCg9hbGxfcGVybWlzc2lvbnMYAiADKAkSEgoKYWxsX3Njb3BlcxgDIAMoCRIrCgVraW5kcxgEIAMoDjIcLm9zdGlhcnkucG9saWN5LnYxLlRva2VuS2luZBIUCgxvcmdhbml6YXRpb24YBSABKAgSEwoLYW55X2ZlYXR1cmUYBiADKAkSEAoIYW55X3BsYW4YByADKAkSOQoOcmV2ZXJpZmljYXRpb24YCCABKAsyIS5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbhIRCgljb25kaXRpb24YCSABKAki0wEKC1N0cmVhbVRlcm1zEjMKBWxlYXNlGAEgASgOMiQub3N0aWFyeS5wb2xpY3kudjEuU3RyZWFtVGVybXMuTGVhc2USLwoMbWF4X2xpZmV0aW1lGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl4KBUxlYXNlEhUKEUxFQVNFX1VOU1BFQ0lGSUVEEAASEwoPTEVBU0VfUkVORVdBQkxFEAESFgoSTEVBU0VfVU5USUxfRVhQSVJZEAISEQoNTEVBU0VfQVRfT1BFThADItkDCg5SZXZlcmlmaWNhdGlvbhI6CgZwcmVzZXQYASABKA4yKC5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbi5QcmVzZXRIABI6CgZjdXN0b20YAiABKAsyKC5vc3RpYXJ5LnBvbGljeS52MS5SZXZlcmlmaWNhdGlvbi5DdXN0b21IABIPCgdhbnlfYWNyGAMgAygJGmwKBkN1c3RvbRIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKBWxldmVsGAIgASgOMicub3N0aWFyeS5wb2xpY3kudjEuUmV2ZXJpZmljYXRpb24uTGV2ZWwibwoGUHJlc2V0EhYKElBSRVNFVF9VTlNQRUNJRklFRBAAEhUKEVBSRVNFVF9TVFJJQ1RfTUZBEAESEQoNUFJFU0VUX1NUUklDVBACEhMKD1BSRVNFVF9NT0RFUkFURRADEg4KClBSRVNFVF9MQVgQBCJSCgVMZXZlbBIVChFMRVZFTF9VTlNQRUNJRklFRBAAEg8KC0xFVkVMX0ZJUlNUEAESEAoMTEVWRUxfU0VDT05EEAISDwoLTEVWRUxfTVVMVEkQA0ILCglmcmVzaG5lc3MqmQEKCVRva2VuS2luZBIaChZUT0tFTl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSVE9LRU5fS0lORF9TRVNTSU9OEAESFwoTVE9LRU5fS0lORF9URU1QTEFURRACEhQKEFRPS0VOX0tJTkRfT0FVVEgQAxIWChJUT0tFTl9LSU5EX01BQ0hJTkUQBBIRCg1UT0tFTl9LSU5EX0lEEAU6TAoEcnVsZRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGO0LIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSBHJ1bGU6XAoMZGVmYXVsdF9ydWxlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGO0LIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGVSC2RlZmF1bHRSdWxlQnsKG2lvLmdpdGh1Yi5vc3RpYXJ5LnBvbGljeS52MUILUG9saWN5UHJvdG9QAVo5Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvcG9saWN5L3YxO3BvbGljeXYxqgIRT3N0aWFyeS5Qb2xpY3kuVjFiBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * A Rule says who may call a method. Exactly one kind of access is set; an
@@ -44,6 +44,8 @@ export const file_ostiary_policy_v1_policy: GenFile = /*@__PURE__*/
  */
 export type Rule = Message<"ostiary.policy.v1.Rule"> & {
   /**
+   * Who may call. Required.
+   *
    * @generated from oneof ostiary.policy.v1.Rule.access
    */
   access: {
@@ -73,11 +75,12 @@ export type Rule = Message<"ostiary.policy.v1.Rule"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * How long a stream lives once it was let in. Means nothing to a unary method.
+   * How long a stream lives once it was admitted. It has no effect on a unary
+   * method. Default: the defaults of StreamTerms.
    *
-   * @generated from field: ostiary.policy.v1.Stream stream = 4;
+   * @generated from field: ostiary.policy.v1.StreamTerms stream = 4;
    */
-  stream?: Stream | undefined;
+  stream?: StreamTerms | undefined;
 
   /**
    * What the handler requires of the caller beside this rule, in words, where a
@@ -162,7 +165,7 @@ export const AuthenticatedSchema: GenMessage<Authenticated> = /*@__PURE__*/
  * any_plan, reverification, condition.
  *
  * A part that nobody can meet (an empty name, a name with a space or a
- * wildcard, a limit of zero minutes) is an error at start.
+ * wildcard, a limit below one minute) is an error at start.
  *
  * @generated from message ostiary.policy.v1.Require
  */
@@ -203,11 +206,11 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    * A token of one of these kinds. Only kinds that the server accepts of the
    * token's issuer get as far as this. Refused with KIND_NOT_ALLOWED.
    *
-   *     kinds: [KIND_SESSION, KIND_OAUTH]
+   *     kinds: [TOKEN_KIND_SESSION, TOKEN_KIND_OAUTH]
    *
-   * @generated from field: repeated ostiary.policy.v1.Kind kinds = 4;
+   * @generated from field: repeated ostiary.policy.v1.TokenKind kinds = 4;
    */
-  kinds: Kind[];
+  kinds: TokenKind[];
 
   /**
    * The caller acts in an organization, whichever it is.
@@ -246,7 +249,7 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    *
    *     reverification: { any_acr: ["urn:okta:loa:2fa:any"] }
    *     reverification: { preset: PRESET_STRICT_MFA }
-   *     reverification: { custom: { minutes: 5, level: LEVEL_SECOND } }
+   *     reverification: { custom: { max_age: { seconds: 300 }, level: LEVEL_SECOND } }
    *
    * @generated from field: ostiary.policy.v1.Reverification reverification = 8;
    */
@@ -278,7 +281,8 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    *     actor.issuer, .subject, .session_id, .type     string; who really acts
    *     audience, roles, permissions, scopes,
    *     features, plans, amr                           list(string)
-   *     issued_at, not_before, expires_at, auth_time   timestamp
+   *     issue_time, not_before_time, expire_time,
+   *     auth_time                                      timestamp
    *     claims                                         map(string, dyn); the token's payload
    *     hasRole(r), hasPermission(p), hasScope(s),
    *     hasFeature(f), hasPlan(p)                      bool; as the parts above compare them
@@ -323,22 +327,25 @@ export type Require = Message<"ostiary.policy.v1.Require"> & {
    * is such a google.protobuf.Duration, wherever in the request: no condition that
    * reads times is then met.
    *
-   * The condition is compiled at start, against these types, so a misspelt
-   * field is an error then. So is a condition that is the same for every call, a
-   * kind of token or a name that nobody can have, as in identity.kind == 'robot' and
-   * identity.hasRole('*'), the pattern of matches() unless it is written out, and to look into a
-   * google.protobuf.Any, of which only has() can be asked. A condition knows no
-   * clock and reaches nothing outside the call. An error while it runs, such as a
-   * key that a map does not have or too much work, is a condition that is not
-   * met; only the server's log says why. What it reads of a request or of claims
-   * counts as work, up to about a megabyte, and so does each text that it makes; a
-   * function of texts counts four times, and what would go beyond the limit is not
-   * begun. A loop ends with the round in which a tenth of a
-   * second is over. To compare lists, maps or messages, with == or in, counts as a
-   * loop over them, and more than 100,000 elements, or 10,000 messages, are not
-   * compared. A google.protobuf.Struct, Value or ListValue that the condition names
-   * counts before anything is read, once for every time that it names the request or
-   * the variable of a loop.
+   * The condition is compiled at start, against these types. Errors at start are:
+   *
+   *   - a misspelt field;
+   *   - a condition that is the same for every call;
+   *   - a kind of token, or a name, that nobody can have, as in
+   *     identity.kind == 'robot' and identity.hasRole('*');
+   *   - a pattern of matches() that is not a literal;
+   *   - to read a google.protobuf.Any: only has() can be asked of it.
+   *
+   * A condition has no clock, and reads nothing but the call. If it fails while it
+   * runs, as when a map does not have a key, it is not met; the server's log says why.
+   *
+   * Its work is limited. What it reads of a request or of claims counts, up to about a
+   * megabyte, and so does each text that it makes; a function of texts counts four
+   * times. What would exceed the limit is not started. A loop is stopped after 100 ms.
+   * To compare lists, maps or messages, with == or in, counts as a loop over them;
+   * more than 100,000 elements or 10,000 messages are not compared. A
+   * google.protobuf.Struct, Value or ListValue that the condition names counts as a
+   * whole, each time that the condition names the request or the variable of a loop.
    *
    * @generated from field: string condition = 9;
    */
@@ -353,7 +360,7 @@ export const RequireSchema: GenMessage<Require> = /*@__PURE__*/
   messageDesc(file_ostiary_policy_v1_policy, 3);
 
 /**
- * Stream binds a stream to the token of its caller. The rule is checked once, when
+ * StreamTerms bind a stream to the token of its caller. The rule is checked once, when
  * the stream is opened, and the stream may last for hours. Its token may expire
  * within a minute, and its session may be revoked.
  *
@@ -367,15 +374,15 @@ export const RequireSchema: GenMessage<Require> = /*@__PURE__*/
  * A stream that ends by its lease ends in both directions, also while nothing is
  * sent. Its caller receives the reason, as for a refused call.
  *
- * @generated from message ostiary.policy.v1.Stream
+ * @generated from message ostiary.policy.v1.StreamTerms
  */
-export type Stream = Message<"ostiary.policy.v1.Stream"> & {
+export type StreamTerms = Message<"ostiary.policy.v1.StreamTerms"> & {
   /**
    * What happens to the stream when its token expires. Default: LEASE_RENEWABLE.
    *
-   * @generated from field: ostiary.policy.v1.Stream.Lease lease = 1;
+   * @generated from field: ostiary.policy.v1.StreamTerms.Lease lease = 1;
    */
-  lease: Stream_Lease;
+  lease: StreamTerms_Lease;
 
   /**
    * The longest lifetime of the stream, however long its token lasts. The stream
@@ -389,20 +396,22 @@ export type Stream = Message<"ostiary.policy.v1.Stream"> & {
 };
 
 /**
- * Describes the message ostiary.policy.v1.Stream.
- * Use `create(StreamSchema)` to create a new message.
+ * Describes the message ostiary.policy.v1.StreamTerms.
+ * Use `create(StreamTermsSchema)` to create a new message.
  */
-export const StreamSchema: GenMessage<Stream> = /*@__PURE__*/
+export const StreamTermsSchema: GenMessage<StreamTerms> = /*@__PURE__*/
   messageDesc(file_ostiary_policy_v1_policy, 4);
 
 /**
  * Lease says how a stream is bound to the token that opened it. Whatever it
  * says, a stream ends with TOKEN_REVOKED as soon as its token is revoked.
  *
- * @generated from enum ostiary.policy.v1.Stream.Lease
+ * @generated from enum ostiary.policy.v1.StreamTerms.Lease
  */
-export enum Stream_Lease {
+export enum StreamTerms_Lease {
   /**
+   * The default: LEASE_RENEWABLE.
+   *
    * @generated from enum value: LEASE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
@@ -437,9 +446,9 @@ export enum Stream_Lease {
 }
 
 /**
- * Describes the enum ostiary.policy.v1.Stream.Lease.
+ * Describes the enum ostiary.policy.v1.StreamTerms.Lease.
  */
-export const Stream_LeaseSchema: GenEnum<Stream_Lease> = /*@__PURE__*/
+export const StreamTerms_LeaseSchema: GenEnum<StreamTerms_Lease> = /*@__PURE__*/
   enumDesc(file_ostiary_policy_v1_policy, 4, 0);
 
 /**
@@ -459,11 +468,13 @@ export const Stream_LeaseSchema: GenEnum<Stream_Lease> = /*@__PURE__*/
  */
 export type Reverification = Message<"ostiary.policy.v1.Reverification"> & {
   /**
+   * How fresh the verification must be. May be left out where any_acr is set.
+   *
    * @generated from oneof ostiary.policy.v1.Reverification.freshness
    */
   freshness: {
     /**
-     * One of the usual four.
+     * One of the four usual limits.
      *
      * @generated from field: ostiary.policy.v1.Reverification.Preset preset = 1;
      */
@@ -471,7 +482,7 @@ export type Reverification = Message<"ostiary.policy.v1.Reverification"> & {
     case: "preset";
   } | {
     /**
-     * Any other.
+     * Any other limit.
      *
      * @generated from field: ostiary.policy.v1.Reverification.Custom custom = 2;
      */
@@ -505,15 +516,16 @@ export const ReverificationSchema: GenMessage<Reverification> = /*@__PURE__*/
  */
 export type Reverification_Custom = Message<"ostiary.policy.v1.Reverification.Custom"> & {
   /**
-   * The factors must be younger than this many minutes: at least 1, and at most
-   * 5256000, which is ten years.
+   * The verification must be younger than this: whole seconds, at least one minute
+   * and at most ten years. Clerk's tokens state ages in whole minutes; for them the
+   * limit is rounded down to whole minutes. Required.
    *
-   * @generated from field: uint32 minutes = 1;
+   * @generated from field: google.protobuf.Duration max_age = 1;
    */
-  minutes: number;
+  maxAge?: Duration | undefined;
 
   /**
-   * Which factors.
+   * Which factors must be that fresh. Required.
    *
    * @generated from field: ostiary.policy.v1.Reverification.Level level = 2;
    */
@@ -534,6 +546,8 @@ export const Reverification_CustomSchema: GenMessage<Reverification_Custom> = /*
  */
 export enum Reverification_Preset {
   /**
+   * No preset; an error at start.
+   *
    * @generated from enum value: PRESET_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
@@ -581,6 +595,8 @@ export const Reverification_PresetSchema: GenEnum<Reverification_Preset> = /*@__
  */
 export enum Reverification_Level {
   /**
+   * No level; an error at start.
+   *
    * @generated from enum value: LEVEL_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
@@ -614,41 +630,44 @@ export const Reverification_LevelSchema: GenEnum<Reverification_Level> = /*@__PU
   enumDesc(file_ostiary_policy_v1_policy, 5, 1);
 
 /**
- * Kind is the class of a token.
+ * TokenKind is the class of a token: what it stands for. New values may be added. Treat
+ * one that you do not know as TOKEN_KIND_UNSPECIFIED.
  *
- * @generated from enum ostiary.policy.v1.Kind
+ * @generated from enum ostiary.policy.v1.TokenKind
  */
-export enum Kind {
+export enum TokenKind {
   /**
-   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   * No kind. No token has it, and a rule that names it is an error at start.
+   *
+   * @generated from enum value: TOKEN_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
    * A user's session.
    *
-   * @generated from enum value: KIND_SESSION = 1;
+   * @generated from enum value: TOKEN_KIND_SESSION = 1;
    */
   SESSION = 1,
 
   /**
    * A user's token made from a template, with no session behind it.
    *
-   * @generated from enum value: KIND_TEMPLATE = 2;
+   * @generated from enum value: TOKEN_KIND_TEMPLATE = 2;
    */
   TEMPLATE = 2,
 
   /**
    * An access token of an OAuth 2.0 client that acts for a user (RFC 9068).
    *
-   * @generated from enum value: KIND_OAUTH = 3;
+   * @generated from enum value: TOKEN_KIND_OAUTH = 3;
    */
   OAUTH = 3,
 
   /**
    * A machine's token: a client or a workload that acts for itself.
    *
-   * @generated from enum value: KIND_MACHINE = 4;
+   * @generated from enum value: TOKEN_KIND_MACHINE = 4;
    */
   MACHINE = 4,
 
@@ -656,22 +675,22 @@ export enum Kind {
    * An ID token (OpenID Connect Core 1.0, section 2), which says who signed in, to
    * its client.
    *
-   * @generated from enum value: KIND_ID = 5;
+   * @generated from enum value: TOKEN_KIND_ID = 5;
    */
   ID = 5,
 }
 
 /**
- * Describes the enum ostiary.policy.v1.Kind.
+ * Describes the enum ostiary.policy.v1.TokenKind.
  */
-export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
+export const TokenKindSchema: GenEnum<TokenKind> = /*@__PURE__*/
   enumDesc(file_ostiary_policy_v1_policy, 0);
 
 /**
  * The rule of this method. It replaces the service's default_rule as a whole;
  * the two are never merged.
  *
- * @generated from extension: ostiary.policy.v1.Rule rule = 51770;
+ * @generated from extension: ostiary.policy.v1.Rule rule = 1517;
  */
 export const rule: GenExtension<MethodOptions, Rule> = /*@__PURE__*/
   extDesc(file_ostiary_policy_v1_policy, 0);
@@ -679,7 +698,7 @@ export const rule: GenExtension<MethodOptions, Rule> = /*@__PURE__*/
 /**
  * The rule of every method of this service that has none of its own.
  *
- * @generated from extension: ostiary.policy.v1.Rule default_rule = 51770;
+ * @generated from extension: ostiary.policy.v1.Rule default_rule = 1517;
  */
 export const default_rule: GenExtension<ServiceOptions, Rule> = /*@__PURE__*/
   extDesc(file_ostiary_policy_v1_policy, 1);

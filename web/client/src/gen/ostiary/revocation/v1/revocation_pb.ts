@@ -5,206 +5,19 @@
 // Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
 // was revoked, by whom and why.
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
+import type { Actor } from "../../identity/v1/identity_pb.js";
+import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file ostiary/revocation/v1/revocation.proto.
  */
 export const file_ostiary_revocation_v1_revocation: GenFile = /*@__PURE__*/
-  fileDesc("CiZvc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbi5wcm90bxIVb3N0aWFyeS5yZXZvY2F0aW9uLnYxIj8KFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiagoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoTUmV2b2tlVG9rZW5zUmVxdWVzdBI4CgpyZXZvY2F0aW9uGAEgASgLMiQub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk5ld1Jldm9jYXRpb24iTQoUUmV2b2tlVG9rZW5zUmVzcG9uc2USNQoKcmV2b2NhdGlvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uInAKGUltcG9ydFJldm9jYXRpb25zUmVzcG9uc2USEAoIaW1wb3J0ZWQYASABKAMSEAoIcmVqZWN0ZWQYAiABKAMSLwoIYmFkX3Jvd3MYAyADKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuQmFkUm93IiQKBkJhZFJvdxILCgNyb3cYASABKAMSDQoFZmF1bHQYAiABKAkiTQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0Eg0KBWNhdXNlGAIgASgJIu4BCgpSZXZvY2F0aW9uEhAKCHNlcXVlbmNlGAEgASgDEi0KBnRhcmdldBgCIAEoCzIdLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXQSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoKcmV2b2tlZF9ieRgFIAEoCzIcLm9zdGlhcnkucmV2b2NhdGlvbi52MS5QYXJ0eRINCgVjYXVzZRgGIAEoCSKTAQoGVGFyZ2V0EikKBGtpbmQYASABKA4yGy5vc3RpYXJ5LnJldm9jYXRpb24udjEuS2luZBIOCgZpc3N1ZXIYAiABKAkSCgoCaWQYAyABKAkSMQoNaXNzdWVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3ViamVjdBgFIAEoCSI3CgVQYXJ0eRIOCgZpc3N1ZXIYASABKAkSDwoHc3ViamVjdBgCIAEoCRINCgVhY3RvchgDIAEoCSpyCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1NFU1NJT04QARIQCgxLSU5EX1NVQkpFQ1QQAhIOCgpLSU5EX1RPS0VOEAMSDwoLS0lORF9DTElFTlQQBBIPCgtLSU5EX0lTU1VFUhAFMpQDChFSZXZvY2F0aW9uU2VydmljZRJ1Cg9MaXN0UmV2b2NhdGlvbnMSLS5vc3RpYXJ5LnJldm9jYXRpb24udjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBouLm9zdGlhcnkucmV2b2NhdGlvbi52MS5MaXN0UmV2b2NhdGlvbnNSZXNwb25zZSIDkAIBEmkKDFJldm9rZVRva2VucxIqLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXF1ZXN0Gisub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIgASegoRSW1wb3J0UmV2b2NhdGlvbnMSLy5vc3RpYXJ5LnJldm9jYXRpb24udjEuSW1wb3J0UmV2b2NhdGlvbnNSZXF1ZXN0GjAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVzcG9uc2UiACgBGiHSoxkdKhl0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgBCQ1pBZ2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvcmV2b2NhdGlvbi92MTtyZXZvY2F0aW9udjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy]);
-
-/**
- * @generated from message ostiary.revocation.v1.ListRevocationsRequest
- */
-export type ListRevocationsRequest = Message<"ostiary.revocation.v1.ListRevocationsRequest"> & {
-  /**
-   * How many to return at most: 1 to 1000. Default: 100.
-   *
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * What the last page gave as next_page_token; empty for the first.
-   *
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.ListRevocationsRequest.
- * Use `create(ListRevocationsRequestSchema)` to create a new message.
- */
-export const ListRevocationsRequestSchema: GenMessage<ListRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 0);
-
-/**
- * @generated from message ostiary.revocation.v1.ListRevocationsResponse
- */
-export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocationsResponse"> & {
-  /**
-   * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
-   */
-  revocations: Revocation[];
-
-  /**
-   * Empty on the last page.
-   *
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.ListRevocationsResponse.
- * Use `create(ListRevocationsResponseSchema)` to create a new message.
- */
-export const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 1);
-
-/**
- * @generated from message ostiary.revocation.v1.RevokeTokensRequest
- */
-export type RevokeTokensRequest = Message<"ostiary.revocation.v1.RevokeTokensRequest"> & {
-  /**
-   * @generated from field: ostiary.revocation.v1.NewRevocation revocation = 1;
-   */
-  revocation?: NewRevocation | undefined;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.RevokeTokensRequest.
- * Use `create(RevokeTokensRequestSchema)` to create a new message.
- */
-export const RevokeTokensRequestSchema: GenMessage<RevokeTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 2);
-
-/**
- * @generated from message ostiary.revocation.v1.RevokeTokensResponse
- */
-export type RevokeTokensResponse = Message<"ostiary.revocation.v1.RevokeTokensResponse"> & {
-  /**
-   * @generated from field: ostiary.revocation.v1.Revocation revocation = 1;
-   */
-  revocation?: Revocation | undefined;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.RevokeTokensResponse.
- * Use `create(RevokeTokensResponseSchema)` to create a new message.
- */
-export const RevokeTokensResponseSchema: GenMessage<RevokeTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 3);
-
-/**
- * @generated from message ostiary.revocation.v1.ImportRevocationsRequest
- */
-export type ImportRevocationsRequest = Message<"ostiary.revocation.v1.ImportRevocationsRequest"> & {
-  /**
-   * @generated from field: repeated ostiary.revocation.v1.NewRevocation revocations = 1;
-   */
-  revocations: NewRevocation[];
-};
-
-/**
- * Describes the message ostiary.revocation.v1.ImportRevocationsRequest.
- * Use `create(ImportRevocationsRequestSchema)` to create a new message.
- */
-export const ImportRevocationsRequestSchema: GenMessage<ImportRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 4);
-
-/**
- * @generated from message ostiary.revocation.v1.ImportRevocationsResponse
- */
-export type ImportRevocationsResponse = Message<"ostiary.revocation.v1.ImportRevocationsResponse"> & {
-  /**
-   * How many were revoked.
-   *
-   * @generated from field: int64 imported = 1;
-   */
-  imported: bigint;
-
-  /**
-   * How many could not be.
-   *
-   * @generated from field: int64 rejected = 2;
-   */
-  rejected: bigint;
-
-  /**
-   * Each row that could not be, up to the first 1000.
-   *
-   * @generated from field: repeated ostiary.revocation.v1.BadRow bad_rows = 3;
-   */
-  badRows: BadRow[];
-};
-
-/**
- * Describes the message ostiary.revocation.v1.ImportRevocationsResponse.
- * Use `create(ImportRevocationsResponseSchema)` to create a new message.
- */
-export const ImportRevocationsResponseSchema: GenMessage<ImportRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 5);
-
-/**
- * A BadRow is one that could not be used.
- *
- * @generated from message ostiary.revocation.v1.BadRow
- */
-export type BadRow = Message<"ostiary.revocation.v1.BadRow"> & {
-  /**
-   * Its place in the whole stream; the first row is 1.
-   *
-   * @generated from field: int64 row = 1;
-   */
-  row: bigint;
-
-  /**
-   * What is wrong with it, and what to do.
-   *
-   * @generated from field: string fault = 2;
-   */
-  fault: string;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.BadRow.
- * Use `create(BadRowSchema)` to create a new message.
- */
-export const BadRowSchema: GenMessage<BadRow> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 6);
-
-/**
- * A NewRevocation is a request for a revocation.
- *
- * @generated from message ostiary.revocation.v1.NewRevocation
- */
-export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
-  /**
-   * @generated from field: ostiary.revocation.v1.Target target = 1;
-   */
-  target?: Target | undefined;
-
-  /**
-   * The reason, for the record. One line of at most 500 bytes.
-   *
-   * @generated from field: string cause = 2;
-   */
-  cause: string;
-};
-
-/**
- * Describes the message ostiary.revocation.v1.NewRevocation.
- * Use `create(NewRevocationSchema)` to create a new message.
- */
-export const NewRevocationSchema: GenMessage<NewRevocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 7);
+  fileDesc("CiZvc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbi5wcm90bxIVb3N0aWFyeS5yZXZvY2F0aW9uLnYxIqoCCgpSZXZvY2F0aW9uEhUKDXJldm9jYXRpb25faWQYASABKAkSLQoGdGFyZ2V0GAIgASgLMh0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlRhcmdldBI2ChJpc3N1ZWRfYmVmb3JlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoGb3JpZ2luGAYgASgLMh0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk9yaWdpbhINCgVjYXVzZRgHIAEoCSL+AwoGVGFyZ2V0EjQKB3Nlc3Npb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZkgAEjQKB3N1YmplY3QYAiABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU3ViamVjdFJlZkgAEjAKBXRva2VuGAMgASgLMh8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlRva2VuUmVmSAASMgoGY2xpZW50GAQgASgLMiAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkNsaWVudFJlZkgAEjQKB21hY2hpbmUYBSABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuTWFjaGluZVJlZkgAEjwKDWVudGlyZV9pc3N1ZXIYBiABKAsyIy5vc3RpYXJ5LnJldm9jYXRpb24udjEuRW50aXJlSXNzdWVySAASPgoMb3JnYW5pemF0aW9uGAcgASgLMiYub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk9yZ2FuaXphdGlvblJlZkgAEjIKBm1lbWJlchgIIAEoCzIgLm9zdGlhcnkucmV2b2NhdGlvbi52MS5NZW1iZXJSZWZIABIwCgVncmFudBgJIAEoCzIfLm9zdGlhcnkucmV2b2NhdGlvbi52MS5HcmFudFJlZkgAQggKBnRhcmdldCKGAQoKU2Vzc2lvblJlZhIOCgZpc3N1ZXIYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIRCgdzdWJqZWN0GAMgASgJSAASOAoLYW55X3N1YmplY3QYBCABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuQW55U3ViamVjdEgAQgcKBW93bmVyIgwKCkFueVN1YmplY3QiLQoKU3ViamVjdFJlZhIOCgZpc3N1ZXIYASABKAkSDwoHc3ViamVjdBgCIAEoCSIsCghUb2tlblJlZhIOCgZpc3N1ZXIYASABKAkSEAoIdG9rZW5faWQYAiABKAkiLgoJQ2xpZW50UmVmEg4KBmlzc3VlchgBIAEoCRIRCgljbGllbnRfaWQYAiABKAkiLQoKTWFjaGluZVJlZhIOCgZpc3N1ZXIYASABKAkSDwoHc3ViamVjdBgCIAEoCSIeCgxFbnRpcmVJc3N1ZXISDgoGaXNzdWVyGAEgASgJIjoKD09yZ2FuaXphdGlvblJlZhIOCgZpc3N1ZXIYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJIkUKCU1lbWJlclJlZhIOCgZpc3N1ZXIYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEg8KB3N1YmplY3QYAyABKAkiPgoIR3JhbnRSZWYSDgoGaXNzdWVyGAEgASgJEhEKCWNsaWVudF9pZBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJIu0BCgZPcmlnaW4SLwoGY2FsbGVyGAEgASgLMh0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkNhbGxlckgAEjUKBnNpZ25hbBgCIAEoCzIjLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TaWduYWxPcmlnaW5IABI6CgtidWxrX2ltcG9ydBgDIAEoCzIjLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRPcmlnaW5IABI1CgZzeXN0ZW0YBCABKAsyIy5vc3RpYXJ5LnJldm9jYXRpb24udjEuU3lzdGVtT3JpZ2luSABCCAoGb3JpZ2luInsKBkNhbGxlchIOCgZpc3N1ZXIYASABKAkSDwoHc3ViamVjdBgCIAEoCRIRCgljbGllbnRfaWQYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIpCgVhY3RvchgFIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3IiUAoMU2lnbmFsT3JpZ2luEg4KBnNvdXJjZRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSDAoEdHlwZRgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJIj0KDEltcG9ydE9yaWdpbhItCgZjYWxsZXIYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuQ2FsbGVyIiEKDFN5c3RlbU9yaWdpbhIRCgljb21wb25lbnQYASABKAlCjwEKH2lvLmdpdGh1Yi5vc3RpYXJ5LnJldm9jYXRpb24udjFCD1Jldm9jYXRpb25Qcm90b1ABWkFnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9yZXZvY2F0aW9uL3YxO3Jldm9jYXRpb252MaoCFU9zdGlhcnkuUmV2b2NhdGlvbi5WMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity]);
 
 /**
  * A Revocation is one that was made.
@@ -213,37 +26,56 @@ export const NewRevocationSchema: GenMessage<NewRevocation> = /*@__PURE__*/
  */
 export type Revocation = Message<"ostiary.revocation.v1.Revocation"> & {
   /**
-   * Grows with each revocation. Numbers may be missing.
+   * Names the revocation. It is unique and opaque.
    *
-   * @generated from field: int64 sequence = 1;
+   * @generated from field: string revocation_id = 1;
    */
-  sequence: bigint;
+  revocationId: string;
 
   /**
+   * Which tokens are revoked.
+   *
    * @generated from field: ostiary.revocation.v1.Target target = 2;
    */
   target?: Target | undefined;
 
   /**
-   * When it is forgotten. By then every token that it means has expired by
-   * itself; a session or a client is taken for one that is gone.
+   * Only tokens that were issued before this time, by their `iat` claim, are revoked,
+   * and tokens that do not say when they were issued. Absent: all tokens of the
+   * target, those to come as well.
    *
-   * @generated from field: google.protobuf.Timestamp expires_at = 3;
+   * @generated from field: google.protobuf.Timestamp issued_before_time = 3;
    */
-  expiresAt?: Timestamp | undefined;
+  issuedBeforeTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   * When the revocation was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
-  createdAt?: Timestamp | undefined;
+  createTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: ostiary.revocation.v1.Party revoked_by = 5;
+   * When the revocation is forgotten. By then every token that it revokes has
+   * expired, or, where it revokes tokens to come as well, its session, client or machine
+   * is assumed to be gone. Absent: never. This version always sets it.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
-  revokedBy?: Party | undefined;
+  expireTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: string cause = 6;
+   * What made the revocation. Absent where the caller may not know: only operators
+   * see it, and subjects whose own calls made it.
+   *
+   * @generated from field: ostiary.revocation.v1.Origin origin = 6;
+   */
+  origin?: Origin | undefined;
+
+  /**
+   * Why, as was said when it was made. Absent where origin is.
+   *
+   * @generated from field: string cause = 7;
    */
   cause: string;
 };
@@ -253,57 +85,100 @@ export type Revocation = Message<"ostiary.revocation.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 8);
+  messageDesc(file_ostiary_revocation_v1_revocation, 0);
 
 /**
- * A Target says which tokens are meant.
+ * A Target says which tokens a revocation means, by what is in the tokens themselves.
+ * Ids are compared exactly, and always together with the issuer.
  *
  * @generated from message ostiary.revocation.v1.Target
  */
 export type Target = Message<"ostiary.revocation.v1.Target"> & {
   /**
-   * What the id names.
+   * What the tokens have in common. Required. New cases will be added: a reader that
+   * does not know the case must not treat the revocation as one that revokes nothing.
    *
-   * @generated from field: ostiary.revocation.v1.Kind kind = 1;
+   * @generated from oneof ostiary.revocation.v1.Target.target
    */
-  kind: Kind;
-
-  /**
-   * The `iss` claim of the tokens: one of the issuers that the server trusts.
-   * Default: the issuer of the caller's own token.
-   *
-   * @generated from field: string issuer = 2;
-   */
-  issuer: string;
-
-  /**
-   * The id of the session, subject, token or client. None for KIND_ISSUER.
-   *
-   * @generated from field: string id = 3;
-   */
-  id: string;
-
-  /**
-   * Means only tokens that were issued before this instant, which must not lie
-   * in the future, and tokens that do not say when they were issued. It is held
-   * against their `iat` claim, and so is of the issuer's clock. Default: for a
-   * subject or an issuer, just after now and the issuer's skew, since they go on
-   * with new tokens, and every one that was issued by now is meant, also by a
-   * clock that is ahead; for all others, every token, those to come as well.
-   *
-   * @generated from field: google.protobuf.Timestamp issued_before = 4;
-   */
-  issuedBefore?: Timestamp | undefined;
-
-  /**
-   * Limits a session to the tokens of this subject. A session belongs to its
-   * subject: where callers end their own, only their own tokens are meant, even
-   * if another subject's tokens name the same id. Default: every token that names
-   * the session. Refused for other kinds.
-   *
-   * @generated from field: string subject = 5;
-   */
-  subject: string;
+  target: {
+    /**
+     * The tokens of one session (Identity.session_id), and those in which it is the
+     * session of the actor (Actor.session_id). A machine's token is of no session.
+     *
+     * @generated from field: ostiary.revocation.v1.SessionRef session = 1;
+     */
+    value: SessionRef;
+    case: "session";
+  } | {
+    /**
+     * All tokens of one user or machine (Identity.subject), in all sessions, and those
+     * in which it is the actor (Actor.subject).
+     *
+     * @generated from field: ostiary.revocation.v1.SubjectRef subject = 2;
+     */
+    value: SubjectRef;
+    case: "subject";
+  } | {
+    /**
+     * One token (Identity.token_id).
+     *
+     * @generated from field: ostiary.revocation.v1.TokenRef token = 3;
+     */
+    value: TokenRef;
+    case: "token";
+  } | {
+    /**
+     * The tokens of one OAuth client (Identity.client_id), for whomever it acts, and
+     * where it acts for itself.
+     *
+     * @generated from field: ostiary.revocation.v1.ClientRef client = 4;
+     */
+    value: ClientRef;
+    case: "client";
+  } | {
+    /**
+     * The tokens of TOKEN_KIND_MACHINE with this subject: for good, where nothing else
+     * is said. To revoke only what a machine has been issued so far, name it as subject.
+     *
+     * @generated from field: ostiary.revocation.v1.MachineRef machine = 5;
+     */
+    value: MachineRef;
+    case: "machine";
+  } | {
+    /**
+     * Everything that an issuer has issued.
+     *
+     * @generated from field: ostiary.revocation.v1.EntireIssuer entire_issuer = 6;
+     */
+    value: EntireIssuer;
+    case: "entireIssuer";
+  } | {
+    /**
+     * The tokens in which an organization is the one that the caller acts in
+     * (Identity.organization). This version refuses it in requests.
+     *
+     * @generated from field: ostiary.revocation.v1.OrganizationRef organization = 7;
+     */
+    value: OrganizationRef;
+    case: "organization";
+  } | {
+    /**
+     * Those of them that are of one subject. This version refuses it in requests.
+     *
+     * @generated from field: ostiary.revocation.v1.MemberRef member = 8;
+     */
+    value: MemberRef;
+    case: "member";
+  } | {
+    /**
+     * The tokens of one OAuth client that act for one subject, as where a user has
+     * disconnected an application. This version refuses it in requests.
+     *
+     * @generated from field: ostiary.revocation.v1.GrantRef grant = 9;
+     */
+    value: GrantRef;
+    case: "grant";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -311,141 +186,491 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
  * Use `create(TargetSchema)` to create a new message.
  */
 export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 9);
+  messageDesc(file_ostiary_revocation_v1_revocation, 1);
 
 /**
- * A Party is who revoked.
+ * A SessionRef names a session.
  *
- * @generated from message ostiary.revocation.v1.Party
+ * @generated from message ostiary.revocation.v1.SessionRef
  */
-export type Party = Message<"ostiary.revocation.v1.Party"> & {
+export type SessionRef = Message<"ostiary.revocation.v1.SessionRef"> & {
   /**
+   * The `iss` claim of the session's tokens. Required.
+   *
    * @generated from field: string issuer = 1;
    */
   issuer: string;
 
   /**
+   * The id of the session, as its tokens have it. Required.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * Whose session it is. Required. A session belongs to its subject: where tokens of two
+   * subjects name the same id, these are two sessions.
+   *
+   * @generated from oneof ostiary.revocation.v1.SessionRef.owner
+   */
+  owner: {
+    /**
+     * The session of this subject.
+     *
+     * @generated from field: string subject = 3;
+     */
+    value: string;
+    case: "subject";
+  } | {
+    /**
+     * The session of whichever subject: if several have one with this id, all of them.
+     *
+     * @generated from field: ostiary.revocation.v1.AnySubject any_subject = 4;
+     */
+    value: AnySubject;
+    case: "anySubject";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.SessionRef.
+ * Use `create(SessionRefSchema)` to create a new message.
+ */
+export const SessionRefSchema: GenMessage<SessionRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 2);
+
+/**
+ * AnySubject stands for every subject.
+ *
+ * @generated from message ostiary.revocation.v1.AnySubject
+ */
+export type AnySubject = Message<"ostiary.revocation.v1.AnySubject"> & {
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.AnySubject.
+ * Use `create(AnySubjectSchema)` to create a new message.
+ */
+export const AnySubjectSchema: GenMessage<AnySubject> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 3);
+
+/**
+ * A SubjectRef names a user or a machine.
+ *
+ * @generated from message ostiary.revocation.v1.SubjectRef
+ */
+export type SubjectRef = Message<"ostiary.revocation.v1.SubjectRef"> & {
+  /**
+   * The `iss` claim of the subject's tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The `sub` claim. Required.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.SubjectRef.
+ * Use `create(SubjectRefSchema)` to create a new message.
+ */
+export const SubjectRefSchema: GenMessage<SubjectRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 4);
+
+/**
+ * A TokenRef names a token.
+ *
+ * @generated from message ostiary.revocation.v1.TokenRef
+ */
+export type TokenRef = Message<"ostiary.revocation.v1.TokenRef"> & {
+  /**
+   * The `iss` claim of the token. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The `jti` claim of the token. Required.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.TokenRef.
+ * Use `create(TokenRefSchema)` to create a new message.
+ */
+export const TokenRefSchema: GenMessage<TokenRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 5);
+
+/**
+ * A ClientRef names an OAuth 2.0 client.
+ *
+ * @generated from message ostiary.revocation.v1.ClientRef
+ */
+export type ClientRef = Message<"ostiary.revocation.v1.ClientRef"> & {
+  /**
+   * The `iss` claim of the client's tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The id of the client, as its tokens have it. Required.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.ClientRef.
+ * Use `create(ClientRefSchema)` to create a new message.
+ */
+export const ClientRefSchema: GenMessage<ClientRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 6);
+
+/**
+ * A MachineRef names a machine.
+ *
+ * @generated from message ostiary.revocation.v1.MachineRef
+ */
+export type MachineRef = Message<"ostiary.revocation.v1.MachineRef"> & {
+  /**
+   * The `iss` claim of the machine's tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The `sub` claim of the machine's tokens. Required.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.MachineRef.
+ * Use `create(MachineRefSchema)` to create a new message.
+ */
+export const MachineRefSchema: GenMessage<MachineRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 7);
+
+/**
+ * EntireIssuer stands for all tokens of an issuer.
+ *
+ * @generated from message ostiary.revocation.v1.EntireIssuer
+ */
+export type EntireIssuer = Message<"ostiary.revocation.v1.EntireIssuer"> & {
+  /**
+   * The `iss` claim of the tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.EntireIssuer.
+ * Use `create(EntireIssuerSchema)` to create a new message.
+ */
+export const EntireIssuerSchema: GenMessage<EntireIssuer> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 8);
+
+/**
+ * An OrganizationRef names an organization.
+ *
+ * @generated from message ostiary.revocation.v1.OrganizationRef
+ */
+export type OrganizationRef = Message<"ostiary.revocation.v1.OrganizationRef"> & {
+  /**
+   * The `iss` claim of the tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The id of the organization, as the tokens have it. Required.
+   *
+   * @generated from field: string organization_id = 2;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.OrganizationRef.
+ * Use `create(OrganizationRefSchema)` to create a new message.
+ */
+export const OrganizationRefSchema: GenMessage<OrganizationRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 9);
+
+/**
+ * A MemberRef names a subject in an organization.
+ *
+ * @generated from message ostiary.revocation.v1.MemberRef
+ */
+export type MemberRef = Message<"ostiary.revocation.v1.MemberRef"> & {
+  /**
+   * The `iss` claim of the tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The id of the organization, as the tokens have it. Required.
+   *
+   * @generated from field: string organization_id = 2;
+   */
+  organizationId: string;
+
+  /**
+   * The `sub` claim of the tokens. Required.
+   *
+   * @generated from field: string subject = 3;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.MemberRef.
+ * Use `create(MemberRefSchema)` to create a new message.
+ */
+export const MemberRefSchema: GenMessage<MemberRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 10);
+
+/**
+ * A GrantRef names what a subject has allowed a client.
+ *
+ * @generated from message ostiary.revocation.v1.GrantRef
+ */
+export type GrantRef = Message<"ostiary.revocation.v1.GrantRef"> & {
+  /**
+   * The `iss` claim of the tokens. Required.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The id of the client, as the tokens have it. Required.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * The `sub` claim of the tokens. Required.
+   *
+   * @generated from field: string subject = 3;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.GrantRef.
+ * Use `create(GrantRefSchema)` to create a new message.
+ */
+export const GrantRefSchema: GenMessage<GrantRef> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 11);
+
+/**
+ * An Origin says what made a revocation.
+ *
+ * @generated from message ostiary.revocation.v1.Origin
+ */
+export type Origin = Message<"ostiary.revocation.v1.Origin"> & {
+  /**
+   * Who or what it was. New cases will be added.
+   *
+   * @generated from oneof ostiary.revocation.v1.Origin.origin
+   */
+  origin: {
+    /**
+     * A caller of this API.
+     *
+     * @generated from field: ostiary.revocation.v1.Caller caller = 1;
+     */
+    value: Caller;
+    case: "caller";
+  } | {
+    /**
+     * A message of an issuer, such as a webhook or a logout token. Not set by this
+     * version.
+     *
+     * @generated from field: ostiary.revocation.v1.SignalOrigin signal = 2;
+     */
+    value: SignalOrigin;
+    case: "signal";
+  } | {
+    /**
+     * An import in bulk.
+     *
+     * @generated from field: ostiary.revocation.v1.ImportOrigin bulk_import = 3;
+     */
+    value: ImportOrigin;
+    case: "bulkImport";
+  } | {
+    /**
+     * The server itself. Not set by this version.
+     *
+     * @generated from field: ostiary.revocation.v1.SystemOrigin system = 4;
+     */
+    value: SystemOrigin;
+    case: "system";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.Origin.
+ * Use `create(OriginSchema)` to create a new message.
+ */
+export const OriginSchema: GenMessage<Origin> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 12);
+
+/**
+ * A Caller is the bearer of the token of a call.
+ *
+ * @generated from message ostiary.revocation.v1.Caller
+ */
+export type Caller = Message<"ostiary.revocation.v1.Caller"> & {
+  /**
+   * The `iss` claim of the caller's token.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * The `sub` claim of the caller's token.
+   *
    * @generated from field: string subject = 2;
    */
   subject: string;
 
   /**
-   * The subject of who really acted, where the party was impersonated.
+   * The OAuth client that called. Empty where the token names none.
    *
-   * @generated from field: string actor = 3;
+   * @generated from field: string client_id = 3;
    */
-  actor: string;
+  clientId: string;
+
+  /**
+   * The caller's session. Empty where the token has none.
+   *
+   * @generated from field: string session_id = 4;
+   */
+  sessionId: string;
+
+  /**
+   * Who really acted, where the caller was impersonated.
+   *
+   * @generated from field: ostiary.identity.v1.Actor actor = 5;
+   */
+  actor?: Actor | undefined;
 };
 
 /**
- * Describes the message ostiary.revocation.v1.Party.
- * Use `create(PartySchema)` to create a new message.
+ * Describes the message ostiary.revocation.v1.Caller.
+ * Use `create(CallerSchema)` to create a new message.
  */
-export const PartySchema: GenMessage<Party> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation, 10);
+export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 13);
 
 /**
- * Kind is what a Target names.
+ * A SignalOrigin is a message of an issuer that says that something is over.
  *
- * @generated from enum ostiary.revocation.v1.Kind
+ * @generated from message ostiary.revocation.v1.SignalOrigin
  */
-export enum Kind {
+export type SignalOrigin = Message<"ostiary.revocation.v1.SignalOrigin"> & {
   /**
-   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   * The source of the message, as the server's settings name it.
+   *
+   * @generated from field: string source = 1;
    */
-  UNSPECIFIED = 0,
+  source: string;
 
   /**
-   * A session, by the id in its tokens.
+   * The issuer that the message speaks of.
    *
-   * @generated from enum value: KIND_SESSION = 1;
+   * @generated from field: string issuer = 2;
    */
-  SESSION = 1,
+  issuer: string;
 
   /**
-   * Every token of a user or a machine, by the `sub` claim.
+   * The type of the message, as its sender writes it, such as `session.revoked`.
    *
-   * @generated from enum value: KIND_SUBJECT = 2;
+   * @generated from field: string type = 3;
    */
-  SUBJECT = 2,
+  type: string;
 
   /**
-   * One token, by the `jti` claim.
+   * The id of the message: the `jti` claim of a logout or security event token, or the
+   * id of a webhook.
    *
-   * @generated from enum value: KIND_TOKEN = 3;
+   * @generated from field: string message_id = 4;
    */
-  TOKEN = 3,
-
-  /**
-   * A machine, by the `sub` claim, or an OAuth client, by its client id.
-   *
-   * @generated from enum value: KIND_CLIENT = 4;
-   */
-  CLIENT = 4,
-
-  /**
-   * Everything that an issuer has issued.
-   *
-   * @generated from enum value: KIND_ISSUER = 5;
-   */
-  ISSUER = 5,
-}
+  messageId: string;
+};
 
 /**
- * Describes the enum ostiary.revocation.v1.Kind.
+ * Describes the message ostiary.revocation.v1.SignalOrigin.
+ * Use `create(SignalOriginSchema)` to create a new message.
  */
-export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
-  enumDesc(file_ostiary_revocation_v1_revocation, 0);
+export const SignalOriginSchema: GenMessage<SignalOrigin> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 14);
 
 /**
- * RevocationService is for operators: the subjects, or the bearers of the
- * permission, that the server's settings name. A schema cannot name them, so its
- * rule requires only a valid token, and the handlers require an operator. Any other
- * caller is refused with PERMISSION_REQUIRED. So is an impersonator of an operator
- * (RFC 8693), and an application that acts for one with an OAuth token, unless the
- * token also has that permission as a scope.
+ * An ImportOrigin is an import in bulk.
  *
- * To sign out a subject, use the SessionService.
- *
- * @generated from service ostiary.revocation.v1.RevocationService
+ * @generated from message ostiary.revocation.v1.ImportOrigin
  */
-export const RevocationService: GenService<{
+export type ImportOrigin = Message<"ostiary.revocation.v1.ImportOrigin"> & {
   /**
-   * ListRevocations returns the revocations, oldest first. Expired revocations are
-   * removed with a delay.
+   * Who imported.
    *
-   * @generated from rpc ostiary.revocation.v1.RevocationService.ListRevocations
+   * @generated from field: ostiary.revocation.v1.Caller caller = 1;
    */
-  listRevocations: {
-    methodKind: "unary";
-    input: typeof ListRevocationsRequestSchema;
-    output: typeof ListRevocationsResponseSchema;
-  },
+  caller?: Caller | undefined;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.ImportOrigin.
+ * Use `create(ImportOriginSchema)` to create a new message.
+ */
+export const ImportOriginSchema: GenMessage<ImportOrigin> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 15);
+
+/**
+ * A SystemOrigin is the server itself.
+ *
+ * @generated from message ostiary.revocation.v1.SystemOrigin
+ */
+export type SystemOrigin = Message<"ostiary.revocation.v1.SystemOrigin"> & {
   /**
-   * RevokeTokens revokes. When it answers, the revocation is on disk, every
-   * further call with such a token is refused with TOKEN_REVOKED, and the open
-   * streams of such tokens are ended. To revoke again does no harm.
+   * The part of the server that made the revocation.
    *
-   * @generated from rpc ostiary.revocation.v1.RevocationService.RevokeTokens
+   * @generated from field: string component = 1;
    */
-  revokeTokens: {
-    methodKind: "unary";
-    input: typeof RevokeTokensRequestSchema;
-    output: typeof RevokeTokensResponseSchema;
-  },
-  /**
-   * ImportRevocations revokes in bulk, as many in each message as its sender
-   * likes. A row that cannot be used is named in the summary and keeps no other
-   * from being used. Where the stream breaks off without a summary, send it all
-   * again.
-   *
-   * @generated from rpc ostiary.revocation.v1.RevocationService.ImportRevocations
-   */
-  importRevocations: {
-    methodKind: "client_streaming";
-    input: typeof ImportRevocationsRequestSchema;
-    output: typeof ImportRevocationsResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_ostiary_revocation_v1_revocation, 0);
+  component: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.SystemOrigin.
+ * Use `create(SystemOriginSchema)` to create a new message.
+ */
+export const SystemOriginSchema: GenMessage<SystemOrigin> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation, 16);
 

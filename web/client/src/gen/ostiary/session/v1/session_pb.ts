@@ -9,8 +9,10 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Actor } from "../../identity/v1/identity_pb.js";
+import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
-import type { Revocation } from "../../revocation/v1/revocation_pb.js";
+import type { Revocation, SessionRef, SubjectRef } from "../../revocation/v1/revocation_pb.js";
 import { file_ostiary_revocation_v1_revocation } from "../../revocation/v1/revocation_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -18,27 +20,33 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/session/v1/session.proto.
  */
 export const file_ostiary_session_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxImgKE0xpc3RTZXNzaW9uc1JlcXVlc3QSKgoGZmlsdGVyGAEgASgLMhoub3N0aWFyeS5zZXNzaW9uLnYxLkZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJeChRMaXN0U2Vzc2lvbnNSZXNwb25zZRItCghzZXNzaW9ucxgBIAMoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3ChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmlzc3VlchgCIAEoCSJCChJHZXRTZXNzaW9uUmVzcG9uc2USLAoHc2Vzc2lvbhgBIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uIkkKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDgoGaXNzdWVyGAIgASgJEg0KBWNhdXNlGAMgASgJIk4KFVJldm9rZVNlc3Npb25SZXNwb25zZRI1CgpyZXZvY2F0aW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9jYXRpb24iRgoUUmV2b2tlU3ViamVjdFJlcXVlc3QSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSDQoFY2F1c2UYAyABKAkiYAoVUmV2b2tlU3ViamVjdFJlc3BvbnNlEjUKCnJldm9jYXRpb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIQCghzZXNzaW9ucxgCIAEoAyJCChRXYXRjaFNlc3Npb25zUmVxdWVzdBIqCgZmaWx0ZXIYASABKAsyGi5vc3RpYXJ5LnNlc3Npb24udjEuRmlsdGVyIm8KFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIoCgVldmVudBgBIAEoDjIZLm9zdGlhcnkuc2Vzc2lvbi52MS5FdmVudBIsCgdzZXNzaW9uGAIgASgLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24iQgoGRmlsdGVyEg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCSKIAwoHU2Vzc2lvbhIOCgZpc3N1ZXIYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIYChBhdXRob3JpemVkX3BhcnR5GAUgASgJEhIKCnVzZXJfYWdlbnQYBiABKAkSDwoHYWRkcmVzcxgHIAEoCRIxCg1maXJzdF9zZWVuX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD3Rva2VuX2lzc3VlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5fZXhwaXJlc19hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmV2b2tlZBgMIAEoCBIPCgdjdXJyZW50GA0gASgIKmgKBUV2ZW50EhUKEUVWRU5UX1VOU1BFQ0lGSUVEEAASEgoORVZFTlRfV0FUQ0hJTkcQARIOCgpFVkVOVF9TRUVOEAISEQoNRVZFTlRfUkVORVdFRBADEhEKDUVWRU5UX1JFVk9LRUQQBDL2BQoOU2Vzc2lvblNlcnZpY2USZgoMTGlzdFNlc3Npb25zEicub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaKC5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARKnAQoKR2V0U2Vzc2lvbhIlLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVxdWVzdBomLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVzcG9uc2UiSpACAdKjGUMqP3RoZSBzZXNzaW9uIGlzIG9uZSB0aGF0IHRoZSBjYWxsZXIgbWF5IHNlZSwgYXMgdGhlIHNlcnZpY2Ugc2F5cxIAEq0BCg1SZXZva2VTZXNzaW9uEigub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVNlc3Npb25SZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVNlc3Npb25SZXNwb25zZSJH0qMZQyo/dGhlIHNlc3Npb24gaXMgb25lIHRoYXQgdGhlIGNhbGxlciBtYXkgZW5kLCBhcyB0aGUgc2VydmljZSBzYXlzEgASrwEKDVJldm9rZVN1YmplY3QSKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlc3BvbnNlIknSoxlFKkF0aGUgc3ViamVjdCBpcyB0aGUgY2FsbGVyIGluIHBlcnNvbiwgb3IgdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAEmgKDVdhdGNoU2Vzc2lvbnMSKC5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlIgAwARoG0qMZAhIAQj1aO2dpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Nlc3Npb24vdjE7c2Vzc2lvbnYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxInQKE0xpc3RTZXNzaW9uc1JlcXVlc3QSNgoGZmlsdGVyGAEgASgLMiYub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc0ZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKIAQoSTGlzdFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQisAEKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEi0KCHNlc3Npb25zGAEgAygLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI6Cg9jdXJyZW50X3Nlc3Npb24YBCABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZiJHChFHZXRTZXNzaW9uUmVxdWVzdBIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYiQgoSR2V0U2Vzc2lvblJlc3BvbnNlEiwKB3Nlc3Npb24YASABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbiK4AQoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSNAoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmSAASPQoPY3VycmVudF9zZXNzaW9uGAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTZXNzaW9uSAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFNlc3Npb24ibgoVUmV2b2tlU2Vzc2lvblJlc3BvbnNlEjYKC3Jldm9jYXRpb25zGAEgAygLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9jYXRpb24SHQoVcmV2b2tlZF9zZXNzaW9uX2NvdW50GAIgASgDIrgBChRSZXZva2VTdWJqZWN0UmVxdWVzdBI0CgdzdWJqZWN0GAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlN1YmplY3RSZWZIABI9Cg9jdXJyZW50X3N1YmplY3QYAiABKAsyIi5vc3RpYXJ5LnNlc3Npb24udjEuQ3VycmVudFN1YmplY3RIABINCgVjYXVzZRgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJQggKBnRhcmdldCIQCg5DdXJyZW50U3ViamVjdCJuChVSZXZva2VTdWJqZWN0UmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIdChVyZXZva2VkX3Nlc3Npb25fY291bnQYAiABKAMiZQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSNwoGZmlsdGVyGAEgASgLMicub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNGaWx0ZXISFAoMcmVzdW1lX3Rva2VuGAIgASgJIokBChNXYXRjaFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQiXwoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEjAKBmV2ZW50cxgBIAMoCzIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIqABCgxTZXNzaW9uRXZlbnQSMgoEdHlwZRgBIAEoDjIkLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uRXZlbnRUeXBlEiwKB3Nlc3Npb24YAiABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbhIuCgpldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLwAwoHU2Vzc2lvbhIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYSLwoFc3RhdGUYAiABKA4yIC5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvblN0YXRlEjUKCnJldm9jYXRpb24YAyABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9vcmdhbml6YXRpb25faWQYBCABKAkSKQoFYWN0b3IYBSABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEjMKD2ZpcnN0X3NlZW5fdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF9zZWVuX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEHRva2VuX2lzc3VlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKEXRva2VuX2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCglzaWdodGluZ3MYCiADKAsyHC5vc3RpYXJ5LnNlc3Npb24udjEuU2lnaHRpbmci2QEKCFNpZ2h0aW5nEg8KB3NlcnZpY2UYASABKAkSMwoPZmlyc3Rfc2Vlbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQYXV0aG9yaXplZF9wYXJ0eRgEIAEoCRIRCgljbGllbnRfaWQYBSABKAkSEgoKdXNlcl9hZ2VudBgGIAEoCRISCgppcF9hZGRyZXNzGAcgASgJKpACChBTZXNzaW9uRXZlbnRUeXBlEiIKHlNFU1NJT05fRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhsKF1NFU1NJT05fRVZFTlRfVFlQRV9TRUVOEAESHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTkVXRUQQAhIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVWT0tFRBADEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9FWFBJUkVEEAQSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTU9WRUQQBRIbChdTRVNTSU9OX0VWRU5UX1RZUEVfTEVGVBAGEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9DSEFOR0VEEAcqfQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRTRVNTSU9OX1NUQVRFX0FDVElWRRABEhkKFVNFU1NJT05fU1RBVEVfRVhQSVJFRBACEhkKFVNFU1NJT05fU1RBVEVfUkVWT0tFRBADMvIFCg5TZXNzaW9uU2VydmljZRJmCgxMaXN0U2Vzc2lvbnMSJy5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVxdWVzdBooLm9zdGlhcnkuc2Vzc2lvbi52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEqYBCgpHZXRTZXNzaW9uEiUub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXF1ZXN0GiYub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXNwb25zZSJJkAIB6l5DKj90aGUgc2Vzc2lvbiBpcyBvbmUgdGhhdCB0aGUgY2FsbGVyIG1heSBzZWUsIGFzIHRoZSBzZXJ2aWNlIHNheXMSABKsAQoNUmV2b2tlU2Vzc2lvbhIoLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTZXNzaW9uUmVzcG9uc2UiRupeQyo/dGhlIHNlc3Npb24gaXMgb25lIHRoYXQgdGhlIGNhbGxlciBtYXkgZW5kLCBhcyB0aGUgc2VydmljZSBzYXlzEgASrgEKDVJldm9rZVN1YmplY3QSKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlc3BvbnNlIkjqXkUqQXRoZSBzdWJqZWN0IGlzIHRoZSBjYWxsZXIgaW4gcGVyc29uLCBvciB0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgASaAoNV2F0Y2hTZXNzaW9ucxIoLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UiADABGgXqXgISAEKAAQocaW8uZ2l0aHViLm9zdGlhcnkuc2Vzc2lvbi52MUIMU2Vzc2lvblByb3RvUAFaO2dpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Nlc3Npb24vdjE7c2Vzc2lvbnYxqgIST3N0aWFyeS5TZXNzaW9uLlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
+ * ListSessionsRequest asks for a page of sessions.
+ *
  * @generated from message ostiary.session.v1.ListSessionsRequest
  */
 export type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsRequest"> & {
   /**
-   * @generated from field: ostiary.session.v1.Filter filter = 1;
+   * Which sessions to return. Default: all that the caller may see.
+   *
+   * @generated from field: ostiary.session.v1.ListSessionsFilter filter = 1;
    */
-  filter?: Filter | undefined;
+  filter?: ListSessionsFilter | undefined;
 
   /**
-   * How many to return at most: 1 to 1000. Default: 100.
+   * How many sessions to return at most. Default: 100. Values over 1000 are cut to
+   * 1000. A page may have fewer, even none: only an empty next_page_token says that it
+   * is the last.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * What the last page gave as next_page_token; empty for the first. It is good
-   * with the same filter only.
+   * The next_page_token of the page before. Empty for the first page. Send the same
+   * filter with it.
    *
    * @generated from field: string page_token = 3;
    */
@@ -53,20 +61,78 @@ export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__P
   messageDesc(file_ostiary_session_v1_session, 0);
 
 /**
+ * ListSessionsFilter says which sessions to list: those that match every field that
+ * is set.
+ *
+ * @generated from message ostiary.session.v1.ListSessionsFilter
+ */
+export type ListSessionsFilter = Message<"ostiary.session.v1.ListSessionsFilter"> & {
+  /**
+   * The issuer of the session. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string issuer = 1;
+   */
+  issuer?: string | undefined;
+
+  /**
+   * The subject of the session. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string subject = 2;
+   */
+  subject?: string | undefined;
+
+  /**
+   * The organization that the session acted in last. Set and empty: sessions that
+   * acted in none.
+   *
+   * @generated from field: optional string organization_id = 3;
+   */
+  organizationId?: string | undefined;
+};
+
+/**
+ * Describes the message ostiary.session.v1.ListSessionsFilter.
+ * Use `create(ListSessionsFilterSchema)` to create a new message.
+ */
+export const ListSessionsFilterSchema: GenMessage<ListSessionsFilter> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 1);
+
+/**
+ * ListSessionsResponse is a page of sessions.
+ *
  * @generated from message ostiary.session.v1.ListSessionsResponse
  */
 export type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsResponse"> & {
   /**
+   * The sessions, newest first, by first_seen_time.
+   *
    * @generated from field: repeated ostiary.session.v1.Session sessions = 1;
    */
   sessions: Session[];
 
   /**
-   * Empty on the last page.
+   * Send it as page_token to get the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * The position in the changes of sessions, as it was before the page was read. It is
+   * always set. Send that of the first page to WatchSessions, with any filter, to get
+   * every change since. It is opaque.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
+
+  /**
+   * The session of the token of this call, whether it is on the page or not. Absent if
+   * the token has none.
+   *
+   * @generated from field: ostiary.revocation.v1.SessionRef current_session = 4;
+   */
+  currentSession?: SessionRef | undefined;
 };
 
 /**
@@ -74,23 +140,20 @@ export type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsRespo
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 1);
+  messageDesc(file_ostiary_session_v1_session, 2);
 
 /**
+ * GetSessionRequest names a session.
+ *
  * @generated from message ostiary.session.v1.GetSessionRequest
  */
 export type GetSessionRequest = Message<"ostiary.session.v1.GetSessionRequest"> & {
   /**
-   * @generated from field: string session_id = 1;
-   */
-  sessionId: string;
-
-  /**
-   * Default: the issuer of the caller's own token.
+   * The session. Required.
    *
-   * @generated from field: string issuer = 2;
+   * @generated from field: ostiary.revocation.v1.SessionRef session = 1;
    */
-  issuer: string;
+  session?: SessionRef | undefined;
 };
 
 /**
@@ -98,13 +161,17 @@ export type GetSessionRequest = Message<"ostiary.session.v1.GetSessionRequest"> 
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 2);
+  messageDesc(file_ostiary_session_v1_session, 3);
 
 /**
+ * GetSessionResponse has the session.
+ *
  * @generated from message ostiary.session.v1.GetSessionResponse
  */
 export type GetSessionResponse = Message<"ostiary.session.v1.GetSessionResponse"> & {
   /**
+   * The session.
+   *
    * @generated from field: ostiary.session.v1.Session session = 1;
    */
   session?: Session | undefined;
@@ -115,32 +182,57 @@ export type GetSessionResponse = Message<"ostiary.session.v1.GetSessionResponse"
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 3);
+  messageDesc(file_ostiary_session_v1_session, 4);
 
 /**
+ * RevokeSessionRequest says which session to end.
+ *
  * @generated from message ostiary.session.v1.RevokeSessionRequest
  */
 export type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequest"> & {
   /**
-   * Default: the session of the caller's own token.
+   * Which session. Required: a request that sets none is refused with INVALID_REQUEST.
    *
-   * @generated from field: string session_id = 1;
+   * @generated from oneof ostiary.session.v1.RevokeSessionRequest.target
    */
-  sessionId: string;
+  target: {
+    /**
+     * The named session.
+     *
+     * @generated from field: ostiary.revocation.v1.SessionRef session = 1;
+     */
+    value: SessionRef;
+    case: "session";
+  } | {
+    /**
+     * The session of the token of this call.
+     *
+     * @generated from field: ostiary.session.v1.CurrentSession current_session = 2;
+     */
+    value: CurrentSession;
+    case: "currentSession";
+  } | { case: undefined; value?: undefined };
 
   /**
-   * Default: the issuer of the caller's own token.
-   *
-   * @generated from field: string issuer = 2;
-   */
-  issuer: string;
-
-  /**
-   * The reason, for the record. One line of at most 500 bytes.
+   * Why, for the record. One line of at most 500 characters; longer ones are refused.
    *
    * @generated from field: string cause = 3;
    */
   cause: string;
+
+  /**
+   * Makes retries safe: a call with the request_id of an earlier one of the same
+   * caller, by issuer and subject, to the same method revokes nothing more, and gets the
+   * answer of the earlier one (AIP-155). Calls that failed do not count. At most 128
+   * visible ASCII characters, such as a UUID. It is remembered for at least 24 hours.
+   * Default: none; each call counts.
+   *
+   * A caller that has ended its own session is refused with TOKEN_REVOKED when it
+   * retries: that says that the first call has succeeded.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
 };
 
 /**
@@ -148,19 +240,46 @@ export type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequ
  * Use `create(RevokeSessionRequestSchema)` to create a new message.
  */
 export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 4);
+  messageDesc(file_ostiary_session_v1_session, 5);
 
 /**
+ * CurrentSession stands for the session of the token of a call. A call whose token has
+ * none is refused with INVALID_REQUEST.
+ *
+ * @generated from message ostiary.session.v1.CurrentSession
+ */
+export type CurrentSession = Message<"ostiary.session.v1.CurrentSession"> & {
+};
+
+/**
+ * Describes the message ostiary.session.v1.CurrentSession.
+ * Use `create(CurrentSessionSchema)` to create a new message.
+ */
+export const CurrentSessionSchema: GenMessage<CurrentSession> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 6);
+
+/**
+ * RevokeSessionResponse says what was ended.
+ *
  * @generated from message ostiary.session.v1.RevokeSessionResponse
  */
 export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
   /**
-   * Absent when the session is revoked already, and for long enough: for at least
-   * half of the time for which it would be now.
+   * The revocations that now end the session: one, or one for each subject that has a
+   * session by this id. One that existed already and lasts for at least half of the
+   * time for which a new one would is returned instead of a new one.
    *
-   * @generated from field: ostiary.revocation.v1.Revocation revocation = 1;
+   * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
    */
-  revocation?: Revocation | undefined;
+  revocations: Revocation[];
+
+  /**
+   * How many sessions this call has ended. Sessions that were ended already do not
+   * count.
+   *
+   * @generated from field: int64 revoked_session_count = 2;
+   */
+  revokedSessionCount: bigint;
 };
 
 /**
@@ -168,32 +287,50 @@ export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionRes
  * Use `create(RevokeSessionResponseSchema)` to create a new message.
  */
 export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 5);
+  messageDesc(file_ostiary_session_v1_session, 7);
 
 /**
+ * RevokeSubjectRequest says whom to sign out.
+ *
  * @generated from message ostiary.session.v1.RevokeSubjectRequest
  */
 export type RevokeSubjectRequest = Message<"ostiary.session.v1.RevokeSubjectRequest"> & {
   /**
-   * Default: the caller.
+   * Whom. Required: a request that sets none is refused with INVALID_REQUEST.
    *
-   * @generated from field: string subject = 1;
+   * @generated from oneof ostiary.session.v1.RevokeSubjectRequest.target
    */
-  subject: string;
+  target: {
+    /**
+     * The named subject.
+     *
+     * @generated from field: ostiary.revocation.v1.SubjectRef subject = 1;
+     */
+    value: SubjectRef;
+    case: "subject";
+  } | {
+    /**
+     * The subject of the token of this call.
+     *
+     * @generated from field: ostiary.session.v1.CurrentSubject current_subject = 2;
+     */
+    value: CurrentSubject;
+    case: "currentSubject";
+  } | { case: undefined; value?: undefined };
 
   /**
-   * Default: the issuer of the caller's own token.
-   *
-   * @generated from field: string issuer = 2;
-   */
-  issuer: string;
-
-  /**
-   * The reason, for the record. One line of at most 500 bytes.
+   * Why, for the record. One line of at most 500 characters; longer ones are refused.
    *
    * @generated from field: string cause = 3;
    */
   cause: string;
+
+  /**
+   * Makes retries safe, as that of RevokeSessionRequest.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
 };
 
 /**
@@ -201,27 +338,45 @@ export type RevokeSubjectRequest = Message<"ostiary.session.v1.RevokeSubjectRequ
  * Use `create(RevokeSubjectRequestSchema)` to create a new message.
  */
 export const RevokeSubjectRequestSchema: GenMessage<RevokeSubjectRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 6);
+  messageDesc(file_ostiary_session_v1_session, 8);
 
 /**
+ * CurrentSubject stands for the subject of the token of a call.
+ *
+ * @generated from message ostiary.session.v1.CurrentSubject
+ */
+export type CurrentSubject = Message<"ostiary.session.v1.CurrentSubject"> & {
+};
+
+/**
+ * Describes the message ostiary.session.v1.CurrentSubject.
+ * Use `create(CurrentSubjectSchema)` to create a new message.
+ */
+export const CurrentSubjectSchema: GenMessage<CurrentSubject> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 9);
+
+/**
+ * RevokeSubjectResponse says what was revoked.
+ *
  * @generated from message ostiary.session.v1.RevokeSubjectResponse
  */
 export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectResponse"> & {
   /**
-   * That of the subject; the sessions each have one besides. Tokens that are
-   * issued from its issued_before on count again.
+   * The revocation of the subject's tokens comes first, and this version returns no
+   * other. Each session that was ended has one of its own besides. Tokens that are issued
+   * from its issued_before_time on are accepted.
    *
-   * @generated from field: ostiary.revocation.v1.Revocation revocation = 1;
+   * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
    */
-  revocation?: Revocation | undefined;
+  revocations: Revocation[];
 
   /**
-   * How many sessions were ended; those that were revoked for long enough already
-   * are not among them.
+   * How many sessions this call has ended. Sessions that were ended already do not
+   * count.
    *
-   * @generated from field: int64 sessions = 2;
+   * @generated from field: int64 revoked_session_count = 2;
    */
-  sessions: bigint;
+  revokedSessionCount: bigint;
 };
 
 /**
@@ -229,16 +384,31 @@ export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectRes
  * Use `create(RevokeSubjectResponseSchema)` to create a new message.
  */
 export const RevokeSubjectResponseSchema: GenMessage<RevokeSubjectResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 7);
+  messageDesc(file_ostiary_session_v1_session, 10);
 
 /**
+ * WatchSessionsRequest says which sessions to watch.
+ *
  * @generated from message ostiary.session.v1.WatchSessionsRequest
  */
 export type WatchSessionsRequest = Message<"ostiary.session.v1.WatchSessionsRequest"> & {
   /**
-   * @generated from field: ostiary.session.v1.Filter filter = 1;
+   * Which sessions to watch. Default: all that the caller may see.
+   *
+   * @generated from field: ostiary.session.v1.WatchSessionsFilter filter = 1;
    */
-  filter?: Filter | undefined;
+  filter?: WatchSessionsFilter | undefined;
+
+  /**
+   * The position after which to send events: the resume_token of an earlier answer of
+   * WatchSessions or of ListSessions, with whatever filter. Default: now. A position is
+   * good at the server that gave it. Servers keep a limited number of events;
+   * POSITION_EXPIRED and POSITION_EPOCH_CHANGED mean: list the sessions, and watch from
+   * there.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -246,23 +416,65 @@ export type WatchSessionsRequest = Message<"ostiary.session.v1.WatchSessionsRequ
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 8);
+  messageDesc(file_ostiary_session_v1_session, 11);
 
 /**
+ * WatchSessionsFilter says which sessions to watch: those that match every field that
+ * is set.
+ *
+ * @generated from message ostiary.session.v1.WatchSessionsFilter
+ */
+export type WatchSessionsFilter = Message<"ostiary.session.v1.WatchSessionsFilter"> & {
+  /**
+   * The issuer of the session. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string issuer = 1;
+   */
+  issuer?: string | undefined;
+
+  /**
+   * The subject of the session. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string subject = 2;
+   */
+  subject?: string | undefined;
+
+  /**
+   * The organization that the session acts in. Set and empty: sessions that act in
+   * none.
+   *
+   * @generated from field: optional string organization_id = 3;
+   */
+  organizationId?: string | undefined;
+};
+
+/**
+ * Describes the message ostiary.session.v1.WatchSessionsFilter.
+ * Use `create(WatchSessionsFilterSchema)` to create a new message.
+ */
+export const WatchSessionsFilterSchema: GenMessage<WatchSessionsFilter> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 12);
+
+/**
+ * WatchSessionsResponse has events, or none: a heartbeat. A server sends a message at
+ * least every 30 seconds, so that proxies keep the connection open.
+ *
  * @generated from message ostiary.session.v1.WatchSessionsResponse
  */
 export type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSessionsResponse"> & {
   /**
-   * @generated from field: ostiary.session.v1.Event event = 1;
+   * What happened, in order.
+   *
+   * @generated from field: repeated ostiary.session.v1.SessionEvent events = 1;
    */
-  event: Event;
+  events: SessionEvent[];
 
   /**
-   * As it is after the event. Absent with EVENT_WATCHING.
+   * The position after these events. It is always set. It is opaque.
    *
-   * @generated from field: ostiary.session.v1.Session session = 2;
+   * @generated from field: string resume_token = 2;
    */
-  session?: Session | undefined;
+  resumeToken: string;
 };
 
 /**
@@ -270,123 +482,121 @@ export type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSessionsRes
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 9);
+  messageDesc(file_ostiary_session_v1_session, 13);
 
 /**
- * A Filter narrows down what the caller may see. What is left empty does not.
+ * A SessionEvent is a change of a session.
  *
- * @generated from message ostiary.session.v1.Filter
+ * @generated from message ostiary.session.v1.SessionEvent
  */
-export type Filter = Message<"ostiary.session.v1.Filter"> & {
+export type SessionEvent = Message<"ostiary.session.v1.SessionEvent"> & {
   /**
-   * @generated from field: string issuer = 1;
+   * What happened.
+   *
+   * @generated from field: ostiary.session.v1.SessionEventType type = 1;
    */
-  issuer: string;
+  type: SessionEventType;
 
   /**
-   * @generated from field: string subject = 2;
+   * The session after the event. For SESSION_EVENT_TYPE_LEFT and
+   * SESSION_EVENT_TYPE_REMOVED only its name (Session.session) is set.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 2;
    */
-  subject: string;
+  session?: Session | undefined;
 
   /**
-   * @generated from field: string organization_id = 3;
+   * When it happened.
+   *
+   * @generated from field: google.protobuf.Timestamp event_time = 3;
    */
-  organizationId: string;
+  eventTime?: Timestamp | undefined;
 };
 
 /**
- * Describes the message ostiary.session.v1.Filter.
- * Use `create(FilterSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.SessionEvent.
+ * Use `create(SessionEventSchema)` to create a new message.
  */
-export const FilterSchema: GenMessage<Filter> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 10);
+export const SessionEventSchema: GenMessage<SessionEvent> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 14);
 
 /**
- * A Session is what was seen of one.
+ * A Session is what the server knows of a session.
  *
  * @generated from message ostiary.session.v1.Session
  */
 export type Session = Message<"ostiary.session.v1.Session"> & {
   /**
-   * The issuer, the id and the subject together name it.
+   * The name of the session: its issuer, its id and its subject.
    *
-   * @generated from field: string issuer = 1;
+   * @generated from field: ostiary.revocation.v1.SessionRef session = 1;
    */
-  issuer: string;
+  session?: SessionRef | undefined;
 
   /**
-   * @generated from field: string session_id = 2;
+   * Whether the session goes on.
+   *
+   * @generated from field: ostiary.session.v1.SessionState state = 2;
    */
-  sessionId: string;
+  state: SessionState;
 
   /**
-   * @generated from field: string subject = 3;
+   * The revocation that ended the session. Absent while it is not revoked.
+   *
+   * @generated from field: ostiary.revocation.v1.Revocation revocation = 3;
    */
-  subject: string;
+  revocation?: Revocation | undefined;
 
   /**
-   * The organization that the caller acted in last; empty for none.
+   * The organization that the session acted in last. Empty for none.
    *
    * @generated from field: string organization_id = 4;
    */
   organizationId: string;
 
   /**
-   * The `azp` claim of the last token.
+   * Who really acts in the session, where its subject is impersonated, by the latest
+   * token. Absent otherwise.
    *
-   * @generated from field: string authorized_party = 5;
+   * @generated from field: ostiary.identity.v1.Actor actor = 5;
    */
-  authorizedParty: string;
+  actor?: Actor | undefined;
 
   /**
-   * What the last caller said of itself. Nobody has checked it.
+   * When the first call was admitted.
    *
-   * @generated from field: string user_agent = 6;
+   * @generated from field: google.protobuf.Timestamp first_seen_time = 6;
    */
-  userAgent: string;
+  firstSeenTime?: Timestamp | undefined;
 
   /**
-   * The address of the last caller; behind a proxy, the proxy's.
+   * When the latest call was admitted.
    *
-   * @generated from field: string address = 7;
+   * @generated from field: google.protobuf.Timestamp last_seen_time = 7;
    */
-  address: string;
+  lastSeenTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: google.protobuf.Timestamp first_seen_at = 8;
-   */
-  firstSeenAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp last_seen_at = 9;
-   */
-  lastSeenAt?: Timestamp | undefined;
-
-  /**
-   * The `iat` and `exp` claims of the last token.
+   * The `iat` claim of the latest token. Absent if that does not say.
    *
-   * @generated from field: google.protobuf.Timestamp token_issued_at = 10;
+   * @generated from field: google.protobuf.Timestamp token_issue_time = 8;
    */
-  tokenIssuedAt?: Timestamp | undefined;
+  tokenIssueTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: google.protobuf.Timestamp token_expires_at = 11;
-   */
-  tokenExpiresAt?: Timestamp | undefined;
-
-  /**
-   * Its last token is revoked.
+   * The `exp` claim of the latest token.
    *
-   * @generated from field: bool revoked = 12;
+   * @generated from field: google.protobuf.Timestamp token_expire_time = 9;
    */
-  revoked: boolean;
+  tokenExpireTime?: Timestamp | undefined;
 
   /**
-   * It is the session of the token that this was asked with.
+   * Where the session was seen: one for each service, latest first, and at most the
+   * latest 20.
    *
-   * @generated from field: bool current = 13;
+   * @generated from field: repeated ostiary.session.v1.Sighting sightings = 10;
    */
-  current: boolean;
+  sightings: Sighting[];
 };
 
 /**
@@ -394,53 +604,192 @@ export type Session = Message<"ostiary.session.v1.Session"> & {
  * Use `create(SessionSchema)` to create a new message.
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session, 11);
+  messageDesc(file_ostiary_session_v1_session, 15);
 
 /**
- * Event is what happened to a session.
+ * A Sighting is what one service knows of a session, by the latest call to it.
  *
- * @generated from enum ostiary.session.v1.Event
+ * @generated from message ostiary.session.v1.Sighting
  */
-export enum Event {
+export type Sighting = Message<"ostiary.session.v1.Sighting"> & {
   /**
-   * @generated from enum value: EVENT_UNSPECIFIED = 0;
+   * The name under which the service reports. Empty for ostiary's own servers. This
+   * version has no other.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * When the service first admitted a call of the session.
+   *
+   * @generated from field: google.protobuf.Timestamp first_seen_time = 2;
+   */
+  firstSeenTime?: Timestamp | undefined;
+
+  /**
+   * When the service last admitted a call of the session.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_time = 3;
+   */
+  lastSeenTime?: Timestamp | undefined;
+
+  /**
+   * The application that the token was issued to, by its `azp` claim.
+   *
+   * @generated from field: string authorized_party = 4;
+   */
+  authorizedParty: string;
+
+  /**
+   * The OAuth client of the token. Empty where the token names none.
+   *
+   * @generated from field: string client_id = 5;
+   */
+  clientId: string;
+
+  /**
+   * What the caller's program says of itself, in the `user-agent` header, cut to 256
+   * bytes. Nobody has checked it.
+   *
+   * @generated from field: string user_agent = 6;
+   */
+  userAgent: string;
+
+  /**
+   * The IPv4 or IPv6 address of the caller, without a port: as far as the server knows
+   * it. Behind a proxy that the server does not trust it is the proxy's.
+   *
+   * @generated from field: string ip_address = 7;
+   */
+  ipAddress: string;
+};
+
+/**
+ * Describes the message ostiary.session.v1.Sighting.
+ * Use `create(SightingSchema)` to create a new message.
+ */
+export const SightingSchema: GenMessage<Sighting> = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session, 16);
+
+/**
+ * SessionEventType says what happened to a session. New values will be added. Treat one
+ * that you do not know as: list the sessions again.
+ *
+ * @generated from enum ostiary.session.v1.SessionEventType
+ */
+export enum SessionEventType {
+  /**
+   * Not known. List the sessions again.
+   *
+   * @generated from enum value: SESSION_EVENT_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Nothing yet: the watch has begun.
+   * The session is new to the watch: its first call was admitted, or it has changed so
+   * that the filter matches and the caller may see it.
    *
-   * @generated from enum value: EVENT_WATCHING = 1;
+   * @generated from enum value: SESSION_EVENT_TYPE_SEEN = 1;
    */
-  WATCHING = 1,
+  SEEN = 1,
 
   /**
-   * Its first call was admitted.
+   * A call with a newer token of the session was admitted.
    *
-   * @generated from enum value: EVENT_SEEN = 2;
+   * @generated from enum value: SESSION_EVENT_TYPE_RENEWED = 2;
    */
-  SEEN = 2,
+  RENEWED = 2,
 
   /**
-   * A call with a newer token was admitted.
+   * The session was revoked.
    *
-   * @generated from enum value: EVENT_RENEWED = 3;
+   * @generated from enum value: SESSION_EVENT_TYPE_REVOKED = 3;
    */
-  RENEWED = 3,
+  REVOKED = 3,
 
   /**
-   * It was revoked.
+   * The latest token of the session has expired, and no newer one was seen. A newer
+   * one makes the session active again, with SESSION_EVENT_TYPE_RENEWED.
    *
-   * @generated from enum value: EVENT_REVOKED = 4;
+   * @generated from enum value: SESSION_EVENT_TYPE_EXPIRED = 4;
    */
-  REVOKED = 4,
+  EXPIRED = 4,
+
+  /**
+   * The server has removed the session from its records, because nothing was heard of
+   * it for a long time.
+   *
+   * @generated from enum value: SESSION_EVENT_TYPE_REMOVED = 5;
+   */
+  REMOVED = 5,
+
+  /**
+   * The session has changed so that the filter no longer matches, or the caller may no
+   * longer see it. It may go on.
+   *
+   * @generated from enum value: SESSION_EVENT_TYPE_LEFT = 6;
+   */
+  LEFT = 6,
+
+  /**
+   * Anything else about the session has changed, such as where it was seen. Replace
+   * what you have of it.
+   *
+   * @generated from enum value: SESSION_EVENT_TYPE_CHANGED = 7;
+   */
+  CHANGED = 7,
 }
 
 /**
- * Describes the enum ostiary.session.v1.Event.
+ * Describes the enum ostiary.session.v1.SessionEventType.
  */
-export const EventSchema: GenEnum<Event> = /*@__PURE__*/
+export const SessionEventTypeSchema: GenEnum<SessionEventType> = /*@__PURE__*/
   enumDesc(file_ostiary_session_v1_session, 0);
+
+/**
+ * SessionState says whether a session goes on. New values will be added. Treat one that
+ * you do not know as SESSION_STATE_UNSPECIFIED.
+ *
+ * @generated from enum ostiary.session.v1.SessionState
+ */
+export enum SessionState {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: SESSION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The latest token of the session is accepted. Whether somebody uses it, see
+   * last_seen_time.
+   *
+   * @generated from enum value: SESSION_STATE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * The latest token has expired, and no newer one was seen. A newer one makes the
+   * session active again.
+   *
+   * @generated from enum value: SESSION_STATE_EXPIRED = 2;
+   */
+  EXPIRED = 2,
+
+  /**
+   * The session was revoked: its tokens are refused.
+   *
+   * @generated from enum value: SESSION_STATE_REVOKED = 3;
+   */
+  REVOKED = 3,
+}
+
+/**
+ * Describes the enum ostiary.session.v1.SessionState.
+ */
+export const SessionStateSchema: GenEnum<SessionState> = /*@__PURE__*/
+  enumDesc(file_ostiary_session_v1_session, 1);
 
 /**
  * SessionService shows and ends sessions. A session is seen when a call with one
@@ -462,8 +811,8 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
  * was granted as a scope: it acts for an operator. All others that act for a
  * subject can end no session but their own.
  *
- * Any other session is NOT_FOUND, whether it exists or not. Since the rule
- * depends on the session, the handlers decide it; the rule asks for a valid
+ * Any other session is refused with SESSION_NOT_FOUND, whether it exists or not. Since
+ * the rule depends on the session, the handlers decide it; the rule asks for a valid
  * token.
  *
  * @generated from service ostiary.session.v1.SessionService
@@ -471,7 +820,10 @@ export const EventSchema: GenEnum<Event> = /*@__PURE__*/
 export const SessionService: GenService<{
   /**
    * ListSessions returns the sessions that the caller may see, newest first, by
-   * first_seen_at. It includes the latest calls.
+   * first_seen_time. It includes the latest calls to this server; those to others come
+   * with a delay.
+   *
+   * Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.ListSessions
    */
@@ -481,8 +833,11 @@ export const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * GetSession returns one session. If several subjects have one by this id, it is
-   * the caller's own, or else the one that was seen first.
+   * GetSession returns one session. If several subjects have one by this id that the
+   * caller may see, the request must name the subject, and is refused with
+   * INVALID_REQUEST if it does not.
+   *
+   * Refused with INVALID_REQUEST or SESSION_NOT_FOUND.
    *
    * @generated from rpc ostiary.session.v1.SessionService.GetSession
    */
@@ -492,12 +847,16 @@ export const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * RevokeSession ends a session. When it answers, the revocation is on disk,
-   * every further call with a token of the session is refused with
-   * TOKEN_REVOKED, and its open streams are ended. A caller can always end the
-   * session of the token that is presented, and an operator one that was never
-   * seen. An operator ends the sessions of every subject that has one by this id;
+   * RevokeSession ends a session. When it answers, the revocation is durable, and this
+   * server refuses every further call with a token of the session with TOKEN_REVOKED
+   * and has ended its open streams. Other servers with the same database and followers
+   * of the feed do so a moment later. A caller can always end the session of the token
+   * that is presented, and an operator one that was never seen. Where the request names
+   * any_subject, an operator ends the sessions of every subject that has one by this id;
    * any other caller ends only sessions that it may see.
+   *
+   * Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
+   * revoked then.
    *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSession
    */
@@ -520,6 +879,9 @@ export const SessionService: GenService<{
    * TOKEN_REVOKED, and is admitted with the first token of the new session that is
    * issued after that: sign in again, or take a fresh token, a few seconds later.
    *
+   * Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
+   * revoked then.
+   *
    * @generated from rpc ostiary.session.v1.SessionService.RevokeSubject
    */
   revokeSubject: {
@@ -529,9 +891,13 @@ export const SessionService: GenService<{
   },
   /**
    * WatchSessions sends an event for each change of a session that the caller may
-   * see. Its first message is EVENT_WATCHING. To miss nothing, watch first, then
-   * list. A watcher that reads too slowly is refused with RESOURCE_EXHAUSTED: list,
-   * and watch again.
+   * see. Its first message is sent at once and may have no events. To follow all
+   * sessions, list them, and watch from the resume_token of the first page.
+   *
+   * Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
+   * POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
+   * with SERVER_STOPPING when the server stops: watch again from the last
+   * resume_token.
    *
    * @generated from rpc ostiary.session.v1.SessionService.WatchSessions
    */

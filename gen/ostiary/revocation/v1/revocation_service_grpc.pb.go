@@ -2,10 +2,7 @@
 // versions:
 // - protoc-gen-go-grpc v1.6.2
 // - protoc             (unknown)
-// source: ostiary/revocation/v1/revocation.proto
-
-// Package ostiary.revocation.v1 revokes tokens before they expire, and lists what
-// was revoked, by whom and why.
+// source: ostiary/revocation/v1/revocation_service.proto
 
 package revocationv1
 
@@ -38,18 +35,30 @@ const (
 // (RFC 8693), and an application that acts for one with an OAuth token, unless the
 // token also has that permission as a scope.
 //
-// To sign out a subject, use the SessionService.
+// To sign out a subject, use the SessionService. For services that must refuse
+// revoked tokens there is the FeedService.
 type RevocationServiceClient interface {
-	// ListRevocations returns the revocations, oldest first. Expired revocations are
-	// removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable.
+	// Expired revocations are removed with a delay.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with
+	// POSITION_INVALID, POSITION_EPOCH_CHANGED or POSITION_EXPIRED for a position.
 	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
-	// RevokeTokens revokes. When it answers, the revocation is on disk, every
-	// further call with such a token is refused with TOKEN_REVOKED, and the open
-	// streams of such tokens are ended. To revoke again does no harm.
+	// RevokeTokens makes one revocation or several, all or none. When it answers, the
+	// revocations are durable, and this server refuses every further call with such a
+	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
+	// same database and followers of the feed do so a moment later.
+	//
+	// To revoke again what is revoked does no harm, and makes another record. To retry
+	// a call without one, send a request_id.
+	//
+	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error)
-	// ImportRevocations revokes in bulk, as many in each message as its sender
-	// likes. A row that cannot be used is named in the summary and keeps no other
-	// from being used. Where the stream breaks off without a summary, send it all
+	// ImportRevocations revokes in bulk. A message may be as long as the server accepts,
+	// which is 4 MiB by default; 1000 revocations are a good number. A revocation that is
+	// not valid is listed in the response and does not keep the others from being made.
+	// One that is in force already, with the same target and extent, is not made again,
+	// and counts as imported. So if the stream breaks off without a response, send all
 	// again.
 	ImportRevocations(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRevocationsRequest, ImportRevocationsResponse], error)
 }
@@ -106,18 +115,30 @@ type RevocationService_ImportRevocationsClient = grpc.ClientStreamingClient[Impo
 // (RFC 8693), and an application that acts for one with an OAuth token, unless the
 // token also has that permission as a scope.
 //
-// To sign out a subject, use the SessionService.
+// To sign out a subject, use the SessionService. For services that must refuse
+// revoked tokens there is the FeedService.
 type RevocationServiceServer interface {
-	// ListRevocations returns the revocations, oldest first. Expired revocations are
-	// removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable.
+	// Expired revocations are removed with a delay.
+	//
+	// Refused with INVALID_REQUEST if page_size is negative, and with
+	// POSITION_INVALID, POSITION_EPOCH_CHANGED or POSITION_EXPIRED for a position.
 	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
-	// RevokeTokens revokes. When it answers, the revocation is on disk, every
-	// further call with such a token is refused with TOKEN_REVOKED, and the open
-	// streams of such tokens are ended. To revoke again does no harm.
+	// RevokeTokens makes one revocation or several, all or none. When it answers, the
+	// revocations are durable, and this server refuses every further call with such a
+	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
+	// same database and followers of the feed do so a moment later.
+	//
+	// To revoke again what is revoked does no harm, and makes another record. To retry
+	// a call without one, send a request_id.
+	//
+	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error)
-	// ImportRevocations revokes in bulk, as many in each message as its sender
-	// likes. A row that cannot be used is named in the summary and keeps no other
-	// from being used. Where the stream breaks off without a summary, send it all
+	// ImportRevocations revokes in bulk. A message may be as long as the server accepts,
+	// which is 4 MiB by default; 1000 revocations are a good number. A revocation that is
+	// not valid is listed in the response and does not keep the others from being made.
+	// One that is in force already, with the same target and extent, is not made again,
+	// and counts as imported. So if the stream breaks off without a response, send all
 	// again.
 	ImportRevocations(grpc.ClientStreamingServer[ImportRevocationsRequest, ImportRevocationsResponse]) error
 	mustEmbedUnimplementedRevocationServiceServer()
@@ -226,5 +247,5 @@ var RevocationService_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 	},
-	Metadata: "ostiary/revocation/v1/revocation.proto",
+	Metadata: "ostiary/revocation/v1/revocation_service.proto",
 }

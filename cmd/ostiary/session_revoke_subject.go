@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+)
+
+// revokeSubject holds the arguments of session revoke-subject.
+type revokeSubject struct {
+	revoke
+
+	subject string
+}
+
+func newSessionRevokeSubject() *cobra.Command {
+	var c revokeSubject
+	cmd := &cobra.Command{
+		Use:   "revoke-subject SUBJECT | --current",
+		Short: "Sign a subject out everywhere",
+		Long: `End every session of a subject, and revoke every token that was issued to it until now.
+Only an operator may do this to others. Before it does so, the command prints which
+subject it is.
+
+A new sign-in works only with tokens issued at least the issuer's skew (5 seconds by
+default) after the revocation.`,
+		Example: `  ostiary session revoke-subject --as robo user_ben --cause "lost phone"
+  ostiary session revoke-subject --as ada --current`,
+		Args: func(_ *cobra.Command, args []string) error { return atMostOne(args, "subject") },
+	}
+	c.addFlags(cmd, "subject")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			c.subject = args[0]
+		}
+		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "request-id"), c.check()); err != nil {
+			return usageError{err}
+		}
+		return c.with(func(clients clients) error {
+			return c.run(cmd.Context(), clients, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		})
+	}
+	return cmd
+}
+
+// check says everything that is wrong with the arguments.
+func (c *revokeSubject) check() error {
+	var wrong []error
+	if (c.subject == "") != c.current {
+		wrong = append(wrong, errors.New("name one subject, or give --current for your own; for the subjects, run: ostiary session list"))
+	}
+	if c.current && c.issuer != "" {
+		wrong = append(wrong, errors.New("--current is the subject of your token; omit --issuer"))
+	}
+	return errors.Join(append(wrong, c.caller.check())...)
+}
+
+func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress io.Writer) error {
+	req := &sessionv1.RevokeSubjectRequest{Cause: c.cause, RequestId: c.newRequestID()}
+	if c.current {
+		req.Target = &sessionv1.RevokeSubjectRequest_CurrentSubject{CurrentSubject: &sessionv1.CurrentSubject{}}
+		fmt.Fprintln(progress, "signing out yourself")
+	} else {
+		issuer, err := c.issuerOr(ctx, clients)
+		if err != nil {
+			return err
+		}
+		subject := &revocationv1.SubjectRef{Issuer: issuer, Subject: c.subject}
+		req.Target = &sessionv1.RevokeSubjectRequest_Subject{Subject: subject}
+		fmt.Fprintln(progress, "signing out", describeSubject(subject))
+	}
+	var res *sessionv1.RevokeSubjectResponse
+	err := c.retry(ctx, req.GetRequestId(), func() (err error) {
+		res, err = clients.sessions.RevokeSubject(ctx, req)
+		return err
+	})
+	if err != nil || c.output == "json" {
+		return orJSON(out, res, err)
+	}
+	for _, made := range res.GetRevocations() {
+		fmt.Fprintf(out, "revoked %s: every token issued before %s (now plus the issuer's skew)\n",
+			describeSubject(made.GetTarget().GetSubject()), made.GetIssuedBeforeTime().AsTime().Format(time.RFC3339))
+	}
+	_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
+	return err
+}
+
+// describeSubject says which subject it is, on one line.
+func describeSubject(subject *revocationv1.SubjectRef) string {
+	return oneLine(fmt.Sprintf("%s at %s", subject.GetSubject(), subject.GetIssuer()))
+}

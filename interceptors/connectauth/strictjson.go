@@ -1,0 +1,154 @@
+package connectauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// StrictJSON refuses requests in JSON with a field that the method does not have,
+// instead of ignoring the field, as connect-go does. A misspelt field then fails, and
+// does not pass for one that was left out. Use it where leaving out a field has
+// consequences. Clients with a newer schema than the server's can no longer send its
+// new fields.
+//
+// It applies to every message of unary calls, of GET requests and of streams, in each
+// protocol that carries JSON. Binary messages, and answers, are not affected. Give it
+// before [WithGuard], or a condition sees an empty message in place of one that is not
+// valid.
+//
+// refuse makes the error that the caller gets, and is called by many goroutines at
+// once. The text of the fault is for the caller: it says what is wrong with the JSON,
+// and where. If refuse is nil, the error is [connect.CodeInvalidArgument] with that
+// text.
+func StrictJSON(refuse func(fault error) error) connect.HandlerOption {
+	if refuse == nil {
+		refuse = func(fault error) error { return connect.NewError(connect.CodeInvalidArgument, fault) }
+	}
+	return connect.WithHandlerOptions(
+		connect.WithCodec(strictJSON{"json"}),
+		connect.WithCodec(strictJSON{"json; charset=utf-8"}),
+		connect.WithInterceptors(jsonFaults{refuse}),
+	)
+}
+
+// strictJSON is connect's own codec, but for unknown fields.
+//
+// An error of a codec is sent with a code and a text of connect's choice, and no
+// interceptor sees it. So Unmarshal does not fail for JSON that is not valid: it leaves
+// the message empty but for the fault, which jsonFaults finds before the handler runs.
+type strictJSON struct{ name string }
+
+func (c strictJSON) Name() string { return c.name }
+
+func (c strictJSON) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
+
+func (strictJSON) MarshalAppend(to []byte, message any) ([]byte, error) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is not a proto.Message", message)
+	}
+	return protojson.MarshalOptions{}.MarshalAppend(to, m)
+}
+
+func (strictJSON) Unmarshal(data []byte, message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is not a proto.Message", message)
+	}
+	if err := protojson.Unmarshal(data, m); err != nil {
+		setFault(m, err)
+	}
+	return nil
+}
+
+const (
+	// faultField is the highest number of a field, which no message has.
+	faultField protowire.Number = protowire.MaxValidNumber
+	// maxFault bounds the text, which repeats parts of the request, and may have to fit
+	// into a header.
+	maxFault = 500
+)
+
+// setFault makes the fault all that a message contains, as an unknown field.
+func setFault(m proto.Message, fault error) {
+	text := strings.TrimSpace(strings.TrimPrefix(fault.Error(), "proto:"))
+	if len(text) > maxFault {
+		text = strings.ToValidUTF8(text[:maxFault], "") + "…"
+	}
+	proto.Reset(m)
+	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, faultField, protowire.BytesType), text))
+}
+
+// faultOf returns the fault that setFault left, or nil. Whoever sends such a field in a
+// binary message gets it back as a refusal.
+func faultOf(message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil
+	}
+	unknown := m.ProtoReflect().GetUnknown()
+	number, kind, n := protowire.ConsumeTag(unknown)
+	if n < 0 || number != faultField || kind != protowire.BytesType {
+		return nil
+	}
+	text, n := protowire.ConsumeString(unknown[n:])
+	if n < 0 {
+		return nil
+	}
+	return errors.New(text)
+}
+
+// jsonFaults refuses the messages that strictJSON could not read.
+type jsonFaults struct{ refuse func(error) error }
+
+func (f jsonFaults) check(message any) error {
+	if fault := faultOf(message); fault != nil {
+		return f.refuse(fault)
+	}
+	return nil
+}
+
+func (f jsonFaults) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		if err := f.check(req.Any()); err != nil {
+			return nil, err
+		}
+		return next(ctx, req)
+	}
+}
+
+func (f jsonFaults) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		return next(ctx, &checkedConn{StreamingHandlerConn: conn, check: f.check})
+	}
+}
+
+func (f jsonFaults) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// checkedConn is a stream that ends with the first message that is not valid.
+type checkedConn struct {
+	connect.StreamingHandlerConn
+
+	check func(message any) error
+	fault error
+}
+
+func (c *checkedConn) Receive(message any) error {
+	if c.fault != nil {
+		return c.fault
+	}
+	if err := c.StreamingHandlerConn.Receive(message); err != nil {
+		return err
+	}
+	c.fault = c.check(message)
+	return c.fault
+}

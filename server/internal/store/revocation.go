@@ -1,0 +1,48 @@
+package store
+
+import "time"
+
+// A Revocation is one that was made. It is never changed.
+type Revocation struct {
+	Sequence int64 // given by the store
+
+	Target       Target
+	IssuedBefore time.Time // tokens issued earlier are revoked; zero means all
+	ExpiresAt    time.Time // from then on it is not needed
+
+	CreatedAt time.Time
+	Origin    Origin
+	Cause     string // as the caller gave it
+}
+
+// A Target says which tokens are meant.
+type Target struct {
+	Kind    string // session, subject, token, client, machine or issuer
+	Issuer  string // of the tokens
+	Value   string // the session, subject, token, client or machine; "" for issuer
+	Subject string // whose tokens of a session are meant; "" means anybody's
+}
+
+// The kinds of origins.
+const (
+	OriginCaller = "caller"
+	OriginImport = "bulk_import"
+)
+
+// An Origin says what made a revocation, and on whose behalf.
+type Origin struct {
+	Kind   string
+	Caller Caller
+}
+
+// A Caller is the bearer of the token of a call.
+type Caller struct {
+	Issuer    string
+	Subject   string
+	ClientID  string
+	SessionID string
+	Actor     Actor // who really acted, where the caller was impersonated
+}
+
+// An Actor is who acts for a subject (RFC 8693, section 4.1). The zero Actor is none.
+type Actor struct{ Issuer, Subject, SessionID, Type string }

@@ -1,0 +1,206 @@
+package server
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// retryable are calls with a request_id, one for each method that takes one.
+var retryable = map[string]func(t *testing.T, tr endpoint, token, id string) (proto.Message, error){
+	"RevokeSession": func(t *testing.T, tr endpoint, token, id string) (proto.Message, error) {
+		t.Helper()
+		req := tr.revokeReq("ben")
+		req.RequestId, req.Cause = id, "lost"
+		return tr.sessions(t, token).RevokeSession(t.Context(), req)
+	},
+	"RevokeSubject": func(t *testing.T, tr endpoint, token, id string) (proto.Message, error) {
+		t.Helper()
+		req := tr.subjectReq("user_ada")
+		req.RequestId = id
+		return tr.sessions(t, token).RevokeSubject(t.Context(), req)
+	},
+	"RevokeTokens": func(t *testing.T, tr endpoint, token, id string) (proto.Message, error) {
+		t.Helper()
+		return tr.revocations(t, token).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
+			Revocations: []*revocationv1.NewRevocation{tr.ofSession("sess_1"), tr.ofSession("sess_2")}, RequestId: id,
+		})
+	},
+}
+
+func TestARetryIsAnsweredAsTheFirstCallWas(t *testing.T) {
+	t.Parallel()
+	for method, call := range retryable {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			now := newClock()
+			r := start(t, withOperator, now.set)
+			otto := r.issuer.Session("user_otto", authtest.With("sid", "otto"))
+			r.seen(t, r.cast())
+			tr := r.transports()["Connect"]
+			want, err := call(t, tr, otto, "1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := r.revocationsKept(t)
+			now.move(time.Minute)
+			for protocol, tr := range r.transports() {
+				// A newer token of another session is the same caller.
+				got, err := call(t, tr, r.issuer.Session("user_otto", authtest.With("sid", protocol)), "1")
+				if err != nil || !proto.Equal(got, want) {
+					t.Errorf("%s: %v, error %v; want %v", protocol, got, err, want)
+				}
+			}
+			if now := r.revocationsKept(t); now != kept {
+				t.Errorf("%d revocations after the retries; want %d", now, kept)
+			}
+			// Another id is another call, and so is another caller's.
+			if got, err := call(t, tr, otto, "2"); err != nil || method != "RevokeSession" && proto.Equal(got, want) {
+				t.Errorf("with another id: %v, error %v", got, err)
+			}
+			// It is remembered for a day, over a restart, and no longer.
+			now.move(24*time.Hour - 2*time.Minute)
+			r = r.again(t)
+			before := r.revocationsKept(t)
+			if got, err := call(t, r.transports()["gRPC"], r.issuer.Session("user_otto"), "1"); err != nil || !proto.Equal(got, want) || r.revocationsKept(t) != before {
+				t.Errorf("almost a day later: %v, error %v; want %v", got, err, want)
+			}
+			now.move(3 * time.Minute)
+			r = r.again(t) // which removes what is old
+			got, err := call(t, r.transports()["gRPC"], r.issuer.Session("user_otto"), "1")
+			if err != nil || proto.Equal(got, want) {
+				t.Errorf("more than a day later: %v, error %v; want another answer", got, err)
+			}
+		})
+	}
+}
+
+func TestCallsWithOneIDAtOnceRevokeOnce(t *testing.T) {
+	t.Parallel()
+	for method, call := range retryable {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			one := start(t, withOperator)
+			other := start(t, withOperator, func(c *Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+			other.issuer = one.issuer
+			cast := one.cast()
+			one.seen(t, cast)
+			one.ledger.Flush(t.Context())
+			const callers = 8
+			answers := make([]proto.Message, callers)
+			var wg sync.WaitGroup
+			for i := range callers {
+				tr := []*running{one, other}[i%2].transports()[transportNames()[i/2]]
+				wg.Go(func() {
+					answer, err := call(t, tr, cast["otto"], "1")
+					if err != nil {
+						t.Errorf("caller %d: %v", i, err)
+					}
+					answers[i] = answer
+				})
+			}
+			wg.Wait()
+			for i, answer := range answers {
+				if !proto.Equal(answer, answers[0]) {
+					t.Errorf("caller %d is answered %v; another %v", i, answer, answers[0])
+				}
+			}
+			if want := map[string]int{"RevokeSession": 1, "RevokeSubject": 3, "RevokeTokens": 2}[method]; one.revocationsKept(t) != want {
+				t.Errorf("%d revocations; want %d", one.revocationsKept(t), want)
+			}
+		})
+	}
+}
+
+func TestACallThatFailedDoesNotCount(t *testing.T) {
+	t.Parallel()
+	for method, call := range retryable {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withOperator)
+			cast := r.cast()
+			r.seen(t, cast)
+			r.ledger.Flush(t.Context())
+			tr := r.transports()["Connect"]
+			for _, spoil := range []string{
+				`CREATE TRIGGER full BEFORE INSERT ON revocations BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`,
+				`CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`,
+				`ALTER TABLE answers RENAME TO gone`,
+			} {
+				r.database(t, spoil)
+				_, err := call(t, tr, cast["otto"], "1")
+				wantError(t, spoil, err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
+				if retry := detailOf[*errdetails.RetryInfo](err); retry.GetRetryDelay().AsDuration() <= 0 {
+					t.Errorf("%v says nothing of when to retry", err)
+				}
+				if spoil == `ALTER TABLE answers RENAME TO gone` {
+					r.database(t, `ALTER TABLE gone RENAME TO answers`)
+				} else {
+					r.database(t, `DROP TRIGGER full`)
+				}
+				if kept := r.revocationsKept(t); kept != 0 {
+					t.Fatalf("%d revocations are kept", kept)
+				}
+			}
+			r.wantAdmitted(t, "ben", cast["ben"])
+			if _, err := call(t, tr, cast["ben"], "1"); err == nil && method != "RevokeSession" {
+				t.Error("somebody else may do it")
+			}
+			if _, err := call(t, tr, cast["otto"], "1"); err != nil {
+				t.Errorf("the retry: %v", err)
+			}
+			if r.revocationsKept(t) == 0 {
+				t.Error("nothing was revoked")
+			}
+		})
+	}
+}
+
+// The current session of another call is another session.
+func TestTheCurrentSessionIsThatOfTheCall(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	req := revokeCurrent()
+	req.RequestId = "1"
+	token := func(i int) string { return r.issuer.Session("user_ada", authtest.With("sid", fmt.Sprint("ada-", i))) }
+	if _, err := r.sessions(t, token(1)).RevokeSession(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.sessions(t, token(2)).RevokeSession(t.Context(), req)
+	wantError(t, "another session with the same id", err, errorv1.Reason_REASON_REQUEST_ID_REUSED)
+	r.wantAdmitted(t, "the other session", token(2))
+	_, err = r.sessions(t, token(1)).RevokeSession(t.Context(), req)
+	if reason, _ := reasonOf(err); reason != auth.TokenRevoked || connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("the session that was ended: %v; want %v", err, auth.TokenRevoked)
+	}
+}
+
+// Two subjects may choose the same id.
+func TestARequestIDIsOfItsCaller(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	cast := r.cast()
+	for _, who := range []string{"ben", "cleo", "dora"} {
+		req := revokeCurrent()
+		req.RequestId = "1"
+		res, err := r.sessions(t, cast[who]).RevokeSession(t.Context(), req)
+		if err != nil || res.GetRevocations()[0].GetTarget().GetSession().GetSessionId() != who {
+			t.Errorf("%s: %v, error %v", who, res, err)
+		}
+		subject := subjectCurrent()
+		subject.RequestId = "1"
+		if _, err := r.sessions(t, r.issuer.Session(res.GetRevocations()[0].GetTarget().GetSession().GetSubject(), authtest.With("sid", who+"-2"))).RevokeSubject(t.Context(), subject); err != nil {
+			t.Errorf("%s, with the same id to another method: %v", who, err)
+		}
+	}
+}

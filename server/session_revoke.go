@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// RevokeSession implements both the connect and the grpc-go interface.
+func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.RevokeSessionRequest) (*sessionv1.RevokeSessionResponse, error) {
+	id := auth.MustFromContext(ctx)
+	r := reader{ledger: s.ledger}
+	var named store.Session
+	switch target := req.GetTarget().(type) {
+	case *sessionv1.RevokeSessionRequest_Session:
+		named = r.session("session", target.Session)
+		r.trusted("session", named.Issuer)
+	case *sessionv1.RevokeSessionRequest_CurrentSession:
+		named = store.Session{Issuer: id.Issuer, ID: ledger.SessionOf(id), Subject: id.Subject}
+		if named.ID == "" {
+			r.faults.Add("current_session", "your own token belongs to no session; name a session")
+		}
+	default:
+		r.faults.Add("target", "missing; name a session, or set current_session for your own")
+	}
+	r.cause("cause", req.GetCause())
+	r.requestID(req.GetRequestId())
+	if err := r.faults.Err(); err != nil {
+		return nil, err
+	}
+	sessions, err := s.toEnd(ctx, id, named)
+	if err != nil {
+		return nil, err
+	}
+	// A call of another session of the same caller means another session.
+	request := &sessionv1.RevokeSessionRequest{
+		Target: &sessionv1.RevokeSessionRequest_Session{Session: sessionRef(named.Issuer, named.ID, named.Subject)},
+		Cause:  req.GetCause(),
+	}
+	return once(ctx, s.ledger, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
+		func(answer *store.Answer) (*sessionv1.RevokeSessionResponse, error) {
+			return s.end(ctx, id, req.GetCause(), answer, sessions)
+		})
+}
+
+// toEnd returns the sessions that a caller means, and may end. Its own session, or
+// any to an operator, need not have been seen.
+func (s *sessionService) toEnd(ctx context.Context, id *auth.Identity, named store.Session) ([]store.Session, error) {
+	own := store.Session{Issuer: id.Issuer, ID: ledger.SessionOf(id), Subject: id.Subject}
+	switch {
+	case s.operators.include(id):
+		return []store.Session{named}, nil
+	case named.Issuer == own.Issuer && named.ID == own.ID && (named.Subject == own.Subject || named.Subject == ""):
+		return []store.Session{own}, nil
+	}
+	sessions, err := s.find(ctx, id, named)
+	if err != nil {
+		return nil, err
+	}
+	return sessions, requireInPerson(id)
+}
+
+// end ends the sessions that have not ended yet.
+func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause string, answer *store.Answer, sessions []store.Session) (*sessionv1.RevokeSessionResponse, error) {
+	ends, ended, err := s.ledger.NotEnded(ctx, cause, sessions...)
+	if err != nil {
+		return nil, err
+	}
+	count := len(ends)
+	if count == 1 && ends[0].Subject == "" {
+		if count, err = s.countNotEnded(ctx, sessions[0]); err != nil {
+			return nil, err
+		}
+	}
+	response := func(saved []store.Revocation) *sessionv1.RevokeSessionResponse {
+		res := &sessionv1.RevokeSessionResponse{RevokedSessionCount: int64(count)}
+		for _, revocations := range [][]store.Revocation{ended, saved} {
+			for _, r := range revocations {
+				res.Revocations = append(res.Revocations, revocationMessage(r, s.ledger.Epoch(), s.operators, id))
+			}
+		}
+		return res
+	}
+	if answer != nil {
+		answer.Encode = func(saved []store.Revocation) ([]byte, error) { return proto.Marshal(response(saved)) }
+	}
+	saved, err := s.ledger.Revoke(ctx, store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}, answer, ends...)
+	if err != nil {
+		return nil, err
+	}
+	return response(saved), nil
+}
+
+// countNotEnded returns how many sessions by an ID have not ended. One that was never
+// seen counts.
+func (s *sessionService) countNotEnded(ctx context.Context, named store.Session) (int, error) {
+	seen, _, err := s.ledger.Sessions(ctx, store.View{{Issuer: named.Issuer, ID: named.ID}}, store.Session{}, maxPageSize)
+	if err != nil || len(seen) == 0 {
+		return 1, err
+	}
+	ends, _, err := s.ledger.NotEnded(ctx, "", seen...)
+	return len(ends), err
+}
+
+// RevokeSubject implements both the connect and the grpc-go interface.
+func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.RevokeSubjectRequest) (*sessionv1.RevokeSubjectResponse, error) {
+	id := auth.MustFromContext(ctx)
+	r := reader{ledger: s.ledger}
+	var named subject
+	switch target := req.GetTarget().(type) {
+	case *sessionv1.RevokeSubjectRequest_Subject:
+		named = r.subject("subject", target.Subject)
+	case *sessionv1.RevokeSubjectRequest_CurrentSubject:
+		named = subject{id.Issuer, id.Subject}
+	default:
+		r.faults.Add("target", "missing; name a subject, or set current_subject for yourself")
+	}
+	if named.issuer != "" && named.id != "" {
+		if err := s.operators.maySignOut(id, named.issuer, named.id); err != nil {
+			return nil, err
+		}
+	}
+	r.trusted("subject", named.issuer)
+	r.cause("cause", req.GetCause())
+	r.requestID(req.GetRequestId())
+	if err := r.faults.Err(); err != nil {
+		return nil, err
+	}
+	request := &sessionv1.RevokeSubjectRequest{
+		Target: &sessionv1.RevokeSubjectRequest_Subject{Subject: &revocationv1.SubjectRef{Issuer: named.issuer, Subject: named.id}},
+		Cause:  req.GetCause(),
+	}
+	response := func(everything store.Revocation, ended int) *sessionv1.RevokeSubjectResponse {
+		return &sessionv1.RevokeSubjectResponse{
+			Revocations:         []*revocationv1.Revocation{revocationMessage(everything, s.ledger.Epoch(), s.operators, id)},
+			RevokedSessionCount: int64(ended),
+		}
+	}
+	return once(ctx, s.ledger, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
+		func(answer *store.Answer) (*sessionv1.RevokeSubjectResponse, error) {
+			origin := store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}
+			everything, ended, err := s.ledger.EndSubject(ctx, origin, named.issuer, named.id, req.GetCause(), answer,
+				func(everything store.Revocation, ended int) ([]byte, error) {
+					return proto.Marshal(response(everything, ended))
+				})
+			if err != nil {
+				return nil, err
+			}
+			return response(everything, ended), nil
+		})
+}
