@@ -57,6 +57,12 @@ func kindOfClerk(_ *Profile, h header, c *claims, is purpose) auth.TokenKind {
 
 func extendClerk(_ *Profile, c *claims, id *record) {
 	id.NoStepUp = true
+	if strings.HasPrefix(id.Subject, "mch_") {
+		// Whoever has the machine's secret chooses its claims, so all that they could
+		// grant is left unread but its scopes, which Clerk writes.
+		clerkMachineScopes(c, id)
+		return
+	}
 	switch c.get("v") {
 	case "", "1":
 		clerkV1(c, id)
@@ -70,9 +76,6 @@ func extendClerk(_ *Profile, c *claims, id *record) {
 		id.FactorAges = &id.ages
 	}
 	id.Plans = clerkScoped(c, "pla")
-	if strings.HasPrefix(id.Subject, "mch_") {
-		clerkMachineScopes(c, id)
-	}
 	c.pending = c.textOf("sts", c.get("sts")) == "pending"
 }
 

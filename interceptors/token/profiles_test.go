@@ -71,6 +71,19 @@ func TestClerkProfile(t *testing.T) {
 			want:     auth.Identity{Subject: "mch_1", TokenID: "mt_1", Audience: []string{"mch_2"}, Scopes: []string{"mch_2"}},
 			wantKind: auth.KindMachine,
 		},
+		{
+			name: "a Clerk machine token with claims that its owner chose, by version 1", header: `"typ":"JWT","cat":"cl_B7d4PD333AAA"`,
+			payload: `"sub":"mch_1","jti":"mt_1","scopes":"mch_2","org_id":"org_acme","org_role":"org:admin","org_permissions":["org:all:manage"],` +
+				`"pla":"o:pro","fva":[0,0]`,
+			want:     auth.Identity{Subject: "mch_1", TokenID: "mt_1", Scopes: []string{"mch_2"}},
+			wantKind: auth.KindMachine,
+		},
+		{
+			name: "a Clerk machine token with claims that its owner chose, by version 2", header: `"typ":"JWT","cat":"cl_B7d4PD333AAA"`,
+			payload:  `"sub":"mch_1","jti":"mt_1","scopes":"mch_2","v":2,"o":{"id":"org_acme","rol":"admin","per":"manage","fpm":"1"},"fea":"o:all"`,
+			want:     auth.Identity{Subject: "mch_1", TokenID: "mt_1", Scopes: []string{"mch_2"}},
+			wantKind: auth.KindMachine,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
