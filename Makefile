@@ -15,7 +15,7 @@ PKGS ?= ./...
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 # Modules of their own, whose dependencies users of the library do not inherit.
-NESTED = interceptors/gatewayauth interceptors/otelauth interceptors/interop
+NESTED = interceptors/gatewayauth interceptors/otelauth interceptors/interop examples
 
 # Evaluated only where it is used; an unpacked archive has no git to ask.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -72,10 +72,16 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "interceptors/gatewayauth/internal/shelfv1"}]}' \
 	--template interceptors/gatewayauth/buf.gen.yaml --path interceptors/gatewayauth/internal/shelfv1/shelf.proto
 
+# The examples name their plugins as anybody's project does, so these must be on the PATH.
+PLUGINS = google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc connectrpc.com/connect/cmd/protoc-gen-connect-go
+EXAMPLES = $(GO) build -modfile=go.tool.mod -o bin/plugins/ $(PLUGINS); \
+	cd examples && PATH="$(CURDIR)/bin/plugins:$$PATH" $(GO) tool -modfile='$(CURDIR)/go.check.mod' buf generate
+
 .PHONY: generate
 generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and docs/configuration.md from the code
 	$(BUF) generate
 	$(BUF) generate $(GATEWAY)
+	$(EXAMPLES)
 	@mkdir -p bin docs
 	$(BUF) build -o bin/schema.binpb
 	$(GO) run ./internal/generate bin/schema.binpb
@@ -129,7 +135,7 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) run ./...
 	cd bench && $(GO) tool -modfile=../go.check.mod golangci-lint run ./...
 	linter=$$($(GO) tool -n -modfile=go.check.mod golangci-lint); cd cmd/buf-plugin-ostiary; $(IN_PLUGIN) "$$linter" run ./...
-	@for module in $(NESTED); do echo "lint $$module"; (cd $$module; $(GO) tool -modfile=../../go.check.mod golangci-lint run ./...); done
+	@for module in $(NESTED); do echo "lint $$module"; (cd $$module; $(GO) tool -modfile='$(CURDIR)/go.check.mod' golangci-lint run ./...); done
 
 .PHONY: check
 check: lint check-generated check-web check-rules check-modules check-nested check-bench check-plugin check-vulnerabilities ## All that must hold before a merge, but the tests
@@ -146,6 +152,8 @@ check-generated:
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
 	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
 	diff -r -u --exclude='*.proto' --exclude='*.yaml' interceptors/gatewayauth/internal "$$tmp/interceptors/gatewayauth/internal" || drift="$${drift:+$$drift and }interceptors/gatewayauth/internal/"; \
+	($(EXAMPLES) --output "$$tmp/examples"); \
+	diff -r -u examples/gen "$$tmp/examples/gen" || drift="$${drift:+$$drift and }examples/gen/"; \
 	for file in docs/configuration.md docs/api.md interceptors/auth/reason_list.go web/client/src/reasons.ts; do \
 		diff -u "$$file" "$$tmp/$$file" || drift="$${drift:+$$drift and }$$file"; \
 	done; \

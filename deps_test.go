@@ -83,9 +83,14 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/bufproject": {"proto"},
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/token", "gen/ostiary/policy/v1"},
-	"examples/*":                      {"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect"},
-	"interceptors":                    nil, // only tests that go through all adapters
-	"":                                {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/token", "internal/loopback"},
+	"examples/*": {
+		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
+		"examples/invoice", "examples/gen/acme/*/v1", "examples/gen/acme/*/v1/*v1connect",
+	},
+	"examples/gen/acme/*/v1":            {"gen/ostiary/policy/v1"},
+	"examples/gen/acme/*/v1/*v1connect": {"examples/gen/acme/*/v1"},
+	"interceptors":                      nil, // only tests that go through all adapters
+	"":                                  {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/token", "internal/loopback"},
 }
 
 // belowTheAdapters may know no transport.
@@ -104,9 +109,9 @@ type goPackage struct {
 	Deps       []string
 }
 
-// nestedModules are those below interceptors/ that have their own go.mod, since what
-// they depend on is not for every user of the library.
-var nestedModules = []string{"interceptors/gatewayauth", "interceptors/otelauth", "interceptors/interop"}
+// nestedModules have their own go.mod, since what they depend on is not for every user of
+// the library.
+var nestedModules = []string{"interceptors/gatewayauth", "interceptors/otelauth", "interceptors/interop", "examples"}
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
