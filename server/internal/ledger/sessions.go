@@ -41,17 +41,26 @@ func (l *Ledger) Flush(ctx context.Context) {
 	if dropped > 0 {
 		l.config.Log.WarnContext(ctx, "too many sessions were seen at once to be written; some will be listed late", "dropped", dropped)
 	}
-	if len(seen) == 0 {
-		return
+	// In batches, so that many take no longer than a write may.
+	for len(seen) > 0 {
+		batch := seen[:min(len(seen), BatchSize)]
+		if err := l.saveSeen(ctx, batch); err != nil {
+			l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
+			l.activity.putBack(seen)
+			return
+		}
+		seen = seen[len(batch):]
 	}
+}
+
+// saveSeen writes sessions and adds the events.
+func (l *Ledger) saveSeen(ctx context.Context, seen []store.Session) error {
 	// They belong to many callers: one who goes away must not cancel the write.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	before, err := l.store.SaveSessions(ctx, seen)
 	if err != nil {
-		l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
-		l.activity.putBack(seen)
-		return
+		return err
 	}
 	var events []*Event
 	for i, session := range seen {
@@ -69,6 +78,7 @@ func (l *Ledger) Flush(ctx context.Context) {
 		events = append(events, event)
 	}
 	l.events.add(events...)
+	return nil
 }
 
 // changed reports whether anything is new but times, and the token that the session was
