@@ -6,6 +6,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
@@ -29,6 +32,18 @@ const (
 type reader struct {
 	ledger *ledger.Ledger
 	faults rpcerror.Violations
+}
+
+// known refuses a message with fields that this server does not know, as a newer schema
+// has them: they may restrict what is to be revoked. Their names are not in the message.
+func (r *reader) known(message proto.Message) {
+	_ = protorange.Range(message.ProtoReflect(), func(v protopath.Values) error {
+		if last := len(v.Path) - 1; v.Path[last].Kind() == protopath.UnknownAccessStep {
+			place := strings.TrimPrefix(v.Path[1:last].String(), ".")
+			r.faults.Add(place, "with a field that this server does not know; leave it out, or ask a newer server")
+		}
+		return nil
+	})
 }
 
 // revocation reads a revocation that is asked for, whose fields have the prefix.

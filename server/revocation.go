@@ -73,6 +73,7 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 		return nil, err
 	}
 	r := reader{ledger: s.ledger}
+	r.known(req)
 	r.requestID(req.GetRequestId())
 	if n := len(req.GetRevocations()); n == 0 || n > maxRevocations {
 		r.faults.Add("revocations", "%d of them; name 1 to %d", n, maxRevocations)
@@ -144,8 +145,12 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		if err != nil {
 			return nil, err
 		}
+		if len(message.ProtoReflect().GetUnknown()) > 0 {
+			return nil, rpcerror.Invalid("", "a field that this server does not know; leave it out, or ask a newer server")
+		}
 		for _, asked := range message.GetRevocations() {
 			r := reader{ledger: s.ledger}
+			r.known(asked)
 			request := r.revocation("", asked)
 			if r.faults.Err() != nil {
 				reject(summary, index, r.faults.Fields())
