@@ -49,6 +49,7 @@ test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## 
 
 .PHONY: test-go
 test-go:
+	@echo 'Testing $(PKGS). Nothing is printed while it builds, which takes some minutes the first time.' >&2
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
 
@@ -78,7 +79,7 @@ EXAMPLES = $(GO) build -modfile=go.tool.mod -o bin/plugins/ $(PLUGINS); \
 	cd examples && PATH="$(CURDIR)/bin/plugins:$$PATH" $(GO) tool -modfile='$(CURDIR)/go.check.mod' buf generate
 
 .PHONY: generate
-generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and docs/configuration.md from the code
+generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and docs/configuration.md and docs/commands.md from the code
 	$(BUF) generate
 	$(BUF) generate $(GATEWAY)
 	$(EXAMPLES)
@@ -87,6 +88,8 @@ generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and d
 	$(GO) run ./internal/generate bin/schema.binpb
 	$(GO) run ./cmd/ostiary docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
+	$(GO) run ./cmd/ostiary docs commands > bin/commands.md
+	@mv bin/commands.md docs/commands.md
 
 # Only what is for browsers needs Node; the console's pages are committed. Where
 # something is missing that is told, loudly, and is no failure but in CI.
@@ -148,19 +151,20 @@ check-generated:
 	$(BUF) build -o "$$tmp/schema.binpb"; \
 	$(GO) run ./internal/generate -out "$$tmp" "$$tmp/schema.binpb"; \
 	$(GO) run ./cmd/ostiary docs configuration > "$$tmp/docs/configuration.md"; \
+	$(GO) run ./cmd/ostiary docs commands > "$$tmp/docs/commands.md"; \
 	drift=; \
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
 	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
 	diff -r -u --exclude='*.proto' --exclude='*.yaml' interceptors/gatewayauth/internal "$$tmp/interceptors/gatewayauth/internal" || drift="$${drift:+$$drift and }interceptors/gatewayauth/internal/"; \
 	($(EXAMPLES) --output "$$tmp/examples"); \
 	diff -r -u examples/gen "$$tmp/examples/gen" || drift="$${drift:+$$drift and }examples/gen/"; \
-	for file in docs/configuration.md docs/api.md interceptors/auth/reason_list.go web/client/src/reasons.ts; do \
+	for file in docs/configuration.md docs/commands.md docs/api.md interceptors/auth/reason_list.go web/client/src/reasons.ts; do \
 		diff -u "$$file" "$$tmp/$$file" || drift="$${drift:+$$drift and }$$file"; \
 	done; \
 	if [ -n "$$drift" ]; then \
 		echo "out of date: $$drift; run 'make generate' and commit the result" >&2; exit 1; \
 	fi; \
-	echo 'gen/, docs/configuration.md, docs/api.md and the lists of reasons are up to date'
+	echo 'gen/, docs/configuration.md, docs/commands.md, docs/api.md and the lists of reasons are up to date'
 
 # That the rules are asked for: with one of them taken out of a copy of the schema,
 # buf lint fails, and so does the server that is generated from it, and both name
@@ -258,6 +262,7 @@ check-plugin:
 
 .PHONY: build
 build: ## Build bin/ostiary
+	@[ -e bin/ostiary ] || echo 'Building bin/ostiary. The first time takes about two minutes: SQLite and CEL are compiled too.' >&2
 	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ostiary ./cmd/ostiary
 
 .PHONY: clean

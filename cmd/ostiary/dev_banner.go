@@ -1,24 +1,25 @@
 package main
 
 import (
+	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"text/template"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
 
 // A banner is what ostiary dev prints: where it is, and commands that work as
-// they are printed, in another terminal in the same directory.
+// they are printed, at once, in another terminal in the same directory.
 type banner struct {
 	program string // as it was started
 	url     string // of the HTTP address
 	grpc    string // host:port of the native one
-	buf     string // how to start buf
-	grpcurl bool   // whether there is grpcurl; buf speaks native gRPC too
+	buf     bool   // whether buf is installed
+	grpcurl bool   // whether grpcurl is installed; buf speaks native gRPC too
 	console bool   // whether the page for browsers is served
 }
 
@@ -28,11 +29,15 @@ func (b *banner) findTools() {
 		_, err := exec.LookPath(name)
 		return err == nil
 	}
-	b.grpcurl = installed("grpcurl")
-	b.buf = "buf"
-	if _, err := os.Stat("go.check.mod"); err == nil && !installed("buf") {
-		b.buf = "go tool -modfile=go.check.mod buf" // in this repository, which pins it
+	b.grpcurl, b.buf = installed("grpcurl"), installed("buf")
+}
+
+// Config is what a guard of one's own takes to accept the tokens.
+func (b *banner) Config() string {
+	if b.url == ostiary.DevIssuer {
+		return "ostiary.Config{}"
 	}
+	return fmt.Sprintf("ostiary.Config{Issuer: %q, Profile: \"clerk\"}", b.url)
 }
 
 // Mint is the command that prints a token of a persona.
@@ -73,21 +78,25 @@ Try it from another terminal, in this directory. With Connect, as ada:
   curl -s -H "Authorization: Bearer $({{.Banner.Mint "ada"}})" \
     -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
 
-with gRPC-Web, as ben:
+{{if .Buf}}with gRPC-Web, as ben:
 
-  {{.Buf}} curl --protocol grpcweb --http2-prior-knowledge \
+  buf curl --protocol grpcweb --http2-prior-knowledge \
     -H "Authorization: Bearer $({{.Banner.Mint "ben"}})" -d '{}' {{.URL}}{{.WhoAmI}}
 
-and with native gRPC, as robo:
-{{if .Grpcurl}}
+{{end}}{{if .Grpcurl}}with native gRPC, as robo:
+
   grpcurl -plaintext -H "Authorization: Bearer $({{.Banner.Mint "robo"}})" {{.GRPC}} ostiary.identity.v1.IdentityService/WhoAmI
-{{else}}
-  {{.Buf}} curl --protocol grpc --http2-prior-knowledge \
+
+{{else if .Buf}}with native gRPC, as robo:
+
+  buf curl --protocol grpc --http2-prior-knowledge \
     -H "Authorization: Bearer $({{.Banner.Mint "robo"}})" -d '{}' http://{{.GRPC}}{{.WhoAmI}}
-{{end}}
-Without a token, the call is refused with 401 and reason TOKEN_MISSING:
+
+{{end}}Without a token, the call is refused with 401 and reason TOKEN_MISSING:
 
   curl -si -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
+
+Your own service accepts these tokens, on any port, with ostiary.New({{.Banner.Config}}).
 
 `))
 

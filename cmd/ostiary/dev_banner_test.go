@@ -14,20 +14,32 @@ func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
 		never  string
 	}{
 		"the default port needs no --server": {
-			banner: banner{program: "./bin/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf"},
+			banner: banner{program: "./bin/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: true},
 			want: []string{
 				`Bearer $(./bin/ostiary token mint --as ada)"`,
 				"buf curl --protocol grpcweb --http2-prior-knowledge",
 				"http://localhost:8080/" + whoAmI,
+				"with ostiary.New(ostiary.Config{}).\n",
 			},
 			never: "--server",
 		},
 		"another port does": {
-			banner: banner{program: "ostiary", url: "http://localhost:8081", grpc: "localhost:9091", buf: "buf"},
-			want:   []string{"$(ostiary token mint --as ada --server http://localhost:8081)", "http://localhost:9091/" + whoAmI},
+			banner: banner{program: "ostiary", url: "http://localhost:8081", grpc: "localhost:9091", buf: true},
+			want: []string{"$(ostiary token mint --as ada --server http://localhost:8081)", "http://localhost:9091/" + whoAmI,
+				`ostiary.New(ostiary.Config{Issuer: "http://localhost:8081", Profile: "clerk"})`},
+		},
+		"curl alone, where there is neither buf nor grpcurl": {
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090"},
+			want:   []string{"curl -s -H", "curl -si -H"},
+			never:  "gRPC, as",
+		},
+		"no buf curl, where there is grpcurl alone": {
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090", grpcurl: true},
+			want:   []string{"grpcurl -plaintext"},
+			never:  "buf",
 		},
 		"grpcurl, where there is one": {
-			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf", grpcurl: true},
+			banner: banner{program: "ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: true, grpcurl: true},
 			want:   []string{"grpcurl -plaintext", "localhost:9090 " + whoAmI},
 			never:  "--protocol grpc --",
 		},
@@ -41,7 +53,7 @@ func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
 			never:  "browser",
 		},
 		"a path with a blank is quoted": {
-			banner: banner{program: "/home/ada l/it's/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: "buf"},
+			banner: banner{program: "/home/ada l/it's/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: true},
 			want:   []string{`$('/home/ada l/it'\''s/ostiary' token mint --as ada)`},
 		},
 	}

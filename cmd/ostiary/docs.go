@@ -23,5 +23,12 @@ func newDocs() *cobra.Command {
 			return err
 		},
 	})
+	docs.AddCommand(&cobra.Command{
+		Use:     "commands",
+		Short:   "Print docs/commands.md",
+		Example: "  ostiary docs commands > docs/commands.md",
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return writeCommands(cmd.OutOrStdout(), cmd.Root()) },
+	})
 	return docs
 }
