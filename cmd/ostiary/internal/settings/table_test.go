@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -130,24 +133,59 @@ func TestDocumentationNamesEverySetting(t *testing.T) {
 	}
 }
 
-// The examples of docs/configuration.md are read as they are shown.
-func TestExamplesOfIssuersAreValid(t *testing.T) {
+// Every YAML in the documents is a settings file that is read as it is shown, but for what
+// is a file of buf, which bufproject tests.
+func TestExamplesOfSettingsAreValid(t *testing.T) {
 	t.Parallel()
-	shown := 0
-	for _, block := range strings.Split(Documentation(), "```yaml\n")[1:] {
-		example, _, _ := strings.Cut(block, "```")
-		if !strings.HasPrefix(example, "issuers:") {
-			continue
+	names, err := filepath.Glob("../../../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := make(map[string]int) // issuers, by document
+	for _, name := range append(names, "../../../../README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		example = strings.ReplaceAll(example, "/var/run/secrets/kubernetes.io/serviceaccount/", "/nowhere/")
-		loaded, faults := sources{file: example}.read(t, All())
-		shown += len(loaded.Server.Issuers)
-		faults = slices.DeleteFunc(faults, func(fault string) bool { return strings.Contains(fault, "/nowhere/") })
-		if len(faults) > 0 {
-			t.Errorf("%s\n%q", example, faults)
+		name = filepath.Base(name)
+		if name == "configuration.md" {
+			text = []byte(Documentation())
+		}
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
+			example := block[1]
+			if strings.HasPrefix(example, "version: v") || strings.HasPrefix(example, "# buf.yaml\n") {
+				continue
+			}
+			if !strings.Contains(example, "issuers:") {
+				example += "issuers: [{url: https://clerk.example.com, authorized_parties: [https://app.example.com], accept_kinds: [session, machine]}]\n"
+			}
+			example = strings.ReplaceAll(example, "/var/run/secrets/kubernetes.io/serviceaccount/", "/nowhere/")
+			loaded, faults := sources{file: example}.read(t, All())
+			shown[name] += len(loaded.Server.Issuers)
+			faults = slices.DeleteFunc(faults, func(fault string) bool { return strings.Contains(fault, "/nowhere/") })
+			if len(faults) > 0 {
+				t.Errorf("%s:\n%s\n%q", name, example, faults)
+			}
 		}
 	}
-	if shown != 6 {
-		t.Errorf("%d issuers are shown; want 6", shown)
+	if shown["configuration.md"] != 7 || shown["providers.md"] != len(token.Profiles()) {
+		t.Errorf("issuers shown: %v; want 7 in configuration.md, the one of the rules among them, and one for each profile in providers.md", shown)
+	}
+}
+
+// TestProvidersAreShownWithTheirOwnProfile has each section of docs/providers.md set the
+// profile that it is about.
+func TestProvidersAreShownWithTheirOwnProfile(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range token.Profiles() {
+		_, section, _ := strings.Cut(string(text), "\n## "+profile.Name+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		if !strings.Contains(section, "\n    profile: "+profile.Name+"\n") {
+			t.Errorf("docs/providers.md does not set profile %s in its section", profile.Name)
+		}
 	}
 }
