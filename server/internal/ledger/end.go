@@ -11,10 +11,11 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// EndSubject revokes all tokens that a subject has, and its sessions with all
-// their tokens to come. It returns the revocation of the tokens, and how many
-// sessions it ended. If there is an answer, it is that of encode. An error is the
-// answer to the caller, or store.ErrAnswered.
+// EndSubject revokes all tokens that a subject has, and then, in batches, its sessions
+// with all their tokens to come. It returns the revocation of the tokens, and how many
+// sessions it ended. If there is an answer, it is that of encode, and is kept when all is
+// done: after a failure, the same call does the rest. An error is the answer to the
+// caller, or store.ErrAnswered.
 func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, subject, cause string,
 	answer *store.Answer, encode func(everything store.Revocation, ended int) ([]byte, error),
 ) (everything store.Revocation, ended int, err error) {
@@ -22,48 +23,33 @@ func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, su
 	if err != nil {
 		return everything, 0, err
 	}
-	ends, err := l.endsOf(ctx, issuer, subject, cause)
+	saved, err := l.Revoke(ctx, origin, nil, request)
 	if err != nil {
 		return everything, 0, err
 	}
+	everything = saved[0]
+	// A caller who goes away now could not ask again with the same token.
+	uncut := context.WithoutCancel(ctx)
+	l.Flush(uncut)
+	for page, err := range l.pages(uncut, store.View{{Issuer: issuer, Subject: subject}}) {
+		if err != nil {
+			return everything, ended, l.unavailable(uncut, err)
+		}
+		ends, _, err := l.NotEnded(uncut, cause, page...)
+		if err != nil {
+			return everything, ended, err
+		}
+		revoked, err := l.Revoke(uncut, origin, nil, ends...)
+		if err != nil {
+			return everything, ended, err
+		}
+		ended += len(revoked)
+	}
 	if answer != nil {
-		answer.Encode = func(saved []store.Revocation) ([]byte, error) { return encode(saved[0], len(ends)) }
-	}
-	saved, err := l.Revoke(ctx, origin, answer, append([]Request{request}, ends...)...)
-	if err != nil {
-		return everything, 0, err
-	}
-	everything, ended = saved[0], len(ends)
-	// More of them may have been seen in the meantime. A caller who goes away now
-	// could not ask again with the same token.
-	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	late, err := l.endsOf(uncut, issuer, subject, cause)
-	if err != nil || len(late) == 0 {
-		return everything, ended, err
-	}
-	ended += len(late)
-	if answer != nil {
-		answer.Replaces = true
 		answer.Encode = func([]store.Revocation) ([]byte, error) { return encode(everything, ended) }
+		_, err = l.save(uncut, nil, answer)
 	}
-	_, err = l.Revoke(uncut, origin, answer, late...)
 	return everything, ended, err
-}
-
-// endsOf returns the requests that end the sessions of a subject.
-func (l *Ledger) endsOf(ctx context.Context, issuer, subject, cause string) ([]Request, error) {
-	l.Flush(ctx)
-	var sessions []store.Session
-	err := l.eachSession(ctx, store.View{{Issuer: issuer, Subject: subject}}, func(session store.Session) bool {
-		sessions = append(sessions, session)
-		return true
-	})
-	if err != nil {
-		return nil, l.unavailable(ctx, err)
-	}
-	ends, _, err := l.NotEnded(ctx, cause, sessions...)
-	return ends, err
 }
 
 // NotEnded returns the requests that end sessions with their future tokens, but for

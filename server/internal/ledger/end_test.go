@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,8 +88,7 @@ func TestASessionEndsOnlyOnceTheListHasItsRevocation(t *testing.T) {
 	}
 }
 
-// It is seen while its subject is signed out, too late to be among those that
-// are listed at first.
+// It is seen while the subject's tokens are revoked.
 func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
@@ -106,26 +106,91 @@ func TestASessionThatIsSeenDuringTheSignOutIsEndedToo(t *testing.T) {
 	}
 }
 
-// Whoever retries is told what the first call was told, though that came in two parts.
-func TestTheKeptAnswerCountsTheSessionsThatCameLate(t *testing.T) {
+// A call that failed was not answered: the same call does the rest. The tokens that the
+// subject has are revoked by the first.
+func TestASignOutThatFailedHalfwayIsDoneByItsRetry(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
-	see(t, l, "sess_1")
-	db.revoking = func() { see(t, l, "sess_2") }
+	const n = 2*BatchSize + 1
+	sessionsOf(t, l, "user_ada", n)
 	call := store.Call{Issuer: someIssuer, Subject: "user_otto", Procedure: "/a/B", RequestID: "1"}
-	encode := func(everything store.Revocation, ended int) ([]byte, error) {
-		return fmt.Appendf(nil, "%s, %d sessions", everything.Target.Value, ended), nil
+	signOut := func() (ended int, err error) {
+		_, ended, err = l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", &store.Answer{Call: call, Hash: []byte("hash")},
+			func(everything store.Revocation, ended int) ([]byte, error) {
+				return fmt.Appendf(nil, "%s, %d sessions", everything.Target.Value, ended), nil
+			})
+		return ended, err
 	}
-	for range 2 {
-		_, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", &store.Answer{Call: call, Hash: []byte("hash")}, encode)
-		if err != nil && !errors.Is(err, store.ErrAnswered) || err == nil && ended != 2 {
-			t.Errorf("%d sessions, error %v; want 2", ended, err)
-		}
-		hash, answer, err := l.Answer(t.Context(), call)
-		if err != nil || string(hash) != "hash" || string(answer) != "user_ada, 2 sessions" {
-			t.Errorf("the answer is %q, %v", answer, err)
+	db.fails, db.succeed = "SaveRevocations", 2 // the subject, and a batch
+	if ended, err := signOut(); connect.CodeOf(err) != connect.CodeUnavailable || ended != BatchSize {
+		t.Errorf("%d sessions, error %v; want %d, and unavailable", ended, err, BatchSize)
+	}
+	now := store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada", Token: store.Token{IssuedAt: l.config.Now()}}
+	if !l.Revoked(now) {
+		t.Error("the tokens of the subject are not revoked")
+	}
+	if _, answer, err := l.Answer(t.Context(), call); answer != nil || err != nil {
+		t.Errorf("the answer %q is kept, error %v; want none", answer, err)
+	}
+	db.fails = ""
+	if ended, err := signOut(); err != nil || ended != n-BatchSize {
+		t.Errorf("the retry: %d sessions, error %v; want %d", ended, err, n-BatchSize)
+	}
+	later := now
+	later.Token.IssuedAt = l.config.Now().Add(time.Hour)
+	for i := range n {
+		if later.ID = fmt.Sprint("sess_", i); !l.Revoked(later) {
+			t.Fatalf("session %d goes on", i)
 		}
 	}
+	if _, err := signOut(); !errors.Is(err, store.ErrAnswered) {
+		t.Errorf("a call that was answered: %v; want %v", err, store.ErrAnswered)
+	}
+	hash, answer, err := l.Answer(t.Context(), call)
+	if want := fmt.Sprintf("user_ada, %d sessions", n-BatchSize); err != nil || string(hash) != "hash" || string(answer) != want {
+		t.Errorf("the answer is %q, %v; want %q", answer, err, want)
+	}
+}
+
+// Otherwise anybody could fill the disk with calls that do nothing.
+func TestNoAnswerIsKeptWhereNothingIsRevoked(t *testing.T) {
+	t.Parallel()
+	l, _ := idleLedger(t)
+	call := store.Call{RequestID: "1"}
+	saved, err := l.Revoke(t.Context(), byOtto, &store.Answer{Call: call, Encode: func([]store.Revocation) ([]byte, error) { return []byte("answer"), nil }})
+	if err != nil || saved != nil {
+		t.Errorf("%v, %v; want nothing", saved, err)
+	}
+	if _, answer, err := l.Answer(t.Context(), call); answer != nil || err != nil {
+		t.Errorf("the answer %q is kept, error %v; want none", answer, err)
+	}
+}
+
+// Each batch is one write: one that takes too long takes nothing else with it.
+func TestASubjectIsSignedOutInBatches(t *testing.T) {
+	t.Parallel()
+	l, _ := idleLedger(t)
+	sessionsOf(t, l, "user_ada", BatchSize+1)
+	batches := &batchStore{Store: l.store}
+	l.store = batches
+	if _, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", nil, nil); err != nil || ended != BatchSize+1 {
+		t.Fatalf("%d sessions, error %v", ended, err)
+	}
+	if want := []int{1, BatchSize, 1}; !slices.Equal(batches.sizes, want) {
+		t.Errorf("writes of %v revocations; want %v", batches.sizes, want)
+	}
+}
+
+// A batchStore records how many revocations are saved at once.
+type batchStore struct {
+	store.Store
+
+	sizes []int
+}
+
+func (s *batchStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+	s.sizes = append(s.sizes, len(revocations))
+	return s.Store.SaveRevocations(ctx, revocations, answer)
 }
 
 // An answer is kept before the list has what was revoked; whoever gets it must find that

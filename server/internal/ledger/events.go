@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -122,50 +123,63 @@ func (e *Events) wake() {
 	e.added = make(chan struct{})
 }
 
-// addRevoked adds an event for each session that revocations end.
+// addRevoked adds an event for each session that revocations end, in parts, so that
+// readers keep up.
 func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revocation) {
 	if !l.events.wanted.Load() {
 		return
 	}
-	var events []*Event
-	added := make(map[sessionKey]bool)
-	add := func(s store.Session) (more bool) {
-		if key := keyOf(s); !added[key] && l.Revoked(s) {
-			added[key] = true
-			events = append(events, &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REVOKED, Before: s, After: s, Time: l.now()})
-		}
-		return len(events) <= MaxEvents
-	}
+	added := make(map[sessionKey]bool) // no more than events are kept
 	for _, r := range revocations {
-		if err := l.eachRevoked(ctx, r, add); err != nil {
-			l.config.Log.ErrorContext(ctx, "cannot find the sessions that were revoked, for those who watch them", "error", err)
-			l.events.lose() // so that they list the sessions again
-			return
+		ended := 0
+		for page, err := range l.pages(ctx, concernedBy(r)) {
+			if err != nil {
+				l.config.Log.ErrorContext(ctx, "cannot find the sessions that were revoked, for those who watch them", "error", err)
+				l.events.lose() // so that they list the sessions again
+				return
+			}
+			var events []*Event
+			for _, s := range page {
+				if added[keyOf(s)] || !l.Revoked(s) || r.Kind == revocation.TargetSession && l.revokedAnyway(s) {
+					continue
+				}
+				if len(added) < MaxEvents {
+					added[keyOf(s)] = true
+				}
+				events = append(events, &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REVOKED, Before: s, After: s, Time: l.now()})
+			}
+			l.events.add(events...)
+			ended += len(events)
+			if ended > MaxEvents && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetIssuer) {
+				l.events.lose()
+				return
+			}
 		}
 	}
-	if len(events) > MaxEvents { // as where an issuer was revoked
-		l.events.lose()
-		return
-	}
-	l.events.add(events...)
 }
 
-// eachRevoked calls do with every session that a revocation can concern, until it wants
-// no more. A token is
-// not a session, and a machine has none.
-func (l *Ledger) eachRevoked(ctx context.Context, r revocation.Revocation, do func(store.Session) (more bool)) error {
+// concernedBy returns the sessions that a revocation can concern. A token is not a
+// session, and a machine has none.
+func concernedBy(r revocation.Revocation) store.View {
 	switch r.Kind {
 	case revocation.TargetSession:
-		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, ID: r.ID, Subject: r.Subject}}, do)
+		return store.View{{Issuer: r.Issuer, ID: r.ID, Subject: r.Subject}}
 	case revocation.TargetSubject:
-		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, Subject: r.ID}}, do)
+		return store.View{{Issuer: r.Issuer, Subject: r.ID}}
 	case revocation.TargetClient:
-		return l.eachSession(ctx, store.View{{Issuer: r.Issuer, ClientID: r.ID}}, do)
+		return store.View{{Issuer: r.Issuer, ClientID: r.ID}}
 	case revocation.TargetIssuer:
-		return l.eachSession(ctx, store.View{{Issuer: r.Issuer}}, do)
+		return store.View{{Issuer: r.Issuer}}
 	default:
 		return nil
 	}
+}
+
+// revokedAnyway reports whether the newest token of a session is revoked by its subject,
+// client or issuer, of which there is an event already: who signs out a subject revokes
+// its sessions too.
+func (l *Ledger) revokedAnyway(s store.Session) bool {
+	return l.revoked.Revoked(&auth.Identity{Issuer: s.Issuer, Subject: s.Subject, ClientID: s.Token.ClientID, IssuedAt: s.Token.IssuedAt}) != nil
 }
 
 // addExpired adds an event for each session whose latest token expired since it was

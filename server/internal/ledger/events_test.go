@@ -278,3 +278,24 @@ func TestThereIsOneEventForEachSessionThatIsEnded(t *testing.T) {
 		}
 	}
 }
+
+// Who signs out a subject revokes its sessions too, one batch after the other.
+func TestASignOutIsOneEventOfEachSession(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	since := l.Events().Last()
+	const n = BatchSize + 1
+	sessionsOf(t, l, "user_ada", n)
+	db.revoking = func() {
+		if err := l.readRevocations(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", nil, nil); err != nil || ended != n {
+		t.Fatalf("%d sessions, error %v; want %d", ended, err, n)
+	}
+	db.revoking()
+	if events := eventsAfter(t, l, since); len(events) != n {
+		t.Errorf("%d events; want %d", len(events), n)
+	}
+}

@@ -30,8 +30,9 @@ const (
 	// pruneInterval is how often expired rows are removed, pruneBatch at once.
 	pruneInterval = time.Minute
 	pruneBatch    = 5000
-	// writeTimeout bounds a write that its caller cannot cancel.
+	// writeTimeout bounds a write that its caller cannot cancel, and readTimeout a read.
 	writeTimeout = 15 * time.Second
+	readTimeout  = 15 * time.Second
 	// answerRetention is how long the answer to a call is kept that may be retried.
 	answerRetention = 24 * time.Hour
 	// retryDelay is how long a caller should wait when the store fails.

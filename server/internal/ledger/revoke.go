@@ -81,10 +81,11 @@ func (l *Ledger) Revocations(ctx context.Context, after int64, limit int) (page 
 
 // Revoke revokes what was prepared: first on disk, then in memory, so that
 // nothing is acknowledged which a crash could undo. A caller who goes away does
-// not cut that short. It keeps the answer with the revocations, if there is one. An
-// error is the answer to the caller, or store.ErrAnswered; then nothing was revoked.
+// not cut that short. It keeps the answer with the revocations, if there is one; without
+// requests it keeps nothing. An error is the answer to the caller, or store.ErrAnswered;
+// then nothing was revoked.
 func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.Answer, requests ...Request) ([]store.Revocation, error) {
-	if len(requests) == 0 && answer == nil {
+	if len(requests) == 0 {
 		return nil, nil
 	}
 	now := l.now()
@@ -97,19 +98,9 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 			IssuedBefore: r.Before, ExpiresAt: r.Expires, CreatedAt: now, Origin: origin, Cause: r.Cause,
 		}
 	}
-	if answer != nil {
-		answer.At = now
-	}
-	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	saved, err := l.store.SaveRevocations(uncut, rows, answer)
-	switch {
-	case errors.Is(err, store.ErrAnswered):
-		return nil, store.ErrAnswered
-	case err != nil:
-		return nil, l.unavailable(ctx, err)
-	case len(saved) == 0:
-		return nil, nil
+	saved, err := l.save(ctx, rows, answer)
+	if err != nil {
+		return nil, err
 	}
 	if err := l.revoked.Add(revocations...); err != nil {
 		return nil, fmt.Errorf("revoke what was saved: %w", err)
@@ -123,6 +114,25 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 	default:
 	}
 	return saved, nil
+}
+
+// save saves revocations and an answer, also for a caller who goes away. An error is the
+// answer to the caller, or store.ErrAnswered.
+func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+	if answer != nil {
+		answer.At = l.now()
+	}
+	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	saved, err := l.store.SaveRevocations(uncut, rows, answer)
+	switch {
+	case errors.Is(err, store.ErrAnswered):
+		return nil, store.ErrAnswered
+	case err != nil:
+		return nil, l.unavailable(ctx, err)
+	default:
+		return saved, nil
+	}
 }
 
 func targetOf(r Request) store.Target {

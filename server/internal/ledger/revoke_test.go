@@ -138,13 +138,12 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		after   int // calls that succeed before
 		revoked bool
 	}{
-		"a subject whose sessions cannot be read":         {endSubject, "Sessions", 0, false},
-		"a subject whose later sessions cannot be read":   {endSubject, "Sessions", 1, true},
-		"a subject of whom it is not known what is ended": {endSubject, "Strongest", 0, true},
-		"a subject that is not kept":                      {endSubject, "SaveRevocations", 0, false},
-		"a session that is not kept":                      {endSession, "SaveRevocations", 0, false},
-		"sessions that cannot be read":                    {list, "Sessions", 0, false},
-		"revocations that cannot be read":                 {revocations, "Revocations", 0, false},
+		"a subject whose sessions cannot be read":   {endSubject, "Sessions", 0, true},
+		"a subject that is not kept":                {endSubject, "SaveRevocations", 0, false},
+		"a subject whose session is not kept ended": {endSubject, "SaveRevocations", 1, true},
+		"a session that is not kept":                {endSession, "SaveRevocations", 0, false},
+		"sessions that cannot be read":              {list, "Sessions", 0, false},
+		"revocations that cannot be read":           {revocations, "Revocations", 0, false},
 	} {
 		for _, gone := range []bool{false, true} {
 			l, db := idleLedger(t)

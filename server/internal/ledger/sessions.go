@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -103,21 +104,27 @@ func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Sess
 	return page[:min(len(page), limit)], len(page) > limit, nil
 }
 
-// eachSession calls do with every session within the view, until it wants no more.
-func (l *Ledger) eachSession(ctx context.Context, view store.View, do func(store.Session) (more bool)) error {
-	for after := (store.Session{}); ; {
-		page, err := l.store.Sessions(ctx, view, after, BatchSize)
-		if err != nil {
-			return fmt.Errorf("list sessions: %w", err)
-		}
-		for _, session := range page {
-			if !do(session) {
-				return nil
+// pages returns every session within the view, up to BatchSize at once. It ends with the
+// first error.
+func (l *Ledger) pages(ctx context.Context, view store.View) iter.Seq2[[]store.Session, error] {
+	return func(yield func([]store.Session, error) bool) {
+		for after := (store.Session{}); ; {
+			page, err := l.page(ctx, view, after)
+			if !yield(page, err) || len(page) < BatchSize {
+				return
 			}
-			after = session
-		}
-		if len(page) < BatchSize {
-			return nil
+			after = page[len(page)-1]
 		}
 	}
+}
+
+// page returns the next sessions within the view.
+func (l *Ledger) page(ctx context.Context, view store.View, after store.Session) ([]store.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	page, err := l.store.Sessions(ctx, view, after, BatchSize)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return page, nil
 }

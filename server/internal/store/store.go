@@ -104,7 +104,4 @@ type Answer struct {
 	At   time.Time
 	// Encode returns the answer to the call that has saved these revocations.
 	Encode func(saved []Revocation) ([]byte, error)
-	// Replaces says that the answer takes the place of an earlier one of the same call,
-	// which must be there.
-	Replaces bool
 }

@@ -12,9 +12,6 @@ import (
 const insertAnswer = `INSERT INTO answers (issuer, subject, procedure, request_id, hash, answer, given_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
 
-const updateAnswer = `UPDATE answers SET hash = $5, answer = $6, given_at = $7
-	WHERE issuer = $1 AND subject = $2 AND procedure = $3 AND request_id = $4`
-
 const selectAnswer = `SELECT hash, answer FROM answers
 	WHERE issuer = $1 AND subject = $2 AND procedure = $3 AND request_id = $4`
 
@@ -24,20 +21,14 @@ func saveAnswer(ctx context.Context, tx *sql.Tx, answer *store.Answer, saved []s
 	if err != nil {
 		return err
 	}
-	statement := insertAnswer
-	if answer.Replaces {
-		statement = updateAnswer
-	}
 	call := answer.Call
-	result, err := tx.ExecContext(ctx, statement, call.Issuer, call.Subject, call.Procedure, call.RequestID, answer.Hash, encoded, micros(answer.At))
+	result, err := tx.ExecContext(ctx, insertAnswer, call.Issuer, call.Subject, call.Procedure, call.RequestID, answer.Hash, encoded, micros(answer.At))
 	if err != nil {
 		return err
 	}
 	switch changed, err := result.RowsAffected(); {
 	case err != nil:
 		return err
-	case changed == 0 && answer.Replaces:
-		return errors.New("there is no answer to replace")
 	case changed == 0:
 		return store.ErrAnswered
 	default:
