@@ -195,6 +195,11 @@ func checkRule(call *Call, rule Rule, id *Identity) error {
 		return Errorf(AuthFailure, "no rule for %s", call.Procedure)
 	}
 	if _, reads := rule.(MessageRule); reads && !call.Messages {
+		if id == nil {
+			if err := rule.Check(nil); err != nil {
+				return err // a stranger learns nothing of the condition
+			}
+		}
 		return Errorf(AuthFailure, "the rule of %s has a condition on the request message, which this transport does not show it", call.Procedure)
 	}
 	return rule.Check(id)

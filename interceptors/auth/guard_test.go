@@ -166,3 +166,37 @@ func TestTheTokenOfACallerIsGivenWhileItCounts(t *testing.T) {
 		t.Errorf("without a caller: %v", err)
 	}
 }
+
+// conditional is a rule with a condition on the request message.
+type conditional struct{ rule }
+
+func (conditional) CheckMessage(*auth.Identity, any) error { return nil }
+
+// A transport that shows no messages cannot check a condition. That is our fault, and no
+// business of strangers.
+func TestAConditionOnATransportWithoutMessagesIsNeverAPass(t *testing.T) {
+	t.Parallel()
+	known := authenticator(func(auth.Call) (*auth.Identity, error) { return token(0), nil })
+	public := conditional{func(*auth.Identity) error { return nil }}
+	protected := conditional{func(id *auth.Identity) error {
+		if id == nil {
+			return auth.NewError(auth.TokenMissing, nil)
+		}
+		return nil
+	}}
+	for name, test := range map[string]struct {
+		caller auth.Authenticator
+		rule   auth.Rule
+		want   auth.Reason
+	}{
+		"a stranger to a protected method": {failing(auth.TokenMissing), protected, auth.TokenMissing},
+		"a stranger to a public method":    {failing(auth.TokenMissing), public, auth.AuthFailure},
+		"a caller of a protected method":   {known, protected, auth.AuthFailure},
+	} {
+		guard := &auth.Guard{Authenticator: test.caller, Policy: rules{test.rule}}
+		_, err := guard.Admit(t.Context(), auth.Call{Procedure: ping})
+		if reason, ok := auth.ReasonOf(err); !ok || reason != test.want {
+			t.Errorf("%s: %v; want %v", name, err, test.want)
+		}
+	}
+}
