@@ -33,13 +33,17 @@ import (
 func Gate(registrar grpc.ServiceRegistrar, guard *auth.Guard, options ...GateOption) grpc.ServiceRegistrar {
 	g := &gate{registrar: registrar, guard: orRefuseAll(guard)}
 	for _, option := range options {
-		option.apply(g)
+		option.configure(g)
 	}
 	return g
 }
 
-// A GateOption configures a [Gate].
-type GateOption interface{ apply(*gate) }
+// A GateOption configures a [Gate], or the one of a [Server]. It is a grpc.ServerOption so
+// that [NewServer] takes it among others; grpc.NewServer ignores it.
+type GateOption interface {
+	grpc.ServerOption
+	configure(*gate)
+}
 
 // RequestTimeout bounds how long the request of a unary call may take to arrive
 // whole, counted from when the call was admitted. A call whose request takes
@@ -48,11 +52,15 @@ type GateOption interface{ apply(*gate) }
 //
 // By default, or where the limit is not positive, a request may take as long as
 // the client likes. A limit costs one goroutine for as long as a request is read.
-func RequestTimeout(limit time.Duration) GateOption { return requestTimeout(limit) }
+func RequestTimeout(limit time.Duration) GateOption { return requestTimeout{limit: limit} }
 
-type requestTimeout time.Duration
+type requestTimeout struct {
+	grpc.EmptyServerOption
 
-func (t requestTimeout) apply(g *gate) { g.requestTimeout = time.Duration(t) }
+	limit time.Duration
+}
+
+func (t requestTimeout) configure(g *gate) { g.requestTimeout = t.limit }
 
 // ShowRefusals has the server's unary interceptors see the calls that the Gate refuses,
 // for those that count or log every call. Such an interceptor gets a nil request, and a
@@ -67,9 +75,9 @@ func (t requestTimeout) apply(g *gate) { g.requestTimeout = time.Duration(t) }
 //	invoicev1.RegisterInvoiceServiceServer(grpcauth.Gate(server, guard, grpcauth.ShowRefusals()), service)
 func ShowRefusals() GateOption { return showRefusals{} }
 
-type showRefusals struct{}
+type showRefusals struct{ grpc.EmptyServerOption }
 
-func (showRefusals) apply(g *gate) { g.showRefusals = true }
+func (showRefusals) configure(g *gate) { g.showRefusals = true }
 
 type gate struct {
 	registrar      grpc.ServiceRegistrar

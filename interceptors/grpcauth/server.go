@@ -27,11 +27,11 @@ type Server struct {
 	gate  grpc.ServiceRegistrar
 }
 
-// NewServer returns a Server. The options are those of grpc.NewServer; use the chaining
-// ones for interceptors. They come after the guard's, and so find the caller's identity
-// in their context, and do not see what the guard refuses: its Observer does. For
-// interceptors that are to see refusals, such as those that count calls, see
-// [ShowRefusals].
+// NewServer returns a Server. The options are those of grpc.NewServer, and those of a
+// [Gate], such as [RequestTimeout]. Use the chaining ones for interceptors. They come after
+// the guard's, and so find the caller's identity in their context, and do not see what the
+// guard refuses: its Observer does. With [ShowRefusals] the unary ones see refused calls
+// as well; a stream's see them only before the guard's interceptor, as shown there.
 //
 // With a nil Guard every call is refused.
 func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
@@ -40,7 +40,13 @@ func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
 		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
 		grpc.ChainStreamInterceptor(StreamServerInterceptor(guard)),
 	}, options...)...)
-	return &Server{Server: server, guard: guard, gate: Gate(server, guard)}
+	var gateOptions []GateOption
+	for _, option := range options {
+		if o, ok := option.(GateOption); ok {
+			gateOptions = append(gateOptions, o)
+		}
+	}
+	return &Server{Server: server, guard: guard, gate: Gate(server, guard, gateOptions...)}
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
