@@ -24,6 +24,10 @@ type Error struct {
 	// Demand says what a new token would need; nil where nothing is to be said. It is
 	// sent in the challenge and in the error details.
 	Demand *Demand
+	// RetryAfter says how long the caller should wait before the same call, or one with a
+	// fresh token, can succeed. Where it is not positive, the reason decides: 5 seconds
+	// for those with CodeUnavailable, and nothing is said for any other.
+	RetryAfter time.Duration
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
 }
@@ -121,11 +125,15 @@ func (e *Error) Info() *errdetails.ErrorInfo {
 // retryDelay is how long fetches of keys wait after one that failed, by default.
 const retryDelay = 5 * time.Second
 
-// RetryInfo returns the error detail that says when to retry. It returns nil for a
-// refusal that the caller cannot wait out: any but those with CodeUnavailable.
+// RetryInfo returns the error detail that says when to retry, or nil for a refusal that
+// the caller cannot wait out: one without RetryAfter that has not CodeUnavailable.
 func (e *Error) RetryInfo() *errdetails.RetryInfo {
-	if e.Code() != CodeUnavailable {
+	switch {
+	case e.RetryAfter > 0:
+		return &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)}
+	case e.Code() == CodeUnavailable:
+		return &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)}
+	default:
 		return nil
 	}
-	return &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -58,7 +59,7 @@ func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		header.Set("WWW-Authenticate", challenge)
 	}
 	if retry := refusal.RetryInfo(); retry != nil {
-		header.Set("Retry-After", strconv.FormatInt(retry.GetRetryDelay().GetSeconds(), 10))
+		header.Set("Retry-After", strconv.FormatFloat(math.Ceil(retry.GetRetryDelay().AsDuration().Seconds()), 'f', 0, 64))
 	}
 	header.Set("Content-Length", strconv.Itoa(len(answer.body)))
 	w.WriteHeader(answer.status)

@@ -186,3 +186,28 @@ func TestKindsHaveNames(t *testing.T) {
 		t.Errorf("String = %q; want unknown", got)
 	}
 }
+
+// A subject that was signed out can sign in again once its issuer's clock has passed the
+// instant, and the refusal says when: most tokens have whole seconds in iat.
+func TestARevocationOfWhatIsIssuedInAMomentSaysWhenToRetry(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before time.Time
+		want   time.Duration
+	}{
+		"until a moment to come":        {now.Add(5*time.Second + time.Microsecond), 6 * time.Second},
+		"until a whole second to come":  {now.Add(5 * time.Second), 5 * time.Second},
+		"until a moment ago":            {now.Add(-time.Second), 0},
+		"also tokens to come, for good": {time.Time{}, 0},
+	} {
+		list := fixed()
+		add(t, list, revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada", Before: test.before, AllTokens: test.before.IsZero()})
+		var refusal *auth.Error
+		if err := list.Revoked(ada()); !errors.As(err, &refusal) || refusal.Reason != auth.TokenRevoked {
+			t.Fatalf("%s: %v; want %v", name, err, auth.TokenRevoked)
+		}
+		if refusal.RetryAfter != test.want || (refusal.Sentence() != auth.TokenRevoked.Message()) != (test.want > 0) {
+			t.Errorf("%s: retry after %v, %q; want %v", name, refusal.RetryAfter, refusal.Sentence(), test.want)
+		}
+	}
+}

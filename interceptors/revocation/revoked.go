@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"math"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -10,73 +11,103 @@ import (
 // identity is revoked: by its session, its subject, its ID, its client, its machine or its issuer.
 // The token of an impersonated caller is also revoked by the session or the subject
 // of its actor (RFC 8693, section 4.1).
+//
+// Where tokens are revoked that are issued until a moment to come, as those of a subject
+// that was signed out just now, the error says in RetryAfter when a token that is
+// issued then is accepted.
 func (l *List) Revoked(id *auth.Identity) error {
-	if kind := l.find(id); kind != 0 {
-		return auth.Errorf(auth.TokenRevoked, "by its %v", kind)
+	kind, e := l.find(id)
+	if e == nil {
+		return nil
 	}
-	return nil
+	refusal := auth.Errorf(auth.TokenRevoked, "by its %v", kind)
+	if wait := l.untilAccepted(e); wait > 0 {
+		refusal.RetryAfter = wait
+		refusal.Message = "tokens issued until a moment ago were revoked; if you have just signed in, " +
+			"take a fresh token or sign in again in a few seconds"
+	}
+	return refusal
 }
 
-// find returns the kind of the target that the token is revoked by, or 0.
-func (l *List) find(id *auth.Identity) TargetKind {
-	if id == nil {
+// untilAccepted returns how long it takes until tokens are accepted that are issued then;
+// 0 if there is nothing to wait for. Most tokens have whole seconds in iat.
+func (l *List) untilAccepted(e *entry) time.Duration {
+	if e.before == math.MaxInt64 {
 		return 0
+	}
+	second := time.UnixMicro(e.before).Add(time.Second - time.Microsecond).Truncate(time.Second)
+	return max(second.Sub(l.now()), 0)
+}
+
+// find returns the entry that the token is revoked by, and the kind of its target; nil
+// if there is none.
+func (l *List) find(id *auth.Identity) (TargetKind, *entry) {
+	if id == nil {
+		return 0, nil
 	}
 	issued := int64(math.MinInt64) // a token that does not say counts as old
 	if !id.IssuedAt.IsZero() {
 		issued = id.IssuedAt.UnixMicro()
 	}
 	in := scopeOf(l.seed, id.Issuer)
-	switch {
-	case l.holdsSession(in, id.Subject, id.SessionID, issued):
-		return TargetSession
-	case l.holds(TargetSubject, in, id.Subject, issued):
-		return TargetSubject
-	case l.holds(TargetToken, in, id.TokenID, issued):
-		return TargetToken
-	case l.holds(TargetClient, in, id.ClientID, issued):
-		return TargetClient
-	case id.Kind == auth.KindMachine && l.holds(TargetMachine, in, id.Subject, issued):
-		return TargetMachine
-	case l.holds(TargetIssuer, in, "", issued):
-		return TargetIssuer
-	case id.Actor != nil:
-		return l.findActor(id, issued)
-	default:
-		return 0
+	if e := l.findSession(in, id.Subject, id.SessionID, issued); e != nil {
+		return TargetSession, e
 	}
+	if e := l.findIn(TargetSubject, in, id.Subject, issued); e != nil {
+		return TargetSubject, e
+	}
+	if e := l.findIn(TargetToken, in, id.TokenID, issued); e != nil {
+		return TargetToken, e
+	}
+	if e := l.findIn(TargetClient, in, id.ClientID, issued); e != nil {
+		return TargetClient, e
+	}
+	if id.Kind == auth.KindMachine {
+		if e := l.findIn(TargetMachine, in, id.Subject, issued); e != nil {
+			return TargetMachine, e
+		}
+	}
+	if e := l.findIn(TargetIssuer, in, "", issued); e != nil {
+		return TargetIssuer, e
+	}
+	if id.Actor != nil {
+		return l.findActor(id, issued)
+	}
+	return 0, nil
 }
 
-func (l *List) findActor(id *auth.Identity, issued int64) TargetKind {
+func (l *List) findActor(id *auth.Identity, issued int64) (TargetKind, *entry) {
 	issuer := id.Actor.Issuer
 	if issuer == "" {
 		issuer = id.Issuer
 	}
 	in := scopeOf(l.seed, issuer)
-	switch {
-	case l.holdsSession(in, id.Actor.Subject, id.Actor.SessionID, issued):
-		return TargetSession
-	case l.holds(TargetSubject, in, id.Actor.Subject, issued):
-		return TargetSubject
-	default:
-		return 0
+	if e := l.findSession(in, id.Actor.Subject, id.Actor.SessionID, issued); e != nil {
+		return TargetSession, e
 	}
+	return TargetSubject, l.findIn(TargetSubject, in, id.Actor.Subject, issued)
 }
 
-// holdsSession looks up the session for this subject, and for any subject.
-func (l *List) holdsSession(in scope, subject, id string, issued int64) bool {
+// findSession looks up the session for this subject, and for any subject.
+func (l *List) findSession(in scope, subject, id string, issued int64) *entry {
 	if l.tables[TargetSession].Load() == nil {
-		return false
+		return nil
 	}
-	return l.holds(TargetSession, in, id, issued) || l.holds(TargetSession, in.of(l.seed, subject), id, issued)
+	if e := l.findIn(TargetSession, in, id, issued); e != nil {
+		return e
+	}
+	return l.findIn(TargetSession, in.of(l.seed, subject), id, issued)
 }
 
-// holds reads the clock only if there is an entry. The ID is empty where the token
-// has no such claim.
-func (l *List) holds(kind TargetKind, in scope, id string, issued int64) bool {
+// findIn returns the entry that revokes a token, or nil. It reads the clock only if there
+// is an entry. The ID is empty where the token has no such claim.
+func (l *List) findIn(kind TargetKind, in scope, id string, issued int64) *entry {
 	if id == "" && kind != TargetIssuer {
-		return false
+		return nil
 	}
 	e := l.tables[kind].Load().find(in, id)
-	return e != nil && issued < e.before && l.now().UnixMicro() < e.expires
+	if e == nil || issued >= e.before || l.now().UnixMicro() >= e.expires {
+		return nil
+	}
+	return e
 }
