@@ -24,6 +24,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
 	options := append(transport.GRPCLimits(),
 		grpc.StatsHandler(s.callLog()),
+		grpc.ForceServerCodecV2(transport.Codec{}),
 		grpc.ChainUnaryInterceptor(
 			recovery.UnaryServerInterceptor(recoverPanic),
 			grpcauth.UnaryServerInterceptor(s.guard),
@@ -43,7 +44,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	server := grpc.NewServer(options...)
 	// The gate refuses before a request is decoded; the interceptors guard what
 	// does not pass through it, such as reflection.
-	gate := grpcauth.Gate(server, s.guard, grpcauth.RequestTimeout(s.config.RequestTimeout))
+	gate := grpcauth.Gate(transport.RefuseUndecodable(server, invalidMessage), s.guard, grpcauth.RequestTimeout(s.config.RequestTimeout))
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})

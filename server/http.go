@@ -18,7 +18,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/internal/console"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -60,7 +59,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
-	own := s.handlerOptions(connectauth.StrictJSON(invalidJSON))
+	own := s.handlerOptions(connectauth.StrictJSON(invalidMessage))
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, own...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, own...))
@@ -123,7 +122,3 @@ func (s *Server) handlerOptions(more ...connect.HandlerOption) []connect.Handler
 		connect.WithRecover(transport.Recovery{Log: s.log}.Connect),
 	}, more, []connect.HandlerOption{connectauth.WithGuard(s.guard)})
 }
-
-// invalidJSON is the error for a request in JSON with a field that is unknown, or that
-// is not valid in another way.
-func invalidJSON(fault error) error { return rpcerror.Invalid("", "%v", fault) }

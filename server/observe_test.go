@@ -88,7 +88,7 @@ func TestTheLogShowsTheOutcomeOfUnusualRequests(t *testing.T) {
 		path, contentType, body string
 		want                    []string
 	}{
-		"a message that cannot be read":       {identityv1connect.IdentityServiceWhoAmIProcedure, "application/proto", "\xff", []string{"code=unreadable_message", "subject=user_ada"}},
+		"a message that cannot be read":       {identityv1connect.IdentityServiceWhoAmIProcedure, "application/proto", "\xff", []string{"code=invalid_argument", "reason=INVALID_REQUEST", "subject=user_ada"}},
 		"a field that the method has not":     {identityv1connect.IdentityServiceWhoAmIProcedure, "application/json", `{"user":1}`, []string{"code=invalid_argument", "reason=INVALID_REQUEST", "subject=user_ada"}},
 		"a content type of no protocol":       {identityv1connect.IdentityServiceWhoAmIProcedure, "text/plain", "{}", []string{"protocol=http", "code=http_415"}},
 		"a path that leads nowhere":           {"/secret-path", "application/json", "{}", []string{"procedure=unknown", "code=http_404"}},

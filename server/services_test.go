@@ -92,7 +92,7 @@ func assertUnknownField(t *testing.T, status int, answer string, stream bool) {
 	if status != want {
 		t.Errorf("status %d; want %d", status, want)
 	}
-	for _, part := range []string{`"code":"invalid_argument"`, `unknown field \"noSuchField\"`, `"INVALID_REQUEST"`, `google.rpc.BadRequest`} {
+	for _, part := range []string{`"code":"invalid_argument"`, `"message":"noSuchField: unknown field`, `"field":"noSuchField"`, `"INVALID_REQUEST"`, `google.rpc.BadRequest`} {
 		if !strings.Contains(answer, part) {
 			t.Errorf("%s; want %s in it", answer, part)
 		}

@@ -19,14 +19,14 @@ import (
 // new fields.
 //
 // It applies to every message of unary calls, of GET requests and of streams, in each
-// protocol that carries JSON. Binary messages, and answers, are not affected. Give it
-// before [WithGuard], or a condition sees an empty message in place of one that is not
-// valid.
+// protocol that carries JSON. Answers are not affected, and unknown fields of binary
+// messages are not either. Give it before [WithGuard], or a condition sees an empty
+// message in place of one that is not valid.
 //
-// refuse makes the error that the caller gets, and is called by many goroutines at
-// once. The text of the fault is for the caller: it says what is wrong with the JSON,
-// and where. If refuse is nil, the error is [connect.CodeInvalidArgument] with that
-// text.
+// refuse makes the error that the caller gets, also for JSON and for binary messages that
+// cannot be read at all. It is called by many goroutines at once. The text of the fault
+// is for the caller: it says what is wrong with the message, and where. If refuse is nil,
+// the error is [connect.CodeInvalidArgument] with that text.
 func StrictJSON(refuse func(fault error) error) connect.HandlerOption {
 	if refuse == nil {
 		refuse = func(fault error) error { return connect.NewError(connect.CodeInvalidArgument, fault) }
@@ -34,15 +34,16 @@ func StrictJSON(refuse func(fault error) error) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		connect.WithCodec(strictJSON{"json"}),
 		connect.WithCodec(strictJSON{"json; charset=utf-8"}),
-		connect.WithInterceptors(jsonFaults{refuse}),
+		connect.WithCodec(binary{}),
+		connect.WithInterceptors(codecFaults{refuse}),
 	)
 }
 
-// strictJSON is connect's own codec, but for unknown fields.
+// strictJSON is connect's own codec for JSON, but for unknown fields.
 //
 // An error of a codec is sent with a code and a text of connect's choice, and no
 // interceptor sees it. So Unmarshal does not fail for JSON that is not valid: it leaves
-// the message empty but for the fault, which jsonFaults finds before the handler runs.
+// the message empty but for the fault, which codecFaults finds before the handler runs.
 type strictJSON struct{ name string }
 
 func (c strictJSON) Name() string { return c.name }
@@ -68,6 +69,33 @@ func (strictJSON) Unmarshal(data []byte, message any) error {
 	return nil
 }
 
+// binary is connect's own codec for binary messages, but for the error of one that cannot
+// be read: connect's names types of Go.
+type binary struct{}
+
+func (binary) Name() string { return "proto" }
+
+func (c binary) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
+
+func (binary) MarshalAppend(to []byte, message any) ([]byte, error) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is not a proto.Message", message)
+	}
+	return proto.MarshalOptions{}.MarshalAppend(to, m)
+}
+
+func (binary) Unmarshal(data []byte, message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is not a proto.Message", message)
+	}
+	if err := proto.Unmarshal(data, m); err != nil {
+		setFault(m, err)
+	}
+	return nil
+}
+
 const (
 	// faultField is the highest number of a field, which no message has.
 	faultField protowire.Number = protowire.MaxValidNumber
@@ -82,6 +110,7 @@ func setFault(m proto.Message, fault error) {
 	if len(text) > maxFault {
 		text = strings.ToValidUTF8(text[:maxFault], "") + "…"
 	}
+	text = strings.ToValidUTF8(text, "�") // or no protocol can send it
 	proto.Reset(m)
 	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, faultField, protowire.BytesType), text))
 }
@@ -105,17 +134,17 @@ func faultOf(message any) error {
 	return errors.New(text)
 }
 
-// jsonFaults refuses the messages that strictJSON could not read.
-type jsonFaults struct{ refuse func(error) error }
+// codecFaults refuses the messages that the codecs could not read.
+type codecFaults struct{ refuse func(error) error }
 
-func (f jsonFaults) check(message any) error {
+func (f codecFaults) check(message any) error {
 	if fault := faultOf(message); fault != nil {
 		return f.refuse(fault)
 	}
 	return nil
 }
 
-func (f jsonFaults) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+func (f codecFaults) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		if err := f.check(req.Any()); err != nil {
 			return nil, err
@@ -124,13 +153,13 @@ func (f jsonFaults) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-func (f jsonFaults) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+func (f codecFaults) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		return next(ctx, &checkedConn{StreamingHandlerConn: conn, check: f.check})
 	}
 }
 
-func (f jsonFaults) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+func (f codecFaults) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
 }
 

@@ -129,6 +129,7 @@ func TestStrictJSONRefusesWhatIsNoRequestOfTheMethod(t *testing.T) {
 		"a value of another type":  {`{"pageSize": "many"}`, `invalid value for int32 field pageSize: "many"`},
 		"a field that comes twice": {`{"pageSize": 1, "page_size": 2}`, `duplicate field "page_size"`},
 		"text that is no JSON":     {`pageSize`, "syntax error"},
+		"bytes that are no text":   {"\xff", "invalid value \ufffd"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -229,4 +230,30 @@ func TestTheGuardRefusesBeforeJSONIsRead(t *testing.T) {
 			t.Errorf("%v; want reason %v", err, auth.TokenMissing)
 		}
 	})
+}
+
+// What cannot be read is refused alike, whatever its form, and names no type of Go.
+func TestABinaryMessageThatCannotBeReadIsRefusedAsJSONIs(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, pageMux(connectauth.StrictJSON(nil)))
+	for name, test := range map[string]struct{ message, want string }{
+		"half a message":       {"\x12\x05ab", "cannot parse invalid wire-format data"},
+		"text that is no text": {"\x12\x01\xff", "contains invalid UTF-8"},
+	} {
+		eachCall(t, func(t *testing.T, _ string, shape auth.StreamType, option connect.ClientOption) {
+			err := send(t, server, shape, []connect.ClientOption{option, connect.WithCodec(rawBinary{})}, test.message)
+			if connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "accessv1") {
+				t.Errorf("%s: %v; want code invalid_argument, and %q", name, err, test.want)
+			}
+		})
+	}
+}
+
+// rawBinary is rawJSON as a binary message.
+type rawBinary struct{}
+
+func (rawBinary) Name() string                  { return "proto" }
+func (rawBinary) Marshal(m any) ([]byte, error) { return []byte(m.(*rawMessage).json), nil }
+func (rawBinary) Unmarshal(data []byte, message any) error {
+	return proto.Unmarshal(data, message.(proto.Message))
 }

@@ -1,0 +1,115 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// Codec is grpc-go's own, but that Unmarshal does not fail for a message that cannot be
+// read: grpc-go would answer INTERNAL at once, as if the server were at fault. It leaves
+// the message empty but for the fault, which the registrar of RefuseUndecodable finds
+// before the handler runs. Use both or neither.
+type Codec struct{}
+
+// Name implements encoding.CodecV2.
+func (Codec) Name() string { return grpcproto.Name }
+
+// Marshal implements encoding.CodecV2.
+func (Codec) Marshal(message any) (mem.BufferSlice, error) {
+	return encoding.GetCodecV2(grpcproto.Name).Marshal(message)
+}
+
+// faultField is the highest number of a field, which no message has.
+const faultField protowire.Number = protowire.MaxValidNumber
+
+// Unmarshal implements encoding.CodecV2.
+func (Codec) Unmarshal(data mem.BufferSlice, message any) error {
+	err := encoding.GetCodecV2(grpcproto.Name).Unmarshal(data, message)
+	m, ok := message.(proto.Message)
+	if err == nil || !ok {
+		return err
+	}
+	text := strings.TrimSpace(strings.TrimPrefix(err.Error(), "proto:"))
+	proto.Reset(m)
+	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, faultField, protowire.BytesType), text))
+	return nil
+}
+
+// faultOf returns the fault that Unmarshal left, or nil. Whoever sends such a field gets
+// it back as a refusal.
+func faultOf(message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil
+	}
+	unknown := m.ProtoReflect().GetUnknown()
+	number, kind, n := protowire.ConsumeTag(unknown)
+	if n < 0 || number != faultField || kind != protowire.BytesType {
+		return nil
+	}
+	text, n := protowire.ConsumeString(unknown[n:])
+	if n < 0 {
+		return nil
+	}
+	return errors.New(strings.ToValidUTF8(text, "�"))
+}
+
+// RefuseUndecodable returns a registrar whose services answer a message that [Codec] could
+// not read with what refuse makes of the fault.
+func RefuseUndecodable(registrar grpc.ServiceRegistrar, refuse func(fault error) error) grpc.ServiceRegistrar {
+	return &undecodable{registrar, refuse}
+}
+
+type undecodable struct {
+	registrar grpc.ServiceRegistrar
+	refuse    func(fault error) error
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (u *undecodable) RegisterService(service *grpc.ServiceDesc, impl any) {
+	described := *service
+	described.Methods = slices.Clone(service.Methods)
+	for i := range described.Methods {
+		next := described.Methods[i].Handler
+		described.Methods[i].Handler = func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+			return next(impl, ctx, u.checked(decode), interceptor)
+		}
+	}
+	described.Streams = slices.Clone(service.Streams)
+	for i := range described.Streams {
+		next := described.Streams[i].Handler
+		described.Streams[i].Handler = func(impl any, stream grpc.ServerStream) error {
+			return next(impl, &checkedStream{stream, u.checked(stream.RecvMsg)})
+		}
+	}
+	u.registrar.RegisterService(&described, impl)
+}
+
+func (u *undecodable) checked(receive func(message any) error) func(message any) error {
+	return func(message any) error {
+		if err := receive(message); err != nil {
+			return err
+		}
+		if fault := faultOf(message); fault != nil {
+			return u.refuse(fault)
+		}
+		return nil
+	}
+}
+
+type checkedStream struct {
+	grpc.ServerStream
+
+	receive func(message any) error
+}
+
+func (s *checkedStream) RecvMsg(message any) error { return s.receive(message) }
