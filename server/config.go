@@ -183,6 +183,7 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 	return ledger.Open(ctx, db, ledger.Config{
 		Retention:   c.SessionRetention,
 		MaxLifetime: c.longestLifetime(),
+		MaxIDBytes:  c.longestToken(),
 		Skews:       c.skews(),
 		Now:         c.Now,
 		Log:         c.Logger,

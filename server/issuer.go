@@ -143,6 +143,17 @@ func (c Config) longestLifetime() time.Duration {
 	return longest
 }
 
+// longestToken returns the length of the longest token that is accepted, which no id in one
+// exceeds; and not less than the default, as longer ones may have been accepted before.
+func (c Config) longestToken() int {
+	longest := token.DefaultMaxTokenBytes
+	for _, issuer := range c.Issuers {
+		profile, _ := issuer.TokenProfile() // New has checked it
+		longest = max(longest, cmp.Or(issuer.MaxTokenBytes, profile.MaxTokenBytes))
+	}
+	return longest
+}
+
 // skews are those of the issuers that are trusted, by the name that identities have.
 func (c Config) skews() map[string]time.Duration {
 	skews := make(map[string]time.Duration, len(c.Issuers))

@@ -13,15 +13,13 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 const (
-	maxCause     = 500                        // characters
-	maxID        = token.DefaultMaxTokenBytes // no token holds a longer one
+	maxCause     = 500 // characters
 	maxRequestID = 128
 	// maxAhead is how far the caller's clock may be ahead of ours.
 	maxAhead = time.Minute
@@ -147,7 +145,7 @@ func (r *reader) id(path, id string) {
 	switch {
 	case id == "":
 		r.faults.Add(path, "missing; write it as the tokens have it")
-	case len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl):
+	case len(id) > r.ledger.MaxIDBytes() || strings.ContainsFunc(id, unicode.IsControl):
 		r.faults.Add(path, "too long, or with control characters in it, so no token can have it")
 	}
 }

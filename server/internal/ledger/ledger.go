@@ -48,6 +48,8 @@ type Config struct {
 	Retention time.Duration
 	// MaxLifetime is how long a token that is issued now can be accepted.
 	MaxLifetime time.Duration
+	// MaxIDBytes is how long an id in a token can be.
+	MaxIDBytes int
 	// Skews are the clock skews of the trusted issuers, by their URL.
 	Skews map[string]time.Duration
 	// Now is the clock.

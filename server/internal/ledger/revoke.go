@@ -55,6 +55,9 @@ func (l *Ledger) Trusts(issuer string) bool {
 	return trusted
 }
 
+// MaxIDBytes is how long an id in a token can be.
+func (l *Ledger) MaxIDBytes() int { return l.config.MaxIDBytes }
+
 // IssuedByNow returns the first instant that is later than the iat of any token
 // which the issuer has issued by now: its clock may be ahead of ours by as much
 // as its skew, and its tokens are accepted then.
