@@ -47,7 +47,7 @@ func (s *Server) buildGuard() error {
 		return err
 	}
 	s.guard = &auth.Guard{
-		Authenticator: verifier, Policy: rules, Revocations: s.ledger.RevokedList(),
+		Authenticator: verifier, Policy: guarded{rules}, Revocations: s.ledger.RevokedList(),
 		Observer: auth.ObserverFunc(s.observe), Logger: s.log, Now: s.config.Now,
 	}
 	return s.buildMetadata(rules.Scopes())

@@ -15,6 +15,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/internal/console"
@@ -97,16 +98,39 @@ func (s *Server) callLog() transport.CallLog {
 	return transport.CallLog{Log: s.log, Quiet: isHealthCheck}
 }
 
-// procedureOptions names the rule of OPTIONS requests, as lists of rules show it.
+// procedureOptions names OPTIONS requests in the log. They are no method, so they are not
+// among the rules.
 const procedureOptions = "OPTIONS (not a preflight)"
+
+// guarded are the rules of all methods, and that of OPTIONS requests.
+type guarded struct{ auth.Policy }
+
+// Rule implements auth.Policy.
+func (g guarded) Rule(procedure string) auth.Rule {
+	if procedure == procedureOptions {
+		return anyToken{}
+	}
+	return g.Policy.Rule(procedure)
+}
+
+// anyToken is the rule that requires a valid token, and no more.
+type anyToken struct{}
+
+// Check implements auth.Rule.
+func (anyToken) Check(id *auth.Identity) error {
+	if id == nil {
+		return auth.NewError(auth.TokenMissing, nil)
+	}
+	return nil
+}
 
 // guardOptions requires a token for every OPTIONS request. A preflight, which
 // cannot have one, does not get here: CORS answers it.
 func (s *Server) guardOptions(next http.Handler) http.Handler {
-	guarded := httpauth.Protect(s.guard, procedureOptions, next)
+	options := httpauth.Protect(s.guard, procedureOptions, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
-			guarded.ServeHTTP(w, r)
+			options.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

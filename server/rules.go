@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
@@ -21,9 +20,6 @@ import (
 func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	own := []policy.Option{
 		policy.Services(services()...),
-		policy.Override(procedureOptions, &policyv1.Rule{
-			Access: &policyv1.Rule_Authenticated{Authenticated: &policyv1.Authenticated{}},
-		}),
 		condition.Evaluator(),
 	}
 	served, err := policy.New(own...)
@@ -69,11 +65,11 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 	return faults
 }
 
-// ofOurOwn reports whether the procedure is a method of services(), or stands for all
-// OPTIONS requests: health and reflection are not.
+// ofOurOwn reports whether the procedure is a method of services(): those of health and
+// reflection are not.
 func ofOurOwn(procedure string) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
-	return procedure == procedureOptions || slices.Contains(services(), service)
+	return slices.Contains(services(), service)
 }
 
 // UnmeetableRules returns a fault for each rule that no token of the issuers can meet, by

@@ -160,7 +160,7 @@ func TestInvalidRulesAreFaults(t *testing.T) {
 	}{
 		"none": {nil, nil},
 		"what is built in and what is ours": {
-			[]policy.Option{policy.Override(health, authenticated()), policy.Override(procedureOptions, anyRole("admin")), policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}, nil,
+			[]policy.Option{policy.Override(health, authenticated()), policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}, nil,
 		},
 		"a service that is not served": {
 			[]policy.Option{policy.Override("/acme.legacy.v1.Legacy/Get", public())},
@@ -182,9 +182,9 @@ func TestInvalidRulesAreFaults(t *testing.T) {
 			[]policy.Option{policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, public())},
 			[]string{"rules[" + identityv1.IdentityService_WhoAmI_FullMethodName + "]: only health and reflection can be public"},
 		},
-		"OPTIONS that would be public": {
-			[]policy.Option{policy.Configured("ostiary.yaml", procedureOptions, public())},
-			[]string{"rules[" + procedureOptions + "]: only health and reflection can be public: use authenticated or require"},
+		"OPTIONS, which is no method": {
+			[]policy.Option{policy.Configured("ostiary.yaml", "OPTIONS", public())},
+			[]string{"rules[OPTIONS]: this server has no such method"},
 		},
 		"a schema with a method that has no rule": {
 			[]policy.Option{policy.Files(schemaWithoutRules(t))},
