@@ -7,10 +7,12 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -153,6 +155,9 @@ func asRule(value any) (*policyv1.Rule, error) {
 		return nil, errors.New("not a rule; it has a value that JSON cannot represent")
 	}
 	rule := new(policyv1.Rule)
+	if part := noDuration(parts, rule.ProtoReflect().Descriptor()); part != "" {
+		return nil, fmt.Errorf("%s is not a duration; write seconds with an s, such as 300s", part)
+	}
 	if err := protojson.Unmarshal(encoded, rule); err != nil {
 		return nil, fmt.Errorf("%s; see docs/policy.md for the parts of a rule", protoPrefix.ReplaceAllString(err.Error(), ""))
 	}
@@ -162,16 +167,43 @@ func asRule(value any) (*policyv1.Rule, error) {
 	return rule, nil
 }
 
+// noDuration returns a part that should be a duration and is not written as one in JSON.
+// In the schema, the same is {seconds: 300}.
+func noDuration(parts map[string]any, message protoreflect.MessageDescriptor) string {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		field := fieldOf(message, name)
+		if field == nil || field.Message() == nil || parts[name] == nil {
+			continue
+		}
+		if field.Message().FullName() == "google.protobuf.Duration" {
+			if written, ok := parts[name].(string); !ok || protojson.Unmarshal([]byte(strconv.Quote(written)), new(durationpb.Duration)) != nil {
+				return name
+			}
+			continue
+		}
+		if inner, ok := parts[name].(map[string]any); ok {
+			if part := noDuration(inner, field.Message()); part != "" {
+				return name + "." + part
+			}
+		}
+	}
+	return ""
+}
+
+// fieldOf returns the field with a name, in either form of JSON; nil if there is none.
+func fieldOf(message protoreflect.MessageDescriptor, name string) protoreflect.FieldDescriptor {
+	if field := message.Fields().ByJSONName(name); field != nil {
+		return field
+	}
+	return message.Fields().ByTextName(name)
+}
+
 // unsaid returns a part that is named but requires nothing: it has no value, as when
 // its lines were commented out, or a value that protobuf treats as absent, such as
 // [], "" or false. The rule would require less than its author expects.
 func unsaid(parts map[string]any, message protoreflect.Message) string {
-	fields := message.Descriptor().Fields()
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		field := fields.ByJSONName(name)
-		if field == nil {
-			field = fields.ByTextName(name)
-		}
+		field := fieldOf(message.Descriptor(), name)
 		if field == nil || !message.Has(field) {
 			return name
 		}

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 )
@@ -38,6 +40,9 @@ func TestRulesAreWrittenAsProtobufIsInJSON(t *testing.T) {
 		"a stream beside the access": {"rule:\n  authenticated: {}\n  stream:\n    lease: LEASE_UNTIL_EXPIRY", &policyv1.Rule{
 			Access: authenticated, Stream: &policyv1.StreamTerms{Lease: policyv1.StreamTerms_LEASE_UNTIL_EXPIRY},
 		}},
+		"a duration": {"rule: {authenticated: {}, stream: {max_lifetime: 3600s}}", &policyv1.Rule{
+			Access: authenticated, Stream: &policyv1.StreamTerms{MaxLifetime: durationpb.New(time.Hour)},
+		}},
 		"an empty rule, which the server refuses": {"rule: {}", &policyv1.Rule{}},
 	}
 	for name, test := range tests {
@@ -63,7 +68,13 @@ func TestInvalidRulesAreRefusedWithARemedy(t *testing.T) {
 		"two kinds of access":       {"rule: {authenticated: {}, public: {}}", `error parsing "public", oneof ostiary.policy.v1.Rule.access is already set` + remedy},
 		"one part in two spellings": {"rule: {require: {any_role: [a], anyRole: [b]}}", `duplicate field "any_role"` + remedy},
 		"a value of another type":   {"rule: {public: {ignore_invalid: perhaps}}", `invalid value for bool field ignoreInvalid: "perhaps"` + remedy},
-		"a value that JSON lacks":   {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it has a value that JSON cannot represent"},
+		"a duration as in a schema": {
+			"rule: {require: {reverification: {custom: {max_age: {seconds: 300}, level: LEVEL_SECOND}}}}",
+			"require.reverification.custom.max_age is not a duration; write seconds with an s, such as 300s",
+		},
+		"a duration without its unit": {"rule: {authenticated: {}, stream: {maxLifetime: 300}}", "stream.maxLifetime is not a duration; write seconds with an s, such as 300s"},
+		"a duration in minutes":       {"rule: {authenticated: {}, stream: {max_lifetime: 5m}}", "stream.max_lifetime is not a duration; write seconds with an s, such as 300s"},
+		"a value that JSON lacks":     {"rule: {public: {ignore_invalid: .nan}}", "not a rule; it has a value that JSON cannot represent"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
