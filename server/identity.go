@@ -18,7 +18,9 @@ import (
 )
 
 // errStopping ends streams when the server stops. Another instance may serve them.
-func errStopping() error { return rpcerror.New(errorv1.Reason_REASON_SERVER_STOPPING) }
+func errStopping() error {
+	return rpcerror.New(errorv1.Reason_REASON_SERVER_STOPPING, rpcerror.RetryAfter(time.Second))
+}
 
 // heartbeatInterval is the longest silence of a stream. The schema says at most 30
 // seconds.

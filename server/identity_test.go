@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -312,7 +313,7 @@ func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
 		if s, ok := status.FromError(err); ok && s.Code() == codes.Unavailable {
 			code = connect.CodeUnavailable
 		}
-		if reason := errorInfoOf(t, err).GetReason(); code != connect.CodeUnavailable || reason != "SERVER_STOPPING" {
+		if reason := errorInfoOf(t, err).GetReason(); code != connect.CodeUnavailable || reason != "SERVER_STOPPING" || detailOf[*errdetails.RetryInfo](err) == nil {
 			t.Errorf("%s ended with %v, %s; want unavailable, SERVER_STOPPING", name, err, reason)
 		}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,9 +76,11 @@ func inPerson(id *auth.Identity) bool { return id.Actor == nil && id.Kind != aut
 func (o operators) require(id *auth.Identity) error {
 	switch {
 	case !o.names(id):
-		return auth.Errorf(auth.PermissionRequired, "the caller is no operator by operator_subjects or operator_permission")
+		return permissionRequired("only an operator of this server may do this; ask one, or have yourself made one",
+			"the caller is no operator by operator_subjects or operator_permission")
 	case !o.empowers(id):
-		return auth.Errorf(auth.PermissionRequired, "an operator acts in person, and not by an actor, nor by an application without operator_permission as a scope")
+		return permissionRequired("an operator must do this in person, and not through somebody or something that acts for the operator; sign in yourself",
+			"an operator acts in person, and not by an actor, nor by an application without operator_permission as a scope")
 	default:
 		return nil
 	}
@@ -88,7 +91,12 @@ func requireInPerson(id *auth.Identity) error {
 	if inPerson(id) {
 		return nil
 	}
-	return auth.Errorf(auth.PermissionRequired, "an actor, or an application that acts for a user, ends no session but its own")
+	return permissionRequired("whoever acts for a user can end only the session of the token; the user must do this in person",
+		"an actor, or an application that acts for a user, ends no session but its own")
+}
+
+func permissionRequired(message, cause string) error {
+	return &auth.Error{Reason: auth.PermissionRequired, Message: message, Cause: errors.New(cause)}
 }
 
 // maySignOut refuses callers other than the subject in person and operators.

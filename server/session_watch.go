@@ -71,7 +71,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 	for due := true; ; { // whether a message is due, even one without events
 		page, added, err := s.ledger.Events().After(number)
 		if err != nil {
-			return rpcerror.New(errorv1.Reason_REASON_READER_TOO_SLOW)
+			return rpcerror.New(errorv1.Reason_REASON_READER_TOO_SLOW, rpcerror.RetryAfter(time.Second))
 		}
 		number += uint64(len(page))
 		// The view is asked for each time: a newer token may have taken the caller's role.

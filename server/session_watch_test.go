@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -157,7 +158,7 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	close(release)
 	if err := <-ended; connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Errorf("ended with %v; want resource exhausted", err)
-	} else if reason, _ := rpcerror.ReasonOf(err); reason != errorv1.Reason_REASON_READER_TOO_SLOW {
+	} else if reason, _ := rpcerror.ReasonOf(err); reason != errorv1.Reason_REASON_READER_TOO_SLOW || detailOf[*errdetails.RetryInfo](err) == nil {
 		t.Errorf("ended with %v; want %v", reason, errorv1.Reason_REASON_READER_TOO_SLOW)
 	}
 	if len(sent) > 0 {

@@ -46,7 +46,10 @@ const (
 	// The token is bound to a key (`cnf`, RFC 7800), and the server does not check the
 	// binding.
 	TokenBindingUnchecked
-	// The token was revoked, by itself or with its session, subject, client or issuer.
+	// The token was revoked, by itself or with its session, subject, client, machine or
+	// issuer. The error has a google.rpc.RetryInfo where a token that is issued a moment
+	// later is accepted, as after a subject was signed out: sign in again, or take a fresh
+	// token, after that time.
 	TokenRevoked
 	// The user still has something to do before the session counts.
 	SessionPending
@@ -102,7 +105,7 @@ var reasons = [reasonCount]reasonInfo{
 	KindNotAllowed:          {"KIND_NOT_ALLOWED", CodePermissionDenied, "this method does not accept this kind of token"},
 	OrganizationRequired:    {"ORGANIZATION_REQUIRED", CodePermissionDenied, "choose an organization and try again"},
 	RoleRequired:            {"ROLE_REQUIRED", CodePermissionDenied, "your role does not allow this"},
-	PermissionRequired:      {"PERMISSION_REQUIRED", CodePermissionDenied, "you lack a permission that this method requires"},
+	PermissionRequired:      {"PERMISSION_REQUIRED", CodePermissionDenied, "you lack a permission that this method requires; have it granted, then fetch a fresh token"},
 	ScopeRequired:           {"SCOPE_REQUIRED", CodePermissionDenied, "the token lacks a scope that this method requires; request one that has it"},
 	FeatureRequired:         {"FEATURE_REQUIRED", CodePermissionDenied, "your plan does not include this"},
 	ReverificationRequired:  {"REVERIFICATION_REQUIRED", CodePermissionDenied, "verify yourself again, then try again"},

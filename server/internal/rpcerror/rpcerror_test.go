@@ -75,7 +75,7 @@ func TestBothTransportsSendTheSame(t *testing.T) {
 	}{
 		"a reason with its own message": {
 			rpcerror.New(errorv1.Reason_REASON_SESSION_NOT_FOUND),
-			sent{codes.NotFound, "list the sessions that you may see with ListSessions", []proto.Message{info("SESSION_NOT_FOUND")}},
+			sent{codes.NotFound, "there is no such session, or you may not see it; list those that you may see with ListSessions", []proto.Message{info("SESSION_NOT_FOUND")}},
 		},
 		"a reason with another message": {
 			rpcerror.New(errorv1.Reason_REASON_SESSION_NOT_FOUND, rpcerror.Message("100%% of %d", 3)),

@@ -6,12 +6,18 @@
 
 // Package ostiary.error.v1 lists the reasons of errors.
 //
-// Every refusal of a guard, and every error of ostiary's own services, has a
+// Every refusal of a guard, and every error that ostiary's own services return, has a
 // google.rpc.ErrorInfo among its details. Its domain is `github.com/ostiary/ostiary`,
 // and its reason is the name of a value of Reason without `REASON_`, such as
 // `TOKEN_EXPIRED`. Clients decide by the reason: the message is for people, and may
 // change. A google.rpc.RetryInfo says after what time the same call, or one with a fresh
-// token, can succeed.
+// token, can succeed. An error without one is not mended by waiting alone.
+//
+// An error has no ErrorInfo where it comes from below the services: from HTTP (no such
+// path, a method or a content type that is not served), from the protocol (a message
+// that is too large, that cannot be decompressed or that did not arrive in time, a GET
+// request whose query is not valid), from a proxy on the way, or from a handler that
+// failed. Treat such errors by their status code.
 //
 // The metadata of the ErrorInfo has, where the method asks for it: `scope`, the scopes
 // of the method; `acr_values`, the classes of authentication of which the token must
@@ -169,7 +175,10 @@ const (
 	// The token is bound to a key (`cnf`, RFC 7800), and the server does not check the
 	// binding.
 	Reason_REASON_TOKEN_BINDING_UNCHECKED Reason = 18
-	// The token was revoked, by itself or with its session, subject, client or issuer.
+	// The token was revoked, by itself or with its session, subject, client, machine or
+	// issuer. The error has a google.rpc.RetryInfo where a token that is issued a moment
+	// later is accepted, as after a subject was signed out: sign in again, or take a fresh
+	// token, after that time.
 	Reason_REASON_TOKEN_REVOKED Reason = 19
 	// The user still has something to do before the session counts.
 	Reason_REASON_SESSION_PENDING Reason = 20
@@ -203,9 +212,10 @@ const (
 	// The page_token or resume_token is not one that this method takes, or belongs to a
 	// request with another filter.
 	Reason_REASON_POSITION_INVALID Reason = 102
-	// The page_token or resume_token belongs to another database: the server's
-	// database was replaced, or restored from a backup. Start from the beginning. A
-	// reader of revocations keeps those that it has.
+	// The page_token or resume_token does not belong to what the server has now. For lists:
+	// its database was replaced, or restored from a backup. For WatchSessions: another
+	// process gave the position, as after every restart. Start from the beginning. A reader
+	// of revocations keeps those that it has.
 	Reason_REASON_POSITION_EPOCH_CHANGED Reason = 103
 	// The server no longer has everything that changed after the resume_token. Start
 	// from the beginning. A reader of revocations keeps those that it has.
@@ -215,12 +225,14 @@ const (
 	// There is no such session, or the caller may not see it.
 	Reason_REASON_SESSION_NOT_FOUND Reason = 106
 	// The client reads a stream too slowly, and the server has discarded what it had
-	// not read.
+	// not read. Start from the beginning, after the time in the google.rpc.RetryInfo.
 	Reason_REASON_READER_TOO_SLOW Reason = 107
 	// The server cannot use its store. Try again shortly: the error has a
 	// google.rpc.RetryInfo.
 	Reason_REASON_STORE_UNAVAILABLE Reason = 108
-	// The server is stopping. Connect again.
+	// The server is stopping. Connect again after the time in the google.rpc.RetryInfo.
+	// Another process does not take the resume_token of WatchSessions: list the sessions
+	// again.
 	Reason_REASON_SERVER_STOPPING Reason = 109
 )
 
@@ -460,7 +472,7 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x18STATUS_CODE_OUT_OF_RANGE\x10\v\x12\x18\n" +
 	"\x14STATUS_CODE_INTERNAL\x10\r\x12\x1b\n" +
 	"\x17STATUS_CODE_UNAVAILABLE\x10\x0e\x12\x1f\n" +
-	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\x8d\x1f\n" +
+	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\xfc \n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x13REASON_AUTH_FAILURE\x10\x01\x1aE\xea^B\b\r\x12>the server could not check this call; the fault is on its side\x12P\n" +
@@ -486,21 +498,21 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x16REASON_SESSION_PENDING\x10\x14\x1aI\xea^F\b\a\x12Bsign-in is not complete; finish the outstanding step and try again\x12R\n" +
 	"\x17REASON_KIND_NOT_ALLOWED\x10\x15\x1a5\xea^2\b\a\x12.this method does not accept this kind of token\x12M\n" +
 	"\x1cREASON_ORGANIZATION_REQUIRED\x10\x16\x1a+\xea^(\b\a\x12$choose an organization and try again\x12>\n" +
-	"\x14REASON_ROLE_REQUIRED\x10\x17\x1a$\xea^!\b\a\x12\x1dyour role does not allow this\x12V\n" +
-	"\x1aREASON_PERMISSION_REQUIRED\x10\x18\x1a6\xea^3\b\a\x12/you lack a permission that this method requires\x12l\n" +
+	"\x14REASON_ROLE_REQUIRED\x10\x17\x1a$\xea^!\b\a\x12\x1dyour role does not allow this\x12\x81\x01\n" +
+	"\x1aREASON_PERMISSION_REQUIRED\x10\x18\x1aa\xea^^\b\a\x12Zyou lack a permission that this method requires; have it granted, then fetch a fresh token\x12l\n" +
 	"\x15REASON_SCOPE_REQUIRED\x10\x19\x1aQ\xea^N\b\a\x12Jthe token lacks a scope that this method requires; request one that has it\x12C\n" +
 	"\x17REASON_FEATURE_REQUIRED\x10\x1a\x1a&\xea^#\b\a\x12\x1fyour plan does not include this\x12P\n" +
 	"\x1eREASON_REVERIFICATION_REQUIRED\x10\x1b\x1a,\xea^)\b\a\x12%verify yourself again, then try again\x12V\n" +
 	"\x18REASON_CONDITION_NOT_MET\x10\x1c\x1a8\xea^5\b\a\x121this request does not meet the method's condition\x12h\n" +
 	"\x17REASON_KEYS_UNAVAILABLE\x10\x1d\x1aK\xea^H\b\x0e\x12Dthe keys to check the token are not available now; try again shortly\x12q\n" +
 	"\x18REASON_REVOCATIONS_STALE\x10\x1e\x1aS\xea^P\b\x0e\x12Lthe server cannot check now whether the token was revoked; try again shortly\x12L\n" +
-	"\x16REASON_INVALID_REQUEST\x10e\x1a0\xea^-\b\x03\x12'correct the fields that the error names\x18\x01\x12\x9a\x01\n" +
-	"\x17REASON_POSITION_INVALID\x10f\x1a}\xea^z\b\x03\x12tsend a page_token or resume_token that this method takes, with the same request, or none to start from the beginning\x18\x01\x12i\n" +
-	"\x1dREASON_POSITION_EPOCH_CHANGED\x10g\x1aF\xea^C\b\t\x12=the server has another database now; start from the beginning\x18\x01\x12x\n" +
-	"\x17REASON_POSITION_EXPIRED\x10h\x1a[\xea^X\b\v\x12Rthe server no longer has the changes after this position; start from the beginning\x18\x01\x12R\n" +
-	"\x18REASON_REQUEST_ID_REUSED\x10i\x1a4\xea^1\b\t\x12+send another request_id for another request\x18\x01\x12[\n" +
-	"\x18REASON_SESSION_NOT_FOUND\x10j\x1a=\xea^:\b\x05\x124list the sessions that you may see with ListSessions\x18\x01\x12W\n" +
-	"\x16REASON_READER_TOO_SLOW\x10k\x1a;\xea^8\b\b\x122resume from the last resume_token, and read faster\x18\x01\x12]\n" +
+	"\x16REASON_INVALID_REQUEST\x10e\x1a0\xea^-\b\x03\x12'correct the fields that the error names\x18\x01\x12\xbb\x01\n" +
+	"\x17REASON_POSITION_INVALID\x10f\x1a\x9d\x01\xea^\x99\x01\b\x03\x12\x92\x01this position is not one of this method, or not of the same request; send it as it came, with the same filter, or none to start from the beginning\x18\x01\x12\x96\x01\n" +
+	"\x1dREASON_POSITION_EPOCH_CHANGED\x10g\x1as\xea^p\b\t\x12jthis position is from another database, or from a server process before this one; start from the beginning\x18\x01\x12x\n" +
+	"\x17REASON_POSITION_EXPIRED\x10h\x1a[\xea^X\b\v\x12Rthe server no longer has the changes after this position; start from the beginning\x18\x01\x12k\n" +
+	"\x18REASON_REQUEST_ID_REUSED\x10i\x1aM\xea^J\b\t\x12Dthis request_id was sent before with another request; send a new one\x18\x01\x12\x85\x01\n" +
+	"\x18REASON_SESSION_NOT_FOUND\x10j\x1ag\xea^d\b\x05\x12^there is no such session, or you may not see it; list those that you may see with ListSessions\x18\x01\x12\x86\x01\n" +
+	"\x16REASON_READER_TOO_SLOW\x10k\x1aj\xea^g\b\b\x12ayou read this stream too slowly, and changes were lost; start from the beginning, and read faster\x18\x01\x12]\n" +
 	"\x18REASON_STORE_UNAVAILABLE\x10l\x1a?\xea^<\b\x0e\x126the server cannot use its store now; try again shortly\x18\x01\x12J\n" +
 	"\x16REASON_SERVER_STOPPING\x10m\x1a.\xea^+\b\x0e\x12%the server is stopping; connect again\x18\x01\x1a\x1d\xea^\x1agithub.com/ostiary/ostiary:B\n" +
 	"\rreason_domain\x12\x1c.google.protobuf.EnumOptions\x18\xed\v \x01(\tR\freasonDomain:g\n" +

@@ -89,8 +89,9 @@ type SessionServiceClient interface {
 	// much as its skew (5 seconds by default), tokens that were issued by now can
 	// seem to come from later, and so those are refused too that it issues until
 	// the skew has passed. A subject that signs in again that soon is refused with
-	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
-	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	// TOKEN_REVOKED and a google.rpc.RetryInfo that says when the skew has passed, and is
+	// admitted with the first token of the new session that is issued after that: sign in
+	// again, or take a fresh token, a few seconds later.
 	//
 	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
 	// revoked then.
@@ -101,8 +102,8 @@ type SessionServiceClient interface {
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
 	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
-	// with SERVER_STOPPING when the server stops: watch again from the last
-	// resume_token.
+	// with SERVER_STOPPING when the server stops: list the sessions again, and watch from
+	// there. A connection that breaks can be resumed from the last resume_token.
 	WatchSessions(ctx context.Context, in *WatchSessionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSessionsResponse], error)
 }
 
@@ -233,8 +234,9 @@ type SessionServiceServer interface {
 	// much as its skew (5 seconds by default), tokens that were issued by now can
 	// seem to come from later, and so those are refused too that it issues until
 	// the skew has passed. A subject that signs in again that soon is refused with
-	// TOKEN_REVOKED, and is admitted with the first token of the new session that is
-	// issued after that: sign in again, or take a fresh token, a few seconds later.
+	// TOKEN_REVOKED and a google.rpc.RetryInfo that says when the skew has passed, and is
+	// admitted with the first token of the new session that is issued after that: sign in
+	// again, or take a fresh token, a few seconds later.
 	//
 	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
 	// revoked then.
@@ -245,8 +247,8 @@ type SessionServiceServer interface {
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
 	// POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
-	// with SERVER_STOPPING when the server stops: watch again from the last
-	// resume_token.
+	// with SERVER_STOPPING when the server stops: list the sessions again, and watch from
+	// there. A connection that breaks can be resumed from the last resume_token.
 	WatchSessions(*WatchSessionsRequest, grpc.ServerStreamingServer[WatchSessionsResponse]) error
 	mustEmbedUnimplementedSessionServiceServer()
 }

@@ -50,7 +50,7 @@ type RevocationServiceClient interface {
 	// Expired revocations are removed with a delay.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID, POSITION_EPOCH_CHANGED or POSITION_EXPIRED for a position.
+	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a
@@ -141,7 +141,7 @@ type RevocationServiceHandler interface {
 	// Expired revocations are removed with a delay.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID, POSITION_EPOCH_CHANGED or POSITION_EXPIRED for a position.
+	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a

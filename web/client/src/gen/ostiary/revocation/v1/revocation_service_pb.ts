@@ -340,7 +340,7 @@ export const RevocationService: GenService<{
    * Expired revocations are removed with a delay.
    *
    * Refused with INVALID_REQUEST if page_size is negative, and with
-   * POSITION_INVALID, POSITION_EPOCH_CHANGED or POSITION_EXPIRED for a position.
+   * POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
    *
    * @generated from rpc ostiary.revocation.v1.RevocationService.ListRevocations
    */

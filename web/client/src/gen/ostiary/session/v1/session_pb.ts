@@ -876,8 +876,9 @@ export const SessionService: GenService<{
    * much as its skew (5 seconds by default), tokens that were issued by now can
    * seem to come from later, and so those are refused too that it issues until
    * the skew has passed. A subject that signs in again that soon is refused with
-   * TOKEN_REVOKED, and is admitted with the first token of the new session that is
-   * issued after that: sign in again, or take a fresh token, a few seconds later.
+   * TOKEN_REVOKED and a google.rpc.RetryInfo that says when the skew has passed, and is
+   * admitted with the first token of the new session that is issued after that: sign in
+   * again, or take a fresh token, a few seconds later.
    *
    * Refused with INVALID_REQUEST, REQUEST_ID_REUSED or PERMISSION_REQUIRED; nothing is
    * revoked then.
@@ -896,8 +897,8 @@ export const SessionService: GenService<{
    *
    * Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
    * POSITION_EXPIRED. Ends with READER_TOO_SLOW if the client reads too slowly, and
-   * with SERVER_STOPPING when the server stops: watch again from the last
-   * resume_token.
+   * with SERVER_STOPPING when the server stops: list the sessions again, and watch from
+   * there. A connection that breaks can be resumed from the last resume_token.
    *
    * @generated from rpc ostiary.session.v1.SessionService.WatchSessions
    */
