@@ -54,6 +54,10 @@ func (r *reader) revocation(prefix string, asked *revocationv1.NewRevocation) le
 		request.Before = r.issuedBefore(prefix+"issued_before_time", request.Issuer, extent.IssuedBeforeTime)
 	case *revocationv1.NewRevocation_AllTokens:
 		request.AllTokens = true
+	default:
+		if request.Kind == revocation.TargetClient || request.Kind == revocation.TargetMachine {
+			r.faults.Add(prefix+"extent", "missing; set issued_before_time for the tokens that were issued so far, or all_tokens to refuse those to come as well")
+		}
 	}
 	if len(r.faults.Fields()) > before {
 		return ledger.Request{}
@@ -162,7 +166,7 @@ func (r *reader) cause(path, cause string) {
 func (r *reader) issuedBefore(path, issuer string, asked *timestamppb.Timestamp) time.Time {
 	before := asked.AsTime()
 	if asked.CheckValid() != nil || before.UnixMicro() <= 0 || before.After(r.ledger.IssuedByNow(issuer).Add(maxAhead)) {
-		r.faults.Add(path, "lies in the future, or is no time; write an instant up to now, or leave it out")
+		r.faults.Add(path, "must be later than 1970-01-01T00:00:00Z, and not in the future; write the instant up to which to revoke, such as now")
 	}
 	return before
 }

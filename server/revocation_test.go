@@ -98,16 +98,19 @@ func TestWhatARevocationReaches(t *testing.T) {
 		"a session, up to a moment ago": {
 			store.Target{Kind: "session", Value: "sess_1"}, false, -time.Second, []string{"old"},
 		},
-		"a subject":                   {store.Target{Kind: "subject", Value: "user_ada"}, false, 0, []string{"old", "other"}},
-		"a subject for good":          {store.Target{Kind: "subject", Value: "user_ada"}, true, 0, []string{"old", "other", "new"}},
-		"one token":                   {store.Target{Kind: "token", Value: "token_1"}, false, 0, []string{"old"}},
-		"a machine":                   {store.Target{Kind: "machine", Value: "mch_robo"}, false, 0, []string{"machine"}},
-		"a machine as if a client":    {store.Target{Kind: "client", Value: "mch_robo"}, false, 0, nil},
-		"a client":                    {store.Target{Kind: "client", Value: "client_1"}, false, 0, []string{"client"}},
-		"a client as if a machine":    {store.Target{Kind: "machine", Value: "client_1"}, false, 0, nil},
+		"a subject":          {store.Target{Kind: "subject", Value: "user_ada"}, false, 0, []string{"old", "other"}},
+		"a subject for good": {store.Target{Kind: "subject", Value: "user_ada"}, true, 0, []string{"old", "other", "new"}},
+		"one token":          {store.Target{Kind: "token", Value: "token_1"}, false, 0, []string{"old"}},
+		"a machine":          {store.Target{Kind: "machine", Value: "mch_robo"}, true, 0, []string{"machine", "new machine"}},
+		"a machine, up to a moment ago": {
+			store.Target{Kind: "machine", Value: "mch_robo"}, false, -time.Second, []string{"machine"},
+		},
+		"a machine as if a client":    {store.Target{Kind: "client", Value: "mch_robo"}, true, 0, nil},
+		"a client":                    {store.Target{Kind: "client", Value: "client_1"}, true, 0, []string{"client"}},
+		"a client as if a machine":    {store.Target{Kind: "machine", Value: "client_1"}, true, 0, nil},
 		"all that was issued":         {store.Target{Kind: "issuer"}, false, 0, []string{"old", "other", "machine", "client"}},
-		"all that is and will be":     {store.Target{Kind: "issuer"}, true, 0, []string{"old", "other", "machine", "client", "new"}},
-		"a user as if it were client": {store.Target{Kind: "client", Value: "user_ada"}, false, 0, nil},
+		"all that is and will be":     {store.Target{Kind: "issuer"}, true, 0, []string{"old", "other", "machine", "client", "new", "new machine"}},
+		"a user as if it were client": {store.Target{Kind: "client", Value: "user_ada"}, true, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,11 +120,12 @@ func TestWhatARevocationReaches(t *testing.T) {
 			})
 			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))
 			tokens := map[string]string{
-				"old":     r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_1"), authtest.With("jti", "token_1")),
-				"new":     r.issuer.Session("user_ada", soon, authtest.With("sid", "sess_1")),
-				"other":   r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_2")),
-				"machine": r.issuer.Machine("mch_robo", ago),
-				"client":  r.issuer.OAuth("user_cleo", ago, authtest.With("client_id", "client_1")),
+				"old":         r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_1"), authtest.With("jti", "token_1")),
+				"new":         r.issuer.Session("user_ada", soon, authtest.With("sid", "sess_1")),
+				"other":       r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_2")),
+				"machine":     r.issuer.Machine("mch_robo", ago),
+				"new machine": r.issuer.Machine("mch_robo", soon),
+				"client":      r.issuer.OAuth("user_cleo", ago, authtest.With("client_id", "client_1")),
 			}
 			test.target.Issuer = r.issuer.URL()
 			revocation := &revocationv1.NewRevocation{Target: targetMessage(test.target)}
@@ -181,8 +185,10 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 		"no id":                         {r.ofSession(""), []string{"target.session.session_id"}},
 		"no subject":                    {target(store.Target{Kind: "subject"}), []string{"target.subject.issuer", "target.subject.subject"}},
 		"no token":                      {target(store.Target{Kind: "token"}), []string{"target.token.issuer", "target.token.token_id"}},
-		"no client":                     {target(store.Target{Kind: "client"}), []string{"target.client.issuer", "target.client.client_id"}},
-		"no machine":                    {target(store.Target{Kind: "machine"}), []string{"target.machine.issuer", "target.machine.subject"}},
+		"no client":                     {target(store.Target{Kind: "client"}), []string{"target.client.issuer", "target.client.client_id", "extent"}},
+		"no machine":                    {target(store.Target{Kind: "machine"}), []string{"target.machine.issuer", "target.machine.subject", "extent"}},
+		"a client without an extent":    {target(store.Target{Kind: "client", Issuer: r.issuer.URL(), Value: "client_1"}), []string{"extent"}},
+		"a machine without an extent":   {target(store.Target{Kind: "machine", Issuer: r.issuer.URL(), Value: "mch_robo"}), []string{"extent"}},
 		"no issuer":                     {target(store.Target{Kind: "issuer"}), []string{"target.entire_issuer.issuer"}},
 		"an issuer that is not trusted": {target(store.Target{Kind: "session", Value: "x", Issuer: r.issuer.URL() + "/"}), []string{"target.session.issuer"}},
 		"an organization": {

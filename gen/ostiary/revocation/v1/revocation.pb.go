@@ -300,8 +300,7 @@ type Target_Client struct {
 }
 
 type Target_Machine struct {
-	// The tokens of TOKEN_KIND_MACHINE with this subject: for good, where nothing else
-	// is said. To revoke only what a machine has been issued so far, name it as subject.
+	// The tokens of TOKEN_KIND_MACHINE with this subject.
 	Machine *MachineRef `protobuf:"bytes,5,opt,name=machine,proto3,oneof"`
 }
 
@@ -653,7 +652,8 @@ func (x *ClientRef) GetClientId() string {
 	return ""
 }
 
-// A MachineRef names a machine.
+// A MachineRef names a machine. Where all its tokens are revoked, it is cut off until
+// the expire_time of the revocation; to cut it off for longer, delete it at the issuer.
 type MachineRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The `iss` claim of the machine's tokens. Required.

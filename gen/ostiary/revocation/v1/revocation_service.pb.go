@@ -477,10 +477,11 @@ type NewRevocation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which tokens to revoke. Required.
 	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// Which of the target's tokens to revoke. Default for a subject and an issuer: those
-	// that were issued until just after now, by as much as the issuer's clock may be ahead
-	// (5 seconds by default); they go on with tokens that are issued later. Default for all
-	// others: all tokens.
+	// Which of the target's tokens to revoke. Required for a client and a machine: to cut
+	// one off, or to have it go on with new tokens, are different things. Default for a
+	// subject and an issuer: those that were issued until just after now, by as much as
+	// the issuer's clock may be ahead (5 seconds by default); they go on with tokens that
+	// are issued later. Default for a session and a token: all tokens.
 	//
 	// Types that are valid to be assigned to Extent:
 	//
@@ -569,12 +570,13 @@ type isNewRevocation_Extent interface {
 type NewRevocation_IssuedBeforeTime struct {
 	// Only tokens that were issued before this time, and tokens that do not say when they
 	// were issued. It is compared with the `iat` claim, and so is a time of the issuer's
-	// clock. It must not lie in the future.
+	// clock. It must be later than 1970-01-01T00:00:00Z, and must not lie in the future.
 	IssuedBeforeTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_before_time,json=issuedBeforeTime,proto3,oneof"`
 }
 
 type NewRevocation_AllTokens struct {
-	// All tokens, those to come as well, as where a user was deleted.
+	// All tokens, those to come as well, as where a user was deleted: until the
+	// expire_time of the revocation.
 	AllTokens *AllTokens `protobuf:"bytes,4,opt,name=all_tokens,json=allTokens,proto3,oneof"`
 }
 
@@ -582,7 +584,9 @@ func (*NewRevocation_IssuedBeforeTime) isNewRevocation_Extent() {}
 
 func (*NewRevocation_AllTokens) isNewRevocation_Extent() {}
 
-// AllTokens stands for all tokens, those to come as well.
+// AllTokens stands for all tokens, those to come as well. They are refused until the
+// expire_time of the revocation: then it is forgotten, and whatever the issuer still
+// issues is accepted again.
 type AllTokens struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

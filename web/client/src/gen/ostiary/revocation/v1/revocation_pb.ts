@@ -137,8 +137,7 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
     case: "client";
   } | {
     /**
-     * The tokens of TOKEN_KIND_MACHINE with this subject: for good, where nothing else
-     * is said. To revoke only what a machine has been issued so far, name it as subject.
+     * The tokens of TOKEN_KIND_MACHINE with this subject.
      *
      * @generated from field: ostiary.revocation.v1.MachineRef machine = 5;
      */
@@ -340,7 +339,8 @@ export const ClientRefSchema: GenMessage<ClientRef> = /*@__PURE__*/
   messageDesc(file_ostiary_revocation_v1_revocation, 6);
 
 /**
- * A MachineRef names a machine.
+ * A MachineRef names a machine. Where all its tokens are revoked, it is cut off until
+ * the expire_time of the revocation; to cut it off for longer, delete it at the issuer.
  *
  * @generated from message ostiary.revocation.v1.MachineRef
  */

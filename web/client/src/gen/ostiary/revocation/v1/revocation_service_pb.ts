@@ -264,10 +264,11 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
   target?: Target | undefined;
 
   /**
-   * Which of the target's tokens to revoke. Default for a subject and an issuer: those
-   * that were issued until just after now, by as much as the issuer's clock may be ahead
-   * (5 seconds by default); they go on with tokens that are issued later. Default for all
-   * others: all tokens.
+   * Which of the target's tokens to revoke. Required for a client and a machine: to cut
+   * one off, or to have it go on with new tokens, are different things. Default for a
+   * subject and an issuer: those that were issued until just after now, by as much as
+   * the issuer's clock may be ahead (5 seconds by default); they go on with tokens that
+   * are issued later. Default for a session and a token: all tokens.
    *
    * @generated from oneof ostiary.revocation.v1.NewRevocation.extent
    */
@@ -275,7 +276,7 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
     /**
      * Only tokens that were issued before this time, and tokens that do not say when they
      * were issued. It is compared with the `iat` claim, and so is a time of the issuer's
-     * clock. It must not lie in the future.
+     * clock. It must be later than 1970-01-01T00:00:00Z, and must not lie in the future.
      *
      * @generated from field: google.protobuf.Timestamp issued_before_time = 2;
      */
@@ -283,7 +284,8 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
     case: "issuedBeforeTime";
   } | {
     /**
-     * All tokens, those to come as well, as where a user was deleted.
+     * All tokens, those to come as well, as where a user was deleted: until the
+     * expire_time of the revocation.
      *
      * @generated from field: ostiary.revocation.v1.AllTokens all_tokens = 4;
      */
@@ -307,7 +309,9 @@ export const NewRevocationSchema: GenMessage<NewRevocation> = /*@__PURE__*/
   messageDesc(file_ostiary_revocation_v1_revocation_service, 8);
 
 /**
- * AllTokens stands for all tokens, those to come as well.
+ * AllTokens stands for all tokens, those to come as well. They are refused until the
+ * expire_time of the revocation: then it is forgotten, and whatever the issuer still
+ * issues is accepted again.
  *
  * @generated from message ostiary.revocation.v1.AllTokens
  */
