@@ -1,8 +1,17 @@
 package main
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/server/devissuer"
 )
 
 func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
@@ -73,5 +82,37 @@ func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
 				t.Errorf("%s\nwant no %s in it", b.String(), test.never)
 			}
 		})
+	}
+}
+
+// TestAServiceOfOnesOwnAcceptsTheTokens has a guard that is made as the banner says.
+func TestAServiceOfOnesOwnAcceptsTheTokens(t *testing.T) {
+	t.Parallel()
+	dev := httptest.NewUnstartedServer(nil)
+	url := "http://" + dev.Listener.Addr().String()
+	issuer, err := devissuer.New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev.Config.Handler = issuer
+	dev.Start()
+	t.Cleanup(dev.Close)
+	guard, err := ostiary.New(ostiary.Config{
+		Issuer: url, Profile: "clerk",
+		Rules: []policy.Option{condition.Evaluator()}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = guard.Close() })
+	for persona, want := range map[string]auth.Reason{"ada": 0, "ben": 0, "cleo": 0, "robo": auth.TokenKindUnsupported} {
+		bearer, err := devissuer.Mint(t.Context(), url, devissuer.Request{As: persona})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = guard.Authenticator.Authenticate(t.Context(), auth.Call{Header: http.Header{"Authorization": {"Bearer " + bearer}}})
+		if reason, _ := auth.ReasonOf(err); reason != want {
+			t.Errorf("%s: %v; want %v", persona, err, want)
+		}
 	}
 }
