@@ -129,7 +129,7 @@ func timeMessage(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
 	}
-	return timestamppb.New(t)
+	return timestamppb.New(t.Truncate(time.Microsecond))
 }
 
 // ageMessage returns nil for a factor that was never verified.

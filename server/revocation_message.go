@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
@@ -19,8 +17,8 @@ func revocationMessage(r store.Revocation, epoch [16]byte, operators operators, 
 		RevocationId:     base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(epoch[:], uint64(r.Sequence))), //nolint:gosec // they are positive
 		Target:           targetMessage(r.Target),
 		IssuedBeforeTime: timeMessage(r.IssuedBefore),
-		CreateTime:       timestamppb.New(r.CreatedAt),
-		ExpireTime:       timestamppb.New(r.ExpiresAt),
+		CreateTime:       timeMessage(r.CreatedAt),
+		ExpireTime:       timeMessage(r.ExpiresAt),
 	}
 	by := r.Origin.Caller
 	if operators.include(id) || by.Issuer == id.Issuer && by.Subject == id.Subject {

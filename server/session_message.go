@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -29,7 +27,7 @@ func (s *sessionService) messages(ctx context.Context, id *auth.Identity, sessio
 
 // sessionMessage is a session without its state.
 func sessionMessage(session store.Session) *sessionv1.Session {
-	firstSeen, lastSeen := timestamppb.New(session.FirstSeen), timestamppb.New(session.LastSeen)
+	firstSeen, lastSeen := timeMessage(session.FirstSeen), timeMessage(session.LastSeen)
 	return &sessionv1.Session{
 		Session:         sessionRef(session.Issuer, session.ID, session.Subject),
 		OrganizationId:  session.Organization,
@@ -37,7 +35,7 @@ func sessionMessage(session store.Session) *sessionv1.Session {
 		FirstSeenTime:   firstSeen,
 		LastSeenTime:    lastSeen,
 		TokenIssueTime:  timeMessage(session.Token.IssuedAt),
-		TokenExpireTime: timestamppb.New(session.Token.ExpiresAt),
+		TokenExpireTime: timeMessage(session.Token.ExpiresAt),
 		Sightings: []*sessionv1.Sighting{{
 			FirstSeenTime:   firstSeen,
 			LastSeenTime:    lastSeen,

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -109,7 +107,7 @@ func (s *sessionService) eventsIn(ctx context.Context, id *auth.Identity, view s
 	var sessions []store.Session
 	for _, e := range page {
 		was, is := matches(view, e.Before), matches(view, e.After)
-		event := &sessionv1.SessionEvent{Type: e.Type, EventTime: timestamppb.New(e.Time)}
+		event := &sessionv1.SessionEvent{Type: e.Type, EventTime: timeMessage(e.Time)}
 		switch {
 		case !was && !is:
 			continue

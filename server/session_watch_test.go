@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
@@ -326,6 +327,29 @@ func TestWhatAnEventIsToWhoeverSeesIt(t *testing.T) {
 		}
 		if err != nil || got != test.want {
 			t.Errorf("%s: %q, error %v; want %q", name, got, err, test.want)
+		}
+	}
+}
+
+// The store keeps no more of a time, so that a list and a watch show the same.
+func TestAWatchCutsTimesToMicroseconds(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	at := time.Now().Truncate(time.Second).Add(123_456_789 * time.Nanosecond)
+	session := store.Session{
+		Issuer: r.issuer.URL(), ID: "ben", Subject: "user_ben", FirstSeen: at, LastSeen: at, Token: store.Token{IssuedAt: at, ExpiresAt: at.Add(time.Hour)},
+	}
+	events, err := r.session.eventsIn(t.Context(), &auth.Identity{}, store.Everything(), []*ledger.Event{{After: session, Time: at}})
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%v, error %v", events, err)
+	}
+	got := events[0].GetSession()
+	for name, at := range map[string]*timestamppb.Timestamp{
+		"the event": events[0].GetEventTime(), "first seen": got.GetFirstSeenTime(), "last seen": got.GetLastSeenTime(),
+		"issued": got.GetTokenIssueTime(), "expires": got.GetTokenExpireTime(), "last seen there": got.GetSightings()[0].GetLastSeenTime(),
+	} {
+		if at.GetNanos() != 123_456_000 {
+			t.Errorf("%s: %v; want it cut to microseconds", name, at)
 		}
 	}
 }
