@@ -128,9 +128,12 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 // would then read for ever, nor answer that there is nothing.
 func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	t.Parallel()
-	r, other := start(t, withOperator), start(t, withOperator)
+	r := start(t, withOperator)
+	other := start(t, withOperator, func(c *Config) { c.Issuers = r.config.Issuers })
+	other.issuer = r.issuer
 	otto := r.issuer.Session("user_otto")
-	r.seen(t, r.cast())
+	cast := r.cast()
+	r.seen(t, cast)
 	other.seen(t, other.cast())
 	for _, server := range []*running{r, other} {
 		if _, err := send(t, server.revocations(t, server.issuer.Session("user_otto")), server.rowsOf("sess_", 3)); err != nil {
@@ -153,6 +156,10 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	otherRevocations, otherSessions, otherEvents := positions(other)
 	ahead := position.Encode(r.ledger.Epoch(), position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil), 1000)
 	eventsAhead := r.session.watchPosition(1000)
+	ofAnAdmin, err := r.sessions(t, cast["ada-1"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageSize: 1})
+	if err != nil || ofAnAdmin.GetNextPageToken() == "" {
+		t.Fatalf("%v, error %v", ofAnAdmin, err)
+	}
 	ofAda := &sessionv1.ListSessionsFilter{Subject: proto.String("user_ada")}
 	for protocol, tr := range r.transports() {
 		for what, test := range map[string]struct {
@@ -185,6 +192,7 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 			"one of revocations":        {revocations, nil, invalidPosition},
 			"one of events":             {events, nil, invalidPosition},
 			"one of another filter":     {sessions, ofAda, invalidPosition},
+			"one of another subject":    {ofAnAdmin.GetNextPageToken(), nil, invalidPosition},
 			"one of another database":   {otherSessions, nil, otherEpoch},
 		} {
 			_, err := tr.sessions(t, otto).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageToken: test.token, Filter: test.filter})

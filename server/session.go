@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -65,7 +66,7 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 		return nil, err
 	}
 	epoch := s.ledger.Epoch()
-	scope := position.ScopeOf(sessionv1.SessionService_ListSessions_FullMethodName, req.GetFilter())
+	scope := listScope(id, req.GetFilter())
 	place, err := position.Decode[sessionPlace](req.GetPageToken(), epoch, scope)
 	if err != nil {
 		return nil, err
@@ -85,6 +86,11 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 		res.CurrentSession = sessionRef(id.Issuer, current, id.Subject)
 	}
 	return res, nil
+}
+
+// listScope is that of the pages of one subject's list: what another sees is another list.
+func listScope(id *auth.Identity, filter *sessionv1.ListSessionsFilter) position.Scope {
+	return position.ScopeOf(fmt.Sprintf("%s of %q %q", sessionv1.SessionService_ListSessions_FullMethodName, id.Issuer, id.Subject), filter)
 }
 
 // narrow returns the part of the view that the filter matches.
