@@ -127,11 +127,13 @@ func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessi
 	if err := r.faults.Err(); err != nil {
 		return nil, err
 	}
-	sessions, err := s.find(ctx, id, named)
-	if err != nil {
+	sessions, _, err := s.ledger.Sessions(ctx, s.viewOf(id, named), store.Session{}, 2)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(sessions) > 1 {
+	case len(sessions) == 0:
+		return nil, errNoSession()
+	case len(sessions) > 1:
 		return nil, rpcerror.Invalid("session.subject", "several subjects have a session by this id; name one")
 	}
 	messages, err := s.messages(ctx, id, sessions...)
@@ -141,15 +143,24 @@ func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessi
 	return &sessionv1.GetSessionResponse{Session: messages[0]}, nil
 }
 
-// find returns the sessions by a name that the caller may see, and never none. There
-// are several only where the name has no subject.
-func (s *sessionService) find(ctx context.Context, id *auth.Identity, named store.Session) ([]store.Session, error) {
-	view := narrow(s.operators.view(id), store.Filter{Issuer: named.Issuer, ID: named.ID, Subject: named.Subject})
-	sessions, _, err := s.ledger.Sessions(ctx, view, store.Session{}, maxPageSize)
-	if err == nil && len(sessions) == 0 {
-		err = errNoSession()
+// viewOf returns the sessions by a name that the caller may see. There can be several
+// only where the name has no subject.
+func (s *sessionService) viewOf(id *auth.Identity, named store.Session) store.View {
+	return narrow(s.operators.view(id), store.Filter{Issuer: named.Issuer, ID: named.ID, Subject: named.Subject})
+}
+
+// allSessions returns every session within the view.
+func (s *sessionService) allSessions(ctx context.Context, view store.View) ([]store.Session, error) {
+	var all []store.Session
+	for last := (store.Session{}); ; last = all[len(all)-1] {
+		page, more, err := s.ledger.Sessions(ctx, view, last, maxPageSize)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); !more {
+			return all, nil
+		}
 	}
-	return sessions, err
 }
 
 // current returns the caller of a stream as it is now. The rules of the services

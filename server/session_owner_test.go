@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -239,5 +240,32 @@ func TestAWatcherGetsNoEventOfSomebodyElsesSessionByTheSameName(t *testing.T) {
 		if got := event.GetSession().GetSession().GetSubject(); got != "user_ada" {
 			t.Errorf("the session is of %s", got)
 		}
+	}
+}
+
+// There can be more of them than fit on a page.
+func TestAllSessionsByAnIDEnd(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"ada-1", "otto"} {
+		t.Run("by "+by, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withOperator)
+			const count = maxPageSize + 1
+			for i := range count {
+				r.ledger.See(&auth.Identity{
+					Issuer: r.issuer.URL(), Subject: fmt.Sprint("user_", i), SessionID: "shared",
+					Organization: auth.Organization{ID: "org_acme"}, ExpiresAt: time.Now().Add(time.Hour),
+				}, "", func() string { return "" })
+			}
+			client := r.sessions(t, r.cast()[by])
+			res, err := client.RevokeSession(t.Context(), r.revokeReq("shared"))
+			if err != nil || res.GetRevokedSessionCount() != count {
+				t.Fatalf("%d ended, error %v; want %d", res.GetRevokedSessionCount(), err, count)
+			}
+			res, err = client.RevokeSession(t.Context(), r.revokeReq("shared"))
+			if err != nil || res.GetRevokedSessionCount() != 0 {
+				t.Errorf("again: %d ended, error %v; want none", res.GetRevokedSessionCount(), err)
+			}
+		})
 	}
 }

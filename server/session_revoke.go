@@ -60,11 +60,15 @@ func (s *sessionService) toEnd(ctx context.Context, id *auth.Identity, named sto
 	case named.Issuer == own.Issuer && named.ID == own.ID && (named.Subject == own.Subject || named.Subject == ""):
 		return []store.Session{own}, nil
 	}
-	sessions, err := s.find(ctx, id, named)
-	if err != nil {
+	sessions, err := s.allSessions(ctx, s.viewOf(id, named))
+	switch {
+	case err != nil:
 		return nil, err
+	case len(sessions) == 0:
+		return nil, errNoSession()
+	default:
+		return sessions, requireInPerson(id)
 	}
-	return sessions, requireInPerson(id)
 }
 
 // end ends the sessions that have not ended yet.
@@ -74,7 +78,7 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 		return nil, err
 	}
 	count := len(ends)
-	if count == 1 && ends[0].Subject == "" {
+	if len(sessions) == 1 && count == 1 { // which may never have been seen, or be those of several subjects
 		if count, err = s.countNotEnded(ctx, sessions[0]); err != nil {
 			return nil, err
 		}
@@ -98,12 +102,11 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 	return response(saved), nil
 }
 
-// countNotEnded returns how many sessions by an ID have not ended. One that was never
-// seen counts.
+// countNotEnded returns how many of the sessions by a name were seen, and have not ended.
 func (s *sessionService) countNotEnded(ctx context.Context, named store.Session) (int, error) {
-	seen, _, err := s.ledger.Sessions(ctx, store.View{{Issuer: named.Issuer, ID: named.ID}}, store.Session{}, maxPageSize)
-	if err != nil || len(seen) == 0 {
-		return 1, err
+	seen, err := s.allSessions(ctx, store.View{{Issuer: named.Issuer, ID: named.ID, Subject: named.Subject}})
+	if err != nil {
+		return 0, err
 	}
 	ends, _, err := s.ledger.NotEnded(ctx, "", seen...)
 	return len(ends), err

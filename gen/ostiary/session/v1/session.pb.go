@@ -40,7 +40,8 @@ const (
 	SessionEventType_SESSION_EVENT_TYPE_SEEN SessionEventType = 1
 	// A call with a newer token of the session was admitted.
 	SessionEventType_SESSION_EVENT_TYPE_RENEWED SessionEventType = 2
-	// The session was revoked.
+	// The session was revoked, as SESSION_STATE_REVOKED says. There is no event for the
+	// revocation of a single token.
 	SessionEventType_SESSION_EVENT_TYPE_REVOKED SessionEventType = 3
 	// The latest token of the session has expired, and no newer one was seen. A newer
 	// one makes the session active again, with SESSION_EVENT_TYPE_RENEWED.
@@ -120,7 +121,9 @@ const (
 	// The latest token has expired, and no newer one was seen. A newer one makes the
 	// session active again.
 	SessionState_SESSION_STATE_EXPIRED SessionState = 2
-	// The session was revoked: its tokens are refused.
+	// The latest token of the session is revoked, and refused. So is every newer one,
+	// where the revocation means tokens to come as well. Otherwise, as where only that token
+	// or tokens up to a time were revoked, a newer one makes the session active again.
 	SessionState_SESSION_STATE_REVOKED SessionState = 3
 )
 
@@ -177,7 +180,7 @@ type ListSessionsRequest struct {
 	// is the last.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before. Empty for the first page. Send the same
-	// filter with it.
+	// filter with it, as the same subject.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -625,8 +628,8 @@ type RevokeSessionResponse struct {
 	// session by this id. One that existed already and lasts for at least half of the
 	// time for which a new one would is returned instead of a new one.
 	Revocations []*v1.Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
-	// How many sessions this call has ended. Sessions that were ended already do not
-	// count.
+	// How many sessions this call has ended. Those that were ended already, or were never
+	// seen here, do not count.
 	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -825,8 +828,8 @@ type RevokeSubjectResponse struct {
 	// other. Each session that was ended has one of its own besides. Tokens that are issued
 	// from its issued_before_time on are accepted.
 	Revocations []*v1.Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
-	// How many sessions this call has ended. Sessions that were ended already do not
-	// count.
+	// How many sessions this call has ended. Those that were ended already, or were never
+	// seen here, do not count.
 	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -1129,7 +1132,8 @@ type Session struct {
 	Session *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	// Whether the session goes on.
 	State SessionState `protobuf:"varint,2,opt,name=state,proto3,enum=ostiary.session.v1.SessionState" json:"state,omitempty"`
-	// The revocation that ended the session. Absent while it is not revoked.
+	// The revocation of the session's latest token: that of the session, where there is
+	// one. Absent while the session is not revoked.
 	Revocation *v1.Revocation `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	// The organization that the session acted in last. Empty for none.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`

@@ -46,7 +46,7 @@ export type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsReques
 
   /**
    * The next_page_token of the page before. Empty for the first page. Send the same
-   * filter with it.
+   * filter with it, as the same subject.
    *
    * @generated from field: string page_token = 3;
    */
@@ -274,8 +274,8 @@ export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionRes
   revocations: Revocation[];
 
   /**
-   * How many sessions this call has ended. Sessions that were ended already do not
-   * count.
+   * How many sessions this call has ended. Those that were ended already, or were never
+   * seen here, do not count.
    *
    * @generated from field: int64 revoked_session_count = 2;
    */
@@ -371,8 +371,8 @@ export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectRes
   revocations: Revocation[];
 
   /**
-   * How many sessions this call has ended. Sessions that were ended already do not
-   * count.
+   * How many sessions this call has ended. Those that were ended already, or were never
+   * seen here, do not count.
    *
    * @generated from field: int64 revoked_session_count = 2;
    */
@@ -541,7 +541,8 @@ export type Session = Message<"ostiary.session.v1.Session"> & {
   state: SessionState;
 
   /**
-   * The revocation that ended the session. Absent while it is not revoked.
+   * The revocation of the session's latest token: that of the session, where there is
+   * one. Absent while the session is not revoked.
    *
    * @generated from field: ostiary.revocation.v1.Revocation revocation = 3;
    */
@@ -702,7 +703,8 @@ export enum SessionEventType {
   RENEWED = 2,
 
   /**
-   * The session was revoked.
+   * The session was revoked, as SESSION_STATE_REVOKED says. There is no event for the
+   * revocation of a single token.
    *
    * @generated from enum value: SESSION_EVENT_TYPE_REVOKED = 3;
    */
@@ -778,7 +780,9 @@ export enum SessionState {
   EXPIRED = 2,
 
   /**
-   * The session was revoked: its tokens are refused.
+   * The latest token of the session is revoked, and refused. So is every newer one,
+   * where the revocation means tokens to come as well. Otherwise, as where only that token
+   * or tokens up to a time were revoked, a newer one makes the session active again.
    *
    * @generated from enum value: SESSION_STATE_REVOKED = 3;
    */
