@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -45,7 +47,8 @@ not seen, with --subject or --any-subject.`,
 	cmd.Flags().StringVar(&c.subject, "subject", "", "the `subject` whose session it is")
 	cmd.Flags().BoolVar(&c.anySubject, "any-subject", false, "end the sessions of all subjects that have one by this id")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 1 {
+		c.named = len(args) == 1
+		if c.named {
 			c.sessionID = args[0]
 		}
 		if err := errors.Join(notEmpty(cmd.Flags(), "subject", "issuer", "request-id"), c.check()); err != nil {
@@ -61,8 +64,8 @@ not seen, with --subject or --any-subject.`,
 // check says everything that is wrong with the arguments.
 func (c *revokeSession) check() error {
 	var wrong []error
-	if (c.sessionID == "") != c.current {
-		wrong = append(wrong, errors.New("name one session, or give --current for your own; for the sessions, run: ostiary session list"))
+	if err := c.checkNamed(c.sessionID, "session"); err != nil {
+		wrong = append(wrong, err)
 	}
 	if c.current && (c.subject != "" || c.anySubject || c.issuer != "") {
 		wrong = append(wrong, errors.New("--current is the session of your token; omit --subject, --any-subject and --issuer"))
@@ -124,13 +127,20 @@ func (c *revokeSession) find(ctx context.Context, clients clients) (*revocationv
 	case !errors.As(err, &received):
 		return nil, err
 	case reasonOf(received) == "SESSION_NOT_FOUND":
-		return nil, fmt.Errorf("SESSION_NOT_FOUND: you may see no session %s of %s; for those that you may, run: ostiary session list; "+
+		return nil, fmt.Errorf("SESSION_NOT_FOUND: there is no session %s of %s, or you may not see it; for those that you may, run: ostiary session list; "+
 			"to end one that the server has not seen, as an operator, name its --subject", printable(c.sessionID), printable(issuer))
-	case reasonOf(received) == "INVALID_REQUEST":
-		return nil, fmt.Errorf("%w; name whose it is with --subject, or end all of them with --any-subject", c.explain(err))
+	case names(received, "session.subject"):
+		return nil, fmt.Errorf("several subjects have a session %s of %s; name whose it is with --subject, or end all of them with --any-subject",
+			printable(c.sessionID), printable(issuer))
 	default:
 		return nil, err
 	}
+}
+
+// names reports whether the server says that a field is wrong.
+func names(received *connect.Error, field string) bool {
+	return slices.ContainsFunc(detailOf[*errdetails.BadRequest](received).GetFieldViolations(),
+		func(v *errdetails.BadRequest_FieldViolation) bool { return v.GetField() == field })
 }
 
 // describeSession says which session it is, on one line.

@@ -20,6 +20,7 @@ type revoke struct {
 
 	issuer, cause, requestID string
 	current                  bool
+	named                    bool // whether there is an argument, even an empty one
 }
 
 // addFlags adds the flags for a command that revokes a session or a subject.
@@ -28,7 +29,7 @@ func (r *revoke) addFlags(cmd *cobra.Command, what string) {
 	cmd.Flags().BoolVar(&r.current, "current", false, "the "+what+" of the token used for this call")
 	cmd.Flags().StringVar(&r.issuer, "issuer", "", "`issuer` of the "+what+" (default: that of your token)")
 	cmd.Flags().StringVar(&r.cause, "cause", "", "`reason` to record with the revocation")
-	cmd.Flags().StringVar(&r.requestID, "request-id", "", "`id` of an earlier try, which is then not done again (default: a new one)")
+	cmd.Flags().StringVar(&r.requestID, "request-id", "", "`id` of an earlier try of the same command, which is not done twice then (default: a new one)")
 }
 
 // atMostOne refuses more than one argument.
@@ -37,6 +38,20 @@ func atMostOne(args []string, noun string) error {
 		return usageError{fmt.Errorf("%s given; end one at a time", countOf(len(args), noun))}
 	}
 	return nil
+}
+
+// checkNamed says what is wrong where not just one of the argument and --current is given.
+func (r *revoke) checkNamed(name, noun string) error {
+	switch {
+	case r.named && r.current:
+		return fmt.Errorf("a %s and --current are both given; keep one of them", noun)
+	case r.named && name == "":
+		return fmt.Errorf("the %s is empty; name one, or give --current for your own", noun)
+	case !r.named && !r.current:
+		return fmt.Errorf("name one %s, or give --current for your own; for the %[1]ss, run: ostiary session list", noun)
+	default:
+		return nil
+	}
 }
 
 // newRequestID returns that of the flag, or one that nobody has used.
@@ -71,7 +86,7 @@ func (r *revoke) retry(ctx context.Context, requestID string, try func() error) 
 			return err
 		}
 		if n == maxTries {
-			return fmt.Errorf("%w; it may have been done: to try again, add --request-id %s", r.explain(err), requestID)
+			return fmt.Errorf("%w; the revocation may have been made or not: to find out, run the same command with --request-id %s", r.explain(err), requestID)
 		}
 		select {
 		case <-time.After(retryDelay(err)):

@@ -37,7 +37,8 @@ default) after the revocation.`,
 	}
 	c.addFlags(cmd, "subject")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 1 {
+		c.named = len(args) == 1
+		if c.named {
 			c.subject = args[0]
 		}
 		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "request-id"), c.check()); err != nil {
@@ -53,8 +54,8 @@ default) after the revocation.`,
 // check says everything that is wrong with the arguments.
 func (c *revokeSubject) check() error {
 	var wrong []error
-	if (c.subject == "") != c.current {
-		wrong = append(wrong, errors.New("name one subject, or give --current for your own; for the subjects, run: ostiary session list"))
+	if err := c.checkNamed(c.subject, "subject"); err != nil {
+		wrong = append(wrong, err)
 	}
 	if c.current && c.issuer != "" {
 		wrong = append(wrong, errors.New("--current is the subject of your token; omit --issuer"))
@@ -87,6 +88,10 @@ func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress 
 	for _, made := range res.GetRevocations() {
 		fmt.Fprintf(out, "revoked %s: every token issued before %s (now plus the issuer's skew)\n",
 			describeSubject(made.GetTarget().GetSubject()), made.GetIssuedBeforeTime().AsTime().Format(time.RFC3339))
+	}
+	if res.GetRevokedSessionCount() == 0 {
+		_, err = fmt.Fprintln(out, "no session ended: none of this subject was seen here, or all had ended already")
+		return err
 	}
 	_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
 	return err

@@ -96,7 +96,7 @@ func TestARevocationThatMayHaveBeenMadeSaysHowToRetry(t *testing.T) {
 	t.Parallel()
 	sessions := &shakySessions{failures: 9, code: connect.CodeUnavailable}
 	_, err := runRevoke(t, sessions, "--request-id", "mine")
-	want := "unavailable: not now; it may have been done: to try again, add --request-id mine"
+	want := "unavailable: not now; the revocation may have been made or not: to find out, run the same command with --request-id mine"
 	if err == nil || err.Error() != want || !slices.Equal(sessions.ids, []string{"mine", "mine", "mine"}) {
 		t.Errorf("%v, with %q; want %s", err, sessions.ids, want)
 	}

@@ -8,10 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
 func newSessionWatch() *cobra.Command {
@@ -21,7 +25,8 @@ func newSessionWatch() *cobra.Command {
 		Use:   "watch",
 		Short: "Print changes to the sessions that you may see",
 		Long: `Print a line for each change of a session, until interrupted or until the token's own
-session ends:
+session ends. When the server stops, the watch goes on with the next one. If changes may
+have been missed, it prints every session as changed first.
 
   seen      it is new here: its first call, or it has come to match the filter
   renewed   a call came with a newer token
@@ -41,47 +46,115 @@ session ends:
 			return usageError{errors.Join(err, caller.check())}
 		}
 		return caller.with(func(clients clients) error {
-			req := &sessionv1.WatchSessionsRequest{Filter: &sessionv1.WatchSessionsFilter{
-				Issuer: given(filter.issuer), Subject: given(filter.subject), OrganizationId: filter.organizationID(),
-			}}
-			out := cmd.OutOrStdout()
-			if caller.output == "json" {
-				return watch(cmd.Context(), clients.sessions, req, func() error { return nil }, func(e *sessionv1.SessionEvent) error { return writeJSON(out, e) })
-			}
-			return watch(cmd.Context(), clients.sessions, req, func() error {
-				_, err := fmt.Fprintln(out, time.Now().Format(time.TimeOnly), "watching")
-				return err
-			}, func(e *sessionv1.SessionEvent) error { return writeEvent(out, e) })
+			w := sessionWatch{sessions: clients.sessions, filter: filter, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), asJSON: caller.output == "json"}
+			return w.run(cmd.Context())
 		})
 	}
 	return cmd
 }
 
-// watch calls begun once the watch has begun, and write for each event.
-func watch(ctx context.Context, client sessionv1connect.SessionServiceClient, req *sessionv1.WatchSessionsRequest,
-	begun func() error, write func(*sessionv1.SessionEvent) error,
-) (err error) {
-	stream, err := client.WatchSessions(ctx, req)
+// A sessionWatch prints changes, and connects again when the server has stopped.
+type sessionWatch struct {
+	sessions      sessionv1connect.SessionServiceClient
+	filter        sessionFilter
+	out, progress io.Writer
+	asJSON        bool
+
+	begun  bool
+	lost   bool   // changes may have been missed: list the sessions before watching
+	resume string // the last position
+}
+
+// run watches until it is interrupted, or the server refuses for good.
+func (w *sessionWatch) run(ctx context.Context) error {
+	err := authclient.Retry{Advice: w.advice, MaxDelay: maxDelay}.Stream(ctx, w.watch)
+	if interrupted := ctx.Err() != nil; interrupted { // as a watch is meant to end
+		return nil
+	}
+	return err
+}
+
+// advice says whether to connect again: not if the first try fails, and else also where
+// only the position was refused.
+func (w *sessionWatch) advice(err error) authclient.Advice {
+	if !w.begun {
+		return authclient.GiveUp
+	}
+	advice := connectauth.RetryAdvice(err)
+	var received *connect.Error
+	if errors.As(err, &received) {
+		switch reasonOf(received) {
+		case "POSITION_EPOCH_CHANGED", "POSITION_EXPIRED", "READER_TOO_SLOW":
+			w.lost, advice = true, authclient.RetryLater
+		}
+	}
+	if advice == authclient.RetryLater {
+		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", printable(err.Error()))
+	}
+	return advice
+}
+
+// watch prints changes from the last position on, or first every session if that is lost.
+func (w *sessionWatch) watch(ctx context.Context) (err error) {
+	if w.lost {
+		if err := w.list(ctx); err != nil {
+			return err
+		}
+	}
+	stream, err := w.sessions.WatchSessions(ctx, &sessionv1.WatchSessionsRequest{ResumeToken: w.resume, Filter: &sessionv1.WatchSessionsFilter{
+		Issuer: given(w.filter.issuer), Subject: given(w.filter.subject), OrganizationId: w.filter.organizationID(),
+	}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	for first := true; stream.Receive(); first = false {
-		if first {
-			if err := begun(); err != nil {
+		if first && !w.asJSON {
+			if _, err := fmt.Fprintln(w.out, time.Now().Format(time.TimeOnly), "watching"); err != nil {
 				return err
 			}
 		}
+		w.begun, w.lost = true, false
 		for _, event := range stream.Msg().GetEvents() { // none in a heartbeat
-			if err := write(event); err != nil {
+			if err := w.write(event); err != nil {
 				return err
 			}
 		}
-	}
-	if ctx.Err() != nil {
-		return nil // interrupted, as a watch is meant to end
+		w.resume = stream.Msg().GetResumeToken()
 	}
 	return stream.Err()
+}
+
+// list prints every session as changed, and notes from where to watch.
+func (w *sessionWatch) list(ctx context.Context) error {
+	req := &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
+		Issuer: given(w.filter.issuer), Subject: given(w.filter.subject), OrganizationId: w.filter.organizationID(),
+	}}
+	for first := true; ; first = false {
+		res, err := w.sessions.ListSessions(ctx, req)
+		if err != nil {
+			return err
+		}
+		if first {
+			w.resume = res.GetResumeToken()
+		}
+		for _, session := range res.GetSessions() {
+			event := &sessionv1.SessionEvent{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_CHANGED, Session: session, EventTime: timestamppb.Now()}
+			if err := w.write(event); err != nil {
+				return err
+			}
+		}
+		if req.PageToken = res.GetNextPageToken(); req.GetPageToken() == "" {
+			return nil
+		}
+	}
+}
+
+func (w *sessionWatch) write(event *sessionv1.SessionEvent) error {
+	if w.asJSON {
+		return writeJSON(w.out, event)
+	}
+	return writeEvent(w.out, event)
 }
 
 func writeEvent(w io.Writer, e *sessionv1.SessionEvent) error {
