@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 )
@@ -19,10 +20,47 @@ const introduction = `# API reference
 <!-- Generated from proto/ by make generate. Do not edit. -->
 
 Every package, service, message and enum of the schema in [proto/](../proto). A method is called as
-` + "`/package.Service/Method`" + `, by Connect, gRPC or gRPC-Web. JSON has the names of the fields in camelCase, and takes
-both forms. Fields that are not set are left out of answers.
+` + "`/package.Service/Method`" + `, by Connect, gRPC or gRPC-Web. With Connect, a unary call is a POST of JSON:
+
+    curl https://api.example.com/ostiary.session.v1.SessionService/RevokeSession \
+      -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+      -d '{"currentSession": {}, "cause": "signed out"}'
+
+In JSON (see [ProtoJSON](https://protobuf.dev/programming-guides/json/)):
+
+- Names of fields are in camelCase, such as ` + "`sessionId`" + `; requests may also have them as the schema writes them. A field that the
+  message does not have is refused with INVALID_REQUEST. Fields that are not set are left out of answers.
+- Of a oneof, send just the one field that is meant, without the name of the oneof: ` + "`\"currentSession\": {}`" + `, and not
+  ` + "`\"target\": {\"currentSession\": {}}`" + `. A message without fields is ` + "`{}`" + `.
+- A google.protobuf.Timestamp is a string such as ` + "`\"2026-03-01T12:00:00Z\"`" + `, and a google.protobuf.Duration one such as ` + "`\"300s\"`" + `.
+- An int64 is a string in answers, such as ` + "`\"revokedSessionCount\": \"2\"`" + `; an int32 is a number. An enum is the name of its value.
+- The Content-Type is ` + "`application/json`" + `, without a charset or with ` + "`charset=utf-8`" + `; any other is answered with 415. Text is UTF-8.
+
+The methods that are marked so also take a GET:
+` + "`/package.Service/Method?connect=v1&encoding=json&message={…}`" + `, with the message escaped as in every URL.
 
 `
+
+// examples are requests of the methods that destroy, in JSON.
+var examples = map[protoreflect.FullName][]string{
+	"ostiary.session.v1.SessionService.RevokeSession": {
+		`{"session": {"issuer": "https://clerk.example.com", "sessionId": "sess_1", "subject": "user_ben"}, "cause": "lost phone", "requestId": "0b5ae3e2-1"}`,
+		`{"session": {"issuer": "https://clerk.example.com", "sessionId": "sess_1", "anySubject": {}}}`,
+		`{"currentSession": {}}`,
+	},
+	"ostiary.session.v1.SessionService.RevokeSubject": {
+		`{"subject": {"issuer": "https://clerk.example.com", "subject": "user_ben"}, "cause": "left the company", "requestId": "0b5ae3e2-2"}`,
+		`{"currentSubject": {}}`,
+	},
+	"ostiary.revocation.v1.RevocationService.RevokeTokens": {
+		`{"revocations": [{"target": {"token": {"issuer": "https://clerk.example.com", "tokenId": "jti_1"}}, "cause": "leaked"}], "requestId": "0b5ae3e2-3"}`,
+		`{"revocations": [{"target": {"client": {"issuer": "https://clerk.example.com", "clientId": "client_1"}}, "issuedBeforeTime": "2026-03-01T12:00:00Z"}]}`,
+		`{"revocations": [{"target": {"client": {"issuer": "https://clerk.example.com", "clientId": "client_1"}}, "allTokens": {}}]}`,
+	},
+	"ostiary.revocation.v1.RevocationService.ImportRevocations": {
+		`{"revocations": [{"target": {"session": {"issuer": "https://clerk.example.com", "sessionId": "sess_1", "subject": "user_ben"}}}]}`,
+	},
+}
 
 // document returns docs/api.md.
 func document(files []protoreflect.FileDescriptor) []byte {
@@ -122,6 +160,12 @@ func (p *page) service(s protoreflect.ServiceDescriptor) {
 			rule = own
 		}
 		fmt.Fprintf(p, "Who may call: %s.\n\n", access(rule))
+		if options, _ := m.Options().(*descriptorpb.MethodOptions); options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS {
+			p.WriteString("Takes a GET too.\n\n")
+		}
+		if requests := examples[m.FullName()]; len(requests) > 0 {
+			fmt.Fprintf(p, "Requests in JSON, such as:\n\n```json\n%s\n```\n\n", strings.Join(requests, "\n"))
+		}
 	}
 }
 
