@@ -15,6 +15,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
@@ -149,7 +150,7 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if kept, err := db.Revocations(t.Context(), 0, 10); err != nil || len(kept) != 1 {
+	if kept, err := db.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(kept) != 1 {
 		t.Errorf("the file has %d revocations, error %v; want 1", len(kept), err)
 	}
 }

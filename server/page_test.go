@@ -122,6 +122,25 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 	}
 	_, err := list(restored, after)
 	wantError(t, "from after the backup", err, otherEpoch)
+	// Its next revocations have the numbers of those that were lost.
+	for _, id := range []string{"sess_3", "sess_4"} {
+		if _, err := restored.sessions(t, otto).RevokeSession(t.Context(), r.revokeReq(id)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = list(restored, after)
+		wantError(t, "from after the backup, and after "+id, err, otherEpoch)
+	}
+	lost, err := list(r, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := list(restored, before)
+	if err != nil || len(lost.GetRevocations()) != 1 || len(others.GetRevocations()) != 2 {
+		t.Fatalf("%v and %v, error %v; want sess_2, and the two since the restore", lost, others, err)
+	}
+	if id := lost.GetRevocations()[0].GetRevocationId(); id == others.GetRevocations()[0].GetRevocationId() {
+		t.Errorf("two revocations have the id %s", id)
+	}
 }
 
 // A position that is none must not begin again with the first page, which a client
@@ -154,7 +173,7 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	}
 	revocations, sessions, events := positions(r)
 	otherRevocations, otherSessions, otherEvents := positions(other)
-	ahead := position.Encode(r.ledger.Epoch(), position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil), 1000)
+	ahead := position.Encode(r.ledger.Epoch(), position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil), revocationPlace{Sequence: 1000})
 	eventsAhead := r.session.watchPosition(1000)
 	ofAnAdmin, err := r.sessions(t, cast["ada-1"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageSize: 1})
 	if err != nil || ofAnAdmin.GetNextPageToken() == "" {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -11,10 +10,10 @@ import (
 )
 
 // revocationMessage is a revocation as id sees it: what made it and why is for
-// operators, and for the subject that made it. The epoch is that of the database.
-func revocationMessage(r store.Revocation, epoch [16]byte, operators operators, id *auth.Identity) *revocationv1.Revocation {
+// operators, and for the subject that made it.
+func revocationMessage(r store.Revocation, operators operators, id *auth.Identity) *revocationv1.Revocation {
 	message := &revocationv1.Revocation{
-		RevocationId:     base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(epoch[:], uint64(r.Sequence))), //nolint:gosec // they are positive
+		RevocationId:     base64.RawURLEncoding.EncodeToString(r.ID[:]),
 		Target:           targetMessage(r.Target),
 		IssuedBeforeTime: timeMessage(r.IssuedBefore),
 		CreateTime:       timeMessage(r.CreatedAt),

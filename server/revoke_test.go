@@ -131,7 +131,7 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 			t.Errorf("time %d: %v; want the standing %v", i+1, got, first)
 		}
 	}
-	kept, _, err := r.ledger.Revocations(t.Context(), 0, 10)
+	kept, _, err := r.ledger.Revocations(t.Context(), store.Revocation{}, 10)
 	if err != nil || len(kept) != 1 {
 		t.Errorf("%d are kept, error %v; want 1", len(kept), err)
 	}

@@ -19,7 +19,7 @@ func (s *sessionService) messages(ctx context.Context, id *auth.Identity, sessio
 		messages[i] = sessionMessage(session)
 		messages[i].State = states[i].State
 		if r := states[i].Revocation; r != nil {
-			messages[i].Revocation = revocationMessage(*r, s.ledger.Epoch(), s.operators, id)
+			messages[i].Revocation = revocationMessage(*r, s.operators, id)
 		}
 	}
 	return messages, nil

@@ -87,7 +87,7 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 		res := &sessionv1.RevokeSessionResponse{RevokedSessionCount: int64(count)}
 		for _, revocations := range [][]store.Revocation{ended, saved} {
 			for _, r := range revocations {
-				res.Revocations = append(res.Revocations, revocationMessage(r, s.ledger.Epoch(), s.operators, id))
+				res.Revocations = append(res.Revocations, revocationMessage(r, s.operators, id))
 			}
 		}
 		return res
@@ -143,7 +143,7 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 	}
 	response := func(everything store.Revocation, ended int) *sessionv1.RevokeSubjectResponse {
 		return &sessionv1.RevokeSubjectResponse{
-			Revocations:         []*revocationv1.Revocation{revocationMessage(everything, s.ledger.Epoch(), s.operators, id)},
+			Revocations:         []*revocationv1.Revocation{revocationMessage(everything, s.operators, id)},
 			RevokedSessionCount: int64(ended),
 		}
 	}

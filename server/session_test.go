@@ -390,10 +390,3 @@ func revoke(req *sessionv1.RevokeSessionRequest) func(context.Context, sessionv1
 		return err
 	}
 }
-
-func must[T any](value T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return value
-}

@@ -118,7 +118,7 @@ func (s *meddledStore) Sessions(ctx context.Context, view store.View, after stor
 	return s.Store.Sessions(ctx, view, after, limit)
 }
 
-func (s *meddledStore) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
+func (s *meddledStore) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
 	if err := s.fail("Revocations"); err != nil {
 		return nil, err
 	}

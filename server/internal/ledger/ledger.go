@@ -72,7 +72,7 @@ type Ledger struct {
 	expired  store.Session // the last whose expiry was noticed
 
 	reading  sync.Mutex
-	lastRead int64 // the sequence of the last revocation that was read
+	lastRead store.Revocation // the last that was read
 
 	wake    chan struct{}
 	closing chan struct{}

@@ -68,9 +68,10 @@ func (l *Ledger) IssuedByNow(issuer string) time.Time {
 // RevokedList is what a guard asks about each call.
 func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
 
-// Revocations returns a page of the revocations whose sequence is above after, in
-// that order, and whether there are more. An error is the answer to the caller.
-func (l *Ledger) Revocations(ctx context.Context, after int64, limit int) (page []store.Revocation, more bool, err error) {
+// Revocations returns a page of the revocations that come after the given one, in the
+// order of their sequence, and whether there are more. An error is the answer to the
+// caller.
+func (l *Ledger) Revocations(ctx context.Context, after store.Revocation, limit int) (page []store.Revocation, more bool, err error) {
 	page, err = l.store.Revocations(ctx, after, limit+1)
 	switch {
 	case errors.Is(err, store.ErrNotGiven):
@@ -189,7 +190,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 		if err := l.revoked.Add(revocations...); err != nil {
 			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
 		}
-		l.lastRead = page[len(page)-1].Sequence
+		l.lastRead = page[len(page)-1]
 		l.addRevoked(ctx, revocations)
 	}
 }

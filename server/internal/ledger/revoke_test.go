@@ -109,7 +109,7 @@ func TestALedgerThatCannotReadWhatIsRevokedDoesNotOpen(t *testing.T) {
 	if l, err := Open(t.Context(), db, someConfig()); l != nil || !errors.Is(err, errDiskFull) {
 		t.Errorf("%v, error %v; want %v", l, err, errDiskFull)
 	}
-	if _, err := db.Store.Revocations(t.Context(), 0, 1); err == nil {
+	if _, err := db.Store.Revocations(t.Context(), store.Revocation{}, 1); err == nil {
 		t.Error("the store is still open")
 	}
 }
@@ -129,7 +129,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		return err
 	}
 	revocations := func(ctx context.Context, l *Ledger) error {
-		_, _, err := l.Revocations(ctx, 0, 1)
+		_, _, err := l.Revocations(ctx, store.Revocation{}, 1)
 		return err
 	}
 	for name, test := range map[string]struct {

@@ -4,7 +4,8 @@ import "time"
 
 // A Revocation is one that was made. It is never changed.
 type Revocation struct {
-	Sequence int64 // given by the store
+	Sequence int64    // given by the store
+	ID       [16]byte // random, given by the store
 
 	Target       Target
 	IssuedBefore time.Time // tokens issued earlier are revoked; zero means all

@@ -24,9 +24,9 @@ var (
 	ErrDamaged = errors.New("the database is damaged, or the file is no database: restore a backup, or move it away and revoke anew what must stay revoked")
 	// ErrAnswered means that a call with the same request ID was answered before.
 	ErrAnswered = errors.New("a call with this request_id was answered before")
-	// ErrNotGiven means that the database has never given out a Sequence that high: it
-	// is older than whoever asks.
-	ErrNotGiven = errors.New("the database has never given out this sequence")
+	// ErrNotGiven means that the database has never given out a Sequence, or to another
+	// revocation: it was restored from a backup that is older than whoever asks.
+	ErrNotGiven = errors.New("the database has never given this sequence to that revocation")
 )
 
 // A Store keeps sessions and revocations. It must be safe for concurrent use,
@@ -52,18 +52,19 @@ type Store interface {
 	// that come after the given one in the order of ExpiresAt, Issuer, ID and Subject.
 	Expired(ctx context.Context, after Session, expiredBy time.Time, limit int) ([]Session, error)
 
-	// SaveRevocations keeps revocations and returns them with their Sequence,
-	// which grows with every revocation and is never given twice, not even after
-	// pruning. Once it returns they are on disk: neither a crash nor a loss of
+	// SaveRevocations keeps revocations and returns them with their ID, and with their
+	// Sequence, which grows with every revocation and is never given twice, not even
+	// after pruning. Once it returns they are on disk: neither a crash nor a loss of
 	// power undoes them. All of them are kept, or none.
 	//
 	// An answer, unless it is nil, is kept with them, even if there are none. It fails
 	// with ErrAnswered, and keeps nothing, if there is an answer by the same Call.
 	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer) ([]Revocation, error)
-	// Revocations returns up to limit revocations whose Sequence is above after,
-	// in the order of Sequence. A caller who passes the last Sequence returned
+	// Revocations returns up to limit revocations that come after the given one, in the
+	// order of Sequence; from the first on when that is the zero Revocation. Only
+	// Sequence and CreatedAt matter. A caller who passes the last that was returned
 	// misses none. Errors: ErrNotGiven.
-	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
+	Revocations(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
 	// Strongest returns the strongest revocation of each target that has one which
 	// expires after now, in no order: first those for every token, whenever it was
 	// issued, then those with the latest IssuedBefore; of equal ones that which expires

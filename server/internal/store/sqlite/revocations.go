@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,10 +17,12 @@ const revocationColumns = `kind, issuer, value, subject, issued_before, expires_
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
 
 const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING sequence`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING sequence, revocation_id`
 
-const selectRevocations = `SELECT sequence, ` + revocationColumns + ` FROM revocations
+const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
+
+const selectCreatedAt = `SELECT created_at FROM revocations WHERE sequence = $1`
 
 // selectLastSequence is the last sequence that was given, also if its row was pruned.
 const selectLastSequence = `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'revocations'`
@@ -35,13 +38,15 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 		defer func() { _ = insert.Close() }()
 		for i := range saved {
 			r := &saved[i]
+			var id []byte
 			by := &r.Origin.Caller
 			if err := insert.QueryRowContext(ctx, r.Target.Kind, r.Target.Issuer, r.Target.Value, r.Target.Subject,
 				micros(r.IssuedBefore), micros(r.ExpiresAt), micros(r.CreatedAt),
 				r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
-				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause).Scan(&r.Sequence); err != nil {
+				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause).Scan(&r.Sequence, &id); err != nil {
 				return err
 			}
+			copy(r.ID[:], id)
 		}
 		if answer == nil {
 			return nil
@@ -55,33 +60,51 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 }
 
 // Revocations implements store.Store.
-func (s *Store) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
-	rows, err := s.db.QueryContext(ctx, selectRevocations, after, limit)
+func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	if err := s.checkGiven(ctx, after); err != nil {
+		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
+	}
+	rows, err := s.db.QueryContext(ctx, selectRevocations, after.Sequence, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", explain(err))
 	}
-	page, err := collect(rows, scanRevocation)
-	if err != nil || len(page) > 0 || after == 0 {
-		return page, err
+	return collect(rows, scanRevocation)
+}
+
+// checkGiven fails with store.ErrNotGiven for a revocation that this database never had.
+func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
+	if r.Sequence == 0 {
+		return nil
 	}
-	var last int64
+	var createdAt, last int64
+	switch err := s.db.QueryRowContext(ctx, selectCreatedAt, r.Sequence).Scan(&createdAt); {
+	case err == nil && createdAt != micros(r.CreatedAt):
+		return store.ErrNotGiven
+	case err == nil:
+		return nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return explain(err)
+	}
+	// It may have been pruned.
 	if err := s.db.QueryRowContext(ctx, selectLastSequence).Scan(&last); err != nil {
-		return nil, fmt.Errorf("find the last revocation: %w", explain(err))
+		return explain(err)
 	}
-	if after > last {
-		return nil, fmt.Errorf("list revocations after %d: %w", after, store.ErrNotGiven)
+	if r.Sequence > last {
+		return store.ErrNotGiven
 	}
-	return nil, nil
+	return nil
 }
 
 func scanRevocation(r row) (store.Revocation, error) {
 	var revocation store.Revocation
+	var id []byte
 	var issuedBefore, expiresAt, createdAt int64
 	target, by := &revocation.Target, &revocation.Origin.Caller
-	err := r.Scan(&revocation.Sequence, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
+	err := r.Scan(&revocation.Sequence, &id, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
 		&issuedBefore, &expiresAt, &createdAt,
 		&revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
 		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
+	copy(revocation.ID[:], id)
 	revocation.IssuedBefore, revocation.ExpiresAt = fromMicros(issuedBefore), fromMicros(expiresAt)
 	revocation.CreatedAt = fromMicros(createdAt)
 	return revocation, err
@@ -102,7 +125,7 @@ func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.
 		}
 		// CROSS JOIN: SQLite would otherwise read every revocation.
 		q.text.WriteString(`WITH asked (a_kind, a_issuer, a_value, a_subject) AS (VALUES ` + strings.Join(asked, ", ") + `)
-			SELECT sequence, ` + revocationColumns + ` FROM (
+			SELECT sequence, revocation_id, ` + revocationColumns + ` FROM (
 				SELECT *, ROW_NUMBER() OVER (PARTITION BY kind, issuer, value, subject
 					ORDER BY issued_before = 0 DESC, issued_before DESC, expires_at DESC, sequence DESC) AS place
 				FROM asked CROSS JOIN revocations

@@ -26,7 +26,7 @@ func revoke(t *testing.T, s store.Store, ids ...string) []store.Revocation {
 // revocations returns all of them.
 func revocations(t *testing.T, s store.Store) []store.Revocation {
 	t.Helper()
-	return must[[]store.Revocation](t)(s.Revocations(t.Context(), 0, 10_000))
+	return must[[]store.Revocation](t)(s.Revocations(t.Context(), store.Revocation{}, 10_000))
 }
 
 func revocationComesBack(t *testing.T, database Database) {
@@ -48,7 +48,12 @@ func revocationComesBack(t *testing.T, database Database) {
 		if given[i].Sequence != 0 || saved[i].Sequence <= 0 {
 			t.Errorf("sequence %d became %d; want it only in what is returned", given[i].Sequence, saved[i].Sequence)
 		}
-		saved[i].Sequence = 0
+		if given[i].ID != [16]byte{} || saved[i].ID == [16]byte{} || saved[i].ID == saved[(i+1)%len(saved)].ID {
+			t.Errorf("id %x became %x; want a random one in what is returned", given[i].ID, saved[i].ID)
+		}
+	}
+	for i := range saved {
+		saved[i].Sequence, saved[i].ID = 0, [16]byte{}
 	}
 	equal(t, "what was made of those given", saved, given)
 }
@@ -61,7 +66,7 @@ func revocationsInPages(t *testing.T, database Database) {
 	}
 	for _, limit := range []int{1, 3, 10, 11} {
 		var got []store.Revocation
-		for after := int64(0); ; after = got[len(got)-1].Sequence {
+		for after := (store.Revocation{}); ; after = got[len(got)-1] {
 			page := must[[]store.Revocation](t)(s.Revocations(t.Context(), after, limit))
 			if len(page) == 0 {
 				break
@@ -126,7 +131,7 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 	s := open(t, database)
 	wantNotGiven := func(what string, after int64, want bool) {
 		t.Helper()
-		if _, err := s.Revocations(t.Context(), after, 10); errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
+		if _, err := s.Revocations(t.Context(), store.Revocation{Sequence: after, CreatedAt: at(0)}, 10); errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
 			t.Errorf("%s: after %d: %v; want ErrNotGiven: %t", what, after, err, want)
 		}
 	}
@@ -135,6 +140,12 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 	last := revoke(t, s, "sess_1", "sess_2")[1].Sequence
 	wantNotGiven("two revocations", last, false)
 	wantNotGiven("two revocations", last+1, true)
+	for _, after := range []int64{last - 1, last} { // after a restore they are others
+		other := store.Revocation{Sequence: after, CreatedAt: at(time.Microsecond)}
+		if _, err := s.Revocations(t.Context(), other, 10); !errors.Is(err, store.ErrNotGiven) {
+			t.Errorf("after %d of another time: %v; want ErrNotGiven", after, err)
+		}
+	}
 	must[store.Pruned](t)(s.Prune(t.Context(), store.Age{ExpiredBy: at(48 * time.Hour)}, 100))
 	wantNotGiven("two that were pruned", last, false)
 	wantNotGiven("two that were pruned", last+1, true)

@@ -140,7 +140,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, saveSessions := s.SaveSessions(ctx, []store.Session{ada})
 	_, sessions := s.Sessions(ctx, store.Everything(), store.Session{}, 1)
 	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
-	_, revocations := s.Revocations(ctx, 0, 1)
+	_, revocations := s.Revocations(ctx, store.Revocation{}, 1)
 	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
 	_, expired := s.Expired(ctx, store.Session{}, at(0), 1)
 	_, _, answer := s.Answer(ctx, store.Call{})

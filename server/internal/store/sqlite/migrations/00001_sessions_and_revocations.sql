@@ -38,6 +38,8 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at, issuer, session_id, sub
 CREATE TABLE revocations (
     -- AUTOINCREMENT: a number is not given again after its row was pruned.
     sequence         INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Its name. A restored backup gives out the same numbers again, but not the same names.
+    revocation_id    BLOB    NOT NULL DEFAULT (randomblob(16)),
     kind             TEXT    NOT NULL,
     issuer           TEXT    NOT NULL,
     value            TEXT    NOT NULL,
