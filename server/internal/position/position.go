@@ -27,8 +27,9 @@ import (
 
 const (
 	version = 1
-	// maxLength is longer than any position that is handed out.
-	maxLength = 16 << 10
+	// maxLength is longer than any position that is handed out: a place holds no more than
+	// one token, and tokens are shorter than the headers of a call.
+	maxLength = 1 << 20
 )
 
 // An Epoch identifies the history that a position belongs to: a database, or what a
@@ -56,13 +57,15 @@ func ScopeOf(method string, filter proto.Message) Scope {
 // Encode returns the position of a place. A place is a number, a string, or a struct
 // of these, which encoding/json can write.
 func Encode[P any](epoch Epoch, scope Scope, place P) string {
-	encoded, err := json.Marshal(place)
-	if err != nil {
+	b := bytes.NewBuffer([]byte{version})
+	b.Write(scope[:])
+	b.Write(epoch[:])
+	encoder := json.NewEncoder(b)
+	encoder.SetEscapeHTML(false) // which makes six bytes of one
+	if err := encoder.Encode(place); err != nil {
 		panic(fmt.Sprintf("position: %T is not a place: %v", place, err))
 	}
-	b := append([]byte{version}, scope[:]...)
-	b = append(b, epoch[:]...)
-	return base64.RawURLEncoding.EncodeToString(append(b, encoded...))
+	return base64.RawURLEncoding.EncodeToString(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // Decode returns the place of a position. An empty text is the beginning: the zero
