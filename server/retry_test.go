@@ -13,8 +13,12 @@ import (
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // retryable are calls with a request_id, one for each method that takes one.
@@ -205,5 +209,53 @@ func TestARequestIDIsOfItsCaller(t *testing.T) {
 		if _, err := r.sessions(t, r.issuer.Session(res.GetRevocations()[0].GetTarget().GetSession().GetSubject(), authtest.With("sid", who+"-2"))).RevokeSubject(t.Context(), subject); err != nil {
 			t.Errorf("%s, with the same id to another method: %v", who, err)
 		}
+	}
+}
+
+// Only operators may know who else revoked, and why: whoever was one when it was answered
+// does not learn it again.
+func TestARetryShowsNoMoreThanTheCallerMayKnowNow(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	olgas := store.Revocation{
+		Target: store.Target{Kind: "session", Issuer: r.issuer.URL(), Value: "sess_1"}, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		Origin: store.Origin{Kind: store.OriginCaller, Caller: store.Caller{Issuer: r.issuer.URL(), Subject: "user_olga"}}, Cause: "an investigation",
+	}
+	bens := olgas
+	bens.Origin.Caller.Subject, bens.Cause = "user_ben", "lost"
+	request, err := r.ledger.Prepare(ledger.Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: r.issuer.URL(), ID: "sess_2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ben := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ben"}
+	call := func(operators operators) *sessionv1.RevokeSessionResponse {
+		t.Helper()
+		res, err := once(t.Context(), r.ledger, operators, ben, "/a/B", "1", &sessionv1.RevokeSessionRequest{}, func(answer *store.Answer) (*sessionv1.RevokeSessionResponse, error) {
+			res := &sessionv1.RevokeSessionResponse{Revocations: []*revocationv1.Revocation{
+				revocationMessage(olgas, operators, ben), revocationMessage(bens, operators, ben),
+			}}
+			answer.Encode = func([]store.Revocation) ([]byte, error) { return proto.Marshal(res) }
+			_, err := r.ledger.Revoke(t.Context(), olgas.Origin, answer, request)
+			return res, err
+		})
+		if err != nil || len(res.GetRevocations()) != 2 {
+			t.Fatalf("%v, error %v", res, err)
+		}
+		return res
+	}
+	benIs := operators{subjects: map[subject]bool{{r.issuer.URL(), "user_ben"}: true}}
+	first := call(benIs)
+	if got := first.GetRevocations()[0]; got.GetCause() != "an investigation" || got.GetOrigin().GetCaller().GetSubject() != "user_olga" {
+		t.Fatalf("an operator is answered %v", got)
+	}
+	if got := call(benIs); !proto.Equal(got, first) {
+		t.Errorf("the retry of an operator is answered %v; want %v", got, first)
+	}
+	got := call(operators{})
+	if r := got.GetRevocations()[0]; r.GetCause() != "" || r.GetOrigin() != nil || r.GetRevocationId() != first.GetRevocations()[0].GetRevocationId() {
+		t.Errorf("who is no operator any more is answered %v", r)
+	}
+	if r := got.GetRevocations()[1]; !proto.Equal(r, first.GetRevocations()[1]) {
+		t.Errorf("of the caller's own revocation: %v; want %v", r, first.GetRevocations()[1])
 	}
 }

@@ -107,7 +107,7 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 		return res
 	}
 	request := &revocationv1.RevokeTokensRequest{Revocations: req.GetRevocations()}
-	return once(ctx, s.ledger, id, revocationv1.RevocationService_RevokeTokens_FullMethodName, req.GetRequestId(), request,
+	return once(ctx, s.ledger, s.operators, id, revocationv1.RevocationService_RevokeTokens_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*revocationv1.RevokeTokensResponse, error) {
 			if answer != nil {
 				answer.Encode = func(saved []store.Revocation) ([]byte, error) { return proto.Marshal(response(saved)) }

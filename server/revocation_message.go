@@ -19,11 +19,16 @@ func revocationMessage(r store.Revocation, operators operators, id *auth.Identit
 		CreateTime:       timeMessage(r.CreatedAt),
 		ExpireTime:       timeMessage(r.ExpiresAt),
 	}
-	by := r.Origin.Caller
-	if operators.include(id) || by.Issuer == id.Issuer && by.Subject == id.Subject {
+	if operators.mayKnowOrigin(id, r.Origin.Caller.Issuer, r.Origin.Caller.Subject) {
 		message.Origin, message.Cause = originMessage(r.Origin), r.Cause
 	}
 	return message
+}
+
+// mayKnowOrigin reports whether id may know what made a revocation that a subject made,
+// and why.
+func (o operators) mayKnowOrigin(id *auth.Identity, issuer, subject string) bool {
+	return o.include(id) || issuer == id.Issuer && subject == id.Subject
 }
 
 // targetMessage returns nil for a kind of target that it does not know.

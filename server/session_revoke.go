@@ -44,7 +44,7 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 		Target: &sessionv1.RevokeSessionRequest_Session{Session: sessionRef(named.Issuer, named.ID, named.Subject)},
 		Cause:  req.GetCause(),
 	}
-	return once(ctx, s.ledger, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
+	return once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*sessionv1.RevokeSessionResponse, error) {
 			return s.end(ctx, id, req.GetCause(), answer, sessions)
 		})
@@ -147,7 +147,7 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 			RevokedSessionCount: int64(ended),
 		}
 	}
-	return once(ctx, s.ledger, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
+	return once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*sessionv1.RevokeSubjectResponse, error) {
 			origin := store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}
 			everything, ended, err := s.ledger.EndSubject(ctx, origin, named.issuer, named.id, req.GetCause(), answer,
