@@ -119,6 +119,26 @@ func TestTheExamplesHaveTheSchema(t *testing.T) {
 	}
 }
 
+// TestTheIndexNamesEveryPage has docs/README.md link to all pages and decisions.
+func TestTheIndexNamesEveryPage(t *testing.T) {
+	t.Parallel()
+	index := documents(t)["docs/README.md"]
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, decisions...) {
+		link := strings.TrimPrefix(filepath.ToSlash(page), "docs/")
+		if link != "README.md" && !strings.Contains(index, "]("+link+")") {
+			t.Errorf("docs/README.md does not link to %s", link)
+		}
+	}
+}
+
 var (
 	fenced     = regexp.MustCompile("(?s)```.*?\n```\n")
 	quotedCode = regexp.MustCompile("`[^`\n]+`")
