@@ -70,11 +70,11 @@ func newConnectMux(guard *auth.Guard, s *service) http.Handler {
 		mux.Handle(at, connect.NewUnaryHandlerSimple(at, echo, guarded, connect.WithIdempotency(connect.IdempotencyNoSideEffects)))
 		at = procedure(name, clientStream)
 		mux.Handle(at, connect.NewClientStreamHandlerSimple(at, func(ctx context.Context, stream *connect.ClientStream[text]) (*text, error) {
+			s.ran.Add(1)
 			if !stream.Receive() {
-				s.ran.Add(1)
 				return nil, stream.Err()
 			}
-			return echo(ctx, stream.Msg())
+			return wrapperspb.String(s.say(ctx, stream.Msg().GetValue())), nil
 		}, guarded))
 		at = procedure(name, serverStream)
 		mux.Handle(at, connect.NewServerStreamHandlerSimple(at, func(ctx context.Context, in *text, stream *connect.ServerStream[text]) error {
@@ -83,13 +83,12 @@ func newConnectMux(guard *auth.Guard, s *service) http.Handler {
 		}, guarded))
 		at = procedure(name, bidiStream)
 		mux.Handle(at, connect.NewBidiStreamHandler(at, func(ctx context.Context, stream *connect.BidiStream[text, text]) error {
+			s.ran.Add(1)
 			in, err := stream.Receive()
 			if err != nil {
-				s.ran.Add(1)
 				return err
 			}
-			out, err := echo(ctx, in)
-			return errors.Join(err, stream.Send(out))
+			return stream.Send(wrapperspb.String(s.say(ctx, in.GetValue())))
 		}, guarded))
 	}
 	return mux

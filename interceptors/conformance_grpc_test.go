@@ -94,11 +94,11 @@ func describe(name string) *grpc.ServiceDesc {
 
 func handleStream(impl any, stream grpc.ServerStream) error {
 	s, in := impl.(*service), new(text)
+	s.ran.Add(1)
 	if err := stream.RecvMsg(in); err != nil {
-		s.ran.Add(1)
 		return err
 	}
-	return stream.SendMsg(wrapperspb.String(s.answer(stream.Context(), in.GetValue())))
+	return stream.SendMsg(wrapperspb.String(s.say(stream.Context(), in.GetValue())))
 }
 
 func dialGRPC(t *testing.T, target string) *grpc.ClientConn {

@@ -38,17 +38,17 @@ func httpTransports() []transport {
 
 func handleHTTP(s *service) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ran.Add(1)
 		in := new(text)
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
 			err = proto.Unmarshal(body, in)
 		}
 		if err != nil {
-			s.ran.Add(1)
 			http.Error(w, "the message cannot be decoded", http.StatusBadRequest)
 			return
 		}
-		_, _ = io.WriteString(w, s.answer(r.Context(), in.GetValue()))
+		_, _ = io.WriteString(w, s.say(r.Context(), in.GetValue()))
 	})
 }
 

@@ -40,6 +40,12 @@ type service struct {
 
 func (s *service) answer(ctx context.Context, sent string) string {
 	s.ran.Add(1)
+	return s.say(ctx, sent)
+}
+
+// say is the answer of a handler that has counted itself when it began, since it reads
+// the message itself and may be refused it.
+func (s *service) say(ctx context.Context, sent string) string {
 	if user, ok := auth.User[*account](ctx); ok {
 		return user.name + " " + sent
 	}
