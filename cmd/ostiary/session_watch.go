@@ -68,8 +68,8 @@ type sessionWatch struct {
 // run watches until it is interrupted, or the server refuses for good.
 func (w *sessionWatch) run(ctx context.Context) error {
 	err := authclient.Retry{Advice: w.advice, MaxDelay: maxDelay}.Stream(ctx, w.watch)
-	if interrupted := ctx.Err() != nil; interrupted { // as a watch is meant to end
-		return nil
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // interrupted, as a watch is meant to end
 	}
 	return err
 }

@@ -49,8 +49,8 @@ type RevocationServiceClient interface {
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
 	// same database and followers of the feed do so a moment later.
 	//
-	// To revoke again what is revoked does no harm, and makes another record. To retry
-	// a call without one, send a request_id.
+	// To revoke again what is revoked does no harm, and makes another record. A retry with
+	// the same request_id makes none.
 	//
 	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error)
@@ -129,8 +129,8 @@ type RevocationServiceServer interface {
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
 	// same database and followers of the feed do so a moment later.
 	//
-	// To revoke again what is revoked does no harm, and makes another record. To retry
-	// a call without one, send a request_id.
+	// To revoke again what is revoked does no harm, and makes another record. A retry with
+	// the same request_id makes none.
 	//
 	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error)

@@ -57,8 +57,8 @@ type RevocationServiceClient interface {
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
 	// same database and followers of the feed do so a moment later.
 	//
-	// To revoke again what is revoked does no harm, and makes another record. To retry
-	// a call without one, send a request_id.
+	// To revoke again what is revoked does no harm, and makes another record. A retry with
+	// the same request_id makes none.
 	//
 	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(context.Context, *v1.RevokeTokensRequest) (*v1.RevokeTokensResponse, error)
@@ -148,8 +148,8 @@ type RevocationServiceHandler interface {
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
 	// same database and followers of the feed do so a moment later.
 	//
-	// To revoke again what is revoked does no harm, and makes another record. To retry
-	// a call without one, send a request_id.
+	// To revoke again what is revoked does no harm, and makes another record. A retry with
+	// the same request_id makes none.
 	//
 	// Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
 	RevokeTokens(context.Context, *v1.RevokeTokensRequest) (*v1.RevokeTokensResponse, error)

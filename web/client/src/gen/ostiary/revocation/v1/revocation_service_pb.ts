@@ -359,8 +359,8 @@ export const RevocationService: GenService<{
    * token with TOKEN_REVOKED and has ended their open streams. Other servers with the
    * same database and followers of the feed do so a moment later.
    *
-   * To revoke again what is revoked does no harm, and makes another record. To retry
-   * a call without one, send a request_id.
+   * To revoke again what is revoked does no harm, and makes another record. A retry with
+   * the same request_id makes none.
    *
    * Refused with INVALID_REQUEST or REQUEST_ID_REUSED; nothing is revoked then.
    *
