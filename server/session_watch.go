@@ -105,6 +105,7 @@ func (s *sessionService) eventsIn(ctx context.Context, id *auth.Identity, view s
 	var events []*sessionv1.SessionEvent
 	var within []*sessionv1.SessionEvent // those that show the session, which are
 	var sessions []store.Session
+	var states []sessionv1.SessionState
 	for _, e := range page {
 		was, is := matches(view, e.Before), matches(view, e.After)
 		event := &sessionv1.SessionEvent{Type: e.Type, EventTime: timeMessage(e.Time)}
@@ -120,7 +121,7 @@ func (s *sessionService) eventsIn(ctx context.Context, id *auth.Identity, view s
 			if !was {
 				event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_SEEN
 			}
-			within, sessions = append(within, event), append(sessions, e.After)
+			within, sessions, states = append(within, event), append(sessions, e.After), append(states, e.State)
 		}
 		events = append(events, event)
 	}
@@ -130,6 +131,10 @@ func (s *sessionService) eventsIn(ctx context.Context, id *auth.Identity, view s
 	}
 	for i, event := range within {
 		event.Session = messages[i]
+		// What became of it later is shown by later events, to those who may see them.
+		if event.Session.State = states[i]; states[i] != sessionv1.SessionState_SESSION_STATE_REVOKED {
+			event.Session.Revocation = nil
+		}
 	}
 	return events, nil
 }

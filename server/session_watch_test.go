@@ -291,6 +291,45 @@ func TestAWatchWithAFilterSaysWhatComesAndGoes(t *testing.T) {
 	wantEvents(t, "acme", acme, "SEEN ben")
 }
 
+// Whoever goes on from an old position is shown each session as it was: what became of
+// it after it has left is nothing to see.
+func TestAWatchDoesNotShowWhatBecameOfASessionThatHasLeft(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	cast := r.cast()
+	ada, otto := r.sessions(t, cast["ada-1"]), r.sessions(t, cast["otto"])
+	listed, err := ada.ListSessions(t.Context(), &sessionv1.ListSessionsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	everything := r.transports()["gRPC"].watchSessions(t, cast["otto"])
+	for _, organization := range []string{"org_acme", "org_other"} {
+		r.seen(t, map[string]string{"ben": r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.InOrganization(organization, "slug", "member"))})
+		r.ledger.Flush(t.Context())
+	}
+	if _, err := otto.RevokeSession(t.Context(), r.revokeReq("ben")); err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, "the operator", everything, "SEEN otto", "SEEN ben", "CHANGED ben", "REVOKED ben")
+	watched, err := ada.WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = watched.Close() })
+	wantEvents(t, "the administrator", watched, "SEEN ada-1", "SEEN ben", "LEFT ben")
+	for _, event := range watched.Msg().GetEvents() {
+		if got := event.GetSession(); got.GetRevocation() != nil || got.GetState() == revoked {
+			t.Errorf("%s: %v; want nothing of its end", eventText(event), got)
+		}
+	}
+	resumed := r.transports()["gRPC"].watchFrom(t, cast["otto"], &sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken(), Filter: &sessionv1.WatchSessionsFilter{Subject: proto.String("user_ben")}})
+	wantEvents(t, "the operator", resumed, "SEEN ben", "CHANGED ben", "REVOKED ben")
+	events := resumed.Msg().GetEvents()
+	if first, last := events[0].GetSession(), events[len(events)-1].GetSession(); len(events) != 3 || first.GetState() != active || last.GetState() != revoked || last.GetRevocation() == nil {
+		t.Errorf("the operator is shown %v", events)
+	}
+}
+
 // What an event is to those who see the session before it, after it, or both.
 func TestWhatAnEventIsToWhoeverSeesIt(t *testing.T) {
 	t.Parallel()

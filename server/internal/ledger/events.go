@@ -34,13 +34,16 @@ type Event struct {
 	// Before and After are the session before and after the event. Before is zero for
 	// a new session, After for one that was removed.
 	Before, After store.Session
-	Time          time.Time
+	// State is that of the session right after the event. Events sets it.
+	State sessionv1.SessionState
+	Time  time.Time
 }
 
 // Events are the latest events of sessions, by number. Readers come for them, so that
 // one who is slow costs nothing. Its methods may be called from any goroutine.
 type Events struct {
 	epoch  [16]byte
+	state  func(store.Session) sessionv1.SessionState
 	wanted atomic.Bool // whether anybody has a position
 
 	mu    sync.Mutex
@@ -50,8 +53,9 @@ type Events struct {
 	added chan struct{}
 }
 
-func newEvents() *Events {
-	e := &Events{added: make(chan struct{})}
+// newEvents returns no events yet. state returns what a session is now.
+func newEvents(state func(store.Session) sessionv1.SessionState) *Events {
+	e := &Events{state: state, added: make(chan struct{})}
 	_, _ = rand.Read(e.epoch[:]) // which never fails
 	return e
 }
@@ -99,6 +103,9 @@ func (e *Events) add(events ...*Event) {
 		e.ring = make([]*Event, MaxEvents)
 	}
 	for _, event := range events {
+		// Of two events of a session the later one has the later state: none is added
+		// between these lines.
+		event.State = e.state(event.After)
 		e.last++
 		e.ring[e.last%MaxEvents] = event
 	}

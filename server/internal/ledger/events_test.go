@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -43,9 +44,13 @@ func someEvents(n int) []*Event {
 	return events
 }
 
+func alwaysActive(store.Session) sessionv1.SessionState {
+	return sessionv1.SessionState_SESSION_STATE_ACTIVE
+}
+
 func TestTheLatestEventsAreKept(t *testing.T) {
 	t.Parallel()
-	e := newEvents()
+	e := newEvents(alwaysActive)
 	e.add(someEvents(1)...)
 	if _, added, err := e.After(e.Last()); e.Last() != 0 || added == nil || err != nil {
 		t.Fatalf("%d events are kept that nobody has a position before, %v", e.Last(), err)
@@ -86,7 +91,7 @@ func TestTheLatestEventsAreKept(t *testing.T) {
 
 func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
 	t.Parallel()
-	e := newEvents()
+	e := newEvents(alwaysActive)
 	_, one, _ := e.After(e.Last())
 	_, other, _ := e.After(e.Last())
 	e.add() // nothing
@@ -105,7 +110,7 @@ func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
 
 func TestEachProcessHasEventsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	if one, other := newEvents(), newEvents(); one.Epoch() == other.Epoch() || one.Epoch() == [16]byte{} {
+	if one, other := newEvents(alwaysActive), newEvents(alwaysActive); one.Epoch() == other.Epoch() || one.Epoch() == [16]byte{} {
 		t.Errorf("epochs %x and %x", one.Epoch(), other.Epoch())
 	}
 }

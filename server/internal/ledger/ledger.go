@@ -100,12 +100,12 @@ func newLedger(db store.Store, config Config) *Ledger {
 		store:    db,
 		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity: newActivity(maxRecent),
-		events:   newEvents(),
 		flushing: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		closing:  make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
+	l.events = newEvents(l.state)
 	for _, skew := range config.Skews {
 		l.maxSkew = max(l.maxSkew, skew)
 	}

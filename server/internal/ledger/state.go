@@ -22,17 +22,9 @@ type State struct {
 func (l *Ledger) States(ctx context.Context, sessions ...store.Session) ([]State, error) {
 	states := make([]State, len(sessions))
 	var targets []store.Target
-	now := l.config.Now()
 	for i, s := range sessions {
-		expiry := s.Token.ExpiresAt.Add(l.config.Skews[s.Issuer])
-		switch {
-		case l.Revoked(s):
-			states[i].State = sessionv1.SessionState_SESSION_STATE_REVOKED
+		if states[i].State = l.state(s); states[i].State == sessionv1.SessionState_SESSION_STATE_REVOKED {
 			targets = append(targets, targetsOf(s)...)
-		case !s.Token.ExpiresAt.IsZero() && !now.Before(expiry):
-			states[i].State = sessionv1.SessionState_SESSION_STATE_EXPIRED
-		default:
-			states[i].State = sessionv1.SessionState_SESSION_STATE_ACTIVE
 		}
 	}
 	standing, err := l.standing(ctx, targets)
@@ -51,6 +43,18 @@ func (l *Ledger) States(ctx context.Context, sessions ...store.Session) ([]State
 		}
 	}
 	return states, nil
+}
+
+// state returns the state of a session now.
+func (l *Ledger) state(s store.Session) sessionv1.SessionState {
+	switch expiry := s.Token.ExpiresAt; {
+	case l.Revoked(s):
+		return sessionv1.SessionState_SESSION_STATE_REVOKED
+	case !expiry.IsZero() && !l.config.Now().Before(expiry.Add(l.config.Skews[s.Issuer])):
+		return sessionv1.SessionState_SESSION_STATE_EXPIRED
+	default:
+		return sessionv1.SessionState_SESSION_STATE_ACTIVE
+	}
 }
 
 // Revoked reports whether the newest token of a session is revoked.
