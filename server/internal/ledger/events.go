@@ -17,6 +17,8 @@ import (
 const (
 	// MaxEvents is how many events are kept, about 1 KiB each.
 	MaxEvents = 1 << 13
+	// maxEventBytes bounds the texts of those that are kept: users can make them long.
+	maxEventBytes = 32 << 20
 	// eventsAtOnce is how many events a reader gets at once.
 	eventsAtOnce = 100
 )
@@ -39,6 +41,21 @@ type Event struct {
 	Time  time.Time
 }
 
+// bytes returns the length of the texts of an event.
+func (e *Event) bytes() int {
+	n := 0
+	for _, s := range []*store.Session{&e.Before, &e.After} {
+		actor := s.Token.Actor
+		for _, text := range []string{
+			s.Issuer, s.ID, s.Subject, s.Organization, s.AuthorizedParty, s.UserAgent, s.Address, s.Token.ID, s.Token.ClientID,
+			actor.Issuer, actor.Subject, actor.SessionID, actor.Type,
+		} {
+			n += len(text)
+		}
+	}
+	return n
+}
+
 // Events are the latest events of sessions, by number. Readers come for them, so that
 // one who is slow costs nothing. Its methods may be called from any goroutine.
 type Events struct {
@@ -50,6 +67,7 @@ type Events struct {
 	ring  []*Event // event n is at n % MaxEvents
 	last  uint64   // the number of the last event; the first has 1
 	lost  uint64   // the number of the last event that is no longer kept
+	bytes int      // of the events that are kept
 	added chan struct{}
 }
 
@@ -106,13 +124,23 @@ func (e *Events) add(events ...*Event) {
 		// Of two events of a session the later one has the later state: none is added
 		// between these lines.
 		event.State = e.state(event.After)
+		if e.last-e.lost == MaxEvents {
+			e.dropOldest()
+		}
 		e.last++
 		e.ring[e.last%MaxEvents] = event
-	}
-	if e.last-e.lost > MaxEvents {
-		e.lost = e.last - MaxEvents
+		for e.bytes += event.bytes(); e.bytes > maxEventBytes; {
+			e.dropOldest()
+		}
 	}
 	e.wake()
+}
+
+func (e *Events) dropOldest() {
+	e.lost++
+	oldest := &e.ring[e.lost%MaxEvents]
+	e.bytes -= (*oldest).bytes()
+	*oldest = nil
 }
 
 // lose stands for more events than are kept.
@@ -121,6 +149,8 @@ func (e *Events) lose() {
 	defer e.mu.Unlock()
 	e.last++
 	e.lost = e.last
+	clear(e.ring)
+	e.bytes = 0
 	e.wake()
 }
 

@@ -89,6 +89,33 @@ func TestTheLatestEventsAreKept(t *testing.T) {
 	}
 }
 
+func TestLongEventsAreKeptForAShorterTime(t *testing.T) {
+	t.Parallel()
+	e := newEvents(alwaysActive)
+	start := e.Last()
+	long := strings.Repeat("x", 1<<20)
+	for range 100 {
+		e.add(&Event{After: store.Session{ID: long, UserAgent: long}})
+	}
+	if e.last-e.lost != 16 || e.bytes != maxEventBytes {
+		t.Errorf("%d events of %d bytes are kept; want 16 of %d", e.last-e.lost, e.bytes, maxEventBytes)
+	}
+	if _, _, err := e.After(start); !errors.Is(err, ErrEventsLost) {
+		t.Errorf("from the start: %v; want %v", err, ErrEventsLost)
+	}
+	if events, _, err := e.After(e.Last() - 16); err != nil || len(events) != 16 || slices.Contains(events, nil) {
+		t.Errorf("the latest: %d, error %v", len(events), err)
+	}
+	e.add(someEvents(MaxEvents)...)
+	if e.last-e.lost != MaxEvents || e.bytes > 4*MaxEvents {
+		t.Errorf("%d short events of %d bytes are kept; want %d of 4 bytes at most", e.last-e.lost, e.bytes, MaxEvents)
+	}
+	e.lose()
+	if kept := slices.IndexFunc(e.ring, func(e *Event) bool { return e != nil }); kept >= 0 || e.bytes != 0 {
+		t.Errorf("after all were lost: one at %d, %d bytes", kept, e.bytes)
+	}
+}
+
 func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
 	t.Parallel()
 	e := newEvents(alwaysActive)
