@@ -206,8 +206,9 @@ const (
 	// then.
 	Reason_REASON_REVOCATIONS_STALE Reason = 30
 	// The request is not valid: a field that must be set is not, a value is out of its
-	// bounds, or the JSON has a field that the method does not know. The error has a
-	// google.rpc.BadRequest with the fields, up to the first 25.
+	// bounds, or there is a field that the method does not know: in JSON, and in whatever
+	// encoding where the method revokes, since the field may say that less is meant. The
+	// error has a google.rpc.BadRequest with the fields, up to the first 25.
 	Reason_REASON_INVALID_REQUEST Reason = 101
 	// The page_token or resume_token is not one that this method takes, or belongs to a
 	// request with another filter.

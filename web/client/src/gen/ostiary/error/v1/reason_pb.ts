@@ -394,8 +394,9 @@ export enum Reason {
 
   /**
    * The request is not valid: a field that must be set is not, a value is out of its
-   * bounds, or the JSON has a field that the method does not know. The error has a
-   * google.rpc.BadRequest with the fields, up to the first 25.
+   * bounds, or there is a field that the method does not know: in JSON, and in whatever
+   * encoding where the method revokes, since the field may say that less is meant. The
+   * error has a google.rpc.BadRequest with the fields, up to the first 25.
    *
    * @generated from enum value: REASON_INVALID_REQUEST = 101;
    */
