@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -74,7 +75,11 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		number += uint64(len(page))
 		// The view is asked for each time: a newer token may have taken the caller's role.
 		id := current(ctx)
-		events, err := s.eventsIn(ctx, id, narrow(s.operators.view(id), filter), page)
+		view := narrow(s.operators.view(id), filter)
+		if lost(view, page) {
+			return rpcerror.New(errorv1.Reason_REASON_POSITION_EXPIRED)
+		}
+		events, err := s.eventsIn(ctx, id, view, page)
 		if err != nil {
 			return err
 		}
@@ -98,6 +103,12 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 			return ctx.Err()
 		}
 	}
+}
+
+// lost reports whether an event stands for more than are kept, of sessions that may be
+// within the view.
+func lost(view store.View, page []*ledger.Event) bool {
+	return slices.ContainsFunc(page, func(e *ledger.Event) bool { return e.Lost != nil && len(narrow(view, *e.Lost)) > 0 })
 }
 
 // eventsIn returns the events as they are within the view.

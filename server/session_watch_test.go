@@ -171,6 +171,49 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	}
 }
 
+func TestASignOutEndsNobodysWatch(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	cast := r.cast()
+	r.seen(t, map[string]string{"ben": cast["ben"], "cleo": cast["cleo"]})
+	r.ledger.Flush(t.Context())
+	watch := r.transports()["Connect"].watchSessions(t, cast["cleo"])
+	now := time.Now().UnixMicro()
+	r.database(t, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO sessions SELECT '%s', 'ben-' || i, 'user_ben', '', '', '', '', %d - i, %[3]d, '', '', '', '', '', '', %[3]d, %[4]d FROM n`,
+		ledger.MaxEvents+100, r.issuer.URL(), now, now+time.Hour.Microseconds()))
+	if _, err := r.sessions(t, cast["ben"]).RevokeSubject(t.Context(), subjectCurrent()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "there are more events than are kept", func() bool { return r.ledger.Events().Last() > ledger.MaxEvents })
+	r.seen(t, map[string]string{"cleo-2": r.issuer.Session("user_cleo", authtest.With("sid", "cleo-2"))})
+	r.ledger.Flush(t.Context())
+	wantEvents(t, "cleo", watch, "SEEN cleo-2")
+}
+
+// More than are kept are lost to those who may see them, and who list them again.
+func TestOnlyThoseConcernedLoseEvents(t *testing.T) {
+	t.Parallel()
+	page := []*ledger.Event{{Lost: &store.Filter{Issuer: "https://one.example.com"}}}
+	for name, test := range map[string]struct {
+		view store.View
+		want bool
+	}{
+		"an operator":                        {store.Everything(), true},
+		"a subject of the issuer":            {store.View{{Issuer: "https://one.example.com", Subject: "user_ada"}}, true},
+		"a subject of another issuer":        {store.View{{Issuer: "https://two.example.com", Subject: "user_ada"}}, false},
+		"whoever sees nothing":               {nil, false},
+		"an operator, with another's filter": {narrow(store.Everything(), store.Filter{Issuer: "https://two.example.com"}), false},
+	} {
+		if got := lost(test.view, page); got != test.want {
+			t.Errorf("%s: %t; want %t", name, got, test.want)
+		}
+	}
+	if lost(store.Everything(), []*ledger.Event{{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_SEEN}}) {
+		t.Error("an event that is there is lost")
+	}
+}
+
 func TestASilentWatchHasHeartbeats(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)

@@ -39,6 +39,9 @@ type Event struct {
 	// State is that of the session right after the event. Events sets it.
 	State sessionv1.SessionState
 	Time  time.Time
+	// Lost, if it is not nil, says that this event stands for more of the sessions that it
+	// matches than are kept: whoever sees such sessions must list them again.
+	Lost *store.Filter
 }
 
 // bytes returns the length of the texts of an event.
@@ -188,8 +191,8 @@ func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revoca
 			l.events.add(events...)
 			ended += len(events)
 			if ended > MaxEvents && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetIssuer) {
-				l.events.lose()
-				return
+				l.events.add(&Event{Lost: &concernedBy(r)[0], Time: l.now()})
+				break
 			}
 		}
 	}

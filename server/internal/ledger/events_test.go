@@ -230,6 +230,10 @@ func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	if _, _, err := l.Events().After(since); !errors.Is(err, ErrEventsLost) {
 		t.Errorf("%v; want %v", err, ErrEventsLost)
 	}
+	last, _, err := l.Events().After(l.Events().Last() - 1)
+	if err != nil || len(last) != 1 || last[0].Lost == nil || *last[0].Lost != (store.Filter{Issuer: someIssuer}) {
+		t.Errorf("the last event is %+v, %v; want that those of the issuer are lost", last, err)
+	}
 }
 
 // More sessions expire at once than are read at once.
