@@ -197,7 +197,6 @@ describe.skipIf(withoutChromium)("the console", () => {
       "grpc.health.v1.Health built in",
       "grpc.reflection.v1.ServerReflection built in",
       "grpc.reflection.v1alpha.ServerReflection built in",
-      "Requests of plain HTTP",
     ]);
     await ada.page.getByRole("row", { name: /RevokeSubject.*the subject is the caller.*the handler decides/ }).waitFor();
     await ada.page.getByRole("row", { name: /RevokeTokens.*may not needs an operator$/ }).waitFor();

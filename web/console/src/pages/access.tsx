@@ -27,8 +27,8 @@ export function Access() {
           </label>
           {groups.length === 0 && <p className="empty">Nothing is left: you may call every method.</p>}
           {groups.map(({ service, builtIn, rows }) => (
-            <section key={service} aria-label={service || plain}>
-              <h2>{service ? <code>{service}</code> : plain} {builtIn && <Badge tone="quiet">built in</Badge>}</h2>
+            <section key={service} aria-label={service}>
+              <h2><code>{service}</code> {builtIn && <Badge tone="quiet">built in</Badge>}</h2>
               <table>
                 <thead>
                   <tr><th scope="col">Method</th><th scope="col">Who may call</th><th scope="col">You</th></tr>
@@ -45,9 +45,6 @@ export function Access() {
   );
 }
 
-/** The name of what belongs to no service: HTTP requests of a kind, such as OPTIONS. */
-const plain = "Requests of plain HTTP";
-
 interface Row {
   name: string;
   description: string;
@@ -56,25 +53,23 @@ interface Row {
 }
 
 interface Group {
-  /** Empty for {@link plain}. */
   service: string;
   builtIn: boolean;
   rows: Row[];
 }
 
-/** The methods by service: those that the server is there for, then what it has built in, then the rest. */
+/** The methods by service: those that the server is there for, then what it has built in. */
 function groupsOf({ rules, explanations }: Lists): Group[] {
   const declared = new Map(rules.map((rule) => [rule.procedure, rule]));
   const groups = new Map<string, Group>();
   for (const { procedure, outcome, requirements } of explanations) {
-    const [service = "", name = procedure] = procedure.startsWith("/") ? procedure.slice(1).split("/") : [];
+    const [service = "", name = procedure] = procedure.slice(1).split("/");
     const rule = declared.get(procedure);
     const group = groups.get(service) ?? { service, builtIn: rule?.source === RuleSource.BUILT_IN, rows: [] };
     group.rows.push({ name, description: rule?.description ?? "", outcome, requirements });
     groups.set(service, group);
   }
-  const rank = ({ service, builtIn }: Group) => (service === "" ? 2 : builtIn ? 1 : 0);
-  return [...groups.values()].sort((a, b) => rank(a) - rank(b));
+  return [...groups.values()].sort((a, b) => Number(a.builtIn) - Number(b.builtIn));
 }
 
 function Line({ row: { name, description, outcome, requirements } }: { row: Row }) {
