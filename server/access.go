@@ -52,6 +52,7 @@ func newAccessService(rules *policy.Policy, operators operators) (*accessService
 // ListMethodRules implements both the connect and the grpc-go interface.
 func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMethodRulesRequest) (*accessv1.ListMethodRulesResponse, error) {
 	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
 	size := pageSize(req.GetPageSize(), &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMet
 // ExplainAccess implements both the connect and the grpc-go interface.
 func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.ExplainAccessRequest) (*accessv1.ExplainAccessResponse, error) {
 	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
 	size := pageSize(req.GetPageSize(), &faults)
 	procedures := s.procedures(req.GetProcedures(), &faults)
 	if err := faults.Err(); err != nil {

@@ -32,13 +32,13 @@ type reader struct {
 	faults rpcerror.Violations
 }
 
-// known refuses a message with fields that this server does not know, as a newer schema
-// has them: they may restrict what is to be revoked. Their names are not in the message.
-func (r *reader) known(message proto.Message) {
+// refuseUnknown refuses a message with fields that this server does not know, as a newer
+// schema has them: they may restrict what is meant. Their names are not in the message.
+func refuseUnknown(message proto.Message, faults *rpcerror.Violations) {
 	_ = protorange.Range(message.ProtoReflect(), func(v protopath.Values) error {
 		if last := len(v.Path) - 1; v.Path[last].Kind() == protopath.UnknownAccessStep {
 			place := strings.TrimPrefix(v.Path[1:last].String(), ".")
-			r.faults.Add(place, "with a field that this server does not know; leave it out, or ask a newer server")
+			faults.Add(place, "with a field that this server does not know; leave it out, or ask a newer server")
 		}
 		return nil
 	})

@@ -46,6 +46,7 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 		return nil, err
 	}
 	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
 	size := pageSize(req.GetPageSize(), &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 		return nil, err
 	}
 	r := reader{ledger: s.ledger}
-	r.known(req)
+	refuseUnknown(req, &r.faults)
 	r.requestID(req.GetRequestId())
 	if n := len(req.GetRevocations()); n == 0 || n > maxRevocations {
 		r.faults.Add("revocations", "%d of them; name 1 to %d", n, maxRevocations)
@@ -163,7 +164,7 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		}
 		for _, asked := range message.GetRevocations() {
 			r := reader{ledger: s.ledger}
-			r.known(asked)
+			refuseUnknown(asked, &r.faults)
 			request := r.revocation("", asked)
 			if r.faults.Err() != nil {
 				reject(summary, index, r.faults.Fields())

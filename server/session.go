@@ -56,6 +56,7 @@ func (p sessionPlace) session() store.Session {
 func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSessionsRequest) (*sessionv1.ListSessionsResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
+	refuseUnknown(req, &r.faults)
 	size := pageSize(req.GetPageSize(), &r.faults)
 	asked := req.GetFilter()
 	if asked == nil {
@@ -123,6 +124,7 @@ func narrow(view store.View, asked store.Filter) store.View {
 func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessionRequest) (*sessionv1.GetSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
+	refuseUnknown(req, &r.faults)
 	named := r.session("session", req.GetSession())
 	if err := r.faults.Err(); err != nil {
 		return nil, err

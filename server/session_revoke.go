@@ -16,7 +16,7 @@ import (
 func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.RevokeSessionRequest) (*sessionv1.RevokeSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	r.known(req)
+	refuseUnknown(req, &r.faults)
 	var named store.Session
 	switch target := req.GetTarget().(type) {
 	case *sessionv1.RevokeSessionRequest_Session:
@@ -116,7 +116,7 @@ func (s *sessionService) countNotEnded(ctx context.Context, named store.Session)
 func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.RevokeSubjectRequest) (*sessionv1.RevokeSubjectResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	r.known(req)
+	refuseUnknown(req, &r.faults)
 	var named subject
 	switch target := req.GetTarget().(type) {
 	case *sessionv1.RevokeSubjectRequest_Subject:

@@ -57,6 +57,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		asked = new(sessionv1.WatchSessionsFilter)
 	}
 	r := reader{ledger: s.ledger}
+	refuseUnknown(req, &r.faults)
 	filter := r.filter(asked.Issuer, asked.Subject, asked.OrganizationId)
 	if err := r.faults.Err(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 )
@@ -76,4 +77,47 @@ func TestRequestsToRevokeWithUnknownFieldsAreRefused(t *testing.T) {
 		}
 	}
 	r.wantNothingEnded(t, cast)
+}
+
+// A field that the server does not know may say that less is to be shown.
+func TestRequestsToReadWithUnknownFieldsAreRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	otto := r.cast()["otto"]
+	for protocol, tr := range r.transports() {
+		sessions, access, ctx := tr.sessions(t, otto), tr.access(t, otto), t.Context()
+		for method, call := range map[string]func() error{
+			"ListSessions": func() error {
+				_, err := sessions.ListSessions(ctx, newer(&sessionv1.ListSessionsRequest{}))
+				return err
+			},
+			"GetSession": func() error {
+				_, err := sessions.GetSession(ctx, newer(&sessionv1.GetSessionRequest{Session: r.revokeReq("ben").GetSession()}))
+				return err
+			},
+			"WatchSessions": func() error {
+				stream, err := sessions.WatchSessions(ctx, newer(&sessionv1.WatchSessionsRequest{}))
+				if err != nil {
+					return err
+				}
+				defer func() { _ = stream.Close() }()
+				stream.Receive()
+				return stream.Err()
+			},
+			"ListRevocations": func() error {
+				_, err := tr.revocations(t, otto).ListRevocations(ctx, newer(&revocationv1.ListRevocationsRequest{}))
+				return err
+			},
+			"ListMethodRules": func() error {
+				_, err := access.ListMethodRules(ctx, newer(&accessv1.ListMethodRulesRequest{}))
+				return err
+			},
+			"ExplainAccess": func() error {
+				_, err := access.ExplainAccess(ctx, newer(&accessv1.ExplainAccessRequest{}))
+				return err
+			},
+		} {
+			wantFaults(t, protocol+": "+method, call(), "")
+		}
+	}
 }

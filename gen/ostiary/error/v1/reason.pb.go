@@ -11,7 +11,7 @@
 // and its reason is the name of a value of Reason without `REASON_`, such as
 // `TOKEN_EXPIRED`. Clients decide by the reason: the message is for people, and may
 // change. A google.rpc.RetryInfo says after what time the same call, or one with a fresh
-// token, can succeed. An error without one is not mended by waiting alone.
+// token, can succeed.
 //
 // An error has no ErrorInfo where it comes from below the services: from HTTP (no such
 // path, a method or a content type that is not served), from the protocol (a message
@@ -21,7 +21,8 @@
 //
 // The metadata of the ErrorInfo has, where the method asks for it: `scope`, the scopes
 // of the method; `acr_values`, the classes of authentication of which the token must
-// have one; `max_age`, how many seconds ago the user may have been authenticated.
+// have one; `max_age`, how many seconds ago the user may have been authenticated. Other
+// keys may be added.
 
 package errorv1
 
@@ -225,8 +226,8 @@ const (
 	Reason_REASON_REQUEST_ID_REUSED Reason = 105
 	// There is no such session, or the caller may not see it.
 	Reason_REASON_SESSION_NOT_FOUND Reason = 106
-	// The client reads a stream too slowly, and the server has discarded what it had
-	// not read. Start from the beginning, after the time in the google.rpc.RetryInfo.
+	// The client reads a stream too slowly, and the server has ended it. Go on as the
+	// method says, after the time in the google.rpc.RetryInfo.
 	Reason_REASON_READER_TOO_SLOW Reason = 107
 	// The server cannot use its store. Try again shortly: the error has a
 	// google.rpc.RetryInfo.
@@ -473,7 +474,7 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x18STATUS_CODE_OUT_OF_RANGE\x10\v\x12\x18\n" +
 	"\x14STATUS_CODE_INTERNAL\x10\r\x12\x1b\n" +
 	"\x17STATUS_CODE_UNAVAILABLE\x10\x0e\x12\x1f\n" +
-	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\xfc \n" +
+	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\xd7 \n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x13REASON_AUTH_FAILURE\x10\x01\x1aE\xea^B\b\r\x12>the server could not check this call; the fault is on its side\x12P\n" +
@@ -512,8 +513,8 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x1dREASON_POSITION_EPOCH_CHANGED\x10g\x1as\xea^p\b\t\x12jthis position is from another database, or from a server process before this one; start from the beginning\x18\x01\x12x\n" +
 	"\x17REASON_POSITION_EXPIRED\x10h\x1a[\xea^X\b\v\x12Rthe server no longer has the changes after this position; start from the beginning\x18\x01\x12k\n" +
 	"\x18REASON_REQUEST_ID_REUSED\x10i\x1aM\xea^J\b\t\x12Dthis request_id was sent before with another request; send a new one\x18\x01\x12\x85\x01\n" +
-	"\x18REASON_SESSION_NOT_FOUND\x10j\x1ag\xea^d\b\x05\x12^there is no such session, or you may not see it; list those that you may see with ListSessions\x18\x01\x12\x86\x01\n" +
-	"\x16REASON_READER_TOO_SLOW\x10k\x1aj\xea^g\b\b\x12ayou read this stream too slowly, and changes were lost; start from the beginning, and read faster\x18\x01\x12]\n" +
+	"\x18REASON_SESSION_NOT_FOUND\x10j\x1ag\xea^d\b\x05\x12^there is no such session, or you may not see it; list those that you may see with ListSessions\x18\x01\x12b\n" +
+	"\x16REASON_READER_TOO_SLOW\x10k\x1aF\xea^C\b\b\x12=you read this stream too slowly; read faster, and watch again\x18\x01\x12]\n" +
 	"\x18REASON_STORE_UNAVAILABLE\x10l\x1a?\xea^<\b\x0e\x126the server cannot use its store now; try again shortly\x18\x01\x12J\n" +
 	"\x16REASON_SERVER_STOPPING\x10m\x1a.\xea^+\b\x0e\x12%the server is stopping; connect again\x18\x01\x1a\x1d\xea^\x1agithub.com/ostiary/ostiary:B\n" +
 	"\rreason_domain\x12\x1c.google.protobuf.EnumOptions\x18\xed\v \x01(\tR\freasonDomain:g\n" +

@@ -10,15 +10,23 @@
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:
 //
-//  1. It reads from the beginning, or from the resume_token that it has stored.
+//  1. It reads from the beginning, or from the resume_token that it has stored. A position
+//     is good only with the copy that it belongs to: who starts without the copy, or
+//     cannot read all of it, reads from the beginning.
 //  2. It adds every change that it knows to its copy, and then keeps the resume_token of
-//     the answer.
+//     the answer, with the copy and never before it. Each revocation refuses by itself: a
+//     later one of the same target replaces nothing.
 //  3. It goes on from that resume_token after every interruption, at any hub with the
 //     same database, or a relay of one. Changes may arrive twice, and to add one again
 //     does no harm.
-//  4. On POSITION_EPOCH_CHANGED, POSITION_EXPIRED, POSITION_INVALID and any other refusal
-//     of its position it reads from the beginning, and keeps what it has until that
-//     expires.
+//  4. Where a request with a position is refused with POSITION_EPOCH_CHANGED,
+//     POSITION_EXPIRED or POSITION_INVALID, or otherwise with INVALID_ARGUMENT,
+//     FAILED_PRECONDITION or OUT_OF_RANGE, it reads from the beginning, and keeps what it
+//     has until that expires. So it does once after it was updated, and when it has
+//     forgotten revocations by a clock that was set back since.
+//
+// A relay passes on every change as it came, also one that it does not know, and the
+// positions of its hub. Its own complete_through stops at what it does not know.
 //
 // What refuses tokens is decided from a change and a token alone, as Target says.
 //
@@ -118,10 +126,10 @@ func (x *ReadChangesRequest) GetFollower() *Follower {
 type Follower struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the service, the same in all of its instances, such as `billing`.
-	// Required; at most 100 visible ASCII characters.
+	// Required; at most 253 visible ASCII characters.
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// Tells one instance of the service from the others, such as a host name or a random
-	// text that is made at its start. Required; at most 100 visible ASCII characters.
+	// text that is made at its start. Required; at most 253 visible ASCII characters.
 	InstanceId    string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -339,7 +347,9 @@ type WatchChangesResponse struct {
 	// cut the sum to the time at which the message was received. The copy is at most as
 	// stale as the follower's clock is ahead of that. This holds whatever time of day the
 	// machines believe it is, and however long messages were on their way. The hub
-	// measures it by a clock that does not jump, and the follower should do so too.
+	// measures it by a clock that does not jump, and the follower should do so too: by one
+	// that goes on while the machine sleeps, or by watching again after a sleep. A sum that
+	// is later than the receipt says that a clock is wrong: watch again.
 	//
 	// If it stands still while heartbeats come, the hub itself is cut off: try another.
 	CompleteThrough *durationpb.Duration `protobuf:"bytes,3,opt,name=complete_through,json=completeThrough,proto3" json:"complete_through,omitempty"`
@@ -347,7 +357,8 @@ type WatchChangesResponse struct {
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	// How long the hub keeps a revocation at least, which is the longest lifetime of
 	// tokens that it knows of. A follower that accepts tokens which live longer is not
-	// protected from these, and should not start. It is set in every message.
+	// protected from these, and should not start; compare both with the skew that each
+	// allows. Absent: not known; do not start. It is set in every message.
 	Retention *durationpb.Duration `protobuf:"bytes,5,opt,name=retention,proto3" json:"retention,omitempty"`
 	// The hub's time of day, for logs. It says nothing about staleness.
 	HubTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=hub_time,json=hubTime,proto3" json:"hub_time,omitempty"`
@@ -431,10 +442,13 @@ func (x *WatchChangesResponse) GetHubTime() *timestamppb.Timestamp {
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What has changed. New cases will be added. A follower that does not know the case,
-	// or finds none, cannot know what is revoked, unless skippable is set: it must count
-	// its copy as stale from then on, which its callers see as REVOCATIONS_STALE. It still
-	// adds every other change. It does not store the resume_token of this message or of a
-	// later one, so that it reads the change again once it has been updated.
+	// finds none, or cannot add the change for whatever reason (a case within it that it does
+	// not know, a field that must be set and is not), cannot know what is revoked, unless
+	// skippable is set. It must count its copy as stale from then on, as if it had read
+	// nothing since, until it has read from the beginning and found no such change. It goes
+	// on reading all the same, and adds every other change. It does not store the
+	// resume_token of this message or of a later one, so that it reads the change again
+	// after a restart.
 	//
 	// No field will ever be added by which a case that followers know refuses more tokens.
 	//
@@ -516,10 +530,11 @@ func (*Change_Revoked) isChange_Change() {}
 // Revoked says which tokens to refuse.
 type Revoked struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names the revocation. The same revocation always has the same name.
+	// Names the revocation. The same revocation always has the same name, and what has a
+	// name never changes.
 	RevocationId string `protobuf:"bytes,1,opt,name=revocation_id,json=revocationId,proto3" json:"revocation_id,omitempty"`
-	// Which tokens to refuse. A follower that does not know the case of the target treats
-	// the change as one that it does not know.
+	// Which tokens to refuse. Where a follower does not know a case anywhere within the
+	// target, or one is missing, it treats the change as one that it does not know.
 	Target *v1.Target `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
 	// Refuse only tokens that were issued before this time, by their `iat` claim, and
 	// tokens that do not say when they were issued. It is a time of the issuer's clock.

@@ -10,15 +10,23 @@
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:
 //
-//  1. It reads from the beginning, or from the resume_token that it has stored.
+//  1. It reads from the beginning, or from the resume_token that it has stored. A position
+//     is good only with the copy that it belongs to: who starts without the copy, or
+//     cannot read all of it, reads from the beginning.
 //  2. It adds every change that it knows to its copy, and then keeps the resume_token of
-//     the answer.
+//     the answer, with the copy and never before it. Each revocation refuses by itself: a
+//     later one of the same target replaces nothing.
 //  3. It goes on from that resume_token after every interruption, at any hub with the
 //     same database, or a relay of one. Changes may arrive twice, and to add one again
 //     does no harm.
-//  4. On POSITION_EPOCH_CHANGED, POSITION_EXPIRED, POSITION_INVALID and any other refusal
-//     of its position it reads from the beginning, and keeps what it has until that
-//     expires.
+//  4. Where a request with a position is refused with POSITION_EPOCH_CHANGED,
+//     POSITION_EXPIRED or POSITION_INVALID, or otherwise with INVALID_ARGUMENT,
+//     FAILED_PRECONDITION or OUT_OF_RANGE, it reads from the beginning, and keeps what it
+//     has until that expires. So it does once after it was updated, and when it has
+//     forgotten revocations by a clock that was set back since.
+//
+// A relay passes on every change as it came, also one that it does not know, and the
+// positions of its hub. Its own complete_through stops at what it does not know.
 //
 // What refuses tokens is decided from a change and a token alone, as Target says.
 //
@@ -55,9 +63,10 @@ const (
 //
 // Its followers need a permission of their own, which the server's settings name, as a
 // permission or a scope of a machine's token; or a secret that the settings have, which
-// is sent as the bearer token and counts as such a machine. It allows nothing but to
-// follow, and to hand back to a hub what a hub has sent. Any other caller, an operator
-// included, is refused with PERMISSION_REQUIRED.
+// is sent as the bearer token and counts as such a machine. It allows to follow, to
+// confirm what was received, to hand back to a hub what a hub has sent, and to report
+// what the service itself has seen and decided; and nothing else. Any other caller, an
+// operator included, is refused with PERMISSION_REQUIRED.
 type FeedServiceClient interface {
 	// ReadChanges returns a page of changes: those after a position, or all revocations
 	// that are in force. A follower that cannot hold a stream open calls it again and
@@ -76,9 +85,11 @@ type FeedServiceClient interface {
 	// should connect again.
 	//
 	// Refused as ReadChanges is. Ends with POSITION_EPOCH_CHANGED if the hub's database
-	// is replaced, with READER_TOO_SLOW if the follower reads too slowly, with
-	// SERVER_STOPPING when the hub stops, and with TOKEN_EXPIRED: watch again from the last
-	// resume_token, with a fresh token. Where the follower's own token is revoked, that
+	// is replaced; with READER_TOO_SLOW if the follower reads too slowly, with
+	// SERVER_STOPPING when the hub stops, with STORE_UNAVAILABLE, and with TOKEN_EXPIRED:
+	// watch again from the last resume_token, with a fresh token. Nothing is lost then. The
+	// first message is sent at once, and heartbeats also while the hub itself has not read
+	// as far as the position. Where the follower's own token is revoked, that
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(ctx context.Context, in *WatchChangesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchChangesResponse], error)
@@ -131,9 +142,10 @@ type FeedService_WatchChangesClient = grpc.ServerStreamingClient[WatchChangesRes
 //
 // Its followers need a permission of their own, which the server's settings name, as a
 // permission or a scope of a machine's token; or a secret that the settings have, which
-// is sent as the bearer token and counts as such a machine. It allows nothing but to
-// follow, and to hand back to a hub what a hub has sent. Any other caller, an operator
-// included, is refused with PERMISSION_REQUIRED.
+// is sent as the bearer token and counts as such a machine. It allows to follow, to
+// confirm what was received, to hand back to a hub what a hub has sent, and to report
+// what the service itself has seen and decided; and nothing else. Any other caller, an
+// operator included, is refused with PERMISSION_REQUIRED.
 type FeedServiceServer interface {
 	// ReadChanges returns a page of changes: those after a position, or all revocations
 	// that are in force. A follower that cannot hold a stream open calls it again and
@@ -152,9 +164,11 @@ type FeedServiceServer interface {
 	// should connect again.
 	//
 	// Refused as ReadChanges is. Ends with POSITION_EPOCH_CHANGED if the hub's database
-	// is replaced, with READER_TOO_SLOW if the follower reads too slowly, with
-	// SERVER_STOPPING when the hub stops, and with TOKEN_EXPIRED: watch again from the last
-	// resume_token, with a fresh token. Where the follower's own token is revoked, that
+	// is replaced; with READER_TOO_SLOW if the follower reads too slowly, with
+	// SERVER_STOPPING when the hub stops, with STORE_UNAVAILABLE, and with TOKEN_EXPIRED:
+	// watch again from the last resume_token, with a fresh token. Nothing is lost then. The
+	// first message is sent at once, and heartbeats also while the hub itself has not read
+	// as far as the position. Where the follower's own token is revoked, that
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(*WatchChangesRequest, grpc.ServerStreamingServer[WatchChangesResponse]) error

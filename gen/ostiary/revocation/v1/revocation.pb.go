@@ -132,7 +132,9 @@ func (x *Revocation) GetCause() string {
 }
 
 // A Target says which tokens a revocation means, by what is in the tokens themselves.
-// Ids are compared exactly, and always together with the issuer.
+// Ids are compared exactly, and always together with the issuer. An actor whose issuer
+// is not said has the issuer of the token. What the claims of these fields are is up to the
+// profile of the issuer, which servers and followers must have alike.
 type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the tokens have in common. Required. New cases will be added: a reader that
@@ -353,6 +355,7 @@ type SessionRef struct {
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Whose session it is. Required. A session belongs to its subject: where tokens of two
 	// subjects name the same id, these are two sessions.
+	// In the actor's session it is the actor's subject.
 	//
 	// Types that are valid to be assigned to Owner:
 	//

@@ -489,8 +489,9 @@ type RevokeSessionRequest struct {
 	// visible ASCII characters, such as a UUID. It is remembered for at least 24 hours.
 	// Default: none; each call counts.
 	//
-	// A caller that has ended its own session is refused with TOKEN_REVOKED when it
-	// retries: that says that the first call has succeeded.
+	// A caller that ends its own session may be refused with TOKEN_REVOKED when it retries,
+	// since its token no longer counts. To be sure that all was done, sign in again, and
+	// send the same request_id.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -825,8 +826,8 @@ func (*CurrentSubject) Descriptor() ([]byte, []int) {
 type RevokeSubjectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The revocation of the subject's tokens comes first, and this version returns no
-	// other. Each session that was ended has one of its own besides. Tokens that are issued
-	// from its issued_before_time on are accepted.
+	// other. Each session that was ended has one of its own besides. Tokens of other
+	// sessions are accepted if they are issued from its issued_before_time on.
 	Revocations []*v1.Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
 	// How many sessions this call has ended. Those that were ended already, or were never
 	// seen here, do not count.

@@ -97,7 +97,8 @@ type SessionServiceClient interface {
 	// revoked then.
 	RevokeSubject(ctx context.Context, in *RevokeSubjectRequest, opts ...grpc.CallOption) (*RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is sent at once and may have no events. To follow all
+	// see, but none where only last_seen_time has changed or a single token was revoked. Its
+	// first message is sent at once and may have no events. To follow all
 	// sessions, list them, and watch from the resume_token of the first page.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
@@ -242,7 +243,8 @@ type SessionServiceServer interface {
 	// revoked then.
 	RevokeSubject(context.Context, *RevokeSubjectRequest) (*RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is sent at once and may have no events. To follow all
+	// see, but none where only last_seen_time has changed or a single token was revoked. Its
+	// first message is sent at once and may have no events. To follow all
 	// sessions, list them, and watch from the resume_token of the first page.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or

@@ -65,9 +65,11 @@ type RevocationServiceClient interface {
 	// ImportRevocations revokes in bulk. A message may be as long as the server accepts,
 	// which is 4 MiB by default; 1000 revocations are a good number. A revocation that is
 	// not valid is listed in the response and does not keep the others from being made.
-	// One that is in force already, with the same target and extent, is not made again,
+	// One that is in force already, with the same target and the same or a wider extent,
+	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again.
+	// again; set the extent of subjects and issuers in what you may send again, since its
+	// default is later each time.
 	ImportRevocations(context.Context) (*connect.ClientStreamForClientSimple[v1.ImportRevocationsRequest, v1.ImportRevocationsResponse], error)
 }
 
@@ -156,9 +158,11 @@ type RevocationServiceHandler interface {
 	// ImportRevocations revokes in bulk. A message may be as long as the server accepts,
 	// which is 4 MiB by default; 1000 revocations are a good number. A revocation that is
 	// not valid is listed in the response and does not keep the others from being made.
-	// One that is in force already, with the same target and extent, is not made again,
+	// One that is in force already, with the same target and the same or a wider extent,
+	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again.
+	// again; set the extent of subjects and issuers in what you may send again, since its
+	// default is later each time.
 	ImportRevocations(context.Context, *connect.ClientStream[v1.ImportRevocationsRequest]) (*v1.ImportRevocationsResponse, error)
 }
 

@@ -95,7 +95,8 @@ type SessionServiceClient interface {
 	// revoked then.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is sent at once and may have no events. To follow all
+	// see, but none where only last_seen_time has changed or a single token was revoked. Its
+	// first message is sent at once and may have no events. To follow all
 	// sessions, list them, and watch from the resume_token of the first page.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
@@ -244,7 +245,8 @@ type SessionServiceHandler interface {
 	// revoked then.
 	RevokeSubject(context.Context, *v1.RevokeSubjectRequest) (*v1.RevokeSubjectResponse, error)
 	// WatchSessions sends an event for each change of a session that the caller may
-	// see. Its first message is sent at once and may have no events. To follow all
+	// see, but none where only last_seen_time has changed or a single token was revoked. Its
+	// first message is sent at once and may have no events. To follow all
 	// sessions, list them, and watch from the resume_token of the first page.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or

@@ -8,15 +8,23 @@
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:
 //
-//  1. It reads from the beginning, or from the resume_token that it has stored.
+//  1. It reads from the beginning, or from the resume_token that it has stored. A position
+//     is good only with the copy that it belongs to: who starts without the copy, or
+//     cannot read all of it, reads from the beginning.
 //  2. It adds every change that it knows to its copy, and then keeps the resume_token of
-//     the answer.
+//     the answer, with the copy and never before it. Each revocation refuses by itself: a
+//     later one of the same target replaces nothing.
 //  3. It goes on from that resume_token after every interruption, at any hub with the
 //     same database, or a relay of one. Changes may arrive twice, and to add one again
 //     does no harm.
-//  4. On POSITION_EPOCH_CHANGED, POSITION_EXPIRED, POSITION_INVALID and any other refusal
-//     of its position it reads from the beginning, and keeps what it has until that
-//     expires.
+//  4. Where a request with a position is refused with POSITION_EPOCH_CHANGED,
+//     POSITION_EXPIRED or POSITION_INVALID, or otherwise with INVALID_ARGUMENT,
+//     FAILED_PRECONDITION or OUT_OF_RANGE, it reads from the beginning, and keeps what it
+//     has until that expires. So it does once after it was updated, and when it has
+//     forgotten revocations by a clock that was set back since.
+//
+// A relay passes on every change as it came, also one that it does not know, and the
+// positions of its hub. Its own complete_through stops at what it does not know.
 //
 // What refuses tokens is decided from a change and a token alone, as Target says.
 //
@@ -85,7 +93,7 @@ export const ReadChangesRequestSchema: GenMessage<ReadChangesRequest> = /*@__PUR
 export type Follower = Message<"ostiary.feed.v1.Follower"> & {
   /**
    * The name of the service, the same in all of its instances, such as `billing`.
-   * Required; at most 100 visible ASCII characters.
+   * Required; at most 253 visible ASCII characters.
    *
    * @generated from field: string service = 1;
    */
@@ -93,7 +101,7 @@ export type Follower = Message<"ostiary.feed.v1.Follower"> & {
 
   /**
    * Tells one instance of the service from the others, such as a host name or a random
-   * text that is made at its start. Required; at most 100 visible ASCII characters.
+   * text that is made at its start. Required; at most 253 visible ASCII characters.
    *
    * @generated from field: string instance_id = 2;
    */
@@ -227,7 +235,9 @@ export type WatchChangesResponse = Message<"ostiary.feed.v1.WatchChangesResponse
    * cut the sum to the time at which the message was received. The copy is at most as
    * stale as the follower's clock is ahead of that. This holds whatever time of day the
    * machines believe it is, and however long messages were on their way. The hub
-   * measures it by a clock that does not jump, and the follower should do so too.
+   * measures it by a clock that does not jump, and the follower should do so too: by one
+   * that goes on while the machine sleeps, or by watching again after a sleep. A sum that
+   * is later than the receipt says that a clock is wrong: watch again.
    *
    * If it stands still while heartbeats come, the hub itself is cut off: try another.
    *
@@ -245,7 +255,8 @@ export type WatchChangesResponse = Message<"ostiary.feed.v1.WatchChangesResponse
   /**
    * How long the hub keeps a revocation at least, which is the longest lifetime of
    * tokens that it knows of. A follower that accepts tokens which live longer is not
-   * protected from these, and should not start. It is set in every message.
+   * protected from these, and should not start; compare both with the skew that each
+   * allows. Absent: not known; do not start. It is set in every message.
    *
    * @generated from field: google.protobuf.Duration retention = 5;
    */
@@ -274,10 +285,13 @@ export const WatchChangesResponseSchema: GenMessage<WatchChangesResponse> = /*@_
 export type Change = Message<"ostiary.feed.v1.Change"> & {
   /**
    * What has changed. New cases will be added. A follower that does not know the case,
-   * or finds none, cannot know what is revoked, unless skippable is set: it must count
-   * its copy as stale from then on, which its callers see as REVOCATIONS_STALE. It still
-   * adds every other change. It does not store the resume_token of this message or of a
-   * later one, so that it reads the change again once it has been updated.
+   * finds none, or cannot add the change for whatever reason (a case within it that it does
+   * not know, a field that must be set and is not), cannot know what is revoked, unless
+   * skippable is set. It must count its copy as stale from then on, as if it had read
+   * nothing since, until it has read from the beginning and found no such change. It goes
+   * on reading all the same, and adds every other change. It does not store the
+   * resume_token of this message or of a later one, so that it reads the change again
+   * after a restart.
    *
    * No field will ever be added by which a case that followers know refuses more tokens.
    *
@@ -316,15 +330,16 @@ export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
  */
 export type Revoked = Message<"ostiary.feed.v1.Revoked"> & {
   /**
-   * Names the revocation. The same revocation always has the same name.
+   * Names the revocation. The same revocation always has the same name, and what has a
+   * name never changes.
    *
    * @generated from field: string revocation_id = 1;
    */
   revocationId: string;
 
   /**
-   * Which tokens to refuse. A follower that does not know the case of the target treats
-   * the change as one that it does not know.
+   * Which tokens to refuse. Where a follower does not know a case anywhere within the
+   * target, or one is missing, it treats the change as one that it does not know.
    *
    * @generated from field: ostiary.revocation.v1.Target target = 2;
    */
@@ -369,9 +384,10 @@ export const RevokedSchema: GenMessage<Revoked> = /*@__PURE__*/
  *
  * Its followers need a permission of their own, which the server's settings name, as a
  * permission or a scope of a machine's token; or a secret that the settings have, which
- * is sent as the bearer token and counts as such a machine. It allows nothing but to
- * follow, and to hand back to a hub what a hub has sent. Any other caller, an operator
- * included, is refused with PERMISSION_REQUIRED.
+ * is sent as the bearer token and counts as such a machine. It allows to follow, to
+ * confirm what was received, to hand back to a hub what a hub has sent, and to report
+ * what the service itself has seen and decided; and nothing else. Any other caller, an
+ * operator included, is refused with PERMISSION_REQUIRED.
  *
  * @generated from service ostiary.feed.v1.FeedService
  */
@@ -402,9 +418,11 @@ export const FeedService: GenService<{
    * should connect again.
    *
    * Refused as ReadChanges is. Ends with POSITION_EPOCH_CHANGED if the hub's database
-   * is replaced, with READER_TOO_SLOW if the follower reads too slowly, with
-   * SERVER_STOPPING when the hub stops, and with TOKEN_EXPIRED: watch again from the last
-   * resume_token, with a fresh token. Where the follower's own token is revoked, that
+   * is replaced; with READER_TOO_SLOW if the follower reads too slowly, with
+   * SERVER_STOPPING when the hub stops, with STORE_UNAVAILABLE, and with TOKEN_EXPIRED:
+   * watch again from the last resume_token, with a fresh token. Nothing is lost then. The
+   * first message is sent at once, and heartbeats also while the hub itself has not read
+   * as far as the position. Where the follower's own token is revoked, that
    * revocation is sent before the stream ends. A follower that is refused with
    * TOKEN_REVOKED must count its copy as stale at once.
    *

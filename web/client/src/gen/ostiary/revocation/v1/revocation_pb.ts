@@ -89,7 +89,9 @@ export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
 
 /**
  * A Target says which tokens a revocation means, by what is in the tokens themselves.
- * Ids are compared exactly, and always together with the issuer.
+ * Ids are compared exactly, and always together with the issuer. An actor whose issuer
+ * is not said has the issuer of the token. What the claims of these fields are is up to the
+ * profile of the issuer, which servers and followers must have alike.
  *
  * @generated from message ostiary.revocation.v1.Target
  */
@@ -210,6 +212,7 @@ export type SessionRef = Message<"ostiary.revocation.v1.SessionRef"> & {
   /**
    * Whose session it is. Required. A session belongs to its subject: where tokens of two
    * subjects name the same id, these are two sessions.
+   * In the actor's session it is the actor's subject.
    *
    * @generated from oneof ostiary.revocation.v1.SessionRef.owner
    */

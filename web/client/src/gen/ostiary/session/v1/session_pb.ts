@@ -227,8 +227,9 @@ export type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequ
    * visible ASCII characters, such as a UUID. It is remembered for at least 24 hours.
    * Default: none; each call counts.
    *
-   * A caller that has ended its own session is refused with TOKEN_REVOKED when it
-   * retries: that says that the first call has succeeded.
+   * A caller that ends its own session may be refused with TOKEN_REVOKED when it retries,
+   * since its token no longer counts. To be sure that all was done, sign in again, and
+   * send the same request_id.
    *
    * @generated from field: string request_id = 4;
    */
@@ -363,8 +364,8 @@ export const CurrentSubjectSchema: GenMessage<CurrentSubject> = /*@__PURE__*/
 export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectResponse"> & {
   /**
    * The revocation of the subject's tokens comes first, and this version returns no
-   * other. Each session that was ended has one of its own besides. Tokens that are issued
-   * from its issued_before_time on are accepted.
+   * other. Each session that was ended has one of its own besides. Tokens of other
+   * sessions are accepted if they are issued from its issued_before_time on.
    *
    * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
    */
@@ -896,7 +897,8 @@ export const SessionService: GenService<{
   },
   /**
    * WatchSessions sends an event for each change of a session that the caller may
-   * see. Its first message is sent at once and may have no events. To follow all
+   * see, but none where only last_seen_time has changed or a single token was revoked. Its
+   * first message is sent at once and may have no events. To follow all
    * sessions, list them, and watch from the resume_token of the first page.
    *
    * Refused with INVALID_REQUEST, POSITION_INVALID, POSITION_EPOCH_CHANGED or
