@@ -395,9 +395,9 @@ func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 		token string
 		want  auth.Reason
 	}{
-		{"a token of another audience", issuer.Session("user_ada", authtest.With("aud", "files")), auth.AudienceMismatch},
+		{"a token of another audience", issuer.Session("user_ada", authtest.With("aud", "files"), authtest.ExpiresIn(time.Hour)), auth.AudienceMismatch},
 		{"a token that has expired", issuer.Session("user_ada", forInvoices, authtest.IssuedAt(time.Now().Add(-time.Hour))), auth.TokenExpired},
-		{"a token of another key", issuer.Session("user_ada", forInvoices, authtest.SignedBy(authtest.NewKey("RS256"))), auth.KeyUnknown},
+		{"a token of another key", issuer.Session("user_ada", forInvoices, authtest.ExpiresIn(time.Hour), authtest.SignedBy(authtest.NewKey("RS256"))), auth.KeyUnknown},
 		{"no token", "", auth.TokenMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
