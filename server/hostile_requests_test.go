@@ -272,7 +272,7 @@ func TestMistakenImportsEndNothing(t *testing.T) {
 // they name, in every protocol.
 func TestWhoeverMayNotEndItEndsNothing(t *testing.T) {
 	t.Parallel()
-	elsewhere := authtest.Start(t)
+	elsewhere := hourIssuer{authtest.Start(t)}
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()

@@ -386,7 +386,7 @@ func TestATokenOfTheLongestConfigurableLengthIsAccepted(t *testing.T) {
 
 func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 	t.Parallel()
-	issuer := authtest.Start(t)
+	issuer := hourIssuer{authtest.Start(t)}
 	snapshot := filepath.Join(t.TempDir(), "keys.json")
 	config := Config{Issuers: []Issuer{{URL: issuer.URL(), Audiences: []string{"invoices"}, KeysSnapshot: snapshot}}}
 	forInvoices := authtest.With("aud", "invoices")
@@ -395,9 +395,9 @@ func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 		token string
 		want  auth.Reason
 	}{
-		{"a token of another audience", issuer.Session("user_ada", authtest.With("aud", "files"), authtest.ExpiresIn(time.Hour)), auth.AudienceMismatch},
-		{"a token that has expired", issuer.Session("user_ada", forInvoices, authtest.IssuedAt(time.Now().Add(-time.Hour))), auth.TokenExpired},
-		{"a token of another key", issuer.Session("user_ada", forInvoices, authtest.ExpiresIn(time.Hour), authtest.SignedBy(authtest.NewKey("RS256"))), auth.KeyUnknown},
+		{"a token of another audience", issuer.Session("user_ada", authtest.With("aud", "files")), auth.AudienceMismatch},
+		{"a token that has expired", issuer.Session("user_ada", forInvoices, authtest.IssuedAt(time.Now().Add(-2*time.Hour))), auth.TokenExpired},
+		{"a token of another key", issuer.Session("user_ada", forInvoices, authtest.SignedBy(authtest.NewKey("RS256"))), auth.KeyUnknown},
 		{"no token", "", auth.TokenMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

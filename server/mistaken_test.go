@@ -210,7 +210,7 @@ func TestForeignCallersEndNothing(t *testing.T) {
 	r := start(t, withOperator)
 	cast := r.cast()
 	r.seen(t, cast)
-	elsewhere := authtest.Start(t)
+	elsewhere := hourIssuer{authtest.Start(t)}
 	callers := map[string]struct{ token, session, other string }{ // the reason for sessions, and for all else
 		"nobody":                            {"", "TOKEN_MISSING", "TOKEN_MISSING"},
 		"an operator with an expired token": {r.issuer.Session("user_otto", authtest.IssuedAt(time.Now().Add(-2*time.Hour))), "TOKEN_EXPIRED", "TOKEN_EXPIRED"},

@@ -18,7 +18,7 @@ import (
 // session of ada, among them her own.
 func owners(t *testing.T) (r *running, tokens map[string]string) {
 	t.Helper()
-	elsewhere := authtest.Start(t)
+	elsewhere := hourIssuer{authtest.Start(t)}
 	r = start(t, withOperator, func(c *Config) {
 		kinds := []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 		c.Issuers[0].Kinds = kinds
