@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"io"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,4 +35,55 @@ func newDocs() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return writeCommands(cmd.OutOrStdout(), cmd.Root()) },
 	})
 	return docs
+}
+
+// writeCommands writes docs/commands.md: the help of every command that is not hidden.
+// The settings of serve and dev are left to docs/configuration.md.
+func writeCommands(w io.Writer, root *cobra.Command) error {
+	var page strings.Builder
+	page.WriteString(`# Commands
+
+<!-- Made by "ostiary docs commands" from the commands themselves: edit those, in cmd/ostiary. -->
+
+`)
+	commands := visible(root)
+	for _, cmd := range commands {
+		depth := strings.Count(cmd.CommandPath(), " ") - 1
+		fmt.Fprintf(&page, "%s- [`%s`](#%s): %s\n", strings.Repeat("  ", max(depth, 0)), cmd.CommandPath(), strings.ReplaceAll(cmd.CommandPath(), " ", "-"), cmd.Short)
+	}
+	for _, cmd := range commands {
+		fmt.Fprintf(&page, "\n## %s\n\n```text\n%s\n```\n", cmd.CommandPath(), strings.TrimSpace(helpOf(cmd)))
+		if isServer(cmd) {
+			page.WriteString("\nThe flags are in [configuration](configuration.md).\n")
+		}
+	}
+	page.WriteString("\nThe exit status is 0 for success, 2 for wrong usage or settings, and 1 for everything that goes wrong later, unless the command says otherwise.\n")
+	_, err := io.WriteString(w, page.String())
+	return err
+}
+
+// visible returns the command and all below it, in the order of the help.
+func visible(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, below := range cmd.Commands() {
+		if !below.Hidden && below.Name() != "help" {
+			all = append(all, visible(below)...)
+		}
+	}
+	return all
+}
+
+// isServer reports whether the flags of a command are the settings.
+func isServer(cmd *cobra.Command) bool { return cmd.Name() == "serve" || cmd.Name() == "dev" }
+
+// helpOf is what --help prints, but for the flags of a server.
+func helpOf(cmd *cobra.Command) string {
+	var help strings.Builder
+	cmd.InitDefaultHelpFlag()
+	help.WriteString(cmp.Or(cmd.Long, cmd.Short) + "\n\n")
+	help.WriteString(cmd.UsageString())
+	if isServer(cmd) {
+		return regexp.MustCompile(`(?s)\nFlags:\n.*`).ReplaceAllString(help.String(), "")
+	}
+	return help.String()
 }

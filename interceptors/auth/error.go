@@ -51,7 +51,7 @@ func AsError(err error) *Error {
 	switch {
 	case !errors.As(err, &refusal):
 		return NewError(AuthFailure, err)
-	case refusal == nil: // as a cause, it would panic in whoever reads it
+	case refusal == nil: // not kept as a cause: calling its methods would panic
 		return Errorf(AuthFailure, "a nil *auth.Error was returned as an error")
 	default:
 		return refusal

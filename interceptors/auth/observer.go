@@ -130,7 +130,7 @@ func (l *refusalLog) Observe(ctx context.Context, d Decision) {
 	l.logger.LogAttrs(ctx, level, "call refused", attrs...)
 }
 
-// admit reports whether a refusal is to be logged, and how many before it were not.
+// admit reports whether to log a refusal, and how many were left out since the last line.
 func (l *refusalLog) admit(reason Reason) (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,7 +24,8 @@ type Options struct {
 
 // A Plan is what a project needs.
 type Plan struct {
-	// Files are to be written. Without any, the project has all that can be written.
+	// Files are the files to write. Empty if the project needs no change that can be made
+	// for it.
 	Files []File
 	// ByHand has what is left to somebody who knows better, a paragraph each.
 	ByHand []string
