@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
 	"internal/generate":                {"gen/ostiary/*/v1"},
+	"internal/decodefault":             nil,
 	"internal/loopback":                nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{
 	"interceptors/token":       {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson"},
 	"interceptors/policy":      {"interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
 	"interceptors/revocation":  {"interceptors/auth"},
-	"interceptors/connectauth": {"interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
+	"interceptors/connectauth": {"internal/decodefault", "interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/revocation", "interceptors/token"},
@@ -65,7 +66,7 @@ var mayImport = map[string][]string{
 	"server/internal/position":  {"server/internal/rpcerror", "gen/ostiary/error/v1"},
 	"server/internal/store":     nil,
 	"server/internal/store/*":   {"server/internal/store"},
-	"server/internal/transport": {"interceptors/auth"},
+	"server/internal/transport": {"internal/decodefault", "interceptors/auth"},
 	"server/internal/console":   {"interceptors/token", "web"},
 	"server/internal/ledger": {
 		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/session/v1",

@@ -2,14 +2,13 @@ package connectauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary/internal/decodefault"
 )
 
 // StrictJSON refuses requests in JSON with a field that the method does not have,
@@ -64,7 +63,7 @@ func (strictJSON) Unmarshal(data []byte, message any) error {
 		return fmt.Errorf("%T is not a proto.Message", message)
 	}
 	if err := protojson.Unmarshal(data, m); err != nil {
-		setFault(m, err)
+		decodefault.Set(m, err)
 	}
 	return nil
 }
@@ -91,54 +90,16 @@ func (binary) Unmarshal(data []byte, message any) error {
 		return fmt.Errorf("%T is not a proto.Message", message)
 	}
 	if err := proto.Unmarshal(data, m); err != nil {
-		setFault(m, err)
+		decodefault.Set(m, err)
 	}
 	return nil
-}
-
-const (
-	// faultField is the highest number of a field, which no message has.
-	faultField protowire.Number = protowire.MaxValidNumber
-	// maxFault bounds the text, which repeats parts of the request, and may have to fit
-	// into a header.
-	maxFault = 500
-)
-
-// setFault makes the fault all that a message contains, as an unknown field.
-func setFault(m proto.Message, fault error) {
-	text := strings.TrimSpace(strings.TrimPrefix(fault.Error(), "proto:"))
-	if len(text) > maxFault {
-		text = strings.ToValidUTF8(text[:maxFault], "") + "…"
-	}
-	text = strings.ToValidUTF8(text, "�") // or no protocol can send it
-	proto.Reset(m)
-	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, faultField, protowire.BytesType), text))
-}
-
-// faultOf returns the fault that setFault left, or nil. Whoever sends such a field in a
-// binary message gets it back as a refusal.
-func faultOf(message any) error {
-	m, ok := message.(proto.Message)
-	if !ok {
-		return nil
-	}
-	unknown := m.ProtoReflect().GetUnknown()
-	number, kind, n := protowire.ConsumeTag(unknown)
-	if n < 0 || number != faultField || kind != protowire.BytesType {
-		return nil
-	}
-	text, n := protowire.ConsumeString(unknown[n:])
-	if n < 0 {
-		return nil
-	}
-	return errors.New(text)
 }
 
 // codecFaults refuses the messages that the codecs could not read.
 type codecFaults struct{ refuse func(error) error }
 
 func (f codecFaults) check(message any) error {
-	if fault := faultOf(message); fault != nil {
+	if fault := decodefault.Of(message); fault != nil {
 		return f.refuse(fault)
 	}
 	return nil

@@ -2,16 +2,15 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary/internal/decodefault"
 )
 
 // Codec is grpc-go's own, but that Unmarshal does not fail for a message that cannot be
@@ -28,9 +27,6 @@ func (Codec) Marshal(message any) (mem.BufferSlice, error) {
 	return encoding.GetCodecV2(grpcproto.Name).Marshal(message)
 }
 
-// faultField is the highest number of a field, which no message has.
-const faultField protowire.Number = protowire.MaxValidNumber
-
 // Unmarshal implements encoding.CodecV2.
 func (Codec) Unmarshal(data mem.BufferSlice, message any) error {
 	err := encoding.GetCodecV2(grpcproto.Name).Unmarshal(data, message)
@@ -38,29 +34,8 @@ func (Codec) Unmarshal(data mem.BufferSlice, message any) error {
 	if err == nil || !ok {
 		return err
 	}
-	text := strings.TrimSpace(strings.TrimPrefix(err.Error(), "proto:"))
-	proto.Reset(m)
-	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, faultField, protowire.BytesType), text))
+	decodefault.Set(m, err)
 	return nil
-}
-
-// faultOf returns the fault that Unmarshal left, or nil. Whoever sends such a field gets
-// it back as a refusal.
-func faultOf(message any) error {
-	m, ok := message.(proto.Message)
-	if !ok {
-		return nil
-	}
-	unknown := m.ProtoReflect().GetUnknown()
-	number, kind, n := protowire.ConsumeTag(unknown)
-	if n < 0 || number != faultField || kind != protowire.BytesType {
-		return nil
-	}
-	text, n := protowire.ConsumeString(unknown[n:])
-	if n < 0 {
-		return nil
-	}
-	return errors.New(strings.ToValidUTF8(text, "�"))
 }
 
 // RefuseUndecodable returns a registrar whose services answer a message that [Codec] could
@@ -99,7 +74,7 @@ func (u *undecodable) checked(receive func(message any) error) func(message any)
 		if err := receive(message); err != nil {
 			return err
 		}
-		if fault := faultOf(message); fault != nil {
+		if fault := decodefault.Of(message); fault != nil {
 			return u.refuse(fault)
 		}
 		return nil
