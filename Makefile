@@ -188,7 +188,7 @@ check-rules:
 	file=gen/ostiary/identity/v1/identity.pb.go; \
 	echo "{\"Replace\": {\"$(CURDIR)/$$file\": \"$$tmp/$$file\"}}" > "$$tmp/overlay.json"; \
 	$(GO) build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" ./cmd/ostiary; \
-	fails 'ostiary serve' env CLERK_JWT_ISSUER=http://127.0.0.1:1 OSTIARY_DATA_DIR="$$tmp/data" \
+	fails 'ostiary serve' env OSTIARY_ISSUER=http://127.0.0.1:1 OSTIARY_DATA_DIR="$$tmp/data" \
 		OSTIARY_HTTP_ADDR=192.0.2.1:0 "$$tmp/ostiary" serve; \
 	echo 'a rule that is missing fails buf lint and ostiary serve'
 

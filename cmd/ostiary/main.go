@@ -53,7 +53,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
   ostiary token mint --as ada
 
   # the same server with your own issuer's tokens
-  CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve`,
+  OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve`,
 		Version:       versionOfThis(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -24,7 +24,7 @@ All faults are reported at once; the server does not start and exits with status
 SIGTERM and SIGINT stop the server once the calls in progress have finished; a
 second signal stops it immediately.`,
 		Example: `  # Clerk, with tokens issued for this service
-  CLERK_JWT_ISSUER=https://clerk.example.com CLERK_JWT_AUD=invoices ostiary serve
+  OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve
 
   # Clerk, with the session tokens of one web app
   ostiary serve --issuer https://clerk.example.com \

@@ -47,7 +47,7 @@ func (l *Loaded) addDescribedIssuer() {
 		url, err := token.ClerkIssuer(key)
 		l.Check("publishable_key", err)
 		l.failed["issuer"] = err != nil
-		l.Issuer.URL = url
+		l.Issuer.URL, l.names["issuer"] = url, l.name("publishable_key")
 		described = true
 	}
 	if described {

@@ -121,11 +121,11 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		},
 		"no issuer": {
 			sources{},
-			[]string{"CLERK_JWT_ISSUER: no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com"},
+			[]string{"OSTIARY_ISSUER: no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com"},
 		},
 		"of the issuer that flags describe": {
 			sources{flags: []string{"--issuer=https://clerk.example.com"}},
-			[]string{"CLERK_JWT_AUD: neither CLERK_JWT_AUD nor CLERK_AUTHORIZED_PARTIES is given, so a token made for any other service would be accepted here; give one of them, or set OSTIARY_ALLOW_ANY_AUDIENCE"},
+			[]string{"OSTIARY_AUDIENCES: neither OSTIARY_AUDIENCES nor OSTIARY_AUTHORIZED_PARTIES is given, so a token made for any other service would be accepted here; give one of them, or set OSTIARY_ALLOW_ANY_AUDIENCE"},
 		},
 		"of the issuer that flags describe, beside others": {
 			sources{file: whole, flags: []string{"--issuer=https://other.example.com", "--jwks-url=ftp://a"}, environ: []string{"CLERK_JWT_KEY=x", "CLERK_JWT_AUD=a"}},
@@ -137,7 +137,7 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		},
 		"of one that has settings and no URL": {
 			sources{environ: []string{"CLERK_JWT_AUD=a"}},
-			[]string{"CLERK_JWT_ISSUER: missing; set it to the exact iss claim of the tokens, such as https://clerk.example.com"},
+			[]string{"OSTIARY_ISSUER: missing; set it to the exact iss claim of the tokens, such as https://clerk.example.com"},
 		},
 		"of one whose URL is named by another": {
 			sources{environ: []string{"CLERK_JWT_AUD=a", "OSTIARY_TENANTS=t1"}, flags: []string{"--issuer=https://a.example"}},
@@ -163,9 +163,35 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 			sources{file: whole, envFile: "CLERK_SECRET_KEY sk_live_secret"},
 			[]string{"ENVFILE: cannot be parsed as NAME=value lines; quote multi-line values"},
 		},
-		"two names of one setting": {
-			sources{environ: []string{"CLERK_JWT_AUD=a", "CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_aGFwcHktaGlwcG8tMS5jbGVyay5hY2NvdW50cy5kZXYk"}},
-			[]string{"CLERK_PUBLISHABLE_KEY: conflicts with NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, which sets the same thing; keep one of them"},
+		"two names of one setting that differ": {
+			sources{environ: []string{"OSTIARY_AUDIENCES=a", "CLERK_JWT_AUD=b", "CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_aGFwcHktaGlwcG8tMS5jbGVyay5hY2NvdW50cy5kZXYk"}},
+			[]string{
+				"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: conflicts with CLERK_PUBLISHABLE_KEY, which sets the same thing; keep one of them",
+				"CLERK_JWT_AUD: conflicts with OSTIARY_AUDIENCES, which sets the same thing; keep one of them",
+			},
+		},
+		"two names of one setting that differ in the .env file": {
+			sources{envFile: "CLERK_JWT_ISSUER=https://a.example\nOSTIARY_ISSUER=https://b.example\nOSTIARY_AUDIENCES=a"},
+			[]string{"CLERK_JWT_ISSUER in ENVFILE: conflicts with OSTIARY_ISSUER, which sets the same thing; keep one of them"},
+		},
+		"two names of one setting that are equal, and the environment's before the other of the .env file": {
+			sources{
+				envFile: "CLERK_JWT_AUD=b",
+				environ: []string{"OSTIARY_ISSUER=https://a.example", "CLERK_JWT_ISSUER=https://a.example", "OSTIARY_AUDIENCES=a"},
+			},
+			nil,
+		},
+		"of Clerk's name, if that was used": {
+			sources{environ: []string{"CLERK_JWT_ISSUER=https://clerk.example.com", "CLERK_JWT_AUD=*", "CLERK_AUTHORIZED_PARTIES=https://app.example.com/"}, envFile: "CLERK_JWT_KEY=x"},
+			[]string{
+				"CLERK_JWT_KEY in ENVFILE: unusable key: the PEM key is not base64: give a public key, whole",
+				`CLERK_JWT_AUD: "*" would match nothing, since it is compared exactly; write each value out`,
+				`CLERK_AUTHORIZED_PARTIES: "https://app.example.com/" would match nothing, since azp is an origin: leave out everything after the host and the port, a trailing slash too`,
+			},
+		},
+		"of an issuer that the publishable key names": {
+			sources{file: whole, environ: []string{"CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "OSTIARY_AUDIENCES=a"}},
+			[]string{"CLERK_PUBLISHABLE_KEY: https://clerk.example.com is issuers[0] already; merge the two"},
 		},
 	}
 	for name, test := range tests {
@@ -180,7 +206,7 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 
 const (
 	loud     = `"loud" is not valid; use one of: debug, info, warn, error`
-	noIssuer = "CLERK_JWT_ISSUER: no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com"
+	noIssuer = "OSTIARY_ISSUER: no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com"
 )
 
 func TestAFileThatCannotBeReadHidesNoOtherFault(t *testing.T) {

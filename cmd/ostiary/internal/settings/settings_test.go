@@ -24,7 +24,7 @@ func TestFlags(t *testing.T) {
 	if addr.DefValue != ":8080" || addr.Value.Type() != "text" || addr.NoOptDefVal != "" || !strings.HasSuffix(addr.Usage, "free port [OSTIARY_HTTP_ADDR]") {
 		t.Errorf("--http-addr: %+v", addr)
 	}
-	if key := flags.Lookup("publishable-key"); !strings.HasSuffix(key.Usage, " [NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, CLERK_PUBLISHABLE_KEY]") {
+	if key := flags.Lookup("publishable-key"); !strings.HasSuffix(key.Usage, " [OSTIARY_PUBLISHABLE_KEY, CLERK_PUBLISHABLE_KEY, NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY]") {
 		t.Errorf("--publishable-key: %s", key.Usage)
 	}
 	if reflection := flags.Lookup("reflection"); reflection.NoOptDefVal != "true" {
@@ -114,26 +114,26 @@ func load(t *testing.T, environ []string, args ...string) (Settings, error) {
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	const clerk = "CLERK_JWT_ISSUER=https://clerk.example.com"
+	const clerk = "OSTIARY_ISSUER=https://clerk.example.com"
 	tests := map[string]struct {
 		environ []string
 		args    []string
 		want    server.Issuer
 	}{
 		"lists have commas, and blanks that do not count": {
-			environ: []string{clerk, "CLERK_JWT_AUD= one, two ,,", "OSTIARY_ACCEPT_KINDS=session,machine"},
+			environ: []string{clerk, "OSTIARY_AUDIENCES= one, two ,,", "OSTIARY_ACCEPT_KINDS=session,machine"},
 			want: server.Issuer{
 				URL: "https://clerk.example.com", Audiences: []string{"one", "two"},
 				Kinds: []auth.TokenKind{auth.KindSession, auth.KindMachine},
 			},
 		},
 		"a flag wins over a variable": {
-			environ: []string{clerk, "CLERK_JWT_AUD=one"},
+			environ: []string{clerk, "OSTIARY_AUDIENCES=one"},
 			args:    []string{"--audiences", "two"},
 			want:    server.Issuer{URL: "https://clerk.example.com", Audiences: []string{"two"}},
 		},
 		"an empty variable counts as not set": {
-			environ: []string{clerk, "CLERK_JWT_AUD=one", "OSTIARY_SKEW=", "OSTIARY_ALLOW_ANY_AUDIENCE= "},
+			environ: []string{clerk, "OSTIARY_AUDIENCES=one", "OSTIARY_SKEW=", "OSTIARY_ALLOW_ANY_AUDIENCE= "},
 			want:    server.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
 		},
 		"no skew is none, and not the default": {
@@ -148,7 +148,7 @@ func TestLoad(t *testing.T) {
 			args:    []string{"--audiences=one"},
 			want:    server.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
 		},
-		"the same publishable key by both its names": {
+		"the same publishable key by two of its names": {
 			environ: []string{
 				"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k",
 				"CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k",
@@ -162,6 +162,13 @@ func TestLoad(t *testing.T) {
 			want: server.Issuer{
 				URL: "https://other.example.com", AuthorizedParties: []string{"https://app.example.com"},
 				AllowMissingAuthorizedParty: true,
+			},
+		},
+		"Clerk's own names": {
+			environ: []string{"CLERK_JWT_ISSUER=https://clerk.example.com", "CLERK_JWT_AUD=one", "CLERK_AUTHORIZED_PARTIES=https://app.example.com"},
+			want: server.Issuer{
+				URL:       "https://clerk.example.com",
+				Audiences: []string{"one"}, AuthorizedParties: []string{"https://app.example.com"},
 			},
 		},
 		"any other provider": {

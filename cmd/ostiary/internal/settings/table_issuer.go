@@ -14,7 +14,7 @@ import (
 func issuerTable() []setting[server.Issuer] {
 	return []setting[server.Issuer]{
 		{
-			key: "url", env: []string{"CLERK_JWT_ISSUER"},
+			key: "url", env: []string{"OSTIARY_ISSUER", "CLERK_JWT_ISSUER"},
 			help:   "Exact iss claim of the tokens: an https URL, or http on loopback. Other http and text that is no URL need jwks_url, {tenantid} needs tenants, and with profile spiffe it is the trust domain.",
 			format: text(func(i *server.Issuer) *string { return &i.URL }),
 		},
@@ -54,7 +54,7 @@ func issuerTable() []setting[server.Issuer] {
 			format: boolean(func(i *server.Issuer, on bool) { i.InsecureHTTP = on }),
 		},
 		{
-			key: "jwt_key", env: []string{"CLERK_JWT_KEY"},
+			key: "jwt_key", env: []string{"OSTIARY_JWT_KEY", "CLERK_JWT_KEY"},
 			help:   "A single public key (PEM), instead of fetching a key set.",
 			format: pem(func(i *server.Issuer) *string { return &i.JWTKey }),
 		},
@@ -64,12 +64,12 @@ func issuerTable() []setting[server.Issuer] {
 			format: text(func(i *server.Issuer) *string { return &i.KeysSnapshot }),
 		},
 		{
-			key: "audiences", env: []string{"CLERK_JWT_AUD"},
+			key: "audiences", env: []string{"OSTIARY_AUDIENCES", "CLERK_JWT_AUD"},
 			help:   "Accepted values of aud; a token must have one of them.",
 			format: list(func(i *server.Issuer) *[]string { return &i.Audiences }),
 		},
 		{
-			key: "authorized_parties", env: []string{"CLERK_AUTHORIZED_PARTIES"},
+			key: "authorized_parties", env: []string{"OSTIARY_AUTHORIZED_PARTIES", "CLERK_AUTHORIZED_PARTIES"},
 			help:   "Accepted values of azp; a token must have one of them.",
 			format: list(func(i *server.Issuer) *[]string { return &i.AuthorizedParties }),
 		},

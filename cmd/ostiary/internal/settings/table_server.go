@@ -30,7 +30,7 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.TLSKey }),
 		},
 		{
-			key: "publishable_key", env: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"},
+			key: "publishable_key", env: []string{"OSTIARY_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"},
 			help:   "Clerk's publishable key, for sign-in on the console. If no issuer is set, it is read from this key.",
 			format: text(func(s *Settings) *string { return &s.Server.Console.PublishableKey }),
 		},

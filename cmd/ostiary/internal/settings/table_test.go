@@ -109,14 +109,36 @@ func TestTheTableIsComplete(t *testing.T) {
 	var keys, variables []string
 	for _, s := range table() {
 		keys, variables = append(keys, s.key), append(variables, s.env...)
-		if len(s.env) == 0 || !strings.HasSuffix(s.help, ".") {
-			t.Errorf("%s: has no variable, or its help is no sentence", s.key)
+		if !strings.HasSuffix(s.help, ".") {
+			t.Errorf("%s: its help is no sentence", s.key)
 		}
 	}
 	for _, names := range [][]string{keys, variables} {
 		slices.Sort(names)
 		if n := len(names); n != len(slices.Compact(names)) {
 			t.Errorf("a name is used twice among %q", names)
+		}
+	}
+}
+
+// TestVariablesAreNamedForTheirKey has the first variable of each setting follow from its
+// key. DATABASE_URL and CORS_… are names that other programs use as well; what Clerk calls
+// a setting is a further name of it.
+func TestVariablesAreNamedForTheirKey(t *testing.T) {
+	t.Parallel()
+	for _, s := range table() {
+		want := "OSTIARY_" + strings.ToUpper(s.key)
+		if s.key == "database_url" || strings.HasPrefix(s.key, "cors_") {
+			want = strings.ToUpper(s.key)
+		}
+		if len(s.env) == 0 || s.env[0] != want {
+			t.Errorf("%s has the variables %q; want %s first", s.key, s.env, want)
+			continue
+		}
+		for _, other := range s.env[1:] {
+			if !strings.HasPrefix(other, "CLERK_") && !strings.HasPrefix(other, "NEXT_PUBLIC_CLERK_") {
+				t.Errorf("%s has the variable %s as well; only Clerk's names are", s.key, other)
+			}
 		}
 	}
 }
