@@ -54,6 +54,16 @@ type Config struct {
 	// AllowAnyAudience accepts tokens that the issuer made for any service, which that
 	// service can use here.
 	AllowAnyAudience bool
+	// FirstPartyClients are the OAuth clients through which users act in person, such as
+	// your own page. A user's token for one of them is a session (auth.KindSession); for any
+	// other client it is of auth.KindOAuth. Default: no client is known.
+	FirstPartyClients []string
+	// Kinds are the accepted kinds of token; others are refused with
+	// TOKEN_KIND_UNSUPPORTED. Name auth.KindMachine where services call each other.
+	// Default: those of the profile, of which templates only with Audiences; and machines
+	// too for profile clerk on a loopback address, which is `ostiary dev`, since it issues
+	// such tokens.
+	Kinds []auth.TokenKind
 	// Issuers are further issuers, with all that can be said of them, or the only ones
 	// where Issuer is empty. Where one has no Keys, they are fetched as its Profile says.
 	Issuers []token.Issuer
@@ -133,6 +143,8 @@ func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched [
 			Audiences:         c.Audiences,
 			AuthorizedParties: c.AuthorizedParties,
 			AllowAnyAudience:  c.AllowAnyAudience,
+			FirstPartyClients: c.FirstPartyClients,
+			Kinds:             c.Kinds,
 		}
 		var err error
 		issuer.Profile, err = c.profile(issuer.URL)
@@ -142,6 +154,8 @@ func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched [
 			logger.Warn("tokens of this issuer are accepted for any service; this is for development alone", "issuer", issuer.URL)
 		}
 		issuers = append([]token.Issuer{issuer}, issuers...)
+	} else if c.describesIssuer() {
+		faults = append(faults, errors.New("the fields from Profile to Kinds are about Issuer, which is empty: name it, or set them in Issuers"))
 	}
 	for i := range issuers {
 		issuer := &issuers[i]
@@ -163,15 +177,27 @@ func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched [
 	return issuers, fetched, errors.Join(faults...)
 }
 
+// describesIssuer reports whether anything is said of Issuer.
+func (c *Config) describesIssuer() bool {
+	return c.Profile != "" || c.AllowAnyAudience ||
+		len(c.Audiences)+len(c.AuthorizedParties)+len(c.FirstPartyClients)+len(c.Kinds) > 0
+}
+
 func (c *Config) profile(issuer string) (token.Profile, error) {
+	var profile token.Profile
+	var err error
 	switch {
 	case c.Profile != "":
-		return token.ProfileNamed(c.Profile)
+		profile, err = token.ProfileNamed(c.Profile)
 	case issuer == DevIssuer:
-		return token.Clerk(), nil
+		profile = token.Clerk()
 	default:
-		return token.ProfileOf(issuer), nil
+		profile = token.ProfileOf(issuer)
 	}
+	if profile.Name == token.Clerk().Name && isLoopback(issuer) {
+		profile.Kinds = append(slices.Clone(profile.Kinds), auth.KindMachine)
+	}
+	return profile, err
 }
 
 func isLoopback(issuer string) bool {

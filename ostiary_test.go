@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
@@ -236,6 +237,11 @@ func TestAMethodWithoutARuleDoesNotStart(t *testing.T) {
 	}
 }
 
+// forMachines is a rule that only machines meet.
+var forMachines = []policy.Option{policy.Override("/acme.v1.Files/Export", policy.Require(&policyv1.Require{
+	Kinds: []policyv1.TokenKind{policyv1.TokenKind_TOKEN_KIND_MACHINE},
+}))}
+
 func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
 	quiet := slog.New(slog.DiscardHandler)
@@ -251,6 +257,16 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 			"a rule for a service that is not linked, and an issuer without an audience",
 			ostiary.Config{Issuer: "https://issuer.test", Rules: []policy.Option{policy.OverrideService("acme.v1.Gone", policy.Public())}},
 			[]string{"AllowAnyAudience", "acme.v1.Gone"},
+		},
+		{
+			"settings of an issuer that is not named",
+			ostiary.Config{Issuers: []token.Issuer{{URL: "https://issuer.test"}}, Kinds: []auth.TokenKind{auth.KindMachine}},
+			[]string{"Issuer, which is empty"},
+		},
+		{
+			"a rule for machines, which the issuer's tokens are not by default",
+			ostiary.Config{Issuer: "https://clerk.example.com", Profile: "clerk", Audiences: []string{"api"}, Rules: forMachines},
+			[]string{"/acme.v1.Files/Export", "nobody can call it"},
 		},
 		{
 			"a rule that no token of the issuer can meet",
@@ -277,7 +293,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 func TestTheZeroConfigAcceptsTheDevelopmentIssuer(t *testing.T) {
 	t.Parallel()
 	log := new(logged)
-	guard, err := ostiary.New(ostiary.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	guard, err := ostiary.New(ostiary.Config{Rules: forMachines, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +302,48 @@ func TestTheZeroConfigAcceptsTheDevelopmentIssuer(t *testing.T) {
 	if issuers := verifier.Issuers(); len(issuers) != 1 || issuers[0].URL != ostiary.DevIssuer || issuers[0].Profile.Name != "clerk" {
 		t.Errorf("it trusts %+v; want the development issuer", issuers)
 	}
-	if !strings.Contains(log.String(), "level=WARN") {
-		t.Errorf("it does not warn:\n%s", log)
+	for _, want := range []string{"level=WARN", `kinds="session, machine"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
+	}
+}
+
+func TestKindsAndFirstPartyClientsAreThoseOfTheIssuer(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	web := issuer.UserOf("keycloak", "ada", authtest.With("azp", "web"), authtest.ExpiresIn(time.Hour))
+	job := issuer.MachineOf("keycloak", "job", authtest.ExpiresIn(time.Hour))
+	for _, tt := range []struct {
+		name   string
+		config ostiary.Config
+		token  string
+		kind   auth.TokenKind // of the token; 0 if it is refused
+	}{
+		{"a user through a client is of kind oauth", ostiary.Config{}, web, auth.KindOAuth},
+		{"through one that is first-party, a session", ostiary.Config{FirstPartyClients: []string{"web"}}, web, auth.KindSession},
+		{"kinds that are named are accepted", ostiary.Config{Kinds: []auth.TokenKind{auth.KindMachine}}, job, auth.KindMachine},
+		{"and no others", ostiary.Config{Kinds: []auth.TokenKind{auth.KindMachine}}, web, 0},
+		{"a machine is not accepted by default, even on loopback", ostiary.Config{}, job, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.config.Issuer, tt.config.Profile, tt.config.Logger = issuer.URL(), "keycloak", slog.New(slog.DiscardHandler)
+			guard, err := ostiary.New(tt.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = guard.Close() }()
+			id, err := guard.Authenticator.Authenticate(t.Context(), auth.Call{Header: http.Header{"Authorization": {"Bearer " + tt.token}}})
+			if tt.kind == 0 {
+				if reason, _ := auth.ReasonOf(err); reason != auth.TokenKindUnsupported {
+					t.Errorf("%v; want %v", err, auth.TokenKindUnsupported)
+				}
+				return
+			}
+			if err != nil || id.Kind != tt.kind {
+				t.Errorf("%+v, %v; want kind %v", id, err, tt.kind)
+			}
+		})
 	}
 }

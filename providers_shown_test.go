@@ -90,8 +90,9 @@ func shownProviders(keys jwks.Set) []shownProvider {
 		{
 			profile: "keycloak",
 			config: ostiary.Config{
-				Issuer:    "https://sso.example.com/realms/acme",
-				Audiences: []string{"invoices"},
+				Issuer:            "https://sso.example.com/realms/acme",
+				Audiences:         []string{"invoices"},
+				FirstPartyClients: []string{"web"}, // a user through your own page is a session
 			},
 		},
 		{

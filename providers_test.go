@@ -36,6 +36,7 @@ func shownIssuer(t *testing.T, shown shownProvider) token.Issuer {
 	return token.Issuer{
 		URL: shown.config.Issuer, Profile: profile, Audiences: shown.config.Audiences,
 		AuthorizedParties: shown.config.AuthorizedParties, AllowAnyAudience: shown.config.AllowAnyAudience,
+		FirstPartyClients: shown.config.FirstPartyClients, Kinds: shown.config.Kinds,
 	}
 }
 

@@ -96,7 +96,7 @@ Try it from another terminal, in this directory. With Connect, as ada:
 
   curl -si -H "Content-Type: application/json" -d '{}' {{.URL}}{{.WhoAmI}}
 
-Your own service accepts the users' tokens, on any other port, with ostiary.New({{.Banner.Config}}).
+Your own service accepts these tokens, on any other port, with ostiary.New({{.Banner.Config}}).
 
 `))
 
