@@ -15,16 +15,18 @@ PKGS ?= ./...
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 # Modules of their own, whose dependencies users of the library do not inherit.
-NESTED = interceptors/gatewayauth interceptors/otelauth interceptors/interop examples
+NESTED = server interceptors/gatewayauth interceptors/otelauth interceptors/interop examples
+
+# So are the programs. Not their go.mod but their go.work says that they are built with
+# what is beside them: go install refuses a go.mod that replaces.
+PROGRAMS = cmd/ostiary cmd/buf-plugin-ostiary
+PROGRAM  = GOWORK=auto $(GO) -C
+OWN_WORKSPACE = [ ! -e go.work ] || export GOWORK=auto
 
 # Evaluated only where it is used; an unpacked archive has no git to ask.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 VULNDB ?= https://vuln.go.dev
-
-# cmd/buf-plugin-ostiary is a module of its own. Its go.work, not its go.mod, says that
-# it is built with the library beside it: go install refuses a go.mod that replaces.
-IN_PLUGIN = GOWORK='$(CURDIR)/cmd/buf-plugin-ostiary/go.work'
 
 # A workspace of one's own must not change what is built here; -modfile refuses
 # to work inside one too.
@@ -55,7 +57,7 @@ test-go:
 
 .PHONY: test-nested
 test-nested:
-	@for module in $(NESTED); do echo "$$module:"; (cd $$module; $(GO) test $(RACE) -timeout=8m -shuffle=on ./...); done
+	@for module in $(NESTED) $(PROGRAMS); do echo "$$module:"; (cd $$module; $(OWN_WORKSPACE); $(GO) test $(RACE) -timeout=8m -shuffle=on ./...); done
 
 # The seeds of every fuzz target are part of make test; this goes on from them.
 FUZZTIME ?= 10s
@@ -65,7 +67,7 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 	@grep -rl --include='*_test.go' '^func Fuzz' interceptors server cmd | xargs -n 1 dirname | sort -u | while read -r dir; do \
 		grep -ho '^func Fuzz[A-Za-z]*' "$$dir"/*_test.go | sed 's/^func //' | while read -r target; do \
 			echo "fuzz $$dir $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$dir"; \
+			$(PROGRAM) "$$dir" test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .; \
 		done; \
 	done
 
@@ -86,9 +88,9 @@ generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and d
 	@mkdir -p bin docs
 	$(BUF) build -o bin/schema.binpb
 	$(GO) run ./internal/generate bin/schema.binpb
-	$(GO) run ./cmd/ostiary docs configuration > bin/configuration.md
+	$(PROGRAM) cmd/ostiary run . docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
-	$(GO) run ./cmd/ostiary docs commands > bin/commands.md
+	$(PROGRAM) cmd/ostiary run . docs commands > bin/commands.md
 	@mv bin/commands.md docs/commands.md
 
 # Only what is for browsers needs Node; the console's pages are committed. Where
@@ -137,11 +139,11 @@ lint: ## Check formatting, the schema's style and the code
 	$(LINTER) fmt --diff
 	$(LINTER) run ./...
 	cd bench && $(GO) tool -modfile=../go.check.mod golangci-lint run ./...
-	linter=$$($(GO) tool -n -modfile=go.check.mod golangci-lint); cd cmd/buf-plugin-ostiary; $(IN_PLUGIN) "$$linter" run ./...
-	@for module in $(NESTED); do echo "lint $$module"; (cd $$module; $(GO) tool -modfile='$(CURDIR)/go.check.mod' golangci-lint run ./...); done
+	@linter=$$($(GO) tool -n -modfile=go.check.mod golangci-lint); \
+	for module in $(NESTED) $(PROGRAMS); do echo "lint $$module"; (cd $$module; $(OWN_WORKSPACE); "$$linter" run ./...); done
 
 .PHONY: check
-check: lint check-generated check-web check-rules check-modules check-nested check-bench check-plugin check-vulnerabilities ## All that must hold before a merge, but the tests
+check: lint check-generated check-web check-rules check-modules check-nested check-programs check-bench check-vulnerabilities ## All that must hold before a merge, but the tests
 
 # Generates beside the work tree and compares, so uncommitted work is no obstacle.
 .PHONY: check-generated
@@ -150,8 +152,8 @@ check-generated:
 	$(BUF) generate --output "$$tmp"; \
 	$(BUF) build -o "$$tmp/schema.binpb"; \
 	$(GO) run ./internal/generate -out "$$tmp" "$$tmp/schema.binpb"; \
-	$(GO) run ./cmd/ostiary docs configuration > "$$tmp/docs/configuration.md"; \
-	$(GO) run ./cmd/ostiary docs commands > "$$tmp/docs/commands.md"; \
+	$(PROGRAM) cmd/ostiary run . docs configuration > "$$tmp/docs/configuration.md"; \
+	$(PROGRAM) cmd/ostiary run . docs commands > "$$tmp/docs/commands.md"; \
 	drift=; \
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
 	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
@@ -187,7 +189,7 @@ check-rules:
 	$(BUF) generate "$$tmp" --output "$$tmp"; \
 	file=gen/ostiary/identity/v1/identity.pb.go; \
 	echo "{\"Replace\": {\"$(CURDIR)/$$file\": \"$$tmp/$$file\"}}" > "$$tmp/overlay.json"; \
-	$(GO) build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" ./cmd/ostiary; \
+	$(PROGRAM) cmd/ostiary build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" .; \
 	fails 'ostiary serve' env OSTIARY_ISSUER=http://127.0.0.1:1 OSTIARY_DATA_DIR="$$tmp/data" \
 		OSTIARY_HTTP_ADDR=192.0.2.1:0 "$$tmp/ostiary" serve; \
 	echo 'a rule that is missing fails buf lint and ostiary serve'
@@ -204,6 +206,17 @@ check-nested:
 		cd $$module; \
 		$(GO) mod tidy -diff || { echo "$$module/go.mod is out of date: run 'go mod tidy' there" >&2; exit 1; }; \
 		$(GO) vet ./...; \
+	); done
+
+# go mod tidy knows no go.work, so it is given a copy of the go.mod that replaces.
+.PHONY: check-programs
+check-programs:
+	@tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
+	for module in $(PROGRAMS); do ( \
+		cp $$module/go.mod $$module/go.sum "$$tmp"; \
+		$(GO) mod edit -replace=github.com/ostiary/ostiary=../.. -replace=github.com/ostiary/ostiary/server=../../server "$$tmp/go.mod"; \
+		$(GO) -C $$module mod tidy -diff -modfile="$$tmp/go.mod" || { echo "$$module/go.mod or go.sum is out of date: add what is listed" >&2; exit 1; }; \
+		$(PROGRAM) $$module vet ./...; \
 	); done
 
 # Without its database govulncheck cannot say anything: that is told, loudly, and
@@ -249,21 +262,10 @@ check-bench:
 	$(GO) vet ./...; \
 	$(GO) test ./...
 
-# The plugin is a module of its own; buf lint above has run it already.
-.PHONY: check-plugin
-check-plugin:
-	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
-	cd cmd/buf-plugin-ostiary; \
-	cp go.mod go.sum "$$tmp"; \
-	$(GO) mod edit -replace=github.com/ostiary/ostiary=../.. "$$tmp/go.mod"; \
-	$(GO) mod tidy -diff -modfile="$$tmp/go.mod" || { echo "cmd/buf-plugin-ostiary/go.mod or go.sum is out of date: add what is listed" >&2; exit 1; }; \
-	$(IN_PLUGIN) $(GO) vet ./...; \
-	$(IN_PLUGIN) $(GO) test ./...
-
 .PHONY: build
 build: ## Build bin/ostiary
 	@[ -e bin/ostiary ] || echo 'Building bin/ostiary. The first time takes about two minutes: SQLite and CEL are compiled too.' >&2
-	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ostiary ./cmd/ostiary
+	$(PROGRAM) cmd/ostiary build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o '$(CURDIR)/bin/ostiary' .
 
 .PHONY: clean
 clean: ## Remove what was built, and the development issuer's state

@@ -16,7 +16,7 @@ import (
 // nothing in its go.mod may mean something else there than here.
 func TestGoInstallTakesThePrograms(t *testing.T) {
 	t.Parallel()
-	for _, folder := range []string{".", "cmd/buf-plugin-ostiary"} {
+	for _, folder := range []string{"cmd/buf-plugin-ostiary", "cmd/ostiary"} {
 		out, err := exec.CommandContext(t.Context(), "go", "-C", folder, "mod", "edit", "-json").Output()
 		if err != nil {
 			t.Fatalf("%s: %v", folder, err)

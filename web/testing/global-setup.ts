@@ -22,7 +22,7 @@ export default function setup(project: TestProject): (() => void) | undefined {
   const directory = mkdtempSync(join(tmpdir(), "ostiary-web-"));
   const program = join(directory, "ostiary");
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  execFileSync("go", ["build", "-o", program, "./cmd/ostiary"], { cwd: root, stdio: "inherit" });
+  execFileSync("go", ["build", "-o", program, "."], { cwd: join(root, "cmd/ostiary"), stdio: "inherit" });
   project.provide("ostiary", program);
   return () => rmSync(directory, { recursive: true, force: true });
 }
