@@ -18,33 +18,48 @@ import (
 // Its error is a [policy.RuleErrors] if a rule is invalid, applies to nothing that a
 // Server has, or makes a method public that must know its caller.
 func Rules(overrides ...policy.Option) (*policy.Policy, error) {
-	own := []policy.Option{
+	schema := []policy.Option{
 		policy.Services(services()...),
 		condition.Evaluator(),
 	}
-	served, err := policy.New(own...)
+	served, err := policy.New(schema...)
 	if err != nil || len(overrides) == 0 {
 		return served, err
 	}
 	// Each is tried alone, so that the fault of one does not hide that of another.
 	var faults policy.RuleErrors
+	own := make(map[string]policy.Source) // by method: the greatest source of a rule for it alone
+	note := func(procedure string, origin policy.Origin) {
+		if origin.Service == "" {
+			own[procedure] = max(own[procedure], origin.Source)
+		}
+	}
 	for _, override := range overrides {
-		rules, err := policy.New(slices.Concat(own, []policy.Option{override})...)
+		rules, err := policy.New(slices.Concat(schema, []policy.Option{override})...)
 		var broken policy.RuleErrors
 		switch {
 		case errors.As(err, &broken):
-			faults = append(faults, broken...)
+			for _, fault := range broken {
+				note(fault.Procedure, fault.Origin)
+			}
 		case err != nil:
 			return nil, err
 		default:
-			faults = append(faults, misplaced(served, rules)...)
+			broken = misplaced(served, rules)
+			for _, entry := range rules.Entries() {
+				note(entry.Procedure, entry.Origin)
+			}
 		}
+		faults = append(faults, broken...)
 	}
+	faults = slices.DeleteFunc(faults, func(fault *policy.RuleError) bool { // of a service's rule that is not the method's
+		return fault.Origin.Service != "" && own[fault.Procedure] >= fault.Origin.Source
+	})
 	if len(faults) > 0 {
 		slices.SortStableFunc(faults, func(x, y *policy.RuleError) int { return strings.Compare(x.Procedure, y.Procedure) })
 		return nil, faults
 	}
-	return policy.New(slices.Concat(own, overrides)...)
+	return policy.New(slices.Concat(schema, overrides)...)
 }
 
 // misplaced returns a fault for each valid rule that does not fit what is served.

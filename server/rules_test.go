@@ -97,6 +97,37 @@ func TestAFaultOfARuleOfAWholeServiceNamesItsSetting(t *testing.T) {
 	}
 }
 
+// A method with a rule of its own does not have that of its service, so it need not fit.
+func TestTheRuleOfAWholeServiceNeedNotFitMethodsWithTheirOwn(t *testing.T) {
+	t.Parallel()
+	const service = "/ostiary.session.v1.SessionService/"
+	withCause := &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{Condition: "request.cause != ''"}}}
+	options := []policy.Option{
+		policy.Configured("f.yaml", service+"*", withCause), // which the two methods that revoke have
+		policy.Configured("f.yaml", service+"ListSessions", authenticated()),
+		policy.Configured("f.yaml", service+"GetSession", authenticated()),
+	}
+	_, err := Rules(options...)
+	var faults policy.RuleErrors
+	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Procedure != service+"WatchSessions" {
+		t.Errorf("%v; want one fault, of the method that has neither the field nor a rule of its own", err)
+	}
+	broken := policy.Configured("f.yaml", service+"WatchSessions", anyRole("*"))
+	if _, err = Rules(append(options, broken)...); !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(faults[0].Error(), "wildcard") {
+		t.Errorf("%v; want one fault, of the method's own rule", err)
+	}
+	rules, err := Rules(append(options, policy.Configured("f.yaml", service+"WatchSessions", authenticated()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range rules.Entries() {
+		revokes := strings.HasPrefix(entry.Procedure, service+"Revoke")
+		if got := entry.Origin.Service != ""; got != revokes {
+			t.Errorf("%s has the rule of its service: %t; want %t", entry.Procedure, got, revokes)
+		}
+	}
+}
+
 func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 	t.Parallel()
 	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName

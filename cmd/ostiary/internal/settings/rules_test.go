@@ -146,9 +146,14 @@ func TestRulesInForce(t *testing.T) {
 		path string
 		want string // in the error
 	}{
-		"no file":                {"", ""},
-		"a file without rules":   {write("log_level: warn"), ""},
-		"a rule":                 {write("rules: {/grpc.health.v1.Health/Check: {authenticated: {}}}"), ""},
+		"no file":              {"", ""},
+		"a file without rules": {write("log_level: warn"), ""},
+		"a rule":               {write("rules: {/grpc.health.v1.Health/Check: {authenticated: {}}}"), ""},
+		"a rule of a service, which need not fit a method with its own": {
+			write("rules:\n  /ostiary.identity.v1.IdentityService/*: {public: {}}\n" +
+				"  /ostiary.identity.v1.IdentityService/WhoAmI: {authenticated: {}}\n" +
+				"  /ostiary.identity.v1.IdentityService/WatchIdentity: {authenticated: {}}\n"), "",
+		},
 		"a file that is not":     {"/nowhere/f.yaml", "--config: /nowhere/f.yaml cannot be read: no such file"},
 		"a file that is no YAML": {write("["), "cannot be parsed: yaml"},
 		"an unknown key":         {write("rule: {}"), "unknown setting"},
