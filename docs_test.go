@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // documents are those whose claims are tested: README.md and what lies in docs.
@@ -135,6 +138,33 @@ func TestTheIndexNamesEveryPage(t *testing.T) {
 		link := strings.TrimPrefix(filepath.ToSlash(page), "docs/")
 		if link != "README.md" && !strings.Contains(index, "]("+link+")") {
 			t.Errorf("docs/README.md does not link to %s", link)
+		}
+	}
+}
+
+// TestEveryReasonHasItsEntry has the links of refusals and errors lead to entries of
+// docs/troubleshooting.md, and every entry there be that of a reason.
+func TestEveryReasonHasItsEntry(t *testing.T) {
+	t.Parallel()
+	const page = "docs/troubleshooting.md"
+	if !strings.HasSuffix(auth.TroubleshootingURL, "/"+page) {
+		t.Errorf("the links lead to %s", auth.TroubleshootingURL)
+	}
+	text := documents(t)[page]
+	linked := make(map[string]bool)
+	values := errorv1.Reason(0).Descriptor().Values()
+	for i := 1; i < values.Len(); i++ {
+		reason := strings.TrimPrefix(string(values.Get(i).Name()), "REASON_")
+		url := auth.HelpFor(reason).GetLinks()[0].GetUrl()
+		_, anchor, _ := strings.Cut(url, auth.TroubleshootingURL+"#")
+		linked[anchor] = true
+		if entry := `<a id="` + anchor + `"></a>` + reason; strings.Count(text, entry) != 1 {
+			t.Errorf("%s has not %s once, to which %s leads", page, entry, url)
+		}
+	}
+	for _, named := range namedLine.FindAllStringSubmatch(text, -1) {
+		if !linked[named[1]] {
+			t.Errorf("%s has an entry for %s, which is no reason", page, named[1])
 		}
 	}
 }

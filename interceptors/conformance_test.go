@@ -200,6 +200,9 @@ func (b *startedTransport) assertRefused(t *testing.T, got outcome, want *auth.E
 	if !strings.Contains(got.text, want.Sentence()) {
 		t.Errorf("answer %q; want the sentence %q", got.text, want.Sentence())
 	}
+	if link := auth.HelpFor(want.Reason.String()).GetLinks()[0].GetUrl(); !strings.Contains(got.text, link) {
+		t.Errorf("answer %q; want a link to %s", got.text, link)
+	}
 }
 
 // TestARefusalComesBeforeDecoding sends an undecodable message: with a bad token the

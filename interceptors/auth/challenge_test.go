@@ -68,13 +68,13 @@ func TestTheDemandIsInTheDetails(t *testing.T) {
 	refusal := &auth.Error{Reason: auth.ReverificationRequired, Demand: &auth.Demand{
 		Scopes: []string{"a", "b"}, MaxAge: time.Minute, ACRValues: []string{"c"},
 	}}
-	got := refusal.Info().GetMetadata()
+	got := infoOf(t, refusal).GetMetadata()
 	for name, want := range map[string]string{"scope": "a b", "max_age": "60", "acr_values": "c"} {
 		if got[name] != want {
 			t.Errorf("%s %q; want %q", name, got[name], want)
 		}
 	}
-	if len(got) != 3 || auth.NewError(auth.ScopeRequired, nil).Info().GetMetadata() != nil {
+	if len(got) != 3 || infoOf(t, auth.NewError(auth.ScopeRequired, nil)).GetMetadata() != nil {
 		t.Errorf("metadata %v; want three, and none without a demand", got)
 	}
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // An Error is a refusal: a Reason that programs read, a sentence that people
@@ -107,33 +104,4 @@ func (e *Error) Code() Code {
 		return CodeUnauthenticated
 	}
 	return e.Reason.Code()
-}
-
-// Info returns the error detail that carries the reason on the wire. Its metadata
-// are the parameters of the Demand, for protocols that have no challenge.
-func (e *Error) Info() *errdetails.ErrorInfo {
-	info := &errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: ErrorDomain}
-	for _, p := range e.Demand.parameters() {
-		if info.Metadata == nil {
-			info.Metadata = make(map[string]string)
-		}
-		info.Metadata[p.name] = p.value
-	}
-	return info
-}
-
-// retryDelay is how long fetches of keys wait after one that failed, by default.
-const retryDelay = 5 * time.Second
-
-// RetryInfo returns the error detail that says when to retry, or nil for a refusal that
-// the caller cannot wait out: one without RetryAfter that has not CodeUnavailable.
-func (e *Error) RetryInfo() *errdetails.RetryInfo {
-	switch {
-	case e.RetryAfter > 0:
-		return &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)}
-	case e.Code() == CodeUnavailable:
-		return &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)}
-	default:
-		return nil
-	}
 }

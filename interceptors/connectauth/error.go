@@ -39,11 +39,8 @@ func translate(guard *auth.Guard, err error, protocol string) error {
 // refuse returns the error that connect sends for a refusal.
 func refuse(guard *auth.Guard, refusal *auth.Error, protocol string) *connect.Error {
 	sent := connect.NewError(connect.Code(refusal.Code()), sentence{refusal})
-	if detail, err := connect.NewErrorDetail(refusal.Info()); err == nil {
-		sent.AddDetail(detail)
-	}
-	if retry := refusal.RetryInfo(); retry != nil {
-		if detail, err := connect.NewErrorDetail(retry); err == nil {
+	for _, encoded := range refusal.Details() {
+		if detail, err := connect.NewErrorDetail(encoded); err == nil {
 			sent.AddDetail(detail)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -66,11 +67,11 @@ func (e *statusError) Error() string { return e.refusal.Error() }
 func (e *statusError) Unwrap() error { return e.refusal }
 
 func (e *statusError) GRPCStatus() *status.Status {
-	sent := status.New(codes.Code(e.refusal.Code()), e.refusal.Sentence())
-	if detailed, err := sent.WithDetails(e.refusal.Info()); err == nil {
-		return detailed
-	}
-	return sent
+	return status.FromProto(&spb.Status{
+		Code:    int32(e.refusal.Code()), //nolint:gosec // a small number
+		Message: e.refusal.Sentence(),
+		Details: e.refusal.Details(),
+	})
 }
 
 // challengeOf returns the challenge of a refusal, "" where it has none, and whether the

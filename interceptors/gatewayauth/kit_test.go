@@ -174,6 +174,7 @@ func assertRefused(t *testing.T, got answer, want auth.Reason, status int, chall
 		Details []struct {
 			Type           string `json:"@type"`
 			Reason, Domain string
+			Links          []struct{ URL string }
 		}
 	}
 	var sent struct {
@@ -189,8 +190,11 @@ func assertRefused(t *testing.T, got answer, want auth.Reason, status int, chall
 	if got.status != status || sent.Code != int(want.Code()) {
 		t.Errorf("status %d, code %d; want %d, %d", got.status, sent.Code, status, want.Code())
 	}
-	if len(sent.Details) != 1 || sent.Details[0].Reason != want.String() || sent.Details[0].Domain != auth.ErrorDomain {
-		t.Errorf("the body is %s, want reason %s", got.body, want)
+	if len(sent.Details) < 2 || sent.Details[0].Reason != want.String() || sent.Details[0].Domain != auth.ErrorDomain {
+		t.Fatalf("the body is %s, want reason %s and more", got.body, want)
+	}
+	if links := sent.Details[1].Links; len(links) != 1 || links[0].URL != auth.HelpFor(want.String()).GetLinks()[0].GetUrl() {
+		t.Errorf("the body is %s, want a link to the entry of %s", got.body, want)
 	}
 	if values := got.header.Values("WWW-Authenticate"); strings.Join(values, "|") != challenge {
 		t.Errorf("the challenge is %q, want %q", values, challenge)

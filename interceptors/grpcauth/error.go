@@ -4,11 +4,10 @@ import (
 	"context"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/refusal"
@@ -53,15 +52,11 @@ func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error) *status
 		// calls the interceptor by itself.
 		_ = grpc.SetTrailer(ctx, metadata.Pairs("www-authenticate", challenge))
 	}
-	sent := status.New(codes.Code(refusal.Code()), refusal.Sentence())
-	details := []protoadapt.MessageV1{refusal.Info()}
-	if retry := refusal.RetryInfo(); retry != nil {
-		details = append(details, retry)
-	}
-	if detailed, err := sent.WithDetails(details...); err == nil {
-		sent = detailed
-	}
-	return &statusError{refusal: refusal, sent: sent}
+	return &statusError{refusal: refusal, sent: status.FromProto(&spb.Status{
+		Code:    int32(refusal.Code()), //nolint:gosec // a small number
+		Message: refusal.Sentence(),
+		Details: refusal.Details(),
+	})}
 }
 
 // statusError is a refusal with the status that the caller gets. Interceptors

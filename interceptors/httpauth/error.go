@@ -7,8 +7,9 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -81,32 +82,41 @@ func (c *collected) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// body encodes a refusal as Connect encodes the error of a unary call.
+// bodies has the body of refusals that say no more than their reason, by reason.
+var bodies sync.Map
+
+// body returns a refusal in the form in which Connect encodes the error of a unary call.
+// It must not be changed.
 func body(refusal *auth.Error) []byte {
-	type debug struct {
-		Reason   string            `json:"reason"`
-		Domain   string            `json:"domain"`
-		Metadata map[string]string `json:"metadata,omitempty"`
+	if refusal.Message != "" || refusal.Demand != nil || refusal.RetryAfter > 0 {
+		return encode(refusal)
 	}
+	if known, ok := bodies.Load(refusal.Reason); ok {
+		return known.([]byte) //nolint:forcetypeassert // nothing else is stored
+	}
+	encoded := encode(refusal)
+	bodies.Store(refusal.Reason, encoded)
+	return encoded
+}
+
+func encode(refusal *auth.Error) []byte {
 	type detail struct {
-		Type  string `json:"type"`
-		Value string `json:"value"`
-		Debug debug  `json:"debug"`
+		Type  string          `json:"type"`
+		Value string          `json:"value"`
+		Debug json.RawMessage `json:"debug,omitempty"`
 	}
-	info := refusal.Info()
-	value, _ := proto.Marshal(info)     // text of our own: it cannot fail
-	encoded, _ := json.Marshal(struct { // nor can this
+	var details []detail
+	for _, sent := range refusal.Details() {
+		d := detail{Type: string(sent.MessageName()), Value: base64.RawStdEncoding.EncodeToString(sent.GetValue())}
+		if message, err := sent.UnmarshalNew(); err == nil {
+			d.Debug, _ = protojson.Marshal(message)
+		}
+		details = append(details, d)
+	}
+	encoded, _ := json.Marshal(struct { // text of our own: it cannot fail
 		Code    string   `json:"code"`
 		Message string   `json:"message"`
 		Details []detail `json:"details"`
-	}{
-		Code:    refusal.Code().String(),
-		Message: refusal.Sentence(),
-		Details: []detail{{
-			Type:  string(info.ProtoReflect().Descriptor().FullName()),
-			Value: base64.RawStdEncoding.EncodeToString(value),
-			Debug: debug{Reason: info.GetReason(), Domain: info.GetDomain(), Metadata: info.GetMetadata()},
-		}},
-	})
+	}{refusal.Code().String(), refusal.Sentence(), details})
 	return encoded
 }

@@ -143,14 +143,17 @@ func assertRefusal(t *testing.T, got answer, want auth.Reason, message string) {
 		Details []struct {
 			Type  string
 			Value string
-			Debug map[string]string
+			Debug struct {
+				Reason, Domain string
+				Links          []struct{ URL string }
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(got.body), &sent); err != nil {
 		t.Fatalf("body %q: %v", got.body, err)
 	}
-	if sent.Code != want.Code().String() || sent.Message != message || len(sent.Details) != 1 {
-		t.Fatalf("body %s; want code %v, message %q and one detail", got.body, want.Code(), message)
+	if sent.Code != want.Code().String() || sent.Message != message || len(sent.Details) < 2 {
+		t.Fatalf("body %s; want code %v, message %q and two details", got.body, want.Code(), message)
 	}
 	detail := sent.Details[0]
 	value, err := base64.RawStdEncoding.DecodeString(detail.Value)
@@ -164,8 +167,12 @@ func assertRefusal(t *testing.T, got answer, want auth.Reason, message string) {
 	if detail.Type != "google.rpc.ErrorInfo" || info.GetReason() != want.String() || info.GetDomain() != auth.ErrorDomain {
 		t.Errorf("detail %s %v; want reason %v", detail.Type, info, want)
 	}
-	if detail.Debug["reason"] != want.String() || detail.Debug["domain"] != auth.ErrorDomain {
+	if detail.Debug.Reason != want.String() || detail.Debug.Domain != auth.ErrorDomain {
 		t.Errorf("debug %v; want reason %v", detail.Debug, want)
+	}
+	help := sent.Details[1]
+	if links := help.Debug.Links; help.Type != "google.rpc.Help" || len(links) != 1 || links[0].URL != auth.HelpFor(want.String()).GetLinks()[0].GetUrl() {
+		t.Errorf("detail %v; want a link to the entry of %v", help, want)
 	}
 }
 

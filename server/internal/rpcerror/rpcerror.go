@@ -64,15 +64,16 @@ func detail(message proto.Message) Option {
 }
 
 // New returns an error with a reason. Its code is that of the reason, and so is its
-// message by default. It carries a google.rpc.ErrorInfo with the reason. A reason that
-// the schema does not describe, such as REASON_UNSPECIFIED, is INTERNAL.
+// message by default. It carries a google.rpc.ErrorInfo with the reason, and a
+// google.rpc.Help that links to what can be done. A reason that the schema does not
+// describe, such as REASON_UNSPECIFIED, is INTERNAL.
 func New(reason errorv1.Reason, options ...Option) error {
 	known := reasons[reason]
 	e := &callError{code: codes.Internal, reason: nameOf(reason), message: known.GetMessage()}
 	if known != nil {
 		e.code = codes.Code(known.GetCode()) //nolint:gosec // an enum of small numbers
 	}
-	e.details = []proto.Message{&errdetails.ErrorInfo{Reason: e.reason, Domain: auth.ErrorDomain}}
+	e.details = []proto.Message{&errdetails.ErrorInfo{Reason: e.reason, Domain: auth.ErrorDomain}, auth.HelpFor(e.reason)}
 	return e.with(options)
 }
 

@@ -75,24 +75,24 @@ func TestBothTransportsSendTheSame(t *testing.T) {
 	}{
 		"a reason with its own message": {
 			rpcerror.New(errorv1.Reason_REASON_SESSION_NOT_FOUND),
-			sent{codes.NotFound, "there is no such session, or you may not see it; list those that you may see with ListSessions", []proto.Message{info("SESSION_NOT_FOUND")}},
+			sent{codes.NotFound, "there is no such session, or you may not see it; list those that you may see with ListSessions", []proto.Message{info("SESSION_NOT_FOUND"), auth.HelpFor("SESSION_NOT_FOUND")}},
 		},
 		"a reason with another message": {
 			rpcerror.New(errorv1.Reason_REASON_SESSION_NOT_FOUND, rpcerror.Message("100%% of %d", 3)),
-			sent{codes.NotFound, "100% of 3", []proto.Message{info("SESSION_NOT_FOUND")}},
+			sent{codes.NotFound, "100% of 3", []proto.Message{info("SESSION_NOT_FOUND"), auth.HelpFor("SESSION_NOT_FOUND")}},
 		},
 		"a reason to retry": {
 			rpcerror.New(errorv1.Reason_REASON_STORE_UNAVAILABLE, rpcerror.RetryAfter(time.Second), rpcerror.Cause(errors.New("disk full"))),
 			sent{
 				codes.Unavailable, "the server cannot use its store now; try again shortly",
-				[]proto.Message{info("STORE_UNAVAILABLE"), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}},
+				[]proto.Message{info("STORE_UNAVAILABLE"), auth.HelpFor("STORE_UNAVAILABLE"), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}},
 			},
 		},
 		"violations": {
 			faults.Err(),
 			sent{
 				codes.InvalidArgument, "page_size: ask for at most 1000; target: missing",
-				[]proto.Message{info("INVALID_REQUEST"), &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+				[]proto.Message{info("INVALID_REQUEST"), auth.HelpFor("INVALID_REQUEST"), &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 					{Field: "page_size", Description: "ask for at most 1000"}, {Field: "target", Description: "missing"},
 				}}},
 			},
@@ -103,7 +103,7 @@ func TestBothTransportsSendTheSame(t *testing.T) {
 		},
 		"no reason is our own fault": {
 			rpcerror.New(errorv1.Reason_REASON_UNSPECIFIED),
-			sent{codes.Internal, "", []proto.Message{info("UNSPECIFIED")}},
+			sent{codes.Internal, "", []proto.Message{info("UNSPECIFIED"), auth.HelpFor("UNSPECIFIED")}},
 		},
 	}
 	for name, test := range tests {
@@ -137,7 +137,7 @@ func TestEveryReasonOfTheSchemaHasItsCodeAndMessage(t *testing.T) {
 			if guards, ok := auth.ParseReason(strings.TrimPrefix(reason.String(), "REASON_")); ok && got.code != codes.Code(guards.Code()) {
 				t.Errorf("%s sends %v with %v; the guard sends %v", transport, reason, got.code, guards.Code())
 			}
-			if got.code == codes.OK || got.code == codes.Unknown || got.message == "" || len(got.details) != 1 {
+			if got.code == codes.OK || got.code == codes.Unknown || got.message == "" || len(got.details) != 2 {
 				t.Errorf("%s sends %v as %+v", transport, reason, got)
 			}
 		}

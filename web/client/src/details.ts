@@ -30,6 +30,16 @@ export function reasonOf(error: unknown, domain: string): string | undefined {
   return info && text(info, 1);
 }
 
+/**
+ * Returns the link to what can be done about an error, of a server that uses ostiary;
+ * undefined where the error has none. It is an https URL of the server's choice: no
+ * other scheme is returned, so that a page can show it.
+ */
+export function helpLink(error: unknown): string | undefined {
+  const links = details(error, "google.rpc.Help").flatMap((help) => help.filter(({ field }) => field === 1));
+  return links.map(({ bytes }) => text(readFields(bytes), 2)).find((url) => url.startsWith("https://"));
+}
+
 /** Returns how many milliseconds a google.rpc.RetryInfo asks to wait; 0 where there is none. */
 export function retryDelay(error: unknown): number {
   const delay = details(error, "google.rpc.RetryInfo")[0]?.find(({ field }) => field === 1);

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { backoff } from "../src/backoff.js";
 import { retryDelay } from "../src/details.js";
-import { authReason, fieldViolations, serviceReason } from "../src/index.js";
+import { authReason, fieldViolations, helpLink, serviceReason } from "../src/index.js";
 
 const ours = "github.com/ostiary/ostiary";
 
@@ -41,6 +41,7 @@ test("an error of another kind has no reason, and names no fields", () => {
     expect(authReason(thrown)).toBeUndefined();
     expect(serviceReason(thrown)).toBeUndefined();
     expect(fieldViolations(thrown)).toEqual([]);
+    expect(helpLink(thrown)).toBeUndefined();
   }
 });
 
@@ -60,6 +61,18 @@ test("all fields that are not valid are named", () => {
 
 test("a detail that is no BadRequest names no fields", () => {
   expect(fieldViolations(failure({ type: "google.rpc.BadRequest", value: Uint8Array.of(10, 200, 1) }))).toEqual([]);
+});
+
+const link = (description: string, url: string) => field(1, Buffer.concat([field(1, description), field(2, url)]));
+
+test.each([
+  ["a link", link("what to do", "https://example.com/help#a"), "https://example.com/help#a"],
+  ["a link that is a script, and a good one", Buffer.concat([link("", "javascript:alert(1)"), link("", "https://example.com")]), "https://example.com"],
+  ["a link without encryption", link("", "http://example.com"), undefined],
+  ["no link", new Uint8Array(), undefined],
+  ["bytes that are no message", Uint8Array.of(10, 200, 1), undefined],
+])("the help of an error with %s", (_, value, want) => {
+  expect(helpLink(failure({ type: "google.rpc.Help", value }))).toBe(want);
 });
 
 test.each([

@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionService, SessionState } from "../src/gen/ostiary/session/v1/session_pb.js";
-import { authInterceptor, devSource, fieldViolations, serviceReason } from "../src/index.js";
+import { authInterceptor, devSource, fieldViolations, helpLink, serviceReason } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 
 let server: Server;
@@ -34,5 +34,6 @@ test("a session that is not there is told from a refusal", async () => {
   const { currentSession } = await sessions.listSessions({});
   const error: unknown = await sessions.getSession({ session: { ...currentSession!, sessionId: "sess_none" } }).catch((thrown: unknown) => thrown);
   expect(serviceReason(error)).toBe("SESSION_NOT_FOUND");
+  expect(helpLink(error)).toMatch(/^https:.*troubleshooting\.md#session_not_found$/);
   expect(fieldViolations(error)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues, type Transport } from "@connectrpc/connect";
-import { authReason, type FieldViolation, fieldViolations, serviceReason } from "@ostiary/client";
+import { authReason, type FieldViolation, fieldViolations, helpLink, serviceReason } from "@ostiary/client";
 import type { Callable } from "./schema";
 import { onSend } from "./wire";
 
@@ -11,7 +11,7 @@ export interface Attempt {
   request?: { headers: [name: string, value: string][]; body: string };
   headers: [name: string, value: string][];
   messages: string[];
-  error?: { code: string; reason?: string | undefined; message: string; violations: FieldViolation[] };
+  error?: { code: string; reason?: string | undefined; message: string; help: string | undefined; violations: FieldViolation[] };
 }
 
 /** The most messages of a stream that are kept. */
@@ -52,7 +52,7 @@ export async function attempt(
     change({
       state: "done",
       headers: now.headers.length > 0 ? now.headers : [...error.metadata],
-      error: { code: Code[error.code], reason: authReason(error) ?? serviceReason(error), message: error.rawMessage, violations: fieldViolations(error) },
+      error: { code: Code[error.code], reason: authReason(error) ?? serviceReason(error), message: error.rawMessage, help: helpLink(error), violations: fieldViolations(error) },
     });
   }
 }

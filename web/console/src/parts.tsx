@@ -1,6 +1,6 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { authReason, type FieldViolation, fieldViolations, serviceReason, TokenSourceError } from "@ostiary/client";
+import { authReason, type FieldViolation, fieldViolations, helpLink, serviceReason, TokenSourceError } from "@ostiary/client";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useNow } from "./clock";
 import { plain, sentence } from "./text";
@@ -80,7 +80,9 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
       <p>
         <strong>{what}</strong>
       </p>
-      <p className="quiet">{hint}</p>
+      <p className="quiet">
+        <Help link={helpLink(error)}>{hint}</Help>
+      </p>
       <Violations of={fieldViolations(error)} />
       {retry && (
         <button type="button" onClick={retry}>
@@ -89,6 +91,11 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
       )}
     </div>
   );
+}
+
+/** What links to the documentation, where an error says where. */
+export function Help({ link, children }: { link: string | undefined; children: ReactNode }) {
+  return link === undefined ? children : <a className="help" href={link} target="_blank" rel="noreferrer">{children}</a>;
 }
 
 /** What is said before the list of fields: the server's own message has the same again. */

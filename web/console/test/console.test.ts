@@ -232,6 +232,8 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ben.page.getByLabel("Body").fill(JSON.stringify({ subject: { issuer: stage.server.url, subject: "user_ada" } }));
     await ben.page.getByRole("button", { name: "Send" }).click();
     await ben.page.getByText("PERMISSION_REQUIRED").waitFor();
+    const help = ben.page.getByRole("link", { name: "What to do about it" });
+    expect(await help.getAttribute("href")).toMatch(/^https:.*#permission_required$/);
 
     await ben.page.getByLabel("Body").fill('{"user": "user_ada"}');
     await ben.page.getByRole("button", { name: "Send" }).click();

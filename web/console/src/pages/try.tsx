@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { type Attempt, attempt } from "../attempt";
-import { Badge, Head, invalid, Snippet, Violations } from "../parts";
+import { Badge, Head, Help, invalid, Snippet, Violations } from "../parts";
 import { go, usePlace } from "../router";
 import { type Callable, changes, isCallable, methodNamed, procedureOf, services, targetsOf, template } from "../schema";
 import { useSignedIn } from "../signedin";
@@ -115,6 +115,7 @@ function Answer({ result }: { result: Attempt }) {
         </span>
       </h2>
       {error && <p>{error.violations.length > 0 ? invalid : error.message} {error.reason && <span className="quiet">({error.code})</span>}</p>}
+      {error?.help && <p><Help link={error.help}>What to do about it</Help></p>}
       {error && <Violations of={error.violations} />}
       {messages.map((message, i) => <pre key={i} tabIndex={0} aria-label={`Message ${i + 1}`}>{message}</pre>)}
       {state !== "running" && !error && messages.length === 0 && <p className="quiet">No message.</p>}

@@ -8,7 +8,8 @@
 // google.rpc.ErrorInfo among its details. Its domain is `github.com/ostiary/ostiary`,
 // and its reason is the name of a value of Reason without `REASON_`, such as
 // `TOKEN_EXPIRED`. Clients decide by the reason: the message is for people, and may
-// change. A google.rpc.RetryInfo says after what time the same call, or one with a fresh
+// change. A google.rpc.Help beside it links to what the documentation says about the
+// reason. A google.rpc.RetryInfo says after what time the same call, or one with a fresh
 // token, can succeed.
 //
 // An error has no ErrorInfo where it comes from below the services: from HTTP (no such
