@@ -5,7 +5,6 @@
 GO    ?= go
 BUF    = $(GO) tool -modfile=go.check.mod buf
 LINTER = $(GO) tool -modfile=go.check.mod golangci-lint
-VULN   = $(GO) tool -modfile=go.check.mod govulncheck
 
 # Further arguments: make test ARGS='-run TestGuard -v' PKGS=./interceptors/auth
 ARGS ?=
@@ -220,22 +219,29 @@ check-programs:
 	); done
 
 # Without its database govulncheck cannot say anything: that is told, loudly, and
-# is no failure. Whatever else goes wrong is one, a finding above all.
+# is no failure. Whatever else goes wrong is one, a finding above all. Each module is
+# looked at with the versions that its own go.mod names.
 .PHONY: check-vulnerabilities
 check-vulnerabilities:
-	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT INT TERM; \
-	echo '$(VULN) -db $(VULNDB) ./...'; \
-	if $(VULN) -db '$(VULNDB)' ./... > "$$log" 2>&1; then \
-		cat "$$log"; \
-	elif grep -q '^govulncheck: fetching vulnerabilities: ' "$$log"; then \
-		cat "$$log" >&2; \
-		echo '############################################################' >&2; \
-		echo '# SKIPPED: known vulnerabilities were NOT looked for, as the' >&2; \
-		echo '# database did not answer. Set VULNDB to one that does.' >&2; \
-		echo '############################################################' >&2; \
-	else \
-		cat "$$log" >&2; exit 1; \
-	fi
+	@vuln=$$($(GO) tool -n -modfile=go.check.mod govulncheck); \
+	log=$$(mktemp); trap 'rm -f "$$log"' EXIT INT TERM; \
+	failed=0; \
+	for module in . $(NESTED) $(PROGRAMS); do \
+		echo "govulncheck $$module"; \
+		if (cd $$module && { $(OWN_WORKSPACE); } && "$$vuln" -db '$(VULNDB)' ./...) > "$$log" 2>&1; then \
+			cat "$$log"; \
+		elif grep -q '^govulncheck: fetching vulnerabilities: ' "$$log"; then \
+			cat "$$log" >&2; \
+			echo '############################################################' >&2; \
+			echo '# SKIPPED: known vulnerabilities were NOT looked for, as the' >&2; \
+			echo '# database did not answer. Set VULNDB to one that does.' >&2; \
+			echo '############################################################' >&2; \
+			exit $$failed; \
+		else \
+			cat "$$log" >&2; failed=1; \
+		fi; \
+	done; \
+	exit $$failed
 
 # AGAINST is any git reference of this repository.
 .PHONY: breaking
