@@ -56,6 +56,8 @@ func TestTheUserIsLoadedOnceForACallOnEveryTransport(t *testing.T) {
 
 			failure = errors.New("the database password is hunter2")
 			b.assertRefusal(t, try(authenticated, good, 1), auth.AuthFailure)
+			failure = auth.NewError(auth.UserUnavailable, errors.New("the database password is hunter2"))
+			b.assertRefusal(t, try(authenticated, good, 1), auth.UserUnavailable)
 			refusal := &auth.Error{Reason: auth.ConditionNotMet, Message: "this account is closed"}
 			failure = refusal
 			b.assertRefused(t, try(authenticated, good, 1), refusal)

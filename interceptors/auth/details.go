@@ -31,7 +31,7 @@ func HelpFor(reason string) *errdetails.Help {
 //
 // Refusals share their details: they must not be changed.
 func (e *Error) Details() []*anypb.Any {
-	if e.Demand == nil && e.RetryAfter <= 0 {
+	if e.Demand == nil && e.RetryAfter <= 0 && e.ended == 0 {
 		return commonDetails()[min(e.Reason, reasonCount)]
 	}
 	return e.details()

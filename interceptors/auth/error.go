@@ -27,6 +27,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
+
+	ended Code // of a call that had ended before; 0 of any other
 }
 
 // NewError returns a refusal with the reason's own message. The cause may be nil.
@@ -98,10 +100,15 @@ func (e *Error) LogValue() slog.Value {
 }
 
 // Code returns the status code that Connect and gRPC share: the reason's own,
-// except that a caller who is asked to step up (RFC 9470) is UNAUTHENTICATED.
+// except that a caller who is asked to step up (RFC 9470) is UNAUTHENTICATED, and a call
+// that ended while its user was looked up is CANCELED or DEADLINE_EXCEEDED.
 func (e *Error) Code() Code {
-	if e.Reason == ReverificationRequired && e.Demand != nil && e.Demand.StepUp {
+	switch {
+	case e.ended != 0:
+		return e.ended
+	case e.Reason == ReverificationRequired && e.Demand != nil && e.Demand.StepUp:
 		return CodeUnauthenticated
+	default:
+		return e.Reason.Code()
 	}
-	return e.Reason.Code()
 }

@@ -98,9 +98,12 @@ type Guard struct {
 	// each renewal, with a context of the stream, and the call that brings the newer
 	// token waits for it.
 	//
-	// Its error refuses the call, or ends the stream: an *Error as it is, and any other
-	// error, and a panic, as AuthFailure. Nothing is cached. It must be safe for
-	// concurrent use. Optional.
+	// Its error refuses the call, or ends the stream. An *Error counts as it is: return
+	// ConditionNotMet where there is no such user, and UserUnavailable where the database
+	// does not answer, so that clients try again. Any other error, and a panic, is
+	// AuthFailure. If the call has ended before, so that the look-up was given up, it is
+	// UserUnavailable with CodeCanceled or CodeDeadlineExceeded, and no fault of the
+	// server. Nothing is cached. It must be safe for concurrent use. Optional.
 	LoadUser func(ctx context.Context, id *Identity) (any, error)
 	// ResourceMetadata is the URL of what is published about this API for OAuth
 	// clients (RFC 9728), which challenges then name. Default: none.
@@ -178,9 +181,9 @@ func (g *Guard) decide(ctx context.Context, call *Call) (a *admitted, id *Identi
 		return nil, id, AsError(err)
 	}
 	admission := g.admit(ctx, call, id, rule)
-	if g.LoadUser != nil && id != nil {
-		if admission.user, err = g.LoadUser(admission, id); err != nil { //nolint:contextcheck // admission is derived from ctx
-			return nil, id, AsError(err)
+	if id != nil {
+		if admission.user, refusal = g.loadUser(admission, id); refusal != nil { //nolint:contextcheck // admission is derived from ctx
+			return nil, id, refusal
 		}
 	}
 	return admission, id, nil

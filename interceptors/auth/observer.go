@@ -85,8 +85,8 @@ func Observers(all ...Observer) Observer {
 }
 
 // LogRefusals returns an Observer that logs every refusal: at ERROR where the fault is
-// ours (AuthFailure), at WARN where keys or revocations cannot be had, and otherwise at
-// INFO, since strangers cause those as they please. It logs at most ten a second for
+// ours (AuthFailure), at WARN where keys, revocations or users cannot be had, and otherwise
+// at INFO, since strangers cause those as they please. It logs at most ten a second for
 // each Reason; the next line then says how many were left out.
 func LogRefusals(logger *slog.Logger) Observer {
 	return &refusalLog{logger: logger, recent: make(map[Reason]*burst)}
@@ -116,7 +116,7 @@ func (l *refusalLog) Observe(ctx context.Context, d Decision) {
 	level := slog.LevelInfo
 	if d.Refusal.Reason == AuthFailure {
 		level = slog.LevelError
-	} else if d.Refusal.Reason.Code() == CodeUnavailable {
+	} else if d.Refusal.Code() == CodeUnavailable {
 		level = slog.LevelWarn
 	}
 	omitted, ok := l.admit(d.Refusal.Reason)

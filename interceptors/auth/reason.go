@@ -66,6 +66,8 @@ type Code uint32
 
 // The codes of a refusal.
 const (
+	CodeCanceled         Code = 1
+	CodeDeadlineExceeded Code = 4
 	CodePermissionDenied Code = 7
 	CodeInternal         Code = 13
 	CodeUnavailable      Code = 14
@@ -76,6 +78,10 @@ const (
 // unauthenticated.
 func (c Code) String() string {
 	switch c {
+	case CodeCanceled:
+		return "canceled"
+	case CodeDeadlineExceeded:
+		return "deadline_exceeded"
 	case CodeUnauthenticated:
 		return "unauthenticated"
 	case CodePermissionDenied:
@@ -90,6 +96,10 @@ func (c Code) String() string {
 // HTTPStatus returns the HTTP status that the Connect protocol gives the code.
 func (c Code) HTTPStatus() int {
 	switch c {
+	case CodeCanceled:
+		return 499 // of nginx; its reader is gone
+	case CodeDeadlineExceeded:
+		return http.StatusGatewayTimeout
 	case CodeUnauthenticated:
 		return http.StatusUnauthorized
 	case CodePermissionDenied:

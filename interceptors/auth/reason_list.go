@@ -76,6 +76,10 @@ const (
 	// The server's list of revocations is too old, and the server is set to refuse
 	// then.
 	RevocationsStale
+	// The server could not look up its own user for the token, mostly as its database does
+	// not answer. The code is CANCELED or DEADLINE_EXCEEDED if the call ended before the
+	// user was found.
+	UserUnavailable
 
 	reasonCount
 )
@@ -112,4 +116,5 @@ var reasons = [reasonCount]reasonInfo{
 	ConditionNotMet:         {"CONDITION_NOT_MET", CodePermissionDenied, "this request does not meet the method's condition"},
 	KeysUnavailable:         {"KEYS_UNAVAILABLE", CodeUnavailable, "the keys to check the token are not available now; try again shortly"},
 	RevocationsStale:        {"REVOCATIONS_STALE", CodeUnavailable, "the server cannot check now whether the token was revoked; try again shortly"},
+	UserUnavailable:         {"USER_UNAVAILABLE", CodeUnavailable, "the server cannot look up your account now; try again shortly"},
 }

@@ -118,14 +118,10 @@ func (s *Stream) decideAnew(renewal credential) (user any, refusal *Error) {
 		return nil, Errorf(AuthFailure, "no rule for %s any more", procedure)
 	}
 	id := renewal.identity
-	err := rule.Check(id)
-	if err == nil && g.LoadUser != nil {
-		user, err = g.LoadUser(&admitted{Context: s.admitted.Context, identity: id, call: Call{Header: authorization(renewal.token)}}, id)
-	}
-	if err != nil {
+	if err := rule.Check(id); err != nil {
 		return nil, AsError(err)
 	}
-	return user, nil
+	return g.loadUser(&admitted{Context: s.admitted.Context, identity: id, call: Call{Header: authorization(renewal.token)}}, id)
 }
 
 // authorization is the header of a call of which only the token is known.

@@ -1,6 +1,9 @@
 package auth
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // User returns the application's own user, which [Guard.LoadUser] has loaded for the
 // caller; in a stream that was renewed, the one loaded last. It reports false where
@@ -19,6 +22,30 @@ func User[T any](ctx context.Context) (T, bool) {
 // for tests of handlers. Otherwise it is as [NewContext].
 func NewUserContext(ctx context.Context, id *Identity, user any) context.Context {
 	return &admitted{Context: ctx, identity: id, user: user}
+}
+
+// loadUser returns the user of an identity, or why the call is refused; nil without
+// LoadUser.
+func (g *Guard) loadUser(ctx *admitted, id *Identity) (user any, refusal *Error) {
+	if g.LoadUser == nil {
+		return nil, nil
+	}
+	user, err := g.LoadUser(ctx, id)
+	if err == nil {
+		return user, nil
+	}
+	refusal = AsError(err)
+	_, chosen := ReasonOf(err)
+	if !chosen {
+		refusal = Errorf(AuthFailure, "load the user: %w", refusal.Cause)
+	}
+	if ended := ctx.Err(); ended != nil && (!chosen || refusal.Reason == UserUnavailable) {
+		refusal = &Error{Reason: UserUnavailable, Message: refusal.Message, Cause: refusal.Cause, ended: CodeCanceled}
+		if errors.Is(ended, context.DeadlineExceeded) {
+			refusal.ended = CodeDeadlineExceeded
+		}
+	}
+	return nil, refusal
 }
 
 // currentUser returns the user of the identity that counts now.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -52,8 +54,13 @@ func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
 		"any other error is our own failure": {
 			func(context.Context, *auth.Identity) (any, error) { return &account{}, errors.New("disk full") }, auth.AuthFailure,
 		},
-		"so is a call that was given up": {
+		"so is a look-up that was given up before the call": {
 			func(context.Context, *auth.Identity) (any, error) { return nil, context.Canceled }, auth.AuthFailure,
+		},
+		"an outage is one if it says so": {
+			func(context.Context, *auth.Identity) (any, error) {
+				return nil, auth.NewError(auth.UserUnavailable, context.DeadlineExceeded)
+			}, auth.UserUnavailable,
 		},
 		"so is a panic": {
 			func(context.Context, *auth.Identity) (any, error) { panic("boom") }, auth.AuthFailure,
@@ -70,7 +77,7 @@ func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
 		for _, shape := range []auth.StreamType{auth.Unary, auth.BidiStream} {
 			decisions = nil
 			ctx, err := guard.Admit(t.Context(), auth.Call{Procedure: watch, Stream: shape})
-			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want {
+			if reason, ok := auth.ReasonOf(err); !ok || reason != tt.want || auth.AsError(err).Code() != tt.want.Code() {
 				t.Errorf("%s: %v; want reason %v", name, err, tt.want)
 			}
 			if len(decisions) != 1 || decisions[0].Refusal == nil || decisions[0].Refusal.Reason != tt.want || decisions[0].Identity != ada {
@@ -82,6 +89,45 @@ func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
 			if user, ok := auth.User[*account](ctx); ok {
 				t.Errorf("%s: User gave %v", name, user)
 			}
+		}
+	}
+}
+
+func TestACallThatEndsWhileItsUserIsLoadedIsNoFaultOfTheServer(t *testing.T) {
+	t.Parallel()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, stop := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	stop()
+	for name, tt := range map[string]struct {
+		ctx    context.Context //nolint:containedctx // of a call
+		err    error
+		reason auth.Reason
+		code   auth.Code
+	}{
+		"a client that left":                       {canceled, errors.New("no rows"), auth.UserUnavailable, auth.CodeCanceled},
+		"a client that left, in an outage":         {canceled, auth.NewError(auth.UserUnavailable, nil), auth.UserUnavailable, auth.CodeCanceled},
+		"a deadline":                               {late, context.DeadlineExceeded, auth.UserUnavailable, auth.CodeDeadlineExceeded},
+		"a client that left, and was refused":      {canceled, auth.NewError(auth.RoleRequired, nil), auth.RoleRequired, auth.CodePermissionDenied},
+		"a client that left, and a chosen failure": {canceled, auth.NewError(auth.AuthFailure, nil), auth.AuthFailure, auth.CodeInternal},
+	} {
+		var log strings.Builder
+		guard := &auth.Guard{
+			Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) { return &auth.Identity{Subject: "ada"}, nil }),
+			Policy:        rules{rule(func(*auth.Identity) error { return nil })},
+			LoadUser:      func(context.Context, *auth.Identity) (any, error) { return nil, tt.err },
+			Observer:      auth.LogRefusals(slog.New(slog.NewTextHandler(&log, nil))),
+		}
+		_, err := guard.Admit(tt.ctx, auth.Call{Procedure: ping})
+		refusal := auth.AsError(err)
+		if refusal.Reason != tt.reason || refusal.Code() != tt.code {
+			t.Errorf("%s: %v with code %v; want %v with %v", name, err, refusal.Code(), tt.reason, tt.code)
+		}
+		if retry := refusal.RetryInfo(); retry != nil || len(refusal.Details()) != 2 {
+			t.Errorf("%s: details %v; want no time to retry", name, refusal.Details())
+		}
+		if loud := !strings.Contains(log.String(), "level=INFO"); loud != (tt.code == auth.CodeInternal) {
+			t.Errorf("%s: logged %s", name, &log)
 		}
 	}
 }

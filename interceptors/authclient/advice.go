@@ -32,7 +32,7 @@ func AdviceForReason(reason auth.Reason) Advice {
 	switch reason {
 	case auth.TokenExpired, auth.KeyUnknown:
 		return RetryWithFreshToken
-	case auth.KeysUnavailable, auth.RevocationsStale, auth.TokenNotYetValid, auth.AuthFailure:
+	case auth.KeysUnavailable, auth.RevocationsStale, auth.UserUnavailable, auth.TokenNotYetValid, auth.AuthFailure:
 		return RetryLater
 	default:
 		return GiveUp

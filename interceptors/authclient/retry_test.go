@@ -256,7 +256,7 @@ func TestAdviceForReason(t *testing.T) {
 	t.Parallel()
 	advice := map[auth.Reason]authclient.Advice{
 		auth.TokenExpired: authclient.RetryWithFreshToken, auth.KeyUnknown: authclient.RetryWithFreshToken,
-		auth.KeysUnavailable: authclient.RetryLater, auth.RevocationsStale: authclient.RetryLater,
+		auth.KeysUnavailable: authclient.RetryLater, auth.RevocationsStale: authclient.RetryLater, auth.UserUnavailable: authclient.RetryLater,
 		auth.TokenNotYetValid: authclient.RetryLater, auth.AuthFailure: authclient.RetryLater,
 	}
 	for _, reason := range auth.Reasons() {

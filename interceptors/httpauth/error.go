@@ -88,7 +88,7 @@ var bodies sync.Map
 // body returns a refusal in the form in which Connect encodes the error of a unary call.
 // It must not be changed.
 func body(refusal *auth.Error) []byte {
-	if refusal.Message != "" || refusal.Demand != nil || refusal.RetryAfter > 0 {
+	if refusal.Message != "" || refusal.Demand != nil || refusal.RetryAfter > 0 || refusal.Code() != refusal.Reason.Code() {
 		return encode(refusal)
 	}
 	if known, ok := bodies.Load(refusal.Reason); ok {

@@ -35,6 +35,7 @@ export const reasons = [
   "CONDITION_NOT_MET",
   "KEYS_UNAVAILABLE",
   "REVOCATIONS_STALE",
+  "USER_UNAVAILABLE",
 ] as const;
 
 /** Why a method of ostiary's own services can fail, as docs/api.md explains each. */
