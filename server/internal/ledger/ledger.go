@@ -133,6 +133,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 		select {
 		case <-flush.C:
 		case <-l.wake:
+		case <-l.store.Hints():
 		case <-prune.C:
 			prune.Reset(pruneDelay(l.prune(ctx)))
 		case <-l.closing:

@@ -35,7 +35,7 @@ var (
 // were given.
 //
 // Every method obeys its context; what a context cut short was either done as a
-// whole or not at all. After Close, methods other than Epoch and Close fail.
+// whole or not at all. After Close, methods other than Epoch, Hints and Close fail.
 type Store interface {
 	// Epoch identifies the database: 128 random bits that were made with it.
 	Epoch() [16]byte
@@ -73,6 +73,11 @@ type Store interface {
 	// Answer returns the answer that was kept for a call, and the hash of its request.
 	// Both are nil if there is none.
 	Answer(ctx context.Context, call Call) (hash, answer []byte, err error)
+
+	// Hints returns a channel with a value whenever others may have saved revocations just
+	// now, so that a reader need not wait for its turn. Some are lost, and some mean
+	// nothing. It is nil if the database gives no hints.
+	Hints() <-chan struct{}
 
 	// Prune deletes what is older than the limits say: up to limit rows of each kind,
 	// the oldest first, since other writers wait meanwhile.

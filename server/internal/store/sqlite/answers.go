@@ -22,7 +22,7 @@ func saveAnswer(ctx context.Context, tx *sql.Tx, answer *store.Answer, saved []s
 		return err
 	}
 	call := answer.Call
-	result, err := tx.ExecContext(ctx, insertAnswer, call.Issuer, call.Subject, call.Procedure, call.RequestID, answer.Hash, encoded, micros(answer.At))
+	result, err := tx.ExecContext(ctx, insertAnswer, call.Issuer, call.Subject, call.Procedure, call.RequestID, answer.Hash, encoded, store.Micros(answer.At))
 	if err != nil {
 		return err
 	}

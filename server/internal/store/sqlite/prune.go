@@ -23,7 +23,7 @@ const (
 func (s *Store) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	var pruned store.Pruned
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, deleteSessions, micros(age.SeenBefore), limit)
+		rows, err := tx.QueryContext(ctx, deleteSessions, store.Micros(age.SeenBefore), limit)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (s *Store) Prune(ctx context.Context, age store.Age, limit int) (store.Prun
 }
 
 func remove(ctx context.Context, tx *sql.Tx, statement string, t time.Time, limit int) (int64, error) {
-	result, err := tx.ExecContext(ctx, statement, micros(t), limit)
+	result, err := tx.ExecContext(ctx, statement, store.Micros(t), limit)
 	if err != nil {
 		return 0, err
 	}

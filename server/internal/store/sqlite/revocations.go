@@ -41,7 +41,7 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 			var id []byte
 			by := &r.Origin.Caller
 			if err := insert.QueryRowContext(ctx, r.Target.Kind, r.Target.Issuer, r.Target.Value, r.Target.Subject,
-				micros(r.IssuedBefore), micros(r.ExpiresAt), micros(r.CreatedAt),
+				store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
 				r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
 				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause).Scan(&r.Sequence, &id); err != nil {
 				return err
@@ -78,7 +78,7 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 	}
 	var createdAt, last int64
 	switch err := s.db.QueryRowContext(ctx, selectCreatedAt, r.Sequence).Scan(&createdAt); {
-	case err == nil && createdAt != micros(r.CreatedAt):
+	case err == nil && createdAt != store.Micros(r.CreatedAt):
 		return store.ErrNotGiven
 	case err == nil:
 		return nil
@@ -105,8 +105,8 @@ func scanRevocation(r row) (store.Revocation, error) {
 		&revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
 		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
 	copy(revocation.ID[:], id)
-	revocation.IssuedBefore, revocation.ExpiresAt = fromMicros(issuedBefore), fromMicros(expiresAt)
-	revocation.CreatedAt = fromMicros(createdAt)
+	revocation.IssuedBefore, revocation.ExpiresAt = store.FromMicros(issuedBefore), store.FromMicros(expiresAt)
+	revocation.CreatedAt = store.FromMicros(createdAt)
 	return revocation, err
 }
 
@@ -129,7 +129,7 @@ func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.
 				SELECT *, ROW_NUMBER() OVER (PARTITION BY kind, issuer, value, subject
 					ORDER BY issued_before = 0 DESC, issued_before DESC, expires_at DESC, sequence DESC) AS place
 				FROM asked CROSS JOIN revocations
-				WHERE kind = a_kind AND issuer = a_issuer AND value = a_value AND subject = a_subject AND expires_at > ` + q.bind(micros(now)) + `
+				WHERE kind = a_kind AND issuer = a_issuer AND value = a_value AND subject = a_subject AND expires_at > ` + q.bind(store.Micros(now)) + `
 			) AS ranked WHERE place = 1`)
 		rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
 		if err != nil {

@@ -46,9 +46,9 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 			merged := before[i].Merge(session)
 			token := &merged.Token
 			if _, err := tx.ExecContext(ctx, upsertSession, merged.Issuer, merged.ID, merged.Subject, merged.Organization,
-				merged.AuthorizedParty, merged.UserAgent, merged.Address, micros(merged.FirstSeen), micros(merged.LastSeen),
+				merged.AuthorizedParty, merged.UserAgent, merged.Address, store.Micros(merged.FirstSeen), store.Micros(merged.LastSeen),
 				token.ID, token.ClientID, token.Actor.Issuer, token.Actor.Subject, token.Actor.SessionID, token.Actor.Type,
-				micros(token.IssuedAt), micros(token.ExpiresAt)); err != nil {
+				store.Micros(token.IssuedAt), store.Micros(token.ExpiresAt)); err != nil {
 				return err
 			}
 		}
@@ -69,7 +69,7 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 	q.text.WriteString(`SELECT ` + sessionColumns + ` FROM sessions WHERE ` + q.view(view))
 	if after != (store.Session{}) {
 		q.text.WriteString(` AND (first_seen, issuer, session_id, subject) < (` +
-			q.bind(micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `, ` + q.bind(after.Subject) + `)`)
+			q.bind(store.Micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `, ` + q.bind(after.Subject) + `)`)
 	}
 	q.text.WriteString(` ORDER BY first_seen DESC, issuer DESC, session_id DESC, subject DESC LIMIT ` + q.bind(limit))
 	rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
@@ -81,7 +81,7 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 
 // Expired implements store.Store.
 func (s *Store) Expired(ctx context.Context, after store.Session, expiredBy time.Time, limit int) ([]store.Session, error) {
-	rows, err := s.db.QueryContext(ctx, selectExpired, micros(expiredBy), micros(after.Token.ExpiresAt), after.Issuer, after.ID, after.Subject, limit)
+	rows, err := s.db.QueryContext(ctx, selectExpired, store.Micros(expiredBy), store.Micros(after.Token.ExpiresAt), after.Issuer, after.ID, after.Subject, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list expired sessions: %w", explain(err))
 	}
@@ -130,8 +130,8 @@ func scanSession(r row) (store.Session, error) {
 	err := r.Scan(&s.Issuer, &s.ID, &s.Subject, &s.Organization, &s.AuthorizedParty, &s.UserAgent, &s.Address,
 		&firstSeen, &lastSeen, &token.ID, &token.ClientID,
 		&token.Actor.Issuer, &token.Actor.Subject, &token.Actor.SessionID, &token.Actor.Type, &issuedAt, &expiresAt)
-	s.FirstSeen, s.LastSeen = fromMicros(firstSeen), fromMicros(lastSeen)
-	token.IssuedAt, token.ExpiresAt = fromMicros(issuedAt), fromMicros(expiresAt)
+	s.FirstSeen, s.LastSeen = store.FromMicros(firstSeen), store.FromMicros(lastSeen)
+	token.IssuedAt, token.ExpiresAt = store.FromMicros(issuedAt), store.FromMicros(expiresAt)
 	return s, err
 }
 

@@ -86,6 +86,9 @@ func readEpoch(ctx context.Context, db *sql.DB) (epoch [16]byte, err error) {
 // Epoch implements store.Store.
 func (s *Store) Epoch() [16]byte { return s.epoch }
 
+// Hints implements store.Store. SQLite tells nothing.
+func (*Store) Hints() <-chan struct{} { return nil }
+
 // Close implements store.Store.
 func (s *Store) Close() error {
 	if s.db == nil {
@@ -151,20 +154,4 @@ func explain(err error) error {
 		}
 	}
 	return err
-}
-
-// micros is how a time is kept: microseconds since 1970, and 0 for the zero
-// time.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func fromMicros(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
 }

@@ -188,6 +188,48 @@ func concurrentRevocations(t *testing.T, database Database) {
 	equal(t, "the revocations", revocations(t, one), want)
 }
 
+// patience is how long the test waits for what must not happen.
+const patience = 200 * time.Millisecond
+
+// slowRevocation has a revocation take long, after it has got its sequence, while another
+// one is made. If the other one were kept first, with a higher sequence, then who reads it
+// would never read the slow one.
+func slowRevocation(t *testing.T, database Database) {
+	slow, quick, reader := open(t, database), open(t, database), open(t, database)
+	var last store.Revocation
+	var got []store.Revocation
+	read := func() {
+		page := must[[]store.Revocation](t)(reader.Revocations(t.Context(), last, 10))
+		got = append(got, page...)
+		if len(page) > 0 {
+			last = page[len(page)-1]
+		}
+	}
+	quickDone := make(chan struct{})
+	answer := answerTo(call, "")
+	answer.Encode = func([]store.Revocation) ([]byte, error) {
+		go func() {
+			defer close(quickDone)
+			if _, err := quick.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session", Value: "quick"}, ExpiresAt: at(time.Hour)}}, nil); err != nil {
+				t.Error(err)
+			}
+		}()
+		select {
+		case <-quickDone:
+		case <-time.After(patience):
+		}
+		read()
+		return []byte{}, nil
+	}
+	must[[]store.Revocation](t)(slow.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session", Value: "slow"}, ExpiresAt: at(time.Hour)}}, answer))
+	<-quickDone
+	read()
+	equal(t, "what was read", got, revocations(t, reader))
+	if len(got) != 2 {
+		t.Errorf("%d revocations were read; want both", len(got))
+	}
+}
+
 func prune(t *testing.T, database Database) {
 	s := open(t, database)
 	save(t, s, ada, ben, stranger) // last seen at an hour, a minute and 0

@@ -1,7 +1,12 @@
 package storetest
 
 import (
+	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,10 +230,95 @@ func expired(t *testing.T, database Database) {
 
 func hostileTexts(t *testing.T, database Database) {
 	s := open(t, database)
-	const hostile = `'; DROP TABLE sessions; -- %_" \ $1 ?`
-	session := ada
-	session.Issuer, session.ID, session.Subject, session.Organization, session.UserAgent = hostile, hostile, hostile, hostile, hostile
-	save(t, s, session, ben)
-	equal(t, "the session", list(t, s, store.View{{Issuer: hostile, Subject: hostile, Organization: inOrganization(hostile)}}), []store.Session{session})
-	equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
+	for _, hostile := range []string{
+		`'; DROP TABLE sessions; -- %_" \ $1 ?`, "\\x00 \x00\x00 \xff\xc3\x28", incompressible(20_000),
+	} {
+		session := ada
+		session.Issuer, session.ID, session.Subject, session.Organization, session.UserAgent = hostile, hostile, hostile, hostile, hostile
+		session.Token.ID, session.Token.ClientID, session.Token.Actor.Subject = hostile, hostile, hostile
+		save(t, s, session, ben)
+		equal(t, "the session", list(t, s, store.View{{Issuer: hostile, ID: hostile, Subject: hostile, ClientID: hostile, Organization: inOrganization(hostile)}}), []store.Session{session})
+		equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
+
+		target := store.Target{Kind: "token", Issuer: hostile, Value: hostile, Subject: hostile}
+		other := target
+		other.Value += "\x00"
+		by := store.Caller{Issuer: hostile, Subject: hostile, ClientID: hostile, SessionID: hostile, Actor: session.Token.Actor}
+		answer := answerTo(store.Call{Issuer: hostile, Subject: hostile, Procedure: hostile, RequestID: hostile}, hostile)
+		saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{{
+			Target: target, ExpiresAt: at(time.Hour), Origin: store.Origin{Kind: store.OriginCaller, Caller: by}, Cause: hostile,
+		}}, answer))
+		equal(t, "the revocation", must[[]store.Revocation](t)(s.Strongest(t.Context(), []store.Target{target, other}, at(0))), saved)
+		if hash, _, err := s.Answer(t.Context(), answer.Call); err != nil || string(hash) != hostile {
+			t.Errorf("the answer's hash is %q, %v; want %q", hash, err, hostile)
+		}
+		must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: at(24 * time.Hour)}, 10))
+		equal(t, "what is left", list(t, s, store.Everything()), nil)
+	}
+}
+
+// incompressible returns a text that takes at least half as much room as it is long.
+func incompressible(length int) string {
+	random := rand.NewChaCha8([32]byte{1})
+	bytes := make([]byte, length/2)
+	_, _ = random.Read(bytes)
+	return hex.EncodeToString(bytes)
+}
+
+func sessionsInByteOrder(t *testing.T, database Database) {
+	s := open(t, database)
+	var want []store.Session
+	for _, id := range []string{"\xff", "é", "b", "aé", "ab", "a", "_", "Z", "A", "-", "", "\x00"} {
+		session := ada
+		session.ID = id
+		want = append(want, session)
+	}
+	slices.SortFunc(want, func(a, b store.Session) int { return strings.Compare(b.ID, a.ID) })
+	save(t, s, want...)
+	for i := 1; i < len(want); i++ {
+		if !want[i-1].Before(want[i]) {
+			t.Errorf("Session.Before does not agree on %q and %q", want[i-1].ID, want[i].ID)
+		}
+	}
+	for i := range want {
+		equal(t, fmt.Sprintf("those after %q", want[i].ID), must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), want[i], 100)), slices.Clip(append([]store.Session(nil), want[i+1:]...)))
+	}
+	slices.Reverse(want)
+	equal(t, "expired", must[[]store.Session](t)(s.Expired(t.Context(), store.Session{}, ada.Token.ExpiresAt, 100)), want)
+}
+
+// Many replicas see the same sessions at once, each in another order.
+func concurrentSessions(t *testing.T, database Database) {
+	one, other := open(t, database), open(t, database)
+	const writers, each = 8, 20
+	var wg sync.WaitGroup
+	for w := range writers {
+		s := []store.Store{one, other}[w%2]
+		wg.Go(func() {
+			seen := make([]store.Session, each)
+			for i := range seen {
+				session := ada
+				session.ID = fmt.Sprint("sess_", (i*7+w)%each)
+				session.FirstSeen, session.LastSeen = at(time.Duration(w)*time.Second), at(time.Duration(w)*time.Second)
+				session.Address = fmt.Sprint(w)
+				seen[i] = session
+			}
+			if _, err := s.SaveSessions(t.Context(), seen); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Prune(t.Context(), store.Age{SeenBefore: at(-time.Hour)}, 10); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	all := list(t, one, store.Everything())
+	if len(all) != each {
+		t.Errorf("%d sessions are kept; want %d", len(all), each)
+	}
+	for _, session := range all {
+		if session.FirstSeen != at(0) || session.LastSeen != at((writers-1)*time.Second) || session.Address != fmt.Sprint(writers-1) {
+			t.Errorf("%s was seen from %v to %v, at the end from %s; want all %d observations in it", session.ID, session.FirstSeen, session.LastSeen, session.Address, writers)
+		}
+	}
 }

@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// takeSequences gives out sequences. Its row stays locked until the end of the transaction,
+// so the next one gets higher numbers and is committed later: whoever has read up to a
+// number misses none below it. A SEQUENCE would give numbers to transactions that end in
+// another order.
+const takeSequences = `UPDATE ostiary.state SET last_sequence = last_sequence + $1 RETURNING last_sequence`
+
+const revocationColumns = `sequence, revocation_id, kind, issuer, value, subject, issued_before, expires_at, created_at,
+	origin, by_issuer, by_subject, by_client_id, by_session_id,
+	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
+
+const insertRevocation = `INSERT INTO ostiary.revocations (` + revocationColumns + `, target)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+
+const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
+
+// selectGiven returns whether a revocation was given, also if it was pruned.
+const selectGiven = `SELECT $1 <= last_sequence AND
+	NOT EXISTS (SELECT 1 FROM ostiary.revocations WHERE sequence = $1 AND created_at <> $2) FROM ostiary.state`
+
+const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` FROM ostiary.revocations
+	WHERE target = ANY ($1) AND expires_at > $2
+	ORDER BY target, issued_before = 0 DESC, issued_before DESC, expires_at DESC, sequence DESC`
+
+// SaveRevocations implements store.Store.
+func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+	saved := slices.Clone(revocations)
+	err := s.transact(ctx, durably, func(ctx context.Context, tx pgx.Tx) error {
+		if len(saved) > 0 {
+			if err := saveRevocations(ctx, tx, saved); err != nil {
+				return err
+			}
+		}
+		if answer == nil {
+			return nil
+		}
+		return saveAnswer(ctx, tx, answer, saved)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("save revocations: %w", err)
+	}
+	return saved, nil
+}
+
+// saveRevocations gives them their sequences and IDs.
+func saveRevocations(ctx context.Context, tx pgx.Tx, saved []store.Revocation) error {
+	var last int64
+	if err := tx.QueryRow(ctx, takeSequences, len(saved)).Scan(&last); err != nil {
+		return err
+	}
+	var batch pgx.Batch
+	for i := range saved {
+		r := &saved[i]
+		r.Sequence = last - int64(len(saved)-1-i)
+		_, _ = rand.Read(r.ID[:]) // never fails
+		target, by := &r.Target, &r.Origin.Caller
+		batch.Queue(insertRevocation, r.Sequence, r.ID[:], target.Kind, []byte(target.Issuer), []byte(target.Value), []byte(target.Subject),
+			store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
+			r.Origin.Kind, []byte(by.Issuer), []byte(by.Subject), []byte(by.ClientID), []byte(by.SessionID),
+			[]byte(by.Actor.Issuer), []byte(by.Actor.Subject), []byte(by.Actor.SessionID), []byte(by.Actor.Type), []byte(r.Cause),
+			targetName(*target))
+	}
+	batch.Queue(notify, channel)
+	return tx.SendBatch(ctx, &batch).Close()
+}
+
+func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value, t.Subject) }
+
+// Revocations implements store.Store.
+func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) (page []store.Revocation, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	// In one batch, and so from one server: between two of them another may have taken over.
+	var batch pgx.Batch
+	given := true
+	if after.Sequence != 0 {
+		batch.Queue(selectGiven, after.Sequence, store.Micros(after.CreatedAt)).QueryRow(func(row pgx.Row) error { return row.Scan(&given) })
+	}
+	batch.Queue(selectRevocations, after.Sequence, limit).Query(func(rows pgx.Rows) (err error) {
+		page, err = pgx.AppendRows(page, rows, scanRevocation)
+		return err
+	})
+	err = s.explain(s.pool.SendBatch(ctx, &batch).Close())
+	if err == nil && !given {
+		page, err = nil, store.ErrNotGiven
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
+	}
+	return page, nil
+}
+
+func scanRevocation(row pgx.CollectableRow) (store.Revocation, error) {
+	var r store.Revocation
+	var id []byte
+	var issuedBefore, expiresAt, createdAt int64
+	target, by := &r.Target, &r.Origin.Caller
+	err := row.Scan(&r.Sequence, &id, &target.Kind, (*text)(&target.Issuer), (*text)(&target.Value), (*text)(&target.Subject),
+		&issuedBefore, &expiresAt, &createdAt,
+		&r.Origin.Kind, (*text)(&by.Issuer), (*text)(&by.Subject), (*text)(&by.ClientID), (*text)(&by.SessionID),
+		(*text)(&by.Actor.Issuer), (*text)(&by.Actor.Subject), (*text)(&by.Actor.SessionID), (*text)(&by.Actor.Type), (*text)(&r.Cause))
+	copy(r.ID[:], id)
+	r.IssuedBefore, r.ExpiresAt, r.CreatedAt = store.FromMicros(issuedBefore), store.FromMicros(expiresAt), store.FromMicros(createdAt)
+	return r, err
+}
+
+// Strongest implements store.Store.
+func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.Time) ([]store.Revocation, error) {
+	names := make([][]byte, len(targets))
+	for i, t := range targets {
+		names[i] = targetName(t)
+	}
+	found, err := query(ctx, s, scanRevocation, selectStrongest, names, store.Micros(now))
+	if err != nil {
+		return nil, fmt.Errorf("find revocations: %w", err)
+	}
+	return found, nil
+}
+
+const insertAnswer = `INSERT INTO ostiary.answers (call, hash, answer, given_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+
+// saveAnswer keeps the answer of the call that has saved these revocations.
+func saveAnswer(ctx context.Context, tx pgx.Tx, answer *store.Answer, saved []store.Revocation) error {
+	encoded, err := answer.Encode(saved)
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, insertAnswer, callName(answer.Call), answer.Hash, encoded, store.Micros(answer.At))
+	if err == nil && tag.RowsAffected() == 0 {
+		return store.ErrAnswered
+	}
+	return err
+}
+
+func callName(c store.Call) []byte { return digest(c.Issuer, c.Subject, c.Procedure, c.RequestID) }
+
+// Answer implements store.Store.
+func (s *Store) Answer(ctx context.Context, call store.Call) (hash, answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `SELECT hash, answer FROM ostiary.answers WHERE call = $1`, callName(call)).Scan(&hash, &answer)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil, fmt.Errorf("find an answer: %w", s.explain(err))
+	}
+	return hash, answer, nil
+}
