@@ -19,6 +19,9 @@ const (
 	DefaultShutdownTimeout  = 10 * time.Second
 	DefaultDataDir          = "./.ostiary"
 	DefaultSessionRetention = 30 * 24 * time.Hour
+
+	DefaultDatabaseMaxConnections = 10
+	DefaultDatabaseTimeout        = 10 * time.Second
 )
 
 // Config configures a Server. Only Issuers are required; the zero value of every
@@ -66,9 +69,17 @@ type Config struct {
 	// revocations. It is created if it is missing, for its owner alone. Default:
 	// DefaultDataDir.
 	DataDir string
-	// DatabaseURL is a database to use instead: sqlite: and the path of a file.
-	// Default: ostiary.db in DataDir.
+	// DatabaseURL is a database to use instead: postgres://user@host/database, where
+	// the variables of libpq, such as PGPASSWORD, give what it leaves out; or sqlite:
+	// and the path of a file. Servers that share a PostgreSQL database share sessions
+	// and revocations. Default: ostiary.db in DataDir.
 	DatabaseURL string
+	// DatabaseMaxConnections bounds the connections of this server to PostgreSQL,
+	// besides one that listens for changes. Default: DefaultDatabaseMaxConnections.
+	DatabaseMaxConnections int
+	// DatabaseTimeout bounds each use of PostgreSQL, including the wait for a
+	// connection and for other writers. Default: DefaultDatabaseTimeout.
+	DatabaseTimeout time.Duration
 	// SessionRetention is how long a session is listed after it was last seen, and
 	// how long a revoked session is refused. If its issuer continues the session
 	// for longer, it is accepted again. Default: DefaultSessionRetention.
@@ -119,6 +130,12 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.DataDir == "" {
 		c.DataDir = DefaultDataDir
+	}
+	if c.DatabaseMaxConnections == 0 {
+		c.DatabaseMaxConnections = DefaultDatabaseMaxConnections
+	}
+	if c.DatabaseTimeout == 0 {
+		c.DatabaseTimeout = DefaultDatabaseTimeout
 	}
 	if c.SessionRetention == 0 {
 		c.SessionRetention = DefaultSessionRetention
@@ -176,7 +193,9 @@ func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
 
 // openLedger opens what DatabaseURL names.
 func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
-	db, err := ledger.OpenStore(ctx, c.DatabaseURL, c.DataDir)
+	db, err := ledger.OpenStore(ctx, ledger.StoreConfig{
+		URL: c.DatabaseURL, DataDir: c.DataDir, MaxConnections: c.DatabaseMaxConnections, Timeout: c.DatabaseTimeout, Log: c.Logger,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,12 @@ func (c Config) Faults() []Fault {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))
 	}
 	add("database_url", ledger.CheckDatabaseURL(c.DatabaseURL))
+	if c.DatabaseMaxConnections < 0 {
+		add("database_max_connections", errors.New("must not be negative; write a number such as 10"))
+	}
+	if c.DatabaseTimeout < 0 {
+		add("database_timeout", errors.New("must not be negative; write a duration such as 10s"))
+	}
 	if c.SessionRetention < 0 {
 		add("session_retention", errors.New("must not be negative; write a duration such as 720h"))
 	}

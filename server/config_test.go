@@ -54,8 +54,19 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			[]string{"tls_cert: cannot use the pair"},
 		},
 		"a database of another kind": {
-			Config{DatabaseURL: "postgres://ada:hunter2@db.example.com/ostiary", Issuers: []Issuer{good}},
-			[]string{"database_url: is of a kind that is not supported; write sqlite:"},
+			Config{DatabaseURL: "mysql://ada:hunter2@db.example.com/ostiary", Issuers: []Issuer{good}},
+			[]string{"database_url: is of a kind that is not supported; write postgres://"},
+		},
+		"a database of PostgreSQL": {
+			Config{DatabaseURL: "postgresql://ada:hunter2@db.example.com/ostiary", Issuers: []Issuer{good}}, nil,
+		},
+		"a database of PostgreSQL with a port that is none": {
+			Config{DatabaseURL: "postgres://ada:hunter2@db.example.com:x/ostiary", Issuers: []Issuer{good}},
+			[]string{"database_url: is not a URL; write postgres://user@host/database"},
+		},
+		"limits of the database below zero": {
+			Config{DatabaseMaxConnections: -1, DatabaseTimeout: -1, Issuers: []Issuer{good}},
+			[]string{"database_max_connections: must not be negative", "database_timeout: must not be negative"},
 		},
 		"a database without a file": {
 			Config{DatabaseURL: "sqlite:", Issuers: []Issuer{good}},

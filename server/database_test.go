@@ -145,7 +145,7 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 	issuers := r.config.Issuers
 	again := start(t, withDatabase, func(c *Config) { c.Issuers = issuers })
 	again.wantReason(t, "the token, with another data directory", token, auth.TokenRevoked)
-	db, err := ledger.OpenStore(t.Context(), "sqlite:"+path, t.TempDir())
+	db, err := ledger.OpenStore(t.Context(), ledger.StoreConfig{URL: "sqlite:" + path})
 	if err != nil {
 		t.Fatal(err)
 	}

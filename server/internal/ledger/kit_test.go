@@ -28,7 +28,7 @@ func someConfig() Config {
 
 func openStore(t *testing.T, dir string) store.Store {
 	t.Helper()
-	db, err := OpenStore(t.Context(), "", dir)
+	db, err := OpenStore(t.Context(), StoreConfig{DataDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

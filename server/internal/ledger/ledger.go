@@ -1,7 +1,7 @@
 // Package ledger is what the server remembers: the sessions that it has seen,
 // and what was revoked.
 //
-//	db, err := ledger.OpenStore(ctx, config.DatabaseURL, config.DataDir)
+//	db, err := ledger.OpenStore(ctx, ledger.StoreConfig{DataDir: ".ostiary"})
 //	l, err := ledger.Open(ctx, db, ledger.Config{…})
 //	guard := &auth.Guard{Revocations: l.RevokedList(), …}
 //	l.See(identity, peer, userAgent) // for each admitted call

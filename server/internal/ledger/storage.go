@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/store/postgres"
 	"github.com/ostiary/ostiary/server/internal/store/sqlite"
 )
 
@@ -19,17 +23,39 @@ const (
 	sqliteScheme = "sqlite:"
 )
 
-// OpenStore opens the database at the URL; where that is empty, the one in the
-// data directory, which is made where it is missing.
-func OpenStore(ctx context.Context, databaseURL, dataDir string) (store.Store, error) {
-	path := strings.TrimPrefix(databaseURL, sqliteScheme)
+// StoreConfig says which database is used, and how.
+type StoreConfig struct {
+	// URL names the database. Where it is empty, it is a file in DataDir, which is made
+	// where it is missing.
+	URL     string
+	DataDir string
+	// MaxConnections and Timeout are those of postgres.Options.
+	MaxConnections int
+	Timeout        time.Duration
+	Log            *slog.Logger
+}
+
+// OpenStore opens the database.
+func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
+	if isPostgres(config.URL) {
+		db, err := postgres.Open(ctx, config.URL, postgres.Options{MaxConnections: config.MaxConnections, Timeout: config.Timeout, Log: config.Log})
+		if err != nil {
+			return nil, fmt.Errorf("database_url: %w", err)
+		}
+		return db, nil
+	}
+	path := strings.TrimPrefix(config.URL, sqliteScheme)
 	if path == "" {
-		if err := MakeDataDir(dataDir); err != nil {
+		if err := MakeDataDir(config.DataDir); err != nil {
 			return nil, err
 		}
-		path = filepath.Join(dataDir, databaseName)
+		path = filepath.Join(config.DataDir, databaseName)
 	}
 	return sqlite.Open(ctx, path)
+}
+
+func isPostgres(url string) bool {
+	return slices.ContainsFunc(postgres.Schemes, func(scheme string) bool { return strings.HasPrefix(url, scheme) })
 }
 
 // CheckDatabaseURL returns what is wrong with a database URL; "" is fine. It
@@ -39,8 +65,10 @@ func CheckDatabaseURL(url string) error {
 	switch {
 	case url == "":
 		return nil
+	case isPostgres(url):
+		return postgres.Check(url)
 	case !isSQLite:
-		return errors.New("is of a kind that is not supported; write sqlite: and the path of a file, such as sqlite:/var/lib/ostiary/ostiary.db")
+		return errors.New("is of a kind that is not supported; write postgres://user@host/database, or sqlite: and the path of a file, such as sqlite:/var/lib/ostiary/ostiary.db")
 	case path == "" || strings.HasPrefix(path, "//") || strings.HasPrefix(path, ":"):
 		return errors.New("does not name a file; write its path right behind the scheme, such as sqlite:/var/lib/ostiary/ostiary.db")
 	default:

@@ -17,7 +17,7 @@ func TestADirectoryThatCannotBeMadeIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{filepath.Join(file, "data"), filepath.Join(file, "deep", "data")} {
-		_, err := OpenStore(t.Context(), "", dir)
+		_, err := OpenStore(t.Context(), StoreConfig{DataDir: dir})
 		var failure *fs.PathError
 		if !errors.As(err, &failure) || !strings.HasPrefix(err.Error(), "data_dir: ") {
 			t.Errorf("%s: %v; want an error that names data_dir", dir, err)
@@ -35,7 +35,7 @@ func TestTheDatabaseIsWhereTheURLSays(t *testing.T) {
 		if err := CheckDatabaseURL(url); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}
-		db, err := OpenStore(t.Context(), url, filepath.Join(dir, "data")+"/")
+		db, err := OpenStore(t.Context(), StoreConfig{URL: url, DataDir: filepath.Join(dir, "data") + "/"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -126,7 +126,16 @@ func tolerance[T any](field func(*T) *time.Duration) format[T] {
 
 // size is a number of bytes, at least 1.
 func size[T any](field func(*T) *int) format[T] {
-	return format[T]{"bytes", func(t *T, value any) error {
+	return wholeNumber("bytes", "must be a whole number of bytes, such as 16384", field)
+}
+
+// count is a number of things, at least 1.
+func count[T any](field func(*T) *int) format[T] {
+	return wholeNumber("number", "must be a whole number, at least 1", field)
+}
+
+func wholeNumber[T any](name, fault string, field func(*T) *int) format[T] {
+	return format[T]{name, func(t *T, value any) error {
 		n, isInt := value.(int)
 		if s, isText := value.(string); isText {
 			var err error
@@ -134,7 +143,7 @@ func size[T any](field func(*T) *int) format[T] {
 			isInt = err == nil
 		}
 		if !isInt || n <= 0 {
-			return errors.New("must be a whole number of bytes, such as 16384")
+			return errors.New(fault)
 		}
 		*field(t) = n
 		return nil

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/ostiary/ostiary/server"
@@ -86,8 +87,18 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "database_url", env: []string{"DATABASE_URL"}, dev: true,
-			help:   "SQLite database, as sqlite:PATH. Default: ostiary.db in the data directory.",
+			help:   "PostgreSQL database, as postgres://user@host/database; PGPASSWORD and libpq's other variables give what it leaves out. Or an SQLite file, as sqlite:PATH. Default: ostiary.db in the data directory.",
 			format: text(func(s *Settings) *string { return &s.Server.DatabaseURL }),
+		},
+		setting[Settings]{
+			key: "database_max_connections", env: []string{"OSTIARY_DATABASE_MAX_CONNECTIONS"}, def: strconv.Itoa(server.DefaultDatabaseMaxConnections), dev: true,
+			help:   "How many connections to PostgreSQL this server may open, besides one that listens for changes.",
+			format: count(func(s *Settings) *int { return &s.Server.DatabaseMaxConnections }),
+		},
+		setting[Settings]{
+			key: "database_timeout", env: []string{"OSTIARY_DATABASE_TIMEOUT"}, def: server.DefaultDatabaseTimeout.String(), dev: true,
+			help:   "How long PostgreSQL may take for each use of it, including the wait for a connection and for other writers.",
+			format: duration(func(s *Settings) *time.Duration { return &s.Server.DatabaseTimeout }),
 		},
 		setting[Settings]{
 			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: server.DefaultSessionRetention.String(), dev: true,

@@ -31,7 +31,7 @@ func TestEachSettingSetsItsField(t *testing.T) {
 		"cors_allow_credentials":  "Server.CORS.WithoutCredentials",
 		"console":                 "Server.Console.Enabled",
 	}
-	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1"}
+	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1", "number": "1"}
 	for _, s := range table() {
 		value := values[s.format.name]
 		switch s.key {
