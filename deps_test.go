@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"server/internal/transport":             {"internal/decodefault", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},
 	"server/internal/ledger": {
-		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/session/v1",
+		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "gen/ostiary/session/v1",
 		"server/internal/position", "server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
 	},
 	"server": {

@@ -11,6 +11,7 @@ import (
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -23,12 +24,13 @@ import (
 type accessService struct {
 	rules       *policy.Policy
 	operators   operators
+	followers   followers
 	methodRules []*accessv1.MethodRule // ordered by procedure
 	digest      string                 // of all rules
 }
 
-func newAccessService(rules *policy.Policy, operators operators) (*accessService, error) {
-	s := &accessService{rules: rules, operators: operators}
+func newAccessService(rules *policy.Policy, operators operators, followers followers) (*accessService, error) {
+	s := &accessService{rules: rules, operators: operators, followers: followers}
 	all := sha256.New()
 	for _, entry := range rules.Entries() {
 		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(entry.Rule)
@@ -53,7 +55,7 @@ func newAccessService(rules *policy.Policy, operators operators) (*accessService
 func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMethodRulesRequest) (*accessv1.ListMethodRulesResponse, error) {
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), &faults)
+	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMet
 func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.ExplainAccessRequest) (*accessv1.ExplainAccessResponse, error) {
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), &faults)
+	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
 	procedures := s.procedures(req.GetProcedures(), &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -137,14 +139,19 @@ func pageOf[T any](list []T, size int, token string, scope position.Scope) (page
 }
 
 // explain is the policy's, with what our own handlers ask decided where that is
-// known before a call: an operator has what each of them asks, and anybody else
-// lacks what those of the RevocationService do.
+// known before a call: followers have what those of the FeedService ask, and nobody
+// else; an operator has what each of the others asks, and anybody else lacks what those of
+// the RevocationService do.
 func (s *accessService) explain(procedure string, id *auth.Identity) policy.Explanation {
 	explanation, _ := s.rules.Explain(procedure, id)
 	for i := range explanation {
 		step := &explanation[i]
 		switch {
 		case !step.Handler:
+		case strings.HasPrefix(procedure, "/"+feedv1connect.FeedServiceName+"/"):
+			if step.Outcome, step.Detail = policy.Met, ""; !s.followers.include(id) {
+				step.Outcome, step.Detail = policy.Unmet, "needs the permission of a machine that follows the feed"
+			}
 		case s.operators.include(id):
 			step.Outcome, step.Detail = policy.Met, ""
 		case strings.HasPrefix(procedure, "/"+revocationv1connect.RevocationServiceName+"/"):

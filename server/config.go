@@ -95,6 +95,17 @@ type Config struct {
 	// scope by this name makes no operator, but lets an application act for one.
 	// Default: none.
 	OperatorPermission string
+	// FeedPermission lets machines follow the feed of revocations whose token has it as a
+	// permission or a scope, from any issuer. Default: none.
+	FeedPermission string
+	// FeedSecret lets services follow that send it as the bearer token. It can be several,
+	// so that the services can change from one to another. Each has at least 32 bytes, and
+	// only characters of a bearer token. Without one, and without FeedPermission, nobody
+	// can follow. Default: none.
+	FeedSecret []string
+	// FeedSecretFile is a file with more such secrets, each on a line of its own. It is
+	// read once. Default: none.
+	FeedSecretFile string
 	// Rules give methods another rule than the schema does, or than is built in
 	// for health and reflection:
 	//
@@ -204,6 +215,7 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 		MaxLifetime: c.longestLifetime(),
 		MaxIDBytes:  c.longestToken(),
 		Skews:       c.skews(),
+		Change:      changeMessage,
 		Now:         c.Now,
 		Log:         c.Logger,
 	})

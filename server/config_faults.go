@@ -54,6 +54,12 @@ func (c Config) Faults() []Fault {
 		_, err := c.operatorSubject(written)
 		add("operator_subjects", err)
 	}
+	add("feed_secret", feedFaults(c.FeedSecret)...)
+	if c.FeedSecretFile != "" {
+		secrets, err := secretsIn(c.FeedSecretFile)
+		add("feed_secret_file", err)
+		add("feed_secret_file", feedFaults(secrets)...)
+	}
 	faults = append(faults, c.ruleFaults()...)
 	return append(faults, c.issuerFaults()...)
 }

@@ -3,7 +3,11 @@ package server
 import (
 	"fmt"
 
+	"context"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // callers may compress, as on the HTTP port
@@ -11,6 +15,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -27,11 +32,11 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 		grpc.ForceServerCodecV2(transport.Codec{}),
 		grpc.ChainUnaryInterceptor(
 			recovery.UnaryServerInterceptor(recoverPanic),
-			grpcauth.UnaryServerInterceptor(s.guard),
+			selector.UnaryServerInterceptor(grpcauth.UnaryServerInterceptor(s.guard), notOfFeed),
 		),
 		grpc.ChainStreamInterceptor(
 			recovery.StreamServerInterceptor(recoverPanic),
-			grpcauth.StreamServerInterceptor(s.guard),
+			selector.StreamServerInterceptor(grpcauth.StreamServerInterceptor(s.guard), notOfFeed),
 		),
 	)
 	if s.config.TLSCert != "" {
@@ -42,16 +47,23 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 		options = append(options, grpc.Creds(creds))
 	}
 	server := grpc.NewServer(options...)
-	// The gate refuses before a request is decoded; the interceptors guard what
-	// does not pass through it, such as reflection.
-	gate := grpcauth.Gate(transport.RefuseUndecodable(server, invalidMessage), s.guard, grpcauth.RequestTimeout(s.config.RequestTimeout))
+	// The gates refuse before a request is decoded; the interceptors guard what
+	// does not pass through one, such as reflection.
+	registrar, timeout := transport.RefuseUndecodable(server, invalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
+	gate := grpcauth.Gate(registrar, s.guard, timeout)
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
 	accessv1.RegisterAccessServiceServer(gate, grpcAccess{accessService: s.access})
+	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {
 		reflection.Register(server)
 	}
 	return server, nil
 }
+
+// notOfFeed matches the calls that the guard of the FeedService does not decide about.
+var notOfFeed = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+	return call.Service != feedv1.FeedService_ServiceDesc.ServiceName
+})

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
@@ -24,12 +25,13 @@ func services() []string {
 		sessionv1connect.SessionServiceName,
 		revocationv1connect.RevocationServiceName,
 		accessv1connect.AccessServiceName,
+		feedv1connect.FeedServiceName,
 	}
 }
 
-// buildGuard makes the one thing that decides about calls, from the issuers and
-// the rules in the schema.
-func (s *Server) buildGuard() error {
+// buildGuards makes what decides about calls, from the issuers and the rules in the
+// schema. That of the FeedService accepts secrets as well.
+func (s *Server) buildGuards() error {
 	verifier, err := s.buildVerifier()
 	if err != nil {
 		return err
@@ -43,14 +45,24 @@ func (s *Server) buildGuard() error {
 			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
 		}
 	}
-	if s.access, err = newAccessService(rules, s.config.operators()); err != nil {
+	followers, err := s.config.followers()
+	if err != nil {
 		return err
 	}
-	s.guard = &auth.Guard{
-		Authenticator: verifier, Policy: guarded{rules}, Revocations: s.ledger.RevokedList(),
+	if s.access, err = newAccessService(rules, s.config.operators(), followers); err != nil {
+		return err
+	}
+	s.guard = s.newGuard(verifier, guarded{rules}, s.ledger.RevokedList())
+	s.feed = s.newFeedService(followers)
+	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{s.ledger.RevokedList()})
+	return s.buildMetadata(rules.Scopes())
+}
+
+func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, revocations auth.Revocations) *auth.Guard {
+	return &auth.Guard{
+		Authenticator: authenticator, Policy: rules, Revocations: revocations,
 		Observer: auth.ObserverFunc(s.observe), Logger: s.log, Now: s.config.Now,
 	}
-	return s.buildMetadata(rules.Scopes())
 }
 
 // observe is called with every decision of the guard.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
@@ -61,16 +62,17 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
-	own := s.handlerOptions(connectauth.StrictJSON(invalidMessage))
+	own := s.handlerOptions(s.guard, connectauth.StrictJSON(invalidMessage))
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, own...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, own...))
 	mux.Handle(accessv1connect.NewAccessServiceHandler(s.access, own...))
-	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions()...))
+	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed}, s.handlerOptions(s.feedGuard, connectauth.StrictJSON(invalidMessage))...))
+	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions(s.guard)...))
 	if s.config.Reflection {
 		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)
-		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions()...))
-		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions()...))
+		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
+		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
@@ -141,11 +143,11 @@ func (s *Server) guardOptions(next http.Handler) http.Handler {
 // handlerOptions are those of every connect handler, with more between recovery and
 // the guard. The first interceptor is the outermost: the log sees what recovery makes
 // of a panic.
-func (s *Server) handlerOptions(more ...connect.HandlerOption) []connect.HandlerOption {
+func (s *Server) handlerOptions(guard *auth.Guard, more ...connect.HandlerOption) []connect.HandlerOption {
 	return slices.Concat(transport.ConnectLimits(), []connect.HandlerOption{
 		connect.WithInterceptors(transport.RecordOutcome{}),
 		connect.WithRecover(transport.Recovery{Log: s.log}.Connect),
-	}, more, []connect.HandlerOption{connectauth.WithGuard(s.guard)})
+	}, more, []connect.HandlerOption{connectauth.WithGuard(guard)})
 }
 
 // metadata is what OAuth clients can learn of the server without a token.

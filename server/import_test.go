@@ -18,7 +18,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
-	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // rowsOf returns revocations of n sessions.
@@ -37,7 +36,7 @@ func (r *running) rowsOf(prefix string, n int) []*revocationv1.NewRevocation {
 // revocationsKept returns how many revocations the server has on disk.
 func (r *running) revocationsKept(t *testing.T) int {
 	t.Helper()
-	kept, _, err := r.ledger.Revocations(t.Context(), store.Revocation{}, 100_000)
+	kept, _, err := r.ledger.Revocations(t.Context(), ledger.Place{}, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,11 +172,13 @@ func (r *reader) issuedBefore(path, issuer string, asked *timestamppb.Timestamp)
 }
 
 func (r *reader) requestID(id string) {
-	visible := func(c rune) bool { return c >= 0x21 && c <= 0x7e }
 	if len(id) > maxRequestID || strings.ContainsFunc(id, func(c rune) bool { return !visible(c) }) {
 		r.faults.Add("request_id", "over %d characters, or not visible ASCII; send a UUID", maxRequestID)
 	}
 }
+
+// visible reports whether a character is visible ASCII.
+func visible(c rune) bool { return c >= 0x21 && c <= 0x7e }
 
 // filter reads the fields of a filter, of which nil is not set.
 func (r *reader) filter(issuer, subject, organization *string) store.Filter {
@@ -205,13 +207,13 @@ const (
 
 // pageSize returns how many rows a page has. A page_size that is negative is added to
 // the faults.
-func pageSize(asked int32, faults *rpcerror.Violations) int {
+func pageSize(asked int32, byDefault int, faults *rpcerror.Violations) int {
 	switch {
 	case asked < 0:
-		faults.Add("page_size", "must not be negative; leave it out for %d", defaultPageSize)
+		faults.Add("page_size", "must not be negative; leave it out for %d", byDefault)
 		return 0
 	case asked == 0:
-		return defaultPageSize
+		return byDefault
 	default:
 		return int(min(asked, maxPageSize))
 	}

@@ -12,6 +12,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 )
 
@@ -188,7 +189,7 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	}
 	revocations, sessions, events := positions(r)
 	otherRevocations, otherSessions, otherEvents := positions(other)
-	ahead := position.Encode(r.ledger.Epoch(), position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil), revocationPlace{Sequence: 1000})
+	ahead := position.Encode(r.ledger.Epoch(), position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil), ledger.Place{Sequence: 1000})
 	eventsAhead := r.session.watchPosition(1000)
 	ofAnAdmin, err := r.sessions(t, cast["ada-1"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageSize: 1})
 	if err != nil || ofAnAdmin.GetNextPageToken() == "" {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -29,18 +28,6 @@ type revocationService struct {
 	operators operators
 }
 
-// A revocationPlace is the last revocation of a page. The time tells it from one that
-// has the same number in a database that was restored from a backup.
-type revocationPlace struct {
-	Sequence  int64 `json:"n"`
-	CreatedAt int64 `json:"t"` // in microseconds since 1970
-}
-
-// revocation returns the revocation at a place, as far as its order goes.
-func (p revocationPlace) revocation() store.Revocation {
-	return store.Revocation{Sequence: p.Sequence, CreatedAt: time.UnixMicro(p.CreatedAt).UTC()}
-}
-
 // ListRevocations implements both the connect and the grpc-go interface.
 func (s *revocationService) ListRevocations(ctx context.Context, req *revocationv1.ListRevocationsRequest) (*revocationv1.ListRevocationsResponse, error) {
 	id := auth.MustFromContext(ctx)
@@ -49,24 +36,24 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 	}
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), &faults)
+	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	epoch := s.ledger.Epoch()
 	scope := position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil)
-	last, err := position.Decode[revocationPlace](req.GetPageToken(), epoch, scope)
+	last, err := position.Decode[ledger.Place](req.GetPageToken(), epoch, scope)
 	if err != nil {
 		return nil, err
 	}
-	page, more, err := s.ledger.Revocations(ctx, last.revocation(), size)
+	page, more, err := s.ledger.Revocations(ctx, last, size)
 	if err != nil {
 		return nil, err
 	}
 	res := new(revocationv1.ListRevocationsResponse)
 	for _, r := range page {
 		res.Revocations = append(res.Revocations, s.message(r, id))
-		last = revocationPlace{r.Sequence, r.CreatedAt.UnixMicro()}
+		last = ledger.PlaceOf(r)
 	}
 	res.ResumeToken = position.Encode(epoch, scope, last)
 	if more {

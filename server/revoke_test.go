@@ -14,6 +14,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -36,14 +37,14 @@ func (r *running) wantAdmitted(t *testing.T, what, token string) {
 }
 
 // again stops the server and starts another with the same data and issuer.
-func (r *running) again(t *testing.T) *running {
+func (r *running) again(t *testing.T, edits ...func(*Config)) *running {
 	t.Helper()
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	again := start(t, func(c *Config) {
+	again := start(t, append(edits, func(c *Config) {
 		c.DataDir, c.Issuers, c.OperatorSubjects, c.Now = r.config.DataDir, r.config.Issuers, r.config.OperatorSubjects, r.config.Now
-	})
+	})...)
 	again.issuer = r.issuer
 	return again
 }
@@ -131,7 +132,7 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 			t.Errorf("time %d: %v; want the standing %v", i+1, got, first)
 		}
 	}
-	kept, _, err := r.ledger.Revocations(t.Context(), store.Revocation{}, 10)
+	kept, _, err := r.ledger.Revocations(t.Context(), ledger.Place{}, 10)
 	if err != nil || len(kept) != 1 {
 		t.Errorf("%d are kept, error %v; want 1", len(kept), err)
 	}

@@ -34,11 +34,14 @@ type Server struct {
 	guard    *auth.Guard
 	metadata http.Handler // nil where none is published
 
+	feedGuard *auth.Guard // of the FeedService
+
 	ledger     *ledger.Ledger
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
 	access     *accessService
+	feed       *feedService
 	health     *healthService
 
 	httpListener, grpcListener net.Listener
@@ -85,7 +88,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.ledger, err = s.config.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := s.buildGuard(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
+	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
 		return err
 	}
 	s.identity = &identityService{stopping: s.stopping}
@@ -175,7 +178,7 @@ func (s *Server) shutdown(ctx context.Context) {
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.guard.Drain(ctx)
+		err = errors.Join(s.guard.Drain(ctx), s.feedGuard.Drain(ctx))
 	}
 	if err != nil {
 		s.log.Warn("cutting off calls that are still under way", "remedy", "raise shutdown_timeout if they need longer")

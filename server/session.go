@@ -57,7 +57,7 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
 	refuseUnknown(req, &r.faults)
-	size := pageSize(req.GetPageSize(), &r.faults)
+	size := pageSize(req.GetPageSize(), defaultPageSize, &r.faults)
 	asked := req.GetFilter()
 	if asked == nil {
 		asked = new(sessionv1.ListSessionsFilter)

@@ -108,7 +108,7 @@ func (l *Ledger) NotInForce(ctx context.Context, requests ...Request) ([]Request
 	}
 	if len(more) < len(requests) {
 		// Another process may have made the rest.
-		if err := l.readRevocations(ctx); err != nil {
+		if err := l.ReadRevocations(ctx); err != nil {
 			return nil, l.unavailable(ctx, err)
 		}
 	}

@@ -200,7 +200,7 @@ func TestTheEventsOfASession(t *testing.T) {
 	if _, err := end(t.Context(), l, store.Session{Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.readRevocations(t.Context()); err != nil {
+	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wantEvents("its revocation", "REVOKED sess_1")
@@ -224,7 +224,7 @@ func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	if _, err := l.Revoke(t.Context(), byOtto, nil, everything); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.readRevocations(t.Context()); err != nil {
+	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Events().After(since); !errors.Is(err, ErrEventsLost) {
@@ -296,7 +296,7 @@ func TestThereIsOneEventForEachSessionThatIsEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := l.readRevocations(t.Context()); err != nil {
+			if err := l.ReadRevocations(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -323,7 +323,7 @@ func TestASignOutIsOneEventOfEachSession(t *testing.T) {
 	const n = BatchSize + 1
 	sessionsOf(t, l, "user_ada", n)
 	db.revoking = func() {
-		if err := l.readRevocations(t.Context()); err != nil {
+		if err := l.ReadRevocations(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}

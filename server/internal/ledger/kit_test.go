@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -21,9 +23,15 @@ func someConfig() Config {
 		Retention:   retention,
 		MaxLifetime: 24*time.Hour + 10*time.Second,
 		Skews:       map[string]time.Duration{someIssuer: 5 * time.Second},
+		Change:      someChange,
 		Now:         time.Now,
 		Log:         slog.New(slog.DiscardHandler),
 	}
+}
+
+// someChange is a change that names its revocation.
+func someChange(r store.Revocation) *feedv1.Change {
+	return &feedv1.Change{Change: &feedv1.Change_Revoked{Revoked: &feedv1.Revoked{RevocationId: r.Target.Value, Target: &revocationv1.Target{}}}}
 }
 
 func openStore(t *testing.T, dir string) store.Store {

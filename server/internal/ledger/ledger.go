@@ -17,6 +17,7 @@ import (
 	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
@@ -52,6 +53,8 @@ type Config struct {
 	MaxIDBytes int
 	// Skews are the clock skews of the trusted issuers, by their URL.
 	Skews map[string]time.Duration
+	// Change is what followers get of a revocation.
+	Change func(store.Revocation) *feedv1.Change
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what goes wrong in the background, and each revocation.
@@ -66,6 +69,7 @@ type Ledger struct {
 	revoked  *revocation.List
 	activity *activity
 	events   *Events
+	changes  *changes
 	maxSkew  time.Duration // of all issuers
 
 	flushing chan struct{} // full during a flush, so that writes are in order
@@ -85,7 +89,7 @@ type Ledger struct {
 func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	l := newLedger(db, config)
 	more := l.prune(ctx)
-	if err := l.readRevocations(ctx); err != nil {
+	if err := l.ReadRevocations(ctx); err != nil {
 		_ = db.Close() // the first error is the one to mend
 		return nil, err
 	}
@@ -106,6 +110,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		closed:   make(chan struct{}),
 	}
 	l.events = newEvents(l.state)
+	l.changes = newChanges(l.change)
 	for _, skew := range config.Skews {
 		l.maxSkew = max(l.maxSkew, skew)
 	}
@@ -143,7 +148,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 		now := l.now()
 		l.Flush(ctx)
 		l.addExpired(ctx, now)
-		if err := l.readRevocations(ctx); err != nil {
+		if err := l.ReadRevocations(ctx); err != nil {
 			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
 		}
 	}

@@ -152,7 +152,7 @@ func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 	}
 	want("level=INFO", "msg=revoked", "count=1", "target=session", "origin=caller", "by_issuer="+someIssuer, "by_subject=user_otto")
 	db.fails = "Sessions"
-	if err := l.readRevocations(t.Context()); err != nil {
+	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want("level=ERROR", "cannot find the sessions that were revoked", errDiskFull.Error())

@@ -68,11 +68,11 @@ func (l *Ledger) IssuedByNow(issuer string) time.Time {
 // RevokedList is what a guard asks about each call.
 func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
 
-// Revocations returns a page of the revocations that come after the given one, in the
-// order of their sequence, and whether there are more. An error is the answer to the
+// Revocations returns a page of the revocations that come after a place, in the order of
+// their sequence, and whether there are more. An error is the answer to the
 // caller.
-func (l *Ledger) Revocations(ctx context.Context, after store.Revocation, limit int) (page []store.Revocation, more bool, err error) {
-	page, err = l.store.Revocations(ctx, after, limit+1)
+func (l *Ledger) Revocations(ctx context.Context, after Place, limit int) (page []store.Revocation, more bool, err error) {
+	page, err = l.store.Revocations(ctx, after.revocation(), limit+1)
 	switch {
 	case errors.Is(err, store.ErrNotGiven):
 		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
@@ -154,7 +154,7 @@ func CallerOf(id *auth.Identity) store.Caller {
 func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []byte, err error) {
 	hash, answer, err = l.store.Answer(ctx, call)
 	if err == nil && answer != nil {
-		err = l.readRevocations(ctx)
+		err = l.ReadRevocations(ctx)
 	}
 	if err != nil {
 		return nil, nil, l.unavailable(ctx, err)
@@ -162,18 +162,27 @@ func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []by
 	return hash, answer, nil
 }
 
-// readRevocations reads what was revoked since it last read: everything at the
+// ReadRevocations reads what was revoked since it last read: everything at the
 // start; later what this process has revoked, which it has in memory already, and
-// what others on the same database have. There are events of both.
-func (l *Ledger) readRevocations(ctx context.Context) error {
+// what others on the same database have. There are events of both, and changes for
+// followers.
+func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	for {
+		began := l.changes.now()
 		page, err := l.store.Revocations(ctx, l.lastRead, BatchSize)
+		if errors.Is(err, store.ErrNotGiven) {
+			l.config.Log.WarnContext(ctx, "the database was replaced by an older one; everything is read again, and what was revoked stays revoked until this process ends", "sequence", l.lastRead.Sequence)
+			l.lastRead = store.Revocation{}
+			l.changes.restart()
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		if len(page) == 0 {
+			l.changes.complete(began)
 			return nil
 		}
 		revocations := make([]revocation.Revocation, 0, len(page))
@@ -191,6 +200,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
 		}
 		l.lastRead = page[len(page)-1]
+		l.changes.add(page)
 		l.addRevoked(ctx, revocations)
 	}
 }

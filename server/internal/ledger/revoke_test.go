@@ -65,7 +65,7 @@ func TestWhatIsRevokedIsReadInFull(t *testing.T) {
 		if _, err := l.store.SaveRevocations(t.Context(), rows, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.readRevocations(t.Context()); err != nil {
+		if err := l.ReadRevocations(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for i := range rows {
@@ -91,7 +91,7 @@ func TestAnInvalidRowIsSkipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := l.readRevocations(t.Context()); err != nil {
+		if err := l.ReadRevocations(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		return err
 	}
 	revocations := func(ctx context.Context, l *Ledger) error {
-		_, _, err := l.Revocations(ctx, store.Revocation{}, 1)
+		_, _, err := l.Revocations(ctx, Place{}, 1)
 		return err
 	}
 	for name, test := range map[string]struct {

@@ -116,6 +116,21 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.OperatorPermission }),
 		},
 		setting[Settings]{
+			key: "feed_permission", env: []string{"OSTIARY_FEED_PERMISSION"}, dev: true,
+			help:   "Permission, or scope, with which a machine's token may follow the feed of revocations, from any issuer whose machines are accepted.",
+			format: text(func(s *Settings) *string { return &s.Server.FeedPermission }),
+		},
+		setting[Settings]{
+			key: "feed_secret", env: []string{"OSTIARY_FEED_SECRET"}, dev: true,
+			help:   "Secret with which services may follow the feed of revocations, sent as the bearer token; at least 32 bytes. A list while services change from one to another. Set it by variable or file: other users of the machine can read flags.",
+			format: list(func(s *Settings) *[]string { return &s.Server.FeedSecret }),
+		},
+		setting[Settings]{
+			key: "feed_secret_file", env: []string{"OSTIARY_FEED_SECRET_FILE"}, dev: true,
+			help:   "File with such secrets, one a line; read at the start.",
+			format: text(func(s *Settings) *string { return &s.Server.FeedSecretFile }),
+		},
+		setting[Settings]{
 			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
 			help:   "Format of the log on standard error: text or json.",
 			format: choice(func(s *Settings) *string { return &s.logFormat }, "text", "json"),

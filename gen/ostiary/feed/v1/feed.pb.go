@@ -5,7 +5,7 @@
 // source: ostiary/feed/v1/feed.proto
 
 // Package ostiary.feed.v1 sends revocations to the services that must refuse revoked
-// tokens. No server implements it yet.
+// tokens.
 //
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:

@@ -3,7 +3,7 @@
 // Source: ostiary/feed/v1/feed.proto
 
 // Package ostiary.feed.v1 sends revocations to the services that must refuse revoked
-// tokens. No server implements it yet.
+// tokens.
 //
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:
@@ -72,7 +72,7 @@ const (
 // FeedServiceClient is a client for the ostiary.feed.v1.FeedService service.
 type FeedServiceClient interface {
 	// ReadChanges returns a page of changes: those after a position, or all revocations
-	// that are in force. A follower that cannot hold a stream open calls it again and
+	// that are in force, and perhaps some that have expired. A follower that cannot hold a stream open calls it again and
 	// again, and learns of a change within the interval between its calls. An answer must
 	// not be cached: complete_through counts from its request.
 	//
@@ -147,7 +147,7 @@ func (c *feedServiceClient) WatchChanges(ctx context.Context, req *v1.WatchChang
 // FeedServiceHandler is an implementation of the ostiary.feed.v1.FeedService service.
 type FeedServiceHandler interface {
 	// ReadChanges returns a page of changes: those after a position, or all revocations
-	// that are in force. A follower that cannot hold a stream open calls it again and
+	// that are in force, and perhaps some that have expired. A follower that cannot hold a stream open calls it again and
 	// again, and learns of a change within the interval between its calls. An answer must
 	// not be cached: complete_through counts from its request.
 	//

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 // Package ostiary.feed.v1 sends revocations to the services that must refuse revoked
-// tokens. No server implements it yet.
+// tokens.
 //
 // A service that follows the feed is a follower, the server that it follows is its
 // hub. A follower keeps a copy of all revocations that are in force:
@@ -387,14 +387,15 @@ export const RevokedSchema: GenMessage<Revoked> = /*@__PURE__*/
  * is sent as the bearer token and counts as such a machine. It allows to follow, to
  * confirm what was received, to hand back to a hub what a hub has sent, and to report
  * what the service itself has seen and decided; and nothing else. Any other caller, an
- * operator included, is refused with PERMISSION_REQUIRED.
+ * operator included, is refused with PERMISSION_REQUIRED; so is everybody, where the
+ * settings have neither.
  *
  * @generated from service ostiary.feed.v1.FeedService
  */
 export const FeedService: GenService<{
   /**
    * ReadChanges returns a page of changes: those after a position, or all revocations
-   * that are in force. A follower that cannot hold a stream open calls it again and
+   * that are in force, and perhaps some that have expired. A follower that cannot hold a stream open calls it again and
    * again, and learns of a change within the interval between its calls. An answer must
    * not be cached: complete_through counts from its request.
    *

@@ -1,0 +1,227 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/position"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+const (
+	// maxChangesBytes is the most in a page of changes.
+	maxChangesBytes = 1 << 20
+	// changesAtOnce and changesBytesAtOnce are the most in a message of a stream. They are
+	// what a follower that has stopped reading costs.
+	changesAtOnce      = 200
+	changesBytesAtOnce = 64 << 10
+	// The interval between heartbeats, within which a follower can choose.
+	minFeedHeartbeat = time.Second
+	maxFeedHeartbeat = 30 * time.Second
+
+	maxFollowerName = 253
+)
+
+// feedScope is that of positions in the changes, for both methods.
+var feedScope = position.ScopeOf(feedv1.FeedService_ServiceDesc.ServiceName, nil)
+
+// feedService implements FeedService for both transports. Its rule asks for a token;
+// whether its bearer may follow is decided here.
+type feedService struct {
+	ledger    *ledger.Ledger
+	followers followers
+	retention *durationpb.Duration
+	now       func() time.Time
+	log       followerLog
+	stopping  <-chan struct{}
+}
+
+func (s *Server) newFeedService(followers followers) *feedService {
+	return &feedService{
+		ledger: s.ledger, followers: followers, retention: durationpb.New(s.config.longestLifetime()),
+		now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
+	}
+}
+
+func (s *feedService) position(place ledger.Place) string {
+	return position.Encode(s.ledger.Epoch(), feedScope, place)
+}
+
+// from returns the place after which to read. It refuses a request with faults.
+func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (ledger.Place, error) {
+	followerName("follower.service", follower.GetService(), faults)
+	followerName("follower.instance_id", follower.GetInstanceId(), faults)
+	if err := faults.Err(); err != nil {
+		return ledger.Place{}, err
+	}
+	return position.Decode[ledger.Place](token, s.ledger.Epoch(), feedScope)
+}
+
+func followerName(field, name string, faults *rpcerror.Violations) {
+	switch {
+	case name == "":
+		faults.Add(field, "missing; say who follows, so that it can be found when it lags")
+	case len(name) > maxFollowerName || strings.ContainsFunc(name, func(c rune) bool { return !visible(c) }):
+		faults.Add(field, "over %d characters, or not visible ASCII; write a name such as billing", maxFollowerName)
+	}
+}
+
+// ReadChanges implements both the connect and the grpc-go interface.
+func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRequest) (*feedv1.ReadChangesResponse, error) {
+	began := time.Now()
+	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+		return nil, err
+	}
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	size := pageSize(req.GetPageSize(), maxPageSize, &faults)
+	from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
+	if err != nil {
+		return nil, err
+	}
+	for cursor := s.ledger.Follow(from); ; {
+		page, wait, err := cursor.Next(ctx, size, maxChangesBytes)
+		if err != nil {
+			return nil, err
+		}
+		if all := !page.Through.IsZero(); all || len(page.Changes) > 0 {
+			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: s.position(page.Place), More: !all, Retention: s.retention}
+			if all {
+				res.CompleteThrough = durationpb.New(page.Through.Sub(began))
+			}
+			return res, nil
+		}
+		select {
+		case <-wait:
+		case <-s.stopping:
+			return nil, errStopping()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// watch sends changes, and heartbeats between them, until the follower leaves. It fetches
+// them when the follower has read those before, and holds none.
+func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest, send func(*feedv1.WatchChangesResponse) error) error {
+	began := time.Now()
+	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+		return err
+	}
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	interval := feedHeartbeat(req.GetHeartbeatInterval(), &faults)
+	from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
+	if err != nil {
+		return err
+	}
+	s.log.write(ctx, s.now(), "connected", req.GetFollower())
+	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
+
+	cursor, place, token := s.ledger.Follow(from), from, s.position(from)
+	var complete *durationpb.Duration // until something is
+	heartbeat := time.NewTimer(interval)
+	defer heartbeat.Stop()
+	for due := true; ; { // whether a message is due, even one without changes
+		if err := s.followers.require(current(ctx)); err != nil {
+			return err // a newer token may have taken the permission
+		}
+		revoked := revokedSince(ctx)
+		if revoked != nil {
+			_ = s.ledger.ReadRevocations(ctx) // so that this one is among what follows, unless the store fails
+		}
+		page, wait, err := cursor.Next(ctx, changesAtOnce, changesBytesAtOnce)
+		if err != nil {
+			return err
+		}
+		if page.Place != place {
+			place, token = page.Place, s.position(page.Place)
+		}
+		all := !page.Through.IsZero()
+		if all {
+			complete = durationpb.New(page.Through.Sub(began))
+		}
+		if due || len(page.Changes) > 0 {
+			if err := send(&feedv1.WatchChangesResponse{
+				Changes: page.Changes, ResumeToken: token, CompleteThrough: complete,
+				HeartbeatInterval: durationpb.New(interval), Retention: s.retention, HubTime: timestamppb.New(s.now()),
+			}); err != nil {
+				return err
+			}
+			due = false
+			heartbeat.Reset(interval)
+		}
+		switch {
+		case revoked != nil && all:
+			return revoked
+		case len(page.Changes) > 0: // there may be more
+			wait = ready
+		}
+		select {
+		case <-wait:
+		case <-heartbeat.C:
+			due = true
+		case <-s.stopping:
+			return errStopping()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// feedHeartbeat returns the interval that the hub keeps.
+func feedHeartbeat(asked *durationpb.Duration, faults *rpcerror.Violations) time.Duration {
+	if asked != nil && asked.CheckValid() != nil {
+		faults.Add("heartbeat_interval", "not a duration; write one between 1s and 30s, or leave it out")
+	}
+	return min(max(asked.AsDuration(), minFeedHeartbeat), maxFeedHeartbeat)
+}
+
+// revokedSince returns the refusal of a follower whose token was revoked after the stream
+// was opened. The guard leaves it to the stream, see feedRevocations.
+func revokedSince(ctx context.Context) error {
+	err := auth.CallerCheck(ctx)()
+	if reason, _ := auth.ReasonOf(err); reason == auth.TokenRevoked {
+		return err
+	}
+	return nil
+}
+
+// changeMessage returns what followers get of a revocation.
+func changeMessage(r store.Revocation) *feedv1.Change {
+	return &feedv1.Change{Change: &feedv1.Change_Revoked{Revoked: &feedv1.Revoked{
+		RevocationId:     base64.RawURLEncoding.EncodeToString(r.ID[:]),
+		Target:           targetMessage(r.Target),
+		IssuedBeforeTime: timeMessage(r.IssuedBefore),
+		ExpireTime:       timeMessage(r.ExpiresAt),
+		CreateTime:       timeMessage(r.CreatedAt),
+	}}}
+}
+
+// connectFeed is the service as connect-go wants it.
+type connectFeed struct{ *feedService }
+
+func (s connectFeed) WatchChanges(ctx context.Context, req *feedv1.WatchChangesRequest, stream *connect.ServerStream[feedv1.WatchChangesResponse]) error {
+	return s.watch(ctx, req, stream.Send)
+}
+
+// grpcFeed is the service as grpc-go wants it.
+type grpcFeed struct {
+	feedv1.UnsafeFeedServiceServer
+	*feedService
+}
+
+func (s grpcFeed) WatchChanges(req *feedv1.WatchChangesRequest, stream grpc.ServerStreamingServer[feedv1.WatchChangesResponse]) error {
+	return s.watch(stream.Context(), req, stream.Send)
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token"
+)
+
+// minFeedSecret is the length of the shortest secret of followers, in bytes.
+const minFeedSecret = 32
+
+// followers may follow the feed: machines, and whoever has a secret. Nobody else may,
+// operators included.
+type followers struct {
+	permission string // "" for none
+	secrets    []feedSecret
+}
+
+// A feedSecret is one that a follower can send instead of a token.
+type feedSecret struct {
+	hash     [sha256.Size]byte
+	identity *auth.Identity // of those that send it
+}
+
+// followers reads the settings. Their faults are found before.
+func (c Config) followers() (followers, error) {
+	secrets := slices.Clone(c.FeedSecret)
+	if c.FeedSecretFile != "" {
+		more, err := secretsIn(c.FeedSecretFile)
+		if err != nil {
+			return followers{}, err
+		}
+		secrets = append(secrets, more...)
+	}
+	f := followers{permission: c.FeedPermission}
+	for i, secret := range secrets {
+		f.secrets = append(f.secrets, feedSecret{sha256.Sum256([]byte(secret)), &auth.Identity{
+			Issuer: "feed_secret", Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
+		}})
+	}
+	return f, nil
+}
+
+// secretsIn returns the secrets in a file.
+func secretsIn(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the secrets of followers: %w", err)
+	}
+	secrets := strings.Fields(string(text))
+	if len(secrets) == 0 {
+		return nil, errors.New("the file has no secret in it; write one with: openssl rand -hex 32")
+	}
+	return secrets, nil
+}
+
+// feedFaults returns what is wrong with the secrets, and repeats none of them.
+func feedFaults(secrets []string) []error {
+	var faults []error
+	for i, secret := range secrets {
+		switch {
+		case len(secret) < minFeedSecret:
+			faults = append(faults, fmt.Errorf("secret %d of %d has fewer than %d bytes; make one with: openssl rand -hex 32", i+1, len(secrets), minFeedSecret))
+		case strings.ContainsFunc(secret, func(c rune) bool { return !bearerCharacter(c) }):
+			faults = append(faults, fmt.Errorf("secret %d of %d has a character that a bearer token cannot have (RFC 6750, section 2.1); make one with: openssl rand -hex 32", i+1, len(secrets)))
+		}
+	}
+	return faults
+}
+
+func bearerCharacter(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._~+/=", c)
+}
+
+// require refuses callers who may not follow.
+func (f followers) require(id *auth.Identity) error {
+	if f.include(id) {
+		return nil
+	}
+	return permissionRequired("only a service that has the permission of followers may do this; ask an operator of this server for it, or for a secret",
+		"the caller is no machine with feed_permission, and has not sent a feed_secret")
+}
+
+func (f followers) include(id *auth.Identity) bool {
+	if slices.ContainsFunc(f.secrets, func(s feedSecret) bool { return s.identity == id }) {
+		return true
+	}
+	return f.permission != "" && id.Kind == auth.KindMachine && id.Actor == nil && (id.HasPermission(f.permission) || id.HasScope(f.permission))
+}
+
+// A feedAuthenticator accepts secrets, and tokens as the verifier does.
+type feedAuthenticator struct {
+	*token.Verifier
+
+	followers followers
+}
+
+// Authenticate implements auth.Authenticator. How long it takes does not depend on the
+// secrets.
+func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*auth.Identity, error) {
+	if len(a.followers.secrets) > 0 {
+		sent, err := auth.BearerToken(call.Header)
+		if err != nil {
+			return nil, err
+		}
+		hash := sha256.Sum256([]byte(sent))
+		var found *auth.Identity
+		for _, secret := range a.followers.secrets {
+			if subtle.ConstantTimeCompare(hash[:], secret.hash[:]) == 1 {
+				found = secret.identity
+			}
+		}
+		if found != nil {
+			return found, nil
+		}
+	}
+	return a.Verifier.Authenticate(ctx, call)
+}
+
+// feedRevocations do not tell the guard of what is new, so that a stream of the feed can
+// send the revocation of its follower's token before it ends by it. The guard refuses
+// calls at once, and ends such a stream within a minute if it has not ended itself.
+type feedRevocations struct{ auth.Revocations }
+
+// Watch implements auth.Revocations.
+func (feedRevocations) Watch(func()) (stop func()) { return func() {} }
+
+// A followerLog says who comes and goes, up to ten times in a second.
+type followerLog struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	second  time.Time
+	lines   int
+	leftOut int
+}
+
+func (l *followerLog) write(ctx context.Context, now time.Time, state string, follower *feedv1.Follower) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second := now.Truncate(time.Second); !second.Equal(l.second) {
+		l.second, l.lines = second, 0
+	}
+	if l.lines++; l.lines > 10 {
+		l.leftOut++
+		return
+	}
+	l.log.InfoContext(ctx, "follower", "state", state, "service", follower.GetService(), "instance_id", follower.GetInstanceId(), "left_out", l.leftOut)
+	l.leftOut = 0
+}

@@ -1,0 +1,256 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+const (
+	// keptChanges is how many changes are kept in memory at least, and half of how many
+	// at most: about 1 KiB each.
+	keptChanges = 1 << 12
+	// storeReaders is how many followers are served from the store at once.
+	storeReaders = 8
+)
+
+// A Place is that of a revocation among all, in the order of their sequence. The time
+// tells it from one that has the same number in a database that was restored from a
+// backup. The zero Place is before the first.
+type Place struct {
+	Sequence  int64 `json:"n"`
+	CreatedAt int64 `json:"t"` // in microseconds since 1970
+}
+
+// PlaceOf returns the place of a revocation.
+func PlaceOf(r store.Revocation) Place { return Place{r.Sequence, r.CreatedAt.UnixMicro()} }
+
+// revocation returns the revocation at a place, as far as its order goes.
+func (p Place) revocation() store.Revocation {
+	return store.Revocation{Sequence: p.Sequence, CreatedAt: time.UnixMicro(p.CreatedAt).UTC()}
+}
+
+// changes are the latest revocations that were read from the store. Followers come for
+// them, so that one who is slow costs nothing.
+type changes struct {
+	message func(store.Revocation) *feedv1.Change
+	now     func() time.Time // a clock that does not jump
+	readers chan struct{}    // has one element for each follower that is served from the store
+
+	mu      sync.Mutex
+	before  Place     // the last before those that are kept
+	kept    []*change // in order
+	through time.Time // everything that was saved by then was read
+	read    chan struct{}
+}
+
+// A change is a revocation, and what followers get of it once one was there.
+type change struct {
+	row     store.Revocation
+	message *feedv1.Change
+	size    int // in bytes, in a list
+}
+
+func newChanges(message func(store.Revocation) *feedv1.Change) *changes {
+	return &changes{message: message, now: time.Now, readers: make(chan struct{}, storeReaders), read: make(chan struct{})}
+}
+
+// add adds what was read from the store, in order.
+func (c *changes) add(rows []store.Revocation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, row := range rows {
+		c.kept = append(c.kept, &change{row: row})
+	}
+	if drop := len(c.kept) - keptChanges; drop > keptChanges {
+		c.before = PlaceOf(c.kept[drop-1].row)
+		c.kept = slices.Clone(c.kept[drop:])
+	}
+	c.wake()
+}
+
+// complete says that everything was read that any process had saved by a time.
+func (c *changes) complete(through time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.through = through
+}
+
+// restart says that all is read again, from the first on.
+func (c *changes) restart() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before, c.kept, c.through = Place{}, nil, time.Time{}
+	c.wake()
+}
+
+func (c *changes) wake() {
+	close(c.read)
+	c.read = make(chan struct{})
+}
+
+// last returns the place of the last that was read.
+func (c *changes) last() Place {
+	if len(c.kept) == 0 {
+		return c.before
+	}
+	return PlaceOf(c.kept[len(c.kept)-1].row)
+}
+
+// after returns the changes that follow a place, as far as they are kept. Otherwise fetch
+// says which are to be read from the store first: up to this place.
+func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, read <-chan struct{}, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.last()
+	switch {
+	case place.Sequence < c.before.Sequence || place.Sequence > last.Sequence:
+		before := c.before
+		return Page{Place: place}, &before, c.read, nil
+	case place == last:
+		return Page{Place: place, Through: c.through}, nil, c.read, nil
+	}
+	at := 0
+	if place != c.before {
+		var found bool
+		at, found = slices.BinarySearchFunc(c.kept, place.Sequence, func(c *change, n int64) int { return cmp.Compare(c.row.Sequence, n) })
+		if !found || PlaceOf(c.kept[at].row) != place {
+			return Page{}, nil, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+		}
+		at++
+	}
+	page = c.page(place, c.kept[at:], limit, size)
+	if page.Place == last {
+		page.Through = c.through
+	}
+	return page, nil, c.read, nil
+}
+
+// page returns the first of the changes: up to limit of them, and up to size bytes,
+// but at least one.
+func (c *changes) page(after Place, list []*change, limit, size int) Page {
+	page := Page{Place: after}
+	for _, one := range list[:min(len(list), limit)] {
+		if one.message == nil {
+			one.message = c.message(one.row)
+			one.size = proto.Size(&feedv1.WatchChangesResponse{Changes: []*feedv1.Change{one.message}})
+		}
+		if size -= one.size; size < 0 && len(page.Changes) > 0 {
+			break
+		}
+		page.Changes, page.Place = append(page.Changes, one.message), PlaceOf(one.row)
+	}
+	return page
+}
+
+// A Page is changes that follow each other. They must not be changed.
+type Page struct {
+	Changes []*feedv1.Change
+	Place   Place // after them
+	// Through, if it is not zero, says that these are the last: there is nothing else
+	// that any process had saved by this time, of a clock that does not jump.
+	Through time.Time
+}
+
+// A Cursor reads the changes in order. It has a place, and keeps nothing else between its
+// calls. It is for one goroutine.
+type Cursor struct {
+	ledger  *Ledger
+	place   Place
+	fetched *fetched // nil where nothing is being fetched
+}
+
+// fetched is a page that comes from the store.
+type fetched struct {
+	done chan struct{} // closed when there is
+	page Page
+	err  error
+}
+
+// change returns what followers get of a revocation. Of one that means nothing they get
+// no target, so that they know that they do not know what it revokes.
+func (l *Ledger) change(row store.Revocation) *feedv1.Change {
+	message := l.config.Change(row)
+	if _, err := l.readRevocation(row); err != nil {
+		message.GetRevoked().Target = nil
+	}
+	return message
+}
+
+// Follow returns a Cursor that begins after a place.
+func (l *Ledger) Follow(after Place) *Cursor { return &Cursor{ledger: l, place: after} }
+
+// Next returns the next changes, up to limit of them, and up to size bytes, but at least
+// one. If there are none yet, it returns at once with a channel that is closed when it
+// should be called again. An error is the answer to the caller.
+func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-chan struct{}, err error) {
+	if c.fetched != nil {
+		select {
+		case <-c.fetched.done:
+		default:
+			return Page{Place: c.place}, c.fetched.done, nil
+		}
+		page, err, c.fetched = c.fetched.page, c.fetched.err, nil
+		c.place = page.Place
+		if err != nil || len(page.Changes) > 0 {
+			return page, nil, err
+		}
+	}
+	page, fetch, wait, err := c.ledger.changes.after(c.place, limit, size)
+	if err != nil {
+		return Page{}, nil, err
+	}
+	if fetch != nil {
+		c.fetched = &fetched{done: make(chan struct{})}
+		go c.fetched.fetch(ctx, c.ledger, c.place, *fetch, wait, limit, size)
+		return page, c.fetched.done, nil
+	}
+	c.place = page.Place
+	return page, wait, nil
+}
+
+// fetch reads what follows a place from the store, up to another place. Where that is
+// earlier, it makes sure that the store has given the place, and waits until it was read.
+func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-chan struct{}, limit, size int) {
+	defer close(f.done)
+	f.page.Place = place
+	select {
+	case l.changes.readers <- struct{}{}:
+	case <-ctx.Done():
+		f.err = ctx.Err()
+		return
+	}
+	rows, more, err := l.Revocations(ctx, place, limit)
+	<-l.changes.readers
+	if err != nil {
+		f.err = err
+		return
+	}
+	if place.Sequence > to.Sequence {
+		select {
+		case <-read:
+		case <-ctx.Done():
+		}
+		return
+	}
+	var list []*change
+	for _, row := range rows {
+		if more = more && row.Sequence <= to.Sequence; row.Sequence > to.Sequence {
+			break
+		}
+		list = append(list, &change{row: row})
+	}
+	f.page = l.changes.page(place, list, limit, size)
+	if !more && len(f.page.Changes) == len(list) {
+		f.page.Place = to // what was between has expired
+	}
+}
