@@ -113,13 +113,13 @@ func TestCallerTokenOfAStream(t *testing.T) {
 		id     func() *auth.Identity
 	}
 	another := func() *auth.Identity {
-		id := token(time.Second)
+		id := issued(time.Second)
 		id.Organization.ID = "org_2"
 		return id
 	}
-	newer := func() *auth.Identity { return token(time.Second) }
-	newest := func() *auth.Identity { return token(2 * time.Second) }
-	older := func() *auth.Identity { return token(-time.Second) }
+	newer := func() *auth.Identity { return issued(time.Second) }
+	newest := func() *auth.Identity { return issued(2 * time.Second) }
+	older := func() *auth.Identity { return issued(-time.Second) }
 	for _, tt := range []struct {
 		name  string
 		terms auth.StreamTerms
@@ -139,7 +139,7 @@ func TestCallerTokenOfAStream(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{role: "reader", terms: tt.terms})
-				ctx, err := w.admitWith("opened", token(0), watch, auth.BidiStream)
+				ctx, err := w.admitWith("opened", issued(0), watch, auth.BidiStream)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -176,7 +176,7 @@ func TestCallerTokenOfAStreamThatIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		done := make(chan struct{})
-		ctx, err := w.admitWith("newer", token(time.Second), watch, auth.BidiStream)
+		ctx, err := w.admitWith("newer", issued(time.Second), watch, auth.BidiStream)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +184,7 @@ func TestCallerTokenOfAStreamThatIsBehind(t *testing.T) {
 			<-done
 			return nil
 		})
-		ctx, err = w.admitWith("older", token(0), watch, auth.BidiStream)
+		ctx, err = w.admitWith("older", issued(0), watch, auth.BidiStream)
 		if err != nil {
 			t.Fatal(err)
 		}

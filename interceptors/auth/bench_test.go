@@ -63,7 +63,7 @@ func BenchmarkHundredThousandLeases(b *testing.B) {
 		}
 		ids := make([]*auth.Identity, streams)
 		for i := range ids {
-			id := token(0)
+			id := issued(0)
 			id.ExpiresAt, id.Leeway = time.Now().Add(time.Hour), 0
 			id.SessionID = fmt.Sprint("sess_", i)
 			ids[i] = id
@@ -108,7 +108,7 @@ func BenchmarkLeasedMessage(b *testing.B) {
 	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}}
 	serve := func(handle func(*testing.B, *auth.Stream)) func(*testing.B) {
 		return func(b *testing.B) {
-			ctx, err := guard.Admit(auth.NewContext(b.Context(), token(time.Hour)), auth.Call{Procedure: watch, Stream: auth.BidiStream})
+			ctx, err := guard.Admit(auth.NewContext(b.Context(), issued(time.Hour)), auth.Call{Procedure: watch, Stream: auth.BidiStream})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -142,7 +142,7 @@ func BenchmarkLeasedMessage(b *testing.B) {
 // BenchmarkCheckRequest measures what checking a request adds to admitting its call.
 func BenchmarkCheckRequest(b *testing.B) {
 	guard := &auth.Guard{Authenticator: authenticatorFromContext{}, Policy: streamRule{}, Revocations: new(revocations)}
-	caller := auth.NewContext(b.Context(), token(time.Hour))
+	caller := auth.NewContext(b.Context(), issued(time.Hour))
 	b.Run("admit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -12,7 +12,7 @@
 //
 // A server is guarded by giving a Guard to the adapter of its transport:
 // connectauth for connect-go, grpcauth for grpc-go, httpauth for net/http.
-// The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
+// ostiary.New makes one. The Guard wants an [Authenticator] (token.Verifier is one) and a [Policy]
 // (policy.Policy is one); both are interfaces, so either can be your own.
 //
 // A caller can keep the body of a call back, so the Guard is asked again when the

@@ -176,7 +176,7 @@ func (conditional) CheckMessage(*auth.Identity, any) error { return nil }
 // business of strangers.
 func TestAConditionOnATransportWithoutMessagesIsNeverAPass(t *testing.T) {
 	t.Parallel()
-	known := authenticator(func(auth.Call) (*auth.Identity, error) { return token(0), nil })
+	known := authenticator(func(auth.Call) (*auth.Identity, error) { return issued(0), nil })
 	public := conditional{func(*auth.Identity) error { return nil }}
 	protected := conditional{func(id *auth.Identity) error {
 		if id == nil {

@@ -27,7 +27,7 @@ func TestHoldEndsWithTheLease(t *testing.T) {
 		"the token expires":      {func(*world) {}, auth.TokenExpired},
 		"the session is revoked": {func(w *world) { w.revocations.revoke("sess_1") }, auth.TokenRevoked},
 		"the caller is demoted": {func(w *world) {
-			demoted := token(time.Second)
+			demoted := issued(time.Second)
 			demoted.Roles = nil
 			w.ping(demoted)
 		}, auth.RoleRequired},
@@ -62,7 +62,7 @@ func TestHoldGoesOnWhenTheSessionRenews(t *testing.T) {
 		ctx := w.open()
 		cut, err := held(ctx, w.guard, func(ctx context.Context, stream *auth.Stream) {
 			pass(50 * time.Second)
-			w.ping(token(0))
+			w.ping(issued(0))
 			pass(50 * time.Second)
 			if err := stream.Check(); err != nil || ctx.Err() != nil {
 				t.Errorf("%v, %v; want a lease that goes on", err, ctx.Err())

@@ -13,7 +13,7 @@ func TestARevocationWhileAStreamOpensEndsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		ctx := w.call(token(0), watch, auth.BidiStream)
+		ctx := w.call(issued(0), watch, auth.BidiStream)
 		w.revocations.revoke("sess_1") // before anybody watches
 		err := w.guard.Serve(ctx, bare(func(context.Context) error { t.Error("the handler ran"); return nil }), nil)
 		if reason, _ := auth.ReasonOf(err); reason != auth.TokenRevoked {
@@ -26,8 +26,8 @@ func TestARevocationEndsOnlyTheStreamsThatItConcerns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		mine := w.serve(token(0), idle)
-		id := token(0)
+		mine := w.serve(issued(0), idle)
+		id := issued(0)
 		id.SessionID = "sess_2"
 		other := w.serve(id, idle)
 		w.revocations.revoke("sess_2")
@@ -43,7 +43,7 @@ func TestAPanicInACheckEndsOnlyThatStream(t *testing.T) {
 	for session, event := range map[string]func(*world){
 		"sess_1": func(w *world) { // in the rule, since the newer token lacks the role
 			pass(time.Second)
-			w.ping(token(0))
+			w.ping(issued(0))
 		},
 		"panic": func(w *world) { w.revocations.revoke("sess_2") },
 	} {
@@ -51,7 +51,7 @@ func TestAPanicInACheckEndsOnlyThatStream(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{role: "panic"})
-				id := token(0)
+				id := issued(0)
 				id.Roles, id.SessionID = []string{"panic"}, session
 				ended := w.serve(id, idle)
 				event(w)
@@ -80,7 +80,7 @@ func TestAStreamIsCheckedEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		opened, id := time.Now(), token(0)
+		opened, id := time.Now(), issued(0)
 		id.ExpiresAt = opened.Add(2 * time.Hour)
 		w.guard.Revocations = aging{opened}
 		err := <-w.serve(id, idle)

@@ -25,9 +25,9 @@ func TestNoRenewalIsLostWhileStreamsOpenConcurrently(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		opened, old := time.Now(), token(0)
+		opened, old := time.Now(), issued(0)
 		pass(20 * time.Second)
-		fresh := token(0)
+		fresh := issued(0)
 		first, second := w.call(old, watch, auth.BidiStream), w.call(fresh, watch, auth.BidiStream)
 		ended := w.serveIn(first, idle)
 		other := w.serveIn(second, idle)
@@ -55,13 +55,13 @@ func TestAnOpeningStreamTakesOverATokenThatIsStillValid(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{})
-				long := token(0)
+				long := issued(0)
 				long.ExpiresAt = time.Now().Add(time.Hour)
 				pass(time.Second)
-				short := token(0)
+				short := issued(0)
 				short.TokenID, short.Roles = "token_2", []string{"admin"}
 				// One that is admitted with a newer token still, but begins later.
-				survive, end := context.WithCancel(w.call(token(time.Hour), watch, auth.BidiStream))
+				survive, end := context.WithCancel(w.call(issued(time.Hour), watch, auth.BidiStream))
 				stay, leave := context.WithCancel(w.call(long, watch, auth.BidiStream))
 				stays := w.serveIn(stay, idle)
 				w.ping(short)
@@ -97,12 +97,12 @@ func TestEachOfManyStreamsEndsInItsTime(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		w := newWorld(t, streamRule{})
 		start := time.Now()
-		issued := 0
+		presented := 0
 		present := func(session int) *auth.Identity {
-			issued++
-			id := token(0)
+			presented++
+			id := issued(0)
 			id.SessionID = strconv.Itoa(session)
-			id.IssuedAt = start.Add(time.Duration(issued) * time.Second)
+			id.IssuedAt = start.Add(time.Duration(presented) * time.Second)
 			id.ExpiresAt = start.Add(time.Duration(60+random.IntN(600)) * time.Second)
 			return id
 		}

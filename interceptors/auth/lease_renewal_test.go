@@ -148,7 +148,7 @@ func TestATokenRenewsTheStreamsOfItsSessionOrMachine(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{})
 				present := func() *auth.Identity {
-					id := token(0)
+					id := issued(0)
 					id.Kind, id.SessionID, id.ClientID = tt.kind, tt.session, tt.client
 					return id
 				}
@@ -185,7 +185,7 @@ func TestAStreamEndsWhenAnyTokenThatItDependsOnIsRevoked(t *testing.T) {
 				w := newWorld(t, streamRule{})
 				present := func(name string) *auth.Identity {
 					pass(time.Second)
-					id := token(0)
+					id := issued(0)
 					id.TokenID = name
 					return id
 				}
@@ -245,8 +245,8 @@ func TestATokenRenewsStreamsEvenIfItsCallIsRefused(t *testing.T) {
 				w := newWorld(t, streamRule{role: "reader"})
 				w.guard.Policy = rulesByName{watch: streamRule{role: "reader"}, closed: streamRule{role: "nobody"}}
 				opened := time.Now()
-				ended := w.serve(token(0), idle)
-				w.caller = token(30 * time.Second)
+				ended := w.serve(issued(0), idle)
+				w.caller = issued(30 * time.Second)
 				w.caller.Roles = tt.roles
 				_, err := w.guard.Admit(t.Context(), auth.Call{Procedure: tt.procedure, Messages: true})
 				if reason, _ := auth.ReasonOf(err); reason != tt.refused {
@@ -270,11 +270,11 @@ func TestKeepAliveKeepsAStreamAlive(t *testing.T) {
 		advice := func(error) authclient.Advice { return authclient.GiveUp }
 		w := newWorld(t, streamRule{})
 		opened := time.Now()
-		ended := w.serve(token(0), idle)
+		ended := w.serve(issued(0), idle)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		_ = authclient.Retry{Advice: advice}.KeepAlive(ctx, func(context.Context) (time.Time, error) {
-			id := token(0)
+			id := issued(0)
 			w.ping(id)
 			return id.ExpiresAt, nil
 		})

@@ -167,9 +167,9 @@ func idle(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// token is one of ada's session that was issued some time from now, and lives
+// issued returns a token of ada's session that was issued some time from now, and lives
 // for a minute.
-func token(in time.Duration) *auth.Identity {
+func issued(in time.Duration) *auth.Identity {
 	now := time.Now().Add(in)
 	return &auth.Identity{
 		Issuer: "https://issuer.test", Subject: "ada", Kind: auth.KindSession, SessionID: "sess_1", ClientID: "client_1",
@@ -183,11 +183,11 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 	const lives = auth.Reason(255)
 	renewed := func(w *world) {
 		pass(30 * time.Second)
-		w.ping(token(0))
+		w.ping(issued(0))
 	}
 	demoted := func(w *world) {
 		pass(30 * time.Second)
-		id := token(0)
+		id := issued(0)
 		id.Roles = nil
 		w.ping(id)
 	}
@@ -221,7 +221,7 @@ func TestAStreamLivesOnItsTerms(t *testing.T) {
 				w := newWorld(t, streamRule{role: "reader", terms: tt.terms})
 				opened := time.Now()
 				var cause error
-				ended := w.serve(token(0), func(ctx context.Context) error {
+				ended := w.serve(issued(0), func(ctx context.Context) error {
 					<-ctx.Done()
 					cause = context.Cause(ctx)
 					return nil // which the client must not take for the end
@@ -259,19 +259,19 @@ func TestTwoTabsWithTwoOrganizationsDoNotAffectEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{role: "reader"})
 		other := func() *auth.Identity {
-			id := token(0)
+			id := issued(0)
 			id.Organization = auth.Organization{ID: "org_2", Slug: "other"}
 			return id
 		}
 		opened := time.Now()
-		first, second := w.serve(token(0), idle), w.serve(other(), idle)
+		first, second := w.serve(issued(0), idle), w.serve(other(), idle)
 		for range 4 {
 			pass(30 * time.Second)
-			w.ping(token(0))
+			w.ping(issued(0))
 			w.ping(other())
 		}
 		pass(30 * time.Second)
-		w.ping(token(0))
+		w.ping(issued(0))
 		demoted := other()
 		demoted.Roles = nil
 		w.ping(demoted)
@@ -318,9 +318,9 @@ func TestAStreamIsRenewedByItsOwnSessionAlone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, streamRule{role: "reader"})
 				opened := time.Now()
-				ended := w.serve(token(0), idle)
+				ended := w.serve(issued(0), idle)
 				pass(30 * time.Second)
-				id := token(0)
+				id := issued(0)
 				tt.by(id)
 				w.ping(id)
 				want := 65 * time.Second
@@ -342,11 +342,11 @@ func TestATokenThatEndsSoonerDoesNotShortenAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		opened := time.Now()
-		ended := w.serve(token(0), idle)
+		ended := w.serve(issued(0), idle)
 		pass(time.Second)
-		w.ping(token(0))
+		w.ping(issued(0))
 		pass(time.Second)
-		short := token(0)
+		short := issued(0)
 		short.ExpiresAt, short.Leeway = time.Now(), 0
 		w.ping(short)
 		if err := <-ended; err == nil || time.Since(opened) != 66*time.Second {
@@ -359,11 +359,11 @@ func TestEveryStreamOfASessionIsRenewedWhateverTheAgeOfItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		newest := token(20 * time.Second)
+		newest := issued(20 * time.Second)
 		var all []<-chan error
-		all = append(all, w.serve(token(0), idle))
+		all = append(all, w.serve(issued(0), idle))
 		w.ping(newest)
-		all = append(all, w.serve(token(10*time.Second), idle), w.serve(token(0), idle))
+		all = append(all, w.serve(issued(10*time.Second), idle), w.serve(issued(0), idle))
 		w.ping(newest) // renews those that were opened after it
 		opened := time.Now()
 		for _, ended := range slices.Backward(all) {
@@ -384,8 +384,8 @@ func TestAStreamEndsWithItsLongestLifetime(t *testing.T) {
 		"by default a day, also where nobody is signed in":     {nil, auth.StreamTerms{}, auth.DefaultMaxLifetime},
 		"a token that lives longer":                            {&auth.Identity{ExpiresAt: time.Now().AddDate(100, 0, 0)}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
 		"a credential that does not expire":                    {&auth.Identity{}, auth.StreamTerms{MaxLifetime: time.Hour}, time.Hour},
-		"what was decided when it was opened":                  {token(0), auth.StreamTerms{Lease: auth.LeaseAtOpen, MaxLifetime: time.Hour}, time.Hour},
-		"a lifetime so short that there is nothing to vary it": {token(0), auth.StreamTerms{MaxLifetime: 10 * time.Nanosecond}, 10 * time.Nanosecond},
+		"what was decided when it was opened":                  {issued(0), auth.StreamTerms{Lease: auth.LeaseAtOpen, MaxLifetime: time.Hour}, time.Hour},
+		"a lifetime so short that there is nothing to vary it": {issued(0), auth.StreamTerms{MaxLifetime: 10 * time.Nanosecond}, 10 * time.Nanosecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -411,7 +411,7 @@ func TestAStreamEndsByTheGuardsClock(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		opened := time.Now()
 		w.guard.Now = func() time.Time { return opened.Add(time.Since(opened) / 2) }
-		if err := <-w.serve(token(0), idle); err == nil || time.Since(opened) != 130*time.Second {
+		if err := <-w.serve(issued(0), idle); err == nil || time.Since(opened) != 130*time.Second {
 			t.Errorf("the stream ended after %v; want 130s by a clock that goes half as fast", time.Since(opened))
 		}
 	})
@@ -424,7 +424,7 @@ func TestAStreamNoticesThatTheClockWasSet(t *testing.T) {
 		w := newWorld(t, streamRule{})
 		var ahead atomic.Int64
 		w.guard.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-		opened, id := time.Now(), token(0)
+		opened, id := time.Now(), issued(0)
 		id.ExpiresAt = opened.Add(2 * time.Hour)
 		ended := w.serve(id, idle)
 		pass(30 * time.Second)

@@ -29,7 +29,7 @@ func (f *fragile) at(place string) {
 
 func (f *fragile) Authenticate(context.Context, auth.Call) (*auth.Identity, error) {
 	f.at("Authenticate")
-	id := token(0)
+	id := issued(0)
 	id.Key = f
 	return id, nil
 }
@@ -164,7 +164,7 @@ func TestAnEndedStreamDoesNotAffectAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		other := w.serve(token(0), idle)
+		other := w.serve(issued(0), idle)
 		var kept *auth.Stream
 		ctx := w.open()
 		if err := w.guard.CheckRequest(ctx, "before it is served"); err != nil {
@@ -212,10 +212,10 @@ func TestASlowRuleDoesNotKeepAStreamOpen(t *testing.T) {
 		stuck := make(chan struct{})
 		w.guard.Policy = slowRule{stuck: stuck}
 		opened := time.Now()
-		ended := w.serve(token(0), idle)
+		ended := w.serve(issued(0), idle)
 		pass(30 * time.Second)
 		go func() {
-			id := token(0)
+			id := issued(0)
 			id.Roles = nil
 			w.ping(id)
 		}()

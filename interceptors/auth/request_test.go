@@ -36,7 +36,7 @@ func TestCheckRequestAsksWhetherTheTokenStillCounts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			id := token(0)
+			id := issued(0)
 			id.IssuedAt, id.ExpiresAt, id.Leeway = at, at.Add(time.Minute), 5*time.Second
 			if tt.caller != nil {
 				tt.caller(id)
@@ -95,8 +95,8 @@ func TestCheckRequestChecksNoTokenOfAnAnonymousCaller(t *testing.T) {
 func TestAGuardRecognizesItsOwnAdmissions(t *testing.T) {
 	t.Parallel()
 	first, second, third := newWorld(t, streamRule{}), newWorld(t, streamRule{}), newWorld(t, streamRule{})
-	ctx := first.call(token(0), ping, auth.Unary)
-	second.caller = token(0)
+	ctx := first.call(issued(0), ping, auth.Unary)
+	second.caller = issued(0)
 	both, err := second.guard.Admit(ctx, auth.Call{Procedure: ping})
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestAGuardRecognizesItsOwnAdmissions(t *testing.T) {
 	if err := second.guard.CheckRequest(both, nil); err != nil {
 		t.Errorf("the inner one: %v; want nil", err)
 	}
-	if err := second.guard.CheckRequest(auth.NewContext(t.Context(), token(0)), nil); err == nil {
+	if err := second.guard.CheckRequest(auth.NewContext(t.Context(), issued(0)), nil); err == nil {
 		t.Error("a context for testing was taken for an admission")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // open returns the context of an admitted stream.
 func (w *world) open() context.Context {
 	w.t.Helper()
-	return w.call(token(0), watch, auth.BidiStream)
+	return w.call(issued(0), watch, auth.BidiStream)
 }
 
 func TestServeReturnsTheHandlersErrorWhileTheLeaseRuns(t *testing.T) {
@@ -78,7 +78,7 @@ func TestATimeoutOfTheClientDoesNotExtendTheLease(t *testing.T) {
 				w := newWorld(t, streamRule{})
 				opened, stuck := time.Now(), make(chan struct{})
 				defer close(stuck)
-				ctx, cancel := context.WithTimeout(w.call(token(0), watch, auth.BidiStream), time.Second)
+				ctx, cancel := context.WithTimeout(w.call(issued(0), watch, auth.BidiStream), time.Second)
 				defer cancel()
 				ended := w.serveIn(ctx, func(context.Context) error { <-stuck; return nil })
 				pass(10 * time.Second)
@@ -139,7 +139,7 @@ func TestTheFirstMessageIsRefusedAfterTheLease(t *testing.T) {
 			var ahead time.Duration
 			start := time.Now()
 			w.guard.Now = func() time.Time { return start.Add(ahead) }
-			ctx := w.call(token(0), watch, tt.shape)
+			ctx := w.call(issued(0), watch, tt.shape)
 			var received error
 			_, _ = held(ctx, w.guard, func(_ context.Context, stream *auth.Stream) {
 				for range tt.earlier {
@@ -345,8 +345,8 @@ func TestOnlyAnAdmittedStreamIsServed(t *testing.T) {
 	w := newWorld(t, streamRule{})
 	for name, ctx := range map[string]context.Context{
 		"a context of nothing":  t.Context(),
-		"a context for testing": auth.NewContext(t.Context(), token(0)),
-		"a unary call":          w.call(token(0), watch, auth.Unary),
+		"a context for testing": auth.NewContext(t.Context(), issued(0)),
+		"a unary call":          w.call(issued(0), watch, auth.Unary),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -362,7 +362,7 @@ func TestTheHandlerSeesTheLatestIdentity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamRule{})
-		first := token(0)
+		first := issued(0)
 		ctx := w.open()
 		done := make(chan error, 1)
 		go func() {
@@ -386,7 +386,7 @@ func TestTheHandlerSeesTheLatestIdentity(t *testing.T) {
 			}, nil)
 		}()
 		pass(time.Second)
-		w.ping(token(0))
+		w.ping(issued(0))
 		if err := <-done; err == nil {
 			t.Error("the stream ended without an error")
 		}
@@ -397,7 +397,7 @@ func newer(a, b *auth.Identity) bool { return a.IssuedAt.After(b.IssuedAt) }
 
 func TestWatchOfAnIdentityThatNeverChanges(t *testing.T) {
 	t.Parallel()
-	id := token(0)
+	id := issued(0)
 	for name, tt := range map[string]struct {
 		ctx  context.Context
 		want *auth.Identity

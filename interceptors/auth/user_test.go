@@ -162,7 +162,7 @@ func TestARenewalOfAStreamLoadsItsUserAgain(t *testing.T) {
 					return &account{fmt.Sprint("load ", n)}, nil
 				}
 				var userNow func() (*account, bool)
-				ended := w.serve(token(0), func(ctx context.Context) error {
+				ended := w.serve(issued(0), func(ctx context.Context) error {
 					userNow = func() (*account, bool) { return auth.User[*account](ctx) }
 					return idle(ctx)
 				})
@@ -176,7 +176,7 @@ func TestARenewalOfAStreamLoadsItsUserAgain(t *testing.T) {
 				pass(time.Second)
 				renewing, stop := context.WithCancel(context.WithValue(t.Context(), goneKey{}, true))
 				stop() // the client of the renewing call is gone, which is no matter of the stream
-				w.caller = token(0)
+				w.caller = issued(0)
 				_, _ = w.guard.Admit(renewing, auth.Call{Procedure: ping, Stream: auth.Unary, Messages: true})
 				synctest.Wait()
 				if tt.want == goesOn {
@@ -202,12 +202,12 @@ func TestTheUserOfARenewalIsLoadedWithItsOwnToken(t *testing.T) {
 			tokens = append(tokens, relayed)
 			return nil, err
 		}
-		ctx, err := w.admitWith("opened", token(0), watch, auth.BidiStream)
+		ctx, err := w.admitWith("opened", issued(0), watch, auth.BidiStream)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ended := w.serveIn(ctx, idle)
-		if _, err := w.admitWith("newer", token(time.Second), ping, auth.Unary); err != nil {
+		if _, err := w.admitWith("newer", issued(time.Second), ping, auth.Unary); err != nil {
 			t.Fatal(err)
 		}
 		if reason, _ := auth.ReasonOf(<-ended); reason != auth.TokenExpired {

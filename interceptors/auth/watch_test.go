@@ -44,7 +44,7 @@ func TestARemovedKeyEndsTheStreamsThatItOpened(t *testing.T) {
 	for name, list := range map[string]auth.Revocations{"without revocations": nil, "with revocations": new(revocations)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			keys := &keySet{caller: token(0)}
+			keys := &keySet{caller: issued(0)}
 			guard := &auth.Guard{Authenticator: keys, Policy: streamRule{}, Revocations: list}
 			ctx, err := guard.Admit(t.Context(), auth.Call{Procedure: watch, Stream: auth.BidiStream, Messages: true})
 			if err != nil {

@@ -1,9 +1,9 @@
 // Package connectauth guards connect-go handlers, and gives connect-go clients
 // a token. It serves Connect, gRPC and gRPC-Web alike.
 //
-//	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
-//	path, handler := invoicev1connect.NewInvoiceServiceHandler(service, connectauth.WithGuard(guard))
-//	mux.Handle(path, handler)
+//	guard, err := ostiary.New(config)
+//	// ...
+//	mux.Handle(invoicev1connect.NewInvoiceServiceHandler(service, connectauth.WithGuard(guard)))
 //
 // A call is refused before a byte of its body is read, so nothing is decoded or
 // decompressed for a stranger. The price is that interceptors do not see the

@@ -6,15 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/ostiary/ostiary"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
 )
 
 // identityService is a service like any other: it reads who is calling from its
@@ -28,40 +27,19 @@ func (identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) 
 	return &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{Subject: caller.Subject}}, nil
 }
 
-// newHandler is all that it takes to guard a service.
-func newHandler(issuer string, keys jwks.Set) (string, http.Handler, error) {
-	verifier, err := token.New(token.Config{Issuers: []token.Issuer{{
-		URL: issuer, Keys: keys, Profile: token.Clerk(), AllowAnyAudience: true,
-	}}})
-	if err != nil {
-		return "", nil, err
-	}
-	rules, err := policy.New(policy.Services(identityv1connect.IdentityServiceName))
-	if err != nil {
-		return "", nil, err
-	}
-	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
-	path, handler := identityv1connect.NewIdentityServiceHandler(identityService{}, connectauth.WithGuard(guard))
-	return path, handler, nil
-}
-
 func Example() {
-	// In production the keys are jwks.NewRemote's; here an issuer made for tests
-	// hands its one over.
-	issuer := authtest.New("https://clerk.example.com")
-	keys, err := jwks.ParsePEM(issuer.PublicPEM())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	path, handler, err := newHandler(issuer.URL(), keys)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	issuer, stop := startIssuer() // in production your provider
+	defer stop()
 	mux := http.NewServeMux()
-	mux.Handle(path, handler)
-	server := httptest.NewServer(mux)
+
+	guard, err := ostiary.New(ostiary.Config{Issuer: issuer.URL(), Profile: "clerk"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer guard.Close()
+	mux.Handle(identityv1connect.NewIdentityServiceHandler(identityService{}, connectauth.WithGuard(guard)))
+	server := httptest.NewServer(httpauth.RequireGuard(guard, mux)) // refuses what was mounted without a guard
 	defer server.Close()
 
 	// A client that sends a token is answered.
@@ -78,4 +56,13 @@ func Example() {
 	// Output:
 	// user_ada <nil>
 	// TOKEN_MISSING
+}
+
+// startIssuer starts an issuer of tokens for this example.
+func startIssuer() (issuer *authtest.Issuer, stop func()) {
+	server := httptest.NewUnstartedServer(nil)
+	issuer = authtest.New("http://" + server.Listener.Addr().String())
+	server.Config.Handler = issuer
+	server.Start()
+	return issuer, server.Close
 }

@@ -4,18 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http/httptest"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/ostiary/ostiary"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
-	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/interceptors/token"
 )
 
 // identityService is a service like any other: it reads who is calling from its
@@ -29,41 +28,19 @@ func (identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) 
 	return &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{Subject: caller.Subject}}, nil
 }
 
-// newGuardedServer is all that it takes to guard a service.
-func newGuardedServer(issuer string, keys jwks.Set) (*grpc.Server, error) {
-	verifier, err := token.New(token.Config{Issuers: []token.Issuer{{
-		URL: issuer, Keys: keys, Profile: token.Clerk(), AllowAnyAudience: true,
-	}}})
-	if err != nil {
-		return nil, err
-	}
-	rules, err := policy.New(policy.Services(identityv1.IdentityService_ServiceDesc.ServiceName))
-	if err != nil {
-		return nil, err
-	}
-	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
-	server := grpc.NewServer(
-		grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(guard)),
-		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(guard)),
-	)
-	identityv1.RegisterIdentityServiceServer(grpcauth.Gate(server, guard), identityService{})
-	return server, nil
-}
-
 func Example() {
-	// In production the keys are jwks.NewRemote's; here an issuer made for tests
-	// hands its one over.
-	issuer := authtest.New("https://clerk.example.com")
-	keys, err := jwks.ParsePEM(issuer.PublicPEM())
+	issuer, stop := startIssuer() // in production your provider
+	defer stop()
+
+	guard, err := ostiary.New(ostiary.Config{Issuer: issuer.URL(), Profile: "clerk"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	server, err := newGuardedServer(issuer.URL(), keys)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	defer guard.Close()
+	server := grpcauth.NewServer(guard) // and the options of grpc.NewServer
+	identityv1.RegisterIdentityServiceServer(server, identityService{})
+
 	defer server.Stop()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -95,4 +72,13 @@ func whoAmI(target string, options ...grpc.DialOption) (string, error) {
 	defer func() { _ = conn.Close() }()
 	res, err := identityv1.NewIdentityServiceClient(conn).WhoAmI(context.Background(), &identityv1.WhoAmIRequest{})
 	return res.GetIdentity().GetSubject(), err
+}
+
+// startIssuer starts an issuer of tokens for this example.
+func startIssuer() (issuer *authtest.Issuer, stop func()) {
+	server := httptest.NewUnstartedServer(nil)
+	issuer = authtest.New("http://" + server.Listener.Addr().String())
+	server.Config.Handler = issuer
+	server.Start()
+	return issuer, server.Close
 }

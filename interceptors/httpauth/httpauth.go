@@ -1,8 +1,9 @@
 // Package httpauth guards ordinary net/http handlers: downloads, uploads, event
 // streams, WebSockets, and whatever else stands beside the RPCs.
 //
-//	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
-//	const export = "/acme.invoice.v1.Files/Export"
+//	const export = "/acme.invoice.v1.Files/Export" // its rule is in config.Rules
+//	guard, err := ostiary.New(config)
+//	// ...
 //	mux.Handle("GET /export", httpauth.Protect(guard, export, handler))
 //
 // An admitted request holds a lease ([auth.StreamTerms]), as a stream of an RPC does: it ends
