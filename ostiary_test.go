@@ -219,6 +219,24 @@ func TestAServiceWhoseGuardWasForgottenIsServedToNobody(t *testing.T) {
 	}
 }
 
+func TestAServiceWithoutAnyRuleIsRefusedCallByCall(t *testing.T) {
+	t.Parallel()
+	guard, issuer, log := newGuard(t)
+	const procedure = "/acme.v1.ForgottenService/Do"
+	mux := http.NewServeMux()
+	mux.Handle(procedure, connect.NewUnaryHandlerSimple(procedure, connectService{}.WhoAmI, connectauth.WithGuard(guard)))
+	server := serve(t, httpauth.RequireGuard(guard, mux))
+	client := connect.NewClient[identityv1.WhoAmIRequest, identityv1.WhoAmIResponse](server.Client(), server.URL+procedure,
+		connectauth.WithToken(server.URL, authclient.StaticToken(issuer.Session("user_ada"))))
+	_, err := client.CallUnary(t.Context(), connect.NewRequest(&identityv1.WhoAmIRequest{}))
+	if reason, _ := connectauth.ReasonOf(err); reason != auth.AuthFailure {
+		t.Errorf("%v; want %v", err, auth.AuthFailure)
+	}
+	if !strings.Contains(log.String(), procedure) {
+		t.Errorf("the log does not name the method:\n%s", log)
+	}
+}
+
 func TestAMethodWithoutARuleDoesNotStart(t *testing.T) {
 	t.Parallel()
 	guard, _, _ := newGuard(t)

@@ -195,6 +195,32 @@ func TestExamplesOfSettingsAreValid(t *testing.T) {
 	}
 }
 
+// TestCommandsThatServeAreShownAsTheyWork has no fault in the settings of any command line
+// of ostiary serve in the documents, but for those in a file.
+func TestCommandsThatServeAreShownAsTheyWork(t *testing.T) {
+	t.Parallel()
+	line := regexp.MustCompile(`(?m)^ *((?:[A-Z_]+=\S+ )*)(?:bin/)?ostiary serve((?: -\S+(?: [^-#\s]\S*)?)*)(?: +#.*)?$`)
+	for name, want := range map[string]int{"README.md": 2, "docs/commands.md": 4} {
+		text, err := os.ReadFile(filepath.Join("../../../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, command := range line.FindAllStringSubmatch(regexp.MustCompile(`\\\n\s*`).ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(command[2], "--config") {
+				continue
+			}
+			shown++
+			if _, err := load(t, strings.Fields(command[1]), strings.Fields(command[2])...); err != nil {
+				t.Errorf("%s: %s: %v", name, command[0], err)
+			}
+		}
+		if shown != want {
+			t.Errorf("%s shows ostiary serve %d times; want %d", name, shown, want)
+		}
+	}
+}
+
 // TestProvidersAreShownWithTheirOwnProfile has each section of docs/providers.md set the
 // profile that it is about.
 func TestProvidersAreShownWithTheirOwnProfile(t *testing.T) {
