@@ -4,12 +4,13 @@ package jwks
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/internal/ownfile"
 )
 
 func TestASnapshotThatSomebodyElseMayHaveWrittenIsRefused(t *testing.T) {
@@ -37,36 +38,9 @@ func TestASnapshotThatSomebodyElseMayHaveWrittenIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := NewRemote(RemoteConfig{URL: "https://issuer.example", Snapshot: path})
-			if !errors.Is(err, errUnsafeSnapshot) || !strings.Contains(err.Error(), path) {
+			if !errors.Is(err, ownfile.ErrUnsafe) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%v, want the path and what is wrong", err)
 			}
 		})
-	}
-}
-
-// owned is a file of mode 0600 as its owner has it.
-type owned struct {
-	fs.FileInfo
-	by uint32
-}
-
-func (o owned) Sys() any        { return &syscall.Stat_t{Uid: o.by} }
-func (owned) Mode() fs.FileMode { return 0o600 }
-
-func TestTheOwnerOfASnapshot(t *testing.T) {
-	t.Parallel()
-	const user = 1000
-	for _, row := range []struct {
-		name string
-		by   uint32
-		want bool
-	}{
-		{"the user", user, true},
-		{"root", 0, true},
-		{"another user", user + 1, false},
-	} {
-		if got := isOwn(owned{by: row.by}, user); got != row.want {
-			t.Errorf("%s: own %v, want %v", row.name, got, row.want)
-		}
 	}
 }

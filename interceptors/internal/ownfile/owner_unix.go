@@ -1,6 +1,6 @@
 //go:build unix
 
-package jwks
+package ownfile
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 func openFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, errUnsafeSnapshot
+		return nil, ErrUnsafe
 	}
 	return file, err
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package jwks
+package ownfile
 
 import (
 	"io/fs"
