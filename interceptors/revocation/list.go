@@ -3,6 +3,7 @@ package revocation
 import (
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -172,4 +173,24 @@ func (l *List) Len() int {
 		}
 	}
 	return n
+}
+
+// All returns the revocations that have not expired, in no order, to store them: a list
+// to which they are added refuses what this one refuses. Revocations of the same target
+// are merged into one. What is added meanwhile may be missing.
+func (l *List) All() iter.Seq[Revocation] {
+	return func(yield func(Revocation) bool) {
+		now := l.now().UnixMicro()
+		for kind := range l.tables {
+			t := l.tables[kind].Load()
+			if t == nil {
+				continue
+			}
+			for e := range t.entries {
+				if e.expires > now && !yield(e.revocation(TargetKind(kind))) { //nolint:gosec // a kind is small
+					return
+				}
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -202,4 +203,42 @@ func TestAnExpiredRevocationIsSkipped(t *testing.T) {
 			t.Errorf("expires at %v: %d added, %d told; want %d", expires, list.Len()-before, told-toldBefore, want)
 		}
 	}
+}
+
+func TestAllRevocationsCanBeStoredAndAddedAgain(t *testing.T) {
+	t.Parallel()
+	at := now
+	list := newList(&at)
+	never := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	want := map[revocation.Revocation]bool{
+		{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1", AllTokens: true, Expires: now.Add(time.Hour)}:                      true,
+		{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1", Subject: "user_ada", Before: now, Expires: now.Add(2 * time.Hour)}: true,
+		{Kind: revocation.TargetMachine, Issuer: issuer, ID: "mch_1", AllTokens: true, Expires: never}:                                    true,
+		{Kind: revocation.TargetIssuer, Issuer: issuer, Before: now, Expires: now.Add(time.Hour)}:                                         true,
+	}
+	for r := range want {
+		add(t, list, r)
+	}
+	add(t, list, revocation.Revocation{Kind: revocation.TargetToken, Issuer: issuer, ID: "jti_1", Expires: now.Add(time.Minute)})
+	at = now.Add(time.Minute) // and the token's has expired
+	got := make(map[revocation.Revocation]bool)
+	for r := range list.All() {
+		r.Expires = r.Expires.UTC()
+		if !r.Before.IsZero() {
+			r.Before = r.Before.UTC()
+		}
+		got[r] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("All = %v; want %v", got, want)
+	}
+	again := newList(&at)
+	for r := range list.All() {
+		add(t, again, r)
+	}
+	for range again.All() {
+		break // and asks for no more
+	}
+	at = at.AddDate(5000, 0, 0)
+	assertRevoked(t, again, &auth.Identity{Issuer: issuer, Kind: auth.KindMachine, Subject: "mch_1", IssuedAt: at}, true)
 }

@@ -2,9 +2,11 @@ package revocation
 
 import (
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unique"
 )
 
@@ -25,6 +27,18 @@ type owner struct {
 }
 
 func (e *entry) names(o owner, id string) bool { return e.id == id && e.owner.Value() == o }
+
+// revocation returns the entry as it was added.
+func (e *entry) revocation(kind TargetKind) Revocation {
+	of := e.owner.Value()
+	r := Revocation{Kind: kind, Issuer: of.issuer, ID: e.id, Subject: of.subject, Expires: time.UnixMicro(e.expires)}
+	if e.before == math.MaxInt64 {
+		r.AllTokens = true
+	} else {
+		r.Before = time.UnixMicro(e.before)
+	}
+	return r
+}
 
 // merge returns the entry that replaces both. The old one is nil or has the same
 // name.
