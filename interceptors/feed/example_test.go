@@ -1,0 +1,82 @@
+package feed_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/ostiary/ostiary"
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
+	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/interceptors/feed"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+)
+
+// A service refuses what was revoked at the hub.
+func ExampleFollow() {
+	_, handler := feedv1connect.NewFeedServiceHandler(exampleHub{})
+	hub := httptest.NewServer(handler)
+	defer hub.Close()
+
+	follower, err := feed.Follow(feed.Config{
+		Hubs:    []string{hub.URL}, // https://ostiary-1.internal, https://ostiary-2.internal, …
+		Source:  authclient.StaticToken("a feed secret of the hub, from the environment"),
+		Service: "billing",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = follower.Close() }()
+
+	guard, err := ostiary.New(ostiary.Config{Issuer: "https://clerk.example.com", AllowAnyAudience: true, Revocations: follower})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = guard.Close() }()
+
+	// Calls are refused with REVOCATIONS_STALE until the copy has caught up. Whoever wants to
+	// accept connections only then waits for that.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := follower.WaitReady(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(guard.Revocations.Revoked(&auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ada", SessionID: "sess_1"}))
+	fmt.Println(guard.Revocations.Revoked(&auth.Identity{Issuer: "https://clerk.example.com", Subject: "user_ben", SessionID: "sess_2"}))
+	// Output:
+	// TOKEN_REVOKED: the session was ended; sign in again
+	// <nil>
+}
+
+// exampleHub stands for an ostiary server, at which the session sess_1 was revoked.
+type exampleHub struct {
+	feedv1connect.UnimplementedFeedServiceHandler
+}
+
+func (exampleHub) WatchChanges(ctx context.Context, _ *feedv1.WatchChangesRequest, stream *connect.ServerStream[feedv1.WatchChangesResponse]) error {
+	err := stream.Send(&feedv1.WatchChangesResponse{
+		Changes: []*feedv1.Change{{Change: &feedv1.Change_Revoked{Revoked: &feedv1.Revoked{
+			Target: &revocationv1.Target{Target: &revocationv1.Target_Session{Session: &revocationv1.SessionRef{
+				Issuer:    "https://clerk.example.com",
+				SessionId: "sess_1",
+				Owner:     &revocationv1.SessionRef_Subject{Subject: "user_ada"},
+			}}},
+		}}}},
+		ResumeToken:       "1",
+		CompleteThrough:   durationpb.New(0),
+		HeartbeatInterval: durationpb.New(time.Second),
+		Retention:         durationpb.New(revocation.DefaultRetention),
+	})
+	<-ctx.Done()
+	return err
+}
