@@ -33,6 +33,13 @@
 //	mux := runtime.NewServeMux(gatewayauth.RelayRefusals())
 //	err = invoicev1.RegisterInvoiceServiceHandler(ctx, mux, conn)
 //
+// # Traces
+//
+// grpc-gateway does not read the trace context of a request, so by itself the spans of a
+// service have no parent, and neither has that of a refusal (package otelauth). Wrap the
+// mux by otelhttp: its span is then the parent, and has the decision. A gateway that dials
+// needs otelgrpc's client handler for its connection too.
+//
 // # Other gateways
 //
 // connectrpc.com/vanguard needs nothing of this package: it turns a request into a call

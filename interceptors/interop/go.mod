@@ -4,6 +4,7 @@ go 1.26.0
 
 replace (
 	github.com/ostiary/ostiary => ../..
+	github.com/ostiary/ostiary/interceptors/gatewayauth => ../gatewayauth
 	github.com/ostiary/ostiary/interceptors/otelauth => ../otelauth
 )
 
@@ -15,7 +16,9 @@ require (
 	connectrpc.com/vanguard v0.4.0
 	github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus v1.1.1
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0
 	github.com/ostiary/ostiary v0.0.0-00010101000000-000000000000
+	github.com/ostiary/ostiary/interceptors/gatewayauth v0.0.0-00010101000000-000000000000
 	github.com/ostiary/ostiary/interceptors/otelauth v0.0.0-00010101000000-000000000000
 	github.com/prometheus/client_golang v1.25.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
@@ -49,7 +52,7 @@ require (
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/exp v0.0.0-20261011100332-faecfb24eb49 // indirect
+	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
