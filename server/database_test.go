@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
 func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
@@ -152,5 +153,29 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	if kept, err := db.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(kept) != 1 {
 		t.Errorf("the file has %d revocations, error %v; want 1", len(kept), err)
+	}
+}
+
+func TestServersOnOnePostgreSQLDatabaseAgree(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewDatabase(t)
+	ofTheURL := func(c *Config) { c.DatabaseURL = url }
+	one := start(t, ofTheURL)
+	other := start(t, ofTheURL, func(c *Config) { c.Issuers = one.config.Issuers })
+	token, another := one.issuer.Session("user_ada"), one.issuer.Session("user_ben")
+	other.wantAdmitted(t, "before", token)
+	if _, err := one.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other server refuses the token", func() bool {
+		_, err := other.native(t.Context(), t, token)
+		reason, ok := reasonOf(err)
+		return ok && reason == auth.TokenRevoked
+	})
+	other.wantReason(t, "after", token, auth.TokenRevoked)
+	other.wantAdmitted(t, "after", another)
+	start(t, ofTheURL, func(c *Config) { c.Issuers = one.config.Issuers }).wantReason(t, "at one that starts later", token, auth.TokenRevoked)
+	if left, err := os.ReadDir(one.config.DataDir); err != nil || len(left) != 0 {
+		t.Errorf("the data directory has %v, error %v; want nothing in it", left, err)
 	}
 }
