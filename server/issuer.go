@@ -25,7 +25,8 @@ type Issuer struct {
 	// {tenantid} in URL. Default: none.
 	Tenants []string
 	// Profile says where the issuer's tokens keep what: clerk, oidc, or another
-	// name of token.ProfileNamed. Default: clerk.
+	// name of token.ProfileNamed. Default: that of token.ProfileOf where the URL says
+	// which it is, otherwise clerk.
 	Profile string
 	// Claims says where claims are, where that is not as the Profile says.
 	Claims Claims
@@ -78,15 +79,24 @@ type Issuer struct {
 
 // TokenProfile returns the profile with the Claims in place of its own.
 func (i *Issuer) TokenProfile() (token.Profile, error) {
-	profile, err := token.ProfileNamed(cmp.Or(i.Profile, token.Clerk().Name))
+	profile, err := token.ProfileNamed(i.profileName())
 	if err == nil {
 		i.Claims.apply(&profile)
 	}
 	return profile, err
 }
 
-func (i *Issuer) isClerk() bool  { return i.Profile == "" || i.Profile == token.Clerk().Name }
-func (i *Issuer) isSPIFFE() bool { return i.Profile == token.SPIFFE().Name }
+// profileName returns the name of the Profile, or that of the default.
+func (i *Issuer) profileName() string {
+	recognised := token.ProfileOf(i.URL).Name
+	if recognised == token.OIDC().Name { // which says no more than that it was not recognised
+		recognised = token.Clerk().Name
+	}
+	return cmp.Or(i.Profile, recognised)
+}
+
+func (i *Issuer) isClerk() bool  { return i.profileName() == token.Clerk().Name }
+func (i *Issuer) isSPIFFE() bool { return i.profileName() == token.SPIFFE().Name }
 
 // names returns the issuers of its identities: URL, or that of each tenant.
 func (i *Issuer) names() []string {

@@ -29,8 +29,8 @@ func issuerTable() []setting[server.Issuer] {
 			format: list(func(i *server.Issuer) *[]string { return &i.Tenants }),
 		},
 		{
-			key: "profile", env: []string{"OSTIARY_PROFILE"}, def: "clerk",
-			help:   "The provider whose token format to expect: " + profileNames() + ", or oidc for any other.",
+			key: "profile", env: []string{"OSTIARY_PROFILE"},
+			help:   "The provider whose token format to expect: " + profileNames() + ", or oidc for any other. Default: recognised by the issuer, as in https://example.eu.auth0.com/; otherwise clerk.",
 			format: text(func(i *server.Issuer) *string { return &i.Profile }),
 		},
 		{

@@ -95,7 +95,7 @@ func TestDefaultsOfTheTableAreThoseOfTheServer(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the table's defaults give %+v; the server's are %+v", got, want)
 	}
-	issuer := server.Issuer{Profile: token.Clerk().Name, Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
+	issuer := server.Issuer{Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
 	if !reflect.DeepEqual(s.Issuer, issuer) {
 		t.Errorf("the table's defaults give %+v; the server's are %+v", s.Issuer, issuer)
 	}
