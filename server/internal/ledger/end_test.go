@@ -188,9 +188,9 @@ type batchStore struct {
 	sizes []int
 }
 
-func (s *batchStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+func (s *batchStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	s.sizes = append(s.sizes, len(revocations))
-	return s.Store.SaveRevocations(ctx, revocations, answer)
+	return s.Store.SaveRevocations(ctx, revocations, answer, signOuts...)
 }
 
 // An answer is kept before the list has what was revoked; whoever gets it must find that

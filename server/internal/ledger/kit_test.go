@@ -104,12 +104,12 @@ func (s *meddledStore) fail(method string) error {
 	return errDiskFull
 }
 
-func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	s.revoking()
 	if err := s.fail("SaveRevocations"); err != nil {
 		return nil, err
 	}
-	return s.Store.SaveRevocations(ctx, revocations, answer)
+	return s.Store.SaveRevocations(ctx, revocations, answer, signOuts...)
 }
 
 func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) ([]store.Session, error) {

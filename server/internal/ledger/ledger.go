@@ -179,8 +179,8 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 		events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED, Before: session, Time: now}
 	}
 	l.events.add(events...)
-	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", len(pruned.Sessions), "revocations", pruned.Revocations, "answers", pruned.Answers)
-	return max(int64(len(pruned.Sessions)), pruned.Revocations, pruned.Answers) == pruneBatch
+	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", len(pruned.Sessions), "revocations", pruned.Revocations, "answers", pruned.Answers, "sign_outs", pruned.SignOuts)
+	return max(int64(len(pruned.Sessions)), pruned.Revocations, pruned.Answers, pruned.SignOuts) == pruneBatch
 }
 
 func pruneDelay(more bool) time.Duration {

@@ -59,7 +59,10 @@ type Store interface {
 	//
 	// An answer, unless it is nil, is kept with them, even if there are none. It fails
 	// with ErrAnswered, and keeps nothing, if there is an answer by the same Call.
-	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer) ([]Revocation, error)
+	//
+	// So are sign-outs. Of two of one session the first is kept, until the later ExpiresAt;
+	// but one that its issuer has refused is due again.
+	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer, signOuts ...SignOut) ([]Revocation, error)
 	// Revocations returns up to limit revocations that come after the given one, in the
 	// order of Sequence; from the first on when that is the zero Revocation. Only
 	// Sequence and CreatedAt matter. A caller who passes the last that was returned
@@ -73,6 +76,19 @@ type Store interface {
 	// Answer returns the answer that was kept for a call, and the hash of its request.
 	// Both are nil if there is none.
 	Answer(ctx context.Context, call Call) (hash, answer []byte, err error)
+
+	// SignOuts returns those of the sessions that are named, of which only Issuer and
+	// SessionID matter, in no order.
+	SignOuts(ctx context.Context, named []SignOut) ([]SignOut, error)
+	// ClaimSignOuts returns up to limit of an issuer's sign-outs that are due now, and
+	// makes them due again at until, when nobody who has claimed them is left.
+	ClaimSignOuts(ctx context.Context, issuer string, now, until time.Time, limit int) ([]SignOut, error)
+	// SaveSignOut keeps what became of one that was claimed: the Failures, DueAt and EndedAt
+	// of after. If it has been claimed again since, only an EndedAt is kept, and a session
+	// that has ended stays so.
+	SaveSignOut(ctx context.Context, claimed, after SignOut) error
+	// PendingSignOuts returns how many of an issuer's sign-outs are pending.
+	PendingSignOuts(ctx context.Context, issuer string) (int64, error)
 
 	// Hints returns a channel with a value whenever others may have saved revocations just
 	// now, so that a reader need not wait for its turn. Some are lost, and some mean
@@ -90,14 +106,14 @@ type Store interface {
 // An Age says what to delete.
 type Age struct {
 	SeenBefore     time.Time // sessions that were last seen earlier
-	ExpiredBy      time.Time // revocations that expired at this time or earlier
+	ExpiredBy      time.Time // revocations and sign-outs that expired at this time or earlier
 	AnsweredBefore time.Time // answers that were given earlier
 }
 
 // Pruned is what was deleted.
 type Pruned struct {
-	Sessions             []Session
-	Revocations, Answers int64
+	Sessions                       []Session
+	Revocations, Answers, SignOuts int64
 }
 
 // A Call is one that may be retried: who calls which method, with which request ID.

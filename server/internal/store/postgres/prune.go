@@ -16,6 +16,8 @@ const (
 		RETURNING ` + sessionColumns
 	deleteRevocations = `DELETE FROM ostiary.revocations WHERE sequence = ANY (ARRAY(
 		SELECT sequence FROM ostiary.revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2))`
+	deleteSignOuts = `DELETE FROM ostiary.sign_outs WHERE name = ANY (ARRAY(
+		SELECT name FROM ostiary.sign_outs WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2))`
 	deleteAnswers = `DELETE FROM ostiary.answers WHERE call = ANY (ARRAY(
 		SELECT call FROM ostiary.answers WHERE given_at < $1 ORDER BY given_at LIMIT $2))`
 )
@@ -38,6 +40,9 @@ func (s *Store) Prune(ctx context.Context, age store.Age, limit int) (store.Prun
 			return tag.RowsAffected(), err
 		}
 		if pruned.Revocations, err = remove(deleteRevocations, age.ExpiredBy); err != nil {
+			return err
+		}
+		if pruned.SignOuts, err = remove(deleteSignOuts, age.ExpiredBy); err != nil {
 			return err
 		}
 		pruned.Answers, err = remove(deleteAnswers, age.AnsweredBefore)

@@ -37,7 +37,7 @@ const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` F
 	ORDER BY target, issued_before = 0 DESC, issued_before DESC, expires_at DESC, sequence DESC`
 
 // SaveRevocations implements store.Store.
-func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
 	err := s.transact(ctx, durably, func(ctx context.Context, tx pgx.Tx) error {
 		if len(saved) > 0 {
@@ -45,8 +45,8 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 				return err
 			}
 		}
-		if answer == nil {
-			return nil
+		if err := saveSignOuts(ctx, tx, signOuts); err != nil || answer == nil {
+			return err
 		}
 		return saveAnswer(ctx, tx, answer, saved)
 	})

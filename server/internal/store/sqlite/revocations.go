@@ -28,7 +28,7 @@ const selectCreatedAt = `SELECT created_at FROM revocations WHERE sequence = $1`
 const selectLastSequence = `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'revocations'`
 
 // SaveRevocations implements store.Store.
-func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, insertRevocation)
@@ -48,8 +48,8 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 			}
 			copy(r.ID[:], id)
 		}
-		if answer == nil {
-			return nil
+		if err := saveSignOuts(ctx, tx, signOuts); err != nil || answer == nil {
+			return err
 		}
 		return saveAnswer(ctx, tx, answer, saved)
 	})

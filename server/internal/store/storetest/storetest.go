@@ -40,6 +40,10 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"expired sessions come in pages, in order":          expired,
 		"an answer is kept with its revocations":            answers,
 		"one of two answers to the same call is kept":       concurrentAnswers,
+		"a sign-out is kept with its revocation":            signOuts,
+		"who claims a sign-out has it alone for a while":    claims,
+		"of two results of a sign-out an end counts":        signOutResults,
+		"many at once claim each sign-out once":             concurrentClaims,
 		"a sequence is not given again after pruning":       sequenceIsNotReused,
 		"revocations of many at once have distinct numbers": concurrentRevocations,
 		"what is old is pruned and nothing else":            prune,
@@ -147,10 +151,15 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
 	_, expired := s.Expired(ctx, store.Session{}, at(0), 1)
 	_, _, answer := s.Answer(ctx, store.Call{})
+	_, signOuts := s.SignOuts(ctx, []store.SignOut{{Issuer: ada.Issuer}})
+	_, claim := s.ClaimSignOuts(ctx, ada.Issuer, at(0), at(0), 1)
+	saveSignOut := s.SaveSignOut(ctx, store.SignOut{}, store.SignOut{})
+	_, pending := s.PendingSignOuts(ctx, ada.Issuer)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Strongest": strongest, "Expired": expired, "Answer": answer, "Prune": prune,
+		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 	} {
 		if err == nil {
 			t.Errorf("%s: %s succeeds", what, method)
