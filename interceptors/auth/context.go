@@ -62,10 +62,13 @@ func (g *Guard) Admitted(ctx context.Context, procedure string) bool {
 type decidedKey struct{}
 
 // TrackDecision returns a context, and a function that reports whether any guard has
-// decided since about a call with this context or one derived from it, whatever it has
-// decided. It is for what must find calls that nobody guards.
+// decided about a call with this context or one derived from it, whatever it has decided;
+// or had admitted the call of ctx before. It is for what must find calls that nobody guards.
 func TrackDecision(ctx context.Context) (tracked context.Context, decided func() bool) {
 	note := new(atomic.Bool)
+	if a, _ := ctx.Value(contextKey{}).(*admitted); a != nil && a.guard != nil {
+		note.Store(true)
+	}
 	return context.WithValue(ctx, decidedKey{}, note), note.Load
 }
 

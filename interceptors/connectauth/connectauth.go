@@ -12,14 +12,13 @@
 // again whether its decision still holds, since a caller may keep the body back.
 //
 // The guard decides before any interceptor runs, wherever WithGuard stands among the
-// options. Its place matters for what follows: conditions on the request, and the end of
-// streams. Put it first, as in
+// options, so that no order leaves a call open. Put it first all the same, as in
 //
 //	NewInvoiceServiceHandler(service, connectauth.WithGuard(guard), connect.WithInterceptors(validation))
 //
 // An interceptor before it, such as that of connectrpc.com/validate, sees requests that
-// the rule refuses, and says what is wrong with them. Only what is to see such refusals
-// belongs there: the interceptors of otelconnect, and those that log. See package
+// the rule's condition refuses, and says what is wrong with them. Only what is to see such
+// refusals belongs there: the interceptors of otelconnect, and those that log. See package
 // otelauth for traces and metrics of all refusals.
 //
 // connect-go reads a body for as long as net/http lets it. Bound that by

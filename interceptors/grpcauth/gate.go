@@ -62,11 +62,24 @@ type requestTimeout struct {
 
 func (t requestTimeout) configure(g *gate) { g.requestTimeout = t.limit }
 
-// ShowRefusals has the server's unary interceptors see the calls that the Gate refuses,
-// for those that count or log every call. Such an interceptor gets a nil request, and a
-// handler that returns the refusal, which is what the client gets whatever the
-// interceptor makes of it. Put it before the guard's interceptor, so that it sees refused
-// streams as well:
+// ShowRefusals has interceptors see the calls that are refused, for those that count or log
+// every call. Of a unary call that the Gate refuses such an interceptor gets a nil request,
+// and a handler that returns the refusal, which is what the client gets whatever the
+// interceptor makes of it.
+//
+// For [NewServer] it marks the place of the guard among the options: the interceptors of the
+// options before it see refused calls, unary ones and streams, and those after it do not.
+// Let only those stand before it that need to, since they see the streams of strangers, and
+// nothing like validation:
+//
+//	server := grpcauth.NewServer(guard,
+//		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor()),
+//		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor()),
+//		grpcauth.ShowRefusals(),
+//		grpc.ChainUnaryInterceptor(validation),
+//	)
+//
+// With a [Gate], it is the place of the guard's interceptors in the chain:
 //
 //	server := grpc.NewServer(
 //		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), grpcauth.UnaryServerInterceptor(guard)),
@@ -113,18 +126,28 @@ func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
 // the request and calls the interceptors after.
 func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandler {
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
-		if err != nil {
-			refusal := refuse(ctx, g.guard, auth.AsError(err))
+		show := func(ctx context.Context, refusal error) {
 			if g.showRefusals && interceptor != nil {
-				ctx = context.WithValue(ctx, shownKey{g.guard}, true)
+				ctx = context.WithValue(ctx, shownKey{g.guard}, refusal)
 				_, _ = interceptor(ctx, nil, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure},
 					func(context.Context, any) (any, error) { return nil, refusal })
 			}
+		}
+		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
+		if err != nil {
+			refusal := refuse(ctx, g.guard, auth.AsError(err))
+			show(ctx, refusal)
 			return nil, refusal
 		}
 		if first {
-			decode = g.checked(ctx, decode)
+			read := decode
+			decode = func(message any) error {
+				err := g.checked(ctx, read, message)
+				if refusal, ok := err.(*statusError); ok { //nolint:errorlint // it is as checked has made it
+					show(ctx, refusal)
+				}
+				return err
+			}
 		}
 		res, err := next(impl, ctx, decode, interceptor)
 		if err != nil {
@@ -134,20 +157,20 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 	}
 }
 
-// shownKey finds a call that is refused already, and only shown to the interceptors.
+// shownKey finds the refusal of a call that is refused already, and only shown to the
+// interceptors.
 type shownKey struct{ guard *auth.Guard }
 
-// checked decodes a request and has the guard decide about it.
-func (g *gate) checked(ctx context.Context, decode func(any) error) func(any) error {
-	return func(message any) error {
-		if err := within(g.requestTimeout, func() error { return decode(message) }); err != nil {
-			return err
-		}
-		if err := g.guard.CheckRequest(ctx, message); err != nil {
-			return refuse(ctx, g.guard, auth.AsError(err))
-		}
-		return nil
+// checked decodes a request and has the guard decide about it. Its error is a *statusError
+// where the guard refuses.
+func (g *gate) checked(ctx context.Context, decode func(any) error, message any) error {
+	if err := within(g.requestTimeout, func() error { return decode(message) }); err != nil {
+		return err
 	}
+	if err := g.guard.CheckRequest(ctx, message); err != nil {
+		return refuse(ctx, g.guard, auth.AsError(err))
+	}
+	return nil
 }
 
 // within returns the error of read; or DEADLINE_EXCEEDED when read takes longer

@@ -1,21 +1,26 @@
 // Package grpcauth guards grpc-go servers, and gives grpc-go clients a token.
 //
-//	guard := &auth.Guard{Authenticator: verifier, Policy: rules}
+//	guard, err := ostiary.New(config)
+//	// ...
+//	server := grpcauth.NewServer(guard) // and the options of grpc.NewServer
+//	invoicev1.RegisterInvoiceServiceServer(server, service)
+//
+// The guard of [NewServer] decides before any interceptor of the options runs, and before
+// a byte of the request is read. Where the server is not yours to make, use the parts that
+// NewServer puts together, a [Gate] and the interceptors:
+//
 //	server := grpc.NewServer(
 //		grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(guard)),
 //		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(guard)),
 //	)
+//	invoicev1.RegisterInvoiceServiceServer(grpcauth.Gate(server, guard), service)
 //
-// The interceptors take their place in a chain, such as one of
-// github.com/grpc-ecosystem/go-grpc-middleware. Put them first, before validation and
-// whatever needs to know the caller. Only recovery, and what is to see refusals, such as
-// logs and metrics, belongs before them: nothing shows that another interceptor has run
-// before the guard's, and it sees the decoded requests of strangers.
+// There the order matters: an interceptor before the guard's sees the streams of strangers,
+// and without a Gate their decoded requests too, and nothing shows that. Put the guard's
+// first; only recovery, and what is to see refusals, such as logs and metrics, belongs
+// before them.
 //
-// grpc-go runs a unary interceptor only after the request was read,
-// decompressed and decoded. [Gate] asks before that, and once more when the request
-// is there; use both. Behind a Gate, no interceptor sees the request of a stranger,
-// wherever it stands. [NewServer] has all of this. [RequestTimeout] bounds how long the request may take.
+// [RequestTimeout] bounds how long the request may take.
 package grpcauth
 
 import (
@@ -42,8 +47,8 @@ import (
 func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
 	guard = orRefuseAll(guard)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		if ctx.Value(shownKey{guard}) != nil {
-			return handler(ctx, req) // which returns the refusal
+		if refusal, shown := ctx.Value(shownKey{guard}).(error); shown {
+			return nil, refusal
 		}
 		ctx, first, err := admit(ctx, guard, info.FullMethod, auth.Unary)
 		if err == nil && first {

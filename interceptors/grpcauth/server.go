@@ -29,24 +29,46 @@ type Server struct {
 
 // NewServer returns a Server. The options are those of grpc.NewServer, and those of a
 // [Gate], such as [RequestTimeout]. Use the chaining ones for interceptors. They come after
-// the guard's, and so find the caller's identity in their context, and do not see what the
-// guard refuses: its Observer does. With [ShowRefusals] the unary ones see refused calls
-// as well; a stream's see them only before the guard's interceptor, as shown there.
+// the guard's, whatever the order of the options: they find the caller's identity in their
+// context, and do not see what the guard refuses, which its Observer does. Those that are
+// to see it as well stand before [ShowRefusals].
+//
+// It panics on grpc.StreamInterceptor without ShowRefusals: grpc-go would put that before
+// the guard's.
 //
 // With a nil Guard every call is refused.
 func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
 	guard = orRefuseAll(guard)
-	server := grpc.NewServer(append([]grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
-		grpc.ChainStreamInterceptor(StreamServerInterceptor(guard)),
-	}, options...)...)
+	var before []grpc.ServerOption
 	var gateOptions []GateOption
-	for _, option := range options {
+	streams := grpc.StreamInterceptor // the first of any chain
+	for i, option := range options {
 		if o, ok := option.(GateOption); ok {
 			gateOptions = append(gateOptions, o)
 		}
+		if _, ok := option.(showRefusals); ok {
+			before, streams = options[:i], func(s grpc.StreamServerInterceptor) grpc.ServerOption { return grpc.ChainStreamInterceptor(s) }
+		}
 	}
+	server := newServer(slices.Concat(before, []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
+		streams(StreamServerInterceptor(guard)),
+	}, options[len(before):]))
 	return &Server{Server: server, guard: guard, gate: Gate(server, guard, gateOptions...)}
+}
+
+// newServer is grpc.NewServer, with a remedy for what it panics on.
+func newServer(options []grpc.ServerOption) *grpc.Server {
+	defer func() {
+		p := recover()
+		if text, ok := p.(string); ok && strings.Contains(text, "stream server interceptor was already set") {
+			panic("grpcauth: NewServer: grpc.StreamInterceptor would put an interceptor before the guard's; give it by grpc.ChainStreamInterceptor")
+		}
+		if p != nil {
+			panic(p)
+		}
+	}()
+	return grpc.NewServer(options...)
 }
 
 // RegisterService implements grpc.ServiceRegistrar.

@@ -2,6 +2,9 @@ package grpcauth_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +27,7 @@ func TestAServerTakesTheOptionsOfAGateAmongOthers(t *testing.T) {
 		return next(ctx, req)
 	}
 	server := grpcauth.NewServer(guardtest.NewGuard(nil),
-		grpcauth.ShowRefusals(), grpc.ChainUnaryInterceptor(count), grpcauth.RequestTimeout(20*time.Millisecond))
+		grpc.ChainUnaryInterceptor(count), grpcauth.ShowRefusals(), grpcauth.RequestTimeout(20*time.Millisecond))
 	server.RegisterService(&echo, guardtest.NeverCalled(t))
 	conn := dial(t, guardtest.Serve(t, server.Server))
 
@@ -41,4 +44,51 @@ func TestAServerTakesTheOptionsOfAGateAmongOthers(t *testing.T) {
 	if err := stream.RecvMsg(new(text)); status.Code(err) != codes.DeadlineExceeded || ctx.Err() != nil {
 		t.Errorf("a request that does not come: %v; want %v of the server's", err, codes.DeadlineExceeded)
 	}
+}
+
+// TestShowRefusalsIsThePlaceOfTheGuard has one interceptor before it and one after it.
+func TestShowRefusalsIsThePlaceOfTheGuard(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 10)
+	see := func(name string) []grpc.ServerOption {
+		return []grpc.ServerOption{
+			grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+				res, err := next(ctx, req)
+				reason, refused := grpcauth.ReasonOf(err)
+				seen <- fmt.Sprint(name, " ", reason, " ", refused)
+				return res, err
+			}),
+			grpc.ChainStreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+				err := next(server, stream)
+				reason, refused := grpcauth.ReasonOf(err)
+				seen <- fmt.Sprint(name, " ", reason, " ", refused)
+				return err
+			}),
+		}
+	}
+	server := grpcauth.NewServer(guardtest.NewGuard(nil), slices.Concat(
+		see("before"), []grpc.ServerOption{grpcauth.ShowRefusals()}, see("after"), []grpc.ServerOption{grpcauth.RequestTimeout(time.Minute)})...)
+	server.RegisterService(&echo, guardtest.NeverCalled(t))
+	conn := dial(t, guardtest.Serve(t, server.Server))
+	for shape := range guardtest.Procedures {
+		_, _, err := call(t.Context(), conn, shape, wrapperspb.String("hello"))
+		if reason, ok := grpcauth.ReasonOf(err); !ok || reason != auth.TokenMissing {
+			t.Errorf("%v: %v; want %v", shape, err, auth.TokenMissing)
+		}
+		if got := <-seen; got != "before TOKEN_MISSING true" || len(seen) > 0 {
+			t.Errorf("%v: seen %s, and %d more times", shape, got, len(seen))
+		}
+	}
+}
+
+func TestAServerLetsNoStreamInterceptorBeforeTheGuard(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "give it by grpc.ChainStreamInterceptor") {
+			t.Errorf("panic %v; want one with the remedy", p)
+		}
+	}()
+	grpcauth.NewServer(guardtest.NewGuard(nil), grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		return next(server, stream)
+	}))
 }

@@ -27,13 +27,14 @@ func TestPrometheusCountsRefusals(t *testing.T) {
 	metrics := prometheus.NewServerMetrics()
 	registry := prom.NewRegistry()
 	registry.MustRegister(metrics)
-	server := grpc.NewServer(
-		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), grpcauth.UnaryServerInterceptor(guard)),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), grpcauth.StreamServerInterceptor(guard)),
+	server := grpcauth.NewServer(guard,
+		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor()),
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor()),
+		grpcauth.ShowRefusals(),
 	)
 	counted := new(service)
-	identityv1.RegisterIdentityServiceServer(grpcauth.Gate(server, guard, grpcauth.ShowRefusals()), counted)
-	metrics.InitializeMetrics(server)
+	identityv1.RegisterIdentityServiceServer(server, counted)
+	metrics.InitializeMetrics(server.Server)
 	callAll(t, dial(t, server))
 	server.GracefulStop() // every call has been counted then
 
@@ -67,7 +68,7 @@ func TestPrometheusCountsRefusals(t *testing.T) {
 	}
 }
 
-// TestTheCallLogHasRefusals is the same with the log of go-grpc-middleware.
+// TestTheCallLogHasRefusals is the same with the log of go-grpc-middleware, and a Gate.
 func TestTheCallLogHasRefusals(t *testing.T) {
 	t.Parallel()
 	guard := guardtest.NewGuard(nil)

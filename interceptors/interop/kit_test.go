@@ -43,15 +43,29 @@ func (refusesRequests) CheckMessage(*auth.Identity, any) error {
 type service struct {
 	identityv1.UnimplementedIdentityServiceServer
 
-	calls atomic.Int32
+	calls  atomic.Int32
+	seen   *atomic.Int32 // counts the calls of both methods, unless it is nil
+	panics bool
+}
+
+// see begins every method.
+func (s *service) see() {
+	if s.seen != nil {
+		s.seen.Add(1)
+	}
+	if s.panics {
+		panic("boom")
+	}
 }
 
 func (s *service) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIRequest) (*identityv1.WhoAmIResponse, error) {
+	s.see()
 	s.calls.Add(1)
 	return &identityv1.WhoAmIResponse{Identity: &identityv1.Identity{Subject: auth.MustFromContext(ctx).Subject}}, nil
 }
 
 func (s *service) WatchIdentity(_ *identityv1.WatchIdentityRequest, stream grpc.ServerStreamingServer[identityv1.WatchIdentityResponse]) error {
+	s.see()
 	s.calls.Add(1)
 	return stream.Send(&identityv1.WatchIdentityResponse{Identity: &identityv1.Identity{Subject: auth.MustFromContext(stream.Context()).Subject}})
 }
@@ -66,6 +80,7 @@ func (s connectService) WhoAmI(ctx context.Context, req *identityv1.WhoAmIReques
 }
 
 func (s connectService) WatchIdentity(ctx context.Context, _ *identityv1.WatchIdentityRequest, stream *connect.ServerStream[identityv1.WatchIdentityResponse]) error {
+	s.see()
 	return stream.Send(&identityv1.WatchIdentityResponse{Identity: &identityv1.Identity{Subject: auth.MustFromContext(ctx).Subject}})
 }
 
