@@ -129,17 +129,16 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	s.log.write(ctx, s.now(), "connected", req.GetFollower())
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 
-	cursor, place, token := s.ledger.Follow(from), from, s.position(from)
+	cursor, place := s.ledger.Follow(from), from
+	token, every := s.position(from), durationpb.New(interval)
 	var complete *durationpb.Duration // until something is
+	own := ownToken{service: s}
 	heartbeat := time.NewTimer(interval)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without changes
-		if err := s.followers.require(current(ctx)); err != nil {
-			return err // a newer token may have taken the permission
-		}
-		revoked := revokedSince(ctx)
-		if revoked != nil {
-			_ = s.ledger.ReadRevocations(ctx) // so that this one is among what follows, unless the store fails
+		revoked, err := own.check(ctx)
+		if err != nil {
+			return err
 		}
 		page, wait, err := cursor.Next(ctx, changesAtOnce, changesBytesAtOnce)
 		if err != nil {
@@ -155,7 +154,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 		if due || len(page.Changes) > 0 {
 			if err := send(&feedv1.WatchChangesResponse{
 				Changes: page.Changes, ResumeToken: token, CompleteThrough: complete,
-				HeartbeatInterval: durationpb.New(interval), Retention: s.retention, HubTime: timestamppb.New(s.now()),
+				HeartbeatInterval: every, Retention: s.retention, HubTime: timestamppb.New(s.now()),
 			}); err != nil {
 				return err
 			}
@@ -188,14 +187,40 @@ func feedHeartbeat(asked *durationpb.Duration, faults *rpcerror.Violations) time
 	return min(max(asked.AsDuration(), minFeedHeartbeat), maxFeedHeartbeat)
 }
 
-// revokedSince returns the refusal of a follower whose token was revoked after the stream
-// was opened. The guard leaves it to the stream, see feedRevocations.
-func revokedSince(ctx context.Context) error {
-	err := auth.CallerCheck(ctx)()
-	if reason, _ := auth.ReasonOf(err); reason == auth.TokenRevoked {
-		return err
+// lastWords is how long a stream goes on at most when the token of its follower was
+// revoked.
+const lastWords = 2 * time.Second
+
+// ownToken is the token of a stream's follower, which can be renewed or revoked. The guard
+// does not end the stream by its revocation, see feedRevocations.
+type ownToken struct {
+	service *feedService
+	holder  *auth.Identity
+	counts  func() error
+	since   time.Time // when it was found to be revoked
+}
+
+// check returns an error if the stream is to end, and otherwise whether it is to end
+// when all changes have been sent, with that of its own revocation.
+func (o *ownToken) check(ctx context.Context) (revoked, err error) {
+	if id := current(ctx); id != o.holder {
+		if err := o.service.followers.require(id); err != nil {
+			return nil, err // a newer token may have lost the permission
+		}
+		o.holder, o.counts = id, auth.CallerCheck(ctx)
 	}
-	return nil
+	revoked = o.counts()
+	if reason, _ := auth.ReasonOf(revoked); reason != auth.TokenRevoked {
+		return nil, nil // the guard ends streams for every other reason
+	}
+	if o.since.IsZero() {
+		o.since = time.Now()
+		_ = o.service.ledger.ReadRevocations(ctx) // so that it is among the changes, unless the store fails
+	}
+	if time.Since(o.since) > lastWords {
+		return nil, revoked
+	}
+	return revoked, nil
 }
 
 // changeMessage returns what followers get of a revocation.
