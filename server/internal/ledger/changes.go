@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -57,7 +58,7 @@ type changes struct {
 type change struct {
 	row     store.Revocation
 	message *feedv1.Change
-	size    int // in bytes, in a list
+	bytes   int // in a list of changes
 }
 
 func newChanges(message func(store.Revocation) *feedv1.Change) *changes {
@@ -128,28 +129,20 @@ func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, 
 		}
 		at++
 	}
-	page = c.page(place, c.kept[at:], limit, size)
+	page.Place = place
+	for _, next := range c.kept[at:] {
+		if next.message == nil {
+			next.message = c.message(next.row)
+			next.bytes = bytesOf(next.message)
+		}
+		if !page.add(next, limit, size) {
+			break
+		}
+	}
 	if page.Place == last {
 		page.Through = c.through
 	}
 	return page, nil, c.read, nil
-}
-
-// page returns the first of the changes: up to limit of them, and up to size bytes,
-// but at least one.
-func (c *changes) page(after Place, list []*change, limit, size int) Page {
-	page := Page{Place: after}
-	for _, one := range list[:min(len(list), limit)] {
-		if one.message == nil {
-			one.message = c.message(one.row)
-			one.size = proto.Size(&feedv1.WatchChangesResponse{Changes: []*feedv1.Change{one.message}})
-		}
-		if size -= one.size; size < 0 && len(page.Changes) > 0 {
-			break
-		}
-		page.Changes, page.Place = append(page.Changes, one.message), PlaceOf(one.row)
-	}
-	return page
 }
 
 // A Page is changes that follow each other. They must not be changed.
@@ -159,6 +152,24 @@ type Page struct {
 	// Through, if it is not zero, says that these are the last: there is nothing else
 	// that any process had saved by this time, of a clock that does not jump.
 	Through time.Time
+
+	bytes int // of the changes in a list
+}
+
+// add adds the next change, and reports whether it has. There are up to limit changes of
+// up to size bytes together, but at least one.
+func (p *Page) add(next *change, limit, size int) bool {
+	if len(p.Changes) > 0 && (len(p.Changes) >= limit || p.bytes+next.bytes > size) {
+		return false
+	}
+	p.Changes, p.Place = append(p.Changes, next.message), PlaceOf(next.row)
+	p.bytes += next.bytes
+	return true
+}
+
+// bytesOf returns how long a change is in a list of them.
+func bytesOf(message *feedv1.Change) int {
+	return protowire.SizeTag(1) + protowire.SizeBytes(proto.Size(message))
 }
 
 // A Cursor reads the changes in order. It has a place, and keeps nothing else between its
@@ -229,7 +240,7 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-
 		f.err = ctx.Err()
 		return
 	}
-	rows, more, err := l.Revocations(ctx, place, limit)
+	rows, more, err := l.revocationsBy(ctx, l.store.Changes, place, limit)
 	<-l.changes.readers
 	if err != nil {
 		f.err = err
@@ -242,15 +253,17 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-
 		}
 		return
 	}
-	var list []*change
 	for _, row := range rows {
-		if more = more && row.Sequence <= to.Sequence; row.Sequence > to.Sequence {
+		if row.Sequence > to.Sequence {
+			more = false
 			break
 		}
-		list = append(list, &change{row: row})
+		message := l.change(row)
+		if !f.page.add(&change{row, message, bytesOf(message)}, limit, size) {
+			return
+		}
 	}
-	f.page = l.changes.page(place, list, limit, size)
-	if !more && len(f.page.Changes) == len(list) {
+	if !more {
 		f.page.Place = to // what was between has expired
 	}
 }

@@ -208,7 +208,7 @@ func TestAnAnswerIsGivenOnceItsRevocationsAreInForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.fails = "Revocations"
+	db.fails = "Changes"
 	if _, answer, err := l.Answer(t.Context(), call); answer != nil || connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Errorf("%q, %v; want unavailable", answer, err)
 	}

@@ -133,6 +133,13 @@ func (s *meddledStore) Revocations(ctx context.Context, after store.Revocation, 
 	return s.Store.Revocations(ctx, after, limit)
 }
 
+func (s *meddledStore) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	if err := s.fail("Changes"); err != nil {
+		return nil, err
+	}
+	return s.Store.Changes(ctx, after, limit)
+}
+
 func (s *meddledStore) Strongest(ctx context.Context, targets []store.Target, now time.Time) ([]store.Revocation, error) {
 	if err := s.fail("Strongest"); err != nil {
 		return nil, err

@@ -72,7 +72,12 @@ func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
 // their sequence, and whether there are more. An error is the answer to the
 // caller.
 func (l *Ledger) Revocations(ctx context.Context, after Place, limit int) (page []store.Revocation, more bool, err error) {
-	page, err = l.store.Revocations(ctx, after.revocation(), limit+1)
+	return l.revocationsBy(ctx, l.store.Revocations, after, limit)
+}
+
+// revocationsBy is Revocations by a method of the store.
+func (l *Ledger) revocationsBy(ctx context.Context, read func(context.Context, store.Revocation, int) ([]store.Revocation, error), after Place, limit int) (page []store.Revocation, more bool, err error) {
+	page, err = read(ctx, after.revocation(), limit+1)
 	switch {
 	case errors.Is(err, store.ErrNotGiven):
 		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
@@ -171,7 +176,7 @@ func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	defer l.reading.Unlock()
 	for {
 		began := l.changes.now()
-		page, err := l.store.Revocations(ctx, l.lastRead, BatchSize)
+		page, err := l.store.Changes(ctx, l.lastRead, BatchSize)
 		if errors.Is(err, store.ErrNotGiven) {
 			l.config.Log.WarnContext(ctx, "the database was replaced by an older one; everything is read again, and what was revoked stays revoked until this process ends", "sequence", l.lastRead.Sequence)
 			l.lastRead = store.Revocation{}

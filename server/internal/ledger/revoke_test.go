@@ -105,7 +105,7 @@ func TestAnInvalidRowIsSkipped(t *testing.T) {
 // Without what was revoked nothing is served.
 func TestALedgerThatCannotReadWhatIsRevokedDoesNotOpen(t *testing.T) {
 	t.Parallel()
-	db := &meddledStore{Store: openStore(t, t.TempDir()), fails: "Revocations"}
+	db := &meddledStore{Store: openStore(t, t.TempDir()), fails: "Changes"}
 	if l, err := Open(t.Context(), db, someConfig()); l != nil || !errors.Is(err, errDiskFull) {
 		t.Errorf("%v, error %v; want %v", l, err, errDiskFull)
 	}

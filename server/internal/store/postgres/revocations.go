@@ -19,7 +19,9 @@ import (
 // another order.
 const takeSequences = `UPDATE ostiary.state SET last_sequence = last_sequence + $1 RETURNING last_sequence`
 
-const revocationColumns = `sequence, revocation_id, kind, issuer, value, subject, issued_before, expires_at, created_at,
+const changeColumns = `sequence, revocation_id, kind, issuer, value, subject, issued_before, expires_at, created_at`
+
+const revocationColumns = changeColumns + `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
 
@@ -27,6 +29,8 @@ const insertRevocation = `INSERT INTO ostiary.revocations (` + revocationColumns
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
 const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
+
+const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
 // selectGiven returns whether a revocation was given, also if it was pruned.
 const selectGiven = `SELECT $1 <= last_sequence AND
@@ -81,7 +85,16 @@ func saveRevocations(ctx context.Context, tx pgx.Tx, saved []store.Revocation) e
 func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value, t.Subject) }
 
 // Revocations implements store.Store.
-func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) (page []store.Revocation, err error) {
+func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	return s.revocations(ctx, selectRevocations, scanRevocation, after, limit)
+}
+
+// Changes implements store.Store.
+func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	return s.revocations(ctx, selectChanges, scanChange, after, limit)
+}
+
+func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFunc[store.Revocation], after store.Revocation, limit int) (page []store.Revocation, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	// In one batch, and so from one server: between two of them another may have taken over.
@@ -90,8 +103,8 @@ func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit i
 	if after.Sequence != 0 {
 		batch.Queue(selectGiven, after.Sequence, store.Micros(after.CreatedAt)).QueryRow(func(row pgx.Row) error { return row.Scan(&given) })
 	}
-	batch.Queue(selectRevocations, after.Sequence, limit).Query(func(rows pgx.Rows) (err error) {
-		page, err = pgx.AppendRows(page, rows, scanRevocation)
+	batch.Queue(query, after.Sequence, limit).Query(func(rows pgx.Rows) (err error) {
+		page, err = pgx.AppendRows(page, rows, scan)
 		return err
 	})
 	err = s.explain(s.pool.SendBatch(ctx, &batch).Close())
@@ -104,18 +117,28 @@ func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit i
 	return page, nil
 }
 
-func scanRevocation(row pgx.CollectableRow) (store.Revocation, error) {
-	var r store.Revocation
+func scanRevocation(row pgx.CollectableRow) (r store.Revocation, err error) {
+	by := &r.Origin.Caller
+	err = scan(row, &r, &r.Origin.Kind, (*text)(&by.Issuer), (*text)(&by.Subject), (*text)(&by.ClientID), (*text)(&by.SessionID),
+		(*text)(&by.Actor.Issuer), (*text)(&by.Actor.Subject), (*text)(&by.Actor.SessionID), (*text)(&by.Actor.Type), (*text)(&r.Cause))
+	return r, err
+}
+
+func scanChange(row pgx.CollectableRow) (r store.Revocation, err error) {
+	err = scan(row, &r)
+	return r, err
+}
+
+// scan reads the columns of a change, and more.
+func scan(row pgx.CollectableRow, r *store.Revocation, more ...any) error {
 	var id []byte
 	var issuedBefore, expiresAt, createdAt int64
-	target, by := &r.Target, &r.Origin.Caller
-	err := row.Scan(&r.Sequence, &id, &target.Kind, (*text)(&target.Issuer), (*text)(&target.Value), (*text)(&target.Subject),
-		&issuedBefore, &expiresAt, &createdAt,
-		&r.Origin.Kind, (*text)(&by.Issuer), (*text)(&by.Subject), (*text)(&by.ClientID), (*text)(&by.SessionID),
-		(*text)(&by.Actor.Issuer), (*text)(&by.Actor.Subject), (*text)(&by.Actor.SessionID), (*text)(&by.Actor.Type), (*text)(&r.Cause))
+	target := &r.Target
+	err := row.Scan(append([]any{&r.Sequence, &id, &target.Kind, (*text)(&target.Issuer), (*text)(&target.Value), (*text)(&target.Subject),
+		&issuedBefore, &expiresAt, &createdAt}, more...)...)
 	copy(r.ID[:], id)
 	r.IssuedBefore, r.ExpiresAt, r.CreatedAt = store.FromMicros(issuedBefore), store.FromMicros(expiresAt), store.FromMicros(createdAt)
-	return r, err
+	return err
 }
 
 // Strongest implements store.Store.

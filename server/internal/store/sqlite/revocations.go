@@ -12,7 +12,9 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-const revocationColumns = `kind, issuer, value, subject, issued_before, expires_at, created_at,
+const changeColumns = `kind, issuer, value, subject, issued_before, expires_at, created_at`
+
+const revocationColumns = changeColumns + `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
 
@@ -20,6 +22,9 @@ const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING sequence, revocation_id`
 
 const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns + ` FROM revocations
+	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
+
+const selectChanges = `SELECT sequence, revocation_id, ` + changeColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
 const selectCreatedAt = `SELECT created_at FROM revocations WHERE sequence = $1`
@@ -61,14 +66,23 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 
 // Revocations implements store.Store.
 func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	return s.revocations(ctx, selectRevocations, scanRevocation, after, limit)
+}
+
+// Changes implements store.Store.
+func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	return s.revocations(ctx, selectChanges, scanChange, after, limit)
+}
+
+func (s *Store) revocations(ctx context.Context, query string, scan func(row) (store.Revocation, error), after store.Revocation, limit int) ([]store.Revocation, error) {
 	if err := s.checkGiven(ctx, after); err != nil {
 		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
 	}
-	rows, err := s.db.QueryContext(ctx, selectRevocations, after.Sequence, limit)
+	rows, err := s.db.QueryContext(ctx, query, after.Sequence, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", explain(err))
 	}
-	return collect(rows, scanRevocation)
+	return collect(rows, scan)
 }
 
 // checkGiven fails with store.ErrNotGiven for a revocation that this database never had.
@@ -95,19 +109,29 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 	return nil
 }
 
-func scanRevocation(r row) (store.Revocation, error) {
-	var revocation store.Revocation
+func scanRevocation(r row) (revocation store.Revocation, err error) {
+	by := &revocation.Origin.Caller
+	err = scan(r, &revocation, &revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
+		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
+	return revocation, err
+}
+
+func scanChange(r row) (revocation store.Revocation, err error) {
+	err = scan(r, &revocation)
+	return revocation, err
+}
+
+// scan reads the columns of a change, and more.
+func scan(r row, revocation *store.Revocation, more ...any) error {
 	var id []byte
 	var issuedBefore, expiresAt, createdAt int64
-	target, by := &revocation.Target, &revocation.Origin.Caller
-	err := r.Scan(&revocation.Sequence, &id, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
-		&issuedBefore, &expiresAt, &createdAt,
-		&revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
-		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
+	target := &revocation.Target
+	err := r.Scan(append([]any{&revocation.Sequence, &id, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
+		&issuedBefore, &expiresAt, &createdAt}, more...)...)
 	copy(revocation.ID[:], id)
 	revocation.IssuedBefore, revocation.ExpiresAt = store.FromMicros(issuedBefore), store.FromMicros(expiresAt)
 	revocation.CreatedAt = store.FromMicros(createdAt)
-	return revocation, err
+	return err
 }
 
 // maxTargets is how many targets one query asks for. The time to bind values grows with

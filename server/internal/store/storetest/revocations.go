@@ -74,6 +74,15 @@ func revocationsInPages(t *testing.T, database Database) {
 			got = append(got, page...)
 		}
 		equal(t, fmt.Sprintf("pages of %d", limit), got, want)
+		var changes []store.Revocation
+		for after := (store.Revocation{}); len(changes) < len(want); after = changes[len(changes)-1] {
+			changes = append(changes, must[[]store.Revocation](t)(s.Changes(t.Context(), after, limit))...)
+		}
+		for i := range want {
+			full := want[i]
+			full.Origin, full.Cause = store.Origin{}, ""
+			equal(t, fmt.Sprintf("change %d in pages of %d", i, limit), changes[i], full)
+		}
 	}
 }
 
@@ -131,8 +140,13 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 	s := open(t, database)
 	wantNotGiven := func(what string, after int64, want bool) {
 		t.Helper()
-		if _, err := s.Revocations(t.Context(), store.Revocation{Sequence: after, CreatedAt: at(0)}, 10); errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
-			t.Errorf("%s: after %d: %v; want ErrNotGiven: %t", what, after, err, want)
+		last := store.Revocation{Sequence: after, CreatedAt: at(0)}
+		_, revocations := s.Revocations(t.Context(), last, 10)
+		_, changes := s.Changes(t.Context(), last, 10)
+		for _, err := range []error{revocations, changes} {
+			if errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
+				t.Errorf("%s: after %d: %v; want ErrNotGiven: %t", what, after, err, want)
+			}
 		}
 	}
 	wantNotGiven("an empty database", 0, false)

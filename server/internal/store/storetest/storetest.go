@@ -148,6 +148,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, sessions := s.Sessions(ctx, store.Everything(), store.Session{}, 1)
 	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
 	_, revocations := s.Revocations(ctx, store.Revocation{}, 1)
+	_, changes := s.Changes(ctx, store.Revocation{}, 1)
 	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
 	_, expired := s.Expired(ctx, store.Session{}, at(0), 1)
 	_, _, answer := s.Answer(ctx, store.Call{})
@@ -158,7 +159,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
-		"Revocations": revocations, "Strongest": strongest, "Expired": expired, "Answer": answer, "Prune": prune,
+		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 	} {
 		if err == nil {

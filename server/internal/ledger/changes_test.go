@@ -1,0 +1,334 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// save saves revocations of sessions with the numbers from one to another, as another
+// process does.
+func save(t *testing.T, db store.Store, from, to int) []store.Revocation {
+	t.Helper()
+	var rows []store.Revocation
+	for i := from; i <= to; i++ {
+		rows = append(rows, store.Revocation{
+			Target:    store.Target{Kind: "session", Issuer: someIssuer, Value: strconv.Itoa(i)},
+			CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		})
+	}
+	saved, err := db.SaveRevocations(t.Context(), rows, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
+}
+
+func read(t *testing.T, l *Ledger) {
+	t.Helper()
+	if err := l.ReadRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// all returns the names of the changes until there are no more, and how many pages they
+// were on.
+func all(t *testing.T, cursor *Cursor, limit, size int) (names []string, pages int) {
+	t.Helper()
+	for {
+		page, wait, err := cursor.Next(t.Context(), limit, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range page.Changes {
+			names = append(names, change.GetRevoked().GetRevocationId())
+		}
+		switch {
+		case len(page.Changes) > limit:
+			t.Fatalf("%d changes; want %d at most", len(page.Changes), limit)
+		case !page.Through.IsZero():
+			return names, pages + 1
+		case len(page.Changes) > 0:
+			pages++
+		default:
+			<-wait
+		}
+	}
+}
+
+func numbers(from, to int) []string {
+	var names []string
+	for i := from; i <= to; i++ {
+		names = append(names, strconv.Itoa(i))
+	}
+	return names
+}
+
+// Whether changes come from memory or from the store, each comes once, and in order.
+func TestAFollowerMissesNoChange(t *testing.T) {
+	t.Parallel()
+	const many = 3*keptChanges + 7
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, many)
+	for name, begin := range map[string]int{"from the beginning": 0, "from the middle": 5000, "from what is kept": many - 10, "from the last": many} {
+		for state, change := range map[string]func(){
+			"when all are kept in the store": func() { l.changes.restart(); l.lastRead = store.Revocation{}; read(t, l) },
+			"when nothing is kept in memory": func() { l.changes.restart(); l.changes.before = PlaceOf(saved[many-1]); l.changes.complete(time.Now()) },
+		} {
+			change()
+			from := Place{}
+			if begin > 0 {
+				from = PlaceOf(saved[begin-1])
+			}
+			if got, _ := all(t, l.Follow(from), 700, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
+				t.Errorf("%s, %s: %d changes; want %d", name, state, len(got), many-begin)
+			}
+		}
+	}
+	if kept := len(l.changes.kept); kept > 2*keptChanges {
+		t.Errorf("%d are kept; want %d at most", kept, 2*keptChanges)
+	}
+}
+
+// What has expired leaves holes, which hold nobody up.
+func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 20)
+	read(t, l)
+	if _, err := db.Prune(t.Context(), store.Age{ExpiredBy: time.Now().Add(2 * time.Hour)}, 100); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := all(t, l.Follow(PlaceOf(saved[4])), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
+		t.Errorf("what is kept in memory: %q; want all", got)
+	}
+	l.changes.restart()
+	l.changes.before = PlaceOf(saved[19])
+	l.changes.complete(time.Now())
+	for _, from := range []Place{{}, PlaceOf(saved[4])} {
+		cursor := l.Follow(from)
+		if got, _ := all(t, cursor, 100, 1<<20); len(got) > 0 || cursor.place != PlaceOf(saved[19]) {
+			t.Errorf("after %v: %q, and then at %v; want nothing, and the last place", from, got, cursor.place)
+		}
+	}
+	save(t, db, 21, 22)
+	read(t, l)
+	if got, _ := all(t, l.Follow(Place{}), 1, 1<<20); !slices.Equal(got, numbers(21, 22)) {
+		t.Errorf("%q; want those that are left", got)
+	}
+}
+
+func TestPagesOfChangesAreBounded(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	save(t, db, 1, 10)
+	read(t, l)
+	for name, test := range map[string]struct{ limit, size, pages int }{
+		"ten at once":                 {10, 1 << 20, 1},
+		"three at once":               {3, 1 << 20, 4},
+		"two in size":                 {10, 20, 5},
+		"one, though that is too big": {10, 1, 10},
+	} {
+		got, pages := all(t, l.Follow(Place{}), test.limit, test.size)
+		if !slices.Equal(got, numbers(1, 10)) || pages != test.pages {
+			t.Errorf("%s: %q on %d pages; want all on %d", name, got, pages, test.pages)
+		}
+	}
+}
+
+// A change is complete through the time at which the reading began that found no more.
+func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	now := time.Now()
+	l.changes.now = func() time.Time {
+		now = now.Add(time.Second)
+		return now
+	}
+	through := func() time.Time {
+		t.Helper()
+		page, _, err := l.Follow(l.changes.last()).Next(t.Context(), 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Through
+	}
+	if !through().IsZero() {
+		t.Error("complete before anything was read")
+	}
+	read(t, l)
+	if first := through(); !first.Equal(now) {
+		t.Errorf("complete through %s; want when the reading began", first)
+	}
+	save(t, db, 1, 1)
+	read(t, l)
+	last := through()
+	if !last.Equal(now) {
+		t.Errorf("complete through %s; want when the last reading began, which found nothing", last)
+	}
+	db.fails = "Changes"
+	if err := l.ReadRevocations(t.Context()); !errors.Is(err, errDiskFull) {
+		t.Fatal(err)
+	}
+	if failed := through(); !failed.Equal(last) {
+		t.Errorf("when reading fails, complete through %s; want as before", failed)
+	}
+}
+
+// A hub that has not read as far as its follower has, answers when it has.
+func TestAFollowerThatIsAheadWaits(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	read(t, l)
+	place := PlaceOf(save(t, db, 1, 1)[0])
+	cursor := l.Follow(place)
+	page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
+	if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() || wait == nil {
+		t.Fatalf("%v, error %v; want to wait", page, err)
+	}
+	read(t, l)
+	<-wait
+	if got, _ := all(t, cursor, 10, 1<<20); len(got) > 0 {
+		t.Errorf("%q; want nothing more", got)
+	}
+}
+
+func wantReason(t *testing.T, what string, err error, want errorv1.Reason) {
+	t.Helper()
+	if got, _ := rpcerror.ReasonOf(err); got != want {
+		t.Errorf("%s: %v; want %v", what, err, want)
+	}
+}
+
+// next waits for changes or an error.
+func next(t *testing.T, cursor *Cursor) (Page, error) {
+	t.Helper()
+	for {
+		page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
+		if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() {
+			return page, err
+		}
+		<-wait
+	}
+}
+
+func TestAPlaceThatTheDatabaseHasNotGivenIsOfAnotherEpoch(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 10)
+	read(t, l)
+	other := func(p Place) Place { return Place{p.Sequence, p.CreatedAt + 1} }
+	for name, test := range map[string]struct {
+		before int // what is kept in memory begins after
+		place  Place
+	}{
+		"ahead":                          {0, Place{11, 1}},
+		"far ahead":                      {0, Place{1<<63 - 1, 1}},
+		"in memory":                      {0, other(PlaceOf(saved[4]))},
+		"the last":                       {0, other(PlaceOf(saved[9]))},
+		"in the store":                   {8, other(PlaceOf(saved[4]))},
+		"the last that is not in memory": {8, other(PlaceOf(saved[7]))},
+	} {
+		l.changes.restart()
+		if l.lastRead = (store.Revocation{}); test.before > 0 {
+			l.lastRead = saved[test.before-1]
+			l.changes.before = PlaceOf(l.lastRead)
+		}
+		read(t, l)
+		_, err := next(t, l.Follow(test.place))
+		wantReason(t, name, err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	}
+}
+
+// A database that was restored from a backup is read again from the beginning. Followers
+// that have more than it start again; what was revoked stays revoked.
+func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	saved := save(t, db, 1, 3)
+	read(t, l)
+	ahead, within := l.Follow(PlaceOf(saved[2])), l.Follow(PlaceOf(saved[0]))
+	backup, original := openStore(t, t.TempDir()), db.Store
+	t.Cleanup(func() { _ = original.Close() })
+	if _, err := backup.SaveRevocations(t.Context(), saved[:1], nil); err != nil {
+		t.Fatal(err)
+	}
+	db.Store = backup
+	read(t, l)
+	if _, err := next(t, ahead); err == nil {
+		t.Error("a follower that is ahead goes on")
+	} else {
+		wantReason(t, "ahead", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	}
+	save(t, db, 4, 4)
+	read(t, l)
+	if page, err := next(t, within); err != nil || len(page.Changes) != 1 || page.Changes[0].GetRevoked().GetRevocationId() != "4" {
+		t.Errorf("within: %v, error %v; want what has come since", page, err)
+	}
+	if got, _ := all(t, l.Follow(Place{}), 10, 1<<20); !slices.Equal(got, []string{"1", "4"}) {
+		t.Errorf("from the beginning: %q; want what the database has", got)
+	}
+	if l.revoked.Len() != 4 {
+		t.Errorf("%d are revoked; want 4", l.revoked.Len())
+	}
+	if !strings.Contains(log.String(), "replaced by an older one") {
+		t.Errorf("the log has %s", log)
+	}
+}
+
+// While all readers of the store are taken, a follower waits, and can do something else.
+func TestAFewFollowersAtOnceAreServedFromTheStore(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 3)
+	l.changes.before = PlaceOf(saved[2])
+	l.changes.complete(time.Now())
+	for range storeReaders {
+		l.changes.readers <- struct{}{}
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	gone, waiting := l.Follow(Place{}), l.Follow(Place{})
+	_, left, err := gone.Next(ctx, 10, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // heartbeats come between
+		if page, _, err := waiting.Next(t.Context(), 10, 1<<20); err != nil || len(page.Changes) > 0 || page.Place != (Place{}) || !page.Through.IsZero() {
+			t.Fatalf("%v, error %v; want nothing yet", page, err)
+		}
+	}
+	leave()
+	<-left
+	if _, _, err := gone.Next(ctx, 10, 1<<20); !errors.Is(err, context.Canceled) {
+		t.Errorf("whoever has left: %v; want %v", err, context.Canceled)
+	}
+	<-l.changes.readers
+	if got, _ := all(t, waiting, 10, 1<<20); !slices.Equal(got, numbers(1, 3)) {
+		t.Errorf("%q; want all", got)
+	}
+}
+
+func TestAStoreThatFailsIsTheAnswerToAFollower(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 3)
+	l.changes.before = PlaceOf(saved[2])
+	db.fails = "Changes"
+	for name, from := range map[string]Place{"behind": {}, "ahead": {Sequence: 9, CreatedAt: 1}} {
+		_, err := next(t, l.Follow(from))
+		wantReason(t, name, err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
+	}
+	if len(l.changes.readers) > 0 {
+		t.Error(fmt.Sprint(len(l.changes.readers), " readers are left"))
+	}
+}
