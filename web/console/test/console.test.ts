@@ -192,8 +192,9 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.signIn("ada");
     await ada.page.getByRole("row", { name: /WhoAmI.*may call/ }).waitFor();
     const sections = await ada.page.getByRole("heading", { level: 2 }).allInnerTexts();
-    expect(sections.slice(0, 4).every((name) => name.startsWith("ostiary."))).toBe(true);
-    expect(sections.slice(4)).toEqual([
+    const own = sections.filter((name) => name.startsWith("ostiary."));
+    expect(own.length).toBeGreaterThan(3);
+    expect(sections.slice(own.length)).toEqual([
       "grpc.health.v1.Health built in",
       "grpc.reflection.v1.ServerReflection built in",
       "grpc.reflection.v1alpha.ServerReflection built in",
