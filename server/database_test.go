@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
@@ -177,5 +181,73 @@ func TestServersOnOnePostgreSQLDatabaseAgree(t *testing.T) {
 	start(t, ofTheURL, func(c *Config) { c.Issuers = one.config.Issuers }).wantReason(t, "at one that starts later", token, auth.TokenRevoked)
 	if left, err := os.ReadDir(one.config.DataDir); err != nil || len(left) != 0 {
 		t.Errorf("the data directory has %v, error %v; want nothing in it", left, err)
+	}
+}
+
+// Whoever holds a position in the database before begins anew, and what was revoked in
+// either is refused.
+func TestAnotherDatabaseIsNoticedWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Start(t)
+	mine, anothers := database.NewDatabase(t), database.NewDatabase(t)
+	r := start(t, withFeed, func(c *Config) { c.DatabaseURL = mine })
+	another := start(t, withFeed, func(c *Config) { c.DatabaseURL, c.Issuers = anothers, r.config.Issuers })
+	another.issuer = r.issuer
+	r.revoke(t, "here")
+	another.revoke(t, "there")
+	if err := another.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !contains(r.log, "level=WARN", "there was no database, so a new one was made") {
+		t.Error("the log does not warn of a new database")
+	}
+	tr := r.transports()["gRPC"]
+	watch := tr.watchSessions(t, r.issuer.Session("user_otto"))
+	follower := tr.follow(t, secretOfFeed, "")
+	feedUntil(t, "before", follower, 1)
+
+	database.Replace(t, mine, anothers)
+	for watch.Receive() {
+	}
+	for follower.Receive() {
+	}
+	wantError(t, "who watches sessions", watch.Err(), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	wantError(t, "who follows", follower.Err(), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	if !contains(r.log, "level=WARN", "it is another database") {
+		t.Error("the log does not warn")
+	}
+	for _, session := range []string{"here", "there"} {
+		r.wantReason(t, session, r.issuer.Session("user_ada", authtest.With("sid", session)), auth.TokenRevoked)
+	}
+	if got, _ := feedUntil(t, "after", tr.follow(t, secretOfFeed, ""), 1); !slices.Equal(got, []string{"there"}) {
+		t.Errorf("who follows anew gets %q; want what is in the database", got)
+	}
+}
+
+func TestReadinessSaysWhatTheDatabaseCanDo(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	ready := func() string {
+		t.Helper()
+		code, answer := r.readyz(t)
+		if code != http.StatusOK {
+			t.Errorf("/readyz answers %d, %+v; want it ready, since tokens are verified", code, answer)
+		}
+		return answer.Database
+	}
+	eventually(t, "the server has its keys", func() bool { code, _ := r.readyz(t); return code == http.StatusOK })
+	if got := ready(); got != "ok" {
+		t.Errorf("at first %q; want ok", got)
+	}
+	r.database(t, "ALTER TABLE revocations RENAME TO gone")
+	eventually(t, "the database fails", func() bool { return ready() == "failing" })
+	r.wantAdmitted(t, "while the database fails", r.issuer.Session("user_ada"))
+	r.database(t, "ALTER TABLE gone RENAME TO revocations")
+	eventually(t, "the database works again", func() bool { return ready() == "ok" })
+	r.database(t, "CREATE TRIGGER full BEFORE INSERT ON revocations BEGIN SELECT RAISE(ABORT, 'full'); END")
+	_, err := r.sessions(t, r.issuer.Session("user_otto")).RevokeSession(t.Context(), r.revokeReq("ada"))
+	wantError(t, "who revokes", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
+	if got := ready(); got != "read_only" {
+		t.Errorf("when nothing can be revoked, %q; want read_only", got)
 	}
 }

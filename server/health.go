@@ -69,8 +69,11 @@ func live(w http.ResponseWriter, _ *http.Request) {
 // readiness is the body of /readyz, which anybody may read. Why a fetch failed,
 // with the addresses of our network in it, is in the log alone.
 type readiness struct {
-	Status  string            `json:"status"`
-	Issuers []issuerReadiness `json:"issuers"`
+	Status string `json:"status"`
+	// Database is "ok"; "read_only", when nothing can be revoked; or "failing". Tokens are
+	// verified in any case, and no other server may do better, so it does not count.
+	Database string            `json:"database"`
+	Issuers  []issuerReadiness `json:"issuers"`
 }
 
 type issuerReadiness struct {
@@ -83,7 +86,7 @@ type issuerReadiness struct {
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	body, code := readiness{Status: "ready"}, http.StatusOK
+	body, code := readiness{Status: "ready", Database: s.ledger.Database()}, http.StatusOK
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable
 	}

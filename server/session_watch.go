@@ -62,6 +62,8 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 	if err := r.faults.Err(); err != nil {
 		return err
 	}
+	events := s.ledger.Events()
+	epoch := events.Epoch()
 	number, err := s.watchFrom(req.GetResumeToken())
 	if err != nil {
 		return err
@@ -69,8 +71,11 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without events
-		page, added, err := s.ledger.Events().After(number)
-		if err != nil {
+		page, added, err := events.After(number)
+		switch {
+		case events.Epoch() != epoch:
+			return rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+		case err != nil:
 			return rpcerror.New(errorv1.Reason_REASON_READER_TOO_SLOW, rpcerror.RetryAfter(time.Second))
 		}
 		number += uint64(len(page))
@@ -80,12 +85,12 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		if lost(view, page) {
 			return rpcerror.New(errorv1.Reason_REASON_POSITION_EXPIRED)
 		}
-		events, err := s.eventsIn(ctx, id, view, page)
+		shown, err := s.eventsIn(ctx, id, view, page)
 		if err != nil {
 			return err
 		}
-		if due || len(events) > 0 {
-			if err := send(&sessionv1.WatchSessionsResponse{Events: events, ResumeToken: s.watchPosition(number)}); err != nil {
+		if due || len(shown) > 0 {
+			if err := send(&sessionv1.WatchSessionsResponse{Events: shown, ResumeToken: position.Encode(epoch, watchScope, number)}); err != nil {
 				return err
 			}
 			due = false

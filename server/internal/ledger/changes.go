@@ -176,6 +176,7 @@ func bytesOf(message *feedv1.Change) int {
 // calls. It is for one goroutine.
 type Cursor struct {
 	ledger  *Ledger
+	epoch   [16]byte // of the database that has the place
 	place   Place
 	fetched *fetched // nil where nothing is being fetched
 }
@@ -198,12 +199,17 @@ func (l *Ledger) change(row store.Revocation) *feedv1.Change {
 }
 
 // Follow returns a Cursor that begins after a place.
-func (l *Ledger) Follow(after Place) *Cursor { return &Cursor{ledger: l, place: after} }
+func (l *Ledger) Follow(after Place) *Cursor {
+	return &Cursor{ledger: l, epoch: l.Epoch(), place: after}
+}
 
 // Next returns the next changes, up to limit of them, and up to size bytes, but at least
 // one. If there are none yet, it returns at once with a channel that is closed when it
 // should be called again. An error is the answer to the caller.
 func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-chan struct{}, err error) {
+	if c.ledger.Epoch() != c.epoch {
+		return Page{}, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	}
 	if c.fetched != nil {
 		select {
 		case <-c.fetched.done:

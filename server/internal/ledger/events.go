@@ -62,11 +62,11 @@ func (e *Event) bytes() int {
 // Events are the latest events of sessions, by number. Readers come for them, so that
 // one who is slow costs nothing. Its methods may be called from any goroutine.
 type Events struct {
-	epoch  [16]byte
 	state  func(store.Session) sessionv1.SessionState
 	wanted atomic.Bool // whether anybody has a position
 
 	mu    sync.Mutex
+	epoch [16]byte
 	ring  []*Event // event n is at n % MaxEvents
 	last  uint64   // the number of the last event; the first has 1
 	lost  uint64   // the number of the last event that is no longer kept
@@ -81,8 +81,13 @@ func newEvents(state func(store.Session) sessionv1.SessionState) *Events {
 	return e
 }
 
-// Epoch identifies these events: another process has others.
-func (e *Events) Epoch() [16]byte { return e.epoch }
+// Epoch identifies these events: another process has others, and they begin anew when the
+// database was replaced.
+func (e *Events) Epoch() [16]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.epoch
+}
 
 // Last returns the number of the last event.
 func (e *Events) Last() uint64 {
@@ -154,6 +159,16 @@ func (e *Events) lose() {
 	e.lost = e.last
 	clear(e.ring)
 	e.bytes = 0
+	e.wake()
+}
+
+// restart begins anew, with another epoch.
+func (e *Events) restart() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, _ = rand.Read(e.epoch[:]) // which never fails
+	e.last, e.lost, e.bytes = 0, 0, 0
+	clear(e.ring)
 	e.wake()
 }
 

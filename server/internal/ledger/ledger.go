@@ -77,6 +77,9 @@ type Ledger struct {
 
 	reading  sync.Mutex
 	lastRead store.Revocation // the last that was read
+	epoch    [16]byte         // of the database that it is from
+
+	condition condition
 
 	wake    chan struct{}
 	closing chan struct{}
@@ -102,6 +105,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 	l := &Ledger{
 		config:   config,
 		store:    db,
+		epoch:    db.Epoch(),
 		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity: newActivity(maxRecent),
 		flushing: make(chan struct{}, 1),
@@ -148,9 +152,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 		now := l.now()
 		l.Flush(ctx)
 		l.addExpired(ctx, now)
-		if err := l.ReadRevocations(ctx); err != nil {
-			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
-		}
+		_ = l.ReadRevocations(ctx) // it has logged the error
 	}
 }
 
@@ -171,7 +173,9 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 	age := store.Age{SeenBefore: now.Add(-l.config.Retention), ExpiredBy: now, AnsweredBefore: now.Add(-answerRetention)}
 	pruned, err := l.store.Prune(ctx, age, pruneBatch)
 	if err != nil {
-		l.config.Log.ErrorContext(ctx, "cannot remove what has expired", "error", err)
+		if l.condition.fails(writing, "prune", err) {
+			l.config.Log.ErrorContext(ctx, "cannot remove what has expired", "error", err)
+		}
 		return false
 	}
 	events := make([]*Event, len(pruned.Sessions))
@@ -179,7 +183,10 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 		events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED, Before: session, Time: now}
 	}
 	l.events.add(events...)
-	l.config.Log.DebugContext(ctx, "removed what has expired", "sessions", len(pruned.Sessions), "revocations", pruned.Revocations, "answers", pruned.Answers, "sign_outs", pruned.SignOuts)
+	if len(pruned.Sessions) > 0 || pruned.Revocations > 0 || pruned.Answers > 0 || pruned.SignOuts > 0 {
+		l.works(ctx, writing)
+		l.config.Log.InfoContext(ctx, "removed what has expired", "sessions", len(pruned.Sessions), "revocations", pruned.Revocations, "answers", pruned.Answers, "sign_outs", pruned.SignOuts)
+	}
 	return max(int64(len(pruned.Sessions)), pruned.Revocations, pruned.Answers, pruned.SignOuts) == pruneBatch
 }
 

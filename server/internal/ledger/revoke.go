@@ -138,8 +138,10 @@ func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *stor
 	case errors.Is(err, store.ErrAnswered):
 		return nil, store.ErrAnswered
 	case err != nil:
+		l.condition.fails(writing, "revoke", err)
 		return nil, l.unavailable(ctx, err)
 	default:
+		l.works(ctx, writing)
 		return saved, nil
 	}
 }
@@ -174,13 +176,22 @@ func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []by
 func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
+	if err := l.readRevocations(ctx); err != nil {
+		if l.condition.fails(reading, "read revocations", err) {
+			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
+		}
+		return err
+	}
+	l.works(ctx, reading)
+	return nil
+}
+
+func (l *Ledger) readRevocations(ctx context.Context) error {
 	for {
 		began := l.changes.now()
 		page, err := l.store.Changes(ctx, l.lastRead, BatchSize)
-		if errors.Is(err, store.ErrNotGiven) {
-			l.config.Log.WarnContext(ctx, "the database was replaced by an older one; everything is read again, and what was revoked stays revoked until this process ends", "sequence", l.lastRead.Sequence)
-			l.lastRead = store.Revocation{}
-			l.changes.restart()
+		if errors.Is(err, store.ErrNotGiven) || err == nil && l.store.Epoch() != l.epoch {
+			l.readAgain(ctx)
 			continue
 		}
 		if err != nil {
@@ -208,6 +219,19 @@ func (l *Ledger) ReadRevocations(ctx context.Context) error {
 		l.changes.add(page)
 		l.addRevoked(ctx, revocations)
 	}
+}
+
+// readAgain has everything read again, from a database that lacks what was read before. It
+// only adds to what is revoked. Positions in the database before do not hold any more.
+func (l *Ledger) readAgain(ctx context.Context) {
+	cause := "it was restored from a backup, or a standby has taken over that was behind"
+	if l.store.Epoch() != l.epoch {
+		cause = "it is another database"
+	}
+	l.config.Log.WarnContext(ctx, "the database lacks what was read from it; that stays revoked until this process ends: revoke it again, so that it stays for good", "cause", cause, "last_sequence", l.lastRead.Sequence)
+	l.lastRead, l.epoch = store.Revocation{}, l.store.Epoch()
+	l.changes.restart()
+	l.events.restart()
 }
 
 func (l *Ledger) readRevocation(row store.Revocation) (revocation.Revocation, error) {

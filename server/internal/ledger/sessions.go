@@ -46,10 +46,13 @@ func (l *Ledger) Flush(ctx context.Context) {
 	for len(seen) > 0 {
 		batch := seen[:min(len(seen), BatchSize)]
 		if err := l.saveSeen(ctx, batch); err != nil {
-			l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
+			if l.condition.fails(writing, "save sessions", err) {
+				l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
+			}
 			l.activity.putBack(seen)
 			return
 		}
+		l.works(ctx, writing)
 		seen = seen[len(batch):]
 	}
 }

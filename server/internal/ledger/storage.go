@@ -42,6 +42,7 @@ func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("database_url: %w", err)
 		}
+		config.announce(ctx, db.Created(), `schema "ostiary" of the PostgreSQL database`)
 		return db, nil
 	}
 	path := strings.TrimPrefix(config.URL, sqliteScheme)
@@ -51,7 +52,20 @@ func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
 		}
 		path = filepath.Join(config.DataDir, databaseName)
 	}
-	return sqlite.Open(ctx, path)
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	config.announce(ctx, db.Created(), path)
+	return db, nil
+}
+
+// announce warns of a new database. If one was expected there, then it is gone, and so are
+// its revocations.
+func (c StoreConfig) announce(ctx context.Context, created bool, where string) {
+	if created && c.Log != nil {
+		c.Log.WarnContext(ctx, "there was no database, so a new one was made; nothing is revoked in it", "database", where)
+	}
 }
 
 func isPostgres(url string) bool {

@@ -24,6 +24,9 @@ var (
 	ErrDamaged = errors.New("the database is damaged, or the file is no database: restore a backup, or move it away and revoke anew what must stay revoked")
 	// ErrAnswered means that a call with the same request ID was answered before.
 	ErrAnswered = errors.New("a call with this request_id was answered before")
+	// ErrGone means that the database's file or tables are not where they were when it was
+	// opened. Nothing is kept then, since it could be lost.
+	ErrGone = errors.New("the database was removed, or replaced by another")
 	// ErrNotGiven means that the database has never given out a Sequence, or to another
 	// revocation: it was restored from a backup that is older than whoever asks.
 	ErrNotGiven = errors.New("the database has never given this sequence to that revocation")
@@ -37,7 +40,8 @@ var (
 // Every method obeys its context; what a context cut short was either done as a
 // whole or not at all. After Close, methods other than Epoch, Hints and Close fail.
 type Store interface {
-	// Epoch identifies the database: 128 random bits that were made with it.
+	// Epoch identifies the database: 128 random bits that were made with it. It changes
+	// when Revocations or Changes finds that another database has taken its place.
 	Epoch() [16]byte
 
 	// SaveSessions merges what was seen of sessions into what is kept, as
@@ -66,7 +70,8 @@ type Store interface {
 	// Revocations returns up to limit revocations that come after the given one, in the
 	// order of Sequence; from the first on when that is the zero Revocation. Only
 	// Sequence and CreatedAt matter. A caller who passes the last that was returned
-	// misses none. Errors: ErrNotGiven.
+	// misses none. Errors: ErrNotGiven, also for what another database had given, and
+	// ErrGone.
 	Revocations(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
 	// Changes is Revocations without their Origin and Cause, which takes half the time. It
 	// is for those who read all.

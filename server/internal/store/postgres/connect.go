@@ -160,7 +160,7 @@ func explain(err error) error {
 	case notPrivileged:
 		return fmt.Errorf("the user may not do that: run CREATE SCHEMA ostiary AUTHORIZATION and its name, or GRANT CREATE ON DATABASE (%w)", err)
 	case undefinedTable, unknownSchema:
-		return fmt.Errorf("the tables are gone: the database was replaced while the server runs; restart it, and revoke anew what must stay revoked (%w)", err)
+		return fmt.Errorf("%w: restore its schema \"ostiary\" from a backup, or restart the server, which then begins with an empty one (%w)", store.ErrGone, err)
 	case diskFull:
 		return fmt.Errorf("the database has no space left on its disk: add some, or remove something else (%w)", err)
 	case tooManyClients:

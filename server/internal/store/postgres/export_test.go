@@ -2,8 +2,13 @@ package postgres
 
 import "testing"
 
-// Answerable returns an error while the database cannot be reached.
-func (s *Store) Answerable(t *testing.T) error {
+// Reconnect connects anew, and returns when the database can be reached.
+func (s *Store) Reconnect(t *testing.T) {
 	t.Helper()
-	return s.pool.Ping(t.Context())
+	s.pool.Reset()
+	for s.pool.Ping(t.Context()) != nil {
+		if t.Context().Err() != nil {
+			t.Fatal("the database cannot be reached")
+		}
+	}
 }

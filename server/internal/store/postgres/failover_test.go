@@ -118,8 +118,7 @@ func TestAStandbyThatIsBehindIsNoticed(t *testing.T) {
 			t.Errorf("after what was lost, %s: %v; want ErrNotGiven", when, err)
 		}
 	}
-	for s.Answerable(t) != nil {
-	}
+	s.Reconnect(t)
 	wantNotGiven("before its number is given again")
 	again := recovers(t, s)
 	if again.Sequence != lost.Sequence {

@@ -21,52 +21,53 @@ const migrationLock int64 = 0x6f73746961727901
 
 // migrate brings the schema up to date, while no other process does. A transaction holds
 // the lock, on a connection of its own, since behind a pooler nothing else is sure to stay
-// on one connection; goose's own lock of a session would be left behind there.
-func migrate(ctx context.Context, config *pgx.ConnConfig) error {
+// on one connection; goose's own lock of a session would be left behind there. It
+// reports whether there was no schema before.
+func migrate(ctx context.Context, config *pgx.ConnConfig) (created bool, err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()
 	locked, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = locked.Rollback() }()
 	// Longer than an update takes, so that only the lock of a process that is gone ends.
 	if _, err := locked.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = '10min'`); err != nil {
-		return err
+		return false, err
 	}
 	if _, err := locked.ExecContext(ctx, lock, migrationLock); err != nil {
-		return fmt.Errorf("wait for another process that opens it: %w", err)
+		return false, fmt.Errorf("wait for another process that opens it: %w", err)
 	}
 	var exists bool
 	// IF NOT EXISTS would ask for a privilege that whoever may use the schema need not have.
 	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'ostiary')`).Scan(&exists); err != nil {
-		return err
+		return false, err
 	}
 	if !exists {
 		if _, err := db.ExecContext(ctx, `CREATE SCHEMA ostiary`); err != nil {
-			return err
+			return false, err
 		}
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return err
+		return false, err
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithTableName("ostiary.goose_db_version"), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+		return false, fmt.Errorf("read the migrations: %w", err)
 	}
 	current, known, err := provider.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("read the version of the schema: %w", err)
+		return false, fmt.Errorf("read the version of the schema: %w", err)
 	}
 	if current > known {
-		return fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
+		return false, fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
 	}
 	if current == known {
-		return nil
+		return false, nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("update the schema: %w", err)
+		return false, fmt.Errorf("update the schema: %w", err)
 	}
-	return nil
+	return current == 0, nil
 }

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,7 +67,8 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
-	epoch   [16]byte
+	created bool
+	epoch   atomic.Pointer[[16]byte]
 	hints   *listener
 }
 
@@ -104,21 +106,36 @@ func (s *Store) open(ctx context.Context, options Options) error {
 	if err := retry(ctx, options, s.pool.Ping); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.pool.Config().ConnConfig); err != nil {
+	var err error
+	if s.created, err = migrate(ctx, s.pool.Config().ConnConfig); err != nil {
 		return err
 	}
 	var epoch []byte
 	if err := s.pool.QueryRow(ctx, `SELECT epoch FROM ostiary.state`).Scan(&epoch); err != nil {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
-	if copy(s.epoch[:], epoch) != len(s.epoch) {
-		return fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(epoch))
+	return s.setEpoch(epoch)
+}
+
+func (s *Store) setEpoch(kept []byte) error {
+	if len(kept) != len(s.Epoch()) {
+		return fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(kept))
 	}
+	epoch := [16]byte(kept)
+	s.epoch.Store(&epoch)
 	return nil
 }
 
+// Created reports whether Open has made the schema.
+func (s *Store) Created() bool { return s.created }
+
 // Epoch implements store.Store.
-func (s *Store) Epoch() [16]byte { return s.epoch }
+func (s *Store) Epoch() [16]byte {
+	if epoch := s.epoch.Load(); epoch != nil {
+		return *epoch
+	}
+	return [16]byte{}
+}
 
 // Hints implements store.Store.
 func (s *Store) Hints() <-chan struct{} { return s.hints.hints }

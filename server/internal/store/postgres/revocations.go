@@ -32,8 +32,9 @@ const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocat
 
 const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
-// selectGiven returns whether a revocation was given, also if it was pruned.
-const selectGiven = `SELECT $1 <= last_sequence AND
+// selectGiven returns which database it is, and whether it has given a revocation, also if
+// that was pruned.
+const selectGiven = `SELECT epoch, $1 <= last_sequence AND
 	NOT EXISTS (SELECT 1 FROM ostiary.revocations WHERE sequence = $1 AND created_at <> $2) FROM ostiary.state`
 
 const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` FROM ostiary.revocations
@@ -99,16 +100,21 @@ func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFun
 	defer cancel()
 	// In one batch, and so from one server: between two of them another may have taken over.
 	var batch pgx.Batch
-	given := true
-	if after.Sequence != 0 {
-		batch.Queue(selectGiven, after.Sequence, store.Micros(after.CreatedAt)).QueryRow(func(row pgx.Row) error { return row.Scan(&given) })
-	}
+	var given bool
+	before := s.Epoch()
+	batch.Queue(selectGiven, after.Sequence, store.Micros(after.CreatedAt)).QueryRow(func(row pgx.Row) error {
+		var epoch []byte
+		if err := row.Scan(&epoch, &given); err != nil {
+			return err
+		}
+		return s.setEpoch(epoch)
+	})
 	batch.Queue(query, after.Sequence, limit).Query(func(rows pgx.Rows) (err error) {
 		page, err = pgx.AppendRows(page, rows, scan)
 		return err
 	})
 	err = s.explain(s.pool.SendBatch(ctx, &batch).Close())
-	if err == nil && !given {
+	if err == nil && after.Sequence != 0 && (!given || s.Epoch() != before) {
 		page, err = nil, store.ErrNotGiven
 	}
 	if err != nil {

@@ -16,30 +16,31 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate looks for damage and brings the schema up to date.
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate looks for damage and brings the schema up to date. It reports whether there was
+// none before.
+func migrate(ctx context.Context, db *sql.DB) (created bool, err error) {
 	if err := check(ctx, db); err != nil {
-		return err
+		return false, err
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return err
+		return false, err
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+		return false, fmt.Errorf("read the migrations: %w", err)
 	}
 	current, known, err := provider.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("read the version of the schema: %w", err)
+		return false, fmt.Errorf("read the version of the schema: %w", err)
 	}
 	if current > known {
-		return fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
+		return false, fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("update the schema: %w", err)
+		return false, fmt.Errorf("update the schema: %w", err)
 	}
-	return nil
+	return current == 0, nil
 }
 
 // check reads the whole database once: one that lost a page would otherwise

@@ -87,8 +87,18 @@ func (s *Store) revocations(ctx context.Context, query string, scan func(row) (s
 
 // checkGiven fails with store.ErrNotGiven for a revocation that this database never had.
 func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
+	if err := s.present(); err != nil {
+		return err
+	}
+	before := s.Epoch()
+	if err := s.readEpoch(ctx); err != nil {
+		return explain(err)
+	}
 	if r.Sequence == 0 {
 		return nil
+	}
+	if s.Epoch() != before {
+		return store.ErrNotGiven
 	}
 	var createdAt, last int64
 	switch err := s.db.QueryRowContext(ctx, selectCreatedAt, r.Sequence).Scan(&createdAt); {

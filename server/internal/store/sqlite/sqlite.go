@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -39,8 +40,11 @@ const (
 
 // A Store is a store.Store in an SQLite file. Make one with [Open].
 type Store struct {
-	db    *sql.DB
-	epoch [16]byte
+	path    string
+	file    fs.FileInfo // of the path, when it was opened
+	created bool
+	db      *sql.DB
+	epoch   atomic.Pointer[[16]byte]
 }
 
 var _ store.Store = (*Store)(nil)
@@ -54,17 +58,19 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("create the database: %w", err)
 	}
-	s := new(Store)
+	s := &Store{path: path}
 	err := locked(ctx, path, func() (err error) {
+		if s.file, err = os.Stat(path); err != nil {
+			return err
+		}
 		if s.db, err = connect(path); err != nil {
 			return err
 		}
 		s.db.SetMaxOpenConns(maxConnections)
-		if err := migrate(ctx, s.db); err != nil {
+		if s.created, err = migrate(ctx, s.db); err != nil {
 			return err
 		}
-		s.epoch, err = readEpoch(ctx, s.db)
-		return err
+		return s.readEpoch(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, errors.Join(explain(err), s.Close()))
@@ -72,19 +78,39 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-func readEpoch(ctx context.Context, db *sql.DB) (epoch [16]byte, err error) {
+// readEpoch reads which database it is.
+func (s *Store) readEpoch(ctx context.Context) error {
 	var kept []byte
-	if err := db.QueryRowContext(ctx, `SELECT epoch FROM epochs`).Scan(&kept); err != nil {
-		return epoch, fmt.Errorf("read the epoch: %w", err)
+	if err := s.db.QueryRowContext(ctx, `SELECT epoch FROM epochs`).Scan(&kept); err != nil {
+		return fmt.Errorf("read the epoch: %w", err)
 	}
-	if copy(epoch[:], kept) != len(epoch) {
-		return epoch, fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(kept))
+	if len(kept) != len(s.Epoch()) {
+		return fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(kept))
 	}
-	return epoch, nil
+	epoch := [16]byte(kept)
+	s.epoch.Store(&epoch)
+	return nil
 }
 
 // Epoch implements store.Store.
-func (s *Store) Epoch() [16]byte { return s.epoch }
+func (s *Store) Epoch() [16]byte {
+	if epoch := s.epoch.Load(); epoch != nil {
+		return *epoch
+	}
+	return [16]byte{}
+}
+
+// Created reports whether Open has made the database.
+func (s *Store) Created() bool { return s.created }
+
+// present returns an error if the file is not where it was: what is written to the one
+// that is open would be lost when the process ends.
+func (s *Store) present() error {
+	if info, err := os.Stat(s.path); err != nil || !os.SameFile(info, s.file) {
+		return fmt.Errorf("%w: put %s back, or restart the server, which then knows only what is in the file", store.ErrGone, s.path)
+	}
+	return nil
+}
 
 // Hints implements store.Store. SQLite tells nothing.
 func (*Store) Hints() <-chan struct{} { return nil }
@@ -141,7 +167,10 @@ func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
 	if err := do(tx); err != nil {
 		return explain(err)
 	}
-	return explain(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return explain(err)
+	}
+	return s.present()
 }
 
 // explain finds out what kind of failure an error of SQLite is.

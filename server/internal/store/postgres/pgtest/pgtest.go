@@ -141,6 +141,25 @@ func (s *Server) NewDatabase(t testing.TB) string {
 	return s.URL(name)
 }
 
+// Replace has a database get the name of another one, which is gone then. Both are URLs.
+func (s *Server) Replace(t testing.TB, gone, by string) {
+	t.Helper()
+	old, other := name(t, gone), name(t, by)
+	s.Execute(t, "postgres", "ALTER DATABASE "+old+" ALLOW_CONNECTIONS false")
+	s.Execute(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('"+old+"', '"+other+"')")
+	s.waitFor(t, "ALTER DATABASE "+old+" RENAME TO gone_"+old)
+	s.waitFor(t, "ALTER DATABASE "+other+" RENAME TO "+old)
+}
+
+func name(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(u.Path, "/")
+}
+
 // URL returns the URL of a database of the server.
 func (s *Server) URL(database string) string {
 	return "postgres:///" + database + "?" + url.Values{"host": {s.socket}, "user": {User}}.Encode()

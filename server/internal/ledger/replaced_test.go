@@ -1,0 +1,103 @@
+package ledger
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+func TestWhatADatabaseLacksStaysRevoked(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	revoked := func(id string) bool {
+		return l.RevokedList().Revoked(&auth.Identity{Issuer: someIssuer, Subject: "user_ada", SessionID: id}) != nil
+	}
+	revoke := func(id string) {
+		t.Helper()
+		r, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Revoke(t.Context(), store.Origin{}, nil, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() {
+		t.Helper()
+		if err := l.ReadRevocations(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	revoke("sess_1")
+	read()
+	number, epoch := l.Events().Last(), l.Events().Epoch()
+
+	// Another process had its own database.
+	other, _ := idleLedger(t)
+	r, err := other.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Revoke(t.Context(), store.Origin{}, nil, r); err != nil {
+		t.Fatal(err)
+	}
+	before := db.Store
+	db.Store = other.store
+	t.Cleanup(func() { _ = before.Close() })
+	read()
+	for _, id := range []string{"sess_1", "sess_2"} {
+		if !revoked(id) {
+			t.Errorf("%s is not revoked", id)
+		}
+	}
+	if revoked("sess_3") {
+		t.Error("sess_3 is revoked: the test shows nothing")
+	}
+	if l.Epoch() == before.Epoch() || l.Events().Epoch() == epoch || l.Events().Last() > number {
+		t.Error("the epochs are those of the database before")
+	}
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "it is another database") {
+		t.Errorf("the log has no single warning: %s", text)
+	}
+	read()
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 {
+		t.Errorf("the log warns again: %s", text)
+	}
+}
+
+func TestAFailureThatLastsIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	want := func(when, condition string, lines int) {
+		t.Helper()
+		if got := l.Database(); got != condition {
+			t.Errorf("%s the database is %s; want %s", when, got, condition)
+		}
+		if text := log.String(); strings.Count(text, "cannot read what other processes have revoked") != lines {
+			t.Errorf("%s the log has not %d lines: %s", when, lines, text)
+		}
+	}
+	want("at first", "ok", 0)
+	db.fails = "Changes"
+	for range 3 {
+		if l.ReadRevocations(t.Context()) == nil {
+			t.Fatal("it reads what cannot be read")
+		}
+	}
+	want("after three failures", "failing", 1)
+	db.fails = "SaveSessions"
+	if err := l.ReadRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	see(t, l, "sess_1")
+	l.Flush(t.Context())
+	want("when it takes no writes", "read_only", 1)
+	db.fails = ""
+	l.Flush(t.Context())
+	want("in the end", "ok", 1)
+}
