@@ -54,6 +54,7 @@ func (c Config) Faults() []Fault {
 		_, err := c.operatorSubject(written)
 		add("operator_subjects", err)
 	}
+	add("feed_permission", c.checkFeedPermission())
 	add("feed_secret", feedFaults(c.FeedSecret)...)
 	if c.FeedSecretFile != "" {
 		secrets, err := secretsIn(c.FeedSecretFile)

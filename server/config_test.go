@@ -1,11 +1,13 @@
 package server
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
@@ -67,6 +69,23 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"limits of the database below zero": {
 			Config{DatabaseMaxConnections: -1, DatabaseTimeout: -1, Issuers: []Issuer{good}},
 			[]string{"database_max_connections: must not be negative", "database_timeout: must not be negative"},
+		},
+		"secrets of the feed that are none": {
+			Config{FeedSecret: []string{"hunter2" + strings.Repeat("x", 24), strings.Repeat("x", 32), "", strings.Repeat("hunter2,", 10)}, Issuers: []Issuer{good}},
+			[]string{
+				"feed_secret: secret 1 of 4 has fewer than 32 bytes; make one with: openssl rand -hex 32",
+				"feed_secret: secret 3 of 4 has fewer than 32 bytes", "feed_secret: secret 4 of 4 has a character that a bearer token cannot have",
+			},
+		},
+		"a file of secrets that is not there": {
+			Config{FeedSecretFile: "no/secrets", Issuers: []Issuer{good}}, []string{"feed_secret_file: cannot read the secrets of followers"},
+		},
+		"a file without secrets": {Config{FeedSecretFile: os.DevNull, Issuers: []Issuer{good}}, []string{"feed_secret_file: the file has no secret in it"}},
+		"a permission of the feed that no token can have": {
+			Config{FeedPermission: "feed", Issuers: []Issuer{good}}, []string{"feed_permission: no issuer's tokens of machines are accepted"},
+		},
+		"a permission of the feed for machines": {
+			Config{FeedPermission: "feed", Issuers: []Issuer{{URL: good.URL, Audiences: good.Audiences, Kinds: []auth.TokenKind{auth.KindMachine}}}}, nil,
 		},
 		"a database without a file": {
 			Config{DatabaseURL: "sqlite:", Issuers: []Issuer{good}},
@@ -142,7 +161,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		},
 		"an issuer on plain http on this machine": {Config{Issuers: []Issuer{{URL: "http://localhost:8080"}}}, nil},
 		"an issuer with a password": {
-			with(func(i *Issuer) { i.URL = "https://me:secret@clerk.example.com" }), []string{"issuers[0].url: has a user"},
+			with(func(i *Issuer) { i.URL = "https://me:hunter2@clerk.example.com" }), []string{"issuers[0].url: has a user"},
 		},
 		"a Clerk issuer with a slash at its end": {
 			with(func(i *Issuer) { i.URL = "https://clerk.example.com/" }), []string{"issuers[0].url: \"https://clerk.example.com/\" ends in a slash"},
@@ -241,7 +260,7 @@ func assertFaults(t *testing.T, faults []Fault, want []string) {
 		}
 	}
 	for _, fault := range faults {
-		if strings.Contains(fault.String(), "secret") {
+		if strings.Contains(fault.String(), "hunter2") {
 			t.Errorf("fault %v shows a password", fault)
 		}
 	}

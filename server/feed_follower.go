@@ -66,6 +66,16 @@ func secretsIn(path string) ([]string, error) {
 	return secrets, nil
 }
 
+// checkFeedPermission checks that a token can have the permission.
+func (c Config) checkFeedPermission() error {
+	all, known := capabilities(c.Issuers)
+	machines := slices.ContainsFunc(all, func(i auth.IssuerCapabilities) bool { return slices.Contains(i.Kinds, auth.KindMachine) })
+	if c.FeedPermission == "" || !known || machines {
+		return nil
+	}
+	return errors.New("no issuer's tokens of machines are accepted, so nobody could have it; accept the kind machine of one")
+}
+
 // feedFaults returns what is wrong with the secrets, and repeats none of them.
 func feedFaults(secrets []string) []error {
 	var faults []error

@@ -91,16 +91,25 @@ func ofOurOwn(procedure string) bool {
 // their profiles, claims and kinds; nil if there is none, or nothing is known of an
 // issuer whose settings are at fault.
 func UnmeetableRules(rules *policy.Policy, issuers []Issuer) policy.RuleErrors {
-	var all []auth.IssuerCapabilities
+	all, known := capabilities(issuers)
+	if !known {
+		return nil
+	}
+	return rules.Unmeetable(all)
+}
+
+// capabilities returns what tokens of the issuers can have. It is not known where the
+// settings of one are at fault, which its own faults say.
+func capabilities(issuers []Issuer) (all []auth.IssuerCapabilities, known bool) {
 	for _, issuer := range issuers {
 		profile, err := issuer.TokenProfile()
 		if issuer.URL == "" || err != nil {
-			return nil //nolint:nilerr // the issuer's own faults say so
+			return nil, false
 		}
 		trusted := token.Issuer{URL: issuer.URL, Profile: profile, Kinds: issuer.Kinds, Audiences: issuer.Audiences}
 		all = append(all, trusted.Capabilities())
 	}
-	return rules.Unmeetable(all)
+	return all, true
 }
 
 // ruleFaults returns what is wrong with Rules.
