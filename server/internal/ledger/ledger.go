@@ -80,6 +80,8 @@ type Ledger struct {
 	epoch    [16]byte         // of the database that it is from
 
 	condition condition
+	clock     clock     // by which is pruned
+	lastTime  time.Time // of the round before
 
 	wake    chan struct{}
 	closing chan struct{}
@@ -91,13 +93,22 @@ type Ledger struct {
 // revoked token is ever accepted. If it fails, it closes the store.
 func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	l := newLedger(db, config)
-	more := l.prune(ctx)
-	if err := l.ReadRevocations(ctx); err != nil {
+	more, err := l.start(ctx)
+	if err != nil {
 		_ = db.Close() // the first error is the one to mend
 		return nil, err
 	}
 	go l.run(context.WithoutCancel(ctx), more)
 	return l, nil
+}
+
+// start prunes and reads, and reports whether there is more to prune.
+func (l *Ledger) start(ctx context.Context) (more bool, err error) {
+	if l.clock.believed, err = l.store.Latest(ctx); err != nil {
+		return false, err
+	}
+	more = l.prune(ctx)
+	return more, l.ReadRevocations(ctx)
 }
 
 // newLedger returns a ledger that has read nothing and does nothing by itself.
@@ -106,6 +117,8 @@ func newLedger(db store.Store, config Config) *Ledger {
 		config:   config,
 		store:    db,
 		epoch:    db.Epoch(),
+		clock:    newClock(),
+		lastTime: config.Now(),
 		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity: newActivity(maxRecent),
 		flushing: make(chan struct{}, 1),
@@ -150,6 +163,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 			return
 		}
 		now := l.now()
+		l.noticeStep(ctx, now)
 		l.Flush(ctx)
 		l.addExpired(ctx, now)
 		_ = l.ReadRevocations(ctx) // it has logged the error
@@ -170,6 +184,9 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	now := l.now()
+	if !l.mayPrune(ctx, now) {
+		return false
+	}
 	age := store.Age{SeenBefore: now.Add(-l.config.Retention), ExpiredBy: now, AnsweredBefore: now.Add(-answerRetention)}
 	pruned, err := l.store.Prune(ctx, age, pruneBatch)
 	if err != nil {

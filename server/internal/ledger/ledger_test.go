@@ -61,14 +61,20 @@ func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 		{retention + time.Second, 0, ""},
 	} {
 		config.Now = func() time.Time { return start.Add(later.after) }
-		l := open(t, dir, config)
+		l := newLedger(openStore(t, dir), config)
+		l.clock.elapsed = func() time.Duration { return later.after } // as if it had run all the time
+		if _, err := l.start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		revoked := l.revoked.Revoked(&auth.Identity{Issuer: someIssuer, SessionID: "sess_1", IssuedAt: config.Now()}) != nil
 		kept, err := l.store.Revocations(t.Context(), store.Revocation{}, 100)
 		if err != nil || len(kept) != later.revocations || sessionsIn(t, l) != later.sessions || revoked != (later.revocations > 0) {
 			t.Errorf("after %s: %d revocations, error %v, sessions %q, revoked %v; want %d and %q",
 				later.after, len(kept), err, sessionsIn(t, l), revoked, later.revocations, later.sessions)
 		}
-		closeLedger(t, l)
+		if err := l.store.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

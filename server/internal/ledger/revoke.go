@@ -201,24 +201,33 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			l.changes.complete(began)
 			return nil
 		}
-		revocations := make([]revocation.Revocation, 0, len(page))
-		for _, row := range page {
-			r, err := l.readRevocation(row)
-			if err != nil {
-				// One row that nobody can act on must not hide those behind it,
-				// nor keep the server from starting.
-				l.config.Log.ErrorContext(ctx, "a revocation in the store means nothing and is skipped", "sequence", row.Sequence, "error", err)
-				continue
-			}
-			revocations = append(revocations, r)
-		}
-		if err := l.revoked.Add(revocations...); err != nil {
-			return fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
+		revocations, err := l.add(ctx, page)
+		if err != nil {
+			return err
 		}
 		l.lastRead = page[len(page)-1]
 		l.changes.add(page)
 		l.addRevoked(ctx, revocations)
 	}
+}
+
+// add adds what was read from the store to what is revoked, and returns it.
+func (l *Ledger) add(ctx context.Context, page []store.Revocation) ([]revocation.Revocation, error) {
+	revocations := make([]revocation.Revocation, 0, len(page))
+	for _, row := range page {
+		r, err := l.readRevocation(row)
+		if err != nil {
+			// One row that nobody can act on must not hide those behind it,
+			// nor keep the server from starting.
+			l.config.Log.ErrorContext(ctx, "a revocation in the store means nothing and is skipped", "sequence", row.Sequence, "error", err)
+			continue
+		}
+		revocations = append(revocations, r)
+	}
+	if err := l.revoked.Add(revocations...); err != nil {
+		return nil, fmt.Errorf("revocations from %d on: %w", page[0].Sequence, err)
+	}
+	return revocations, nil
 }
 
 // readAgain has everything read again, from a database that lacks what was read before. It

@@ -103,6 +103,9 @@ type Store interface {
 	// nothing. It is nil if the database gives no hints.
 	Hints() <-chan struct{}
 
+	// Latest returns when the last revocation was made, or when a session was last seen,
+	// whichever is later. It is zero where there is neither.
+	Latest(ctx context.Context) (time.Time, error)
 	// Prune deletes what is older than the limits say: up to limit rows of each kind,
 	// the oldest first, since other writers wait meanwhile.
 	Prune(ctx context.Context, age Age, limit int) (Pruned, error)

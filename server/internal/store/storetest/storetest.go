@@ -47,6 +47,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"a sequence is not given again after pruning":       sequenceIsNotReused,
 		"revocations of many at once have distinct numbers": concurrentRevocations,
 		"what is old is pruned and nothing else":            prune,
+		"the latest activity is found":                      latest,
 		"what is old is pruned in batches":                  pruneInBatches,
 		"what was saved is there when it is opened again":   survivesReopening,
 		"two that have it open see what the other saves":    sharedByTwo,
@@ -156,10 +157,11 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, claim := s.ClaimSignOuts(ctx, ada.Issuer, at(0), at(0), 1)
 	saveSignOut := s.SaveSignOut(ctx, store.SignOut{}, store.SignOut{})
 	_, pending := s.PendingSignOuts(ctx, ada.Issuer)
+	_, latest := s.Latest(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
-		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Prune": prune,
+		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Latest": latest, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 	} {
 		if err == nil {
