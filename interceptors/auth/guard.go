@@ -30,6 +30,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -116,6 +117,7 @@ type Guard struct {
 	// it could reach otherwise. Optional; without it such a panic is lost.
 	Logger *slog.Logger
 
+	guarded sync.Map // see MarkGuarded
 	streams
 }
 

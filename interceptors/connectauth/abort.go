@@ -33,7 +33,7 @@ func Abortable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := &transport{writer: w, controller: http.NewResponseController(w), reception: new(reception)}
 		request := r.WithContext(context.WithValue(r.Context(), http1.HoldKey{}, t))
-		if r.ProtoMajor == 1 && r.Body != http.NoBody {
+		if r.ProtoMajor == 1 && r.ContentLength != 0 {
 			t.request = request
 			t.receiving.Store(true)
 			request.Body = &body{ReadCloser: r.Body, transport: t}

@@ -82,7 +82,9 @@ import (
 // WithGuard recovers, before it has read anything.
 //
 // What was registered by HandlePath and is no RPC is not guarded: use [httpauth.Protect]
-// for it. [httpauth.RequireGuard] around the mux refuses what was forgotten.
+// for it. [httpauth.RequireGuard] around the mux refuses what was forgotten, but not before
+// it has run. An http.ServeMux in which this mux is mounted, as "/v1/" say, has RequireGuard
+// refuse a mux without WithGuard before anything of it runs.
 //
 // With a nil Guard every call is refused.
 func WithGuard(guard *auth.Guard) runtime.ServeMuxOption {
@@ -94,6 +96,7 @@ func WithGuard(guard *auth.Guard) runtime.ServeMuxOption {
 		runtime.WithMetadata(g.annotate)(mux)
 		runtime.WithMiddlewares(g.protect)(mux)
 		setErrorHandlers(mux)
+		guard.MarkGuarded(mux)
 	}
 }
 

@@ -125,13 +125,31 @@ func TestWhatIsForgottenIsRefused(t *testing.T) {
 	}
 	url = serve(t, httpauth.RequireGuard(guard, mux))
 	for range 2 {
-		if got := ask(t, url, "GET /export", "", ""); got.status != 401 || !strings.Contains(got.body, "TOKEN_MISSING") {
+		if got := ask(t, url, "GET /export", "", ""); got.status != 500 || !strings.Contains(got.body, "AUTH_FAILURE") {
 			t.Errorf("%+v", got)
 		}
 	}
 	if got := ask(t, url, "GET /nowhere", "", ""); got.status != 404 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestAGatewayInAMux has a gateway without a guard, of which nothing runs, and one with.
+func TestAGatewayInAMux(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, nil)
+	service := new(shelf)
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", inProcess(t, service))
+	url := serve(t, httpauth.RequireGuard(guard, mux))
+	if got := ask(t, url, "GET /v1/books/a", guardtest.GoodToken, ""); got.status != 500 || service.calls.Load() != 0 {
+		t.Errorf("%+v, and the service was called %d times", got, service.calls.Load())
+	}
+	mux = http.NewServeMux()
+	mux.Handle("/v1/", inProcess(t, service, gatewayauth.WithGuard(guard)))
+	url = serve(t, httpauth.RequireGuard(guard, mux))
+	assertRefused(t, ask(t, url, "GET /v1/books/a", "", ""), auth.TokenMissing, 401, challenge)
+	assertBook(t, ask(t, url, "GET /v1/books/a", guardtest.GoodToken, ""))
 }
 
 func TestAServiceCanRefuse(t *testing.T) {

@@ -54,7 +54,9 @@ func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
 		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
 		streams(StreamServerInterceptor(guard)),
 	}, options[len(before):]))
-	return &Server{Server: server, guard: guard, gate: Gate(server, guard, gateOptions...)}
+	s := &Server{Server: server, guard: guard, gate: Gate(server, guard, gateOptions...)}
+	guard.MarkGuarded(s) // for httpauth.RequireGuard, in front of ServeHTTP
+	return s
 }
 
 // newServer is grpc.NewServer, with a remedy for what it panics on.

@@ -57,7 +57,7 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...
 	for _, option := range options {
 		option.apply(&answer)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return marked(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := guard.Admit(r.Context(), auth.Call{
 			Procedure: procedure,
 			Protocol:  "http",

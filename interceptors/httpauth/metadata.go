@@ -65,7 +65,7 @@ func (m ResourceMetadata) Handler() (location string, handler http.Handler, err 
 		}
 		writeMetadata(w, r, body)
 	}
-	return at.Scheme + "://" + at.Host + MetadataPath + suffix, http.HandlerFunc(serve), nil
+	return at.Scheme + "://" + at.Host + MetadataPath + suffix, Unguarded(http.HandlerFunc(serve)), nil
 }
 
 func parseResource(resource string) (*url.URL, error) {

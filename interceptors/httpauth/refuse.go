@@ -47,5 +47,5 @@ func refuseAtOnce(w http.ResponseWriter, r *http.Request, answer refusals, err e
 
 // hasBody reports whether a request has a body that net/http would read to its end.
 func hasBody(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody
+	return r.ProtoMajor == 1 && r.Body != nil && r.ContentLength != 0
 }

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,47 +19,125 @@ import (
 // errUnguarded is what an unguarded handler gets for the body and for its writes.
 var errUnguarded = errors.New("no guard has decided about this request")
 
-// RequireGuard refuses what no guard has decided about, so that no handler is served
-// open because its guard was forgotten. Wrap it around the whole mux:
+// RequireGuard refuses what nobody guards, so that no handler is served open because its
+// guard was forgotten. Give it the mux itself:
 //
 //	mux.Handle(invoicev1connect.NewInvoiceServiceHandler(service, connectauth.WithGuard(guard)))
 //	mux.Handle("GET /export", httpauth.Protect(guard, export, handler))
 //	mux.Handle("GET /healthz", httpauth.Unguarded(healthz))
 //	http.ListenAndServe(addr, httpauth.RequireGuard(guard, mux))
 //
-// Until a guard has decided, a handler can read no byte of the request's body, and
-// nothing of its response is sent: the caller is refused instead, with AUTH_FAILURE, or
-// with TOKEN_MISSING where no token came. The guard's Observer sees that, with the
-// pattern of the mux as the procedure. 404 and 405 are sent as they are, since they
-// serve nothing. Put what answers without a guard on purpose, such as CORS, outside, or
-// mark it with [Unguarded].
+// In an *http.ServeMux it looks up the handler of each request, and refuses the request
+// before the handler runs unless the handler is known to be guarded:
+//
+//   - It is what [Protect], [Unguarded] or RequireGuard has returned. A middleware around
+//     that hides it, so put the middleware within, or around the whole mux.
+//   - It is mounted at the path of a service, or of a procedure, for which
+//     connectauth.WithGuard was given this guard. A prefix may come before that path.
+//   - It is a server of grpcauth.NewServer, or a grpc-gateway that has gatewayauth.WithGuard,
+//     with this guard.
+//   - It is another *http.ServeMux, in which the handler that is found there is known.
+//
+// Any other handler, such as another router within the mux, or one of another guard, needs
+// a RequireGuard of its own.
+//
+// In a router other than *http.ServeMux nothing can be looked up, so a handler without a
+// guard runs, and its side effects may have happened. Until a guard has decided, it can
+// read no byte of the request's body, and nothing of its response is sent: the caller is
+// refused instead. 404 and 405 are sent as they are, since they serve nothing. So it is
+// also for handlers that are known to be guarded.
+//
+// The refusal is AUTH_FAILURE for every caller, since the fault is the server's. The guard's
+// Observer sees it, with the pattern of the mux as the procedure, and a cause that says what
+// to do. Put what answers without a guard on purpose, such as CORS, outside, or mark it with
+// [Unguarded].
 //
 // With a nil Guard every request is refused.
 func RequireGuard(guard *auth.Guard, next http.Handler) http.Handler {
 	if guard == nil {
 		guard = &auth.Guard{} // which refuses every call
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u := &undecided{ResponseWriter: w, guard: guard}
+	return marked(func(w http.ResponseWriter, r *http.Request) {
+		found := find(guard, next, r)
+		if outer, within := r.Context().Value(undecidedKey{}).(*undecided); within { // which holds it already
+			if found.guarded || outer.open() {
+				next.ServeHTTP(w, r)
+			} else {
+				outer.refuse(found.pattern) //nolint:contextcheck // it has the request
+			}
+			return
+		}
+		u := &undecided{ResponseWriter: w, guard: guard, next: next}
 		ctx, decided := auth.TrackDecision(context.WithValue(r.Context(), undecidedKey{}, u))
 		u.decided = decided
 		u.request = r.WithContext(ctx)
-		if r.Body != nil && r.Body != http.NoBody {
+		if !found.guarded && !u.open() {
+			u.refuse(found.pattern) //nolint:contextcheck // it has the request
+			return
+		}
+		if r.Body != nil && (r.Body != http.NoBody || r.Method == http.MethodPost && r.Header.Get("Content-Type") != "") {
+			// An empty body can be a whole message.
 			u.request.Body = &undecidedBody{r.Body, u}
 		}
+		u.unguarded.Store(found.redirect)
 		next.ServeHTTP(u, u.request)
-		u.allows(http.StatusOK) // what net/http sends for a handler that writes nothing
+		u.allows(http.StatusOK) //nolint:contextcheck // what net/http sends for a handler that writes nothing
 	})
 }
 
 // Unguarded marks a handler that answers everybody on purpose, for [RequireGuard].
 func Unguarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return marked(func(w http.ResponseWriter, r *http.Request) {
 		if u, ok := r.Context().Value(undecidedKey{}).(*undecided); ok {
 			u.unguarded.Store(true)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// marked is a handler that RequireGuard lets run.
+type marked func(http.ResponseWriter, *http.Request)
+
+// ServeHTTP implements http.Handler.
+func (m marked) ServeHTTP(w http.ResponseWriter, r *http.Request) { m(w, r) }
+
+// found is the handler of a request.
+type found struct {
+	pattern  string // "" where nothing was looked up
+	guarded  bool   // or nothing is known of it
+	redirect bool   // it serves nothing
+}
+
+// redirects is the type of what a mux redirects with, to the path as it is registered.
+var redirects = reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
+
+// find looks up the handler of a request.
+func find(guard *auth.Guard, next http.Handler, r *http.Request) found {
+	mux, ok := next.(*http.ServeMux)
+	if !ok {
+		return found{guarded: true}
+	}
+	var pattern string
+	for ok {
+		next, pattern = mux.Handler(r)
+		if pattern == "" {
+			return found{guarded: true} // 404 or 405
+		}
+		mux, ok = next.(*http.ServeMux)
+	}
+	if reflect.TypeOf(next) == redirects {
+		return found{guarded: true, redirect: true}
+	}
+	_, known := next.(marked)
+	return found{pattern: pattern, guarded: known || guard.Guards(next) || guardsPath(guard, pattern)}
+}
+
+// guardsPath reports whether a pattern ends with a service or a procedure of the guard.
+// The path of the request would not do: anybody chooses that.
+func guardsPath(guard *auth.Guard, pattern string) bool {
+	segments := strings.Split(pattern, "/")
+	n := len(segments)
+	return n >= 3 && guard.Guards("/"+segments[n-2]+"/"+segments[n-1])
 }
 
 type undecidedKey struct{}
@@ -66,6 +147,7 @@ type undecided struct {
 	http.ResponseWriter
 
 	guard     *auth.Guard
+	next      http.Handler
 	request   *http.Request // the mux notes its pattern in it
 	decided   func() bool
 	unguarded atomic.Bool
@@ -91,25 +173,32 @@ func (u *undecided) allows(status int) bool {
 	}
 	u.refused = true
 	clear(u.Header())
-	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard}, u.refusal())
+	u.answer(u.request.Pattern, ", whose handler has run")
 	return false
 }
 
-// refusal has the guard decide about a procedure that has no rule, so that a stranger
-// learns no more than from any other refusal, and the Observer sees it.
-func (u *undecided) refusal() error {
-	procedure := "unguarded " + u.request.Pattern
-	_, err := u.guard.Admit(u.request.Context(), auth.Call{
-		Procedure: procedure,
-		Protocol:  "http",
-		Stream:    auth.ByteStream,
-		Peer:      u.request.RemoteAddr,
-		Header:    u.request.Header,
-	})
-	if err == nil {
-		err = auth.Errorf(auth.AuthFailure, "%s: %w", procedure, errUnguarded)
+// refuse refuses a request whose handler has not run.
+func (u *undecided) refuse(pattern string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.refused || u.begun {
+		return
 	}
-	return err
+	u.refused = true
+	u.answer(pattern, "")
+}
+
+// answer sends the refusal, and shows it to the Observer.
+func (u *undecided) answer(pattern, ran string) {
+	name := pattern
+	if name == "" {
+		name = fmt.Sprintf("%T", u.next) // the path can hold a secret
+	}
+	call := auth.Call{Procedure: name, Protocol: "http", Stream: auth.ByteStream, Peer: u.request.RemoteAddr, Header: u.request.Header}
+	refusal := u.guard.Refuse(u.request.Context(), call, auth.Errorf(auth.AuthFailure,
+		"no guard decided about %s%s: mount it with connectauth.WithGuard, httpauth.Protect around other middleware, or gatewayauth.WithGuard; or with httpauth.Unguarded if it is for everybody",
+		name, ran))
+	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard}, refusal)
 }
 
 func (u *undecided) WriteHeader(status int) {
