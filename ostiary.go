@@ -17,6 +17,7 @@ package ostiary
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,6 +73,9 @@ type Config struct {
 	// ([policy.Linked]): overrides, and condition.Evaluator() where rules have conditions.
 	Rules []policy.Option
 
+	// LoadUser returns the application's own user of a caller, as [auth.Guard] says.
+	// Optional.
+	LoadUser func(ctx context.Context, id *auth.Identity) (any, error)
 	// Revocations says which tokens count no longer. Optional.
 	Revocations auth.Revocations
 	// Observer sees every decision, beside the log. Optional.
@@ -125,6 +129,7 @@ func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard
 	return &auth.Guard{
 		Authenticator: verifier,
 		Policy:        rules,
+		LoadUser:      c.LoadUser,
 		Revocations:   c.Revocations,
 		Observer:      auth.Observers(auth.LogRefusals(logger), c.Observer),
 		Logger:        logger,

@@ -221,6 +221,48 @@ func TestAServiceWhoseGuardWasForgottenIsServedToNobody(t *testing.T) {
 	}
 }
 
+// account is an application's own user.
+type account struct{ name string }
+
+// database has accounts by subject.
+type database map[string]*account
+
+func (d database) FindAccount(_ context.Context, subject string) (*account, error) {
+	return d[subject], nil
+}
+
+func TestTheConfigLoadsUsers(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	db := database{"user_ada": {"Ada"}}
+	config := ostiary.Config{Issuer: issuer.URL(), Profile: "clerk", Logger: slog.New(slog.DiscardHandler)}
+	config.LoadUser = func(ctx context.Context, caller *auth.Identity) (any, error) {
+		return db.FindAccount(ctx, caller.Subject)
+	}
+	guard, err := ostiary.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = guard.Close() }()
+	const procedure = "/ostiary.identity.v1.IdentityService/WhoAmI"
+	call := func(subject string) (context.Context, error) {
+		header := http.Header{"Authorization": {"Bearer " + issuer.Session(subject)}}
+		return guard.Admit(t.Context(), auth.Call{Procedure: procedure, Header: header})
+	}
+	ctx, err := call("user_ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, ok := auth.User[*account](ctx)
+	if !ok || user.name != "Ada" {
+		t.Errorf("User = %v, %t; want Ada's account", user, ok)
+	}
+	_, err = call("user_ben")
+	if reason, _ := auth.ReasonOf(err); reason != auth.UserUnknown {
+		t.Errorf("a caller without an account gets %v; want %v", err, auth.UserUnknown)
+	}
+}
+
 func TestAServiceWithoutAnyRuleIsRefusedCallByCall(t *testing.T) {
 	t.Parallel()
 	guard, issuer, log := newGuard(t)

@@ -22,6 +22,7 @@ func TestTheUserIsLoadedOnceForACallOnEveryTransport(t *testing.T) {
 			t.Parallel()
 			var loads atomic.Int32
 			var failure error
+			var none bool
 			loading := observed(guard, nil)
 			loading.LoadUser = func(ctx context.Context, id *auth.Identity) (any, error) {
 				loads.Add(1)
@@ -30,6 +31,9 @@ func TestTheUserIsLoadedOnceForACallOnEveryTransport(t *testing.T) {
 				}
 				if failure != nil {
 					return nil, failure
+				}
+				if none {
+					return (*account)(nil), nil
 				}
 				return &account{name: "account of " + id.Subject}, nil
 			}
@@ -61,6 +65,8 @@ func TestTheUserIsLoadedOnceForACallOnEveryTransport(t *testing.T) {
 			refusal := &auth.Error{Reason: auth.ConditionNotMet, Message: "this account is closed"}
 			failure = refusal
 			b.assertRefused(t, try(authenticated, good, 1), refusal)
+			failure, none = nil, true
+			b.assertRefusal(t, try(authenticated, good, 1), auth.UserUnknown)
 			if ran := b.service.ran.Load(); ran != 2 {
 				t.Errorf("the handler ran %d times; want 2", ran)
 			}

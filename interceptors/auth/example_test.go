@@ -125,11 +125,7 @@ func ExampleUser() {
 	accounts := map[string]*account{"user_ada": {Name: "Ada"}} // a database
 	guard := new(auth.Guard)                                   // or one of ostiary.New
 	guard.LoadUser = func(_ context.Context, id *auth.Identity) (any, error) {
-		user, found := accounts[id.Subject]
-		if !found {
-			return nil, &auth.Error{Reason: auth.ConditionNotMet, Message: "there is no account here yet; sign up first"}
-		}
-		return user, nil
+		return accounts[id.Subject], nil // a nil *account is refused with USER_UNKNOWN
 	}
 
 	handler := func(ctx context.Context) {

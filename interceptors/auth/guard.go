@@ -100,11 +100,17 @@ type Guard struct {
 	// token waits for it.
 	//
 	// Its error refuses the call, or ends the stream. An *Error counts as it is: return
-	// ConditionNotMet where there is no such user, and UserUnavailable where the database
-	// does not answer, so that clients try again. Any other error, and a panic, is
-	// AuthFailure. If the call has ended before, so that the look-up was given up, it is
-	// UserUnavailable with CodeCanceled or CodeDeadlineExceeded, and no fault of the
-	// server. Nothing is cached. It must be safe for concurrent use. Optional.
+	// UserUnavailable where the database does not answer, so that clients try again. Any
+	// other error, and a panic, is AuthFailure. Where there is neither an error nor a user,
+	// so that it has returned nil or a nil pointer, the refusal is UserUnknown. If the call
+	// has ended before, so that the look-up was given up, it is UserUnavailable with
+	// CodeCanceled or CodeDeadlineExceeded, and no fault of the server.
+	//
+	// Public methods called with a token are no exception. So for those by which somebody
+	// signs up, return a value that stands for whoever has no account yet, of a type of its
+	// own: User of your type then reports false.
+	//
+	// Nothing is cached. It must be safe for concurrent use. Optional.
 	LoadUser func(ctx context.Context, id *Identity) (any, error)
 	// ResourceMetadata is the URL of what is published about this API for OAuth
 	// clients (RFC 9728), which challenges then name. Default: none.

@@ -80,6 +80,9 @@ const (
 	// not answer. The code is CANCELED or DEADLINE_EXCEEDED if the call ended before the
 	// user was found.
 	UserUnavailable
+	// The token is valid, and the server has no user of its own for it: the caller has not
+	// signed up there, or the account was closed.
+	UserUnknown
 
 	reasonCount
 )
@@ -117,4 +120,5 @@ var reasons = [reasonCount]reasonInfo{
 	KeysUnavailable:         {"KEYS_UNAVAILABLE", CodeUnavailable, "the keys to check the token are not available now; try again shortly"},
 	RevocationsStale:        {"REVOCATIONS_STALE", CodeUnavailable, "the server cannot check now whether the token was revoked; try again shortly"},
 	UserUnavailable:         {"USER_UNAVAILABLE", CodeUnavailable, "the server cannot look up your account now; try again shortly"},
+	UserUnknown:             {"USER_UNKNOWN", CodePermissionDenied, "you have no account here"},
 }

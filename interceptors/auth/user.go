@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"reflect"
 )
 
 // User returns the application's own user, which [Guard.LoadUser] has loaded for the
@@ -31,6 +32,9 @@ func (g *Guard) loadUser(ctx *admitted, id *Identity) (user any, refusal *Error)
 		return nil, nil
 	}
 	user, err := g.LoadUser(ctx, id)
+	if err == nil && isNil(user) {
+		err = NewError(UserUnknown, nil)
+	}
 	if err == nil {
 		return user, nil
 	}
@@ -46,6 +50,12 @@ func (g *Guard) loadUser(ctx *admitted, id *Identity) (user any, refusal *Error)
 		}
 	}
 	return nil, refusal
+}
+
+// isNil reports whether there is no user: a nil pointer in an interface is none either.
+func isNil(user any) bool {
+	v := reflect.ValueOf(user)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // currentUser returns the user of the identity that counts now.

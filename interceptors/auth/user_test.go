@@ -62,6 +62,12 @@ func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
 				return nil, auth.NewError(auth.UserUnavailable, context.DeadlineExceeded)
 			}, auth.UserUnavailable,
 		},
+		"no user is an unknown one": {
+			func(context.Context, *auth.Identity) (any, error) { return nil, nil }, auth.UserUnknown, //nolint:nilnil // that is the case
+		},
+		"and so is a nil pointer": {
+			func(context.Context, *auth.Identity) (any, error) { return (*account)(nil), nil }, auth.UserUnknown,
+		},
 		"so is a panic": {
 			func(context.Context, *auth.Identity) (any, error) { panic("boom") }, auth.AuthFailure,
 		},
@@ -141,10 +147,11 @@ func TestARenewalOfAStreamLoadsItsUserAgain(t *testing.T) {
 		fail func() (any, error) // on renewal
 		want auth.Reason
 	}{
-		"the new user counts":           {nil, goesOn},
-		"a refusal ends the stream":     {func() (any, error) { return nil, auth.NewError(auth.ConditionNotMet, nil) }, auth.ConditionNotMet},
-		"another error ends the stream": {func() (any, error) { return nil, errors.New("disk full") }, auth.AuthFailure},
-		"a panic ends the stream":       {func() (any, error) { panic("boom") }, auth.AuthFailure},
+		"the new user counts":            {nil, goesOn},
+		"a refusal ends the stream":      {func() (any, error) { return nil, auth.NewError(auth.ConditionNotMet, nil) }, auth.ConditionNotMet},
+		"so does the end of the account": {func() (any, error) { return (*account)(nil), nil }, auth.UserUnknown},
+		"another error ends the stream":  {func() (any, error) { return nil, errors.New("disk full") }, auth.AuthFailure},
+		"a panic ends the stream":        {func() (any, error) { panic("boom") }, auth.AuthFailure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,7 +207,7 @@ func TestTheUserOfARenewalIsLoadedWithItsOwnToken(t *testing.T) {
 		w.guard.LoadUser = func(ctx context.Context, _ *auth.Identity) (any, error) {
 			relayed, err := auth.CallerToken(ctx)
 			tokens = append(tokens, relayed)
-			return nil, err
+			return &account{}, err
 		}
 		ctx, err := w.admitWith("opened", issued(0), watch, auth.BidiStream)
 		if err != nil {

@@ -36,6 +36,7 @@ export const reasons = [
   "KEYS_UNAVAILABLE",
   "REVOCATIONS_STALE",
   "USER_UNAVAILABLE",
+  "USER_UNKNOWN",
 ] as const;
 
 /** Why a method of ostiary's own services can fail, as docs/api.md explains each. */
