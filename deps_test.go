@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/generate":                {"gen/ostiary/*/v1"},
 	"internal/decodefault":             nil,
 	"internal/loopback":                nil,
+	"internal/pgserver":                nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
 	"interceptors/internal/ownfile":    nil,
@@ -72,7 +73,7 @@ var mayImport = map[string][]string{
 	"server/internal/position":              {"server/internal/rpcerror", "gen/ostiary/error/v1"},
 	"server/internal/store":                 nil,
 	"server/internal/store/*":               {"server/internal/store"},
-	"server/internal/store/postgres/pgtest": nil,
+	"server/internal/store/postgres/pgtest": {"internal/pgserver"},
 	"server/internal/transport":             {"internal/decodefault", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},
 	"server/internal/ledger": {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/internal/pgserver"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
@@ -49,7 +50,7 @@ func TestAStandbyTakesOverWithoutARestart(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t)
 	database := primary.NewDatabase(t)
-	standby := primary.Standby(t, pgtest.Synchronous)
+	standby := primary.Standby(t, pgserver.Synchronous)
 	s, log := openLogged(t, either(t, database, standby, primary))
 	log.wait(t, announces)
 	epoch := s.Epoch()
@@ -106,7 +107,7 @@ func TestAStandbyThatIsBehindIsNoticed(t *testing.T) {
 	database := primary.NewDatabase(t)
 	s := open(t, database)
 	kept := revoke(t, s, "kept")
-	standby := primary.Standby(t, pgtest.Asynchronous)
+	standby := primary.Standby(t, pgserver.Asynchronous)
 	s = open(t, either(t, database, primary, standby))
 	standby.Detach(t)
 	lost := revoke(t, s, "lost")
@@ -137,7 +138,7 @@ func TestAStandbyRefusesToRevoke(t *testing.T) {
 	primary := pgtest.Start(t)
 	database := primary.NewDatabase(t)
 	kept := revoke(t, open(t, database), "sess_1")
-	standby := primary.Standby(t, pgtest.Synchronous)
+	standby := primary.Standby(t, pgserver.Synchronous)
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)

@@ -1,66 +1,37 @@
-// Package pgtest starts real PostgreSQL servers for tests, on Unix sockets in a temporary
-// directory.
+// Package pgtest gives tests the servers of package pgserver. Where something does not do
+// what it is told, the test fails.
 //
 //	url := pgtest.NewDatabase(t) // an empty database on a server that all tests share
 //
 //	primary := pgtest.Start(t)   // a server of its own, to be killed and promoted
-//	standby := primary.Standby(t, pgtest.Synchronous)
+//	standby := primary.Standby(t, pgserver.Synchronous)
 //	primary.Kill(t)
 //	standby.Promote(t)
 //
-// Servers are stopped and their files removed when the process ends, however it ends. On
-// a machine without PostgreSQL the tests are skipped with a notice, or fail where CI is set.
+// On a machine without PostgreSQL the tests are skipped with a notice, or fail where CI is
+// set.
 package pgtest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
+
+	"github.com/ostiary/ostiary/internal/pgserver"
 )
 
-// User is the name of the superuser, who needs no password.
-const User = "postgres"
-
-// A Server is one PostgreSQL server. Its methods fail the test where the server does not
-// do what it is told.
-type Server struct {
-	folder *folder
-	dir    string // of its files
-	socket string // the directory of its socket
-}
+// A Server is one PostgreSQL server.
+type Server struct{ server *pgserver.Server }
 
 // The server that all tests share.
 var shared struct {
 	once   sync.Once
-	server *Server
-	err    error
-	count  atomic.Int64
-}
-
-// What each server begins with. To make it takes seconds.
-var template initialFiles
-
-type initialFiles struct {
-	once   sync.Once
-	folder *folder
+	server *pgserver.Server
 	err    error
 }
-
-func (f *initialFiles) dir() string { return filepath.Join(f.folder.path, "template") }
 
 // NewDatabase returns the URL of a new, empty database on a server that all tests of the
 // process share.
@@ -73,345 +44,111 @@ func NewDatabase(t testing.TB) string {
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	require(t)
-	shared.once.Do(func() { shared.server, shared.err = start(context.WithoutCancel(t.Context())) })
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.server
+	shared.once.Do(func() { shared.server, shared.err = pgserver.Start(context.WithoutCancel(t.Context())) })
+	return started(t, shared.server, shared.err)
 }
 
 // Start starts a server of the test's own.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	require(t)
-	s, err := start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.folder.remove)
+	server, err := pgserver.Start(t.Context())
+	s := started(t, server, err)
+	t.Cleanup(server.Close)
 	return s
 }
 
-func start(ctx context.Context) (*Server, error) {
-	folder, err := newFolder()
+func started(t testing.TB, server *pgserver.Server, err error) *Server {
+	t.Helper()
+	check(t, err)
+	return &Server{server}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	s := folder.server("primary")
-	if err := s.initialize(ctx); err != nil {
-		folder.remove()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (f *folder) server(name string) *Server {
-	return &Server{folder: f, dir: filepath.Join(f.path, name), socket: filepath.Join(f.path, "socket-"+name)}
-}
-
-func (s *Server) initialize(ctx context.Context) error {
-	template.once.Do(func() {
-		if template.folder, template.err = newFolder(); template.err == nil {
-			template.err = template.folder.run(ctx, "initdb", "-D", template.dir(), "-U", User, "-A", "trust", "-E", "UTF8", "--no-sync")
-		}
-	})
-	if template.err != nil {
-		return template.err
-	}
-	if err := s.folder.run(ctx, "cp", "-R", template.dir(), s.dir); err != nil {
-		return err
-	}
-	// The first line that fits counts: roles of this group need a password.
-	rules := "local all +locked scram-sha-256\nlocal all,replication all trust\n"
-	settings := fmt.Sprintf("\nlisten_addresses = ''\nunix_socket_directories = '%s'\nfsync = off\nfull_page_writes = off\nmax_connections = 200\n"+
-		"wal_keep_size = 256\nhot_standby_feedback = on\nwal_receiver_status_interval = 1\n", s.socket)
-	return errors.Join(
-		os.WriteFile(filepath.Join(s.dir, "pg_hba.conf"), []byte(rules), 0o600),
-		appendTo(filepath.Join(s.dir, "postgresql.conf"), settings),
-		s.start(ctx),
-		s.execute(ctx, "postgres", "CREATE ROLE locked"),
-	)
 }
 
 // NewDatabase returns the URL of a new, empty database.
 func (s *Server) NewDatabase(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprint("test", shared.count.Add(1))
-	s.Execute(t, "postgres", "CREATE DATABASE "+name)
-	return s.URL(name)
+	url, err := s.server.NewDatabase(t.Context())
+	check(t, err)
+	return url
 }
 
 // Replace has a database get the name of another one, which is gone then. Both are URLs.
 func (s *Server) Replace(t testing.TB, gone, by string) {
 	t.Helper()
-	old, other := name(t, gone), name(t, by)
-	s.Execute(t, "postgres", "ALTER DATABASE "+old+" ALLOW_CONNECTIONS false")
-	s.Execute(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('"+old+"', '"+other+"')")
-	s.waitFor(t, "ALTER DATABASE "+old+" RENAME TO gone_"+old)
-	s.waitFor(t, "ALTER DATABASE "+other+" RENAME TO "+old)
-}
-
-func name(t testing.TB, database string) string {
-	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimPrefix(u.Path, "/")
+	check(t, s.server.Replace(t.Context(), gone, by))
 }
 
 // URL returns the URL of a database of the server.
-func (s *Server) URL(database string) string {
-	return "postgres:///" + database + "?" + url.Values{"host": {s.socket}, "user": {User}}.Encode()
-}
+func (s *Server) URL(database string) string { return s.server.URL(database) }
 
 // Socket returns the directory of the server's socket, which has the port 5432.
-func (s *Server) Socket() string { return s.socket }
+func (s *Server) Socket() string { return s.server.Socket() }
 
 // Execute executes SQL on a database of the server.
 func (s *Server) Execute(t testing.TB, database, sql string) {
 	t.Helper()
-	if err := s.execute(t.Context(), database, sql); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *Server) execute(ctx context.Context, database, sql string) error {
-	return s.folder.run(ctx, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", s.socket, "-U", User, "-d", database, "-c", sql)
+	check(t, s.server.Execute(t.Context(), database, sql))
 }
 
 // Start starts the server again after Stop or Kill.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	var err error
-	for range 20 { // it does not start while processes of the one that was killed still run
-		if err = s.start(t.Context()); err == nil {
-			return
-		}
-	}
-	t.Fatal(err)
-}
-
-func (s *Server) start(ctx context.Context) error {
-	log := filepath.Join(s.dir, "log")
-	if err := s.folder.run(ctx, "mkdir", "-p", s.socket); err != nil {
-		return err
-	}
-	if err := s.folder.run(ctx, "pg_ctl", "start", "-w", "-D", s.dir, "-l", log); err != nil {
-		said, _ := os.ReadFile(log)
-		return fmt.Errorf("%w; its log:\n%s", err, said)
-	}
-	return nil
+	check(t, s.server.Start(t.Context()))
 }
 
 // Stop shuts the server down, and ends its connections.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	if err := s.folder.run(t.Context(), "pg_ctl", "stop", "-w", "-m", "fast", "-D", s.dir); err != nil {
-		t.Fatal(err)
-	}
+	check(t, s.server.Stop(t.Context()))
 }
 
-// Kill sends SIGKILL to the server. Its other processes notice that and end.
+// Kill sends SIGKILL to the server.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
-	s.signal(t, syscall.SIGKILL)
+	check(t, s.server.Kill())
 }
 
-// signal sends a signal to the server's first process.
-func (s *Server) signal(t testing.TB, signal syscall.Signal) {
+// Standby starts a standby of the server, as of pgserver.
+func (s *Server) Standby(t testing.TB, synchrony pgserver.Synchrony) *Server {
 	t.Helper()
-	pid, err := s.pid()
-	if err == nil {
-		err = syscall.Kill(pid, signal)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *Server) pid() (int, error) {
-	content, err := os.ReadFile(filepath.Join(s.dir, "postmaster.pid"))
-	if err != nil {
-		return 0, err
-	}
-	line, _, _ := strings.Cut(string(content), "\n")
-	return strconv.Atoi(line)
-}
-
-// Synchrony says whether a commit waits for a standby.
-type Synchrony bool
-
-// The values of Synchrony.
-const (
-	Asynchronous Synchrony = false
-	Synchronous  Synchrony = true
-)
-
-// Standby starts a standby of the server. If it is Synchronous, commits wait from now on
-// until the standby has them.
-func (s *Server) Standby(t testing.TB, synchrony Synchrony) *Server {
-	t.Helper()
-	name := fmt.Sprint("standby", shared.count.Add(1))
-	standby := s.folder.server(name)
-	if err := s.folder.run(t.Context(), "pg_basebackup", "-h", s.socket, "-U", User, "-D", standby.dir, "-c", "fast", "--no-sync"); err != nil {
-		t.Fatal(err)
-	}
-	// The last of several lines for a setting counts.
-	settings := fmt.Sprintf("\nunix_socket_directories = '%s'\nprimary_conninfo = 'host=%s user=%s application_name=%s'\nsynchronous_standby_names = ''\n", standby.socket, s.socket, User, name)
-	if err := errors.Join(
-		s.folder.run(t.Context(), "touch", filepath.Join(standby.dir, "standby.signal")),
-		appendTo(filepath.Join(standby.dir, "postgresql.conf"), settings),
-	); err != nil {
-		t.Fatal(err)
-	}
-	standby.Start(t)
-	if synchrony == Synchronous {
-		if err := appendTo(filepath.Join(s.dir, "postgresql.conf"), "\nsynchronous_standby_names = '"+name+"'\n"); err != nil {
-			t.Fatal(err)
-		}
-		s.Execute(t, "postgres", "SELECT pg_reload_conf()")
-		s.waitFor(t, `SELECT 1 / count(*) FROM pg_stat_replication WHERE application_name = '`+name+`' AND sync_state = 'sync'`)
-	}
-	return standby
+	standby, err := s.server.Standby(t.Context(), synchrony)
+	return started(t, standby, err)
 }
 
 // Detach has the standby receive nothing more, so that it falls behind.
 func (s *Server) Detach(t testing.TB) {
 	t.Helper()
-	s.Execute(t, "postgres", "ALTER SYSTEM SET primary_conninfo = ''")
-	s.Execute(t, "postgres", "SELECT pg_reload_conf()")
-	s.waitFor(t, `SELECT 1 / (1 - count(*)) FROM pg_stat_wal_receiver`)
-}
-
-// waitFor waits until a statement succeeds.
-func (s *Server) waitFor(t testing.TB, sql string) {
-	t.Helper()
-	for s.execute(t.Context(), "postgres", sql) != nil {
-		if t.Context().Err() != nil {
-			t.Fatalf("the server does not get so far: %s", sql)
-		}
-	}
+	check(t, s.server.Detach(t.Context()))
 }
 
 // Promote makes the standby a primary, and returns when it takes writes.
 func (s *Server) Promote(t testing.TB) {
 	t.Helper()
-	if err := s.folder.run(t.Context(), "pg_ctl", "promote", "-w", "-D", s.dir); err != nil {
-		t.Fatal(err)
-	}
+	check(t, s.server.Promote(t.Context()))
 }
 
-func appendTo(path, text string) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
+// Pooler starts pgbouncer before the server, as of pgserver.
+func (s *Server) Pooler(t testing.TB) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("pgbouncer"); err != nil {
+		missing(t, "pgbouncer is not installed")
 	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Close())
-}
-
-// A folder holds servers, which end with it.
-type folder struct {
-	path    string
-	account *syscall.Credential // PostgreSQL does not run as root
-	cleaner *exec.Cmd
-	alive   io.Closer // the cleaner waits until it is closed
-}
-
-// clean stops every server in a folder, and removes it, once its standard input ends.
-const clean = `read -r _
-quit() { while [ -e "$1" ] && kill -QUIT "$(head -n 1 "$1")"; do sleep 0.1; done; }
-for pid in "$1"/*/postmaster.pid; do quit "$pid" 2>/dev/null; done
-rm -rf "$1"`
-
-func newFolder() (*folder, error) {
-	f := new(folder)
-	var err error
-	// The name of a socket has at most 107 bytes, so a short path.
-	if f.path, err = os.MkdirTemp("/tmp", "pgtest"); err != nil {
-		return nil, err
-	}
-	if os.Geteuid() == 0 {
-		if f.account, err = credential(); err == nil {
-			err = os.Chown(f.path, int(f.account.Uid), int(f.account.Gid))
-		}
-	}
-	if err == nil {
-		err = f.startCleaner()
-	}
-	if err != nil {
-		_ = os.RemoveAll(f.path)
-		return nil, err
-	}
-	return f, nil
-}
-
-// startCleaner starts the process that cleans up. The kernel closes the pipe to it when
-// this process ends, whatever ends it.
-func (f *folder) startCleaner() error {
-	read, write, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = read.Close() }()
-	f.alive = write
-	f.cleaner = exec.Command("sh", "-c", clean, "sh", f.path) //nolint:gosec,noctx // the path is ours; it outlives every context
-	f.cleaner.Stdin = read
-	f.cleaner.Dir = "/"
-	f.cleaner.SysProcAttr = &syscall.SysProcAttr{Credential: f.account, Setpgid: true}
-	return f.cleaner.Start()
-}
-
-func (f *folder) remove() {
-	_ = f.alive.Close()
-	_ = f.cleaner.Wait()
-}
-
-func credential() (*syscall.Credential, error) {
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		return nil, err
-	}
-	uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(uidErr, gidErr)
-}
-
-// run runs a program of PostgreSQL, or another one, as the owner of the folder.
-func (f *folder) run(ctx context.Context, name string, args ...string) error {
-	command := exec.CommandContext(ctx, program(name), args...) //nolint:gosec // for tests
-	command.Dir = f.path
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: f.account}
-	// A server goes on, and would keep a pipe open.
-	output, err := os.CreateTemp("", "pgtest")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = errors.Join(output.Close(), os.Remove(output.Name())) }()
-	command.Stdout, command.Stderr = output, output
-	if err := command.Run(); err != nil {
-		said, _ := os.ReadFile(output.Name())
-		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(said))
-	}
-	return nil
-}
-
-// program returns the path of a program: of the newest PostgreSQL that is installed, or
-// on the PATH.
-func program(name string) string {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if len(found) == 0 {
-		return name
-	}
-	return slices.Max(found)
+	pooler, err := s.server.Pooler(t.Context())
+	return started(t, pooler, err)
 }
 
 // require skips a test where PostgreSQL is not installed, and fails it in CI.
 func require(t testing.TB) {
 	t.Helper()
-	if _, err := exec.LookPath(program("initdb")); err != nil {
-		missing(t, "PostgreSQL is not installed: install postgresql-15 or later")
+	if err := pgserver.Installed(); err != nil {
+		missing(t, err.Error())
 	}
 }
 

@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"testing"
 
+	"github.com/ostiary/ostiary/internal/pgserver"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
@@ -12,7 +13,7 @@ func TestAServerIsKilledStartedAndReplacedByItsStandby(t *testing.T) {
 	primary.Execute(t, "postgres", "CREATE TABLE kept (n INT); INSERT INTO kept VALUES (1)")
 	primary.Kill(t)
 	primary.Start(t)
-	standby := primary.Standby(t, pgtest.Synchronous)
+	standby := primary.Standby(t, pgserver.Synchronous)
 	primary.Execute(t, "postgres", "INSERT INTO kept VALUES (2)")
 	primary.Kill(t)
 	standby.Promote(t)
