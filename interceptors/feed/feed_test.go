@@ -78,7 +78,7 @@ func TestWhatIsConfiguredWell(t *testing.T) {
 }
 
 // newTLSHub starts a hub that listens on a port, with TLS.
-func newTLSHub(t *testing.T) (*hub, *httptest.Server) {
+func newTLSHub(t testing.TB) (*hub, *httptest.Server) {
 	t.Helper()
 	h := &hub{epoch: "e1", news: make(chan struct{})}
 	_, handler := feedv1connect.NewFeedServiceHandler(h)
