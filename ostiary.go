@@ -76,7 +76,9 @@ type Config struct {
 	// LoadUser returns the application's own user of a caller, as [auth.Guard] says.
 	// Optional.
 	LoadUser func(ctx context.Context, id *auth.Identity) (any, error)
-	// Revocations says which tokens count no longer. Optional.
+	// Revocations says which tokens count no longer: a revocation.List that the program
+	// fills, or a feed.Follower, which keeps one equal to a hub's. Optional; without it a
+	// token counts until it expires.
 	Revocations auth.Revocations
 	// Observer sees every decision, beside the log. Optional.
 	Observer auth.Observer

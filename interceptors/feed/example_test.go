@@ -22,21 +22,20 @@ import (
 // A service refuses what was revoked at the hub.
 func ExampleFollow() {
 	_, handler := feedv1connect.NewFeedServiceHandler(exampleHub{})
-	hub := httptest.NewServer(handler)
-	defer hub.Close()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	hub, secret := server.URL, "one that the hub has, from the environment"
 
-	follower, err := feed.Follow(feed.Config{
-		Hubs:    []string{hub.URL}, // https://ostiary-1.internal, https://ostiary-2.internal, …
-		Source:  authclient.StaticToken("a feed secret of the hub, from the environment"),
-		Service: "billing",
-	})
+	follower, err := feed.Follow(feed.Config{Hubs: []string{hub}, Source: authclient.StaticToken(secret), Service: "billing"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = follower.Close() }()
+	config := ostiary.Config{Issuer: "https://clerk.example.com", AuthorizedParties: []string{"https://app.example.com"}}
+	config.Revocations = follower
 
-	guard, err := ostiary.New(ostiary.Config{Issuer: "https://clerk.example.com", AllowAnyAudience: true, Revocations: follower})
+	guard, err := ostiary.New(config)
 	if err != nil {
 		fmt.Println(err)
 		return

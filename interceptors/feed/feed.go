@@ -41,11 +41,11 @@ import (
 	"github.com/ostiary/ostiary/internal/loopback"
 )
 
-// DefaultMaxStale is the default of [Config.MaxStale].
-const DefaultMaxStale = 30 * time.Second
-
-// minMaxStale is how long it takes to notice a dead connection, and to go to another hub.
-const minMaxStale = 5 * time.Second
+const (
+	defaultMaxStale = 30 * time.Second
+	// minMaxStale is how long it takes to notice a dead connection, and to go to another hub.
+	minMaxStale = 5 * time.Second
+)
 
 // Config says which hubs to follow, and what to do while none can be reached. Hubs,
 // Source and Service are required.
@@ -75,7 +75,7 @@ type Config struct {
 	// returns an error then, and the follower does not become ready. Default:
 	// revocation.DefaultRetention, which fits the defaults of the guard.
 	Retention time.Duration
-	// MaxStale is how old the copy may be. At least 5 seconds. Default: DefaultMaxStale.
+	// MaxStale is how old the copy may be. At least 5 seconds. Default: 30 seconds.
 	MaxStale time.Duration
 	// RefuseStale refuses every call with a token with REVOCATIONS_STALE while the copy is
 	// older than MaxStale, and ends open streams. Default: calls are served with what is
@@ -106,7 +106,7 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	c.Hubs = slices.Clone(c.Hubs)
 	c.Retention = cmp.Or(c.Retention, revocation.DefaultRetention)
-	c.MaxStale = cmp.Or(c.MaxStale, DefaultMaxStale)
+	c.MaxStale = cmp.Or(c.MaxStale, defaultMaxStale)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	var faults []error
 	fault := func(wrong bool, format string, args ...any) {

@@ -112,10 +112,16 @@ func TestFollowingOverTLS(t *testing.T) {
 		t.Errorf("followed over %s", hub.protocol)
 	}
 	changed := make(chan struct{}, 1)
-	follower.Watch(func() { changed <- struct{}{} })
+	follower.Watch(func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
 	hub.revoke("sess_2")
-	<-changed
-	assertRevoked(t, follower, "sess_2")
+	for follower.Revoked(&auth.Identity{Issuer: issuer, SessionID: "sess_2"}) == nil {
+		<-changed
+	}
 }
 
 func TestATokenThatCannotBeHadIsNoFaultOfTheHub(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,19 +23,19 @@ func TestAFollowerRefusesWhatTheHubHasRevoked(t *testing.T) {
 		hub := fleet.hubs[0]
 		hub.revoke("before")
 		follower := fleet.follow(t)
-		calls := 0
-		stop := follower.Watch(func() { calls++ })
+		var calls atomic.Int32
+		stop := follower.Watch(func() { calls.Add(1) })
 		if err := follower.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		assertRevoked(t, follower, "before")
 		assertAdmitted(t, follower, "live", "other")
 		synctest.Wait()
-		calls = 0
+		calls.Store(0)
 		hub.revoke("live")
 		synctest.Wait()
-		if calls != 1 {
-			t.Errorf("%d calls to the watcher; want 1", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls to the watcher; want 1", n)
 		}
 		assertRevoked(t, follower, "before", "live")
 		stop()
@@ -42,7 +43,7 @@ func TestAFollowerRefusesWhatTheHubHasRevoked(t *testing.T) {
 		synctest.Wait()
 		assertRevoked(t, follower, "later")
 		assertAdmitted(t, follower, "other")
-		if calls != 1 {
+		if calls.Load() != 1 {
 			t.Error("called after stop")
 		}
 		want := Status{Ready: true, Hub: hub.url, Revocations: 3}
@@ -83,8 +84,8 @@ func TestCallsAreRefusedUntilTheCopyHasCaughtUp(t *testing.T) {
 		hub.down = true
 		hub.revoke("sess_1")
 		follower := fleet.follow(t)
-		called := 0
-		follower.Watch(func() { called++ })
+		var called atomic.Int32
+		follower.Watch(func() { called.Add(1) })
 		pass(20 * time.Second)
 		assertReason(t, follower, "sess_1", auth.RevocationsStale)
 		if s := follower.Status(); s.Ready || s.Age != 20*time.Second || s.Hub != "" || !strings.Contains(s.LastError, "refused") {
@@ -104,11 +105,11 @@ func TestCallsAreRefusedUntilTheCopyHasCaughtUp(t *testing.T) {
 		synctest.Wait()
 		assertRevoked(t, follower, "sess_1")
 		assertAdmitted(t, follower, "sess_2")
-		if called != 2 { // for the revocation, and because calls are not refused any more
-			t.Errorf("the watcher was called %d times; want 2", called)
+		if n := called.Load(); n != 2 { // for the revocation, and because calls are not refused any more
+			t.Errorf("the watcher was called %d times; want 2", n)
 		}
 		if n := fleet.logged("level=WARN"); n != 1 {
-			t.Errorf("%d warnings; want one of the outage:\n%s", n, fleet.log)
+			t.Errorf("%d warnings; want one of the outage:\n%s", n, fleet.text())
 		}
 	})
 }
@@ -143,7 +144,7 @@ func TestAnEmptyStartCanBeAllowed(t *testing.T) {
 				if err := follower.WaitReady(t.Context()); err != nil {
 					t.Errorf("WaitReady = %v", err)
 				}
-				pass(DefaultMaxStale)
+				pass(defaultMaxStale)
 				assertAdmitted(t, follower, "sess_1")
 				pass(time.Second)
 				if s := follower.Status(); !s.Ready || !s.Stale {
@@ -168,12 +169,12 @@ func TestAStaleCopyIsServedOrRefused(t *testing.T) {
 				hub := fleet.hubs[0]
 				hub.revoke("sess_1")
 				synctest.Wait()
-				called := 0
-				follower.Watch(func() { called++ })
+				var called atomic.Int32
+				follower.Watch(func() { called.Add(1) })
 				hub.kill()
-				pass(DefaultMaxStale)
+				pass(defaultMaxStale)
 				assertAdmitted(t, follower, "sess_2")
-				if s := follower.Status(); s.Stale || s.Age != DefaultMaxStale || s.Hub != "" || s.LastError == "" {
+				if s := follower.Status(); s.Stale || s.Age != defaultMaxStale || s.Hub != "" || s.LastError == "" {
 					t.Errorf("Status = %+v", s)
 				}
 				pass(time.Second)
@@ -181,15 +182,15 @@ func TestAStaleCopyIsServedOrRefused(t *testing.T) {
 					t.Errorf("Status = %+v", s)
 				}
 				assertRevoked(t, follower, "sess_1")
-				want := 0
+				var want int32
 				if refuse {
 					want = 1
 					assertReason(t, follower, "sess_2", auth.RevocationsStale)
 				} else {
 					assertAdmitted(t, follower, "sess_2")
 				}
-				if called != want {
-					t.Errorf("watchers were called %d times; want %d", called, want)
+				if n := called.Load(); n != want {
+					t.Errorf("watchers were called %d times; want %d", n, want)
 				}
 				pass(time.Minute)
 				hub.revive()
@@ -201,7 +202,7 @@ func TestAStaleCopyIsServedOrRefused(t *testing.T) {
 				}
 				for line, want := range map[string]int{"the copy of revocations is stale": 1, "is not stale any more": 1, "level=WARN": 2} {
 					if n := fleet.logged(line); n != want {
-						t.Errorf("%q is logged %d times; want %d:\n%s", line, n, want, fleet.log)
+						t.Errorf("%q is logged %d times; want %d:\n%s", line, n, want, fleet.text())
 					}
 				}
 			}, func(c *Config) { c.RefuseStale = refuse })
@@ -224,7 +225,7 @@ func TestATokenThatHasExpiredIsReplacedAtOnce(t *testing.T) {
 			t.Errorf("fresh tokens were wanted: %v; want %v", tokens.fresh, want)
 		}
 		if len(fleet.limits) != 0 || fleet.logged("level=WARN") != 0 {
-			t.Errorf("%d delays, log:\n%s", len(fleet.limits), fleet.log)
+			t.Errorf("%d delays, log:\n%s", len(fleet.limits), fleet.text())
 		}
 		assertAdmitted(t, follower, "sess_1")
 	})

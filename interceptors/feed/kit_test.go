@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ type hub struct {
 
 	url         string
 	connections chan net.Conn
+	heartbeat   time.Duration // default: a second
 
 	mu       sync.Mutex
 	epoch    string
@@ -127,7 +129,7 @@ func (h *hub) WatchChanges(ctx context.Context, req *feedv1.WatchChangesRequest,
 		}
 		at, _ = strconv.Atoi(number)
 	}
-	heartbeat := time.NewTicker(time.Second)
+	heartbeat := time.NewTicker(cmp.Or(h.heartbeat, time.Second))
 	defer heartbeat.Stop()
 	for {
 		h.mu.Lock()
@@ -139,7 +141,7 @@ func (h *hub) WatchChanges(ctx context.Context, req *feedv1.WatchChangesRequest,
 		message := &feedv1.WatchChangesResponse{
 			Changes:           batch,
 			ResumeToken:       epoch + ":" + strconv.Itoa(at),
-			HeartbeatInterval: durationpb.New(time.Second),
+			HeartbeatInterval: durationpb.New(cmp.Or(h.heartbeat, time.Second)),
 			Retention:         durationpb.New(revocation.DefaultRetention),
 			HubTime:           timestamppb.Now(),
 		}
@@ -223,7 +225,7 @@ func (c *cuttable) Write(p []byte) (int, error) {
 type fleet struct {
 	hubs   []*hub
 	client *http.Client
-	log    *bytes.Buffer
+	log    bytes.Buffer
 	limits []time.Duration // of each delay that was drawn
 	source authclient.TokenSource
 	now    func() reading
@@ -237,16 +239,19 @@ func (f *fleet) Write(p []byte) (int, error) {
 	return f.log.Write(p)
 }
 
-func (f *fleet) logged(line string) int {
+// text is all that was logged.
+func (f *fleet) text() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return strings.Count(f.log.String(), line)
+	return f.log.String()
 }
+
+func (f *fleet) logged(line string) int { return strings.Count(f.text(), line) }
 
 // newFleet starts n hubs, which stop with the test.
 func newFleet(t *testing.T, n int) *fleet {
 	t.Helper()
-	f := &fleet{log: new(bytes.Buffer), source: authclient.StaticToken(secret), now: systemClock()}
+	f := &fleet{source: authclient.StaticToken(secret), now: systemClock()}
 	byAddress := make(map[string]*hub)
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -297,7 +302,7 @@ func newFleet(t *testing.T, n int) *fleet {
 		}
 	}}}
 	t.Cleanup(func() {
-		if strings.Contains(f.log.String(), secret) {
+		if strings.Contains(f.text(), secret) {
 			t.Error("the log shows the secret")
 		}
 	})

@@ -13,8 +13,10 @@ const (
 	// maxPosition bounds a resume_token.
 	maxPosition = 64 << 10
 	// maxBehind is how long a hub is followed that has no news of its own, because it is cut
-	// off from its database.
-	maxBehind = 10 * time.Second
+	// off from its database; and maxReading how long one that is to send more, which it may
+	// be busy to read for others.
+	maxBehind  = 10 * time.Second
+	maxReading = time.Minute
 	// maxDrift is how far the clocks of hub and follower may part in one connection before
 	// one of them counts as wrong.
 	maxDrift = time.Second
@@ -64,7 +66,11 @@ func (f *Follower) receive(w *watch, message *feedv1.WatchChangesResponse) error
 			f.stored = position
 		}
 	}
-	if err == nil && now.since(w.progress) > max(w.silence, min(maxBehind, f.config.MaxStale/2)) {
+	limit := maxReading
+	if through != nil {
+		limit = max(w.silence, min(maxBehind, f.config.MaxStale/2))
+	}
+	if err == nil && now.since(w.progress) > limit {
 		err = errBehind
 	}
 	return err

@@ -108,7 +108,7 @@ func TestAHubThatForgetsTooEarlyIsNotReliedOn(t *testing.T) {
 					t.Errorf("Status = %+v", s)
 				}
 				if n := fleet.logged("level=ERROR"); n != 1 {
-					t.Errorf("%d errors are logged; want 1:\n%s", n, fleet.log)
+					t.Errorf("%d errors are logged; want 1:\n%s", n, fleet.text())
 				}
 				assertReason(t, follower, "sess_2", auth.RevocationsStale)
 				assertRevoked(t, follower, "sess_1") // it is added all the same
@@ -134,7 +134,7 @@ func TestAHubMayBecomeUnreliable(t *testing.T) {
 		hub.set(func() {
 			hub.edit = func(m *feedMessage) { m.Retention = durationpb.New(revocation.DefaultRetention - 1) }
 		})
-		pass(DefaultMaxStale + time.Second)
+		pass(defaultMaxStale + time.Second)
 		hub.revoke("sess_1")
 		synctest.Wait()
 		assertRevoked(t, follower, "sess_1")

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -58,7 +57,7 @@ func (f *Follower) loadSnapshot() error {
 		return nil
 	}
 	ownfile.RemoveLeftovers(path)
-	if info, err := os.Stat(filepath.Dir(path)); err == nil && othersMayReplace(info.Mode()) {
+	if ownfile.OthersMayReplace(path) {
 		f.config.Logger.Warn("others can put an older file in place of the snapshot of revocations, since they may write to its directory", "path", path)
 	}
 	file, err := ownfile.Open(path)
@@ -73,11 +72,6 @@ func (f *Follower) loadSnapshot() error {
 		f.config.Logger.Warn("the snapshot of revocations is not used, or not as one that is complete", "path", path, "error", err)
 	}
 	return nil
-}
-
-// othersMayReplace reports whether everybody may replace files in a directory.
-func othersMayReplace(mode fs.FileMode) bool {
-	return mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0
 }
 
 func (f *Follower) useSnapshot(file *os.File) error {

@@ -13,5 +13,6 @@
 // lifetime of a token.
 //
 // The list is in memory and starts empty. The program must store the revocations,
-// share them with its other processes, and add them again after a restart.
+// share them with its other processes, and add them again after a restart; or have
+// package feed do so, which keeps a list equal to that of an ostiary server.
 package revocation

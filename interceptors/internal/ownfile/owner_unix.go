@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -23,4 +24,11 @@ func openFile(path string) (*os.File, error) {
 func isOwn(info fs.FileInfo, user int) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (stat.Uid == 0 || int(stat.Uid) == user) && info.Mode().Perm()&0o022 == 0
+}
+
+// OthersMayReplace reports whether everybody may put another file in place of this one,
+// such as an older one that this user has written.
+func OthersMayReplace(path string) bool {
+	info, err := os.Stat(filepath.Dir(path))
+	return err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0
 }

@@ -4,6 +4,8 @@ package ownfile
 
 import (
 	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -31,6 +33,21 @@ func TestTheOwnerOfAFile(t *testing.T) {
 	} {
 		if got := isOwn(owned{by: row.by}, user); got != row.want {
 			t.Errorf("%s: own %v, want %v", row.name, got, row.want)
+		}
+	}
+}
+
+func TestOthersMayReplaceFilesWhereTheyCanWrite(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[os.FileMode]bool{
+		0o700: false, 0o755: false, 0o770: false, 0o777: true, 0o702: true, 0o777 | os.ModeSticky: false,
+	} {
+		directory := t.TempDir()
+		if err := os.Chmod(directory, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := OthersMayReplace(filepath.Join(directory, "file")); got != want {
+			t.Errorf("in a directory of mode %v: %t; want %t", mode, got, want)
 		}
 	}
 }
