@@ -57,6 +57,9 @@ func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
 		return nil, err
 	}
 	config.announce(ctx, db.Created(), path)
+	if err := db.ReadOnly(); err != nil && config.Log != nil {
+		config.Log.ErrorContext(ctx, "the database can only be read; tokens are verified, and nothing can be revoked", "error", err)
+	}
 	return db, nil
 }
 

@@ -19,28 +19,47 @@ var migrations embed.FS
 // migrate looks for damage and brings the schema up to date. It reports whether there was
 // none before.
 func migrate(ctx context.Context, db *sql.DB) (created bool, err error) {
-	if err := check(ctx, db); err != nil {
+	provider, current, known, err := versions(ctx, db)
+	if err != nil || current == known {
 		return false, err
-	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return false, err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return false, fmt.Errorf("read the migrations: %w", err)
-	}
-	current, known, err := provider.GetVersions(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read the version of the schema: %w", err)
-	}
-	if current > known {
-		return false, fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return false, fmt.Errorf("update the schema: %w", err)
 	}
 	return current == 0, nil
+}
+
+// checkVersion looks for damage, and fails where the schema is not up to date.
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	_, current, known, err := versions(ctx, db)
+	if err == nil && current < known {
+		err = fmt.Errorf("its schema is version %d, and has to be updated to %d", current, known)
+	}
+	return err
+}
+
+// versions looks for damage, and returns the version of the schema and the latest that is
+// known.
+func versions(ctx context.Context, db *sql.DB) (provider *goose.Provider, current, known int64, err error) {
+	if err := check(ctx, db); err != nil {
+		return nil, 0, 0, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	provider, err = goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	current, known, err = provider.GetVersions(ctx)
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("read the version of the schema: %w", err)
+	}
+	if current > known {
+		err = fmt.Errorf("%w (its schema is version %d, the latest known here %d)", store.ErrNewerSchema, current, known)
+	}
+	return provider, current, known, err
 }
 
 // check reads the whole database once: one that lost a page would otherwise
@@ -74,7 +93,11 @@ func locked(ctx context.Context, path string, do func() error) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
+	_, err = conn.ExecContext(ctx, "BEGIN EXCLUSIVE")
+	if unwritable(err) { // then nobody else can change the schema either
+		return do()
+	}
+	if err != nil {
 		return fmt.Errorf("wait for another process that opens it: %w", err)
 	}
 	err = do()

@@ -42,16 +42,20 @@ const (
 type Store struct {
 	path    string
 	file    fs.FileInfo // of the path, when it was opened
+	wal     int64       // the size of the log beside it, if it is readOnly
 	created bool
-	db      *sql.DB
-	epoch   atomic.Pointer[[16]byte]
+	// readOnly is why nothing can be written, or nil.
+	readOnly error
+	db       *sql.DB
+	epoch    atomic.Pointer[[16]byte]
 }
 
 var _ store.Store = (*Store)(nil)
 
 // Open opens the file, creates it and its folder where they are missing, for
 // their owner alone, and brings its schema up to date. Other processes that open
-// it at the same time wait for that.
+// it at the same time wait for that. If the disk is full or read-only, a database
+// that is up to date is opened to be read alone.
 //
 // Errors: store.ErrNewerSchema, store.ErrDamaged, and those of the file system.
 func Open(ctx context.Context, path string) (*Store, error) {
@@ -59,23 +63,28 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("create the database: %w", err)
 	}
 	s := &Store{path: path}
-	err := locked(ctx, path, func() (err error) {
-		if s.file, err = os.Stat(path); err != nil {
-			return err
-		}
-		if s.db, err = connect(path); err != nil {
-			return err
-		}
-		s.db.SetMaxOpenConns(maxConnections)
-		if s.created, err = migrate(ctx, s.db); err != nil {
-			return err
-		}
-		return s.readEpoch(ctx)
-	})
+	err := locked(ctx, path, func() error { return s.open(ctx) })
+	if unwritable(err) {
+		err = s.openReadOnly(ctx, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, errors.Join(explain(err), s.Close()))
 	}
 	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	if s.file, err = os.Stat(s.path); err != nil {
+		return err
+	}
+	if s.db, err = connect(s.path); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(maxConnections)
+	if s.created, err = migrate(ctx, s.db); err != nil {
+		return err
+	}
+	return s.readEpoch(ctx)
 }
 
 // readEpoch reads which database it is.
@@ -106,10 +115,15 @@ func (s *Store) Created() bool { return s.created }
 // present returns an error if the file is not where it was: what is written to the one
 // that is open would be lost when the process ends.
 func (s *Store) present() error {
-	if info, err := os.Stat(s.path); err != nil || !os.SameFile(info, s.file) {
+	info, err := os.Stat(s.path)
+	switch {
+	case err != nil || !os.SameFile(info, s.file):
 		return fmt.Errorf("%w: put %s back, or restart the server, which then knows only what is in the file", store.ErrGone, s.path)
+	case s.readOnly != nil && (!info.ModTime().Equal(s.file.ModTime()) || s.walSize() != s.wal):
+		return fmt.Errorf("another process writes to %s, whose disk was full or read-only: restart this server", s.path)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Hints implements store.Store. SQLite tells nothing.
@@ -159,6 +173,9 @@ func fileName(path string, settings url.Values) string {
 
 // transact runs do in a transaction that is committed when do succeeds.
 func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	if s.readOnly != nil {
+		return s.readOnly
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return explain(err)
