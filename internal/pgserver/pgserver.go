@@ -21,7 +21,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -192,7 +191,11 @@ func (s *Server) Kill() error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, syscall.SIGKILL)
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return process.Kill()
 }
 
 func (s *Server) pid() (int, error) {
@@ -285,7 +288,7 @@ func appendTo(path, text string) error {
 // A folder holds servers, which end with it.
 type folder struct {
 	path    string
-	account *syscall.Credential // PostgreSQL does not run as root
+	owner   *syscall.SysProcAttr // of what runs there
 	cleaner *exec.Cmd
 	alive   io.Closer // the cleaner waits until it is closed
 }
@@ -303,12 +306,7 @@ func newFolder() (*folder, error) {
 	if f.path, err = os.MkdirTemp("/tmp", "pgserver"); err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 {
-		if f.account, err = credential(); err == nil {
-			err = os.Chown(f.path, int(f.account.Uid), int(f.account.Gid))
-		}
-	}
-	if err == nil {
+	if f.owner, err = giveAway(f.path); err == nil {
 		err = f.startCleaner()
 	}
 	if err != nil {
@@ -330,7 +328,7 @@ func (f *folder) startCleaner() error {
 	f.cleaner = exec.Command("sh", "-c", clean, "sh", f.path) //nolint:gosec,noctx // the path is ours; it outlives every context
 	f.cleaner.Stdin = read
 	f.cleaner.Dir = "/"
-	f.cleaner.SysProcAttr = &syscall.SysProcAttr{Credential: f.account, Setpgid: true}
+	f.cleaner.SysProcAttr = f.owner
 	return f.cleaner.Start()
 }
 
@@ -339,21 +337,11 @@ func (f *folder) remove() {
 	_ = f.cleaner.Wait()
 }
 
-func credential() (*syscall.Credential, error) {
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		return nil, err
-	}
-	uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(uidErr, gidErr)
-}
-
 // run runs a program of PostgreSQL, or another one, as the owner of the folder.
 func (f *folder) run(ctx context.Context, name string, args ...string) error {
 	command := exec.CommandContext(ctx, program(name), args...) //nolint:gosec // names and paths of our own
 	command.Dir = f.path
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: f.account}
+	command.SysProcAttr = f.owner
 	// A server goes on, and would keep a pipe open.
 	output, err := os.CreateTemp("", "pgserver")
 	if err != nil {

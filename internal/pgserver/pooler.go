@@ -22,5 +22,6 @@ func (s *Server) Pooler(ctx context.Context) (*Server, error) {
 			return nil, err
 		}
 	}
-	return pooler, pooler.waitFor(ctx, "SELECT 1")
+	err := pooler.waitFor(ctx, "SELECT 1")
+	return pooler, err
 }
