@@ -23,14 +23,13 @@ import (
 // go-grpc-middleware: what the gate refuses counts there too.
 func TestPrometheusCountsRefusals(t *testing.T) {
 	t.Parallel()
-	guard := guardtest.NewGuard(nil)
+	guard, registry := guardtest.NewGuard(nil), prom.NewRegistry()
 	metrics := prometheus.NewServerMetrics()
-	registry := prom.NewRegistry()
 	registry.MustRegister(metrics)
 	server := grpcauth.NewServer(guard,
 		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor()),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor()),
-		grpcauth.ShowRefusals(),
+		grpcauth.ShowRefusals(), // refusals are counted as well
 	)
 	counted := new(service)
 	identityv1.RegisterIdentityServiceServer(server, counted)
