@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"interceptors/authtest":    {"interceptors/auth", "interceptors/jwks", "interceptors/policy", "interceptors/revocation", "interceptors/token"},
 
 	// Modules of their own. A gateway is a handler of net/http.
-	"interceptors/gatewayauth":                  {"interceptors/auth", "interceptors/httpauth", "interceptors/internal/refusal"},
+	"interceptors/gatewayauth":                  {"interceptors/auth", "interceptors/httpauth", "interceptors/policy", "interceptors/internal/refusal"},
 	"interceptors/gatewayauth/internal/shelfv1": {"gen/ostiary/policy/v1"},
 	"interceptors/otelauth":                     {"interceptors/auth"},
 	"interceptors/interop":                      nil, // only tests

@@ -66,7 +66,8 @@ type Config struct {
 	// such tokens.
 	Kinds []auth.TokenKind
 	// Issuers are further issuers, with all that can be said of them, or the only ones
-	// where Issuer is empty. Where one has no Keys, they are fetched as its Profile says.
+	// where Issuer is empty. Where one has no Keys, they are fetched as its Profile says;
+	// one on a loopback address needs no audience, as Issuer does not.
 	Issuers []token.Issuer
 
 	// Rules are added to those of the schemas that are linked into the program
@@ -156,16 +157,16 @@ func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched [
 		var err error
 		issuer.Profile, err = c.profile(issuer.URL)
 		faults = append(faults, err)
-		if !issuer.AllowAnyAudience && len(issuer.Audiences)+len(issuer.AuthorizedParties) == 0 && isLoopback(issuer.URL) {
-			issuer.AllowAnyAudience = true
-			logger.Warn("tokens of this issuer are accepted for any service; this is for development alone", "issuer", issuer.URL)
-		}
 		issuers = append([]token.Issuer{issuer}, issuers...)
 	} else if c.describesIssuer() {
 		faults = append(faults, errors.New("the fields from Profile to Kinds are about Issuer, which is empty: name it, or set them in Issuers"))
 	}
 	for i := range issuers {
 		issuer := &issuers[i]
+		if !issuer.AllowAnyAudience && len(issuer.Audiences)+len(issuer.AuthorizedParties) == 0 && isLoopback(issuer.URL) {
+			issuer.AllowAnyAudience = true
+			logger.Warn("tokens of this issuer are accepted for any service; this is for development alone", "issuer", issuer.URL)
+		}
 		if issuer.Keys != nil {
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
 
 	"github.com/ostiary/ostiary"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
@@ -269,6 +270,9 @@ func TestAServiceWithoutAnyRuleIsRefusedCallByCall(t *testing.T) {
 	const procedure = "/acme.v1.ForgottenService/Do"
 	mux := http.NewServeMux()
 	mux.Handle(procedure, connect.NewUnaryHandlerSimple(procedure, connectService{}.WhoAmI, connectauth.WithGuard(guard)))
+	if line := `level=ERROR msg="a method has no rule`; !strings.Contains(log.String(), line) || !strings.Contains(log.String(), "procedure="+procedure) {
+		t.Errorf("the start does not name the method:\n%s", log)
+	}
 	server := serve(t, httpauth.RequireGuard(guard, mux))
 	client := connect.NewClient[identityv1.WhoAmIRequest, identityv1.WhoAmIResponse](server.Client(), server.URL+procedure,
 		connectauth.WithToken(server.URL, authclient.StaticToken(issuer.Session("user_ada"))))
@@ -276,14 +280,11 @@ func TestAServiceWithoutAnyRuleIsRefusedCallByCall(t *testing.T) {
 	if reason, _ := connectauth.ReasonOf(err); reason != auth.AuthFailure {
 		t.Errorf("%v; want %v", err, auth.AuthFailure)
 	}
-	if !strings.Contains(log.String(), procedure) {
-		t.Errorf("the log does not name the method:\n%s", log)
-	}
 }
 
 func TestAMethodWithoutARuleDoesNotStart(t *testing.T) {
 	t.Parallel()
-	guard, _, _ := newGuard(t)
+	guard, _, log := newGuard(t)
 	server := grpcauth.NewServer(guard)
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "acme.v1.ForgottenService",
@@ -296,6 +297,47 @@ func TestAMethodWithoutARuleDoesNotStart(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	if err := server.Serve(listener); err == nil || !strings.Contains(err.Error(), "/acme.v1.ForgottenService/Do") {
 		t.Errorf("Serve = %v; want an error that names the method", err)
+	}
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "procedure=/acme.v1.ForgottenService/Do") {
+		t.Errorf("the log does not name it, for those who drop the error of Serve:\n%s", log)
+	}
+}
+
+// TestReflectionIsLogged where it is served to everybody.
+func TestReflectionIsLogged(t *testing.T) {
+	t.Parallel()
+	const line = "reflection is served to everybody"
+	guard, _, log := newGuard(t)
+	reflection.Register(grpcauth.NewServer(guard))
+	if strings.Count(log.String(), line) != 2 { // of v1 and of v1alpha
+		t.Errorf("logged %s", log)
+	}
+	guard, _, log = newGuard(t, policy.OverrideService("grpc.reflection.v1.ServerReflection", policy.Authenticated()),
+		policy.OverrideService("grpc.reflection.v1alpha.ServerReflection", policy.Authenticated()))
+	reflection.Register(grpcauth.NewServer(guard))
+	if strings.Contains(log.String(), line) {
+		t.Errorf("logged %s, of what is closed", log)
+	}
+}
+
+func TestALoopbackIssuerNeedsNoAudience(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	for name, config := range map[string]ostiary.Config{
+		"as Issuer":      {Issuer: issuer.URL(), Profile: "clerk"},
+		"one of Issuers": {Issuers: []token.Issuer{{URL: issuer.URL(), Profile: token.Clerk()}}},
+	} {
+		log := new(logged)
+		config.Logger = slog.New(slog.NewTextHandler(log, nil))
+		guard, err := ostiary.New(config)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_ = guard.Close()
+		if !strings.Contains(log.String(), "for any service") {
+			t.Errorf("%s: no warning in %s", name, log)
+		}
 	}
 }
 

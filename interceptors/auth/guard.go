@@ -119,8 +119,9 @@ type Guard struct {
 	// time.Now.
 	Now func() time.Time
 
-	// Logger gets the panic of a handler whose stream had ended: nobody is left whom
-	// it could reach otherwise. Optional; without it such a panic is lost.
+	// Logger gets the panic of a handler whose stream had ended, since nobody is left whom
+	// it could reach otherwise; and what [Guard.Mount] says. Optional; without it both are
+	// lost.
 	Logger *slog.Logger
 
 	guarded sync.Map // see MarkGuarded

@@ -3,13 +3,31 @@ package auth
 import (
 	"context"
 	"reflect"
+	"strings"
 	"time"
 )
 
-// MarkGuarded notes that this guard decides about every call of a procedure, a service
-// such as /acme.invoice.v1.InvoiceService/, or a handler given as a pointer. Adapters call
-// it when they put the guard in front, for what must find out what nobody guards.
+// MarkGuarded notes that this guard decides about every call of a procedure, of a service
+// such as /acme.invoice.v1.InvoiceService/, or of a handler, which is a pointer. Adapters
+// call it when they put the guard in front, for what must find out what nobody guards.
 func (g *Guard) MarkGuarded(what any) { g.guarded.Store(what, nil) }
+
+// Mount is MarkGuarded for a procedure and its service, when it is mounted. The Logger is
+// told what somebody should see at the start: a method without a rule, of which every call
+// will be refused, and reflection that is public.
+func (g *Guard) Mount(procedure string) {
+	g.MarkGuarded(procedure)
+	g.MarkGuarded(procedure[:strings.LastIndexByte(procedure, '/')+1])
+	if g.Logger == nil || g.Policy == nil {
+		return
+	}
+	if rule := g.Policy.Rule(procedure); rule == nil {
+		g.Logger.Error("a method has no rule, and every call of it is refused: write one in the schema (ostiary.policy.v1.rule), or give it by policy.Override or policy.OverrideService",
+			"procedure", procedure)
+	} else if strings.HasPrefix(procedure, "/grpc.reflection.") && rule.Check(nil) == nil {
+		g.Logger.Info("reflection is served to everybody; to close it, give it a rule by policy.OverrideService", "procedure", procedure)
+	}
+}
 
 // Guards reports whether MarkGuarded was called with the same value.
 func (g *Guard) Guards(what any) bool {

@@ -29,7 +29,6 @@ package connectauth
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"connectrpc.com/connect"
 
@@ -58,18 +57,12 @@ func WithGuard(guard *auth.Guard) connect.HandlerOption {
 	}
 	return connect.WithHandlerOptions(
 		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
-			markGuarded(guard, spec.Procedure)
+			guard.Mount(spec.Procedure)
 			return nil
 		}),
 		connect.WithRequestGate(gate(guard)),
 		connect.WithInterceptors(&interceptor{guard}),
 	)
-}
-
-// markGuarded is for httpauth.RequireGuard.
-func markGuarded(guard *auth.Guard, procedure string) {
-	guard.MarkGuarded(procedure)
-	guard.MarkGuarded(procedure[:strings.LastIndexByte(procedure, '/')+1])
 }
 
 func gate(guard *auth.Guard) connect.RequestGateFunc {

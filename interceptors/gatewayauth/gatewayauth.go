@@ -19,8 +19,8 @@
 //
 // In process, grpc-gateway shows nobody the request message that it has put together
 // from the path, the query and the body. So a method whose rule has a condition on it is
-// refused with AUTH_FAILURE, and the Observer sees why. grpc-gateway has no streams there
-// either. For both, dial the server within the process, which also puts its
+// refused with AUTH_FAILURE, and the Observer sees why; the guard's Logger has a warning that
+// names such methods at the start. grpc-gateway has no streams there either. For both, dial the server within the process, which also puts its
 // interceptors to work:
 //
 //	server := grpcauth.NewServer(guard)
@@ -58,6 +58,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
 // WithGuard guards every method that is registered with the mux: each request asks the
@@ -97,6 +98,26 @@ func WithGuard(guard *auth.Guard) runtime.ServeMuxOption {
 		runtime.WithMiddlewares(g.protect)(mux)
 		setErrorHandlers(mux)
 		guard.MarkGuarded(mux)
+		warn(guard)
+	}
+}
+
+// warn logs which methods have a condition on their request, which WithGuard cannot show.
+// Whether this gateway has them is not known before they are called.
+func warn(guard *auth.Guard) {
+	rules, ok := guard.Policy.(*policy.Policy)
+	if !ok || guard.Logger == nil {
+		return
+	}
+	var procedures []string
+	for _, entry := range rules.Entries() {
+		if _, condition := rules.Rule(entry.Procedure).(auth.MessageRule); condition {
+			procedures = append(procedures, entry.Procedure)
+		}
+	}
+	if len(procedures) > 0 {
+		guard.Logger.Warn("a grpc-gateway with a guard of its own refuses calls of methods with a condition on the request, which it does not show; if it has them, dial the server within the process, with gatewayauth.RelayRefusals",
+			"procedures", procedures)
 	}
 }
 

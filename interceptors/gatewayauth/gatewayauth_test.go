@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -150,6 +151,19 @@ func TestAGatewayInAMux(t *testing.T) {
 	url = serve(t, httpauth.RequireGuard(guard, mux))
 	assertRefused(t, ask(t, url, "GET /v1/books/a", "", ""), auth.TokenMissing, 401, challenge)
 	assertBook(t, ask(t, url, "GET /v1/books/a", guardtest.GoodToken, ""))
+}
+
+// TestConditionsAreWarnedOf has the methods that a gateway in process cannot serve logged
+// when it is made.
+func TestConditionsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, nil)
+	var log guardtest.Log
+	guard.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	runtime.NewServeMux(gatewayauth.WithGuard(guard))
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "procedures=["+shelfv1.ShelfService_AddBook_FullMethodName+"]") {
+		t.Errorf("logged %s; want a warning of AddBook alone", got)
+	}
 }
 
 func TestAServiceCanRefuse(t *testing.T) {

@@ -105,7 +105,9 @@ func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
 	guarded.Methods = slices.Clone(service.Methods)
 	for i := range guarded.Methods {
 		method := &guarded.Methods[i]
-		method.Handler = g.unary("/"+service.ServiceName+"/"+method.MethodName, method.Handler)
+		procedure := "/" + service.ServiceName + "/" + method.MethodName
+		g.guard.Mount(procedure)
+		method.Handler = g.unary(procedure, method.Handler)
 	}
 	guarded.Streams = slices.Clone(service.Streams)
 	for i := range guarded.Streams {
@@ -116,6 +118,7 @@ func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
 			IsClientStream: stream.ClientStreams,
 			IsServerStream: stream.ServerStreams,
 		}
+		g.guard.Mount(info.FullMethod)
 		next := stream.Handler
 		stream.Handler = func(server any, s grpc.ServerStream) error { return intercept(server, s, info, next) }
 	}

@@ -73,6 +73,9 @@ func (b *builder) declareWhole() {
 	for _, d := range b.whole {
 		name := d.origin.Service
 		service := b.services[name]
+		if service == nil && b.declareBuiltIn(d) {
+			continue
+		}
 		if service == nil {
 			var err error
 			if service, err = linkedService(name); err != nil {
@@ -87,6 +90,19 @@ func (b *builder) declareWhole() {
 			b.declare("/"+name+"/"+string(service.Methods().Get(i).Name()), d)
 		}
 	}
+}
+
+// declareBuiltIn declares the rule of a whole service for those of its methods that are
+// built in, and reports whether there are any. Its schema need not be linked: connect-go's
+// packages for health and reflection have their own.
+func (b *builder) declareBuiltIn(d declaration) (found bool) {
+	for _, procedure := range builtIn {
+		if strings.HasPrefix(procedure, "/"+d.origin.Service+"/") {
+			b.declare(procedure, d)
+			found = true
+		}
+	}
+	return found
 }
 
 func (b *builder) service(service protoreflect.ServiceDescriptor) {

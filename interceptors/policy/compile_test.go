@@ -296,7 +296,7 @@ func TestAConditionWithoutAnEvaluatorIsAFault(t *testing.T) {
 	if got, want := strings.Join(named, " "), schematest.Procedure("Identity")+" "+schematest.Procedure("Request")+" /http/Handler"; got != want {
 		t.Errorf("faults of %s, want %s", got, want)
 	}
-	const remedy = "condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New"
+	const remedy = "condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New, or as one of the Rules of ostiary.Config"
 	if policy.ErrNoEvaluator.Error() != remedy {
 		t.Errorf("%v", policy.ErrNoEvaluator)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoregistry"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -258,5 +260,25 @@ func BenchmarkDecision(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestOverrideServiceClosesWhatIsBuiltIn has no schema of the service linked, as with the
+// packages of connect-go.
+func TestOverrideServiceClosesWhatIsBuiltIn(t *testing.T) {
+	t.Parallel()
+	const name = "grpc.reflection.v1alpha.ServerReflection"
+	if _, err := protoregistry.GlobalFiles.FindDescriptorByName(name); err == nil {
+		t.Fatal("the schema is linked, so that this shows nothing")
+	}
+	rules, err := policy.New(policy.OverrideService(name, schematest.Authenticated()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reason, _ := auth.ReasonOf(rules.Rule("/" + name + "/ServerReflectionInfo").Check(nil)); reason != auth.TokenMissing {
+		t.Errorf("a stranger gets %v; want %v", reason, auth.TokenMissing)
+	}
+	if err := rules.Rule("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").Check(nil); err != nil {
+		t.Errorf("the other version is closed too: %v", err)
 	}
 }
