@@ -74,7 +74,7 @@ func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) 
 	return s.revocations(ctx, selectChanges, scanChange, after, limit)
 }
 
-func (s *Store) revocations(ctx context.Context, query string, scan func(row) (store.Revocation, error), after store.Revocation, limit int) ([]store.Revocation, error) {
+func (s *Store) revocations(ctx context.Context, query string, scan func(row, *store.Revocation) error, after store.Revocation, limit int) (page []store.Revocation, err error) {
 	if err := s.checkGiven(ctx, after); err != nil {
 		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
 	}
@@ -82,7 +82,17 @@ func (s *Store) revocations(ctx context.Context, query string, scan func(row) (s
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", explain(err))
 	}
-	return collect(rows, scan)
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if page == nil {
+			page = make([]store.Revocation, 0, min(limit, 1000))
+		}
+		page = append(page, store.Revocation{})
+		if err := scan(rows, &page[len(page)-1]); err != nil {
+			return nil, explain(err)
+		}
+	}
+	return page, explain(rows.Err())
 }
 
 // checkGiven fails with store.ErrNotGiven for a revocation that this database never had.
@@ -119,17 +129,13 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 	return nil
 }
 
-func scanRevocation(r row) (revocation store.Revocation, err error) {
+func scanRevocation(r row, revocation *store.Revocation) error {
 	by := &revocation.Origin.Caller
-	err = scan(r, &revocation, &revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
+	return scan(r, revocation, &revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
 		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
-	return revocation, err
 }
 
-func scanChange(r row) (revocation store.Revocation, err error) {
-	err = scan(r, &revocation)
-	return revocation, err
-}
+func scanChange(r row, revocation *store.Revocation) error { return scan(r, revocation) }
 
 // scan reads the columns of a change, and more.
 func scan(r row, revocation *store.Revocation, more ...any) error {
@@ -169,7 +175,10 @@ func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.
 		if err != nil {
 			return nil, fmt.Errorf("find revocations: %w", explain(err))
 		}
-		found, err := collect(rows, scanRevocation)
+		found, err := collect(rows, func(r row) (one store.Revocation, err error) {
+			err = scanRevocation(r, &one)
+			return one, err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("find revocations: %w", err)
 		}
