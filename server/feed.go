@@ -164,7 +164,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 		switch {
 		case revoked != nil && all:
 			return revoked
-		case len(page.Changes) > 0: // there may be more
+		case len(page.Changes) > 0 && !all:
 			wait = ready
 		}
 		select {

@@ -67,7 +67,10 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, own...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, own...))
 	mux.Handle(accessv1connect.NewAccessServiceHandler(s.access, own...))
-	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed}, s.handlerOptions(s.feedGuard, connectauth.StrictJSON(invalidMessage))...))
+	// The same changes go to each follower: to compress them for each is for those alone who
+	// read very many.
+	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},
+		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(invalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
 	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions(s.guard)...))
 	if s.config.Reflection {
 		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)

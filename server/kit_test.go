@@ -52,7 +52,7 @@ func (i hourIssuer) OAuth(subject string, edits ...authtest.Edit) string {
 
 // start serves on free ports with an issuer of its own, on the same clock, after
 // the edits.
-func start(t *testing.T, edits ...func(*Config)) *running {
+func start(t testing.TB, edits ...func(*Config)) *running {
 	t.Helper()
 	var config Config
 	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return config.WithDefaults().Now() }))

@@ -20,6 +20,9 @@ const (
 	// keptChanges is how many changes are kept in memory at least, and half of how many
 	// at most: about 1 KiB each.
 	keptChanges = 1 << 12
+	// wakeInterval is how often followers are woken at most: when there are many changes,
+	// each gets several at once.
+	wakeInterval = 50 * time.Millisecond
 	// storeReaders is how many followers are served from the store at once.
 	storeReaders = 8
 )
@@ -52,6 +55,8 @@ type changes struct {
 	kept    []*change // in order
 	through time.Time // everything that was saved by then was read
 	read    chan struct{}
+	woken   time.Time // when read was closed last
+	waking  bool      // whether it will be soon
 }
 
 // A change is a revocation, and what followers get of it once one was there.
@@ -76,6 +81,20 @@ func (c *changes) add(rows []store.Revocation) {
 		c.before = PlaceOf(c.kept[drop-1].row)
 		c.kept = slices.Clone(c.kept[drop:])
 	}
+	if c.waking {
+		return
+	}
+	if early := wakeInterval - time.Since(c.woken); early > 0 {
+		c.waking = true
+		time.AfterFunc(early, c.wakeLate)
+		return
+	}
+	c.wake()
+}
+
+func (c *changes) wakeLate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.wake()
 }
 
@@ -95,6 +114,7 @@ func (c *changes) restart() {
 }
 
 func (c *changes) wake() {
+	c.woken, c.waking = time.Now(), false
 	close(c.read)
 	c.read = make(chan struct{})
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -340,4 +341,32 @@ func TestAStoreThatFailsIsTheAnswerToAFollower(t *testing.T) {
 	if len(l.changes.readers) > 0 {
 		t.Error(fmt.Sprint(len(l.changes.readers), " readers are left"))
 	}
+}
+
+// Followers are woken at once by the first of many changes, then a few times, and after
+// the last.
+func TestManyChangesWakeFollowersAFewTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newChanges(someChange)
+		time.Sleep(time.Minute)
+		wakes := make(map[<-chan struct{}]bool)
+		var last <-chan struct{}
+		for i := range 1000 { // in one second
+			_, _, read, err := c.after(c.last(), 1, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wakes[read], last = true, read
+			c.add([]store.Revocation{{Sequence: int64(i + 1)}})
+			if i == 0 {
+				<-read
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if want := int(time.Second/wakeInterval) + 1; len(wakes) != want {
+			t.Errorf("%d wakes; want %d", len(wakes), want)
+		}
+		<-last
+	})
 }
