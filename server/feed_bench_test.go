@@ -22,11 +22,14 @@ func BenchmarkHeartbeats(b *testing.B) {
 	r.issuer.Session("user_otto") // its key takes a while to make
 	ctx, leave := context.WithCancel(r.follower(b.Context()))
 	var sent atomic.Int64
-	enough, ended := make(chan struct{}), make(chan error, followers)
+	begun, enough, ended := make(chan struct{}), make(chan struct{}), make(chan error, followers)
 	for range followers {
 		go func() {
 			ended <- r.feed.watch(ctx, &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
-				if sent.Add(1) == int64(followers+b.N) {
+				switch sent.Add(1) {
+				case followers:
+					close(begun)
+				case int64(followers + b.N):
 					close(enough)
 				}
 				_, err := proto.Marshal(res)
@@ -34,9 +37,7 @@ func BenchmarkHeartbeats(b *testing.B) {
 			})
 		}()
 	}
-	for sent.Load() < followers {
-		time.Sleep(time.Millisecond)
-	}
+	<-begun
 	before := processorTime(b)
 	b.ResetTimer()
 	<-enough

@@ -48,6 +48,7 @@ func (p Place) revocation() store.Revocation {
 type changes struct {
 	message func(store.Revocation) *feedv1.Change
 	now     func() time.Time // a clock that does not jump
+	keep    int              // how many at least
 	readers chan struct{}    // has one element for each follower that is served from the store
 
 	mu      sync.Mutex
@@ -67,7 +68,7 @@ type change struct {
 }
 
 func newChanges(message func(store.Revocation) *feedv1.Change) *changes {
-	return &changes{message: message, now: time.Now, readers: make(chan struct{}, storeReaders), read: make(chan struct{})}
+	return &changes{message: message, now: time.Now, keep: keptChanges, readers: make(chan struct{}, storeReaders), read: make(chan struct{})}
 }
 
 // add adds what was read from the store, in order.
@@ -77,7 +78,7 @@ func (c *changes) add(rows []store.Revocation) {
 	for _, row := range rows {
 		c.kept = append(c.kept, &change{row: row})
 	}
-	if drop := len(c.kept) - keptChanges; drop > keptChanges {
+	if drop := len(c.kept) - c.keep; drop > c.keep {
 		c.before = PlaceOf(c.kept[drop-1].row)
 		c.kept = slices.Clone(c.kept[drop:])
 	}

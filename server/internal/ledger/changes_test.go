@@ -77,10 +77,11 @@ func numbers(from, to int) []string {
 // Whether changes come from memory or from the store, each comes once, and in order.
 func TestAFollowerMissesNoChange(t *testing.T) {
 	t.Parallel()
-	const many = 3*keptChanges + 7
+	const kept, many = 100, 307
 	l, db := idleLedger(t)
+	l.changes.keep = kept
 	saved := save(t, db, 1, many)
-	for name, begin := range map[string]int{"from the beginning": 0, "from the middle": 5000, "from what is kept": many - 10, "from the last": many} {
+	for name, begin := range map[string]int{"from the beginning": 0, "from the middle": 150, "from what is kept": many - 10, "from the last": many} {
 		for state, change := range map[string]func(){
 			"when all are kept in the store": func() { l.changes.restart(); l.lastRead = store.Revocation{}; read(t, l) },
 			"when nothing is kept in memory": func() { l.changes.restart(); l.changes.before = PlaceOf(saved[many-1]); l.changes.complete(time.Now()) },
@@ -90,13 +91,18 @@ func TestAFollowerMissesNoChange(t *testing.T) {
 			if begin > 0 {
 				from = PlaceOf(saved[begin-1])
 			}
-			if got, _ := all(t, l.Follow(from), 700, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
+			if got, _ := all(t, l.Follow(from), 70, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
 				t.Errorf("%s, %s: %d changes; want %d", name, state, len(got), many-begin)
 			}
 		}
 	}
-	if kept := len(l.changes.kept); kept > 2*keptChanges {
-		t.Errorf("%d are kept; want %d at most", kept, 2*keptChanges)
+	l.changes.restart()
+	l.lastRead = store.Revocation{}
+	for from := 1; from <= many; from += 10 { // the store has given all before
+		l.changes.add(saved[from-1 : min(from+9, many)])
+		if n := len(l.changes.kept); n > 2*kept || n < min(from, kept) {
+			t.Errorf("of %d, %d are kept; want between %d and %d", from+9, n, kept, 2*kept)
+		}
 	}
 }
 
@@ -349,7 +355,7 @@ func TestManyChangesWakeFollowersAFewTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newChanges(someChange)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		wakes := make(map[<-chan struct{}]bool)
 		var last <-chan struct{}
 		for i := range 1000 { // in one second
@@ -362,7 +368,7 @@ func TestManyChangesWakeFollowersAFewTimes(t *testing.T) {
 			if i == 0 {
 				<-read
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		if want := int(time.Second/wakeInterval) + 1; len(wakes) != want {
 			t.Errorf("%d wakes; want %d", len(wakes), want)
