@@ -76,9 +76,10 @@ var mayImport = map[string][]string{
 	"server/internal/store/postgres/pgtest": {"internal/pgserver"},
 	"server/internal/transport":             {"internal/decodefault", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},
+	"server/internal/outbox":                {"server/internal/store"},
 	"server/internal/ledger": {
 		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "gen/ostiary/session/v1",
-		"server/internal/position", "server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
+		"server/internal/outbox", "server/internal/position", "server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
 	},
 	"server": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/loopback",

@@ -1,0 +1,196 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// DefaultClerkURL is where Clerk's Backend API is.
+	DefaultClerkURL = "https://api.clerk.com"
+	// clerkVersion is the version of the API that is asked for.
+	clerkVersion = "2026-05-12"
+
+	requestTimeout = 10 * time.Second
+	// maxAnswer is how much of an answer is read.
+	maxAnswer = 256 << 10
+	// How long to wait where the answer does not say, and at most.
+	defaultRetryAfter = 10 * time.Second
+	maxRetryAfter     = time.Hour
+)
+
+// ClerkConfig says how Clerk's Backend API is called.
+type ClerkConfig struct {
+	// SecretKey is that of the instance. Required.
+	SecretKey string
+	// URL is where the API is, without the version in its path. Default: DefaultClerkURL.
+	URL string
+}
+
+// Clerk ends sessions by Clerk's Backend API. Make one with [NewClerk].
+type Clerk struct {
+	url       string // ends in /v1/sessions/
+	secretKey string
+	client    *http.Client
+}
+
+var _ Ender = (*Clerk)(nil)
+
+// NewClerk returns an Ender for one instance of Clerk.
+func NewClerk(config ClerkConfig) *Clerk {
+	return &Clerk{
+		url:       strings.TrimSuffix(cmp.Or(config.URL, DefaultClerkURL), "/") + "/v1/sessions/",
+		secretKey: config.SecretKey,
+		client: &http.Client{
+			// Nobody gets the secret key whom the settings do not name.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       requestTimeout,
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				ForceAttemptHTTP2:      true,
+				MaxIdleConnsPerHost:    atOnce,
+				IdleConnTimeout:        30 * time.Second,
+				MaxResponseHeaderBytes: 64 << 10,
+				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			},
+		},
+	}
+}
+
+// Close implements Ender.
+func (c *Clerk) Close() { c.client.CloseIdleConnections() }
+
+// EndSession implements Ender.
+func (c *Clerk) EndSession(ctx context.Context, id string) error {
+	if !isClerkID(id) {
+		return fmt.Errorf("%w: its id is not one of Clerk's", ErrRefused)
+	}
+	answer, err := c.call(ctx, http.MethodPost, id+"/revoke")
+	if err != nil {
+		return err
+	}
+	switch answer.status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		// As for a session that has ended otherwise.
+		now, err := c.call(ctx, http.MethodGet, id)
+		if err != nil {
+			return err
+		}
+		if now.hasEnded() {
+			return nil
+		}
+	}
+	return answer.outcome()
+}
+
+// isClerkID reports whether an ID can be part of a URL's path. That of a session that was
+// never seen is as an operator wrote it.
+func isClerkID(id string) bool {
+	return id != "" && len(id) <= 255 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+}
+
+// A clerkAnswer is what Clerk has answered.
+type clerkAnswer struct {
+	status     int
+	retryAfter string
+	body       struct {
+		Status string `json:"status"` // of the session
+		Errors []struct {
+			Code string `json:"code"`
+		} `json:"errors"`
+		TraceID string `json:"clerk_trace_id"`
+	}
+}
+
+// call calls the API once. Its errors are temporary, and none has the secret key.
+func (c *Clerk) call(ctx context.Context, method, path string) (*clerkAnswer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.url+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.secretKey)
+	request.Header.Set("Clerk-API-Version", clerkVersion)
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "ostiary")
+	response, err := c.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read Clerk's answer with status %d: %w", response.StatusCode, err)
+	}
+	answer := &clerkAnswer{status: response.StatusCode, retryAfter: response.Header.Get("Retry-After")}
+	if err := json.Unmarshal(body, &answer.body); err != nil {
+		answer.body.Status, answer.body.Errors, answer.body.TraceID = "", nil, "" // a proxy's page, or cut short
+	}
+	return answer, nil
+}
+
+// hasEnded reports whether the session has ended, or is not known any more. A status 404
+// that is not Clerk's own comes from something else at that address.
+func (a *clerkAnswer) hasEnded() bool {
+	switch {
+	case a.status == http.StatusNotFound:
+		return len(a.body.Errors) > 0
+	case a.status != http.StatusOK:
+		return false
+	default:
+		return a.body.Status != "" && a.body.Status != "active" && a.body.Status != "pending"
+	}
+}
+
+// outcome returns what the answer to a revocation means.
+func (a *clerkAnswer) outcome() error {
+	switch {
+	case a.hasEnded():
+		return nil
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return fmt.Errorf("%w: %w", ErrCredential, a.describe())
+	case a.status == http.StatusTooManyRequests:
+		return &RetryAfterError{cmp.Or(a.delay(), defaultRetryAfter), a.describe()}
+	case a.status >= 500 && a.delay() > 0:
+		return &RetryAfterError{a.delay(), a.describe()}
+	case a.status == http.StatusNotFound, a.status < 400:
+		return fmt.Errorf("%w, which is not as Clerk does: check api_url", a.describe())
+	case a.status >= 500, a.status == http.StatusRequestTimeout:
+		return a.describe()
+	default:
+		return fmt.Errorf("%w: %w", ErrRefused, a.describe())
+	}
+}
+
+// describe says what was answered, but repeats nothing that can be long or have control
+// characters.
+func (a *clerkAnswer) describe() error {
+	text := "the answer has status " + strconv.Itoa(a.status)
+	if len(a.body.Errors) > 0 && isClerkID(a.body.Errors[0].Code) {
+		text += ", code " + a.body.Errors[0].Code
+	}
+	if isClerkID(a.body.TraceID) {
+		text += ", clerk_trace_id " + a.body.TraceID
+	}
+	return errors.New(text)
+}
+
+// delay returns how long to wait by the Retry-After (RFC 9110, section 10.2.3), in
+// seconds or until a date; 0 if it does not say.
+func (a *clerkAnswer) delay() time.Duration {
+	if seconds, err := strconv.ParseUint(a.retryAfter, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if date, err := http.ParseTime(a.retryAfter); err == nil {
+		return min(max(time.Until(date), 0), maxRetryAfter)
+	}
+	return 0
+}
