@@ -204,6 +204,10 @@ func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
 
 // openLedger opens what DatabaseURL names.
 func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+	enders, err := c.enders()
+	if err != nil {
+		return nil, err
+	}
 	db, err := ledger.OpenStore(ctx, ledger.StoreConfig{
 		URL: c.DatabaseURL, DataDir: c.DataDir, MaxConnections: c.DatabaseMaxConnections, Timeout: c.DatabaseTimeout, Log: c.Logger,
 	})
@@ -216,6 +220,7 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 		MaxIDBytes:  c.longestToken(),
 		Skews:       c.skews(),
 		Change:      changeMessage,
+		Enders:      enders,
 		Now:         c.Now,
 		Log:         c.Logger,
 	})

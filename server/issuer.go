@@ -44,6 +44,15 @@ type Issuer struct {
 	// KeysSnapshot is the Snapshot of the keys. Default: none.
 	KeysSnapshot string
 
+	// SecretKey is Clerk's, of the issuer's instance. With it, sessions that are ended here
+	// are ended at Clerk, too. Default: they go on there.
+	SecretKey string
+	// SecretKeyFile is a file with the SecretKey instead. It is read once.
+	SecretKeyFile string
+	// APIURL is where Clerk's Backend API is: https, or http on a loopback host. Default:
+	// https://api.clerk.com.
+	APIURL string
+
 	// Audiences and AuthorizedParties are the values of aud, and of azp, of which a
 	// token must have one. Default: the claim is not checked.
 	Audiences, AuthorizedParties []string

@@ -38,6 +38,7 @@ func (i *Issuer) faults() []Fault {
 	add("tenants", i.checkTenants()...)
 	faults = append(faults, i.Claims.faults()...)
 	faults = append(faults, i.keyFaults()...)
+	faults = append(faults, i.secretKeyFaults()...)
 	add("audiences", i.checkAudience())
 	add("audiences", checkExact(i.Audiences)...)
 	add("authorized_parties", checkExact(i.AuthorizedParties)...)

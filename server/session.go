@@ -200,7 +200,7 @@ func (s *sessionService) messages(ctx context.Context, id *auth.Identity, sessio
 	messages := make([]*sessionv1.Session, len(sessions))
 	for i, session := range sessions {
 		messages[i] = sessionMessage(session)
-		messages[i].State = states[i].State
+		messages[i].State, messages[i].IssuerSignOut = states[i].State, states[i].SignOut
 		if r := states[i].Revocation; r != nil {
 			messages[i].Revocation = revocationMessage(*r, s.operators, id)
 		}

@@ -83,8 +83,12 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 			return nil, err
 		}
 	}
+	signOut, err := s.signOut(ctx, sessions[0], ended)
+	if err != nil {
+		return nil, err
+	}
 	response := func(saved []store.Revocation) *sessionv1.RevokeSessionResponse {
-		res := &sessionv1.RevokeSessionResponse{RevokedSessionCount: int64(count)}
+		res := &sessionv1.RevokeSessionResponse{RevokedSessionCount: int64(count), IssuerSignOut: signOut}
 		for _, revocations := range [][]store.Revocation{ended, saved} {
 			for _, r := range revocations {
 				res.Revocations = append(res.Revocations, revocationMessage(r, s.operators, id))
@@ -100,6 +104,23 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 		return nil, err
 	}
 	return response(saved), nil
+}
+
+// signOut has a session that revocations have ended before ended at its issuer, too, and
+// returns what the issuer knows of its end when the call is answered.
+func (s *sessionService) signOut(ctx context.Context, session store.Session, ended []store.Revocation) (sessionv1.IssuerSignOut, error) {
+	if err := s.ledger.SignOut(ctx, ended...); err != nil {
+		return 0, err
+	}
+	states, err := s.ledger.SignOutStates(ctx, store.SignOut{Issuer: session.Issuer, SessionID: session.ID})
+	switch {
+	case err != nil:
+		return 0, err
+	case states[0] == sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED, states[0] == sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE:
+		return states[0], nil
+	default: // it is requested with what ends the session now
+		return sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING, nil
+	}
 }
 
 // countNotEnded returns how many of the sessions by a name were seen, and have not ended.
@@ -145,6 +166,7 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 		return &sessionv1.RevokeSubjectResponse{
 			Revocations:         []*revocationv1.Revocation{revocationMessage(everything, s.operators, id)},
 			RevokedSessionCount: int64(ended),
+			IssuerSignOut:       s.signOutOf(named.issuer, ended),
 		}
 	}
 	return once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
@@ -159,4 +181,16 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 			}
 			return response(everything, ended), nil
 		})
+}
+
+// signOutOf returns what an issuer knows of the end of so many sessions.
+func (s *sessionService) signOutOf(issuer string, ended int) sessionv1.IssuerSignOut {
+	switch {
+	case !s.ledger.EndsAtIssuer(issuer):
+		return sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED
+	case ended == 0:
+		return sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
+	default:
+		return sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING
+	}
 }

@@ -150,7 +150,7 @@ func (s *sessionService) eventsIn(ctx context.Context, id *auth.Identity, view s
 		event.Session = messages[i]
 		// What became of it later is shown by later events, to those who may see them.
 		if event.Session.State = states[i]; states[i] != sessionv1.SessionState_SESSION_STATE_REVOKED {
-			event.Session.Revocation = nil
+			event.Session.Revocation, event.Session.IssuerSignOut = nil, sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
 		}
 	}
 	return events, nil

@@ -103,7 +103,22 @@ func (c *revokeSession) run(ctx context.Context, clients clients, out, progress 
 	for _, made := range res.GetRevocations() {
 		fmt.Fprintln(out, "revoked", describeSession(made.GetTarget().GetSession()))
 	}
-	_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
+	if _, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session")); err != nil {
+		return err
+	}
+	return writeIssuerSignOut(out, res.GetIssuerSignOut())
+}
+
+// writeIssuerSignOut says whether what was ended ends at the issuer, too, if that is known.
+func writeIssuerSignOut(out io.Writer, state sessionv1.IssuerSignOut) (err error) {
+	switch state {
+	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED:
+		_, err = fmt.Fprintln(out, "the issuer still believes in it: the server has no key to end it there (for Clerk, set CLERK_SECRET_KEY)")
+	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING:
+		_, err = fmt.Fprintln(out, "it will be ended at the issuer, too")
+	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE:
+		_, err = fmt.Fprintln(out, "it has ended at the issuer, too")
+	}
 	return err
 }
 

@@ -91,10 +91,13 @@ func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress 
 	}
 	if res.GetRevokedSessionCount() == 0 {
 		_, err = fmt.Fprintln(out, "no session ended: none of this subject was seen here, or all had ended already")
+	} else {
+		_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
+	}
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
-	return err
+	return writeIssuerSignOut(out, res.GetIssuerSignOut())
 }
 
 // describeSubject says which subject it is, on one line.

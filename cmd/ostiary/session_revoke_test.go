@@ -44,7 +44,7 @@ func (s *shakySessions) RevokeSubject(_ context.Context, req *sessionv1.RevokeSu
 		err.AddDetail(detail)
 		return nil, err
 	}
-	return &sessionv1.RevokeSubjectResponse{RevokedSessionCount: 2}, nil
+	return &sessionv1.RevokeSubjectResponse{RevokedSessionCount: 2, IssuerSignOut: sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING}, nil
 }
 
 // runRevoke signs out the caller of the server, and returns what is printed.
@@ -71,8 +71,8 @@ func TestARevocationIsRetriedWithTheSameRequestID(t *testing.T) {
 	t.Parallel()
 	sessions := &shakySessions{failures: 2, code: connect.CodeUnavailable}
 	out, err := runRevoke(t, sessions)
-	if err != nil || !strings.Contains(out, "2 sessions ended") {
-		t.Errorf("%q, %v; want two sessions ended", out, err)
+	if err != nil || !strings.Contains(out, "2 sessions ended\nit will be ended at the issuer, too\n") {
+		t.Errorf("%q, %v; want two sessions ended, and to be ended at the issuer", out, err)
 	}
 	if len(sessions.ids) != 3 || sessions.ids[0] == "" || len(slices.Compact(slices.Clone(sessions.ids))) != 1 {
 		t.Errorf("request IDs %q; want one, three times", sessions.ids)

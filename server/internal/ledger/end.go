@@ -35,8 +35,11 @@ func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, su
 		if err != nil {
 			return everything, ended, l.unavailable(uncut, err)
 		}
-		ends, _, err := l.NotEnded(uncut, cause, page...)
+		ends, before, err := l.NotEnded(uncut, cause, page...)
 		if err != nil {
+			return everything, ended, err
+		}
+		if err := l.SignOut(uncut, before...); err != nil {
 			return everything, ended, err
 		}
 		revoked, err := l.Revoke(uncut, origin, nil, ends...)

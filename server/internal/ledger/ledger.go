@@ -20,6 +20,7 @@ import (
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -42,7 +43,7 @@ const (
 	BatchSize = 1000
 )
 
-// Config says how a Ledger decides what to keep. Every field is required.
+// Config says how a Ledger decides what to keep. Every field is required, but Enders.
 type Config struct {
 	// Retention is how long a session is listed after it was last seen, and how
 	// long one that was revoked is refused.
@@ -55,6 +56,9 @@ type Config struct {
 	Skews map[string]time.Duration
 	// Change is what followers get of a revocation.
 	Change func(store.Revocation) *feedv1.Change
+	// Enders end sessions at their issuers, by issuer, that have ended here. The ledger
+	// closes them.
+	Enders map[string]outbox.Ender
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what goes wrong in the background, and each revocation.
@@ -70,7 +74,8 @@ type Ledger struct {
 	activity *activity
 	events   *Events
 	changes  *changes
-	maxSkew  time.Duration // of all issuers
+	outbox   *outbox.Outbox // nil where there are no Enders
+	maxSkew  time.Duration  // of all issuers
 
 	flushing chan struct{} // full during a flush, so that writes are in order
 	expired  store.Session // the last whose expiry was noticed
@@ -97,6 +102,9 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	if err != nil {
 		_ = db.Close() // the first error is the one to mend
 		return nil, err
+	}
+	if len(config.Enders) > 0 {
+		l.outbox = outbox.Start(ctx, outbox.Config{Store: db, Enders: config.Enders, Ended: l.addSignedOut, Now: config.Now, Log: config.Log})
 	}
 	go l.run(context.WithoutCancel(ctx), more)
 	return l, nil
@@ -173,6 +181,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 // Close writes what is still to be written, and closes the store. It must be
 // called once.
 func (l *Ledger) Close() error {
+	l.outbox.Close()
 	close(l.closing)
 	<-l.closed
 	return l.store.Close()

@@ -91,7 +91,7 @@ func (l *Ledger) revocationsBy(ctx context.Context, read func(context.Context, s
 // Revoke revokes what was prepared: first on disk, then in memory, so that
 // nothing is acknowledged which a crash could undo. A caller who goes away does
 // not cut that short. It keeps the answer with the revocations, if there is one; without
-// requests it keeps nothing. An error is the answer to the caller, or store.ErrAnswered;
+// requests it keeps nothing. Issuers that have an Ender are asked to end the sessions. An error is the answer to the caller, or store.ErrAnswered;
 // then nothing was revoked.
 func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.Answer, requests ...Request) ([]store.Revocation, error) {
 	if len(requests) == 0 {
@@ -107,7 +107,11 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 			IssuedBefore: r.Before, ExpiresAt: r.Expires, CreatedAt: now, Origin: origin, Cause: r.Cause,
 		}
 	}
-	saved, err := l.save(ctx, rows, answer)
+	var signOuts []store.SignOut
+	if origin.Kind != store.OriginImport { // which mostly comes from the issuer
+		signOuts = l.signOuts(rows)
+	}
+	saved, err := l.save(ctx, rows, answer, signOuts...)
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +126,19 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 	case l.wake <- struct{}{}: // so that there are events of it
 	default:
 	}
+	l.outbox.Wake()
 	return saved, nil
 }
 
-// save saves revocations and an answer, also for a caller who goes away. An error is the
+// save saves revocations, an answer and sign-outs, also for a caller who goes away. An error is the
 // answer to the caller, or store.ErrAnswered.
-func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *store.Answer) ([]store.Revocation, error) {
+func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	if answer != nil {
 		answer.At = l.now()
 	}
 	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	saved, err := l.store.SaveRevocations(uncut, rows, answer)
+	saved, err := l.store.SaveRevocations(uncut, rows, answer, signOuts...)
 	switch {
 	case errors.Is(err, store.ErrAnswered):
 		return nil, store.ErrAnswered

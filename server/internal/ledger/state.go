@@ -15,6 +15,8 @@ type State struct {
 	State sessionv1.SessionState
 	// Revocation is what ended the session. It is nil while it is not revoked.
 	Revocation *store.Revocation
+	// SignOut is what the session's issuer knows of its end.
+	SignOut sessionv1.IssuerSignOut
 }
 
 // States returns the states of sessions, in the same order. An error is the answer to
@@ -31,6 +33,8 @@ func (l *Ledger) States(ctx context.Context, sessions ...store.Session) ([]State
 	if err != nil {
 		return nil, err
 	}
+	var ended []int // in states, where the session itself was ended
+	var signOuts []store.SignOut
 	for i, s := range sessions {
 		if states[i].State != sessionv1.SessionState_SESSION_STATE_REVOKED {
 			continue
@@ -38,9 +42,19 @@ func (l *Ledger) States(ctx context.Context, sessions ...store.Session) ([]State
 		for _, target := range targetsOf(s) {
 			if r, ok := standing[target]; ok && covers(r, s) {
 				states[i].Revocation = &r
+				if endsForGood(r) && r.Target.Value == s.ID {
+					ended, signOuts = append(ended, i), append(signOuts, store.SignOut{Issuer: s.Issuer, SessionID: s.ID})
+				}
 				break
 			}
 		}
+	}
+	atIssuer, err := l.SignOutStates(ctx, signOuts...)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range ended {
+		states[i].SignOut = atIssuer[n]
 	}
 	return states, nil
 }

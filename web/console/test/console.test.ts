@@ -59,7 +59,7 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.page.getByRole("button", { name: "End the session", exact: true }).click();
     await ben.page.getByText("Your session was ended.").waitFor({ timeout: 1000 });
     await row.getByText("revoked", { exact: true }).waitFor();
-    expect(await row.innerText()).toMatch(/Revoked .* by user_ada: ended in the console/);
+    expect(await row.innerText()).toMatch(/Revoked .* by user_ada: ended in the console\n.*Its issuer still believes in it/);
     await expect.poll(() => ada.focused()).toBe(`user_ben, ${session}, revoked`);
     await ada.close();
     await ben.close();

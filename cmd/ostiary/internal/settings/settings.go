@@ -76,12 +76,15 @@ func Dev(defaults map[string]string) *Set {
 	return &Set{table: own, asFlags: own, defaults: defaults}
 }
 
+// serversOwn are settings of an issuer that say nothing of its tokens.
+var serversOwn = []string{"keys_snapshot", "secret_key", "secret_key_file", "api_url"}
+
 // Issuers returns the settings that say whose tokens are accepted. The others
 // are read from the environment and the files, but have no flag.
 func Issuers() *Set {
 	keys := append(keysOf(issuerTable()), "publishable_key", "issuer")
 	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool {
-		return !slices.Contains(keys, s.key) || s.key == "keys_snapshot" // which is the server's alone
+		return !slices.Contains(keys, s.key) || slices.Contains(serversOwn, s.key)
 	})
 	return &Set{table: table(), asFlags: asFlags, files: true}
 }

@@ -64,6 +64,21 @@ func issuerTable() []setting[server.Issuer] {
 			format: text(func(i *server.Issuer) *string { return &i.KeysSnapshot }),
 		},
 		{
+			key: "secret_key", env: []string{"OSTIARY_SECRET_KEY", "CLERK_SECRET_KEY"},
+			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too. Set it by variable or file: other users of the machine can read flags.",
+			format: text(func(i *server.Issuer) *string { return &i.SecretKey }),
+		},
+		{
+			key: "secret_key_file", env: []string{"OSTIARY_SECRET_KEY_FILE"},
+			help:   "File with the secret key instead; read at the start.",
+			format: text(func(i *server.Issuer) *string { return &i.SecretKeyFile }),
+		},
+		{
+			key: "api_url", env: []string{"OSTIARY_API_URL", "CLERK_API_URL"},
+			help:   "Where Clerk's Backend API is, to which the secret key is sent: https, or http on loopback, without the version. Default: https://api.clerk.com.",
+			format: text(func(i *server.Issuer) *string { return &i.APIURL }),
+		},
+		{
 			key: "audiences", env: []string{"OSTIARY_AUDIENCES", "CLERK_JWT_AUD"},
 			help:   "Accepted values of aud; a token must have one of them.",
 			format: list(func(i *server.Issuer) *[]string { return &i.Audiences }),

@@ -108,6 +108,77 @@ func (SessionEventType) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{0}
 }
 
+// IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
+// long as it has not, the issuer takes the user to be signed in, and issues tokens of the
+// session. They are refused here, but not by whoever does not know of the revocation. New
+// values will be added. Treat one that you do not know as ISSUER_SIGN_OUT_UNSPECIFIED.
+type IssuerSignOut int32
+
+const (
+	// Not known.
+	IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED IssuerSignOut = 0
+	// The session goes on at the issuer: the server has no key with which to end it there.
+	IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED IssuerSignOut = 1
+	// The issuer was not asked to end the session, as when the server had no key for that
+	// yet, or the revocation was imported. Revoke the session again to have it asked.
+	IssuerSignOut_ISSUER_SIGN_OUT_NOT_REQUESTED IssuerSignOut = 2
+	// The issuer is asked to end the session, until it has done so. That takes a second, or
+	// as long as the issuer cannot be reached.
+	IssuerSignOut_ISSUER_SIGN_OUT_PENDING IssuerSignOut = 3
+	// The session has ended at the issuer, which issues no more tokens of it.
+	IssuerSignOut_ISSUER_SIGN_OUT_DONE IssuerSignOut = 4
+	// The issuer refuses to end the session; the server's log says why. Revoke the session
+	// again to have it asked again.
+	IssuerSignOut_ISSUER_SIGN_OUT_REFUSED IssuerSignOut = 5
+)
+
+// Enum value maps for IssuerSignOut.
+var (
+	IssuerSignOut_name = map[int32]string{
+		0: "ISSUER_SIGN_OUT_UNSPECIFIED",
+		1: "ISSUER_SIGN_OUT_NOT_CONFIGURED",
+		2: "ISSUER_SIGN_OUT_NOT_REQUESTED",
+		3: "ISSUER_SIGN_OUT_PENDING",
+		4: "ISSUER_SIGN_OUT_DONE",
+		5: "ISSUER_SIGN_OUT_REFUSED",
+	}
+	IssuerSignOut_value = map[string]int32{
+		"ISSUER_SIGN_OUT_UNSPECIFIED":    0,
+		"ISSUER_SIGN_OUT_NOT_CONFIGURED": 1,
+		"ISSUER_SIGN_OUT_NOT_REQUESTED":  2,
+		"ISSUER_SIGN_OUT_PENDING":        3,
+		"ISSUER_SIGN_OUT_DONE":           4,
+		"ISSUER_SIGN_OUT_REFUSED":        5,
+	}
+)
+
+func (x IssuerSignOut) Enum() *IssuerSignOut {
+	p := new(IssuerSignOut)
+	*p = x
+	return p
+}
+
+func (x IssuerSignOut) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IssuerSignOut) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_session_v1_session_proto_enumTypes[1].Descriptor()
+}
+
+func (IssuerSignOut) Type() protoreflect.EnumType {
+	return &file_ostiary_session_v1_session_proto_enumTypes[1]
+}
+
+func (x IssuerSignOut) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IssuerSignOut.Descriptor instead.
+func (IssuerSignOut) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
 // SessionState says whether a session goes on. New values will be added. Treat one that
 // you do not know as SESSION_STATE_UNSPECIFIED.
 type SessionState int32
@@ -154,11 +225,11 @@ func (x SessionState) String() string {
 }
 
 func (SessionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_session_v1_session_proto_enumTypes[1].Descriptor()
+	return file_ostiary_session_v1_session_proto_enumTypes[2].Descriptor()
 }
 
 func (SessionState) Type() protoreflect.EnumType {
-	return &file_ostiary_session_v1_session_proto_enumTypes[1]
+	return &file_ostiary_session_v1_session_proto_enumTypes[2]
 }
 
 func (x SessionState) Number() protoreflect.EnumNumber {
@@ -167,7 +238,7 @@ func (x SessionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionState.Descriptor instead.
 func (SessionState) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 // ListSessionsRequest asks for a page of sessions.
@@ -632,8 +703,12 @@ type RevokeSessionResponse struct {
 	// How many sessions this call has ended. Those that were ended already, or were never
 	// seen here, do not count.
 	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Whether the session ends at its issuer, too. An issuer knows a session by its id alone,
+	// whoever the owner in the request is. An issuer that is asked is mostly done a second
+	// later; Session.issuer_sign_out then says so.
+	IssuerSignOut IssuerSignOut `protobuf:"varint,3,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeSessionResponse) Reset() {
@@ -678,6 +753,13 @@ func (x *RevokeSessionResponse) GetRevokedSessionCount() int64 {
 		return x.RevokedSessionCount
 	}
 	return 0
+}
+
+func (x *RevokeSessionResponse) GetIssuerSignOut() IssuerSignOut {
+	if x != nil {
+		return x.IssuerSignOut
+	}
+	return IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
 }
 
 // RevokeSubjectRequest says whom to sign out.
@@ -832,8 +914,11 @@ type RevokeSubjectResponse struct {
 	// How many sessions this call has ended. Those that were ended already, or were never
 	// seen here, do not count.
 	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Whether the sessions of the subject that were seen here end at its issuer, too:
+	// unspecified if this call has ended none. Those that were never seen go on there.
+	IssuerSignOut IssuerSignOut `protobuf:"varint,3,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeSubjectResponse) Reset() {
@@ -878,6 +963,13 @@ func (x *RevokeSubjectResponse) GetRevokedSessionCount() int64 {
 		return x.RevokedSessionCount
 	}
 	return 0
+}
+
+func (x *RevokeSubjectResponse) GetIssuerSignOut() IssuerSignOut {
+	if x != nil {
+		return x.IssuerSignOut
+	}
+	return IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
 }
 
 // WatchSessionsRequest says which sessions to watch.
@@ -1151,7 +1243,10 @@ type Session struct {
 	TokenExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=token_expire_time,json=tokenExpireTime,proto3" json:"token_expire_time,omitempty"`
 	// Where the session was seen: one for each service, latest first, and at most the
 	// latest 20.
-	Sightings     []*Sighting `protobuf:"bytes,10,rep,name=sightings,proto3" json:"sightings,omitempty"`
+	Sightings []*Sighting `protobuf:"bytes,10,rep,name=sightings,proto3" json:"sightings,omitempty"`
+	// Whether the session has ended at its issuer, too. Unspecified while the session is not
+	// revoked, and where not the session itself was, but its subject or a token.
+	IssuerSignOut IssuerSignOut `protobuf:"varint,11,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1254,6 +1349,13 @@ func (x *Session) GetSightings() []*Sighting {
 		return x.Sightings
 	}
 	return nil
+}
+
+func (x *Session) GetIssuerSignOut() IssuerSignOut {
+	if x != nil {
+		return x.IssuerSignOut
+	}
+	return IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
 }
 
 // A Sighting is what one service knows of a session, by the latest call to it.
@@ -1393,10 +1495,11 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
 	"\x06target\"\x10\n" +
-	"\x0eCurrentSession\"\x90\x01\n" +
+	"\x0eCurrentSession\"\xdb\x01\n" +
 	"\x15RevokeSessionResponse\x12C\n" +
 	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
-	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\"\xe3\x01\n" +
+	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\x12I\n" +
+	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\"\xe3\x01\n" +
 	"\x14RevokeSubjectRequest\x12=\n" +
 	"\asubject\x18\x01 \x01(\v2!.ostiary.revocation.v1.SubjectRefH\x00R\asubject\x12M\n" +
 	"\x0fcurrent_subject\x18\x02 \x01(\v2\".ostiary.session.v1.CurrentSubjectH\x00R\x0ecurrentSubject\x12\x14\n" +
@@ -1404,10 +1507,11 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
 	"\x06target\"\x10\n" +
-	"\x0eCurrentSubject\"\x90\x01\n" +
+	"\x0eCurrentSubject\"\xdb\x01\n" +
 	"\x15RevokeSubjectResponse\x12C\n" +
 	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
-	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\"z\n" +
+	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\x12I\n" +
+	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\"z\n" +
 	"\x14WatchSessionsRequest\x12?\n" +
 	"\x06filter\x18\x01 \x01(\v2'.ostiary.session.v1.WatchSessionsFilterR\x06filter\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xaa\x01\n" +
@@ -1426,7 +1530,7 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\x0e2$.ostiary.session.v1.SessionEventTypeR\x04type\x125\n" +
 	"\asession\x18\x02 \x01(\v2\x1b.ostiary.session.v1.SessionR\asession\x129\n" +
 	"\n" +
-	"event_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\"\xec\x04\n" +
+	"event_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\"\xb7\x05\n" +
 	"\aSession\x12;\n" +
 	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\x126\n" +
 	"\x05state\x18\x02 \x01(\x0e2 .ostiary.session.v1.SessionStateR\x05state\x12A\n" +
@@ -1440,7 +1544,8 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\x10token_issue_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x0etokenIssueTime\x12F\n" +
 	"\x11token_expire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0ftokenExpireTime\x12:\n" +
 	"\tsightings\x18\n" +
-	" \x03(\v2\x1c.ostiary.session.v1.SightingR\tsightings\"\xb0\x02\n" +
+	" \x03(\v2\x1c.ostiary.session.v1.SightingR\tsightings\x12I\n" +
+	"\x0fissuer_sign_out\x18\v \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\"\xb0\x02\n" +
 	"\bSighting\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12B\n" +
 	"\x0ffirst_seen_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSeenTime\x12@\n" +
@@ -1459,7 +1564,14 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\x1aSESSION_EVENT_TYPE_EXPIRED\x10\x04\x12\x1e\n" +
 	"\x1aSESSION_EVENT_TYPE_REMOVED\x10\x05\x12\x1b\n" +
 	"\x17SESSION_EVENT_TYPE_LEFT\x10\x06\x12\x1e\n" +
-	"\x1aSESSION_EVENT_TYPE_CHANGED\x10\a*}\n" +
+	"\x1aSESSION_EVENT_TYPE_CHANGED\x10\a*\xcb\x01\n" +
+	"\rIssuerSignOut\x12\x1f\n" +
+	"\x1bISSUER_SIGN_OUT_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eISSUER_SIGN_OUT_NOT_CONFIGURED\x10\x01\x12!\n" +
+	"\x1dISSUER_SIGN_OUT_NOT_REQUESTED\x10\x02\x12\x1b\n" +
+	"\x17ISSUER_SIGN_OUT_PENDING\x10\x03\x12\x18\n" +
+	"\x14ISSUER_SIGN_OUT_DONE\x10\x04\x12\x1b\n" +
+	"\x17ISSUER_SIGN_OUT_REFUSED\x10\x05*}\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SESSION_STATE_ACTIVE\x10\x01\x12\x19\n" +
@@ -1486,77 +1598,81 @@ func file_ostiary_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_ostiary_session_v1_session_proto_rawDescData
 }
 
-var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_ostiary_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_ostiary_session_v1_session_proto_goTypes = []any{
 	(SessionEventType)(0),         // 0: ostiary.session.v1.SessionEventType
-	(SessionState)(0),             // 1: ostiary.session.v1.SessionState
-	(*ListSessionsRequest)(nil),   // 2: ostiary.session.v1.ListSessionsRequest
-	(*ListSessionsFilter)(nil),    // 3: ostiary.session.v1.ListSessionsFilter
-	(*ListSessionsResponse)(nil),  // 4: ostiary.session.v1.ListSessionsResponse
-	(*GetSessionRequest)(nil),     // 5: ostiary.session.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 6: ostiary.session.v1.GetSessionResponse
-	(*RevokeSessionRequest)(nil),  // 7: ostiary.session.v1.RevokeSessionRequest
-	(*CurrentSession)(nil),        // 8: ostiary.session.v1.CurrentSession
-	(*RevokeSessionResponse)(nil), // 9: ostiary.session.v1.RevokeSessionResponse
-	(*RevokeSubjectRequest)(nil),  // 10: ostiary.session.v1.RevokeSubjectRequest
-	(*CurrentSubject)(nil),        // 11: ostiary.session.v1.CurrentSubject
-	(*RevokeSubjectResponse)(nil), // 12: ostiary.session.v1.RevokeSubjectResponse
-	(*WatchSessionsRequest)(nil),  // 13: ostiary.session.v1.WatchSessionsRequest
-	(*WatchSessionsFilter)(nil),   // 14: ostiary.session.v1.WatchSessionsFilter
-	(*WatchSessionsResponse)(nil), // 15: ostiary.session.v1.WatchSessionsResponse
-	(*SessionEvent)(nil),          // 16: ostiary.session.v1.SessionEvent
-	(*Session)(nil),               // 17: ostiary.session.v1.Session
-	(*Sighting)(nil),              // 18: ostiary.session.v1.Sighting
-	(*v1.SessionRef)(nil),         // 19: ostiary.revocation.v1.SessionRef
-	(*v1.Revocation)(nil),         // 20: ostiary.revocation.v1.Revocation
-	(*v1.SubjectRef)(nil),         // 21: ostiary.revocation.v1.SubjectRef
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*v11.Actor)(nil),             // 23: ostiary.identity.v1.Actor
+	(IssuerSignOut)(0),            // 1: ostiary.session.v1.IssuerSignOut
+	(SessionState)(0),             // 2: ostiary.session.v1.SessionState
+	(*ListSessionsRequest)(nil),   // 3: ostiary.session.v1.ListSessionsRequest
+	(*ListSessionsFilter)(nil),    // 4: ostiary.session.v1.ListSessionsFilter
+	(*ListSessionsResponse)(nil),  // 5: ostiary.session.v1.ListSessionsResponse
+	(*GetSessionRequest)(nil),     // 6: ostiary.session.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 7: ostiary.session.v1.GetSessionResponse
+	(*RevokeSessionRequest)(nil),  // 8: ostiary.session.v1.RevokeSessionRequest
+	(*CurrentSession)(nil),        // 9: ostiary.session.v1.CurrentSession
+	(*RevokeSessionResponse)(nil), // 10: ostiary.session.v1.RevokeSessionResponse
+	(*RevokeSubjectRequest)(nil),  // 11: ostiary.session.v1.RevokeSubjectRequest
+	(*CurrentSubject)(nil),        // 12: ostiary.session.v1.CurrentSubject
+	(*RevokeSubjectResponse)(nil), // 13: ostiary.session.v1.RevokeSubjectResponse
+	(*WatchSessionsRequest)(nil),  // 14: ostiary.session.v1.WatchSessionsRequest
+	(*WatchSessionsFilter)(nil),   // 15: ostiary.session.v1.WatchSessionsFilter
+	(*WatchSessionsResponse)(nil), // 16: ostiary.session.v1.WatchSessionsResponse
+	(*SessionEvent)(nil),          // 17: ostiary.session.v1.SessionEvent
+	(*Session)(nil),               // 18: ostiary.session.v1.Session
+	(*Sighting)(nil),              // 19: ostiary.session.v1.Sighting
+	(*v1.SessionRef)(nil),         // 20: ostiary.revocation.v1.SessionRef
+	(*v1.Revocation)(nil),         // 21: ostiary.revocation.v1.Revocation
+	(*v1.SubjectRef)(nil),         // 22: ostiary.revocation.v1.SubjectRef
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*v11.Actor)(nil),             // 24: ostiary.identity.v1.Actor
 }
 var file_ostiary_session_v1_session_proto_depIdxs = []int32{
-	3,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
-	17, // 1: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
-	19, // 2: ostiary.session.v1.ListSessionsResponse.current_session:type_name -> ostiary.revocation.v1.SessionRef
-	19, // 3: ostiary.session.v1.GetSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
-	17, // 4: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
-	19, // 5: ostiary.session.v1.RevokeSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
-	8,  // 6: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
-	20, // 7: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	21, // 8: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
-	11, // 9: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
-	20, // 10: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	14, // 11: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
-	16, // 12: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
-	0,  // 13: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
-	17, // 14: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
-	22, // 15: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
-	19, // 16: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
-	1,  // 17: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
-	20, // 18: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
-	23, // 19: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
-	22, // 20: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
-	22, // 21: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
-	22, // 22: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
-	22, // 23: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	18, // 24: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
-	22, // 25: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
-	22, // 26: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
-	2,  // 27: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
-	5,  // 28: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
-	7,  // 29: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
-	10, // 30: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
-	13, // 31: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
-	4,  // 32: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
-	6,  // 33: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
-	9,  // 34: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
-	12, // 35: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
-	15, // 36: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
-	32, // [32:37] is the sub-list for method output_type
-	27, // [27:32] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	4,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
+	18, // 1: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
+	20, // 2: ostiary.session.v1.ListSessionsResponse.current_session:type_name -> ostiary.revocation.v1.SessionRef
+	20, // 3: ostiary.session.v1.GetSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	18, // 4: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
+	20, // 5: ostiary.session.v1.RevokeSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	9,  // 6: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
+	21, // 7: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	1,  // 8: ostiary.session.v1.RevokeSessionResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	22, // 9: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
+	12, // 10: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
+	21, // 11: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	1,  // 12: ostiary.session.v1.RevokeSubjectResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	15, // 13: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
+	17, // 14: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
+	0,  // 15: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
+	18, // 16: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
+	23, // 17: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
+	20, // 18: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
+	2,  // 19: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
+	21, // 20: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
+	24, // 21: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
+	23, // 22: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
+	23, // 23: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
+	23, // 24: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
+	23, // 25: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	19, // 26: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
+	1,  // 27: ostiary.session.v1.Session.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	23, // 28: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
+	23, // 29: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
+	3,  // 30: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
+	6,  // 31: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
+	8,  // 32: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
+	11, // 33: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
+	14, // 34: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
+	5,  // 35: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
+	7,  // 36: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
+	10, // 37: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
+	13, // 38: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
+	16, // 39: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
+	35, // [35:40] is the sub-list for method output_type
+	30, // [30:35] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_session_v1_session_proto_init() }
@@ -1579,7 +1695,7 @@ func file_ostiary_session_v1_session_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_session_v1_session_proto_rawDesc), len(file_ostiary_session_v1_session_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,

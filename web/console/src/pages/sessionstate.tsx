@@ -1,5 +1,5 @@
 import type { Caller, Origin, Revocation, Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
-import { type Session, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { IssuerSignOut, type Session, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import type { ReactNode } from "react";
 import { Badge, Id, Moment } from "../parts";
 import { plain } from "../text";
@@ -27,17 +27,27 @@ export function End({ session }: { session: Session }) {
     case SessionState.EXPIRED:
       return <p className="quiet">Its latest token expired <Moment at={session.tokenExpireTime} />; a newer one makes it active again.</p>;
     case SessionState.REVOKED:
-      return session.revocation ? <Revoked revocation={session.revocation} /> : null;
+      return session.revocation ? <Revoked revocation={session.revocation} issuerSignOut={session.issuerSignOut} /> : null;
     default:
       return null;
   }
 }
 
-function Revoked({ revocation: { createTime, origin, cause, target } }: { revocation: Revocation }) {
+/** What the issuer knows of a session's end. Of other values, and those of a later version, nothing is said. */
+const atIssuer: Partial<Record<IssuerSignOut, string>> = {
+  [IssuerSignOut.NOT_CONFIGURED]: "Its issuer still believes in it: the server has no key to end it there.",
+  [IssuerSignOut.NOT_REQUESTED]: "Its issuer was not asked to end it, and may still believe in it.",
+  [IssuerSignOut.PENDING]: "It is being ended at its issuer, too.",
+  [IssuerSignOut.DONE]: "It has ended at its issuer, too.",
+  [IssuerSignOut.REFUSED]: "Its issuer refuses to end it; the server's log says why.",
+};
+
+function Revoked({ revocation: { createTime, origin, cause, target }, issuerSignOut }: { revocation: Revocation; issuerSignOut: IssuerSignOut }) {
   const by = makerOf(origin);
   return (
     <p className="quiet">
       Revoked <Moment at={createTime} />{by && <> by {by}</>}{extentOf(target)}{cause && <>: <bdi>{plain(cause)}</bdi></>}
+      {atIssuer[issuerSignOut] && <><br />{atIssuer[issuerSignOut]}</>}
     </p>
   );
 }

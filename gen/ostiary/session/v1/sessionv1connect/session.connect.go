@@ -74,6 +74,9 @@ type SessionServiceClient interface {
 	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
 	//
+	// If the server has a key for it, the issuer is asked to end the session as well, until
+	// it has done so, also if the server is restarted meanwhile.
+	//
 	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
 	// revoked then.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
@@ -223,6 +226,9 @@ type SessionServiceHandler interface {
 	// that is presented, and an operator one that was never seen. Where the request names
 	// any_subject, an operator ends the sessions of every subject that has one by this id;
 	// any other caller ends only sessions that it may see.
+	//
+	// If the server has a key for it, the issuer is asked to end the session as well, until
+	// it has done so, also if the server is restarted meanwhile.
 	//
 	// Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
 	// revoked then.

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/session/v1/session.proto.
  */
 export const file_ostiary_session_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxInQKE0xpc3RTZXNzaW9uc1JlcXVlc3QSNgoGZmlsdGVyGAEgASgLMiYub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc0ZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKIAQoSTGlzdFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQisAEKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEi0KCHNlc3Npb25zGAEgAygLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI6Cg9jdXJyZW50X3Nlc3Npb24YBCABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZiJHChFHZXRTZXNzaW9uUmVxdWVzdBIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYiQgoSR2V0U2Vzc2lvblJlc3BvbnNlEiwKB3Nlc3Npb24YASABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbiK4AQoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSNAoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmSAASPQoPY3VycmVudF9zZXNzaW9uGAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTZXNzaW9uSAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFNlc3Npb24ibgoVUmV2b2tlU2Vzc2lvblJlc3BvbnNlEjYKC3Jldm9jYXRpb25zGAEgAygLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9jYXRpb24SHQoVcmV2b2tlZF9zZXNzaW9uX2NvdW50GAIgASgDIrgBChRSZXZva2VTdWJqZWN0UmVxdWVzdBI0CgdzdWJqZWN0GAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlN1YmplY3RSZWZIABI9Cg9jdXJyZW50X3N1YmplY3QYAiABKAsyIi5vc3RpYXJ5LnNlc3Npb24udjEuQ3VycmVudFN1YmplY3RIABINCgVjYXVzZRgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJQggKBnRhcmdldCIQCg5DdXJyZW50U3ViamVjdCJuChVSZXZva2VTdWJqZWN0UmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIdChVyZXZva2VkX3Nlc3Npb25fY291bnQYAiABKAMiZQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSNwoGZmlsdGVyGAEgASgLMicub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNGaWx0ZXISFAoMcmVzdW1lX3Rva2VuGAIgASgJIokBChNXYXRjaFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQiXwoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEjAKBmV2ZW50cxgBIAMoCzIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIqABCgxTZXNzaW9uRXZlbnQSMgoEdHlwZRgBIAEoDjIkLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uRXZlbnRUeXBlEiwKB3Nlc3Npb24YAiABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbhIuCgpldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLwAwoHU2Vzc2lvbhIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYSLwoFc3RhdGUYAiABKA4yIC5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvblN0YXRlEjUKCnJldm9jYXRpb24YAyABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9vcmdhbml6YXRpb25faWQYBCABKAkSKQoFYWN0b3IYBSABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEjMKD2ZpcnN0X3NlZW5fdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF9zZWVuX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEHRva2VuX2lzc3VlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKEXRva2VuX2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCglzaWdodGluZ3MYCiADKAsyHC5vc3RpYXJ5LnNlc3Npb24udjEuU2lnaHRpbmci2QEKCFNpZ2h0aW5nEg8KB3NlcnZpY2UYASABKAkSMwoPZmlyc3Rfc2Vlbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQYXV0aG9yaXplZF9wYXJ0eRgEIAEoCRIRCgljbGllbnRfaWQYBSABKAkSEgoKdXNlcl9hZ2VudBgGIAEoCRISCgppcF9hZGRyZXNzGAcgASgJKpACChBTZXNzaW9uRXZlbnRUeXBlEiIKHlNFU1NJT05fRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhsKF1NFU1NJT05fRVZFTlRfVFlQRV9TRUVOEAESHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTkVXRUQQAhIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVWT0tFRBADEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9FWFBJUkVEEAQSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTU9WRUQQBRIbChdTRVNTSU9OX0VWRU5UX1RZUEVfTEVGVBAGEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9DSEFOR0VEEAcqfQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRTRVNTSU9OX1NUQVRFX0FDVElWRRABEhkKFVNFU1NJT05fU1RBVEVfRVhQSVJFRBACEhkKFVNFU1NJT05fU1RBVEVfUkVWT0tFRBADMvIFCg5TZXNzaW9uU2VydmljZRJmCgxMaXN0U2Vzc2lvbnMSJy5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVxdWVzdBooLm9zdGlhcnkuc2Vzc2lvbi52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEqYBCgpHZXRTZXNzaW9uEiUub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXF1ZXN0GiYub3N0aWFyeS5zZXNzaW9uLnYxLkdldFNlc3Npb25SZXNwb25zZSJJkAIB6l5DKj90aGUgc2Vzc2lvbiBpcyBvbmUgdGhhdCB0aGUgY2FsbGVyIG1heSBzZWUsIGFzIHRoZSBzZXJ2aWNlIHNheXMSABKsAQoNUmV2b2tlU2Vzc2lvbhIoLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTZXNzaW9uUmVzcG9uc2UiRupeQyo/dGhlIHNlc3Npb24gaXMgb25lIHRoYXQgdGhlIGNhbGxlciBtYXkgZW5kLCBhcyB0aGUgc2VydmljZSBzYXlzEgASrgEKDVJldm9rZVN1YmplY3QSKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU3ViamVjdFJlc3BvbnNlIkjqXkUqQXRoZSBzdWJqZWN0IGlzIHRoZSBjYWxsZXIgaW4gcGVyc29uLCBvciB0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgASaAoNV2F0Y2hTZXNzaW9ucxIoLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UiADABGgXqXgISAEKAAQocaW8uZ2l0aHViLm9zdGlhcnkuc2Vzc2lvbi52MUIMU2Vzc2lvblByb3RvUAFaO2dpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Nlc3Npb24vdjE7c2Vzc2lvbnYxqgIST3N0aWFyeS5TZXNzaW9uLlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxInQKE0xpc3RTZXNzaW9uc1JlcXVlc3QSNgoGZmlsdGVyGAEgASgLMiYub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc0ZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKIAQoSTGlzdFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQisAEKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEi0KCHNlc3Npb25zGAEgAygLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI6Cg9jdXJyZW50X3Nlc3Npb24YBCABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZiJHChFHZXRTZXNzaW9uUmVxdWVzdBIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYiQgoSR2V0U2Vzc2lvblJlc3BvbnNlEiwKB3Nlc3Npb24YASABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbiK4AQoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSNAoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmSAASPQoPY3VycmVudF9zZXNzaW9uGAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTZXNzaW9uSAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFNlc3Npb24iqgEKFVJldm9rZVNlc3Npb25SZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dCK4AQoUUmV2b2tlU3ViamVjdFJlcXVlc3QSNAoHc3ViamVjdBgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TdWJqZWN0UmVmSAASPQoPY3VycmVudF9zdWJqZWN0GAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTdWJqZWN0SAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFN1YmplY3QiqgEKFVJldm9rZVN1YmplY3RSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dCJlChRXYXRjaFNlc3Npb25zUmVxdWVzdBI3CgZmaWx0ZXIYASABKAsyJy5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc0ZpbHRlchIUCgxyZXN1bWVfdG9rZW4YAiABKAkiiQEKE1dhdGNoU2Vzc2lvbnNGaWx0ZXISEwoGaXNzdWVyGAEgASgJSACIAQESFAoHc3ViamVjdBgCIAEoCUgBiAEBEhwKD29yZ2FuaXphdGlvbl9pZBgDIAEoCUgCiAEBQgkKB19pc3N1ZXJCCgoIX3N1YmplY3RCEgoQX29yZ2FuaXphdGlvbl9pZCJfChVXYXRjaFNlc3Npb25zUmVzcG9uc2USMAoGZXZlbnRzGAEgAygLMiAub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkioAEKDFNlc3Npb25FdmVudBIyCgR0eXBlGAEgASgOMiQub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudFR5cGUSLAoHc2Vzc2lvbhgCIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwECgdTZXNzaW9uEjIKB3Nlc3Npb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZhIvCgVzdGF0ZRgCIAEoDjIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uU3RhdGUSNQoKcmV2b2NhdGlvbhgDIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIpCgVhY3RvchgFIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3ISMwoPZmlyc3Rfc2Vlbl90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5faXNzdWVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRdG9rZW5fZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KCXNpZ2h0aW5ncxgKIAMoCzIcLm9zdGlhcnkuc2Vzc2lvbi52MS5TaWdodGluZxI6Cg9pc3N1ZXJfc2lnbl9vdXQYCyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dCLZAQoIU2lnaHRpbmcSDwoHc2VydmljZRgBIAEoCRIzCg9maXJzdF9zZWVuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhdXRob3JpemVkX3BhcnR5GAQgASgJEhEKCWNsaWVudF9pZBgFIAEoCRISCgp1c2VyX2FnZW50GAYgASgJEhIKCmlwX2FkZHJlc3MYByABKAkqkAIKEFNlc3Npb25FdmVudFR5cGUSIgoeU0VTU0lPTl9FVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXU0VTU0lPTl9FVkVOVF9UWVBFX1NFRU4QARIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVORVdFRBACEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9SRVZPS0VEEAMSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX0VYUElSRUQQBBIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVNT1ZFRBAFEhsKF1NFU1NJT05fRVZFTlRfVFlQRV9MRUZUEAYSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX0NIQU5HRUQQByrLAQoNSXNzdWVyU2lnbk91dBIfChtJU1NVRVJfU0lHTl9PVVRfVU5TUEVDSUZJRUQQABIiCh5JU1NVRVJfU0lHTl9PVVRfTk9UX0NPTkZJR1VSRUQQARIhCh1JU1NVRVJfU0lHTl9PVVRfTk9UX1JFUVVFU1RFRBACEhsKF0lTU1VFUl9TSUdOX09VVF9QRU5ESU5HEAMSGAoUSVNTVUVSX1NJR05fT1VUX0RPTkUQBBIbChdJU1NVRVJfU0lHTl9PVVRfUkVGVVNFRBAFKn0KDFNlc3Npb25TdGF0ZRIdChlTRVNTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFURV9BQ1RJVkUQARIZChVTRVNTSU9OX1NUQVRFX0VYUElSRUQQAhIZChVTRVNTSU9OX1NUQVRFX1JFVk9LRUQQAzLyBQoOU2Vzc2lvblNlcnZpY2USZgoMTGlzdFNlc3Npb25zEicub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaKC5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARKmAQoKR2V0U2Vzc2lvbhIlLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVxdWVzdBomLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVzcG9uc2UiSZACAepeQyo/dGhlIHNlc3Npb24gaXMgb25lIHRoYXQgdGhlIGNhbGxlciBtYXkgc2VlLCBhcyB0aGUgc2VydmljZSBzYXlzEgASrAEKDVJldm9rZVNlc3Npb24SKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIkbqXkMqP3RoZSBzZXNzaW9uIGlzIG9uZSB0aGF0IHRoZSBjYWxsZXIgbWF5IGVuZCwgYXMgdGhlIHNlcnZpY2Ugc2F5cxIAEq4BCg1SZXZva2VTdWJqZWN0Eigub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXNwb25zZSJI6l5FKkF0aGUgc3ViamVjdCBpcyB0aGUgY2FsbGVyIGluIHBlcnNvbiwgb3IgdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAEmgKDVdhdGNoU2Vzc2lvbnMSKC5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlIgAwARoF6l4CEgBCgAEKHGlvLmdpdGh1Yi5vc3RpYXJ5LnNlc3Npb24udjFCDFNlc3Npb25Qcm90b1ABWjtnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9zZXNzaW9uL3YxO3Nlc3Npb252MaoCEk9zdGlhcnkuU2Vzc2lvbi5WMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ListSessionsRequest asks for a page of sessions.
@@ -281,6 +281,15 @@ export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionRes
    * @generated from field: int64 revoked_session_count = 2;
    */
   revokedSessionCount: bigint;
+
+  /**
+   * Whether the session ends at its issuer, too. An issuer knows a session by its id alone,
+   * whoever the owner in the request is. An issuer that is asked is mostly done a second
+   * later; Session.issuer_sign_out then says so.
+   *
+   * @generated from field: ostiary.session.v1.IssuerSignOut issuer_sign_out = 3;
+   */
+  issuerSignOut: IssuerSignOut;
 };
 
 /**
@@ -378,6 +387,14 @@ export type RevokeSubjectResponse = Message<"ostiary.session.v1.RevokeSubjectRes
    * @generated from field: int64 revoked_session_count = 2;
    */
   revokedSessionCount: bigint;
+
+  /**
+   * Whether the sessions of the subject that were seen here end at its issuer, too:
+   * unspecified if this call has ended none. Those that were never seen go on there.
+   *
+   * @generated from field: ostiary.session.v1.IssuerSignOut issuer_sign_out = 3;
+   */
+  issuerSignOut: IssuerSignOut;
 };
 
 /**
@@ -599,6 +616,14 @@ export type Session = Message<"ostiary.session.v1.Session"> & {
    * @generated from field: repeated ostiary.session.v1.Sighting sightings = 10;
    */
   sightings: Sighting[];
+
+  /**
+   * Whether the session has ended at its issuer, too. Unspecified while the session is not
+   * revoked, and where not the session itself was, but its subject or a token.
+   *
+   * @generated from field: ostiary.session.v1.IssuerSignOut issuer_sign_out = 11;
+   */
+  issuerSignOut: IssuerSignOut;
 };
 
 /**
@@ -751,6 +776,67 @@ export const SessionEventTypeSchema: GenEnum<SessionEventType> = /*@__PURE__*/
   enumDesc(file_ostiary_session_v1_session, 0);
 
 /**
+ * IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
+ * long as it has not, the issuer takes the user to be signed in, and issues tokens of the
+ * session. They are refused here, but not by whoever does not know of the revocation. New
+ * values will be added. Treat one that you do not know as ISSUER_SIGN_OUT_UNSPECIFIED.
+ *
+ * @generated from enum ostiary.session.v1.IssuerSignOut
+ */
+export enum IssuerSignOut {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The session goes on at the issuer: the server has no key with which to end it there.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_NOT_CONFIGURED = 1;
+   */
+  NOT_CONFIGURED = 1,
+
+  /**
+   * The issuer was not asked to end the session, as when the server had no key for that
+   * yet, or the revocation was imported. Revoke the session again to have it asked.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_NOT_REQUESTED = 2;
+   */
+  NOT_REQUESTED = 2,
+
+  /**
+   * The issuer is asked to end the session, until it has done so. That takes a second, or
+   * as long as the issuer cannot be reached.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_PENDING = 3;
+   */
+  PENDING = 3,
+
+  /**
+   * The session has ended at the issuer, which issues no more tokens of it.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_DONE = 4;
+   */
+  DONE = 4,
+
+  /**
+   * The issuer refuses to end the session; the server's log says why. Revoke the session
+   * again to have it asked again.
+   *
+   * @generated from enum value: ISSUER_SIGN_OUT_REFUSED = 5;
+   */
+  REFUSED = 5,
+}
+
+/**
+ * Describes the enum ostiary.session.v1.IssuerSignOut.
+ */
+export const IssuerSignOutSchema: GenEnum<IssuerSignOut> = /*@__PURE__*/
+  enumDesc(file_ostiary_session_v1_session, 1);
+
+/**
  * SessionState says whether a session goes on. New values will be added. Treat one that
  * you do not know as SESSION_STATE_UNSPECIFIED.
  *
@@ -794,7 +880,7 @@ export enum SessionState {
  * Describes the enum ostiary.session.v1.SessionState.
  */
 export const SessionStateSchema: GenEnum<SessionState> = /*@__PURE__*/
-  enumDesc(file_ostiary_session_v1_session, 1);
+  enumDesc(file_ostiary_session_v1_session, 2);
 
 /**
  * SessionService shows and ends sessions. A session is seen when a call with one
@@ -859,6 +945,9 @@ export const SessionService: GenService<{
    * that is presented, and an operator one that was never seen. Where the request names
    * any_subject, an operator ends the sessions of every subject that has one by this id;
    * any other caller ends only sessions that it may see.
+   *
+   * If the server has a key for it, the issuer is asked to end the session as well, until
+   * it has done so, also if the server is restarted meanwhile.
    *
    * Refused with INVALID_REQUEST, REQUEST_ID_REUSED or SESSION_NOT_FOUND; nothing is
    * revoked then.

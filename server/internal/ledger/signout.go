@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"context"
+
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// EndsAtIssuer reports whether sessions of an issuer are ended there, too.
+func (l *Ledger) EndsAtIssuer(issuer string) bool { return l.config.Enders[issuer] != nil }
+
+// endsForGood reports whether a revocation ends a session, with its tokens to come.
+func endsForGood(r store.Revocation) bool {
+	return r.Target.Kind == revocation.TargetSession.String() && r.IssuedBefore.IsZero()
+}
+
+// signOuts returns what issuers are asked for where revocations end sessions.
+func (l *Ledger) signOuts(revocations []store.Revocation) []store.SignOut {
+	now := l.now()
+	var all []store.SignOut
+	for _, r := range revocations {
+		if endsForGood(r) && l.EndsAtIssuer(r.Target.Issuer) {
+			all = append(all, store.SignOut{Issuer: r.Target.Issuer, SessionID: r.Target.Value, CreatedAt: now, ExpiresAt: r.ExpiresAt, DueAt: now})
+		}
+	}
+	return all
+}
+
+// SignOut has sessions ended at their issuers that revocations have ended here, where that
+// was not requested before, or was refused. An error is the answer to the caller.
+func (l *Ledger) SignOut(ctx context.Context, ended ...store.Revocation) error {
+	signOuts := l.signOuts(ended)
+	if len(signOuts) == 0 {
+		return nil
+	}
+	if _, err := l.save(ctx, nil, nil, signOuts...); err != nil {
+		return err
+	}
+	l.outbox.Wake()
+	return nil
+}
+
+// SignOutStates returns what the issuers know of the end of sessions that have ended here,
+// in the same order. Only Issuer and SessionID of each matter. An error is the answer to
+// the caller.
+func (l *Ledger) SignOutStates(ctx context.Context, ended ...store.SignOut) ([]sessionv1.IssuerSignOut, error) {
+	if len(ended) == 0 {
+		return nil, nil
+	}
+	found, err := l.store.SignOuts(ctx, ended)
+	if err != nil {
+		return nil, l.unavailable(ctx, err)
+	}
+	type name struct{ issuer, id string }
+	kept := make(map[name]store.SignOut, len(found))
+	for _, s := range found {
+		kept[name{s.Issuer, s.SessionID}] = s
+	}
+	states := make([]sessionv1.IssuerSignOut, len(ended))
+	for i, s := range ended {
+		is, requested := kept[name{s.Issuer, s.SessionID}]
+		switch {
+		case requested && is.Ended():
+			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE
+		case !l.EndsAtIssuer(s.Issuer):
+			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED
+		case !requested:
+			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_REQUESTED
+		case is.Pending():
+			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING
+		default:
+			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_REFUSED
+		}
+	}
+	return states, nil
+}
+
+// addSignedOut adds events of a session that has ended at its issuer.
+func (l *Ledger) addSignedOut(ctx context.Context, issuer, id string) {
+	for page, err := range l.pages(ctx, store.View{{Issuer: issuer, ID: id}}) {
+		if err != nil {
+			return // those who watch see it when they list the sessions
+		}
+		events := make([]*Event, len(page))
+		for i, s := range page {
+			events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_CHANGED, Before: s, After: s, Time: l.now()}
+		}
+		l.events.add(events...)
+	}
+}
