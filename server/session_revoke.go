@@ -112,7 +112,7 @@ func (s *sessionService) signOut(ctx context.Context, session store.Session, end
 	if err := s.ledger.SignOut(ctx, ended...); err != nil {
 		return 0, err
 	}
-	states, err := s.ledger.SignOutStates(ctx, store.SignOut{Issuer: session.Issuer, SessionID: session.ID})
+	states, err := s.ledger.SignOutStates(ctx, store.SignOut{Issuer: session.Issuer, SessionID: session.ID, Subject: session.Subject})
 	switch {
 	case err != nil:
 		return 0, err

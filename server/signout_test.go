@@ -29,7 +29,7 @@ const (
 
 const someSecretKey = "sk_test_never_to_be_seen"
 
-// A backend is Clerk's Backend API, which ends every session.
+// A backend is Clerk's Backend API, which has every session. Its name says whose it is.
 type backend struct {
 	url string
 
@@ -52,9 +52,16 @@ func startBackend(t *testing.T) *backend {
 			w.WriteHeader(b.status)
 			return
 		}
-		id, _ := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/sessions/"), "/revoke")
-		b.ended[id]++
-		_ = json.NewEncoder(w).Encode(map[string]string{"object": "session", "id": id, "status": "revoked"})
+		id, isRevoke := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/sessions/"), "/revoke")
+		if isRevoke {
+			b.ended[id]++
+		}
+		status := "active"
+		if b.ended[id] > 0 {
+			status = "revoked"
+		}
+		owner, _, _ := strings.Cut(id, "-")
+		_ = json.NewEncoder(w).Encode(map[string]string{"object": "session", "id": id, "status": status, "user_id": "user_" + owner})
 	}))
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -273,6 +280,30 @@ func TestTheEndOfAnImpersonatorsSessionIsThatOfTheImpersonator(t *testing.T) {
 	if got := r.atIssuer(t, cast["otto"], "ada-as"); got != atIssuerUnspecified || clerk.count("ada-as") != 0 {
 		t.Errorf("the session in which he acted: %v, ended %d times", got, clerk.count("ada-as"))
 	}
+}
+
+// Some issuers let users choose which session their tokens name.
+func TestASessionOfAnotherSubjectGoesOnAtTheIssuer(t *testing.T) {
+	t.Parallel()
+	clerk := startBackend(t)
+	r := start(t, withOperator, clerk.use)
+	cast := r.cast()
+	eve := r.issuer.Session("user_eve", authtest.With("sid", "ben"))
+	r.seen(t, map[string]string{"ben": cast["ben"], "otto": cast["otto"]})
+	if _, err := r.sessions(t, eve).RevokeSession(t.Context(), revokeCurrent()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is refused", func() bool { return strings.Contains(r.log.String(), "at Clerk it is the session of another user") })
+	if n := clerk.count("ben"); n != 0 {
+		t.Errorf("his session was ended %d times", n)
+	}
+	if got := r.atIssuer(t, cast["ben"], "ben"); got != atIssuerUnspecified {
+		t.Errorf("his session, which goes on: %v", got)
+	}
+	if _, err := r.sessions(t, cast["ben"]).RevokeSession(t.Context(), revokeCurrent()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "his session is ended by himself", func() bool { return clerk.count("ben") == 1 })
 }
 
 func TestSecretKeys(t *testing.T) {

@@ -22,7 +22,7 @@ func (l *Ledger) signOuts(revocations []store.Revocation) []store.SignOut {
 	var all []store.SignOut
 	for _, r := range revocations {
 		if endsForGood(r) && l.EndsAtIssuer(r.Target.Issuer) {
-			all = append(all, store.SignOut{Issuer: r.Target.Issuer, SessionID: r.Target.Value, CreatedAt: now, ExpiresAt: r.ExpiresAt, DueAt: now})
+			all = append(all, store.SignOut{Issuer: r.Target.Issuer, SessionID: r.Target.Value, Subject: r.Target.Subject, CreatedAt: now, ExpiresAt: r.ExpiresAt, DueAt: now})
 		}
 	}
 	return all
@@ -43,32 +43,39 @@ func (l *Ledger) SignOut(ctx context.Context, ended ...store.Revocation) error {
 }
 
 // SignOutStates returns what the issuers know of the end of sessions that have ended here,
-// in the same order. Only Issuer and SessionID of each matter. An error is the answer to
-// the caller.
+// in the same order. Only Issuer, SessionID and Subject of each matter. An error is the
+// answer to the caller.
 func (l *Ledger) SignOutStates(ctx context.Context, ended ...store.SignOut) ([]sessionv1.IssuerSignOut, error) {
 	if len(ended) == 0 {
 		return nil, nil
 	}
-	found, err := l.store.SignOuts(ctx, ended)
+	named := make([]store.SignOut, 0, 2*len(ended))
+	for _, s := range ended {
+		its := store.SignOut{Issuer: s.Issuer, SessionID: s.SessionID, Subject: s.Subject}
+		anybodys := its
+		anybodys.Subject = ""
+		named = append(named, its, anybodys)
+	}
+	found, err := l.store.SignOuts(ctx, named)
 	if err != nil {
 		return nil, l.unavailable(ctx, err)
 	}
-	type name struct{ issuer, id string }
-	kept := make(map[name]store.SignOut, len(found))
+	kept := make(map[store.SignOut]store.SignOut, len(found)) // by name
 	for _, s := range found {
-		kept[name{s.Issuer, s.SessionID}] = s
+		kept[store.SignOut{Issuer: s.Issuer, SessionID: s.SessionID, Subject: s.Subject}] = s
 	}
 	states := make([]sessionv1.IssuerSignOut, len(ended))
 	for i, s := range ended {
-		is, requested := kept[name{s.Issuer, s.SessionID}]
+		its, requested := kept[named[2*i]]
+		anybodys, alsoRequested := kept[named[2*i+1]]
 		switch {
-		case requested && is.Ended():
+		case its.Ended() || anybodys.Ended():
 			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE
 		case !l.EndsAtIssuer(s.Issuer):
 			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED
-		case !requested:
+		case !requested && !alsoRequested:
 			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_REQUESTED
-		case is.Pending():
+		case its.Pending() || anybodys.Pending():
 			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING
 		default:
 			states[i] = sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_REFUSED

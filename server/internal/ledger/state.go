@@ -43,7 +43,7 @@ func (l *Ledger) States(ctx context.Context, sessions ...store.Session) ([]State
 			if r, ok := standing[target]; ok && covers(r, s) {
 				states[i].Revocation = &r
 				if endsForGood(r) && r.Target.Value == s.ID {
-					ended, signOuts = append(ended, i), append(signOuts, store.SignOut{Issuer: s.Issuer, SessionID: s.ID})
+					ended, signOuts = append(ended, i), append(signOuts, store.SignOut{Issuer: s.Issuer, SessionID: s.ID, Subject: s.Subject})
 				}
 				break
 			}

@@ -69,27 +69,40 @@ func NewClerk(config ClerkConfig) *Clerk {
 // Close implements Ender.
 func (c *Clerk) Close() { c.client.CloseIdleConnections() }
 
-// EndSession implements Ender.
-func (c *Clerk) EndSession(ctx context.Context, id string) error {
-	if !isClerkID(id) {
+// EndSession implements Ender. It first asks whose the session is.
+func (c *Clerk) EndSession(ctx context.Context, session Session) error {
+	if !isClerkID(session.ID) {
 		return fmt.Errorf("%w: its id is not one of Clerk's", ErrRefused)
 	}
-	answer, err := c.call(ctx, http.MethodPost, id+"/revoke")
-	if err != nil {
-		return err
+	if session.Subject != "" {
+		is, err := c.call(ctx, http.MethodGet, session.ID)
+		switch {
+		case err != nil:
+			return err
+		case is.hasEnded():
+			return nil
+		case !is.goesOn():
+			return is.failure()
+		case is.body.UserID != session.Subject:
+			return fmt.Errorf("%w: at Clerk it is the session of another user", ErrRefused)
+		}
 	}
-	switch answer.status {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
-		// As for a session that has ended otherwise.
-		now, err := c.call(ctx, http.MethodGet, id)
+	answer, err := c.call(ctx, http.MethodPost, session.ID+"/revoke")
+	switch {
+	case err != nil:
+		return err
+	case answer.hasEnded():
+		return nil
+	case answer.status == http.StatusBadRequest: // as for a session that has ended otherwise
+		is, err := c.call(ctx, http.MethodGet, session.ID)
 		if err != nil {
 			return err
 		}
-		if now.hasEnded() {
+		if is.hasEnded() {
 			return nil
 		}
 	}
-	return answer.outcome()
+	return answer.failure()
 }
 
 // isClerkID reports whether an ID can be part of a URL's path. That of a session that was
@@ -104,6 +117,7 @@ type clerkAnswer struct {
 	retryAfter string
 	body       struct {
 		Status string `json:"status"` // of the session
+		UserID string `json:"user_id"`
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
@@ -132,7 +146,7 @@ func (c *Clerk) call(ctx context.Context, method, path string) (*clerkAnswer, er
 	}
 	answer := &clerkAnswer{status: response.StatusCode, retryAfter: response.Header.Get("Retry-After")}
 	if err := json.Unmarshal(body, &answer.body); err != nil {
-		answer.body.Status, answer.body.Errors, answer.body.TraceID = "", nil, "" // a proxy's page, or cut short
+		*answer = clerkAnswer{status: answer.status, retryAfter: answer.retryAfter} // a proxy's page, or cut short
 	}
 	return answer, nil
 }
@@ -146,15 +160,17 @@ func (a *clerkAnswer) hasEnded() bool {
 	case a.status != http.StatusOK:
 		return false
 	default:
-		return a.body.Status != "" && a.body.Status != "active" && a.body.Status != "pending"
+		return a.body.Status != "" && !a.goesOn()
 	}
 }
 
-// outcome returns what the answer to a revocation means.
-func (a *clerkAnswer) outcome() error {
+func (a *clerkAnswer) goesOn() bool {
+	return a.status == http.StatusOK && (a.body.Status == "active" || a.body.Status == "pending")
+}
+
+// failure returns what an answer means after which the session may go on.
+func (a *clerkAnswer) failure() error {
 	switch {
-	case a.hasEnded():
-		return nil
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", ErrCredential, a.describe())
 	case a.status == http.StatusTooManyRequests:

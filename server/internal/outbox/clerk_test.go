@@ -23,33 +23,41 @@ func TestWhatClerkAnswers(t *testing.T) {
 	}
 	temporary := errors.New("any error that is neither ErrRefused nor ErrCredential")
 	for name, test := range map[string]struct {
-		id     string
-		before func(http.ResponseWriter, *http.Request) bool
-		want   error
-		after  time.Duration // of a *RetryAfterError
-		text   string
+		id string
+		// subject is whose it must be.
+		subject string
+		before  func(http.ResponseWriter, *http.Request) bool
+		want    error
+		after   time.Duration // of a *RetryAfterError
+		text    string
 	}{
-		"a session that goes on is ended":                 {id: "sess_active"},
-		"one that was revoked before has ended":           {id: "sess_revoked"},
-		"one that has expired has ended":                  {id: "sess_expired"},
-		"one that Clerk does not know has ended":          {id: "sess_unknown"},
-		"one that has not begun goes on":                  {id: "sess_pending", want: ErrRefused, text: "status 400, code session_not_active, clerk_trace_id trace1"},
-		"an id with a slash is not sent":                  {id: "sess_active/../../users/user_1/ban?", want: ErrRefused, text: "not one of Clerk's"},
-		"an empty id is not sent":                         {id: "", want: ErrRefused, text: "not one of Clerk's"},
-		"a wrong key is not the session's fault":          {id: "sess_active", before: always(401), want: ErrCredential, text: "status 401, code some_code"},
-		"neither is one that may not":                     {id: "sess_active", before: always(403), want: ErrCredential, text: "status 403"},
-		"too many requests say when to try again":         {id: "sess_active", before: always(429, "Retry-After", "7"), want: temporary, after: 7 * time.Second, text: "status 429"},
-		"too many requests may not say when":              {id: "sess_active", before: always(429), want: temporary, after: 10 * time.Second},
-		"a date far away is cut":                          {id: "sess_active", before: always(429, "Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT"), want: temporary, after: time.Hour},
-		"a number far away is cut":                        {id: "sess_active", before: always(429, "Retry-After", "100000"), want: temporary, after: time.Hour},
-		"what is no number says nothing":                  {id: "sess_active", before: always(429, "Retry-After", "-3"), want: temporary, after: 10 * time.Second},
-		"a fault of Clerk's is temporary":                 {id: "sess_active", before: always(500), want: temporary, text: "status 500, code some_code"},
-		"maintenance says when it ends":                   {id: "sess_active", before: always(503, "Retry-After", "60"), want: temporary, after: time.Minute},
-		"a gateway's page is temporary":                   {id: "sess_active", before: page(502), want: temporary, text: "the answer has status 502"},
-		"a page that says not found is none of Clerk's":   {id: "sess_active", before: page(404), want: temporary, text: "check api_url"},
-		"a page that says all is well is none of Clerk's": {id: "sess_active", before: page(200), want: temporary, text: "check api_url"},
-		"no redirect is followed":                         {id: "sess_active", before: page(307, "Location", "/elsewhere"), want: temporary, text: "check api_url"},
-		"what Clerk cannot do is refused":                 {id: "sess_active", before: always(410), want: ErrRefused, text: "status 410"},
+		"a session of the subject is ended":                  {id: "sess_active", subject: someSubject},
+		"one of another subject is not":                      {id: "sess_active", subject: "user_eve", want: ErrRefused, text: "the session of another user"},
+		"one of another subject that has ended is no matter": {id: "sess_revoked", subject: "user_eve"},
+		"one of a subject that Clerk does not know is gone":  {id: "sess_unknown", subject: someSubject},
+		"a wrong key cannot ask whose it is":                 {id: "sess_active", subject: someSubject, before: always(401), want: ErrCredential},
+		"one whose revocation Clerk cannot take goes on":     {id: "sess_stubborn", subject: someSubject, want: ErrRefused, text: "status 400"},
+		"a session that goes on is ended":                    {id: "sess_active"},
+		"one that was revoked before has ended":              {id: "sess_revoked"},
+		"one that has expired has ended":                     {id: "sess_expired"},
+		"one that Clerk does not know has ended":             {id: "sess_unknown"},
+		"one that has not begun goes on":                     {id: "sess_pending", want: ErrRefused, text: "status 400, code session_not_active, clerk_trace_id trace1"},
+		"an id with a slash is not sent":                     {id: "sess_active/../../users/user_1/ban?", want: ErrRefused, text: "not one of Clerk's"},
+		"an empty id is not sent":                            {id: "", want: ErrRefused, text: "not one of Clerk's"},
+		"a wrong key is not the session's fault":             {id: "sess_active", before: always(401), want: ErrCredential, text: "status 401, code some_code"},
+		"neither is one that may not":                        {id: "sess_active", before: always(403), want: ErrCredential, text: "status 403"},
+		"too many requests say when to try again":            {id: "sess_active", before: always(429, "Retry-After", "7"), want: temporary, after: 7 * time.Second, text: "status 429"},
+		"too many requests may not say when":                 {id: "sess_active", before: always(429), want: temporary, after: 10 * time.Second},
+		"a date far away is cut":                             {id: "sess_active", before: always(429, "Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT"), want: temporary, after: time.Hour},
+		"a number far away is cut":                           {id: "sess_active", before: always(429, "Retry-After", "100000"), want: temporary, after: time.Hour},
+		"what is no number says nothing":                     {id: "sess_active", before: always(429, "Retry-After", "-3"), want: temporary, after: 10 * time.Second},
+		"a fault of Clerk's is temporary":                    {id: "sess_active", before: always(500), want: temporary, text: "status 500, code some_code"},
+		"maintenance says when it ends":                      {id: "sess_active", before: always(503, "Retry-After", "60"), want: temporary, after: time.Minute},
+		"a gateway's page is temporary":                      {id: "sess_active", before: page(502), want: temporary, text: "the answer has status 502"},
+		"a page that says not found is none of Clerk's":      {id: "sess_active", before: page(404), want: temporary, text: "check api_url"},
+		"a page that says all is well is none of Clerk's":    {id: "sess_active", before: page(200), want: temporary, text: "check api_url"},
+		"no redirect is followed":                            {id: "sess_active", before: page(307, "Location", "/elsewhere"), want: temporary, text: "check api_url"},
+		"what Clerk cannot do is refused":                    {id: "sess_active", before: always(410), want: ErrRefused, text: "status 410"},
 		"a text with control characters is not repeated": {id: "sess_active", want: temporary, before: func(w http.ResponseWriter, _ *http.Request) bool {
 			answerError(w, 500, "a\nb")
 			return true
@@ -68,9 +76,10 @@ func TestWhatClerkAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFakeClerk(t, "sess_active")
+			f.sessions["sess_stubborn"] = "active"
 			f.sessions["sess_revoked"], f.sessions["sess_expired"], f.sessions["sess_pending"] = "revoked", "expired", "pending"
 			f.set(test.before)
-			err := f.clerk(t).EndSession(t.Context(), test.id)
+			err := f.clerk(t).EndSession(t.Context(), Session{ID: test.id, Subject: test.subject})
 			is := err
 			if err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrCredential) {
 				is = temporary
@@ -101,7 +110,7 @@ func TestAStalledAnswerIsGivenUp(t *testing.T) {
 	})
 	c := f.clerk(t)
 	c.client.Timeout = 50 * time.Millisecond
-	if err := c.EndSession(t.Context(), "sess_1"); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, ErrCredential) {
+	if err := c.EndSession(t.Context(), Session{ID: "sess_1"}); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, ErrCredential) {
 		t.Errorf("%v; want a temporary error", err)
 	}
 }

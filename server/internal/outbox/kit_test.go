@@ -20,7 +20,9 @@ import (
 )
 
 const (
-	someIssuer = "https://clerk.example.com"
+	// someSubject is the user of all sessions.
+	someSubject = "user_ada"
+	someIssuer  = "https://clerk.example.com"
 	// secretKey must be in no log and no error.
 	secretKey = "sk_test_never_to_be_seen"
 )
@@ -78,7 +80,7 @@ func (f *fakeClerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isRevoke != (r.Method == http.MethodPost):
 		answerError(w, http.StatusMethodNotAllowed, "method_not_allowed")
 		return
-	case isRevoke && status != "active" && status != "revoked":
+	case isRevoke && (status != "active" && status != "revoked" || path == "sess_stubborn"):
 		answerError(w, http.StatusBadRequest, "session_not_active")
 		return
 	case isRevoke:
@@ -86,10 +88,10 @@ func (f *fakeClerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = "revoked"
 		f.sessions[path] = status
 	}
-	if f.after != nil {
+	if f.after != nil && isRevoke {
 		f.after()
 	}
-	answer(w, http.StatusOK, map[string]any{"object": "session", "id": path, "user_id": "user_ada", "status": status})
+	answer(w, http.StatusOK, map[string]any{"object": "session", "id": path, "user_id": someSubject, "status": status})
 }
 
 func answerError(w http.ResponseWriter, status int, code string) {
@@ -177,7 +179,7 @@ func openDB(t *testing.T, path string) store.Store {
 	return db
 }
 
-// request has sessions ended.
+// request has sessions of Ada ended.
 func (b *bench) request(t *testing.T, ids ...string) {
 	t.Helper()
 	request(t, b.db, b.time, ids...)
@@ -187,7 +189,7 @@ func request(t *testing.T, db store.Store, now time.Time, ids ...string) {
 	t.Helper()
 	var signOuts []store.SignOut
 	for _, id := range ids {
-		signOuts = append(signOuts, store.SignOut{Issuer: someIssuer, SessionID: id, CreatedAt: now, DueAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)})
+		signOuts = append(signOuts, store.SignOut{Issuer: someIssuer, SessionID: id, Subject: someSubject, CreatedAt: now, DueAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)})
 	}
 	if _, err := db.SaveRevocations(t.Context(), nil, nil, signOuts...); err != nil {
 		t.Fatal(err)
@@ -207,7 +209,7 @@ func (b *bench) work(t *testing.T) time.Duration {
 // kept returns what the store has of a session.
 func (b *bench) kept(t *testing.T, id string) store.SignOut {
 	t.Helper()
-	found, err := b.db.SignOuts(t.Context(), []store.SignOut{{Issuer: someIssuer, SessionID: id}})
+	found, err := b.db.SignOuts(t.Context(), []store.SignOut{{Issuer: someIssuer, SessionID: id, Subject: someSubject}})
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%v, %v; want one", found, err)
 	}

@@ -23,14 +23,22 @@ import (
 
 // An Ender ends sessions at one issuer. Its methods may be called from any goroutine.
 type Ender interface {
-	// EndSession ends a session, by its ID. It returns nil also if the session has ended
-	// before, or is not known any more. So it may be called again.
+	// EndSession ends a session. It returns nil also if the session has ended before, or is
+	// not known any more. So it may be called again.
 	//
 	// Errors: ErrRefused, ErrCredential, and others, after which it may be tried again; a
 	// *RetryAfterError says when.
-	EndSession(ctx context.Context, id string) error
+	EndSession(ctx context.Context, session Session) error
 	// Close closes idle connections.
 	Close()
+}
+
+// A Session is one at an issuer.
+type Session struct {
+	ID string
+	// Subject is whose it must be. That of another is refused: issuers may let users choose
+	// which session their tokens name. Empty means anybody's.
+	Subject string
 }
 
 // The errors of an Ender. Check with errors.Is.

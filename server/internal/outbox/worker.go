@@ -114,7 +114,7 @@ func (w *worker) end(ctx context.Context, claimed []store.SignOut) []error {
 	errs := make([]error, len(claimed))
 	var wg sync.WaitGroup
 	for i, s := range claimed {
-		wg.Go(func() { errs[i] = w.ender.EndSession(ctx, s.SessionID) })
+		wg.Go(func() { errs[i] = w.ender.EndSession(ctx, Session{ID: s.SessionID, Subject: s.Subject}) })
 	}
 	wg.Wait()
 	return errs

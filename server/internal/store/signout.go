@@ -4,8 +4,9 @@ import "time"
 
 // A SignOut is a session that is to be ended at its issuer, too.
 type SignOut struct {
-	// Issuer and SessionID name it: at its issuer the ID alone names a session.
-	Issuer, SessionID string
+	// Issuer, SessionID and Subject together name it. An empty Subject means: whosever it
+	// is at its issuer.
+	Issuer, SessionID, Subject string
 
 	CreatedAt time.Time
 	ExpiresAt time.Time // from then on the session is assumed to be gone

@@ -64,7 +64,7 @@ type Store interface {
 	// An answer, unless it is nil, is kept with them, even if there are none. It fails
 	// with ErrAnswered, and keeps nothing, if there is an answer by the same Call.
 	//
-	// So are sign-outs. Of two of one session the first is kept, until the later ExpiresAt;
+	// So are sign-outs. Of two by the same name the first is kept, until the later ExpiresAt;
 	// but one that its issuer has refused is due again.
 	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer, signOuts ...SignOut) ([]Revocation, error)
 	// Revocations returns up to limit revocations that come after the given one, in the
@@ -85,8 +85,8 @@ type Store interface {
 	// Both are nil if there is none.
 	Answer(ctx context.Context, call Call) (hash, answer []byte, err error)
 
-	// SignOuts returns those of the sessions that are named, of which only Issuer and
-	// SessionID matter, in no order.
+	// SignOuts returns those of the sessions that are named, of which only Issuer,
+	// SessionID and Subject matter, in no order.
 	SignOuts(ctx context.Context, named []SignOut) ([]SignOut, error)
 	// ClaimSignOuts returns up to limit of an issuer's sign-outs that are due now, and
 	// makes them due again at until, when nobody who has claimed them is left.

@@ -703,9 +703,9 @@ type RevokeSessionResponse struct {
 	// How many sessions this call has ended. Those that were ended already, or were never
 	// seen here, do not count.
 	RevokedSessionCount int64 `protobuf:"varint,2,opt,name=revoked_session_count,json=revokedSessionCount,proto3" json:"revoked_session_count,omitempty"`
-	// Whether the session ends at its issuer, too. An issuer knows a session by its id alone,
-	// whoever the owner in the request is. An issuer that is asked is mostly done a second
-	// later; Session.issuer_sign_out then says so.
+	// Whether the session ends at its issuer, too. An issuer that is asked is mostly done a
+	// second later; Session.issuer_sign_out then says so. A session that is another subject's
+	// at the issuer goes on there.
 	IssuerSignOut IssuerSignOut `protobuf:"varint,3,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

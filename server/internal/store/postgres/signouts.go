@@ -12,10 +12,10 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-const signOutColumns = `issuer, session_id, created_at, expires_at, failures, due_at, ended_at`
+const signOutColumns = `issuer, session_id, subject, created_at, expires_at, failures, due_at, ended_at`
 
 // upsertSignOut has a session tried again that its issuer has refused to end.
-const upsertSignOut = `INSERT INTO ostiary.sign_outs AS kept (` + signOutColumns + `, name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+const upsertSignOut = `INSERT INTO ostiary.sign_outs AS kept (` + signOutColumns + `, name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 	ON CONFLICT (name) DO UPDATE SET
 		expires_at = GREATEST(kept.expires_at, excluded.expires_at),
 		due_at = CASE WHEN kept.due_at = 0 AND kept.ended_at = 0 THEN excluded.due_at ELSE kept.due_at END`
@@ -33,7 +33,7 @@ const updateSignOut = `UPDATE ostiary.sign_outs SET failures = $1, due_at = $2, 
 
 const countSignOuts = `SELECT COUNT(*) FROM ostiary.sign_outs WHERE sha256(issuer) = $1 AND due_at <> 0`
 
-func signOutName(s store.SignOut) []byte { return digest(s.Issuer, s.SessionID) }
+func signOutName(s store.SignOut) []byte { return digest(s.Issuer, s.SessionID, s.Subject) }
 
 // saveSignOuts saves them in the order of their names, so that two transactions never wait
 // for each other.
@@ -43,7 +43,7 @@ func saveSignOuts(ctx context.Context, tx pgx.Tx, signOuts []store.SignOut) erro
 	}
 	var batch pgx.Batch
 	for _, s := range slices.SortedFunc(slices.Values(signOuts), func(a, b store.SignOut) int { return bytes.Compare(signOutName(a), signOutName(b)) }) {
-		batch.Queue(upsertSignOut, []byte(s.Issuer), []byte(s.SessionID), store.Micros(s.CreatedAt), store.Micros(s.ExpiresAt),
+		batch.Queue(upsertSignOut, []byte(s.Issuer), []byte(s.SessionID), []byte(s.Subject), store.Micros(s.CreatedAt), store.Micros(s.ExpiresAt),
 			s.Failures, store.Micros(s.DueAt), store.Micros(s.EndedAt), signOutName(s))
 	}
 	return tx.SendBatch(ctx, &batch).Close()
@@ -103,7 +103,7 @@ func (s *Store) PendingSignOuts(ctx context.Context, issuer string) (n int64, er
 func scanSignOut(row pgx.CollectableRow) (store.SignOut, error) {
 	var s store.SignOut
 	var createdAt, expiresAt, dueAt, endedAt int64
-	err := row.Scan((*text)(&s.Issuer), (*text)(&s.SessionID), &createdAt, &expiresAt, &s.Failures, &dueAt, &endedAt)
+	err := row.Scan((*text)(&s.Issuer), (*text)(&s.SessionID), (*text)(&s.Subject), &createdAt, &expiresAt, &s.Failures, &dueAt, &endedAt)
 	s.CreatedAt, s.ExpiresAt = store.FromMicros(createdAt), store.FromMicros(expiresAt)
 	s.DueAt, s.EndedAt = store.FromMicros(dueAt), store.FromMicros(endedAt)
 	return s, err

@@ -15,8 +15,8 @@ const (
 		RETURNING ` + sessionColumns
 	deleteRevocations = `DELETE FROM revocations WHERE sequence IN (
 		SELECT sequence FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
-	deleteSignOuts = `DELETE FROM sign_outs WHERE (issuer, session_id) IN (
-		SELECT issuer, session_id FROM sign_outs WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+	deleteSignOuts = `DELETE FROM sign_outs WHERE (issuer, session_id, subject) IN (
+		SELECT issuer, session_id, subject FROM sign_outs WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 	deleteAnswers = `DELETE FROM answers WHERE (issuer, subject, procedure, request_id) IN (
 		SELECT issuer, subject, procedure, request_id FROM answers WHERE given_at < $1 ORDER BY given_at LIMIT $2)`
 )

@@ -52,12 +52,13 @@ func until(s store.SignOut, due time.Duration) store.SignOut {
 
 func signOuts(t *testing.T, database Database) {
 	s := open(t, database)
-	one, other, foreign := signOut("1"), signOut("2'; --\x00"), signOut("1")
-	foreign.Issuer, other.Failures = stranger.Issuer, 3
+	one, other, foreign, bens := signOut("1"), signOut("2'; --\x00"), signOut("1"), signOut("1")
+	foreign.Issuer, other.Failures, bens.Subject = stranger.Issuer, 3, ben.Subject
 	batch := []store.Revocation{{Target: store.Target{Kind: "session", Issuer: ada.Issuer, Value: "1"}, ExpiresAt: at(time.Hour)}}
-	must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), batch, answerTo(call, "hash"), one, other, foreign))
+	must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), batch, answerTo(call, "hash"), one, other, foreign, bens))
 	equal(t, "what is kept", kept(t, s, "1", "2'; --\x00", "3", "1"), []store.SignOut{one, other})
 	equal(t, "of none", kept(t, s), nil)
+	equal(t, "of another subject", must[[]store.SignOut](t)(s.SignOuts(t.Context(), []store.SignOut{bens})), []store.SignOut{bens})
 
 	never := signOut("never")
 	if _, err := s.SaveRevocations(t.Context(), batch, answerTo(call, "again"), never); err == nil {
@@ -73,12 +74,12 @@ func signOuts(t *testing.T, database Database) {
 	request(t, s, signOut("1"))
 	equal(t, "one that is requested again for less", kept(t, s, "1"), []store.SignOut{one})
 
-	for issuer, want := range map[string]int64{ada.Issuer: 2, stranger.Issuer: 1, "https://none.example.com": 0} {
+	for issuer, want := range map[string]int64{ada.Issuer: 3, stranger.Issuer: 1, "https://none.example.com": 0} {
 		equal(t, "pending at "+issuer, must[int64](t)(s.PendingSignOuts(t.Context(), issuer)), want)
 	}
 	prune := store.Age{ExpiredBy: at(24 * time.Hour)}
 	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), prune, 1)), store.Pruned{Revocations: 1, SignOuts: 1})
-	equal(t, "pruned then", must[store.Pruned](t)(s.Prune(t.Context(), prune, 1)), store.Pruned{SignOuts: 1})
+	equal(t, "pruned then", must[store.Pruned](t)(s.Prune(t.Context(), prune, 2)), store.Pruned{SignOuts: 2})
 	equal(t, "what is left", kept(t, s, "1", "2'; --\x00"), []store.SignOut{one})
 }
 

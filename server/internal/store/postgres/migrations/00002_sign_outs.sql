@@ -2,10 +2,12 @@
 
 -- +goose Up
 CREATE TABLE ostiary.sign_outs (
-    -- The digest of issuer and session_id.
+    -- The digest of issuer, session_id and subject.
     name       BYTEA  PRIMARY KEY,
     issuer     BYTEA  NOT NULL,
     session_id BYTEA  NOT NULL,
+    -- Empty means whosever it is.
+    subject    BYTEA  NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     failures   BIGINT NOT NULL,

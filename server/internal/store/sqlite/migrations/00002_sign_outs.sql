@@ -4,13 +4,15 @@
 CREATE TABLE sign_outs (
     issuer     TEXT   NOT NULL,
     session_id TEXT   NOT NULL,
+    -- '' means whosever it is.
+    subject    TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     failures   BIGINT NOT NULL,
     -- When to try next; 0 where nobody tries any more.
     due_at     BIGINT NOT NULL,
     ended_at   BIGINT NOT NULL,
-    PRIMARY KEY (issuer, session_id)
+    PRIMARY KEY (issuer, session_id, subject)
 );
 CREATE INDEX sign_outs_due ON sign_outs (issuer, due_at) WHERE due_at <> 0;
 CREATE INDEX sign_outs_by_expiry ON sign_outs (expires_at);

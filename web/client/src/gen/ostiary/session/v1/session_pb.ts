@@ -283,9 +283,9 @@ export type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionRes
   revokedSessionCount: bigint;
 
   /**
-   * Whether the session ends at its issuer, too. An issuer knows a session by its id alone,
-   * whoever the owner in the request is. An issuer that is asked is mostly done a second
-   * later; Session.issuer_sign_out then says so.
+   * Whether the session ends at its issuer, too. An issuer that is asked is mostly done a
+   * second later; Session.issuer_sign_out then says so. A session that is another subject's
+   * at the issuer goes on there.
    *
    * @generated from field: ostiary.session.v1.IssuerSignOut issuer_sign_out = 3;
    */
