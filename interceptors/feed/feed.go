@@ -87,12 +87,12 @@ type Config struct {
 	AllowEmptyStart bool
 	// Snapshot is a file that keeps the copy over restarts, so that one in the middle of an
 	// outage serves, and one at any other time reads what has changed only. It counts as a
-	// copy that has caught up if it is younger than Retention. It is written every 30
-	// seconds while there are changes, and by Close; only its owner may read it, it is
-	// replaced atomically, and two followers must not share it. A file that is not a regular
-	// file, that another user owns (root excepted) or that others may write is refused. So
-	// choose a directory in which others cannot write: they could put an older file in its
-	// place. Default: none.
+	// copy that has caught up if it is younger than Retention, and is used if one of its Hubs
+	// is among these. It is written every 30 seconds while there are changes, and by Close;
+	// only its owner may read it, it is replaced atomically, and two followers must not share
+	// it. A file that is not a regular file, that another user owns (root excepted) or that
+	// others may write is refused. So choose a directory in which others cannot write: they
+	// could put an older file in its place, of which the log only warns. Default: none.
 	Snapshot string
 
 	// Logger gets what the hubs' connections, the age of the copy and the snapshot are

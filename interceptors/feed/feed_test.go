@@ -77,6 +77,15 @@ func TestWhatIsConfiguredWell(t *testing.T) {
 	}
 }
 
+func TestPlaintextIsSentWhereThatIsAllowed(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, func(t *testing.T, fleet *fleet, follower *Follower) {
+		if s := follower.Status(); !s.Ready || fleet.hubs[0].tokens[0] != "Bearer "+secret {
+			t.Errorf("Status = %+v, with %q", s, fleet.hubs[0].tokens)
+		}
+	}, func(c *Config) { c.Hubs, c.InsecureAllowPlaintext = []string{"http://hub-1.internal"}, true })
+}
+
 // newTLSHub starts a hub that listens on a port, with TLS.
 func newTLSHub(t testing.TB) (*hub, *httptest.Server) {
 	t.Helper()

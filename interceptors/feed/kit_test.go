@@ -259,6 +259,7 @@ func newFleet(t *testing.T, n int) *fleet {
 		address := fmt.Sprintf("127.0.0.%d:80", i+1)
 		h := &hub{url: "http://" + address, connections: make(chan net.Conn), epoch: "e1", news: make(chan struct{})}
 		byAddress[address] = h
+		byAddress[fmt.Sprintf("hub-%d.internal:80", i+1)] = h
 		f.hubs = append(f.hubs, h)
 		_, handler := feedv1connect.NewFeedServiceHandler(h)
 		server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
