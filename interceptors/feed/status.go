@@ -12,7 +12,7 @@ type state struct {
 	started  reading // of the follower
 	caughtUp bool    // the copy was complete as of some time, by a hub or by the snapshot
 	complete reading // as of when it was last, if caughtUp
-	readAll  bool    // but for what could not be added
+	readAll  bool    // everything was read once, but for what could not be added
 	unknown  error   // why a change could not be added, so that the copy lacks it
 	revoked  bool    // the token to follow with was
 	fault    error   // a setting of the hub with which the copy cannot be relied on

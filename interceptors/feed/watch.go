@@ -62,8 +62,7 @@ func (f *Follower) follow(ctx context.Context) {
 		}
 		reason, refused := connectauth.ReasonOf(err)
 		fresh = refused && authclient.AdviceForReason(reason) == authclient.RetryWithFreshToken
-		atOnce := fresh || errors.Is(err, errClockJumped) || errors.Is(err, errReadAgain)
-		atOnce = atOnce && w.received && f.now().since(w.sent) >= minLived
+		atOnce := (fresh || errors.Is(err, errReadAgain)) && w.received && f.now().since(w.sent) >= minLived
 		f.lost(w.hub, err, !atOnce)
 		if atOnce {
 			continue
@@ -82,7 +81,7 @@ func (f *Follower) follow(ctx context.Context) {
 // together, and each comes back soon after an outage.
 func (f *Follower) delay() time.Duration {
 	f.mu.Lock()
-	outage := f.now().since(f.state.progress)
+	outage := f.now().running - f.state.progress.running // no sleep
 	f.mu.Unlock()
 	return f.jitter(min(max(outage/15, 2*time.Second), 30*time.Second))
 }
