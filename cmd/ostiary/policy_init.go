@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -109,14 +110,18 @@ func writeNextSteps(w io.Writer, plan *bufproject.Plan, at string) {
 		fmt.Fprintf(w, "    go install github.com/ostiary/ostiary/cmd/buf-plugin-ostiary@%s\n", at)
 	}
 	fmt.Fprintf(w, "Then import %q, write a rule beside each method, and\n", proto.PolicyFile)
+	generate := "buf generate"
+	if plan.Exclude != "" {
+		generate += " --exclude-path " + plan.Exclude
+	}
 	switch {
 	case plan.Lints:
-		fmt.Fprintln(w, "    buf lint && buf generate")
+		fmt.Fprintf(w, "    buf lint && %s\n", generate)
 	case plan.UsesBuf:
-		fmt.Fprintln(w, "    buf generate")
+		fmt.Fprintf(w, "    %s\n", generate)
 	default:
 		fmt.Fprintf(w, "run protoc with -I %s for your own files, not for policy.proto: the library has its Go code.\n",
-			strings.TrimSuffix(plan.Schema, "/"+proto.PolicyFile))
+			path.Clean(strings.TrimSuffix(plan.Schema, proto.PolicyFile)))
 	}
 }
 

@@ -31,6 +31,9 @@ type Plan struct {
 	ByHand []string
 	// Schema is the name of policy.proto.
 	Schema string
+	// Exclude is the folder that buf generate must leave out, where buf.gen.yaml cannot say
+	// so and generates Go alone; else empty.
+	Exclude string
 	// UsesBuf is false for a project without buf's files.
 	UsesBuf bool
 	// Lints is set if buf lint asks for rules.

@@ -38,6 +38,9 @@ func (p *Project) planTemplate(plan *Plan, template *document) {
 		if slices.ContainsFunc(plugins, generatesOther) {
 			plan.byHand("%s: only a v2 template can say what not to generate: update it with buf config migrate and repeat this command, or split it, and run buf generate with %s for Go alone", template.name, exclude)
 		} else {
+			if template.name == "buf.gen.yaml" {
+				plan.Exclude = path.Dir(plan.Schema)
+			}
 			plan.byHand("%s: only a v2 template can say what not to generate: run\n  buf generate %s\nor update it with buf config migrate and repeat this command", template.name, exclude)
 		}
 	default:
