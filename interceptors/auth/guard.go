@@ -250,23 +250,21 @@ func refusalUnlessIgnored(refusal *Error, rule Rule) error {
 
 // observe shows the Observer a decision, and returns its panic as a refusal.
 func (g *Guard) observe(ctx context.Context, call *Call, id *Identity, refusal *Error, start time.Time) (fault *Error) {
-	if g.Observer == nil {
-		return nil
-	}
-	defer recoverAs(&fault, "observing a decision")
 	var took time.Duration
 	if !start.IsZero() {
 		took = time.Since(start)
 	}
-	g.Observer.Observe(ctx, Decision{
-		Procedure: call.Procedure,
-		Protocol:  call.Protocol,
-		Stream:    call.Stream,
-		Peer:      call.Peer,
-		Identity:  id,
-		Refusal:   refusal,
-		Duration:  took,
-	})
+	return g.show(ctx, call, Decision{Identity: id, Refusal: refusal, Duration: took})
+}
+
+// show is observe for a decision that says nothing of its call yet.
+func (g *Guard) show(ctx context.Context, call *Call, d Decision) (fault *Error) {
+	if g.Observer == nil {
+		return nil
+	}
+	defer recoverAs(&fault, "observing a decision")
+	d.Procedure, d.Protocol, d.Stream, d.Peer = call.Procedure, call.Protocol, call.Stream, call.Peer
+	g.Observer.Observe(ctx, d)
 	return nil
 }
 

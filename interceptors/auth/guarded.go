@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"strings"
-	"time"
 )
 
 // MarkGuarded notes that this guard decides about every call of a procedure, of a service
@@ -41,6 +40,6 @@ func (g *Guard) Guards(what any) bool {
 // Refuse shows the Observer that a call is refused for a reason that no rule gives, and
 // returns the refusal. It is for what finds calls about which no guard was asked.
 func (g *Guard) Refuse(ctx context.Context, call Call, refusal *Error) *Error {
-	_ = g.observe(ctx, &call, nil, refusal, time.Time{})
+	_ = g.show(ctx, &call, Decision{Refusal: refusal})
 	return refusal
 }

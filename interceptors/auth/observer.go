@@ -19,6 +19,9 @@ type Decision struct {
 	Identity *Identity
 	// Refusal is nil when the call was admitted.
 	Refusal *Error
+	// Ended is set where the call had been admitted, and its stream has ended with the
+	// Refusal.
+	Ended bool
 	// Duration is how long it took to decide; 0 where nothing was to be decided,
 	// such as when a stream ends with its token.
 	Duration time.Duration
@@ -29,6 +32,9 @@ func (d Decision) String() string {
 	outcome := "admitted"
 	if d.Refusal != nil {
 		outcome = d.Refusal.Reason.String()
+	}
+	if d.Ended {
+		outcome = "ended " + outcome
 	}
 	return fmt.Sprintf("%s %s %s", d.Protocol, d.Procedure, outcome)
 }
@@ -84,7 +90,8 @@ func Observers(all ...Observer) Observer {
 	})
 }
 
-// LogRefusals returns an Observer that logs every refusal: at ERROR where the fault is
+// LogRefusals returns an Observer that logs every refusal, and the end of every stream that
+// ends with its lease: at ERROR where the fault is
 // ours (AuthFailure), at WARN where keys, revocations or users cannot be had, and otherwise
 // at INFO, since strangers cause those as they please. It logs at most ten a second for
 // each Reason; the next line then says how many were left out.
@@ -127,7 +134,11 @@ func (l *refusalLog) Observe(ctx context.Context, d Decision) {
 	if omitted > 0 {
 		attrs = append(attrs, slog.Int("omitted", omitted))
 	}
-	l.logger.LogAttrs(ctx, level, "call refused", attrs...)
+	if d.Ended {
+		l.logger.LogAttrs(ctx, level, "stream ended", attrs...)
+	} else {
+		l.logger.LogAttrs(ctx, level, "call refused", attrs...)
+	}
 }
 
 // admit reports whether to log a refusal, and how many were left out since the last line.

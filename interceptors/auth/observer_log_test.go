@@ -83,3 +83,22 @@ func TestObserversAreAllShownADecision(t *testing.T) {
 		t.Errorf("shown to %v; want first and second", seen)
 	}
 }
+
+// TestTheEndOfAStreamIsNoRefusedCall has a stream whose token expires.
+func TestTheEndOfAStreamIsNoRefusedCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, streamRule{})
+		var log bytes.Buffer
+		w.guard.Observer = auth.Observers(w.guard.Observer, auth.LogRefusals(slog.New(slog.NewTextHandler(&log, nil))))
+		if reason, _ := auth.ReasonOf(<-w.serve(issued(0), idle)); reason != auth.TokenExpired {
+			t.Errorf("the stream ended with %v", reason)
+		}
+		if last := w.decisions[len(w.decisions)-1]; !last.Ended || !strings.HasSuffix(last.String(), "ended TOKEN_EXPIRED") {
+			t.Errorf("the last decision is %v", last)
+		}
+		if !strings.Contains(log.String(), `msg="stream ended"`) || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("logged %s; want that a stream has ended", log.String())
+		}
+	})
+}

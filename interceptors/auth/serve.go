@@ -110,7 +110,7 @@ func (g *Guard) Serve(ctx context.Context, handle func(context.Context, *Stream)
 // was not refused anything.
 func (s *Stream) observeEnd(ctx context.Context) {
 	if ctx.Err() == nil {
-		_ = s.admitted.guard.observe(ctx, &s.admitted.call, s.identity(), AsError(s.Err()), time.Time{})
+		_ = s.admitted.guard.show(ctx, &s.admitted.call, Decision{Identity: s.identity(), Refusal: AsError(s.Err()), Ended: true})
 	}
 }
 
