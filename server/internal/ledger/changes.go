@@ -103,7 +103,10 @@ func (c *changes) wakeLate() {
 func (c *changes) complete(through time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.through = through
+	first := c.through.IsZero()
+	if c.through = through; first {
+		c.wake() // those who have everything, and did not know
+	}
 }
 
 // restart says that all is read again, from the first on.

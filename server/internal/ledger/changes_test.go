@@ -191,6 +191,28 @@ func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
 	}
 }
 
+// Whoever has everything, but not the word for it, is woken when there is.
+func TestAFollowerHearsThatItIsComplete(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 2)
+	l.changes.add(saved)
+	l.lastRead = saved[1]
+	cursor := l.Follow(Place{})
+	if page, _, err := cursor.Next(t.Context(), 10, 1<<20); err != nil || len(page.Changes) != 2 || !page.Through.IsZero() {
+		t.Fatalf("%v, error %v; want two changes, and no word of being complete", page, err)
+	}
+	page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
+	if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() {
+		t.Fatalf("%v, error %v; want to wait", page, err)
+	}
+	read(t, l)
+	<-wait
+	if page, _, err := cursor.Next(t.Context(), 10, 1<<20); err != nil || page.Through.IsZero() {
+		t.Errorf("%v, error %v; want it complete", page, err)
+	}
+}
+
 // A hub that has not read as far as its follower has, answers when it has.
 func TestAFollowerThatIsAheadWaits(t *testing.T) {
 	t.Parallel()
