@@ -44,6 +44,10 @@ help: ## Show this list
 dev: build ## Run the server with a development issuer: no account, no network
 	@exec bin/ostiary dev $(ARGS)
 
+.PHONY: fleet
+fleet: build ## Show a sign-out at one server ending a stream at a service that follows another
+	@cd examples && $(GO) run ./fleet $(ARGS)
+
 # The browser's tests are left out where some of the others are chosen.
 .PHONY: test
 test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## Run all tests, in random order, under the race detector

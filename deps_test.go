@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 
 	"internal/generate":                {"gen/ostiary/*/v1"},
 	"internal/decodefault":             nil,
+	"internal/fleet":                   {"interceptors/authtest"},
 	"internal/loopback":                nil,
 	"internal/pgserver":                nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
@@ -97,6 +98,8 @@ var mayImport = map[string][]string{
 		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
 		"examples/invoice", "examples/gen/acme/*/v1", "examples/gen/acme/*/v1/*v1connect",
 	},
+	// Starts this repository's server, and is no part of what is copied.
+	"examples/fleet": {"internal/fleet", "internal/pgserver"},
 	"examples/gen/acme/*/v1":            {"gen/ostiary/policy/v1"},
 	"examples/gen/acme/*/v1/*v1connect": {"examples/gen/acme/*/v1"},
 	"interceptors":                      nil, // only tests that go through all adapters
