@@ -258,6 +258,11 @@ breaking: ## Tell what in proto/ breaks callers, compared with AGAINST=main
 bench: ## Measure against other libraries, and write docs/benchmarks.md
 	cd bench && $(GO) run . $(or $(ARGS),-out ../docs/benchmarks.md)
 
+# Takes about an hour, most of it partitions. With ARGS, such as ARGS=-quick, it only prints.
+.PHONY: bench-fleet
+bench-fleet: build ## Measure a fleet whose parts die, and write the figures into docs/fleet.md
+	cd bench && $(GO) run ./fleet $(or $(ARGS),-out ../docs/fleet.md)
+
 # Takes about three minutes, and is nothing that make check waits for.
 .PHONY: conformance
 conformance: ## Compare Connect's conformance suite with and without a guard

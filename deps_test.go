@@ -99,7 +99,7 @@ var mayImport = map[string][]string{
 		"examples/invoice", "examples/gen/acme/*/v1", "examples/gen/acme/*/v1/*v1connect",
 	},
 	// Starts this repository's server, and is no part of what is copied.
-	"examples/fleet": {"internal/fleet", "internal/pgserver"},
+	"examples/fleet":                    {"internal/fleet", "internal/pgserver"},
 	"examples/gen/acme/*/v1":            {"gen/ostiary/policy/v1"},
 	"examples/gen/acme/*/v1/*v1connect": {"examples/gen/acme/*/v1"},
 	"interceptors":                      nil, // only tests that go through all adapters
