@@ -29,7 +29,7 @@ func (c Config) enders() (map[string]outbox.Ender, error) {
 		}
 		if key != "" {
 			c.Logger.Info("sessions that are ended here are ended at their issuer, too", "issuer", issuer.URL)
-			enders[issuer.URL] = outbox.NewClerk(outbox.ClerkConfig{SecretKey: key, URL: issuer.APIURL})
+			enders[issuer.URL] = outbox.NewClerk(outbox.ClerkConfig{SecretKey: key, URL: issuer.APIURL, KeysURL: issuer.keysURL()})
 		}
 	}
 	return enders, nil
@@ -48,6 +48,15 @@ func (i *Issuer) secretKey() (string, error) {
 		return key, nil
 	}
 	return "", errors.New("the file is empty; write the secret key into it, from the API keys in Clerk's dashboard")
+}
+
+// keysURL returns where Clerk publishes the keys of the issuer; "" where nothing is fetched,
+// or not from Clerk itself.
+func (i *Issuer) keysURL() string {
+	if i.JWTKey != "" || i.CAFile != "" || i.TokenFile != "" {
+		return ""
+	}
+	return i.remoteConfig().URL
 }
 
 // secretKeyFaults returns what is wrong with the secret key and where it is sent to. It

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,13 +36,19 @@ type ClerkConfig struct {
 	SecretKey string
 	// URL is where the API is, without the version in its path. Default: DefaultClerkURL.
 	URL string
+	// KeysURL is where the issuer publishes its keys. They show whether the secret key is of
+	// the same instance. Default: that is not looked at.
+	KeysURL string
 }
 
 // Clerk ends sessions by Clerk's Backend API. Make one with [NewClerk].
 type Clerk struct {
-	url       string // ends in /v1/sessions/
+	url       string // ends in /v1/
+	keysURL   string
 	secretKey string
 	client    *http.Client
+
+	sameInstance atomic.Bool // whether the secret key is known to be of the issuer's instance
 }
 
 var _ Ender = (*Clerk)(nil)
@@ -48,7 +56,8 @@ var _ Ender = (*Clerk)(nil)
 // NewClerk returns an Ender for one instance of Clerk.
 func NewClerk(config ClerkConfig) *Clerk {
 	return &Clerk{
-		url:       strings.TrimSuffix(cmp.Or(config.URL, DefaultClerkURL), "/") + "/v1/sessions/",
+		url:       strings.TrimSuffix(cmp.Or(config.URL, DefaultClerkURL), "/") + "/v1/",
+		keysURL:   config.KeysURL,
 		secretKey: config.SecretKey,
 		client: &http.Client{
 			// Nobody gets the secret key whom the settings do not name.
@@ -75,26 +84,26 @@ func (c *Clerk) EndSession(ctx context.Context, session Session) error {
 		return fmt.Errorf("%w: its id is not one of Clerk's", ErrRefused)
 	}
 	if session.Subject != "" {
-		is, err := c.call(ctx, http.MethodGet, session.ID)
+		is, err := c.call(ctx, http.MethodGet, "sessions/"+session.ID)
 		switch {
 		case err != nil:
 			return err
 		case is.hasEnded():
-			return nil
+			return c.checkInstance(ctx, is)
 		case !is.goesOn():
 			return is.failure()
 		case is.body.UserID != session.Subject:
 			return fmt.Errorf("%w: at Clerk it is the session of another user", ErrRefused)
 		}
 	}
-	answer, err := c.call(ctx, http.MethodPost, session.ID+"/revoke")
+	answer, err := c.call(ctx, http.MethodPost, "sessions/"+session.ID+"/revoke")
 	switch {
 	case err != nil:
 		return err
 	case answer.hasEnded():
-		return nil
+		return c.checkInstance(ctx, answer)
 	case answer.status == http.StatusBadRequest: // as for a session that has ended otherwise
-		is, err := c.call(ctx, http.MethodGet, session.ID)
+		is, err := c.call(ctx, http.MethodGet, "sessions/"+session.ID)
 		if err != nil {
 			return err
 		}
@@ -118,11 +127,44 @@ type clerkAnswer struct {
 	body       struct {
 		Status string `json:"status"` // of the session
 		UserID string `json:"user_id"`
+		Keys   []struct {
+			ID string `json:"kid"`
+		} `json:"keys"`
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
 		TraceID string `json:"clerk_trace_id"`
 	}
+}
+
+// checkInstance returns an error if Clerk does not know a session since the secret key is
+// of another instance than the issuer. Both publish the keys that they sign with.
+func (c *Clerk) checkInstance(ctx context.Context, answer *clerkAnswer) error {
+	if answer.status != http.StatusNotFound || c.keysURL == "" || c.sameInstance.Load() {
+		return nil
+	}
+	ofSecret, err := c.call(ctx, http.MethodGet, "jwks")
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.keysURL, http.NoBody)
+	if err != nil {
+		return err
+	}
+	ofIssuer, err := c.do(request)
+	switch {
+	case err != nil:
+		return err
+	case len(ofSecret.body.Keys) == 0 || len(ofIssuer.body.Keys) == 0:
+		return nil // nobody can say
+	}
+	for _, key := range ofSecret.body.Keys {
+		if slices.Contains(ofIssuer.body.Keys, key) {
+			c.sameInstance.Store(true)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: it is of another instance than the issuer", ErrCredential)
 }
 
 // call calls the API once. Its errors are temporary, and none has the secret key.
@@ -133,6 +175,10 @@ func (c *Clerk) call(ctx context.Context, method, path string) (*clerkAnswer, er
 	}
 	request.Header.Set("Authorization", "Bearer "+c.secretKey)
 	request.Header.Set("Clerk-API-Version", clerkVersion)
+	return c.do(request)
+}
+
+func (c *Clerk) do(request *http.Request) (*clerkAnswer, error) {
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "ostiary")
 	response, err := c.client.Do(request)

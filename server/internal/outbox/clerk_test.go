@@ -101,6 +101,42 @@ func TestWhatClerkAnswers(t *testing.T) {
 	}
 }
 
+func TestAKeyOfAnotherInstanceEndsNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ofSecret, ofIssuer string
+		want               error
+	}{
+		"the same":             {`{"keys": [{"kid": "ins_1"}]}`, `{"keys": [{"kid": "ins_0"}, {"kid": "ins_1"}]}`, nil},
+		"another":              {`{"keys": [{"kid": "ins_2"}]}`, `{"keys": [{"kid": "ins_1"}]}`, ErrCredential},
+		"a server without one": {`{}`, `{"keys": [{"kid": "ins_1"}]}`, nil},
+		"an issuer without":    {`{"keys": [{"kid": "ins_2"}]}`, `<html>`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakeClerk(t, "sess_1")
+			f.set(func(w http.ResponseWriter, r *http.Request) bool {
+				body := map[string]string{"/v1/jwks": test.ofSecret, "/issuer/jwks.json": test.ofIssuer}[r.URL.Path]
+				if r.URL.Path == "/issuer/jwks.json" && r.Header.Get("Authorization") != "" {
+					t.Error("the issuer got the secret key")
+				}
+				if body == "" {
+					return false
+				}
+				_, _ = w.Write([]byte(body))
+				return true
+			})
+			c := NewClerk(ClerkConfig{SecretKey: secretKey, URL: f.URL, KeysURL: f.URL + "/issuer/jwks.json"})
+			t.Cleanup(c.Close)
+			for _, subject := range []string{someSubject, ""} {
+				if err := c.EndSession(t.Context(), Session{ID: "sess_unknown", Subject: subject}); !errors.Is(err, test.want) {
+					t.Errorf("%v; want %v", err, test.want)
+				}
+			}
+		})
+	}
+}
+
 func TestAStalledAnswerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	f := newFakeClerk(t, "sess_1")
@@ -117,7 +153,7 @@ func TestAStalledAnswerIsGivenUp(t *testing.T) {
 
 func TestTheDefaultIsClerk(t *testing.T) {
 	t.Parallel()
-	if c := NewClerk(ClerkConfig{SecretKey: secretKey}); c.url != "https://api.clerk.com/v1/sessions/" || c.client.Timeout != 10*time.Second {
+	if c := NewClerk(ClerkConfig{SecretKey: secretKey}); c.url != "https://api.clerk.com/v1/" || c.client.Timeout != 10*time.Second {
 		t.Errorf("it calls %s, for %s", c.url, c.client.Timeout)
 	}
 }
