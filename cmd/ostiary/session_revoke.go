@@ -118,6 +118,7 @@ func writeIssuerSignOut(out io.Writer, state sessionv1.IssuerSignOut) (err error
 		_, err = fmt.Fprintln(out, "it will be ended at the issuer, too")
 	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE:
 		_, err = fmt.Fprintln(out, "it has ended at the issuer, too")
+	default: // nothing has ended, or a state of a later version
 	}
 	return err
 }

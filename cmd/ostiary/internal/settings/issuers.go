@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,7 +42,7 @@ func (l *Loaded) listedIssuers(value any) []server.Issuer {
 func (l *Loaded) addDescribedIssuer() {
 	described := slices.ContainsFunc(issuerTable(), func(setting setting[server.Issuer]) bool {
 		_, ok := l.values[keyOfDescribed(setting.key)]
-		return ok
+		return ok && (len(l.Server.Issuers) == 0 || !slices.Contains(ofSecretKey, setting.key))
 	})
 	if key := l.Server.Console.PublishableKey; l.Issuer.URL == "" && key != "" {
 		url, err := token.ClerkIssuer(key)
@@ -53,6 +54,46 @@ func (l *Loaded) addDescribedIssuer() {
 	if described {
 		l.described = entryOf(len(l.Server.Issuers))
 		l.Server.Issuers = append(l.Server.Issuers, l.Issuer)
+		return
+	}
+	l.giveSecretKey()
+}
+
+// ofSecretKey are the settings of an issuer that describe none beside those of the YAML
+// file.
+var ofSecretKey = []string{"secret_key", "secret_key_file", "api_url"}
+
+// giveSecretKey gives a secret key outside the list to the one issuer of Clerk in it, so
+// that the key need not be in the YAML file.
+func (l *Loaded) giveSecretKey() {
+	key := "secret_key"
+	switch {
+	case l.Issuer.SecretKey != "":
+	case l.Issuer.SecretKeyFile != "":
+		key = "secret_key_file"
+	default:
+		return
+	}
+	var clerk []int
+	for i, issuer := range l.Server.Issuers {
+		if issuer.Profile == "" || issuer.Profile == token.Clerk().Name {
+			clerk = append(clerk, i)
+		}
+	}
+	if len(clerk) != 1 {
+		l.Check(key, fmt.Errorf("does not say of which issuer it is: %d in the YAML file are of Clerk; give the one that is meant its own secret_key_file there", len(clerk)))
+		return
+	}
+	issuer := &l.Server.Issuers[clerk[0]]
+	if issuer.SecretKey != "" || issuer.SecretKeyFile != "" {
+		l.Check(key, errors.New("given, though the issuer in the YAML file has its own; remove one of them"))
+		return
+	}
+	issuer.SecretKey, issuer.SecretKeyFile, issuer.APIURL = l.Issuer.SecretKey, l.Issuer.SecretKeyFile, cmp.Or(issuer.APIURL, l.Issuer.APIURL)
+	for _, key := range ofSecretKey {
+		if _, ok := l.values[key]; ok {
+			l.names[entryOf(clerk[0])+"."+key] = l.name(key)
+		}
 	}
 }
 
