@@ -83,8 +83,9 @@ type Config struct {
 	Revocations auth.Revocations
 	// Observer sees every decision, beside the log. Optional.
 	Observer auth.Observer
-	// Logger gets refusals ([auth.LogRefusals]), trouble with keys, and which issuers New
-	// trusts. Default: slog.Default(). To log nothing: slog.New(slog.DiscardHandler).
+	// Logger gets refusals ([auth.LogRefusals]), trouble with keys, which issuers New trusts,
+	// methods that are mounted without a rule, and reflection that is public. Default:
+	// slog.Default(). To log nothing: slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
