@@ -3,6 +3,8 @@ package connectauth_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -45,6 +47,20 @@ func TestAForgottenServiceDoesNotRun(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAnEmptyBodyIsHeldBackToo since it is a whole message of Protobuf: without it, unary
+// handlers ran in a router that is not http.ServeMux.
+func TestAnEmptyBodyIsHeldBackToo(t *testing.T) {
+	t.Parallel()
+	router := http.HandlerFunc(newMux(guardtest.NeverCalled(t)).ServeHTTP)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, guardtest.Procedures[auth.Unary], http.NoBody)
+	request.Header.Set("Content-Type", "application/proto")
+	answer := httptest.NewRecorder()
+	httpauth.RequireGuard(guardtest.NewGuard(nil), router).ServeHTTP(answer, request)
+	if answer.Code != http.StatusInternalServerError || !strings.Contains(answer.Body.String(), "AUTH_FAILURE") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }
 
