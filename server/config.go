@@ -208,9 +208,7 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := ledger.OpenStore(ctx, ledger.StoreConfig{
-		URL: c.DatabaseURL, DataDir: c.DataDir, MaxConnections: c.DatabaseMaxConnections, Timeout: c.DatabaseTimeout, Log: c.Logger,
-	})
+	db, err := ledger.OpenStore(ctx, c.store())
 	if err != nil {
 		return nil, err
 	}

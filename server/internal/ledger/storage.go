@@ -45,13 +45,12 @@ func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
 		config.announce(ctx, db.Created(), `schema "ostiary" of the PostgreSQL database`)
 		return db, nil
 	}
-	path := strings.TrimPrefix(config.URL, sqliteScheme)
-	if path == "" {
+	if config.URL == "" {
 		if err := MakeDataDir(config.DataDir); err != nil {
 			return nil, err
 		}
-		path = filepath.Join(config.DataDir, databaseName)
 	}
+	path := config.path()
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -69,6 +68,39 @@ func (c StoreConfig) announce(ctx context.Context, created bool, where string) {
 	if created && c.Log != nil {
 		c.Log.WarnContext(ctx, "there was no database, so a new one was made; nothing is revoked in it", "database", where)
 	}
+}
+
+// path returns the path of an SQLite database.
+func (c StoreConfig) path() string {
+	if path := strings.TrimPrefix(c.URL, sqliteScheme); path != "" {
+		return path
+	}
+	return filepath.Join(c.DataDir, databaseName)
+}
+
+// errBackupPostgres means that PostgreSQL has better tools for it.
+var errBackupPostgres = errors.New("the database is PostgreSQL's: back it up with pg_dump --format=custom --schema=ostiary, and restore it with pg_restore --clean --if-exists --single-transaction; servers that use it need not stop")
+
+// Backup copies the database to a file, which must not exist. Servers may use it meanwhile.
+func (c StoreConfig) Backup(ctx context.Context, file string) error {
+	if isPostgres(c.URL) {
+		return errBackupPostgres
+	}
+	return sqlite.Backup(ctx, c.path(), file)
+}
+
+// Restore replaces the database by what is in a file that Backup made; one that exists only
+// if replace says so. Servers may use it meanwhile.
+func (c StoreConfig) Restore(ctx context.Context, file string, replace bool) (sqlite.Restored, error) {
+	if isPostgres(c.URL) {
+		return sqlite.Restored{}, errBackupPostgres
+	}
+	if c.URL == "" {
+		if err := MakeDataDir(c.DataDir); err != nil {
+			return sqlite.Restored{}, err
+		}
+	}
+	return sqlite.Restore(ctx, c.path(), file, replace)
 }
 
 func isPostgres(url string) bool {

@@ -80,6 +80,18 @@ func (l *Loaded) Faults() error {
 	return faults.orNil()
 }
 
+// DatabaseFaults is Faults for a command that only uses the database: of Server it checks
+// the settings that name it.
+func (l *Loaded) DatabaseFaults() error {
+	faults := &Error{slices.Clone(l.faults.Faults)}
+	for _, fault := range l.Server.Faults() {
+		if fault.Issuer == "" && slices.Contains(databaseKeys, fault.Setting) && !l.failed[fault.Setting] {
+			faults.add(l.name(fault.Setting), errors.New(fault.Describe(l.name)))
+		}
+	}
+	return faults.orNil()
+}
+
 // naming returns the key that a fault of the server is about, and how messages
 // about it name other settings.
 func (l *Loaded) naming(fault server.Fault) (key string, name func(string) string) {

@@ -89,6 +89,15 @@ func Issuers() *Set {
 	return &Set{table: table(), asFlags: asFlags, files: true}
 }
 
+// Database returns the settings that say where sessions and revocations are kept. The
+// others are read from the environment and the files, but have no flag.
+func Database() *Set {
+	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool { return !slices.Contains(databaseKeys, s.key) })
+	return &Set{table: table(), asFlags: asFlags, files: true}
+}
+
+var databaseKeys = []string{"data_dir", "database_url"}
+
 // ErrEmptyFlag refuses a flag that is given without a value, as when a script's
 // variable is not set.
 var ErrEmptyFlag = errors.New("is empty; omit the flag to use the default")
