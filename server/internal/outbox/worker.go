@@ -14,8 +14,8 @@ import (
 const (
 	// atOnce is how many sessions are ended at once.
 	atOnce = 8
-	// lease is how long others leave to one process what it has claimed. An attempt takes
-	// requestTimeout at most.
+	// lease is how long others leave to one process what it has claimed. An attempt is five
+	// requests at most, each of which takes requestTimeout at most.
 	lease = time.Minute
 	// pollInterval is how often the store is looked into, and storeTimeout how long that
 	// may take.
@@ -46,6 +46,8 @@ type worker struct {
 	failures int       // how many rounds in a row have ended nothing
 	resume   time.Time // the issuer is left alone until then
 	warned   time.Time // when the last warning was logged
+
+	storeFailed time.Time // when it was last logged that the store fails
 }
 
 func newWorker(config Config, issuer string, ender Ender) *worker {
@@ -84,7 +86,8 @@ func (w *worker) round(ctx context.Context) (delay time.Duration) {
 	}
 	claimed, err := w.claim(ctx, now, limit)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && now.Sub(w.storeFailed) >= warnAfter {
+			w.storeFailed = now
 			w.log.ErrorContext(ctx, "cannot look for sessions that are to be ended at their issuer", "error", err)
 		}
 		return storeTimeout

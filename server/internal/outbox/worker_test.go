@@ -316,6 +316,13 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 		t.Errorf("the next round is in %s; want %s", delay, storeTimeout)
 	}
 	b.logged(t, "ERROR", "cannot look for sessions")
+	for after, want := range []int{1, 2} {
+		b.time = b.time.Add(warnAfter - time.Second + time.Duration(after)*time.Second)
+		b.work(t)
+		if n := strings.Count(b.logs.String(), "cannot look for sessions"); n != want {
+			t.Errorf("it is logged %d times; want %d, once a minute", n, want)
+		}
+	}
 	b.save(t.Context(), store.SignOut{}, store.SignOut{})
 	b.logged(t, "ERROR", "cannot keep what became of a session")
 	if n := b.pending(t.Context()); n != -1 {
