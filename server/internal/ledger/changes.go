@@ -123,7 +123,14 @@ func (c *changes) wake() {
 	c.read = make(chan struct{})
 }
 
-// last returns the place of the last that was read.
+// place returns the place of the last that was read.
+func (c *changes) place() Place {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last()
+}
+
+// last is place, for those who hold mu.
 func (c *changes) last() Place {
 	if len(c.kept) == 0 {
 		return c.before

@@ -178,6 +178,16 @@ func (e *Events) wake() {
 	e.added = make(chan struct{})
 }
 
+// addEnded adds the events of what ReadRevocations has read. What was seen before must have
+// been flushed.
+func (l *Ledger) addEnded(ctx context.Context) {
+	l.reading.Lock()
+	ended := l.ended
+	l.ended = nil
+	l.reading.Unlock()
+	l.addRevoked(ctx, ended)
+}
+
 // addRevoked adds an event for each session that revocations end, in parts, so that
 // readers keep up.
 func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revocation) {

@@ -203,6 +203,7 @@ func TestTheEventsOfASession(t *testing.T) {
 	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	l.addEnded(t.Context())
 	wantEvents("its revocation", "REVOKED sess_1")
 	pass(time.Hour)
 	wantEvents("the end of a token that was revoked before")
@@ -227,6 +228,7 @@ func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	l.addEnded(t.Context())
 	if _, _, err := l.Events().After(since); !errors.Is(err, ErrEventsLost) {
 		t.Errorf("%v; want %v", err, ErrEventsLost)
 	}
@@ -299,6 +301,7 @@ func TestThereIsOneEventForEachSessionThatIsEnded(t *testing.T) {
 			if err := l.ReadRevocations(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			l.addEnded(t.Context())
 		}
 		events := eventsAfter(t, l, since)
 		want := 1
@@ -326,6 +329,7 @@ func TestASignOutIsOneEventOfEachSession(t *testing.T) {
 		if err := l.ReadRevocations(t.Context()); err != nil {
 			t.Error(err)
 		}
+		l.addEnded(t.Context())
 	}
 	if _, ended, err := l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", nil, nil); err != nil || ended != n {
 		t.Fatalf("%d sessions, error %v; want %d", ended, err, n)

@@ -6,8 +6,8 @@
 //	guard := &auth.Guard{Revocations: l.RevokedList(), …}
 //	l.See(identity, peer, userAgent) // for each admitted call
 //
-// One goroutine writes and reads the store in the background. Calls touch memory
-// alone, except those that ask about sessions or revoke.
+// One goroutine writes to the store in the background, and another reads what was revoked.
+// Calls touch memory alone, except those that ask about sessions or revoke.
 package ledger
 
 import (
@@ -81,16 +81,18 @@ type Ledger struct {
 	expired  store.Session // the last whose expiry was noticed
 
 	reading  sync.Mutex
-	lastRead store.Revocation // the last that was read
-	epoch    [16]byte         // of the database that it is from
+	lastRead store.Revocation        // the last that was read
+	epoch    [16]byte                // of the database that it is from
+	ended    []revocation.Revocation // what was read, and there are no events of yet
 
 	condition condition
 	clock     clock     // by which is pruned
 	lastTime  time.Time // of the round before
 
-	wake    chan struct{}
+	wake, wakeReading chan struct{}
+
 	closing chan struct{}
-	closed  chan struct{}
+	running sync.WaitGroup
 }
 
 // Open takes over the store. It begins to remove what has expired since the
@@ -106,7 +108,9 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	if len(config.Enders) > 0 {
 		l.outbox = outbox.Start(ctx, outbox.Config{Store: db, Enders: config.Enders, Ended: l.addSignedOut, Now: config.Now, Log: config.Log})
 	}
-	go l.run(context.WithoutCancel(ctx), more)
+	background := context.WithoutCancel(ctx)
+	l.running.Go(func() { l.run(background, more) })
+	l.running.Go(func() { l.keepReading(background) })
 	return l, nil
 }
 
@@ -122,17 +126,17 @@ func (l *Ledger) start(ctx context.Context) (more bool, err error) {
 // newLedger returns a ledger that has read nothing and does nothing by itself.
 func newLedger(db store.Store, config Config) *Ledger {
 	l := &Ledger{
-		config:   config,
-		store:    db,
-		epoch:    db.Epoch(),
-		clock:    newClock(),
-		lastTime: config.Now(),
-		revoked:  revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
-		activity: newActivity(maxRecent),
-		flushing: make(chan struct{}, 1),
-		wake:     make(chan struct{}, 1),
-		closing:  make(chan struct{}),
-		closed:   make(chan struct{}),
+		config:      config,
+		store:       db,
+		epoch:       db.Epoch(),
+		clock:       newClock(),
+		lastTime:    config.Now(),
+		revoked:     revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
+		activity:    newActivity(maxRecent),
+		flushing:    make(chan struct{}, 1),
+		wake:        make(chan struct{}, 1),
+		wakeReading: make(chan struct{}, 1),
+		closing:     make(chan struct{}),
 	}
 	l.events = newEvents(l.state)
 	l.changes = newChanges(l.change)
@@ -155,7 +159,6 @@ func (l *Ledger) now() time.Time { return l.config.Now().Truncate(time.Microseco
 // run works until the ledger is closed. more says that there is more to prune at
 // once.
 func (l *Ledger) run(ctx context.Context, more bool) {
-	defer close(l.closed)
 	flush, prune := time.NewTicker(flushInterval), time.NewTimer(pruneDelay(more))
 	defer flush.Stop()
 	defer prune.Stop()
@@ -163,7 +166,6 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 		select {
 		case <-flush.C:
 		case <-l.wake:
-		case <-l.store.Hints():
 		case <-prune.C:
 			prune.Reset(pruneDelay(l.prune(ctx)))
 		case <-l.closing:
@@ -174,7 +176,31 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 		l.noticeStep(ctx, now)
 		l.Flush(ctx)
 		l.addExpired(ctx, now)
-		_ = l.ReadRevocations(ctx) // it has logged the error
+		l.addEnded(ctx)
+	}
+}
+
+// keepReading reads revocations until the ledger is closed. It does nothing else, so that
+// no write holds up what others have revoked.
+func (l *Ledger) keepReading(ctx context.Context) {
+	tick := time.NewTicker(flushInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-l.wakeReading:
+		case <-l.store.Hints():
+		case <-l.closing:
+			return
+		}
+		last := l.changes.place()
+		if _ = l.ReadRevocations(ctx); l.changes.place() == last { // it has logged the error
+			continue
+		}
+		select {
+		case l.wake <- struct{}{}: // so that there are events of it
+		default:
+		}
 	}
 }
 
@@ -183,7 +209,7 @@ func (l *Ledger) run(ctx context.Context, more bool) {
 func (l *Ledger) Close() error {
 	l.outbox.Close()
 	close(l.closing)
-	<-l.closed
+	l.running.Wait()
 	return l.store.Close()
 }
 

@@ -161,6 +161,7 @@ func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 	if err := l.ReadRevocations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	l.addEnded(t.Context())
 	want("level=ERROR", "cannot find the sessions that were revoked", errDiskFull.Error())
 	db.fails = "Expired"
 	l.addExpired(t.Context(), time.Now())

@@ -123,7 +123,7 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_client", by.ClientID, "by_session", by.SessionID,
 		"actor_issuer", by.Actor.Issuer, "actor_subject", by.Actor.Subject)
 	select {
-	case l.wake <- struct{}{}: // so that there are events of it
+	case l.wakeReading <- struct{}{}: // so that followers get it
 	default:
 	}
 	l.outbox.Wake()
@@ -176,8 +176,7 @@ func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []by
 
 // ReadRevocations reads what was revoked since it last read: everything at the
 // start; later what this process has revoked, which it has in memory already, and
-// what others on the same database have. There are events of both, and changes for
-// followers.
+// what others on the same database have. Followers get both; addEnded adds the events.
 func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
@@ -212,7 +211,9 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 		}
 		l.lastRead = page[len(page)-1]
 		l.changes.add(page)
-		l.addRevoked(ctx, revocations)
+		if l.events.wanted.Load() {
+			l.ended = append(l.ended, revocations...)
+		}
 	}
 }
 
