@@ -30,7 +30,7 @@ func (g *Guard) Mount(procedure string) {
 
 // Guards reports whether MarkGuarded was called with the same value.
 func (g *Guard) Guards(what any) bool {
-	if what == nil || !reflect.TypeOf(what).Comparable() {
+	if what == nil || !reflect.ValueOf(what).Comparable() { // a struct's type does not show whether what it holds is
 		return false
 	}
 	_, marked := g.guarded.Load(what)

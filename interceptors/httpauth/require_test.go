@@ -17,6 +17,11 @@ func around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
 }
 
+// logged is a middleware as a value of a struct.
+type logged struct{ next http.Handler }
+
+func (l logged) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.next.ServeHTTP(w, r) }
+
 func muxOf(pattern string, handler http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle(pattern, handler)
@@ -64,6 +69,13 @@ func TestRequireGuard(t *testing.T) {
 		{"a middleware hides the guard", inMux("/x", func(guard *auth.Guard, h http.Handler) http.Handler {
 			return around(protect(guard, h))
 		}), "GET /x", guardtest.GoodToken, refused, false, noGuard + "/x" + remedy},
+		{"whatever the type of the middleware", inMux("/x", func(guard *auth.Guard, h http.Handler) http.Handler {
+			return logged{protect(guard, h)}
+		}), "GET /x", guardtest.GoodToken, refused, false, noGuard + "/x" + remedy},
+		{"which runs at the path of a procedure that the guard guards", inMux("POST /api"+procedure, func(guard *auth.Guard, h http.Handler) http.Handler {
+			guard.MarkGuarded(procedure)
+			return logged{protect(guard, h)}
+		}), "POST /api" + procedure, guardtest.GoodToken, ok, true, ""},
 		{"a RequireGuard around the middleware shows it again", inMux("/x", func(guard *auth.Guard, h http.Handler) http.Handler {
 			return httpauth.RequireGuard(guard, around(protect(guard, h)))
 		}), "POST /x", guardtest.GoodToken, ok, true, ""},
