@@ -2,6 +2,8 @@ package grpcauth
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -65,7 +67,8 @@ func (t requestTimeout) configure(g *gate) { g.requestTimeout = t.limit }
 // ShowRefusals has interceptors see the calls that are refused, for those that count or log
 // every call. Of a unary call that the Gate refuses such an interceptor gets a nil request,
 // and a handler that returns the refusal, which is what the client gets whatever the
-// interceptor makes of it.
+// interceptor makes of it. If it panics, as it does where it takes the request for a
+// message, the Guard's Logger gets the panic.
 //
 // For [NewServer] it marks the place of the guard among the options: the interceptors of the
 // options before it see refused calls, unary ones and streams, and those after it do not.
@@ -131,9 +134,7 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		show := func(ctx context.Context, refusal error) {
 			if g.showRefusals && interceptor != nil {
-				ctx = context.WithValue(ctx, shownKey{g.guard}, refusal)
-				_, _ = interceptor(ctx, nil, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure},
-					func(context.Context, any) (any, error) { return nil, refusal })
+				g.show(ctx, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure}, interceptor, refusal)
 			}
 		}
 		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
@@ -158,6 +159,19 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 		}
 		return res, err
 	}
+}
+
+// show shows a refusal to the interceptors. It recovers from their panics, since grpc-go
+// does not, and strangers would end the process.
+func (g *gate) show(ctx context.Context, info *grpc.UnaryServerInfo, interceptor grpc.UnaryServerInterceptor, refusal error) {
+	defer func() {
+		if p := recover(); p != nil && g.guard.Logger != nil {
+			g.guard.Logger.ErrorContext(ctx, "panic in an interceptor that sees refused calls, whose request is nil: put it after grpcauth.ShowRefusals, or have it expect that",
+				"procedure", info.FullMethod, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	_, _ = interceptor(context.WithValue(ctx, shownKey{g.guard}, refusal), nil, info,
+		func(context.Context, any) (any, error) { return nil, refusal })
 }
 
 // shownKey finds the refusal of a call that is refused already, and only shown to the

@@ -1,6 +1,7 @@
 package grpcauth
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -33,38 +34,52 @@ type Server struct {
 // context, and do not see what the guard refuses, which its Observer does. Those that are
 // to see it as well stand before [ShowRefusals].
 //
-// It panics on grpc.StreamInterceptor without ShowRefusals: grpc-go would put that before
-// the guard's.
+// It panics on grpc.UnaryInterceptor and grpc.StreamInterceptor: grpc-go puts these before
+// all of the chain, wherever they stand.
 //
 // With a nil Guard every call is refused.
 func NewServer(guard *auth.Guard, options ...grpc.ServerOption) *Server {
 	guard = orRefuseAll(guard)
 	var before []grpc.ServerOption
 	var gateOptions []GateOption
-	streams := grpc.StreamInterceptor // the first of any chain
 	for i, option := range options {
 		if o, ok := option.(GateOption); ok {
 			gateOptions = append(gateOptions, o)
 		}
 		if _, ok := option.(showRefusals); ok {
-			before, streams = options[:i], func(s grpc.StreamServerInterceptor) grpc.ServerOption { return grpc.ChainStreamInterceptor(s) }
+			before = options[:i]
 		}
 	}
-	server := newServer(slices.Concat(before, []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
-		streams(StreamServerInterceptor(guard)),
-	}, options[len(before):]))
+	server := newServer(slices.Concat(
+		[]grpc.ServerOption{grpc.UnaryInterceptor(passUnary), grpc.StreamInterceptor(passStream)},
+		before,
+		[]grpc.ServerOption{
+			grpc.ChainUnaryInterceptor(UnaryServerInterceptor(guard)),
+			grpc.ChainStreamInterceptor(StreamServerInterceptor(guard)),
+		},
+		options[len(before):],
+	))
 	s := &Server{Server: server, guard: guard, gate: Gate(server, guard, gateOptions...)}
 	guard.MarkGuarded(s) // for httpauth.RequireGuard, in front of ServeHTTP
 	return s
+}
+
+// passUnary and passStream do nothing. They stand first, where grpc-go has place for one of
+// each, so that no option puts another there.
+func passUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	return next(ctx, req)
+}
+
+func passStream(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return next(server, stream)
 }
 
 // newServer is grpc.NewServer, with a remedy for what it panics on.
 func newServer(options []grpc.ServerOption) *grpc.Server {
 	defer func() {
 		p := recover()
-		if text, ok := p.(string); ok && strings.Contains(text, "stream server interceptor was already set") {
-			panic("grpcauth: NewServer: grpc.StreamInterceptor would put an interceptor before the guard's; give it by grpc.ChainStreamInterceptor")
+		if text, ok := p.(string); ok && strings.Contains(text, "server interceptor was already set") {
+			panic("grpcauth: NewServer: grpc.UnaryInterceptor and grpc.StreamInterceptor would put an interceptor before the guard's; give it by grpc.ChainUnaryInterceptor or grpc.ChainStreamInterceptor")
 		}
 		if p != nil {
 			panic(p)

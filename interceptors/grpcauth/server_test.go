@@ -3,6 +3,7 @@ package grpcauth_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -81,14 +83,56 @@ func TestShowRefusalsIsThePlaceOfTheGuard(t *testing.T) {
 	}
 }
 
-func TestAServerLetsNoStreamInterceptorBeforeTheGuard(t *testing.T) {
+// TestAServerTakesInterceptorsInTheChainAlone, since grpc-go would put others before it,
+// wherever the guard stands.
+func TestAServerTakesInterceptorsInTheChainAlone(t *testing.T) {
 	t.Parallel()
-	defer func() {
-		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "give it by grpc.ChainStreamInterceptor") {
-			t.Errorf("panic %v; want one with the remedy", p)
-		}
-	}()
-	grpcauth.NewServer(guardtest.NewGuard(nil), grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	unary := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		return next(ctx, req)
+	})
+	stream := grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 		return next(server, stream)
-	}))
+	})
+	for name, options := range map[string][]grpc.ServerOption{
+		"unary":                      {unary},
+		"unary after the guard":      {grpcauth.ShowRefusals(), unary},
+		"unary before the guard":     {unary, grpcauth.ShowRefusals()},
+		"of streams":                 {stream},
+		"of streams after the guard": {grpcauth.ShowRefusals(), stream},
+	} {
+		func() {
+			defer func() {
+				if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "give it by grpc.ChainUnaryInterceptor or grpc.ChainStreamInterceptor") {
+					t.Errorf("%s: panic %v; want one with the remedy", name, p)
+				}
+			}()
+			grpcauth.NewServer(guardtest.NewGuard(nil), options...)
+		}()
+	}
+}
+
+// TestAStrangerDoesNotCrashAnInterceptorThatSeesRefusals: the server goes on, and the log
+// names the interceptor's panic.
+func TestAStrangerDoesNotCrashAnInterceptorThatSeesRefusals(t *testing.T) {
+	t.Parallel()
+	log := new(strings.Builder)
+	guard := guardtest.NewGuard(nil)
+	guard.Logger = slog.New(slog.NewTextHandler(log, nil))
+	sizes := func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		_ = proto.Size(req.(proto.Message)) //nolint:forcetypeassert // as many do
+		return next(ctx, req)
+	}
+	server := grpcauth.NewServer(guard, grpc.ChainUnaryInterceptor(sizes), grpcauth.ShowRefusals())
+	server.RegisterService(&echo, guardtest.NeverCalled(t))
+	conn := dial(t, guardtest.Serve(t, server.Server))
+	for range 2 {
+		_, _, err := call(t.Context(), conn, auth.Unary, wrapperspb.String("hello"))
+		if reason, ok := grpcauth.ReasonOf(err); !ok || reason != auth.TokenMissing {
+			t.Errorf("%v; want %v", err, auth.TokenMissing)
+		}
+	}
+	server.GracefulStop() // the log is written by other goroutines
+	if got := log.String(); strings.Count(got, "panic in an interceptor that sees refused calls") != 2 || !strings.Contains(got, guardtest.Procedures[auth.Unary]) {
+		t.Errorf("the log has %s", got)
+	}
 }

@@ -141,9 +141,6 @@ func TestAnInterceptorBeforeTheGuard(t *testing.T) {
 		"NewServer": {func(guard *auth.Guard, before grpc.UnaryServerInterceptor) server {
 			return grpcauth.NewServer(guard, grpc.ChainUnaryInterceptor(before))
 		}, false},
-		"NewServer, and the option that comes first in any chain": {func(guard *auth.Guard, before grpc.UnaryServerInterceptor) server {
-			return grpcauth.NewServer(guard, grpc.UnaryInterceptor(before))
-		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
