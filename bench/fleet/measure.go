@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
@@ -84,23 +86,20 @@ func (c *cluster) underLoad(ctx context.Context, interval time.Duration, calls, 
 	}
 	var mu sync.Mutex
 	var acknowledged []time.Time
-	var failed error
-	var running sync.WaitGroup
+	var running errgroup.Group
+	running.SetLimit(32) // or calls would wait for the database until they fail
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	began := time.Now()
 	for i := range calls {
 		sessions := c.names(batch)
-		running.Go(func() {
+		running.Go(func() error {
 			err := c.revoke(ctx, c.hubs[i%len(c.hubs)], sessions...)
 			now := time.Now()
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				failed = err
-				return
-			}
 			acknowledged = append(acknowledged, slices.Repeat([]time.Time{now}, batch)...)
+			return err
 		})
 		select {
 		case <-tick.C:
@@ -108,9 +107,8 @@ func (c *cluster) underLoad(ctx context.Context, interval time.Duration, calls, 
 			return nil, 0, 0, context.Cause(ctx)
 		}
 	}
-	running.Wait()
-	if failed != nil {
-		return nil, 0, 0, failed
+	if err := running.Wait(); err != nil {
+		return nil, 0, 0, err
 	}
 	last := acknowledged[len(acknowledged)-1]
 	all, err := each[Lag](c, "Lags", func(int) any { return acknowledged })
