@@ -162,11 +162,15 @@ const (
 	soon = "off"
 )
 
+func (s *Store) beginWrite(commit string) string {
+	return fmt.Sprintf(beginWrite, s.timeout.Milliseconds(), commit)
+}
+
 // transact runs do in a transaction that is committed when do succeeds.
 func (s *Store) transact(ctx context.Context, commit string, do func(context.Context, pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	options := pgx.TxOptions{BeginQuery: fmt.Sprintf(beginWrite, s.timeout.Milliseconds(), commit)}
+	options := pgx.TxOptions{BeginQuery: s.beginWrite(commit)}
 	return s.explain(pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return do(ctx, tx) }))
 }
 

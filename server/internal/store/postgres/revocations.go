@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,8 +26,9 @@ const revocationColumns = changeColumns + `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
 
+// insertRevocation takes a sequence by how far it is before the last that was given out.
 const insertRevocation = `INSERT INTO ostiary.revocations (` + revocationColumns + `, target)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+	VALUES ((SELECT last_sequence FROM ostiary.state) - $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
 const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
@@ -44,43 +46,67 @@ const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` F
 // SaveRevocations implements store.Store.
 func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
-	err := s.transact(ctx, durably, func(ctx context.Context, tx pgx.Tx) error {
-		if len(saved) > 0 {
-			if err := saveRevocations(ctx, tx, saved); err != nil {
+	for i := range saved {
+		_, _ = rand.Read(saved[i].ID[:]) // never fails
+	}
+	var err error
+	if answer == nil && len(signOuts) == 0 {
+		err = s.saveAtOnce(ctx, saved)
+	} else {
+		err = s.transact(ctx, durably, func(ctx context.Context, tx pgx.Tx) error {
+			var batch pgx.Batch
+			queueRevocations(&batch, saved)
+			if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 				return err
 			}
-		}
-		if err := saveSignOuts(ctx, tx, signOuts); err != nil || answer == nil {
-			return err
-		}
-		return saveAnswer(ctx, tx, answer, saved)
-	})
+			if err := saveSignOuts(ctx, tx, signOuts); err != nil || answer == nil {
+				return err
+			}
+			return saveAnswer(ctx, tx, answer, saved)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("save revocations: %w", err)
 	}
 	return saved, nil
 }
 
-// saveRevocations gives them their sequences and IDs.
-func saveRevocations(ctx context.Context, tx pgx.Tx, saved []store.Revocation) error {
-	var last int64
-	if err := tx.QueryRow(ctx, takeSequences, len(saved)).Scan(&last); err != nil {
-		return err
-	}
+// saveAtOnce saves revocations in a transaction that is sent as a whole. All others who
+// revoke wait for its end, and so would for this process, which may be busy with followers.
+func (s *Store) saveAtOnce(ctx context.Context, saved []store.Revocation) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	var batch pgx.Batch
-	for i := range saved {
-		r := &saved[i]
-		r.Sequence = last - int64(len(saved)-1-i)
-		_, _ = rand.Read(r.ID[:]) // never fails
+	for statement := range strings.SplitSeq(s.beginWrite(durably), ";") {
+		batch.Queue(statement)
+	}
+	queueRevocations(&batch, saved)
+	batch.Queue("COMMIT")
+	return s.explain(s.pool.SendBatch(ctx, &batch).Close())
+}
+
+// queueRevocations queues what saves revocations, and gives them their sequences.
+func queueRevocations(batch *pgx.Batch, saved []store.Revocation) {
+	if len(saved) == 0 {
+		return
+	}
+	batch.Queue(takeSequences, len(saved)).QueryRow(func(row pgx.Row) error {
+		var last int64
+		err := row.Scan(&last)
+		for i := range saved {
+			saved[i].Sequence = last - int64(len(saved)-1-i)
+		}
+		return err
+	})
+	for i, r := range saved {
 		target, by := &r.Target, &r.Origin.Caller
-		batch.Queue(insertRevocation, r.Sequence, r.ID[:], target.Kind, []byte(target.Issuer), []byte(target.Value), []byte(target.Subject),
+		batch.Queue(insertRevocation, len(saved)-1-i, r.ID[:], target.Kind, []byte(target.Issuer), []byte(target.Value), []byte(target.Subject),
 			store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
 			r.Origin.Kind, []byte(by.Issuer), []byte(by.Subject), []byte(by.ClientID), []byte(by.SessionID),
 			[]byte(by.Actor.Issuer), []byte(by.Actor.Subject), []byte(by.Actor.SessionID), []byte(by.Actor.Type), []byte(r.Cause),
 			targetName(*target))
 	}
 	batch.Queue(notify, channel)
-	return tx.SendBatch(ctx, &batch).Close()
 }
 
 func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value, t.Subject) }
