@@ -19,7 +19,7 @@ import (
 const (
 	// keptChanges is how many changes are kept in memory at least, and half of how many
 	// at most: about 1 KiB each.
-	keptChanges = 1 << 12
+	keptChanges = 1 << 14
 	// wakeInterval is how often followers are woken at most: when there are many changes,
 	// each gets several at once.
 	wakeInterval = 50 * time.Millisecond
