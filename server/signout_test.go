@@ -220,7 +220,7 @@ func TestWithoutAKeyTheIssuerStillBelievesInASession(t *testing.T) {
 		t.Errorf("when there is a key: %v", got)
 	}
 	again, err := with.sessions(t, cast["otto"]).RevokeSession(t.Context(), with.revokeReq("ben"))
-	if err != nil || again.GetIssuerSignOut() != atIssuerPending || again.GetRevokedSessionCount() != 0 {
+	if asked := again.GetIssuerSignOut(); err != nil || asked != atIssuerPending && asked != atIssuerDone || again.GetRevokedSessionCount() != 0 {
 		t.Errorf("ended again: %v, %v", again, err)
 	}
 	with.endsAtIssuer(t, cast["otto"], "ben")

@@ -113,6 +113,7 @@ func TestASignOutThatFailedHalfwayIsDoneByItsRetry(t *testing.T) {
 	l, db := idleLedger(t)
 	const n = 2*BatchSize + 1
 	sessionsOf(t, l, "user_ada", n)
+	before := l.config.Now()
 	call := store.Call{Issuer: someIssuer, Subject: "user_otto", Procedure: "/a/B", RequestID: "1"}
 	signOut := func() (ended int, err error) {
 		_, ended, err = l.EndSubject(t.Context(), byOtto, someIssuer, "user_ada", "", &store.Answer{Call: call, Hash: []byte("hash")},
@@ -125,7 +126,7 @@ func TestASignOutThatFailedHalfwayIsDoneByItsRetry(t *testing.T) {
 	if ended, err := signOut(); connect.CodeOf(err) != connect.CodeUnavailable || ended != BatchSize {
 		t.Errorf("%d sessions, error %v; want %d, and unavailable", ended, err, BatchSize)
 	}
-	now := store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada", Token: store.Token{IssuedAt: l.config.Now()}}
+	now := store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ada", Token: store.Token{IssuedAt: before}}
 	if !l.Revoked(now) {
 		t.Error("the tokens of the subject are not revoked")
 	}
