@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -44,7 +45,8 @@ var errUnguarded = errors.New("no guard has decided about this request")
 // In a router other than *http.ServeMux nothing can be looked up, so a handler without a
 // guard runs, and its side effects may have happened. Until a guard has decided, it can
 // read no byte of the request's body, and nothing of its response is sent: the caller is
-// refused instead. 404 and 405 are sent as they are, since they serve nothing. So it is
+// refused instead. Of a 404 or 405 only the status and Allow are sent, with a body of
+// RequireGuard's; to send a page of your own, mark its handler with [Unguarded]. So it is
 // also for handlers that are known to be guarded.
 //
 // The refusal is AUTH_FAILURE for every caller, since the fault is the server's. The guard's
@@ -67,7 +69,7 @@ func RequireGuard(guard *auth.Guard, next http.Handler) http.Handler {
 			}
 			return
 		}
-		u := &undecided{ResponseWriter: w, guard: guard, next: next}
+		u := &undecided{ResponseWriter: w, guard: guard, next: next, header: w.Header().Clone()}
 		ctx, decided := auth.TrackDecision(context.WithValue(r.Context(), undecidedKey{}, u))
 		u.decided = decided
 		u.request = r.WithContext(ctx)
@@ -80,6 +82,7 @@ func RequireGuard(guard *auth.Guard, next http.Handler) http.Handler {
 			u.request.Body = &undecidedBody{r.Body, u}
 		}
 		u.unguarded.Store(found.redirect)
+		defer u.dropHeader()
 		next.ServeHTTP(u, u.request)
 		u.allows(http.StatusOK) //nolint:contextcheck // what net/http sends for a handler that writes nothing
 	})
@@ -149,12 +152,13 @@ type undecided struct {
 	guard     *auth.Guard
 	next      http.Handler
 	request   *http.Request // the mux notes its pattern in it
+	header    http.Header   // as it was before the handler, and with the refusal once that is sent
 	decided   func() bool
 	unguarded atomic.Bool
 
 	mu      sync.Mutex
-	begun   bool // something was sent
-	refused bool
+	begun   bool // something of the handler's was sent
+	refused bool // nothing of it is
 }
 
 func (u *undecided) open() bool { return u.unguarded.Load() || u.decided() }
@@ -167,14 +171,38 @@ func (u *undecided) allows(status int) bool {
 	if u.refused {
 		return false
 	}
-	if u.begun || u.open() || status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
+	if u.begun || u.open() {
 		u.begun = true
 		return true
 	}
 	u.refused = true
-	clear(u.Header())
-	u.answer(u.request.Pattern, ", whose handler has run")
+	allow, allowed := u.Header()["Allow"]
+	u.resetHeader()
+	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed { // mostly a router's
+		if allowed {
+			u.Header()["Allow"] = allow
+		}
+		http.Error(u.ResponseWriter, http.StatusText(status), status)
+		u.header = u.Header().Clone()
+	} else {
+		u.answer(u.request.Pattern, ", whose handler has run")
+	}
 	return false
+}
+
+func (u *undecided) resetHeader() {
+	clear(u.Header())
+	maps.Copy(u.Header(), u.header)
+}
+
+// dropHeader drops what the handler has put into the header of a refusal that was sent:
+// net/http would send it as trailers.
+func (u *undecided) dropHeader() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.refused {
+		u.resetHeader()
+	}
 }
 
 // refuse refuses a request whose handler has not run.
@@ -199,6 +227,7 @@ func (u *undecided) answer(pattern, ran string) {
 		"no guard decided about %s%s: mount it with connectauth.WithGuard, httpauth.Protect around other middleware, or gatewayauth.WithGuard; or with httpauth.Unguarded if it is for everybody",
 		name, ran))
 	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard}, refusal)
+	u.header = u.Header().Clone()
 }
 
 func (u *undecided) WriteHeader(status int) {

@@ -2,6 +2,8 @@ package httpauth_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -140,5 +142,69 @@ func TestRequireGuard(t *testing.T) {
 				t.Errorf("the caller is told %s", got.Body)
 			}
 		})
+	}
+}
+
+// TestNothingOfAnUnguardedAnswerIsSent by a handler in another router: neither what comes
+// with a 404 or 405, nor trailers. What was in the header before stays, such as that of CORS.
+func TestNothingOfAnUnguardedAnswerIsSent(t *testing.T) {
+	t.Parallel()
+	const secret = "what only callers may read"
+	for name, tt := range map[string]struct {
+		status       int // 0 where the handler sends none
+		want         int
+		body, header string
+	}{
+		"404":          {http.StatusNotFound, http.StatusNotFound, "Not Found\n", ""},
+		"405":          {http.StatusMethodNotAllowed, http.StatusMethodNotAllowed, "Method Not Allowed\n", "POST"},
+		"a body alone": {0, http.StatusInternalServerError, "AUTH_FAILURE", ""},
+		"200":          {http.StatusOK, http.StatusInternalServerError, "AUTH_FAILURE", ""},
+	} {
+		for _, http2 := range []bool{false, true} {
+			held := httpauth.RequireGuard(newGuard(nil), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				header := w.Header()
+				header.Set("X-Secret", secret)
+				if tt.header != "" {
+					header.Set("Allow", tt.header)
+				}
+				if tt.status != 0 {
+					w.WriteHeader(tt.status)
+				}
+				if _, err := w.Write([]byte(secret)); err == nil {
+					t.Errorf("%s: the handler could write", name)
+				}
+				if err := http.NewResponseController(w).Flush(); err == nil {
+					t.Errorf("%s: the handler could flush", name)
+				}
+				header.Set(http.TrailerPrefix+"X-Held", secret)
+				w.Header().Set(http.TrailerPrefix+"X-Asked", secret)
+			}))
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Access-Control-Allow-Origin", "*")
+				held.ServeHTTP(w, r)
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := server.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(got.Body)
+			_ = got.Body.Close()
+			if err != nil || got.StatusCode != tt.want || !strings.Contains(string(body), tt.body) || got.Header.Get("Allow") != tt.header {
+				t.Errorf("%s, HTTP/2 %t: %s, %v %q, %v", name, http2, got.Status, got.Header, body, err)
+			}
+			if got.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%s, HTTP/2 %t: the header of CORS is lost: %v", name, http2, got.Header)
+			}
+			if sent := fmt.Sprint(got.Header, string(body), got.Trailer); strings.Contains(sent, secret) {
+				t.Errorf("%s, HTTP/2 %t: sent %s", name, http2, sent)
+			}
+		}
 	}
 }
