@@ -17,15 +17,17 @@ import (
 )
 
 // TestAForgottenServiceDoesNotRun sends calls whose whole message is no bytes to a service
-// without a guard. In a mux nothing of it runs. In another router the handler of a stream
-// that the client sends runs, and reads nothing: connect-go calls it before any message.
+// without a guard. In a mux nothing of it runs. In another router, and at a path that is
+// guarded on another mux, the handler of a stream that the client sends runs, and reads
+// nothing: connect-go calls it before any message.
 func TestAForgottenServiceDoesNotRun(t *testing.T) {
 	t.Parallel()
 	for name, protocol := range map[string][]connect.ClientOption{
 		"Connect": nil, "gRPC": {connect.WithGRPC()}, "gRPC-Web": {connect.WithGRPCWeb()},
 	} {
 		for shape := range guardtest.Procedures {
-			for _, inMux := range []bool{true, false} {
+			for _, where := range []string{"in a mux", "in another router", "in a mux, and guarded in another"} {
+				inMux := where == "in a mux"
 				guard := guardtest.NewGuard(nil)
 				var ran atomic.Bool
 				count := connect.WithInterceptors(&ranInterceptor{&ran})
@@ -34,16 +36,19 @@ func TestAForgottenServiceDoesNotRun(t *testing.T) {
 					answer = func(context.Context, string) (string, error) { return "what only callers may read", nil }
 				}
 				var handler http.Handler = newMux(answer, count)
-				if !inMux {
+				switch where {
+				case "in another router":
 					handler = http.HandlerFunc(handler.ServeHTTP)
+				case "in a mux, and guarded in another":
+					newMux(guardtest.NeverCalled(t), connectauth.WithGuard(guard))
 				}
 				server := newServer(t, httpauth.RequireGuard(guard, handler))
 				options := append(protocol, header("Authorization", "Bearer "+guardtest.GoodToken)) //nolint:gocritic // a new one each
 				if reply, err := call(t.Context(), h2c(t), server.URL, shape, "", options...); err == nil {
-					t.Errorf("%s, %s, in a mux %t: answered %q", name, shape, inMux, reply)
+					t.Errorf("%s, %s, %s: answered %q", name, shape, where, reply)
 				}
 				if ran.Load() && inMux {
-					t.Errorf("%s, %s: it ran", name, shape)
+					t.Errorf("%s, %s, %s: it ran", name, shape, where)
 				}
 			}
 		}

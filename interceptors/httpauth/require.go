@@ -34,7 +34,8 @@ var errUnguarded = errors.New("no guard has decided about this request")
 //   - It is what [Protect], [Unguarded] or RequireGuard has returned. A middleware around
 //     that hides it, so put the middleware within, or around the whole mux.
 //   - It is mounted at the path of a service, or of a procedure, for which
-//     connectauth.WithGuard was given this guard. A prefix may come before that path.
+//     connectauth.WithGuard was given this guard. A prefix may come before that path. It is
+//     the path that is known, not the handler; see below.
 //   - It is a server of grpcauth.NewServer, or a grpc-gateway that has gatewayauth.WithGuard,
 //     with this guard.
 //   - It is another *http.ServeMux, in which the handler that is found there is known.
@@ -43,7 +44,9 @@ var errUnguarded = errors.New("no guard has decided about this request")
 // a RequireGuard of its own.
 //
 // In a router other than *http.ServeMux nothing can be looked up, so a handler without a
-// guard runs, and its side effects may have happened. Until a guard has decided, it can
+// guard runs, and its side effects may have happened. So does one at the path of a service
+// that has this guard elsewhere, such as on the mux of another port: connect-go does not
+// show which handler has WithGuard. Until a guard has decided, it can
 // read no byte of the request's body, and nothing of its response is sent: the caller is
 // refused instead. Of a 404 or 405 only the status and Allow are sent, with a body of
 // RequireGuard's; to send a page of your own, mark its handler with [Unguarded]. So it is
