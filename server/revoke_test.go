@@ -231,6 +231,7 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 	tokens := func(target store.Target) func(*testing.T, *running) error {
 		return func(t *testing.T, r *running) error {
 			t.Helper()
+			target := target // the tests run at the same time
 			target.Issuer = r.issuer.URL()
 			_, err := r.revocations(t, r.issuer.Session("user_otto")).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
 				Revocations: []*revocationv1.NewRevocation{{Target: targetMessage(target)}},
