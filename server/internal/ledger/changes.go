@@ -139,26 +139,22 @@ func (c *changes) last() Place {
 }
 
 // after returns the changes that follow a place, as far as they are kept. Otherwise fetch
-// says which are to be read from the store first: up to this place.
+// is where those that are to be read from the store first end.
 func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, read <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.last()
-	switch {
-	case place.Sequence < c.before.Sequence || place.Sequence > last.Sequence:
-		before := c.before
-		return Page{Place: place}, &before, c.read, nil
-	case place == last:
+	if place == last {
 		return Page{Place: place, Through: c.through}, nil, c.read, nil
 	}
-	at := 0
-	if place != c.before {
-		var found bool
-		at, found = slices.BinarySearchFunc(c.kept, place.Sequence, func(c *change, n int64) int { return cmp.Compare(c.row.Sequence, n) })
-		if !found || PlaceOf(c.kept[at].row) != place {
-			return Page{}, nil, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
-		}
+	at, found := slices.BinarySearchFunc(c.kept, place.Sequence, func(c *change, n int64) int { return cmp.Compare(c.row.Sequence, n) })
+	switch {
+	case found && PlaceOf(c.kept[at].row) != place:
+		return Page{}, nil, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	case found:
 		at++
+	case place != c.before: // the store knows whether it has given the place
+		return Page{Place: place}, &last, c.read, nil
 	}
 	page.Place = place
 	for _, next := range c.kept[at:] {
@@ -216,6 +212,7 @@ type Cursor struct {
 type fetched struct {
 	done chan struct{} // closed when there is
 	page Page
+	read <-chan struct{} // is closed when there may be more
 	err  error
 }
 
@@ -247,10 +244,10 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-c
 		default:
 			return Page{Place: c.place}, c.fetched.done, nil
 		}
-		page, err, c.fetched = c.fetched.page, c.fetched.err, nil
+		page, wait, err, c.fetched = c.fetched.page, c.fetched.read, c.fetched.err, nil
 		c.place = page.Place
-		if err != nil || len(page.Changes) > 0 {
-			return page, nil, err
+		if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() {
+			return page, wait, err
 		}
 	}
 	page, fetch, wait, err := c.ledger.changes.after(c.place, limit, size)
@@ -258,17 +255,16 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-c
 		return Page{}, nil, err
 	}
 	if fetch != nil {
-		c.fetched = &fetched{done: make(chan struct{})}
-		go c.fetched.fetch(ctx, c.ledger, c.place, *fetch, wait, limit, size)
+		c.fetched = &fetched{done: make(chan struct{}), read: wait}
+		go c.fetched.fetch(ctx, c.ledger, c.place, *fetch, limit, size)
 		return page, c.fetched.done, nil
 	}
 	c.place = page.Place
 	return page, wait, nil
 }
 
-// fetch reads what follows a place from the store, up to another place. Where that is
-// earlier, it makes sure that the store has given the place, and waits until it was read.
-func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-chan struct{}, limit, size int) {
+// fetch reads what follows a place from the store, up to another place, if that is later.
+func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, limit, size int) {
 	defer close(f.done)
 	f.page.Place = place
 	select {
@@ -277,21 +273,16 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-
 		f.err = ctx.Err()
 		return
 	}
+	began := l.changes.now()
 	rows, more, err := l.revocationsBy(ctx, l.store.Changes, place, limit)
 	<-l.changes.readers
 	if err != nil {
 		f.err = err
 		return
 	}
-	if place.Sequence > to.Sequence {
-		select {
-		case <-read:
-		case <-ctx.Done():
-		}
-		return
-	}
+	ahead := place.Sequence > to.Sequence // of what this process has read
 	for _, row := range rows {
-		if row.Sequence > to.Sequence {
+		if !ahead && row.Sequence > to.Sequence {
 			more = false
 			break
 		}
@@ -300,7 +291,11 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, read <-
 			return
 		}
 	}
-	if !more {
+	switch {
+	case more:
+	case !ahead:
 		f.page.Place = to // what was between has expired
+	case len(rows) == 0:
+		f.page.Through = began
 	}
 }

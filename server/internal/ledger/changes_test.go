@@ -118,19 +118,26 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 	if got, _ := all(t, l.Follow(PlaceOf(saved[4])), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
 		t.Errorf("what is kept in memory: %q; want all", got)
 	}
-	l.changes.restart()
-	l.changes.before = PlaceOf(saved[19])
-	l.changes.complete(time.Now())
-	for _, from := range []Place{{}, PlaceOf(saved[4])} {
-		cursor := l.Follow(from)
-		if got, _ := all(t, cursor, 100, 1<<20); len(got) > 0 || cursor.place != PlaceOf(saved[19]) {
-			t.Errorf("after %v: %q, and then at %v; want nothing, and the last place", from, got, cursor.place)
+	for what, restarted := range map[string]func(*Ledger){
+		"a hub that has read what is left": func(l *Ledger) { read(t, l) },
+		"a hub that keeps none": func(l *Ledger) {
+			l.changes.before = PlaceOf(saved[19])
+			l.changes.complete(time.Now())
+		},
+	} {
+		l := newLedger(db, someConfig())
+		restarted(l)
+		for from, want := range map[Place][]string{{}: {"20"}, PlaceOf(saved[4]): {"20"}, PlaceOf(saved[18]): {"20"}, PlaceOf(saved[19]): nil} {
+			cursor := l.Follow(from)
+			if got, _ := all(t, cursor, 100, 1<<20); !slices.Equal(got, want) || cursor.place != PlaceOf(saved[19]) {
+				t.Errorf("%s, after %v: %q, and then at %v; want %q, and the last place", what, from, got, cursor.place, want)
+			}
 		}
 	}
 	save(t, db, 21, 22)
 	read(t, l)
-	if got, _ := all(t, l.Follow(Place{}), 1, 1<<20); !slices.Equal(got, numbers(21, 22)) {
-		t.Errorf("%q; want those that are left", got)
+	if got, _ := all(t, l.Follow(Place{}), 1, 1<<20); !slices.Equal(got, numbers(1, 22)) {
+		t.Errorf("%q; want all that are kept in memory", got)
 	}
 }
 
@@ -213,21 +220,33 @@ func TestAFollowerHearsThatItIsComplete(t *testing.T) {
 	}
 }
 
-// A hub that has not read as far as its follower has, answers when it has.
-func TestAFollowerThatIsAheadWaits(t *testing.T) {
+// A hub that has not read as far as its follower has asks the store, and then claims no
+// more than that had when it was asked.
+func TestAFollowerThatIsAheadIsServedFromTheStore(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)
 	read(t, l)
 	place := PlaceOf(save(t, db, 1, 1)[0])
+	save(t, db, 2, 4)
 	cursor := l.Follow(place)
-	page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
-	if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() || wait == nil {
-		t.Fatalf("%v, error %v; want to wait", page, err)
+	began := time.Now()
+	if got, pages := all(t, cursor, 2, 1<<20); !slices.Equal(got, numbers(2, 4)) || pages != 3 {
+		t.Errorf("%q on %d pages; want what the store has, on two, and the word that this is all", got, pages)
 	}
+	_, fetched, err := cursor.Next(t.Context(), 10, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-fetched
+	page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
+	if err != nil || page.Through.Before(began) || wait == nil {
+		t.Fatalf("%v, error %v; want it complete", page, err)
+	}
+	save(t, db, 5, 5)
 	read(t, l)
 	<-wait
-	if got, _ := all(t, cursor, 10, 1<<20); len(got) > 0 {
-		t.Errorf("%q; want nothing more", got)
+	if page, err := next(t, cursor); err != nil || len(page.Changes) != 1 {
+		t.Errorf("%v, error %v; want the one that was made then", page, err)
 	}
 }
 

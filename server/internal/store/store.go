@@ -107,7 +107,7 @@ type Store interface {
 	// whichever is later. It is zero where there is neither.
 	Latest(ctx context.Context) (time.Time, error)
 	// Prune deletes what is older than the limits say: up to limit rows of each kind,
-	// the oldest first, since other writers wait meanwhile.
+	// the oldest first, since other writers wait meanwhile. It keeps the last revocation.
 	Prune(ctx context.Context, age Age, limit int) (Pruned, error)
 	// Close waits for what is under way and closes the database. It may be called
 	// again.

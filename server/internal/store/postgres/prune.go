@@ -14,8 +14,11 @@ const (
 	deleteSessions = `DELETE FROM ostiary.sessions WHERE name = ANY (ARRAY(
 		SELECT name FROM ostiary.sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2))
 		RETURNING ` + sessionColumns
+	// The last one stays: by it the place of those who have read everything is known, also
+	// after a restore.
 	deleteRevocations = `DELETE FROM ostiary.revocations WHERE sequence = ANY (ARRAY(
-		SELECT sequence FROM ostiary.revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2))`
+		SELECT sequence FROM ostiary.revocations WHERE expires_at <= $1 AND sequence < (SELECT max(sequence) FROM ostiary.revocations)
+		ORDER BY expires_at LIMIT $2))`
 	deleteSignOuts = `DELETE FROM ostiary.sign_outs WHERE name = ANY (ARRAY(
 		SELECT name FROM ostiary.sign_outs WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2))`
 	deleteAnswers = `DELETE FROM ostiary.answers WHERE call = ANY (ARRAY(

@@ -34,10 +34,12 @@ const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocat
 
 const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
-// selectGiven returns which database it is, and whether it has given a revocation, also if
-// that was pruned.
-const selectGiven = `SELECT epoch, $1 <= last_sequence AND
-	NOT EXISTS (SELECT 1 FROM ostiary.revocations WHERE sequence = $1 AND created_at <> $2) FROM ostiary.state`
+// selectGiven returns which database it is, and whether it has given a revocation: the row
+// is there, or it was pruned, and none was given before it that was made later. After a
+// restore the same numbers are given again, later.
+const selectGiven = `SELECT epoch, $1 <= last_sequence AND COALESCE(
+	(SELECT CASE sequence WHEN $1 THEN created_at = $2 ELSE created_at <= $2 END
+		FROM ostiary.revocations WHERE sequence <= $1 ORDER BY sequence DESC LIMIT 1), TRUE) FROM ostiary.state`
 
 const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` FROM ostiary.revocations
 	WHERE target = ANY ($1) AND expires_at > $2

@@ -112,7 +112,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			if _, err := s.SaveSessions(t.Context(), []store.Session{session("sess_0")}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_0")}, nil); err != nil {
+			if _, err := s.SaveRevocations(t.Context(), []store.Revocation{revocation("sess_0"), revocation("the last")}, nil); err != nil {
 				t.Fatal(err)
 			}
 			count := func() (n int) {
@@ -128,8 +128,8 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			if err := test.call(t, s); err == nil || !strings.Contains(err.Error(), "spoilt") {
 				t.Errorf("%v; want the error of the database", err)
 			}
-			if got := count(); got != 2 {
-				t.Errorf("%d rows are kept; want the 2 from before", got)
+			if got := count(); got != 3 {
+				t.Errorf("%d rows are kept; want the 3 from before", got)
 			}
 		})
 	}

@@ -13,8 +13,11 @@ const (
 	deleteSessions = `DELETE FROM sessions WHERE (issuer, session_id, subject) IN (
 		SELECT issuer, session_id, subject FROM sessions WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)
 		RETURNING ` + sessionColumns
+	// The last one stays: by it the place of those who have read everything is known, also
+	// after a restore.
 	deleteRevocations = `DELETE FROM revocations WHERE sequence IN (
-		SELECT sequence FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+		SELECT sequence FROM revocations WHERE expires_at <= $1 AND sequence < (SELECT max(sequence) FROM revocations)
+		ORDER BY expires_at LIMIT $2)`
 	deleteSignOuts = `DELETE FROM sign_outs WHERE (issuer, session_id, subject) IN (
 		SELECT issuer, session_id, subject FROM sign_outs WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 	deleteAnswers = `DELETE FROM answers WHERE (issuer, subject, procedure, request_id) IN (

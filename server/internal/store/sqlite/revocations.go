@@ -27,10 +27,15 @@ const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns
 const selectChanges = `SELECT sequence, revocation_id, ` + changeColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
-const selectCreatedAt = `SELECT created_at FROM revocations WHERE sequence = $1`
-
 // selectLastSequence is the last sequence that was given, also if its row was pruned.
 const selectLastSequence = `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'revocations'`
+
+// selectGiven returns whether the database has given a revocation: the row is there, or it
+// was pruned, and none was given before it that was made later. After a restore the same
+// numbers are given again, later.
+const selectGiven = `SELECT $1 <= (` + selectLastSequence + `) AND COALESCE(
+	(SELECT CASE sequence WHEN $1 THEN created_at = $2 ELSE created_at <= $2 END
+		FROM revocations WHERE sequence <= $1 ORDER BY sequence DESC LIMIT 1), TRUE)`
 
 // SaveRevocations implements store.Store.
 func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
@@ -110,20 +115,11 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 	if s.Epoch() != before {
 		return store.ErrNotGiven
 	}
-	var createdAt, last int64
-	switch err := s.db.QueryRowContext(ctx, selectCreatedAt, r.Sequence).Scan(&createdAt); {
-	case err == nil && createdAt != store.Micros(r.CreatedAt):
-		return store.ErrNotGiven
-	case err == nil:
-		return nil
-	case !errors.Is(err, sql.ErrNoRows):
+	var given bool
+	if err := s.db.QueryRowContext(ctx, selectGiven, r.Sequence, store.Micros(r.CreatedAt)).Scan(&given); err != nil {
 		return explain(err)
 	}
-	// It may have been pruned.
-	if err := s.db.QueryRowContext(ctx, selectLastSequence).Scan(&last); err != nil {
-		return explain(err)
-	}
-	if r.Sequence > last {
+	if !given {
 		return store.ErrNotGiven
 	}
 	return nil

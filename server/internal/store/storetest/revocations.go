@@ -161,8 +161,40 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 		}
 	}
 	must[store.Pruned](t)(s.Prune(t.Context(), store.Age{ExpiredBy: at(48 * time.Hour)}, 100))
-	wantNotGiven("two that were pruned", last, false)
-	wantNotGiven("two that were pruned", last+1, true)
+	wantNotGiven("one that was pruned", last-1, false)
+	wantNotGiven("one that was pruned", last+1, true)
+}
+
+// What was pruned is known to have been given by what was given before it. After a restore
+// the same numbers are given again, later.
+func sequenceOfPruned(t *testing.T, database Database) {
+	s := open(t, database)
+	var saved []store.Revocation
+	for i, expires := range []time.Duration{time.Minute, time.Hour, time.Minute, time.Minute, time.Hour} {
+		saved = append(saved, must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{{
+			Target: store.Target{Kind: "session"}, CreatedAt: at(time.Duration(i) * time.Second), ExpiresAt: at(expires),
+		}}, nil))...)
+	}
+	must[store.Pruned](t)(s.Prune(t.Context(), store.Age{ExpiredBy: at(time.Minute)}, 100))
+	equal(t, "what is left", revocations(t, s), []store.Revocation{saved[1], saved[4]})
+	for what, test := range map[string]struct {
+		row     int
+		later   time.Duration // when it was made
+		missing int           // how many come after it; -1 if it was not given
+	}{
+		"the first that was pruned":          {0, 0, 2},
+		"one that was pruned":                {2, 0, 1},
+		"another one that was pruned":        {3, 0, 1},
+		"one that was made at the same time": {2, -time.Second, 1},
+		"one before a restore":               {2, -time.Second - time.Microsecond, -1},
+		"the last before a restore":          {3, -time.Hour, -1},
+	} {
+		after := store.Revocation{Sequence: saved[test.row].Sequence, CreatedAt: saved[test.row].CreatedAt.Add(test.later)}
+		rows, err := s.Changes(t.Context(), after, 10)
+		if notGiven := errors.Is(err, store.ErrNotGiven); notGiven != (test.missing < 0) || !notGiven && (err != nil || len(rows) != test.missing) {
+			t.Errorf("after %s: %d rows, %v; want %d", what, len(rows), err, test.missing)
+		}
+	}
 }
 
 func sequenceIsNotReused(t *testing.T, database Database) {
@@ -279,13 +311,15 @@ func pruneInBatches(t *testing.T, database Database) {
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
 		{Target: store.Target{Kind: "session", Value: "expires last"}, ExpiresAt: at(time.Hour)},
 		{Target: store.Target{Kind: "session", Value: "expires first"}, ExpiresAt: at(time.Minute)},
+		{Target: store.Target{Kind: "session", Value: "the last that was made"}, ExpiresAt: at(0)},
 	}, nil))
 	prune := func() store.Pruned {
 		return must[store.Pruned](t)(s.Prune(t.Context(), store.Age{SeenBefore: at(24 * time.Hour), ExpiredBy: at(24 * time.Hour)}, 1))
 	}
 	equal(t, "pruned", prune(), store.Pruned{Sessions: []store.Session{stranger}, Revocations: 1})
 	equal(t, "sessions", list(t, s, store.Everything()), []store.Session{ada, ben})
-	equal(t, "revocations", revocations(t, s), saved[:1])
+	equal(t, "revocations", revocations(t, s), []store.Revocation{saved[0], saved[2]})
 	equal(t, "pruned then", prune(), store.Pruned{Sessions: []store.Session{ben}, Revocations: 1})
 	equal(t, "pruned in the end", prune(), store.Pruned{Sessions: []store.Session{ada}})
+	equal(t, "what stays", revocations(t, s), saved[2:])
 }

@@ -77,7 +77,8 @@ func signOuts(t *testing.T, database Database) {
 	for issuer, want := range map[string]int64{ada.Issuer: 3, stranger.Issuer: 1, "https://none.example.com": 0} {
 		equal(t, "pending at "+issuer, must[int64](t)(s.PendingSignOuts(t.Context(), issuer)), want)
 	}
-	prune := store.Age{ExpiredBy: at(24 * time.Hour)}
+	revoke(t, s, "the last")
+	prune := store.Age{ExpiredBy: at(24*time.Hour - 1)}
 	equal(t, "pruned", must[store.Pruned](t)(s.Prune(t.Context(), prune, 1)), store.Pruned{Revocations: 1, SignOuts: 1})
 	equal(t, "pruned then", must[store.Pruned](t)(s.Prune(t.Context(), prune, 2)), store.Pruned{SignOuts: 2})
 	equal(t, "what is left", kept(t, s, "1", "2'; --\x00"), []store.SignOut{one})

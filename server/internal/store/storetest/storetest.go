@@ -36,6 +36,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"revocations come in pages, in order":               revocationsInPages,
 		"the strongest revocation of each target is found":  strongest,
 		"a sequence that was never given is noticed":        sequenceNeverGiven,
+		"so is one whose row was pruned, after a restore":   sequenceOfPruned,
 		"each database has an epoch of its own":             epoch,
 		"expired sessions come in pages, in order":          expired,
 		"an answer is kept with its revocations":            answers,
