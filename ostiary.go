@@ -39,7 +39,8 @@ const DevIssuer = "http://localhost:8080"
 // those of `ostiary dev`, by the rules in the schema.
 type Config struct {
 	// Issuer is whose tokens are accepted: the exact iss claim, an https URL, or http on
-	// a loopback address. Default: DevIssuer, of which New warns.
+	// a loopback address. Default, if the fields from Profile to Issuers are empty too:
+	// DevIssuer, of which New warns. To say more of it, name it here.
 	Issuer string
 	// Profile is the name of the issuer's profile, which says where its tokens keep
 	// what, as of [token.ProfileNamed]. Default: that of [token.ProfileOf]; for DevIssuer
@@ -146,7 +147,10 @@ func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard
 func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched []*jwks.Remote, err error) {
 	issuers = slices.Clone(c.Issuers)
 	var faults []error
-	if c.Issuer != "" || len(issuers) == 0 {
+	switch {
+	case c.Issuer == "" && c.describesIssuer(): // such as a variable of the environment that is not set
+		faults = append(faults, errors.New("the fields from Profile to Kinds are about Issuer, which is empty: name it, which for `ostiary dev` is ostiary.DevIssuer, or set them in Issuers"))
+	case c.Issuer != "" || len(issuers) == 0:
 		issuer := token.Issuer{
 			URL:               cmp.Or(c.Issuer, DevIssuer),
 			Audiences:         c.Audiences,
@@ -159,8 +163,6 @@ func (c *Config) issuers(logger *slog.Logger) (issuers []token.Issuer, fetched [
 		issuer.Profile, err = c.profile(issuer.URL)
 		faults = append(faults, err)
 		issuers = append([]token.Issuer{issuer}, issuers...)
-	} else if c.describesIssuer() {
-		faults = append(faults, errors.New("the fields from Profile to Kinds are about Issuer, which is empty: name it, or set them in Issuers"))
 	}
 	for i := range issuers {
 		issuer := &issuers[i]

@@ -355,7 +355,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		want   []string
 	}{
 		{"an issuer for whose tokens there is no audience", ostiary.Config{Issuer: "https://issuer.test"}, []string{"AllowAnyAudience"}},
-		{"a profile that nobody knows", ostiary.Config{Profile: "clrk"}, []string{`unknown profile "clrk"`}},
+		{"a profile that nobody knows", ostiary.Config{Issuer: ostiary.DevIssuer, Profile: "clrk"}, []string{`unknown profile "clrk"`}},
 		{"an issuer on plain http", ostiary.Config{Issuer: "http://issuer.test", Audiences: []string{"api"}}, []string{"http://issuer.test"}},
 		{
 			"a rule for a service that is not linked, and an issuer without an audience",
@@ -363,10 +363,16 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 			[]string{"AllowAnyAudience", "acme.v1.Gone"},
 		},
 		{
-			"settings of an issuer that is not named",
+			"settings of an issuer that is not named, beside others",
 			ostiary.Config{Issuers: []token.Issuer{{URL: "https://issuer.test"}}, Kinds: []auth.TokenKind{auth.KindMachine}},
 			[]string{"Issuer, which is empty"},
 		},
+		{"a profile of an issuer that is not named", ostiary.Config{Profile: "clerk"}, []string{"Issuer, which is empty", "ostiary.DevIssuer"}},
+		{"audiences", ostiary.Config{Audiences: []string{"api"}}, []string{"Issuer, which is empty"}},
+		{"authorized parties", ostiary.Config{AuthorizedParties: []string{"web"}}, []string{"Issuer, which is empty"}},
+		{"any audience", ostiary.Config{AllowAnyAudience: true}, []string{"Issuer, which is empty"}},
+		{"first-party clients", ostiary.Config{FirstPartyClients: []string{"web"}}, []string{"Issuer, which is empty"}},
+		{"kinds", ostiary.Config{Kinds: []auth.TokenKind{auth.KindMachine}}, []string{"Issuer, which is empty"}},
 		{
 			"a rule for machines, which the issuer's tokens are not by default",
 			ostiary.Config{Issuer: "https://clerk.example.com", Profile: "clerk", Audiences: []string{"api"}, Rules: forMachines},
