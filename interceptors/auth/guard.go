@@ -102,9 +102,10 @@ type Guard struct {
 	// Its error refuses the call, or ends the stream. An *Error counts as it is: return
 	// UserUnavailable where the database does not answer, so that clients try again. Any
 	// other error, and a panic, is AuthFailure. Where there is neither an error nor a user,
-	// so that it has returned nil or a nil pointer, the refusal is UserUnknown. If the call
-	// has ended before, so that the look-up was given up, it is UserUnavailable with
-	// CodeCanceled or CodeDeadlineExceeded, and no fault of the server.
+	// so that it has returned nil, or a pointer, map, slice, function or channel that is nil,
+	// the refusal is UserUnknown. If the call has ended before, so that the look-up was given
+	// up, it is UserUnavailable with CodeCanceled or CodeDeadlineExceeded, and no fault of the
+	// server.
 	//
 	// Public methods called with a token are no exception. So for those by which somebody
 	// signs up, return a value that stands for whoever has no account yet, of a type of its

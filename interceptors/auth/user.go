@@ -52,10 +52,17 @@ func (g *Guard) loadUser(ctx *admitted, id *Identity) (user any, refusal *Error)
 	return nil, refusal
 }
 
-// isNil reports whether there is no user: a nil pointer in an interface is none either.
+// isNil reports whether there is no user: a nil pointer or map in an interface is none either.
 func isNil(user any) bool {
 	v := reflect.ValueOf(user)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		return v.IsNil()
+	default:
+		return false
+	}
 }
 
 // currentUser returns the user of the identity that counts now.

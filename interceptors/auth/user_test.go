@@ -65,10 +65,19 @@ func TestAFailureToLoadTheUserRefusesTheCall(t *testing.T) {
 		"no user is an unknown one": {
 			func(context.Context, *auth.Identity) (any, error) { return nil, nil }, auth.UserUnknown, //nolint:nilnil // that is the case
 		},
-		"and so is a nil pointer": {
+		"and so is a nil pointer,": {
 			func(context.Context, *auth.Identity) (any, error) { return (*account)(nil), nil }, auth.UserUnknown,
 		},
-		"so is a panic": {
+		"a nil map": {
+			func(context.Context, *auth.Identity) (any, error) { return map[string]string(nil), nil }, auth.UserUnknown,
+		},
+		"a nil slice": {
+			func(context.Context, *auth.Identity) (any, error) { return []account(nil), nil }, auth.UserUnknown,
+		},
+		"and a nil function": {
+			func(context.Context, *auth.Identity) (any, error) { return (func() account)(nil), nil }, auth.UserUnknown,
+		},
+		"a panic is our own failure": {
 			func(context.Context, *auth.Identity) (any, error) { panic("boom") }, auth.AuthFailure,
 		},
 	} {
