@@ -62,8 +62,9 @@ func (g *Guard) Admitted(ctx context.Context, procedure string) bool {
 type decidedKey struct{}
 
 // TrackDecision returns a context, and a function that reports whether any guard has
-// decided about a call with this context or one derived from it, whatever it has decided;
-// or had admitted the call of ctx before. It is for what must find calls that nobody guards.
+// decided about a call with this context or one derived from it, or had admitted the call
+// of ctx before. A refusal is a decision too, since its answer must go out. It is for what
+// must find calls that nobody guards.
 func TrackDecision(ctx context.Context) (tracked context.Context, decided func() bool) {
 	note := new(atomic.Bool)
 	if a, _ := ctx.Value(contextKey{}).(*admitted); a != nil && a.guard != nil {

@@ -145,9 +145,7 @@ func (g *Guard) Close() error {
 // Before the handler has the request, an adapter gives it to CheckRequest, or
 // serves the stream under its lease, with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
-	if decided, ok := ctx.Value(decidedKey{}).(*atomic.Bool); ok {
-		decided.Store(true)
-	}
+	decided, tracked := ctx.Value(decidedKey{}).(*atomic.Bool)
 	var start time.Time
 	if g.Observer != nil {
 		start = time.Now()
@@ -160,6 +158,9 @@ func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 		if fault := g.observe(ctx, &call, id, refusal, start); refusal == nil {
 			refusal = fault
 		}
+	}
+	if tracked {
+		decided.Store(true)
 	}
 	if refusal != nil {
 		return ctx, refusal

@@ -25,6 +25,31 @@ type rule func(*auth.Identity) error
 
 func (f rule) Check(id *auth.Identity) error { return f(id) }
 
+// TestADecisionIsNotedOnceItIsMade, so that nothing is open while keys are fetched.
+func TestADecisionIsNotedOnceItIsMade(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]error{"admitted": nil, "refused": auth.NewError(auth.TokenExpired, nil)} {
+		ctx, decided := auth.TrackDecision(t.Context())
+		asked := false
+		guard := &auth.Guard{
+			Authenticator: authenticator(func(auth.Call) (*auth.Identity, error) {
+				asked = true
+				if decided() {
+					t.Errorf("%s: noted before", name)
+				}
+				return &auth.Identity{Subject: "ada"}, fault
+			}),
+			Policy: rules{rule(func(*auth.Identity) error { return nil })},
+		}
+		if _, err := guard.Admit(ctx, auth.Call{Procedure: watch}); (err == nil) != (fault == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !asked || !decided() {
+			t.Errorf("%s: asked %t, noted %t", name, asked, decided())
+		}
+	}
+}
+
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	ada := &auth.Identity{Issuer: "https://issuer", Subject: "user_ada", Kind: auth.KindSession}
