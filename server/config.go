@@ -115,8 +115,10 @@ type Config struct {
 	// one for anything but health and reflection. Default: none.
 	Rules []policy.Option
 
-	// Routes are handlers that are served beside the services to everybody,
-	// without a token, by their http.ServeMux pattern. Default: none.
+	// Routes are handlers that are served beside the services, by their http.ServeMux
+	// pattern. No guard is in front of them: they are served to everybody, without a token,
+	// and httpauth.RequireGuard does not look for one. Wrap what is not for everybody in
+	// httpauth.Protect, with a guard of your own. Default: none.
 	Routes map[string]http.Handler
 	// Logger receives one record for each call, and the start, the stop and the
 	// faults of the server. No record holds a token. Default: slog.Default().
