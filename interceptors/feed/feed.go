@@ -91,8 +91,10 @@ type Config struct {
 	// is among these. It is written every 30 seconds while there are changes, and by Close;
 	// only its owner may read it, it is replaced atomically, and two followers must not share
 	// it. A file that is not a regular file, that another user owns (root excepted) or that
-	// others may write is refused. So choose a directory in which others cannot write: they
-	// could put an older file in its place, of which the log only warns. Default: none.
+	// others may write is refused. So choose a directory that is this user's or root's, and
+	// in which nobody else may write: others could put an older file in its place, or, in
+	// /tmp, be the first to write there, so that Follow returns an error. The log warns of
+	// such a directory. Default: none.
 	Snapshot string
 
 	// Logger gets what the hubs' connections, the age of the copy and the snapshot are

@@ -58,7 +58,7 @@ func (f *Follower) loadSnapshot() error {
 	}
 	ownfile.RemoveLeftovers(path)
 	if ownfile.OthersMayReplace(path) {
-		f.config.Logger.Warn("others can put an older file in place of the snapshot of revocations, since they may write to its directory", "path", path)
+		f.config.Logger.Warn("others can put an older file in place of the snapshot of revocations, or be the first to write there, since they own its directory or may write to it", "path", path)
 	}
 	file, err := ownfile.Open(path)
 	if errors.Is(err, ownfile.ErrUnsafe) {

@@ -19,16 +19,17 @@ func openFile(path string) (*os.File, error) {
 	return file, err
 }
 
-// isOwn reports whether the user or root owns the file, and nobody else may write
-// it.
+// isOwn reports whether the user or root owns the file or directory, and nobody else may
+// write it.
 func isOwn(info fs.FileInfo, user int) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (stat.Uid == 0 || int(stat.Uid) == user) && info.Mode().Perm()&0o022 == 0
 }
 
-// OthersMayReplace reports whether everybody may put another file in place of this one,
-// such as an older one that this user has written.
+// OthersMayReplace reports whether others may write to the directory of a file. They could
+// put another in its place, such as an older one that this user has written; or, in /tmp,
+// be the first to write there, after which Open returns ErrUnsafe.
 func OthersMayReplace(path string) bool {
 	info, err := os.Stat(filepath.Dir(path))
-	return err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0
+	return err == nil && !isOwn(info, os.Geteuid())
 }

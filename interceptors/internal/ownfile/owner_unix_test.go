@@ -40,7 +40,7 @@ func TestTheOwnerOfAFile(t *testing.T) {
 func TestOthersMayReplaceFilesWhereTheyCanWrite(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[os.FileMode]bool{
-		0o700: false, 0o755: false, 0o770: false, 0o777: true, 0o702: true, 0o777 | os.ModeSticky: false,
+		0o700: false, 0o755: false, 0o750: false, 0o770: true, 0o777: true, 0o702: true, 0o777 | os.ModeSticky: true,
 	} {
 		directory := t.TempDir()
 		if err := os.Chmod(directory, mode); err != nil {
