@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"interceptors/revocation": {"interceptors/auth"},
 	"interceptors/feed": {
 		"interceptors/auth", "interceptors/authclient", "interceptors/connectauth", "interceptors/revocation", "interceptors/internal/ownfile",
-		"internal/loopback", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/revocation/v1",
+		"internal/loopback", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1", "gen/ostiary/revocation/v1",
 	},
 	"interceptors/connectauth": {"internal/decodefault", "interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},

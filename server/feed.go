@@ -60,12 +60,16 @@ func (s *feedService) position(place ledger.Place) string {
 
 // from returns the place after which to read. It refuses a request with faults.
 func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (ledger.Place, error) {
-	followerName("follower.service", follower.GetService(), faults)
-	followerName("follower.instance_id", follower.GetInstanceId(), faults)
+	checkFollower(follower, faults)
 	if err := faults.Err(); err != nil {
 		return ledger.Place{}, err
 	}
 	return position.Decode[ledger.Place](token, s.ledger.Epoch(), feedScope)
+}
+
+func checkFollower(follower *feedv1.Follower, faults *rpcerror.Violations) {
+	followerName("follower.service", follower.GetService(), faults)
+	followerName("follower.instance_id", follower.GetInstanceId(), faults)
 }
 
 func followerName(field, name string, faults *rpcerror.Violations) {

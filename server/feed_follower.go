@@ -157,7 +157,7 @@ type followerLog struct {
 	leftOut int
 }
 
-func (l *followerLog) write(ctx context.Context, now time.Time, state string, follower *feedv1.Follower) {
+func (l *followerLog) write(ctx context.Context, now time.Time, state string, follower *feedv1.Follower, more ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if second := now.Truncate(time.Second); !second.Equal(l.second) {
@@ -167,6 +167,7 @@ func (l *followerLog) write(ctx context.Context, now time.Time, state string, fo
 		l.leftOut++
 		return
 	}
-	l.log.InfoContext(ctx, "follower", "state", state, "service", follower.GetService(), "instance_id", follower.GetInstanceId(), "left_out", l.leftOut)
+	attrs := append([]any{"state", state, "service", follower.GetService(), "instance_id", follower.GetInstanceId(), "left_out", l.leftOut}, more...)
+	l.log.InfoContext(ctx, "follower", attrs...)
 	l.leftOut = 0
 }

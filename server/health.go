@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -25,9 +26,10 @@ const (
 	healthProcedures = "/" + grpchealth.HealthV1ServiceName + "/"
 )
 
-// isHealthCheck reports whether a procedure or a route is a health check.
-func isHealthCheck(procedure string) bool {
-	return procedure == routeLive || procedure == routeReady || strings.HasPrefix(procedure, healthProcedures)
+// isFrequent reports whether a procedure or a route is a health check, or a follower's
+// report.
+func isFrequent(procedure string) bool {
+	return procedure == feedv1connect.FeedServiceReportProcedure || procedure == routeLive || procedure == routeReady || strings.HasPrefix(procedure, healthProcedures)
 }
 
 // A keySource is where the keys of an issuer come from.

@@ -101,7 +101,7 @@ func streams() func(path string) bool {
 }
 
 func (s *Server) callLog() transport.CallLog {
-	return transport.CallLog{Log: s.log, Quiet: isHealthCheck}
+	return transport.CallLog{Log: s.log, Quiet: isFrequent}
 }
 
 // procedureOptions names OPTIONS requests in the log. They are no method, so they are not

@@ -197,9 +197,13 @@ func (s *sessionService) messages(ctx context.Context, id *auth.Identity, sessio
 	if err != nil {
 		return nil, err
 	}
+	sightings, err := s.ledger.Sightings(ctx, sessions...)
+	if err != nil {
+		return nil, err
+	}
 	messages := make([]*sessionv1.Session, len(sessions))
 	for i, session := range sessions {
-		messages[i] = sessionMessage(session)
+		messages[i] = sessionMessage(session, sightings[i])
 		messages[i].State, messages[i].IssuerSignOut = states[i].State, states[i].SignOut
 		if r := states[i].Revocation; r != nil {
 			messages[i].Revocation = revocationMessage(*r, s.operators, id)
@@ -209,23 +213,26 @@ func (s *sessionService) messages(ctx context.Context, id *auth.Identity, sessio
 }
 
 // sessionMessage is a session without its state.
-func sessionMessage(session store.Session) *sessionv1.Session {
-	firstSeen, lastSeen := timeMessage(session.FirstSeen), timeMessage(session.LastSeen)
-	return &sessionv1.Session{
+func sessionMessage(session store.Session, sightings []store.Sighting) *sessionv1.Session {
+	message := &sessionv1.Session{
 		Session:         sessionRef(session.Issuer, session.ID, session.Subject),
 		OrganizationId:  session.Organization,
 		Actor:           actorMessage(storedActor(session.Token.Actor)),
-		FirstSeenTime:   firstSeen,
-		LastSeenTime:    lastSeen,
+		FirstSeenTime:   timeMessage(session.FirstSeen),
+		LastSeenTime:    timeMessage(session.LastSeen),
 		TokenIssueTime:  timeMessage(session.Token.IssuedAt),
 		TokenExpireTime: timeMessage(session.Token.ExpiresAt),
-		Sightings: []*sessionv1.Sighting{{
-			FirstSeenTime:   firstSeen,
-			LastSeenTime:    lastSeen,
-			AuthorizedParty: session.AuthorizedParty,
-			ClientId:        session.Token.ClientID,
-			UserAgent:       session.UserAgent,
-			IpAddress:       session.Address,
-		}},
 	}
+	for _, s := range sightings {
+		message.Sightings = append(message.Sightings, &sessionv1.Sighting{
+			Service:         s.Service,
+			FirstSeenTime:   timeMessage(s.FirstSeen),
+			LastSeenTime:    timeMessage(s.LastSeen),
+			AuthorizedParty: s.AuthorizedParty,
+			ClientId:        s.ClientID,
+			UserAgent:       s.UserAgent,
+			IpAddress:       s.Address,
+		})
+	}
+	return message
 }

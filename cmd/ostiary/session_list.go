@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,8 @@ func newSessionList() *cobra.Command {
 		Short: "List the sessions that you may see",
 		Long: `List the sessions that you may see, by first seen, newest on top. Yours is marked
 with an asterisk. The subject of a session in which somebody is impersonated is followed
-by who really acts.`,
+by who really acts. SEEN BY lists the services that have seen the session, the latest
+first; the address and the user agent are as that one has seen them.`,
 		Example: `  ostiary session list --as ada
   ostiary session list --as robo --subject user_ada --output json`,
 		Args: noArguments,
@@ -79,7 +81,7 @@ func (r *sessionRows) write(page *sessionv1.ListSessionsResponse) error {
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	if !r.started {
 		r.started = true
-		fmt.Fprintln(table, "SESSION\tSUBJECT\tORGANIZATION\tSTATE\tFIRST SEEN\tLAST SEEN\tADDRESS\tUSER AGENT")
+		fmt.Fprintln(table, "SESSION\tSUBJECT\tORGANIZATION\tSTATE\tFIRST SEEN\tLAST SEEN\tSEEN BY\tADDRESS\tUSER AGENT")
 	}
 	now := time.Now()
 	for _, s := range page.GetSessions() {
@@ -94,14 +96,23 @@ func (r *sessionRows) write(page *sessionv1.ListSessionsResponse) error {
 		if sightings := s.GetSightings(); len(sightings) > 0 {
 			latest = sightings[0]
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(id), cell(subject), cell(s.GetOrganizationId()), stateOf(s),
-			ago(now, s.GetFirstSeenTime()), ago(now, s.GetLastSeenTime()), cell(latest.GetIpAddress()), cell(latest.GetUserAgent()))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(id), cell(subject), cell(s.GetOrganizationId()), stateOf(s),
+			ago(now, s.GetFirstSeenTime()), ago(now, s.GetLastSeenTime()), cell(seenBy(s)), cell(latest.GetIpAddress()), cell(latest.GetUserAgent()))
 	}
 	return table.Flush()
 }
 
 func stateOf(s *sessionv1.Session) string {
 	return strings.ToLower(strings.TrimPrefix(s.GetState().String(), "SESSION_STATE_"))
+}
+
+// seenBy lists the services that have seen a session.
+func seenBy(s *sessionv1.Session) string {
+	var services []string
+	for _, sighting := range s.GetSightings() {
+		services = append(services, cmp.Or(sighting.GetService(), "ostiary"))
+	}
+	return strings.Join(services, ", ")
 }
 
 // cell keeps what others have chosen from breaking the table or the terminal.

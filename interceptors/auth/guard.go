@@ -266,6 +266,11 @@ func (g *Guard) show(ctx context.Context, call *Call, d Decision) (fault *Error)
 	}
 	defer recoverAs(&fault, "observing a decision")
 	d.Procedure, d.Protocol, d.Stream, d.Peer = call.Procedure, call.Protocol, call.Stream, call.Peer
+	if d.Identity != nil && d.Refusal == nil && call.Header != nil {
+		if values := call.Header.Values("User-Agent"); len(values) > 0 {
+			d.UserAgent = values[0]
+		}
+	}
 	g.Observer.Observe(ctx, d)
 	return nil
 }

@@ -14,6 +14,9 @@ type Decision struct {
 	Protocol  string
 	Stream    StreamType
 	Peer      string
+	// UserAgent is what the caller's program says of itself, in the user-agent header, of a
+	// call that was admitted with an identity. Nobody has checked it.
+	UserAgent string
 	// Identity is nil when the caller is anonymous, or was refused before it
 	// was known.
 	Identity *Identity

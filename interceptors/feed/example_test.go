@@ -34,6 +34,7 @@ func ExampleFollow() {
 	defer func() { _ = follower.Close() }()
 	config := ostiary.Config{Issuer: "https://clerk.example.com", AuthorizedParties: []string{"https://app.example.com"}}
 	config.Revocations = follower
+	config.Observer = follower // so that the hub lists the sessions of this service
 
 	guard, err := ostiary.New(config)
 	if err != nil {

@@ -14,13 +14,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
 // A Follower is a copy of a hub's revocations that follows the hub. It implements
-// auth.Revocations. It is safe for concurrent use.
+// auth.Revocations, and auth.Observer for a service whose sessions the hub is to list. It
+// is safe for concurrent use.
 type Follower struct {
 	config   Config
 	client   *http.Client
@@ -29,6 +31,7 @@ type Follower struct {
 	now      func() reading
 	jitter   func(limit time.Duration) time.Duration
 	refusing atomic.Bool // calls with REVOCATIONS_STALE
+	seen     *seen
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -38,6 +41,9 @@ type Follower struct {
 	reported reported
 	unsaved  bool   // the copy has changed since the snapshot was written
 	stored   string // the position to store with the copy
+
+	unreported int64                           // as in Status
+	reporting  feedv1connect.FeedServiceClient // of the present connection; nil while there is none
 
 	disconnect context.CancelCauseFunc // ends the connection to a hub; nil while there is none
 	watchers   map[*func()]struct{}
@@ -63,6 +69,7 @@ func follow(config Config, now func() reading, jitter func(time.Duration) time.D
 		list:     revocation.New(revocation.Config{Now: func() time.Time { return now().wall }}),
 		now:      now,
 		jitter:   jitter,
+		seen:     newSeen(),
 		watchers: make(map[*func()]struct{}),
 		news:     make(chan struct{}),
 	}
@@ -75,6 +82,7 @@ func follow(config Config, now func() reading, jitter func(time.Duration) time.D
 	f.cancel = cancel
 	f.running.Go(func() { f.follow(ctx) })
 	f.running.Go(func() { f.watchClock(ctx) })
+	f.running.Go(func() { f.report(ctx) })
 	if config.Snapshot != "" {
 		f.running.Go(func() { f.keepSnapshot(ctx) })
 	}

@@ -62,6 +62,10 @@ type hub struct {
 	requests []*feedv1.WatchChangesRequest
 	tokens   []string
 	open     []*cuttable
+
+	reports       []*feedv1.ReportRequest
+	reportRefusal error // of every report
+	rejects       int64 // sessions of every report
 }
 
 func (h *hub) set(change func()) {

@@ -46,6 +46,9 @@ type Status struct {
 	// Revocations is how many the copy holds. Expired ones count until their space is
 	// needed.
 	Revocations int
+	// Unreported counts the sessions that were observed since the start and that the hub was
+	// not told of: too many, or not accepted by it.
+	Unreported int64
 	// LastError says why the last connection failed, or what is wrong with the hub. Empty
 	// while all is well.
 	LastError string
@@ -62,6 +65,7 @@ func (f *Follower) Status() Status {
 		Age:         f.age(now),
 		Hub:         f.state.hub,
 		Revocations: f.list.Len(),
+		Unreported:  f.unreported,
 	}
 	if err := f.trouble(); err != nil {
 		status.LastError = err.Error()

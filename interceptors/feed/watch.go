@@ -121,6 +121,7 @@ func (f *Follower) watch(ctx context.Context, w *watch, fresh bool) error {
 		if err := f.receive(w, stream.Msg()); err != nil {
 			return err
 		}
+		f.reportTo(client)
 		silence.Reset(w.silence)
 	}
 	if err := stream.Err(); err != nil {
@@ -165,7 +166,7 @@ func (f *Follower) begin(w *watch, cancel context.CancelCauseFunc) (position str
 func (f *Follower) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.disconnect = nil
+	f.disconnect, f.reporting = nil, nil
 	f.state.hub = ""
 }
 

@@ -36,10 +36,10 @@ type activity struct {
 	dropped int64
 }
 
-// A sessionKey names a session. It belongs to its subject.
-type sessionKey struct{ issuer, id, subject string }
+// A sessionKey names a session as a service has seen it. It belongs to its subject.
+type sessionKey struct{ issuer, id, subject, service string }
 
-func keyOf(s store.Session) sessionKey { return sessionKey{s.Issuer, s.ID, s.Subject} }
+func keyOf(s store.Session) sessionKey { return sessionKey{s.Issuer, s.ID, s.Subject, s.Service} }
 
 type recentSession struct {
 	session store.Session
@@ -56,7 +56,7 @@ func newActivity(capacity int) *activity {
 func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAgent func() string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	slot, known := a.slots[sessionKey{id.Issuer, id.SessionID, id.Subject}]
+	slot, known := a.slots[sessionKey{issuer: id.Issuer, id: id.SessionID, subject: id.Subject}]
 	if known {
 		recent := &a.recent[slot]
 		recent.session.LastSeen = now
@@ -66,7 +66,22 @@ func (a *activity) record(id *auth.Identity, now time.Time, peer string, userAge
 	} else {
 		slot = a.newSlot()
 	}
-	session := a.recent[slot].session.Merge(sessionOf(id, now, peer, userAgent()))
+	a.merge(slot, sessionOf(id, now, peer, userAgent()))
+}
+
+// add adds what another service has seen of a session.
+func (a *activity) add(seen store.Session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slot, known := a.slots[keyOf(seen)]
+	if !known {
+		slot = a.newSlot()
+	}
+	a.merge(slot, seen)
+}
+
+func (a *activity) merge(slot int, seen store.Session) {
+	session := a.recent[slot].session.Merge(seen)
 	a.recent[slot].session = session
 	a.slots[keyOf(session)] = slot
 	a.save(slot)

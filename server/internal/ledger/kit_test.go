@@ -22,6 +22,7 @@ func someConfig() Config {
 	return Config{
 		Retention:   retention,
 		MaxLifetime: 24*time.Hour + 10*time.Second,
+		MaxIDBytes:  8 << 10,
 		Skews:       map[string]time.Duration{someIssuer: 5 * time.Second},
 		Change:      someChange,
 		Now:         time.Now,

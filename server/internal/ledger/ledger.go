@@ -72,6 +72,7 @@ type Ledger struct {
 	store    store.Store
 	revoked  *revocation.List
 	activity *activity
+	reported *activity // of other services
 	events   *Events
 	changes  *changes
 	outbox   *outbox.Outbox // nil where there are no Enders
@@ -133,6 +134,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		lastTime:    config.Now(),
 		revoked:     revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity:    newActivity(maxRecent),
+		reported:    newActivity(maxRecent),
 		flushing:    make(chan struct{}, 1),
 		wake:        make(chan struct{}, 1),
 		wakeReading: make(chan struct{}, 1),

@@ -38,7 +38,12 @@ func (l *Ledger) Flush(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	seen, dropped := l.activity.take(l.config.Now())
+	l.flush(ctx, l.activity)
+	l.flush(ctx, l.reported)
+}
+
+func (l *Ledger) flush(ctx context.Context, from *activity) {
+	seen, dropped := from.take(l.config.Now())
 	if dropped > 0 {
 		l.config.Log.WarnContext(ctx, "too many sessions were seen at once to be written; some will be listed late", "dropped", dropped)
 	}
@@ -49,7 +54,7 @@ func (l *Ledger) Flush(ctx context.Context) {
 			if l.condition.fails(writing, "save sessions", err) {
 				l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
 			}
-			l.activity.putBack(seen)
+			from.putBack(seen)
 			return
 		}
 		l.works(ctx, writing)
@@ -74,7 +79,7 @@ func (l *Ledger) saveSeen(ctx context.Context, seen []store.Session) error {
 			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_SEEN
 		case event.After.Token.IssuedAt.After(event.Before.Token.IssuedAt):
 			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_RENEWED
-		case changed(event.Before, event.After):
+		case changed(event.Before, event.After.SeenAs(store.SightingOf(session))):
 			event.Type = sessionv1.SessionEventType_SESSION_EVENT_TYPE_CHANGED
 		default:
 			continue
@@ -130,4 +135,17 @@ func (l *Ledger) page(ctx context.Context, view store.View, after store.Session)
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	return page, nil
+}
+
+// Sightings returns by which services sessions were seen, in the same order. An error is
+// the answer to the caller.
+func (l *Ledger) Sightings(ctx context.Context, sessions ...store.Session) ([][]store.Sighting, error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	all, err := l.store.Sightings(ctx, sessions)
+	if err != nil {
+		return nil, l.unavailable(ctx, err)
+	}
+	return all, nil
 }

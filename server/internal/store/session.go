@@ -14,6 +14,9 @@ type Session struct {
 	ID      string
 	Subject string
 
+	// Service is who has seen it: "" for this server. It comes back from SaveSessions alone.
+	Service string
+
 	Organization    string // the ID of the one that the caller acted in; "" for none
 	AuthorizedParty string
 	UserAgent       string

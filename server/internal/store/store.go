@@ -45,13 +45,17 @@ type Store interface {
 	Epoch() [16]byte
 
 	// SaveSessions merges what was seen of sessions into what is kept, as
-	// Session.Merge does. It returns what was kept before of each, in the same
-	// order; that is the zero Session for a new one. All are saved, or none.
+	// Session.Merge does, and into the sighting of their Service. It returns what was kept
+	// before of each, in the same order, as its Service had seen it; that is the zero
+	// Session for a new one. All are saved, or none.
 	SaveSessions(ctx context.Context, seen []Session) (before []Session, err error)
 	// Sessions returns up to limit sessions that are within the view and come
 	// after the given one, in the order of Session.Before; from the first on when
 	// that is the zero Session. Only the fields that Before compares matter.
 	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
+	// Sightings returns the sightings of each session, in the same order: the latest
+	// MaxSightings, in the order of Sighting.Compare. Only the names of the sessions matter.
+	Sightings(ctx context.Context, sessions []Session) ([][]Sighting, error)
 	// Expired returns up to limit sessions whose ExpiresAt is expiredBy or earlier, and
 	// that come after the given one in the order of ExpiresAt, Issuer, ID and Subject.
 	Expired(ctx context.Context, after Session, expiredBy time.Time, limit int) ([]Session, error)

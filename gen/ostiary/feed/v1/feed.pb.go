@@ -37,6 +37,7 @@
 package feedv1
 
 import (
+	v11 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	_ "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	v1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -614,11 +615,275 @@ func (x *Revoked) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// ReportRequest is what a follower reports.
+type ReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who reports. Required. Sessions are shown as seen by its service.
+	Follower *Follower `protobuf:"bytes,1,opt,name=follower,proto3" json:"follower,omitempty"`
+	// The sessions that were seen since the last report, each at most once. At most 1000;
+	// more are refused with INVALID_REQUEST.
+	Sessions []*SeenSession `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// How many sessions the follower has seen since the last report and could not keep.
+	// Negative is refused with INVALID_REQUEST.
+	DroppedCount  int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_feed_v1_feed_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReportRequest) GetFollower() *Follower {
+	if x != nil {
+		return x.Follower
+	}
+	return nil
+}
+
+func (x *ReportRequest) GetSessions() []*SeenSession {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *ReportRequest) GetDroppedCount() int64 {
+	if x != nil {
+		return x.DroppedCount
+	}
+	return 0
+}
+
+// ReportResponse says what became of a report.
+type ReportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of the sessions were left out: their issuer is none that the hub trusts, a
+	// field has what no token can have, or a time cannot be.
+	RejectedCount int64 `protobuf:"varint,1,opt,name=rejected_count,json=rejectedCount,proto3" json:"rejected_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_feed_v1_feed_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReportResponse) GetRejectedCount() int64 {
+	if x != nil {
+		return x.RejectedCount
+	}
+	return 0
+}
+
+// A SeenSession is what a service has seen of a session, by the calls that it has
+// admitted.
+type SeenSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session, with its subject. Required.
+	Session *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The organization that the latest call acted in. Empty for none.
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// Who really acts in the session, by the latest token. Absent where its subject does.
+	Actor *v11.Actor `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The `azp` claim of the latest token.
+	AuthorizedParty string `protobuf:"bytes,4,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
+	// The OAuth client of the latest token. Empty where it names none.
+	ClientId string `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The `user-agent` header of the latest call. The hub keeps 256 bytes of it, without
+	// characters that cannot be printed.
+	UserAgent string `protobuf:"bytes,6,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// The address of the latest call, without a port, as in Sighting.
+	IpAddress string `protobuf:"bytes,7,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	// When the service first admitted a call of the session, as far as it remembers.
+	// Required.
+	FirstSeenTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_seen_time,json=firstSeenTime,proto3" json:"first_seen_time,omitempty"`
+	// When the service last admitted a call of the session. Required. A time that is more
+	// than a minute ahead of the hub's clock cannot be.
+	LastSeenTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_seen_time,json=lastSeenTime,proto3" json:"last_seen_time,omitempty"`
+	// The `jti` claim of the latest token. Empty where it has none.
+	TokenId string `protobuf:"bytes,10,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// The `iat` claim of the latest token. Absent if that does not say. A time that is
+	// later than what the hub accepts from the issuer cannot be.
+	TokenIssueTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=token_issue_time,json=tokenIssueTime,proto3" json:"token_issue_time,omitempty"`
+	// The `exp` claim of the latest token. Required. A time that is later than that of any
+	// token which is issued now cannot be.
+	TokenExpireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=token_expire_time,json=tokenExpireTime,proto3" json:"token_expire_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SeenSession) Reset() {
+	*x = SeenSession{}
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenSession) ProtoMessage() {}
+
+func (x *SeenSession) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_feed_v1_feed_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenSession.ProtoReflect.Descriptor instead.
+func (*SeenSession) Descriptor() ([]byte, []int) {
+	return file_ostiary_feed_v1_feed_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SeenSession) GetSession() *v1.SessionRef {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *SeenSession) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SeenSession) GetActor() *v11.Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *SeenSession) GetAuthorizedParty() string {
+	if x != nil {
+		return x.AuthorizedParty
+	}
+	return ""
+}
+
+func (x *SeenSession) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *SeenSession) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
+func (x *SeenSession) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
+func (x *SeenSession) GetFirstSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeenTime
+	}
+	return nil
+}
+
+func (x *SeenSession) GetLastSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenTime
+	}
+	return nil
+}
+
+func (x *SeenSession) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *SeenSession) GetTokenIssueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokenIssueTime
+	}
+	return nil
+}
+
+func (x *SeenSession) GetTokenExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokenExpireTime
+	}
+	return nil
+}
+
 var File_ostiary_feed_v1_feed_proto protoreflect.FileDescriptor
 
 const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\n" +
-	"\x1aostiary/feed/v1/feed.proto\x12\x0fostiary.feed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x8b\x01\n" +
+	"\x1aostiary/feed/v1/feed.proto\x12\x0fostiary.feed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x8b\x01\n" +
 	"\x12ReadChangesRequest\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x125\n" +
@@ -655,10 +920,33 @@ const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime2\x83\x02\n" +
+	"createTime\"\xa5\x01\n" +
+	"\rReportRequest\x125\n" +
+	"\bfollower\x18\x01 \x01(\v2\x19.ostiary.feed.v1.FollowerR\bfollower\x128\n" +
+	"\bsessions\x18\x02 \x03(\v2\x1c.ostiary.feed.v1.SeenSessionR\bsessions\x12#\n" +
+	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCount\"7\n" +
+	"\x0eReportResponse\x12%\n" +
+	"\x0erejected_count\x18\x01 \x01(\x03R\rrejectedCount\"\xda\x04\n" +
+	"\vSeenSession\x12;\n" +
+	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\x12'\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x120\n" +
+	"\x05actor\x18\x03 \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x12)\n" +
+	"\x10authorized_party\x18\x04 \x01(\tR\x0fauthorizedParty\x12\x1b\n" +
+	"\tclient_id\x18\x05 \x01(\tR\bclientId\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x06 \x01(\tR\tuserAgent\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\a \x01(\tR\tipAddress\x12B\n" +
+	"\x0ffirst_seen_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSeenTime\x12@\n" +
+	"\x0elast_seen_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\flastSeenTime\x12\x19\n" +
+	"\btoken_id\x18\n" +
+	" \x01(\tR\atokenId\x12D\n" +
+	"\x10token_issue_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x0etokenIssueTime\x12F\n" +
+	"\x11token_expire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0ftokenExpireTime2\xd0\x02\n" +
 	"\vFeedService\x12Z\n" +
 	"\vReadChanges\x12#.ostiary.feed.v1.ReadChangesRequest\x1a$.ostiary.feed.v1.ReadChangesResponse\"\x00\x12_\n" +
-	"\fWatchChanges\x12$.ostiary.feed.v1.WatchChangesRequest\x1a%.ostiary.feed.v1.WatchChangesResponse\"\x000\x01\x1a7\xea^4*0the caller has the permission to follow the feed\x12\x00Bq\n" +
+	"\fWatchChanges\x12$.ostiary.feed.v1.WatchChangesRequest\x1a%.ostiary.feed.v1.WatchChangesResponse\"\x000\x01\x12K\n" +
+	"\x06Report\x12\x1e.ostiary.feed.v1.ReportRequest\x1a\x1f.ostiary.feed.v1.ReportResponse\"\x00\x1a7\xea^4*0the caller has the permission to follow the feed\x12\x00Bq\n" +
 	"\x19io.github.ostiary.feed.v1B\tFeedProtoP\x01Z5github.com/ostiary/ostiary/gen/ostiary/feed/v1;feedv1\xaa\x02\x0fOstiary.Feed.V1b\x06proto3"
 
 var (
@@ -673,7 +961,7 @@ func file_ostiary_feed_v1_feed_proto_rawDescGZIP() []byte {
 	return file_ostiary_feed_v1_feed_proto_rawDescData
 }
 
-var file_ostiary_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_ostiary_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_ostiary_feed_v1_feed_proto_goTypes = []any{
 	(*ReadChangesRequest)(nil),    // 0: ostiary.feed.v1.ReadChangesRequest
 	(*Follower)(nil),              // 1: ostiary.feed.v1.Follower
@@ -682,36 +970,51 @@ var file_ostiary_feed_v1_feed_proto_goTypes = []any{
 	(*WatchChangesResponse)(nil),  // 4: ostiary.feed.v1.WatchChangesResponse
 	(*Change)(nil),                // 5: ostiary.feed.v1.Change
 	(*Revoked)(nil),               // 6: ostiary.feed.v1.Revoked
-	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*v1.Target)(nil),             // 9: ostiary.revocation.v1.Target
+	(*ReportRequest)(nil),         // 7: ostiary.feed.v1.ReportRequest
+	(*ReportResponse)(nil),        // 8: ostiary.feed.v1.ReportResponse
+	(*SeenSession)(nil),           // 9: ostiary.feed.v1.SeenSession
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*v1.Target)(nil),             // 12: ostiary.revocation.v1.Target
+	(*v1.SessionRef)(nil),         // 13: ostiary.revocation.v1.SessionRef
+	(*v11.Actor)(nil),             // 14: ostiary.identity.v1.Actor
 }
 var file_ostiary_feed_v1_feed_proto_depIdxs = []int32{
 	1,  // 0: ostiary.feed.v1.ReadChangesRequest.follower:type_name -> ostiary.feed.v1.Follower
 	5,  // 1: ostiary.feed.v1.ReadChangesResponse.changes:type_name -> ostiary.feed.v1.Change
-	7,  // 2: ostiary.feed.v1.ReadChangesResponse.complete_through:type_name -> google.protobuf.Duration
-	7,  // 3: ostiary.feed.v1.ReadChangesResponse.retention:type_name -> google.protobuf.Duration
-	7,  // 4: ostiary.feed.v1.WatchChangesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	10, // 2: ostiary.feed.v1.ReadChangesResponse.complete_through:type_name -> google.protobuf.Duration
+	10, // 3: ostiary.feed.v1.ReadChangesResponse.retention:type_name -> google.protobuf.Duration
+	10, // 4: ostiary.feed.v1.WatchChangesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
 	1,  // 5: ostiary.feed.v1.WatchChangesRequest.follower:type_name -> ostiary.feed.v1.Follower
 	5,  // 6: ostiary.feed.v1.WatchChangesResponse.changes:type_name -> ostiary.feed.v1.Change
-	7,  // 7: ostiary.feed.v1.WatchChangesResponse.complete_through:type_name -> google.protobuf.Duration
-	7,  // 8: ostiary.feed.v1.WatchChangesResponse.heartbeat_interval:type_name -> google.protobuf.Duration
-	7,  // 9: ostiary.feed.v1.WatchChangesResponse.retention:type_name -> google.protobuf.Duration
-	8,  // 10: ostiary.feed.v1.WatchChangesResponse.hub_time:type_name -> google.protobuf.Timestamp
+	10, // 7: ostiary.feed.v1.WatchChangesResponse.complete_through:type_name -> google.protobuf.Duration
+	10, // 8: ostiary.feed.v1.WatchChangesResponse.heartbeat_interval:type_name -> google.protobuf.Duration
+	10, // 9: ostiary.feed.v1.WatchChangesResponse.retention:type_name -> google.protobuf.Duration
+	11, // 10: ostiary.feed.v1.WatchChangesResponse.hub_time:type_name -> google.protobuf.Timestamp
 	6,  // 11: ostiary.feed.v1.Change.revoked:type_name -> ostiary.feed.v1.Revoked
-	9,  // 12: ostiary.feed.v1.Revoked.target:type_name -> ostiary.revocation.v1.Target
-	8,  // 13: ostiary.feed.v1.Revoked.issued_before_time:type_name -> google.protobuf.Timestamp
-	8,  // 14: ostiary.feed.v1.Revoked.expire_time:type_name -> google.protobuf.Timestamp
-	8,  // 15: ostiary.feed.v1.Revoked.create_time:type_name -> google.protobuf.Timestamp
-	0,  // 16: ostiary.feed.v1.FeedService.ReadChanges:input_type -> ostiary.feed.v1.ReadChangesRequest
-	3,  // 17: ostiary.feed.v1.FeedService.WatchChanges:input_type -> ostiary.feed.v1.WatchChangesRequest
-	2,  // 18: ostiary.feed.v1.FeedService.ReadChanges:output_type -> ostiary.feed.v1.ReadChangesResponse
-	4,  // 19: ostiary.feed.v1.FeedService.WatchChanges:output_type -> ostiary.feed.v1.WatchChangesResponse
-	18, // [18:20] is the sub-list for method output_type
-	16, // [16:18] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 12: ostiary.feed.v1.Revoked.target:type_name -> ostiary.revocation.v1.Target
+	11, // 13: ostiary.feed.v1.Revoked.issued_before_time:type_name -> google.protobuf.Timestamp
+	11, // 14: ostiary.feed.v1.Revoked.expire_time:type_name -> google.protobuf.Timestamp
+	11, // 15: ostiary.feed.v1.Revoked.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 16: ostiary.feed.v1.ReportRequest.follower:type_name -> ostiary.feed.v1.Follower
+	9,  // 17: ostiary.feed.v1.ReportRequest.sessions:type_name -> ostiary.feed.v1.SeenSession
+	13, // 18: ostiary.feed.v1.SeenSession.session:type_name -> ostiary.revocation.v1.SessionRef
+	14, // 19: ostiary.feed.v1.SeenSession.actor:type_name -> ostiary.identity.v1.Actor
+	11, // 20: ostiary.feed.v1.SeenSession.first_seen_time:type_name -> google.protobuf.Timestamp
+	11, // 21: ostiary.feed.v1.SeenSession.last_seen_time:type_name -> google.protobuf.Timestamp
+	11, // 22: ostiary.feed.v1.SeenSession.token_issue_time:type_name -> google.protobuf.Timestamp
+	11, // 23: ostiary.feed.v1.SeenSession.token_expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 24: ostiary.feed.v1.FeedService.ReadChanges:input_type -> ostiary.feed.v1.ReadChangesRequest
+	3,  // 25: ostiary.feed.v1.FeedService.WatchChanges:input_type -> ostiary.feed.v1.WatchChangesRequest
+	7,  // 26: ostiary.feed.v1.FeedService.Report:input_type -> ostiary.feed.v1.ReportRequest
+	2,  // 27: ostiary.feed.v1.FeedService.ReadChanges:output_type -> ostiary.feed.v1.ReadChangesResponse
+	4,  // 28: ostiary.feed.v1.FeedService.WatchChanges:output_type -> ostiary.feed.v1.WatchChangesResponse
+	8,  // 29: ostiary.feed.v1.FeedService.Report:output_type -> ostiary.feed.v1.ReportResponse
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_feed_v1_feed_proto_init() }
@@ -728,7 +1031,7 @@ func file_ostiary_feed_v1_feed_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_feed_v1_feed_proto_rawDesc), len(file_ostiary_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -51,6 +51,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	FeedService_ReadChanges_FullMethodName  = "/ostiary.feed.v1.FeedService/ReadChanges"
 	FeedService_WatchChanges_FullMethodName = "/ostiary.feed.v1.FeedService/WatchChanges"
+	FeedService_Report_FullMethodName       = "/ostiary.feed.v1.FeedService/Report"
 )
 
 // FeedServiceClient is the client API for FeedService service.
@@ -94,6 +95,15 @@ type FeedServiceClient interface {
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(ctx context.Context, in *WatchChangesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchChangesResponse], error)
+	// Report says which sessions the follower's service has seen, so that the hub shows
+	// them wherever they were seen. It is believed as it is, but ends no session and
+	// revives none: what is refused is decided by revocations and tokens alone.
+	//
+	// A follower reports at most once a second, and nothing while there is nothing to
+	// report. What it or a hub cannot keep is lost without harm.
+	//
+	// Refused with INVALID_REQUEST; nothing of the report counts then.
+	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
 }
 
 type feedServiceClient struct {
@@ -132,6 +142,16 @@ func (c *feedServiceClient) WatchChanges(ctx context.Context, in *WatchChangesRe
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FeedService_WatchChangesClient = grpc.ServerStreamingClient[WatchChangesResponse]
+
+func (c *feedServiceClient) Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportResponse)
+	err := c.cc.Invoke(ctx, FeedService_Report_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 // FeedServiceServer is the server API for FeedService service.
 // All implementations must embed UnimplementedFeedServiceServer
@@ -174,6 +194,15 @@ type FeedServiceServer interface {
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(*WatchChangesRequest, grpc.ServerStreamingServer[WatchChangesResponse]) error
+	// Report says which sessions the follower's service has seen, so that the hub shows
+	// them wherever they were seen. It is believed as it is, but ends no session and
+	// revives none: what is refused is decided by revocations and tokens alone.
+	//
+	// A follower reports at most once a second, and nothing while there is nothing to
+	// report. What it or a hub cannot keep is lost without harm.
+	//
+	// Refused with INVALID_REQUEST; nothing of the report counts then.
+	Report(context.Context, *ReportRequest) (*ReportResponse, error)
 	mustEmbedUnimplementedFeedServiceServer()
 }
 
@@ -189,6 +218,9 @@ func (UnimplementedFeedServiceServer) ReadChanges(context.Context, *ReadChangesR
 }
 func (UnimplementedFeedServiceServer) WatchChanges(*WatchChangesRequest, grpc.ServerStreamingServer[WatchChangesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchChanges not implemented")
+}
+func (UnimplementedFeedServiceServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
 }
 func (UnimplementedFeedServiceServer) mustEmbedUnimplementedFeedServiceServer() {}
 func (UnimplementedFeedServiceServer) testEmbeddedByValue()                     {}
@@ -240,6 +272,24 @@ func _FeedService_WatchChanges_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FeedService_WatchChangesServer = grpc.ServerStreamingServer[WatchChangesResponse]
 
+func _FeedService_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FeedServiceServer).Report(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FeedService_Report_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FeedServiceServer).Report(ctx, req.(*ReportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // FeedService_ServiceDesc is the grpc.ServiceDesc for FeedService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -250,6 +300,10 @@ var FeedService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReadChanges",
 			Handler:    _FeedService_ReadChanges_Handler,
+		},
+		{
+			MethodName: "Report",
+			Handler:    _FeedService_Report_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1361,8 +1361,8 @@ func (x *Session) GetIssuerSignOut() IssuerSignOut {
 // A Sighting is what one service knows of a session, by the latest call to it.
 type Sighting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name under which the service reports. Empty for ostiary's own servers. This
-	// version has no other.
+	// The name under which the service reports (ostiary.feed.v1.Follower). Empty for
+	// ostiary's own servers. What a service reports is shown as it is.
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// When the service first admitted a call of the session.
 	FirstSeenTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=first_seen_time,json=firstSeenTime,proto3" json:"first_seen_time,omitempty"`

@@ -69,17 +69,22 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 		for _, session := range kept {
 			merged[keyOf(session)] = session
 		}
+		known, err := sightingsOf(ctx, tx, names)
+		if err != nil {
+			return err
+		}
 		before = make([]store.Session, len(seen))
 		var batch pgx.Batch
 		for i, session := range seen {
-			before[i] = merged[keyOf(session)]
-			one := before[i].Merge(session)
+			kept := merged[keyOf(session)]
+			one := kept.Merge(session)
 			merged[keyOf(session)] = asKept(one)
 			token := &one.Token
 			batch.Queue(upsertSession, []byte(one.Issuer), []byte(one.ID), []byte(one.Subject), []byte(one.Organization),
 				[]byte(one.AuthorizedParty), []byte(one.UserAgent), []byte(one.Address), store.Micros(one.FirstSeen), store.Micros(one.LastSeen),
 				[]byte(token.ID), []byte(token.ClientID), []byte(token.Actor.Issuer), []byte(token.Actor.Subject), []byte(token.Actor.SessionID), []byte(token.Actor.Type),
 				store.Micros(token.IssuedAt), store.Micros(token.ExpiresAt), names[i])
+			before[i] = kept.SeenAs(known.save(&batch, names[i], session))
 		}
 		return tx.SendBatch(ctx, &batch).Close()
 	})

@@ -51,6 +51,11 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 				store.Micros(token.IssuedAt), store.Micros(token.ExpiresAt)); err != nil {
 				return err
 			}
+			known, err := saveSighting(ctx, tx, session)
+			if err != nil {
+				return err
+			}
+			before[i] = before[i].SeenAs(known)
 		}
 		return nil
 	})

@@ -237,6 +237,7 @@ func hostileTexts(t *testing.T, database Database) {
 		session.Issuer, session.ID, session.Subject, session.Organization, session.UserAgent = hostile, hostile, hostile, hostile, hostile
 		session.Token.ID, session.Token.ClientID, session.Token.Actor.Subject = hostile, hostile, hostile
 		save(t, s, session, ben)
+		equal(t, "where it was seen", sightingsOf(t, s, session), [][]store.Sighting{{store.SightingOf(session)}})
 		equal(t, "the session", list(t, s, store.View{{Issuer: hostile, ID: hostile, Subject: hostile, ClientID: hostile, Organization: inOrganization(hostile)}}), []store.Session{session})
 		equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
 

@@ -29,6 +29,8 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"of two observations the later one counts":          laterObservationCounts,
 		"sessions come in pages, each of them once":         sessionsInPages,
 		"a view leaves out what it does not match":          viewsFilter,
+		"each service has its sighting of a session":        sightings,
+		"of many services the latest are kept":              sightingsAreBounded,
 		"sessions are in the order of bytes":                sessionsInByteOrder,
 		"what many see at once of a session is merged":      concurrentSessions,
 		"who reads while others revoke misses none":         slowRevocation,
@@ -152,6 +154,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, revocations := s.Revocations(ctx, store.Revocation{}, 1)
 	_, changes := s.Changes(ctx, store.Revocation{}, 1)
 	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
+	_, sightings := s.Sightings(ctx, []store.Session{ada})
 	_, expired := s.Expired(ctx, store.Session{}, at(0), 1)
 	_, _, answer := s.Answer(ctx, store.Call{})
 	_, signOuts := s.SignOuts(ctx, []store.SignOut{{Issuer: ada.Issuer}})
@@ -161,7 +164,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, latest := s.Latest(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
-		"SaveSessions": saveSessions, "Sessions": sessions, "SaveRevocations": saveRevocations,
+		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Latest": latest, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 	} {

@@ -67,6 +67,8 @@ const (
 	// FeedServiceWatchChangesProcedure is the fully-qualified name of the FeedService's WatchChanges
 	// RPC.
 	FeedServiceWatchChangesProcedure = "/ostiary.feed.v1.FeedService/WatchChanges"
+	// FeedServiceReportProcedure is the fully-qualified name of the FeedService's Report RPC.
+	FeedServiceReportProcedure = "/ostiary.feed.v1.FeedService/Report"
 )
 
 // FeedServiceClient is a client for the ostiary.feed.v1.FeedService service.
@@ -96,6 +98,15 @@ type FeedServiceClient interface {
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(context.Context, *v1.WatchChangesRequest) (*connect.ServerStreamForClient[v1.WatchChangesResponse], error)
+	// Report says which sessions the follower's service has seen, so that the hub shows
+	// them wherever they were seen. It is believed as it is, but ends no session and
+	// revives none: what is refused is decided by revocations and tokens alone.
+	//
+	// A follower reports at most once a second, and nothing while there is nothing to
+	// report. What it or a hub cannot keep is lost without harm.
+	//
+	// Refused with INVALID_REQUEST; nothing of the report counts then.
+	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
 }
 
 // NewFeedServiceClient constructs a client for the ostiary.feed.v1.FeedService service. By default,
@@ -121,6 +132,12 @@ func NewFeedServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(feedServiceMethods.ByName("WatchChanges")),
 			connect.WithClientOptions(opts...),
 		),
+		report: connect.NewClient[v1.ReportRequest, v1.ReportResponse](
+			httpClient,
+			baseURL+FeedServiceReportProcedure,
+			connect.WithSchema(feedServiceMethods.ByName("Report")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -128,6 +145,7 @@ func NewFeedServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 type feedServiceClient struct {
 	readChanges  *connect.Client[v1.ReadChangesRequest, v1.ReadChangesResponse]
 	watchChanges *connect.Client[v1.WatchChangesRequest, v1.WatchChangesResponse]
+	report       *connect.Client[v1.ReportRequest, v1.ReportResponse]
 }
 
 // ReadChanges calls ostiary.feed.v1.FeedService.ReadChanges.
@@ -142,6 +160,15 @@ func (c *feedServiceClient) ReadChanges(ctx context.Context, req *v1.ReadChanges
 // WatchChanges calls ostiary.feed.v1.FeedService.WatchChanges.
 func (c *feedServiceClient) WatchChanges(ctx context.Context, req *v1.WatchChangesRequest) (*connect.ServerStreamForClient[v1.WatchChangesResponse], error) {
 	return c.watchChanges.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// Report calls ostiary.feed.v1.FeedService.Report.
+func (c *feedServiceClient) Report(ctx context.Context, req *v1.ReportRequest) (*v1.ReportResponse, error) {
+	response, err := c.report.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // FeedServiceHandler is an implementation of the ostiary.feed.v1.FeedService service.
@@ -171,6 +198,15 @@ type FeedServiceHandler interface {
 	// revocation is sent before the stream ends. A follower that is refused with
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(context.Context, *v1.WatchChangesRequest, *connect.ServerStream[v1.WatchChangesResponse]) error
+	// Report says which sessions the follower's service has seen, so that the hub shows
+	// them wherever they were seen. It is believed as it is, but ends no session and
+	// revives none: what is refused is decided by revocations and tokens alone.
+	//
+	// A follower reports at most once a second, and nothing while there is nothing to
+	// report. What it or a hub cannot keep is lost without harm.
+	//
+	// Refused with INVALID_REQUEST; nothing of the report counts then.
+	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
 }
 
 // NewFeedServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -192,12 +228,20 @@ func NewFeedServiceHandler(svc FeedServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(feedServiceMethods.ByName("WatchChanges")),
 		connect.WithHandlerOptions(opts...),
 	)
+	feedServiceReportHandler := connect.NewUnaryHandlerSimple(
+		FeedServiceReportProcedure,
+		svc.Report,
+		connect.WithSchema(feedServiceMethods.ByName("Report")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/ostiary.feed.v1.FeedService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case FeedServiceReadChangesProcedure:
 			feedServiceReadChangesHandler.ServeHTTP(w, r)
 		case FeedServiceWatchChangesProcedure:
 			feedServiceWatchChangesHandler.ServeHTTP(w, r)
+		case FeedServiceReportProcedure:
+			feedServiceReportHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -213,4 +257,8 @@ func (UnimplementedFeedServiceHandler) ReadChanges(context.Context, *v1.ReadChan
 
 func (UnimplementedFeedServiceHandler) WatchChanges(context.Context, *v1.WatchChangesRequest, *connect.ServerStream[v1.WatchChangesResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.feed.v1.FeedService.WatchChanges is not implemented"))
+}
+
+func (UnimplementedFeedServiceHandler) Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.feed.v1.FeedService.Report is not implemented"))
 }

@@ -36,8 +36,10 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Actor } from "../../identity/v1/identity_pb.js";
+import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
-import type { Target } from "../../revocation/v1/revocation_pb.js";
+import type { SessionRef, Target } from "../../revocation/v1/revocation_pb.js";
 import { file_ostiary_revocation_v1_revocation } from "../../revocation/v1/revocation_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -45,7 +47,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/feed/v1/feed.proto.
  */
 export const file_ostiary_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2ZlZWQvdjEvZmVlZC5wcm90bxIPb3N0aWFyeS5mZWVkLnYxImoKElJlYWRDaGFuZ2VzUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEisKCGZvbGxvd2VyGAMgASgLMhkub3N0aWFyeS5mZWVkLnYxLkZvbGxvd2VyIjAKCEZvbGxvd2VyEg8KB3NlcnZpY2UYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkixgEKE1JlYWRDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEgwKBG1vcmUYAyABKAgSMwoQY29tcGxldGVfdGhyb3VnaBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCglyZXRlbnRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ijwEKE1dhdGNoQ2hhbmdlc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghmb2xsb3dlchgDIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlciKeAgoUV2F0Y2hDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEjMKEGNvbXBsZXRlX3Rocm91Z2gYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXJldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghodWJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoGQ2hhbmdlEisKB3Jldm9rZWQYASABKAsyGC5vc3RpYXJ5LmZlZWQudjEuUmV2b2tlZEgAEhEKCXNraXBwYWJsZRgPIAEoCEIICgZjaGFuZ2Ui6QEKB1Jldm9rZWQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRItCgZ0YXJnZXQYAiABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjYKEmlzc3VlZF9iZWZvcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKDAgoLRmVlZFNlcnZpY2USWgoLUmVhZENoYW5nZXMSIy5vc3RpYXJ5LmZlZWQudjEuUmVhZENoYW5nZXNSZXF1ZXN0GiQub3N0aWFyeS5mZWVkLnYxLlJlYWRDaGFuZ2VzUmVzcG9uc2UiABJfCgxXYXRjaENoYW5nZXMSJC5vc3RpYXJ5LmZlZWQudjEuV2F0Y2hDaGFuZ2VzUmVxdWVzdBolLm9zdGlhcnkuZmVlZC52MS5XYXRjaENoYW5nZXNSZXNwb25zZSIAMAEaN+peNCowdGhlIGNhbGxlciBoYXMgdGhlIHBlcm1pc3Npb24gdG8gZm9sbG93IHRoZSBmZWVkEgBCcQoZaW8uZ2l0aHViLm9zdGlhcnkuZmVlZC52MUIJRmVlZFByb3RvUAFaNWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L2ZlZWQvdjE7ZmVlZHYxqgIPT3N0aWFyeS5GZWVkLlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("Chpvc3RpYXJ5L2ZlZWQvdjEvZmVlZC5wcm90bxIPb3N0aWFyeS5mZWVkLnYxImoKElJlYWRDaGFuZ2VzUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEisKCGZvbGxvd2VyGAMgASgLMhkub3N0aWFyeS5mZWVkLnYxLkZvbGxvd2VyIjAKCEZvbGxvd2VyEg8KB3NlcnZpY2UYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkixgEKE1JlYWRDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEgwKBG1vcmUYAyABKAgSMwoQY29tcGxldGVfdGhyb3VnaBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCglyZXRlbnRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ijwEKE1dhdGNoQ2hhbmdlc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghmb2xsb3dlchgDIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlciKeAgoUV2F0Y2hDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEjMKEGNvbXBsZXRlX3Rocm91Z2gYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXJldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghodWJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoGQ2hhbmdlEisKB3Jldm9rZWQYASABKAsyGC5vc3RpYXJ5LmZlZWQudjEuUmV2b2tlZEgAEhEKCXNraXBwYWJsZRgPIAEoCEIICgZjaGFuZ2Ui6QEKB1Jldm9rZWQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRItCgZ0YXJnZXQYAiABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjYKEmlzc3VlZF9iZWZvcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKDAQoNUmVwb3J0UmVxdWVzdBIrCghmb2xsb3dlchgBIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlchIuCghzZXNzaW9ucxgCIAMoCzIcLm9zdGlhcnkuZmVlZC52MS5TZWVuU2Vzc2lvbhIVCg1kcm9wcGVkX2NvdW50GAMgASgDIigKDlJlcG9ydFJlc3BvbnNlEhYKDnJlamVjdGVkX2NvdW50GAEgASgDIsIDCgtTZWVuU2Vzc2lvbhIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEikKBWFjdG9yGAMgASgLMhoub3N0aWFyeS5pZGVudGl0eS52MS5BY3RvchIYChBhdXRob3JpemVkX3BhcnR5GAQgASgJEhEKCWNsaWVudF9pZBgFIAEoCRISCgp1c2VyX2FnZW50GAYgASgJEhIKCmlwX2FkZHJlc3MYByABKAkSMwoPZmlyc3Rfc2Vlbl90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdG9rZW5faWQYCiABKAkSNAoQdG9rZW5faXNzdWVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRdG9rZW5fZXhwaXJlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMtACCgtGZWVkU2VydmljZRJaCgtSZWFkQ2hhbmdlcxIjLm9zdGlhcnkuZmVlZC52MS5SZWFkQ2hhbmdlc1JlcXVlc3QaJC5vc3RpYXJ5LmZlZWQudjEuUmVhZENoYW5nZXNSZXNwb25zZSIAEl8KDFdhdGNoQ2hhbmdlcxIkLm9zdGlhcnkuZmVlZC52MS5XYXRjaENoYW5nZXNSZXF1ZXN0GiUub3N0aWFyeS5mZWVkLnYxLldhdGNoQ2hhbmdlc1Jlc3BvbnNlIgAwARJLCgZSZXBvcnQSHi5vc3RpYXJ5LmZlZWQudjEuUmVwb3J0UmVxdWVzdBofLm9zdGlhcnkuZmVlZC52MS5SZXBvcnRSZXNwb25zZSIAGjfqXjQqMHRoZSBjYWxsZXIgaGFzIHRoZSBwZXJtaXNzaW9uIHRvIGZvbGxvdyB0aGUgZmVlZBIAQnEKGWlvLmdpdGh1Yi5vc3RpYXJ5LmZlZWQudjFCCUZlZWRQcm90b1ABWjVnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9mZWVkL3YxO2ZlZWR2MaoCD09zdGlhcnkuRmVlZC5WMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ReadChangesRequest asks for a page of changes.
@@ -378,6 +380,169 @@ export const RevokedSchema: GenMessage<Revoked> = /*@__PURE__*/
   messageDesc(file_ostiary_feed_v1_feed, 6);
 
 /**
+ * ReportRequest is what a follower reports.
+ *
+ * @generated from message ostiary.feed.v1.ReportRequest
+ */
+export type ReportRequest = Message<"ostiary.feed.v1.ReportRequest"> & {
+  /**
+   * Who reports. Required. Sessions are shown as seen by its service.
+   *
+   * @generated from field: ostiary.feed.v1.Follower follower = 1;
+   */
+  follower?: Follower | undefined;
+
+  /**
+   * The sessions that were seen since the last report, each at most once. At most 1000;
+   * more are refused with INVALID_REQUEST.
+   *
+   * @generated from field: repeated ostiary.feed.v1.SeenSession sessions = 2;
+   */
+  sessions: SeenSession[];
+
+  /**
+   * How many sessions the follower has seen since the last report and could not keep.
+   * Negative is refused with INVALID_REQUEST.
+   *
+   * @generated from field: int64 dropped_count = 3;
+   */
+  droppedCount: bigint;
+};
+
+/**
+ * Describes the message ostiary.feed.v1.ReportRequest.
+ * Use `create(ReportRequestSchema)` to create a new message.
+ */
+export const ReportRequestSchema: GenMessage<ReportRequest> = /*@__PURE__*/
+  messageDesc(file_ostiary_feed_v1_feed, 7);
+
+/**
+ * ReportResponse says what became of a report.
+ *
+ * @generated from message ostiary.feed.v1.ReportResponse
+ */
+export type ReportResponse = Message<"ostiary.feed.v1.ReportResponse"> & {
+  /**
+   * How many of the sessions were left out: their issuer is none that the hub trusts, a
+   * field has what no token can have, or a time cannot be.
+   *
+   * @generated from field: int64 rejected_count = 1;
+   */
+  rejectedCount: bigint;
+};
+
+/**
+ * Describes the message ostiary.feed.v1.ReportResponse.
+ * Use `create(ReportResponseSchema)` to create a new message.
+ */
+export const ReportResponseSchema: GenMessage<ReportResponse> = /*@__PURE__*/
+  messageDesc(file_ostiary_feed_v1_feed, 8);
+
+/**
+ * A SeenSession is what a service has seen of a session, by the calls that it has
+ * admitted.
+ *
+ * @generated from message ostiary.feed.v1.SeenSession
+ */
+export type SeenSession = Message<"ostiary.feed.v1.SeenSession"> & {
+  /**
+   * The session, with its subject. Required.
+   *
+   * @generated from field: ostiary.revocation.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * The organization that the latest call acted in. Empty for none.
+   *
+   * @generated from field: string organization_id = 2;
+   */
+  organizationId: string;
+
+  /**
+   * Who really acts in the session, by the latest token. Absent where its subject does.
+   *
+   * @generated from field: ostiary.identity.v1.Actor actor = 3;
+   */
+  actor?: Actor | undefined;
+
+  /**
+   * The `azp` claim of the latest token.
+   *
+   * @generated from field: string authorized_party = 4;
+   */
+  authorizedParty: string;
+
+  /**
+   * The OAuth client of the latest token. Empty where it names none.
+   *
+   * @generated from field: string client_id = 5;
+   */
+  clientId: string;
+
+  /**
+   * The `user-agent` header of the latest call. The hub keeps 256 bytes of it, without
+   * characters that cannot be printed.
+   *
+   * @generated from field: string user_agent = 6;
+   */
+  userAgent: string;
+
+  /**
+   * The address of the latest call, without a port, as in Sighting.
+   *
+   * @generated from field: string ip_address = 7;
+   */
+  ipAddress: string;
+
+  /**
+   * When the service first admitted a call of the session, as far as it remembers.
+   * Required.
+   *
+   * @generated from field: google.protobuf.Timestamp first_seen_time = 8;
+   */
+  firstSeenTime?: Timestamp | undefined;
+
+  /**
+   * When the service last admitted a call of the session. Required. A time that is more
+   * than a minute ahead of the hub's clock cannot be.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_time = 9;
+   */
+  lastSeenTime?: Timestamp | undefined;
+
+  /**
+   * The `jti` claim of the latest token. Empty where it has none.
+   *
+   * @generated from field: string token_id = 10;
+   */
+  tokenId: string;
+
+  /**
+   * The `iat` claim of the latest token. Absent if that does not say. A time that is
+   * later than what the hub accepts from the issuer cannot be.
+   *
+   * @generated from field: google.protobuf.Timestamp token_issue_time = 11;
+   */
+  tokenIssueTime?: Timestamp | undefined;
+
+  /**
+   * The `exp` claim of the latest token. Required. A time that is later than that of any
+   * token which is issued now cannot be.
+   *
+   * @generated from field: google.protobuf.Timestamp token_expire_time = 12;
+   */
+  tokenExpireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.feed.v1.SeenSession.
+ * Use `create(SeenSessionSchema)` to create a new message.
+ */
+export const SeenSessionSchema: GenMessage<SeenSession> = /*@__PURE__*/
+  messageDesc(file_ostiary_feed_v1_feed, 9);
+
+/**
  * FeedService is for services, and not for operators. It tells which tokens to refuse,
  * by the ids that tokens have; not who revoked them and why, and nothing else of
  * persons.
@@ -433,6 +598,23 @@ export const FeedService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchChangesRequestSchema;
     output: typeof WatchChangesResponseSchema;
+  },
+  /**
+   * Report says which sessions the follower's service has seen, so that the hub shows
+   * them wherever they were seen. It is believed as it is, but ends no session and
+   * revives none: what is refused is decided by revocations and tokens alone.
+   *
+   * A follower reports at most once a second, and nothing while there is nothing to
+   * report. What it or a hub cannot keep is lost without harm.
+   *
+   * Refused with INVALID_REQUEST; nothing of the report counts then.
+   *
+   * @generated from rpc ostiary.feed.v1.FeedService.Report
+   */
+  report: {
+    methodKind: "unary";
+    input: typeof ReportRequestSchema;
+    output: typeof ReportResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ostiary_feed_v1_feed, 0);

@@ -640,8 +640,8 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
  */
 export type Sighting = Message<"ostiary.session.v1.Sighting"> & {
   /**
-   * The name under which the service reports. Empty for ostiary's own servers. This
-   * version has no other.
+   * The name under which the service reports (ostiary.feed.v1.Follower). Empty for
+   * ostiary's own servers. What a service reports is shown as it is.
    *
    * @generated from field: string service = 1;
    */

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// maxReported is how many sessions a report has at most.
+const maxReported = 1000
+
+// Report implements both the connect and the grpc-go interface.
+func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*feedv1.ReportResponse, error) {
+	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+		return nil, err
+	}
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	checkFollower(req.GetFollower(), &faults)
+	if n := len(req.GetSessions()); n > maxReported {
+		faults.Add("sessions", "%d of them; report at most %d at once", n, maxReported)
+	}
+	if req.GetDroppedCount() < 0 {
+		faults.Add("dropped_count", "must not be negative")
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	res := new(feedv1.ReportResponse)
+	for _, seen := range req.GetSessions() {
+		if !validTimes(seen) || !s.ledger.Report(seenSession(req.GetFollower().GetService(), seen)) {
+			res.RejectedCount++
+		}
+	}
+	if res.GetRejectedCount() > 0 || req.GetDroppedCount() > 0 {
+		s.log.write(ctx, s.now(), "has lost reports of sessions", req.GetFollower(), "rejected", res.GetRejectedCount(), "dropped", req.GetDroppedCount())
+	}
+	return res, nil
+}
+
+// seenSession returns what a service has seen of a session.
+func seenSession(service string, seen *feedv1.SeenSession) store.Session {
+	session := store.Session{
+		Issuer: seen.GetSession().GetIssuer(), ID: seen.GetSession().GetSessionId(), Subject: seen.GetSession().GetSubject(),
+		Service: service, Organization: seen.GetOrganizationId(), AuthorizedParty: seen.GetAuthorizedParty(),
+		UserAgent: seen.GetUserAgent(), Address: seen.GetIpAddress(),
+		FirstSeen: timeOf(seen.GetFirstSeenTime()), LastSeen: timeOf(seen.GetLastSeenTime()),
+		Token: store.Token{
+			ID: seen.GetTokenId(), ClientID: seen.GetClientId(),
+			IssuedAt: timeOf(seen.GetTokenIssueTime()), ExpiresAt: timeOf(seen.GetTokenExpireTime()),
+		},
+	}
+	if actor := seen.GetActor(); actor != nil {
+		session.Token.Actor = store.Actor{Issuer: actor.GetIssuer(), Subject: actor.GetSubject(), SessionID: actor.GetSessionId(), Type: actor.GetType()}
+	}
+	return session
+}
+
+// validTimes reports whether all times that are set are times.
+func validTimes(seen *feedv1.SeenSession) bool {
+	for _, t := range []*timestamppb.Timestamp{seen.GetFirstSeenTime(), seen.GetLastSeenTime(), seen.GetTokenIssueTime(), seen.GetTokenExpireTime()} {
+		if t != nil && !t.IsValid() {
+			return false
+		}
+	}
+	return true
+}
+
+// timeOf returns the time of a message, as it is kept. It is zero for nil.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime().Truncate(time.Microsecond)
+}
