@@ -94,6 +94,9 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 	if err != nil {
 		return nil, err
 	}
+	if req.GetResumeToken() != "" { // which is kept once the changes have been added
+		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), from)
+	}
 	for cursor := s.ledger.Follow(from); ; {
 		page, wait, err := cursor.Next(ctx, size, maxChangesBytes)
 		if err != nil {
@@ -130,6 +133,8 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	if err != nil {
 		return err
 	}
+	left := s.ledger.Followed(req.GetFollower().GetService(), req.GetFollower().GetInstanceId())
+	defer left()
 	s.log.write(ctx, s.now(), "connected", req.GetFollower())
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 

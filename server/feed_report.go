@@ -8,6 +8,8 @@ import (
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -31,6 +33,13 @@ func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*f
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err
+	}
+	confirmed, err := position.Decode[ledger.Place](req.GetConfirmedResumeToken(), s.ledger.Epoch(), feedScope)
+	if err != nil {
+		return nil, err
+	}
+	if req.GetConfirmedResumeToken() != "" {
+		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), confirmed)
 	}
 	res := new(feedv1.ReportResponse)
 	for _, seen := range req.GetSessions() {

@@ -97,7 +97,7 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 		return res
 	}
 	request := &revocationv1.RevokeTokensRequest{Revocations: req.GetRevocations()}
-	return once(ctx, s.ledger, s.operators, id, revocationv1.RevocationService_RevokeTokens_FullMethodName, req.GetRequestId(), request,
+	res, err := once(ctx, s.ledger, s.operators, id, revocationv1.RevocationService_RevokeTokens_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*revocationv1.RevokeTokensResponse, error) {
 			if answer != nil {
 				answer.Encode = func(saved []store.Revocation) ([]byte, error) { return proto.Marshal(response(saved)) }
@@ -108,6 +108,17 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 			}
 			return response(saved), nil
 		})
+	if err != nil {
+		return nil, err
+	}
+	res.Propagation = propagation(ctx, s.ledger)
+	return res, nil
+}
+
+// propagation says where all that was revoked is in force.
+func propagation(ctx context.Context, l *ledger.Ledger) *revocationv1.Propagation {
+	confirmed, total := l.Propagation(ctx)
+	return &revocationv1.Propagation{ConfirmedCount: int32(confirmed), TotalCount: int32(total)} //nolint:gosec // in range
 }
 
 // maxRejected bounds the summary of an import.

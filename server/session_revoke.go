@@ -44,10 +44,15 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 		Target: &sessionv1.RevokeSessionRequest_Session{Session: sessionRef(named.Issuer, named.ID, named.Subject)},
 		Cause:  req.GetCause(),
 	}
-	return once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
+	res, err := once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*sessionv1.RevokeSessionResponse, error) {
 			return s.end(ctx, id, req.GetCause(), answer, sessions)
 		})
+	if err != nil {
+		return nil, err
+	}
+	res.Propagation = propagation(ctx, s.ledger)
+	return res, nil
 }
 
 // toEnd returns the sessions that a caller means, and may end. Its own session, or
@@ -169,7 +174,7 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 			IssuerSignOut:       s.signOutOf(named.issuer, ended),
 		}
 	}
-	return once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
+	res, err := once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSubject_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*sessionv1.RevokeSubjectResponse, error) {
 			origin := store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}
 			everything, ended, err := s.ledger.EndSubject(ctx, origin, named.issuer, named.id, req.GetCause(), answer,
@@ -181,6 +186,11 @@ func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.Revok
 			}
 			return response(everything, ended), nil
 		})
+	if err != nil {
+		return nil, err
+	}
+	res.Propagation = propagation(ctx, s.ledger)
+	return res, nil
 }
 
 // signOutOf returns what an issuer knows of the end of so many sessions.

@@ -106,7 +106,18 @@ func (c *revokeSession) run(ctx context.Context, clients clients, out, progress 
 	if _, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session")); err != nil {
 		return err
 	}
+	if err := writePropagation(out, res.GetPropagation()); err != nil {
+		return err
+	}
 	return writeIssuerSignOut(out, res.GetIssuerSignOut())
+}
+
+// writePropagation says where a revocation is in force, if that is known.
+func writePropagation(out io.Writer, p *revocationv1.Propagation) (err error) {
+	if p.GetTotalCount() > 0 {
+		_, err = fmt.Fprintf(out, "ended on %d of %d servers and followers\n", p.GetConfirmedCount(), p.GetTotalCount())
+	}
+	return err
 }
 
 // writeIssuerSignOut says whether what was ended ends at the issuer, too, if that is known.

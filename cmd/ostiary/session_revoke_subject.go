@@ -97,6 +97,9 @@ func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress 
 	if err != nil {
 		return err
 	}
+	if err := writePropagation(out, res.GetPropagation()); err != nil {
+		return err
+	}
 	return writeIssuerSignOut(out, res.GetIssuerSignOut())
 }
 

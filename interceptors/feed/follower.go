@@ -43,11 +43,13 @@ type Follower struct {
 	stored   string // the position to store with the copy
 
 	unreported int64                           // as in Status
+	confirmed  string                          // the position that the present hub was told
 	reporting  feedv1connect.FeedServiceClient // of the present connection; nil while there is none
 
 	disconnect context.CancelCauseFunc // ends the connection to a hub; nil while there is none
 	watchers   map[*func()]struct{}
 	news       chan struct{} // closed when WaitReady should look again
+	added      chan struct{} // has a value when there may be something to confirm
 }
 
 // Follow begins to follow. It reads the snapshot, if there is one, and does not wait for
@@ -72,6 +74,7 @@ func follow(config Config, now func() reading, jitter func(time.Duration) time.D
 		seen:     newSeen(),
 		watchers: make(map[*func()]struct{}),
 		news:     make(chan struct{}),
+		added:    make(chan struct{}, 1),
 	}
 	f.state.started, f.state.progress = now(), now()
 	if err := f.loadSnapshot(); err != nil {

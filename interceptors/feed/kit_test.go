@@ -64,6 +64,7 @@ type hub struct {
 	open     []*cuttable
 
 	reports       []*feedv1.ReportRequest
+	confirmed     []string
 	reportRefusal error // of every report
 	rejects       int64 // sessions of every report
 }

@@ -17,40 +17,77 @@ const (
 	// many at once: their texts are as long as tokens can be.
 	reportInterval = time.Second
 	reportAtOnce   = 200
+	// maxConfirmDelay is how long after a change it is confirmed at most, and
+	// confirmInterval how often at most changes are confirmed when there are many.
+	maxConfirmDelay = 100 * time.Millisecond
+	confirmInterval = 250 * time.Millisecond
 	// reportTimeout bounds a report.
 	reportTimeout = 10 * time.Second
 )
 
-// reportTo has the hub of the present connection told of sessions.
+// reportTo has reports sent to the hub of the present connection, at once if there is
+// something to confirm.
 func (f *Follower) reportTo(client feedv1connect.FeedServiceClient) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.reporting = client
-}
-
-// report tells the hub what was seen, until ctx ends.
-func (f *Follower) report(ctx context.Context) {
-	for {
+	confirm := f.toConfirm() != ""
+	f.mu.Unlock()
+	if confirm {
 		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(reportInterval/2 + mathrand.N(reportInterval)): //nolint:gosec // it spreads load and keeps no secret
-		}
-		f.mu.Lock()
-		client := f.reporting
-		f.mu.Unlock()
-		if client != nil {
-			f.reportSeen(ctx, client)
+		case f.added <- struct{}{}:
+		default:
 		}
 	}
 }
 
-// reportSeen tells the hub what was seen since it was last told.
-func (f *Follower) reportSeen(ctx context.Context, client feedv1connect.FeedServiceClient) {
+// toConfirm returns the position up to which every change was added, if the hub was not
+// told yet. f.mu must be held.
+func (f *Follower) toConfirm() string {
+	if f.state.reading || f.stored == f.confirmed {
+		return ""
+	}
+	return f.stored
+}
+
+// report tells the hub what was added and seen, until ctx ends.
+func (f *Follower) report(ctx context.Context) {
+	timer := time.NewTimer(reportDelay())
+	defer timer.Stop()
+	var last time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-f.added:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(max(mathrand.N(maxConfirmDelay), confirmInterval-time.Since(last))): //nolint:gosec // it spreads load and keeps no secret
+			}
+		}
+		f.reportOnce(ctx)
+		last = time.Now()
+		timer.Reset(reportDelay())
+	}
+}
+
+func reportDelay() time.Duration {
+	return reportInterval/2 + mathrand.N(reportInterval) //nolint:gosec // it spreads load and keeps no secret
+}
+
+// reportOnce tells the hub what was added and seen since it was last told.
+func (f *Follower) reportOnce(ctx context.Context) {
+	f.mu.Lock()
+	client, confirm := f.reporting, f.toConfirm()
+	f.mu.Unlock()
+	if client == nil {
+		return
+	}
 	sessions, messages, dropped := f.seen.take(time.Now())
-	for first := true; len(messages) > 0 || first && dropped > 0; first = false {
+	for len(messages) > 0 || dropped > 0 || confirm != "" {
 		n := min(len(messages), reportAtOnce)
-		rejected, err := f.send(ctx, client, &feedv1.ReportRequest{Sessions: messages[:n], DroppedCount: dropped})
+		rejected, err := f.send(ctx, client, &feedv1.ReportRequest{Sessions: messages[:n], DroppedCount: dropped, ConfirmedResumeToken: confirm})
 		unreported := dropped + rejected
 		switch {
 		case err == nil:
@@ -62,11 +99,14 @@ func (f *Follower) reportSeen(ctx context.Context, client feedv1connect.FeedServ
 		}
 		f.mu.Lock()
 		f.unreported += unreported
+		if err == nil && confirm != "" && f.reporting == client {
+			f.confirmed = confirm
+		}
 		f.mu.Unlock()
 		if err != nil {
 			return
 		}
-		dropped = 0
+		dropped, confirm = 0, ""
 	}
 }
 
@@ -82,5 +122,6 @@ func (f *Follower) send(ctx context.Context, client feedv1connect.FeedServiceCli
 func again(err error) bool {
 	return slices.Contains([]connect.Code{
 		connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeCanceled, connect.CodeUnauthenticated,
+		connect.CodeFailedPrecondition, connect.CodeOutOfRange, // of a position
 	}, connect.CodeOf(err))
 }

@@ -23,6 +23,12 @@ func (h *hub) Report(_ context.Context, req *feedv1.ReportRequest) (*feedv1.Repo
 	if h.reportRefusal != nil {
 		return nil, h.reportRefusal
 	}
+	if confirmed := req.GetConfirmedResumeToken(); confirmed != "" {
+		h.confirmed = append(h.confirmed, confirmed)
+		if len(req.GetSessions()) == 0 && req.GetDroppedCount() == 0 {
+			return &feedv1.ReportResponse{}, nil
+		}
+	}
 	h.reports = append(h.reports, req)
 	return &feedv1.ReportResponse{RejectedCount: h.rejects}, nil
 }
@@ -37,6 +43,55 @@ func (h *hub) takeReports() (sessions []*feedv1.SeenSession, reports int, droppe
 	}
 	reports, h.reports = len(h.reports), nil
 	return sessions, reports, dropped
+}
+
+// takeConfirmed returns the positions that were confirmed since the last call.
+func (h *hub) takeConfirmed() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	confirmed := strings.Join(h.confirmed, " ")
+	h.confirmed = nil
+	return confirmed
+}
+
+func TestAFollowerConfirmsWhatItHasAdded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 2, func(t *testing.T, fleet *fleet, follower *Follower) {
+		hub, other := fleet.hubs[0], fleet.hubs[1]
+		if follower.Status().Hub == other.url {
+			hub, other = other, hub
+		}
+		want := func(what, want string) {
+			t.Helper()
+			if got := hub.takeConfirmed(); got != want {
+				t.Errorf("%s: confirmed %q; want %q", what, got, want)
+			}
+		}
+		pass(time.Second)
+		want("at the start", "e1:0")
+		pass(time.Minute)
+		want("while nothing happens", "")
+		hub.revoke("sess_1")
+		pass(maxConfirmDelay)
+		want("a tenth of a second after a change", "e1:1")
+		for i := range 20 {
+			hub.revoke(fmt.Sprint("more_", i))
+			pass(10 * time.Millisecond)
+		}
+		pass(time.Second)
+		if n := len(strings.Fields(hub.takeConfirmed())); n == 0 || n > 3 {
+			t.Errorf("%d confirmations of changes within 200 ms; want one or two", n)
+		}
+		hub.set(func() { hub.changes = append(hub.changes, organization()) })
+		pass(time.Second)
+		want("what cannot be added", "")
+		other.set(func() { other.changes = hub.changes })
+		hub.kill()
+		pass(10 * time.Second)
+		if got := other.takeConfirmed(); got == "" {
+			t.Error("nothing is confirmed at the next hub")
+		}
+	})
 }
 
 func decisionOf(session string, at time.Time) auth.Decision {

@@ -166,7 +166,7 @@ func (f *Follower) begin(w *watch, cancel context.CancelCauseFunc) (position str
 func (f *Follower) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.disconnect, f.reporting = nil, nil
+	f.disconnect, f.reporting, f.confirmed = nil, nil, ""
 	f.state.hub = ""
 }
 

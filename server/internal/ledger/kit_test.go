@@ -162,6 +162,13 @@ func (s *meddledStore) Answer(ctx context.Context, call store.Call) (hash, answe
 	return s.Store.Answer(ctx, call)
 }
 
+func (s *meddledStore) Readers(ctx context.Context) ([]store.Reader, error) {
+	if err := s.fail("Readers"); err != nil {
+		return nil, err
+	}
+	return s.Store.Readers(ctx)
+}
+
 func (s *meddledStore) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	if err := s.fail("Prune"); err != nil {
 		return store.Pruned{}, err

@@ -75,6 +75,7 @@ type Ledger struct {
 	reported *activity // of other services
 	events   *Events
 	changes  *changes
+	readers  *readers
 	outbox   *outbox.Outbox // nil where there are no Enders
 	maxSkew  time.Duration  // of all issuers
 
@@ -112,6 +113,7 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	background := context.WithoutCancel(ctx)
 	l.running.Go(func() { l.run(background, more) })
 	l.running.Go(func() { l.keepReading(background) })
+	l.running.Go(func() { l.keepReaders(background) })
 	return l, nil
 }
 
@@ -135,6 +137,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		revoked:     revocation.New(revocation.Config{Retention: config.MaxLifetime, Now: config.Now}),
 		activity:    newActivity(maxRecent),
 		reported:    newActivity(maxRecent),
+		readers:     newReaders(),
 		flushing:    make(chan struct{}, 1),
 		wake:        make(chan struct{}, 1),
 		wakeReading: make(chan struct{}, 1),

@@ -147,6 +147,9 @@ func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *stor
 		return nil, l.unavailable(ctx, err)
 	default:
 		l.works(ctx, writing)
+		if n := len(saved); n > 0 {
+			l.readers.revoked(saved[n-1].Sequence)
+		}
 		return saved, nil
 	}
 }
@@ -210,6 +213,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			return err
 		}
 		l.lastRead = page[len(page)-1]
+		l.readers.progress(l.lastRead.Sequence)
 		l.changes.add(page)
 		if l.events.wanted.Load() {
 			l.ended = append(l.ended, revocations...)
@@ -246,6 +250,7 @@ func (l *Ledger) readAgain(ctx context.Context) {
 	l.config.Log.WarnContext(ctx, "the database lacks what was read from it; that stays revoked until this process ends: revoke it again, so that it stays for good", "cause", cause, "last_sequence", l.lastRead.Sequence)
 	l.lastRead, l.epoch = store.Revocation{}, l.store.Epoch()
 	l.changes.restart()
+	l.readers.restart()
 	l.events.restart()
 }
 

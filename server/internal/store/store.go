@@ -102,6 +102,12 @@ type Store interface {
 	// PendingSignOuts returns how many of an issuer's sign-outs are pending.
 	PendingSignOuts(ctx context.Context, issuer string) (int64, error)
 
+	// SaveReaders keeps who reads the revocations, unless it was heard of later than that,
+	// and forgets who was not heard of since a time.
+	SaveReaders(ctx context.Context, readers []Reader, forget time.Time) error
+	// Readers returns all readers, in the order of Service and InstanceID.
+	Readers(ctx context.Context) ([]Reader, error)
+
 	// Hints returns a channel with a value whenever others may have saved revocations just
 	// now, so that a reader need not wait for its turn. Some are lost, and some mean
 	// nothing. It is nil if the database gives no hints.

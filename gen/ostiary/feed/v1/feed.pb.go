@@ -625,9 +625,12 @@ type ReportRequest struct {
 	Sessions []*SeenSession `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	// How many sessions the follower has seen since the last report and could not keep.
 	// Negative is refused with INVALID_REQUEST.
-	DroppedCount  int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DroppedCount int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	// The position up to which every change was added and is refused: a resume_token of
+	// the feed. Empty: nothing is confirmed.
+	ConfirmedResumeToken string `protobuf:"bytes,4,opt,name=confirmed_resume_token,json=confirmedResumeToken,proto3" json:"confirmed_resume_token,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *ReportRequest) Reset() {
@@ -679,6 +682,13 @@ func (x *ReportRequest) GetDroppedCount() int64 {
 		return x.DroppedCount
 	}
 	return 0
+}
+
+func (x *ReportRequest) GetConfirmedResumeToken() string {
+	if x != nil {
+		return x.ConfirmedResumeToken
+	}
+	return ""
 }
 
 // ReportResponse says what became of a report.
@@ -920,11 +930,12 @@ const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xa5\x01\n" +
+	"createTime\"\xdb\x01\n" +
 	"\rReportRequest\x125\n" +
 	"\bfollower\x18\x01 \x01(\v2\x19.ostiary.feed.v1.FollowerR\bfollower\x128\n" +
 	"\bsessions\x18\x02 \x03(\v2\x1c.ostiary.feed.v1.SeenSessionR\bsessions\x12#\n" +
-	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCount\"7\n" +
+	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCount\x124\n" +
+	"\x16confirmed_resume_token\x18\x04 \x01(\tR\x14confirmedResumeToken\"7\n" +
 	"\x0eReportResponse\x12%\n" +
 	"\x0erejected_count\x18\x01 \x01(\x03R\rrejectedCount\"\xda\x04\n" +
 	"\vSeenSession\x12;\n" +

@@ -1310,6 +1310,65 @@ func (x *SystemOrigin) GetComponent() string {
 	return ""
 }
 
+// Propagation says where a revocation is in force when a call that has made it is
+// answered. Its readers are the servers with the same database, and the followers of
+// their feed. A call waits for them, but not longer than a second. To count again, send the
+// call again.
+type Propagation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many readers have confirmed that they refuse what was revoked.
+	ConfirmedCount int32 `protobuf:"varint,1,opt,name=confirmed_count,json=confirmedCount,proto3" json:"confirmed_count,omitempty"`
+	// How many readers there are. One that is gone counts until nothing was heard of it for a
+	// minute; one that never confirms counts as well. Zero: it could not be counted.
+	TotalCount    int32 `protobuf:"varint,2,opt,name=total_count,json=totalCount,proto3" json:"total_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Propagation) Reset() {
+	*x = Propagation{}
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Propagation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Propagation) ProtoMessage() {}
+
+func (x *Propagation) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Propagation.ProtoReflect.Descriptor instead.
+func (*Propagation) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Propagation) GetConfirmedCount() int32 {
+	if x != nil {
+		return x.ConfirmedCount
+	}
+	return 0
+}
+
+func (x *Propagation) GetTotalCount() int32 {
+	if x != nil {
+		return x.TotalCount
+	}
+	return 0
+}
+
 var File_ostiary_revocation_v1_revocation_proto protoreflect.FileDescriptor
 
 const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
@@ -1398,7 +1457,11 @@ const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
 	"\fImportOrigin\x125\n" +
 	"\x06caller\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.CallerR\x06caller\",\n" +
 	"\fSystemOrigin\x12\x1c\n" +
-	"\tcomponent\x18\x01 \x01(\tR\tcomponentB\x8f\x01\n" +
+	"\tcomponent\x18\x01 \x01(\tR\tcomponent\"W\n" +
+	"\vPropagation\x12'\n" +
+	"\x0fconfirmed_count\x18\x01 \x01(\x05R\x0econfirmedCount\x12\x1f\n" +
+	"\vtotal_count\x18\x02 \x01(\x05R\n" +
+	"totalCountB\x8f\x01\n" +
 	"\x1fio.github.ostiary.revocation.v1B\x0fRevocationProtoP\x01ZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1\xaa\x02\x15Ostiary.Revocation.V1b\x06proto3"
 
 var (
@@ -1413,7 +1476,7 @@ func file_ostiary_revocation_v1_revocation_proto_rawDescGZIP() []byte {
 	return file_ostiary_revocation_v1_revocation_proto_rawDescData
 }
 
-var file_ostiary_revocation_v1_revocation_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_ostiary_revocation_v1_revocation_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_ostiary_revocation_v1_revocation_proto_goTypes = []any{
 	(*Revocation)(nil),            // 0: ostiary.revocation.v1.Revocation
 	(*Target)(nil),                // 1: ostiary.revocation.v1.Target
@@ -1432,14 +1495,15 @@ var file_ostiary_revocation_v1_revocation_proto_goTypes = []any{
 	(*SignalOrigin)(nil),          // 14: ostiary.revocation.v1.SignalOrigin
 	(*ImportOrigin)(nil),          // 15: ostiary.revocation.v1.ImportOrigin
 	(*SystemOrigin)(nil),          // 16: ostiary.revocation.v1.SystemOrigin
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*v1.Actor)(nil),              // 18: ostiary.identity.v1.Actor
+	(*Propagation)(nil),           // 17: ostiary.revocation.v1.Propagation
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*v1.Actor)(nil),              // 19: ostiary.identity.v1.Actor
 }
 var file_ostiary_revocation_v1_revocation_proto_depIdxs = []int32{
 	1,  // 0: ostiary.revocation.v1.Revocation.target:type_name -> ostiary.revocation.v1.Target
-	17, // 1: ostiary.revocation.v1.Revocation.issued_before_time:type_name -> google.protobuf.Timestamp
-	17, // 2: ostiary.revocation.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
-	17, // 3: ostiary.revocation.v1.Revocation.expire_time:type_name -> google.protobuf.Timestamp
+	18, // 1: ostiary.revocation.v1.Revocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	18, // 2: ostiary.revocation.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
+	18, // 3: ostiary.revocation.v1.Revocation.expire_time:type_name -> google.protobuf.Timestamp
 	12, // 4: ostiary.revocation.v1.Revocation.origin:type_name -> ostiary.revocation.v1.Origin
 	2,  // 5: ostiary.revocation.v1.Target.session:type_name -> ostiary.revocation.v1.SessionRef
 	4,  // 6: ostiary.revocation.v1.Target.subject:type_name -> ostiary.revocation.v1.SubjectRef
@@ -1455,7 +1519,7 @@ var file_ostiary_revocation_v1_revocation_proto_depIdxs = []int32{
 	14, // 16: ostiary.revocation.v1.Origin.signal:type_name -> ostiary.revocation.v1.SignalOrigin
 	15, // 17: ostiary.revocation.v1.Origin.bulk_import:type_name -> ostiary.revocation.v1.ImportOrigin
 	16, // 18: ostiary.revocation.v1.Origin.system:type_name -> ostiary.revocation.v1.SystemOrigin
-	18, // 19: ostiary.revocation.v1.Caller.actor:type_name -> ostiary.identity.v1.Actor
+	19, // 19: ostiary.revocation.v1.Caller.actor:type_name -> ostiary.identity.v1.Actor
 	13, // 20: ostiary.revocation.v1.ImportOrigin.caller:type_name -> ostiary.revocation.v1.Caller
 	21, // [21:21] is the sub-list for method output_type
 	21, // [21:21] is the sub-list for method input_type
@@ -1496,7 +1560,7 @@ func file_ostiary_revocation_v1_revocation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_revocation_v1_revocation_proto_rawDesc), len(file_ostiary_revocation_v1_revocation_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

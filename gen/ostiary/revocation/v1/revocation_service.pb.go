@@ -210,7 +210,9 @@ func (x *RevokeTokensRequest) GetRequestId() string {
 type RevokeTokensResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The revocations that were made, in the order of the request.
-	Revocations   []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	Revocations []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// Where the revocations are in force.
+	Propagation   *Propagation `protobuf:"bytes,2,opt,name=propagation,proto3" json:"propagation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -248,6 +250,13 @@ func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
 func (x *RevokeTokensResponse) GetRevocations() []*Revocation {
 	if x != nil {
 		return x.Revocations
+	}
+	return nil
+}
+
+func (x *RevokeTokensResponse) GetPropagation() *Propagation {
+	if x != nil {
+		return x.Propagation
 	}
 	return nil
 }
@@ -639,9 +648,10 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x13RevokeTokensRequest\x12F\n" +
 	"\vrevocations\x18\x01 \x03(\v2$.ostiary.revocation.v1.NewRevocationR\vrevocations\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"[\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\xa1\x01\n" +
 	"\x14RevokeTokensResponse\x12C\n" +
-	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\"b\n" +
+	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x12D\n" +
+	"\vpropagation\x18\x02 \x01(\v2\".ostiary.revocation.v1.PropagationR\vpropagation\"b\n" +
 	"\x18ImportRevocationsRequest\x12F\n" +
 	"\vrevocations\x18\x01 \x03(\v2$.ostiary.revocation.v1.NewRevocationR\vrevocations\"\xc7\x01\n" +
 	"\x19ImportRevocationsResponse\x12%\n" +
@@ -695,30 +705,32 @@ var file_ostiary_revocation_v1_revocation_service_proto_goTypes = []any{
 	(*NewRevocation)(nil),             // 8: ostiary.revocation.v1.NewRevocation
 	(*AllTokens)(nil),                 // 9: ostiary.revocation.v1.AllTokens
 	(*Revocation)(nil),                // 10: ostiary.revocation.v1.Revocation
-	(*Target)(nil),                    // 11: ostiary.revocation.v1.Target
-	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
+	(*Propagation)(nil),               // 11: ostiary.revocation.v1.Propagation
+	(*Target)(nil),                    // 12: ostiary.revocation.v1.Target
+	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
 }
 var file_ostiary_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	10, // 0: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
 	8,  // 1: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
 	10, // 2: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	8,  // 3: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	6,  // 4: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
-	7,  // 5: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
-	11, // 6: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
-	12, // 7: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
-	9,  // 8: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
-	0,  // 9: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
-	2,  // 10: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
-	4,  // 11: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
-	1,  // 12: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
-	3,  // 13: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
-	5,  // 14: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 3: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	8,  // 4: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	6,  // 5: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
+	7,  // 6: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
+	12, // 7: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
+	13, // 8: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	9,  // 9: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
+	0,  // 10: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
+	2,  // 11: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
+	4,  // 12: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
+	1,  // 13: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
+	3,  // 14: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
+	5,  // 15: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
+	13, // [13:16] is the sub-list for method output_type
+	10, // [10:13] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_revocation_v1_revocation_service_proto_init() }

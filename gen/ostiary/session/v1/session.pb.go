@@ -707,6 +707,8 @@ type RevokeSessionResponse struct {
 	// second later; Session.issuer_sign_out then says so. A session that is another subject's
 	// at the issuer goes on there.
 	IssuerSignOut IssuerSignOut `protobuf:"varint,3,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
+	// Where the revocations are in force.
+	Propagation   *v1.Propagation `protobuf:"bytes,4,opt,name=propagation,proto3" json:"propagation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -760,6 +762,13 @@ func (x *RevokeSessionResponse) GetIssuerSignOut() IssuerSignOut {
 		return x.IssuerSignOut
 	}
 	return IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
+}
+
+func (x *RevokeSessionResponse) GetPropagation() *v1.Propagation {
+	if x != nil {
+		return x.Propagation
+	}
+	return nil
 }
 
 // RevokeSubjectRequest says whom to sign out.
@@ -917,6 +926,8 @@ type RevokeSubjectResponse struct {
 	// Whether the sessions of the subject that were seen here end at its issuer, too:
 	// unspecified if this call has ended none. Those that were never seen go on there.
 	IssuerSignOut IssuerSignOut `protobuf:"varint,3,opt,name=issuer_sign_out,json=issuerSignOut,proto3,enum=ostiary.session.v1.IssuerSignOut" json:"issuer_sign_out,omitempty"`
+	// Where the revocations are in force.
+	Propagation   *v1.Propagation `protobuf:"bytes,4,opt,name=propagation,proto3" json:"propagation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -970,6 +981,13 @@ func (x *RevokeSubjectResponse) GetIssuerSignOut() IssuerSignOut {
 		return x.IssuerSignOut
 	}
 	return IssuerSignOut_ISSUER_SIGN_OUT_UNSPECIFIED
+}
+
+func (x *RevokeSubjectResponse) GetPropagation() *v1.Propagation {
+	if x != nil {
+		return x.Propagation
+	}
+	return nil
 }
 
 // WatchSessionsRequest says which sessions to watch.
@@ -1495,11 +1513,12 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
 	"\x06target\"\x10\n" +
-	"\x0eCurrentSession\"\xdb\x01\n" +
+	"\x0eCurrentSession\"\xa1\x02\n" +
 	"\x15RevokeSessionResponse\x12C\n" +
 	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
 	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\x12I\n" +
-	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\"\xe3\x01\n" +
+	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\x12D\n" +
+	"\vpropagation\x18\x04 \x01(\v2\".ostiary.revocation.v1.PropagationR\vpropagation\"\xe3\x01\n" +
 	"\x14RevokeSubjectRequest\x12=\n" +
 	"\asubject\x18\x01 \x01(\v2!.ostiary.revocation.v1.SubjectRefH\x00R\asubject\x12M\n" +
 	"\x0fcurrent_subject\x18\x02 \x01(\v2\".ostiary.session.v1.CurrentSubjectH\x00R\x0ecurrentSubject\x12\x14\n" +
@@ -1507,11 +1526,12 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
 	"\x06target\"\x10\n" +
-	"\x0eCurrentSubject\"\xdb\x01\n" +
+	"\x0eCurrentSubject\"\xa1\x02\n" +
 	"\x15RevokeSubjectResponse\x12C\n" +
 	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x122\n" +
 	"\x15revoked_session_count\x18\x02 \x01(\x03R\x13revokedSessionCount\x12I\n" +
-	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\"z\n" +
+	"\x0fissuer_sign_out\x18\x03 \x01(\x0e2!.ostiary.session.v1.IssuerSignOutR\rissuerSignOut\x12D\n" +
+	"\vpropagation\x18\x04 \x01(\v2\".ostiary.revocation.v1.PropagationR\vpropagation\"z\n" +
 	"\x14WatchSessionsRequest\x12?\n" +
 	"\x06filter\x18\x01 \x01(\v2'.ostiary.session.v1.WatchSessionsFilterR\x06filter\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xaa\x01\n" +
@@ -1623,9 +1643,10 @@ var file_ostiary_session_v1_session_proto_goTypes = []any{
 	(*Sighting)(nil),              // 19: ostiary.session.v1.Sighting
 	(*v1.SessionRef)(nil),         // 20: ostiary.revocation.v1.SessionRef
 	(*v1.Revocation)(nil),         // 21: ostiary.revocation.v1.Revocation
-	(*v1.SubjectRef)(nil),         // 22: ostiary.revocation.v1.SubjectRef
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*v11.Actor)(nil),             // 24: ostiary.identity.v1.Actor
+	(*v1.Propagation)(nil),        // 22: ostiary.revocation.v1.Propagation
+	(*v1.SubjectRef)(nil),         // 23: ostiary.revocation.v1.SubjectRef
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*v11.Actor)(nil),             // 25: ostiary.identity.v1.Actor
 }
 var file_ostiary_session_v1_session_proto_depIdxs = []int32{
 	4,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
@@ -1637,42 +1658,44 @@ var file_ostiary_session_v1_session_proto_depIdxs = []int32{
 	9,  // 6: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
 	21, // 7: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
 	1,  // 8: ostiary.session.v1.RevokeSessionResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	22, // 9: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
-	12, // 10: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
-	21, // 11: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	1,  // 12: ostiary.session.v1.RevokeSubjectResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	15, // 13: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
-	17, // 14: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
-	0,  // 15: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
-	18, // 16: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
-	23, // 17: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
-	20, // 18: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
-	2,  // 19: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
-	21, // 20: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
-	24, // 21: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
-	23, // 22: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
-	23, // 23: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
-	23, // 24: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
-	23, // 25: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	19, // 26: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
-	1,  // 27: ostiary.session.v1.Session.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	23, // 28: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
-	23, // 29: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
-	3,  // 30: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
-	6,  // 31: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
-	8,  // 32: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
-	11, // 33: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
-	14, // 34: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
-	5,  // 35: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
-	7,  // 36: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
-	10, // 37: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
-	13, // 38: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
-	16, // 39: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
-	35, // [35:40] is the sub-list for method output_type
-	30, // [30:35] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	22, // 9: ostiary.session.v1.RevokeSessionResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	23, // 10: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
+	12, // 11: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
+	21, // 12: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	1,  // 13: ostiary.session.v1.RevokeSubjectResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	22, // 14: ostiary.session.v1.RevokeSubjectResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	15, // 15: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
+	17, // 16: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
+	0,  // 17: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
+	18, // 18: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
+	24, // 19: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
+	20, // 20: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
+	2,  // 21: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
+	21, // 22: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
+	25, // 23: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
+	24, // 24: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
+	24, // 25: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
+	24, // 26: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
+	24, // 27: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	19, // 28: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
+	1,  // 29: ostiary.session.v1.Session.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	24, // 30: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
+	24, // 31: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
+	3,  // 32: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
+	6,  // 33: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
+	8,  // 34: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
+	11, // 35: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
+	14, // 36: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
+	5,  // 37: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
+	7,  // 38: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
+	10, // 39: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
+	13, // 40: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
+	16, // 41: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
+	37, // [37:42] is the sub-list for method output_type
+	32, // [32:37] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_session_v1_session_proto_init() }

@@ -31,6 +31,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"a view leaves out what it does not match":          viewsFilter,
 		"each service has its sighting of a session":        sightings,
 		"of many services the latest are kept":              sightingsAreBounded,
+		"readers are kept as they were heard of last":       readers,
 		"sessions are in the order of bytes":                sessionsInByteOrder,
 		"what many see at once of a session is merged":      concurrentSessions,
 		"who reads while others revoke misses none":         slowRevocation,
@@ -161,10 +162,12 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, claim := s.ClaimSignOuts(ctx, ada.Issuer, at(0), at(0), 1)
 	saveSignOut := s.SaveSignOut(ctx, store.SignOut{}, store.SignOut{})
 	_, pending := s.PendingSignOuts(ctx, ada.Issuer)
+	saveReaders := s.SaveReaders(ctx, nil, at(0))
+	_, readers := s.Readers(ctx)
 	_, latest := s.Latest(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
-		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveRevocations": saveRevocations,
+		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Latest": latest, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 	} {

@@ -1,0 +1,14 @@
+-- The processes that read the revocations, and how far each is. One that is not heard of for a while is forgotten.
+
+-- +goose Up
+CREATE TABLE readers (
+    -- '' for a server.
+    service     TEXT   NOT NULL,
+    instance_id TEXT   NOT NULL,
+    confirmed   BIGINT NOT NULL,
+    heard_at    BIGINT NOT NULL,
+    PRIMARY KEY (service, instance_id)
+);
+
+-- +goose Down
+DROP TABLE readers;
