@@ -287,7 +287,7 @@ type Lag struct {
 // acknowledged at these times.
 func (w *Worker) Lags(acknowledged []time.Time, lag *Lag) error {
 	lag.Milliseconds = make(map[int]int)
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for i, s := range w.services {
 		for s.Status().Revocations < s.base+len(acknowledged) {
 			if time.Now().After(deadline) {
