@@ -24,7 +24,7 @@ const (
 	maxChangesBytes = 1 << 20
 	// changesAtOnce and changesBytesAtOnce are the most in a message of a stream. They are
 	// what a follower that has stopped reading costs.
-	changesAtOnce      = 200
+	changesAtOnce      = 500
 	changesBytesAtOnce = 64 << 10
 	// The interval between heartbeats, within which a follower can choose.
 	minFeedHeartbeat = time.Second
