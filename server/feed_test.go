@@ -318,7 +318,7 @@ func TestThePositionsOfTheFeed(t *testing.T) {
 		"cut":                        {mine[:len(mine)-1], errorv1.Reason_REASON_POSITION_INVALID},
 		"that does not exist yet":    {forged(1000, 1), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED},
 		"of a row with another time": {forged(1, 1), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED},
-		"before the first":           {forged(-5, 1), 0},
+		"before the first":           {forged(-5, 1), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED},
 		"the beginning, with a time": {forged(0, 1), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED},
 		"the largest number":         {forged(1<<63-1, 1), errorv1.Reason_REASON_POSITION_EPOCH_CHANGED},
 	} {

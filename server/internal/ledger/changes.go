@@ -149,7 +149,7 @@ func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, 
 	}
 	at, found := slices.BinarySearchFunc(c.kept, place.Sequence, func(c *change, n int64) int { return cmp.Compare(c.row.Sequence, n) })
 	switch {
-	case found && PlaceOf(c.kept[at].row) != place:
+	case place.Sequence <= 0 && place != (Place{}), found && PlaceOf(c.kept[at].row) != place:
 		return Page{}, nil, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	case found:
 		at++
