@@ -54,17 +54,16 @@ func (s *Server) newFeedService(followers followers) *feedService {
 	}
 }
 
-func (s *feedService) position(place ledger.Place) string {
-	return position.Encode(s.ledger.Epoch(), feedScope, place)
-}
-
-// from returns the place after which to read. It refuses a request with faults.
-func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (ledger.Place, error) {
+// from returns the place after which to read, and the epoch of its database. It refuses a
+// request with faults.
+func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (epoch position.Epoch, place ledger.Place, err error) {
 	checkFollower(follower, faults)
 	if err := faults.Err(); err != nil {
-		return ledger.Place{}, err
+		return epoch, place, err
 	}
-	return position.Decode[ledger.Place](token, s.ledger.Epoch(), feedScope)
+	epoch = s.ledger.Epoch()
+	place, err = position.Decode[ledger.Place](token, epoch, feedScope)
+	return epoch, place, err
 }
 
 func checkFollower(follower *feedv1.Follower, faults *rpcerror.Violations) {
@@ -90,20 +89,20 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
 	size := pageSize(req.GetPageSize(), maxPageSize, &faults)
-	from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
+	epoch, from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
 	if err != nil {
 		return nil, err
 	}
 	if req.GetResumeToken() != "" { // which is kept once the changes have been added
 		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), from)
 	}
-	for cursor := s.ledger.Follow(from); ; {
+	for cursor := s.ledger.Follow(epoch, from); ; {
 		page, wait, err := cursor.Next(ctx, size, maxChangesBytes)
 		if err != nil {
 			return nil, err
 		}
 		if all := !page.Through.IsZero(); all || len(page.Changes) > 0 {
-			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: s.position(page.Place), More: !all, Retention: s.retention}
+			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: position.Encode(epoch, feedScope, page.Place), More: !all, Retention: s.retention}
 			if all {
 				res.CompleteThrough = durationpb.New(page.Through.Sub(began))
 			}
@@ -129,7 +128,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
 	interval := feedHeartbeat(req.GetHeartbeatInterval(), &faults)
-	from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
+	epoch, from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
 	if err != nil {
 		return err
 	}
@@ -138,8 +137,8 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	s.log.write(ctx, s.now(), "connected", req.GetFollower())
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 
-	cursor, place := s.ledger.Follow(from), from
-	token, every := s.position(from), durationpb.New(interval)
+	cursor, place := s.ledger.Follow(epoch, from), from
+	token, every := position.Encode(epoch, feedScope, from), durationpb.New(interval)
 	var complete *durationpb.Duration // until something is
 	own := ownToken{service: s}
 	heartbeat := time.NewTimer(interval)
@@ -154,7 +153,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 			return err
 		}
 		if page.Place != place {
-			place, token = page.Place, s.position(page.Place)
+			place, token = page.Place, position.Encode(epoch, feedScope, page.Place)
 		}
 		all := !page.Through.IsZero()
 		if all {

@@ -20,6 +20,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/position"
 )
 
 const (
@@ -294,18 +295,18 @@ func TestASecretOfTheFeedIsNoToken(t *testing.T) {
 func TestThePositionsOfTheFeed(t *testing.T) {
 	t.Parallel()
 	r, other := start(t, withFeed), start(t, withFeed)
-	position := func(r *running) string {
+	positionOf := func(r *running) string {
 		r.revoke(t, "a")
 		_, position := feedUntil(t, "once", r.transports()["gRPC"].follow(t, secretOfFeed, ""), 1)
 		return position
 	}
-	mine, others := position(r), position(other)
+	mine, others := positionOf(r), positionOf(other)
 	listed, err := r.revocations(t, r.issuer.Session("user_otto")).ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	forged := func(sequence, createdAt int64) string {
-		return r.feed.position(ledger.Place{Sequence: sequence, CreatedAt: createdAt})
+		return position.Encode(r.feed.ledger.Epoch(), feedScope, ledger.Place{Sequence: sequence, CreatedAt: createdAt})
 	}
 	for name, test := range map[string]struct {
 		position string

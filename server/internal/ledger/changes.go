@@ -226,9 +226,9 @@ func (l *Ledger) change(row store.Revocation) *feedv1.Change {
 	return message
 }
 
-// Follow returns a Cursor that begins after a place.
-func (l *Ledger) Follow(after Place) *Cursor {
-	return &Cursor{ledger: l, epoch: l.Epoch(), place: after}
+// Follow returns a Cursor that begins after a place in the database of an epoch.
+func (l *Ledger) Follow(epoch [16]byte, after Place) *Cursor {
+	return &Cursor{ledger: l, epoch: epoch, place: after}
 }
 
 // Next returns the next changes, up to limit of them, and up to size bytes, but at least

@@ -91,7 +91,7 @@ func TestAFollowerMissesNoChange(t *testing.T) {
 			if begin > 0 {
 				from = PlaceOf(saved[begin-1])
 			}
-			if got, _ := all(t, l.Follow(from), 70, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
+			if got, _ := all(t, l.Follow(l.Epoch(), from), 70, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
 				t.Errorf("%s, %s: %d changes; want %d", name, state, len(got), many-begin)
 			}
 		}
@@ -115,7 +115,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 	if _, err := db.Prune(t.Context(), store.Age{ExpiredBy: time.Now().Add(2 * time.Hour)}, 100); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := all(t, l.Follow(PlaceOf(saved[4])), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
+	if got, _ := all(t, l.Follow(l.Epoch(), PlaceOf(saved[4])), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
 		t.Errorf("what is kept in memory: %q; want all", got)
 	}
 	for what, restarted := range map[string]func(*Ledger){
@@ -128,7 +128,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 		l := newLedger(db, someConfig())
 		restarted(l)
 		for from, want := range map[Place][]string{{}: {"20"}, PlaceOf(saved[4]): {"20"}, PlaceOf(saved[18]): {"20"}, PlaceOf(saved[19]): nil} {
-			cursor := l.Follow(from)
+			cursor := l.Follow(l.Epoch(), from)
 			if got, _ := all(t, cursor, 100, 1<<20); !slices.Equal(got, want) || cursor.place != PlaceOf(saved[19]) {
 				t.Errorf("%s, after %v: %q, and then at %v; want %q, and the last place", what, from, got, cursor.place, want)
 			}
@@ -136,7 +136,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 	}
 	save(t, db, 21, 22)
 	read(t, l)
-	if got, _ := all(t, l.Follow(Place{}), 1, 1<<20); !slices.Equal(got, numbers(1, 22)) {
+	if got, _ := all(t, l.Follow(l.Epoch(), Place{}), 1, 1<<20); !slices.Equal(got, numbers(1, 22)) {
 		t.Errorf("%q; want all that are kept in memory", got)
 	}
 }
@@ -152,7 +152,7 @@ func TestPagesOfChangesAreBounded(t *testing.T) {
 		"two in size":                 {10, 20, 5},
 		"one, though that is too big": {10, 1, 10},
 	} {
-		got, pages := all(t, l.Follow(Place{}), test.limit, test.size)
+		got, pages := all(t, l.Follow(l.Epoch(), Place{}), test.limit, test.size)
 		if !slices.Equal(got, numbers(1, 10)) || pages != test.pages {
 			t.Errorf("%s: %q on %d pages; want all on %d", name, got, pages, test.pages)
 		}
@@ -170,7 +170,7 @@ func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
 	}
 	through := func() time.Time {
 		t.Helper()
-		page, _, err := l.Follow(l.changes.last()).Next(t.Context(), 1, 1)
+		page, _, err := l.Follow(l.Epoch(), l.changes.last()).Next(t.Context(), 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestAFollowerHearsThatItIsComplete(t *testing.T) {
 	saved := save(t, db, 1, 2)
 	l.changes.add(saved)
 	l.lastRead = saved[1]
-	cursor := l.Follow(Place{})
+	cursor := l.Follow(l.Epoch(), Place{})
 	if page, _, err := cursor.Next(t.Context(), 10, 1<<20); err != nil || len(page.Changes) != 2 || !page.Through.IsZero() {
 		t.Fatalf("%v, error %v; want two changes, and no word of being complete", page, err)
 	}
@@ -228,7 +228,7 @@ func TestAFollowerThatIsAheadIsServedFromTheStore(t *testing.T) {
 	read(t, l)
 	place := PlaceOf(save(t, db, 1, 1)[0])
 	save(t, db, 2, 4)
-	cursor := l.Follow(place)
+	cursor := l.Follow(l.Epoch(), place)
 	began := time.Now()
 	if got, pages := all(t, cursor, 2, 1<<20); !slices.Equal(got, numbers(2, 4)) || pages != 3 {
 		t.Errorf("%q on %d pages; want what the store has, on two, and the word that this is all", got, pages)
@@ -292,7 +292,7 @@ func TestAPlaceThatTheDatabaseHasNotGivenIsOfAnotherEpoch(t *testing.T) {
 			l.changes.before = PlaceOf(l.lastRead)
 		}
 		read(t, l)
-		_, err := next(t, l.Follow(test.place))
+		_, err := next(t, l.Follow(l.Epoch(), test.place))
 		wantReason(t, name, err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	}
 }
@@ -314,7 +314,7 @@ func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
 	log := logged(l)
 	saved := save(t, db, 1, 3)
 	read(t, l)
-	ahead, within := l.Follow(PlaceOf(saved[2])), l.Follow(PlaceOf(saved[0]))
+	ahead, within := l.Follow(l.Epoch(), PlaceOf(saved[2])), l.Follow(l.Epoch(), PlaceOf(saved[0]))
 	backup, original := openStore(t, t.TempDir()), db.Store
 	t.Cleanup(func() { _ = original.Close() })
 	if _, err := backup.SaveRevocations(t.Context(), saved[:1], nil); err != nil {
@@ -332,7 +332,7 @@ func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
 	if page, err := next(t, within); err != nil || len(page.Changes) != 1 || page.Changes[0].GetRevoked().GetRevocationId() != "4" {
 		t.Errorf("within: %v, error %v; want what has come since", page, err)
 	}
-	if got, _ := all(t, l.Follow(Place{}), 10, 1<<20); !slices.Equal(got, []string{"1", "4"}) {
+	if got, _ := all(t, l.Follow(l.Epoch(), Place{}), 10, 1<<20); !slices.Equal(got, []string{"1", "4"}) {
 		t.Errorf("from the beginning: %q; want what the database has", got)
 	}
 	if l.revoked.Len() != 4 {
@@ -354,7 +354,7 @@ func TestAFewFollowersAtOnceAreServedFromTheStore(t *testing.T) {
 		l.changes.readers <- struct{}{}
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	gone, waiting := l.Follow(Place{}), l.Follow(Place{})
+	gone, waiting := l.Follow(l.Epoch(), Place{}), l.Follow(l.Epoch(), Place{})
 	_, left, err := gone.Next(ctx, 10, 1<<20)
 	if err != nil {
 		t.Fatal(err)
@@ -382,7 +382,7 @@ func TestAStoreThatFailsIsTheAnswerToAFollower(t *testing.T) {
 	l.changes.before = PlaceOf(saved[2])
 	db.fails = "Changes"
 	for name, from := range map[string]Place{"behind": {}, "ahead": {Sequence: 9, CreatedAt: 1}} {
-		_, err := next(t, l.Follow(from))
+		_, err := next(t, l.Follow(l.Epoch(), from))
 		wantReason(t, name, err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	}
 	if len(l.changes.readers) > 0 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -35,6 +36,7 @@ func TestWhatADatabaseLacksStaysRevoked(t *testing.T) {
 	revoke("sess_1")
 	read()
 	number, epoch := l.Events().Last(), l.Events().Epoch()
+	place := l.changes.last()
 
 	// Another process had its own database.
 	other, _ := idleLedger(t)
@@ -60,6 +62,8 @@ func TestWhatADatabaseLacksStaysRevoked(t *testing.T) {
 	if l.Epoch() == before.Epoch() || l.Events().Epoch() == epoch || l.Events().Last() > number {
 		t.Error("the epochs are those of the database before")
 	}
+	_, _, err = l.Follow(before.Epoch(), place).Next(t.Context(), 10, 1<<20)
+	wantReason(t, "a follower of the database before", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "it is another database") {
 		t.Errorf("the log has no single warning: %s", text)
 	}
