@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,7 @@ var errUnguarded = errors.New("no guard has decided about this request")
 // that has this guard elsewhere, such as on the mux of another port: connect-go does not
 // show which handler has WithGuard. Until a guard has decided, it can
 // read no byte of the request's body, and nothing of its response is sent: the caller is
-// refused instead. Of a 404 or 405 only the status and Allow are sent, with a body of
+// refused instead. Of a 404, 405, 415 or 505 only the status, Allow and Accept-Post are sent, with a body of
 // RequireGuard's; to send a page of your own, mark its handler with [Unguarded]. So it is
 // also for handlers that are known to be guarded.
 //
@@ -181,18 +182,27 @@ func (u *undecided) allows(status int) bool {
 		return true
 	}
 	u.refused = true
-	allow, allowed := u.Header()["Allow"]
-	u.resetHeader()
-	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed { // mostly a router's
-		if allowed {
-			u.Header()["Allow"] = allow
+	kept := make(http.Header)
+	for _, name := range []string{"Accept-Post", "Allow"} {
+		if values, ok := u.Header()[name]; ok {
+			kept[name] = values
 		}
+	}
+	u.resetHeader()
+	if slices.Contains(servesNothing, status) {
+		maps.Copy(u.Header(), kept)
 		http.Error(u.ResponseWriter, http.StatusText(status), status)
 		u.header = u.Header().Clone()
 	} else {
 		u.answer(u.request.Pattern, ", whose handler has run")
 	}
 	return false
+}
+
+// servesNothing are the answers of routers, and of connect-go, which gives the last two
+// before it asks a guard.
+var servesNothing = []int{
+	http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusHTTPVersionNotSupported,
 }
 
 func (u *undecided) resetHeader() {

@@ -146,7 +146,7 @@ func TestRequireGuard(t *testing.T) {
 }
 
 // TestNothingOfAnUnguardedAnswerIsSent by a handler in another router: neither what comes
-// with a 404 or 405, nor trailers. What was in the header before stays, such as that of CORS.
+// with a 404, 405, 415 or 505, nor trailers. What was in the header before stays, such as that of CORS.
 func TestNothingOfAnUnguardedAnswerIsSent(t *testing.T) {
 	t.Parallel()
 	const secret = "what only callers may read"
@@ -156,6 +156,8 @@ func TestNothingOfAnUnguardedAnswerIsSent(t *testing.T) {
 		body, header string
 	}{
 		"404":          {http.StatusNotFound, http.StatusNotFound, "Not Found\n", ""},
+		"415":          {http.StatusUnsupportedMediaType, http.StatusUnsupportedMediaType, "Unsupported Media Type\n", ""},
+		"505":          {http.StatusHTTPVersionNotSupported, http.StatusHTTPVersionNotSupported, "HTTP Version Not Supported\n", ""},
 		"405":          {http.StatusMethodNotAllowed, http.StatusMethodNotAllowed, "Method Not Allowed\n", "POST"},
 		"a body alone": {0, http.StatusInternalServerError, "AUTH_FAILURE", ""},
 		"200":          {http.StatusOK, http.StatusInternalServerError, "AUTH_FAILURE", ""},
