@@ -240,16 +240,16 @@ func (c *cluster) lacking() (lacking int, err error) {
 	return lacking, err
 }
 
-// await waits for up to a minute until no follower lacks a revocation that was acknowledged.
-func (c *cluster) await(ctx context.Context) error {
-	deadline := time.Now().Add(patience)
+// await waits until no follower lacks a revocation that was acknowledged.
+func (c *cluster) await(ctx context.Context, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
 	for {
 		lacking, err := c.lacking()
 		if err != nil || lacking == 0 {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("after %s, %d followers lack revocations that were acknowledged", patience, lacking)
+			return fmt.Errorf("%w: after %s, %d followers lack them", errLost, limit, lacking)
 		}
 		if !pause(ctx, 5*time.Millisecond) {
 			return context.Cause(ctx)

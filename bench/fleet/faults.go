@@ -155,13 +155,13 @@ func (c *cluster) round(ctx context.Context, round int, happen fault) (time.Dura
 	if err := every.Wait(); err != nil {
 		return 0, err
 	}
-	if err := c.await(ctx); err != nil {
+	if err := c.await(ctx, patience); err != nil {
 		return 0, err
 	}
 	recovered := time.Since(gone)
 	stop()
 	load.Wait()
-	return recovered, c.await(ctx)
+	return recovered, c.await(ctx, patience)
 }
 
 // within returns a random time up to this.
@@ -198,15 +198,11 @@ func (c *cluster) beginners(ctx context.Context) error {
 	for _, h := range c.hubs {
 		fresh := &cluster{issuer: c.issuer, secret: c.secret, acked: c.acked}
 		_, err := fresh.follow(ctx, 1, h.URL())
-		lacking := 0
-		if err == nil {
-			lacking, err = fresh.lacking()
+		if err == nil { // its copy may be as of half a second ago
+			err = fresh.await(ctx, 5*time.Second)
 		}
 		for _, w := range fresh.workers {
 			_ = w.Close()
-		}
-		if err == nil && lacking > 0 {
-			err = errLost
 		}
 		if err != nil {
 			return fmt.Errorf("a new follower of %s: %w", h.URL(), err)
@@ -235,7 +231,7 @@ func measureBehind(ctx context.Context, o options) ([]row, error) {
 		if err := c.revoke(ctx, c.hubs[0], c.names(behind)...); err != nil {
 			return nil, err
 		}
-		if err := c.await(ctx); err != nil {
+		if err := c.await(ctx, patience); err != nil {
 			return nil, err
 		}
 		if err := c.postgres.Kill(); err != nil {
@@ -253,7 +249,7 @@ func measureBehind(ctx context.Context, o options) ([]row, error) {
 		if err := every.Wait(); err != nil {
 			return nil, err
 		}
-		if err := c.await(ctx); err != nil {
+		if err := c.await(ctx, patience); err != nil {
 			return nil, err
 		}
 		recovered := time.Since(gone)

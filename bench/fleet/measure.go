@@ -132,7 +132,7 @@ func (c *cluster) underLoad(ctx context.Context, interval time.Duration, calls, 
 		}
 		caughtUp = max(caughtUp, lag.Last.Sub(last))
 	}
-	return lags, caughtUp, last.Sub(began), c.await(ctx)
+	return lags, caughtUp, last.Sub(began), c.await(ctx, patience)
 }
 
 // measureMillion imports revocations, and starts a follower.

@@ -8,7 +8,8 @@ import (
 )
 
 // A proxy passes connections on, and can stall, as a network that is partitioned: then
-// nothing arrives any more, and no connection is closed.
+// nothing arrives any more, and no connection is closed. What wants to connect meanwhile
+// hangs, and has failed when it goes on.
 type proxy struct {
 	listener net.Listener
 
@@ -51,14 +52,15 @@ func (p *proxy) stall() (resume func()) {
 	}
 }
 
-// wait waits while the proxy is stalled.
-func (p *proxy) wait() {
+// wait waits while the proxy is stalled, and reports whether it was.
+func (p *proxy) wait() bool {
 	p.mu.Lock()
 	stalled := p.stalled
 	p.mu.Unlock()
 	if stalled != nil {
 		<-stalled
 	}
+	return stalled != nil
 }
 
 func (p *proxy) serve() {
@@ -73,11 +75,10 @@ func (p *proxy) serve() {
 
 func (p *proxy) pass(client net.Conn) {
 	defer client.Close()
-	p.wait()
 	p.mu.Lock()
 	network, target := p.network, p.target
 	p.mu.Unlock()
-	if target == "" {
+	if target == "" || p.wait() {
 		return
 	}
 	server, err := new(net.Dialer).DialContext(context.Background(), network, target)
