@@ -274,7 +274,7 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, limit, 
 		return
 	}
 	began := l.changes.now()
-	rows, more, err := l.revocationsBy(ctx, l.store.Changes, place, limit)
+	rows, _, err := l.revocationsBy(ctx, l.store.Changes, place, limit)
 	<-l.changes.readers
 	if err != nil {
 		f.err = err
@@ -283,8 +283,8 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, limit, 
 	ahead := place.Sequence > to.Sequence // of what this process has read
 	for _, row := range rows {
 		if !ahead && row.Sequence > to.Sequence {
-			more = false
-			break
+			f.page.Place = to // what was between has expired
+			return
 		}
 		message := l.change(row)
 		if !f.page.add(&change{row, message, bytesOf(message)}, limit, size) {
@@ -292,10 +292,10 @@ func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, limit, 
 		}
 	}
 	switch {
-	case more:
-	case !ahead:
-		f.page.Place = to // what was between has expired
-	case len(rows) == 0:
+	case len(rows) > 0: // a standby may lack those after them
+	case ahead:
 		f.page.Through = began
+	default:
+		f.page.Place = to
 	}
 }

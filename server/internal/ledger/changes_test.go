@@ -250,6 +250,39 @@ func TestAFollowerThatIsAheadIsServedFromTheStore(t *testing.T) {
 	}
 }
 
+// A standby has no more than it has received.
+type standby struct{ store.Store }
+
+func (s standby) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	page, err := s.Store.Changes(ctx, after, limit)
+	if err == nil && len(page) == 0 {
+		err = store.ErrStandby
+	}
+	return page, err
+}
+
+func TestAHubOnAStandbyClaimsNothing(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	saved := save(t, db, 1, 2)
+	primary := db.Store
+	db.Store = standby{primary}
+	read(t, l)
+	last := PlaceOf(saved[1])
+	if page, _, err := l.Follow(l.Epoch(), last).Next(t.Context(), 10, 1<<20); err != nil || !page.Through.IsZero() {
+		t.Errorf("%v, error %v; want no word of being complete", page, err)
+	}
+	if l.Database() != "read_only" || !strings.Contains(log.String(), "target_session_attrs") {
+		t.Errorf("the database is %s; the log has %s", l.Database(), log)
+	}
+	db.Store = primary
+	read(t, l)
+	if page, err := next(t, l.Follow(l.Epoch(), last)); err != nil || page.Through.IsZero() {
+		t.Errorf("on the primary: %v, error %v; want it complete", page, err)
+	}
+}
+
 func wantReason(t *testing.T, what string, err error, want errorv1.Reason) {
 	t.Helper()
 	if got, _ := rpcerror.ReasonOf(err); got != want {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,6 +80,9 @@ func (l *Ledger) noticeStep(ctx context.Context, now time.Time) {
 func (l *Ledger) addAll(ctx context.Context) error {
 	for after := (store.Revocation{}); ; {
 		page, err := l.store.Changes(ctx, after, BatchSize)
+		if errors.Is(err, store.ErrStandby) {
+			return nil
+		}
 		if err != nil || len(page) == 0 {
 			return err
 		}

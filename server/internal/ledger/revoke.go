@@ -201,6 +201,12 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			l.readAgain(ctx)
 			continue
 		}
+		if errors.Is(err, store.ErrStandby) { // so nothing is known to be complete
+			if l.condition.fails(writing, "read revocations", err) {
+				l.config.Log.ErrorContext(ctx, "followers count their copies as old", "error", err)
+			}
+			return nil
+		}
 		if err != nil {
 			return err
 		}

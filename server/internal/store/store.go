@@ -32,6 +32,9 @@ var (
 	ErrNotGiven = errors.New("the database has never given this sequence to that revocation")
 )
 
+// ErrStandby means that a standby was read, which may lack the latest revocations.
+var ErrStandby = errors.New("the database is a standby, which may lack the latest revocations: add target_session_attrs=read-write to database_url, and name every server")
+
 // A Store keeps sessions and revocations. It must be safe for concurrent use,
 // by other processes on the same database too. Times are kept to the microsecond,
 // and come back in UTC; the zero time comes back as such. Texts come back as they
@@ -78,7 +81,7 @@ type Store interface {
 	// ErrGone.
 	Revocations(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
 	// Changes is Revocations without their Origin and Cause, which takes half the time. It
-	// is for those who read all.
+	// is for those who read all, and also fails with ErrStandby where a standby has no more.
 	Changes(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
 	// Strongest returns the strongest revocation of each target that has one which
 	// expires after now, in no order: first those for every token, whenever it was

@@ -149,6 +149,12 @@ func TestAStandbyRefusesToRevoke(t *testing.T) {
 	if err != nil || len(page) != 1 || page[0].ID != kept.ID {
 		t.Errorf("%+v, %v; want %+v", page, err, kept)
 	}
+	if page, err := s.Changes(t.Context(), store.Revocation{}, 10); err != nil || len(page) != 1 {
+		t.Errorf("changes: %+v, %v; want one", page, err)
+	}
+	if page, err := s.Changes(t.Context(), kept, 10); !errors.Is(err, store.ErrStandby) {
+		t.Errorf("no more changes: %+v, %v; want ErrStandby", page, err)
+	}
 	_, err = s.SaveRevocations(t.Context(), []store.Revocation{kept}, nil)
 	if err == nil || !strings.Contains(err.Error(), "the database is read-only") || !strings.Contains(err.Error(), "target_session_attrs=read-write") {
 		t.Errorf("%v; want an error with the remedy", err)

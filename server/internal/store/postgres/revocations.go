@@ -34,10 +34,10 @@ const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocat
 
 const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
-// selectGiven returns which database it is, and whether it has given a revocation: the row
+// selectGiven returns whether it is a standby, which database it is, and whether it has given a revocation: the row
 // is there, or it was pruned, and none was given before it that was made later. After a
 // restore the same numbers are given again, later.
-const selectGiven = `SELECT epoch, $1 <= last_sequence AND COALESCE(
+const selectGiven = `SELECT pg_is_in_recovery(), epoch, $1 <= last_sequence AND COALESCE(
 	(SELECT CASE sequence WHEN $1 THEN created_at = $2 ELSE created_at <= $2 END
 		FROM ostiary.revocations WHERE sequence <= $1 ORDER BY sequence DESC LIMIT 1), TRUE) FROM ostiary.state`
 
@@ -115,15 +115,21 @@ func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value
 
 // Revocations implements store.Store.
 func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectRevocations, scanRevocation, after, limit)
+	page, _, err := s.revocations(ctx, selectRevocations, scanRevocation, after, limit)
+	return page, err
 }
 
 // Changes implements store.Store.
 func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectChanges, scanChange, after, limit)
+	page, standby, err := s.revocations(ctx, selectChanges, scanChange, after, limit)
+	if err == nil && standby && len(page) == 0 {
+		s.pool.Reset() // the next connection may lead to the primary
+		return nil, store.ErrStandby
+	}
+	return page, err
 }
 
-func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFunc[store.Revocation], after store.Revocation, limit int) (page []store.Revocation, err error) {
+func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFunc[store.Revocation], after store.Revocation, limit int) (page []store.Revocation, standby bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	// In one batch, and so from one server: between two of them another may have taken over.
@@ -132,7 +138,7 @@ func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFun
 	before := s.Epoch()
 	batch.Queue(selectGiven, after.Sequence, store.Micros(after.CreatedAt)).QueryRow(func(row pgx.Row) error {
 		var epoch []byte
-		if err := row.Scan(&epoch, &given); err != nil {
+		if err := row.Scan(&standby, &epoch, &given); err != nil {
 			return err
 		}
 		return s.setEpoch(epoch)
@@ -146,9 +152,9 @@ func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFun
 		page, err = nil, store.ErrNotGiven
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
+		return nil, false, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
 	}
-	return page, nil
+	return page, standby, nil
 }
 
 func scanRevocation(row pgx.CollectableRow) (r store.Revocation, err error) {
