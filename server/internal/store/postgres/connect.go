@@ -46,6 +46,9 @@ func parse(databaseURL string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot be used: %s; see the URLs and variables of libpq", faultOf(err, parsed))
 	}
+	if strings.ContainsAny(config.ConnConfig.Database, "/@") { // perhaps a part of the password, which errors would repeat
+		return nil, errors.New("has / or @ in the name of the database; write special characters of a password as %XX, or the password in PGPASSWORD or PGPASSFILE")
+	}
 	// The others prepare statements by name, or find out their types in a step of its own,
 	// and a pooler may give each step to another connection.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec

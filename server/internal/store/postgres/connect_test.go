@@ -20,6 +20,7 @@ func TestNoFaultOfAURLRepeatsIt(t *testing.T) {
 	for name, url := range map[string]string{
 		"a port that is none":                     "postgres://ada:hunter2@db.example.com:port/app",
 		"a password that is not escaped":          "postgres://ada:hunter2/x@db.example.com/app",
+		"a password that begins like a port":      "postgres://127.0.0.1:12/hunter2@db.example.com/app",
 		"a password with a percent sign":          "postgres://ada:hunter2%zz@db.example.com/app",
 		"a password in the query":                 "postgres://db.example.com/app?password=hunter2&sslmode=none",
 		"a password of a key":                     "postgres://db.example.com/app?sslpassword=hunter2&sslmode=none",
