@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	"server/internal/position":              {"server/internal/rpcerror", "gen/ostiary/error/v1"},
 	"server/internal/store":                 nil,
 	"server/internal/store/*":               {"server/internal/store"},
+	"server/internal/store/postgres":        {"internal/loopback", "server/internal/store"},
 	"server/internal/store/postgres/pgtest": {"internal/pgserver"},
 	"server/internal/transport":             {"internal/decodefault", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},

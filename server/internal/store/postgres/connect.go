@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -57,6 +59,13 @@ func parse(databaseURL string) (*pgxpool.Config, error) {
 	}
 	config.HealthCheckPeriod = idleCheck
 	return config, nil
+}
+
+// plaintext reports whether TLS to another machine was left to the default, which does
+// without.
+func plaintext(config *pgx.ConnConfig, url string) bool {
+	local := strings.HasPrefix(config.Host, "/") || loopback.Host(config.Host)
+	return !local && !strings.Contains(url, "sslmode=") && os.Getenv("PGSSLMODE") == ""
 }
 
 // faultOf returns what pgx says of the cause, without any password.

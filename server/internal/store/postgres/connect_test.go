@@ -72,6 +72,9 @@ func TestNoFailureToConnectRepeatsThePassword(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v\ndoes not say %q", err, test.want)
 			}
+			if remote := strings.Contains(test.url, "db.invalid"); remote != strings.Contains(log.String(), "sslmode=verify-full") {
+				t.Errorf("on another machine: %t; the log has %s", remote, log)
+			}
 			if strings.Contains(err.Error()+log.String(), secret) {
 				t.Errorf("%v\n%s\nrepeats the password", err, log)
 			}

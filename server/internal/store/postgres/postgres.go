@@ -88,6 +88,9 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if plaintext(config.ConnConfig, url) {
+		options.Log.WarnContext(ctx, "the connection to the database may be in plaintext, and its server is not verified; add sslmode=verify-full to database_url")
+	}
 	config.MaxConns = int32(min(options.MaxConnections, 1<<20)) //nolint:gosec // in range
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
