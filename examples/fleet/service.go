@@ -27,7 +27,7 @@ func serve(ctx context.Context, listener net.Listener, name, hub, secret, issuer
 	}
 	defer follower.Close() //nolint:errcheck // it is always nil
 
-	guard, err := ostiary.New(ostiary.Config{Issuer: issuer, Profile: "clerk", Revocations: follower})
+	guard, err := ostiary.New(ostiary.Config{Issuer: issuer, Profile: "clerk", Revocations: follower}) //nolint:contextcheck // it is closed
 	if err != nil {
 		return err
 	}
