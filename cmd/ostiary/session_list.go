@@ -24,7 +24,7 @@ func newSessionList() *cobra.Command {
 		Short: "List the sessions that you may see",
 		Long: `List the sessions that you may see, by first seen, newest on top. Yours is marked
 with an asterisk. The subject of a session in which somebody is impersonated is followed
-by who really acts. SEEN BY lists the services that have seen the session, the latest
+by who really acts. SERVICES lists those that have seen the session, the latest
 first; the address and the user agent are as that one has seen them.`,
 		Example: `  ostiary session list --as ada
   ostiary session list --as robo --subject user_ada --output json`,
@@ -81,7 +81,7 @@ func (r *sessionRows) write(page *sessionv1.ListSessionsResponse) error {
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	if !r.started {
 		r.started = true
-		fmt.Fprintln(table, "SESSION\tSUBJECT\tORGANIZATION\tSTATE\tFIRST SEEN\tLAST SEEN\tSEEN BY\tADDRESS\tUSER AGENT")
+		fmt.Fprintln(table, "SESSION\tSUBJECT\tORGANIZATION\tSTATE\tFIRST SEEN\tLAST SEEN\tSERVICES\tADDRESS\tUSER AGENT")
 	}
 	now := time.Now()
 	for _, s := range page.GetSessions() {
