@@ -173,6 +173,10 @@ func TestPagesOfChangesHaveAnEnd(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)
 	r.revoke(t, "a", "b", "c", "d", "e")
+	eventually(t, "the server has read what was revoked", func() bool {
+		res, err := r.transports()["Connect"].feed(t, secretOfFeed).ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: someFollower()})
+		return err == nil && len(res.GetChanges()) == 5
+	})
 	for protocol, tr := range r.transports() {
 		client := tr.feed(t, secretOfFeed)
 		var got []string

@@ -54,10 +54,10 @@ func TestASessionIsEndedAlsoIfTheProcessIsKilled(t *testing.T) {
 			b := newBench(t, "sess_1")
 			path := t.TempDir() + "/ostiary.db"
 			done, killed := make(chan struct{}), make(chan struct{})
-			b.clerk.after = func() {
+			b.clerk.setAfter(func() {
 				close(done)
 				<-killed
-			}
+			})
 			process := exec.CommandContext(t.Context(), os.Args[0])
 			process.Env = append(os.Environ(), killedIn+"="+path)
 			if calls {
@@ -81,9 +81,7 @@ func TestASessionIsEndedAlsoIfTheProcessIsKilled(t *testing.T) {
 			close(killed)
 			_ = process.Wait()
 
-			b.clerk.mu.Lock() // until the handler of the first call has returned
-			b.clerk.after = nil
-			b.clerk.mu.Unlock()
+			b.clerk.setAfter(nil) // once the handler of the first call has returned
 			b.db = openDB(t, path)
 			b.time = time.Now().Add(lease)
 			next := b.another(t)

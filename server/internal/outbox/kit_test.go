@@ -111,6 +111,13 @@ func (f *fakeClerk) set(before func(w http.ResponseWriter, r *http.Request) bool
 	f.before = before
 }
 
+// setAfter changes what it does once it has ended a session.
+func (f *fakeClerk) setAfter(after func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after = after
+}
+
 // status returns the status of a session, and how often its end was asked for.
 func (f *fakeClerk) status(id string) string {
 	f.mu.Lock()

@@ -210,13 +210,13 @@ func TestOneSessionThatFailsDoesNotHoldUpOthers(t *testing.T) {
 func TestADroppedConnectionIsTriedAgainAlsoIfItWasDone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "sess_1")
-	b.clerk.after = func() { panic(http.ErrAbortHandler) }
+	b.clerk.setAfter(func() { panic(http.ErrAbortHandler) })
 	b.request(t, "sess_1")
 	b.work(t)
 	if s := b.kept(t, "sess_1"); !s.Pending() || s.Failures != 1 || b.clerk.status("sess_1") != "revoked, asked 1 times" {
 		t.Errorf("%+v, %s; want it done there, and pending here", s, b.clerk.status("sess_1"))
 	}
-	b.clerk.after = nil
+	b.clerk.setAfter(nil)
 	b.time = b.time.Add(time.Minute)
 	b.work(t)
 	if s := b.kept(t, "sess_1"); !s.Ended() {
