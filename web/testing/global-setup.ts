@@ -22,7 +22,9 @@ export default function setup(project: TestProject): (() => void) | undefined {
   const directory = mkdtempSync(join(tmpdir(), "ostiary-web-"));
   const program = join(directory, "ostiary");
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  execFileSync("go", ["build", "-o", program, "."], { cwd: join(root, "cmd/ostiary"), stdio: "inherit" });
+  // Its go.work says that it is built with what is beside it.
+  const env = { ...process.env, GOWORK: "auto" };
+  execFileSync("go", ["build", "-o", program, "."], { cwd: join(root, "cmd/ostiary"), env, stdio: "inherit" });
   project.provide("ostiary", program);
   return () => rmSync(directory, { recursive: true, force: true });
 }
