@@ -149,8 +149,8 @@ func WatchIdentity(ctx context.Context) (*Identity, <-chan struct{}) {
 }
 
 // CallerToken returns the bearer token of the call that is being handled, to be sent on
-// to another service, as authclient.RelayCaller does. Whoever has the token can do
-// everything that the caller can: keep it out of logs and errors.
+// to another service, as authclient.RelayCaller does. The token lets its
+// holder do everything that the caller can: keep it out of logs and errors.
 //
 // In a stream that another call of the same session has renewed it is the token
 // of that call, as [CurrentIdentity] is its identity.

@@ -107,9 +107,9 @@ type Guard struct {
 	// up, it is UserUnavailable with CodeCanceled or CodeDeadlineExceeded, and no fault of the
 	// server.
 	//
-	// Public methods called with a token are no exception. So for those by which somebody
-	// signs up, return a value that stands for whoever has no account yet, of a type of its
-	// own: User of your type then reports false.
+	// It is also called for a public method that is called with a token. If there is a method
+	// for signing up, return a value of another type for callers without an account: User of
+	// your type then reports false.
 	//
 	// Nothing is cached. It must be safe for concurrent use. Optional.
 	LoadUser func(ctx context.Context, id *Identity) (any, error)

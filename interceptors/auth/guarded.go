@@ -24,7 +24,7 @@ func (g *Guard) Mount(procedure string) {
 		g.Logger.Error("a method has no rule, and every call of it is refused: write one in the schema (ostiary.policy.v1.rule), or give it by policy.Override or policy.OverrideService",
 			"procedure", procedure)
 	} else if strings.HasPrefix(procedure, "/grpc.reflection.") && rule.Check(nil) == nil {
-		g.Logger.Info("reflection is served to everybody; to close it, give it a rule by policy.OverrideService", "procedure", procedure)
+		g.Logger.Info("reflection is served to everybody; to close it, give it a rule", "procedure", procedure)
 	}
 }
 

@@ -43,8 +43,8 @@ func ExampleFollow() {
 	}
 	defer func() { _ = guard.Close() }()
 
-	// Calls are refused with REVOCATIONS_STALE until the copy has caught up. Whoever wants to
-	// accept connections only then waits for that.
+	// Calls are refused with REVOCATIONS_STALE until the copy has caught up. To accept no
+	// connections before, wait for it.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := follower.WaitReady(ctx); err != nil {

@@ -198,7 +198,8 @@ func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
 	}
 }
 
-// Whoever has everything, but not the word for it, is woken when there is.
+// TestAFollowerHearsThatItIsComplete has one that has every change, and has not heard so, be
+// woken once the server knows.
 func TestAFollowerHearsThatItIsComplete(t *testing.T) {
 	t.Parallel()
 	l, db := idleLedger(t)

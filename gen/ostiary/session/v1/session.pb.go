@@ -110,8 +110,9 @@ func (SessionEventType) EnumDescriptor() ([]byte, []int) {
 
 // IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
 // long as it has not, the issuer takes the user to be signed in, and issues tokens of the
-// session. They are refused here, but not by whoever does not know of the revocation. New
-// values will be added. Treat one that you do not know as ISSUER_SIGN_OUT_UNSPECIFIED.
+// session. They are refused here; a service that does not know of the revocation accepts
+// them. New values will be added. Treat one that you do not know as
+// ISSUER_SIGN_OUT_UNSPECIFIED.
 type IssuerSignOut int32
 
 const (

@@ -792,8 +792,9 @@ export const SessionEventTypeSchema: GenEnum<SessionEventType> = /*@__PURE__*/
 /**
  * IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
  * long as it has not, the issuer takes the user to be signed in, and issues tokens of the
- * session. They are refused here, but not by whoever does not know of the revocation. New
- * values will be added. Treat one that you do not know as ISSUER_SIGN_OUT_UNSPECIFIED.
+ * session. They are refused here; a service that does not know of the revocation accepts
+ * them. New values will be added. Treat one that you do not know as
+ * ISSUER_SIGN_OUT_UNSPECIFIED.
  *
  * @generated from enum ostiary.session.v1.IssuerSignOut
  */
