@@ -53,7 +53,7 @@ func (f *Follower) toConfirm() string {
 func (f *Follower) report(ctx context.Context) {
 	timer := time.NewTimer(reportDelay())
 	defer timer.Stop()
-	var last time.Time
+	var confirmed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -63,11 +63,11 @@ func (f *Follower) report(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(max(mathrand.N(maxConfirmDelay), confirmInterval-time.Since(last))): //nolint:gosec // it spreads load and keeps no secret
+			case <-time.After(max(mathrand.N(maxConfirmDelay), confirmInterval-time.Since(confirmed))): //nolint:gosec // it spreads load and keeps no secret
 			}
+			confirmed = time.Now()
 		}
 		f.reportOnce(ctx)
-		last = time.Now()
 		timer.Reset(reportDelay())
 	}
 }
