@@ -139,13 +139,14 @@ func (h header) hint() jwks.Hint {
 	return jwks.Hint{KeyID: h.keyID, X5T: h.x5t, X5TS256: h.x5tS256, Algorithm: h.algorithm}
 }
 
-// isType reports whether typ names the media type, compared as RFC 7515, section
-// 4.1.9 has it: whatever the case, and with application/ or without.
-func (h header) isType(name string) bool {
+// isType reports whether typ names the media type, whatever the case.
+func (h header) isType(name string) bool { return strings.EqualFold(h.mediaType(), name) }
+
+// mediaType is typ without application/, which may be left out (RFC 7515, section 4.1.9).
+func (h header) mediaType() string {
 	const prefix = "application/"
-	typ := h.typ
-	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) {
-		typ = typ[len(prefix):]
+	if len(h.typ) > len(prefix) && strings.EqualFold(h.typ[:len(prefix)], prefix) {
+		return h.typ[len(prefix):]
 	}
-	return strings.EqualFold(typ, name)
+	return h.typ
 }

@@ -1,0 +1,96 @@
+package signals
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// maxBodyBytes bounds the body of a message.
+const maxBodyBytes = 256 << 10
+
+// A Receiver is the http.Handler that the messages of one source are sent to. It answers
+// POST alone, and keeps no message in memory after its answer. It is safe for concurrent
+// use.
+type Receiver struct {
+	protocol
+	inbox *inbox
+}
+
+// A protocol says how a kind of sender writes messages, and what it wants to be answered.
+type protocol struct {
+	// mediaType is what the Content-Type must be; "" for any.
+	mediaType string
+	// read verifies a request and returns what it means. A message without revocations is
+	// ignored. The error is a *refusal for what the sender is to be told; any other means
+	// that it should send again.
+	read func(ctx context.Context, header http.Header, body []byte) (Message, error)
+	// accept answers a message that is in force, or means nothing here.
+	accept func(w http.ResponseWriter)
+	// refuse answers one that is refused.
+	refuse func(w http.ResponseWriter, refused *refusal)
+}
+
+// A refusal is why a message is refused.
+type refusal struct {
+	status int    // of HTTP
+	code   string // the error code of the protocol, such as invalid_request
+	// message tells the sender what is wrong, without what is right.
+	message string
+	// cause is for logs alone.
+	cause error
+}
+
+func (r *refusal) Error() string {
+	if r.cause == nil {
+		return r.message
+	}
+	return r.message + ": " + r.cause.Error()
+}
+
+func (r *refusal) Unwrap() error { return r.cause }
+
+// ServeHTTP answers a message.
+func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	err := s.receive(w, r)
+	if err == nil {
+		s.accept(w)
+		return
+	}
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		w.Header().Set("Retry-After", "5")
+		refused = &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "it could not be stored, or not be verified; send it again"}
+	}
+	s.refuse(w, refused)
+}
+
+func (s *Receiver) receive(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return s.inbox.refused(&refusal{status: http.StatusMethodNotAllowed, code: "invalid_request", message: "use POST"})
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); s.mediaType != "" && (err != nil || !strings.EqualFold(kind, s.mediaType)) {
+		return s.inbox.refused(&refusal{status: http.StatusUnsupportedMediaType, code: "invalid_request", message: "the Content-Type must be " + s.mediaType})
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return s.inbox.refused(&refusal{status: http.StatusRequestEntityTooLarge, code: "invalid_request", message: "the body is longer than 256 KiB"})
+	case err != nil:
+		return s.inbox.refused(&refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the body ends too early"})
+	}
+	message, err := s.read(r.Context(), r.Header, body)
+	if err != nil {
+		return s.inbox.refused(err)
+	}
+	return s.inbox.take(r.Context(), message)
+}
+
+// Status returns what became of the messages until now.
+func (s *Receiver) Status() Status { return s.inbox.Status() }

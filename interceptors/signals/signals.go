@@ -1,0 +1,106 @@
+// Package signals receives what issuers say about sessions, users and tokens that are
+// over, and turns it into revocations: webhooks, OpenID Connect back-channel logout, and
+// security event tokens.
+//
+//	list := revocation.New(revocation.Config{}) // the guard's
+//	hooks, err := signals.Clerk(signals.ClerkConfig{
+//		Issuer:  "https://clerk.example.com",
+//		Secrets: []string{os.Getenv("CLERK_WEBHOOK_SIGNING_SECRET")},
+//		Sink:    signals.ToList(list),
+//	})
+//	mux.Handle("POST /signals/clerk", hooks)
+//
+// A receiver verifies a message before it reads it, hands what it means to a [Sink], and
+// answers success only when the sink has made it durable: otherwise the sender, which
+// sends again, would believe what a crash can undo. A message that comes twice changes
+// nothing the second time, and no message undoes a revocation, so the order in which
+// messages come does not matter.
+package signals
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/revocation"
+)
+
+// A Message is one that was verified, and what it means.
+type Message struct {
+	// Source is the name of the receiver, such as clerk.
+	Source string
+	// ID is the sender's name for the message, the same each time it is sent again.
+	ID string
+	// Type is the type of the event as the sender writes it, such as session.revoked.
+	Type string
+	// Issuer is the issuer that the message speaks of.
+	Issuer string
+	// Time is when it happened, by the sender's clock; zero if the message does not say.
+	Time time.Time
+	// Revocations are what must be refused from now on. At least one, when a Sink gets it.
+	Revocations []revocation.Revocation
+}
+
+// A Sink makes revocations durable and has them refused. It must be safe for concurrent
+// use.
+type Sink interface {
+	// Revoke returns nil once all revocations of the message are in force and no crash
+	// undoes them. It may be called again with the same message, and must then return nil
+	// as well. After an error the sender is asked to send again.
+	Revoke(ctx context.Context, message Message) error
+}
+
+// ToList returns a sink that adds to a list. That is as durable as the list, which starts
+// empty: after a restart the tokens of a session that was ended before are accepted until
+// they expire. Where that is too long, store the revocations in a sink of your own.
+func ToList(list *revocation.List) Sink { return listSink{list} }
+
+type listSink struct{ list *revocation.List }
+
+func (s listSink) Revoke(_ context.Context, message Message) error {
+	return s.list.Add(message.Revocations...)
+}
+
+// Status is what became of the messages of a source.
+type Status struct {
+	// Source is the name of the receiver.
+	Source string
+	// Accepted messages have revoked something; Repeated ones had done so before; Ignored
+	// ones mean nothing here, such as events of other types.
+	Accepted, Repeated, Ignored int64
+	// Refused messages were not believed, or cannot be acted on; Failed ones could not be
+	// made durable, and come again.
+	Refused, Failed int64
+	// LastMessage is when the last message came that the sender has signed, LastAccepted
+	// when the last was accepted, and LastRefused when the last was refused or failed.
+	// Zero if there was none.
+	LastMessage, LastAccepted, LastRefused time.Time
+	// LastError says why that was refused or failed. No secret and no part of a message
+	// is in it.
+	LastError string
+	// Lag is how long after it had happened the last accepted message was in force, by
+	// the sender's clock and ours. 0 if that did not say when it happened.
+	Lag time.Duration
+}
+
+// maxRevocations bounds what one message can revoke.
+const maxRevocations = 100
+
+// maxIDBytes bounds an identifier in a message. No identifier in a token is longer.
+const maxIDBytes = 1024
+
+// check refuses a message whose texts are longer than any that belong to a token.
+func (m *Message) check() error {
+	if len(m.Revocations) > maxRevocations {
+		return errors.New("it names too much at once")
+	}
+	if m.ID == "" || len(m.ID) > maxIDBytes || len(m.Type) > maxIDBytes {
+		return errors.New("its id is missing, or its id or type is too long")
+	}
+	for _, r := range m.Revocations {
+		if len(r.ID) > maxIDBytes || len(r.Subject) > maxIDBytes {
+			return errors.New("an identifier in it is too long")
+		}
+	}
+	return nil
+}
