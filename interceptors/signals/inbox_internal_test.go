@@ -98,12 +98,15 @@ func TestAMessageMustNotBeTooLarge(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxIDBytes+1)
 	for name, edit := range map[string]func(*Message){
-		"no id":          func(m *Message) { m.ID = "" },
-		"a long id":      func(m *Message) { m.ID = long },
-		"a long type":    func(m *Message) { m.Type = long },
-		"a long session": func(m *Message) { m.Revocations[0].ID = long },
-		"a long subject": func(m *Message) { m.Revocations[0].Subject = long },
-		"too much":       func(m *Message) { m.Revocations = make([]revocation.Revocation, maxRevocations+1) },
+		"no id":                                  func(m *Message) { m.ID = "" },
+		"a long id":                              func(m *Message) { m.ID = long },
+		"an id of two lines":                     func(m *Message) { m.ID = "msg_1\nlevel=INFO" },
+		"a session that PostgreSQL cannot store": func(m *Message) { m.Revocations[0].ID = "sess_\x00" },
+		"a session that is no text":              func(m *Message) { m.Revocations[0].ID = "sess_\xff" },
+		"a long type":                            func(m *Message) { m.Type = long },
+		"a long session":                         func(m *Message) { m.Revocations[0].ID = long },
+		"a long subject":                         func(m *Message) { m.Revocations[0].Subject = long },
+		"too much":                               func(m *Message) { m.Revocations = make([]revocation.Revocation, maxRevocations+1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,10 @@ package signals
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
@@ -89,18 +92,48 @@ const maxRevocations = 100
 // maxIDBytes bounds an identifier in a message. No identifier in a token is longer.
 const maxIDBytes = 1024
 
-// check refuses a message whose texts are longer than any that belong to a token.
+// issuedUntil returns the Before that revokes the tokens which an issuer had issued when
+// something happened, by its clock. It is the second after the next whole one:
+//
+//   - iat is mostly in whole seconds, rounded down, so a token that was issued in the same
+//     second has the iat of its beginning, which is not before an event at its beginning.
+//   - What is rounded up, and what comes from another machine of the issuer, whose clock is
+//     not quite the same, or which learns of the event a moment later, may carry the next
+//     second.
+//
+// The price is that a user who signs in again within two seconds needs a second token,
+// and is told when. Too few tokens revoked would stay valid until they expire.
+//
+// What has not happened yet is refused: it would also revoke what is issued from now on.
+func issuedUntil(happened, now time.Time) (time.Time, error) {
+	switch {
+	case happened.IsZero():
+		return time.Time{}, malformed("the message does not say when it happened")
+	case happened.After(now.Add(signatureTolerance)):
+		return time.Time{}, malformed("the message says that it has yet to happen")
+	}
+	return happened.Truncate(time.Second).Add(2 * time.Second), nil
+}
+
+// check refuses a message whose texts are longer than any that belong to a token, or hold
+// what is in no token.
 func (m *Message) check() error {
 	if len(m.Revocations) > maxRevocations {
 		return errors.New("it names too much at once")
 	}
-	if m.ID == "" || len(m.ID) > maxIDBytes || len(m.Type) > maxIDBytes {
-		return errors.New("its id is missing, or its id or type is too long")
+	if m.ID == "" || !storable(m.ID) || !storable(m.Type) {
+		return errors.New("its id is missing, or its id or type is too long or has a control character")
 	}
 	for _, r := range m.Revocations {
-		if len(r.ID) > maxIDBytes || len(r.Subject) > maxIDBytes {
-			return errors.New("an identifier in it is too long")
+		if !storable(r.ID) || !storable(r.Subject) {
+			return errors.New("an identifier in it is too long or has a control character")
 		}
 	}
 	return nil
+}
+
+// storable reports whether a text is short, and nothing that a log or a database would
+// stumble over. No token has another one: see checkTexts in package token.
+func storable(text string) bool {
+	return len(text) <= maxIDBytes && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
