@@ -278,6 +278,11 @@ func sessionRef(issuer, id, subject string) *revocationv1.SessionRef {
 }
 
 func originMessage(origin store.Origin) *revocationv1.Origin {
+	if signal := origin.Signal; origin.Kind == store.OriginSignal {
+		return &revocationv1.Origin{Origin: &revocationv1.Origin_Signal{Signal: &revocationv1.SignalOrigin{
+			Source: signal.Source, Issuer: signal.Issuer, Type: signal.Type, MessageId: signal.MessageID,
+		}}}
+	}
 	by := origin.Caller
 	caller := &revocationv1.Caller{Issuer: by.Issuer, Subject: by.Subject, ClientId: by.ClientID, SessionId: by.SessionID, Actor: actorMessage(storedActor(by.Actor))}
 	if origin.Kind == store.OriginImport {

@@ -107,11 +107,7 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 			IssuedBefore: r.Before, ExpiresAt: r.Expires, CreatedAt: now, Origin: origin, Cause: r.Cause,
 		}
 	}
-	var signOuts []store.SignOut
-	if origin.Kind != store.OriginImport { // which mostly comes from the issuer
-		signOuts = l.signOuts(rows)
-	}
-	saved, err := l.save(ctx, rows, answer, signOuts...)
+	saved, err := l.save(ctx, rows, answer, l.signOuts(origin.Kind, rows)...)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +117,7 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 	by := origin.Caller
 	l.config.Log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "target", saved[0].Target.Kind, "origin", origin.Kind,
 		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_client", by.ClientID, "by_session", by.SessionID,
-		"actor_issuer", by.Actor.Issuer, "actor_subject", by.Actor.Subject)
+		"actor_issuer", by.Actor.Issuer, "actor_subject", by.Actor.Subject, "source", origin.Signal.Source, "message_id", origin.Signal.MessageID)
 	select {
 	case l.wakeReading <- struct{}{}: // so that followers get it
 	default:

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
@@ -16,14 +17,23 @@ func endsForGood(r store.Revocation) bool {
 	return r.Target.Kind == revocation.TargetSession.String() && r.IssuedBefore.IsZero()
 }
 
-// signOuts returns what issuers are asked for where revocations end sessions.
-func (l *Ledger) signOuts(revocations []store.Revocation) []store.SignOut {
+// signOuts returns what issuers are asked for where revocations end sessions. An issuer that
+// has said so itself is not asked, nor one whose sessions are imported, mostly from it.
+func (l *Ledger) signOuts(origin string, revocations []store.Revocation) []store.SignOut {
+	if origin == store.OriginImport {
+		return nil
+	}
 	now := l.now()
 	var all []store.SignOut
 	for _, r := range revocations {
-		if endsForGood(r) && l.EndsAtIssuer(r.Target.Issuer) {
-			all = append(all, store.SignOut{Issuer: r.Target.Issuer, SessionID: r.Target.Value, Subject: r.Target.Subject, CreatedAt: now, ExpiresAt: r.ExpiresAt, DueAt: now})
+		if !endsForGood(r) || !l.EndsAtIssuer(r.Target.Issuer) {
+			continue
 		}
+		signOut := store.SignOut{Issuer: r.Target.Issuer, SessionID: r.Target.Value, Subject: r.Target.Subject, CreatedAt: now, ExpiresAt: r.ExpiresAt, DueAt: now}
+		if origin == store.OriginSignal {
+			signOut.DueAt, signOut.EndedAt = time.Time{}, now
+		}
+		all = append(all, signOut)
 	}
 	return all
 }
@@ -31,7 +41,7 @@ func (l *Ledger) signOuts(revocations []store.Revocation) []store.SignOut {
 // SignOut has sessions ended at their issuers that revocations have ended here, where that
 // was not requested before, or was refused. An error is the answer to the caller.
 func (l *Ledger) SignOut(ctx context.Context, ended ...store.Revocation) error {
-	signOuts := l.signOuts(ended)
+	signOuts := l.signOuts(store.OriginCaller, ended)
 	if len(signOuts) == 0 {
 		return nil
 	}

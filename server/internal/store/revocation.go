@@ -27,6 +27,7 @@ type Target struct {
 // The kinds of origins.
 const (
 	OriginCaller = "caller"
+	OriginSignal = "signal"
 	OriginImport = "bulk_import"
 )
 
@@ -34,6 +35,15 @@ const (
 type Origin struct {
 	Kind   string
 	Caller Caller
+	Signal Signal // of OriginSignal
+}
+
+// A Signal is a message of an issuer that says that something is over.
+type Signal struct {
+	Source    string // as the settings name it
+	Issuer    string // that the message speaks of
+	Type      string // as its sender writes it
+	MessageID string
 }
 
 // A Caller is the bearer of the token of a call.

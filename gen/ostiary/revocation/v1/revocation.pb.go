@@ -1039,8 +1039,7 @@ type Origin_Caller struct {
 }
 
 type Origin_Signal struct {
-	// A message of an issuer, such as a webhook or a logout token. Not set by this
-	// version.
+	// A message of an issuer, such as a webhook or a logout token.
 	Signal *SignalOrigin `protobuf:"bytes,2,opt,name=signal,proto3,oneof"`
 }
 

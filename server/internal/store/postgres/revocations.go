@@ -24,11 +24,12 @@ const changeColumns = `sequence, revocation_id, kind, issuer, value, subject, is
 
 const revocationColumns = changeColumns + `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
-	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
+	actor_issuer, actor_subject, actor_session_id, actor_type, cause,
+	signal_source, signal_issuer, signal_type, signal_message_id`
 
 // insertRevocation takes a sequence by how far it is before the last that was given out.
 const insertRevocation = `INSERT INTO ostiary.revocations (` + revocationColumns + `, target)
-	VALUES ((SELECT last_sequence FROM ostiary.state) - $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+	VALUES ((SELECT last_sequence FROM ostiary.state) - $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 
 const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
@@ -101,11 +102,12 @@ func queueRevocations(batch *pgx.Batch, saved []store.Revocation) {
 		return err
 	})
 	for i, r := range saved {
-		target, by := &r.Target, &r.Origin.Caller
+		target, by, signal := &r.Target, &r.Origin.Caller, &r.Origin.Signal
 		batch.Queue(insertRevocation, len(saved)-1-i, r.ID[:], target.Kind, []byte(target.Issuer), []byte(target.Value), []byte(target.Subject),
 			store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
 			r.Origin.Kind, []byte(by.Issuer), []byte(by.Subject), []byte(by.ClientID), []byte(by.SessionID),
 			[]byte(by.Actor.Issuer), []byte(by.Actor.Subject), []byte(by.Actor.SessionID), []byte(by.Actor.Type), []byte(r.Cause),
+			[]byte(signal.Source), []byte(signal.Issuer), []byte(signal.Type), []byte(signal.MessageID),
 			targetName(*target))
 	}
 	batch.Queue(notify, channel)
@@ -158,9 +160,10 @@ func (s *Store) revocations(ctx context.Context, query string, scan pgx.RowToFun
 }
 
 func scanRevocation(row pgx.CollectableRow) (r store.Revocation, err error) {
-	by := &r.Origin.Caller
+	by, signal := &r.Origin.Caller, &r.Origin.Signal
 	err = scan(row, &r, &r.Origin.Kind, (*text)(&by.Issuer), (*text)(&by.Subject), (*text)(&by.ClientID), (*text)(&by.SessionID),
-		(*text)(&by.Actor.Issuer), (*text)(&by.Actor.Subject), (*text)(&by.Actor.SessionID), (*text)(&by.Actor.Type), (*text)(&r.Cause))
+		(*text)(&by.Actor.Issuer), (*text)(&by.Actor.Subject), (*text)(&by.Actor.SessionID), (*text)(&by.Actor.Type), (*text)(&r.Cause),
+		(*text)(&signal.Source), (*text)(&signal.Issuer), (*text)(&signal.Type), (*text)(&signal.MessageID))
 	return r, err
 }
 

@@ -16,10 +16,11 @@ const changeColumns = `kind, issuer, value, subject, issued_before, expires_at, 
 
 const revocationColumns = changeColumns + `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
-	actor_issuer, actor_subject, actor_session_id, actor_type, cause`
+	actor_issuer, actor_subject, actor_session_id, actor_type, cause,
+	signal_source, signal_issuer, signal_type, signal_message_id`
 
 const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING sequence, revocation_id`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING sequence, revocation_id`
 
 const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
@@ -49,11 +50,12 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 		for i := range saved {
 			r := &saved[i]
 			var id []byte
-			by := &r.Origin.Caller
+			by, signal := &r.Origin.Caller, &r.Origin.Signal
 			if err := insert.QueryRowContext(ctx, r.Target.Kind, r.Target.Issuer, r.Target.Value, r.Target.Subject,
 				store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
 				r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
-				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause).Scan(&r.Sequence, &id); err != nil {
+				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause,
+				signal.Source, signal.Issuer, signal.Type, signal.MessageID).Scan(&r.Sequence, &id); err != nil {
 				return err
 			}
 			copy(r.ID[:], id)
@@ -126,9 +128,10 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 }
 
 func scanRevocation(r row, revocation *store.Revocation) error {
-	by := &revocation.Origin.Caller
+	by, signal := &revocation.Origin.Caller, &revocation.Origin.Signal
 	return scan(r, revocation, &revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
-		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause)
+		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause,
+		&signal.Source, &signal.Issuer, &signal.Type, &signal.MessageID)
 }
 
 func scanChange(r row, revocation *store.Revocation) error { return scan(r, revocation) }

@@ -39,7 +39,10 @@ func revocationComesBack(t *testing.T, database Database) {
 			}},
 			Cause: "the phone was lost; 'déjà vu' -- 🚪",
 		},
-		{Target: store.Target{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada"}, ExpiresAt: at(time.Hour)},
+		{
+			Target: store.Target{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada"}, ExpiresAt: at(time.Hour),
+			Origin: store.Origin{Kind: store.OriginSignal, Signal: store.Signal{Source: "clerk", Issuer: stranger.Issuer, Type: "session.ended", MessageID: "msg_1"}},
+		},
 		{Target: store.Target{Kind: "issuer", Issuer: stranger.Issuer}, ExpiresAt: at(time.Hour)},
 	}
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), given, nil))

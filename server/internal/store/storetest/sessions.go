@@ -247,7 +247,8 @@ func hostileTexts(t *testing.T, database Database) {
 		by := store.Caller{Issuer: hostile, Subject: hostile, ClientID: hostile, SessionID: hostile, Actor: session.Token.Actor}
 		answer := answerTo(store.Call{Issuer: hostile, Subject: hostile, Procedure: hostile, RequestID: hostile}, hostile)
 		saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{{
-			Target: target, ExpiresAt: at(time.Hour), Origin: store.Origin{Kind: store.OriginCaller, Caller: by}, Cause: hostile,
+			Target: target, ExpiresAt: at(time.Hour), Cause: hostile,
+			Origin: store.Origin{Kind: store.OriginCaller, Caller: by, Signal: store.Signal{Source: hostile, Issuer: hostile, Type: hostile, MessageID: hostile}},
 		}}, answer))
 		equal(t, "the revocation", must[[]store.Revocation](t)(s.Strongest(t.Context(), []store.Target{target, other}, at(0))), saved)
 		if hash, _, err := s.Answer(t.Context(), answer.Call); err != nil || string(hash) != hostile {

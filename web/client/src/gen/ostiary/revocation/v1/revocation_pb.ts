@@ -510,8 +510,7 @@ export type Origin = Message<"ostiary.revocation.v1.Origin"> & {
     case: "caller";
   } | {
     /**
-     * A message of an issuer, such as a webhook or a logout token. Not set by this
-     * version.
+     * A message of an issuer, such as a webhook or a logout token.
      *
      * @generated from field: ostiary.revocation.v1.SignalOrigin signal = 2;
      */
