@@ -96,7 +96,7 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 	if req.GetResumeToken() != "" { // which is kept once the changes have been added
 		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), from)
 	}
-	for cursor := s.ledger.Follow(epoch, from); ; {
+	for cursor := s.ledger.Follow(epoch, from, false); ; {
 		page, wait, err := cursor.Next(ctx, size, maxChangesBytes)
 		if err != nil {
 			return nil, err
@@ -137,7 +137,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	s.log.write(ctx, s.now(), "connected", req.GetFollower())
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 
-	cursor, place := s.ledger.Follow(epoch, from), from
+	cursor, place := s.ledger.Follow(epoch, from, true), from
 	token, every := position.Encode(epoch, feedScope, from), durationpb.New(interval)
 	var complete *durationpb.Duration // until something is
 	own := ownToken{service: s}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,8 +24,8 @@ const (
 	// wakeInterval is how often followers are woken at most: when there are many changes,
 	// each gets several at once.
 	wakeInterval = 50 * time.Millisecond
-	// storeReaders is how many followers are served from the store at once.
-	storeReaders = 8
+	// maxStoreReaders is how many followers are served from the store at once at most.
+	maxStoreReaders = 8
 )
 
 // A Place is that of a revocation among all, in the order of their sequence. The time
@@ -50,6 +51,7 @@ type changes struct {
 	now     func() time.Time // a clock that does not jump
 	keep    int              // how many at least
 	readers chan struct{}    // has one element for each follower that is served from the store
+	waiting atomic.Int64     // followers that wait to be served from the store
 
 	mu      sync.Mutex
 	before  Place     // the last before those that are kept
@@ -67,9 +69,14 @@ type change struct {
 	bytes   int // in a list of changes
 }
 
-func newChanges(message func(store.Revocation) *feedv1.Change) *changes {
-	return &changes{message: message, now: time.Now, keep: keptChanges, readers: make(chan struct{}, storeReaders), read: make(chan struct{})}
+// newChanges returns no changes yet. concurrency is how many calls the store serves at once.
+func newChanges(message func(store.Revocation) *feedv1.Change, concurrency int) *changes {
+	return &changes{message: message, now: time.Now, keep: keptChanges, readers: make(chan struct{}, storeReaders(concurrency)), read: make(chan struct{})}
 }
+
+// storeReaders is how many followers are served from the store at once: never by more than
+// half of its connections, so that revoking does not wait for them.
+func storeReaders(concurrency int) int { return min(max(concurrency/2, 1), maxStoreReaders) }
 
 // add adds what was read from the store, in order.
 func (c *changes) add(rows []store.Revocation) {
@@ -200,20 +207,13 @@ func bytesOf(message *feedv1.Change) int {
 }
 
 // A Cursor reads the changes in order. It has a place, and keeps nothing else between its
-// calls. It is for one goroutine.
+// calls but, for a second, what it has read ahead. It is for one goroutine.
 type Cursor struct {
-	ledger  *Ledger
-	epoch   [16]byte // of the database that has the place
-	place   Place
-	fetched *fetched // nil where nothing is being fetched
-}
-
-// fetched is a page that comes from the store.
-type fetched struct {
-	done chan struct{} // closed when there is
-	page Page
-	read <-chan struct{} // is closed when there may be more
-	err  error
+	ledger   *Ledger
+	epoch    [16]byte // of the database that has the place
+	place    Place
+	ahead    bool      // whether to read more from the store than the next page
+	fetching *fetching // nil where nothing comes from the store
 }
 
 // change returns what followers get of a revocation. Of one that means nothing they get
@@ -226,28 +226,38 @@ func (l *Ledger) change(row store.Revocation) *feedv1.Change {
 	return message
 }
 
-// Follow returns a Cursor that begins after a place in the database of an epoch.
-func (l *Ledger) Follow(epoch [16]byte, after Place) *Cursor {
-	return &Cursor{ledger: l, epoch: epoch, place: after}
+// Follow returns a Cursor that begins after a place in the database of an epoch, and reads
+// ahead where that is for more than one page.
+func (l *Ledger) Follow(epoch [16]byte, after Place, ahead bool) *Cursor {
+	return &Cursor{ledger: l, epoch: epoch, place: after, ahead: ahead}
 }
 
 // Next returns the next changes, up to limit of them, and up to size bytes, but at least
-// one. If there are none yet, it returns at once with a channel that is closed when it
-// should be called again. An error is the answer to the caller.
+// one; limit and size are the same in each call. If there are none yet, it returns at once
+// with a channel that is closed when it should be called again. It stops to read ahead when
+// ctx ends. An error is the answer to the caller.
 func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-chan struct{}, err error) {
 	if c.ledger.Epoch() != c.epoch {
 		return Page{}, nil, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	}
-	if c.fetched != nil {
-		select {
-		case <-c.fetched.done:
+	if c.fetching != nil {
+		page, wait, ended, err := c.fetching.next()
+		switch {
+		case err != nil:
+			c.fetching = nil
+			return Page{Place: c.place}, nil, err
+		case ended:
+			c.fetching = nil
+		case wait != nil:
+			return Page{Place: c.place}, wait, nil
 		default:
-			return Page{Place: c.place}, c.fetched.done, nil
-		}
-		page, wait, err, c.fetched = c.fetched.page, c.fetched.read, c.fetched.err, nil
-		c.place = page.Place
-		if err != nil || len(page.Changes) > 0 || !page.Through.IsZero() {
-			return page, wait, err
+			c.place, wait = page.Place, c.fetching.read
+			if len(page.Changes) == 0 { // it is the last
+				c.fetching = nil
+			}
+			if len(page.Changes) > 0 || !page.Through.IsZero() {
+				return page, wait, nil
+			}
 		}
 	}
 	page, fetch, wait, err := c.ledger.changes.after(c.place, limit, size)
@@ -255,47 +265,9 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-c
 		return Page{}, nil, err
 	}
 	if fetch != nil {
-		c.fetched = &fetched{done: make(chan struct{}), read: wait}
-		go c.fetched.fetch(ctx, c.ledger, c.place, *fetch, limit, size)
-		return page, c.fetched.done, nil
+		c.fetching = c.ledger.fetch(ctx, c.ahead, span{place: c.place, to: *fetch, limit: limit, size: size}, wait)
+		return c.Next(ctx, limit, size)
 	}
 	c.place = page.Place
 	return page, wait, nil
-}
-
-// fetch reads what follows a place from the store, up to another place, if that is later.
-func (f *fetched) fetch(ctx context.Context, l *Ledger, place, to Place, limit, size int) {
-	defer close(f.done)
-	f.page.Place = place
-	select {
-	case l.changes.readers <- struct{}{}:
-	case <-ctx.Done():
-		f.err = ctx.Err()
-		return
-	}
-	began := l.changes.now()
-	rows, _, err := l.revocationsBy(ctx, l.store.Changes, place, limit)
-	<-l.changes.readers
-	if err != nil {
-		f.err = err
-		return
-	}
-	ahead := place.Sequence > to.Sequence // of what this process has read
-	for _, row := range rows {
-		if !ahead && row.Sequence > to.Sequence {
-			f.page.Place = to // what was between has expired
-			return
-		}
-		message := l.change(row)
-		if !f.page.add(&change{row, message, bytesOf(message)}, limit, size) {
-			return
-		}
-	}
-	switch {
-	case len(rows) > 0: // a standby may lack those after them
-	case ahead:
-		f.page.Through = began
-	default:
-		f.page.Place = to
-	}
 }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,8 +90,10 @@ func TestAFollowerMissesNoChange(t *testing.T) {
 			if begin > 0 {
 				from = PlaceOf(saved[begin-1])
 			}
-			if got, _ := all(t, l.Follow(l.Epoch(), from), 70, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
-				t.Errorf("%s, %s: %d changes; want %d", name, state, len(got), many-begin)
+			for _, ahead := range []bool{false, true} {
+				if got, _ := all(t, l.Follow(l.Epoch(), from, ahead), 70, 1<<20); !slices.Equal(got, numbers(begin+1, many)) {
+					t.Errorf("%s, %s, ahead %t: %d changes; want %d", name, state, ahead, len(got), many-begin)
+				}
 			}
 		}
 	}
@@ -115,7 +116,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 	if _, err := db.Prune(t.Context(), store.Age{ExpiredBy: time.Now().Add(2 * time.Hour)}, 100); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := all(t, l.Follow(l.Epoch(), PlaceOf(saved[4])), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
+	if got, _ := all(t, l.Follow(l.Epoch(), PlaceOf(saved[4]), true), 100, 1<<20); !slices.Equal(got, numbers(6, 20)) {
 		t.Errorf("what is kept in memory: %q; want all", got)
 	}
 	for what, restarted := range map[string]func(*Ledger){
@@ -128,7 +129,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 		l := newLedger(db, someConfig())
 		restarted(l)
 		for from, want := range map[Place][]string{{}: {"20"}, PlaceOf(saved[4]): {"20"}, PlaceOf(saved[18]): {"20"}, PlaceOf(saved[19]): nil} {
-			cursor := l.Follow(l.Epoch(), from)
+			cursor := l.Follow(l.Epoch(), from, true)
 			if got, _ := all(t, cursor, 100, 1<<20); !slices.Equal(got, want) || cursor.place != PlaceOf(saved[19]) {
 				t.Errorf("%s, after %v: %q, and then at %v; want %q, and the last place", what, from, got, cursor.place, want)
 			}
@@ -136,7 +137,7 @@ func TestWhatWasPrunedHoldsNoFollowerUp(t *testing.T) {
 	}
 	save(t, db, 21, 22)
 	read(t, l)
-	if got, _ := all(t, l.Follow(l.Epoch(), Place{}), 1, 1<<20); !slices.Equal(got, numbers(1, 22)) {
+	if got, _ := all(t, l.Follow(l.Epoch(), Place{}, true), 1, 1<<20); !slices.Equal(got, numbers(1, 22)) {
 		t.Errorf("%q; want all that are kept in memory", got)
 	}
 }
@@ -152,7 +153,7 @@ func TestPagesOfChangesAreBounded(t *testing.T) {
 		"two in size":                 {10, 20, 5},
 		"one, though that is too big": {10, 1, 10},
 	} {
-		got, pages := all(t, l.Follow(l.Epoch(), Place{}), test.limit, test.size)
+		got, pages := all(t, l.Follow(l.Epoch(), Place{}, true), test.limit, test.size)
 		if !slices.Equal(got, numbers(1, 10)) || pages != test.pages {
 			t.Errorf("%s: %q on %d pages; want all on %d", name, got, pages, test.pages)
 		}
@@ -170,7 +171,7 @@ func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
 	}
 	through := func() time.Time {
 		t.Helper()
-		page, _, err := l.Follow(l.Epoch(), l.changes.last()).Next(t.Context(), 1, 1)
+		page, _, err := l.Follow(l.Epoch(), l.changes.last(), true).Next(t.Context(), 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +207,7 @@ func TestAFollowerHearsThatItIsComplete(t *testing.T) {
 	saved := save(t, db, 1, 2)
 	l.changes.add(saved)
 	l.lastRead = saved[1]
-	cursor := l.Follow(l.Epoch(), Place{})
+	cursor := l.Follow(l.Epoch(), Place{}, true)
 	if page, _, err := cursor.Next(t.Context(), 10, 1<<20); err != nil || len(page.Changes) != 2 || !page.Through.IsZero() {
 		t.Fatalf("%v, error %v; want two changes, and no word of being complete", page, err)
 	}
@@ -229,7 +230,7 @@ func TestAFollowerThatIsAheadIsServedFromTheStore(t *testing.T) {
 	read(t, l)
 	place := PlaceOf(save(t, db, 1, 1)[0])
 	save(t, db, 2, 4)
-	cursor := l.Follow(l.Epoch(), place)
+	cursor := l.Follow(l.Epoch(), place, true)
 	began := time.Now()
 	if got, pages := all(t, cursor, 2, 1<<20); !slices.Equal(got, numbers(2, 4)) || pages != 3 {
 		t.Errorf("%q on %d pages; want what the store has, on two, and the word that this is all", got, pages)
@@ -271,7 +272,7 @@ func TestAHubOnAStandbyClaimsNothing(t *testing.T) {
 	db.Store = standby{primary}
 	read(t, l)
 	last := PlaceOf(saved[1])
-	if page, _, err := l.Follow(l.Epoch(), last).Next(t.Context(), 10, 1<<20); err != nil || !page.Through.IsZero() {
+	if page, _, err := l.Follow(l.Epoch(), last, true).Next(t.Context(), 10, 1<<20); err != nil || !page.Through.IsZero() {
 		t.Errorf("%v, error %v; want no word of being complete", page, err)
 	}
 	if l.Database() != "read_only" || !strings.Contains(log.String(), "target_session_attrs") {
@@ -279,7 +280,7 @@ func TestAHubOnAStandbyClaimsNothing(t *testing.T) {
 	}
 	db.Store = primary
 	read(t, l)
-	if page, err := next(t, l.Follow(l.Epoch(), last)); err != nil || page.Through.IsZero() {
+	if page, err := next(t, l.Follow(l.Epoch(), last, true)); err != nil || page.Through.IsZero() {
 		t.Errorf("on the primary: %v, error %v; want it complete", page, err)
 	}
 }
@@ -326,7 +327,7 @@ func TestAPlaceThatTheDatabaseHasNotGivenIsOfAnotherEpoch(t *testing.T) {
 			l.changes.before = PlaceOf(l.lastRead)
 		}
 		read(t, l)
-		_, err := next(t, l.Follow(l.Epoch(), test.place))
+		_, err := next(t, l.Follow(l.Epoch(), test.place, true))
 		wantReason(t, name, err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	}
 }
@@ -348,7 +349,7 @@ func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
 	log := logged(l)
 	saved := save(t, db, 1, 3)
 	read(t, l)
-	ahead, within := l.Follow(l.Epoch(), PlaceOf(saved[2])), l.Follow(l.Epoch(), PlaceOf(saved[0]))
+	ahead, within := l.Follow(l.Epoch(), PlaceOf(saved[2]), true), l.Follow(l.Epoch(), PlaceOf(saved[0]), true)
 	backup, original := openStore(t, t.TempDir()), db.Store
 	t.Cleanup(func() { _ = original.Close() })
 	if _, err := backup.SaveRevocations(t.Context(), saved[:1], nil); err != nil {
@@ -366,7 +367,7 @@ func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
 	if page, err := next(t, within); err != nil || len(page.Changes) != 1 || page.Changes[0].GetRevoked().GetRevocationId() != "4" {
 		t.Errorf("within: %v, error %v; want what has come since", page, err)
 	}
-	if got, _ := all(t, l.Follow(l.Epoch(), Place{}), 10, 1<<20); !slices.Equal(got, []string{"1", "4"}) {
+	if got, _ := all(t, l.Follow(l.Epoch(), Place{}, true), 10, 1<<20); !slices.Equal(got, []string{"1", "4"}) {
 		t.Errorf("from the beginning: %q; want what the database has", got)
 	}
 	if l.revoked.Len() != 4 {
@@ -377,6 +378,51 @@ func TestADatabaseThatWasRestoredIsReadAgain(t *testing.T) {
 	}
 }
 
+// Half of the connections of the database at least are for those who revoke.
+func TestFollowersLeaveConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	for concurrency, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 10: 5, 16: 8, 100: 8} {
+		if got := storeReaders(concurrency); got != want {
+			t.Errorf("of %d connections, followers have %d; want %d", concurrency, got, want)
+		}
+	}
+	l, db := idleLedger(t)
+	if got := cap(l.changes.readers); got != storeReaders(db.Concurrency()) || got >= db.Concurrency() {
+		t.Errorf("%d connections of %d", got, db.Concurrency())
+	}
+}
+
+// What was read ahead for a follower that does not come for it is dropped, and others have
+// their turn. It misses nothing.
+func TestWhatWasReadAheadIsNotKeptForAFollowerThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	saved := save(t, db, 1, 100)
+	l.changes.before = PlaceOf(saved[99])
+	l.changes.complete(time.Now())
+	slow := l.Follow(l.Epoch(), Place{}, true)
+	_, wait, err := slow.Next(t.Context(), 10, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-wait
+	if page, _, err := slow.Next(t.Context(), 10, 1<<20); err != nil || len(page.Changes) != 10 {
+		t.Fatalf("%d changes, error %v; want 10", len(page.Changes), err)
+	}
+	for range cap(l.changes.readers) { // which it gives up
+		l.changes.readers <- struct{}{}
+	}
+	if _, _, ended, _ := slow.fetching.next(); !ended {
+		t.Error("the pages are kept")
+	}
+	for range cap(l.changes.readers) {
+		<-l.changes.readers
+	}
+	if got, _ := all(t, slow, 10, 1<<20); !slices.Equal(got, numbers(11, 100)) {
+		t.Errorf("%q; want the rest", got)
+	}
+}
+
 // While all readers of the store are taken, a follower waits, and can do something else.
 func TestAFewFollowersAtOnceAreServedFromTheStore(t *testing.T) {
 	t.Parallel()
@@ -384,11 +430,11 @@ func TestAFewFollowersAtOnceAreServedFromTheStore(t *testing.T) {
 	saved := save(t, db, 1, 3)
 	l.changes.before = PlaceOf(saved[2])
 	l.changes.complete(time.Now())
-	for range storeReaders {
+	for range cap(l.changes.readers) {
 		l.changes.readers <- struct{}{}
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	gone, waiting := l.Follow(l.Epoch(), Place{}), l.Follow(l.Epoch(), Place{})
+	gone, waiting := l.Follow(l.Epoch(), Place{}, true), l.Follow(l.Epoch(), Place{}, true)
 	_, left, err := gone.Next(ctx, 10, 1<<20)
 	if err != nil {
 		t.Fatal(err)
@@ -416,11 +462,11 @@ func TestAStoreThatFailsIsTheAnswerToAFollower(t *testing.T) {
 	l.changes.before = PlaceOf(saved[2])
 	db.fails = "Changes"
 	for name, from := range map[string]Place{"behind": {}, "ahead": {Sequence: 9, CreatedAt: 1}} {
-		_, err := next(t, l.Follow(l.Epoch(), from))
+		_, err := next(t, l.Follow(l.Epoch(), from, true))
 		wantReason(t, name, err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	}
-	if len(l.changes.readers) > 0 {
-		t.Error(fmt.Sprint(len(l.changes.readers), " readers are left"))
+	for range cap(l.changes.readers) { // until none is left
+		l.changes.readers <- struct{}{}
 	}
 }
 
@@ -429,7 +475,7 @@ func TestAStoreThatFailsIsTheAnswerToAFollower(t *testing.T) {
 func TestManyChangesWakeFollowersAFewTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newChanges(someChange)
+		c := newChanges(someChange, 1)
 		<-time.After(time.Minute)
 		wakes := make(map[<-chan struct{}]bool)
 		var last <-chan struct{}

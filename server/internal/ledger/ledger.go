@@ -144,7 +144,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		closing:     make(chan struct{}),
 	}
 	l.events = newEvents(l.state)
-	l.changes = newChanges(l.change)
+	l.changes = newChanges(l.change, db.Concurrency())
 	for _, skew := range config.Skews {
 		l.maxSkew = max(l.maxSkew, skew)
 	}

@@ -62,7 +62,7 @@ func TestWhatADatabaseLacksStaysRevoked(t *testing.T) {
 	if l.Epoch() == before.Epoch() || l.Events().Epoch() == epoch || l.Events().Last() > number {
 		t.Error("the epochs are those of the database before")
 	}
-	_, _, err = l.Follow(before.Epoch(), place).Next(t.Context(), 10, 1<<20)
+	_, _, err = l.Follow(before.Epoch(), place, true).Next(t.Context(), 10, 1<<20)
 	wantReason(t, "a follower of the database before", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "it is another database") {
 		t.Errorf("the log has no single warning: %s", text)

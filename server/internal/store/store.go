@@ -41,7 +41,7 @@ var ErrStandby = errors.New("the database is a standby, which may lack the lates
 // were given.
 //
 // Every method obeys its context; what a context cut short was either done as a
-// whole or not at all. After Close, methods other than Epoch, Hints and Close fail.
+// whole or not at all. After Close, methods other than Epoch, Concurrency, Hints and Close fail.
 type Store interface {
 	// Epoch identifies the database: 128 random bits that were made with it. It changes
 	// when Revocations or Changes finds that another database has taken its place.
@@ -110,6 +110,9 @@ type Store interface {
 	SaveReaders(ctx context.Context, readers []Reader, forget time.Time) error
 	// Readers returns all readers, in the order of Service and InstanceID.
 	Readers(ctx context.Context) ([]Reader, error)
+
+	// Concurrency returns how many calls it serves at once. Others wait.
+	Concurrency() int
 
 	// Hints returns a channel with a value whenever others may have saved revocations just
 	// now, so that a reader need not wait for its turn. Some are lost, and some mean

@@ -140,6 +140,9 @@ func (s *Store) Epoch() [16]byte {
 	return [16]byte{}
 }
 
+// Concurrency implements store.Store.
+func (s *Store) Concurrency() int { return int(s.pool.Config().MaxConns) }
+
 // Hints implements store.Store.
 func (s *Store) Hints() <-chan struct{} { return s.hints.hints }
 

@@ -31,3 +31,20 @@ func TestConformance(t *testing.T) {
 		return func() store.Store { return open(t, url) }
 	})
 }
+
+func TestItServesAsManyCallsAtOnceAsItHasConnections(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewDatabase(t)
+	for given, want := range map[int]int{0: postgres.DefaultMaxConnections, 3: 3} {
+		s, err := postgres.Open(t.Context(), url, postgres.Options{MaxConnections: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Concurrency(); got != want {
+			t.Errorf("%d calls at once; want %d", got, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

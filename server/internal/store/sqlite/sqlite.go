@@ -126,6 +126,9 @@ func (s *Store) present() error {
 	}
 }
 
+// Concurrency implements store.Store.
+func (*Store) Concurrency() int { return maxConnections }
+
 // Hints implements store.Store. SQLite tells nothing.
 func (*Store) Hints() <-chan struct{} { return nil }
 
