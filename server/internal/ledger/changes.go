@@ -19,8 +19,11 @@ import (
 
 const (
 	// keptChanges is how many changes are kept in memory at least, and half of how many
-	// at most: about 1 KiB each.
+	// at most: about 1 KiB each, and their texts.
 	keptChanges = 1 << 14
+	// maxChangeBytes bounds the texts of those that are kept, which can be long. There are
+	// fewer then.
+	maxChangeBytes = 32 << 20
 	// wakeInterval is how often followers are woken at most: when there are many changes,
 	// each gets several at once.
 	wakeInterval = 50 * time.Millisecond
@@ -49,13 +52,14 @@ func (p Place) revocation() store.Revocation {
 type changes struct {
 	message func(store.Revocation) *feedv1.Change
 	now     func() time.Time // a clock that does not jump
-	keep    int              // how many at least
+	keep    int              // how many at least, unless they are long
 	readers chan struct{}    // has one element for each follower that is served from the store
 	waiting atomic.Int64     // followers that wait to be served from the store
 
 	mu      sync.Mutex
 	before  Place     // the last before those that are kept
 	kept    []*change // in order
+	bytes   int       // of the texts of those that are kept
 	through time.Time // everything that was saved by then was read
 	read    chan struct{}
 	woken   time.Time // when read was closed last
@@ -78,16 +82,28 @@ func newChanges(message func(store.Revocation) *feedv1.Change, concurrency int) 
 // half of its connections, so that revoking does not wait for them.
 func storeReaders(concurrency int) int { return min(max(concurrency/2, 1), maxStoreReaders) }
 
+// textBytes returns the length of the texts of a change.
+func textBytes(row store.Revocation) int {
+	return len(row.Target.Issuer) + len(row.Target.Value) + len(row.Target.Subject)
+}
+
 // add adds what was read from the store, in order.
 func (c *changes) add(rows []store.Revocation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, row := range rows {
 		c.kept = append(c.kept, &change{row: row})
+		c.bytes += textBytes(row)
 	}
-	if drop := len(c.kept) - c.keep; drop > c.keep {
-		c.before = PlaceOf(c.kept[drop-1].row)
-		c.kept = slices.Clone(c.kept[drop:])
+	if len(c.kept) > 2*c.keep {
+		c.drop(len(c.kept) - c.keep)
+	}
+	if c.bytes > maxChangeBytes {
+		n, left := 0, c.bytes
+		for ; left > maxChangeBytes/2; n++ {
+			left -= textBytes(c.kept[n].row)
+		}
+		c.drop(n)
 	}
 	if c.waking {
 		return
@@ -98,6 +114,15 @@ func (c *changes) add(rows []store.Revocation) {
 		return
 	}
 	c.wake()
+}
+
+// drop drops the first n. c.mu must be held.
+func (c *changes) drop(n int) {
+	for _, dropped := range c.kept[:n] {
+		c.bytes -= textBytes(dropped.row)
+	}
+	c.before = PlaceOf(c.kept[n-1].row)
+	c.kept = slices.Clone(c.kept[n:])
 }
 
 func (c *changes) wakeLate() {
@@ -120,7 +145,7 @@ func (c *changes) complete(through time.Time) {
 func (c *changes) restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.before, c.kept, c.through = Place{}, nil, time.Time{}
+	c.before, c.kept, c.bytes, c.through = Place{}, nil, 0, time.Time{}
 	c.wake()
 }
 

@@ -392,6 +392,25 @@ func TestFollowersLeaveConnectionsToOthers(t *testing.T) {
 	}
 }
 
+func TestChangesWithLongTextsAreBounded(t *testing.T) {
+	t.Parallel()
+	c := newChanges(someChange, 1)
+	text := strings.Repeat("x", 1<<20)
+	for i := range 100 {
+		c.add([]store.Revocation{{Sequence: int64(i + 1), Target: store.Target{Value: text}}})
+		if n := len(c.kept); n > maxChangeBytes>>20 || n < min(i+1, maxChangeBytes>>21) {
+			t.Fatalf("of %d that have a MiB each, %d are kept", i+1, n)
+		}
+	}
+	if last := c.last().Sequence; last != 100 || c.before.Sequence != last-int64(len(c.kept)) || c.bytes != len(c.kept)<<20 {
+		t.Errorf("%d are kept between %d and %d, with %d bytes", len(c.kept), c.before.Sequence, last, c.bytes)
+	}
+	c.add([]store.Revocation{{Sequence: 101, Target: store.Target{Value: strings.Repeat("x", maxChangeBytes+1)}}})
+	if len(c.kept) > 0 || c.bytes != 0 || c.last().Sequence != 101 {
+		t.Errorf("%d are kept; want one that is too long to be dropped", len(c.kept))
+	}
+}
+
 // What was read ahead for a follower that does not come for it is dropped, and others have
 // their turn. It misses nothing.
 func TestWhatWasReadAheadIsNotKeptForAFollowerThatDoesNotCome(t *testing.T) {
