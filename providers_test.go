@@ -135,6 +135,9 @@ func TestTheTableOfProvidersIsTrue(t *testing.T) {
 			t.Errorf("%s: %v", profile.Name, err)
 			continue
 		}
+		if profile.NamesSession() != (id.SessionID != "") {
+			t.Errorf("%s: NamesSession = %t, and a token has the session %q", profile.Name, profile.NamesSession(), id.SessionID)
+		}
 		row := []string{
 			"[" + profile.Name + "](#" + profile.Name + ")", strings.Join(kinds, ", "), yes[can.Organization], yes[can.Roles],
 			yes[can.Permissions], yes[can.Scopes], yes[accepted.Verification], yes[id.SessionID != ""],

@@ -2,6 +2,8 @@ package signals
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -22,10 +24,20 @@ type inbox struct {
 
 	mu     sync.Mutex
 	status Status
-	// The IDs of messages that were accepted, and the order in which they are forgotten.
-	known map[string]struct{}
-	order []string
+	// What was accepted, and the order in which it is forgotten.
+	known map[digest]struct{}
+	order []digest
 	next  int
+	// When a refusal was last written to the log, of what strangers and of what issuers sent.
+	logged, loggedSigned time.Time
+}
+
+// A digest stands for a message: the same issuer, the same ID, and the same meaning. Some
+// senders give two messages one ID.
+type digest [sha256.Size]byte
+
+func digestOf(m Message) digest {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %#v", m.Issuer, m.ID, m.Revocations))
 }
 
 func newInbox(source string, sink Sink, now func() time.Time, logger *slog.Logger) *inbox {
@@ -38,7 +50,7 @@ func newInbox(source string, sink Sink, now func() time.Time, logger *slog.Logge
 	return &inbox{
 		source: source, sink: sink, now: now, logger: logger,
 		status: Status{Source: source},
-		known:  make(map[string]struct{}),
+		known:  make(map[digest]struct{}),
 	}
 }
 
@@ -69,7 +81,7 @@ func (b *inbox) seen(message Message) bool {
 		b.status.Ignored++
 		return true
 	}
-	if _, known := b.known[message.ID]; known {
+	if _, known := b.known[digestOf(message)]; known {
 		b.status.Repeated++
 		return true
 	}
@@ -86,16 +98,17 @@ func (b *inbox) accepted(message Message) {
 	if !message.Time.IsZero() {
 		b.status.Lag = max(now.Sub(message.Time), 0)
 	}
-	if _, known := b.known[message.ID]; known {
+	key := digestOf(message)
+	if _, known := b.known[key]; known {
 		return
 	}
-	b.known[message.ID] = struct{}{}
+	b.known[key] = struct{}{}
 	if len(b.order) < maxRemembered {
-		b.order = append(b.order, message.ID)
+		b.order = append(b.order, key)
 		return
 	}
 	delete(b.known, b.order[b.next])
-	b.order[b.next] = message.ID
+	b.order[b.next] = key
 	b.next = (b.next + 1) % maxRemembered
 }
 
@@ -105,16 +118,24 @@ func (b *inbox) refused(err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	if _, isRefusal := err.(*refusal); isRefusal { //nolint:errorlint // it is ours, and not wrapped
+	limit, reason := &b.logged, err.Error()
+	refused, isRefusal := err.(*refusal) //nolint:errorlint // it is ours, and not wrapped
+	if isRefusal {
 		b.status.Refused++
+		reason = refused.message
 	} else {
 		b.status.Failed++
 	}
+	if isRefusal && refused.signed {
+		b.status.LastMessage = now
+		limit = &b.loggedSigned
+	}
 	// A stranger can send as many as it likes: one line a second is enough.
-	if now.Sub(b.status.LastRefused) >= time.Second {
+	if now.Sub(*limit) >= time.Second {
+		*limit = now
 		b.logger.Warn("a message of an issuer is refused", "source", b.source, "error", err)
 	}
-	b.status.LastRefused, b.status.LastError = now, err.Error()
+	b.status.LastRefused, b.status.LastError = now, reason
 	return err
 }
 

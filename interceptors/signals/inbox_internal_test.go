@@ -89,7 +89,7 @@ func TestWhatIsRememberedOfMessagesIsBounded(t *testing.T) {
 	if len(b.known) != maxRemembered || len(b.order) != maxRemembered {
 		t.Errorf("%d messages are known, %d in order; want %d", len(b.known), len(b.order), maxRemembered)
 	}
-	if _, known := b.known[fmt.Sprint("msg_", 3*maxRemembered-1)]; !known {
+	if _, known := b.known[digestOf(ended(fmt.Sprint("msg_", 3*maxRemembered-1), "sess_1"))]; !known {
 		t.Error("the latest is not known")
 	}
 }

@@ -42,6 +42,8 @@ type refusal struct {
 	message string
 	// cause is for logs alone.
 	cause error
+	// signed says that the issuer has sent it, whatever is wrong with it.
+	signed bool
 }
 
 func (r *refusal) Error() string {

@@ -64,10 +64,8 @@ func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
 	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
 		return auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(id.ExpiresAt).Round(time.Second))
 	}
-	latest := now.Add(i.Skew)
-	if id.NotBefore.After(latest) || id.IssuedAt.After(latest) {
-		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead",
-			ahead(id.NotBefore, now), ahead(id.IssuedAt, now))
+	if err := i.checkBegun(id.NotBefore, id.IssuedAt, now); err != nil {
+		return err
 	}
 	born := id.IssuedAt
 	if born.IsZero() {
@@ -75,6 +73,15 @@ func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
 	}
 	if lifetime := id.ExpiresAt.Sub(born); lifetime > i.MaxLifetime {
 		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s", lifetime, i.MaxLifetime)
+	}
+	return nil
+}
+
+// checkBegun judges nbf and iat.
+func (i *Issuer) checkBegun(notBefore, issuedAt, now time.Time) error {
+	latest := now.Add(i.Skew)
+	if notBefore.After(latest) || issuedAt.After(latest) {
+		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead", ahead(notBefore, now), ahead(issuedAt, now))
 	}
 	return nil
 }

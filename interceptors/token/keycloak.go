@@ -20,6 +20,7 @@ import (
 func Keycloak() Profile {
 	p := standard("keycloak")
 	p.Session = []ClaimPath{{"sid"}, {"session_state"}}
+	p.namesSession = true
 	p.Client = []ClaimPath{{"azp"}, {"client_id"}}
 	p.AuthorizedParty = at("azp")
 	p.Roles = []ClaimPath{{"realm_access", "roles"}, {"resource_access", AudiencePlaceholder, "roles"}}

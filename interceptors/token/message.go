@@ -2,30 +2,41 @@ package token
 
 import (
 	"context"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // A Message is a JWT that tells something and is no credential, such as a logout token
 // (OpenID Connect Back-Channel Logout 1.0) or a security event token (RFC 8417). Its
-// signature is the issuer's; nothing else of it was judged.
+// signature is the issuer's, and by its times it counts now; nothing else was judged.
 type Message struct {
 	// Issuer is the URL of the issuer that has signed it, whichever of its spellings the
 	// message has.
 	Issuer string
 	// Type is the typ of its header, without a leading application/; "" if it has none.
 	Type string
+	// ID is jti, and Subject is sub: "" where the message has none, and never with control
+	// characters.
+	ID, Subject string
+	// Audience is aud; nil where the message has none.
+	Audience []string
+	// IssuedAt is iat, and ExpiresAt is exp; zero where the message has none.
+	IssuedAt, ExpiresAt time.Time
 	// Claims is the JSON object that was signed. No member name is in it twice.
 	Claims string
 }
 
 // VerifyMessage verifies the signature of a message with the keys and the algorithms of
-// the issuer that it names. Who calls it judges the claims, and the type above all: the
-// issuer signs its access tokens with the same keys.
+// the issuer that its iss names, reads its registered claims (RFC 7519, section 4.1), and
+// judges its times with the issuer's skew: exp, nbf and iat, where it has them. Whoever
+// calls it judges the rest, and the type above all: the issuer signs its access tokens
+// with the same keys.
 //
 // Every error is an *auth.Error: TokenTooLarge, TokenMalformed, ClaimMissing or
 // ClaimInvalid for iss, IssuerUntrusted, AlgorithmNotAllowed, KeysUnavailable, KeyUnknown,
-// SignatureInvalid.
+// SignatureInvalid; and of a message whose signature holds, ClaimInvalid, TokenExpired,
+// TokenNotYetValid.
 func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, error) {
 	if len(raw) > maxMessageBytes {
 		return Message{}, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), maxMessageBytes)
@@ -43,6 +54,9 @@ func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, erro
 	if err != nil {
 		return Message{}, err
 	}
+	if issuer.Profile.bySubject {
+		return Message{}, auth.Errorf(auth.IssuerUntrusted, "a trust domain signs no messages: %s", issuer.URL)
+	}
 	keys, err := issuer.findKeys(ctx, jws.header)
 	if err != nil {
 		return Message{}, err
@@ -50,7 +64,37 @@ func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, erro
 	if _, err := verifySignature(jws, keys); err != nil {
 		return Message{}, refuseKey(err, issuer, jws.header)
 	}
-	return Message{Issuer: issuer.URL, Type: jws.header.mediaType(), Claims: jws.payload}, nil
+	return issuer.readMessage(jws, c, v.now())
+}
+
+// readMessage reads and judges what all messages have in common.
+func (i *Issuer) readMessage(jws compact, c *claims, now time.Time) (Message, error) {
+	m := Message{
+		Issuer:    i.URL,
+		Type:      jws.header.mediaType(),
+		ID:        c.textOf("jti", c.get("jti")),
+		Subject:   c.textOf("sub", c.get("sub")),
+		Audience:  c.texts("aud", c.get("aud")),
+		IssuedAt:  c.date("iat"),
+		ExpiresAt: c.date("exp"),
+		Claims:    jws.payload,
+	}
+	notBefore := c.date("nbf")
+	for name, text := range map[string]string{"jti": m.ID, "sub": m.Subject} {
+		if text == "" && c.has(name) || !isPlain(text) {
+			c.invalid(name, "is empty, or has a control character")
+		}
+	}
+	if c.fault != nil {
+		return Message{}, c.fault
+	}
+	if !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt.Add(i.Skew)) {
+		return Message{}, auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(m.ExpiresAt).Round(time.Second))
+	}
+	if err := i.checkBegun(notBefore, m.IssuedAt, now); err != nil {
+		return Message{}, err
+	}
+	return m, nil
 }
 
 // maxMessageBytes bounds a message. One of many events is longer than a token.

@@ -66,6 +66,8 @@ type Profile struct {
 	// extends is what extend and kindOf can give an identity beyond what the paths, and
 	// kindOfOIDC, say.
 	extends auth.IssuerCapabilities
+	// namesSession: every access token of a user names its session.
+	namesSession bool
 	// onlyIDsVerified: no token but an ID token ever says when or how its user was
 	// verified.
 	onlyIDsVerified bool
@@ -81,6 +83,11 @@ type Profile struct {
 	// allowJOSE accepts the header typ JOSE beside JWT.
 	allowJOSE bool
 }
+
+// NamesSession reports whether each access token of a user names its session, at an issuer
+// of this profile that is set up as it comes. Other issuers may do so by a setting of
+// theirs.
+func (p *Profile) NamesSession() bool { return p.namesSession }
 
 // expand replaces each path that goes through [AudiencePlaceholder] by one for each
 // audience.

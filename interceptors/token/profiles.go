@@ -104,6 +104,7 @@ func Clerk() Profile {
 		kindOf:            kindOfClerk,
 		extend:            extendClerk,
 		partiesAreOrigins: true,
+		namesSession:      true,
 		extends: auth.IssuerCapabilities{
 			Kinds:        []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
 			Organization: true, Roles: true, Permissions: true, Features: true, Plans: true,
@@ -151,6 +152,7 @@ func standard(name string) Profile {
 func Cognito() Profile {
 	p := standard("cognito")
 	p.Session = at("origin_jti")
+	p.namesSession = true
 	p.Client = at("client_id")
 	p.AuthorizedParty = at("client_id")
 	p.Roles = nil
@@ -209,6 +211,7 @@ func Okta() Profile {
 // machine's subject is its client, client_….
 func WorkOS() Profile {
 	p := standard("workos")
+	p.namesSession = true
 	p.OrganizationID = at("org_id")
 	p.OrganizationRole = at("role")
 	p.Roles = []ClaimPath{{"role"}, {"roles"}}

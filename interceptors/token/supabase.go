@@ -14,6 +14,7 @@ func Supabase() Profile {
 	p := standard("supabase")
 	p.Algorithms = []string{"ES256", "RS256"}
 	p.Session = at("session_id")
+	p.namesSession = true
 	p.OrganizationID = at("app_metadata", "org_id")
 	p.Roles = at("role")
 	p.Permissions = at("app_metadata", "permissions")
