@@ -1,0 +1,290 @@
+package signals
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/interceptors/token"
+)
+
+// maxEvents bounds the events in one token. Several are allowed where they are names of
+// one and the same event (SSF 1.0, section 4.2.1).
+const maxEvents = 8
+
+// maxAhead is how far the clock of a transmitter may be ahead of ours.
+const maxAhead = 5 * time.Minute
+
+// The types of events that mean something here, by what their URIs begin with.
+const (
+	caepEvents  = "https://schemas.openid.net/secevent/caep/event-type/"
+	riscEvents  = "https://schemas.openid.net/secevent/risc/event-type/"
+	ssfEvents   = "https://schemas.openid.net/secevent/ssf/event-type/"
+	oauthEvents = "https://schemas.openid.net/secevent/oauth/event-type/"
+)
+
+// An eventReader verifies the security event tokens of one transmitter and says what they
+// revoke.
+type eventReader struct {
+	config   SecurityEventsConfig
+	verifier *token.Verifier
+	issuers  map[string]EventIssuer // by each spelling
+}
+
+// A securityEvent is one of those in a token.
+type securityEvent struct {
+	kind    string // its URI
+	members strictjson.Object
+	subject strictjson.Value // sub_id, or the older form within the event
+	time    time.Time        // when it happened
+}
+
+// read verifies a security event token. The error is a *refusal, or any other when it is to
+// be sent again.
+func (r *eventReader) read(ctx context.Context, raw string) (Message, error) {
+	signed, err := r.verifier.VerifyMessage(ctx, raw)
+	if err != nil {
+		return Message{}, refusedBy(err)
+	}
+	claims, err := strictjson.Parse(nil, signed.Claims)
+	if err != nil {
+		return Message{}, invalid("its claims cannot be read")
+	}
+	issued, err := r.checkClaims(signed.Type, claims)
+	if err != nil {
+		return Message{}, err
+	}
+	id, ok := claims.Get("jti").Text()
+	if !ok || id == "" {
+		return Message{}, invalid("it has no jti")
+	}
+	events, err := eventsOf(claims, issued)
+	if err != nil {
+		return Message{}, err
+	}
+	message := Message{ID: id, Type: events[0].kind, Issuer: r.config.Transmitter, Time: events[0].time}
+	for _, e := range events {
+		revocations, err := r.effect(ctx, e)
+		if err != nil {
+			return Message{}, err
+		}
+		if len(message.Revocations) == 0 && len(revocations) > 0 {
+			message.Type, message.Issuer, message.Time = e.kind, revocations[0].Issuer, e.time
+		}
+		message.Revocations = append(message.Revocations, revocations...)
+	}
+	return message, nil
+}
+
+// checkClaims holds the claims against the profile (SSF 1.0, section 4.1; RFC 8417,
+// section 2.2), and returns iat.
+func (r *eventReader) checkClaims(kind string, claims strictjson.Object) (time.Time, error) {
+	untyped := r.config.AllowUntyped && (kind == "" || strings.EqualFold(kind, "JWT"))
+	if !untyped && !strings.EqualFold(kind, "secevent+jwt") {
+		return time.Time{}, invalid("the typ of its header is not secevent+jwt")
+	}
+	for _, name := range []string{"exp", "sub"} {
+		if claims.Get(name) != "" {
+			return time.Time{}, invalid("it has " + name + ", which no security event token has")
+		}
+	}
+	if audiences, ok := texts(claims.Get("aud")); !ok || !slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(r.config.Audiences, a) }) {
+		return time.Time{}, refuseAs("invalid_audience", "it is not for this receiver", nil)
+	}
+	issued, ok := seconds(claims.Get("iat"))
+	switch {
+	case !ok:
+		return time.Time{}, invalid("its iat is missing, or is no number of seconds")
+	case issued.After(r.config.Now().Add(maxAhead)):
+		return time.Time{}, invalid("its iat is in the future")
+	default:
+		return issued, nil
+	}
+}
+
+// eventsOf returns the events in a token, at least one.
+func eventsOf(claims strictjson.Object, issued time.Time) ([]securityEvent, error) {
+	members, ok := claims.Get("events").Members(nil)
+	if !ok || len(members) == 0 || len(members) > maxEvents {
+		return nil, invalid("its events are no object of one event")
+	}
+	happened := issued
+	if toe, ok := seconds(claims.Get("toe")); ok && toe.Before(issued) {
+		happened = toe
+	}
+	events := make([]securityEvent, len(members))
+	for i, member := range members {
+		payload, ok := member.Value.Members(nil)
+		if !ok {
+			return nil, invalid("an event of it is no object")
+		}
+		e := securityEvent{kind: member.Name, members: payload, subject: claims.Get("sub_id"), time: happened}
+		if e.subject == "" {
+			e.subject = payload.Get("subject")
+		}
+		// Some write milliseconds, and some clocks are wrong: what lies after iat is not believed.
+		if v := payload.Get("event_timestamp"); v != "" {
+			if !v.IsNumber() {
+				return nil, invalid("its event_timestamp is no number")
+			}
+			if t, ok := seconds(v); ok && t.Before(issued) {
+				e.time = t
+			}
+		}
+		events[i] = e
+	}
+	return events, nil
+}
+
+// effect returns what an event revokes; nothing where it means nothing here.
+func (r *eventReader) effect(ctx context.Context, e securityEvent) ([]revocation.Revocation, error) {
+	switch e.kind {
+	case caepEvents + "session-revoked":
+		s, err := r.subjectOf(e)
+		if err != nil {
+			return nil, err
+		}
+		return r.endSession(s, e.time)
+	case riscEvents + "sessions-revoked", riscEvents + "account-disabled", oauthEvents + "tokens-revoked":
+		return r.endUser(e, false)
+	case riscEvents + "account-purged":
+		return r.endUser(e, true)
+	case caepEvents + "credential-change", riscEvents + "credential-compromise":
+		return r.credential(ctx, e)
+	case ssfEvents + "verification", riscEvents + "verification":
+		return nil, r.verification(e)
+	case ssfEvents + "stream-updated":
+		return nil, r.streamUpdated(ctx, e)
+	default:
+		return nil, nil
+	}
+}
+
+// endSession revokes the most exact of what a subject names.
+func (r *eventReader) endSession(s subject, until time.Time) ([]revocation.Revocation, error) {
+	switch {
+	case s.token != named{}:
+		return []revocation.Revocation{{Kind: revocation.TargetToken, Issuer: s.token.issuer, ID: s.token.id}}, nil
+	case s.session != named{} && !r.issuers[s.session.issuer].WithoutSessions:
+		ended := []revocation.Revocation{{Kind: revocation.TargetSession, Issuer: s.session.issuer, ID: s.session.id}}
+		if s.session == s.user { // it is the one or the other
+			ended = append(ended, userUntil(s.user, until))
+		}
+		return ended, nil
+	case s.user != named{}:
+		return []revocation.Revocation{userUntil(s.user, until)}, nil
+	case s.session != named{}:
+		return nil, refuseAs("invalid_request", "it names a session and no user, and the tokens of this issuer do not say which session they belong to", nil)
+	default:
+		return nil, s.unusable()
+	}
+}
+
+// endUser revokes the tokens of a user that were issued until the event, or all.
+func (r *eventReader) endUser(e securityEvent, forGood bool) ([]revocation.Revocation, error) {
+	s, err := r.subjectOf(e)
+	if err != nil {
+		return nil, err
+	}
+	if s.user == (named{}) {
+		return nil, s.unusable()
+	}
+	if forGood {
+		return []revocation.Revocation{{Kind: revocation.TargetSubject, Issuer: s.user.issuer, ID: s.user.id, AllTokens: true}}, nil
+	}
+	return []revocation.Revocation{userUntil(s.user, e.time)}, nil
+}
+
+// userUntil revokes what was issued until the end of the second of t: times in tokens are
+// mostly whole seconds, and a token of that second may be older than the event.
+func userUntil(user named, t time.Time) revocation.Revocation {
+	return revocation.Revocation{Kind: revocation.TargetSubject, Issuer: user.issuer, ID: user.id, Before: t.Truncate(time.Second).Add(time.Second)}
+}
+
+var (
+	credentialTypes = []string{
+		"password", "pin", "x509", "fido2-platform", "fido2-roaming", "fido-u2f", "verifiable-credential", "phone-voice", "phone-sms", "app",
+	}
+	changeTypes = []string{"create", "revoke", "update", "delete"}
+)
+
+// credential judges the change or the compromise of a credential.
+func (r *eventReader) credential(ctx context.Context, e securityEvent) ([]revocation.Revocation, error) {
+	kind, ok := e.members.Get("credential_type").Text()
+	if !ok {
+		return nil, invalid("it has no credential_type")
+	}
+	change := "compromise"
+	if e.kind == caepEvents+"credential-change" {
+		if change, ok = e.members.Get("change_type").Text(); !ok || !slices.Contains(changeTypes, change) {
+			return nil, invalid("its change_type is missing or unknown")
+		}
+	}
+	if change == "create" || !slices.Contains(r.config.CredentialTypes, kind) {
+		if !slices.Contains(credentialTypes, kind) {
+			kind = "another"
+		}
+		r.config.Logger.InfoContext(ctx, "the change of a credential ends nothing", "source", r.config.Source, "credential_type", kind, "change_type", change)
+		return nil, nil
+	}
+	return r.endUser(e, false)
+}
+
+// verification accepts the event by which a transmitter shows that its stream works (SSF
+// 1.0, section 8.1.4).
+func (r *eventReader) verification(securityEvent) error { return nil }
+
+var streamStates = []string{"enabled", "paused", "disabled"}
+
+// streamUpdated notes that the transmitter has stopped or resumed its stream (SSF 1.0,
+// section 8.1.5).
+func (r *eventReader) streamUpdated(ctx context.Context, e securityEvent) error {
+	status, _ := e.members.Get("status").Text()
+	if !slices.Contains(streamStates, status) {
+		return invalid("its status is missing or unknown")
+	}
+	level := slog.LevelWarn
+	if status == "enabled" {
+		level = slog.LevelInfo
+	}
+	r.config.Logger.Log(ctx, level, "the transmitter has changed the status of the stream", "source", r.config.Source, "status", status)
+	return nil
+}
+
+func invalid(message string) *refusal { return refuseAs("invalid_request", message, nil) }
+
+// texts reads a string, or a list of strings that is not empty.
+func texts(v strictjson.Value) ([]string, bool) {
+	if s, ok := v.Text(); ok {
+		return []string{s}, true
+	}
+	var list []string
+	all := true
+	ok := v.Elements(func(element strictjson.Value) bool {
+		var s string
+		s, all = element.Text()
+		list = append(list, s)
+		return all
+	})
+	return list, ok && all && len(list) > 0
+}
+
+// seconds reads a NumericDate (RFC 7519, section 2) of a year up to 9999.
+func seconds(v strictjson.Value) (time.Time, bool) {
+	const latest = 253402300799
+	if !v.IsNumber() {
+		return time.Time{}, false
+	}
+	n, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || n < 0 || n > latest {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(n)
+	return time.Unix(int64(whole), int64(fraction*1e9)), true
+}
