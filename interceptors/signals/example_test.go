@@ -25,3 +25,26 @@ func ExampleClerk() {
 	fmt.Println("waiting for", hooks.Status().Source)
 	// Output: waiting for clerk
 }
+
+// WorkOS signs in a way of its own, and calls the type of an event event.
+func ExampleWebhooks() {
+	hooks, err := signals.Webhooks(signals.WebhookConfig{
+		Name:      "workos",
+		Issuer:    "https://api.workos.com/user_management/client_01",
+		Signature: signals.SignatureWorkOS,
+		Secrets:   []string{"as the dashboard shows it"},
+		TypePath:  "event",
+		IDPath:    "id",
+		TimePath:  "created_at",
+		Events: []signals.EventMapping{
+			{Event: "session.revoked", Session: "data.id"},
+			{Event: "user.deleted", Subject: "data.id", AllTokens: true},
+		},
+		Sink: signals.ToList(revocation.New(revocation.Config{})),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("waiting for", hooks.Status().Source)
+	// Output: waiting for workos
+}
