@@ -278,17 +278,20 @@ func sessionRef(issuer, id, subject string) *revocationv1.SessionRef {
 }
 
 func originMessage(origin store.Origin) *revocationv1.Origin {
-	if signal := origin.Signal; origin.Kind == store.OriginSignal {
+	by, signal := origin.Caller, origin.Signal
+	caller := &revocationv1.Caller{Issuer: by.Issuer, Subject: by.Subject, ClientId: by.ClientID, SessionId: by.SessionID, Actor: actorMessage(storedActor(by.Actor))}
+	switch origin.Kind {
+	case store.OriginSignal:
 		return &revocationv1.Origin{Origin: &revocationv1.Origin_Signal{Signal: &revocationv1.SignalOrigin{
 			Source: signal.Source, Issuer: signal.Issuer, Type: signal.Type, MessageId: signal.MessageID,
 		}}}
-	}
-	by := origin.Caller
-	caller := &revocationv1.Caller{Issuer: by.Issuer, Subject: by.Subject, ClientId: by.ClientID, SessionId: by.SessionID, Actor: actorMessage(storedActor(by.Actor))}
-	if origin.Kind == store.OriginImport {
+	case store.OriginImport:
 		return &revocationv1.Origin{Origin: &revocationv1.Origin_BulkImport{BulkImport: &revocationv1.ImportOrigin{Caller: caller}}}
+	case store.OriginSystem:
+		return &revocationv1.Origin{Origin: &revocationv1.Origin_System{System: &revocationv1.SystemOrigin{Component: "recovery"}}}
+	default:
+		return &revocationv1.Origin{Origin: &revocationv1.Origin_Caller{Caller: caller}}
 	}
-	return &revocationv1.Origin{Origin: &revocationv1.Origin_Caller{Caller: caller}}
 }
 
 // storedActor returns nil for none.

@@ -253,8 +253,12 @@ func measureBehind(ctx context.Context, o options) ([]row, error) {
 			return nil, err
 		}
 		recovered := time.Since(gone)
-		again := "a new follower got them back"
-		if err := c.beginners(ctx); errors.Is(err, errLost) {
+		again := "a new follower gets them"
+		err = c.beginners(ctx)
+		for errors.Is(err, errLost) && time.Since(gone) < patience { // the hubs give them back
+			err = c.beginners(ctx)
+		}
+		if errors.Is(err, errLost) {
 			again = "a new follower does not get them"
 		} else if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -86,12 +87,15 @@ type Ledger struct {
 	lastRead store.Revocation        // the last that was read
 	epoch    [16]byte                // of the database that it is from
 	ended    []revocation.Revocation // what was read, and there are no events of yet
+	lost     bool                    // whether the database may lack what was read before
 
 	condition condition
 	clock     clock     // by which is pruned
 	lastTime  time.Time // of the round before
 
 	wake, wakeReading chan struct{}
+	lacking           chan struct{}             // has an element when there is something to give back
+	ahead             atomic.Pointer[time.Time] // when the log last said that readers know more
 
 	closing chan struct{}
 	running sync.WaitGroup
@@ -113,6 +117,7 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	background := context.WithoutCancel(ctx)
 	l.running.Go(func() { l.run(background, more) })
 	l.running.Go(func() { l.keepReading(background) })
+	l.running.Go(func() { l.keepGivingBack(background) })
 	l.running.Go(func() { l.keepReaders(background) })
 	return l, nil
 }
@@ -141,6 +146,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		flushing:    make(chan struct{}, 1),
 		wake:        make(chan struct{}, 1),
 		wakeReading: make(chan struct{}, 1),
+		lacking:     make(chan struct{}, 1),
 		closing:     make(chan struct{}),
 	}
 	l.events = newEvents(l.state)

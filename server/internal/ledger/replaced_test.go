@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -70,6 +72,97 @@ func TestWhatADatabaseLacksStaysRevoked(t *testing.T) {
 	read()
 	if text := log.String(); strings.Count(text, "level=WARN") != 1 {
 		t.Errorf("the log warns again: %s", text)
+	}
+}
+
+func TestAReaderThatKnowsMoreThanTheDatabaseIsTold(t *testing.T) {
+	t.Parallel()
+	l, _ := idleLedger(t)
+	log := logged(l)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	l.config.Now = func() time.Time { return at }
+	for i, lines := range []int{1, 1, 2} {
+		_, _, err := l.Revocations(t.Context(), Place{Sequence: 9, CreatedAt: at.UnixMicro()}, 10)
+		wantReason(t, "a reader of what is not there", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+		if got := strings.Count(log.String(), "has read what the database lacks"); got != lines {
+			t.Errorf("request %d: the log says so %d times; want %d", i, got, lines)
+		}
+		at = at.Add(aheadInterval/2 + time.Second)
+	}
+}
+
+func TestWhatADatabaseHasLostIsGivenBack(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	const sessions = 2*BatchSize + 10
+	requests := make([]Request, 0, sessions)
+	for i := range sessions {
+		r, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: someIssuer, ID: fmt.Sprint("sess_", i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests = append(requests, r)
+	}
+	subject, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ben"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Revoke(t.Context(), store.Origin{Kind: store.OriginCaller}, nil, append(requests, subject)...); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ReadRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	// The other database has the first hundred.
+	other, otherDB := idleLedger(t)
+	if _, err := other.Revoke(t.Context(), store.Origin{Kind: store.OriginCaller}, nil, requests[:100]...); err != nil {
+		t.Fatal(err)
+	}
+	before := db.Store
+	db.Store = otherDB.Store
+	t.Cleanup(func() { _ = before.Close() })
+	if err := l.ReadRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-l.lacking:
+	default:
+		t.Fatal("nothing is to be given back")
+	}
+	db.fails, db.succeed = "SaveRevocations", 1
+	if l.giveBack(t.Context()) {
+		t.Fatal("it says that it gave everything back, though the disk was full")
+	}
+	db.fails = ""
+	for range 2 { // the second time there is nothing to do
+		if !l.giveBack(t.Context()) {
+			t.Fatal("giving back fails")
+		}
+	}
+	rows, err := db.Revocations(t.Context(), store.Revocation{}, 2*sessions)
+	if err != nil || len(rows) != sessions+1 {
+		t.Fatalf("the database has %d revocations, %v; want %d, each once", len(rows), err, sessions+1)
+	}
+	for i, row := range rows {
+		want := store.OriginSystem
+		if i < 100 {
+			want = store.OriginCaller
+		}
+		if row.Origin.Kind != want {
+			t.Fatalf("revocation %d of %d is of origin %q; want %q", i, len(rows), row.Origin.Kind, want)
+		}
+		if ben := row.Target.Value == "user_ben"; ben && !row.IssuedBefore.Equal(subject.Before) || !row.ExpiresAt.Equal(subject.Expires) && ben {
+			t.Errorf("user_ben was given back as %+v; want %+v", row, subject)
+		}
+	}
+	if err := l.ReadRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-l.lacking:
+		t.Error("it would be given back again")
+	default:
 	}
 }
 

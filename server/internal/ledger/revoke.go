@@ -80,6 +80,7 @@ func (l *Ledger) revocationsBy(ctx context.Context, read func(context.Context, s
 	page, err = read(ctx, after.revocation(), limit+1)
 	switch {
 	case errors.Is(err, store.ErrNotGiven):
+		l.noticeAhead(ctx)
 		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	case err != nil:
 		return nil, false, l.unavailable(ctx, err)
@@ -208,6 +209,13 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 		}
 		if len(page) == 0 {
 			l.changes.complete(began)
+			if l.lost {
+				l.lost = false
+				select {
+				case l.lacking <- struct{}{}:
+				default:
+				}
+			}
 			return nil
 		}
 		revocations, err := l.add(ctx, page)
@@ -242,15 +250,16 @@ func (l *Ledger) add(ctx context.Context, page []store.Revocation) ([]revocation
 	return revocations, nil
 }
 
-// readAgain has everything read again, from a database that lacks what was read before. It
-// only adds to what is revoked. Positions in the database before do not hold any more.
+// readAgain has everything read again, from a database that lacks what was read before,
+// and what it lacks given back to it. It only adds to what is revoked. Positions in the
+// database before do not hold any more.
 func (l *Ledger) readAgain(ctx context.Context) {
 	cause := "it was restored from a backup, or a standby has taken over that was behind"
 	if l.store.Epoch() != l.epoch {
 		cause = "it is another database"
 	}
-	l.config.Log.WarnContext(ctx, "the database lacks what was read from it; that stays revoked until this process ends: revoke it again, so that it stays for good", "cause", cause, "last_sequence", l.lastRead.Sequence)
-	l.lastRead, l.epoch = store.Revocation{}, l.store.Epoch()
+	l.config.Log.WarnContext(ctx, "the database lacks what was read from it; that stays revoked, and is given back to it", "cause", cause, "last_sequence", l.lastRead.Sequence)
+	l.lastRead, l.epoch, l.lost = store.Revocation{}, l.store.Epoch(), true
 	l.changes.restart()
 	l.readers.restart()
 	l.events.restart()

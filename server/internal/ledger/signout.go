@@ -18,9 +18,9 @@ func endsForGood(r store.Revocation) bool {
 }
 
 // signOuts returns what issuers are asked for where revocations end sessions. An issuer that
-// has said so itself is not asked, nor one whose sessions are imported, mostly from it.
+// has said so itself is not asked, nor one whose sessions are imported, mostly from it, nor for what a database had lost.
 func (l *Ledger) signOuts(origin string, revocations []store.Revocation) []store.SignOut {
-	if origin == store.OriginImport {
+	if origin == store.OriginImport || origin == store.OriginSystem {
 		return nil
 	}
 	now := l.now()

@@ -29,12 +29,13 @@ const (
 	OriginCaller = "caller"
 	OriginSignal = "signal"
 	OriginImport = "bulk_import"
+	OriginSystem = "system" // gives back what a database has lost
 )
 
 // An Origin says what made a revocation, and on whose behalf.
 type Origin struct {
 	Kind   string
-	Caller Caller
+	Caller Caller // of a caller or an import
 	Signal Signal // of OriginSignal
 }
 

@@ -1049,7 +1049,7 @@ type Origin_BulkImport struct {
 }
 
 type Origin_System struct {
-	// The server itself. Not set by this version.
+	// The server itself.
 	System *SystemOrigin `protobuf:"bytes,4,opt,name=system,proto3,oneof"`
 }
 
@@ -1266,7 +1266,9 @@ func (x *ImportOrigin) GetCaller() *Caller {
 // A SystemOrigin is the server itself.
 type SystemOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The part of the server that made the revocation.
+	// The part of the server that made the revocation: `recovery` for one that the database
+	// had lost, as in a fail-over, and that a server still knew. Who had made it is not known
+	// any more.
 	Component     string `protobuf:"bytes,1,opt,name=component,proto3" json:"component,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

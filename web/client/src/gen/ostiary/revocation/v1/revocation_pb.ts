@@ -526,7 +526,7 @@ export type Origin = Message<"ostiary.revocation.v1.Origin"> & {
     case: "bulkImport";
   } | {
     /**
-     * The server itself. Not set by this version.
+     * The server itself.
      *
      * @generated from field: ostiary.revocation.v1.SystemOrigin system = 4;
      */
@@ -662,7 +662,9 @@ export const ImportOriginSchema: GenMessage<ImportOrigin> = /*@__PURE__*/
  */
 export type SystemOrigin = Message<"ostiary.revocation.v1.SystemOrigin"> & {
   /**
-   * The part of the server that made the revocation.
+   * The part of the server that made the revocation: `recovery` for one that the database
+   * had lost, as in a fail-over, and that a server still knew. Who had made it is not known
+   * any more.
    *
    * @generated from field: string component = 1;
    */
