@@ -19,11 +19,14 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
+// maxAhead is how far the clock of a transmitter may be ahead of ours.
+const maxAhead = 5 * time.Minute
+
 // SecurityEventsConfig says whose security event tokens (RFC 8417) are believed, and of
 // whom they may speak.
 type SecurityEventsConfig struct {
-	// Source is the name of this source in logs and in Status. Default: security-events.
-	Source string
+	// Name is that of the source. Default: security-events.
+	Name string
 	// Transmitter is who sends the events: the exact iss of its tokens, a trailing slash
 	// included. Required.
 	Transmitter string
@@ -73,10 +76,11 @@ type EventIssuer struct {
 	URL string
 	// Aliases are other spellings of it in events, such as one with a slash at the end.
 	Aliases []string
-	// WithoutSessions says that its access tokens do not say which session they belong
-	// to. The end of a session is then the end of all that its user has open, and an event
-	// that names a session alone is refused.
-	WithoutSessions bool
+	// SessionsInTokens says that each access token of a user names its session, by the id
+	// that events name it by. Then only that session is revoked; otherwise all tokens of
+	// the user that were issued until it ended, and an event that names a session alone is
+	// refused. If it is set and tokens name no session, nothing is revoked.
+	SessionsInTokens bool
 }
 
 // SecurityEvents receives the events of a transmitter of Shared Signals (SSF 1.0, CAEP 1.0,
@@ -86,16 +90,17 @@ type EventIssuer struct {
 //		Transmitter: "https://idp.example.com",
 //		Keys:        keys,
 //		Audiences:   []string{"https://api.example.com"},
-//		Issuers:     []signals.EventIssuer{{URL: "https://idp.example.com"}},
+//		Issuers:     []signals.EventIssuer{{URL: "https://idp.example.com", SessionsInTokens: true}},
 //		Sink:        signals.ToList(list),
 //	})
 //	mux.Handle("POST /signals/idp", events)
 //
 // What the events do:
 //
-//   - session-revoked ends the session that it names, or else all tokens of the user that
-//     were issued until it happened, or the one token that is named by its jwt_id. An opaque
-//     id that is not said to be a user's or a session's is taken for both.
+//   - session-revoked ends the session that it names, if tokens name theirs, or else all
+//     tokens of the user that were issued until it happened, or the one token that is named
+//     by a jwt_id. An opaque id that is not said to be a user's or a session's is taken for
+//     both.
 //   - sessions-revoked, account-disabled and tokens-revoked end the tokens of the user that
 //     were issued until then; account-purged ends all, for good.
 //   - credential-change and credential-compromise do so for the CredentialTypes.
@@ -125,7 +130,7 @@ func SecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
 		authorizations[i] = sha256.Sum256([]byte(value))
 	}
 	return &Receiver{
-		inbox: newInbox(reader.config.Source, config.Sink, config.Now, config.Logger),
+		inbox: newInbox(reader.config.Name, config.Sink, config.Now, config.Logger),
 		protocol: protocol{
 			mediaType: "application/secevent+jwt",
 			read: func(ctx context.Context, header http.Header, body []byte) (Message, error) {
@@ -171,7 +176,7 @@ type eventError struct {
 
 // newEventReader checks the configuration.
 func newEventReader(config SecurityEventsConfig) (*eventReader, error) {
-	config.Source = cmp.Or(config.Source, "security-events")
+	config.Name = cmp.Or(config.Name, "security-events")
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -200,7 +205,8 @@ func newEventReader(config SecurityEventsConfig) (*eventReader, error) {
 	reader.verifier, err = token.New(token.Config{
 		Issuers: []token.Issuer{{
 			URL: config.Transmitter, Keys: config.Keys, Algorithms: config.Algorithms,
-			AllowAnyAudience: true, // the audience is judged by the reader
+			AllowAnyAudience: true, // the reader judges it
+			Skew:             maxAhead,
 		}},
 		CacheEntries: -1, Now: config.Now, Logger: config.Logger,
 	})
@@ -262,6 +268,8 @@ func refusedBy(err error) error {
 		return refuseAs("invalid_issuer", "the issuer of the event is not the transmitter of this stream", err)
 	case auth.AlgorithmNotAllowed, auth.KeyUnknown, auth.SignatureInvalid:
 		return refuseAs("invalid_key", "the signature cannot be verified with the keys of the transmitter", err)
+	case auth.TokenNotYetValid, auth.TokenExpired:
+		return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: "by its times it does not count now", cause: err, signed: true}
 	case auth.TokenTooLarge, auth.TokenMalformed, auth.TokenKindUnsupported, auth.ClaimMissing, auth.ClaimInvalid:
 		return refuseAs("invalid_request", "the body is no security event token", err)
 	default: // our own fault

@@ -26,7 +26,7 @@ func ExampleSecurityEvents() {
 		Transmitter:     "https://idp.example.com",
 		Keys:            keys,
 		Audiences:       []string{"https://api.example.com"},
-		Issuers:         []signals.EventIssuer{{URL: "https://idp.example.com"}},
+		Issuers:         []signals.EventIssuer{{URL: "https://idp.example.com", SessionsInTokens: true}},
 		CredentialTypes: []string{"password"},
 		Authorizations:  []string{"Bearer 8qx0kfbvYb3mF1Zz"}, // what the transmitter was given
 		Sink:            signals.ToList(list),

@@ -85,7 +85,7 @@ func newEventKit(t testing.TB, change func(*signals.SecurityEventsConfig)) *even
 	}
 	kit.config = signals.SecurityEventsConfig{
 		Transmitter: transmitterURL, Keys: keys, Audiences: []string{eventAudience},
-		Issuers: []signals.EventIssuer{{URL: transmitterURL}},
+		Issuers: []signals.EventIssuer{{URL: transmitterURL, SessionsInTokens: true}},
 		Sink:    kit.sink, Now: func() time.Time { return eventNow }, Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {

@@ -24,9 +24,9 @@ var (
 	device        = object{"format": "iss_sub", "iss": "https://devices.example.com", "sub": "e9297990"}
 
 	happened = object{"event_timestamp": 1615304991}
-	// All of the second in which it happened, and in which the event was issued.
-	untilHappened = time.Unix(1615304992, 0)
-	untilIssued   = time.Unix(1615305160, 0)
+	// Tokens of the second in which it happened, and of the next; and so for iat.
+	untilHappened = time.Unix(1615304993, 0)
+	untilIssued   = time.Unix(1615305161, 0)
 )
 
 func complexOf(members object) object {
@@ -52,9 +52,9 @@ func TestWhatAnEventRevokes(t *testing.T) {
 		c.AllowUntyped = true
 	}
 	passwords := func(c *signals.SecurityEventsConfig) { c.CredentialTypes = []string{"password", "pin"} }
-	sessionless := func(c *signals.SecurityEventsConfig) { c.Issuers[0].WithoutSessions = true }
+	sessionless := func(c *signals.SecurityEventsConfig) { c.Issuers[0].SessionsInTokens = false }
 	two := func(c *signals.SecurityEventsConfig) {
-		c.Issuers = append(c.Issuers, signals.EventIssuer{URL: "https://other.example.com"})
+		c.Issuers = append(c.Issuers, signals.EventIssuer{URL: "https://other.example.com", SessionsInTokens: true})
 	}
 	critical := func(c *signals.SecurityEventsConfig) { c.CriticalMembers = []string{"user", "session", "tenant"} }
 	for name, tt := range map[string]struct {
@@ -265,7 +265,7 @@ func TestWhichTokensAreNoEvents(t *testing.T) {
 		"another audience":              {func(k *eventKit) string { return k.sign(with(good, "aud", "https://other.example.com")) }, "invalid_audience"},
 		"no audience":                   {func(k *eventKit) string { return k.sign(with(good, "aud", nil)) }, "invalid_audience"},
 		"an empty list of audiences":    {func(k *eventKit) string { return k.sign(with(good, "aud", []any{})) }, "invalid_audience"},
-		"a list with a number":          {func(k *eventKit) string { return k.sign(with(good, "aud", []any{7, eventAudience})) }, "invalid_audience"},
+		"a list with a number":          {func(k *eventKit) string { return k.sign(with(good, "aud", []any{7, eventAudience})) }, "invalid_request"},
 		"another issuer":                {func(k *eventKit) string { return k.sign(with(good, "iss", "https://other.example.com")) }, "invalid_issuer"},
 		"an issuer without its slash":   {func(k *eventKit) string { return k.sign(with(good, "iss", strings.TrimSuffix(transmitterURL, "/"))) }, "invalid_issuer"},
 		"no issuer":                     {func(k *eventKit) string { return k.sign(with(good, "iss", nil)) }, "invalid_request"},
@@ -299,7 +299,8 @@ func TestWhichTokensAreNoEvents(t *testing.T) {
 			if got := kit.sink.taken(); got != nil {
 				t.Errorf("revoked %+v", got)
 			}
-			if status := kit.receiver.Status(); status.Refused != 1 || status.LastRefused != eventNow || status.LastError == "" || !status.LastMessage.IsZero() && tt.code != "invalid_request" {
+			if status := kit.receiver.Status(); status.Refused != 1 || status.LastRefused != eventNow || status.LastError == "" ||
+				strings.HasPrefix(tt.code, "invalid_a") != !status.LastMessage.IsZero() && tt.code != "invalid_request" {
 				t.Errorf("Status = %+v", status)
 			}
 		})

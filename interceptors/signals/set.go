@@ -18,9 +18,6 @@ import (
 // one and the same event (SSF 1.0, section 4.2.1).
 const maxEvents = 8
 
-// maxAhead is how far the clock of a transmitter may be ahead of ours.
-const maxAhead = 5 * time.Minute
-
 // The types of events that mean something here, by what their URIs begin with.
 const (
 	caepEvents  = "https://schemas.openid.net/secevent/caep/event-type/"
@@ -52,23 +49,38 @@ func (r *eventReader) read(ctx context.Context, raw string) (Message, error) {
 	if err != nil {
 		return Message{}, refusedBy(err)
 	}
+	message, err := r.judge(ctx, signed)
+	if refused, ok := err.(*refusal); ok { //nolint:errorlint // it is ours, and not wrapped
+		refused.signed = true
+	}
+	return message, err
+}
+
+// judge holds what the transmitter has signed against the profile (SSF 1.0, section 4.1;
+// RFC 8417, section 2.2), and says what it means.
+func (r *eventReader) judge(ctx context.Context, signed token.Message) (Message, error) {
 	claims, err := strictjson.Parse(nil, signed.Claims)
 	if err != nil {
 		return Message{}, invalid("its claims cannot be read")
 	}
-	issued, err := r.checkClaims(signed.Type, claims)
-	if err != nil {
-		return Message{}, err
-	}
-	id, ok := claims.Get("jti").Text()
-	if !ok || id == "" {
+	untyped := r.config.AllowUntyped && (signed.Type == "" || strings.EqualFold(signed.Type, "JWT"))
+	switch {
+	case !untyped && !strings.EqualFold(signed.Type, "secevent+jwt"):
+		return Message{}, invalid("the typ of its header is not secevent+jwt")
+	case claims.Get("exp") != "" || claims.Get("sub") != "":
+		return Message{}, invalid("it has exp or sub, which no security event token has")
+	case !slices.ContainsFunc(signed.Audience, func(a string) bool { return slices.Contains(r.config.Audiences, a) }):
+		return Message{}, refuseAs("invalid_audience", "it is not for this receiver", nil)
+	case signed.IssuedAt.IsZero():
+		return Message{}, invalid("it has no iat")
+	case signed.ID == "":
 		return Message{}, invalid("it has no jti")
 	}
-	events, err := eventsOf(claims, issued)
+	events, err := eventsOf(claims, signed.IssuedAt)
 	if err != nil {
 		return Message{}, err
 	}
-	message := Message{ID: id, Type: events[0].kind, Issuer: r.config.Transmitter, Time: events[0].time}
+	message := Message{ID: signed.ID, Type: events[0].kind, Issuer: r.config.Transmitter, Time: events[0].time}
 	for _, e := range events {
 		revocations, err := r.effect(ctx, e)
 		if err != nil {
@@ -80,32 +92,6 @@ func (r *eventReader) read(ctx context.Context, raw string) (Message, error) {
 		message.Revocations = append(message.Revocations, revocations...)
 	}
 	return message, nil
-}
-
-// checkClaims holds the claims against the profile (SSF 1.0, section 4.1; RFC 8417,
-// section 2.2), and returns iat.
-func (r *eventReader) checkClaims(kind string, claims strictjson.Object) (time.Time, error) {
-	untyped := r.config.AllowUntyped && (kind == "" || strings.EqualFold(kind, "JWT"))
-	if !untyped && !strings.EqualFold(kind, "secevent+jwt") {
-		return time.Time{}, invalid("the typ of its header is not secevent+jwt")
-	}
-	for _, name := range []string{"exp", "sub"} {
-		if claims.Get(name) != "" {
-			return time.Time{}, invalid("it has " + name + ", which no security event token has")
-		}
-	}
-	if audiences, ok := texts(claims.Get("aud")); !ok || !slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(r.config.Audiences, a) }) {
-		return time.Time{}, refuseAs("invalid_audience", "it is not for this receiver", nil)
-	}
-	issued, ok := seconds(claims.Get("iat"))
-	switch {
-	case !ok:
-		return time.Time{}, invalid("its iat is missing, or is no number of seconds")
-	case issued.After(r.config.Now().Add(maxAhead)):
-		return time.Time{}, invalid("its iat is in the future")
-	default:
-		return issued, nil
-	}
 }
 
 // eventsOf returns the events in a token, at least one.
@@ -167,20 +153,22 @@ func (r *eventReader) effect(ctx context.Context, e securityEvent) ([]revocation
 }
 
 // endSession revokes the most exact of what a subject names.
-func (r *eventReader) endSession(s subject, until time.Time) ([]revocation.Revocation, error) {
+func (r *eventReader) endSession(s subject, happened time.Time) ([]revocation.Revocation, error) {
 	switch {
 	case s.token != named{}:
 		return []revocation.Revocation{{Kind: revocation.TargetToken, Issuer: s.token.issuer, ID: s.token.id}}, nil
-	case s.session != named{} && !r.issuers[s.session.issuer].WithoutSessions:
-		ended := []revocation.Revocation{{Kind: revocation.TargetSession, Issuer: s.session.issuer, ID: s.session.id}}
-		if s.session == s.user { // it is the one or the other
-			ended = append(ended, userUntil(s.user, until))
+	case s.session != named{} && r.issuers[s.session.issuer].SessionsInTokens:
+		ended := revocation.Revocation{Kind: revocation.TargetSession, Issuer: s.session.issuer, ID: s.session.id}
+		if s.session != s.user {
+			return []revocation.Revocation{ended}, nil
 		}
-		return ended, nil
+		user, err := r.userUntil(s.user, happened) // the id is the one's or the other's
+		return []revocation.Revocation{ended, user}, err
 	case s.user != named{}:
-		return []revocation.Revocation{userUntil(s.user, until)}, nil
+		user, err := r.userUntil(s.user, happened)
+		return []revocation.Revocation{user}, err
 	case s.session != named{}:
-		return nil, refuseAs("invalid_request", "it names a session and no user, and the tokens of this issuer do not say which session they belong to", nil)
+		return nil, invalid("it names a session and no user that tokens are known by, and the tokens of its issuer do not name their session here")
 	default:
 		return nil, s.unusable()
 	}
@@ -198,13 +186,13 @@ func (r *eventReader) endUser(e securityEvent, forGood bool) ([]revocation.Revoc
 	if forGood {
 		return []revocation.Revocation{{Kind: revocation.TargetSubject, Issuer: s.user.issuer, ID: s.user.id, AllTokens: true}}, nil
 	}
-	return []revocation.Revocation{userUntil(s.user, e.time)}, nil
+	user, err := r.userUntil(s.user, e.time)
+	return []revocation.Revocation{user}, err
 }
 
-// userUntil revokes what was issued until the end of the second of t: times in tokens are
-// mostly whole seconds, and a token of that second may be older than the event.
-func userUntil(user named, t time.Time) revocation.Revocation {
-	return revocation.Revocation{Kind: revocation.TargetSubject, Issuer: user.issuer, ID: user.id, Before: t.Truncate(time.Second).Add(time.Second)}
+func (r *eventReader) userUntil(user named, happened time.Time) (revocation.Revocation, error) {
+	before, err := issuedUntil(happened, r.config.Now())
+	return revocation.Revocation{Kind: revocation.TargetSubject, Issuer: user.issuer, ID: user.id, Before: before}, err
 }
 
 var (
@@ -230,7 +218,7 @@ func (r *eventReader) credential(ctx context.Context, e securityEvent) ([]revoca
 		if !slices.Contains(credentialTypes, kind) {
 			kind = "another"
 		}
-		r.config.Logger.InfoContext(ctx, "the change of a credential ends nothing", "source", r.config.Source, "credential_type", kind, "change_type", change)
+		r.config.Logger.InfoContext(ctx, "the change of a credential ends nothing", "source", r.config.Name, "credential_type", kind, "change_type", change)
 		return nil, nil
 	}
 	return r.endUser(e, false)
@@ -253,27 +241,11 @@ func (r *eventReader) streamUpdated(ctx context.Context, e securityEvent) error 
 	if status == "enabled" {
 		level = slog.LevelInfo
 	}
-	r.config.Logger.Log(ctx, level, "the transmitter has changed the status of the stream", "source", r.config.Source, "status", status)
+	r.config.Logger.Log(ctx, level, "the transmitter has changed the status of the stream", "source", r.config.Name, "status", status)
 	return nil
 }
 
 func invalid(message string) *refusal { return refuseAs("invalid_request", message, nil) }
-
-// texts reads a string, or a list of strings that is not empty.
-func texts(v strictjson.Value) ([]string, bool) {
-	if s, ok := v.Text(); ok {
-		return []string{s}, true
-	}
-	var list []string
-	all := true
-	ok := v.Elements(func(element strictjson.Value) bool {
-		var s string
-		s, all = element.Text()
-		list = append(list, s)
-		return all
-	})
-	return list, ok && all && len(list) > 0
-}
 
 // seconds reads a NumericDate (RFC 7519, section 2) of a year up to 9999.
 func seconds(v strictjson.Value) (time.Time, bool) {
