@@ -53,10 +53,22 @@ fleet: build ## Show a sign-out at one server ending a stream at a service that 
 test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## Run all tests, in random order, under the race detector
 
 .PHONY: test-go
-test-go:
+test-go: test-senders
 	@echo 'Testing $(PKGS). Nothing is printed while it builds, which takes some minutes the first time.' >&2
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
+
+# Senders of webhooks in other languages, for the tests of package signals.
+SENDERS = interceptors/signals/testdata/node_modules/.package-lock.json
+
+$(SENDERS): interceptors/signals/testdata/package-lock.json
+	cd interceptors/signals/testdata && npm ci --no-progress
+	@touch $@
+
+.PHONY: test-senders
+test-senders:
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,no real sender of webhooks was tested: install Node 20.19 or later); exit; fi; \
+	$(MAKE) --no-print-directory $(SENDERS)
 
 .PHONY: test-nested
 test-nested:
