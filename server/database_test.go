@@ -216,11 +216,12 @@ func TestAnotherDatabaseIsNoticedWhileTheServerRuns(t *testing.T) {
 	if !contains(r.log, "level=WARN", "it is another database") {
 		t.Error("the log does not warn")
 	}
-	for _, session := range []string{"here", "there"} {
-		r.wantReason(t, session, r.issuer.Session("user_ada", authtest.With("sid", session)), auth.TokenRevoked)
-	}
+	// Followers get what the server has read itself.
 	if got, _ := feedUntil(t, "after", tr.follow(t, secretOfFeed, ""), 1); !slices.Equal(got, []string{"there"}) {
 		t.Errorf("who follows anew gets %q; want what is in the database", got)
+	}
+	for _, session := range []string{"here", "there"} {
+		r.wantReason(t, session, r.issuer.Session("user_ada", authtest.With("sid", session)), auth.TokenRevoked)
 	}
 }
 

@@ -72,7 +72,7 @@ func (l *Ledger) noticeStep(ctx context.Context, now time.Time) {
 	l.config.Log.WarnContext(ctx, "the clock was set back; all revocations are read again", "by", before.Sub(now))
 	if err := l.addAll(ctx); err != nil {
 		l.lastTime = before // so that it is tried again
-		l.config.Log.ErrorContext(ctx, "cannot read all revocations again; it is tried again", "error", err)
+		l.logFailure(ctx, "cannot read all revocations again; it is tried again", err)
 	}
 }
 

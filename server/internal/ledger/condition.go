@@ -21,7 +21,7 @@ const logInterval = time.Minute
 type condition struct {
 	mu     sync.Mutex
 	failed [2]bool
-	logged map[string]time.Time // by what failed, and why
+	logged map[string]time.Time // by what failed
 }
 
 // Database says what the store is able to do: "ok", "read_only" when it takes no writes, so
@@ -40,22 +40,29 @@ func (l *Ledger) Database() string {
 	}
 }
 
-// fails says that a use of the store has failed, and what was done. It reports whether that is to be logged: at
-// once, and while it lasts each minute.
-func (c *condition) fails(u use, what string, err error) (log bool) {
+// fails says that a use of the store has failed.
+func (c *condition) fails(u use) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed[u] = true
-	now := time.Now()
-	what += ": " + err.Error()
-	if now.Sub(c.logged[what]) < logInterval {
-		return false
+}
+
+// fails says that a use of the store has failed, and logs what cannot be done.
+func (l *Ledger) fails(ctx context.Context, u use, what string, err error) {
+	l.condition.fails(u)
+	l.logFailure(ctx, what, err)
+}
+
+// logFailure logs what cannot be done: at once, and while it lasts each minute, whatever
+// its error says then.
+func (l *Ledger) logFailure(ctx context.Context, what string, err error) {
+	c := &l.condition
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.logged[what]) >= logInterval {
+		c.logged[what] = now
+		l.config.Log.ErrorContext(ctx, what, "error", err)
 	}
-	if c.logged == nil || len(c.logged) > 100 {
-		c.logged = make(map[string]time.Time)
-	}
-	c.logged[what] = now
-	return true
 }
 
 // works says that a use of the store has succeeded.

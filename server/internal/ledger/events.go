@@ -199,7 +199,7 @@ func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revoca
 		ended := 0
 		for page, err := range l.pages(ctx, concernedBy(r)) {
 			if err != nil {
-				l.config.Log.ErrorContext(ctx, "cannot find the sessions that were revoked, for those who watch them", "error", err)
+				l.logFailure(ctx, "cannot find the sessions that were revoked, for those who watch them", err)
 				l.events.lose() // so that they list the sessions again
 				return
 			}
@@ -254,7 +254,7 @@ func (l *Ledger) addExpired(ctx context.Context, now time.Time) {
 	for l.events.wanted.Load() {
 		page, err := l.store.Expired(ctx, l.expired, by, BatchSize)
 		if err != nil {
-			l.config.Log.ErrorContext(ctx, "cannot find the sessions that have expired, for those who watch them", "error", err)
+			l.logFailure(ctx, "cannot find the sessions that have expired, for those who watch them", err)
 			return
 		}
 		var events []*Event

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -89,6 +90,7 @@ type meddledStore struct {
 	revoking func()
 	fails    string // the name of a method
 	succeed  int
+	failures int
 	failing  func() // nil for nothing
 }
 
@@ -102,7 +104,8 @@ func (s *meddledStore) fail(method string) error {
 	if s.failing != nil {
 		s.failing()
 	}
-	return errDiskFull
+	s.failures++
+	return fmt.Errorf("%w, for the %d. time", errDiskFull, s.failures)
 }
 
 func (s *meddledStore) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {

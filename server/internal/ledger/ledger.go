@@ -136,6 +136,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 	l := &Ledger{
 		config:      config,
 		store:       db,
+		condition:   condition{logged: make(map[string]time.Time)},
 		epoch:       db.Epoch(),
 		clock:       newClock(),
 		lastTime:    config.Now(),
@@ -236,9 +237,7 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 	age := store.Age{SeenBefore: now.Add(-l.config.Retention), ExpiredBy: now, AnsweredBefore: now.Add(-answerRetention)}
 	pruned, err := l.store.Prune(ctx, age, pruneBatch)
 	if err != nil {
-		if l.condition.fails(writing, "prune", err) {
-			l.config.Log.ErrorContext(ctx, "cannot remove what has expired", "error", err)
-		}
+		l.fails(ctx, writing, "cannot remove what has expired", err)
 		return false
 	}
 	events := make([]*Event, len(pruned.Sessions))
@@ -261,11 +260,11 @@ func pruneDelay(more bool) time.Duration {
 }
 
 // unavailable is the answer to a caller where the store fails. Why it fails is
-// for the log alone.
+// for the log alone: that of the call, and each minute one of its own.
 func (l *Ledger) unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	l.config.Log.ErrorContext(ctx, "the store fails", "error", err)
-	return rpcerror.New(errorv1.Reason_REASON_STORE_UNAVAILABLE, rpcerror.RetryAfter(retryDelay))
+	l.logFailure(ctx, "the store fails", err)
+	return rpcerror.New(errorv1.Reason_REASON_STORE_UNAVAILABLE, rpcerror.RetryAfter(retryDelay), rpcerror.Cause(err))
 }

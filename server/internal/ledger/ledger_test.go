@@ -139,7 +139,7 @@ func TestWhatFailsInTheBackgroundIsLogged(t *testing.T) {
 	db.fails = "SaveSessions"
 	see(t, l, "sess_1")
 	l.Flush(t.Context())
-	want("level=ERROR", "cannot write what was seen", "sessions=1", errDiskFull.Error())
+	want("level=ERROR", "cannot write what was seen", errDiskFull.Error())
 
 	l.activity = newActivity(1)
 	db.fails = ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
@@ -197,4 +198,45 @@ func TestAFailureThatLastsIsLoggedOnce(t *testing.T) {
 	db.fails = ""
 	l.Flush(t.Context())
 	want("in the end", "ok", 1)
+}
+
+// Each failure may have another text, such as that of the port that was used.
+func TestAFailureThatLastsIsLoggedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &Ledger{config: someConfig(), condition: condition{logged: make(map[string]time.Time)}}
+		log := logged(l)
+		for second := range 121 {
+			l.logFailure(t.Context(), "cannot do it", fmt.Errorf("failure %d", second))
+			<-time.After(time.Second)
+		}
+		if text := log.String(); strings.Count(text, "cannot do it") != 3 || strings.Count(text, "failure 0")+strings.Count(text, "failure 60")+strings.Count(text, "failure 120") != 3 {
+			t.Errorf("in two minutes the log has %s; want a line at once, and one after each minute", text)
+		}
+		l.condition.fails(writing)
+		l.works(t.Context(), writing)
+		l.logFailure(t.Context(), "cannot do it", errDiskFull)
+		if text := log.String(); strings.Count(text, "cannot do it") != 4 {
+			t.Errorf("after it has worked, the log has %s; want a line at once", text)
+		}
+	})
+}
+
+func TestCallsThatFailAreLoggedTogether(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	l.events.wanted.Store(true)
+	db.fails = "Expired"
+	for range 3 {
+		l.addExpired(t.Context(), l.now())
+	}
+	db.fails = "Revocations"
+	for range 3 {
+		_, _, err := l.Revocations(t.Context(), Place{}, 1)
+		wantReason(t, "a call", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
+	}
+	if text := log.String(); strings.Count(text, "level=ERROR") != 2 || !strings.Contains(text, "cannot find the sessions that have expired") || !strings.Contains(text, "the store fails") {
+		t.Errorf("the log has %s; want a line of each", text)
+	}
 }

@@ -140,7 +140,7 @@ func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *stor
 	case errors.Is(err, store.ErrAnswered):
 		return nil, store.ErrAnswered
 	case err != nil:
-		l.condition.fails(writing, "revoke", err)
+		l.condition.fails(writing)
 		return nil, l.unavailable(ctx, err)
 	default:
 		l.works(ctx, writing)
@@ -181,9 +181,7 @@ func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	if err := l.readRevocations(ctx); err != nil {
-		if l.condition.fails(reading, "read revocations", err) {
-			l.config.Log.ErrorContext(ctx, "cannot read what other processes have revoked", "error", err)
-		}
+		l.fails(ctx, reading, "cannot read what other processes have revoked", err)
 		return err
 	}
 	l.works(ctx, reading)
@@ -199,9 +197,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			continue
 		}
 		if errors.Is(err, store.ErrStandby) { // so nothing is known to be complete
-			if l.condition.fails(writing, "read revocations", err) {
-				l.config.Log.ErrorContext(ctx, "followers count their copies as old", "error", err)
-			}
+			l.fails(ctx, writing, "followers count their copies as old", err)
 			return nil
 		}
 		if err != nil {

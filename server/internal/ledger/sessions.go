@@ -51,9 +51,7 @@ func (l *Ledger) flush(ctx context.Context, from *activity) {
 	for len(seen) > 0 {
 		batch := seen[:min(len(seen), BatchSize)]
 		if err := l.saveSeen(ctx, batch); err != nil {
-			if l.condition.fails(writing, "save sessions", err) {
-				l.config.Log.ErrorContext(ctx, "cannot write what was seen of sessions; it is tried again", "sessions", len(seen), "error", err)
-			}
+			l.fails(ctx, writing, "cannot write what was seen of sessions; it is tried again", err)
 			from.putBack(seen)
 			return
 		}
