@@ -108,6 +108,9 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 			}
 			return res, nil
 		}
+		if page.Failure != nil {
+			return nil, s.ledger.Unavailable(ctx, page.Failure)
+		}
 		select {
 		case <-wait:
 		case <-s.stopping:

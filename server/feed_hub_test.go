@@ -13,9 +13,12 @@ import (
 	"time"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
 // follower is a context of somebody who may follow, for calls of the service itself.
@@ -102,6 +105,26 @@ func TestAHubWithoutItsStoreSaysHowFarItIs(t *testing.T) {
 		if !stream.Receive() {
 			t.Fatal(stream.Err())
 		}
+	}
+}
+
+// A hub on a standby never knows whether it has everything. Who watches goes on at another
+// hub; who reads a page must not wait for it.
+func TestAPageIsNotReadFromAStandby(t *testing.T) {
+	t.Parallel()
+	primary := pgtest.Start(t)
+	r := start(t, withFeed, func(c *Config) { c.DatabaseURL = primary.URL("postgres") })
+	r.revoke(t, "a")
+	standby := primary.Standby(t, pgserver.Synchronous)
+	behind := start(t, withFeed, func(c *Config) { c.DatabaseURL, c.Issuers = standby.URL("postgres"), r.config.Issuers })
+	for protocol, tr := range behind.transports() {
+		feed := tr.feed(t, secretOfFeed)
+		res, err := feed.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: someFollower()})
+		if err != nil || !res.GetMore() || !slices.Equal(sessionsOf(res.GetChanges()), []string{"a"}) {
+			t.Errorf("%s: %v, error %v; want what the standby has, and that there may be more", protocol, res, err)
+		}
+		_, err = feed.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: someFollower(), ResumeToken: res.GetResumeToken()})
+		wantError(t, protocol, err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	}
 }
 

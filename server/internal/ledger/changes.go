@@ -61,6 +61,7 @@ type changes struct {
 	kept    []*change // in order
 	bytes   int       // of the texts of those that are kept
 	through time.Time // everything that was saved by then was read
+	failure error     // why that is not known since; nil where it is
 	read    chan struct{}
 	woken   time.Time // when read was closed last
 	waking  bool      // whether it will be soon
@@ -136,8 +137,18 @@ func (c *changes) complete(through time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := c.through.IsZero()
-	if c.through = through; first {
+	if c.through, c.failure = through, nil; first {
 		c.wake() // those who have everything, and did not know
+	}
+}
+
+// fail says that it cannot be known whether everything was read.
+func (c *changes) fail(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.failure == nil
+	if c.failure = why; first {
+		c.wake() // those who wait until it is known
 	}
 }
 
@@ -177,7 +188,11 @@ func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, 
 	defer c.mu.Unlock()
 	last := c.last()
 	if place == last {
-		return Page{Place: place, Through: c.through}, nil, c.read, nil
+		page = Page{Place: place, Through: c.through}
+		if page.Through.IsZero() {
+			page.Failure = c.failure
+		}
+		return page, nil, c.read, nil
 	}
 	at, found := slices.BinarySearchFunc(c.kept, place.Sequence, func(c *change, n int64) int { return cmp.Compare(c.row.Sequence, n) })
 	switch {
@@ -211,6 +226,9 @@ type Page struct {
 	// Through, if it is not zero, says that these are the last: there is nothing else
 	// that any process had saved by this time, of a clock that does not jump.
 	Through time.Time
+	// Failure is why it is not known whether there are more, and will not be soon. It is
+	// nil while they are being read.
+	Failure error
 
 	bytes int // of the changes in a list
 }

@@ -199,6 +199,24 @@ func TestWhatWasReadIsCompleteThroughWhenThatBegan(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsHearsThatTheStoreFails(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	cursor := l.Follow(l.Epoch(), Place{}, false)
+	page, wait, err := cursor.Next(t.Context(), 10, 1<<20)
+	if err != nil || page.Failure != nil {
+		t.Fatalf("%v, error %v; want to wait", page, err)
+	}
+	db.fails = "Changes"
+	if err := l.ReadRevocations(t.Context()); !errors.Is(err, errDiskFull) {
+		t.Fatal(err)
+	}
+	<-wait
+	if page, _, err := cursor.Next(t.Context(), 10, 1<<20); err != nil || !errors.Is(page.Failure, errDiskFull) {
+		t.Errorf("%v, error %v; want why nothing can be read", page, err)
+	}
+}
+
 // TestAFollowerHearsThatItIsComplete has one that has every change, and has not heard so, be
 // woken once the server knows.
 func TestAFollowerHearsThatItIsComplete(t *testing.T) {
@@ -272,15 +290,15 @@ func TestAHubOnAStandbyClaimsNothing(t *testing.T) {
 	db.Store = standby{primary}
 	read(t, l)
 	last := PlaceOf(saved[1])
-	if page, _, err := l.Follow(l.Epoch(), last, true).Next(t.Context(), 10, 1<<20); err != nil || !page.Through.IsZero() {
-		t.Errorf("%v, error %v; want no word of being complete", page, err)
+	if page, _, err := l.Follow(l.Epoch(), last, true).Next(t.Context(), 10, 1<<20); err != nil || !page.Through.IsZero() || !errors.Is(page.Failure, store.ErrStandby) {
+		t.Errorf("%v, error %v; want no word of being complete, and why", page, err)
 	}
 	if l.Database() != "read_only" || !strings.Contains(log.String(), "target_session_attrs") {
 		t.Errorf("the database is %s; the log has %s", l.Database(), log)
 	}
 	db.Store = primary
 	read(t, l)
-	if page, err := next(t, l.Follow(l.Epoch(), last, true)); err != nil || page.Through.IsZero() {
+	if page, err := next(t, l.Follow(l.Epoch(), last, true)); err != nil || page.Through.IsZero() || page.Failure != nil {
 		t.Errorf("on the primary: %v, error %v; want it complete", page, err)
 	}
 }

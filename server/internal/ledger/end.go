@@ -33,7 +33,7 @@ func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, su
 	l.Flush(uncut)
 	for page, err := range l.pages(uncut, store.View{{Issuer: issuer, Subject: subject}}) {
 		if err != nil {
-			return everything, ended, l.unavailable(uncut, err)
+			return everything, ended, l.Unavailable(uncut, err)
 		}
 		ends, before, err := l.NotEnded(uncut, cause, page...)
 		if err != nil {
@@ -112,7 +112,7 @@ func (l *Ledger) NotInForce(ctx context.Context, requests ...Request) ([]Request
 	if len(more) < len(requests) {
 		// Another process may have made the rest.
 		if err := l.ReadRevocations(ctx); err != nil {
-			return nil, l.unavailable(ctx, err)
+			return nil, l.Unavailable(ctx, err)
 		}
 	}
 	return more, nil
@@ -130,7 +130,7 @@ func (l *Ledger) standing(ctx context.Context, targets []store.Target) (map[stor
 	}
 	found, err := l.store.Strongest(ctx, slices.Collect(maps.Keys(distinct)), l.config.Now())
 	if err != nil {
-		return nil, l.unavailable(ctx, err)
+		return nil, l.Unavailable(ctx, err)
 	}
 	for _, r := range found {
 		standing[r.Target] = r

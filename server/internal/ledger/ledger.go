@@ -259,9 +259,9 @@ func pruneDelay(more bool) time.Duration {
 	return pruneInterval
 }
 
-// unavailable is the answer to a caller where the store fails. Why it fails is
+// Unavailable is the answer to a caller where the store fails. Why it fails is
 // for the log alone: that of the call, and each minute one of its own.
-func (l *Ledger) unavailable(ctx context.Context, err error) error {
+func (l *Ledger) Unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

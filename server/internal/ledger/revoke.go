@@ -83,7 +83,7 @@ func (l *Ledger) revocationsBy(ctx context.Context, read func(context.Context, s
 		l.noticeAhead(ctx)
 		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 	case err != nil:
-		return nil, false, l.unavailable(ctx, err)
+		return nil, false, l.Unavailable(ctx, err)
 	default:
 		return page[:min(len(page), limit)], len(page) > limit, nil
 	}
@@ -141,7 +141,7 @@ func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *stor
 		return nil, store.ErrAnswered
 	case err != nil:
 		l.condition.fails(writing)
-		return nil, l.unavailable(ctx, err)
+		return nil, l.Unavailable(ctx, err)
 	default:
 		l.works(ctx, writing)
 		if n := len(saved); n > 0 {
@@ -169,7 +169,7 @@ func (l *Ledger) Answer(ctx context.Context, call store.Call) (hash, answer []by
 		err = l.ReadRevocations(ctx)
 	}
 	if err != nil {
-		return nil, nil, l.unavailable(ctx, err)
+		return nil, nil, l.Unavailable(ctx, err)
 	}
 	return hash, answer, nil
 }
@@ -181,6 +181,7 @@ func (l *Ledger) ReadRevocations(ctx context.Context) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	if err := l.readRevocations(ctx); err != nil {
+		l.changes.fail(err)
 		l.fails(ctx, reading, "cannot read what other processes have revoked", err)
 		return err
 	}
@@ -197,6 +198,7 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			continue
 		}
 		if errors.Is(err, store.ErrStandby) { // so nothing is known to be complete
+			l.changes.fail(err)
 			l.fails(ctx, writing, "followers count their copies as old", err)
 			return nil
 		}

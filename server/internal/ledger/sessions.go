@@ -105,7 +105,7 @@ func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Sess
 	l.Flush(ctx)
 	page, err = l.store.Sessions(ctx, view, after, limit+1)
 	if err != nil {
-		return nil, false, l.unavailable(ctx, err)
+		return nil, false, l.Unavailable(ctx, err)
 	}
 	return page[:min(len(page), limit)], len(page) > limit, nil
 }
@@ -143,7 +143,7 @@ func (l *Ledger) Sightings(ctx context.Context, sessions ...store.Session) ([][]
 	}
 	all, err := l.store.Sightings(ctx, sessions)
 	if err != nil {
-		return nil, l.unavailable(ctx, err)
+		return nil, l.Unavailable(ctx, err)
 	}
 	return all, nil
 }

@@ -68,7 +68,7 @@ func (l *Ledger) SignOutStates(ctx context.Context, ended ...store.SignOut) ([]s
 	}
 	found, err := l.store.SignOuts(ctx, named)
 	if err != nil {
-		return nil, l.unavailable(ctx, err)
+		return nil, l.Unavailable(ctx, err)
 	}
 	kept := make(map[store.SignOut]store.SignOut, len(found)) // by name
 	for _, s := range found {
