@@ -21,7 +21,7 @@ var errUnknownTarget = errors.New("its target is of a kind that this version doe
 // knownCases counts the cases of changes and targets that were added to this package
 // since its first version. A copy that was saved with fewer may lack some: its position
 // is not used.
-const knownCases = 1
+const knownCases = 3
 
 // revocationOf returns a revocation as the list takes it. An error means that it cannot
 // be added, and so that the copy cannot be complete.
@@ -67,9 +67,13 @@ func targetOf(t *revocationv1.Target) (revocation.Revocation, error) {
 		return revocation.Revocation{Kind: revocation.TargetClient, Issuer: t.Client.GetIssuer(), ID: t.Client.GetClientId()}, nil
 	case *revocationv1.Target_Machine:
 		return revocation.Revocation{Kind: revocation.TargetMachine, Issuer: t.Machine.GetIssuer(), ID: t.Machine.GetSubject()}, nil
+	case *revocationv1.Target_Organization:
+		return revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: t.Organization.GetIssuer(), ID: t.Organization.GetOrganizationId()}, nil
+	case *revocationv1.Target_Member:
+		return revocation.Revocation{Kind: revocation.TargetMember, Issuer: t.Member.GetIssuer(), ID: t.Member.GetOrganizationId(), Subject: t.Member.GetSubject()}, nil
 	case *revocationv1.Target_EntireIssuer:
 		return revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: t.EntireIssuer.GetIssuer()}, nil
-	default: // organizations, members and grants too
+	default: // grants too
 		return revocation.Revocation{}, errUnknownTarget
 	}
 }
@@ -113,6 +117,10 @@ func refOf(r revocation.Revocation) *revocationv1.Target {
 		return &revocationv1.Target{Target: &revocationv1.Target_Client{Client: &revocationv1.ClientRef{Issuer: r.Issuer, ClientId: r.ID}}}
 	case revocation.TargetMachine:
 		return &revocationv1.Target{Target: &revocationv1.Target_Machine{Machine: &revocationv1.MachineRef{Issuer: r.Issuer, Subject: r.ID}}}
+	case revocation.TargetOrganization:
+		return &revocationv1.Target{Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{Issuer: r.Issuer, OrganizationId: r.ID}}}
+	case revocation.TargetMember:
+		return &revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: r.Issuer, OrganizationId: r.ID, Subject: r.Subject}}}
 	case revocation.TargetIssuer:
 		return &revocationv1.Target{Target: &revocationv1.Target_EntireIssuer{EntireIssuer: &revocationv1.EntireIssuer{Issuer: r.Issuer}}}
 	default:

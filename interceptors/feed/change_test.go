@@ -22,11 +22,13 @@ var targets = map[string]*revocationv1.Target{
 	"a session of a subject": {Target: &revocationv1.Target_Session{Session: &revocationv1.SessionRef{
 		Issuer: issuer, SessionId: "sess_1", Owner: &revocationv1.SessionRef_Subject{Subject: "user_ada"},
 	}}},
-	"a subject": {Target: &revocationv1.Target_Subject{Subject: &revocationv1.SubjectRef{Issuer: issuer, Subject: "user_ada"}}},
-	"a token":   {Target: &revocationv1.Target_Token{Token: &revocationv1.TokenRef{Issuer: issuer, TokenId: "jti_1"}}},
-	"a client":  {Target: &revocationv1.Target_Client{Client: &revocationv1.ClientRef{Issuer: issuer, ClientId: "client_1"}}},
-	"a machine": {Target: &revocationv1.Target_Machine{Machine: &revocationv1.MachineRef{Issuer: issuer, Subject: "user_ada"}}},
-	"an issuer": {Target: &revocationv1.Target_EntireIssuer{EntireIssuer: &revocationv1.EntireIssuer{Issuer: issuer}}},
+	"a subject":       {Target: &revocationv1.Target_Subject{Subject: &revocationv1.SubjectRef{Issuer: issuer, Subject: "user_ada"}}},
+	"a token":         {Target: &revocationv1.Target_Token{Token: &revocationv1.TokenRef{Issuer: issuer, TokenId: "jti_1"}}},
+	"a client":        {Target: &revocationv1.Target_Client{Client: &revocationv1.ClientRef{Issuer: issuer, ClientId: "client_1"}}},
+	"a machine":       {Target: &revocationv1.Target_Machine{Machine: &revocationv1.MachineRef{Issuer: issuer, Subject: "user_ada"}}},
+	"an organization": {Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{Issuer: issuer, OrganizationId: "org_1"}}},
+	"a member":        {Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: issuer, OrganizationId: "org_1", Subject: "user_ada"}}},
+	"an issuer":       {Target: &revocationv1.Target_EntireIssuer{EntireIssuer: &revocationv1.EntireIssuer{Issuer: issuer}}},
 }
 
 func TestEveryTargetRevokesItsTokens(t *testing.T) {
@@ -53,7 +55,7 @@ func TestEveryTargetRevokesItsTokens(t *testing.T) {
 				sent := &feedv1.Revoked{Target: target, IssuedBeforeTime: row.before, ExpireTime: row.expires}
 				id := &auth.Identity{
 					Issuer: issuer, Subject: "user_ada", SessionID: "sess_1", TokenID: "jti_1", ClientID: "client_1",
-					Kind: auth.KindMachine, IssuedAt: row.issued,
+					Organization: auth.Organization{ID: "org_1"}, Kind: auth.KindMachine, IssuedAt: row.issued,
 				}
 				for range 2 { // as it came, and as it is stored
 					r, err := revocationOf(sent)
@@ -81,9 +83,10 @@ var unknownChanges = map[string]*feedv1.Change{
 	"no change":                      {},
 	"no target":                      revoked(nil),
 	"a target of no case":            revoked(&revocationv1.Target{}),
-	"an organization":                organization(),
-	"a member":                       revoked(&revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{}}}),
-	"a grant":                        revoked(&revocationv1.Target{Target: &revocationv1.Target_Grant{Grant: &revocationv1.GrantRef{}}}),
+	"a grant":                        grant(),
+	"an organization without an id":  revoked(&revocationv1.Target{Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{Issuer: issuer}}}),
+	"a member without a subject":     revoked(&revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: issuer, OrganizationId: "org_1"}}}),
+	"a member without organization":  revoked(&revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: issuer, Subject: "user_ada"}}}),
 	"a session without an owner":     revoked(&revocationv1.Target{Target: &revocationv1.Target_Session{Session: &revocationv1.SessionRef{Issuer: issuer, SessionId: "s"}}}),
 	"a session of an empty subject":  revoked(&revocationv1.Target{Target: &revocationv1.Target_Session{Session: &revocationv1.SessionRef{Issuer: issuer, SessionId: "s", Owner: &revocationv1.SessionRef_Subject{}}}}),
 	"a session without an id":        revoked(session("")),
@@ -143,7 +146,7 @@ func TestAStartWithAChangeThatCannotBeAdded(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			fleet := newFleet(t, 1)
-			fleet.hubs[0].changes = []*feedv1.Change{organization(), revoked(session("sess_1"))}
+			fleet.hubs[0].changes = []*feedv1.Change{grant(), revoked(session("sess_1"))}
 			follower := fleet.follow(t, func(c *Config) { c.RefuseStale = refuse })
 			if err := follower.WaitReady(t.Context()); err != nil {
 				t.Fatal(err)
@@ -184,7 +187,7 @@ func TestAStaleCopyRecoversWhenTheChangeIsGone(t *testing.T) {
 		hub.heartbeat = 30 * time.Second
 		follower := fleet.follow(t, func(c *Config) { c.MaxStale = time.Minute })
 		synctest.Wait()
-		hub.set(func() { hub.changes = []*feedv1.Change{organization(), revoked(session("sess_1"))} })
+		hub.set(func() { hub.changes = []*feedv1.Change{grant(), revoked(session("sess_1"))} })
 		pass(10 * time.Second)
 		end(fleet, errDone)
 		pass(10 * time.Second)

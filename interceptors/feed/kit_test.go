@@ -367,9 +367,10 @@ func session(id string) *revocationv1.Target {
 	}}}
 }
 
-func organization() *feedv1.Change {
-	return revoked(&revocationv1.Target{Target: &revocationv1.Target_Organization{
-		Organization: &revocationv1.OrganizationRef{Issuer: issuer, OrganizationId: "org_1"},
+// grant is a change that a follower does not know.
+func grant() *feedv1.Change {
+	return revoked(&revocationv1.Target{Target: &revocationv1.Target_Grant{
+		Grant: &revocationv1.GrantRef{Issuer: issuer, ClientId: "client_1", Subject: "user_ada"},
 	}})
 }
 

@@ -82,7 +82,7 @@ func TestAFollowerConfirmsWhatItHasAdded(t *testing.T) {
 		if n := len(strings.Fields(hub.takeConfirmed())); n == 0 || n > 3 {
 			t.Errorf("%d confirmations of changes within 200 ms; want one or two", n)
 		}
-		hub.set(func() { hub.changes = append(hub.changes, organization()) })
+		hub.set(func() { hub.changes = append(hub.changes, grant()) })
 		pass(time.Second)
 		want("what cannot be added", "")
 		other.set(func() { other.changes = hub.changes })

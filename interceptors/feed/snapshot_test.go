@@ -111,7 +111,7 @@ func TestThePositionOfAChangeThatIsMissingIsNotStored(t *testing.T) {
 		hub.revoke("sess_1")
 		before := fleet.follow(t, snapshotAt(path))
 		synctest.Wait()
-		hub.set(func() { hub.changes = append(hub.changes, organization()) })
+		hub.set(func() { hub.changes = append(hub.changes, grant()) })
 		pass(10 * time.Second)
 		hub.revoke("sess_2")
 		synctest.Wait()

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ func million(b *testing.B, kinds ...revocation.TargetKind) (*revocation.List, fl
 		for i := range revocations {
 			kind := kinds[i%len(kinds)]
 			revocations[i] = revocation.Revocation{Kind: kind, Issuer: issuer, ID: longID(kind, from+i), Before: now}
+			if kind == revocation.TargetMember {
+				revocations[i].Subject = longID(revocation.TargetSubject, from+i)
+			}
 		}
 		if err := list.Add(revocations...); err != nil {
 			b.Fatal(err)
@@ -48,9 +52,14 @@ func BenchmarkRevokedAmongAMillion(b *testing.B) {
 	for name, kinds := range map[string][]revocation.TargetKind{
 		"sessions":     {revocation.TargetSession},
 		"of all kinds": {revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken, revocation.TargetClient},
+		"in an organization": {
+			revocation.TargetSession, revocation.TargetSubject, revocation.TargetToken, revocation.TargetClient,
+			revocation.TargetOrganization, revocation.TargetMember,
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			list, size := million(b, kinds...)
+			inOrganization := slices.Contains(kinds, revocation.TargetOrganization)
 			var names strings.Builder
 			for names.Len() < 1<<22+64 {
 				names.WriteString(rand.Text())
@@ -62,6 +71,9 @@ func BenchmarkRevokedAmongAMillion(b *testing.B) {
 			for i := range b.N {
 				at := 4 * i & (1<<22 - 1)
 				id.SessionID, id.Subject, id.TokenID, id.ClientID = name(at), name(at+1), name(at+2), name(at+3)
+				if inOrganization {
+					id.Organization.ID = name(at + 4)
+				}
 				if err := list.Revoked(id); err != nil {
 					b.Fatal(err)
 				}

@@ -180,8 +180,14 @@ func TestWhatWasAddedIsSeenAtOnce(t *testing.T) {
 
 func TestRevokedAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts every goroutine's
 	list := fixed()
-	add(t, list, revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2"})
 	id := ada()
+	id.Organization.ID = "org_1"
+	add(t, list,
+		revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_2"},
+		revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: issuer, ID: "org_2", Before: now},
+		revocation.Revocation{Kind: revocation.TargetMember, Issuer: issuer, ID: "org_1", Subject: "user_ben", Before: now},
+	)
+	assertRevoked(t, list, id, false)
 	if n := testing.AllocsPerRun(100, func() { _ = list.Revoked(id) }); n != 0 {
 		t.Errorf("%v allocations; want none", n)
 	}
@@ -213,6 +219,8 @@ func TestAllRevocationsCanBeStoredAndAddedAgain(t *testing.T) {
 	want := map[revocation.Revocation]bool{
 		{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1", AllTokens: true, Expires: now.Add(time.Hour)}:                      true,
 		{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1", Subject: "user_ada", Before: now, Expires: now.Add(2 * time.Hour)}: true,
+		{Kind: revocation.TargetOrganization, Issuer: issuer, ID: "org_1", Before: now, Expires: now.Add(time.Hour)}:                      true,
+		{Kind: revocation.TargetMember, Issuer: issuer, ID: "org_1", Subject: "user_ada", AllTokens: true, Expires: never}:                true,
 		{Kind: revocation.TargetMachine, Issuer: issuer, ID: "mch_1", AllTokens: true, Expires: never}:                                    true,
 		{Kind: revocation.TargetIssuer, Issuer: issuer, Before: now, Expires: now.Add(time.Hour)}:                                         true,
 	}

@@ -57,6 +57,16 @@ func TestRevoked(t *testing.T) {
 	}
 	actedBy := func(actor auth.Actor) change { return func(id *auth.Identity) { id.Actor = &actor } }
 	issued := func(at time.Time) change { return func(id *auth.Identity) { id.IssuedAt = at } }
+	in := func(organization string, more ...change) change {
+		return func(id *auth.Identity) {
+			id.Organization.ID = organization
+			for _, c := range more {
+				c(id)
+			}
+		}
+	}
+	organization := revocation.Revocation{Kind: revocation.TargetOrganization, ID: "org_1", Before: now}
+	member := revocation.Revocation{Kind: revocation.TargetMember, ID: "org_1", Subject: "user_ada", Before: now}
 	tests := []struct {
 		name   string
 		revoke revocation.Revocation
@@ -99,6 +109,24 @@ func TestRevoked(t *testing.T) {
 		{"an issuer", revocation.Revocation{Kind: revocation.TargetIssuer, Before: now}, just, true},
 		{"an issuer's later token", revocation.Revocation{Kind: revocation.TargetIssuer, Before: now}, issued(now.Add(time.Second)), false},
 		{"another issuer", revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: "https://else", Before: now}, just, false},
+		{"an organization", organization, in("org_1"), true},
+		{"an organization's token that was issued at the instant", organization, in("org_1", issued(now)), false},
+		{"an organization's token that does not say when", organization, in("org_1", issued(time.Time{})), true},
+		{"all of an organization, also in tokens to come", revocation.Revocation{Kind: revocation.TargetOrganization, ID: "org_1", AllTokens: true}, in("org_1", issued(now.Add(time.Hour))), true},
+		{"another organization", organization, in("org_2"), false},
+		{"an organization, of whoever acts in none", organization, just, false},
+		{"an organization by its slug", organization, func(id *auth.Identity) { id.Organization.Slug = "org_1" }, false},
+		{"an organization of the same id at another issuer", revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: "https://else", ID: "org_1", Before: now}, in("org_1"), false},
+		{"a member", member, in("org_1"), true},
+		{"a member's token that was issued at the instant", member, in("org_1", issued(now)), false},
+		{"all of a member, also in tokens to come", revocation.Revocation{Kind: revocation.TargetMember, ID: "org_1", Subject: "user_ada", AllTokens: true}, in("org_1", issued(now.Add(time.Hour))), true},
+		{"a member, in another organization", member, in("org_2"), false},
+		{"a member, in no organization", member, just, false},
+		{"another member", revocation.Revocation{Kind: revocation.TargetMember, ID: "org_1", Subject: "user_ben", Before: now}, in("org_1"), false},
+		{"a member at another issuer", revocation.Revocation{Kind: revocation.TargetMember, Issuer: "https://else", ID: "org_1", Subject: "user_ada", Before: now}, in("org_1"), false},
+		{"a member who acts for another", member, in("org_1", func(id *auth.Identity) { id.Subject = "user_ben" }, actedBy(auth.Actor{Subject: "user_ada"})), false},
+		{"a member for whom another acts", member, in("org_1", actedBy(auth.Actor{Subject: "user_support"})), true},
+		{"a member as if it were a session of a subject", member, func(id *auth.Identity) { id.SessionID = "org_1" }, false},
 		{"a session of before an instant", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_1", Before: now.Add(-time.Hour)}, just, false},
 		{"the subject of who acts", revocation.Revocation{Kind: revocation.TargetSubject, ID: "user_bob", Before: now}, actedBy(auth.Actor{Subject: "user_bob"}), true},
 		{"the session of who acts", revocation.Revocation{Kind: revocation.TargetSession, ID: "sess_b"}, actedBy(auth.Actor{Subject: "user_bob", SessionID: "sess_b"}), true},
@@ -141,6 +169,12 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]revocation.Revocation{
 		"no kind":                     {Issuer: issuer, ID: "x"},
+		"an organization, no extent":  {Kind: revocation.TargetOrganization, Issuer: issuer, ID: "org_1"},
+		"an organization without id":  {Kind: revocation.TargetOrganization, Issuer: issuer, Before: now},
+		"an organization's subject":   {Kind: revocation.TargetOrganization, Issuer: issuer, ID: "org_1", Subject: "user_ada", Before: now},
+		"a member, without extent":    {Kind: revocation.TargetMember, Issuer: issuer, ID: "org_1", Subject: "user_ada"},
+		"a member of nothing":         {Kind: revocation.TargetMember, Issuer: issuer, Subject: "user_ada", Before: now},
+		"a member who is nobody":      {Kind: revocation.TargetMember, Issuer: issuer, ID: "org_1", Before: now},
 		"a kind that does not exist":  {Kind: revocation.TargetIssuer + 1, Issuer: issuer, ID: "x", Before: now},
 		"all, and those of before":    {Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada", Before: now, AllTokens: true},
 		"a subject, without extent":   {Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada"},

@@ -8,9 +8,11 @@ import (
 )
 
 // Revoked returns an *auth.Error with the reason TOKEN_REVOKED if the token of the
-// identity is revoked: by its session, its subject, its ID, its client, its machine or its issuer.
-// The token of an impersonated caller is also revoked by the session or the subject
-// of its actor (RFC 8693, section 4.1).
+// identity is revoked: by its session, its subject, its ID, its client, its machine, its
+// organization, its subject as a member of that, or its issuer. The token of an
+// impersonated caller is also revoked by the session or the subject of its actor.
+// TargetMember does not mean the actor: act says only who acts (RFC 8693, section 4.1),
+// and the organization is the one in which the subject of the token acts.
 //
 // Where tokens are revoked that are issued until a moment to come, as those of a subject
 // that was signed out just now, the error says in RetryAfter when a token that is
@@ -67,6 +69,11 @@ func (l *List) find(id *auth.Identity) (TargetKind, *entry) {
 			return TargetMachine, e
 		}
 	}
+	if organization := id.Organization.ID; organization != "" {
+		if kind, e := l.findOrganization(in, id.Subject, organization, issued); e != nil {
+			return kind, e
+		}
+	}
 	if e := l.findIn(TargetIssuer, in, "", issued); e != nil {
 		return TargetIssuer, e
 	}
@@ -97,6 +104,17 @@ func (l *List) findSession(in scope, subject, id string, issued int64) *entry {
 		return e
 	}
 	return l.findIn(TargetSession, in.of(l.seed, subject), id, issued)
+}
+
+// findOrganization looks up the organization, and the subject as its member.
+func (l *List) findOrganization(in scope, subject, id string, issued int64) (TargetKind, *entry) {
+	if e := l.findIn(TargetOrganization, in, id, issued); e != nil {
+		return TargetOrganization, e
+	}
+	if l.tables[TargetMember].Load() == nil {
+		return 0, nil
+	}
+	return TargetMember, l.findIn(TargetMember, in.of(l.seed, subject), id, issued)
 }
 
 // findIn returns the entry that revokes a token, or nil. It reads the clock only if there

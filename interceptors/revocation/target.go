@@ -20,11 +20,21 @@ const (
 	TargetClient
 	// TargetMachine is every token of a machine, by its subject.
 	TargetMachine
+	// TargetOrganization is every token that names an organization as the one in which
+	// its subject acts (auth.Identity.Organization), by the ID of the organization, and
+	// that was issued before an instant. Tokens of the same subjects that name another
+	// organization or none are not revoked.
+	TargetOrganization
+	// TargetMember is those of them that are of one subject, as where it was removed
+	// from the organization: its tokens name the organization until they expire.
+	TargetMember
 	// TargetIssuer is every token that the issuer issued before an instant.
 	TargetIssuer
 )
 
-var kindNames = [...]string{"unknown", "session", "subject", "token", "client", "machine", "issuer"}
+var kindNames = [...]string{"unknown", "session", "subject", "token", "client", "machine", "organization", "member", "issuer"}
+
+const knownKinds = "session, subject, token, client, machine, organization, member or issuer"
 
 // String returns the kind's name in settings and logs, such as session.
 func (k TargetKind) String() string {
@@ -34,6 +44,11 @@ func (k TargetKind) String() string {
 	return kindNames[k]
 }
 
+// goesOn reports whether what is revoked mostly continues with new tokens.
+func (k TargetKind) goesOn() bool {
+	return k == TargetSubject || k == TargetOrganization || k == TargetMember || k == TargetIssuer
+}
+
 // ParseTargetKind returns the kind with the given name, as String writes it.
 func ParseTargetKind(name string) (TargetKind, error) {
 	for i, known := range kindNames {
@@ -41,5 +56,5 @@ func ParseTargetKind(name string) (TargetKind, error) {
 			return TargetKind(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown kind of revocation %q: use session, subject, token, client, machine or issuer", name)
+	return 0, fmt.Errorf("unknown kind of revocation %q: use %s", name, knownKinds)
 }
