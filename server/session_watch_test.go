@@ -346,8 +346,9 @@ func TestAWatchDoesNotShowWhatBecameOfASessionThatHasLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	everything := r.transports()["gRPC"].watchSessions(t, cast["otto"])
+	issued := authtest.IssuedAt(time.Now()) // both at once
 	for _, organization := range []string{"org_acme", "org_other"} {
-		r.seen(t, map[string]string{"ben": r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.InOrganization(organization, "slug", "member"))})
+		r.seen(t, map[string]string{"ben": r.issuer.Session("user_ben", authtest.With("sid", "ben"), issued, authtest.InOrganization(organization, "slug", "member"))})
 		r.ledger.Flush(t.Context())
 	}
 	if _, err := otto.RevokeSession(t.Context(), r.revokeReq("ben")); err != nil {
