@@ -17,13 +17,13 @@ type Session struct {
 	// Service is who has seen it: "" for this server. It comes back from SaveSessions alone.
 	Service string
 
-	Organization    string // the ID of the one that the caller acted in; "" for none
 	AuthorizedParty string
 	UserAgent       string
 	Address         string // of the caller, without the port
 	FirstSeen       time.Time
 	LastSeen        time.Time
-	Token           Token // the newest that was seen
+	Organization    string // the ID of the one that the caller acts in by Token; "" for none
+	Token           Token  // the newest that was seen
 }
 
 // A Token is what is kept of a session's token.
@@ -36,8 +36,8 @@ type Token struct {
 }
 
 // Merge returns what is known of a session from two observations of it: when it
-// was seen first, its newest token, and everything else as it was seen last.
-// Either may be the zero Session.
+// was seen first, its newest token with the organization that it names, and everything
+// else as it was seen last. Either may be the zero Session.
 func (s Session) Merge(other Session) Session {
 	first, last := s, other
 	if last.LastSeen.Before(first.LastSeen) {
@@ -51,7 +51,7 @@ func (s Session) Merge(other Session) Session {
 		merged.FirstSeen = first.FirstSeen
 	}
 	if first.Token.IssuedAt.After(merged.Token.IssuedAt) {
-		merged.Token = first.Token
+		merged.Token, merged.Organization = first.Token, first.Organization
 	}
 	return merged
 }
@@ -91,8 +91,8 @@ type Filter struct {
 	ID       string
 	Subject  string
 	ClientID string
-	// Organization is the ID of the one that the caller acted in. It may be empty, for
-	// sessions that acted in none. nil matches all.
+	// Organization is the ID of the one that the caller acts in. It may be empty, for
+	// sessions that act in none. nil matches all.
 	Organization *string
 }
 

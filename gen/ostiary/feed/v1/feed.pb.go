@@ -744,7 +744,7 @@ type SeenSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session, with its subject. Required.
 	Session *v1.SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	// The organization that the latest call acted in. Empty for none.
+	// The organization that the caller acts in, by the latest token. Empty for none.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Who really acts in the session, by the latest token. Absent where its subject does.
 	Actor *v11.Actor `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`

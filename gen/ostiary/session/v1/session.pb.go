@@ -317,8 +317,8 @@ type ListSessionsFilter struct {
 	Issuer *string `protobuf:"bytes,1,opt,name=issuer,proto3,oneof" json:"issuer,omitempty"`
 	// The subject of the session. Set and empty is refused with INVALID_REQUEST.
 	Subject *string `protobuf:"bytes,2,opt,name=subject,proto3,oneof" json:"subject,omitempty"`
-	// The organization that the session acted in last. Set and empty: sessions that
-	// acted in none.
+	// The organization that the session acts in, by its latest token. Set and empty:
+	// sessions that act in none.
 	OrganizationId *string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1058,8 +1058,8 @@ type WatchSessionsFilter struct {
 	Issuer *string `protobuf:"bytes,1,opt,name=issuer,proto3,oneof" json:"issuer,omitempty"`
 	// The subject of the session. Set and empty is refused with INVALID_REQUEST.
 	Subject *string `protobuf:"bytes,2,opt,name=subject,proto3,oneof" json:"subject,omitempty"`
-	// The organization that the session acts in. Set and empty: sessions that act in
-	// none.
+	// The organization that the session acts in, by its latest token. Set and empty:
+	// sessions that act in none.
 	OrganizationId *string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1247,7 +1247,7 @@ type Session struct {
 	// The revocation of the session's latest token: that of the session, where there is
 	// one. Absent while the session is not revoked.
 	Revocation *v1.Revocation `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
-	// The organization that the session acted in last. Empty for none.
+	// The organization that the session acts in, by its latest token. Empty for none.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Who really acts in the session, where its subject is impersonated, by the latest
 	// token. Absent otherwise.

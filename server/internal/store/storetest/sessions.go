@@ -108,7 +108,8 @@ func laterObservationCounts(t *testing.T, database Database) {
 	later.Token.IssuedAt, later.Token.ExpiresAt = at(3*time.Hour), at(4*time.Hour)
 	earlier := ben
 	earlier.ID, earlier.Subject, earlier.FirstSeen, earlier.LastSeen = ada.ID, ada.Subject, at(time.Second), at(time.Second)
-	stale := later // with a token that is older than others
+	stale := later // with a token that is older than others, and names another organization
+	stale.Organization = "org_other"
 	stale.LastSeen, stale.Token.IssuedAt, stale.Token.ExpiresAt = at(5*time.Hour), at(0), at(6*time.Hour)
 
 	want := later

@@ -461,7 +461,7 @@ export type SeenSession = Message<"ostiary.feed.v1.SeenSession"> & {
   session?: SessionRef | undefined;
 
   /**
-   * The organization that the latest call acted in. Empty for none.
+   * The organization that the caller acts in, by the latest token. Empty for none.
    *
    * @generated from field: string organization_id = 2;
    */

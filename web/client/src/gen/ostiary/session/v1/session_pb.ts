@@ -82,8 +82,8 @@ export type ListSessionsFilter = Message<"ostiary.session.v1.ListSessionsFilter"
   subject?: string | undefined;
 
   /**
-   * The organization that the session acted in last. Set and empty: sessions that
-   * acted in none.
+   * The organization that the session acts in, by its latest token. Set and empty:
+   * sessions that act in none.
    *
    * @generated from field: optional string organization_id = 3;
    */
@@ -472,8 +472,8 @@ export type WatchSessionsFilter = Message<"ostiary.session.v1.WatchSessionsFilte
   subject?: string | undefined;
 
   /**
-   * The organization that the session acts in. Set and empty: sessions that act in
-   * none.
+   * The organization that the session acts in, by its latest token. Set and empty:
+   * sessions that act in none.
    *
    * @generated from field: optional string organization_id = 3;
    */
@@ -581,7 +581,7 @@ export type Session = Message<"ostiary.session.v1.Session"> & {
   revocation?: Revocation | undefined;
 
   /**
-   * The organization that the session acted in last. Empty for none.
+   * The organization that the session acts in, by its latest token. Empty for none.
    *
    * @generated from field: string organization_id = 4;
    */
