@@ -129,6 +129,8 @@ func TestAServiceKnowsEveryTargetOfTheServer(t *testing.T) {
 		{Target: &revocationv1.Target{Target: &revocationv1.Target_Token{Token: &revocationv1.TokenRef{Issuer: issuer, TokenId: "jti_1"}}}},
 		{Target: &revocationv1.Target{Target: &revocationv1.Target_Client{Client: &revocationv1.ClientRef{Issuer: issuer, ClientId: "client_1"}}}},
 		{Target: &revocationv1.Target{Target: &revocationv1.Target_Machine{Machine: &revocationv1.MachineRef{Issuer: issuer, Subject: "mch_1"}}}},
+		{Target: &revocationv1.Target{Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{Issuer: issuer, OrganizationId: "org_1"}}}},
+		{Target: &revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: issuer, OrganizationId: "org_2", Subject: "user_eve"}}}},
 	}
 	s := followHubs(t, []*running{r})
 	s.caughtUp(t)

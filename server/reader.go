@@ -92,13 +92,16 @@ func (r *reader) target(path string, asked *revocationv1.Target) revocation.Revo
 		r.trusted(path+".entire_issuer", issuer)
 		return revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: issuer}
 	case *revocationv1.Target_Organization:
-		r.faults.Add(path+".organization", "this version cannot revoke an organization; name its subjects or sessions")
+		return r.named(revocation.TargetOrganization, path+".organization", target.Organization.GetIssuer(), "organization_id", target.Organization.GetOrganizationId())
 	case *revocationv1.Target_Member:
-		r.faults.Add(path+".member", "this version cannot revoke a member; name the subject or its sessions")
+		member := r.named(revocation.TargetMember, path+".member", target.Member.GetIssuer(), "organization_id", target.Member.GetOrganizationId())
+		member.Subject = target.Member.GetSubject()
+		r.id(path+".member.subject", member.Subject)
+		return member
 	case *revocationv1.Target_Grant:
 		r.faults.Add(path+".grant", "this version cannot revoke a grant; name the client or the subject")
 	default:
-		r.faults.Add(path, "missing; name what to revoke: a session, subject, token, client, machine or entire_issuer")
+		r.faults.Add(path, "missing; name what to revoke: a session, subject, token, client, machine, organization, member or entire_issuer")
 	}
 	return revocation.Revocation{}
 }

@@ -259,6 +259,10 @@ func targetMessage(t store.Target) *revocationv1.Target {
 		return &revocationv1.Target{Target: &revocationv1.Target_Client{Client: &revocationv1.ClientRef{Issuer: t.Issuer, ClientId: t.Value}}}
 	case revocation.TargetMachine:
 		return &revocationv1.Target{Target: &revocationv1.Target_Machine{Machine: &revocationv1.MachineRef{Issuer: t.Issuer, Subject: t.Value}}}
+	case revocation.TargetOrganization:
+		return &revocationv1.Target{Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{Issuer: t.Issuer, OrganizationId: t.Value}}}
+	case revocation.TargetMember:
+		return &revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{Issuer: t.Issuer, OrganizationId: t.Value, Subject: t.Subject}}}
 	case revocation.TargetIssuer:
 		return &revocationv1.Target{Target: &revocationv1.Target_EntireIssuer{EntireIssuer: &revocationv1.EntireIssuer{Issuer: t.Issuer}}}
 	default:

@@ -13,6 +13,7 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
@@ -104,12 +105,18 @@ func TestWhatARevocationReaches(t *testing.T) {
 		"a machine, up to a moment ago": {
 			store.Target{Kind: "machine", Value: "mch_robo"}, false, -time.Second, []string{"machine"},
 		},
-		"a machine as if a client":    {store.Target{Kind: "client", Value: "mch_robo"}, true, 0, nil},
-		"a client":                    {store.Target{Kind: "client", Value: "client_1"}, true, 0, []string{"client"}},
-		"a client as if a machine":    {store.Target{Kind: "machine", Value: "client_1"}, true, 0, nil},
-		"all that was issued":         {store.Target{Kind: "issuer"}, false, 0, []string{"old", "other", "machine", "client"}},
-		"all that is and will be":     {store.Target{Kind: "issuer"}, true, 0, []string{"old", "other", "machine", "client", "new", "new machine"}},
-		"a user as if it were client": {store.Target{Kind: "client", Value: "user_ada"}, true, 0, nil},
+		"a machine as if a client":         {store.Target{Kind: "client", Value: "mch_robo"}, true, 0, nil},
+		"a client":                         {store.Target{Kind: "client", Value: "client_1"}, true, 0, []string{"client"}},
+		"a client as if a machine":         {store.Target{Kind: "machine", Value: "client_1"}, true, 0, nil},
+		"an organization":                  {store.Target{Kind: "organization", Value: "org_acme"}, false, 0, []string{"member", "colleague"}},
+		"an organization for good":         {store.Target{Kind: "organization", Value: "org_acme"}, true, 0, []string{"member", "new member", "colleague"}},
+		"another organization":             {store.Target{Kind: "organization", Value: "org_none"}, true, 0, nil},
+		"a member":                         {store.Target{Kind: "member", Value: "org_acme", Subject: "user_dora"}, false, 0, []string{"member"}},
+		"a member for good":                {store.Target{Kind: "member", Value: "org_acme", Subject: "user_dora"}, true, 0, []string{"member", "new member"}},
+		"a member of another organization": {store.Target{Kind: "member", Value: "org_none", Subject: "user_dora"}, true, 0, nil},
+		"all that was issued":              {store.Target{Kind: "issuer"}, false, 0, []string{"old", "other", "machine", "client", "member", "colleague", "elsewhere"}},
+		"all that is and will be":          {store.Target{Kind: "issuer"}, true, 0, []string{"old", "other", "machine", "client", "new", "new machine", "member", "new member", "colleague", "elsewhere"}},
+		"a user as if it were client":      {store.Target{Kind: "client", Value: "user_ada"}, true, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,6 +125,7 @@ func TestWhatARevocationReaches(t *testing.T) {
 				c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine, auth.KindOAuth}
 			})
 			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))
+			acme := authtest.InOrganization("org_acme", "acme", "member")
 			tokens := map[string]string{
 				"old":         r.issuer.Session("user_ada", ago, authtest.With("sid", "sess_1"), authtest.With("jti", "token_1")),
 				"new":         r.issuer.Session("user_ada", soon, authtest.With("sid", "sess_1")),
@@ -125,6 +133,10 @@ func TestWhatARevocationReaches(t *testing.T) {
 				"machine":     r.issuer.Machine("mch_robo", ago),
 				"new machine": r.issuer.Machine("mch_robo", soon),
 				"client":      r.issuer.OAuth("user_cleo", ago, authtest.With("client_id", "client_1")),
+				"member":      r.issuer.Session("user_dora", ago, acme),
+				"new member":  r.issuer.Session("user_dora", soon, acme),
+				"colleague":   r.issuer.Session("user_erik", ago, acme),
+				"elsewhere":   r.issuer.Session("user_dora", ago, authtest.InOrganization("org_other", "other", "admin")),
 			}
 			test.target.Issuer = r.issuer.URL()
 			revocation := &revocationv1.NewRevocation{Target: targetMessage(test.target)}
@@ -147,6 +159,53 @@ func TestWhatARevocationReaches(t *testing.T) {
 				} else {
 					r.wantAdmitted(t, name, token)
 				}
+			}
+		})
+	}
+}
+
+// What is refused is shown as revoked, and nothing else.
+func TestTheSessionsOfAnOrganizationAreShownAsRevoked(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		target store.Target
+		want   string
+	}{
+		"an organization": {store.Target{Kind: "organization", Value: "org_acme"}, "ada-1 ben"},
+		"a member":        {store.Target{Kind: "member", Value: "org_acme", Subject: "user_ben"}, "ben"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withOperator)
+			cast := r.cast()
+			r.seen(t, cast)
+			test.target.Issuer = r.issuer.URL()
+			target := targetMessage(test.target)
+			_, err := r.revocations(t, cast["otto"]).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{
+				Revocations: []*revocationv1.NewRevocation{{Target: target}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := r.sessions(t, cast["otto"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{})
+			if err != nil || len(res.GetSessions()) != len(cast) {
+				t.Fatalf("%v, error %v; want all sessions", res, err)
+			}
+			var ended []*sessionv1.Session
+			for _, s := range res.GetSessions() {
+				id := s.GetSession().GetSessionId()
+				if s.GetState() != revoked {
+					r.wantAdmitted(t, id, cast[id])
+					continue
+				}
+				ended = append(ended, s)
+				r.wantReason(t, id, cast[id], auth.TokenRevoked)
+				if !proto.Equal(s.GetRevocation().GetTarget(), target) {
+					t.Errorf("%s was revoked by %v; want %v", id, s.GetRevocation(), target)
+				}
+			}
+			if got := names(ended); got != test.want {
+				t.Errorf("%s are revoked; want %s", got, test.want)
 			}
 		})
 	}
@@ -190,14 +249,9 @@ func TestInvalidRevocationsAreRefused(t *testing.T) {
 		"a machine without an extent":   {target(store.Target{Kind: "machine", Issuer: r.issuer.URL(), Value: "mch_robo"}), []string{"extent"}},
 		"no issuer":                     {target(store.Target{Kind: "issuer"}), []string{"target.entire_issuer.issuer"}},
 		"an issuer that is not trusted": {target(store.Target{Kind: "session", Value: "x", Issuer: r.issuer.URL() + "/"}), []string{"target.session.issuer"}},
-		"an organization": {
-			&revocationv1.NewRevocation{Target: &revocationv1.Target{Target: &revocationv1.Target_Organization{Organization: &revocationv1.OrganizationRef{}}}},
-			[]string{"target.organization"},
-		},
-		"a member": {
-			&revocationv1.NewRevocation{Target: &revocationv1.Target{Target: &revocationv1.Target_Member{Member: &revocationv1.MemberRef{}}}},
-			[]string{"target.member"},
-		},
+		"no organization":               {target(store.Target{Kind: "organization"}), []string{"target.organization.issuer", "target.organization.organization_id"}},
+		"no member":                     {target(store.Target{Kind: "member"}), []string{"target.member.issuer", "target.member.organization_id", "target.member.subject"}},
+		"a member with a NUL":           {target(store.Target{Kind: "member", Issuer: r.issuer.URL(), Value: "org_acme", Subject: "a\x00b"}), []string{"target.member.subject"}},
 		"a grant": {
 			&revocationv1.NewRevocation{Target: &revocationv1.Target{Target: &revocationv1.Target_Grant{Grant: &revocationv1.GrantRef{}}}},
 			[]string{"target.grant"},

@@ -245,8 +245,10 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 			_, err := r.sessions(t, r.issuer.Session("user_ada")).RevokeSubject(t.Context(), subjectCurrent())
 			return err
 		},
-		"RevokeTokens of a subject": tokens(store.Target{Kind: "subject", Value: "user_ada"}),
-		"RevokeTokens of an issuer": tokens(store.Target{Kind: "issuer"}),
+		"RevokeTokens of a subject":       tokens(store.Target{Kind: "subject", Value: "user_ada"}),
+		"RevokeTokens of an organization": tokens(store.Target{Kind: "organization", Value: "org_acme"}),
+		"RevokeTokens of a member":        tokens(store.Target{Kind: "member", Value: "org_acme", Subject: "user_ada"}),
+		"RevokeTokens of an issuer":       tokens(store.Target{Kind: "issuer"}),
 	} {
 		for setting, skew := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute, -1: 0} {
 			t.Run(fmt.Sprintf("%s with a skew of %s", how, skew), func(t *testing.T) {
@@ -254,7 +256,7 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 				now := newClock()
 				r := start(t, withOperator, now.set, func(c *Config) { c.Issuers[0].Skew = setting })
 				issued := func(at time.Time) string {
-					return r.issuer.Session("user_ada", authtest.IssuedAt(at), authtest.ExpiresIn(time.Hour), authtest.Without("sid"))
+					return r.issuer.Session("user_ada", authtest.IssuedAt(at), authtest.ExpiresIn(time.Hour), authtest.Without("sid"), authtest.InOrganization("org_acme", "acme", "member"))
 				}
 				// Their session has never been seen, nor have they one.
 				old, ahead := issued(now.now().Add(-time.Minute)), issued(now.now().Add(skew))

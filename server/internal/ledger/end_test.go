@@ -30,7 +30,7 @@ func sessionsOf(t *testing.T, l *Ledger, subject string, n int) {
 	t.Helper()
 	sessions := make([]store.Session, n)
 	for i := range sessions {
-		sessions[i] = store.Session{Issuer: someIssuer, ID: fmt.Sprint("sess_", i), Subject: subject, FirstSeen: time.Unix(int64(i/7), 0), LastSeen: l.config.Now()}
+		sessions[i] = store.Session{Issuer: someIssuer, ID: fmt.Sprint("sess_", i), Subject: subject, Organization: "org_acme", FirstSeen: time.Unix(int64(i/7), 0), LastSeen: l.config.Now()}
 	}
 	if _, err := l.store.SaveSessions(t.Context(), sessions); err != nil {
 		t.Fatal(err)

@@ -215,7 +215,7 @@ func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revoca
 			}
 			l.events.add(events...)
 			ended += len(events)
-			if ended > MaxEvents && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetIssuer) {
+			if ended > MaxEvents && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetOrganization || r.Kind == revocation.TargetIssuer) {
 				l.events.add(&Event{Lost: &concernedBy(r)[0], Time: l.now()})
 				break
 			}
@@ -233,6 +233,10 @@ func concernedBy(r revocation.Revocation) store.View {
 		return store.View{{Issuer: r.Issuer, Subject: r.ID}}
 	case revocation.TargetClient:
 		return store.View{{Issuer: r.Issuer, ClientID: r.ID}}
+	case revocation.TargetOrganization:
+		return store.View{{Issuer: r.Issuer, Organization: &r.ID}}
+	case revocation.TargetMember:
+		return store.View{{Issuer: r.Issuer, Subject: r.Subject, Organization: &r.ID}}
 	case revocation.TargetIssuer:
 		return store.View{{Issuer: r.Issuer}}
 	default:
@@ -241,10 +245,13 @@ func concernedBy(r revocation.Revocation) store.View {
 }
 
 // revokedAnyway reports whether the newest token of a session is revoked by its subject,
-// client or issuer, of which there is an event already: who signs out a subject revokes
+// client, organization or issuer, of which there is an event already: who signs out a subject revokes
 // its sessions too.
 func (l *Ledger) revokedAnyway(s store.Session) bool {
-	return l.revoked.Revoked(&auth.Identity{Issuer: s.Issuer, Subject: s.Subject, ClientID: s.Token.ClientID, IssuedAt: s.Token.IssuedAt}) != nil
+	return l.revoked.Revoked(&auth.Identity{
+		Issuer: s.Issuer, Subject: s.Subject, ClientID: s.Token.ClientID, IssuedAt: s.Token.IssuedAt,
+		Organization: auth.Organization{ID: s.Organization},
+	}) != nil
 }
 
 // addExpired adds an event for each session whose latest token expired since it was

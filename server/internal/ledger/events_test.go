@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -215,26 +216,38 @@ func TestTheEventsOfASession(t *testing.T) {
 // Whoever watches lists the sessions again, rather than that the server holds them all.
 func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	t.Parallel()
-	l, _ := idleLedger(t)
-	since := l.Events().Last()
-	sessionsOf(t, l, "user_ada", MaxEvents+1)
-	everything, err := l.Prepare(Request{Revocation: revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: someIssuer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Revoke(t.Context(), byOtto, nil, everything); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.ReadRevocations(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	l.addEnded(t.Context())
-	if _, _, err := l.Events().After(since); !errors.Is(err, ErrEventsLost) {
-		t.Errorf("%v; want %v", err, ErrEventsLost)
-	}
-	last, _, err := l.Events().After(l.Events().Last() - 1)
-	if err != nil || len(last) != 1 || last[0].Lost == nil || *last[0].Lost != (store.Filter{Issuer: someIssuer}) {
-		t.Errorf("the last event is %+v, %v; want that those of the issuer are lost", last, err)
+	organization := "org_acme"
+	for name, test := range map[string]struct {
+		revoke revocation.Revocation
+		lost   store.Filter
+	}{
+		"by their issuer":       {revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: someIssuer}, store.Filter{Issuer: someIssuer}},
+		"by their organization": {revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: organization}, store.Filter{Issuer: someIssuer, Organization: &organization}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := idleLedger(t)
+			since := l.Events().Last()
+			sessionsOf(t, l, "user_ada", MaxEvents+1)
+			all, err := l.Prepare(Request{Revocation: test.revoke})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Revoke(t.Context(), byOtto, nil, all); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.ReadRevocations(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.addEnded(t.Context())
+			if _, _, err := l.Events().After(since); !errors.Is(err, ErrEventsLost) {
+				t.Errorf("%v; want %v", err, ErrEventsLost)
+			}
+			last, _, err := l.Events().After(l.Events().Last() - 1)
+			if err != nil || len(last) != 1 || last[0].Lost == nil || !reflect.DeepEqual(*last[0].Lost, test.lost) {
+				t.Errorf("the last event is %+v, %v; want that those of %+v are lost", last, err, test.lost)
+			}
+		})
 	}
 }
 
@@ -266,12 +279,15 @@ func TestThereIsOneEventForEachSessionThatIsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for name, requests := range map[string][]revocation.Revocation{
-		"by its session":             {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
-		"by its session, twice":      {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}},
-		"by its subject":             {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}},
-		"by its issuer":              {{Kind: revocation.TargetIssuer, Issuer: someIssuer}},
-		"by its client":              {{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "client_1"}},
-		"by its subject and session": {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
+		"by its session":                  {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
+		"by its session, twice":           {{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Subject: "user_ada"}},
+		"by its subject":                  {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}},
+		"by its issuer":                   {{Kind: revocation.TargetIssuer, Issuer: someIssuer}},
+		"by its client":                   {{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "client_1"}},
+		"by its organization":             {{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_acme"}},
+		"by its member":                   {{Kind: revocation.TargetMember, Issuer: someIssuer, ID: "org_acme", Subject: "user_ada"}},
+		"by its organization and session": {{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_acme"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
+		"by its subject and session":      {{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}, {Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1"}},
 		"by nothing that it has": {
 			{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Subject: "user_ben"},
 			{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_2"},
@@ -280,6 +296,10 @@ func TestThereIsOneEventForEachSessionThatIsEnded(t *testing.T) {
 			{Kind: revocation.TargetToken, Issuer: someIssuer, ID: "sess_1"},
 			{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "user_ada"},
 			{Kind: revocation.TargetMachine, Issuer: someIssuer, ID: "user_ada"},
+			{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_other"},
+			{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_acme", Before: now.Add(-time.Hour)},
+			{Kind: revocation.TargetMember, Issuer: someIssuer, ID: "org_acme", Subject: "user_ben"},
+			{Kind: revocation.TargetMember, Issuer: someIssuer, ID: "org_other", Subject: "user_ada"},
 		},
 	} {
 		l, _ := idleLedger(t)

@@ -64,7 +64,7 @@ func closeLedger(t *testing.T, l *Ledger) {
 func see(t *testing.T, l *Ledger, id string) *auth.Identity {
 	t.Helper()
 	identity := &auth.Identity{
-		Issuer: someIssuer, Subject: "user_ada", SessionID: id, ClientID: "client_1",
+		Issuer: someIssuer, Subject: "user_ada", SessionID: id, ClientID: "client_1", Organization: auth.Organization{ID: "org_acme"},
 		IssuedAt: l.config.Now().Truncate(time.Second), ExpiresAt: l.config.Now().Add(time.Minute),
 	}
 	l.See(identity, somePeer, someBrowser)

@@ -23,8 +23,12 @@ type Request struct {
 // Prepare checks and completes a request, without revoking anything. Errors:
 // revocation.ErrInvalid.
 func (l *Ledger) Prepare(r Request) (Request, error) {
-	if r.Before.IsZero() && !r.AllTokens && (r.Kind == revocation.TargetSubject || r.Kind == revocation.TargetIssuer) {
-		r.Before = l.IssuedByNow(r.Issuer)
+	if r.Before.IsZero() && !r.AllTokens {
+		switch r.Kind {
+		case revocation.TargetSubject, revocation.TargetOrganization, revocation.TargetMember, revocation.TargetIssuer:
+			r.Before = l.IssuedByNow(r.Issuer)
+		default: // all tokens
+		}
 	}
 	// The store keeps microseconds: what it left out, a restart would accept.
 	r.Before = ceilMicro(r.Before)

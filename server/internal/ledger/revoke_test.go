@@ -37,6 +37,10 @@ func TestHowLongARevocationIsKept(t *testing.T) {
 		"old tokens of a client":           {revocation.Revocation{Kind: revocation.TargetClient, ID: "x", Before: now}, now, lifetime},
 		"a subject":                        {revocation.Revocation{Kind: revocation.TargetSubject, ID: "x"}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
 		"a subject, up to a while ago":     {revocation.Revocation{Kind: revocation.TargetSubject, ID: "x", Before: now.Add(-time.Hour)}, now.Add(-time.Hour), lifetime},
+		"an organization":                  {revocation.Revocation{Kind: revocation.TargetOrganization, ID: "x"}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
+		"an organization, for good":        {revocation.Revocation{Kind: revocation.TargetOrganization, ID: "x", AllTokens: true}, time.Time{}, now.Add(retention)},
+		"a member":                         {revocation.Revocation{Kind: revocation.TargetMember, ID: "x", Subject: "user_ada"}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
+		"a member, up to a while ago":      {revocation.Revocation{Kind: revocation.TargetMember, ID: "x", Subject: "user_ada", Before: now.Add(-time.Hour)}, now.Add(-time.Hour), lifetime},
 		"an issuer":                        {revocation.Revocation{Kind: revocation.TargetIssuer}, now.Add(skew + time.Microsecond), lifetime.Add(skew + time.Microsecond)},
 		"a session, until a given instant": {revocation.Revocation{Kind: revocation.TargetSession, ID: "x", Expires: given}, time.Time{}, given},
 	} {

@@ -76,6 +76,7 @@ func (l *Ledger) Revoked(s store.Session) bool {
 	id := &auth.Identity{
 		Issuer: s.Issuer, Subject: s.Subject, SessionID: s.ID,
 		TokenID: s.Token.ID, ClientID: s.Token.ClientID, IssuedAt: s.Token.IssuedAt,
+		Organization: auth.Organization{ID: s.Organization},
 	}
 	if actor := s.Token.Actor; actor != (store.Actor{}) {
 		id.Actor = &auth.Actor{Issuer: actor.Issuer, Subject: actor.Subject, SessionID: actor.SessionID, Type: actor.Type}
@@ -97,6 +98,8 @@ func targetsOf(s store.Session) []store.Target {
 	add(revocation.TargetSubject, s.Issuer, s.Subject, "")
 	add(revocation.TargetToken, s.Issuer, s.Token.ID, "")
 	add(revocation.TargetClient, s.Issuer, s.Token.ClientID, "")
+	add(revocation.TargetOrganization, s.Issuer, s.Organization, "")
+	add(revocation.TargetMember, s.Issuer, s.Organization, s.Subject)
 	add(revocation.TargetIssuer, s.Issuer, "", "")
 	actor := s.Token.Actor
 	issuer := cmp.Or(actor.Issuer, s.Issuer)

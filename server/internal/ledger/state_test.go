@@ -16,7 +16,7 @@ func TestTheStateOfASession(t *testing.T) {
 	const active, expired, revoked = sessionv1.SessionState_SESSION_STATE_ACTIVE, sessionv1.SessionState_SESSION_STATE_EXPIRED, sessionv1.SessionState_SESSION_STATE_REVOKED
 	now := time.Now().Truncate(time.Second)
 	session := store.Session{
-		Issuer: someIssuer, ID: "sess_1", Subject: "user_ada",
+		Issuer: someIssuer, ID: "sess_1", Subject: "user_ada", Organization: "org_acme",
 		Token: store.Token{
 			ID: "token_1", ClientID: "client_1", Actor: store.Actor{Subject: "user_support", SessionID: "sess_9"},
 			IssuedAt: now.Add(-time.Minute), ExpiresAt: now.Add(time.Minute),
@@ -28,25 +28,33 @@ func TestTheStateOfASession(t *testing.T) {
 	ofSubject := revocation.Revocation{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada", Before: now}
 	ofIssuer := revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: someIssuer, Before: now}
 	ofClient := revocation.Revocation{Kind: revocation.TargetClient, Issuer: someIssuer, ID: "client_1"}
+	ofOrganization := revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_acme", Before: now}
+	ofMember := revocation.Revocation{Kind: revocation.TargetMember, Issuer: someIssuer, ID: "org_acme", Subject: "user_ada", Before: now}
 	for name, test := range map[string]struct {
 		revoke []revocation.Revocation
 		after  time.Duration
 		want   sessionv1.SessionState
 		by     int // index of revoke
 	}{
-		"nothing happened":                     {nil, 0, active, -1},
-		"it has expired, within the skew":      {nil, time.Minute + 4*time.Second, active, -1},
-		"it has expired":                       {nil, time.Minute + 5*time.Second, expired, -1},
-		"it was revoked":                       {[]revocation.Revocation{ofSession}, 0, revoked, 0},
-		"it was revoked, and has expired":      {[]revocation.Revocation{ofHers}, time.Hour, revoked, 0},
-		"by everything, the session first":     {[]revocation.Revocation{ofIssuer, ofClient, ofSubject, ofSession, ofHers}, 0, revoked, 4},
-		"by all but its own, the session":      {[]revocation.Revocation{ofIssuer, ofClient, ofSubject, ofSession}, 0, revoked, 3},
-		"by its subject, rather than others":   {[]revocation.Revocation{ofIssuer, ofSubject, ofClient}, 0, revoked, 1},
-		"by its client, rather than by issuer": {[]revocation.Revocation{ofIssuer, ofClient}, 0, revoked, 1},
-		"by its issuer":                        {[]revocation.Revocation{ofIssuer}, 0, revoked, 0},
-		"by its token":                         {[]revocation.Revocation{{Kind: revocation.TargetToken, Issuer: someIssuer, ID: "token_1"}}, 0, revoked, 0},
-		"by the session of who acts":           {[]revocation.Revocation{{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_9"}}, 0, revoked, 0},
-		"by the subject of who acts":           {[]revocation.Revocation{{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_support", Before: now}}, 0, revoked, 0},
+		"nothing happened":                              {nil, 0, active, -1},
+		"it has expired, within the skew":               {nil, time.Minute + 4*time.Second, active, -1},
+		"it has expired":                                {nil, time.Minute + 5*time.Second, expired, -1},
+		"it was revoked":                                {[]revocation.Revocation{ofSession}, 0, revoked, 0},
+		"it was revoked, and has expired":               {[]revocation.Revocation{ofHers}, time.Hour, revoked, 0},
+		"by everything, the session first":              {[]revocation.Revocation{ofIssuer, ofClient, ofSubject, ofSession, ofHers}, 0, revoked, 4},
+		"by all but its own, the session":               {[]revocation.Revocation{ofIssuer, ofClient, ofSubject, ofSession}, 0, revoked, 3},
+		"by its subject, rather than others":            {[]revocation.Revocation{ofIssuer, ofSubject, ofClient}, 0, revoked, 1},
+		"by its client, rather than by issuer":          {[]revocation.Revocation{ofIssuer, ofClient}, 0, revoked, 1},
+		"by its issuer":                                 {[]revocation.Revocation{ofIssuer}, 0, revoked, 0},
+		"by its organization":                           {[]revocation.Revocation{ofOrganization}, 0, revoked, 0},
+		"by its member":                                 {[]revocation.Revocation{ofMember}, 0, revoked, 0},
+		"by its organization, rather than by issuer":    {[]revocation.Revocation{ofIssuer, ofOrganization}, 0, revoked, 1},
+		"by another organization":                       {[]revocation.Revocation{{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_other", Before: now}}, 0, active, -1},
+		"by another member":                             {[]revocation.Revocation{{Kind: revocation.TargetMember, Issuer: someIssuer, ID: "org_acme", Subject: "user_support", Before: now}}, 0, active, -1},
+		"older tokens of its organization were revoked": {[]revocation.Revocation{{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: "org_acme", Before: now.Add(-time.Hour)}}, 0, active, -1},
+		"by its token":                                  {[]revocation.Revocation{{Kind: revocation.TargetToken, Issuer: someIssuer, ID: "token_1"}}, 0, revoked, 0},
+		"by the session of who acts":                    {[]revocation.Revocation{{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_9"}}, 0, revoked, 0},
+		"by the subject of who acts":                    {[]revocation.Revocation{{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_support", Before: now}}, 0, revoked, 0},
 		"older tokens of it were revoked": {
 			[]revocation.Revocation{{Kind: revocation.TargetSession, Issuer: someIssuer, ID: "sess_1", Before: now.Add(-time.Hour)}}, 0, active, -1,
 		},

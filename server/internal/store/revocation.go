@@ -18,10 +18,10 @@ type Revocation struct {
 
 // A Target says which tokens are meant.
 type Target struct {
-	Kind    string // session, subject, token, client, machine or issuer
+	Kind    string // session, subject, token, client, machine, organization, member or issuer
 	Issuer  string // of the tokens
-	Value   string // the session, subject, token, client or machine; "" for issuer
-	Subject string // whose tokens of a session are meant; "" means anybody's
+	Value   string // the session, subject, token, client, machine or organization; "" for issuer
+	Subject string // the member; or whose tokens of a session are meant, where "" means anybody's
 }
 
 // The kinds of origins.

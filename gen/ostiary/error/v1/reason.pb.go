@@ -177,10 +177,10 @@ const (
 	// The token is bound to a key (`cnf`, RFC 7800), and the server does not check the
 	// binding.
 	Reason_REASON_TOKEN_BINDING_UNCHECKED Reason = 18
-	// The token was revoked, by itself or with its session, subject, client, machine or
-	// issuer. The error has a google.rpc.RetryInfo where a token that is issued a moment
-	// later is accepted, as after a subject was signed out: sign in again, or take a fresh
-	// token, after that time.
+	// The token was revoked, by itself or with its session, subject, client, machine,
+	// organization, membership or issuer. The error has a google.rpc.RetryInfo where a token
+	// that is issued a moment later is accepted, as after a subject was signed out: sign in
+	// again, or take a fresh token, after that time.
 	Reason_REASON_TOKEN_REVOKED Reason = 19
 	// The user still has something to do before the session counts.
 	Reason_REASON_SESSION_PENDING Reason = 20

@@ -313,12 +313,14 @@ type Target_EntireIssuer struct {
 
 type Target_Organization struct {
 	// The tokens in which an organization is the one that the caller acts in
-	// (Identity.organization). This version refuses it in requests.
+	// (Identity.organization).
 	Organization *OrganizationRef `protobuf:"bytes,7,opt,name=organization,proto3,oneof"`
 }
 
 type Target_Member struct {
-	// Those of them that are of one subject. This version refuses it in requests.
+	// Those of them that are of one subject (Identity.subject), as where it was removed
+	// from the organization. Those in which it is the actor are not: the organization is
+	// the one that the subject of the token acts in.
 	Member *MemberRef `protobuf:"bytes,8,opt,name=member,proto3,oneof"`
 }
 

@@ -488,9 +488,9 @@ type NewRevocation struct {
 	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Which of the target's tokens to revoke. Required for a client and a machine: to cut
 	// one off, or to have it go on with new tokens, are different things. Default for a
-	// subject and an issuer: those that were issued until just after now, by as much as
-	// the issuer's clock may be ahead (5 seconds by default); they go on with tokens that
-	// are issued later. Default for a session and a token: all tokens.
+	// subject, an organization, a member and an issuer: those that were issued until just
+	// after now, by as much as the issuer's clock may be ahead (5 seconds by default); they
+	// go on with tokens that are issued later. Default for a session and a token: all tokens.
 	//
 	// Types that are valid to be assigned to Extent:
 	//

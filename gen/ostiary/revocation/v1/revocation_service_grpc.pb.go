@@ -60,8 +60,8 @@ type RevocationServiceClient interface {
 	// One that is in force already, with the same target and the same or a wider extent,
 	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again; set the extent of subjects and issuers in what you may send again, since its
-	// default is later each time.
+	// again; set the extent of subjects, organizations, members and issuers in what you may
+	// send again, since its default is later each time.
 	ImportRevocations(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRevocationsRequest, ImportRevocationsResponse], error)
 }
 
@@ -142,8 +142,8 @@ type RevocationServiceServer interface {
 	// One that is in force already, with the same target and the same or a wider extent,
 	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again; set the extent of subjects and issuers in what you may send again, since its
-	// default is later each time.
+	// again; set the extent of subjects, organizations, members and issuers in what you may
+	// send again, since its default is later each time.
 	ImportRevocations(grpc.ClientStreamingServer[ImportRevocationsRequest, ImportRevocationsResponse]) error
 	mustEmbedUnimplementedRevocationServiceServer()
 }

@@ -43,6 +43,8 @@ func revocationComesBack(t *testing.T, database Database) {
 			Target: store.Target{Kind: "session", Issuer: stranger.Issuer, Value: "sess_1", Subject: "user_ada"}, ExpiresAt: at(time.Hour),
 			Origin: store.Origin{Kind: store.OriginSignal, Signal: store.Signal{Source: "clerk", Issuer: stranger.Issuer, Type: "session.ended", MessageID: "msg_1"}},
 		},
+		{Target: store.Target{Kind: "organization", Issuer: stranger.Issuer, Value: "org_acme"}, ExpiresAt: at(time.Hour)},
+		{Target: store.Target{Kind: "member", Issuer: stranger.Issuer, Value: "org_acme", Subject: "user_ada"}, ExpiresAt: at(time.Hour)},
 		{Target: store.Target{Kind: "issuer", Issuer: stranger.Issuer}, ExpiresAt: at(time.Hour)},
 	}
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), given, nil))
@@ -96,19 +98,22 @@ func strongest(t *testing.T, database Database) {
 	}
 	one, hers := target("session", ada.Issuer, "sess_1", ""), target("session", ada.Issuer, "sess_1", "user_ada")
 	saved := must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{
-		0: {Target: one, ExpiresAt: at(2 * time.Hour)},
-		1: {Target: one, ExpiresAt: at(time.Hour)},
-		2: {Target: one, ExpiresAt: at(5 * time.Hour), IssuedBefore: at(0)},
-		3: {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(0)},
-		4: {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(time.Second)},
-		5: {Target: hers, ExpiresAt: at(8 * time.Hour), IssuedBefore: at(-time.Second)},
-		6: {Target: target("client", ada.Issuer, "sess_1", ""), ExpiresAt: at(4 * time.Hour)},
-		7: {Target: target("session", stranger.Issuer, "sess_1", ""), ExpiresAt: at(6 * time.Hour)},
-		8: {Target: target("issuer", ada.Issuer, "", ""), ExpiresAt: at(time.Hour), IssuedBefore: at(0)},
+		0:  {Target: one, ExpiresAt: at(2 * time.Hour)},
+		1:  {Target: one, ExpiresAt: at(time.Hour)},
+		2:  {Target: one, ExpiresAt: at(5 * time.Hour), IssuedBefore: at(0)},
+		3:  {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(0)},
+		4:  {Target: hers, ExpiresAt: at(7 * time.Hour), IssuedBefore: at(time.Second)},
+		5:  {Target: hers, ExpiresAt: at(8 * time.Hour), IssuedBefore: at(-time.Second)},
+		6:  {Target: target("client", ada.Issuer, "sess_1", ""), ExpiresAt: at(4 * time.Hour)},
+		7:  {Target: target("session", stranger.Issuer, "sess_1", ""), ExpiresAt: at(6 * time.Hour)},
+		8:  {Target: target("issuer", ada.Issuer, "", ""), ExpiresAt: at(time.Hour), IssuedBefore: at(0)},
+		9:  {Target: target("member", ada.Issuer, "org_acme", "user_ada"), ExpiresAt: at(time.Hour), IssuedBefore: at(0)},
+		10: {Target: target("organization", ada.Issuer, "org_acme", ""), ExpiresAt: at(time.Hour), IssuedBefore: at(0)},
 	}, nil))
 	never := []store.Target{
 		target("session", ada.Issuer, "SESS_1", ""), target("session", ada.Issuer, "", ""),
 		target("subject", ada.Issuer, "sess_1", ""), target("session", ada.Issuer, "sess_1", "user_ben"),
+		target("member", ada.Issuer, "org_acme", "user_ben"), target("member", ada.Issuer, "org_acme", ""), target("organization", ada.Issuer, "org_acme", "user_ada"),
 	}
 	for name, test := range map[string]struct {
 		targets []store.Target
@@ -121,6 +126,8 @@ func strongest(t *testing.T, database Database) {
 		"one, when that has expired":    {[]store.Target{one}, at(2 * time.Hour), []int{2}},
 		"one, when all have expired":    {[]store.Target{one}, at(5 * time.Hour), nil},
 		"one that names its subject":    {[]store.Target{hers}, at(0), []int{4}},
+		"an organization":               {[]store.Target{saved[10].Target}, at(0), []int{10}},
+		"a member":                      {[]store.Target{saved[9].Target}, at(0), []int{9}},
 		"several, twice, between other": {append(never, saved[8].Target, one, hers, saved[7].Target, one), at(0), []int{0, 4, 7, 8}},
 	} {
 		var want []store.Revocation

@@ -80,6 +80,10 @@ function extentOf(target: Target | undefined): ReactNode {
       return ", with every session of its subject";
     case "client":
       return <>, with everything of the client <Id>{target.target.value.clientId}</Id></>;
+    case "organization":
+      return <>, with everything in the organization <Id>{target.target.value.organizationId}</Id></>;
+    case "member":
+      return <>, with everything of its subject in the organization <Id>{target.target.value.organizationId}</Id></>;
     case "entireIssuer":
       return ", with everything of its issuer";
     default:

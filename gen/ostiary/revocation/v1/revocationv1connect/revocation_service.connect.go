@@ -68,8 +68,8 @@ type RevocationServiceClient interface {
 	// One that is in force already, with the same target and the same or a wider extent,
 	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again; set the extent of subjects and issuers in what you may send again, since its
-	// default is later each time.
+	// again; set the extent of subjects, organizations, members and issuers in what you may
+	// send again, since its default is later each time.
 	ImportRevocations(context.Context) (*connect.ClientStreamForClientSimple[v1.ImportRevocationsRequest, v1.ImportRevocationsResponse], error)
 }
 
@@ -161,8 +161,8 @@ type RevocationServiceHandler interface {
 	// One that is in force already, with the same target and the same or a wider extent,
 	// and for at least half of the time for which a new one would be, is not made again,
 	// and counts as imported. So if the stream breaks off without a response, send all
-	// again; set the extent of subjects and issuers in what you may send again, since its
-	// default is later each time.
+	// again; set the extent of subjects, organizations, members and issuers in what you may
+	// send again, since its default is later each time.
 	ImportRevocations(context.Context, *connect.ClientStream[v1.ImportRevocationsRequest]) (*v1.ImportRevocationsResponse, error)
 }
 

@@ -305,10 +305,10 @@ export enum Reason {
   TOKEN_BINDING_UNCHECKED = 18,
 
   /**
-   * The token was revoked, by itself or with its session, subject, client, machine or
-   * issuer. The error has a google.rpc.RetryInfo where a token that is issued a moment
-   * later is accepted, as after a subject was signed out: sign in again, or take a fresh
-   * token, after that time.
+   * The token was revoked, by itself or with its session, subject, client, machine,
+   * organization, membership or issuer. The error has a google.rpc.RetryInfo where a token
+   * that is issued a moment later is accepted, as after a subject was signed out: sign in
+   * again, or take a fresh token, after that time.
    *
    * @generated from enum value: REASON_TOKEN_REVOKED = 19;
    */

@@ -156,7 +156,7 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
   } | {
     /**
      * The tokens in which an organization is the one that the caller acts in
-     * (Identity.organization). This version refuses it in requests.
+     * (Identity.organization).
      *
      * @generated from field: ostiary.revocation.v1.OrganizationRef organization = 7;
      */
@@ -164,7 +164,9 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
     case: "organization";
   } | {
     /**
-     * Those of them that are of one subject. This version refuses it in requests.
+     * Those of them that are of one subject (Identity.subject), as where it was removed
+     * from the organization. Those in which it is the actor are not: the organization is
+     * the one that the subject of the token acts in.
      *
      * @generated from field: ostiary.revocation.v1.MemberRef member = 8;
      */

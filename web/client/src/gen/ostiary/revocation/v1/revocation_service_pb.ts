@@ -273,9 +273,9 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
   /**
    * Which of the target's tokens to revoke. Required for a client and a machine: to cut
    * one off, or to have it go on with new tokens, are different things. Default for a
-   * subject and an issuer: those that were issued until just after now, by as much as
-   * the issuer's clock may be ahead (5 seconds by default); they go on with tokens that
-   * are issued later. Default for a session and a token: all tokens.
+   * subject, an organization, a member and an issuer: those that were issued until just
+   * after now, by as much as the issuer's clock may be ahead (5 seconds by default); they
+   * go on with tokens that are issued later. Default for a session and a token: all tokens.
    *
    * @generated from oneof ostiary.revocation.v1.NewRevocation.extent
    */
@@ -385,8 +385,8 @@ export const RevocationService: GenService<{
    * One that is in force already, with the same target and the same or a wider extent,
    * and for at least half of the time for which a new one would be, is not made again,
    * and counts as imported. So if the stream breaks off without a response, send all
-   * again; set the extent of subjects and issuers in what you may send again, since its
-   * default is later each time.
+   * again; set the extent of subjects, organizations, members and issuers in what you may
+   * send again, since its default is later each time.
    *
    * @generated from rpc ostiary.revocation.v1.RevocationService.ImportRevocations
    */
