@@ -33,7 +33,7 @@ func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	if _, err := os.Stat(filepath.Join("testdata", "node_modules")); err != nil {
 		missing("no real sender was tested: run make test, or npm ci in interceptors/signals/testdata")
 	}
-	cmd := exec.CommandContext(t.Context(), path, append([]string{script}, args...)...) //nolint:gosec // a script of ours
+	cmd := exec.CommandContext(t.Context(), path, append([]string{script}, args...)...)
 	cmd.Dir = "testdata"
 	cmd.Stderr = os.Stderr
 	return cmd
