@@ -3,7 +3,10 @@ package signals
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -327,4 +330,51 @@ func FuzzWebhooks(f *testing.F) {
 			t.Errorf("answered %d %s; revoked %+v", w.Code, w.Body, sink.messages)
 		}
 	})
+}
+
+// TestTheTablesAreThoseOfTheDocuments has docs/signals.md show the tables that are tested.
+func TestTheTablesAreThoseOfTheDocuments(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/signals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []WebhookConfig{tableOfWorkOS, tableOfStytch, tableOfFusionAuth, tableOfSupabase} {
+		var b strings.Builder
+		line := func(key, value string) {
+			if value != "" {
+				fmt.Fprintf(&b, "%s: %s\n", key, value)
+			}
+		}
+		line("name", table.Name)
+		line("signature", table.Signature)
+		line("header", table.Header)
+		line("type_path", table.TypePath)
+		line("id_path", table.IDPath)
+		line("time_path", table.TimePath)
+		b.WriteString("events:\n")
+		for _, e := range table.Events {
+			fmt.Fprintf(&b, "  - {event: %s", e.Event)
+			separator := ", where: {"
+			for _, path := range slices.Sorted(maps.Keys(e.Where)) {
+				b.WriteString(separator + path + ": " + e.Where[path])
+				separator = ", "
+			}
+			if e.Where != nil {
+				b.WriteString("}")
+			}
+			for _, target := range [][2]string{{"session", e.Session}, {"subject", e.Subject}} {
+				if target[1] != "" {
+					b.WriteString(", " + target[0] + ": " + target[1])
+				}
+			}
+			if e.AllTokens {
+				b.WriteString(", all_tokens: true")
+			}
+			b.WriteString("}\n")
+		}
+		if !strings.Contains(string(page), "```yaml\n"+b.String()+"```\n") {
+			t.Errorf("docs/signals.md does not show\n%s", b.String())
+		}
+	}
 }
