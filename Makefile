@@ -58,20 +58,20 @@ test-go: test-senders
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
 
-# Senders of webhooks in other languages, for the tests of package signals.
-SENDERS = interceptors/signals/testdata/node_modules/.package-lock.json
+# Senders of messages in other languages, for the tests of package signals, and of interop.
+SENDERS = $(patsubst %,interceptors/%/testdata/node_modules/.package-lock.json,signals interop)
 
-$(SENDERS): interceptors/signals/testdata/package-lock.json
-	cd interceptors/signals/testdata && npm ci --no-progress
+$(SENDERS): interceptors/%/testdata/node_modules/.package-lock.json: interceptors/%/testdata/package-lock.json
+	cd interceptors/$*/testdata && npm ci --no-progress
 	@touch $@
 
 .PHONY: test-senders
 test-senders:
-	@if ! command -v npm >/dev/null; then $(call WITHOUT,no real sender of webhooks was tested: install Node 20.19 or later); exit; fi; \
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,no real sender of messages was tested: install Node 20.19 or later); exit; fi; \
 	$(MAKE) --no-print-directory $(SENDERS)
 
 .PHONY: test-nested
-test-nested:
+test-nested: test-senders
 	@for module in $(NESTED) $(PROGRAMS); do echo "$$module:"; (cd $$module; $(OWN_WORKSPACE); $(GO) test $(RACE) -timeout=8m -shuffle=on ./...); done
 
 # The seeds of every fuzz target are part of make test; this goes on from them.

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
@@ -48,9 +47,9 @@ type LogoutIssuer struct {
 	ClientIDs []string
 	// SessionsInTokens says that each access token of a user names its session, by the same
 	// sid as the logout token. Then only that session is revoked; otherwise all tokens of
-	// the subject that were issued until the sign-out, and a logout token that names no
-	// subject is refused, since nothing could be revoked. If it is set and tokens
-	// name no session, nothing is revoked. False means what the issuer's profile says
+	// the subject that were issued until the sign-out are, and a logout token that names no
+	// subject is refused, since nothing could be revoked. Where it is set and tokens name
+	// no session, a sign-out has no effect. False means what the issuer's profile says
 	// ([token.Profile.NamesSession]).
 	SessionsInTokens bool
 }
@@ -70,16 +69,16 @@ type LogoutIssuer struct {
 // that comes again is answered with success, and revokes nothing more.
 //
 // A session is revoked for good, with the subject where the logout token names that too. A
-// subject is revoked until the end of the second that iat is in: iat is mostly a whole
-// number of seconds, and so is that of access tokens. One that was issued in the same
-// second, before the sign-out, has the same iat, and is refused as it must be. So is one
-// that was issued after it in that second, for whoever signs in again at once; the
-// refusal says to try again in a moment.
+// subject is revoked until the second after the one that iat is in. iat is mostly a whole
+// number of seconds, and so is that of access tokens: one that was issued in the same
+// second, before the sign-out, has the same iat, and must be refused. ZITADEL even writes
+// iat into a logout token that is a second too early. So whoever signs in again at once
+// needs another token two seconds later; the refusal says when.
 //
 // It answers 200 once the revocation is in force, and 400 with error and error_description
 // (section 2.8) to what it refuses. Where keys are missing or the sink fails it answers
-// 503 and not the 400 that section 2.8 has for that too, since senders that send again,
-// such as Ory Hydra, do it after 503 alone.
+// 503 and not the 400 that section 2.8 has for that too, since a sender that sends
+// again, such as Ory Hydra, does so after 503 and not after 400.
 //
 // The error names everything that is wrong with the config.
 func BackChannelLogout(config LogoutConfig) (*Receiver, error) {
@@ -174,7 +173,7 @@ func (l *logout) trust(issuer LogoutIssuer) error {
 func (l *logout) read(ctx context.Context, _ http.Header, body []byte) (Message, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil || len(form["logout_token"]) != 1 {
-		return Message{}, badLogout("the form must have logout_token exactly once")
+		return Message{}, malformed("the form must have logout_token exactly once")
 	}
 	verified, err := l.verifier.VerifyMessage(ctx, form["logout_token"][0])
 	switch reason, _ := auth.ReasonOf(err); {
@@ -182,7 +181,11 @@ func (l *logout) read(ctx context.Context, _ http.Header, body []byte) (Message,
 	case reason == auth.KeysUnavailable:
 		return Message{}, fmt.Errorf("no keys to verify a logout token with: %w", err)
 	default:
-		return Message{}, &refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the logout token is refused: " + reason.String(), cause: auth.AsError(err).Cause}
+		return Message{}, &refusal{
+			status: http.StatusBadRequest, code: "invalid_request",
+			message: "the logout token is refused: " + reason.String(), cause: auth.AsError(err).Cause,
+			signed: reason == auth.TokenExpired || reason == auth.TokenNotYetValid,
+		}
 	}
 	message, err := l.judge(verified)
 	if refused, ok := err.(*refusal); ok { //nolint:errorlint // it is ours, and not wrapped
@@ -191,29 +194,24 @@ func (l *logout) read(ctx context.Context, _ http.Header, body []byte) (Message,
 	return message, err
 }
 
-// badLogout is the refusal of what is no valid logout token, or cannot be acted on.
-func badLogout(format string, args ...any) error {
-	return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: fmt.Sprintf(format, args...)}
-}
-
 // judge holds a message of the issuer against sections 2.4 and 2.6.
 func (l *logout) judge(m token.Message) (Message, error) {
 	issuer, known := l.issuers[m.Issuer]
 	if !known {
-		return Message{}, badLogout("no logout token of this issuer is accepted")
+		return Message{}, malformed("no logout token of this issuer is accepted")
 	}
 	claims, err := strictjson.Parse(nil, m.Claims)
 	if err != nil {
-		return Message{}, badLogout("the claims are no JSON object")
+		return Message{}, malformed("the claims are no JSON object")
 	}
 	if err := checkLogoutKind(m.Type, claims); err != nil {
 		return Message{}, err
 	}
 	switch {
 	case m.ID == "":
-		return Message{}, badLogout("jti is missing")
+		return Message{}, malformed("jti is missing")
 	case !slices.ContainsFunc(m.Audience, func(client string) bool { return slices.Contains(issuer.clients, client) }):
-		return Message{}, badLogout("aud names no client that is signed out here")
+		return Message{}, malformed("aud names no client that is signed out here")
 	}
 	if err := l.checkTimes(m, issuer); err != nil {
 		return Message{}, err
@@ -222,7 +220,7 @@ func (l *logout) judge(m token.Message) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	revoked, err := issuer.revocation(m, session)
+	revoked, err := issuer.revocation(m, session, l.now())
 	if err != nil {
 		return Message{}, err
 	}
@@ -233,24 +231,24 @@ func (l *logout) judge(m token.Message) (Message, error) {
 // (section 4.1). Its header should have the type logout+jwt; Keycloak's has JWT.
 func checkLogoutKind(typ string, claims strictjson.Object) error {
 	if typ != "" && !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, logoutType) {
-		return badLogout("by the typ of its header it is no logout token")
+		return malformed("by the typ of its header it is no logout token")
 	}
 	events, ok := claims.Get("events").Members(nil)
 	if !ok {
-		return badLogout("events is missing, or no object")
+		return malformed("events is missing, or no object")
 	}
 	if events.Get(logoutEvent).Kind() != '{' {
-		return badLogout("events has no object named %s", logoutEvent)
+		return malformed("events has no object named " + logoutEvent)
 	}
 	for _, name := range [...]string{"nonce", "at_hash", "c_hash", "s_hash", "scope", "scp"} {
 		if claims.Get(name) != "" {
-			return badLogout("no logout token has %s", name)
+			return malformed("no logout token has " + name)
 		}
 	}
 	// Keycloak says Logout, and ID or Bearer in other tokens.
 	if kind := claims.Get("typ"); kind != "" {
 		if name, _ := kind.Text(); !strings.EqualFold(name, "Logout") {
-			return badLogout("by its claim typ it is no logout token")
+			return malformed("by its claim typ it is no logout token")
 		}
 	}
 	return nil
@@ -261,13 +259,13 @@ func checkLogoutKind(typ string, claims strictjson.Object) error {
 func (l *logout) checkTimes(m token.Message, issuer logoutIssuer) error {
 	switch lifetime := m.ExpiresAt.Sub(m.IssuedAt); {
 	case m.IssuedAt.IsZero():
-		return badLogout("iat is missing")
+		return malformed("iat is missing")
 	case m.ExpiresAt.IsZero():
 		if l.now().Sub(m.IssuedAt) > maxLogoutAge+issuer.skew {
-			return badLogout("it has no exp, and is older than %v", maxLogoutAge)
+			return malformed("it has no exp, and is older than " + maxLogoutAge.String())
 		}
 	case lifetime < 0 || lifetime > issuer.maxLifetime:
-		return badLogout("exp is before iat, or too long after it")
+		return malformed("exp is before iat, or too long after it")
 	}
 	return nil
 }
@@ -279,30 +277,30 @@ func sessionOf(claims strictjson.Object) (string, error) {
 		return "", nil
 	}
 	sid, ok := v.Text()
-	if !ok || sid == "" || strings.ContainsFunc(sid, unicode.IsControl) {
-		return "", badLogout("sid is no string, is empty, or has a control character")
+	if !ok || sid == "" || !storable(sid) {
+		return "", malformed("sid is no string, is empty or too long, or has a control character")
 	}
 	return sid, nil
 }
 
 // revocation returns what a logout token revokes.
-func (i *logoutIssuer) revocation(m token.Message, session string) (revocation.Revocation, error) {
+func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time) (revocation.Revocation, error) {
 	subject := m.Subject
 	if !i.subjects {
 		subject = ""
 	}
 	switch {
 	case m.Subject == "" && session == "":
-		return revocation.Revocation{}, badLogout("it has neither sub nor sid")
+		return revocation.Revocation{}, malformed("it has neither sub nor sid")
 	case session != "" && i.sessions:
 		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: m.Issuer, ID: session, Subject: subject}, nil
 	case subject == "" && session != "":
-		return revocation.Revocation{}, badLogout("it names the session alone, which access tokens do not name here, so nothing can be revoked: have the issuer send sub as well")
+		return revocation.Revocation{}, malformed("it names the session alone, which access tokens do not name here, so nothing can be revoked: have the issuer send sub as well")
 	case subject == "":
-		return revocation.Revocation{}, badLogout("it names no session, and access tokens name their user by another claim than sub here, so nothing can be revoked")
+		return revocation.Revocation{}, malformed("it names no session, and access tokens name their user by another claim than sub here, so nothing can be revoked")
 	default:
-		before := m.IssuedAt.Truncate(time.Second).Add(time.Second)
-		return revocation.Revocation{Kind: revocation.TargetSubject, Issuer: m.Issuer, ID: subject, Before: before}, nil
+		before, err := issuedUntil(m.IssuedAt, now)
+		return revocation.Revocation{Kind: revocation.TargetSubject, Issuer: m.Issuer, ID: subject, Before: before}, err
 	}
 }
 

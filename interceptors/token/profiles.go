@@ -168,11 +168,13 @@ func Cognito() Profile {
 	return p
 }
 
-// Hydra returns the profile of Ory Hydra, whose custom claims lie under ext.
+// Hydra returns the profile of Ory Hydra, whose custom claims lie under ext: also sid,
+// where whoever accepts the consent sets it to the login_session_id of the request.
 // Every access token of a user is that of an OAuth client: name your own in
 // FirstPartyClients.
 func Hydra() Profile {
 	p := standard("hydra")
+	p.Session = []ClaimPath{{"sid"}, {"ext", "sid"}}
 	p.Client = at("client_id")
 	p.AuthorizedParty = at("client_id")
 	p.Roles = at("ext", "roles")
