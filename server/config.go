@@ -106,6 +106,19 @@ type Config struct {
 	// FeedSecretFile is a file with more such secrets, each on a line of its own. It is
 	// read once. Default: none.
 	FeedSecretFile string
+	// ClerkWebhookSecret is what Clerk signs its webhooks with that are sent to
+	// /signals/clerk, as its dashboard shows it: whsec_ and base64. What they say has ended
+	// is revoked. It can be several, while one is replaced. One of the Issuers must be
+	// Clerk's; where several are, give each of them an entry of Signals. Default: none, and
+	// there is no such path.
+	ClerkWebhookSecret []string
+	// ClerkWebhookSecretFile is a file with more such secrets, each on a line of its own. It
+	// is read once. Default: none.
+	ClerkWebhookSecretFile string
+	// SignalsAddr is where the messages of issuers are received that are sent to a path
+	// below /signals/, host:port, and nothing else is served. Default: HTTPAddr.
+	SignalsAddr string
+
 	// Rules give methods another rule than the schema does, or than is built in
 	// for health and reflection:
 	//

@@ -87,6 +87,47 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"a permission of the feed for machines": {
 			Config{FeedPermission: "feed", Issuers: []Issuer{{URL: good.URL, Audiences: good.Audiences, Kinds: []auth.TokenKind{auth.KindMachine}}}}, nil,
 		},
+		"signing secrets of webhooks that are none": {
+			Config{ClerkWebhookSecret: []string{"whsec_hunter2!", "", "whsec_aHVudGVyMg==", webhookSecret}, Issuers: []Issuer{good}},
+			[]string{
+				"clerk_webhook_secret: secret 1 of 4: it is not base64", "clerk_webhook_secret: secret 2 of 4: it is empty",
+				"clerk_webhook_secret: secret 3 of 4: a secret has 24 to 64 bytes",
+			},
+		},
+		"a signing secret without an issuer of Clerk": {
+			Config{ClerkWebhookSecret: []string{webhookSecret}, Issuers: []Issuer{{URL: "https://sso.example.com", Profile: "oidc", Audiences: good.Audiences}}},
+			[]string{"clerk_webhook_secret: does not say of which issuer it is: 0 are of Clerk"},
+		},
+		"a signing secret with two of them": {
+			Config{ClerkWebhookSecret: []string{webhookSecret}, Issuers: []Issuer{good, {URL: "https://two.example.com", Audiences: good.Audiences}}},
+			[]string{"clerk_webhook_secret: does not say of which issuer it is: 2 are of Clerk"},
+		},
+		"a file of signing secrets that is not there": {
+			Config{ClerkWebhookSecretFile: "no/secrets", Issuers: []Issuer{good}}, []string{"clerk_webhook_secret_file: cannot read the signing secrets"},
+		},
+		"a file without signing secrets": {
+			Config{ClerkWebhookSecretFile: os.DevNull, Issuers: []Issuer{good}}, []string{"clerk_webhook_secret_file: the file has no secret in it"},
+		},
+		"an address for messages that nobody sends": {
+			Config{SignalsAddr: ":9091", Issuers: []Issuer{good}}, []string{"signals_addr: nothing would be received there"},
+		},
+		"an address for messages that is that of calls": {
+			Config{SignalsAddr: DefaultHTTPAddr, ClerkWebhookSecret: []string{webhookSecret}, Issuers: []Issuer{good}}, []string{"signals_addr: :8080 is `http_addr` already"},
+		},
+		"an address for messages that is none": {
+			Config{SignalsAddr: "9091", ClerkWebhookSecret: []string{webhookSecret}, Issuers: []Issuer{good}}, []string{`signals_addr: "9091" is not an address`},
+		},
+		"clients that no logout token is for": {
+			with(func(i *Issuer) { i.BackChannelLogout.ClientIDs = []string{"web", "*", ""} }),
+			[]string{`issuers[0].backchannel_logout: "*" would match nothing`, "issuers[0].backchannel_logout: an empty entry"},
+		},
+		"sessions in tokens without a client": {
+			with(func(i *Issuer) { i.BackChannelLogout.SessionsInTokens = true }), []string{"issuers[0].backchannel_logout: no client is named"},
+		},
+		"a trust domain whose users sign out": {
+			Config{Issuers: []Issuer{{URL: "spiffe://example.org", Profile: "spiffe", JWKSURL: "https://example.org/keys", Audiences: good.Audiences, BackChannelLogout: BackChannelLogout{ClientIDs: []string{"web"}}}}},
+			[]string{"issuers[0].backchannel_logout: a trust domain has no users"},
+		},
 		"a database without a file": {
 			Config{DatabaseURL: "sqlite:", Issuers: []Issuer{good}},
 			[]string{"database_url: does not name a file"},

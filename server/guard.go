@@ -54,6 +54,9 @@ func (s *Server) buildGuards() error {
 	}
 	s.guard = s.newGuard(verifier, guarded{rules}, s.ledger.RevokedList())
 	s.feed = s.newFeedService(followers)
+	if err := s.buildSignals(verifier); err != nil {
+		return err
+	}
 	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{s.ledger.RevokedList()})
 	return s.buildMetadata(rules.Scopes())
 }

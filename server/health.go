@@ -76,6 +76,9 @@ type readiness struct {
 	// verified in any case, and no other server may do better, so it does not count.
 	Database string            `json:"database"`
 	Issuers  []issuerReadiness `json:"issuers"`
+	// Signals are the sources of messages of issuers. They do not count either: whether an
+	// issuer sends anything is for it to say.
+	Signals []signalReadiness `json:"signals,omitempty"`
 }
 
 type issuerReadiness struct {
@@ -94,6 +97,9 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	}
 	for _, source := range s.keys {
 		body.Issuers = append(body.Issuers, source.readiness())
+	}
+	for _, source := range s.signals {
+		body.Signals = append(body.Signals, source.readiness())
 	}
 	transport.WriteJSON(w, code, body)
 }

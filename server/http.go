@@ -24,20 +24,24 @@ import (
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
-func (s *Server) newHTTP() (*http.Server, error) {
+func (s *Server) newHTTP() error {
 	var config *tls.Config
 	if s.config.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(s.config.TLSCert, s.config.TLSKey)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	handler, err := s.handler()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return transport.NewHTTPServer(handler, config, s.log), nil
+	s.http = transport.NewHTTPServer(handler, config, s.log)
+	if s.config.SignalsAddr != "" {
+		s.signalsHTTP = transport.NewHTTPServer(s.signalsHandler(), config, s.log)
+	}
+	return nil
 }
 
 // handler is everything on the HTTP port.
@@ -47,6 +51,7 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, err
 	}
 	return transport.Chain(mux,
+		s.serveSignals,
 		transport.BodyDeadline(s.config.RequestTimeout, streams()),
 		s.serveMetadata,
 		transport.CORS(s.config.CORS).Middleware(s.log), // so that refusals carry its headers too

@@ -53,6 +53,10 @@ type Issuer struct {
 	// https://api.clerk.com.
 	APIURL string
 
+	// BackChannelLogout has the issuer say at /signals/backchannel-logout who has signed
+	// out, whose tokens are revoked then. Default: it is not heard.
+	BackChannelLogout BackChannelLogout
+
 	// Audiences and AuthorizedParties are the values of aud, and of azp, of which a
 	// token must have one. Default: the claim is not checked.
 	Audiences, AuthorizedParties []string
@@ -84,6 +88,17 @@ type Issuer struct {
 	// MaxLifetime is the longest accepted time from iat to exp. Default:
 	// token.DefaultMaxLifetime.
 	MaxLifetime time.Duration
+}
+
+// BackChannelLogout says which logout tokens of an issuer are taken (OpenID Connect
+// Back-Channel Logout 1.0).
+type BackChannelLogout struct {
+	// ClientIDs are the clients at the issuer where the logout URI is registered; a logout
+	// token must be for one of them. Default: none, and the issuer is not heard.
+	ClientIDs []string
+	// SessionsInTokens says that every access token of a user names its session, so that
+	// only that session ends. Default: what the profile says.
+	SessionsInTokens bool
 }
 
 // TokenProfile returns the profile with the Claims in place of its own.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,7 +27,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(killedIn) != "" {
+		serveUntilKilled()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // running is a server that serves until the test ends.
 type running struct {

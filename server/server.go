@@ -43,10 +43,12 @@ type Server struct {
 	access     *accessService
 	feed       *feedService
 	health     *healthService
+	signals    []signalSource
 
-	httpListener, grpcListener net.Listener
-	http                       *http.Server
-	grpc                       *grpc.Server
+	httpListener, grpcListener, signalsListener net.Listener
+
+	http, signalsHTTP *http.Server // signalsHTTP is nil without an address of its own
+	grpc              *grpc.Server
 
 	stopping chan struct{} // closed when the server begins to stop
 	stop     func()        // closes stopping, once
@@ -96,7 +98,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.stopping)
-	if s.http, err = s.newHTTP(); err != nil {
+	if err := s.newHTTP(); err != nil {
 		return err
 	}
 	if s.grpc, err = s.newGRPC(); err != nil { //nolint:contextcheck // each call has its own
@@ -116,6 +118,11 @@ func (s *Server) listen(ctx context.Context) error {
 	if s.grpcListener, err = lc.Listen(ctx, "tcp", s.config.GRPCAddr); err != nil {
 		return fmt.Errorf("grpc_addr: %w", err)
 	}
+	if s.signalsHTTP != nil {
+		if s.signalsListener, err = lc.Listen(ctx, "tcp", s.config.SignalsAddr); err != nil {
+			return fmt.Errorf("signals_addr: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -125,13 +132,25 @@ func (s *Server) HTTPAddr() net.Addr { return s.httpListener.Addr() }
 // GRPCAddr returns the address of the listener for native gRPC.
 func (s *Server) GRPCAddr() net.Addr { return s.grpcListener.Addr() }
 
+// SignalsAddr returns the address of the listener for messages of issuers.
+func (s *Server) SignalsAddr() net.Addr {
+	if s.signalsListener == nil {
+		return s.HTTPAddr()
+	}
+	return s.signalsListener.Addr()
+}
+
 // Run serves until ctx ends, then stops: streams are ended, calls under way may
 // finish for as long as Config.ShutdownTimeout, and everything is closed. It
 // returns nil then, and an error when a listener fails. It can be called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("serving", "http", s.HTTPAddr().String(), "grpc", s.GRPCAddr().String(), "tls", s.config.TLSCert != "")
 	group, ended := errgroup.WithContext(ctx)
-	group.Go(s.serveHTTP)
+	group.Go(func() error { return s.serveHTTP(s.http, s.httpListener) })
+	if s.signalsHTTP != nil {
+		s.log.Info("messages of issuers have an address of their own", "signals", s.SignalsAddr().String())
+		group.Go(func() error { return s.serveHTTP(s.signalsHTTP, s.signalsListener) })
+	}
 	group.Go(s.serveGRPC)
 	group.Go(func() error {
 		<-ended.Done()
@@ -141,12 +160,12 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), s.Close())
 }
 
-func (s *Server) serveHTTP() error {
-	serve := s.http.Serve
+func (s *Server) serveHTTP(server *http.Server, listener net.Listener) error {
+	serve := server.Serve
 	if s.config.TLSCert != "" {
-		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
-	if err := serve(s.httpListener); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -172,6 +191,9 @@ func (s *Server) shutdown(ctx context.Context) {
 		s.grpc.GracefulStop()
 	}()
 	err := s.http.Shutdown(ctx)
+	if s.signalsHTTP != nil {
+		err = errors.Join(err, s.signalsHTTP.Shutdown(ctx))
+	}
 	select {
 	case <-drained:
 	case <-ctx.Done():
@@ -183,6 +205,9 @@ func (s *Server) shutdown(ctx context.Context) {
 	if err != nil {
 		s.log.Warn("cutting off calls that are still under way", "remedy", "raise shutdown_timeout if they need longer")
 		_ = s.http.Close()
+		if s.signalsHTTP != nil {
+			_ = s.signalsHTTP.Close()
+		}
 		s.grpc.Stop()
 	}
 	<-drained
@@ -195,7 +220,7 @@ func (s *Server) Close() error { return s.close() }
 func (s *Server) release() error {
 	s.stop()
 	var errs []error
-	for _, listener := range []net.Listener{s.httpListener, s.grpcListener} {
+	for _, listener := range []net.Listener{s.httpListener, s.grpcListener, s.signalsListener} {
 		if listener == nil {
 			continue
 		}

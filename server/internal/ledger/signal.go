@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -17,7 +19,9 @@ const signalProcedure = "signal"
 // nothing; nor does one that says what is in force already. Issuers are not asked to end
 // the sessions: they have said so themselves.
 func (l *Ledger) Signal(ctx context.Context, signal store.Signal, revocations ...revocation.Revocation) error {
-	call := store.Call{Issuer: signal.Issuer, Subject: signal.Source, Procedure: signalProcedure, RequestID: signal.MessageID}
+	// What it revokes belongs to its name: some senders give two messages one ID.
+	meaning := sha256.Sum256(fmt.Appendf(nil, "%q %#v", signal.MessageID, revocations))
+	call := store.Call{Issuer: signal.Issuer, Subject: signal.Source, Procedure: signalProcedure, RequestID: hex.EncodeToString(meaning[:])}
 	if _, answer, err := l.Answer(ctx, call); err != nil || answer != nil {
 		return err
 	}
@@ -32,7 +36,7 @@ func (l *Ledger) Signal(ctx context.Context, signal store.Signal, revocations ..
 	if err != nil {
 		return err
 	}
-	answer := &store.Answer{Call: call, Hash: []byte{}, Encode: func([]store.Revocation) ([]byte, error) { return []byte("revoked"), nil }}
+	answer := &store.Answer{Call: call, Hash: meaning[:], Encode: func([]store.Revocation) ([]byte, error) { return []byte("revoked"), nil }}
 	_, err = l.Revoke(ctx, store.Origin{Kind: store.OriginSignal, Signal: signal}, answer, more...)
 	if errors.Is(err, store.ErrAnswered) { // by another server, at the same time
 		_, _, err = l.Answer(ctx, call)

@@ -63,12 +63,13 @@ func TestAMessageOfAnIssuerRevokesOnce(t *testing.T) {
 	}
 }
 
-// Which message it is is said by its source, its issuer and its ID together.
+// A message is known by its source, its issuer, its ID, and what it revokes.
 func TestMessagesOfOtherSourcesAndIssuersAreOthers(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
 	for i, edit := range []func(*store.Signal){
 		func(*store.Signal) {},
+		func(*store.Signal) {}, // another session
 		func(s *store.Signal) { s.MessageID = "msg_2" },
 		func(s *store.Signal) { s.Source = "backchannel-logout" },
 		func(s *store.Signal) { s.Issuer = "https://two.example.com" },

@@ -79,6 +79,11 @@ func issuerTable() []setting[server.Issuer] {
 			format: text(func(i *server.Issuer) *string { return &i.APIURL }),
 		},
 		{
+			key: "backchannel_logout", env: []string{"OSTIARY_BACKCHANNEL_LOGOUT"},
+			help:   "Clients at the issuer whose backchannel_logout_uri is /signals/backchannel-logout here: who signs out there has its tokens revoked. In YAML also {client_ids: [web], sessions_in_tokens: true}.",
+			format: logoutClients(),
+		},
+		{
 			key: "audiences", env: []string{"OSTIARY_AUDIENCES", "CLERK_JWT_AUD"},
 			help:   "Accepted values of aud; a token must have one of them.",
 			format: list(func(i *server.Issuer) *[]string { return &i.Audiences }),

@@ -131,6 +131,21 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.FeedSecretFile }),
 		},
 		setting[Settings]{
+			key: "clerk_webhook_secret", env: []string{"OSTIARY_CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET"},
+			help:   "Signing secret of Clerk's webhooks to /signals/clerk: what they say has ended is revoked. A list while one is replaced. Set it by variable or file: other users of the machine can read flags.",
+			format: list(func(s *Settings) *[]string { return &s.Server.ClerkWebhookSecret }),
+		},
+		setting[Settings]{
+			key: "clerk_webhook_secret_file", env: []string{"OSTIARY_CLERK_WEBHOOK_SECRET_FILE"},
+			help:   "File with such secrets, one a line; read at the start.",
+			format: text(func(s *Settings) *string { return &s.Server.ClerkWebhookSecretFile }),
+		},
+		setting[Settings]{
+			key: "signals_addr", env: []string{"OSTIARY_SIGNALS_ADDR"},
+			help:   "Address for the messages of issuers, to paths below /signals/, where nothing else is served. Default: http_addr.",
+			format: text(func(s *Settings) *string { return &s.Server.SignalsAddr }),
+		},
+		setting[Settings]{
 			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
 			help:   "Format of the log on standard error: text or json.",
 			format: choice(func(s *Settings) *string { return &s.logFormat }, "text", "json"),

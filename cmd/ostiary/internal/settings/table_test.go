@@ -19,6 +19,7 @@ func TestEachSettingSetsItsField(t *testing.T) {
 	t.Parallel()
 	otherNames := map[string]string{
 		"issuer":                  "Issuer.URL",
+		"backchannel_logout":      "Issuer.BackChannelLogout.ClientIDs",
 		"accept_kinds":            "Issuer.Kinds",
 		"allow_unbound_cnf":       "Issuer.AllowUnboundConfirmation",
 		"roles_claim":             "Issuer.Claims.Roles",

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/ostiary/ostiary/interceptors/signals"
+	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/transport"
+)
+
+const (
+	// signalsPath begins the paths that issuers send messages to; the name of the source
+	// follows.
+	signalsPath = "/signals/"
+	// signalTimeout is how long a message may take to arrive.
+	signalTimeout = 5 * time.Second
+	// signalsPerSecond and signalsAtOnce are what a source takes of messages. Others are
+	// answered 429, so that strangers who send what is not signed leave the calls served.
+	signalsPerSecond = 200
+	signalsAtOnce    = 100
+)
+
+// A signalSource is one of the sources of messages of issuers.
+type signalSource struct {
+	name    string
+	issuers []string
+	handler http.Handler
+	status  func() signals.Status
+}
+
+// A signalSink makes durable in the ledger what messages revoke.
+type signalSink struct{ ledger *ledger.Ledger }
+
+// Revoke implements signals.Sink.
+func (s signalSink) Revoke(ctx context.Context, m signals.Message) error {
+	return s.ledger.Signal(ctx, store.Signal{Source: m.Source, Issuer: m.Issuer, Type: m.Type, MessageID: m.ID}, m.Revocations...)
+}
+
+// buildSignals makes the receivers of the sources.
+func (s *Server) buildSignals(verifier *token.Verifier) error {
+	sink := signalSink{s.ledger}
+	add := func(receiver *signals.Receiver, err error, issuers ...string) error {
+		if err != nil {
+			return err
+		}
+		name := receiver.Status().Source
+		s.signals = append(s.signals, signalSource{name, issuers, receiver, receiver.Status})
+		s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
+		return nil
+	}
+	if secrets, err := s.config.clerkWebhookSecrets(); err != nil || len(secrets) > 0 {
+		if err != nil {
+			return err
+		}
+		issuer := s.config.clerkIssuers()[0]
+		receiver, err := signals.Clerk(signals.ClerkConfig{Issuer: issuer, Secrets: secrets, Sink: sink, Now: s.config.Now, Logger: s.log})
+		if err := add(receiver, err, issuer); err != nil {
+			return err
+		}
+	}
+	if issuers := s.config.logoutIssuers(); len(issuers) > 0 {
+		var urls []string
+		for _, issuer := range issuers {
+			urls = append(urls, issuer.Issuer)
+		}
+		receiver, err := signals.BackChannelLogout(signals.LogoutConfig{Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
+		if err := add(receiver, err, urls...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signalsHandler serves the sources. Neither CORS nor the guard is in front of them: what
+// is sent to them is no call of a page, and each verifies it by itself.
+func (s *Server) signalsHandler() http.Handler {
+	mux := http.NewServeMux()
+	for _, source := range s.signals {
+		mux.Handle(http.MethodPost+" "+signalsPath+source.name, newSignalLimit(source, s.log))
+	}
+	return transport.Chain(mux,
+		transport.BodyDeadline(signalTimeout, func(string) bool { return false }),
+		s.callLog().Middleware,
+		transport.ExactPaths,
+		transport.RecordRoute,
+	)
+}
+
+// serveSignals serves the sources on the HTTP port, unless they have one of their own.
+func (s *Server) serveSignals(next http.Handler) http.Handler {
+	if len(s.signals) == 0 || s.config.SignalsAddr != "" {
+		return next
+	}
+	sources := s.signalsHandler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, signalsPath) {
+			sources.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A signalLimit bounds how many messages a source takes.
+type signalLimit struct {
+	source signalSource
+	rate   *rate.Limiter
+	places chan struct{}
+	log    *slog.Logger
+	logged *rate.Limiter
+}
+
+func newSignalLimit(source signalSource, log *slog.Logger) *signalLimit {
+	return &signalLimit{
+		source: source, rate: rate.NewLimiter(signalsPerSecond, 2*signalsPerSecond), places: make(chan struct{}, signalsAtOnce),
+		log: log, logged: rate.NewLimiter(rate.Every(time.Second), 1),
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (l *signalLimit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if l.rate.Allow() {
+		select {
+		case l.places <- struct{}{}:
+			defer func() { <-l.places }()
+			l.source.handler.ServeHTTP(w, r)
+			return
+		default:
+		}
+	}
+	if l.logged.Allow() {
+		l.log.WarnContext(r.Context(), "too many messages of an issuer at once, or of a stranger; it is asked to send again", "source", l.source.name)
+	}
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "too many messages at once; send it again", http.StatusTooManyRequests)
+}
+
+// signalReadiness is what became of the messages of a source, since the server was started.
+type signalReadiness struct {
+	Source       string    `json:"source"`
+	Issuers      []string  `json:"issuers"`
+	LastMessage  time.Time `json:"last_message,omitzero"`
+	LastAccepted time.Time `json:"last_accepted,omitzero"`
+	LastRefused  time.Time `json:"last_refused,omitzero"`
+	LastError    string    `json:"last_error,omitempty"` // why that was refused, or failed
+	LagSeconds   float64   `json:"lag_seconds,omitempty"`
+	Accepted     int64     `json:"accepted"`
+	Repeated     int64     `json:"repeated"`
+	Ignored      int64     `json:"ignored"`
+	Refused      int64     `json:"refused"`
+	Failed       int64     `json:"failed"`
+}
+
+func (s signalSource) readiness() signalReadiness {
+	status := s.status()
+	return signalReadiness{
+		Source: s.name, Issuers: s.issuers,
+		LastMessage: status.LastMessage, LastAccepted: status.LastAccepted, LastRefused: status.LastRefused, LastError: status.LastError,
+		LagSeconds: status.Lag.Seconds(), Accepted: status.Accepted, Repeated: status.Repeated, Ignored: status.Ignored, Refused: status.Refused, Failed: status.Failed,
+	}
+}
