@@ -41,6 +41,11 @@ type ClerkConfig struct {
 //	    the user, for good
 //	user.updated, if it says that the user is banned
 //	    the tokens of the user that were issued until then
+//	organizationMembership.deleted, organizationMembership.updated
+//	    the tokens of the member in this organization that were issued until then: they
+//	    name the role and the permissions of before
+//	organization.deleted
+//	    the tokens of all members in this organization, for good
 //
 // There is no event for a session that expires, nor for a password that is changed where
 // sessions go on. A user who is locked after failed attempts keeps its sessions at Clerk,
@@ -85,7 +90,7 @@ type clerk struct {
 }
 
 func (c *clerk) read(_ context.Context, header http.Header, body []byte) (Message, error) {
-	id, err := c.keys.verify(header, body, c.now())
+	id, _, err := c.keys.verify(header, body, c.now())
 	if err != nil {
 		return Message{}, err
 	}
@@ -120,25 +125,29 @@ func (c *clerk) revocations(message Message, event document) ([]revocation.Revoc
 	case "user.updated":
 		switch banned := string(event.at("data.banned")); banned {
 		case "true":
+			r.Kind = revocation.TargetSubject
 		case "false", "":
 			return nil, nil
 		default:
 			return nil, malformed("data.banned is neither true nor false")
 		}
-		before, err := c.changed(message, event)
-		if err != nil {
-			return nil, err
-		}
-		r.Kind, r.Before = revocation.TargetSubject, before
+	case "organization.deleted":
+		r.Kind, r.AllTokens = revocation.TargetOrganization, true
+	case "organizationMembership.deleted", "organizationMembership.updated":
+		r.Kind, r.ID, r.Subject = revocation.TargetMember, event.text("data.organization.id"), event.text("data.public_user_data.user_id")
 	case "":
 		return nil, malformed("the message has no type")
 	default:
 		return nil, nil
 	}
-	if r.ID == "" {
-		return nil, malformed("data.id is missing")
+	if r.ID == "" || r.Kind == revocation.TargetMember && r.Subject == "" {
+		return nil, malformed("the message does not name the " + r.Kind.String())
 	}
-	return []revocation.Revocation{r}, nil
+	var err error
+	if r.Kind != revocation.TargetSession && !r.AllTokens {
+		r.Before, err = c.changed(message, event)
+	}
+	return []revocation.Revocation{r}, err
 }
 
 // changed returns the instant before which tokens are revoked by an event that shows

@@ -42,6 +42,8 @@ func TestWhatEventsOfClerkRevoke(t *testing.T) {
 	untilThen := func(before time.Time) []revocation.Revocation {
 		return []revocation.Revocation{{Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada", Before: before}}
 	}
+	const member = `{"object":"organization_membership","id":"orgmem_1","role":"org:member","permissions":[],"organization":{"id":"org_1","object":"organization"},"public_user_data":{"user_id":"user_ada"},"updated_at":1772366397000}`
+	inOrganization := []revocation.Revocation{{Kind: revocation.TargetMember, Issuer: issuer, ID: "org_1", Subject: "user_ada", Before: happened.Add(2 * time.Second)}}
 	earlier := now.Add(-time.Hour).UnixMilli()
 	for name, tt := range map[string]struct {
 		body string
@@ -65,8 +67,13 @@ func TestWhatEventsOfClerkRevoke(t *testing.T) {
 		"a user with odd metadata": {
 			event("user.updated", user(`"banned":true,"unsafe_metadata":{"a":"\ud800","b":1,"b":2,"c":`+strings.Repeat("[", 4000)+strings.Repeat("]", 4000)+`}`)), untilThen(happened.Add(2 * time.Second)),
 		},
-		"an event that nobody knows": {event("session.exploded", session), nil},
-		"a waitlist":                 {event("waitlistEntry.created", `{"id":"wait_1"}`), nil},
+		"a member who is removed":           {event("organizationMembership.deleted", member), inOrganization},
+		"a member whose role is changed":    {event("organizationMembership.updated", member), inOrganization},
+		"a member who joins":                {event("organizationMembership.created", member), nil},
+		"an organization that is deleted":   {event("organization.deleted", `{"deleted":true,"id":"org_1","object":"organization"}`), []revocation.Revocation{{Kind: revocation.TargetOrganization, Issuer: issuer, ID: "org_1", AllTokens: true}}},
+		"an organization with another name": {event("organization.updated", `{"id":"org_1","object":"organization"}`), nil},
+		"an event that nobody knows":        {event("session.exploded", session), nil},
+		"a waitlist":                        {event("waitlistEntry.created", `{"id":"wait_1"}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +126,10 @@ func TestMessagesOfClerkThatAreRefused(t *testing.T) {
 		"a session that is too long":      event("session.ended", `{"id":"`+strings.Repeat("s", maxIDBytes+1)+`"}`),
 		"data that is no object":          event("session.ended", `"sess_1"`),
 		"no user":                         event("user.deleted", `{"deleted":true}`),
+		"a member of nothing":             event("organizationMembership.deleted", `{"public_user_data":{"user_id":"user_ada"}}`),
+		"a member who is nobody":          event("organizationMembership.deleted", `{"organization":{"id":"org_1"},"public_user_data":null}`),
+		"a member at no known time":       `{"type":"organizationMembership.deleted","data":{"organization":{"id":"org_1"},"public_user_data":{"user_id":"user_ada"}}}`,
+		"no organization":                 event("organization.deleted", `{"deleted":true}`),
 		"banned in words":                 event("user.updated", `{"id":"user_ada","banned":"true"}`),
 		"banned at no known time":         `{"type":"user.updated","data":{"id":"user_ada","banned":true}}`,
 		"banned in the future":            event("user.updated", fmt.Sprintf(`{"id":"user_ada","banned":true,"updated_at":%d}`, late)),

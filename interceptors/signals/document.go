@@ -94,5 +94,5 @@ func parseTime(value json.RawMessage) (time.Time, error) {
 // malformed is the refusal of a message that the sender has signed, and that says nothing
 // that can be acted on.
 func malformed(message string) error {
-	return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: message}
+	return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: message, signed: true}
 }

@@ -58,7 +58,7 @@ func newInbox(source string, sink Sink, now func() time.Time, logger *slog.Logge
 func (b *inbox) take(ctx context.Context, message Message) error {
 	message.Source = b.source
 	if err := message.check(); err != nil {
-		return b.refused(&refusal{status: http.StatusBadRequest, code: "invalid_request", message: err.Error()})
+		return b.refused(&refusal{status: http.StatusBadRequest, code: "invalid_request", message: err.Error(), signed: true})
 	}
 	if b.seen(message) {
 		return nil

@@ -44,8 +44,9 @@ type WebhookConfig struct {
 	// digest of the body.
 	IDPath string
 	// TimePath is the path of when it happened, in seconds or milliseconds since 1970, or
-	// as of RFC 3339. "" is the moment at which the message arrives. A message that comes
-	// late then also revokes tokens of a user that were issued after the event.
+	// as of RFC 3339. "" is the moment at which the sender has signed the message, or at
+	// which it arrives where it is not signed. A message that comes late then also revokes
+	// tokens of a user that were issued after the event.
 	TimePath string
 	// Events are the events that revoke something. At least one. Events of other types are
 	// answered with success, and counted as ignored.
@@ -59,8 +60,8 @@ type WebhookConfig struct {
 	Logger *slog.Logger
 }
 
-// An EventMapping says what an event revokes: one of Session, Subject, Token and Client,
-// each the path of what names it. Where several mappings match a message, it revokes all
+// An EventMapping says what an event revokes: one of Session, Subject, Organization, Token
+// and Client, each the path of what names it. Where several mappings match a message, it revokes all
 // that they say.
 type EventMapping struct {
 	// Event is the type of the event, such as session.revoked. Required.
@@ -75,12 +76,15 @@ type EventMapping struct {
 	// Subject is the path of a subject, whose tokens are revoked that were issued until
 	// the event.
 	Subject string
+	// Organization is the path of the ID of an organization. The tokens that name it and
+	// were issued until the event are revoked; with Subject as well, those of this member.
+	Organization string
 	// Token is the path of the jti of one token.
 	Token string
 	// Client is the path of the ID of an OAuth client.
 	Client string
-	// AllTokens says that future tokens of the subject are meant too, as where it was
-	// deleted. That cannot be taken back.
+	// AllTokens says that future tokens of the subject, organization or member are meant
+	// too, as where it was deleted. That cannot be taken back.
 	AllTokens bool
 }
 
@@ -143,13 +147,12 @@ func checkPaths(paths ...string) error {
 
 func (e EventMapping) check() error {
 	named := 0
-	for _, path := range []string{e.Session, e.Subject, e.Token, e.Client} {
+	for _, path := range []string{e.Session, e.Organization, e.Token, e.Client} {
 		if path != "" {
 			named++
 		}
 	}
-	kind, _, _ := e.target()
-	paths := []string{e.Session, e.Subject, e.Token, e.Client}
+	paths := []string{e.Session, e.Subject, e.Organization, e.Token, e.Client}
 	for path := range e.Where {
 		if path == "" {
 			return errors.New("a path under where is empty")
@@ -159,12 +162,12 @@ func (e EventMapping) check() error {
 	switch {
 	case e.Event == "":
 		return errors.New("it has no type")
-	case named == 0:
-		return fmt.Errorf("%s revokes nothing; give the path of a session, subject, token or client", e.Event)
-	case named > 1 && (named > 2 || e.Session == "" || e.Subject == ""):
+	case named == 0 && e.Subject == "":
+		return fmt.Errorf("%s revokes nothing; give the path of a session, subject, organization, token or client", e.Event)
+	case named > 1 || e.Subject != "" && e.Token+e.Client != "":
 		return fmt.Errorf("%s names several things; write one mapping for each", e.Event)
-	case e.AllTokens && kind != revocation.TargetSubject:
-		return fmt.Errorf("%s: all tokens are meant anyway, unless it names a subject alone", e.Event)
+	case e.AllTokens && e.Session+e.Token+e.Client != "":
+		return fmt.Errorf("%s: all tokens are meant anyway, unless it names a subject or an organization", e.Event)
 	}
 	return checkPaths(paths...)
 }
@@ -174,6 +177,10 @@ func (e EventMapping) target() (kind revocation.TargetKind, id, subject string) 
 	switch {
 	case e.Session != "":
 		return revocation.TargetSession, e.Session, e.Subject
+	case e.Organization != "" && e.Subject != "":
+		return revocation.TargetMember, e.Organization, e.Subject
+	case e.Organization != "":
+		return revocation.TargetOrganization, e.Organization, ""
 	case e.Token != "":
 		return revocation.TargetToken, e.Token, ""
 	case e.Client != "":
@@ -191,7 +198,7 @@ type mapping struct {
 
 func (m *mapping) read(_ context.Context, header http.Header, body []byte) (Message, error) {
 	now := m.now()
-	id, err := m.verify(header, body, now)
+	id, sent, err := m.verify(header, body, now)
 	if err != nil {
 		return Message{}, err
 	}
@@ -209,16 +216,18 @@ func (m *mapping) read(_ context.Context, header http.Header, body []byte) (Mess
 	case id == "":
 		message.ID = m.digest(body, now)
 	}
+	happened := sent
 	if m.config.TimePath != "" {
-		if message.Time, err = event.time(m.config.TimePath); err != nil {
+		if happened, err = event.time(m.config.TimePath); err != nil {
 			return Message{}, err
 		}
+		message.Time = happened
 	}
 	for _, e := range m.config.Events {
 		if e.Event != message.Type || !event.matches(e.Where) {
 			continue
 		}
-		r, err := m.revocation(e, event, message.Time, now)
+		r, err := m.revocation(e, event, happened, now)
 		if err != nil {
 			return Message{}, err
 		}
@@ -249,14 +258,15 @@ func (m *mapping) revocation(e EventMapping, event document, happened, now time.
 			return r, malformed("there is no subject at " + subject)
 		}
 	}
-	if kind != revocation.TargetSubject || e.AllTokens {
+	switch kind {
+	case revocation.TargetSubject, revocation.TargetOrganization, revocation.TargetMember:
+	default:
 		return r, nil
 	}
-	if m.config.TimePath == "" {
-		happened = now
-	}
 	var err error
-	r.Before, err = issuedUntil(happened, now)
+	if !e.AllTokens {
+		r.Before, err = issuedUntil(happened, now)
+	}
 	return r, err
 }
 

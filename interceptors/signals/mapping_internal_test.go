@@ -142,6 +142,30 @@ func TestWhatProvidersTell(t *testing.T) {
 	}
 }
 
+// Without a time in the message it is that of the signature, so a copy of the message
+// revokes nothing that the first one has not.
+func TestACopyOfAMessageRevokesNothingMore(t *testing.T) {
+	t.Parallel()
+	var sink recorder
+	var passed time.Duration
+	receiver, err := Webhooks(WebhookConfig{
+		Name: "own", Issuer: issuer, Secrets: []string{secret}, Events: []EventMapping{{Event: "user", Subject: "id"}},
+		Sink: &sink, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now.Add(passed) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"type":"user","id":"ada"}`
+	for _, passed = range []time.Duration{0, time.Minute, 4 * time.Minute} {
+		if w := post(t, receiver, sign(standard, "msg_1", body), body); w.Code != http.StatusOK {
+			t.Fatalf("answered %d %s", w.Code, w.Body)
+		}
+	}
+	if got := receiver.Status(); got.Accepted != 1 || got.Repeated != 2 || len(sink.messages) != 1 {
+		t.Errorf("Status = %+v; %d messages were stored", got, len(sink.messages))
+	}
+}
+
 // A user can sign out twice, and the message of that may read the same.
 func TestTheSameWordsMayBeNews(t *testing.T) {
 	t.Parallel()
@@ -178,6 +202,9 @@ func TestMappings(t *testing.T) {
 		{Event: "session", Session: "data.session"},
 		{Event: "session of", Session: "data.session", Subject: "data.user"},
 		{Event: "user", Subject: "data.user"},
+		{Event: "organization", Organization: "data.org"},
+		{Event: "no organization", Organization: "data.org", AllTokens: true},
+		{Event: "member", Organization: "data.org", Subject: "data.user"},
 		{Event: "token", Token: "data.token"},
 		{Event: "client", Client: "data.client"},
 		{Event: "both", Session: "data.session"},
@@ -189,8 +216,10 @@ func TestMappings(t *testing.T) {
 	}
 	r := func(kind revocation.TargetKind, id, subject string) revocation.Revocation {
 		r := revocation.Revocation{Kind: kind, Issuer: issuer, ID: id, Subject: subject}
-		if kind == revocation.TargetSubject {
+		switch kind {
+		case revocation.TargetSubject, revocation.TargetOrganization, revocation.TargetMember:
 			r.Before = at.Add(2 * time.Second)
+		default:
 		}
 		return r
 	}
@@ -210,6 +239,11 @@ func TestMappings(t *testing.T) {
 		"a subject at no time":                 {`{"event":{"type":"user"},"data":{"user":"ada"}}`, 400, nil},
 		"a subject at a time that is a word":   {`{"event":{"type":"user","at":"then"},"data":{"user":"ada"}}`, 400, nil},
 		"a subject in the future":              {fmt.Sprintf(`{"event":{"type":"user","at":%d},"data":{"user":"ada"}}`, now.Add(time.Hour).Unix()), 400, nil},
+		"an organization":                      {message("organization", `{"org":"o1"}`), 200, []revocation.Revocation{r(revocation.TargetOrganization, "o1", "")}},
+		"an organization that is deleted":      {message("no organization", `{"org":"o1"}`), 200, []revocation.Revocation{{Kind: revocation.TargetOrganization, Issuer: issuer, ID: "o1", AllTokens: true}}},
+		"a member":                             {message("member", `{"org":"o1","user":"ada"}`), 200, []revocation.Revocation{r(revocation.TargetMember, "o1", "ada")}},
+		"a member of nothing":                  {message("member", `{"user":"ada"}`), 400, nil},
+		"a member that is nobody":              {message("member", `{"org":"o1"}`), 400, nil},
 		"a token":                              {message("token", `{"token":"t1"}`), 200, []revocation.Revocation{r(revocation.TargetToken, "t1", "")}},
 		"a client":                             {message("client", `{"client":"c1"}`), 200, []revocation.Revocation{r(revocation.TargetClient, "c1", "")}},
 		"two things":                           {message("both", `{"session":"s1","token":"t1"}`), 200, []revocation.Revocation{r(revocation.TargetSession, "s1", ""), r(revocation.TargetToken, "t1", "")}},
@@ -286,10 +320,16 @@ func TestWhatIsWrongWithTheSettingsOfWebhooks(t *testing.T) {
 		"an event with two targets":   {func(c *WebhookConfig) { c.Events[0].Token = "jti" }, "names several things"},
 		"an event with three":         {func(c *WebhookConfig) { c.Events[0].Session, c.Events[0].Token = "sid", "jti" }, "names several things"},
 		"all tokens of a session":     {func(c *WebhookConfig) { c.Events[0].Session, c.Events[0].AllTokens = "sid", true }, "all tokens are meant anyway"},
-		"a path that ends too early":  {func(c *WebhookConfig) { c.Events[0].Subject = "data." }, `the path "data." has an empty name`},
-		"a path of a type":            {func(c *WebhookConfig) { c.TypePath = "..type" }, `the path "..type" has an empty name`},
-		"a path that is a condition":  {func(c *WebhookConfig) { c.Events[0].Where = map[string]string{"a..b": "c"} }, `the path "a..b" has an empty name`},
-		"an empty condition":          {func(c *WebhookConfig) { c.Events[0].Where = map[string]string{"": "c"} }, "a path under where is empty"},
+		"a token of an organization": {func(c *WebhookConfig) {
+			c.Events[0].Subject, c.Events[0].Organization, c.Events[0].Token = "", "org", "jti"
+		}, "names several things"},
+		"all tokens of a token": {func(c *WebhookConfig) {
+			c.Events[0].Subject, c.Events[0].Token, c.Events[0].AllTokens = "", "jti", true
+		}, "all tokens are meant anyway"},
+		"a path that ends too early": {func(c *WebhookConfig) { c.Events[0].Subject = "data." }, `the path "data." has an empty name`},
+		"a path of a type":           {func(c *WebhookConfig) { c.TypePath = "..type" }, `the path "..type" has an empty name`},
+		"a path that is a condition": {func(c *WebhookConfig) { c.Events[0].Where = map[string]string{"a..b": "c"} }, `the path "a..b" has an empty name`},
+		"an empty condition":         {func(c *WebhookConfig) { c.Events[0].Where = map[string]string{"": "c"} }, "a path under where is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -28,8 +28,8 @@ const (
 )
 
 // verifyFunc returns the ID of a message that the sender has proved to be its own, and ""
-// where no header has one. It reads nothing of the body.
-type verifyFunc func(header http.Header, body []byte, now time.Time) (id string, err error)
+// where no header has one; and when it was sent. It reads nothing of the body.
+type verifyFunc func(header http.Header, body []byte, now time.Time) (id string, sent time.Time, err error)
 
 func newVerify(config WebhookConfig) (verifyFunc, error) {
 	if config.Header != "" && config.Signature != SignatureHeader {
@@ -76,20 +76,21 @@ func checkSharedSecrets(secrets []string) error {
 // is in milliseconds.
 type workOSSecrets []string
 
-func (s workOSSecrets) verify(header http.Header, body []byte, now time.Time) (id string, err error) {
+func (s workOSSecrets) verify(header http.Header, body []byte, now time.Time) (id string, sent time.Time, err error) {
 	values := header.Values("WorkOS-Signature")
 	if len(values) != 1 {
-		return "", unsigned("the header WorkOS-Signature is missing, or is there twice")
+		return "", time.Time{}, unsigned("the header WorkOS-Signature is missing, or is there twice")
 	}
 	first, second, _ := strings.Cut(values[0], ",")
 	timestamp, hasTime := strings.CutPrefix(first, "t=")
 	signature, hasSignature := strings.CutPrefix(strings.TrimPrefix(second, " "), "v1=")
 	millis, err := strconv.ParseUint(timestamp, 10, 50)
 	if !hasTime || !hasSignature || err != nil {
-		return "", unsigned("the header WorkOS-Signature is not t=…, v1=…")
+		return "", time.Time{}, unsigned("the header WorkOS-Signature is not t=…, v1=…")
 	}
-	if age := now.Sub(time.UnixMilli(int64(millis))); age.Abs() > signatureTolerance {
-		return "", unsigned("the timestamp of the signature is too far from now")
+	sent = time.UnixMilli(int64(millis))
+	if now.Sub(sent).Abs() > signatureTolerance {
+		return "", time.Time{}, unsigned("the timestamp of the signature is too far from now")
 	}
 	matched := false
 	for _, secret := range s {
@@ -99,9 +100,9 @@ func (s workOSSecrets) verify(header http.Header, body []byte, now time.Time) (i
 		matched = hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(signature)) || matched
 	}
 	if !matched {
-		return "", unsigned("the signature does not match")
+		return "", time.Time{}, unsigned("the signature does not match")
 	}
-	return "", nil
+	return "", sent, nil
 }
 
 // headerSecrets are shown in a header, with or without Bearer before them. Digests are
@@ -111,10 +112,10 @@ type headerSecrets struct {
 	digests [][sha256.Size]byte
 }
 
-func (s headerSecrets) verify(header http.Header, _ []byte, _ time.Time) (id string, err error) {
+func (s headerSecrets) verify(header http.Header, _ []byte, now time.Time) (id string, sent time.Time, err error) {
 	values := header.Values(s.name)
 	if len(values) != 1 {
-		return "", unsigned("the header with the secret is missing, or is there twice")
+		return "", time.Time{}, unsigned("the header with the secret is missing, or is there twice")
 	}
 	whole, bearer := sha256.Sum256([]byte(values[0])), sha256.Sum256([]byte(strings.TrimPrefix(values[0], "Bearer ")))
 	matched := 0
@@ -122,7 +123,7 @@ func (s headerSecrets) verify(header http.Header, _ []byte, _ time.Time) (id str
 		matched |= subtle.ConstantTimeCompare(digest[:], whole[:]) | subtle.ConstantTimeCompare(digest[:], bearer[:])
 	}
 	if matched == 0 {
-		return "", unsigned("the secret does not match")
+		return "", time.Time{}, unsigned("the secret does not match")
 	}
-	return "", nil
+	return "", now, nil
 }

@@ -27,10 +27,10 @@ func TestVectorOfWorkOS(t *testing.T) {
 	const value = "t=1795000000000, v1=a4d534c7845fe311a5f37f3de05a859162b73522aad0bca84600cd9442bb7a34"
 	at := time.UnixMilli(1795000000000)
 	h := http.Header{"Workos-Signature": {value}}
-	if _, err := workOSSecrets([]string{"another", "secret"}).verify(h, []byte(`{"id":"event_1"}`), at); err != nil {
+	if _, _, err := workOSSecrets([]string{"another", "secret"}).verify(h, []byte(`{"id":"event_1"}`), at); err != nil {
 		t.Error(err)
 	}
-	if _, err := workOSSecrets([]string{"secret"}).verify(h, []byte(`{"id":"event_1"} `), at); err == nil {
+	if _, _, err := workOSSecrets([]string{"secret"}).verify(h, []byte(`{"id":"event_1"} `), at); err == nil {
 		t.Error("one more space is accepted")
 	}
 }
@@ -84,7 +84,7 @@ func TestOtherSignatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = verify(tt.header, []byte(body), now)
+			_, _, err = verify(tt.header, []byte(body), now)
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -104,7 +104,7 @@ func FuzzWorkOSSignature(f *testing.F) {
 	f.Add("t=1795000000000, v1=a4d534c7845fe311a5f37f3de05a859162b73522aad0bca84600cd9442bb7a34", `{"id":"event_1"}`)
 	f.Add("t=,v1=", "")
 	f.Fuzz(func(t *testing.T, value, body string) {
-		_, err := workOSSecrets([]string{shared}).verify(http.Header{"Workos-Signature": {value}}, []byte(body), now)
+		_, _, err := workOSSecrets([]string{shared}).verify(http.Header{"Workos-Signature": {value}}, []byte(body), now)
 		timestamp, _, _ := strings.Cut(strings.TrimPrefix(value, "t="), ",")
 		mac := hmac.New(sha256.New, []byte(shared))
 		mac.Write([]byte(timestamp + "." + body))

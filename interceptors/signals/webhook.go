@@ -85,19 +85,19 @@ func unsigned(message string) error {
 	return &refusal{status: http.StatusUnauthorized, code: "authentication_failed", message: message}
 }
 
-// verify returns the ID of a message that the sender has signed lately. It reads nothing
-// of the body.
-func (k *webhookKeys) verify(header http.Header, body []byte, now time.Time) (id string, err error) {
+// verify is a verifyFunc.
+func (k *webhookKeys) verify(header http.Header, body []byte, now time.Time) (id string, sent time.Time, err error) {
 	signed, err := readSignature(header)
 	if err != nil {
-		return "", err
+		return "", time.Time{}, err
 	}
 	seconds, err := strconv.ParseUint(signed.timestamp, 10, 40)
 	if err != nil {
-		return "", unsigned("the timestamp of the signature is not a number of seconds")
+		return "", time.Time{}, unsigned("the timestamp of the signature is not a number of seconds")
 	}
-	if age := now.Sub(time.Unix(int64(seconds), 0)); age.Abs() > signatureTolerance {
-		return "", unsigned("the timestamp of the signature is too far from now")
+	sent = time.Unix(int64(seconds), 0)
+	if now.Sub(sent).Abs() > signatureTolerance {
+		return "", time.Time{}, unsigned("the timestamp of the signature is too far from now")
 	}
 	content := make([]byte, 0, len(signed.id)+len(signed.timestamp)+len(body)+2)
 	content = append(content, signed.id...)
@@ -106,9 +106,9 @@ func (k *webhookKeys) verify(header http.Header, body []byte, now time.Time) (id
 	content = append(content, '.')
 	content = append(content, body...)
 	if !k.match(content, signed.signatures) {
-		return "", unsigned("the signature does not match")
+		return "", time.Time{}, unsigned("the signature does not match")
 	}
-	return signed.id, nil
+	return signed.id, sent, nil
 }
 
 // match reports whether one of the signatures is that of the content by one of the keys.

@@ -70,10 +70,10 @@ func TestVectorsOfWebhooks(t *testing.T) {
 	} {
 		for _, names := range [][3]string{svix, standard} {
 			at := time.Unix(tt.timestamp, 0)
-			if id, err := keys.verify(headers(names, tt.id, tt.timestamp, tt.signature), []byte(tt.body), at); err != nil || id != tt.id {
+			if id, _, err := keys.verify(headers(names, tt.id, tt.timestamp, tt.signature), []byte(tt.body), at); err != nil || id != tt.id {
 				t.Errorf("%s with %s: %q, %v", tt.id, names[0], id, err)
 			}
-			if _, err := keys.verify(headers(names, tt.id, tt.timestamp, tt.signature), []byte(tt.body+" "), at); err == nil {
+			if _, _, err := keys.verify(headers(names, tt.id, tt.timestamp, tt.signature), []byte(tt.body+" "), at); err == nil {
 				t.Errorf("%s with %s: one more space is accepted", tt.id, names[0])
 			}
 		}
@@ -153,7 +153,7 @@ func TestSignaturesOfWebhooks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := keys.verify(tt.header, []byte(body), now)
+			got, _, err := keys.verify(tt.header, []byte(body), now)
 			if tt.want == "" {
 				if err != nil || got != id {
 					t.Errorf("verify = %q, %v", got, err)
@@ -178,11 +178,11 @@ func TestTheBoundariesOfWhatIsSignedCannotBeMoved(t *testing.T) {
 	at := now.Unix()
 	rest := fmt.Sprint(at, `.{"type":"user.deleted"}`)
 	signature := "v1," + hmacOf("msg_1", at, rest)
-	if _, err := keys.verify(headers(svix, "msg_1", at, signature), []byte(rest), now); err != nil {
+	if _, _, err := keys.verify(headers(svix, "msg_1", at, signature), []byte(rest), now); err != nil {
 		t.Fatal(err)
 	}
 	moved := headers(svix, fmt.Sprint("msg_1.", at), at, signature)
-	if _, err := keys.verify(moved, []byte(`{"type":"user.deleted"}`), now); err == nil {
+	if _, _, err := keys.verify(moved, []byte(`{"type":"user.deleted"}`), now); err == nil {
 		t.Error("accepted with the beginning of the body in its id")
 	}
 }
@@ -197,7 +197,7 @@ func FuzzWebhookSignature(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id, timestamp, signatures, body string) {
 		h := http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {timestamp}, "Webhook-Signature": {signatures}}
-		got, err := keys.verify(h, []byte(body), now)
+		got, _, err := keys.verify(h, []byte(body), now)
 		seconds, _ := strconv.ParseInt(timestamp, 10, 64)
 		if err == nil && (got != id || !strings.Contains(signatures, hmacOf(id, seconds, body))) {
 			t.Errorf("%v is accepted", h)
