@@ -114,6 +114,28 @@ type Store interface {
 	// Concurrency returns how many calls it serves at once. Others wait.
 	Concurrency() int
 
+	// AddStream keeps a new stream. It fails with ErrTooManyStreams if there are as many as
+	// limit already, or ownLimit of its Owner.
+	AddStream(ctx context.Context, stream Stream, limit, ownLimit int) error
+	// Streams returns all streams, in the order of their IDs.
+	Streams(ctx context.Context) ([]Stream, error)
+	// UpdateStream keeps what change makes of a stream, which nobody changes meanwhile, and
+	// returns that. If change fails, nothing is kept, and its error is returned. change must
+	// not use the store. It fails with ErrNoStream if there is none.
+	UpdateStream(ctx context.Context, id string, change func(*Stream) error) (Stream, error)
+	// DeleteStream deletes a stream, if there is one.
+	DeleteStream(ctx context.Context, id string) error
+	// ClaimStreams returns the streams that are due now and on which something is to be sent:
+	// a revocation, or a verification. It makes them due again at until, when nobody who has
+	// claimed them is left.
+	ClaimStreams(ctx context.Context, now, until time.Time) ([]Stream, error)
+
+	// SigningKeys returns the keys by which events are signed, the latest first.
+	SigningKeys(ctx context.Context) ([]SigningKey, error)
+	// AddSigningKey keeps a key, unless there is one that was made at a time or later, and
+	// deletes all but the latest keep keys.
+	AddSigningKey(ctx context.Context, key SigningKey, unlessSince time.Time, keep int) error
+
 	// Hints returns a channel with a value whenever others may have saved revocations just
 	// now, so that a reader need not wait for its turn. Some are lost, and some mean
 	// nothing. It is nil if the database gives no hints.

@@ -48,6 +48,12 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"who claims a sign-out has it alone for a while":    claims,
 		"of two results of a sign-out an end counts":        signOutResults,
 		"many at once claim each sign-out once":             concurrentClaims,
+		"a stream comes back as it was changed":             streams,
+		"there are no more streams than there may be":       streamsAreBounded,
+		"who claims a stream has it alone for a while":      streamClaims,
+		"a stream without news is not claimed":              streamsWithoutNews,
+		"many at once change a stream one after the other":  concurrentStreams,
+		"there is one signing key, also if many make one":   signingKeys,
 		"a sequence is not given again after pruning":       sequenceIsNotReused,
 		"revocations of many at once have distinct numbers": concurrentRevocations,
 		"what is old is pruned and nothing else":            prune,
@@ -164,12 +170,21 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, pending := s.PendingSignOuts(ctx, ada.Issuer)
 	saveReaders := s.SaveReaders(ctx, nil, at(0))
 	_, readers := s.Readers(ctx)
+	addStream := s.AddStream(ctx, store.Stream{ID: "1"}, 1, 1)
+	_, streams := s.Streams(ctx)
+	_, updateStream := s.UpdateStream(ctx, "1", func(*store.Stream) error { return nil })
+	deleteStream := s.DeleteStream(ctx, "1")
+	_, claimStreams := s.ClaimStreams(ctx, at(0), at(0))
+	_, signingKeys := s.SigningKeys(ctx)
+	addSigningKey := s.AddSigningKey(ctx, store.SigningKey{ID: "1"}, at(0), 1)
 	_, latest := s.Latest(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Latest": latest, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
+		"AddStream": addStream, "Streams": streams, "UpdateStream": updateStream, "DeleteStream": deleteStream, "ClaimStreams": claimStreams,
+		"SigningKeys": signingKeys, "AddSigningKey": addSigningKey,
 	} {
 		if err == nil {
 			t.Errorf("%s: %s succeeds", what, method)
