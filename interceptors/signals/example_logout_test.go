@@ -2,7 +2,6 @@ package signals_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,7 +26,6 @@ func ExampleBackChannelLogout() {
 		Verifier: verifier, // the guard's Authenticator
 		Issuers:  []signals.LogoutIssuer{{Issuer: "https://sso.example.com", ClientIDs: []string{"web"}}},
 		Sink:     signals.ToList(list),
-		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		fmt.Println(err)
