@@ -96,6 +96,9 @@ type Config struct {
 	// /tmp, be the first to write there, so that Follow returns an error. The log warns of
 	// such a directory. Default: none.
 	Snapshot string
+	// Relay gets everything that comes from the hub, for a server that others follow.
+	// Snapshot then keeps what the Relay has. Default: none.
+	Relay Relay
 
 	// Logger gets what the hubs' connections, the age of the copy and the snapshot are
 	// about; never a token. Default: slog.Default(). To log nothing:

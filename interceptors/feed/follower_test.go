@@ -46,7 +46,7 @@ func TestAFollowerRefusesWhatTheHubHasRevoked(t *testing.T) {
 		if calls.Load() != 1 {
 			t.Error("called after stop")
 		}
-		want := Status{Ready: true, Hub: hub.url, Revocations: 3}
+		want := Status{Ready: true, CaughtUp: true, Hub: hub.url, Revocations: 3}
 		if got := follower.Status(); got != want {
 			t.Errorf("Status = %+v; want %+v", got, want)
 		}

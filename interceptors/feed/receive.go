@@ -38,6 +38,9 @@ func (f *Follower) receive(w *watch, message *feedv1.WatchChangesResponse) error
 	if position == "" || len(position) > maxPosition || through != nil && !through.IsValid() {
 		return errBroken
 	}
+	if err := f.relay(message, w.restart && !w.received); err != nil {
+		return err
+	}
 	defer f.evaluate()
 	unknown := f.add(message.GetChanges())
 
@@ -50,12 +53,7 @@ func (f *Follower) receive(w *watch, message *feedv1.WatchChangesResponse) error
 	if len(message.GetChanges()) > 0 {
 		w.progress, s.progress, f.unsaved = now, now, true
 	}
-	if unknown != nil {
-		if s.unknown == nil {
-			s.reread = now.add(rereadInterval + f.jitter(rereadInterval))
-		}
-		s.unknown, s.clean = unknown, false
-	}
+	f.lacks(unknown)
 	var err error
 	if through != nil {
 		err = f.completeThrough(w, through.AsDuration(), now)
@@ -74,6 +72,17 @@ func (f *Follower) receive(w *watch, message *feedv1.WatchChangesResponse) error
 		err = errBehind
 	}
 	return err
+}
+
+// lacks notes why a change cannot be added, if one cannot. f.mu must be held.
+func (f *Follower) lacks(unknown error) {
+	if unknown == nil {
+		return
+	}
+	if f.state.unknown == nil {
+		f.state.reread = f.now().add(rereadInterval + f.jitter(rereadInterval))
+	}
+	f.state.unknown, f.state.clean = unknown, false
 }
 
 // add adds the changes that can be added, and returns why another one cannot.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/proto"
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/internal/ownfile"
@@ -23,8 +24,8 @@ import (
 )
 
 // header is the first line of a snapshot, in JSON. After it comes every revocation as an
-// ostiary.feed.v1.Revoked with its length in front (protodelim), and then the SHA-256 of
-// all that.
+// ostiary.feed.v1.Revoked with its length in front (protodelim), or every message of a
+// Relay, and then the SHA-256 of all that.
 type header struct {
 	Format     int       `json:"ostiary_revocations"`
 	KnownCases int       `json:"known_cases"` // of who wrote it
@@ -33,15 +34,15 @@ type header struct {
 	// CompleteAt is as of when the copy is complete; zero if it never was.
 	CompleteAt time.Time `json:"complete_at,omitzero"`
 	Position   string    `json:"position,omitempty"`
+	Relay      bool      `json:"relay,omitempty"` // the position is that of its last message
 }
 
 const (
 	snapshotFormat = 1
 	// maxSnapshot bounds the file: some ten million revocations.
 	maxSnapshot = 1 << 30
-	// maxHeader and maxRevoked bound its parts. A revocation is part of a message.
-	maxHeader  = maxPosition + 64<<10
-	maxRevoked = maxMessage
+	// maxHeader bounds its first line. A revocation is part of a message.
+	maxHeader = maxPosition + 64<<10
 
 	// saveInterval is how often the snapshot is written at most, and refreshInterval how
 	// often at least, since its age counts.
@@ -79,18 +80,24 @@ func (f *Follower) useSnapshot(file *os.File) error {
 	if err != nil {
 		return err
 	}
-	saved, revocations, err := openSnapshot(file, info.Size())
+	saved, next, err := openSnapshot(file, info.Size())
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(f.config.Hubs, func(hub string) bool { return slices.Contains(saved.Hubs, hub) }) {
 		return errors.New("it is of other hubs")
 	}
+	if saved.Relay != (f.config.Relay != nil) {
+		return errors.New("it is of a relay, or this is one and it is not")
+	}
+	if saved.Relay {
+		return f.useMessages(saved, next)
+	}
 	for {
 		var changes []*feedv1.Change
 		for len(changes) < 1000 && err == nil {
-			var revoked *feedv1.Revoked
-			if revoked, err = revocations(); err == nil {
+			revoked := new(feedv1.Revoked)
+			if err = next(revoked); err == nil {
 				changes = append(changes, &feedv1.Change{Change: &feedv1.Change_Revoked{Revoked: revoked}})
 			}
 		}
@@ -103,6 +110,26 @@ func (f *Follower) useSnapshot(file *os.File) error {
 		case err != nil:
 			return err
 		}
+	}
+}
+
+// useMessages gives the messages of a Relay back to it. What this version does not know of
+// them, the copy lacks; what was not known when they were written, it may not lack any more.
+func (f *Follower) useMessages(saved header, next func(proto.Message) error) error {
+	saved.Position, saved.KnownCases = "", knownCases
+	for first := true; ; first = false {
+		message := new(feedv1.WatchChangesResponse)
+		switch err := next(message); {
+		case errors.Is(err, io.EOF):
+			return f.restore(saved)
+		case err != nil:
+			return err
+		}
+		if err := f.config.Relay.Receive(message, first); err != nil {
+			return err
+		}
+		f.lacks(f.add(message.GetChanges()))
+		saved.Position = message.GetResumeToken()
 	}
 }
 
@@ -162,7 +189,14 @@ func (f *Follower) saveSnapshot() {
 	}
 	f.unsaved = false
 	f.mu.Unlock()
-	err := ownfile.Replace(f.config.Snapshot, func(w io.Writer) error { return writeSnapshot(w, maxSnapshot, saved, f.list.All()) })
+	contents := revokedMessages(f.list.All())
+	if f.config.Relay != nil {
+		saved.Relay, saved.Position = true, ""
+		contents = func(yield func(proto.Message) bool) {
+			f.config.Relay.Messages()(func(m *feedv1.WatchChangesResponse) bool { return yield(m) })
+		}
+	}
+	err := ownfile.Replace(f.config.Snapshot, func(w io.Writer) error { return writeSnapshot(w, maxSnapshot, saved, contents) })
 	if err != nil {
 		f.mu.Lock()
 		f.unsaved = true
@@ -171,7 +205,13 @@ func (f *Follower) saveSnapshot() {
 	}
 }
 
-func writeSnapshot(to io.Writer, limit int, saved header, revocations iter.Seq[revocation.Revocation]) error {
+func revokedMessages(revocations iter.Seq[revocation.Revocation]) iter.Seq[proto.Message] {
+	return func(yield func(proto.Message) bool) {
+		revocations(func(r revocation.Revocation) bool { return yield(revokedOf(r)) })
+	}
+}
+
+func writeSnapshot(to io.Writer, limit int, saved header, contents iter.Seq[proto.Message]) error {
 	hash := sha256.New()
 	w := io.MultiWriter(to, hash)
 	line, err := json.Marshal(saved)
@@ -182,8 +222,8 @@ func writeSnapshot(to io.Writer, limit int, saved header, revocations iter.Seq[r
 	if err != nil {
 		return err
 	}
-	for r := range revocations {
-		written, err := protodelim.MarshalTo(w, revokedOf(r))
+	for message := range contents {
+		written, err := protodelim.MarshalTo(w, message)
 		if err != nil {
 			return err
 		}
@@ -195,9 +235,9 @@ func writeSnapshot(to io.Writer, limit int, saved header, revocations iter.Seq[r
 	return err
 }
 
-// openSnapshot checks the snapshot and returns its header, and a function that returns
-// one revocation after the other, and at the end io.EOF.
-func openSnapshot(file io.ReaderAt, size int64) (saved header, next func() (*feedv1.Revoked, error), err error) {
+// openSnapshot checks the snapshot and returns its header, and a function that reads
+// one revocation or message after the other, and at the end returns io.EOF.
+func openSnapshot(file io.ReaderAt, size int64) (saved header, next func(proto.Message) error, err error) {
 	length := size - sha256.Size
 	if length < 0 || size > maxSnapshot {
 		return header{}, nil, errors.New("it has the wrong size")
@@ -224,9 +264,6 @@ func openSnapshot(file io.ReaderAt, size int64) (saved header, next func() (*fee
 	if saved.Format != snapshotFormat {
 		return header{}, nil, fmt.Errorf("it has the format %d: only %d is read", saved.Format, snapshotFormat)
 	}
-	options := protodelim.UnmarshalOptions{MaxSize: maxRevoked}
-	return saved, func() (*feedv1.Revoked, error) {
-		revoked := new(feedv1.Revoked)
-		return revoked, options.UnmarshalFrom(content, revoked)
-	}, nil
+	options := protodelim.UnmarshalOptions{MaxSize: maxMessage}
+	return saved, func(into proto.Message) error { return options.UnmarshalFrom(content, into) }, nil
 }

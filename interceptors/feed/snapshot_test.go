@@ -160,7 +160,7 @@ func TestHalfACopyIsStoredAsHalf(t *testing.T) {
 func written(t testing.TB, h header, revocations ...revocation.Revocation) []byte {
 	t.Helper()
 	var content bytes.Buffer
-	if err := writeSnapshot(&content, maxSnapshot, h, slices.Values(revocations)); err != nil {
+	if err := writeSnapshot(&content, maxSnapshot, h, revokedMessages(slices.Values(revocations))); err != nil {
 		t.Fatal(err)
 	}
 	return content.Bytes()
@@ -310,7 +310,7 @@ func TestASnapshotThatIsTooLargeIsNotWritten(t *testing.T) {
 	one := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuer, ID: "sess_1", AllTokens: true, Expires: never}
 	size := len(written(t, header{}, one, one))
 	for limit, fits := range map[int]bool{size: true, size - 1: false} {
-		err := writeSnapshot(io.Discard, limit, header{}, slices.Values([]revocation.Revocation{one, one}))
+		err := writeSnapshot(io.Discard, limit, header{}, revokedMessages(slices.Values([]revocation.Revocation{one, one})))
 		if fits != (err == nil) || err != nil && !strings.Contains(err.Error(), "larger than") {
 			t.Errorf("of %d bytes at most %d: %v", size, limit, err)
 		}
@@ -383,8 +383,8 @@ func FuzzSnapshot(f *testing.F) {
 		}
 		list := revocation.New(revocation.Config{Now: func() time.Time { return now }})
 		for {
-			revoked, err := next()
-			if err != nil {
+			revoked := new(feedv1.Revoked)
+			if next(revoked) != nil {
 				break
 			}
 			if r, err := revocationOf(revoked); err == nil {
@@ -392,7 +392,7 @@ func FuzzSnapshot(f *testing.F) {
 			}
 		}
 		var again bytes.Buffer
-		if err := writeSnapshot(&again, maxSnapshot, saved, list.All()); err != nil {
+		if err := writeSnapshot(&again, maxSnapshot, saved, revokedMessages(list.All())); err != nil {
 			t.Fatal(err)
 		}
 		_, next, err = openSnapshot(bytes.NewReader(again.Bytes()), int64(again.Len()))
@@ -401,7 +401,8 @@ func FuzzSnapshot(f *testing.F) {
 		}
 		n := 0
 		for ; ; n++ {
-			revoked, err := next()
+			revoked := new(feedv1.Revoked)
+			err := next(revoked)
 			if errors.Is(err, io.EOF) {
 				break
 			}

@@ -34,6 +34,9 @@ type Status struct {
 	// Ready reports whether the copy has caught up once, with a hub or by the snapshot, or
 	// Config.AllowEmptyStart is set: for the readiness probe. It stays true in an outage.
 	Ready bool
+	// CaughtUp reports whether the copy was complete once, by a hub or by the snapshot, so
+	// that Age is that of the copy.
+	CaughtUp bool
 	// Stale reports whether the copy is older than Config.MaxStale. It also is while it
 	// lacks a change that this version does not know, and where the hub says that the
 	// follower's own token was revoked.
@@ -61,6 +64,7 @@ func (f *Follower) Status() Status {
 	now := f.now()
 	status := Status{
 		Ready:       f.isReady(),
+		CaughtUp:    f.state.caughtUp,
 		Stale:       f.isStale(now),
 		Age:         f.age(now),
 		Hub:         f.state.hub,

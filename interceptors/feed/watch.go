@@ -44,6 +44,7 @@ var positionCodes = []connect.Code{connect.CodeInvalidArgument, connect.CodeFail
 type watch struct {
 	hub      string
 	sent     reading // when the request was, or shortly before
+	restart  bool    // it reads from the beginning
 	received bool    // a message
 	progress reading // when changes came last, or as of when the copy is complete
 	silence  time.Duration
@@ -158,6 +159,7 @@ func (f *Follower) begin(w *watch, cancel context.CancelCauseFunc) (position str
 	s := &f.state
 	s.readAgain = false
 	if s.position == "" {
+		w.restart = true
 		s.reading, s.clean = true, true
 	}
 	return s.position

@@ -63,7 +63,8 @@ type ReadChangesRequest struct {
 	// method. Empty to start with all revocations that are in force.
 	ResumeToken string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// How many changes to return at most. Default: 1000. Values over 1000 are cut to
-	// 1000. There may be fewer.
+	// 1000. There may be fewer. A relay, which knows the positions between the messages of
+	// its hub alone, may return more: a whole message.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Who follows. Required.
 	Follower      *Follower `protobuf:"bytes,3,opt,name=follower,proto3" json:"follower,omitempty"`
@@ -629,8 +630,11 @@ type ReportRequest struct {
 	// The position up to which every change was added and is refused: a resume_token of
 	// the feed. Empty: nothing is confirmed.
 	ConfirmedResumeToken string `protobuf:"bytes,4,opt,name=confirmed_resume_token,json=confirmedResumeToken,proto3" json:"confirmed_resume_token,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// How many relays have passed the report on. More than 8 are refused with
+	// INVALID_REQUEST: they follow each other.
+	RelayCount    int32 `protobuf:"varint,5,opt,name=relay_count,json=relayCount,proto3" json:"relay_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportRequest) Reset() {
@@ -689,6 +693,13 @@ func (x *ReportRequest) GetConfirmedResumeToken() string {
 		return x.ConfirmedResumeToken
 	}
 	return ""
+}
+
+func (x *ReportRequest) GetRelayCount() int32 {
+	if x != nil {
+		return x.RelayCount
+	}
+	return 0
 }
 
 // ReportResponse says what became of a report.
@@ -930,12 +941,14 @@ const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xdb\x01\n" +
+	"createTime\"\xfc\x01\n" +
 	"\rReportRequest\x125\n" +
 	"\bfollower\x18\x01 \x01(\v2\x19.ostiary.feed.v1.FollowerR\bfollower\x128\n" +
 	"\bsessions\x18\x02 \x03(\v2\x1c.ostiary.feed.v1.SeenSessionR\bsessions\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCount\x124\n" +
-	"\x16confirmed_resume_token\x18\x04 \x01(\tR\x14confirmedResumeToken\"7\n" +
+	"\x16confirmed_resume_token\x18\x04 \x01(\tR\x14confirmedResumeToken\x12\x1f\n" +
+	"\vrelay_count\x18\x05 \x01(\x05R\n" +
+	"relayCount\"7\n" +
 	"\x0eReportResponse\x12%\n" +
 	"\x0erejected_count\x18\x01 \x01(\x03R\rrejectedCount\"\xda\x04\n" +
 	"\vSeenSession\x12;\n" +
