@@ -84,6 +84,9 @@ var mayImport = map[string][]string{
 		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "gen/ostiary/session/v1",
 		"server/internal/outbox", "server/internal/position", "server/internal/rpcerror", "server/internal/store", "server/internal/store/*",
 	},
+	"server/internal/relay": {
+		"interceptors/feed", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "server/internal/ledger", "server/internal/position", "server/internal/rpcerror",
+	},
 	"server": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/loopback",
 	},

@@ -106,6 +106,8 @@ type Config struct {
 	// FeedSecretFile is a file with more such secrets, each on a line of its own. It is
 	// read once. Default: none.
 	FeedSecretFile string
+	// Follow makes the server a relay of a hub, without a database. Default: none.
+	Follow Follow
 	// ClerkWebhookSecret is what Clerk signs its webhooks with that are sent to
 	// /signals/clerk, as its dashboard shows it: whsec_ and base64. What they say has ended
 	// is revoked. It can be several, while one is replaced. One of the Issuers must be

@@ -62,6 +62,7 @@ func (c Config) Faults() []Fault {
 		add("feed_secret_file", feedFaults(secrets)...)
 	}
 	faults = append(faults, c.signalFaults()...)
+	faults = append(faults, c.followFaults()...)
 	faults = append(faults, c.ruleFaults()...)
 	return append(faults, c.issuerFaults()...)
 }

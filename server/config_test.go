@@ -128,6 +128,65 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{Issuers: []Issuer{{URL: "spiffe://example.org", Profile: "spiffe", JWKSURL: "https://example.org/keys", Audiences: good.Audiences, BackChannelLogout: BackChannelLogout{ClientIDs: []string{"web"}}}}},
 			[]string{"issuers[0].backchannel_logout: a trust domain has no users"},
 		},
+		"a good relay": {Config{Follow: Follow{Hubs: []string{"https://hub.example.com", "http://localhost:8080"}, Secret: strings.Repeat("x", 32)}, Issuers: []Issuer{good}}, nil},
+		"a good relay with a client": {
+			Config{Follow: Follow{Hubs: []string{"http://hub"}, InsecureHTTP: true, Secret: "x", TokenURL: "https://a.example.com/token", ClientID: "relay"}, Issuers: []Issuer{good}}, nil,
+		},
+		"hubs that are none": {
+			Config{Follow: Follow{Hubs: []string{"https://ada:hunter2@hub", "hub:8080", "http://hub", "https://hub?x"}, Secret: strings.Repeat("x", 32)}, Issuers: []Issuer{good}},
+			[]string{
+				"follow: has an entry that is no base URL; write each as https://ostiary.example.com", "follow: has an entry that is no base URL",
+				"follow: hub is plain http, over which the network can read the secret and hide revocations; use https, or set `follow_insecure_http`",
+				"follow: has an entry that is no base URL",
+			},
+		},
+		"a relay with what a hub has": {
+			Config{
+				Follow:      Follow{Hubs: []string{"https://hub"}, Secret: strings.Repeat("x", 32)},
+				DatabaseURL: "sqlite:a.db", Console: Console{Enabled: true},
+				Issuers:            []Issuer{{URL: "https://clerk.example.com", Audiences: good.Audiences, SecretKey: "sk_live_x", BackChannelLogout: BackChannelLogout{ClientIDs: []string{"web"}}}},
+				ClerkWebhookSecret: []string{webhookSecret},
+			},
+			[]string{
+				"database_url: is given beside `follow`, but a relay has no database", "console: shows sessions, which a relay does not keep; turn it off, or remove `follow`",
+				"clerk_webhook_secret: a relay revokes nothing; have the issuer send its messages to the hub", "issuers[0].backchannel_logout: a relay revokes nothing",
+				"issuers[0].secret_key: a relay ends no sessions at their issuer; remove the key",
+			},
+		},
+		"a relay without a secret": {Config{Follow: Follow{Hubs: []string{"https://hub"}}, Issuers: []Issuer{good}}, []string{"follow_secret: missing; set it to one of the hub's feed secrets"}},
+		"a relay with a secret that no hub has": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "hunter2"}, Issuers: []Issuer{good}}, []string{"follow_secret: secret 1 of 1 has fewer than 32 bytes"},
+		},
+		"a relay with two secrets": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: strings.Repeat("x", 32), SecretFile: os.DevNull}, Issuers: []Issuer{good}},
+			[]string{"follow_secret_file: given beside `follow_secret`; keep one of them"},
+		},
+		"a relay with an empty file": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, SecretFile: os.DevNull}, Issuers: []Issuer{good}}, []string{"follow_secret_file: the file is empty; write into it the secret"},
+		},
+		"a relay with a file that is not there": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, SecretFile: "no/secret"}, Issuers: []Issuer{good}}, []string{"follow_secret_file: cannot read the secret"},
+		},
+		"a relay with a client and no endpoint": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: strings.Repeat("x", 32), ClientID: "relay"}, Issuers: []Issuer{good}},
+			[]string{"follow_token_url: missing, though `follow_client_id` is set; set both or neither"},
+		},
+		"a relay with an endpoint and no client": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "x", TokenURL: "https://a.example.com/token"}, Issuers: []Issuer{good}},
+			[]string{"follow_client_id: missing, though `follow_token_url` is set; set both or neither"},
+		},
+		"a relay with an endpoint that is none": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "x", TokenURL: "https://ada:hunter2@a.example.com", ClientID: "relay"}, Issuers: []Issuer{good}},
+			[]string{"follow_token_url: is not the URL of a token endpoint"},
+		},
+		"a relay with an endpoint in plaintext": {
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "x", TokenURL: "http://a.example.com/token", ClientID: "relay"}, Issuers: []Issuer{good}},
+			[]string{"follow_token_url: is plain http, over which the network can read the client's secret; use https"},
+		},
+		"how to follow, and nothing to follow": {
+			Config{Follow: Follow{Secret: strings.Repeat("x", 32), Snapshot: "revocations"}, Issuers: []Issuer{good}},
+			[]string{"follow_secret: says how to follow a hub, but `follow` names none; set it, or remove this", "follow_snapshot: says how to follow a hub"},
+		},
 		"a database without a file": {
 			Config{DatabaseURL: "sqlite:", Issuers: []Issuer{good}},
 			[]string{"database_url: does not name a file"},

@@ -39,18 +39,20 @@ var feedScope = position.ScopeOf(feedv1.FeedService_ServiceDesc.ServiceName, nil
 // feedService implements FeedService for both transports. Its rule asks for a token;
 // whether its bearer may follow is decided here.
 type feedService struct {
-	ledger    *ledger.Ledger
+	source    feedSource
 	followers followers
-	retention *durationpb.Duration
 	now       func() time.Time
 	log       followerLog
 	stopping  <-chan struct{}
 }
 
 func (s *Server) newFeedService(followers followers) *feedService {
+	var source feedSource = hubSource{s.ledger, durationpb.New(s.config.longestLifetime())}
+	if s.relay != nil {
+		source = relaySource{s.relay}
+	}
 	return &feedService{
-		ledger: s.ledger, followers: followers, retention: durationpb.New(s.config.longestLifetime()),
-		now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
+		source: source, followers: followers, now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
 	}
 }
 
@@ -61,7 +63,7 @@ func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpce
 	if err := faults.Err(); err != nil {
 		return epoch, place, err
 	}
-	epoch = s.ledger.Epoch()
+	epoch = s.source.Epoch()
 	place, err = position.Decode[ledger.Place](token, epoch, feedScope)
 	return epoch, place, err
 }
@@ -94,22 +96,22 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 		return nil, err
 	}
 	if req.GetResumeToken() != "" { // which is kept once the changes have been added
-		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), from)
+		s.source.Confirm(req.GetFollower(), req.GetResumeToken(), from)
 	}
-	for cursor := s.ledger.Follow(epoch, from, false); ; {
+	for cursor := s.source.Follow(epoch, from, false); ; {
 		page, wait, err := cursor.Next(ctx, size, maxChangesBytes)
 		if err != nil {
 			return nil, err
 		}
 		if all := !page.Through.IsZero(); all || len(page.Changes) > 0 {
-			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: position.Encode(epoch, feedScope, page.Place), More: !all, Retention: s.retention}
+			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: position.Encode(epoch, feedScope, page.Place), More: !all, Retention: s.source.Retention()}
 			if all {
 				res.CompleteThrough = durationpb.New(page.Through.Sub(began))
 			}
 			return res, nil
 		}
 		if page.Failure != nil {
-			return nil, s.ledger.Unavailable(ctx, page.Failure)
+			return nil, s.source.Unavailable(ctx, page.Failure)
 		}
 		select {
 		case <-wait:
@@ -135,14 +137,15 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	if err != nil {
 		return err
 	}
-	left := s.ledger.Followed(req.GetFollower().GetService(), req.GetFollower().GetInstanceId())
+	left := s.source.Followed(req.GetFollower())
 	defer left()
 	s.log.write(ctx, s.now(), "connected", req.GetFollower())
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 
-	cursor, place := s.ledger.Follow(epoch, from, true), from
+	cursor, place := s.source.Follow(epoch, from, true), from
 	token, every := position.Encode(epoch, feedScope, from), durationpb.New(interval)
 	var complete *durationpb.Duration // until something is
+	var through time.Time             // as of when that is
 	own := ownToken{service: s}
 	heartbeat := time.NewTimer(interval)
 	defer heartbeat.Stop()
@@ -159,13 +162,14 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 			place, token = page.Place, position.Encode(epoch, feedScope, page.Place)
 		}
 		all := !page.Through.IsZero()
-		if all {
-			complete = durationpb.New(page.Through.Sub(began))
+		if all && page.Through.After(through) {
+			through = page.Through
+			complete = durationpb.New(through.Sub(began))
 		}
 		if due || len(page.Changes) > 0 {
 			if err := send(&feedv1.WatchChangesResponse{
 				Changes: page.Changes, ResumeToken: token, CompleteThrough: complete,
-				HeartbeatInterval: every, Retention: s.retention, HubTime: timestamppb.New(s.now()),
+				HeartbeatInterval: every, Retention: s.source.Retention(), HubTime: timestamppb.New(s.now()),
 			}); err != nil {
 				return err
 			}
@@ -226,7 +230,7 @@ func (o *ownToken) check(ctx context.Context) (revoked, err error) {
 	}
 	if o.since.IsZero() {
 		o.since = time.Now()
-		_ = o.service.ledger.ReadRevocations(ctx) // so that it is among the changes, unless the store fails
+		o.service.source.Refresh(ctx) // so that it is among the changes, unless the store fails
 	}
 	if time.Since(o.since) > lastWords {
 		return nil, revoked

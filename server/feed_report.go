@@ -14,8 +14,12 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// maxReported is how many sessions a report has at most.
-const maxReported = 1000
+const (
+	// maxReported is how many sessions a report has at most.
+	maxReported = 1000
+	// maxRelays is how many relays a report can pass.
+	maxRelays = 8
+)
 
 // Report implements both the connect and the grpc-go interface.
 func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*feedv1.ReportResponse, error) {
@@ -31,21 +35,19 @@ func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*f
 	if req.GetDroppedCount() < 0 {
 		faults.Add("dropped_count", "must not be negative")
 	}
+	if n := req.GetRelayCount(); n < 0 || n > maxRelays {
+		faults.Add("relay_count", "not between 0 and %d; relays must not follow each other", maxRelays)
+	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	confirmed, err := position.Decode[ledger.Place](req.GetConfirmedResumeToken(), s.ledger.Epoch(), feedScope)
+	confirmed, err := position.Decode[ledger.Place](req.GetConfirmedResumeToken(), s.source.Epoch(), feedScope)
 	if err != nil {
 		return nil, err
 	}
-	if req.GetConfirmedResumeToken() != "" {
-		s.ledger.Confirm(req.GetFollower().GetService(), req.GetFollower().GetInstanceId(), confirmed)
-	}
-	res := new(feedv1.ReportResponse)
-	for _, seen := range req.GetSessions() {
-		if !validTimes(seen) || !s.ledger.Report(seenSession(req.GetFollower().GetService(), seen)) {
-			res.RejectedCount++
-		}
+	res, err := s.source.Report(ctx, req, confirmed)
+	if err != nil {
+		return nil, err
 	}
 	if res.GetRejectedCount() > 0 || req.GetDroppedCount() > 0 {
 		s.log.write(ctx, s.now(), "has lost reports of sessions", req.GetFollower(), "rejected", res.GetRejectedCount(), "dropped", req.GetDroppedCount())

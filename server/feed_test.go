@@ -310,7 +310,7 @@ func TestThePositionsOfTheFeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := func(sequence, createdAt int64) string {
-		return position.Encode(r.feed.ledger.Epoch(), feedScope, ledger.Place{Sequence: sequence, CreatedAt: createdAt})
+		return position.Encode(r.ledger.Epoch(), feedScope, ledger.Place{Sequence: sequence, CreatedAt: createdAt})
 	}
 	for name, test := range map[string]struct {
 		position string

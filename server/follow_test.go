@@ -147,31 +147,36 @@ func TestAServiceKnowsEveryTargetOfTheServer(t *testing.T) {
 	}
 }
 
-// A sign-out at the server ends a stream of the service.
+// A sign-out at the server ends a stream of a service, also of one that follows a relay.
 func TestARevocationAtTheServerEndsAStreamOfTheService(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)
-	s := followHubs(t, []*running{r})
-	s.caughtUp(t)
-	guard, err := ostiary.New(ostiary.Config{Issuer: r.issuer.URL(), Profile: "clerk", Revocations: s, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer guard.Close()
-	_, handler := feedv1connect.NewFeedServiceHandler(openStream{}, connectauth.WithGuard(guard))
-	served := httptest.NewServer(handler)
-	defer served.Close()
-	client := feedv1connect.NewFeedServiceClient(served.Client(), served.URL, connect.WithInterceptors(bearer(r.issuer.Session("user_ada", authtest.With("sid", "sess_1")))))
-	stream, err := client.WatchChanges(t.Context(), &feedv1.WatchChangesRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close() //nolint:errcheck // it has ended
-	r.revoke(t, "sess_1")
-	for stream.Receive() {
-	}
-	if reason, _ := connectauth.ReasonOf(stream.Err()); reason != auth.TokenRevoked {
-		t.Errorf("the stream ended with %v; want %v", stream.Err(), auth.TokenRevoked)
+	for name, followed := range map[string]*running{"follows the server": r, "follows a relay": startRelay(t, r, []string{r.url})} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := followHubs(t, []*running{followed})
+			s.caughtUp(t)
+			guard, err := ostiary.New(ostiary.Config{Issuer: r.issuer.URL(), Profile: "clerk", Revocations: s, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer guard.Close()
+			_, handler := feedv1connect.NewFeedServiceHandler(openStream{}, connectauth.WithGuard(guard))
+			served := httptest.NewServer(handler)
+			defer served.Close()
+			client := feedv1connect.NewFeedServiceClient(served.Client(), served.URL, connect.WithInterceptors(bearer(r.issuer.Session("user_ada", authtest.With("sid", name)))))
+			stream, err := client.WatchChanges(t.Context(), &feedv1.WatchChangesRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stream.Close() //nolint:errcheck // it has ended
+			r.revoke(t, name)
+			for stream.Receive() {
+			}
+			if reason, _ := connectauth.ReasonOf(stream.Err()); reason != auth.TokenRevoked {
+				t.Errorf("the stream ended with %v; want %v", stream.Err(), auth.TokenRevoked)
+			}
+		})
 	}
 }
 

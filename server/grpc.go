@@ -33,10 +33,12 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 		grpc.ChainUnaryInterceptor(
 			recovery.UnaryServerInterceptor(recoverPanic),
 			selector.UnaryServerInterceptor(grpcauth.UnaryServerInterceptor(s.guard), notOfFeed),
+			selector.UnaryServerInterceptor(askHubUnary, s.onlyAtHub()),
 		),
 		grpc.ChainStreamInterceptor(
 			recovery.StreamServerInterceptor(recoverPanic),
 			selector.StreamServerInterceptor(grpcauth.StreamServerInterceptor(s.guard), notOfFeed),
+			selector.StreamServerInterceptor(askHubStream, s.onlyAtHub()),
 		),
 	)
 	if s.config.TLSCert != "" {

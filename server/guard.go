@@ -52,13 +52,22 @@ func (s *Server) buildGuards() error {
 	if s.access, err = newAccessService(rules, s.config.operators(), followers); err != nil {
 		return err
 	}
-	s.guard = s.newGuard(verifier, guarded{rules}, s.ledger.RevokedList())
+	revocations := s.revocations()
+	s.guard = s.newGuard(verifier, guarded{rules}, revocations)
 	s.feed = s.newFeedService(followers)
 	if err := s.buildSignals(verifier); err != nil {
 		return err
 	}
-	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{s.ledger.RevokedList()})
+	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{revocations})
 	return s.buildMetadata(rules.Scopes())
+}
+
+// revocations are what the guards ask.
+func (s *Server) revocations() auth.Revocations {
+	if s.relay != nil {
+		return s.relay.Follower()
+	}
+	return s.ledger.RevokedList()
 }
 
 func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, revocations auth.Revocations) *auth.Guard {
@@ -71,6 +80,10 @@ func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, r
 // observe is called with every decision of the guard.
 func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	transport.RecordDecision(ctx, d)
+	if s.relay != nil {
+		s.relay.Follower().Observe(ctx, d)
+		return
+	}
 	if d.Refusal == nil && d.Identity != nil {
 		s.ledger.See(d.Identity, d.Peer, func() string { return transport.UserAgent(ctx) })
 	}

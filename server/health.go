@@ -52,13 +52,13 @@ func (k keySource) readiness() issuerReadiness {
 }
 
 // ready reports whether calls can be served: the keys of every issuer are
-// there, and the server is not stopping.
+// there, a relay has caught up once, and the server is not stopping.
 func (s *Server) ready() bool {
 	select {
 	case <-s.stopping:
 		return false
 	default:
-		return !slices.ContainsFunc(s.keys, func(k keySource) bool { return !k.ready() })
+		return !slices.ContainsFunc(s.keys, func(k keySource) bool { return !k.ready() }) && (s.relay == nil || s.relay.Follower().Status().Ready)
 	}
 }
 
@@ -73,12 +73,22 @@ func live(w http.ResponseWriter, _ *http.Request) {
 type readiness struct {
 	Status string `json:"status"`
 	// Database is "ok"; "read_only", when nothing can be revoked; or "failing". Tokens are
-	// verified in any case, and no other server may do better, so it does not count.
-	Database string            `json:"database"`
+	// verified in any case, and no other server may do better, so it does not count. Empty
+	// at a relay.
+	Database string            `json:"database,omitempty"`
+	Relay    *relayReadiness   `json:"relay,omitempty"`
 	Issuers  []issuerReadiness `json:"issuers"`
 	// Signals are the sources of messages of issuers. They do not count either: whether an
 	// issuer sends anything is for it to say.
 	Signals []signalReadiness `json:"signals,omitempty"`
+}
+
+// relayReadiness is how a relay's copy of the revocations is. One that is stale is ready
+// all the same: its followers know how old it is.
+type relayReadiness struct {
+	Ready      bool  `json:"ready"`
+	Stale      bool  `json:"stale"`
+	AgeSeconds int64 `json:"age_seconds"`
 }
 
 type issuerReadiness struct {
@@ -91,7 +101,13 @@ type issuerReadiness struct {
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	body, code := readiness{Status: "ready", Database: s.ledger.Database()}, http.StatusOK
+	body, code := readiness{Status: "ready"}, http.StatusOK
+	if s.relay != nil {
+		status := s.relay.Follower().Status()
+		body.Relay = &relayReadiness{status.Ready, status.Stale, int64(status.Age / time.Second)}
+	} else {
+		body.Database = s.ledger.Database()
+	}
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable
 	}

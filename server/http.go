@@ -69,8 +69,8 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc(routeReady, s.serveReady)
 	own := s.handlerOptions(s.guard, connectauth.StrictJSON(invalidMessage))
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
-	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, own...))
-	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, own...))
+	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.atHub(own)...))
+	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.atHub(own)...))
 	mux.Handle(accessv1connect.NewAccessServiceHandler(s.access, own...))
 	// The same changes go to each follower: to compress them for each is for those alone who
 	// read very many.

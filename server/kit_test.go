@@ -223,7 +223,7 @@ func (r *running) nativeClient(t *testing.T) identityv1.IdentityServiceClient {
 // eventually asks until the answer is yes, and fails the test when it stays no.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/relay"
 )
 
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
@@ -36,7 +37,8 @@ type Server struct {
 
 	feedGuard *auth.Guard // of the FeedService
 
-	ledger     *ledger.Ledger
+	ledger     *ledger.Ledger // nil at a relay
+	relay      *relay.Relay   // nil at a hub
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
@@ -87,7 +89,12 @@ func New(ctx context.Context, config Config) (*Server, error) {
 
 func (s *Server) assemble(ctx context.Context) error {
 	var err error
-	if s.ledger, err = s.config.openLedger(ctx); err != nil {
+	if s.config.Follow.isSet() {
+		err = s.startRelay() //nolint:contextcheck // it follows as long as the server lives, not as long as New runs
+	} else {
+		s.ledger, err = s.config.openLedger(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
@@ -231,6 +238,9 @@ func (s *Server) release() error {
 	errs = append(errs, s.closeKeys())
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())
+	}
+	if s.relay != nil {
+		errs = append(errs, s.relay.Close())
 	}
 	return errors.Join(errs...)
 }

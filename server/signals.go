@@ -51,6 +51,9 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 		if err != nil {
 			return err
 		}
+		if s.relay != nil {
+			return errRelaySignals
+		}
 		name := receiver.Status().Source
 		s.signals = append(s.signals, signalSource{name, issuers, receiver, receiver.Status})
 		s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)

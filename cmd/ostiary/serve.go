@@ -20,6 +20,10 @@ a key in a YAML file; it is taken from the first of these that sets it. Only the
 YAML file can list several issuers or replace the rules of methods.
 docs/configuration.md lists every setting in one table.
 
+With --follow the server is a relay for another region: it follows another server's feed
+of revocations, needs no database, and answers followers of its own. It refuses what is
+revoked; to list sessions or to revoke, callers must ask the server that it follows.
+
 All faults are reported at once; the server does not start and exits with status 2.
 SIGTERM and SIGINT stop the server once the calls in progress have finished; a
 second signal stops it immediately.`,
@@ -32,6 +36,10 @@ second signal stops it immediately.`,
 
   # any other provider
   ostiary serve --issuer https://accounts.example.com --profile oidc --audiences invoices
+
+  # a relay of another server, which keeps what it knows over restarts
+  OSTIARY_FOLLOW_SECRET_FILE=hub-secret OSTIARY_FEED_SECRET_FILE=own-secrets ostiary serve \
+    --config ostiary.yaml --follow https://ostiary.example.com --follow-snapshot /var/lib/ostiary/revocations
 
   # settings in a file
   ostiary serve --config ostiary.yaml`,

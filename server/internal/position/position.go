@@ -95,6 +95,13 @@ func Decode[P any](text string, epoch Epoch, scope Scope) (P, error) {
 	return place, nil
 }
 
+// EpochOf returns the epoch of a position, for those who take positions of others, and
+// whether the text is one.
+func EpochOf(text string) (Epoch, bool) {
+	epoch, _, _, ok := split(text)
+	return epoch, ok
+}
+
 // split returns the parts of a position, and whether the text is one.
 func split(text string) (epoch Epoch, scope Scope, place []byte, ok bool) {
 	if len(text) > maxLength {

@@ -146,6 +146,51 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.SignalsAddr }),
 		},
 		setting[Settings]{
+			key: "follow", env: []string{"OSTIARY_FOLLOW"},
+			help:   "URLs of hubs with the same database, to follow one of them as a relay: a server without a database that answers followers of its own. Sessions are listed and ended at the hub.",
+			format: list(func(s *Settings) *[]string { return &s.Server.Follow.Hubs }),
+		},
+		setting[Settings]{
+			key: "follow_secret", env: []string{"OSTIARY_FOLLOW_SECRET"},
+			help:   "Feed secret of the hub to follow with; with follow_token_url, the secret of the OAuth client. Set it by variable or file: other users of the machine can read flags.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.Secret }),
+		},
+		setting[Settings]{
+			key: "follow_secret_file", env: []string{"OSTIARY_FOLLOW_SECRET_FILE"},
+			help:   "File with that secret instead; read at the start.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.SecretFile }),
+		},
+		setting[Settings]{
+			key: "follow_token_url", env: []string{"OSTIARY_FOLLOW_TOKEN_URL"},
+			help:   "Token endpoint of an authorization server, to follow with an OAuth client's own token instead of a feed secret.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.TokenURL }),
+		},
+		setting[Settings]{
+			key: "follow_client_id", env: []string{"OSTIARY_FOLLOW_CLIENT_ID"},
+			help:   "Id of that OAuth client.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.ClientID }),
+		},
+		setting[Settings]{
+			key: "follow_audience", env: []string{"OSTIARY_FOLLOW_AUDIENCE"},
+			help:   "Audience to request for its token.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.Audience }),
+		},
+		setting[Settings]{
+			key: "follow_scopes", env: []string{"OSTIARY_FOLLOW_SCOPES"},
+			help:   "Scopes to request for its token, such as the hub's feed_permission.",
+			format: list(func(s *Settings) *[]string { return &s.Server.Follow.Scopes }),
+		},
+		setting[Settings]{
+			key: "follow_insecure_http", env: []string{"OSTIARY_FOLLOW_INSECURE_HTTP"}, def: "false",
+			help:   "Accept plain http for hubs elsewhere than on loopback. Whoever can read what the network carries can then follow, and whoever can change it can hide revocations.",
+			format: boolean(func(s *Settings, on bool) { s.Server.Follow.InsecureHTTP = on }),
+		},
+		setting[Settings]{
+			key: "follow_snapshot", env: []string{"OSTIARY_FOLLOW_SNAPSHOT"},
+			help:   "File that keeps the hub's revocations over restarts, so a relay that restarts while no hub is reachable serves what it knew. Only this user may write in its directory.",
+			format: text(func(s *Settings) *string { return &s.Server.Follow.Snapshot }),
+		},
+		setting[Settings]{
 			key: "log_format", env: []string{"OSTIARY_LOG_FORMAT"}, def: "text", dev: true,
 			help:   "Format of the log on standard error: text or json.",
 			format: choice(func(s *Settings) *string { return &s.logFormat }, "text", "json"),

@@ -31,6 +31,7 @@ func TestEachSettingSetsItsField(t *testing.T) {
 		"session_claim":           "Issuer.Claims.Session",
 		"cors_allow_credentials":  "Server.CORS.WithoutCredentials",
 		"console":                 "Server.Console.Enabled",
+		"follow":                  "Server.Follow.Hubs",
 	}
 	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1", "number": "1"}
 	for _, s := range table() {
