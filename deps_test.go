@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 		"interceptors/auth", "interceptors/authclient", "interceptors/connectauth", "interceptors/revocation", "interceptors/internal/ownfile",
 		"internal/loopback", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1", "gen/ostiary/revocation/v1",
 	},
-	"interceptors/signals":     {"interceptors/auth", "interceptors/jwks", "interceptors/revocation", "interceptors/token", "interceptors/internal/strictjson", "internal/loopback"},
+	"interceptors/signals":     {"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/revocation", "interceptors/token", "interceptors/internal/strictjson", "internal/loopback"},
 	"interceptors/connectauth": {"internal/decodefault", "interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
 	"interceptors/grpcauth":    {"interceptors/auth", "interceptors/authclient", "interceptors/internal/lease", "interceptors/internal/refusal", "interceptors/policy", "internal/loopback"},
 	"interceptors/httpauth":    {"interceptors/auth", "interceptors/policy", "interceptors/internal/http1", "internal/loopback"},

@@ -30,6 +30,7 @@ type inbox struct {
 	next  int
 	// When a refusal was last written to the log, of what strangers and of what issuers sent.
 	logged, loggedSigned time.Time
+	silent               bool // the last poll failed
 }
 
 // A digest stands for a message: the same issuer, the same ID, and the same meaning. Some
@@ -137,6 +138,28 @@ func (b *inbox) refused(err error) error {
 	}
 	b.status.LastRefused, b.status.LastError = now, reason
 	return err
+}
+
+// answered notes that a poll was answered.
+func (b *inbox) answered() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.LastPoll = b.now()
+	if b.silent {
+		b.silent = false
+		b.logger.Info("messages are fetched again", "source", b.source)
+	}
+}
+
+// unanswered notes that a poll has failed.
+func (b *inbox) unanswered(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.LastRefused, b.status.LastError = b.now(), err.Error()
+	if !b.silent {
+		b.silent = true
+		b.logger.Warn("messages cannot be fetched", "source", b.source, "error", err)
+	}
 }
 
 // Status returns what became of the messages until now.

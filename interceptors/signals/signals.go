@@ -75,9 +75,12 @@ type Status struct {
 	// made durable, and come again.
 	Refused, Failed int64
 	// LastMessage is when the last message came that the sender has signed, LastAccepted
-	// when the last was accepted, and LastRefused when the last was refused or failed.
-	// Zero if there was none.
+	// when the last was accepted, and LastRefused when the last was refused or failed, or
+	// could not be fetched. Zero if there was none.
 	LastMessage, LastAccepted, LastRefused time.Time
+	// LastPoll is when the sender last answered a [Poller], with messages or without. Zero
+	// for what is sent to us.
+	LastPoll time.Time
 	// LastError says why that was refused or failed. No secret and no part of a message
 	// is in it.
 	LastError string
