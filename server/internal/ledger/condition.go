@@ -61,7 +61,7 @@ func (l *Ledger) logFailure(ctx context.Context, what string, err error) {
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.logged[what]) >= logInterval {
 		c.logged[what] = now
-		l.config.Log.ErrorContext(ctx, what, "error", err)
+		l.config.Log.ErrorContext(ctx, what, "error", err) //nolint:sloglint // what is always a constant
 	}
 }
 

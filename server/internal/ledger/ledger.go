@@ -33,6 +33,8 @@ const (
 	// pruneInterval is how often expired rows are removed, pruneBatch at once.
 	pruneInterval = time.Minute
 	pruneBatch    = 5000
+	// readAgainInterval is how often everything is read again at most.
+	readAgainInterval = 5 * time.Second
 	// writeTimeout bounds a write that its caller cannot cancel, and readTimeout a read.
 	writeTimeout = 15 * time.Second
 	readTimeout  = 15 * time.Second
@@ -86,6 +88,7 @@ type Ledger struct {
 	reading  sync.Mutex
 	lastRead store.Revocation        // the last that was read
 	epoch    [16]byte                // of the database that it is from
+	readAt   time.Time               // when everything was read again
 	ended    []revocation.Revocation // what was read, and there are no events of yet
 	lost     bool                    // whether the database may lack what was read before
 

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -164,6 +166,49 @@ func TestWhatADatabaseHasLostIsGivenBack(t *testing.T) {
 	case <-l.lacking:
 		t.Error("it would be given back again")
 	default:
+	}
+}
+
+// alternating leads to one of two databases by turns.
+type alternating struct {
+	store.Store
+
+	other store.Store
+	calls int
+}
+
+func (a *alternating) Epoch() [16]byte { return []store.Store{a.Store, a.other}[a.calls%2].Epoch() }
+
+func (a *alternating) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+	a.calls++
+	return []store.Store{a.Store, a.other}[a.calls%2].Changes(ctx, after, limit)
+}
+
+func TestADatabaseThatChangesAllTheTimeIsReadNowAndThen(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	now := time.Now()
+	l.changes.now = func() time.Time { return now }
+	other := openStore(t, t.TempDir())
+	t.Cleanup(func() { _ = other.Close() })
+	both := &alternating{Store: db.Store, other: other}
+	db.Store = both
+	restless := 0
+	for i := range 20 {
+		err := l.ReadRevocations(t.Context())
+		if errors.Is(err, errRestless) {
+			restless++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(readAgainInterval / 10)
+		if again := strings.Count(log.String(), "it is another database"); again > i/10+1 {
+			t.Fatalf("after %d readings it was read again %d times", i+1, again)
+		}
+	}
+	if restless == 0 {
+		t.Error("there is no error")
 	}
 }
 

@@ -198,6 +198,10 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 		began := l.changes.now()
 		page, err := l.store.Changes(ctx, l.lastRead, BatchSize)
 		if errors.Is(err, store.ErrNotGiven) || err == nil && l.store.Epoch() != l.epoch {
+			if !l.readAt.IsZero() && began.Sub(l.readAt) < readAgainInterval {
+				return errRestless
+			}
+			l.readAt = began
 			l.readAgain(ctx)
 			continue
 		}
@@ -251,6 +255,9 @@ func (l *Ledger) add(ctx context.Context, page []store.Revocation) ([]revocation
 	}
 	return revocations, nil
 }
+
+// errRestless means that connections lead to different databases.
+var errRestless = errors.New("the database has lacked what was read from it twice within seconds: see that database_url, and a pooler or load balancer behind it, lead to one database alone")
 
 // readAgain has everything read again, from a database that lacks what was read before,
 // and what it lacks given back to it. It only adds to what is revoked. Positions in the

@@ -126,6 +126,8 @@ const (
 	diskFull          = "53100"
 	tooManyClients    = "53300"
 	undefinedTable    = "42P01"
+	uniqueViolation   = "23505"
+	manyRows          = "21000"
 	unknownSchema     = "3F000"
 	dataCorrupted     = "XX001"
 	indexCorrupted    = "XX002"
@@ -148,6 +150,9 @@ func unreachable(err error) bool {
 // errReadOnly means that the server takes no writes, as a standby does.
 var errReadOnly = errors.New("the database is read-only: it is a standby, or was made so; name every server in database_url, and add target_session_attrs=read-write to find the one that takes writes")
 
+// errManyStates means that the database cannot be told from others.
+var errManyStates = fmt.Errorf("the table ostiary.state has more than one row, as after a restore into a database that was not empty: restore it again with pg_restore --clean --if-exists, or delete all rows but the one with the highest last_sequence (%w)", store.ErrDamaged)
+
 // explain adds the remedy to an error of the database.
 func explain(err error) error {
 	if errors.Is(err, pgconn.ErrReadOnlyConnection) {
@@ -159,6 +164,9 @@ func explain(err error) error {
 			return fmt.Errorf("cannot reach the database: check the host in database_url, or PGHOST, and that PostgreSQL runs there (%w)", err)
 		}
 		return err
+	}
+	if failure.Code == manyRows || failure.Code == uniqueViolation && failure.ConstraintName == "state_has_one_row" {
+		return fmt.Errorf("%w (%w)", errManyStates, err)
 	}
 	switch failure.Code {
 	case readOnly:

@@ -114,7 +114,7 @@ func (s *Store) open(ctx context.Context, options Options) error {
 		return err
 	}
 	var epoch []byte
-	if err := s.pool.QueryRow(ctx, `SELECT epoch FROM ostiary.state`).Scan(&epoch); err != nil {
+	if err := s.pool.QueryRow(ctx, `SELECT (SELECT epoch FROM ostiary.state)`).Scan(&epoch); err != nil {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
 	return s.setEpoch(epoch)

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -40,6 +41,35 @@ func TestAnotherDatabaseInItsPlaceIsNoticed(t *testing.T) {
 	page, err := s.Revocations(t.Context(), store.Revocation{}, 10)
 	if err != nil || len(page) != 2 || page[1].ID != there.ID {
 		t.Errorf("%+v, %v; want those of the other", page, err)
+	}
+}
+
+// As after a restore into a database that was not empty.
+func TestADatabaseThatIsTwoIsRefused(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	const database = "postgres"
+	url := server.URL(database)
+	s := open(t, url)
+	read := revoke(t, s, "sess_1")
+	server.Execute(t, database, `INSERT INTO ostiary.state SELECT * FROM ostiary.state ON CONFLICT DO NOTHING`)
+	if _, err := s.Changes(t.Context(), read, 10); err != nil {
+		t.Errorf("after another row was refused: %v", err)
+	}
+	server.Execute(t, database, `DROP INDEX ostiary.state_has_one_row; INSERT INTO ostiary.state SELECT sha256('x'), 7`)
+	_, changes := s.Changes(t.Context(), read, 10)
+	_, saving := tryRevoke(t, s, "sess_2")
+	_, opening := postgres.Open(t.Context(), url, postgres.Options{})
+	server.Execute(t, database, `DELETE FROM ostiary.goose_db_version WHERE version_id >= 7`)
+	_, updating := postgres.Open(t.Context(), url, postgres.Options{})
+	for what, err := range map[string]error{"reading": changes, "revoking": saving, "opening": opening, "updating": updating} {
+		if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "ostiary.state has more than one row") {
+			t.Errorf("%s: %v; want what is wrong, and the remedy", what, err)
+		}
+	}
+	server.Execute(t, database, `DELETE FROM ostiary.state`)
+	if _, err := s.Changes(t.Context(), read, 10); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("without a row: %v; want %v", err, store.ErrDamaged)
 	}
 }
 

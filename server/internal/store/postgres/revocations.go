@@ -38,9 +38,10 @@ const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHE
 // selectGiven returns whether it is a standby, which database it is, and whether it has given a revocation: the row
 // is there, or it was pruned, and none was given before it that was made later. After a
 // restore the same numbers are given again, later.
-const selectGiven = `SELECT pg_is_in_recovery(), epoch, $1 <= last_sequence AND COALESCE(
+const selectGiven = `SELECT pg_is_in_recovery(), (SELECT epoch FROM ostiary.state),
+	$1 <= COALESCE((SELECT last_sequence FROM ostiary.state), 0) AND COALESCE(
 	(SELECT CASE sequence WHEN $1 THEN created_at = $2 ELSE created_at <= $2 END
-		FROM ostiary.revocations WHERE sequence <= $1 ORDER BY sequence DESC LIMIT 1), TRUE) FROM ostiary.state`
+		FROM ostiary.revocations WHERE sequence <= $1 ORDER BY sequence DESC LIMIT 1), TRUE)`
 
 const selectStrongest = `SELECT DISTINCT ON (target) ` + revocationColumns + ` FROM ostiary.revocations
 	WHERE target = ANY ($1) AND expires_at > $2

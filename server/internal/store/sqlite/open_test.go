@@ -127,6 +127,24 @@ func TestADamagedOrNewerDatabaseIsNotOpened(t *testing.T) {
 			},
 			want: store.ErrDamaged,
 		},
+		"that is two": {
+			spoil: func(t *testing.T, path string) {
+				execute(t, path, func(db *sql.DB) error {
+					_, err := db.ExecContext(t.Context(), "DROP INDEX epochs_has_one_row; INSERT INTO epochs SELECT randomblob(16)")
+					return err
+				})
+			},
+			want: store.ErrDamaged,
+		},
+		"that is two, from before that was noticed": {
+			spoil: func(t *testing.T, path string) {
+				execute(t, path, func(db *sql.DB) error {
+					_, err := db.ExecContext(t.Context(), "DROP INDEX epochs_has_one_row; INSERT INTO epochs SELECT randomblob(16); DELETE FROM goose_db_version WHERE version_id >= 7")
+					return err
+				})
+			},
+			want: store.ErrDamaged,
+		},
 		"that was cut short": {
 			spoil: func(t *testing.T, path string) {
 				if err := os.Truncate(path, 8192); err != nil {

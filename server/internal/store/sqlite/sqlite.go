@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -87,11 +88,18 @@ func (s *Store) open(ctx context.Context) (err error) {
 	return s.readEpoch(ctx)
 }
 
+// errManyEpochs means that it cannot be told from others.
+var errManyEpochs = fmt.Errorf("its table epochs has more than one row, as after rows of another database were added to it (%w)", store.ErrDamaged)
+
 // readEpoch reads which database it is.
 func (s *Store) readEpoch(ctx context.Context) error {
 	var kept []byte
-	if err := s.db.QueryRowContext(ctx, `SELECT epoch FROM epochs`).Scan(&kept); err != nil {
+	var rows int
+	if err := s.db.QueryRowContext(ctx, `SELECT (SELECT epoch FROM epochs), (SELECT COUNT(*) FROM epochs)`).Scan(&kept, &rows); err != nil {
 		return fmt.Errorf("read the epoch: %w", err)
+	}
+	if rows > 1 {
+		return errManyEpochs
 	}
 	if len(kept) != len(s.Epoch()) {
 		return fmt.Errorf("%w (its epoch has %d bytes)", store.ErrDamaged, len(kept))
@@ -200,6 +208,9 @@ func explain(err error) error {
 		switch failure.Code() & 0xff { // the rest says more of the same
 		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 			return fmt.Errorf("%w (%w)", store.ErrDamaged, err)
+		}
+		if strings.Contains(failure.Error(), "epochs_has_one_row") { // which cannot be made
+			return fmt.Errorf("%w (%w)", errManyEpochs, err)
 		}
 	}
 	return err
