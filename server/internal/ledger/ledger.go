@@ -127,9 +127,6 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 
 // start prunes and reads, and reports whether there is more to prune.
 func (l *Ledger) start(ctx context.Context) (more bool, err error) {
-	if l.clock.believed, err = l.store.Latest(ctx); err != nil {
-		return false, err
-	}
 	more = l.prune(ctx)
 	return more, l.ReadRevocations(ctx)
 }
@@ -233,11 +230,14 @@ func (l *Ledger) Close() error {
 func (l *Ledger) prune(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	now := l.now()
-	if !l.mayPrune(ctx, now) {
+	by, ok, err := l.pruneTime(ctx)
+	if err != nil {
+		l.fails(ctx, writing, "cannot remove what has expired", err)
+	}
+	if !ok {
 		return false
 	}
-	age := store.Age{SeenBefore: now.Add(-l.config.Retention), ExpiredBy: now, AnsweredBefore: now.Add(-answerRetention)}
+	age := store.Age{SeenBefore: by.Add(-l.config.Retention), ExpiredBy: by, AnsweredBefore: by.Add(-answerRetention)}
 	pruned, err := l.store.Prune(ctx, age, pruneBatch)
 	if err != nil {
 		l.fails(ctx, writing, "cannot remove what has expired", err)
@@ -245,7 +245,7 @@ func (l *Ledger) prune(ctx context.Context) (more bool) {
 	}
 	events := make([]*Event, len(pruned.Sessions))
 	for i, session := range pruned.Sessions {
-		events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED, Before: session, Time: now}
+		events[i] = &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REMOVED, Before: session, Time: l.now()}
 	}
 	l.events.add(events...)
 	if len(pruned.Sessions) > 0 || pruned.Revocations > 0 || pruned.Answers > 0 || pruned.SignOuts > 0 {

@@ -62,7 +62,7 @@ func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 	} {
 		config.Now = func() time.Time { return start.Add(later.after) }
 		l := newLedger(openStore(t, dir), config)
-		l.clock.elapsed = func() time.Duration { return later.after } // as if it had run all the time
+		l.clock.believed, l.clock.elapsed = start, func() time.Duration { return later.after } // as if it had run all the time
 		if _, err := l.start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -141,15 +141,29 @@ type Store interface {
 	// nothing. It is nil if the database gives no hints.
 	Hints() <-chan struct{}
 
-	// Latest returns when the last revocation was made, or when a session was last seen,
-	// whichever is later. It is zero where there is neither.
-	Latest(ctx context.Context) (time.Time, error)
+	// Clock returns what is known of the time of day.
+	Clock(ctx context.Context) (Clock, error)
+	// SaveClock replaces Believed and Doubted, unless Believed is not any more what it was
+	// before.
+	SaveClock(ctx context.Context, before, after Clock) error
+	// Probe succeeds if the database takes writes, and they reach the disk.
+	Probe(ctx context.Context) error
 	// Prune deletes what is older than the limits say: up to limit rows of each kind,
 	// the oldest first, since other writers wait meanwhile. It keeps the last revocation.
 	Prune(ctx context.Context, age Age, limit int) (Pruned, error)
 	// Close waits for what is under way and closes the database. It may be called
 	// again.
 	Close() error
+}
+
+// A Clock is what is known of the time of day.
+type Clock struct {
+	// Believed is the latest time of day by which servers have pruned; zero for none.
+	Believed time.Time
+	// Doubted is for how long they have run since, at times of day that they doubt.
+	Doubted time.Duration
+	// Now is the time of day by the database's own clock; zero where it has none.
+	Now time.Time
 }
 
 // An Age says what to delete.

@@ -25,21 +25,6 @@ const (
 		SELECT call FROM ostiary.answers WHERE given_at < $1 ORDER BY given_at LIMIT $2))`
 )
 
-const selectLatest = `SELECT GREATEST(
-	COALESCE((SELECT max(last_seen) FROM ostiary.sessions), 0),
-	COALESCE((SELECT created_at FROM ostiary.revocations ORDER BY sequence DESC LIMIT 1), 0))`
-
-// Latest implements store.Store.
-func (s *Store) Latest(ctx context.Context) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	var latest int64
-	if err := s.pool.QueryRow(ctx, selectLatest).Scan(&latest); err != nil {
-		return time.Time{}, fmt.Errorf("find the latest activity: %w", s.explain(err))
-	}
-	return store.FromMicros(latest), nil
-}
-
 // Prune implements store.Store.
 func (s *Store) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	var pruned store.Pruned

@@ -24,19 +24,6 @@ const (
 		SELECT issuer, subject, procedure, request_id FROM answers WHERE given_at < $1 ORDER BY given_at LIMIT $2)`
 )
 
-const selectLatest = `SELECT MAX(
-	COALESCE((SELECT MAX(last_seen) FROM sessions), 0),
-	COALESCE((SELECT created_at FROM revocations ORDER BY sequence DESC LIMIT 1), 0))`
-
-// Latest implements store.Store.
-func (s *Store) Latest(ctx context.Context) (time.Time, error) {
-	var latest int64
-	if err := s.db.QueryRowContext(ctx, selectLatest).Scan(&latest); err != nil {
-		return time.Time{}, fmt.Errorf("find the latest activity: %w", explain(err))
-	}
-	return store.FromMicros(latest), nil
-}
-
 // Prune implements store.Store.
 func (s *Store) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	var pruned store.Pruned

@@ -286,21 +286,6 @@ func slowRevocation(t *testing.T, database Database) {
 	}
 }
 
-func latest(t *testing.T, database Database) {
-	s := open(t, database)
-	want := func(what string, want time.Time) {
-		t.Helper()
-		equal(t, what, must[time.Time](t)(s.Latest(t.Context())), want)
-	}
-	want("of nothing", time.Time{})
-	save(t, s, ada, ben) // last seen at an hour, and a minute
-	want("of sessions", ada.LastSeen)
-	revoke(t, s, "sess_1") // at 0
-	want("of sessions, and a revocation before", ada.LastSeen)
-	must[[]store.Revocation](t)(s.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session"}, CreatedAt: at(2 * time.Hour), ExpiresAt: at(24 * time.Hour)}}, nil))
-	want("of sessions, and a revocation after", at(2*time.Hour))
-}
-
 func prune(t *testing.T, database Database) {
 	s := open(t, database)
 	save(t, s, ada, ben, stranger) // last seen at an hour, a minute and 0

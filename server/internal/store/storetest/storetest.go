@@ -57,7 +57,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"a sequence is not given again after pruning":       sequenceIsNotReused,
 		"revocations of many at once have distinct numbers": concurrentRevocations,
 		"what is old is pruned and nothing else":            prune,
-		"the latest activity is found":                      latest,
+		"a time of day is kept that was believed":           clock,
 		"what is old is pruned in batches":                  pruneInBatches,
 		"what was saved is there when it is opened again":   survivesReopening,
 		"two that have it open see what the other saves":    sharedByTwo,
@@ -177,11 +177,13 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, claimStreams := s.ClaimStreams(ctx, at(0), at(0))
 	_, signingKeys := s.SigningKeys(ctx)
 	addSigningKey := s.AddSigningKey(ctx, store.SigningKey{ID: "1"}, at(0), 1)
-	_, latest := s.Latest(ctx)
+	_, clock := s.Clock(ctx)
+	saveClock := s.SaveClock(ctx, store.Clock{}, store.Clock{})
+	probe := s.Probe(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
 		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
-		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Latest": latest, "Prune": prune,
+		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Clock": clock, "SaveClock": saveClock, "Probe": probe, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 		"AddStream": addStream, "Streams": streams, "UpdateStream": updateStream, "DeleteStream": deleteStream, "ClaimStreams": claimStreams,
 		"SigningKeys": signingKeys, "AddSigningKey": addSigningKey,
