@@ -245,10 +245,20 @@ func TestReadinessSaysWhatTheDatabaseCanDo(t *testing.T) {
 	r.wantAdmitted(t, "while the database fails", r.issuer.Session("user_ada"))
 	r.database(t, "ALTER TABLE gone RENAME TO revocations")
 	eventually(t, "the database works again", func() bool { return ready() == "ok" })
-	r.database(t, "CREATE TRIGGER full BEFORE INSERT ON revocations BEGIN SELECT RAISE(ABORT, 'full'); END")
+	writes := map[string]string{"revocations": "INSERT", "sessions": "INSERT", "clock": "UPDATE", "readers": "INSERT"}
+	for table, write := range writes {
+		r.database(t, "CREATE TRIGGER full_"+table+" BEFORE "+write+" ON "+table+" BEGIN SELECT RAISE(ABORT, 'full'); END")
+	}
 	_, err := r.sessions(t, r.issuer.Session("user_otto")).RevokeSession(t.Context(), r.revokeReq("ada"))
 	wantError(t, "who revokes", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	if got := ready(); got != "read_only" {
 		t.Errorf("when nothing can be revoked, %q; want read_only", got)
 	}
+	if _, answer := r.readyz(t); !strings.Contains(answer.Remedy, "the log says why") {
+		t.Errorf("the remedy is %q", answer.Remedy)
+	}
+	for table := range writes {
+		r.database(t, "DROP TRIGGER full_"+table)
+	}
+	eventually(t, "the database takes writes again, without one", func() bool { return ready() == "ok" })
 }

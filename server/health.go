@@ -76,6 +76,7 @@ type readiness struct {
 	// verified in any case, and no other server may do better, so it does not count. Empty
 	// at a relay.
 	Database string            `json:"database,omitempty"`
+	Remedy   string            `json:"remedy,omitempty"` // where the database is not ok
 	Relay    *relayReadiness   `json:"relay,omitempty"`
 	Issuers  []issuerReadiness `json:"issuers"`
 	// Signals are the sources of messages of issuers. They do not count either: whether an
@@ -100,6 +101,13 @@ type issuerReadiness struct {
 	Failures  int       `json:"failures,omitempty"` // fetches since the last success
 }
 
+// remedies say what it means that the database is not ok. What has happened there is in the
+// log alone.
+var remedies = map[string]string{
+	"read_only": "nothing can be revoked, since the database takes no writes; the log says why and what to do",
+	"failing":   "what other servers revoke is not known here, since the database cannot be read; the log says why and what to do",
+}
+
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	body, code := readiness{Status: "ready"}, http.StatusOK
 	if s.relay != nil {
@@ -107,6 +115,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 		body.Relay = &relayReadiness{status.Ready, status.Stale, int64(status.Age / time.Second)}
 	} else {
 		body.Database = s.ledger.Database()
+		body.Remedy = remedies[body.Database]
 	}
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable

@@ -22,6 +22,7 @@ type condition struct {
 	mu     sync.Mutex
 	failed [2]bool
 	logged map[string]time.Time // by what failed
+	probed time.Time            // when it was tried last whether the store takes writes
 }
 
 // Database says what the store is able to do: "ok", "read_only" when it takes no writes, so
@@ -38,6 +39,32 @@ func (l *Ledger) Database() string {
 	default:
 		return "ok"
 	}
+}
+
+// probeInterval is how often it is tried whether the store takes writes again.
+const probeInterval = 2 * time.Second
+
+// probe finds out whether a store takes writes again that took none, since there may be none
+// for a long time.
+func (l *Ledger) probe(ctx context.Context) {
+	if !l.condition.probeDue() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if l.store.Probe(ctx) == nil {
+		l.works(ctx, writing)
+	}
+}
+
+func (c *condition) probeDue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.failed[writing] || time.Since(c.probed) < probeInterval {
+		return false
+	}
+	c.probed = time.Now()
+	return true
 }
 
 // fails says that a use of the store has failed.

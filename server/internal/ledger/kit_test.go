@@ -172,6 +172,10 @@ func (s *meddledStore) Readers(ctx context.Context) ([]store.Reader, error) {
 	return s.Store.Readers(ctx)
 }
 
+func (s *meddledStore) Probe(ctx context.Context) error {
+	return errors.Join(s.fail("Probe"), s.Store.Probe(ctx))
+}
+
 func (s *meddledStore) Prune(ctx context.Context, age store.Age, limit int) (store.Pruned, error) {
 	if err := s.fail("Prune"); err != nil {
 		return store.Pruned{}, err

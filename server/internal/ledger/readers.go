@@ -162,6 +162,7 @@ func (l *Ledger) keepReaders(ctx context.Context) {
 		case <-l.closing:
 			return
 		}
+		l.probe(ctx)
 		r, now := l.readers, l.now()
 		r.mu.Lock()
 		due := r.changed || time.Since(written) >= readersHeartbeat

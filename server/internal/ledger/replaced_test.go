@@ -245,6 +245,32 @@ func TestAFailureThatLastsIsLoggedOnce(t *testing.T) {
 	want("in the end", "ok", 1)
 }
 
+func TestItIsNoticedWithoutAWriteThatTheStoreTakesThem(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	log := logged(l)
+	l.probe(t.Context())
+	if !l.condition.probed.IsZero() {
+		t.Error("a store that works was tried")
+	}
+	l.condition.fails(writing)
+	db.fails = "Probe"
+	l.probe(t.Context())
+	if got := l.Database(); got != "read_only" {
+		t.Errorf("the database is %s while it takes no writes", got)
+	}
+	db.fails = ""
+	l.probe(t.Context())
+	if got := l.Database(); got != "read_only" {
+		t.Errorf("the database is %s; want it to be tried every few seconds alone", got)
+	}
+	l.condition.probed = l.condition.probed.Add(-probeInterval)
+	l.probe(t.Context())
+	if got := l.Database(); got != "ok" || !strings.Contains(log.String(), "the store works again") {
+		t.Errorf("the database is %s, the log has %s", got, log)
+	}
+}
+
 // Each failure may have another text, such as that of the port that was used.
 func TestAFailureThatLastsIsLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,27 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
+func TestAFileThatIsPutBackIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/ostiary.db"
+	s := open(t, path)
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(t.Context()); !errors.Is(err, store.ErrGone) || !strings.Contains(err.Error(), "put "+path+" back, or restart the server") {
+		t.Errorf("without the file: %v; want ErrGone, and what to do", err)
+	}
+	if err := os.Rename(path+".moved", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Revocations(t.Context(), store.Revocation{}, 10); err != nil {
+		t.Errorf("with the file: %v", err)
+	}
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("with the file: %v", err)
+	}
+}
+
 // What is written to a file that was removed is lost when the process ends.
 func TestAFileThatIsGoneKeepsNothing(t *testing.T) {
 	t.Parallel()
