@@ -245,11 +245,12 @@ func checkLogoutKind(typ string, claims strictjson.Object) error {
 			return malformed("no logout token has " + name)
 		}
 	}
-	// Keycloak says Logout, and ID or Bearer in other tokens.
-	if kind := claims.Get("typ"); kind != "" {
-		if name, _ := kind.Text(); !strings.EqualFold(name, "Logout") {
-			return malformed("by its claim typ it is no logout token")
-		}
+	// Keycloak writes Logout here, and these into its other tokens. What nobody knows must be
+	// ignored (section 2.4).
+	kind, _ := claims.Get("typ").Text()
+	switch strings.ToLower(kind) {
+	case "id", "bearer", "refresh", "offline", "dpop":
+		return malformed("by its claim typ it is no logout token")
 	}
 	return nil
 }
@@ -295,7 +296,7 @@ func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time
 	case session != "" && i.sessions:
 		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: m.Issuer, ID: session, Subject: subject}, nil
 	case subject == "" && session != "":
-		return revocation.Revocation{}, malformed("it names the session alone, which access tokens do not name here, so nothing can be revoked: have the issuer send sub as well")
+		return revocation.Revocation{}, malformed("it names the session alone, which access tokens do not name here, so nothing can be revoked: have the issuer send sub too, or put sid into access tokens")
 	case subject == "":
 		return revocation.Revocation{}, malformed("it names no session, and access tokens name their user by another claim than sub here, so nothing can be revoked")
 	default:

@@ -48,7 +48,7 @@ func TestALogoutTokenRevokes(t *testing.T) {
 		"with one of two clients":                                {[]authtest.Edit{authtest.With("aud", []string{"else", "app"})}, true, session},
 		"with an event that is not empty":                        {[]authtest.Edit{authtest.With("events", map[string]any{logoutEvent: map[string]any{"why": 1}})}, true, session},
 		"with an event of Keycloak's beside":                     {[]authtest.Edit{authtest.With("events", map[string]any{logoutEvent: map[string]any{}, "revoke_offline_access": true})}, true, session},
-		"with claims that nobody knows":                          {[]authtest.Edit{authtest.With("trace_id", "x"), authtest.With("client_id", "web")}, true, session},
+		"with claims that nobody knows":                          {[]authtest.Edit{authtest.With("trace_id", "x"), authtest.With("client_id", "web"), authtest.With("typ", "event")}, true, session},
 		"without exp, ten minutes old":                           {[]authtest.Edit{authtest.Without("exp"), authtest.With("iat", second.Add(-10*time.Minute).Unix())}, true, session},
 		"just before it expires, and the skew with it":           {[]authtest.Edit{authtest.IssuedAt(second.Add(-2*time.Minute - 4*time.Second)), authtest.Without("nbf")}, true, session},
 		"by a clock that is ahead by the skew":                   {[]authtest.Edit{authtest.With("iat", second.Add(5*time.Second).Unix())}, true, session},
