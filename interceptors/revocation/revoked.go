@@ -123,7 +123,11 @@ func (l *List) findIn(kind TargetKind, in scope, id string, issued int64) *entry
 	if id == "" && kind != TargetIssuer {
 		return nil
 	}
-	e := l.tables[kind].Load().find(in, id)
+	t := l.tables[kind].Load()
+	if t == nil { // as of most kinds
+		return nil
+	}
+	e := t.find(in, id)
 	if e == nil || issued >= e.before || l.now().UnixMicro() >= e.expires {
 		return nil
 	}
