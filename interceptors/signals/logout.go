@@ -284,7 +284,8 @@ func sessionOf(claims strictjson.Object) (string, error) {
 	return sid, nil
 }
 
-// revocation returns what a logout token revokes.
+// revocation returns what a logout token revokes. A session is revoked whosever it is: access
+// tokens may name its user otherwise than sub of the logout token.
 func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time) (revocation.Revocation, error) {
 	subject := m.Subject
 	if !i.subjects {
@@ -294,7 +295,7 @@ func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time
 	case m.Subject == "" && session == "":
 		return revocation.Revocation{}, malformed("it has neither sub nor sid")
 	case session != "" && i.sessions:
-		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: m.Issuer, ID: session, Subject: subject}, nil
+		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: m.Issuer, ID: session}, nil
 	case subject == "" && session != "":
 		return revocation.Revocation{}, malformed("it names the session alone, which access tokens do not name here, so nothing can be revoked: have the issuer send sub too, or put sid into access tokens")
 	case subject == "":
