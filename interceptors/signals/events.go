@@ -37,8 +37,13 @@ type SecurityEventsConfig struct {
 	// Default: those that OpenID Connect issuers use. MACs are never accepted.
 	Algorithms []string
 	// Audiences are the values of aud of which an event must have one: what the
-	// transmitter calls this receiver, as in the configuration of the stream. At least one.
+	// transmitter calls this receiver, as in the configuration of the stream. Required,
+	// unless there is a Stream, whose aud is the default.
 	Audiences []string
+	// Stream is the stream that the events come through, if it is managed here: verification
+	// events must be those that it has asked for. Until it is there, events are to come
+	// again. Optional.
+	Stream *Stream
 	// Issuers are the issuers of tokens of whose users and sessions the transmitter may
 	// speak. An event about anybody else's is refused. At least one.
 	Issuers []EventIssuer
@@ -47,7 +52,8 @@ type SecurityEventsConfig struct {
 	// several, none, and these ids are refused unless a user of an issuer is named beside.
 	OpaqueIssuer string
 	// CriticalMembers are the critical_subject_members of the transmitter's metadata:
-	// parts of a subject without which an event must not be acted on. Optional.
+	// parts of a subject without which an event must not be acted on. Those of the Stream
+	// are added. Optional.
 	CriticalMembers []string
 	// CredentialTypes are the types of credential whose change, revocation, deletion or
 	// compromise ends what its user has open, such as password (CAEP 1.0, section 3.3.1).
@@ -183,6 +189,9 @@ func newEventReader(config SecurityEventsConfig) (*eventReader, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
+	if config.Stream != nil {
+		config.CriticalMembers = slices.Concat(config.CriticalMembers, config.Stream.config.Transmitter.CriticalMembers)
+	}
 	reader := &eventReader{config: config, issuers: map[string]EventIssuer{}}
 	faults := config.faults()
 	for _, issuer := range config.Issuers {
@@ -223,7 +232,10 @@ func (c *SecurityEventsConfig) faults() (faults []error) {
 	if c.Keys == nil {
 		faults = append(faults, errors.New("give the Keys of the transmitter"))
 	}
-	if len(c.Audiences) == 0 || slices.Contains(c.Audiences, "") {
+	if c.Stream != nil && c.Transmitter != c.Stream.config.Transmitter.Issuer {
+		faults = append(faults, errors.New("the Stream is one of another Transmitter"))
+	}
+	if len(c.Audiences) == 0 && c.Stream == nil || slices.Contains(c.Audiences, "") {
 		faults = append(faults, errors.New("give the Audiences of the stream, or events for others would be believed"))
 	}
 	if len(c.Issuers) == 0 || slices.ContainsFunc(c.Issuers, func(i EventIssuer) bool { return i.URL == "" || slices.Contains(i.Aliases, "") }) {

@@ -33,7 +33,8 @@ type PollConfig struct {
 	// Authorizations must be empty: nothing is pushed.
 	Events SecurityEventsConfig
 	// URL is where the events of the stream are fetched: the endpoint_url of its delivery.
-	// It is https, or http on a loopback address. Required.
+	// It is https, or http on a loopback address. Required, unless Events have a Stream,
+	// which says where.
 	URL string
 	// Tokens are sent with each poll. nil sends none.
 	Tokens authclient.TokenSource
@@ -76,7 +77,10 @@ type Poller struct {
 // before Run.
 func PollEvents(config PollConfig) (*Poller, error) {
 	reader, err := newEventReader(config.Events)
-	faults := []error{err, checkURL("the URL of the poll endpoint", config.URL)}
+	faults := []error{err}
+	if config.URL != "" || config.Events.Stream == nil {
+		faults = append(faults, checkURL("the URL of the poll endpoint", config.URL))
+	}
 	if config.MaxEvents == 0 {
 		config.MaxEvents = defaultPollEvents
 	}
@@ -157,7 +161,7 @@ func (p *Poller) Run(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAck)
 		defer cancel()
 		// What is not acknowledged comes again, and changes nothing.
-		_, _ = p.caller.call(ctx, http.MethodPost, p.config.URL, pollRequest{ReturnImmediately: true, pollReport: due}, maxPollBytes)
+		_, _ = p.caller.call(ctx, http.MethodPost, p.url(ctx), pollRequest{ReturnImmediately: true, pollReport: due}, maxPollBytes)
 	}
 }
 
@@ -190,9 +194,10 @@ type pollRequest struct {
 
 // poll reports what became of the events of the last poll, and returns the next ones.
 func (p *Poller) poll(ctx context.Context, due pollReport) (sets strictjson.Object, retryAfter time.Duration, err error) {
+	to := p.url(ctx)
 	polling, cancel := context.WithTimeout(ctx, longPoll)
 	defer cancel()
-	a, err := p.caller.call(polling, http.MethodPost, p.config.URL, pollRequest{MaxEvents: p.config.MaxEvents, pollReport: due}, maxPollBytes)
+	a, err := p.caller.call(polling, http.MethodPost, to, pollRequest{MaxEvents: p.config.MaxEvents, pollReport: due}, maxPollBytes)
 	switch {
 	case err != nil && ctx.Err() == nil && polling.Err() != nil:
 		return nil, 0, errHeld
@@ -213,6 +218,14 @@ func (p *Poller) poll(ctx context.Context, due pollReport) (sets strictjson.Obje
 		return members[:min(len(members), p.config.MaxEvents)], 0, nil
 	}
 	return nil, 0, nil
+}
+
+// url returns where events are fetched. It waits for the stream, if that is to say it.
+func (p *Poller) url(ctx context.Context) string {
+	if p.config.URL != "" {
+		return p.config.URL
+	}
+	return p.config.Events.Stream.pollURL(ctx)
 }
 
 // take takes the events of a poll, each by the jti that it is named by, and returns what to

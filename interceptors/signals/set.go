@@ -2,6 +2,7 @@ package signals
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -63,13 +64,19 @@ func (r *eventReader) judge(ctx context.Context, signed token.Message) (Message,
 	if err != nil {
 		return Message{}, invalid("its claims cannot be read")
 	}
+	audiences := r.config.Audiences
+	if len(audiences) == 0 {
+		if audiences = r.config.Stream.audience(); len(audiences) == 0 {
+			return Message{}, errNoStream
+		}
+	}
 	untyped := r.config.AllowUntyped && (signed.Type == "" || strings.EqualFold(signed.Type, "JWT"))
 	switch {
 	case !untyped && !strings.EqualFold(signed.Type, "secevent+jwt"):
 		return Message{}, invalid("the typ of its header is not secevent+jwt")
 	case claims.Get("exp") != "" || claims.Get("sub") != "":
 		return Message{}, invalid("it has exp or sub, which no security event token has")
-	case !slices.ContainsFunc(signed.Audience, func(a string) bool { return slices.Contains(r.config.Audiences, a) }):
+	case !slices.ContainsFunc(signed.Audience, func(a string) bool { return slices.Contains(audiences, a) }):
 		return Message{}, refuseAs("invalid_audience", "it is not for this receiver", nil)
 	case signed.IssuedAt.IsZero():
 		return Message{}, invalid("it has no iat")
@@ -224,9 +231,22 @@ func (r *eventReader) credential(ctx context.Context, e securityEvent) ([]revoca
 	return r.endUser(e, false)
 }
 
-// verification accepts the event by which a transmitter shows that its stream works (SSF
-// 1.0, section 8.1.4).
-func (r *eventReader) verification(securityEvent) error { return nil }
+// errNoStream is that an event has come before it is known whom it must be for.
+var errNoStream = errors.New("the stream of events is not known yet")
+
+// verification takes the event by which a transmitter shows that its stream works (SSF 1.0,
+// section 8.1.4). Where the stream is not managed here, somebody else has asked for it.
+func (r *eventReader) verification(e securityEvent) error {
+	if r.config.Stream == nil {
+		return nil
+	}
+	state := e.members.Get("state")
+	text, ok := state.Text()
+	if state != "" && !ok {
+		return invalid("its state is no string")
+	}
+	return r.config.Stream.verified(streamOf(e), text)
+}
 
 var streamStates = []string{"enabled", "paused", "disabled"}
 
@@ -237,12 +257,27 @@ func (r *eventReader) streamUpdated(ctx context.Context, e securityEvent) error 
 	if !slices.Contains(streamStates, status) {
 		return invalid("its status is missing or unknown")
 	}
+	if r.config.Stream != nil {
+		if err := r.config.Stream.updated(streamOf(e), status); err != nil {
+			return err
+		}
+	}
 	level := slog.LevelWarn
 	if status == "enabled" {
 		level = slog.LevelInfo
 	}
 	r.config.Logger.Log(ctx, level, "the transmitter has changed the status of the stream", "source", r.config.Name, "status", status)
 	return nil
+}
+
+// streamOf returns the id of the stream that an event is about; "" if it names none.
+func streamOf(e securityEvent) string {
+	members, ok := e.subject.Members(nil)
+	if !ok || formatOf(members) != "opaque" {
+		return ""
+	}
+	id, _ := members.Get("id").Text()
+	return id
 }
 
 func invalid(message string) *refusal { return refuseAs("invalid_request", message, nil) }
