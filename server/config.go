@@ -117,6 +117,9 @@ type Config struct {
 	// ClerkWebhookSecretFile is a file with more such secrets, each on a line of its own. It
 	// is read once. Default: none.
 	ClerkWebhookSecretFile string
+	// Signals are further senders of messages that say what has ended at an issuer. Default:
+	// none.
+	Signals []SignalSource
 	// SignalsAddr is where the messages of issuers are received that are sent to a path
 	// below /signals/, host:port, and nothing else is served. Default: HTTPAddr.
 	SignalsAddr string

@@ -113,6 +113,9 @@ func (c Config) followFaults() (faults []Fault) {
 			add(setting[0], errRelaySignals)
 		}
 	}
+	if len(c.Signals) > 0 {
+		add("signals", errRelaySignals)
+	}
 	for i, issuer := range c.Issuers {
 		if len(issuer.BackChannelLogout.ClientIDs) > 0 {
 			faults = append(faults, Fault{Issuer: fmt.Sprintf("issuers[%d]", i), Setting: "backchannel_logout", Err: errRelaySignals})

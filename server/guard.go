@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -116,6 +117,9 @@ func (s *Server) closeKeys() error {
 			errs = append(errs, source.remote.Close())
 		}
 	}
+	for _, remote := range s.signalKeys {
+		errs = append(errs, remote.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -129,6 +133,10 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 	if err != nil {
 		return token.Issuer{}, err
 	}
+	if s.keySets == nil {
+		s.keySets = make(map[string]jwks.Set)
+	}
+	s.keySets[issuer.URL] = set
 	s.keys = append(s.keys, keySource{issuer: issuer.URL, remote: remote})
 	s.warnOf(&issuer)
 	return token.Issuer{

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/relay"
 )
@@ -32,6 +33,7 @@ type Server struct {
 	config   Config
 	log      *slog.Logger
 	keys     []keySource
+	keySets  map[string]jwks.Set // by the URL of the issuer
 	guard    *auth.Guard
 	metadata http.Handler // nil where none is published
 
@@ -46,6 +48,7 @@ type Server struct {
 	feed       *feedService
 	health     *healthService
 	signals    []signalSource
+	signalKeys []*jwks.Remote // of transmitters of security events
 
 	httpListener, grpcListener, signalsListener net.Listener
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -20,6 +22,9 @@ const (
 	// signalsPath begins the paths that issuers send messages to; the name of the source
 	// follows.
 	signalsPath = "/signals/"
+	// clerkSource is that of ClerkWebhookSecret, and logoutSource that of BackChannelLogout.
+	clerkSource  = "clerk"
+	logoutSource = "backchannel-logout"
 	// signalTimeout is how long a message may take to arrive.
 	signalTimeout = 5 * time.Second
 	// signalsPerSecond and signalsAtOnce are what a source takes of messages. Others are
@@ -47,39 +52,50 @@ func (s signalSink) Revoke(ctx context.Context, m signals.Message) error {
 // buildSignals makes the receivers of the sources.
 func (s *Server) buildSignals(verifier *token.Verifier) error {
 	sink := signalSink{s.ledger}
-	add := func(receiver *signals.Receiver, err error, issuers ...string) error {
+	for _, source := range s.config.allSources() {
+		keys, err := s.keysOf(source)
+		if err != nil {
+			return fmt.Errorf("signals %s: %w", source.Name, err)
+		}
+		receiver, err := s.config.receiver(source, keys, sink)
 		if err != nil {
 			return err
 		}
-		if s.relay != nil {
-			return errRelaySignals
-		}
-		name := receiver.Status().Source
-		s.signals = append(s.signals, signalSource{name, issuers, receiver, receiver.Status})
-		s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
-		return nil
-	}
-	if secrets, err := s.config.clerkWebhookSecrets(); err != nil || len(secrets) > 0 {
-		if err != nil {
-			return err
-		}
-		issuer := s.config.clerkIssuers()[0]
-		receiver, err := signals.Clerk(signals.ClerkConfig{Issuer: issuer, Secrets: secrets, Sink: sink, Now: s.config.Now, Logger: s.log})
-		if err := add(receiver, err, issuer); err != nil {
-			return err
-		}
+		s.addSource(receiver, source.Issuer)
 	}
 	if issuers := s.config.logoutIssuers(); len(issuers) > 0 {
-		var urls []string
-		for _, issuer := range issuers {
-			urls = append(urls, issuer.Issuer)
+		urls := make([]string, len(issuers))
+		for i, issuer := range issuers {
+			urls[i] = issuer.Issuer
 		}
-		receiver, err := signals.BackChannelLogout(signals.LogoutConfig{Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
-		if err := add(receiver, err, urls...); err != nil {
+		receiver, err := signals.BackChannelLogout(signals.LogoutConfig{Name: logoutSource, Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
+		if err != nil {
 			return err
 		}
+		s.addSource(receiver, urls...)
 	}
 	return nil
+}
+
+func (s *Server) addSource(receiver *signals.Receiver, issuers ...string) {
+	name := receiver.Status().Source
+	s.signals = append(s.signals, signalSource{name, issuers, receiver, receiver.Status})
+	s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
+}
+
+// keysOf opens the keys of a transmitter of security events; nil for other kinds.
+func (s *Server) keysOf(source SignalSource) (jwks.Set, error) {
+	switch {
+	case source.Kind != SignalEvents:
+		return nil, nil
+	case source.JWKSURL == "":
+		return s.keySets[source.Issuer], nil
+	}
+	remote, err := jwks.NewRemote(jwks.RemoteConfig{URL: source.JWKSURL, Now: s.config.Now, Logger: s.log})
+	if err == nil {
+		s.signalKeys = append(s.signalKeys, remote)
+	}
+	return remote, err
 }
 
 // signalsHandler serves the sources. Neither CORS nor the guard is in front of them: what

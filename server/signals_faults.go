@@ -75,12 +75,12 @@ func (c Config) signalFaults() []Fault {
 		add("clerk_webhook_secret_file", err)
 	case len(secrets) > 0:
 		if n := len(c.clerkIssuers()); n != 1 {
-			add(setting, fmt.Errorf("does not say of which issuer it is: %d are of Clerk; give the issuer, or where there are several, list each of them in signals of the YAML file, with its own secret_file", n))
+			add(setting, fmt.Errorf("does not say of which issuer it is: %d are of Clerk; give the issuer, or where there are several, list each of them under signals in the YAML file, with its own secrets_file", n))
 		}
 		_, err := signals.Clerk(signals.ClerkConfig{Issuer: "any", Secrets: secrets, Sink: signalSink{}})
 		add(setting, each(err)...)
 	}
-	return faults
+	return append(faults, c.sourceFaults()...)
 }
 
 // each returns the errors that were joined.
@@ -108,7 +108,7 @@ func (c Config) checkSignalsAddr() error {
 			}
 		}
 	}
-	if len(c.logoutIssuers()) == 0 && len(c.ClerkWebhookSecret) == 0 && c.ClerkWebhookSecretFile == "" {
+	if len(c.logoutIssuers()) == 0 && len(c.Signals) == 0 && len(c.ClerkWebhookSecret) == 0 && c.ClerkWebhookSecretFile == "" {
 		return errors.New("nothing would be received there; configure a source of messages, or remove it")
 	}
 	return nil

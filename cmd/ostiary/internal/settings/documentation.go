@@ -22,5 +22,14 @@ func Documentation() string {
 		fmt.Fprintf(&rows, "| `%s` | `--%s` | `%s` | %s | %s |\n",
 			s.key, s.flag(), strings.Join(s.env, "` `"), def, s.help)
 	}
-	return strings.Replace(documentation, "<!-- settings -->\n", rows.String(), 1)
+	text := strings.Replace(documentation, "<!-- settings -->\n", rows.String(), 1)
+	rows.Reset()
+	for _, s := range signalTable() {
+		def := s.def
+		if def != "" {
+			def = "`" + def + "`"
+		}
+		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", s.key, def, s.help)
+	}
+	return strings.Replace(text, "<!-- signals -->\n", rows.String(), 1)
 }

@@ -49,6 +49,7 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 	l.Server.Issuers = l.listedIssuers(inFile["issuers"])
 	l.addDescribedIssuer()
 	l.Server.Rules = l.rules(inFile["rules"])
+	l.Server.Signals = l.signals(inFile["signals"])
 	return l
 }
 
@@ -152,7 +153,7 @@ func (l *Loaded) option(name string) string {
 
 // fileOnly are the settings that do not fit into one line of text, so that only
 // the YAML file has them.
-var fileOnly = [...]string{"issuers", "rules"}
+var fileOnly = [...]string{"issuers", "rules", "signals"}
 
 // readConfigFile reads the YAML file, and returns the settings that only it can
 // hold, by key.

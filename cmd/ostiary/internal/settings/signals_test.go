@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -54,7 +55,113 @@ func TestTheSigningSecretHasClerksName(t *testing.T) {
 	}
 	environ[0] = "OSTIARY_ISSUER=https://example.eu.auth0.com/"
 	_, faults = sources{environ: environ}.read(t, All())
-	if want := "CLERK_WEBHOOK_SIGNING_SECRET: does not say of which issuer it is: 0 are of Clerk; give the issuer, or where there are several, list each of them in signals of the YAML file, with its own secret_file"; !slices.Equal(faults, []string{want}) {
+	if want := "CLERK_WEBHOOK_SIGNING_SECRET: does not say of which issuer it is: 0 are of Clerk; give the issuer, or where there are several, list each of them under signals in the YAML file, with its own secrets_file"; !slices.Equal(faults, []string{want}) {
 		t.Errorf("faults %q; want %q", faults, want)
+	}
+}
+
+func TestSourcesAreRead(t *testing.T) {
+	t.Parallel()
+	const file = `issuers: [{url: https://sso.example.com, profile: okta, audiences: [api]}]
+signals:
+  - name: hooks
+    secrets: [0123456789abcdef]
+    signature: header
+    header: X-Secret
+    type_path: event
+    id_path: id
+    time_path: at
+    events:
+      - {event: ended, where: {data.count: 1, data.on: true, data.kind: user}, session: data.id, subject: data.user}
+      - {event: deleted, subject: data.id, all_tokens: true}
+      - {event: left, subject: data.user, organization: data.org}
+      - {event: burnt, token: data.jti}
+      - {event: retired, client: data.client}
+  - {name: okta, kind: security_events, jwks_url: https://sso.example.com/keys, audiences: [sp], algorithms: [RS256], critical_members: [tenant], credential_types: [password], allow_untyped: true, sessions_in_tokens: true, transmitter: https://ssf.example.com}
+`
+	loaded, faults := sources{file: file}.read(t, All())
+	if len(faults) > 0 {
+		t.Fatalf("faults %q", faults)
+	}
+	want := []server.SignalSource{
+		{
+			Name: "hooks", Secrets: []string{"0123456789abcdef"}, Signature: "header", Header: "X-Secret", TypePath: "event", IDPath: "id", TimePath: "at",
+			Events: []signals.EventMapping{
+				{Event: "ended", Where: map[string]string{"data.count": "1", "data.on": "true", "data.kind": "user"}, Session: "data.id", Subject: "data.user"},
+				{Event: "deleted", Subject: "data.id", AllTokens: true},
+				{Event: "left", Subject: "data.user", Organization: "data.org"},
+				{Event: "burnt", Token: "data.jti"},
+				{Event: "retired", Client: "data.client"},
+			},
+		},
+		{
+			Name: "okta", Kind: "security_events", JWKSURL: "https://sso.example.com/keys", Audiences: []string{"sp"}, Algorithms: []string{"RS256"},
+			CriticalMembers: []string{"tenant"}, CredentialTypes: []string{"password"}, AllowUntyped: true, SessionsInTokens: true, Transmitter: "https://ssf.example.com",
+		},
+	}
+	if got := loaded.Server.Signals; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v; want %+v", got, want)
+	}
+}
+
+func TestEachSettingOfASourceSetsItsField(t *testing.T) {
+	t.Parallel()
+	values := map[string]any{"text": "a", "list": []any{"a"}, "bool": true}
+	set := make(map[string]bool)
+	for _, s := range signalTable() {
+		value := values[s.format.name]
+		if s.key == "events" {
+			value = []any{map[string]any{"event": "a"}}
+		}
+		var source server.SignalSource
+		if err := s.format.set(&source, value); err != nil {
+			t.Errorf("%s: %v", s.key, err)
+		}
+		changed := nonZero("", reflect.ValueOf(source))
+		if len(changed) != 1 || set[changed[0]] {
+			t.Errorf("%s sets %q", s.key, changed)
+			continue
+		}
+		set[changed[0]] = true
+	}
+	if fields := reflect.TypeFor[server.SignalSource]().NumField(); len(set) != fields {
+		t.Errorf("%d of %d fields can be set", len(set), fields)
+	}
+}
+
+func TestFaultsOfSourcesNameThem(t *testing.T) {
+	t.Parallel()
+	const issuer = "issuers: [{url: https://sso.example.com, profile: okta, audiences: [api]}]\n"
+	for name, test := range map[string]struct {
+		written string
+		faults  []string
+	}{
+		"no list":             {"signals: {name: a}", []string{"signals in FILE: not a list; start each source with a dash"}},
+		"no source":           {"signals: [okta]", []string{"signals[0] in FILE: not a source; write name: and its other settings"}},
+		"an unknown setting":  {"signals: [{name: a, secret: x, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: [{event: a, subject: b}]}]", []string{"signals[0].secret in FILE: unknown setting; correct it or remove it"}},
+		"events that are one": {"signals: [{name: a, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: {event: a}}]", []string{"signals[0].events in FILE: not a list; write [{event: session.revoked, session: data.id}]"}},
+		"an event with an unknown setting": {
+			"signals: [{name: a, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: [{event: a, user: b}]}]",
+			[]string{"signals[0].events in FILE: event 1: unknown setting user; write one of [event where session subject organization token client all_tokens]"},
+		},
+		"everything that the server finds": {
+			"signals: [{name: Okta}, {name: a, kind: saml}, {name: a, secrets: [hunter2], type_path: a..b, instance_id: ins_1}]",
+			[]string{
+				"signals[0].name in FILE: is missing, or not 1 to 64 lower-case letters, digits, hyphens and underscores; it is part of the path that messages are sent to, such as workos",
+				`signals[1].kind in FILE: "saml" is none; write clerk, webhooks or security_events`,
+				"signals[2].name in FILE: signals[1] has this name already; choose another",
+				"signals[2].instance_id in FILE: means nothing for kind webhooks; remove it",
+				"signals[2] in FILE: secret 1 of 1: it is not base64; give it as the sender shows it",
+				`signals[2] in FILE: the path "a..b" has an empty name in it`,
+				"signals[2] in FILE: there are no events; say what revokes something",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, faults := (sources{file: issuer + test.written + "\n"}).read(t, All()); !slices.Equal(faults, test.faults) {
+				t.Errorf("faults %q; want %q", faults, test.faults)
+			}
+		})
 	}
 }

@@ -1,0 +1,246 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/signals"
+)
+
+// The kinds of a SignalSource.
+const (
+	// SignalClerk is webhooks of Clerk.
+	SignalClerk = "clerk"
+	// SignalWebhooks is webhooks of others, with a table of what they mean.
+	SignalWebhooks = "webhooks"
+	// SignalEvents is security event tokens that are pushed (RFC 8935).
+	SignalEvents = "security_events"
+)
+
+// A SignalSource is a sender of messages that say what has ended at an issuer. They are sent
+// to /signals/ and its Name. docs/signals.md says what each kind of message revokes.
+type SignalSource struct {
+	// Name is that in the path, in logs and in the origin of revocations: lower-case letters,
+	// digits, hyphens and underscores. Required.
+	Name string
+	// Kind is SignalClerk, SignalWebhooks or SignalEvents. Default: SignalWebhooks.
+	Kind string
+	// Issuer is the URL of the one of Config.Issuers of whose tokens the messages speak.
+	// Default: the only one.
+	Issuer string
+	// Secrets prove that a message is the sender's. Those of SignalClerk and of
+	// SignalWebhooks are as the sender shows them. Those of SignalEvents are sent as bearer
+	// tokens, have at least 16 characters, and are optional, since the events are signed.
+	Secrets []string
+	// SecretsFile is a file with more such secrets, each on a line of its own. It is read
+	// once. Default: none.
+	SecretsFile string
+
+	// InstanceID is for SignalClerk, and means what it does in signals.ClerkConfig.
+	InstanceID string
+
+	// Signature, Header, TypePath, IDPath, TimePath and Events are for SignalWebhooks, and
+	// mean what they do in signals.WebhookConfig.
+	Signature, Header, TypePath, IDPath, TimePath string
+	Events                                        []signals.EventMapping
+
+	// Transmitter is the iss of the tokens of SignalEvents. Default: the Issuer.
+	Transmitter string
+	// JWKSURL is where the keys of the transmitter are. Default: they are those of the
+	// Issuer.
+	JWKSURL string
+	// Audiences, Algorithms, CriticalMembers, CredentialTypes and AllowUntyped are for
+	// SignalEvents, and mean what they do in signals.SecurityEventsConfig.
+	Audiences, Algorithms, CriticalMembers, CredentialTypes []string
+	AllowUntyped                                            bool
+	// SessionsInTokens says of the Issuer what it does in BackChannelLogout.
+	SessionsInTokens bool
+}
+
+// signalSources are Signals with their defaults.
+func (c Config) signalSources() []SignalSource {
+	sources := slices.Clone(c.Signals)
+	for i := range sources {
+		source := &sources[i]
+		if source.Kind == "" {
+			source.Kind = SignalWebhooks
+		}
+		if source.Issuer == "" && len(c.Issuers) == 1 {
+			source.Issuer = c.Issuers[0].URL
+		}
+		if source.Transmitter == "" && source.Kind == SignalEvents {
+			source.Transmitter = source.Issuer
+		}
+	}
+	return sources
+}
+
+// allSources are those of Signals, and that of ClerkWebhookSecret.
+func (c Config) allSources() []SignalSource {
+	sources := c.signalSources()
+	if len(c.ClerkWebhookSecret) > 0 || c.ClerkWebhookSecretFile != "" {
+		sources = append(sources, SignalSource{
+			Name: clerkSource, Kind: SignalClerk, Issuer: c.clerkIssuers()[0], Secrets: c.ClerkWebhookSecret, SecretsFile: c.ClerkWebhookSecretFile,
+		})
+	}
+	return sources
+}
+
+// issuerNamed returns that of Issuers by its URL, or nil.
+func (c Config) issuerNamed(url string) *Issuer {
+	for i := range c.Issuers {
+		if c.Issuers[i].URL == url {
+			return &c.Issuers[i]
+		}
+	}
+	return nil
+}
+
+// receiver makes what receives the messages of a source. The keys are those of the
+// transmitter; nil for other kinds.
+func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) (*signals.Receiver, error) {
+	secrets, err := withSecretsIn(source.SecretsFile, source.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	switch source.Kind {
+	case SignalClerk:
+		return signals.Clerk(signals.ClerkConfig{
+			Name: source.Name, Issuer: source.Issuer, Secrets: secrets, InstanceID: source.InstanceID,
+			Sink: sink, Now: c.Now, Logger: c.Logger,
+		})
+	case SignalWebhooks:
+		return signals.Webhooks(signals.WebhookConfig{
+			Name: source.Name, Issuer: source.Issuer, Signature: source.Signature, Secrets: secrets, Header: source.Header,
+			TypePath: source.TypePath, IDPath: source.IDPath, TimePath: source.TimePath, Events: source.Events,
+			Sink: sink, Now: c.Now, Logger: c.Logger,
+		})
+	default:
+		authorizations := make([]string, len(secrets))
+		for i, secret := range secrets {
+			authorizations[i] = "Bearer " + secret
+		}
+		issuer := signals.EventIssuer{URL: source.Issuer, SessionsInTokens: source.SessionsInTokens}
+		if trusted := c.issuerNamed(source.Issuer); trusted != nil {
+			issuer.Aliases = trusted.Aliases
+			if profile, err := trusted.TokenProfile(); err == nil && profile.NamesSession() {
+				issuer.SessionsInTokens = true
+			}
+		}
+		return signals.SecurityEvents(signals.SecurityEventsConfig{
+			Name: source.Name, Transmitter: source.Transmitter, Keys: keys, Algorithms: source.Algorithms, Audiences: source.Audiences,
+			Issuers: []signals.EventIssuer{issuer}, CriticalMembers: source.CriticalMembers, CredentialTypes: source.CredentialTypes,
+			Authorizations: authorizations, AllowUntyped: source.AllowUntyped, Sink: sink, Now: c.Now, Logger: c.Logger,
+		})
+	}
+}
+
+// signalName is what a name can be.
+var signalName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+
+// sourceFaults returns what is wrong with Signals. It repeats no secret.
+func (c Config) sourceFaults() []Fault {
+	var faults []Fault
+	taken := map[string]string{}
+	if len(c.logoutIssuers()) > 0 {
+		taken[logoutSource] = "backchannel_logout"
+	}
+	if len(c.ClerkWebhookSecret) > 0 || c.ClerkWebhookSecretFile != "" {
+		taken[clerkSource] = "clerk_webhook_secret"
+	}
+	for i, source := range c.signalSources() {
+		place := fmt.Sprintf("signals[%d]", i)
+		add := func(setting string, errs ...error) {
+			for _, err := range errs {
+				if err != nil {
+					faults = append(faults, Fault{Setting: place + "." + setting, Err: err})
+				}
+			}
+		}
+		by, again := taken[source.Name]
+		taken[source.Name] = place
+		switch {
+		case !signalName.MatchString(source.Name):
+			add("name", errors.New("is missing, or not 1 to 64 lower-case letters, digits, hyphens and underscores; it is part of the path that messages are sent to, such as workos"))
+			continue // other faults would name it
+		case again:
+			add("name", fmt.Errorf("%s has this name already; choose another", by))
+		case !slices.Contains([]string{SignalClerk, SignalWebhooks, SignalEvents}, source.Kind):
+			add("kind", fmt.Errorf("%q is none; write clerk, webhooks or security_events", source.Kind))
+			continue
+		}
+		add("issuer", c.checkSourceIssuer(source))
+		add("jwks_url", checkSourceKeys(source))
+		for _, setting := range ofOtherKinds(source) {
+			add(setting, fmt.Errorf("means nothing for kind %s; remove it", source.Kind))
+		}
+		if source.Issuer == "" { // which has its fault
+			source.Issuer = "none"
+			source.Transmitter = cmp.Or(source.Transmitter, source.Issuer)
+		}
+		_, err := c.receiver(source, new(jwks.Static), signalSink{})
+		for _, err := range each(err) {
+			faults = append(faults, Fault{Setting: place, Err: err})
+		}
+	}
+	return faults
+}
+
+func (c Config) checkSourceIssuer(source SignalSource) error {
+	issuer := c.issuerNamed(source.Issuer)
+	switch {
+	case source.Issuer == "":
+		return errors.New("missing; say of which of the issuers the messages speak, by its url")
+	case issuer == nil:
+		return fmt.Errorf("%s is none of the issuers; write the url of one as it is there", source.Issuer)
+	case source.Kind == SignalClerk && !issuer.isClerk():
+		return fmt.Errorf("%s is not of Clerk; write the one whose instance sends the webhooks", source.Issuer)
+	case len(issuer.Tenants) > 0:
+		return errors.New("an issuer with tenants is none that tokens name; list the tenant that sends messages as an issuer of its own")
+	case source.Kind == SignalEvents && source.Transmitter != source.Issuer && source.JWKSURL == "":
+		return errors.New("the transmitter is another, so jwks_url must say where its keys are")
+	default:
+		return nil
+	}
+}
+
+func checkSourceKeys(s SignalSource) error {
+	if s.JWKSURL == "" {
+		return nil
+	}
+	return (&Issuer{}).checkTransport(s.JWKSURL)
+}
+
+// ofOtherKinds returns the settings that are given, and mean nothing for the kind.
+func ofOtherKinds(s SignalSource) []string {
+	of := func(kind string, settings map[string]bool) (misplaced []string) {
+		for setting, given := range settings {
+			if given && s.Kind != kind {
+				misplaced = append(misplaced, setting)
+			}
+		}
+		return misplaced
+	}
+	all := slices.Concat(
+		of(SignalClerk, map[string]bool{"instance_id": s.InstanceID != ""}),
+		of(SignalWebhooks, map[string]bool{
+			"signature": s.Signature != "", "header": s.Header != "", "type_path": s.TypePath != "", "id_path": s.IDPath != "", "time_path": s.TimePath != "",
+			"events": len(s.Events) > 0,
+		}),
+		of(SignalEvents, map[string]bool{
+			"transmitter": s.Transmitter != "", "jwks_url": s.JWKSURL != "", "audiences": len(s.Audiences) > 0, "algorithms": len(s.Algorithms) > 0,
+			"critical_members": len(s.CriticalMembers) > 0, "credential_types": len(s.CredentialTypes) > 0, "allow_untyped": s.AllowUntyped,
+			"sessions_in_tokens": s.SessionsInTokens,
+		}),
+	)
+	slices.Sort(all)
+	return all
+}
+
+// String names the source without its secrets, so that no log shows them.
+func (s SignalSource) String() string { return strings.TrimSpace(s.Kind + " " + s.Name) }
