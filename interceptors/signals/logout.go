@@ -294,6 +294,8 @@ func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time
 	switch {
 	case m.Subject == "" && session == "":
 		return revocation.Revocation{}, malformed("it has neither sub nor sid")
+	case !storable(m.Subject):
+		return revocation.Revocation{}, malformed("sub is too long, or has a control character")
 	case session != "" && i.sessions:
 		return revocation.Revocation{Kind: revocation.TargetSession, Issuer: m.Issuer, ID: session}, nil
 	case subject == "" && session != "":
