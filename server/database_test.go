@@ -216,9 +216,9 @@ func TestAnotherDatabaseIsNoticedWhileTheServerRuns(t *testing.T) {
 	if !contains(r.log, "level=WARN", "it is another database") {
 		t.Error("the log does not warn")
 	}
-	// Followers get what the server has read itself.
-	if got, _ := feedUntil(t, "after", tr.follow(t, secretOfFeed, ""), 1); !slices.Equal(got, []string{"there"}) {
-		t.Errorf("who follows anew gets %q; want what is in the database", got)
+	// The server gives back what the database lacks.
+	if got, _ := feedUntil(t, "after", tr.follow(t, secretOfFeed, ""), 2); !slices.Equal(got, []string{"there", "here"}) {
+		t.Errorf("who follows anew gets %q; want what is in the database, and what was in the one before", got)
 	}
 	for _, session := range []string{"here", "there"} {
 		r.wantReason(t, session, r.issuer.Session("user_ada", authtest.With("sid", session)), auth.TokenRevoked)
