@@ -189,6 +189,7 @@ func TestARelayOutlivesItsHub(t *testing.T) {
 	hub.revoke(t, "before")
 	s.until(t, "before")
 	at.kill()
+	eventually(t, "the relay has lost it", func() bool { return relay.relay.Follower().Status().Hub == "" })
 	hub = hub.again(t, withFeed)
 	hub.revoke(t, "meanwhile")
 
@@ -325,8 +326,8 @@ func TestARelayKeepsWhatItKnows(t *testing.T) {
 		t.Errorf("from a position before: %q to %s; want c, to %s", got, position, last)
 	}
 	eventually(t, "it follows itself", func() bool { return relay.relay.Follower().Status().Hub == itself.URL })
-	stream := tr.follow(t, secretOfFeed, last)
 	began := time.Now()
+	stream := tr.follow(t, secretOfFeed, last)
 	for range 3 {
 		if !stream.Receive() {
 			t.Fatal(stream.Err())
@@ -411,10 +412,14 @@ func TestReportsGoThroughARelayToTheHub(t *testing.T) {
 
 	// One that reads pages confirms with its position.
 	tr := far.transports()["Connect"]
-	_, position := feedUntil(t, "at the far relay", far.transports()["gRPC"].follow(t, secretOfFeed, ""), 1)
 	reader := &feedv1.Follower{Service: "reader", InstanceId: "reader-0"}
-	if _, err := tr.feed(t, secretOfFeed).ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: reader, ResumeToken: position}); err != nil {
-		t.Fatal(err)
+	var position string
+	for range 2 {
+		page, err := tr.feed(t, secretOfFeed).ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: reader, ResumeToken: position})
+		if err != nil {
+			t.Fatal(err)
+		}
+		position = page.GetResumeToken()
 	}
 	eventually(t, "the hub knows of the reader", func() bool { return strings.HasSuffix(hub.propagation(t, "sess_1"), "of 6") })
 
