@@ -217,8 +217,20 @@ func digestOne(text string) []byte {
 // A text is read from a BYTEA.
 type text string
 
-// ScanBytes implements pgtype.BytesScanner.
+// ScanBytes implements pgtype.BytesScanner. Rows that follow each other mostly have the same
+// issuer, which is kept once.
 func (t *text) ScanBytes(value []byte) error {
-	*t = text(value)
+	if string(*t) != string(value) {
+		*t = text(value)
+	}
+	return nil
+}
+
+// randomID is read from a BYTEA of 16 bytes.
+type randomID [16]byte
+
+// ScanBytes implements pgtype.BytesScanner.
+func (id *randomID) ScanBytes(value []byte) error {
+	copy(id[:], value)
 	return nil
 }
