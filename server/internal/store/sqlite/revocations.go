@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,15 +72,15 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 
 // Revocations implements store.Store.
 func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectRevocations, scanRevocation, after, limit)
+	return s.revocations(ctx, selectRevocations, (*scanned).all, after, limit)
 }
 
 // Changes implements store.Store.
 func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectChanges, scanChange, after, limit)
+	return s.revocations(ctx, selectChanges, (*scanned).change, after, limit)
 }
 
-func (s *Store) revocations(ctx context.Context, query string, scan func(row, *store.Revocation) error, after store.Revocation, limit int) (page []store.Revocation, err error) {
+func (s *Store) revocations(ctx context.Context, query string, columns func(*scanned) []any, after store.Revocation, limit int) ([]store.Revocation, error) {
 	if err := s.checkGiven(ctx, after); err != nil {
 		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
 	}
@@ -89,17 +88,7 @@ func (s *Store) revocations(ctx context.Context, query string, scan func(row, *s
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", explain(err))
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if page == nil {
-			page = make([]store.Revocation, 0, min(limit, 1000))
-		}
-		page = append(page, store.Revocation{})
-		if err := scan(rows, &page[len(page)-1]); err != nil {
-			return nil, explain(err)
-		}
-	}
-	return page, explain(rows.Err())
+	return collectRevocations(rows, columns)
 }
 
 // checkGiven fails with store.ErrNotGiven for a revocation that this database never had.
@@ -127,26 +116,40 @@ func (s *Store) checkGiven(ctx context.Context, r store.Revocation) error {
 	return nil
 }
 
-func scanRevocation(r row, revocation *store.Revocation) error {
-	by, signal := &revocation.Origin.Caller, &revocation.Origin.Signal
-	return scan(r, revocation, &revocation.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
-		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &revocation.Cause,
+// scanned is the revocation of a row. It is used for one row after the other.
+type scanned struct {
+	store.Revocation
+
+	id                                 sql.RawBytes
+	issuedBefore, expiresAt, createdAt int64
+}
+
+// change returns where the columns of a change go.
+func (s *scanned) change() []any {
+	target := &s.Target
+	return []any{&s.Sequence, &s.id, &target.Kind, &target.Issuer, &target.Value, &target.Subject, &s.issuedBefore, &s.expiresAt, &s.createdAt}
+}
+
+// all returns where the columns of a revocation go.
+func (s *scanned) all() []any {
+	by, signal := &s.Origin.Caller, &s.Origin.Signal
+	return append(s.change(), &s.Origin.Kind, &by.Issuer, &by.Subject, &by.ClientID, &by.SessionID,
+		&by.Actor.Issuer, &by.Actor.Subject, &by.Actor.SessionID, &by.Actor.Type, &s.Cause,
 		&signal.Source, &signal.Issuer, &signal.Type, &signal.MessageID)
 }
 
-func scanChange(r row, revocation *store.Revocation) error { return scan(r, revocation) }
-
-// scan reads the columns of a change, and more.
-func scan(r row, revocation *store.Revocation, more ...any) error {
-	var id []byte
-	var issuedBefore, expiresAt, createdAt int64
-	target := &revocation.Target
-	err := r.Scan(append([]any{&revocation.Sequence, &id, &target.Kind, &target.Issuer, &target.Value, &target.Subject,
-		&issuedBefore, &expiresAt, &createdAt}, more...)...)
-	copy(revocation.ID[:], id)
-	revocation.IssuedBefore, revocation.ExpiresAt = store.FromMicros(issuedBefore), store.FromMicros(expiresAt)
-	revocation.CreatedAt = store.FromMicros(createdAt)
-	return err
+// collectRevocations reads all rows, and closes them.
+func collectRevocations(rows *sql.Rows, columns func(*scanned) []any) ([]store.Revocation, error) {
+	var one scanned
+	to := columns(&one)
+	return collect(rows, func(r row) (store.Revocation, error) {
+		err := r.Scan(to...)
+		revocation := one.Revocation
+		copy(revocation.ID[:], one.id)
+		revocation.IssuedBefore, revocation.ExpiresAt = store.FromMicros(one.issuedBefore), store.FromMicros(one.expiresAt)
+		revocation.CreatedAt = store.FromMicros(one.createdAt)
+		return revocation, err
+	})
 }
 
 // maxTargets is how many targets one query asks for. The time to bind values grows with
@@ -174,10 +177,7 @@ func (s *Store) Strongest(ctx context.Context, targets []store.Target, now time.
 		if err != nil {
 			return nil, fmt.Errorf("find revocations: %w", explain(err))
 		}
-		found, err := collect(rows, func(r row) (one store.Revocation, err error) {
-			err = scanRevocation(r, &one)
-			return one, err
-		})
+		found, err := collectRevocations(rows, (*scanned).all)
 		if err != nil {
 			return nil, fmt.Errorf("find revocations: %w", err)
 		}
