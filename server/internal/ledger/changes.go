@@ -209,7 +209,7 @@ func (c *changes) after(place Place, limit, size int) (page Page, fetch *Place, 
 			next.message = c.message(next.row)
 			next.bytes = bytesOf(next.message)
 		}
-		if !page.add(next, limit, size) {
+		if !page.add(PlaceOf(next.row), next.message, next.bytes, limit, size) {
 			break
 		}
 	}
@@ -235,12 +235,12 @@ type Page struct {
 
 // add adds the next change, and reports whether it has. There are up to limit changes of
 // up to size bytes together, but at least one.
-func (p *Page) add(next *change, limit, size int) bool {
-	if len(p.Changes) > 0 && (len(p.Changes) >= limit || p.bytes+next.bytes > size) {
+func (p *Page) add(place Place, message *feedv1.Change, bytes, limit, size int) bool {
+	if len(p.Changes) > 0 && (len(p.Changes) >= limit || p.bytes+bytes > size) {
 		return false
 	}
-	p.Changes, p.Place = append(p.Changes, next.message), PlaceOf(next.row)
-	p.bytes += next.bytes
+	p.Changes, p.Place = append(p.Changes, message), place
+	p.bytes += bytes
 	return true
 }
 

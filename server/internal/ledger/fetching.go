@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ostiary/ostiary/server/internal/store"
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 )
 
 const (
@@ -146,12 +146,14 @@ func (s *span) read(ctx context.Context, l *Ledger, ahead bool) (pages []Page, m
 			page.Place = s.to // what was between has expired
 			return append(pages, page), false, nil
 		}
-		if next := l.newChange(row); !page.add(next, s.limit, s.size) {
+		message := l.change(row)
+		place, bytes := PlaceOf(row), bytesOf(message)
+		if !page.add(place, message, bytes, s.limit, s.size) {
 			if pages = append(pages, page); !ahead {
 				return pages, false, nil
 			}
-			page = Page{}
-			page.add(next, s.limit, s.size)
+			page = Page{Changes: make([]*feedv1.Change, 0, len(page.Changes))}
+			page.add(place, message, bytes, s.limit, s.size)
 		}
 	}
 	switch {
@@ -164,10 +166,4 @@ func (s *span) read(ctx context.Context, l *Ledger, ahead bool) (pages []Page, m
 	}
 	s.place = page.Place
 	return append(pages, page), more, nil
-}
-
-// newChange returns a change with what followers get of it.
-func (l *Ledger) newChange(row store.Revocation) *change {
-	message := l.change(row)
-	return &change{row, message, bytesOf(message)}
 }
