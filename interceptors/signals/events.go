@@ -117,7 +117,8 @@ type EventIssuer struct {
 // A device, a tenant, an application or a group beside a user is not looked at, so more may
 // end than was meant, never less; an event that names nothing else is refused. So is one
 // with a critical member that is not understood. The subject is sub_id, or else the older
-// subject within the event, as Okta and Google write it.
+// subject within the event, as Okta and Google write it, where there is no sub_id or no token
+// is known by it.
 //
 // An event must have typ secevent+jwt, iss, iat, jti, aud and events, and neither exp nor
 // sub (SSF 1.0, section 4.1). It is answered 202 when what it says is in force, and 400

@@ -181,6 +181,16 @@ func TestWhatAnEventRevokes(t *testing.T) {
 			claims: claims(issSubUser, revoked, object{"event_timestamp": 1615304991, "subject": object{"format": "iss_sub", "iss": transmitterURL, "sub": "another"}}),
 			want:   []revocation.Revocation{aUser},
 		},
+		"a subject in both places, of which tokens know the inner one": {
+			claims: claims(emailUser, revoked, object{"event_timestamp": 1615304991, "subject": object{"user": issSubUser, "session": opaqueSession}}),
+			want:   []revocation.Revocation{aSession},
+		},
+		"a subject in both places, of which tokens know neither": {
+			claims: claims(emailUser, revoked, object{"subject": emailUser}), code: "invalid_request",
+		},
+		"a subject in both places, of which the outer is another issuer's": {
+			claims: claims(object{"format": "iss_sub", "iss": "https://victim.example.com", "sub": "1"}, revoked, object{"subject": issSubUser}), code: "access_denied",
+		},
 		"Google's older form, with its slash": {
 			config: google, typ: "JWT",
 			claims: claims(nil, risc+"account-disabled", object{"subject": object{"subject_type": "iss-sub", "iss": "https://accounts.google.com/", "sub": "7375626A656374"}, "reason": "hijacking"}),

@@ -39,7 +39,8 @@ type eventReader struct {
 type securityEvent struct {
 	kind    string // its URI
 	members strictjson.Object
-	subject strictjson.Value // sub_id, or the older form within the event
+	subject strictjson.Value // sub_id, or what is within the event where there is none
+	inner   strictjson.Value // the older form within the event, beside sub_id
 	time    time.Time        // when it happened
 }
 
@@ -117,9 +118,9 @@ func eventsOf(claims strictjson.Object, issued time.Time) ([]securityEvent, erro
 		if !ok {
 			return nil, invalid("an event of it is no object")
 		}
-		e := securityEvent{kind: member.Name, members: payload, subject: claims.Get("sub_id"), time: happened}
+		e := securityEvent{kind: member.Name, members: payload, subject: claims.Get("sub_id"), inner: payload.Get("subject"), time: happened}
 		if e.subject == "" {
-			e.subject = payload.Get("subject")
+			e.subject, e.inner = e.inner, ""
 		}
 		// Some write milliseconds, and some clocks are wrong: what lies after iat is not believed.
 		if v := payload.Get("event_timestamp"); v != "" {

@@ -20,18 +20,30 @@ type subject struct {
 	unread []string
 }
 
-// subjectOf reads the subject of an event: one identifier (RFC 9493, section 3), or a
-// complex subject of several (SSF 1.0, section 3.3).
+// subjectOf reads the subject of an event. sub_id comes first; where no token is known by it,
+// the subject within the event may name the same otherwise.
 func (r *eventReader) subjectOf(e securityEvent) (subject, error) {
 	if e.subject == "" {
 		return subject{}, invalid("it has no sub_id, and no subject within the event")
 	}
-	members, ok := e.subject.Members(nil)
+	s, err := r.subject(e.subject)
+	if err != nil || s.usable() || e.inner == "" {
+		return s, err
+	}
+	return r.subject(e.inner)
+}
+
+func (s *subject) usable() bool {
+	return s.user != named{} || s.session != named{} || s.token != named{}
+}
+
+// subject reads one identifier (RFC 9493, section 3), or a complex subject of several (SSF
+// 1.0, section 3.3).
+func (r *eventReader) subject(v strictjson.Value) (s subject, err error) {
+	members, ok := v.Members(nil)
 	if !ok {
 		return subject{}, invalid("its subject is no object")
 	}
-	var s subject
-	var err error
 	// Okta's older form of a complex subject has no format.
 	if format := formatOf(members); format == "complex" || format == "" && (members.Get("user") != "" || members.Get("session") != "") {
 		s, err = r.complexSubject(members)
@@ -158,7 +170,7 @@ func (r *eventReader) firstOf(identifiers strictjson.Value) (first subject, err 
 		if s, err = r.identifier(formatOf(members), members, 1); err != nil {
 			return false
 		}
-		if s.user != (named{}) || s.session != (named{}) || s.token != (named{}) {
+		if s.usable() {
 			first = s
 			return false
 		}
