@@ -53,25 +53,25 @@ fleet: build ## Show a sign-out at one server ending a stream at a service that 
 test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## Run all tests, in random order, under the race detector
 
 .PHONY: test-go
-test-go: test-senders
+test-go: test-peers
 	@echo 'Testing $(PKGS). Nothing is printed while it builds, which takes some minutes the first time.' >&2
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
 	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
 
-# Senders of messages in other languages, for the tests of package signals, and of interop.
-SENDERS = $(patsubst %,interceptors/%/testdata/node_modules/.package-lock.json,signals interop)
+# Senders and receivers of messages in other languages, for the tests of package signals, of interop and of the server.
+PEERS = $(addsuffix /testdata/node_modules/.package-lock.json,interceptors/signals interceptors/interop server)
 
-$(SENDERS): interceptors/%/testdata/node_modules/.package-lock.json: interceptors/%/testdata/package-lock.json
-	cd interceptors/$*/testdata && npm ci --no-progress
+$(PEERS): %/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-progress
 	@touch $@
 
-.PHONY: test-senders
-test-senders:
-	@if ! command -v npm >/dev/null; then $(call WITHOUT,no real sender of messages was tested: install Node 20.19 or later); exit; fi; \
-	$(MAKE) --no-print-directory $(SENDERS)
+.PHONY: test-peers
+test-peers:
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,no real sender and receiver of messages was tested: install Node 20.19 or later); exit; fi; \
+	$(MAKE) --no-print-directory $(PEERS)
 
 .PHONY: test-nested
-test-nested: test-senders
+test-nested: test-peers
 	@for module in $(NESTED) $(PROGRAMS); do echo "$$module:"; (cd $$module; $(OWN_WORKSPACE); $(GO) test $(RACE) -timeout=8m -shuffle=on ./...); done
 
 # The seeds of every fuzz target are part of make test; this goes on from them.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // The defaults of Config.
@@ -123,6 +124,14 @@ type Config struct {
 	// SignalsAddr is where the messages of issuers are received that are sent to a path
 	// below /signals/, host:port, and nothing else is served. Default: HTTPAddr.
 	SignalsAddr string
+	// SignalsTransmitterURL is this server's URL, without a path, as receivers of security
+	// events know it (Shared Signals 1.0): https, or http on a loopback host. Where it is given,
+	// who may follow the feed may have streams on which the revocations are sent. Default:
+	// none.
+	SignalsTransmitterURL string
+	// AllowPrivateReceivers lets security events be pushed to addresses of this machine and of
+	// private networks, which whoever has a stream names. Default: to the internet alone.
+	AllowPrivateReceivers bool
 
 	// Rules give methods another rule than the schema does, or than is built in
 	// for health and reflection:
@@ -222,17 +231,17 @@ type Console struct {
 // this machine, so they are hidden from git.
 func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
 
-// openLedger opens what DatabaseURL names.
-func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+// openLedger opens what DatabaseURL names, which the ledger closes.
+func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, store.Store, error) {
 	enders, err := c.enders()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	db, err := ledger.OpenStore(ctx, c.store())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return ledger.Open(ctx, db, ledger.Config{
+	opened, err := ledger.Open(ctx, db, ledger.Config{
 		Retention:   c.SessionRetention,
 		MaxLifetime: c.longestLifetime(),
 		MaxIDBytes:  c.longestToken(),
@@ -242,4 +251,5 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 		Now:         c.Now,
 		Log:         c.Logger,
 	})
+	return opened, db, err
 }

@@ -63,6 +63,7 @@ func (c Config) Faults() []Fault {
 	}
 	faults = append(faults, c.signalFaults()...)
 	faults = append(faults, c.followFaults()...)
+	add("signals_transmitter_url", c.checkTransmitterURL())
 	faults = append(faults, c.ruleFaults()...)
 	return append(faults, c.issuerFaults()...)
 }

@@ -87,6 +87,20 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		"a permission of the feed for machines": {
 			Config{FeedPermission: "feed", Issuers: []Issuer{{URL: good.URL, Audiences: good.Audiences, Kinds: []auth.TokenKind{auth.KindMachine}}}}, nil,
 		},
+		"a URL of the transmitter with a path": {
+			Config{SignalsTransmitterURL: "https://ostiary.example.com/", FeedSecret: []string{strings.Repeat("x", 32)}, Issuers: []Issuer{good}},
+			[]string{"signals_transmitter_url: must be this server's URL as receivers know it, in lower case and without a path"},
+		},
+		"a URL of the transmitter in plaintext": {
+			Config{SignalsTransmitterURL: "http://ostiary.example.com", FeedSecret: []string{strings.Repeat("x", 32)}, Issuers: []Issuer{good}},
+			[]string{"signals_transmitter_url: must begin with https://"},
+		},
+		"a transmitter for nobody": {
+			Config{SignalsTransmitterURL: "https://ostiary.example.com", Issuers: []Issuer{good}}, []string{"signals_transmitter_url: nobody could receive events; set `feed_permission` or `feed_secret`"},
+		},
+		"a transmitter": {
+			Config{SignalsTransmitterURL: "https://ostiary.example.com:8443", FeedSecret: []string{strings.Repeat("x", 32)}, Issuers: []Issuer{good}}, nil,
+		},
 		"signing secrets of webhooks that are none": {
 			Config{ClerkWebhookSecret: []string{"whsec_hunter2!", "", "whsec_aHVudGVyMg==", webhookSecret}, Issuers: []Issuer{good}},
 			[]string{
@@ -145,10 +159,11 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 				Follow:      Follow{Hubs: []string{"https://hub"}, Secret: strings.Repeat("x", 32)},
 				DatabaseURL: "sqlite:a.db", Console: Console{Enabled: true},
 				Issuers:            []Issuer{{URL: "https://clerk.example.com", Audiences: good.Audiences, SecretKey: "sk_live_x", BackChannelLogout: BackChannelLogout{ClientIDs: []string{"web"}}}},
-				ClerkWebhookSecret: []string{webhookSecret},
+				ClerkWebhookSecret: []string{webhookSecret}, FeedSecret: []string{strings.Repeat("x", 32)}, SignalsTransmitterURL: "https://hub",
 			},
 			[]string{
 				"database_url: is given beside `follow`, but a relay has no database", "console: shows sessions, which a relay does not keep; turn it off, or remove `follow`",
+				"signals_transmitter_url: sends what is in the database, and a relay has none",
 				"clerk_webhook_secret: a relay revokes nothing; have the issuer send its messages to the hub", "issuers[0].backchannel_logout: a relay revokes nothing",
 				"issuers[0].secret_key: a relay ends no sessions at their issuer; remove the key",
 			},

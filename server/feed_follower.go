@@ -21,6 +21,9 @@ import (
 // minFeedSecret is the length of the shortest secret of followers, in bytes.
 const minFeedSecret = 32
 
+// feedSecretIssuer is the issuer in the identities of those who send a secret.
+const feedSecretIssuer = "feed_secret"
+
 // followers may follow the feed: machines, and whoever has a secret. Nobody else may,
 // operators included.
 type followers struct {
@@ -47,7 +50,7 @@ func (c Config) followers() (followers, error) {
 	f := followers{permission: c.FeedPermission}
 	for i, secret := range secrets {
 		f.secrets = append(f.secrets, feedSecret{sha256.Sum256([]byte(secret)), &auth.Identity{
-			Issuer: "feed_secret", Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
+			Issuer: feedSecretIssuer, Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
 		}})
 	}
 	return f, nil

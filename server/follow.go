@@ -108,6 +108,9 @@ func (c Config) followFaults() (faults []Fault) {
 	if c.Console.Enabled {
 		add("console", mentionf("shows sessions, which a relay does not keep; turn it off, or remove %s", settingName("follow")))
 	}
+	if c.SignalsTransmitterURL != "" {
+		add("signals_transmitter_url", mentionf("sends what is in the database, and a relay has none; give it to the hub, or remove %s", settingName("follow")))
+	}
 	for _, setting := range [][2]string{{"clerk_webhook_secret", strings.Join(c.ClerkWebhookSecret, "")}, {"clerk_webhook_secret_file", c.ClerkWebhookSecretFile}} {
 		if setting[1] != "" {
 			add(setting[0], errRelaySignals)

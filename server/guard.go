@@ -60,6 +60,7 @@ func (s *Server) buildGuards() error {
 		return err
 	}
 	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{revocations})
+	s.transmitterGuard = s.newGuard(feedAuthenticator{verifier, followers}, followersOnly{followers}, revocations)
 	return s.buildMetadata(rules.Scopes())
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -82,6 +83,8 @@ type readiness struct {
 	// Signals are the sources of messages of issuers. They do not count either: whether an
 	// issuer sends anything is for it to say.
 	Signals []signalReadiness `json:"signals,omitempty"`
+	// Transmitter says how the streams of security events are. They do not count, either.
+	Transmitter *transmitter.Summary `json:"signals_transmitter,omitempty"`
 }
 
 // relayReadiness is how a relay's copy of the revocations is. One that is stale is ready
@@ -125,6 +128,10 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	}
 	for _, source := range s.signals {
 		body.Signals = append(body.Signals, source.readiness())
+	}
+	if s.transmitter != nil {
+		summary := s.transmitter.Summary()
+		body.Transmitter = &summary
 	}
 	transport.WriteJSON(w, code, body)
 }

@@ -82,6 +82,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
+	s.transmitterRoutes(mux)
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/relay"
+	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
 
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
@@ -39,8 +40,12 @@ type Server struct {
 
 	feedGuard *auth.Guard // of the FeedService
 
-	ledger     *ledger.Ledger // nil at a relay
-	relay      *relay.Relay   // nil at a hub
+	ledger *ledger.Ledger // nil at a relay
+	relay  *relay.Relay   // nil at a hub
+
+	transmitter      *transmitter.Transmitter // nil where no security events are sent
+	transmitterGuard *auth.Guard
+
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
@@ -95,7 +100,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.config.Follow.isSet() {
 		err = s.startRelay() //nolint:contextcheck // it follows as long as the server lives, not as long as New runs
 	} else {
-		s.ledger, err = s.config.openLedger(ctx)
+		err = s.openLedger(ctx)
 	}
 	if err != nil {
 		return err
@@ -210,7 +215,7 @@ func (s *Server) shutdown(ctx context.Context) {
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = errors.Join(s.guard.Drain(ctx), s.feedGuard.Drain(ctx))
+		err = errors.Join(s.guard.Drain(ctx), s.feedGuard.Drain(ctx), s.transmitterGuard.Drain(ctx))
 	}
 	if err != nil {
 		s.log.Warn("cutting off calls that are still under way", "remedy", "raise shutdown_timeout if they need longer")
@@ -239,6 +244,7 @@ func (s *Server) release() error {
 		}
 	}
 	errs = append(errs, s.closeKeys())
+	s.transmitter.Close()
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())
 	}

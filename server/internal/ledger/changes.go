@@ -314,3 +314,13 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) (page Page, wait <-c
 	c.place = page.Place
 	return page, wait, nil
 }
+
+// Latest returns the latest revocation that was read, as far as its order goes.
+func (l *Ledger) Latest() store.Revocation { return l.changes.place().revocation() }
+
+// Changed returns a channel that is closed when there may be later ones.
+func (l *Ledger) Changed() <-chan struct{} {
+	l.changes.mu.Lock()
+	defer l.changes.mu.Unlock()
+	return l.changes.read
+}

@@ -141,6 +141,16 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.ClerkWebhookSecretFile }),
 		},
 		setting[Settings]{
+			key: "signals_transmitter_url", env: []string{"OSTIARY_SIGNALS_TRANSMITTER_URL"}, dev: true,
+			help:   "This server's URL, without a path, as receivers of security events know it (Shared Signals 1.0). With it, those who may follow the feed may have the revocations sent to them as events.",
+			format: text(func(s *Settings) *string { return &s.Server.SignalsTransmitterURL }),
+		},
+		setting[Settings]{
+			key: "signals_transmitter_allow_private", env: []string{"OSTIARY_SIGNALS_TRANSMITTER_ALLOW_PRIVATE"}, dev: true,
+			help:   "Lets events be pushed to addresses of this machine and of private networks, which whoever has a stream names.",
+			format: boolean(func(s *Settings, on bool) { s.Server.AllowPrivateReceivers = on }),
+		},
+		setting[Settings]{
 			key: "signals_addr", env: []string{"OSTIARY_SIGNALS_ADDR"},
 			help:   "Address for the messages of issuers, to paths below /signals/, where nothing else is served. Default: http_addr.",
 			format: text(func(s *Settings) *string { return &s.Server.SignalsAddr }),

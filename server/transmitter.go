@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/internal/loopback"
+	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/transmitter"
+)
+
+// checkTransmitterURL checks what receivers know the server by.
+func (c Config) checkTransmitterURL() error {
+	if c.SignalsTransmitterURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.SignalsTransmitterURL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil || u.Scheme+"://"+u.Host != c.SignalsTransmitterURL || strings.ToLower(u.Host) != u.Host:
+		return errors.New("must be this server's URL as receivers know it, in lower case and without a path, such as https://ostiary.example.com")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback.Host(u.Hostname())):
+		return errors.New("must begin with https://, since receivers fetch the keys there by which they believe events")
+	case c.FeedPermission == "" && len(c.FeedSecret) == 0 && c.FeedSecretFile == "":
+		return mentionf("nobody could receive events; set %s or %s", settingName("feed_permission"), settingName("feed_secret"))
+	default:
+		return nil
+	}
+}
+
+// openLedger opens the database, and begins to send what is revoked.
+func (s *Server) openLedger(ctx context.Context) error {
+	opened, db, err := s.config.openLedger(ctx)
+	if err != nil {
+		return err
+	}
+	s.ledger = opened
+	s.startTransmitter(ctx, db)
+	return nil
+}
+
+// startTransmitter begins to send security events, where that is configured.
+func (s *Server) startTransmitter(ctx context.Context, db store.Store) {
+	if s.config.SignalsTransmitterURL == "" {
+		return
+	}
+	s.transmitter = transmitter.Start(ctx, transmitter.Config{
+		Issuer: s.config.SignalsTransmitterURL, AllowPrivate: s.config.AllowPrivateReceivers,
+		Store: db, Latest: s.ledger.Latest, Changed: s.ledger.Changed,
+		Now: s.config.Now, Log: s.log, Stopping: s.stopping,
+	})
+	if s.config.AllowPrivateReceivers {
+		s.log.WarnContext(ctx, "security events may be sent to addresses of private networks; whoever may have a stream can have this server call there", "setting", "signals_transmitter_allow_private")
+	}
+}
+
+// transmitterRoutes are the endpoints of the transmitter, for those who may follow the feed.
+func (s *Server) transmitterRoutes(mux *http.ServeMux) {
+	if s.transmitter == nil {
+		return
+	}
+	protect := func(next http.Handler) http.Handler {
+		return httpauth.Protect(s.transmitterGuard, "signals_transmitter", next)
+	}
+	for pattern, handler := range s.transmitter.Routes(protect, streamOwner) {
+		mux.Handle(pattern, handler)
+	}
+}
+
+// streamOwner returns whose streams a caller may use: those of the machine, or those of all
+// who have a secret.
+func streamOwner(ctx context.Context) store.StreamOwner {
+	id := auth.MustFromContext(ctx)
+	if id.Issuer == feedSecretIssuer {
+		return store.StreamOwner{Issuer: feedSecretIssuer}
+	}
+	return store.StreamOwner{Issuer: id.Issuer, Subject: id.Subject}
+}
+
+// followersOnly is the rule of the transmitter's endpoints.
+type followersOnly struct{ followers }
+
+// Rule implements auth.Policy.
+func (f followersOnly) Rule(string) auth.Rule { return f }
+
+// Check implements auth.Rule.
+func (f followersOnly) Check(id *auth.Identity) error {
+	if id == nil {
+		return auth.NewError(auth.TokenMissing, nil)
+	}
+	return f.require(id)
+}
