@@ -62,7 +62,10 @@ type SecurityEventsConfig struct {
 	// Authorizations are the values of the Authorization header of which a pushed event
 	// must have one, such as "Bearer 9f2c…"; the authorization_header that the transmitter
 	// was given. At least 16 characters behind the scheme. Several are for a change of
-	// the value. Empty: the header is not looked at, and the signature alone counts.
+	// the value. Empty: the header is not looked at, and the signature alone counts. Then
+	// strangers can send events with keys that nobody knows, and an event that comes right
+	// after the transmitter has changed its key may be refused, as keys are not fetched
+	// again and again for them.
 	Authorizations []string
 	// AllowUntyped accepts events without typ, or with typ JWT, as senders write them that
 	// are older than Shared Signals 1.0. Leave it false where the keys sign other tokens too.
