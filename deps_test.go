@@ -98,6 +98,7 @@ var mayImport = map[string][]string{
 		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/loopback", "proto",
 	},
 	"cmd/ostiary/internal/bufproject": {"proto"},
+	"cmd/ostiary/internal/logqueue":   nil,
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*": {

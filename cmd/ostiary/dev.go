@@ -58,8 +58,7 @@ it answers nobody else. Never use it in production.`,
 		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		loaded.Server.Logger = loaded.Logger(cmd.ErrOrStderr())
-		return runDev(cmd, loaded.Server)
+		return withLog(cmd, loaded, func(config server.Config) error { return runDev(cmd, config) })
 	}
 	return cmd
 }

@@ -24,6 +24,9 @@ With --follow the server is a relay for another region: it follows another serve
 of revocations, needs no database, and answers followers of its own. It refuses what is
 revoked; to list sessions or to revoke, callers must ask the server that it follows.
 
+The log goes to standard error. If it is not read fast enough, or no longer, lines are
+dropped and counted, and calls go on.
+
 All faults are reported at once; the server does not start and exits with status 2.
 SIGTERM and SIGINT stop the server once the calls in progress have finished; a
 second signal stops it immediately.`,
@@ -52,12 +55,13 @@ second signal stops it immediately.`,
 		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		loaded.Server.Logger = loaded.Logger(cmd.ErrOrStderr())
-		srv, err := server.New(cmd.Context(), loaded.Server)
-		if err != nil {
-			return err
-		}
-		return srv.Run(cmd.Context())
+		return withLog(cmd, loaded, func(config server.Config) error {
+			srv, err := server.New(cmd.Context(), config)
+			if err != nil {
+				return err
+			}
+			return srv.Run(cmd.Context())
+		})
 	}
 	return cmd
 }

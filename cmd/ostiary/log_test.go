@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// piped is a server whose log goes into a pipe.
+type piped struct {
+	url string
+	cmd *exec.Cmd
+	log *bufio.Reader
+	end *os.File // of the pipe, where it is read
+}
+
+// startPiped starts a server that logs the probes, and reads its log until it serves.
+func startPiped(t *testing.T, args ...string) *piped {
+	t.Helper()
+	end, log, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)} //nolint:gosec // this very program
+	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH")}
+	p.cmd.Stderr = log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.end.Close()
+	})
+	p.url = "http://" + p.await(t, servingLine)[1]
+	return p
+}
+
+// await reads the log up to a line that matches.
+func (p *piped) await(t *testing.T, pattern *regexp.Regexp) []string {
+	t.Helper()
+	var seen strings.Builder
+	for {
+		line, err := p.log.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%v; no line matches %v in\n%s", err, pattern, &seen)
+		}
+		seen.WriteString(line)
+		if found := pattern.FindStringSubmatch(line); found != nil {
+			return found
+		}
+	}
+}
+
+// probe asks so many times whether the server lives.
+func (p *piped) probe(t *testing.T, times int) {
+	t.Helper()
+	client := &http.Client{Transport: new(http.Transport), Timeout: serverTimeout}
+	defer client.CloseIdleConnections()
+	for range times {
+		res, err := client.Get(p.url + "/livez")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+	}
+}
+
+// stop ends the server with SIGTERM, which must succeed.
+func (p *piped) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(serverTimeout, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
+	if err := p.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+var devAnywhere = []string{"dev", "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--log-level", "debug"}
+
+// More lines than the pipe and the queue hold together.
+const tooManyLines = 11_000
+
+func TestALogThatNobodyReadsStopsNoCall(t *testing.T) {
+	t.Parallel()
+	p := startPiped(t, devAnywhere...)
+	p.probe(t, tooManyLines)
+	dropped, logged := 0, 0
+	probed, lost := regexp.MustCompile(`msg=call procedure="GET /livez"`), regexp.MustCompile(`level=ERROR msg="log lines were dropped.*" lines=(\d+)`)
+	for dropped+logged < tooManyLines {
+		found := p.await(t, regexp.MustCompile(probed.String()+"|"+lost.String()))
+		if found[1] == "" {
+			logged++
+			continue
+		}
+		lines, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped += lines
+	}
+	if dropped == 0 || dropped+logged != tooManyLines {
+		t.Errorf("%d lines and %d dropped; want %d in all, not all of them lines", logged, dropped, tooManyLines)
+	}
+}
+
+func TestALogThatNobodyReadsDoesNotKeepTheServerFromStopping(t *testing.T) {
+	t.Parallel()
+	p := startPiped(t, devAnywhere...)
+	p.probe(t, 1000) // fill the pipe
+	p.stop(t)
+}
+
+func TestTheServerOutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
+	p := startPiped(t, devAnywhere...)
+	if err := p.end.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.probe(t, 100)
+	p.stop(t)
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/logqueue"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/server"
+)
+
+// withLog runs a server whose log, on standard error, may be read late, or no longer. It
+// also writes the error that ends the server, which would otherwise wait for the reader.
+func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config) error) error {
+	signal.Ignore(syscall.SIGPIPE) // else a log reader that ends takes the server along
+	queue := logqueue.New(cmd.ErrOrStderr(), func(w io.Writer, lines uint64) {
+		loaded.Logger(w).Error("log lines were dropped, since they were not read in time", "lines", lines)
+	})
+	defer queue.Close()
+	logger := loaded.Logger(queue)
+	loaded.Server.Logger = logger
+	slog.SetDefault(logger) // of packages that log by themselves, as the next
+	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
+		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer()))
+	}
+	err := run(loaded.Server)
+	report(queue, err)
+	if err != nil {
+		return statusError(exitStatus(err))
+	}
+	return nil
+}
