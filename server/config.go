@@ -16,6 +16,7 @@ import (
 const (
 	DefaultHTTPAddr         = ":8080"
 	DefaultGRPCAddr         = ":9090"
+	DefaultAdminAddr        = "127.0.0.1:9464"
 	DefaultRequestTimeout   = 30 * time.Second
 	DefaultShutdownTimeout  = 10 * time.Second
 	DefaultDataDir          = "./.ostiary"
@@ -24,6 +25,9 @@ const (
 	DefaultDatabaseMaxConnections = 10
 	DefaultDatabaseTimeout        = 10 * time.Second
 )
+
+// AdminNone is the Config.AdminAddr of a Server without that listener.
+const AdminNone = "none"
 
 // Config configures a Server. Only Issuers are required; the zero value of every
 // other field is the default that is documented with it.
@@ -34,6 +38,13 @@ type Config struct {
 	// GRPCAddr is where the same services are served by grpc-go, which costs
 	// less for each call. Default: DefaultGRPCAddr, every interface.
 	GRPCAddr string
+	// AdminAddr is where operators and their probes read the health (/livez and /readyz), in
+	// plaintext and without a token. Do not let strangers reach it. AdminNone is no such
+	// listener. Default: DefaultAdminAddr, this machine alone.
+	AdminAddr string
+	// Profiling serves the profiles of net/http/pprof on AdminAddr, below /debug/pprof/.
+	// Whoever reads them learns how the program works, and can slow it down. Default: off.
+	Profiling bool
 	// HTTPListener is used instead of HTTPAddr where it is given, by a caller
 	// that needs its port before the rest of the Config. New takes it over, and
 	// closes it when New fails.
@@ -161,6 +172,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.GRPCAddr == "" {
 		c.GRPCAddr = DefaultGRPCAddr
+	}
+	if c.AdminAddr == "" {
+		c.AdminAddr = DefaultAdminAddr
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = DefaultRequestTimeout

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -28,6 +29,7 @@ func (c Config) Faults() []Fault {
 	}
 	add("http_addr", checkAddr(c.HTTPAddr))
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
+	add("admin_addr", c.checkAdminAddr())
 	add("tls_cert", c.checkTLS())
 	add("resource_url", c.checkResourceURL())
 	add("cors_allowed_origins", c.checkAnyOrigin())
@@ -106,6 +108,32 @@ func (c Config) checkAddrsDiffer() error {
 	_, port, _ := net.SplitHostPort(c.HTTPAddr)
 	if c.HTTPListener == nil && c.HTTPAddr == c.GRPCAddr && port != "0" {
 		return mentionf("%s is %s already; the two listeners need a port each", c.GRPCAddr, settingName("http_addr"))
+	}
+	return nil
+}
+
+func (c Config) checkAdminAddr() error {
+	if c.AdminAddr == AdminNone {
+		if c.Profiling {
+			return mentionf("there is no such listener, though %s is on; give an address, or turn it off", settingName("profiling"))
+		}
+		return nil
+	}
+	if err := checkAddr(c.AdminAddr); err != nil {
+		return fmt.Errorf("%w; or none", err)
+	}
+	return c.checkOwnPort(c.AdminAddr)
+}
+
+// checkOwnPort finds an address that is that of a public listener.
+func (c Config) checkOwnPort(addr string) error {
+	if strings.HasSuffix(addr, ":0") {
+		return nil
+	}
+	for setting, public := range map[settingName]string{"http_addr": c.HTTPAddr, "grpc_addr": c.GRPCAddr, "signals_addr": c.SignalsAddr} {
+		if public == addr && (setting != "http_addr" || c.HTTPListener == nil) {
+			return mentionf("%s is %s already; it needs a port of its own", addr, setting)
+		}
 	}
 	return nil
 }

@@ -42,6 +42,18 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{HTTPAddr: ":8080", GRPCAddr: ":8080", Issuers: []Issuer{good}},
 			[]string{"grpc_addr: :8080 is `http_addr` already"},
 		},
+		"an admin address that is none": {
+			Config{AdminAddr: "off", Issuers: []Issuer{good}},
+			[]string{`admin_addr: "off" is not an address; write host:port or :port, such as 127.0.0.1:8080; or none`},
+		},
+		"an admin address that is public": {
+			Config{AdminAddr: ":9090", Issuers: []Issuer{good}},
+			[]string{"admin_addr: :9090 is `grpc_addr` already; it needs a port of its own"},
+		},
+		"profiles without an admin address": {
+			Config{AdminAddr: AdminNone, Profiling: true, Issuers: []Issuer{good}},
+			[]string{"admin_addr: there is no such listener, though `profiling` is on; give an address, or turn it off"},
+		},
 		"port 0 for both": {Config{HTTPAddr: ":0", GRPCAddr: ":0", Issuers: []Issuer{good}}, nil},
 		"a certificate without its key": {
 			Config{TLSCert: "cert.pem", Issuers: []Issuer{good}},

@@ -48,7 +48,7 @@ func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 func TestADatabaseThatCannotBeOpenedStopsTheServer(t *testing.T) {
 	t.Parallel()
 	config := Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: t.TempDir(), DatabaseURL: "sqlite:" + t.TempDir(), // a directory
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(), DatabaseURL: "sqlite:" + t.TempDir(), // a directory
 		Issuers: []Issuer{{URL: "http://localhost:1"}},
 	}
 	if srv, err := New(t.Context(), config); err == nil {

@@ -28,7 +28,7 @@ const (
 func serveUntilKilled() {
 	ctx := context.Background()
 	config := Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: os.Getenv(killedIn),
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: os.Getenv(killedIn),
 		Issuers: []Issuer{{URL: os.Getenv(killedWith), AllowAnyAudience: true}}, Logger: slog.New(stopAtMessage{slog.DiscardHandler}),
 	}
 	withWebhooks(&config)

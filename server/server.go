@@ -54,6 +54,7 @@ type Server struct {
 	health     *healthService
 	signals    []signalSource
 	signalKeys []*jwks.Remote // of transmitters of security events
+	admin      *adminServer   // nil where there is none
 
 	httpListener, grpcListener, signalsListener net.Listener
 
@@ -65,8 +66,7 @@ type Server struct {
 	close    func() error
 }
 
-// New checks the whole Config, begins to fetch keys and binds both listeners,
-// so that the addresses are known and connections queue until Run. The context
+// New checks the whole Config, begins to fetch keys and binds the listeners, so that the addresses are known and connections queue until Run. The context
 // bounds New alone.
 //
 // If the Config has faults nothing is started, and the error is a *[ConfigError].
@@ -138,7 +138,7 @@ func (s *Server) listen(ctx context.Context) error {
 			return fmt.Errorf("signals_addr: %w", err)
 		}
 	}
-	return nil
+	return s.startAdmin(ctx)
 }
 
 // HTTPAddr returns the address of the listener for Connect, gRPC and gRPC-Web.
@@ -167,10 +167,14 @@ func (s *Server) Run(ctx context.Context) error {
 		group.Go(func() error { return s.serveHTTP(s.signalsHTTP, s.signalsListener) })
 	}
 	group.Go(s.serveGRPC)
+	if s.admin != nil {
+		s.log.Info("operators have an address of their own", "admin", s.AdminAddr().String(), "profiling", s.config.Profiling)
+	}
+	group.Go(s.admin.serve)
 	group.Go(func() error {
 		<-ended.Done()
 		s.shutdown(context.WithoutCancel(ended))
-		return nil
+		return s.admin.close() // last, so that operators can watch the end
 	})
 	return errors.Join(group.Wait(), s.Close())
 }
@@ -243,7 +247,7 @@ func (s *Server) release() error {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, s.closeKeys())
+	errs = append(errs, s.admin.close(), s.closeKeys())
 	s.transmitter.Close()
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())

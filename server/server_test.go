@@ -54,8 +54,9 @@ func TestNewNamesAnAddressInUse(t *testing.T) {
 	defer taken.Close()
 	issuer := authtest.Start(t)
 	for name, config := range map[string]Config{
-		"http_addr": {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0"},
-		"grpc_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String()},
+		"http_addr":  {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone},
+		"grpc_addr":  {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String(), AdminAddr: AdminNone},
+		"admin_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: taken.Addr().String()},
 	} {
 		config.Issuers = []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
 		config.DataDir = t.TempDir()
@@ -70,7 +71,7 @@ func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	srv, err := New(t.Context(), Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: t.TempDir(),
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(),
 		Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:  slog.New(slog.DiscardHandler),
 	})
@@ -162,7 +163,7 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, err := New(t.Context(), Config{
-				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", DataDir: t.TempDir(),
+				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(),
 				Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 				Logger:  slog.New(slog.DiscardHandler),
 			})

@@ -25,6 +25,7 @@ func devDefaults() map[string]string {
 	return map[string]string{
 		"http_addr":            "127.0.0.1:8080",
 		"grpc_addr":            "127.0.0.1:9090",
+		"admin_addr":           server.AdminNone,
 		"cors_allowed_origins": "http://localhost:3000",
 		"reflection":           "true",
 		"console":              "true",

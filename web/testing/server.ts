@@ -100,7 +100,7 @@ export class Server {
   private async run(address: string): Promise<void> {
     const started = spawn(
       inject("ostiary"),
-      [this.#command, "--http-addr", address, "--grpc-addr", "127.0.0.1:0", "--data-dir", this.#directory, ...this.#flags],
+      [this.#command, "--http-addr", address, "--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--data-dir", this.#directory, ...this.#flags],
       { cwd: this.#directory, stdio: ["ignore", "pipe", "pipe"] },
     );
     this.#process = started;

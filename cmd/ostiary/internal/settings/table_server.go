@@ -21,6 +21,16 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.GRPCAddr }),
 		},
 		{
+			key: "admin_addr", env: []string{"OSTIARY_ADMIN_ADDR"}, def: server.DefaultAdminAddr, dev: true,
+			help:   "Address for operators: /livez and /readyz for probes, in plaintext and without a token; or none. Do not let strangers reach it.",
+			format: text(func(s *Settings) *string { return &s.Server.AdminAddr }),
+		},
+		{
+			key: "profiling", env: []string{"OSTIARY_PROFILING"}, def: "false", dev: true,
+			help:   "Serve Go's profiles on admin_addr, below /debug/pprof/.",
+			format: boolean(func(s *Settings, on bool) { s.Server.Profiling = on }),
+		},
+		{
 			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
 			help:   "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext.",
 			format: text(func(s *Settings) *string { return &s.Server.TLSCert }),
