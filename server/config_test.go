@@ -172,11 +172,12 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 				DatabaseURL: "sqlite:a.db", Console: Console{Enabled: true},
 				Issuers:            []Issuer{{URL: "https://clerk.example.com", Audiences: good.Audiences, SecretKey: "sk_live_x", BackChannelLogout: BackChannelLogout{ClientIDs: []string{"web"}}}},
 				ClerkWebhookSecret: []string{webhookSecret}, FeedSecret: []string{strings.Repeat("x", 32)}, SignalsTransmitterURL: "https://hub",
+				Signals: []SignalSource{{Name: "more", Kind: SignalClerk, Secrets: []string{webhookSecret}}},
 			},
 			[]string{
 				"database_url: is given beside `follow`, but a relay has no database", "console: shows sessions, which a relay does not keep; turn it off, or remove `follow`",
 				"signals_transmitter_url: sends what is in the database, and a relay has none",
-				"clerk_webhook_secret: a relay revokes nothing; have the issuer send its messages to the hub", "issuers[0].backchannel_logout: a relay revokes nothing",
+				"clerk_webhook_secret: a relay revokes nothing; have the issuer send its messages to the hub", "signals: a relay revokes nothing", "issuers[0].backchannel_logout: a relay revokes nothing",
 				"issuers[0].secret_key: a relay ends no sessions at their issuer; remove the key",
 			},
 		},
