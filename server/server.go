@@ -172,6 +172,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	group.Go(s.admin.serve)
 	group.Go(func() error {
+		s.poll(ended)
+		return nil
+	})
+	group.Go(func() error {
 		<-ended.Done()
 		s.shutdown(context.WithoutCancel(ended))
 		return s.admin.close() // last, so that operators can watch the end
@@ -247,6 +251,7 @@ func (s *Server) release() error {
 			errs = append(errs, err)
 		}
 	}
+	s.closePollers()
 	errs = append(errs, s.admin.close(), s.closeKeys())
 	s.transmitter.Close()
 	if s.ledger != nil {

@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 )
@@ -18,7 +20,7 @@ const (
 	SignalClerk = "clerk"
 	// SignalWebhooks is webhooks of others, with a table of what they mean.
 	SignalWebhooks = "webhooks"
-	// SignalEvents is security event tokens that are pushed (RFC 8935).
+	// SignalEvents is security event tokens that are pushed (RFC 8935) or fetched (RFC 8936).
 	SignalEvents = "security_events"
 )
 
@@ -36,6 +38,7 @@ type SignalSource struct {
 	// Secrets prove that a message is the sender's. Those of SignalClerk and of
 	// SignalWebhooks are as the sender shows them. Those of SignalEvents are sent as bearer
 	// tokens, have at least 16 characters, and are optional, since the events are signed.
+	// With a PollURL it is one at most, which proves to the transmitter who fetches.
 	Secrets []string
 	// SecretsFile is a file with more such secrets, each on a line of its own. It is read
 	// once. Default: none.
@@ -60,7 +63,18 @@ type SignalSource struct {
 	AllowUntyped                                            bool
 	// SessionsInTokens says of the Issuer what it does in BackChannelLogout.
 	SessionsInTokens bool
+	// PollURL is where SignalEvents are fetched: https, or http on a loopback host. Default:
+	// they are pushed.
+	PollURL string
+	// TokenURL is the token endpoint at which ClientID gets a token to poll with (RFC 6749,
+	// section 4.4), whose secret is that of Secrets, and Scopes what it is for. Default: the
+	// secret itself is sent as the bearer token, or nothing.
+	TokenURL, ClientID string
+	Scopes             []string
 }
+
+// A messageReceiver receives the messages of a source, or fetches them.
+type messageReceiver interface{ Status() signals.Status }
 
 // signalSources are Signals with their defaults.
 func (c Config) signalSources() []SignalSource {
@@ -103,7 +117,7 @@ func (c Config) issuerNamed(url string) *Issuer {
 
 // receiver makes what receives the messages of a source. The keys are those of the
 // transmitter; nil for other kinds.
-func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) (*signals.Receiver, error) {
+func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) (messageReceiver, error) {
 	secrets, err := withSecretsIn(source.SecretsFile, source.Secrets)
 	if err != nil {
 		return nil, err
@@ -121,22 +135,53 @@ func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) 
 			Sink: sink, Now: c.Now, Logger: c.Logger,
 		})
 	default:
-		authorizations := make([]string, len(secrets))
-		for i, secret := range secrets {
-			authorizations[i] = "Bearer " + secret
+		return c.eventReceiver(source, secrets, keys, sink)
+	}
+}
+
+// eventReceiver makes what receives security events, or fetches them.
+func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.Set, sink signals.Sink) (messageReceiver, error) {
+	issuer := signals.EventIssuer{URL: source.Issuer, SessionsInTokens: source.SessionsInTokens}
+	if trusted := c.issuerNamed(source.Issuer); trusted != nil {
+		issuer.Aliases = trusted.Aliases
+		if profile, err := trusted.TokenProfile(); err == nil && profile.NamesSession() {
+			issuer.SessionsInTokens = true
 		}
-		issuer := signals.EventIssuer{URL: source.Issuer, SessionsInTokens: source.SessionsInTokens}
-		if trusted := c.issuerNamed(source.Issuer); trusted != nil {
-			issuer.Aliases = trusted.Aliases
-			if profile, err := trusted.TokenProfile(); err == nil && profile.NamesSession() {
-				issuer.SessionsInTokens = true
-			}
+	}
+	events := signals.SecurityEventsConfig{
+		Name: source.Name, Transmitter: source.Transmitter, Keys: keys, Algorithms: source.Algorithms, Audiences: source.Audiences,
+		Issuers: []signals.EventIssuer{issuer}, CriticalMembers: source.CriticalMembers, CredentialTypes: source.CredentialTypes,
+		AllowUntyped: source.AllowUntyped, Sink: sink, Now: c.Now, Logger: c.Logger,
+	}
+	if source.PollURL == "" {
+		for _, secret := range secrets {
+			events.Authorizations = append(events.Authorizations, "Bearer "+secret)
 		}
-		return signals.SecurityEvents(signals.SecurityEventsConfig{
-			Name: source.Name, Transmitter: source.Transmitter, Keys: keys, Algorithms: source.Algorithms, Audiences: source.Audiences,
-			Issuers: []signals.EventIssuer{issuer}, CriticalMembers: source.CriticalMembers, CredentialTypes: source.CredentialTypes,
-			Authorizations: authorizations, AllowUntyped: source.AllowUntyped, Sink: sink, Now: c.Now, Logger: c.Logger,
-		})
+		return signals.SecurityEvents(events)
+	}
+	tokens, err := source.pollTokens(secrets, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	return signals.PollEvents(signals.PollConfig{Events: events, URL: source.PollURL, Tokens: tokens})
+}
+
+// pollTokens gives the tokens to poll with; nil for none.
+func (s SignalSource) pollTokens(secrets []string, now func() time.Time) (authclient.TokenSource, error) {
+	switch {
+	case len(secrets) > 1:
+		return nil, errors.New("there are several secrets, and one is sent to poll; keep that")
+	case s.TokenURL != "":
+		return authclient.ClientCredentials(
+			authclient.TokenEndpoint{URL: s.TokenURL, ClientID: s.ClientID, ClientSecret: strings.Join(secrets, ""), Now: now},
+			authclient.TokenTarget{Scopes: s.Scopes},
+		)
+	case s.ClientID != "" || len(s.Scopes) > 0:
+		return nil, errors.New("client_id and scopes are for a token of token_url, which is missing; set it, or remove them")
+	case len(secrets) == 0:
+		return nil, nil
+	default:
+		return authclient.StaticToken(secrets[0]), nil
 	}
 }
 
@@ -183,7 +228,10 @@ func (c Config) sourceFaults() []Fault {
 			source.Issuer = "none"
 			source.Transmitter = cmp.Or(source.Transmitter, source.Issuer)
 		}
-		_, err := c.receiver(source, new(jwks.Static), signalSink{})
+		receiver, err := c.receiver(source, new(jwks.Static), signalSink{})
+		if poller, ok := receiver.(*signals.Poller); ok && err == nil {
+			_ = poller.Close() // never fails
+		}
 		for _, err := range each(err) {
 			faults = append(faults, Fault{Setting: place, Err: err})
 		}
@@ -235,7 +283,7 @@ func ofOtherKinds(s SignalSource) []string {
 		of(SignalEvents, map[string]bool{
 			"transmitter": s.Transmitter != "", "jwks_url": s.JWKSURL != "", "audiences": len(s.Audiences) > 0, "algorithms": len(s.Algorithms) > 0,
 			"critical_members": len(s.CriticalMembers) > 0, "credential_types": len(s.CredentialTypes) > 0, "allow_untyped": s.AllowUntyped,
-			"sessions_in_tokens": s.SessionsInTokens,
+			"sessions_in_tokens": s.SessionsInTokens, "poll_url": s.PollURL != "", "token_url": s.TokenURL != "", "client_id": s.ClientID != "", "scopes": len(s.Scopes) > 0,
 		}),
 	)
 	slices.Sort(all)

@@ -69,7 +69,7 @@ func TestTwoInstancesOfClerkAreTwoSources(t *testing.T) {
 func securityEvent(transmitter *authtest.Issuer, issuer, session string) string {
 	return transmitter.OIDC("user_ada",
 		authtest.Header("typ", "secevent+jwt"), authtest.With("jti", "set_1"), authtest.With("aud", "sp"), authtest.Without("sub"), authtest.Without("exp"), authtest.Without("nbf"),
-		authtest.With("sub_id", map[string]any{"format": "complex", "session": map[string]string{"format": "iss_sub", "iss": issuer, "sub": session}, "user": map[string]string{"format": "iss_sub", "iss": issuer, "sub": "user_ada"}}),
+		authtest.With("sub_id", map[string]any{"format": "complex", "session": map[string]string{"format": "opaque", "id": session}, "user": map[string]string{"format": "iss_sub", "iss": issuer, "sub": "user_ada"}}),
 		authtest.With("events", map[string]any{"https://schemas.openid.net/secevent/caep/event-type/session-revoked": map[string]any{"event_timestamp": time.Now().Unix()}}),
 	)
 }
@@ -115,6 +115,7 @@ func TestSecurityEventsArePushed(t *testing.T) {
 				t.Fatalf("%d %s; want 202", status, answer)
 			}
 			r.wantReason(t, "the session", token, auth.TokenRevoked)
+			r.wantAdmitted(t, "another session of the user", r.cast()["ada-2"])
 			if strings.Contains(r.log.String(), secret) || strings.Contains(r.log.String(), event) {
 				t.Error("the log shows the secret, or the event")
 			}
@@ -170,13 +171,21 @@ func TestFaultsOfSources(t *testing.T) {
 		"another issuer for Clerk's": {
 			SignalSource{Name: "one", Kind: SignalClerk, Issuer: issuers[1].URL, Secrets: []string{webhookSecret}}, []string{"signals[0].issuer: https://sso.example.com is not of Clerk"},
 		},
-		"no secret, and no event":              {webhooks(func(s *SignalSource) { s.Secrets, s.Events = nil, nil }), []string{"signals[0]: there is no secret", "signals[0]: there are no events"}},
-		"a secret that is none":                {webhooks(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: secret 1 of 1"}},
-		"a file of secrets that is not there":  {webhooks(func(s *SignalSource) { s.SecretsFile = "no/secrets" }), []string{"signals[0]: cannot read the signing secrets"}},
-		"events for nobody":                    {events(func(s *SignalSource) { s.Audiences = nil }), []string{"signals[0]: give the Audiences"}},
-		"a secret of events that is too short": {events(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: an Authorization is a scheme"}},
-		"a transmitter without keys":           {events(func(s *SignalSource) { s.Transmitter = "https://ssf.example.com" }), []string{"signals[0].issuer: the transmitter is another"}},
-		"keys from plain http":                 {events(func(s *SignalSource) { s.JWKSURL = "http://sso.example.com/keys" }), []string{`signals[0].jwks_url: "http://sso.example.com/keys" is plain http`}},
+		"no secret, and no event":                  {webhooks(func(s *SignalSource) { s.Secrets, s.Events = nil, nil }), []string{"signals[0]: there is no secret", "signals[0]: there are no events"}},
+		"a secret that is none":                    {webhooks(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: secret 1 of 1"}},
+		"a file of secrets that is not there":      {webhooks(func(s *SignalSource) { s.SecretsFile = "no/secrets" }), []string{"signals[0]: cannot read the signing secrets"}},
+		"events for nobody":                        {events(func(s *SignalSource) { s.Audiences = nil }), []string{"signals[0]: give the Audiences"}},
+		"a secret of events that is too short":     {events(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: an Authorization is a scheme"}},
+		"events that are fetched over plain http":  {events(func(s *SignalSource) { s.PollURL = "http://ssf.example.com/poll" }), []string{"signals[0]: the URL of the poll endpoint"}},
+		"events that are fetched with two secrets": {events(func(s *SignalSource) { s.PollURL, s.Secrets = "https://ssf.example.com/poll", []string{"one", "two"} }), []string{"signals[0]: there are several secrets"}},
+		"a client that gets no token":              {events(func(s *SignalSource) { s.PollURL, s.ClientID = "https://ssf.example.com/poll", "web" }), []string{"signals[0]: client_id and scopes are for a token"}},
+		"events that are fetched with a client's token": {
+			events(func(s *SignalSource) {
+				s.PollURL, s.TokenURL, s.ClientID, s.Secrets = "https://ssf.example.com/poll", "https://sso.example.com/token", "web", []string{"x"}
+			}), nil,
+		},
+		"a transmitter without keys": {events(func(s *SignalSource) { s.Transmitter = "https://ssf.example.com" }), []string{"signals[0].issuer: the transmitter is another"}},
+		"keys from plain http":       {events(func(s *SignalSource) { s.JWKSURL = "http://sso.example.com/keys" }), []string{`signals[0].jwks_url: "http://sso.example.com/keys" is plain http`}},
 		"settings of other kinds": {
 			events(func(s *SignalSource) { s.InstanceID, s.TypePath, s.Signature = "ins_1", "event", "workos" }),
 			[]string{"signals[0].instance_id: means nothing for kind security_events", "signals[0].signature: means nothing", "signals[0].type_path: means nothing"},
@@ -192,5 +201,62 @@ func TestFaultsOfSources(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v", webhooks(func(*SignalSource) {}), SignalSource{Name: "a", Secrets: []string{webhookSecret}}); strings.Contains(got, webhookSecret) {
 		t.Errorf("a source is shown as %s", got)
+	}
+}
+
+// A pollEndpoint gives one event until it is acknowledged.
+type pollEndpoint struct {
+	event, secret string
+	acknowledged  chan struct{}
+}
+
+func (p *pollEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Ack []string `json:"ack"`
+	}
+	if r.Header.Get("Authorization") != "Bearer "+p.secret || json.NewDecoder(r.Body).Decode(&request) != nil {
+		http.Error(w, "", http.StatusUnauthorized)
+		return
+	}
+	sets := map[string]string{"set_1": p.event}
+	if len(request.Ack) > 0 {
+		sets = map[string]string{}
+		select {
+		case p.acknowledged <- struct{}{}:
+		default:
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"sets": sets})
+}
+
+func TestSecurityEventsAreFetched(t *testing.T) {
+	t.Parallel()
+	idp := authtest.Start(t)
+	endpoint := &pollEndpoint{secret: "never to be seen in a log", acknowledged: make(chan struct{}, 1)}
+	served := httptest.NewServer(endpoint)
+	t.Cleanup(served.Close)
+	r := start(t, withOperator, func(c *Config) {
+		endpoint.event = securityEvent(idp, c.Issuers[0].URL, "ada-1")
+		c.Signals = []SignalSource{{
+			Name: "idp", Kind: SignalEvents, Transmitter: idp.URL(), JWKSURL: idp.JWKSURL(), Audiences: []string{"sp"}, SessionsInTokens: true,
+			Secrets: []string{endpoint.secret}, PollURL: served.URL,
+		}}
+	})
+	<-endpoint.acknowledged
+	cast := r.cast()
+	r.wantReason(t, "the session", cast["ada-1"], auth.TokenRevoked)
+	r.wantAdmitted(t, "another session of the user", cast["ada-2"])
+	if status, _, _ := r.send(t, http.MethodPost, "/signals/idp", map[string]string{"Content-Type": "application/secevent+jwt"}, endpoint.event); status != http.StatusNotFound {
+		t.Errorf("what is pushed is answered %d; want 404", status)
+	}
+	if got := r.readySignals(t)["idp"]; got.Accepted != 1 || got.LastError != "" {
+		t.Errorf("/readyz says %+v", got)
+	}
+	if strings.Contains(r.log.String(), endpoint.secret) {
+		t.Error("the log shows the secret")
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("stopping: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -35,10 +36,9 @@ const (
 
 // A signalSource is one of the sources of messages of issuers.
 type signalSource struct {
-	name    string
-	issuers []string
-	handler http.Handler
-	status  func() signals.Status
+	name     string
+	issuers  []string
+	receiver messageReceiver
 }
 
 // A signalSink makes durable in the ledger what messages revoke.
@@ -80,10 +80,34 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 	return nil
 }
 
-func (s *Server) addSource(receiver *signals.Receiver, issuers ...string) {
+func (s *Server) addSource(receiver messageReceiver, issuers ...string) {
 	name := receiver.Status().Source
-	s.signals = append(s.signals, signalSource{name, issuers, receiver, receiver.Status})
+	s.signals = append(s.signals, signalSource{name, issuers, receiver})
+	if _, isHandler := receiver.(http.Handler); !isHandler {
+		s.log.Info("messages of an issuer are fetched", "source", name, "issuers", issuers)
+		return
+	}
 	s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
+}
+
+// poll fetches the messages of those sources that have them fetched, until ctx ends.
+func (s *Server) poll(ctx context.Context) {
+	var polling sync.WaitGroup
+	defer polling.Wait()
+	for _, source := range s.signals {
+		if poller, ok := source.receiver.(*signals.Poller); ok {
+			polling.Go(func() { poller.Run(ctx) })
+		}
+	}
+}
+
+// closePollers ends what is left of the pollers of a server that was not run.
+func (s *Server) closePollers() {
+	for _, source := range s.signals {
+		if poller, ok := source.receiver.(*signals.Poller); ok {
+			_ = poller.Close() // never fails
+		}
+	}
 }
 
 // keysOf opens the keys of a transmitter of security events; nil for other kinds.
@@ -106,7 +130,9 @@ func (s *Server) keysOf(source SignalSource) (jwks.Set, error) {
 func (s *Server) signalsHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, source := range s.signals {
-		mux.Handle(http.MethodPost+" "+signalsPath+source.name, newSignalLimit(source, s.log))
+		if handler, ok := source.receiver.(http.Handler); ok {
+			mux.Handle(http.MethodPost+" "+signalsPath+source.name, newSignalLimit(source.name, handler, s.log))
+		}
 	}
 	return transport.Chain(mux,
 		transport.BodyDeadline(signalTimeout, func(string) bool { return false }),
@@ -133,16 +159,17 @@ func (s *Server) serveSignals(next http.Handler) http.Handler {
 
 // A signalLimit bounds how many messages a source takes.
 type signalLimit struct {
-	source signalSource
-	rate   *rate.Limiter
-	places chan struct{}
-	log    *slog.Logger
-	logged *rate.Limiter
+	source  string
+	handler http.Handler
+	rate    *rate.Limiter
+	places  chan struct{}
+	log     *slog.Logger
+	logged  *rate.Limiter
 }
 
-func newSignalLimit(source signalSource, log *slog.Logger) *signalLimit {
+func newSignalLimit(source string, handler http.Handler, log *slog.Logger) *signalLimit {
 	return &signalLimit{
-		source: source, rate: rate.NewLimiter(signalsPerSecond, 2*signalsPerSecond), places: make(chan struct{}, signalsAtOnce),
+		source: source, handler: handler, rate: rate.NewLimiter(signalsPerSecond, 2*signalsPerSecond), places: make(chan struct{}, signalsAtOnce),
 		log: log, logged: rate.NewLimiter(rate.Every(time.Second), 1),
 	}
 }
@@ -153,13 +180,13 @@ func (l *signalLimit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case l.places <- struct{}{}:
 			defer func() { <-l.places }()
-			l.source.handler.ServeHTTP(w, r)
+			l.handler.ServeHTTP(w, r)
 			return
 		default:
 		}
 	}
 	if l.logged.Allow() {
-		l.log.WarnContext(r.Context(), "too many messages of an issuer at once, or of a stranger; it is asked to send again", "source", l.source.name)
+		l.log.WarnContext(r.Context(), "too many messages of an issuer at once, or of a stranger; it is asked to send again", "source", l.source)
 	}
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, "too many messages at once; send it again", http.StatusTooManyRequests)
@@ -182,7 +209,7 @@ type signalReadiness struct {
 }
 
 func (s signalSource) readiness() signalReadiness {
-	status := s.status()
+	status := s.receiver.Status()
 	return signalReadiness{
 		Source: s.name, Issuers: s.issuers,
 		LastMessage: status.LastMessage, LastAccepted: status.LastAccepted, LastRefused: status.LastRefused, LastError: status.LastError,

@@ -268,7 +268,7 @@ func TestTooManyMessagesAreAskedToComeAgain(t *testing.T) {
 		<-release
 	})
 	log := new(bytes.Buffer)
-	limit := newSignalLimit(signalSource{name: "clerk", handler: slow}, slog.New(slog.NewTextHandler(log, nil)))
+	limit := newSignalLimit("clerk", slow, slog.New(slog.NewTextHandler(log, nil)))
 	post := func() *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		limit.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/signals/clerk", nil))

@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -31,6 +34,7 @@ func TestMain(m *testing.M) {
 //	mint VAR PERSONA [FLAGS…]   a token of the development issuer, in $VAR
 //	crash                  kills the server, without a warning
 //	end                    ends the server, which must succeed
+//	logout SUBJECT SESSION [CLIENT]  has that issuer tell the server that a session has ended, and prints the answer
 //	image TEXT FILE        makes an image of a schema from its text form
 //	call PROTOCOL [TOKEN]  asks who I am, with connect, grpc, grpcweb or native
 //	health PROTOCOL [TOKEN]  asks how the server is, in the same way
@@ -56,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"end":     endServer,
 			"call":    call,
 			"health":  health,
+			"logout":  logout,
 			"image":   makeImage,
 		},
 	})
@@ -115,4 +120,21 @@ func sign(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Setenv(args[0], sessionOf(ts).issuer.Session(args[1], edits...))
+}
+
+// logout sends a logout token (OpenID Connect Back-Channel Logout 1.0).
+func logout(ts *testscript.TestScript, _ bool, args []string) {
+	client := "web"
+	if len(args) > 2 {
+		client = args[2]
+	}
+	token := sessionOf(ts).issuer.OIDC(args[0], authtest.Header("typ", "logout+jwt"), authtest.With("sid", args[1]), authtest.With("aud", client), authtest.Without("nbf"),
+		authtest.With("jti", "logout-"+args[1]), authtest.With("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}))
+	sender := &http.Client{Timeout: serverTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := sender.PostForm("http://"+ts.Getenv("HTTP")+"/signals/backchannel-logout", url.Values{"logout_token": {token}})
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), res.StatusCode, string(body))
 }

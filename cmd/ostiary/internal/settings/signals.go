@@ -55,7 +55,7 @@ func signalTable() []setting[server.SignalSource] {
 		{key: "id_path", help: "Path of what names the message, the same each time it is sent again. Default: the header of the signature, or the digest of the body.", format: text(func(s *source) *string { return &s.IDPath })},
 		{key: "time_path", help: "Path of when it happened. Default: when it arrives.", format: text(func(s *source) *string { return &s.TimePath })},
 		{key: "events", help: "List of events that revoke something: event, its type, and session, subject, organization, token or client, the path of what it names; where, a map of what must be at other paths; all_tokens.", format: events()},
-		{key: "transmitter", help: "From here on only for security_events: the iss of their tokens. Default: the issuer.", format: text(func(s *source) *string { return &s.Transmitter })},
+		{key: "transmitter", help: "From here on only for security events: the iss of their tokens. Default: the issuer.", format: text(func(s *source) *string { return &s.Transmitter })},
 		{key: "jwks_url", help: "Where the keys of the transmitter are. Default: the keys of the issuer.", format: text(func(s *source) *string { return &s.JWKSURL })},
 		{key: "audiences", help: "Accepted values of aud, which the transmitter calls this receiver.", format: list(func(s *source) *[]string { return &s.Audiences })},
 		{key: "algorithms", help: "Accepted signature algorithms. Default: those of OpenID Connect issuers.", format: list(func(s *source) *[]string { return &s.Algorithms })},
@@ -63,6 +63,10 @@ func signalTable() []setting[server.SignalSource] {
 		{key: "credential_types", help: "Types of credential, such as password, whose change ends what its user has open. Default: none.", format: list(func(s *source) *[]string { return &s.CredentialTypes })},
 		{key: "allow_untyped", help: "Accept events without typ secevent+jwt, as older senders write them. Not where the keys sign other tokens too.", def: "false", format: boolean(func(s *source, on bool) { s.AllowUntyped = on })},
 		{key: "sessions_in_tokens", help: "Every access token of a user names its session, as the events do. Default: what the issuer's profile says.", def: "false", format: boolean(func(s *source, on bool) { s.SessionsInTokens = on })},
+		{key: "poll_url", help: "Where the events are fetched. Default: they are pushed to /signals/{name}.", format: text(func(s *source) *string { return &s.PollURL })},
+		{key: "token_url", help: "Token endpoint at which client_id gets a token to poll with; secrets has the client's. Default: the secret itself is the token.", format: text(func(s *source) *string { return &s.TokenURL })},
+		{key: "client_id", help: "The OAuth client at token_url.", format: text(func(s *source) *string { return &s.ClientID })},
+		{key: "scopes", help: "Scopes of that token, such as ssf.read.", format: list(func(s *source) *[]string { return &s.Scopes })},
 	}
 }
 
