@@ -402,6 +402,29 @@ func TestCloseInTheMiddleLosesNothing(t *testing.T) {
 	r.sent(t, names(0, 3))
 }
 
+// A database that was restored from a backup may lack what was sent.
+func TestEverythingIsSentAgainIfTheDatabaseLacksWhatWasSent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r := newReceiver(t)
+	idle := b.start()
+	b.owner(idle, "one").create(r)
+	idle.Close()
+	b.revoke("sess_1", "sess_2")
+	if _, err := b.db.UpdateStream(t.Context(), b.streams()[0].ID, func(s *store.Stream) error {
+		s.Sequence, s.SequenceAt = 1, b.now().Add(-time.Hour) // when it was another
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	r.sent(t, []string{"sess_1", "sess_2"})
+	b.settled(t)
+	if s := b.streams()[0]; s.Missed != 0 || !strings.Contains(b.log.String(), "is sent again") {
+		t.Errorf("%+v; want none missed, and a warning in\n%s", s, &b.log)
+	}
+}
+
 func TestTheAnswerOfAReceiverIsBounded(t *testing.T) {
 	t.Parallel()
 	res := httptest.NewRecorder()
