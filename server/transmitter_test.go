@@ -14,11 +14,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/revocation"
@@ -182,42 +184,87 @@ func TestServersOnOneDatabaseSendTogether(t *testing.T) {
 	receiver.got(t, one.sessionEvent("after it"))
 }
 
-// The receiver of the library is the other side.
+// A service that the library receives events for, by a stream that it makes itself.
 func TestAServiceRefusesWhatIsRevokedByTheEventsAlone(t *testing.T) {
 	t.Parallel()
-	r := start(t, withTransmitter)
-	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: r.url + "/ssf/jwks.json"})
+	for _, method := range []string{"push", "poll"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withTransmitter)
+			r.sees(t, "sess_1")
+			stream, list := r.receiveByLibrary(t, method)
+			eventually(t, "the stream is verified", func() bool { return !stream.Status().Verified.IsZero() })
+			r.revoke(t, "sess_1")
+			id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: "sess_1"}
+			eventually(t, "the session is refused", func() bool {
+				reason, _ := auth.ReasonOf(list.Revoked(id))
+				return reason == auth.TokenRevoked
+			})
+		})
+	}
+}
+
+// receiveByLibrary has events revoke what is on a list.
+func (r *running) receiveByLibrary(t *testing.T, method string) (*signals.Stream, *revocation.List) {
+	t.Helper()
+	found, err := signals.DiscoverTransmitter(t.Context(), nil, r.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = keys.Close() }()
+	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: found.KeySetURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keys.Close() })
+	const authorization = "Bearer 0123456789abcdef"
 	list := revocation.New(revocation.Config{})
-	const audience = "https://billing.example.com"
-	receiver, err := signals.SecurityEvents(signals.SecurityEventsConfig{
-		Transmitter: r.url, Keys: keys, Audiences: []string{audience}, Issuers: []signals.EventIssuer{{URL: r.issuer.URL()}}, Sink: signals.ToList(list),
-	})
+	var handler atomic.Pointer[signals.Receiver]
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { handler.Load().ServeHTTP(w, req) }))
+	t.Cleanup(service.Close)
+	config := signals.StreamConfig{Transmitter: found, Tokens: authclient.StaticToken(secretOfFeed)}
+	events := signals.SecurityEventsConfig{Transmitter: r.url, Keys: keys, Issuers: []signals.EventIssuer{{URL: r.issuer.URL()}}, Sink: signals.ToList(list)}
+	if method == "push" {
+		config.PushURL, config.PushAuthorization, events.Authorizations = service.URL, authorization, []string{authorization}
+	}
+	stream, err := signals.NewStream(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	billing := httptest.NewServer(receiver)
-	defer billing.Close()
-	body := fmt.Sprintf(`{"aud": %q, "delivery": {"method": "urn:ietf:rfc:8935", "endpoint_url": %q}}`, audience, billing.URL)
-	if status, _, answered := r.send(t, http.MethodPost, "/ssf/stream", map[string]string{"Authorization": "Bearer " + secretOfFeed}, body); status != http.StatusCreated {
-		t.Fatalf("%d %s", status, answered)
+	events.Stream = stream
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	if method == "push" {
+		receiver, err := signals.SecurityEvents(events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler.Store(receiver)
+	} else {
+		poller, err := signals.PollEvents(signals.PollConfig{Events: events, Tokens: config.Tokens})
+		if err != nil {
+			t.Fatal(err)
+		}
+		running.Go(func() { poller.Run(ctx) })
+		t.Cleanup(func() { _ = poller.Close() })
 	}
-	ada := r.issuer.Session("user_ada", authtest.With("sid", "sess_1"))
+	running.Go(func() { stream.Run(ctx) })
+	return stream, list
+}
+
+// sees has the server see a session of Ada.
+func (r *running) sees(t *testing.T, session string) {
+	t.Helper()
+	ada := r.issuer.Session("user_ada", authtest.With("sid", session))
 	if _, err := r.identityClient(t, ada).WhoAmI(t.Context(), &identityv1.WhoAmIRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the session was seen", func() bool {
-		_, err := r.sessions(t, r.issuer.Session("user_otto")).GetSession(t.Context(), r.getReq("sess_1"))
+		_, err := r.sessions(t, r.issuer.Session("user_otto")).GetSession(t.Context(), r.getReq(session))
 		return err == nil
-	})
-	r.revoke(t, "sess_1")
-	id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada", SessionID: "sess_1"}
-	eventually(t, "the session is refused", func() bool {
-		reason, _ := auth.ReasonOf(list.Revoked(id))
-		return reason == auth.TokenRevoked
 	})
 }
 
