@@ -27,10 +27,10 @@ const (
 	healthProcedures = "/" + grpchealth.HealthV1ServiceName + "/"
 )
 
-// isFrequent reports whether a procedure or a route is a health check, or a follower's
-// report.
+// isFrequent reports whether a procedure or a route is a health check, a follower's report,
+// or a receiver that asks for events.
 func isFrequent(procedure string) bool {
-	return procedure == feedv1connect.FeedServiceReportProcedure || procedure == routeLive || procedure == routeReady || strings.HasPrefix(procedure, healthProcedures)
+	return procedure == feedv1connect.FeedServiceReportProcedure || procedure == transmitter.RoutePoll || procedure == routeLive || procedure == routeReady || strings.HasPrefix(procedure, healthProcedures)
 }
 
 // A keySource is where the keys of an issuer come from.

@@ -63,8 +63,8 @@ func (s *Server) transmitterRoutes(mux *http.ServeMux) {
 	if s.transmitter == nil {
 		return
 	}
-	protect := func(next http.Handler) http.Handler {
-		return httpauth.Protect(s.transmitterGuard, "signals_transmitter", next)
+	protect := func(pattern string, next http.Handler) http.Handler {
+		return httpauth.Protect(s.transmitterGuard, pattern, next)
 	}
 	for pattern, handler := range s.transmitter.Routes(protect, streamOwner) {
 		mux.Handle(pattern, handler)

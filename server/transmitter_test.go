@@ -347,6 +347,30 @@ func TestStreamsAreOfWhoMakesThem(t *testing.T) {
 	}
 }
 
+func TestTheLogSaysWhatReceiversAskFor(t *testing.T) {
+	t.Parallel()
+	r := start(t, withTransmitter)
+	header := map[string]string{"Authorization": "Bearer " + secretOfFeed}
+	r.send(t, http.MethodGet, "/ssf/stream", header, "")
+	r.send(t, http.MethodPost, "/ssf/stream", nil, "{}")
+	r.send(t, http.MethodPost, "/ssf/poll/unknown", header, "{}")
+	for _, want := range []string{
+		`level=INFO msg=call procedure="GET /ssf/stream" protocol=http peer=* code=ok`,
+		`level=INFO msg=call procedure="POST /ssf/stream" protocol=http peer=* code=unauthenticated`,
+		`level=DEBUG msg=call procedure="POST /ssf/poll/{stream}" protocol=http peer=* code=http_404`,
+	} {
+		before, after, _ := strings.Cut(want, "*")
+		eventually(t, "the log has "+want, func() bool {
+			for line := range strings.Lines(r.log.String()) {
+				if strings.Contains(line, before) && strings.Contains(line, after) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+}
+
 func TestTheReadinessSaysHowStreamsAre(t *testing.T) {
 	t.Parallel()
 	r := start(t, withTransmitter)

@@ -22,28 +22,31 @@ const (
 	pollPath     = "/ssf/poll/"
 )
 
+// RoutePoll is the pattern of what receivers call all the time.
+const RoutePoll = "POST " + pollPath + "{stream}"
+
 // maxBodyBytes bounds the body of a request.
 const maxBodyBytes = 64 << 10
 
 // Routes are the handlers, by their patterns. The metadata and the keys are for everybody;
-// protect is put before the others, and owner then says who calls.
-func (t *Transmitter) Routes(protect func(http.Handler) http.Handler, owner func(context.Context) store.StreamOwner) map[string]http.Handler {
+// protect is put before the others, by their patterns, and owner then says who calls.
+func (t *Transmitter) Routes(protect func(pattern string, next http.Handler) http.Handler, owner func(context.Context) store.StreamOwner) map[string]http.Handler {
 	routes := map[string]http.Handler{
 		"GET " + MetadataPath: http.HandlerFunc(t.serveMetadata),
 		"GET " + keysPath:     http.HandlerFunc(t.serveKeys),
 	}
 	for pattern, h := range map[string]handler{
-		"POST " + streamPath:            t.createStream,
-		"GET " + streamPath:             t.readStreams,
-		"PATCH " + streamPath:           t.updateStream,
-		"PUT " + streamPath:             t.replaceStream,
-		"DELETE " + streamPath:          t.deleteStream,
-		"GET " + statusPath:             t.readStatus,
-		"POST " + statusPath:            t.updateStatus,
-		"POST " + verifyPath:            t.verify,
-		"POST " + pollPath + "{stream}": t.poll,
+		"POST " + streamPath:   t.createStream,
+		"GET " + streamPath:    t.readStreams,
+		"PATCH " + streamPath:  t.updateStream,
+		"PUT " + streamPath:    t.replaceStream,
+		"DELETE " + streamPath: t.deleteStream,
+		"GET " + statusPath:    t.readStatus,
+		"POST " + statusPath:   t.updateStatus,
+		"POST " + verifyPath:   t.verify,
+		RoutePoll:              t.poll,
 	} {
-		routes[pattern] = protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		routes[pattern] = protect(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 			answer, err := h(r, owner(r.Context()))
 			if err != nil {

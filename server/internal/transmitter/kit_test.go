@@ -279,7 +279,7 @@ type ownerKey struct{}
 
 func (b *bench) owner(t *Transmitter, subject string) owner {
 	mux := http.NewServeMux()
-	for pattern, h := range t.Routes(func(h http.Handler) http.Handler { return h }, func(ctx context.Context) store.StreamOwner {
+	for pattern, h := range t.Routes(func(_ string, h http.Handler) http.Handler { return h }, func(ctx context.Context) store.StreamOwner {
 		return ctx.Value(ownerKey{}).(store.StreamOwner)
 	}) {
 		mux.Handle(pattern, h)

@@ -90,7 +90,7 @@ func (r *record) outcome() string {
 		return "ok"
 	case r.hasCode:
 		return r.code.String()
-	case r.decision != nil:
+	case r.decision != nil && r.decision.Protocol != "http": // which has no messages
 		return "unreadable_message" // admitted, and yet its handler never ran
 	case r.status >= http.StatusBadRequest:
 		return "http_" + strconv.Itoa(r.status)
