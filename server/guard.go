@@ -59,6 +59,7 @@ func (s *Server) buildGuards() error {
 	if err := s.buildSignals(verifier); err != nil {
 		return err
 	}
+	s.reconcile()
 	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{revocations})
 	s.transmitterGuard = s.newGuard(feedAuthenticator{verifier, followers}, followersOnly{followers}, revocations)
 	return s.buildMetadata(rules.Scopes())

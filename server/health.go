@@ -85,6 +85,8 @@ type readiness struct {
 	Signals []signalReadiness `json:"signals,omitempty"`
 	// Transmitter says how the streams of security events are. They do not count, either.
 	Transmitter *transmitter.Summary `json:"signals_transmitter,omitempty"`
+	// Reconciled is what issuers were asked after the last outage.
+	Reconciled []reconciliation `json:"reconciled,omitempty"`
 }
 
 // relayReadiness is how a relay's copy of the revocations is. One that is stale is ready
@@ -117,7 +119,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 		status := s.relay.Follower().Status()
 		body.Relay = &relayReadiness{status.Ready, status.Stale, int64(status.Age / time.Second)}
 	} else {
-		body.Database = s.ledger.Database()
+		body.Database, body.Reconciled = s.ledger.Database(), s.reconciliations()
 		body.Remedy = remedies[body.Database]
 	}
 	if !s.ready() {

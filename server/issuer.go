@@ -45,7 +45,9 @@ type Issuer struct {
 	KeysSnapshot string
 
 	// SecretKey is Clerk's, of the issuer's instance. With it, sessions that are ended here
-	// are ended at Clerk, too. Default: they go on there.
+	// are ended at Clerk, too, and Clerk is asked after an outage which sessions have ended,
+	// if its webhooks are received. Default: they go on there, and what was missed is not
+	// made up for.
 	SecretKey string
 	// SecretKeyFile is a file with the SecretKey instead. It is read once.
 	SecretKeyFile string

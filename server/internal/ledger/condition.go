@@ -21,6 +21,7 @@ const logInterval = time.Minute
 type condition struct {
 	mu     sync.Mutex
 	failed [2]bool
+	since  time.Time            // when the first use of those that fail has failed
 	logged map[string]time.Time // by what failed
 	probed time.Time            // when it was tried last whether the store takes writes
 }
@@ -67,16 +68,19 @@ func (c *condition) probeDue() bool {
 	return true
 }
 
-// fails says that a use of the store has failed.
-func (c *condition) fails(u use) {
+// fails says that a use of the store has failed by now.
+func (c *condition) fails(u use, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.failed == [2]bool{} {
+		c.since = now
+	}
 	c.failed[u] = true
 }
 
 // fails says that a use of the store has failed, and logs what cannot be done.
 func (l *Ledger) fails(ctx context.Context, u use, what string, err error) {
-	l.condition.fails(u)
+	l.condition.fails(u, l.config.Now())
 	l.logFailure(ctx, what, err)
 }
 
@@ -101,5 +105,8 @@ func (l *Ledger) works(ctx context.Context, u use) {
 		c.failed[u] = false
 		clear(c.logged)
 		l.config.Log.InfoContext(ctx, "the store works again")
+		if c.failed == [2]bool{} {
+			l.hadOutage(c.since)
+		}
 	}
 }

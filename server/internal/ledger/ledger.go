@@ -60,7 +60,7 @@ type Config struct {
 	// Change is what followers get of a revocation.
 	Change func(store.Revocation) *feedv1.Change
 	// Enders end sessions at their issuers, by issuer, that have ended here. The ledger
-	// closes them.
+	// closes them. They are also asked what has become of sessions, see Reconcile.
 	Enders map[string]outbox.Ender
 	// Now is the clock.
 	Now func() time.Time
@@ -92,9 +92,12 @@ type Ledger struct {
 	ended    []revocation.Revocation // what was read, and there are no events of yet
 	lost     bool                    // whether the database may lack what was read before
 
-	condition condition
-	clock     clock     // by which is pruned
-	lastTime  time.Time // of the round before
+	condition  condition
+	outages    chan time.Time // when the one began that issuers are to be asked about
+	reconciler reconciler
+
+	clock    clock     // by which is pruned
+	lastTime time.Time // of the round before
 
 	wake, wakeReading chan struct{}
 	lacking           chan struct{}             // has an element when there is something to give back
@@ -127,6 +130,15 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 
 // start prunes and reads, and reports whether there is more to prune.
 func (l *Ledger) start(ctx context.Context) (more bool, err error) {
+	kept, err := l.store.Clock(ctx)
+	if err != nil {
+		return false, err
+	}
+	since := l.config.Now()
+	if last := kept.Believed; !last.IsZero() && last.Before(since) {
+		since = last // when a server last ran
+	}
+	l.hadOutage(since)
 	more = l.prune(ctx)
 	return more, l.ReadRevocations(ctx)
 }
@@ -148,6 +160,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		wake:        make(chan struct{}, 1),
 		wakeReading: make(chan struct{}, 1),
 		lacking:     make(chan struct{}, 1),
+		outages:     make(chan time.Time, 1),
 		closing:     make(chan struct{}),
 	}
 	l.events = newEvents(l.state)
@@ -219,6 +232,7 @@ func (l *Ledger) keepReading(ctx context.Context) {
 // Close writes what is still to be written, and closes the store. It must be
 // called once.
 func (l *Ledger) Close() error {
+	l.reconciler.close()
 	l.outbox.Close()
 	close(l.closing)
 	l.running.Wait()

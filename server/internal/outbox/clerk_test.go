@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -134,6 +135,109 @@ func TestAKeyOfAnotherInstanceEndsNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatClerkSaysOfASession(t *testing.T) {
+	t.Parallel()
+	sameKeys := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v1/jwks" && r.URL.Path != "/issuer/jwks.json" {
+			return false
+		}
+		answer(w, http.StatusOK, map[string]any{"keys": []any{map[string]string{"kid": "ins_1"}}})
+		return true
+	}
+	for name, test := range map[string]struct {
+		id      string
+		status  string
+		ended   bool
+		err     error // nil for none
+		text    string
+		another bool // whether nothing is known of the key
+		before  func(http.ResponseWriter, *http.Request) bool
+	}{
+		"one that is active goes on":            {id: "sess_active", status: "active"},
+		"one that is not complete goes on":      {id: "sess_pending", status: "pending"},
+		"one was ended":                         {id: "sess_ended", status: "ended", ended: true},
+		"one was removed":                       {id: "sess_removed", status: "removed", ended: true},
+		"one was revoked":                       {id: "sess_revoked", status: "revoked", ended: true},
+		"one has expired":                       {id: "sess_expired", status: "expired", ended: true},
+		"one was abandoned":                     {id: "sess_abandoned", status: "abandoned", ended: true},
+		"one was replaced":                      {id: "sess_replaced", status: "replaced", ended: true},
+		"one was cleaned up":                    {id: "sess_unknown", status: "session_not_found", ended: true},
+		"one may be of another instance":        {id: "sess_unknown", err: ErrRefused, text: "nothing shows that the secret key is of the issuer's instance", another: true},
+		"one whose id is not Clerk's":           {id: "sess_active/../../users", err: ErrRefused, text: "not one of Clerk's"},
+		"a key that is wrong says nothing":      {id: "sess_active", err: ErrCredential, before: always(401)},
+		"a page of a proxy says nothing":        {id: "sess_active", text: "check api_url", before: func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }},
+		"an answer without a status is no word": {id: "sess_active", text: "check api_url", before: func(w http.ResponseWriter, _ *http.Request) bool { answer(w, 200, map[string]string{}); return true }},
+		"too many requests":                     {id: "sess_active", text: "status 429", before: always(429, "Retry-After", "7")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakeClerk(t)
+			for _, status := range []string{"active", "pending", "ended", "removed", "revoked", "expired", "abandoned", "replaced"} {
+				f.sessions["sess_"+status] = status
+			}
+			f.set(func(w http.ResponseWriter, r *http.Request) bool {
+				return test.before != nil && test.before(w, r) || !test.another && sameKeys(w, r)
+			})
+			c := NewClerk(ClerkConfig{SecretKey: secretKey, URL: f.URL, KeysURL: f.URL + "/issuer/jwks.json"})
+			t.Cleanup(c.Close)
+			status, ended, err := c.SessionStatus(t.Context(), Session{ID: test.id, Subject: someSubject})
+			if status != test.status || ended != test.ended || (err != nil) != (test.err != nil || test.text != "") {
+				t.Fatalf("%q, %v, %v; want %q, %v", status, ended, err, test.status, test.ended)
+			}
+			if err != nil && (!strings.Contains(err.Error(), test.text) || test.err != nil && !errors.Is(err, test.err) || test.err == nil && errors.Is(err, ErrRefused)) {
+				t.Errorf("%v; want %v, %q", err, test.err, test.text)
+			}
+			var retry *RetryAfterError
+			if strings.Contains(test.text, "429") && (!errors.As(err, &retry) || retry.Delay != 7*time.Second) {
+				t.Errorf("%v; want to be asked again after 7 s", err)
+			}
+			if f.revoked[test.id] > 0 {
+				t.Error("it was ended")
+			}
+		})
+	}
+}
+
+// Clerk knew one session of the subject, so the key is of the right instance.
+func TestASessionOfTheSubjectShowsThatTheKeyIsOfTheInstance(t *testing.T) {
+	t.Parallel()
+	f := newFakeClerk(t, "sess_1")
+	c := f.clerk(t)
+	for _, step := range []struct {
+		session Session
+		ended   bool
+		want    error
+	}{
+		{Session{"sess_1", "user_eve"}, false, nil},
+		{Session{"sess_2", someSubject}, false, ErrRefused},
+		{Session{"sess_1", someSubject}, false, nil},
+		{Session{"sess_2", someSubject}, true, nil},
+	} {
+		if _, ended, err := c.SessionStatus(t.Context(), step.session); ended != step.ended || !errors.Is(err, step.want) {
+			t.Fatalf("%v has ended: %v, %v; want %v, %v", step.session, ended, err, step.ended, step.want)
+		}
+	}
+}
+
+// Most of what Clerk answers is left to others with a key of the instance.
+func TestClerkIsNotAskedTooOften(t *testing.T) {
+	t.Parallel()
+	const inTenSeconds = 10
+	for key, limit := range map[string]float64{"sk_test_1": 100, "sk_live_1": 1000, "by_a_proxy": 100} {
+		c := NewClerk(ClerkConfig{SecretKey: key})
+		t.Cleanup(c.Close)
+		if got := float64(c.pace.Limit())*inTenSeconds + float64(c.pace.Burst()); got < limit/10 || got > limit/3 {
+			t.Errorf("%s: %v requests in ten seconds, of %v", key, got, limit)
+		}
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := newFakeClerk(t, "sess_1")
+	if _, _, err := f.clerk(t).SessionStatus(stopped, Session{"sess_1", someSubject}); !errors.Is(err, context.Canceled) || f.count() != 0 {
+		t.Errorf("%v, %d requests; want it canceled", err, f.count())
 	}
 }
 

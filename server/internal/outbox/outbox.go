@@ -21,7 +21,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// An Ender ends sessions at one issuer. Its methods may be called from any goroutine.
+// An Ender ends sessions at one issuer, and says which have ended there. Its methods may be called from any goroutine.
 type Ender interface {
 	// EndSession ends a session. It returns nil also if the session has ended before, or is
 	// not known any more. So it may be called again.
@@ -29,6 +29,12 @@ type Ender interface {
 	// Errors: ErrRefused, ErrCredential, and others, after which it may be tried again; a
 	// *RetryAfterError says when.
 	EndSession(ctx context.Context, session Session) error
+	// SessionStatus returns what the issuer says of a session, in its own words, and whether
+	// it has ended there: no token of it is issued any more. It waits for its turn, so that
+	// most of what the issuer answers in a time is left to others.
+	//
+	// Errors: those of EndSession.
+	SessionStatus(ctx context.Context, session Session) (status string, ended bool, err error)
 	// Close closes idle connections.
 	Close()
 }
@@ -43,8 +49,8 @@ type Session struct {
 
 // The errors of an Ender. Check with errors.Is.
 var (
-	// ErrRefused means that the issuer refuses to end this session.
-	ErrRefused = errors.New("the issuer refuses to end the session")
+	// ErrRefused means that the issuer refuses what was asked of this session.
+	ErrRefused = errors.New("the issuer refuses it for this session")
 	// ErrCredential means that the issuer refuses the server's secret key, for this and
 	// every other session.
 	ErrCredential = errors.New("the issuer refuses the secret key")

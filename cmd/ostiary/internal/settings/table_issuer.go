@@ -65,7 +65,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "secret_key", env: []string{"OSTIARY_SECRET_KEY", "CLERK_SECRET_KEY"},
-			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too. Set it by variable or file: other users of the machine can read flags.",
+			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too, and Clerk is asked after an outage. Set it by variable or file: other users of the machine can read flags.",
 			format: text(func(i *server.Issuer) *string { return &i.SecretKey }),
 		},
 		{
