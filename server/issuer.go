@@ -105,15 +105,15 @@ type BackChannelLogout struct {
 
 // TokenProfile returns the profile with the Claims in place of its own.
 func (i *Issuer) TokenProfile() (token.Profile, error) {
-	profile, err := token.ProfileNamed(i.profileName())
+	profile, err := token.ProfileNamed(i.ProfileName())
 	if err == nil {
 		i.Claims.apply(&profile)
 	}
 	return profile, err
 }
 
-// profileName returns the name of the Profile, or that of the default.
-func (i *Issuer) profileName() string {
+// ProfileName returns the name of the Profile, or that of the default.
+func (i *Issuer) ProfileName() string {
 	recognised := token.ProfileOf(i.URL).Name
 	if recognised == token.OIDC().Name { // which says no more than that it was not recognised
 		recognised = token.Clerk().Name
@@ -121,8 +121,8 @@ func (i *Issuer) profileName() string {
 	return cmp.Or(i.Profile, recognised)
 }
 
-func (i *Issuer) isClerk() bool  { return i.profileName() == token.Clerk().Name }
-func (i *Issuer) isSPIFFE() bool { return i.profileName() == token.SPIFFE().Name }
+func (i *Issuer) isClerk() bool  { return i.ProfileName() == token.Clerk().Name }
+func (i *Issuer) isSPIFFE() bool { return i.ProfileName() == token.SPIFFE().Name }
 
 // names returns the issuers of its identities: URL, or that of each tenant.
 func (i *Issuer) names() []string {

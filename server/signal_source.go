@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -292,3 +293,24 @@ func ofOtherKinds(s SignalSource) []string {
 
 // String names the source without its secrets, so that no log shows them.
 func (s SignalSource) String() string { return strings.TrimSpace(s.Kind + " " + s.Name) }
+
+// SourcesOf says where messages about the issuer with this URL are received, such as POST
+// /signals/clerk; nil for nowhere. The Config must have no faults.
+func (c Config) SourcesOf(issuer string) []string {
+	var all []string
+	for _, source := range c.allSources() {
+		switch {
+		case source.Issuer != issuer:
+		case source.PollURL != "":
+			all = append(all, "events of "+source.Name)
+		default:
+			all = append(all, http.MethodPost+" "+signalsPath+source.Name)
+		}
+	}
+	for _, heard := range c.logoutIssuers() {
+		if heard.Issuer == issuer {
+			all = append(all, http.MethodPost+" "+signalsPath+logoutSource)
+		}
+	}
+	return all
+}

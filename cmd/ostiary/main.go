@@ -6,6 +6,7 @@
 //	ostiary policy init              add the schema of the rules to a project
 //	ostiary policy list              who may call what, as the schema says
 //	ostiary serve                    serve, with the settings of docs/configuration.md
+//	ostiary doctor                   what the server does not learn from its issuers
 //	ostiary backup                   copy the server's database to a file
 //
 // What is meant for programs goes to standard output, and nothing else does.
@@ -67,7 +68,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.SetVersionTemplate("{{.Version}}\n") // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newBackup(), newRestore(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newDoctor(), newBackup(), newRestore(), newVersion(), newDocs())
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
 }
