@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(killedIn) != "" {
 		serveUntilKilled()
 	}
+	if os.Getenv(killedDatabase) != "" {
+		sendUntilKilled()
+	}
 	goleak.VerifyTestMain(m)
 }
 
