@@ -1148,14 +1148,16 @@ func (x *Caller) GetActor() *v1.Actor {
 // A SignalOrigin is a message of an issuer that says that something is over.
 type SignalOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The source of the message, as the server's settings name it.
+	// The source of the message, as the server's settings name it; or `clerk-api`, where
+	// the server has asked Clerk after an outage.
 	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	// The issuer that the message speaks of.
 	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	// The type of the message, as its sender writes it, such as `session.revoked`.
+	// The type of the message, as its sender writes it, such as `session.revoked`. Of
+	// `clerk-api` the status of the session, or `session_not_found`.
 	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
 	// The id of the message: the `jti` claim of a logout or security event token, or the
-	// id of a webhook.
+	// id of a webhook. Empty for `clerk-api`.
 	MessageId     string `protobuf:"bytes,4,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

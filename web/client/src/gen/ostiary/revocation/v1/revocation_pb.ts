@@ -600,7 +600,8 @@ export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
  */
 export type SignalOrigin = Message<"ostiary.revocation.v1.SignalOrigin"> & {
   /**
-   * The source of the message, as the server's settings name it.
+   * The source of the message, as the server's settings name it; or `clerk-api`, where
+   * the server has asked Clerk after an outage.
    *
    * @generated from field: string source = 1;
    */
@@ -614,7 +615,8 @@ export type SignalOrigin = Message<"ostiary.revocation.v1.SignalOrigin"> & {
   issuer: string;
 
   /**
-   * The type of the message, as its sender writes it, such as `session.revoked`.
+   * The type of the message, as its sender writes it, such as `session.revoked`. Of
+   * `clerk-api` the status of the session, or `session_not_found`.
    *
    * @generated from field: string type = 3;
    */
@@ -622,7 +624,7 @@ export type SignalOrigin = Message<"ostiary.revocation.v1.SignalOrigin"> & {
 
   /**
    * The id of the message: the `jti` claim of a logout or security event token, or the
-   * id of a webhook.
+   * id of a webhook. Empty for `clerk-api`.
    *
    * @generated from field: string message_id = 4;
    */
