@@ -65,6 +65,35 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ben.close();
   });
 
+  test("shows what issuers say, where the server receives it", async () => {
+    const ada = await Window.open(stage.browser, stage.server.url);
+    await ada.signIn("ada");
+    await ada.go("Sessions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    expect(await ada.page.getByRole("heading", { name: "What issuers say" }).count()).toBe(0); // that of dev receives nothing
+    const now = new Date().toISOString();
+    await ada.page.route("**/readyz", (route) =>
+      route.fulfill({
+        json: {
+          signals: [
+            { source: "clerk", issuers: ["https://clerk.example.com"], accepted: 0, refused: 0, failed: 0 },
+            {
+              source: "backchannel-logout", issuers: ["https://sso.example.com"], last_message: now, last_accepted: now, lag_seconds: 0.25,
+              accepted: 3, refused: 1, failed: 1, last_refused: now, last_error: "aud names no client that is signed out here\u202e",
+            },
+          ],
+        },
+      }));
+    await ada.go("Me");
+    await ada.go("Sessions");
+    const row = ada.page.getByRole("row", { name: "backchannel-logout" });
+    await row.waitFor();
+    expect(await row.innerText()).toMatch(/sso[.]example[.]com[^]*now[^]*3, last now[^]*0[.]3 s after it had happened[^]*2, last now[^]*aud names no client that is signed out here/);
+    expect(await row.innerText()).not.toContain("\u202e");
+    expect(await ada.page.getByRole("row", { name: "clerk" }).innerText()).toMatch(/clerk[.]example[.]com\s+none\s+0\s+0/);
+    await ada.close();
+  });
+
   test("ends a session by its whole name, and once, however often the button is pressed", async () => {
     const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.signIn("cleo");

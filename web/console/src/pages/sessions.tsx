@@ -8,6 +8,7 @@ import { useSignedIn } from "../signedin";
 import { plain } from "../text";
 import { browserOf } from "../useragent";
 import { Confirm } from "./confirm";
+import { Signals } from "./signals";
 import { End, StateBadge, stateOf } from "./sessionstate";
 
 /** The sessions that the caller may see, as they come and go. */
@@ -31,6 +32,7 @@ export function Sessions() {
         </ul>
       )}
       {list?.more && <p className="quiet">These are the latest {list.sessions.length}. The command <code>ostiary session list</code> has all of them.</p>}
+      <Signals />
     </>
   );
 }
