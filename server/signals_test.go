@@ -140,6 +140,28 @@ func TestWhatAnIssuerSaysHasEndedEndsEverywhere(t *testing.T) {
 	}
 }
 
+// Who was removed from an organization goes on in others.
+func TestAMemberWhoWasRemovedIsRefusedInTheOrganization(t *testing.T) {
+	t.Parallel()
+	r := start(t, withWebhooks)
+	cast := r.cast()
+	now := time.Now().UnixMilli()
+	body := fmt.Sprintf(`{"object":"event","type":"organizationMembership.deleted","timestamp":%d,"data":{"object":"organization_membership","id":"orgmem_1",
+		"organization":{"id":"org_acme"},"public_user_data":{"user_id":"user_ada"},"updated_at":%d}}`, now, now)
+	if got := r.webhook(t, "msg_1", body); got != http.StatusOK {
+		t.Fatalf("status %d; want 200", got)
+	}
+	for _, name := range []string{"at once", "after a restart"} {
+		server := r
+		if name == "after a restart" {
+			server = r.again(t, withWebhooks)
+		}
+		server.wantReason(t, "her token of the organization, "+name, cast["ada-1"], auth.TokenRevoked)
+		server.wantAdmitted(t, "her token of none, "+name, cast["ada-2"])
+		server.wantAdmitted(t, "another member, "+name, cast["ben"])
+	}
+}
+
 // What Clerk has ended is not sent back to it.
 func TestASessionThatClerkHasEndedIsNotEndedThereAgain(t *testing.T) {
 	t.Parallel()

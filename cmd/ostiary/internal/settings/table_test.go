@@ -31,7 +31,9 @@ func TestEachSettingSetsItsField(t *testing.T) {
 		"session_claim":           "Issuer.Claims.Session",
 		"cors_allow_credentials":  "Server.CORS.WithoutCredentials",
 		"console":                 "Server.Console.Enabled",
-		"follow":                  "Server.Follow.Hubs",
+
+		"signals_transmitter_allow_private": "Server.AllowPrivateReceivers",
+		"follow":                            "Server.Follow.Hubs",
 	}
 	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1", "number": "1"}
 	for _, s := range table() {
