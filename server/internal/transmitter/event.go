@@ -127,18 +127,32 @@ func (t *Transmitter) subjectOf(ctx context.Context, target store.Target) string
 
 // claimsOf returns the claims of an event. They have the same ID each time.
 func claimsOf(issuer string, s store.Stream, r store.Revocation, eventType string, now time.Time) *claims {
-	happened := r.CreatedAt
-	if !r.IssuedBefore.IsZero() && r.IssuedBefore.Before(happened) {
-		happened = r.IssuedBefore
-	}
 	return &claims{
 		Issuer: issuer, ID: eventID(s, r), IssuedAt: now.Unix(), Audience: s.Audience, Cause: base64.RawURLEncoding.EncodeToString(r.ID[:]),
 		Subject: subjectOf(r.Target),
 		Events: map[string]any{eventType: revoked{
-			At:          happened.Add(time.Second - time.Nanosecond).Unix(), // later than the tokens of the same second
+			At:          happened(r).Add(time.Second - time.Nanosecond).Unix(), // later than the tokens of the same second
 			ReasonAdmin: map[string]string{"en": "Revoked at " + issuer},
 		}},
 	}
+}
+
+// signalMargin is by how much package signals revokes what was issued later than a message
+// says.
+const signalMargin = 2 * time.Second
+
+// happened returns when something ended. Where an issuer has said so, that is the time that
+// it has said: of two servers that receive each other's events, each would otherwise revoke
+// a little more than the other, again and again.
+func happened(r store.Revocation) time.Time {
+	until := r.IssuedBefore
+	if !until.IsZero() && r.Origin.Kind == store.OriginSignal {
+		until = until.Add(-signalMargin)
+	}
+	if until.IsZero() || until.After(r.CreatedAt) {
+		return r.CreatedAt
+	}
+	return until
 }
 
 // eventID returns the jti of the event that a stream has of a revocation.

@@ -17,6 +17,7 @@ func TestEveryKindOfRevocationHasAnEvent(t *testing.T) {
 	for name, tt := range map[string]struct {
 		target       store.Target
 		issuedBefore time.Time
+		origin       string
 		events       []string
 		wantSubject  string
 		wantEvent    string
@@ -33,6 +34,11 @@ func TestEveryKindOfRevocationHasAnEvent(t *testing.T) {
 		"a subject, before an instant": {
 			target: store.Target{Kind: "subject", Issuer: "https://i", Value: "u"}, issuedBefore: at.Add(-time.Hour).Truncate(time.Second), wantEvent: revoked, wantTime: before,
 			wantSubject: `{"format":"iss_sub","iss":"https://i","sub":"u"}`,
+		},
+		"a subject, until its issuer has said that it was signed out": {
+			target: store.Target{Kind: "subject", Issuer: "https://i", Value: "u"}, origin: store.OriginSignal, wantEvent: revoked, wantTime: before,
+			issuedBefore: at.Add(-time.Hour).Truncate(time.Second).Add(2 * time.Second),
+			wantSubject:  `{"format":"iss_sub","iss":"https://i","sub":"u"}`,
 		},
 		"a subject, until its clock says now": {
 			target: store.Target{Kind: "subject", Issuer: "https://i", Value: "u"}, issuedBefore: at.Add(5 * time.Second), wantEvent: revoked, wantTime: now,
@@ -78,7 +84,7 @@ func TestEveryKindOfRevocationHasAnEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stream := store.Stream{ID: "stream", Audience: "receiver", Events: tt.events}
-			row := store.Revocation{ID: [16]byte{1}, Target: tt.target, IssuedBefore: tt.issuedBefore, CreatedAt: at}
+			row := store.Revocation{ID: [16]byte{1}, Target: tt.target, IssuedBefore: tt.issuedBefore, CreatedAt: at, Origin: store.Origin{Kind: tt.origin}}
 			eventType := typeOf(stream, row)
 			if tt.wantEvent == "" {
 				if eventType != "" {
