@@ -43,7 +43,7 @@ func TestServersThatSendEachOtherEventsComeToRest(t *testing.T) {
 			to, _ := url.Parse(pair[i].url)
 			(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }}).ServeHTTP(w, req)
 		}))
-		defer away[i].Close()
+		t.Cleanup(away[i].Close)
 	}
 	configs := make([]Config, 2)
 	for i := range configs {
