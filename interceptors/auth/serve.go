@@ -166,6 +166,10 @@ func (g *Guard) logLatePanic(ctx context.Context, s *Stream, p *PanicError) {
 		"procedure", s.admitted.call.Procedure, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 }
 
+// OpenStreams returns how many streams, and calls of net/http, are being served under a
+// lease now.
+func (g *Guard) OpenStreams() int { return g.leases.Len() }
+
 // Drain waits until the handlers of all streams have returned, also of those
 // that have ended for their client already because their lease did. No server
 // knows of these, so call it when the server has stopped, and before what the

@@ -30,8 +30,14 @@ func TestServeReturnsTheHandlersErrorWhileTheLeaseRuns(t *testing.T) {
 			cause := make(chan error, 1)
 			got := w.guard.Serve(ctx, func(ctx context.Context, _ *auth.Stream) error {
 				context.AfterFunc(ctx, func() { cause <- context.Cause(ctx) })
+				if n := w.guard.OpenStreams(); n != 1 {
+					t.Errorf("%d streams are open; want this one", n)
+				}
 				return want
 			}, nil)
+			if n := w.guard.OpenStreams(); n != 0 {
+				t.Errorf("%d streams are open; want none", n)
+			}
 			if !errors.Is(got, want) || len(w.refusals()) != 0 {
 				t.Errorf("Serve = %v, refusals %v; want %v, none", got, w.refusals(), want)
 			}

@@ -142,6 +142,9 @@ func (r *Remote) answer(c caller) ([]*Key, error) {
 	r.mu.Lock() // no fetch brings the key between these two looks
 	defer r.mu.Unlock()
 	keys, err := r.find(c.hint)
+	if errors.Is(err, ErrUnknownKey) {
+		r.refresh.unknown++
+	}
 	if !isUnknown(err) || r.Ready() && c.hint.name() == (Hint{}) {
 		return keys, err
 	}

@@ -29,6 +29,8 @@ type refresh struct {
 	started     int           // number of the last that was started
 	succeeded   int           // number of the last that brought keys
 	failures    int           // since then
+	failed      int           // of all
+	unknown     int64         // lookups of keys that there are not
 	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
 	onToken     bucket        // bounds those that unknown keys cause
@@ -120,6 +122,7 @@ func (r *Remote) finish(f *fetch, answer answer, err error) *generation {
 
 func (r *Remote) failed(f *fetch, err error) {
 	r.refresh.failures++
+	r.refresh.failed++
 	r.refresh.lastError = err
 	if r.refresh.failures == 1 {
 		r.queueLog(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready())

@@ -21,8 +21,11 @@ type Status struct {
 	FetchedAt time.Time
 	Age       time.Duration
 	// Fetches counts the fetches that were started, Failures those that failed
-	// since the last success.
-	Fetches, Failures int
+	// since the last success, and FailedFetches all that failed.
+	Fetches, Failures, FailedFetches int
+	// UnknownKeys counts the lookups of a key that the issuer does not have: forged tokens,
+	// or those of a key that was withdrawn.
+	UnknownKeys int64
 	// LastAttempt is when a fetch was last started.
 	LastAttempt time.Time
 	// LastError says why the last fetch failed; empty when it did not.
@@ -42,12 +45,15 @@ func (r *Remote) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Status{
-		Source:      r.config.source(),
-		Ready:       r.Ready(),
-		Fetches:     r.refresh.started,
-		Failures:    r.refresh.failures,
-		LastAttempt: r.refresh.lastAttempt,
-		NextFetch:   r.refresh.next,
+		Source:   r.config.source(),
+		Ready:    r.Ready(),
+		Fetches:  r.refresh.started,
+		Failures: r.refresh.failures,
+
+		FailedFetches: r.refresh.failed,
+		UnknownKeys:   r.refresh.unknown,
+		LastAttempt:   r.refresh.lastAttempt,
+		NextFetch:     r.refresh.next,
 	}
 	if r.refresh.lastError != nil {
 		s.LastError = r.refresh.lastError.Error()

@@ -2,7 +2,9 @@ package jwks
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,6 +38,21 @@ func TestStatus(t *testing.T) {
 		}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("with keys:\n got %+v\nwant %+v", s, want)
+		}
+		if err := lookup(t, keys, "forged"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("a forged kid: %v; want %v", err, ErrUnknownKey)
+		}
+		issuer.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+		pass(time.Until(keys.Status().NextFetch))
+		synctest.Wait()
+		if s := keys.Status(); s.UnknownKeys != 1 || s.FailedFetches != 1 || s.Failures != 1 {
+			t.Errorf("%d unknown keys, %d failed fetches, %d since the last success; want one each", s.UnknownKeys, s.FailedFetches, s.Failures)
+		}
+		issuer.publish(t, "first")
+		pass(firstRetry)
+		synctest.Wait()
+		if s := keys.Status(); s.FailedFetches != 1 || s.Failures != 0 {
+			t.Errorf("after a success: %d failed fetches, %d since it; want 1 and 0", s.FailedFetches, s.Failures)
 		}
 		if due := s.NextFetch.Sub(fetched); due < 12*time.Minute || due > 15*time.Minute {
 			t.Errorf("next fetch %v after the last, want within MaxRefresh", due)

@@ -23,7 +23,7 @@ func ExampleNew() {
 	guard := &auth.Guard{Observer: observer} // one without rules refuses everything
 
 	ctx := context.Background()
-	_, err = guard.Admit(ctx, auth.Call{Procedure: "/acme.invoice.v1.InvoiceService/GetInvoice"})
+	_, err = guard.Admit(ctx, auth.Call{Procedure: "/acme.invoice.v1.InvoiceService/GetInvoice", Protocol: "connect"})
 	fmt.Println(err)
 
 	var all metricdata.ResourceMetrics
@@ -44,6 +44,7 @@ func ExampleNew() {
 	// AUTH_FAILURE: the server could not check this call; the fault is on its side
 	// ostiary.decisions 1
 	// ostiary.outcome refused
+	// ostiary.protocol connect
 	// ostiary.reason AUTH_FAILURE
 	// rpc.method acme.invoice.v1.InvoiceService/GetInvoice
 }

@@ -10,12 +10,15 @@
 //
 //	ostiary.decisions          counter, {decision}
 //	ostiary.decision.duration  histogram, s
+//	ostiary.leases.ended       counter, {lease}; of streams that ended with their token
 //
-// Both have these attributes:
+// They have these attributes, the histogram the first two, since each combination costs it a
+// dozen series, and the last counter all but the outcome:
 //
-//	rpc.method       the procedure, such as acme.invoice.v1.InvoiceService/GetInvoice
-//	ostiary.outcome  admitted or refused
-//	ostiary.reason   of a refusal, such as TOKEN_EXPIRED
+//	rpc.method        the procedure, such as acme.invoice.v1.InvoiceService/GetInvoice
+//	ostiary.outcome   admitted or refused
+//	ostiary.reason    of a refusal, such as TOKEN_EXPIRED
+//	ostiary.protocol  connect, grpc, grpcweb or http
 //
 // Nothing in them comes from a token or from the caller, so their number is bounded. A
 // call that is admitted, and refused after all because of a message or because its token
@@ -34,6 +37,7 @@ package otelauth
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,9 +87,15 @@ func New(config Config) (auth.Observer, error) {
 	if err != nil {
 		return nil, err
 	}
+	ended, err := meter.Int64Counter("ostiary.leases.ended",
+		metric.WithDescription("Streams that have ended because the token of their caller no longer counts."), metric.WithUnit("{lease}"))
+	if err != nil {
+		return nil, err
+	}
 	return &observer{
 		decisions: decisions,
 		duration:  duration,
+		ended:     ended,
 		tracer:    config.TracerProvider.Tracer(scope),
 		methods:   make(map[string]*method),
 	}, nil
@@ -94,25 +104,45 @@ func New(config Config) (auth.Observer, error) {
 type observer struct {
 	decisions metric.Int64Counter
 	duration  metric.Float64Histogram
+	ended     metric.Int64Counter
 	tracer    trace.Tracer
 
 	mu      sync.RWMutex
 	methods map[string]*method // by procedure
 }
 
-// A method has the attributes of the decisions about one procedure, which are made once.
+// A method has the measurements of the decisions about one procedure.
 type method struct {
-	name     string
-	outcomes sync.Map // of attribute.Set, by auth.Reason; by nil where admitted
+	name string
+
+	mu           sync.RWMutex
+	measurements map[decided]*measurement
+}
+
+// decided is what tells the decisions about one procedure apart.
+type decided struct {
+	protocol string
+	refused  bool
+	reason   auth.Reason
+}
+
+// A measurement has the attributes of a decision, which are made once.
+type measurement struct {
+	decision []metric.AddOption
+	duration []metric.RecordOption
+	ended    []metric.AddOption
 }
 
 // Observe implements auth.Observer.
 func (o *observer) Observe(ctx context.Context, d auth.Decision) {
 	m := o.method(d.Procedure)
-	attributes := metric.WithAttributeSet(m.attributes(d.Refusal))
-	o.decisions.Add(ctx, 1, attributes)
+	measured := m.measurement(d)
+	o.decisions.Add(ctx, 1, measured.decision...)
 	if d.Duration > 0 {
-		o.duration.Record(ctx, d.Duration.Seconds(), attributes)
+		o.duration.Record(ctx, d.Duration.Seconds(), measured.duration...)
+	}
+	if d.Ended {
+		o.ended.Add(ctx, 1, measured.ended...)
 	}
 	o.trace(ctx, m.name, d)
 }
@@ -131,22 +161,38 @@ func (o *observer) method(procedure string) *method {
 		procedure, name = "_OTHER", "_OTHER"
 	}
 	if o.methods[procedure] == nil {
-		o.methods[procedure] = &method{name: name}
+		o.methods[procedure] = &method{name: name, measurements: make(map[decided]*measurement)}
 	}
 	return o.methods[procedure]
 }
 
-func (m *method) attributes(refusal *auth.Error) attribute.Set {
-	var key any
-	if refusal != nil {
-		key = refusal.Reason
+func (m *method) measurement(d auth.Decision) *measurement {
+	key := decided{protocol: d.Protocol}
+	if d.Refusal != nil {
+		key.refused, key.reason = true, d.Refusal.Reason
 	}
-	if set, ok := m.outcomes.Load(key); ok {
-		return set.(attribute.Set) //nolint:forcetypeassert // nothing else is stored
+	m.mu.RLock()
+	known := m.measurements[key]
+	m.mu.RUnlock()
+	if known != nil {
+		return known
 	}
-	set := attribute.NewSet(append(outcome(refusal), attribute.String("rpc.method", m.name))...)
-	m.outcomes.Store(key, set)
-	return set
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.measurements[key] == nil {
+		what := outcome(d.Refusal)
+		of := attribute.String("rpc.method", m.name)
+		with := func(attributes ...attribute.KeyValue) metric.MeasurementOption {
+			return metric.WithAttributeSet(attribute.NewSet(append(attributes, of)...))
+		}
+		protocol := attribute.String("ostiary.protocol", d.Protocol)
+		m.measurements[key] = &measurement{
+			decision: []metric.AddOption{with(append(slices.Clone(what), protocol)...)},
+			duration: []metric.RecordOption{with(what[0])},
+			ended:    []metric.AddOption{with(append(what[1:], protocol)...)},
+		}
+	}
+	return m.measurements[key]
 }
 
 func outcome(refusal *auth.Error) []attribute.KeyValue {

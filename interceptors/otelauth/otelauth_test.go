@@ -66,15 +66,15 @@ var (
 )
 
 const (
-	wantAdmitted = "ostiary.outcome=admitted rpc.method=acme.note.v1.NoteService/Get"
-	wantRefused  = "ostiary.outcome=refused ostiary.reason=TOKEN_EXPIRED rpc.method=acme.note.v1.NoteService/Get"
+	wantAdmitted = "ostiary.outcome=admitted ostiary.protocol=connect rpc.method=acme.note.v1.NoteService/Get"
+	wantRefused  = "ostiary.outcome=refused ostiary.protocol=connect ostiary.reason=TOKEN_EXPIRED rpc.method=acme.note.v1.NoteService/Get"
 )
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	observer, reader, _ := newObserver(t)
 	ended := refused
-	ended.Duration = 0 // as when a stream ends
+	ended.Duration, ended.Ended = 0, true
 	for _, d := range []auth.Decision{admitted, refused, admitted, ended} {
 		observer.Observe(t.Context(), d)
 	}
@@ -90,6 +90,13 @@ func TestMetrics(t *testing.T) {
 	if len(counted) != 2 || counted[wantAdmitted] != 2 || counted[wantRefused] != 2 {
 		t.Errorf("counted %v", counted)
 	}
+	leases, ok := found["ostiary.leases.ended {lease}"].(metricdata.Sum[int64])
+	if !ok || len(leases.DataPoints) != 1 || leases.DataPoints[0].Value != 1 {
+		t.Fatalf("leases that ended: %v; want one", leases)
+	}
+	if got, want := written(leases.DataPoints[0].Attributes.ToSlice()), strings.TrimPrefix(wantRefused, "ostiary.outcome=refused "); got != want {
+		t.Errorf("a lease ended with %s; want %s", got, want)
+	}
 	histogram, ok := found["ostiary.decision.duration s"].(metricdata.Histogram[float64])
 	if !ok {
 		t.Fatalf("the histogram is %v", found)
@@ -101,7 +108,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("a millisecond was measured as %v s", mean)
 		}
 	}
-	if len(measured) != 2 || measured[wantAdmitted] != 2 || measured[wantRefused] != 1 {
+	const method = " rpc.method=acme.note.v1.NoteService/Get"
+	if len(measured) != 2 || measured["ostiary.outcome=admitted"+method] != 2 || measured["ostiary.outcome=refused"+method] != 1 {
 		t.Errorf("measured %v", measured)
 	}
 }

@@ -68,14 +68,46 @@ type cache struct {
 	hand     atomic.Uint64 // the set to take from next when there are too many bytes
 }
 
+// CacheStatus is what the cache of verified tokens did and holds.
+type CacheStatus struct {
+	// Hits are the calls whose token had been verified before, since the Verifier was made,
+	// and Misses the others, with tokens that were refused among them.
+	Hits, Misses int64
+	// Entries are the tokens that are kept, also where they have expired and nothing needed
+	// their place, and Bytes what they take.
+	Entries int
+	Bytes   int64
+}
+
+func (c *cache) status() CacheStatus {
+	var status CacheStatus
+	if c == nil {
+		return status
+	}
+	for i := range c.sets {
+		s := &c.sets[i]
+		status.Hits += s.hits.Load()
+		status.Misses += s.misses.Load()
+		for slot := range s.verdicts {
+			if s.verdicts[slot].Load() != nil {
+				status.Entries++
+			}
+		}
+	}
+	status.Bytes = c.bytes.Load()
+	return status
+}
+
 const ways = 8
 
 // set holds the verdicts of the digests that map to it. A tag is a part of a digest.
 // A lookup follows a pointer only if the tag matches. Tag and pointer are not changed
-// together; the full digest decides.
+// together; the full digest decides. Each set counts for itself, so that cores do not wait
+// for each other.
 type set struct {
-	tags     [ways]atomic.Uint64
-	verdicts [ways]atomic.Pointer[verdict]
+	tags         [ways]atomic.Uint64
+	verdicts     [ways]atomic.Pointer[verdict]
+	hits, misses atomic.Int64
 }
 
 // newCache returns a cache of at most about entries verdicts; nil, which is a
@@ -114,6 +146,15 @@ func (c *cache) get(d *digest) *verdict {
 		return v
 	}
 	return nil
+}
+
+// count counts a look-up.
+func (c *cache) count(d *digest, hit bool) {
+	if s, _ := c.at(d); hit {
+		s.hits.Add(1)
+	} else {
+		s.misses.Add(1)
+	}
 }
 
 // put remembers a verdict.

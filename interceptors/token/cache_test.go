@@ -64,6 +64,35 @@ func TestCacheAnswersWithTheSameIdentity(t *testing.T) {
 	}
 }
 
+func TestCacheCountsWhatItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	h := newHand()
+	issuer := h.issuer()
+	ada, ben := issuer.Session("user_ada"), issuer.Session("user_ben")
+	v := verifierAt(t, h, keysOf(t, issuer), nil)
+	for _, raw := range []string{ada, ben, ada, ada} {
+		if _, err := v.Verify(t.Context(), raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.Verify(t.Context(), "not.a.token"); err == nil {
+		t.Fatal("what is no token was accepted")
+	}
+	status := v.CacheStatus()
+	if status.Bytes <= 0 {
+		t.Errorf("two tokens take %d bytes", status.Bytes)
+	}
+	status.Bytes = 0
+	if want := (token.CacheStatus{Hits: 2, Misses: 3, Entries: 2}); status != want {
+		t.Errorf("%+v; want %+v", status, want)
+	}
+	without := verifierAt(t, h, keysOf(t, issuer), func(c *token.Config) { c.CacheEntries = -1 })
+	expect(t, without, ada, pass)
+	if status := without.CacheStatus(); status != (token.CacheStatus{}) {
+		t.Errorf("without a cache: %+v; want zeros", status)
+	}
+}
+
 func TestCacheChecksTheTimeOnEveryHit(t *testing.T) {
 	t.Parallel()
 	h := newHand()

@@ -91,6 +91,10 @@ func (v *Verifier) trust(issuer *Issuer) error {
 // kinds of each. Their lists are the verifier's own and must not be changed.
 func (v *Verifier) Issuers() []Issuer { return slices.Clone(v.trusted) }
 
+// CacheStatus returns what the cache of verified tokens did and holds, for metrics. It is
+// all zero where the Verifier keeps none.
+func (v *Verifier) CacheStatus() CacheStatus { return v.cache.status() }
+
 // Close closes the key sets of its issuers that can be closed, which ends their
 // fetching. Tokens are verified with the keys that are there for as long as those count.
 func (v *Verifier) Close() error {
@@ -133,7 +137,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	var d digest
 	if v.cache != nil {
 		d = sha256.Sum256(bytesOf(raw))
-		if hit := v.cache.get(&d); hit != nil {
+		hit := v.cache.get(&d)
+		v.cache.count(&d, hit != nil)
+		if hit != nil {
 			return hit.recall(v.now())
 		}
 	}
