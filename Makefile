@@ -229,7 +229,7 @@ check-programs:
 	@tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT INT TERM; \
 	for module in $(PROGRAMS); do ( \
 		cp $$module/go.mod $$module/go.sum "$$tmp"; \
-		$(GO) mod edit -replace=github.com/ostiary/ostiary=../.. -replace=github.com/ostiary/ostiary/server=../../server "$$tmp/go.mod"; \
+		$(GO) mod edit -replace=github.com/ostiary/ostiary=../.. -replace=github.com/ostiary/ostiary/server=../../server -replace=github.com/ostiary/ostiary/interceptors/otelauth=../../interceptors/otelauth "$$tmp/go.mod"; \
 		$(GO) -C $$module mod tidy -diff -modfile="$$tmp/go.mod" || { echo "$$module/go.mod or go.sum is out of date: add what is listed" >&2; exit 1; }; \
 		$(PROGRAM) $$module vet ./...; \
 	); done

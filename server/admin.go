@@ -35,6 +35,7 @@ func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
+	mux.Handle("GET /metrics", s.metrics.Handler())
 	if s.config.Profiling {
 		// Not its cmdline, which has the secrets that were given as flags.
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -40,7 +40,7 @@ func TestProbesAreAnsweredInPlaintextForOperators(t *testing.T) {
 	}
 }
 
-func TestNothingButProbesIsServedForOperators(t *testing.T) {
+func TestNothingButProbesAndMetricsIsServedForOperators(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, path := range []string{"/", "/debug/pprof/", "/debug/pprof/heap", "/ostiary.identity.v1.IdentityService/WhoAmI", "/.well-known/oauth-protected-resource"} {

@@ -38,9 +38,9 @@ type Config struct {
 	// GRPCAddr is where the same services are served by grpc-go, which costs
 	// less for each call. Default: DefaultGRPCAddr, every interface.
 	GRPCAddr string
-	// AdminAddr is where operators and their probes read the health (/livez and /readyz), in
-	// plaintext and without a token. Do not let strangers reach it. AdminNone is no such
-	// listener. Default: DefaultAdminAddr, this machine alone.
+	// AdminAddr is where operators read metrics (/metrics), and their probes the health (/livez
+	// and /readyz), in plaintext and without a token. Do not let strangers reach it. AdminNone
+	// is no such listener. Default: DefaultAdminAddr, this machine alone.
 	AdminAddr string
 	// Profiling serves the profiles of net/http/pprof on AdminAddr, below /debug/pprof/.
 	// Whoever reads them learns how the program works, and can slow it down. Default: off.
@@ -161,6 +161,11 @@ type Config struct {
 	// Logger receives one record for each call, and the start, the stop and the
 	// faults of the server. No record holds a token. Default: slog.Default().
 	Logger *slog.Logger
+	// DroppedLogLines returns how many lines the Logger has dropped since the start, for
+	// metrics. It must be safe for concurrent use. Optional.
+	DroppedLogLines func() uint64
+	// Version is that of the program, for metrics. Default: that of its main module.
+	Version string
 	// Now is the clock for tokens and keys. Default: time.Now.
 	Now func() time.Time
 }

@@ -27,7 +27,7 @@ import (
 // guard and limits.
 func (s *Server) newGRPC() (*grpc.Server, error) {
 	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
-	options := append(transport.GRPCLimits(),
+	options := append(append(transport.GRPCLimits(), s.metrics.GRPC()...),
 		grpc.StatsHandler(s.callLog()),
 		grpc.ForceServerCodecV2(transport.Codec{}),
 		grpc.ChainUnaryInterceptor(

@@ -53,6 +53,7 @@ func (s *Server) buildGuards() error {
 	if s.access, err = newAccessService(rules, s.config.operators(), followers); err != nil {
 		return err
 	}
+	s.verifier = verifier
 	revocations := s.revocations()
 	s.guard = s.newGuard(verifier, guarded{rules}, revocations)
 	s.feed = s.newFeedService(followers)
@@ -83,6 +84,7 @@ func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, r
 // observe is called with every decision of the guard.
 func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	transport.RecordDecision(ctx, d)
+	s.metrics.Observe(ctx, d)
 	if s.relay != nil {
 		s.relay.Follower().Observe(ctx, d)
 		return

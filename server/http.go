@@ -107,7 +107,7 @@ func streams() func(path string) bool {
 }
 
 func (s *Server) callLog() transport.CallLog {
-	return transport.CallLog{Log: s.log, Quiet: isFrequent}
+	return transport.CallLog{Log: s.log, Quiet: isFrequent, Measure: s.measureCall()}
 }
 
 // procedureOptions names OPTIONS requests in the log. They are no method, so they are not

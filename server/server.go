@@ -23,7 +23,9 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
@@ -53,8 +55,10 @@ type Server struct {
 	feed       *feedService
 	health     *healthService
 	signals    []signalSource
-	signalKeys []*jwks.Remote // of transmitters of security events
-	admin      *adminServer   // nil where there is none
+	signalKeys []*jwks.Remote   // of transmitters of security events
+	admin      *adminServer     // nil where there is none
+	metrics    *metrics.Metrics // nil where nobody reads them
+	verifier   *token.Verifier
 
 	httpListener, grpcListener, signalsListener net.Listener
 
@@ -66,8 +70,8 @@ type Server struct {
 	close    func() error
 }
 
-// New checks the whole Config, begins to fetch keys and binds the listeners, so that the addresses are known and connections queue until Run. The context
-// bounds New alone.
+// New checks the whole Config, begins to fetch keys and binds the listeners, so that the
+// addresses are known and connections queue until Run. The context bounds New alone.
 //
 // If the Config has faults nothing is started, and the error is a *[ConfigError].
 // Other errors come from the machine, such as an address that is in use.
@@ -105,6 +109,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startMetrics(ctx); err != nil {
+		return err
+	}
 	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
 		return err
 	}
@@ -113,6 +120,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.stopping)
+	s.measure() //nolint:contextcheck // each reading of the metrics has its own
 	if err := s.newHTTP(); err != nil {
 		return err
 	}
@@ -252,7 +260,7 @@ func (s *Server) release() error {
 		}
 	}
 	s.closePollers()
-	errs = append(errs, s.admin.close(), s.closeKeys())
+	errs = append(errs, s.admin.close(), s.metrics.Close(), s.closeKeys())
 	s.transmitter.Close()
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())

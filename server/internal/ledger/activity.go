@@ -33,7 +33,8 @@ type activity struct {
 	recent  []recentSession    // a ring, once it has grown to its capacity
 	next    int                // the slot to be replaced next, then
 	unsaved []int              // slots
-	dropped int64
+	dropped int64              // since the last take
+	lost    int64              // before that
 }
 
 // A sessionKey names a session as a service has seen it. It belongs to its subject.
@@ -130,6 +131,7 @@ func (a *activity) take(now time.Time) (unsaved []store.Session, dropped int64) 
 	}
 	a.unsaved = a.unsaved[:0]
 	dropped, a.dropped = a.dropped, 0
+	a.lost += dropped
 	return unsaved, dropped
 }
 

@@ -43,6 +43,8 @@ type worker struct {
 	log    *slog.Logger
 	wake   chan struct{}
 
+	attempts attempts
+
 	failures int       // how many rounds in a row have ended nothing
 	resume   time.Time // the issuer is left alone until then
 	warned   time.Time // when the last warning was logged
@@ -135,14 +137,18 @@ func (w *worker) settle(ctx context.Context, claimed []store.SignOut, errs []err
 		switch {
 		case err == nil:
 			ended++
+			w.attempts.ended.Add(1)
 			waited = max(waited, now.Sub(s.CreatedAt))
 		case ctx.Err() != nil: // not the issuer's fault
 		case errors.Is(err, ErrRefused):
+			w.attempts.refused.Add(1)
 			w.log.ErrorContext(ctx, "the issuer refuses to end a session that has ended here; it is not tried again", "session", s.SessionID, "error", err,
 				"remedy", "end it in the issuer's dashboard, or mend the cause and revoke it again")
 		case errors.Is(err, ErrCredential):
+			w.attempts.failed.Add(1)
 			credential = err
 		default:
+			w.attempts.failed.Add(1)
 			failed, failedFor = err, max(failedFor, now.Sub(s.CreatedAt))
 		}
 		w.pause(now, err)

@@ -54,6 +54,13 @@ func (r *Relay) Followed(follower *feedv1.Follower) (left func()) {
 	}
 }
 
+// Followers returns how many followers have a stream.
+func (r *Relay) Followers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.readers)
+}
+
 // Confirm tells the hub that a follower refuses what was revoked up to a position, unless
 // too much else waits to be sent.
 func (r *Relay) Confirm(follower *feedv1.Follower, token string, _ ledger.Place) {

@@ -21,6 +21,9 @@ type CallLog struct {
 	// Quiet reports whether a procedure, or the pattern of a route, is called every
 	// few seconds, such as a health check: it is logged at level Debug.
 	Quiet func(procedure string) bool
+	// Measure is called with each call that a guard has decided about, for metrics. Nil
+	// measures nothing.
+	Measure func(ctx context.Context, procedure, protocol, outcome string, took time.Duration)
 }
 
 // level makes our own failures stand out from what callers do, and hides what is
@@ -43,7 +46,10 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	if d := r.decision; d != nil {
 		procedure, protocol = d.Procedure, d.Protocol
 	}
-	outcome := r.outcome()
+	outcome, took := r.outcome(), time.Since(r.start)
+	if l.Measure != nil && r.decision != nil {
+		l.Measure(ctx, procedure, protocol, outcome, took)
+	}
 	level := l.level(r, procedure, outcome)
 	if !l.Log.Enabled(ctx, level) {
 		return
@@ -54,7 +60,7 @@ func (l CallLog) write(ctx context.Context, r *record) {
 		slog.String("protocol", protocol),
 		slog.String("peer", r.peer),
 		slog.String("code", outcome),
-		slog.Duration("duration", time.Since(r.start)),
+		slog.Duration("duration", took),
 	)
 	if d := r.decision; d != nil && d.Identity != nil {
 		attrs = append(attrs, slog.String("subject", d.Identity.Subject), slog.String("issuer", d.Identity.Issuer))

@@ -22,7 +22,7 @@ func table() []setting[Settings] {
 		},
 		{
 			key: "admin_addr", env: []string{"OSTIARY_ADMIN_ADDR"}, def: server.DefaultAdminAddr, dev: true,
-			help:   "Address for operators: /livez and /readyz for probes, in plaintext and without a token; or none. Do not let strangers reach it.",
+			help:   "Address for operators: /metrics for Prometheus, /livez and /readyz for probes, in plaintext and without a token; or none. Do not let strangers reach it.",
 			format: text(func(s *Settings) *string { return &s.Server.AdminAddr }),
 		},
 		{

@@ -160,7 +160,7 @@ func TestDocumentationNamesEverySetting(t *testing.T) {
 }
 
 // Every YAML in the documents is a settings file that is read as it is shown, but for what
-// is a file of buf, which bufproject tests.
+// is a file of buf, which bufproject tests, or of Prometheus.
 func TestExamplesOfSettingsAreValid(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("../../../../docs/*.md")
@@ -179,7 +179,7 @@ func TestExamplesOfSettingsAreValid(t *testing.T) {
 		}
 		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
 			example := block[1]
-			if strings.HasPrefix(example, "version: v") || strings.HasPrefix(example, "# buf.yaml\n") {
+			if strings.HasPrefix(example, "version: v") || strings.HasPrefix(example, "# buf.yaml\n") || strings.HasPrefix(example, "# prometheus.yml\n") {
 				continue
 			}
 			if strings.HasPrefix(example, "name: ") { // a source, without what is the reader's own

@@ -1,0 +1,77 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/ostiary/ostiary/server/internal/outbox"
+)
+
+// A Status is how a ledger is, for metrics.
+type Status struct {
+	// Readable and Writable say whether the store took the latest reads and writes.
+	Readable, Writable bool
+	// Revocations are those in memory. Expired ones count until their space is needed.
+	Revocations int
+	// Age is how long ago all that was revoked by then had been read. 0 before that.
+	Age time.Duration
+	// Followers are those with a stream from this process, and Behind is how many
+	// revocations the slowest of them has not confirmed.
+	Followers int
+	Behind    int64
+	// Sessions are those in memory that were seen lately, Unsaved what is still to be
+	// written of them, and Lost what never will be, since there was too much.
+	Sessions, Unsaved int
+	Lost              int64
+}
+
+// Status returns how the ledger is. It does not ask the store.
+func (l *Ledger) Status() Status {
+	var s Status
+	l.condition.mu.Lock()
+	s.Readable, s.Writable = !l.condition.failed[reading], !l.condition.failed[writing]
+	l.condition.mu.Unlock()
+	s.Revocations = l.revoked.Len()
+	s.Age = l.changes.age()
+	s.Followers, s.Behind = l.readers.streaming()
+	for _, a := range []*activity{l.activity, l.reported} {
+		a.mu.Lock()
+		s.Sessions += len(a.slots)
+		s.Unsaved += len(a.unsaved)
+		s.Lost += a.lost + a.dropped
+		a.mu.Unlock()
+	}
+	return s
+}
+
+// age returns how long ago everything had been read.
+func (c *changes) age() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.through.IsZero() {
+		return 0
+	}
+	return c.now().Sub(c.through)
+}
+
+// streaming returns how many followers have a stream, and how far the slowest is behind.
+func (r *readers) streaming() (n int, behind int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, follower := range r.own {
+		if follower.streams > 0 {
+			n++
+			behind = max(behind, r.read-max(follower.confirmed, 0))
+		}
+	}
+	return n, behind
+}
+
+// SignOutAttempts returns the attempts of this process to end sessions at their issuers, by
+// issuer. It is empty where no sessions are ended there.
+func (l *Ledger) SignOutAttempts() map[string]outbox.Attempts { return l.outbox.Attempts() }
+
+// PendingSignOuts returns how many sessions are still to be ended at an issuer, by any server.
+func (l *Ledger) PendingSignOuts(ctx context.Context, issuer string) (int64, error) {
+	return l.store.PendingSignOuts(ctx, issuer)
+}

@@ -1,0 +1,230 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/ostiary/ostiary/server/internal/metrics"
+)
+
+// startMetrics begins to measure, where somebody is to read it.
+func (s *Server) startMetrics(ctx context.Context) (err error) {
+	if s.config.AdminAddr == AdminNone && !metrics.Pushed() {
+		return nil
+	}
+	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Log: s.log})
+	return err
+}
+
+// measure has what the parts of the server know of themselves read with the metrics. Issuers
+// and sources are those of the Config, so their number is bounded.
+func (s *Server) measure() {
+	s.metrics.Gauge("ostiary.ready", "", "1 if the server is ready, and 0 otherwise.", func(record metrics.Record) {
+		record(one(s.ready()))
+	})
+	s.metrics.Gauge("ostiary.leases.open", "{lease}", "Streams that are open.", func(record metrics.Record) {
+		record(float64(s.guard.OpenStreams() + s.feedGuard.OpenStreams() + s.transmitterGuard.OpenStreams()))
+	})
+	if dropped := s.config.DroppedLogLines; dropped != nil {
+		s.metrics.Counter("ostiary.log.dropped", "{line}", "Lines of the log that were dropped, since they were not read in time.", func(record metrics.Record) {
+			record(float64(dropped()))
+		})
+	}
+	s.measureTokens()
+	s.measureKeys()
+	s.measureRevocations()
+	s.measureSignals()
+	if s.ledger != nil {
+		s.measureLedger()
+	}
+}
+
+func (s *Server) measureTokens() {
+	m := s.metrics
+	m.Counter("ostiary.token_cache.hits", "{token}", "Tokens that had been verified before.", func(record metrics.Record) {
+		record(float64(s.verifier.CacheStatus().Hits))
+	})
+	m.Counter("ostiary.token_cache.misses", "{token}", "Tokens that had to be verified, forged ones among them.", func(record metrics.Record) {
+		record(float64(s.verifier.CacheStatus().Misses))
+	})
+	m.Gauge("ostiary.token_cache.entries", "{token}", "Verified tokens in memory.", func(record metrics.Record) {
+		record(float64(s.verifier.CacheStatus().Entries))
+	})
+	m.Gauge("ostiary.token_cache.size", "By", "Memory of the verified tokens.", func(record metrics.Record) {
+		record(float64(s.verifier.CacheStatus().Bytes))
+	})
+}
+
+// Attributes.
+const (
+	issuerAttribute = "ostiary.issuer"
+	sourceAttribute = "ostiary.source"
+	resultAttribute = "ostiary.result"
+	useAttribute    = "ostiary.use"
+	stateAttribute  = "ostiary.state"
+)
+
+func (s *Server) measureKeys() {
+	// each reads the key sets that are fetched.
+	each := func(read func(record metrics.Record, k keySource)) func(metrics.Record) {
+		return func(record metrics.Record) {
+			for _, k := range s.keys {
+				if k.remote != nil {
+					read(record, k)
+				}
+			}
+		}
+	}
+	m := s.metrics
+	m.Gauge("ostiary.jwks.ready", "", "1 if there are keys of the issuer, and 0 otherwise.", each(func(record metrics.Record, k keySource) {
+		record(one(k.ready()), issuerAttribute, k.issuer)
+	}))
+	m.Gauge("ostiary.jwks.keys", "{key}", "Keys of the issuer.", each(func(record metrics.Record, k keySource) {
+		record(float64(len(k.remote.Status().Keys)), issuerAttribute, k.issuer)
+	}))
+	m.Gauge("ostiary.jwks.age", "s", "Time since the key set was fetched last.", each(func(record metrics.Record, k keySource) {
+		if status := k.remote.Status(); !status.FetchedAt.IsZero() {
+			record(status.Age.Seconds(), issuerAttribute, k.issuer)
+		}
+	}))
+	m.Counter("ostiary.jwks.fetches", "{fetch}", "Fetches of the key set, by whether they succeeded. One under way counts as a success.", each(func(record metrics.Record, k keySource) {
+		status := k.remote.Status()
+		record(float64(status.Fetches-status.FailedFetches), issuerAttribute, k.issuer, resultAttribute, "success")
+		record(float64(status.FailedFetches), issuerAttribute, k.issuer, resultAttribute, "failure")
+	}))
+	m.Counter("ostiary.jwks.unknown_kid", "{token}", "Tokens that named a key which the issuer does not have.", each(func(record metrics.Record, k keySource) {
+		record(float64(k.remote.Status().UnknownKeys), issuerAttribute, k.issuer)
+	}))
+}
+
+// revocationStatus returns how many revocations there are, how old their copy is, and who
+// follows.
+func (s *Server) revocationStatus() (entries int, age time.Duration, followers int) {
+	if s.relay != nil {
+		status := s.relay.Follower().Status()
+		return status.Revocations, status.Age, s.relay.Followers()
+	}
+	status := s.ledger.Status()
+	return status.Revocations, status.Age, status.Followers
+}
+
+func (s *Server) measureRevocations() {
+	m := s.metrics
+	m.Gauge("ostiary.revocations.entries", "{revocation}", "Revocations in memory. Expired ones count until their space is needed.", func(record metrics.Record) {
+		entries, _, _ := s.revocationStatus()
+		record(float64(entries))
+	})
+	m.Gauge("ostiary.revocations.feed.age", "s", "Age of the copy of the revocations: all that others revoked before is in it.", func(record metrics.Record) {
+		_, age, _ := s.revocationStatus()
+		record(age.Seconds())
+	})
+	m.Gauge("ostiary.revocations.followers", "{follower}", "Services and relays that follow this server.", func(record metrics.Record) {
+		_, _, followers := s.revocationStatus()
+		record(float64(followers))
+	})
+	if s.relay != nil {
+		m.Gauge("ostiary.relay.connected", "", "1 while this relay is connected to a hub, and 0 otherwise.", func(record metrics.Record) {
+			record(one(s.relay.Follower().Status().Hub != ""))
+		})
+	}
+}
+
+func (s *Server) measureSignals() {
+	each := func(read func(record metrics.Record, source signalSource)) func(metrics.Record) {
+		return func(record metrics.Record) {
+			for _, source := range s.signals {
+				read(record, source)
+			}
+		}
+	}
+	if len(s.signals) > 0 {
+		m := s.metrics
+		m.Counter("ostiary.signals.messages", "{message}", "Messages of issuers, by what became of them.", each(func(record metrics.Record, source signalSource) {
+			status := source.receiver.Status()
+			for result, n := range map[string]int64{
+				"accepted": status.Accepted, "repeated": status.Repeated, "ignored": status.Ignored, "refused": status.Refused, "failed": status.Failed,
+			} {
+				record(float64(n), sourceAttribute, source.name, resultAttribute, result)
+			}
+		}))
+		m.Gauge("ostiary.signals.last_message", "s", "When the last message came that its sender has signed, in seconds since 1970.", each(func(record metrics.Record, source signalSource) {
+			if at := source.receiver.Status().LastMessage; !at.IsZero() {
+				record(float64(at.UnixMilli())/1000, sourceAttribute, source.name)
+			}
+		}))
+		m.Gauge("ostiary.signals.lag", "s", "How long after it had happened the last accepted message was in force.", each(func(record metrics.Record, source signalSource) {
+			if status := source.receiver.Status(); !status.LastAccepted.IsZero() {
+				record(status.Lag.Seconds(), sourceAttribute, source.name)
+			}
+		}))
+	}
+	if s.transmitter != nil {
+		s.metrics.Gauge("ostiary.transmitter.streams", "{stream}", "Streams of security events to receivers.", func(record metrics.Record) {
+			summary := s.transmitter.Summary()
+			record(float64(summary.Failing), stateAttribute, "failing")
+			record(float64(summary.Paused), stateAttribute, "paused")
+			record(float64(summary.Streams-summary.Failing-summary.Paused), stateAttribute, "working")
+		})
+		s.metrics.Gauge("ostiary.transmitter.lag", "s", "How long the oldest event has waited that a receiver has not taken.", func(record metrics.Record) {
+			record(float64(s.transmitter.Summary().Lag))
+		})
+	}
+}
+
+// pendingTimeout bounds the look into the database for what is to be sent to issuers.
+const pendingTimeout = 2 * time.Second
+
+func (s *Server) measureLedger() {
+	m := s.metrics
+	m.Gauge("ostiary.store.usable", "", "1 if the database took the latest reads, or writes, and 0 otherwise.", func(record metrics.Record) {
+		status := s.ledger.Status()
+		record(one(status.Readable), useAttribute, "read")
+		record(one(status.Writable), useAttribute, "write")
+	})
+	m.Gauge("ostiary.sessions.recent", "{session}", "Sessions in memory that were seen lately.", func(record metrics.Record) {
+		record(float64(s.ledger.Status().Sessions))
+	})
+	m.Gauge("ostiary.sessions.unsaved", "{session}", "Sessions of which something is still to be written to the database.", func(record metrics.Record) {
+		record(float64(s.ledger.Status().Unsaved))
+	})
+	m.Counter("ostiary.sessions.lost", "{session}", "Sessions that were seen and never written, since there were too many.", func(record metrics.Record) {
+		record(float64(s.ledger.Status().Lost))
+	})
+	m.Gauge("ostiary.revocations.feed.behind", "{revocation}", "Revocations that the slowest follower has not confirmed.", func(record metrics.Record) {
+		record(float64(s.ledger.Status().Behind))
+	})
+	if len(s.ledger.SignOutAttempts()) == 0 {
+		return
+	}
+	m.Gauge("ostiary.outbox.pending", "{session}", "Sessions that have ended here and are still to be ended at their issuer.", func(record metrics.Record) {
+		ctx, cancel := context.WithTimeout(context.Background(), pendingTimeout)
+		defer cancel()
+		for issuer := range s.ledger.SignOutAttempts() {
+			if pending, err := s.ledger.PendingSignOuts(ctx, issuer); err == nil {
+				record(float64(pending), issuerAttribute, issuer)
+			}
+		}
+	})
+	m.Counter("ostiary.outbox.attempts", "{attempt}", "Attempts of this server to end sessions at their issuer.", func(record metrics.Record) {
+		for issuer, tried := range s.ledger.SignOutAttempts() {
+			record(float64(tried.Ended), issuerAttribute, issuer, resultAttribute, "success")
+			record(float64(tried.Refused), issuerAttribute, issuer, resultAttribute, "refused")
+			record(float64(tried.Failed), issuerAttribute, issuer, resultAttribute, "failure")
+		}
+	})
+}
+
+// measureCall returns what measures each call; nil where nobody reads it.
+func (s *Server) measureCall() func(ctx context.Context, procedure, protocol, outcome string, took time.Duration) {
+	if s.metrics == nil {
+		return nil
+	}
+	return s.metrics.Call
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
