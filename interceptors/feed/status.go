@@ -83,7 +83,7 @@ func (f *Follower) Status() Status {
 func (f *Follower) WaitReady(ctx context.Context) error {
 	for {
 		f.mu.Lock()
-		ready, fault, trouble, news := f.isReady(), f.state.fault, f.trouble(), f.news
+		ready, fault, news := f.isReady(), f.state.fault, f.news
 		f.mu.Unlock()
 		switch {
 		case ready:
@@ -94,6 +94,9 @@ func (f *Follower) WaitReady(ctx context.Context) error {
 		select {
 		case <-news:
 		case <-ctx.Done():
+			f.mu.Lock()
+			trouble := f.trouble() // it may have begun during the wait
+			f.mu.Unlock()
 			return fmt.Errorf("wait until the copy of revocations has caught up: %w", errors.Join(context.Cause(ctx), trouble))
 		}
 	}
