@@ -139,7 +139,16 @@ func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*a
 			return found, nil
 		}
 	}
-	return a.Verifier.Authenticate(ctx, call)
+	id, err := a.Verifier.Authenticate(ctx, call)
+	if reason, refused := auth.ReasonOf(err); refused && reason == auth.TokenMalformed {
+		cause := "no feed_secret is like it, nor is it a token"
+		if len(a.followers.secrets) == 0 {
+			cause = "it is no token, and no feed_secret is set"
+		}
+		return nil, &auth.Error{Reason: reason, Cause: fmt.Errorf("%s: %w", cause, auth.AsError(err).Cause),
+			Message: "the credential is neither a feed secret of this server nor a token; compare it with the server's feed_secret"}
+	}
+	return id, err
 }
 
 // feedRevocations do not tell the guard of what is new, so that a stream of the feed can

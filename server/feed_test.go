@@ -296,6 +296,31 @@ func TestASecretOfTheFeedIsNoToken(t *testing.T) {
 	}
 }
 
+// Whoever follows with a wrong secret is not sent to look for a fault in a token.
+func TestAWrongSecretOfTheFeedIsCalledOne(t *testing.T) {
+	t.Parallel()
+	for cause, edit := range map[string]func(*Config){
+		"no feed_secret is like it, nor is it a token: ": withFeed,
+		"it is no token, and no feed_secret is set: ":    withMachines,
+	} {
+		r := start(t, edit)
+		for protocol, tr := range r.transports() {
+			for method, call := range feedMethods(&feedv1.WatchChangesRequest{Follower: someFollower()}) {
+				err := call(t.Context(), tr.feed(t, secretOfFeed+"0"))
+				if reason, _ := reasonOf(err); reason != auth.TokenMalformed || !strings.Contains(err.Error(), "compare it with the server's feed_secret") {
+					t.Errorf("%s, %s: %v; want %v, and what to compare", protocol, method, err, auth.TokenMalformed)
+				}
+			}
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if log := r.log.String(); !strings.Contains(log, `cause="`+cause) || strings.Contains(log, secretOfFeed) {
+			t.Errorf("the log lacks the cause %q, or has the secret in it:\n%s", cause, log)
+		}
+	}
+}
+
 func TestThePositionsOfTheFeed(t *testing.T) {
 	t.Parallel()
 	r, other := start(t, withFeed), start(t, withFeed)
