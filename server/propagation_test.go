@@ -59,6 +59,10 @@ func TestWhoRevokesLearnsWhereItIsInForce(t *testing.T) {
 			})
 			_ = billing.Close()
 			eventually(t, "one that is gone is missing", func() bool { return one.propagation(t, "sess_4") == "4 of 5" })
+			if err := other.stop(); err != nil {
+				t.Error(err)
+			}
+			eventually(t, "a server that has stopped does not count, and what follows it is missing", func() bool { return one.propagation(t, "sess_5") == "2 of 4" })
 		})
 	}
 }

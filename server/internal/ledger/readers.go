@@ -160,6 +160,7 @@ func (l *Ledger) keepReaders(ctx context.Context) {
 		select {
 		case <-ticker.C:
 		case <-l.closing:
+			l.leave(ctx)
 			return
 		}
 		l.probe(ctx)
@@ -183,6 +184,16 @@ func (l *Ledger) keepReaders(ctx context.Context) {
 			continue
 		}
 		failing = false
+	}
+}
+
+// leave writes that this process has stopped, so that it is not missing afterwards. If
+// that fails, it counts until nothing was heard of it for long enough.
+func (l *Ledger) leave(ctx context.Context) {
+	now := l.now()
+	self := store.Reader{InstanceID: l.readers.instance, Confirmed: store.Stopped, HeardAt: now}
+	if err := l.saveReaders(ctx, []store.Reader{self}, now.Add(-forgetReaders)); err != nil {
+		l.config.Log.DebugContext(ctx, "cannot write that this server has stopped", "error", err)
 	}
 }
 
@@ -243,6 +254,7 @@ func (l *Ledger) countReaders(ctx context.Context) (count, error) {
 	if err != nil {
 		return count{}, err
 	}
+	kept = slices.DeleteFunc(kept, func(one store.Reader) bool { return one.Confirmed == store.Stopped })
 	now := l.now()
 	r.mu.Lock()
 	own := r.list(now)
