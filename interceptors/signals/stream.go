@@ -45,6 +45,12 @@ type StreamConfig struct {
 	// found again by it, so it must be another for each service that has the same client
 	// there. Default: ostiary.
 	Description string
+	// Shared says that several processes keep this stream, so that any of them gets its
+	// events, verification events that another has asked for included. These are taken, and
+	// since one that is asked for here may go to another, the stream is never Stale. Each
+	// process needs the same PushURL or Description, and accepts the PushAuthorizations of
+	// the others. Default: it is of this process alone.
+	Shared bool
 	// VerifyEvery is how often the transmitter is asked for a verification event, or more
 	// seldom where it wants that (min_verification_interval). Default: 5 minutes.
 	VerifyEvery time.Duration
@@ -70,7 +76,8 @@ type StreamStatus struct {
 	// Asked is when a verification event was last asked for, and Verified when one last
 	// came. Zero if none was.
 	Asked, Verified time.Time
-	// Stale says that none came for too long: events may be lost.
+	// Stale says that none came for too long: events may be lost. It is never set for a
+	// Shared stream, of which the newest Verified of all processes says so.
 	Stale bool
 	// LastError is why the transmitter could last not be asked for something, or "" where
 	// it was since. No secret and no part of an answer is in it.
@@ -101,8 +108,8 @@ type Stream struct {
 //	// Set it as the Stream of the SecurityEventsConfig.
 //	go stream.Run(ctx)
 //
-// It belongs in one process only: a verification event must come to the one that has asked
-// for it. The error names everything that is wrong with the configuration.
+// It belongs in one process, unless it is Shared: a verification event must come to the one
+// that has asked for it. The error names everything that is wrong with the configuration.
 func NewStream(config StreamConfig) (*Stream, error) {
 	faults := []error{checkURL("the ConfigurationURL of the Transmitter", config.Transmitter.ConfigurationURL)}
 	if config.PushURL != "" {
@@ -238,6 +245,8 @@ func (s *Stream) verify(ctx context.Context) (retryAfter time.Duration, err erro
 		return 0, fmt.Errorf("the verification endpoint: %w", err)
 	case a.status == http.StatusNotFound:
 		return 0, errStreamGone
+	case a.status == http.StatusTooManyRequests && s.config.Shared:
+		return a.retryAfter, nil // another process has asked just now
 	case a.status/100 != 2:
 		return a.retryAfter, fmt.Errorf("the verification endpoint answered with status %d", a.status)
 	}
@@ -251,7 +260,7 @@ func (s *Stream) verify(ctx context.Context) (retryAfter time.Duration, err erro
 func (s *Stream) judge(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stale := s.status.Verified.Before(s.status.Asked)
+	stale := s.status.Verified.Before(s.status.Asked) && !s.config.Shared
 	if stale == s.status.Stale || ctx.Err() != nil {
 		return
 	}
@@ -261,15 +270,15 @@ func (s *Stream) judge(ctx context.Context) {
 	}
 }
 
-// verified takes a verification event, whose state must be one that was asked for. The
-// transmitter may also send one of its own accord, without a state.
+// verified takes a verification event, whose state must be one that was asked for, here or
+// by another process. The transmitter may also send one of its own accord, without a state.
 func (s *Stream) verified(streamID, state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if streamID != s.status.ID {
 		return invalid("it is about another stream")
 	}
-	if state != "" && !slices.Contains(s.asked, state) {
+	if state != "" && !slices.Contains(s.asked, state) && !s.config.Shared {
 		return refuseAs("invalid_state", "its state is not one that was asked for", nil)
 	}
 	s.status.Verified = s.config.Now()

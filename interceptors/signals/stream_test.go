@@ -63,6 +63,15 @@ func always(status int, body any) func(object) reply {
 	return func(object) reply { return reply{status: status, body: string(mustJSON(body))} }
 }
 
+// inTurn answers with one after the other, and then always with the last.
+func inTurn(answers ...func(object) reply) func(object) reply {
+	return func(body object) reply {
+		answer := answers[0]
+		answers = answers[min(1, len(answers)-1):]
+		return answer(body)
+	}
+}
+
 const hook = "https://api.example.com/signals/idp"
 
 // pushed is the stream of the transmitter, with what is another.
@@ -124,6 +133,7 @@ func runsStream(t *testing.T, stream *signals.Stream) {
 func TestHowAStreamIsOpened(t *testing.T) {
 	t.Parallel()
 	toPoll := func(c *signals.StreamConfig) { c.PushURL = "" }
+	shared := func(c *signals.StreamConfig) { c.Shared = true }
 	for name, tt := range map[string]struct {
 		config func(*signals.StreamConfig)
 		routes map[string]func(object) reply
@@ -134,6 +144,28 @@ func TestHowAStreamIsOpened(t *testing.T) {
 		"there is none, and that is a 404": {
 			routes: map[string]func(object) reply{"GET /streams": always(http.StatusNotFound, object{})},
 			want:   []string{"GET /streams", "POST /streams", "GET /status?stream_id=f67e39a0", "POST /verify"},
+		},
+		"another process has created it meanwhile, and the transmitter allows one": {
+			config: shared,
+			routes: map[string]func(object) reply{
+				"GET /streams": inTurn(always(http.StatusOK, []any{}), always(http.StatusOK, []any{pushed(nil)})), "POST /streams": always(http.StatusConflict, object{}),
+				"PATCH /streams": always(http.StatusOK, pushed(nil)),
+			},
+			want: []string{"GET /streams", "POST /streams", "GET /streams", "PATCH /streams", "GET /status?stream_id=f67e39a0", "POST /verify"},
+		},
+		"another process may create it, and has not": {
+			config: shared,
+			routes: map[string]func(object) reply{"GET /streams": inTurn(always(http.StatusOK, []any{}), always(http.StatusOK, []any{pushed(nil)}))},
+			want:   []string{"GET /streams", "POST /streams", "GET /streams", "GET /status?stream_id=f67e39a0", "POST /verify"},
+		},
+		"another process has created it at the same time": {
+			config: shared,
+			routes: map[string]func(object) reply{
+				"GET /streams":  inTurn(always(http.StatusOK, []any{}), always(http.StatusOK, []any{pushed(object{"stream_id": "second"}), pushed(nil)})),
+				"POST /streams": always(http.StatusCreated, pushed(object{"stream_id": "second"})), "DELETE /streams?stream_id=second": always(http.StatusNoContent, nil),
+				"PATCH /streams": always(http.StatusOK, pushed(nil)),
+			},
+			want: []string{"GET /streams", "POST /streams", "GET /streams", "DELETE /streams?stream_id=second", "PATCH /streams", "GET /status?stream_id=f67e39a0", "POST /verify"},
 		},
 		"ours is there": {
 			routes: map[string]func(object) reply{
@@ -304,6 +336,38 @@ func TestAStreamThatIsSilentIsStale(t *testing.T) {
 		c := claims(object{"format": "opaque", "id": "f67e39a0"}, ssf+"stream-updated", object{"status": "disabled"})
 		if got := kit.push(t, kit.sign(with(c, "iat", time.Now().Unix()))); got.status != http.StatusAccepted || stream.Status().Status != "disabled" {
 			t.Errorf("answered %+v; the stream is %+v", got, stream.Status())
+		}
+	})
+}
+
+// What another process has asked for is no failure here, and neither is that what is asked
+// for here has gone to another.
+func TestAStreamOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManagement()
+		stream := newStream(t, m, func(c *signals.StreamConfig) { c.Shared = true })
+		kit := newEventKit(t, func(c *signals.SecurityEventsConfig) { c.Stream, c.Audiences, c.Now = stream, nil, time.Now })
+		runsStream(t, stream)
+		pass(4 * time.Minute)
+		if got := stream.Status(); got.Stale || got.Asked.IsZero() || !got.Verified.IsZero() {
+			t.Errorf("Status = %+v; want that it was asked for, and is not stale", got)
+		}
+		c := claims(object{"format": "opaque", "id": "f67e39a0"}, ssf+"verification", object{"state": "of another"})
+		if got := kit.push(t, kit.sign(with(c, "iat", time.Now().Unix()))); got.status != http.StatusAccepted {
+			t.Errorf("one that another has asked for: answered %+v", got)
+		}
+		verified, asked := stream.Status().Verified, stream.Status().Asked
+		if !verified.Equal(time.Now()) {
+			t.Errorf("verified at %v; want now", verified)
+		}
+		m.route("POST /verify", always(http.StatusTooManyRequests, nil)) // another has asked
+		pass(10 * time.Minute)
+		if got := stream.Status(); got.LastError != "" || got.Stale || !got.Asked.Equal(asked) || len(m.states) < 2 {
+			t.Errorf("Status = %+v after %d verifications; want no error", got, len(m.states))
+		}
+		if got := kit.receiver.Status(); got.Refused != 0 {
+			t.Errorf("%d refused; want none", got.Refused)
 		}
 	})
 }

@@ -52,18 +52,25 @@ func (s *Stream) open(ctx context.Context) (retryAfter time.Duration, err error)
 	if err != nil {
 		return retryAfter, err
 	}
-	at := slices.IndexFunc(existing, func(f streamFound) bool { return s.isOurs(f) })
+	at := slices.IndexFunc(existing, s.isOurs)
 	var found streamFound
 	if at >= 0 {
 		found, retryAfter, err = s.adopt(ctx, existing[at], request)
 	} else {
 		var conflict bool
 		found, conflict, retryAfter, err = s.create(ctx, request)
-		if conflict {
-			if len(existing) != 1 {
-				return 0, errors.New("the transmitter allows no other stream, and which of those it has is to be changed cannot be told: delete them there")
+		if conflict && len(existing) == 0 && s.config.Shared { // another process was first
+			if existing, retryAfter, err = s.list(ctx); err != nil {
+				return retryAfter, err
 			}
+		}
+		switch {
+		case conflict && len(existing) != 1:
+			return 0, errors.New("the transmitter allows no other stream, and which of those it has is to be changed cannot be told: delete them there")
+		case conflict:
 			found, retryAfter, err = s.adopt(ctx, existing[0], request)
+		case err == nil && s.config.Shared:
+			found, retryAfter, err = s.keepOne(ctx, found, request)
 		}
 	}
 	if err != nil {
@@ -127,6 +134,44 @@ func (s *Stream) create(ctx context.Context, request streamRequest) (found strea
 	return found, false, 0, err
 }
 
+// keepOne deletes a stream that was just created and adopts another, if another process has
+// created that at the same time. If both do so, nothing is left to adopt: they try again,
+// after pauses that differ.
+func (s *Stream) keepOne(ctx context.Context, created streamFound, request streamRequest) (streamFound, time.Duration, error) {
+	all, retryAfter, err := s.list(ctx)
+	if err != nil {
+		return streamFound{}, retryAfter, err
+	}
+	other := slices.IndexFunc(all, func(f streamFound) bool { return s.isOurs(f) && f.id != created.id })
+	if other < 0 {
+		return created, 0, nil
+	}
+	endpoint, err := withStreamID(s.config.Transmitter.ConfigurationURL, created.id)
+	if err != nil {
+		return streamFound{}, 0, err
+	}
+	a, err := s.manage(ctx, http.MethodDelete, endpoint, nil)
+	switch {
+	case err != nil:
+		return streamFound{}, 0, err
+	case a.status/100 != 2 && a.status != http.StatusNotFound:
+		return streamFound{}, a.retryAfter, fmt.Errorf("the configuration endpoint answered with status %d when asked to delete a second stream", a.status)
+	}
+	return s.adopt(ctx, all[other], request)
+}
+
+// withStreamID returns the endpoint for one stream.
+func withStreamID(endpoint, id string) (string, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "", errors.New("the endpoint is no URL")
+	}
+	query := u.Query()
+	query.Set("stream_id", id)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
 // adopt changes a stream to what we want, or replaces its configuration where the
 // transmitter cannot change it.
 func (s *Stream) adopt(ctx context.Context, existing streamFound, request streamRequest) (streamFound, time.Duration, error) {
@@ -186,15 +231,12 @@ func (s *Stream) enable(ctx context.Context) (time.Duration, error) {
 	if endpoint == "" {
 		return 0, nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return 0, errors.New("the status endpoint is no URL")
-	}
 	id := s.Status().ID
-	query := u.Query()
-	query.Set("stream_id", id)
-	u.RawQuery = query.Encode()
-	a, err := s.manage(ctx, http.MethodGet, u.String(), nil)
+	withID, err := withStreamID(endpoint, id)
+	if err != nil {
+		return 0, err
+	}
+	a, err := s.manage(ctx, http.MethodGet, withID, nil)
 	status := statusOf(a.body)
 	if err == nil && a.status == http.StatusOK && status != "enabled" {
 		a, err = s.manage(ctx, http.MethodPost, endpoint, map[string]string{"stream_id": id, "status": "enabled"})
