@@ -384,7 +384,7 @@ func TestAnEventIsAcceptedOnceItIsInForce(t *testing.T) {
 	}
 	want := signals.Status{
 		Source: "security-events", Accepted: 1, Repeated: 2, Failed: 1, LastMessage: eventNow, LastAccepted: eventNow, LastRefused: eventNow,
-		LastError: "the disk is full", Lag: eventNow.Sub(time.Unix(1615304991, 0)),
+		LastError: "the disk is full", LastErrorIsOurs: true, Lag: eventNow.Sub(time.Unix(1615304991, 0)),
 	}
 	if got := kit.receiver.Status(); got != want {
 		t.Errorf("Status = %+v; want %+v", got, want)

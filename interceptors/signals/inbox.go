@@ -136,7 +136,7 @@ func (b *inbox) refused(err error) error {
 		*limit = now
 		b.logger.Warn("a message of an issuer is refused", "source", b.source, "error", err)
 	}
-	b.status.LastRefused, b.status.LastError = now, reason
+	b.status.LastRefused, b.status.LastError, b.status.LastErrorIsOurs = now, reason, !isRefusal
 	return err
 }
 
@@ -155,7 +155,7 @@ func (b *inbox) answered() {
 func (b *inbox) unanswered(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.status.LastRefused, b.status.LastError = b.now(), err.Error()
+	b.status.LastRefused, b.status.LastError, b.status.LastErrorIsOurs = b.now(), err.Error(), true
 	if !b.silent {
 		b.silent = true
 		b.logger.Warn("messages cannot be fetched", "source", b.source, "error", err)

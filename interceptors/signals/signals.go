@@ -84,6 +84,9 @@ type Status struct {
 	// LastError says why that was refused or failed. No secret and no part of a message
 	// is in it.
 	LastError string
+	// LastErrorIsOurs says that nobody was told LastError, since a fetch or the sink has
+	// failed: it may name hosts of ours.
+	LastErrorIsOurs bool
 	// Lag is how long after it had happened the last accepted message was in force, by
 	// the sender's clock and ours. 0 if that did not say when it happened.
 	Lag time.Duration
