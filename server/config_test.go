@@ -129,7 +129,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			[]string{"clerk_webhook_secret: does not say of which issuer it is: 2 are of Clerk"},
 		},
 		"a file of signing secrets that is not there": {
-			Config{ClerkWebhookSecretFile: "no/secrets", Issuers: []Issuer{good}}, []string{"clerk_webhook_secret_file: cannot read the signing secrets"},
+			Config{ClerkWebhookSecretFile: "no/secrets", Issuers: []Issuer{good}}, []string{"clerk_webhook_secret_file: cannot read the secrets"},
 		},
 		"a file without signing secrets": {
 			Config{ClerkWebhookSecretFile: os.DevNull, Issuers: []Issuer{good}}, []string{"clerk_webhook_secret_file: the file has no secret in it"},

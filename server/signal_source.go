@@ -38,8 +38,8 @@ type SignalSource struct {
 	Issuer string
 	// Secrets prove that a message is the sender's. Those of SignalClerk and of
 	// SignalWebhooks are as the sender shows them. Those of SignalEvents are sent as bearer
-	// tokens, have at least 16 characters, and are optional, since the events are signed.
-	// With a PollURL it is one at most, which proves to the transmitter who fetches.
+	// tokens, have at least 16 characters, and are optional, since the events are signed. A
+	// transmitter whose Stream is kept here is given the first of them.
 	Secrets []string
 	// SecretsFile is a file with more such secrets, each on a line of its own. It is read
 	// once. Default: none.
@@ -65,11 +65,24 @@ type SignalSource struct {
 	// SessionsInTokens says of the Issuer what it does in BackChannelLogout.
 	SessionsInTokens bool
 	// PollURL is where SignalEvents are fetched: https, or http on a loopback host. Default:
-	// they are pushed.
+	// they are pushed, or the Stream says where.
 	PollURL string
-	// TokenURL is the token endpoint at which ClientID gets a token to poll with (RFC 6749,
-	// section 4.4), whose secret is that of Secrets, and Scopes what it is for. Default: the
-	// secret itself is sent as the bearer token, or nothing.
+	// Stream is StreamPoll or StreamPush, and has the server find the metadata of the
+	// Transmitter, and make and keep a stream there, named after the Name. Audiences and
+	// JWKSURL are then those of the stream and of the metadata. Default: the stream is made
+	// at the transmitter, by hand.
+	Stream string
+	// PushURL is where the transmitter reaches /signals/ and the Name. Required with
+	// StreamPush.
+	PushURL string
+	// ClientSecret proves to the transmitter who fetches, and who keeps the stream: it is
+	// the secret of ClientID or, without TokenURL, sent as the bearer token itself.
+	// Default: nothing is sent.
+	ClientSecret string
+	// ClientSecretFile is a file with the ClientSecret instead. It is read once.
+	ClientSecretFile string
+	// TokenURL is the token endpoint at which ClientID gets a token for the transmitter
+	// (RFC 6749, section 4.4), and Scopes what it is for. Default: there is none.
 	TokenURL, ClientID string
 	Scopes             []string
 }
@@ -154,35 +167,67 @@ func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.S
 		Issuers: []signals.EventIssuer{issuer}, CriticalMembers: source.CriticalMembers, CredentialTypes: source.CredentialTypes,
 		AllowUntyped: source.AllowUntyped, Sink: sink, Now: c.Now, Logger: c.Logger,
 	}
-	if source.PollURL == "" {
-		for _, secret := range secrets {
-			events.Authorizations = append(events.Authorizations, "Bearer "+secret)
-		}
-		return signals.SecurityEvents(events)
-	}
-	tokens, err := source.pollTokens(secrets, c.Now)
+	tokens, err := source.tokens(c.Now)
 	if err != nil {
 		return nil, err
 	}
-	return signals.PollEvents(signals.PollConfig{Events: events, URL: source.PollURL, Tokens: tokens})
+	fetched := source.PollURL != "" || source.Stream == StreamPoll
+	switch {
+	case fetched && len(secrets) > 0:
+		return nil, errors.New("secrets are for events that are pushed; what proves to the transmitter who fetches is client_secret")
+	case source.Stream != "":
+		return newStreamSource(source, secrets, events, tokens, c.DatabaseURL != "")
+	case fetched:
+		return signals.PollEvents(signals.PollConfig{Events: events, URL: source.PollURL, Tokens: tokens})
+	case tokens != nil:
+		return nil, errors.New("client_secret and token_url are for a transmitter that is asked for something; set poll_url or stream, or remove them")
+	default:
+		events.Authorizations = bearers(secrets)
+		return signals.SecurityEvents(events)
+	}
 }
 
-// pollTokens gives the tokens to poll with; nil for none.
-func (s SignalSource) pollTokens(secrets []string, now func() time.Time) (authclient.TokenSource, error) {
+// bearers returns the values of the Authorization header with each of the secrets.
+func bearers(secrets []string) (values []string) {
+	for _, secret := range secrets {
+		values = append(values, "Bearer "+secret)
+	}
+	return values
+}
+
+// tokens gives the tokens for the transmitter; nil for none.
+func (s SignalSource) tokens(now func() time.Time) (authclient.TokenSource, error) {
+	secret, err := s.clientSecret()
 	switch {
-	case len(secrets) > 1:
-		return nil, errors.New("there are several secrets, and one is sent to poll; keep that")
+	case err != nil:
+		return nil, err
 	case s.TokenURL != "":
 		return authclient.ClientCredentials(
-			authclient.TokenEndpoint{URL: s.TokenURL, ClientID: s.ClientID, ClientSecret: strings.Join(secrets, ""), Now: now},
+			authclient.TokenEndpoint{URL: s.TokenURL, ClientID: s.ClientID, ClientSecret: secret, Now: now},
 			authclient.TokenTarget{Scopes: s.Scopes},
 		)
 	case s.ClientID != "" || len(s.Scopes) > 0:
 		return nil, errors.New("client_id and scopes are for a token of token_url, which is missing; set it, or remove them")
-	case len(secrets) == 0:
+	case secret == "":
 		return nil, nil
 	default:
-		return authclient.StaticToken(secrets[0]), nil
+		return authclient.StaticToken(secret), nil
+	}
+}
+
+// clientSecret returns that of the settings or the file; "" for none.
+func (s SignalSource) clientSecret() (string, error) {
+	if s.ClientSecretFile == "" {
+		return s.ClientSecret, nil
+	}
+	secrets, err := withSecretsIn(s.ClientSecretFile, nil)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("client_secret_file: %w", err)
+	case len(secrets) > 1 || s.ClientSecret != "":
+		return "", errors.New("there are several client secrets in client_secret and client_secret_file, and one is sent; keep that")
+	default:
+		return secrets[0], nil
 	}
 }
 
@@ -225,6 +270,12 @@ func (c Config) sourceFaults() []Fault {
 		for _, setting := range ofOtherKinds(source) {
 			add(setting, fmt.Errorf("means nothing for kind %s; remove it", source.Kind))
 		}
+		for setting, err := range source.streamFaults() {
+			add(setting, err)
+			if err != nil {
+				source.Stream = "" // what else is wrong would follow from it
+			}
+		}
 		if source.Issuer == "" { // which has its fault
 			source.Issuer = "none"
 			source.Transmitter = cmp.Or(source.Transmitter, source.Issuer)
@@ -251,7 +302,7 @@ func (c Config) checkSourceIssuer(source SignalSource) error {
 		return fmt.Errorf("%s is not of Clerk; write the one whose instance sends the webhooks", source.Issuer)
 	case len(issuer.Tenants) > 0:
 		return errors.New("an issuer with tenants is none that tokens name; list the tenant that sends messages as an issuer of its own")
-	case source.Kind == SignalEvents && source.Transmitter != source.Issuer && source.JWKSURL == "":
+	case source.Kind == SignalEvents && source.Transmitter != source.Issuer && source.JWKSURL == "" && source.Stream == "":
 		return errors.New("the transmitter is another, so jwks_url must say where its keys are")
 	default:
 		return nil
@@ -284,7 +335,8 @@ func ofOtherKinds(s SignalSource) []string {
 		of(SignalEvents, map[string]bool{
 			"transmitter": s.Transmitter != "", "jwks_url": s.JWKSURL != "", "audiences": len(s.Audiences) > 0, "algorithms": len(s.Algorithms) > 0,
 			"critical_members": len(s.CriticalMembers) > 0, "credential_types": len(s.CredentialTypes) > 0, "allow_untyped": s.AllowUntyped,
-			"sessions_in_tokens": s.SessionsInTokens, "poll_url": s.PollURL != "", "token_url": s.TokenURL != "", "client_id": s.ClientID != "", "scopes": len(s.Scopes) > 0,
+			"sessions_in_tokens": s.SessionsInTokens, "poll_url": s.PollURL != "", "stream": s.Stream != "", "push_url": s.PushURL != "",
+			"client_secret": s.ClientSecret != "", "client_secret_file": s.ClientSecretFile != "", "token_url": s.TokenURL != "", "client_id": s.ClientID != "", "scopes": len(s.Scopes) > 0,
 		}),
 	)
 	slices.Sort(all)
@@ -301,7 +353,7 @@ func (c Config) SourcesOf(issuer string) []string {
 	for _, source := range c.allSources() {
 		switch {
 		case source.Issuer != issuer:
-		case source.PollURL != "":
+		case source.PollURL != "" || source.Stream == StreamPoll:
 			all = append(all, "events of "+source.Name)
 		default:
 			all = append(all, http.MethodPost+" "+signalsPath+source.Name)

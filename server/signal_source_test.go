@@ -139,6 +139,9 @@ func TestATransmitterThatIsAwayHoldsUpNothing(t *testing.T) {
 	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
 		t.Errorf("%d %s; want 503, and when to send again", status, answer)
 	}
+	if got := r.readySignals(t)["idp"]; got.Failed != 1 || got.LastError != "it could not be fetched, verified or stored: the log says why" {
+		t.Errorf("/readyz says %+v; want one failure without the address of the transmitter", got)
+	}
 }
 
 func TestFaultsOfSources(t *testing.T) {
@@ -171,19 +174,53 @@ func TestFaultsOfSources(t *testing.T) {
 		"another issuer for Clerk's": {
 			SignalSource{Name: "one", Kind: SignalClerk, Issuer: issuers[1].URL, Secrets: []string{webhookSecret}}, []string{"signals[0].issuer: https://sso.example.com is not of Clerk"},
 		},
-		"no secret, and no event":                  {webhooks(func(s *SignalSource) { s.Secrets, s.Events = nil, nil }), []string{"signals[0]: there is no secret", "signals[0]: there are no events"}},
-		"a secret that is none":                    {webhooks(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: secret 1 of 1"}},
-		"a file of secrets that is not there":      {webhooks(func(s *SignalSource) { s.SecretsFile = "no/secrets" }), []string{"signals[0]: cannot read the signing secrets"}},
-		"events for nobody":                        {events(func(s *SignalSource) { s.Audiences = nil }), []string{"signals[0]: give the Audiences"}},
-		"a secret of events that is too short":     {events(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: an Authorization is a scheme"}},
-		"events that are fetched over plain http":  {events(func(s *SignalSource) { s.PollURL = "http://ssf.example.com/poll" }), []string{"signals[0]: the URL of the poll endpoint"}},
-		"events that are fetched with two secrets": {events(func(s *SignalSource) { s.PollURL, s.Secrets = "https://ssf.example.com/poll", []string{"one", "two"} }), []string{"signals[0]: there are several secrets"}},
-		"a client that gets no token":              {events(func(s *SignalSource) { s.PollURL, s.ClientID = "https://ssf.example.com/poll", "web" }), []string{"signals[0]: client_id and scopes are for a token"}},
+		"no secret, and no event":                 {webhooks(func(s *SignalSource) { s.Secrets, s.Events = nil, nil }), []string{"signals[0]: there is no secret", "signals[0]: there are no events"}},
+		"a secret that is none":                   {webhooks(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: secret 1 of 1"}},
+		"a file of secrets that is not there":     {webhooks(func(s *SignalSource) { s.SecretsFile = "no/secrets" }), []string{"signals[0]: cannot read the secrets"}},
+		"events for nobody":                       {events(func(s *SignalSource) { s.Audiences = nil }), []string{"signals[0]: give the Audiences"}},
+		"a secret of events that is too short":    {events(func(s *SignalSource) { s.Secrets = []string{"hunter2"} }), []string{"signals[0]: an Authorization is a scheme"}},
+		"events that are fetched over plain http": {events(func(s *SignalSource) { s.PollURL = "http://ssf.example.com/poll" }), []string{"signals[0]: the URL of the poll endpoint"}},
+		"events that are fetched with a secret of those pushed": {
+			events(func(s *SignalSource) { s.PollURL, s.Secrets = "https://ssf.example.com/poll", []string{webhookSecret} }), []string{"signals[0]: secrets are for events that are pushed"},
+		},
+		"a client that gets no token": {events(func(s *SignalSource) { s.PollURL, s.ClientID = "https://ssf.example.com/poll", "web" }), []string{"signals[0]: client_id and scopes are for a token"}},
+		"a client that asks nothing":  {events(func(s *SignalSource) { s.ClientSecret = "hunter2" }), []string{"signals[0]: client_secret and token_url are for a transmitter that is asked"}},
+		"two secrets of a client": {
+			events(func(s *SignalSource) {
+				s.PollURL, s.ClientSecret, s.ClientSecretFile = "https://ssf.example.com/poll", "hunter2", hooks(t).SecretsFile
+			}), []string{"signals[0]: there are several client secrets"},
+		},
+		"a file of the client's secret that is not there": {
+			events(func(s *SignalSource) { s.Stream, s.ClientSecretFile = StreamPoll, "no/secret" }), []string{"signals[0]: client_secret_file: cannot read the secrets"},
+		},
 		"events that are fetched with a client's token": {
 			events(func(s *SignalSource) {
-				s.PollURL, s.TokenURL, s.ClientID, s.Secrets = "https://ssf.example.com/poll", "https://sso.example.com/token", "web", []string{"x"}
+				s.PollURL, s.TokenURL, s.ClientID, s.ClientSecret = "https://ssf.example.com/poll", "https://sso.example.com/token", "web", "x"
 			}), nil,
 		},
+		"a good stream that is polled": {events(func(s *SignalSource) {
+			s.Stream, s.Audiences, s.Transmitter = StreamPoll, nil, "https://ssf.example.com"
+		}), nil},
+		"a good stream that is pushed": {
+			events(func(s *SignalSource) {
+				s.Stream, s.PushURL, s.Audiences, s.Secrets = StreamPush, "https://api.example.com/signals/idp", nil, []string{webhookSecret}
+			}), nil,
+		},
+		"a stream that there is not":      {events(func(s *SignalSource) { s.Stream = "pull" }), []string{`signals[0].stream: "pull" is none; write poll or push`}},
+		"a stream that is pushed nowhere": {events(func(s *SignalSource) { s.Stream = StreamPush }), []string{"signals[0].push_url: is missing; say at which URL the transmitter reaches /signals/idp"}},
+		"a stream that is pushed over plain http": {
+			events(func(s *SignalSource) { s.Stream, s.PushURL = StreamPush, "http://api.example.com/signals/idp" }), []string{"signals[0]: the PushURL must be https"},
+		},
+		"a push_url without a stream":           {events(func(s *SignalSource) { s.PushURL = "https://api.example.com/signals/idp" }), []string{"signals[0].push_url: is for stream push"}},
+		"a push_url of a stream that is polled": {events(func(s *SignalSource) { s.Stream, s.PushURL = StreamPoll, "https://api.example.com" }), []string{"signals[0].push_url: is for stream push"}},
+		"a stream with a poll_url":              {events(func(s *SignalSource) { s.Stream, s.PollURL = StreamPoll, "https://ssf.example.com/poll" }), []string{"signals[0].poll_url: the transmitter says where"}},
+		"a stream over plain http": {
+			events(func(s *SignalSource) { s.Stream, s.Transmitter = StreamPoll, "http://ssf.example.com" }), []string{"signals[0].transmitter: its metadata is fetched from there, so it must begin with https"},
+		},
+		"a stream that is polled with a secret of those pushed": {
+			events(func(s *SignalSource) { s.Stream, s.Secrets = StreamPoll, []string{webhookSecret} }), []string{"signals[0]: secrets are for events that are pushed"},
+		},
+		"a stream of webhooks":       {webhooks(func(s *SignalSource) { s.Stream = StreamPoll }), []string{"signals[0].stream: means nothing for kind webhooks"}},
 		"a transmitter without keys": {events(func(s *SignalSource) { s.Transmitter = "https://ssf.example.com" }), []string{"signals[0].issuer: the transmitter is another"}},
 		"keys from plain http":       {events(func(s *SignalSource) { s.JWKSURL = "http://sso.example.com/keys" }), []string{`signals[0].jwks_url: "http://sso.example.com/keys" is plain http`}},
 		"settings of other kinds": {
@@ -240,7 +277,7 @@ func TestSecurityEventsAreFetched(t *testing.T) {
 		endpoint.event = securityEvent(idp, c.Issuers[0].URL, "ada-1")
 		c.Signals = []SignalSource{{
 			Name: "idp", Kind: SignalEvents, Transmitter: idp.URL(), JWKSURL: idp.JWKSURL(), Audiences: []string{"sp"}, SessionsInTokens: true,
-			Secrets: []string{endpoint.secret}, PollURL: served.URL,
+			ClientSecret: endpoint.secret, PollURL: served.URL,
 		}}
 	})
 	<-endpoint.acknowledged

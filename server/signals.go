@@ -90,13 +90,14 @@ func (s *Server) addSource(receiver messageReceiver, issuers ...string) {
 	s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
 }
 
-// poll fetches the messages of those sources that have them fetched, until ctx ends.
+// poll fetches the messages of those sources that have them fetched, and keeps the streams
+// of those that have one, until ctx ends.
 func (s *Server) poll(ctx context.Context) {
 	var polling sync.WaitGroup
 	defer polling.Wait()
 	for _, source := range s.signals {
-		if poller, ok := source.receiver.(*signals.Poller); ok {
-			polling.Go(func() { poller.Run(ctx) })
+		if runner, ok := source.receiver.(interface{ Run(ctx context.Context) }); ok {
+			polling.Go(func() { runner.Run(ctx) })
 		}
 	}
 }
@@ -113,7 +114,7 @@ func (s *Server) closePollers() {
 // keysOf opens the keys of a transmitter of security events; nil for other kinds.
 func (s *Server) keysOf(source SignalSource) (jwks.Set, error) {
 	switch {
-	case source.Kind != SignalEvents:
+	case source.Kind != SignalEvents || source.Stream != "": // the stream's metadata says where
 		return nil, nil
 	case source.JWKSURL == "":
 		return s.keySets[source.Issuer], nil
@@ -206,13 +207,24 @@ type signalReadiness struct {
 	Ignored      int64     `json:"ignored"`
 	Refused      int64     `json:"refused"`
 	Failed       int64     `json:"failed"`
+	LastPoll     time.Time `json:"last_poll,omitzero"` // that was answered
+	// Stream is that which the server keeps at the transmitter; nil for other sources.
+	Stream *streamReadiness `json:"stream,omitempty"`
 }
 
 func (s signalSource) readiness() signalReadiness {
 	status := s.receiver.Status()
-	return signalReadiness{
+	state := signalReadiness{
 		Source: s.name, Issuers: s.issuers,
 		LastMessage: status.LastMessage, LastAccepted: status.LastAccepted, LastRefused: status.LastRefused, LastError: status.LastError,
 		LagSeconds: status.Lag.Seconds(), Accepted: status.Accepted, Repeated: status.Repeated, Ignored: status.Ignored, Refused: status.Refused, Failed: status.Failed,
+		LastPoll: status.LastPoll,
 	}
+	if status.LastErrorIsOurs {
+		state.LastError = "it could not be fetched, verified or stored: the log says why"
+	}
+	if kept, ok := s.receiver.(interface{ readiness() *streamReadiness }); ok {
+		state.Stream = kept.readiness()
+	}
+	return state
 }

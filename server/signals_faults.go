@@ -44,11 +44,11 @@ func withSecretsIn(path string, secrets []string) ([]string, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the signing secrets: %w", err)
+		return nil, fmt.Errorf("cannot read the secrets: %w", err)
 	}
 	more := strings.Fields(string(text))
 	if len(more) == 0 {
-		return nil, errors.New("the file has no secret in it; write the one into it that the sender shows for this endpoint")
+		return nil, errors.New("the file has no secret in it; write it there, on a line of its own")
 	}
 	return slices.Concat(secrets, more), nil
 }

@@ -77,10 +77,11 @@ signals:
       - {event: left, subject: data.user, organization: data.org}
       - {event: burnt, token: data.jti}
       - {event: retired, client: data.client}
-  - {name: okta, kind: security_events, jwks_url: https://sso.example.com/keys, audiences: [sp], algorithms: [RS256], critical_members: [tenant], credential_types: [password], allow_untyped: true, sessions_in_tokens: true, transmitter: https://ssf.example.com, poll_url: https://ssf.example.com/poll, token_url: https://sso.example.com/token, client_id: web, secrets_file: /nowhere/secret, scopes: [ssf.read]}
+  - {name: okta, kind: security_events, jwks_url: https://sso.example.com/keys, audiences: [sp], algorithms: [RS256], critical_members: [tenant], credential_types: [password], allow_untyped: true, sessions_in_tokens: true, transmitter: https://ssf.example.com, poll_url: https://ssf.example.com/poll, token_url: https://sso.example.com/token, client_id: web, client_secret_file: /nowhere/secret, scopes: [ssf.read]}
+  - {name: risk, kind: security_events, stream: push, push_url: https://api.example.com/signals/risk, client_secret: x, secrets: [0123456789abcdef]}
 `
 	loaded, faults := sources{file: file}.read(t, All())
-	if want := []string{"signals[1] in FILE: cannot read the signing secrets: open /nowhere/secret: no such file or directory"}; !slices.Equal(faults, want) {
+	if want := []string{"signals[1] in FILE: client_secret_file: cannot read the secrets: open /nowhere/secret: no such file or directory"}; !slices.Equal(faults, want) {
 		t.Fatalf("faults %q; want %q", faults, want)
 	}
 	want := []server.SignalSource{
@@ -97,8 +98,9 @@ signals:
 		{
 			Name: "okta", Kind: "security_events", JWKSURL: "https://sso.example.com/keys", Audiences: []string{"sp"}, Algorithms: []string{"RS256"},
 			CriticalMembers: []string{"tenant"}, CredentialTypes: []string{"password"}, AllowUntyped: true, SessionsInTokens: true, Transmitter: "https://ssf.example.com",
-			PollURL: "https://ssf.example.com/poll", TokenURL: "https://sso.example.com/token", ClientID: "web", SecretsFile: "/nowhere/secret", Scopes: []string{"ssf.read"},
+			PollURL: "https://ssf.example.com/poll", TokenURL: "https://sso.example.com/token", ClientID: "web", ClientSecretFile: "/nowhere/secret", Scopes: []string{"ssf.read"},
 		},
+		{Name: "risk", Kind: "security_events", Stream: "push", PushURL: "https://api.example.com/signals/risk", ClientSecret: "x", Secrets: []string{"0123456789abcdef"}},
 	}
 	if got := loaded.Server.Signals; !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v; want %+v", got, want)
