@@ -37,7 +37,7 @@ func TestAThousandHostileLogouts(t *testing.T) {
 		},
 		"the end is missing":   func() string { return good[:random.IntN(len(good))] },
 		"the start is missing": func() string { return good[1+random.IntN(len(good)-1):] },
-		"something behind":     func() string { return good + string(rune(1+random.IntN(300))) + "x" },
+		"something behind":     func() string { return good + strings.ReplaceAll(string(rune(1+random.IntN(300))), "&", "%") + "x" }, // & would begin another field
 		"two tokens":           func() string { return good + "&logout_token=" + others[random.IntN(len(others))] },
 		"parts of two tokens": func() string {
 			a, b := strings.Split(strings.TrimPrefix(good, "logout_token="), "."), strings.Split(others[2*random.IntN(2)], ".")
