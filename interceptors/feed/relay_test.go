@@ -115,6 +115,9 @@ func TestTheSnapshotOfARelay(t *testing.T) {
 		hub.revoke("sess_2")
 		pass(30 * time.Second)
 		after.assertGot(t, "1 to e1:3, restart false")
+		if got := hub.takeConfirmed(); got != "" {
+			t.Errorf("%q is confirmed; want nothing, since it lacks a change", got)
+		}
 		_ = follower.Close()
 
 		plain := fleet.follow(t, snapshotAt(path))

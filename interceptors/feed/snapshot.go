@@ -140,7 +140,10 @@ func (f *Follower) restore(saved header) error {
 		return errors.New("it was written at a time to come, so that it may lack what had expired then: a clock was set")
 	}
 	if saved.KnownCases == knownCases {
-		s.position, f.stored = saved.Position, saved.Position
+		s.position = saved.Position
+		if s.unknown == nil {
+			f.stored = saved.Position
+		}
 	}
 	if saved.CompleteAt.IsZero() {
 		return nil
