@@ -94,7 +94,7 @@ func (h *history) add(next *batch) bool {
 	switch last := h.last(); {
 	case next.place == last && next.count == 0: // a heartbeat
 		return true
-	case next.place.Sequence < last.Sequence, next.place.Sequence == last.Sequence && next.place != last:
+	case next.place.Sequence <= last.Sequence: // who reads from place to place would not get on
 		return false
 	}
 	h.batches = append(h.batches, next)

@@ -173,11 +173,12 @@ func (r *Relay) Retention() *durationpb.Duration {
 // through returns as of when the copy is complete, by a clock that does not jump; zero if
 // it never was. It stops at a change that this version does not know.
 func (r *Relay) through() time.Time {
+	now := time.Now() // before the age, or a pause between them would make the copy younger
 	status := r.follower.Status()
 	if !status.CaughtUp {
 		return time.Time{}
 	}
-	return time.Now().Add(-status.Age)
+	return now.Add(-status.Age)
 }
 
 // A Cursor reads the changes in order, for one follower. It is for one goroutine.
