@@ -11,6 +11,7 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
@@ -63,16 +64,27 @@ func (r *Relay) Followers() int {
 
 // Confirm tells the hub that a follower refuses what was revoked up to a position, unless
 // too much else waits to be sent.
-func (r *Relay) Confirm(follower *feedv1.Follower, token string, _ ledger.Place) {
+func (r *Relay) Confirm(follower *feedv1.Follower, token string, place ledger.Place) {
 	select {
-	case r.confirms <- &feedv1.ReportRequest{Follower: follower, ConfirmedResumeToken: token, RelayCount: 1}:
+	case r.confirms <- &feedv1.ReportRequest{Follower: follower, ConfirmedResumeToken: r.rewritten(token, place), RelayCount: 1}:
 	default:
 	}
 }
 
+// rewritten returns the position of a place as the hub writes it. As a follower writes it,
+// it could have white space without end, which would be kept and sent for each follower.
+func (r *Relay) rewritten(token string, place ledger.Place) string {
+	epoch, _ := position.EpochOf(token)
+	return position.Encode(epoch, r.config.Scope, place)
+}
+
 // Report passes a report on to the hub, and returns its answer.
-func (r *Relay) Report(ctx context.Context, report *feedv1.ReportRequest, _ ledger.Place) (*feedv1.ReportResponse, error) {
+func (r *Relay) Report(ctx context.Context, report *feedv1.ReportRequest, confirmed ledger.Place) (*feedv1.ReportResponse, error) {
+	report = proto.CloneOf(report)
+	report.RelayCount++
 	if token := report.GetConfirmedResumeToken(); token != "" {
+		token = r.rewritten(token, confirmed)
+		report.ConfirmedResumeToken = token
 		r.mu.Lock()
 		if one := r.readers[keyOf(report.GetFollower())]; one != nil {
 			one.confirmed = token
@@ -85,8 +97,6 @@ func (r *Relay) Report(ctx context.Context, report *feedv1.ReportRequest, _ ledg
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	report = proto.CloneOf(report)
-	report.RelayCount++
 	res, err := r.follower.Forward(ctx, report)
 	return res, answer(err)
 }

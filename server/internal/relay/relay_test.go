@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -208,6 +209,7 @@ func TestMessagesThatCannotBe(t *testing.T) {
 		"a position that is none":     {ResumeToken: "x"},
 		"of another database":         foreign,
 		"a position before":           messageOf(1),
+		"changes, and no position":    messageOf(2, 3),
 		"the same number, other time": {ResumeToken: position.Encode(epoch, scope, ledger.Place{Sequence: 2, CreatedAt: 1})},
 	} {
 		r := newRelay(t)
@@ -324,12 +326,13 @@ func TestReportsWithoutAHub(t *testing.T) {
 	r := newRelay(t)
 	follower := &feedv1.Follower{Service: "billing", InstanceId: "billing-0"}
 	left, again := r.Followed(follower), r.Followed(follower)
-	_, err := r.Report(t.Context(), &feedv1.ReportRequest{Follower: follower, ConfirmedResumeToken: "p"}, ledger.Place{})
+	confirmed := position.Encode(epoch, scope, placeOf(1))
+	_, err := r.Report(t.Context(), &feedv1.ReportRequest{Follower: follower, ConfirmedResumeToken: confirmed}, placeOf(1))
 	if reason, _ := rpcerror.ReasonOf(err); reason != errorv1.Reason_REASON_STORE_UNAVAILABLE {
 		t.Errorf("%v; want %v", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	}
 	left()
-	if got := r.reports(); len(got) != 1 || got[0].GetConfirmedResumeToken() != "p" || got[0].GetRelayCount() != 1 {
+	if got := r.reports(); len(got) != 1 || got[0].GetConfirmedResumeToken() != confirmed || got[0].GetRelayCount() != 1 {
 		t.Errorf("the hub is to hear %v", got)
 	}
 	again()
@@ -337,7 +340,7 @@ func TestReportsWithoutAHub(t *testing.T) {
 		t.Errorf("the hub is to hear %v of one that is gone", got)
 	}
 	for range 2 * maxSends {
-		r.Confirm(follower, "p", ledger.Place{})
+		r.Confirm(follower, confirmed, placeOf(1))
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -349,5 +352,27 @@ func TestReportsWithoutAHub(t *testing.T) {
 	}
 	for range maxSends {
 		<-r.sends
+	}
+}
+
+// What a follower confirms is kept and sent as the hub writes it, however long it was.
+func TestAPositionOfAFollowerIsKeptAsTheHubWritesIt(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	want := position.Encode(epoch, scope, placeOf(1))
+	encoded, err := base64.RawURLEncoding.DecodeString(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	padded := base64.RawURLEncoding.EncodeToString(append(encoded, strings.Repeat(" ", 1000)...))
+	place, err := position.Decode[ledger.Place](padded, epoch, scope)
+	if err != nil {
+		t.Fatalf("the test shows nothing: %v", err)
+	}
+	follower := &feedv1.Follower{Service: "billing", InstanceId: "billing-0"}
+	t.Cleanup(r.Followed(follower))
+	_, _ = r.Report(t.Context(), &feedv1.ReportRequest{Follower: follower, ConfirmedResumeToken: padded}, place) // there is no hub
+	if got := r.reports()[0].GetConfirmedResumeToken(); got != want {
+		t.Errorf("%d bytes are kept; want %d", len(got), len(want))
 	}
 }
