@@ -72,6 +72,9 @@ func (l *Ledger) pruneTime(ctx context.Context) (by time.Time, ok bool, err erro
 	if err != nil {
 		return time.Time{}, false, err
 	}
+	if !kept.Now.IsZero() {
+		l.databaseTime.Store(&databaseTime{shown: kept.Now, at: time.Now()})
+	}
 	by = l.now()
 	differs := !kept.Now.IsZero() && by.Sub(kept.Now).Abs() > maxDifference
 	if differs && !c.differs {

@@ -99,6 +99,8 @@ type Ledger struct {
 	clock    clock     // by which is pruned
 	lastTime time.Time // of the round before
 
+	databaseTime atomic.Pointer[databaseTime] // nil where the database has no clock
+
 	wake, wakeReading chan struct{}
 	lacking           chan struct{}             // has an element when there is something to give back
 	ahead             atomic.Pointer[time.Time] // when the log last said that readers know more

@@ -80,12 +80,26 @@ func (r *readers) of(service, instance string, now time.Time) *reader {
 	return follower
 }
 
+// A databaseTime is what a database's clock has shown at a time of a clock that does not
+// jump.
+type databaseTime struct{ shown, at time.Time }
+
+// readersNow returns the time of day by which it counts when a reader was last heard of. It
+// is the database's, if it has one: servers whose clocks differ would forget each other's
+// readers, and say that a revocation is in force everywhere when it is not.
+func (l *Ledger) readersNow() time.Time {
+	if database := l.databaseTime.Load(); database != nil {
+		return database.shown.Add(time.Since(database.at)).Truncate(time.Microsecond)
+	}
+	return l.now()
+}
+
 // Followed notes that a follower has a stream, until left is called.
 func (l *Ledger) Followed(service, instance string) (left func()) {
 	r := l.readers
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	follower := r.of(service, instance, l.now())
+	follower := r.of(service, instance, l.readersNow())
 	if follower == nil {
 		return func() {}
 	}
@@ -94,7 +108,7 @@ func (l *Ledger) Followed(service, instance string) (left func()) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		follower.streams--
-		follower.heardAt = l.now()
+		follower.heardAt = l.readersNow()
 	}
 }
 
@@ -103,7 +117,7 @@ func (l *Ledger) Confirm(service, instance string, place Place) {
 	r := l.readers
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if follower := r.of(service, instance, l.now()); follower != nil && follower.confirmed != place.Sequence {
+	if follower := r.of(service, instance, l.readersNow()); follower != nil && follower.confirmed != place.Sequence {
 		follower.confirmed = max(place.Sequence, 0)
 		r.changed = true
 	}
@@ -164,7 +178,7 @@ func (l *Ledger) keepReaders(ctx context.Context) {
 			return
 		}
 		l.probe(ctx)
-		r, now := l.readers, l.now()
+		r, now := l.readers, l.readersNow()
 		r.mu.Lock()
 		due := r.changed || time.Since(written) >= readersHeartbeat
 		var all []store.Reader
@@ -190,7 +204,7 @@ func (l *Ledger) keepReaders(ctx context.Context) {
 // leave writes that this process has stopped, so that it is not missing afterwards. If
 // that fails, it counts until nothing was heard of it for long enough.
 func (l *Ledger) leave(ctx context.Context) {
-	now := l.now()
+	now := l.readersNow()
 	self := store.Reader{InstanceID: l.readers.instance, Confirmed: store.Stopped, HeardAt: now}
 	if err := l.saveReaders(ctx, []store.Reader{self}, now.Add(-forgetReaders)); err != nil {
 		l.config.Log.DebugContext(ctx, "cannot write that this server has stopped", "error", err)
@@ -255,7 +269,7 @@ func (l *Ledger) countReaders(ctx context.Context) (count, error) {
 		return count{}, err
 	}
 	kept = slices.DeleteFunc(kept, func(one store.Reader) bool { return one.Confirmed == store.Stopped })
-	now := l.now()
+	now := l.readersNow()
 	r.mu.Lock()
 	own := r.list(now)
 	r.mu.Unlock()

@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 func TestFollowersThatCountAreBounded(t *testing.T) {
@@ -35,5 +36,36 @@ func TestWhatWasConfirmedOfAnotherDatabaseIsForgotten(t *testing.T) {
 	l.readers.restart()
 	if confirmed, total := l.Propagation(t.Context()); confirmed != 1 || total != 2 {
 		t.Errorf("%d of %d; want 1 of 2", confirmed, total)
+	}
+}
+
+// Servers whose clocks differ count each other's readers by the clock of the database.
+func TestServersWithDifferentClocksCountAllReaders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	servers := make(map[string]*Ledger)
+	for name, ahead := range map[string]time.Duration{"right": 0, "ahead": time.Hour, "behind": -time.Hour} {
+		db := openStore(t, dir)
+		t.Cleanup(func() { _ = db.Close() })
+		config := someConfig()
+		config.Now = func() time.Time { return time.Now().Add(ahead) }
+		l := newLedger(clockedStore{db, time.Now}, config)
+		servers[name] = l
+		l.prune(t.Context()) // which reads the clock of the database
+		l.Confirm("billing", name, Place{Sequence: 1})
+	}
+	for name, l := range servers {
+		now := l.readersNow()
+		l.readers.mu.Lock()
+		all := l.readers.list(now)
+		l.readers.mu.Unlock()
+		if err := l.saveReaders(t.Context(), all, now.Add(-forgetReaders)); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	for name, l := range servers {
+		if _, total := l.Propagation(t.Context()); total != 6 {
+			t.Errorf("the server whose clock is %s counts %d readers; want all 6", name, total)
+		}
 	}
 }
