@@ -24,7 +24,7 @@ type Restored struct {
 	// Sessions and Revocations are how many are in the database now.
 	Sessions, Revocations int64
 	// Lost is how many revocations were made after the backup. A server that runs goes on
-	// refusing what they revoke until it ends.
+	// refusing what they revoke, and gives them back to the database.
 	Lost int64
 }
 

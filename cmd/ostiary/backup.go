@@ -46,9 +46,9 @@ func newRestore() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Replace the server's database by a backup",
 		Long: `Replace the SQLite database of sessions and revocations by a file that "ostiary
-backup" made, while servers use it or not. They notice it within a second, and go on
-refusing what was revoked since the backup until they end. Revoke that again: how many
-revocations there were is printed.
+backup" made, while servers use it or not. They notice it within a second, go on
+refusing what was revoked since the backup, and give it back to the database. How many
+such revocations there were is printed: where no server runs, revoke that again.
 
 A PostgreSQL database is restored with PostgreSQL's own tools, such as pg_restore.`,
 		Example: `  ostiary restore backup.db

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 
@@ -20,8 +21,10 @@ var ErrExists = errors.New("there is a database already; replace it with --repla
 // Others may use it meanwhile. The file must not exist; it is for its owner alone, and on
 // the disk when Backup returns.
 func Backup(ctx context.Context, path, file string) error {
-	if _, err := os.Stat(path); err != nil {
-		return err // Open would make one
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database to back up; name that of the server with --data-dir or --database-url (%w)", err)
+	} else if err != nil {
+		return err
 	}
 	s, err := Open(ctx, path)
 	if err != nil {
@@ -29,7 +32,9 @@ func Backup(ctx context.Context, path, file string) error {
 	}
 	defer func() { _ = s.Close() }()
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("a backup never replaces a file; choose another name, or move it away (%w)", err)
+	} else if err != nil {
 		return err
 	}
 	_, err = s.db.ExecContext(ctx, "VACUUM INTO $1", file) // which fills an empty file
@@ -54,6 +59,9 @@ type Restored struct {
 // exists is replaced only if replace says so. Errors: ErrExists, store.ErrDamaged and
 // store.ErrNewerSchema.
 func Restore(ctx context.Context, path, file string, replace bool) (Restored, error) {
+	if _, err := os.Stat(file); err != nil {
+		return Restored{}, err
+	}
 	source := fileName(file, url.Values{"mode": {"ro"}, "immutable": {"1"}})
 	last, err := lastOf(ctx, source)
 	if err != nil {
