@@ -131,10 +131,14 @@ func (f *Follower) watch(ctx context.Context, w *watch, fresh bool) error {
 	return errEnded
 }
 
-// causeOf returns why the context was ended, if it was, and otherwise the error.
+// causeOf returns why the context was ended, if it was, and otherwise the error, with the
+// remedy where that is not a hub's.
 func causeOf(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
+	}
+	if connect.CodeOf(err) == connect.CodeUnimplemented { // 404
+		return fmt.Errorf("no hub answers there, so correct the URL: that of http_addr of an ostiary serve, without a path: %w", err)
 	}
 	return err
 }

@@ -402,6 +402,9 @@ func TestAnswersThatAreNotOfAHub(t *testing.T) {
 				if s := follower.Status(); s.Hub != "" || s.LastError == "" || !s.Ready {
 					t.Errorf("Status = %+v", s)
 				}
+				if s := follower.Status(); name == "not found" && !strings.Contains(s.LastError, "correct the URL") {
+					t.Errorf("LastError = %q; want the remedy", s.LastError)
+				}
 				hub.set(func() { hub.instead = nil })
 				pass(3 * time.Second)
 				assertAsked(t, hub, "", "e1:1")
