@@ -161,6 +161,9 @@ type Config struct {
 	// Logger receives one record for each call, and the start, the stop and the
 	// faults of the server. No record holds a token. Default: slog.Default().
 	Logger *slog.Logger
+	// TraceIdentities puts the subject, the session and the issuer of callers into traces.
+	// Default: traces do not say who called.
+	TraceIdentities bool
 	// DroppedLogLines returns how many lines the Logger has dropped since the start, for
 	// metrics. It must be safe for concurrent use. Optional.
 	DroppedLogLines func() uint64

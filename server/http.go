@@ -107,7 +107,11 @@ func streams() func(path string) bool {
 }
 
 func (s *Server) callLog() transport.CallLog {
-	return transport.CallLog{Log: s.log, Quiet: isFrequent, Measure: s.measureCall()}
+	calls := transport.CallLog{Log: s.log, Quiet: isFrequent, End: s.endCall}
+	if s.tracing != nil {
+		calls.Begin = s.tracing.Begin
+	}
+	return calls
 }
 
 // procedureOptions names OPTIONS requests in the log. They are no method, so they are not

@@ -5,11 +5,20 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/internal/tracing"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
-// startMetrics begins to measure, where somebody is to read it.
-func (s *Server) startMetrics(ctx context.Context) (err error) {
-	if s.config.AdminAddr == AdminNone && !metrics.Pushed() {
+// startTelemetry begins to measure and to trace, where somebody is to read it. What measures
+// also adds the decisions to the traces.
+func (s *Server) startTelemetry(ctx context.Context) (err error) {
+	if tracing.Wanted() {
+		s.tracing, err = tracing.New(ctx, tracing.Config{Version: s.config.Version, Identities: s.config.TraceIdentities, Log: s.log})
+		if err != nil {
+			return err
+		}
+	}
+	if s.config.AdminAddr == AdminNone && !metrics.Pushed() && s.tracing == nil {
 		return nil
 	}
 	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Log: s.log})
@@ -214,12 +223,14 @@ func (s *Server) measureLedger() {
 	})
 }
 
-// measureCall returns what measures each call; nil where nobody reads it.
-func (s *Server) measureCall() func(ctx context.Context, procedure, protocol, outcome string, took time.Duration) {
-	if s.metrics == nil {
-		return nil
+// endCall is called with each call that has ended.
+func (s *Server) endCall(ctx context.Context, call transport.Call) {
+	ended := tracing.Call{Procedure: call.Procedure, Protocol: call.Protocol, Outcome: call.Outcome}
+	if call.Decision != nil {
+		ended.Identity = call.Decision.Identity
+		s.metrics.Call(ctx, call.Procedure, call.Protocol, call.Outcome, call.Took)
 	}
-	return s.metrics.Call
+	s.tracing.End(ctx, ended)
 }
 
 func one(yes bool) float64 {

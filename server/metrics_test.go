@@ -194,6 +194,23 @@ func TestCallsAreMeasured(t *testing.T) {
 	}
 }
 
+// A relay has no database, and measures its copy of the hub's revocations.
+func TestARelayMeasuresItsCopy(t *testing.T) {
+	t.Parallel()
+	hub := start(t, withFeed)
+	hub.revoke(t, "a", "b")
+	relay := startRelay(t, hub, []string{hub.url})
+	eventually(t, "the relay has both revocations", func() bool {
+		return strings.Contains(relay.metrics(t), "ostiary_revocations_entries 2\n")
+	})
+	known := exported(relay.metrics(t))
+	for name, want := range map[string]bool{"ostiary_relay_connected": true, "ostiary_revocations_feed_age_seconds": true, "ostiary_store_usable": false, "ostiary_sessions_recent": false} {
+		if (known[name] != nil) != want {
+			t.Errorf("%s is exported: %v; want %v", name, !want, want)
+		}
+	}
+}
+
 // Whoever reads metrics learns nothing of persons, and nobody can make up series.
 func TestMetricsHaveNothingOfCallers(t *testing.T) {
 	t.Parallel()

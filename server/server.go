@@ -27,6 +27,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/relay"
+	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
 
@@ -58,6 +59,7 @@ type Server struct {
 	signalKeys []*jwks.Remote   // of transmitters of security events
 	admin      *adminServer     // nil where there is none
 	metrics    *metrics.Metrics // nil where nobody reads them
+	tracing    *tracing.Tracing // nil where nobody reads them
 	verifier   *token.Verifier
 
 	httpListener, grpcListener, signalsListener net.Listener
@@ -109,7 +111,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.startMetrics(ctx); err != nil {
+	if err := s.startTelemetry(ctx); err != nil {
 		return err
 	}
 	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
@@ -260,7 +262,7 @@ func (s *Server) release() error {
 		}
 	}
 	s.closePollers()
-	errs = append(errs, s.admin.close(), s.metrics.Close(), s.closeKeys())
+	errs = append(errs, s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys())
 	s.transmitter.Close()
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())

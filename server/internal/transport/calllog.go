@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
 // A CallLog writes one record for each call, after it. It names the procedure
@@ -21,9 +24,23 @@ type CallLog struct {
 	// Quiet reports whether a procedure, or the pattern of a route, is called every
 	// few seconds, such as a health check: it is logged at level Debug.
 	Quiet func(procedure string) bool
-	// Measure is called with each call that a guard has decided about, for metrics. Nil
-	// measures nothing.
-	Measure func(ctx context.Context, procedure, protocol, outcome string, took time.Duration)
+	// Begin returns the context of a call that has come, with what it makes of the headers,
+	// unless the call is quiet. Nil changes nothing.
+	Begin func(ctx context.Context, header func(name string) []string) context.Context
+	// End is called at the end of each call. Nil does nothing.
+	End func(ctx context.Context, call Call)
+}
+
+// A Call is one that has ended.
+type Call struct {
+	// Procedure is as it was registered; or the pattern of a route, or unknown, of what is no
+	// RPC.
+	Procedure, Protocol string
+	// Outcome is the name of the code.
+	Outcome string
+	Took    time.Duration
+	// Decision is the last about the call; nil where no guard was asked.
+	Decision *auth.Decision
 }
 
 // level makes our own failures stand out from what callers do, and hides what is
@@ -47,8 +64,8 @@ func (l CallLog) write(ctx context.Context, r *record) {
 		procedure, protocol = d.Procedure, d.Protocol
 	}
 	outcome, took := r.outcome(), time.Since(r.start)
-	if l.Measure != nil && r.decision != nil {
-		l.Measure(ctx, procedure, protocol, outcome, took)
+	if l.End != nil {
+		l.End(ctx, Call{procedure, protocol, outcome, took, r.decision})
 	}
 	level := l.level(r, procedure, outcome)
 	if !l.Log.Enabled(ctx, level) {
@@ -68,12 +85,27 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	l.Log.LogAttrs(ctx, level, "call", append(attrs, r.reason()...)...)
 }
 
+func (l CallLog) begin(ctx context.Context, procedure string, header func(string) []string) context.Context {
+	if l.Begin == nil || l.Quiet(procedure) {
+		return ctx
+	}
+	return l.Begin(ctx, header)
+}
+
+// quietName is what Quiet knows a request by, before its handler is known.
+func quietName(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.Method + " " + r.URL.Path
+	}
+	return r.URL.Path
+}
+
 // Middleware logs the calls of the HTTP port.
 func (l CallLog) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &record{protocol: "http", peer: r.RemoteAddr, userAgent: r.UserAgent(), start: time.Now()}
 		watched := &statusWriter{ResponseWriter: w, rec: rec}
-		ctx := context.WithValue(r.Context(), recordKey{}, rec)
+		ctx := l.begin(context.WithValue(r.Context(), recordKey{}, rec), quietName(r), r.Header.Values)
 		defer func() {
 			if !rec.hasCode && requestWasLate(ctx) { // so that no interceptor ran
 				rec.end(connect.CodeDeadlineExceeded, nil)
@@ -105,12 +137,14 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // TagRPC begins the record of a call. With the methods below it implements
 // stats.Handler, which grpc-go calls for every call, also where no interceptor
 // runs.
-func (l CallLog) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+func (l CallLog) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	rec := &record{protocol: "grpc", start: time.Now()}
 	if p, ok := peer.FromContext(ctx); ok {
 		rec.peer = p.Addr.String()
 	}
-	return context.WithValue(ctx, recordKey{}, rec)
+	return l.begin(context.WithValue(ctx, recordKey{}, rec), info.FullMethodName, func(name string) []string {
+		return metadata.ValueFromIncomingContext(ctx, name)
+	})
 }
 
 // HandleRPC writes the record at the end of a call.

@@ -31,6 +31,11 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.Profiling = on }),
 		},
 		{
+			key: "trace_identities", env: []string{"OSTIARY_TRACE_IDENTITIES"}, def: "false", dev: true,
+			help:   "Name callers in traces, by subject, session and issuer. OpenTelemetry's own variables say where traces are sent.",
+			format: boolean(func(s *Settings, on bool) { s.Server.TraceIdentities = on }),
+		},
+		{
 			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
 			help:   "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext.",
 			format: text(func(s *Settings) *string { return &s.Server.TLSCert }),
