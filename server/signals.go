@@ -3,13 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
@@ -28,10 +25,6 @@ const (
 	logoutSource = "backchannel-logout"
 	// signalTimeout is how long a message may take to arrive.
 	signalTimeout = 5 * time.Second
-	// signalsPerSecond and signalsAtOnce are what a source takes of messages. Others are
-	// answered 429, so that strangers who send what is not signed leave the calls served.
-	signalsPerSecond = 200
-	signalsAtOnce    = 100
 )
 
 // A signalSource is one of the sources of messages of issuers.
@@ -156,41 +149,6 @@ func (s *Server) serveSignals(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// A signalLimit bounds how many messages a source takes.
-type signalLimit struct {
-	source  string
-	handler http.Handler
-	rate    *rate.Limiter
-	places  chan struct{}
-	log     *slog.Logger
-	logged  *rate.Limiter
-}
-
-func newSignalLimit(source string, handler http.Handler, log *slog.Logger) *signalLimit {
-	return &signalLimit{
-		source: source, handler: handler, rate: rate.NewLimiter(signalsPerSecond, 2*signalsPerSecond), places: make(chan struct{}, signalsAtOnce),
-		log: log, logged: rate.NewLimiter(rate.Every(time.Second), 1),
-	}
-}
-
-// ServeHTTP implements http.Handler.
-func (l *signalLimit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if l.rate.Allow() {
-		select {
-		case l.places <- struct{}{}:
-			defer func() { <-l.places }()
-			l.handler.ServeHTTP(w, r)
-			return
-		default:
-		}
-	}
-	if l.logged.Allow() {
-		l.log.WarnContext(r.Context(), "too many messages of an issuer at once, or of a stranger; it is asked to send again", "source", l.source)
-	}
-	w.Header().Set("Retry-After", "1")
-	http.Error(w, "too many messages at once; send it again", http.StatusTooManyRequests)
 }
 
 // signalReadiness is what became of the messages of a source, since the server was started.

@@ -1,22 +1,17 @@
 package server
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -280,39 +275,6 @@ func TestMessagesOfIssuersCanHaveAnAddressOfTheirOwn(t *testing.T) {
 	}
 	r.url = api
 	r.wantReason(t, "the session", r.cast()["ada-1"], auth.TokenRevoked)
-}
-
-func TestTooManyMessagesAreAskedToComeAgain(t *testing.T) {
-	t.Parallel()
-	held, release := make(chan struct{}), make(chan struct{})
-	slow := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		held <- struct{}{}
-		<-release
-	})
-	log := new(bytes.Buffer)
-	limit := newSignalLimit("clerk", slow, slog.New(slog.NewTextHandler(log, nil)))
-	post := func() *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		limit.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/signals/clerk", nil))
-		return w
-	}
-	want := func(what string, w *httptest.ResponseRecorder) {
-		t.Helper()
-		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
-			t.Errorf("%s: %d, Retry-After %q; want 429", what, w.Code, w.Header().Get("Retry-After"))
-		}
-	}
-	for range signalsAtOnce {
-		go post()
-		<-held
-	}
-	want("one more at once", post())
-	close(release)
-	limit.rate = rate.NewLimiter(0, 0)
-	want("one too soon", post())
-	if got := log.String(); !strings.Contains(got, "source=clerk") || strings.Count(got, "\n") != 1 {
-		t.Errorf("the log says %q; want one line", got)
-	}
 }
 
 func TestEverySourceHasAState(t *testing.T) {
