@@ -61,8 +61,9 @@ func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, su
 // every subject. An error is the answer to the caller.
 //
 // A session has ended if it is revoked for at least half of the time that the request
-// would give it. To revoke it again would only fill the store; but where less is left,
-// the session could come back alive after its end was reported.
+// would give it, and until its tokens have expired. To revoke it again would only fill the
+// store; but where less is left, the session could come back alive after its end was
+// reported.
 func (l *Ledger) NotEnded(ctx context.Context, cause string, sessions ...store.Session) (ends []Request, ended []store.Revocation, err error) {
 	var targets []store.Target
 	for _, s := range sessions {
@@ -156,15 +157,34 @@ func endsFor(s store.Session) []store.Target {
 }
 
 // lasting returns the revocation of one of the targets that revokes all that the
-// request would, for at least half as long.
+// request would, for at least half as long, and for as long as any token of now lives.
 func (l *Ledger) lasting(standing map[store.Target]store.Revocation, request Request, targets ...store.Target) (last store.Revocation, ok bool) {
 	now := l.config.Now()
+	needed := l.neededUntil(request, now)
 	for _, target := range targets {
 		r, found := standing[target]
 		covers := r.IssuedBefore.IsZero() || !request.Before.IsZero() && !r.IssuedBefore.Before(request.Before)
-		if found && covers && r.ExpiresAt.Sub(now) > request.Expires.Sub(now)/2 && r.ExpiresAt.After(last.ExpiresAt) {
+		lasts := r.ExpiresAt.Sub(now) > request.Expires.Sub(now)/2 && !r.ExpiresAt.Before(needed)
+		if found && covers && lasts && r.ExpiresAt.After(last.ExpiresAt) {
 			last, ok = r, true
 		}
 	}
 	return last, ok
+}
+
+// neededUntil returns when the last token has expired that is there now and that a request
+// revokes, if the request lasts as long. A single token expires before its revocation does,
+// whenever that was.
+func (l *Ledger) neededUntil(request Request, now time.Time) time.Time {
+	if request.Kind == revocation.TargetToken {
+		return time.Time{}
+	}
+	until := now
+	if !request.Before.IsZero() {
+		until = request.Before
+	}
+	if until = until.Add(l.config.MaxLifetime); until.After(request.Expires) {
+		return request.Expires
+	}
+	return until
 }

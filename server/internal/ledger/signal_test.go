@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -146,5 +147,51 @@ func TestWhatAnIssuerHasEndedIsNotSentBackToIt(t *testing.T) {
 	states, err := l.SignOutStates(t.Context(), store.SignOut{Issuer: someIssuer, SessionID: "sess_1", Subject: "user_ada"})
 	if err != nil || states[0].String() != "ISSUER_SIGN_OUT_DONE" {
 		t.Errorf("the state is %v, %v", states, err)
+	}
+}
+
+// What is in force already, and ends before the tokens do which a message is about, does
+// not stand for it.
+func TestAMessageIsKeptWhereWhatIsInForceEndsTooSoon(t *testing.T) {
+	t.Parallel()
+	subject := revocation.Revocation{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ada"}
+	for name, test := range map[string]struct {
+		first func(*revocation.Revocation, time.Time)
+		after time.Duration // until the message comes
+	}{
+		"a user who was gone for good, and is back": {func(r *revocation.Revocation, _ time.Time) { r.AllTokens = true }, retention - 13*time.Hour},
+		"an import that says when it ends": {func(r *revocation.Revocation, now time.Time) {
+			r.Before, r.Expires = now.Add(time.Minute), now.Add(13*time.Hour)
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := openStore(t, t.TempDir())
+			defer func() { _ = db.Close() }()
+			now := time.Now().Truncate(time.Second)
+			config := someConfig()
+			config.Now = func() time.Time { return now }
+			l := newLedger(db, config)
+			first := subject
+			test.first(&first, now)
+			request, err := l.Prepare(Request{Revocation: first})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Revoke(t.Context(), store.Origin{}, nil, request); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(test.after)
+			token := &auth.Identity{Issuer: someIssuer, Subject: "user_ada", IssuedAt: now.Add(-time.Second), ExpiresAt: now.Add(24 * time.Hour)}
+			banned := subject
+			banned.Before = now
+			if err := l.Signal(t.Context(), someSignal, banned); err != nil {
+				t.Fatal(err)
+			}
+			now = token.ExpiresAt.Add(-time.Second)
+			if l.RevokedList().Revoked(token) == nil {
+				t.Error("a token of before the message is accepted again")
+			}
+		})
 	}
 }
