@@ -21,9 +21,12 @@ import (
 // is the time of the attempt, not that of the event.
 const signatureTolerance = 5 * time.Minute
 
-// maxSignatureBytes bounds the list of signatures of a message, of which a sender has one
-// for each of its keys.
-const maxSignatureBytes = 4 << 10
+// maxSignatureBytes and maxSignatures bound the list of signatures of a message, of which a
+// sender has one for each of its keys. The body is hashed anew for each of Ed25519.
+const (
+	maxSignatureBytes = 4 << 10
+	maxSignatures     = 10
+)
 
 // The prefixes of keys.
 const (
@@ -174,7 +177,7 @@ func readFamily(header http.Header, prefix string) (s signature, found bool, err
 		return signature{}, false, unsigned("one of the headers of the signature is missing, or is there twice")
 	}
 	s = signature{ids[0], timestamps[0], signatures[0]}
-	if s.id == "" || len(s.id) > maxIDBytes || len(s.signatures) > maxSignatureBytes {
+	if s.id == "" || len(s.id) > maxIDBytes || len(s.signatures) > maxSignatureBytes || strings.Count(s.signatures, " ") >= maxSignatures {
 		return signature{}, false, unsigned("one of the headers of the signature is empty or too long")
 	}
 	// The parts of what is signed are separated by full stops. One in the ID would let a

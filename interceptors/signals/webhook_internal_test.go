@@ -145,6 +145,8 @@ func TestSignaturesOfWebhooks(t *testing.T) {
 		"an empty id":             {[]string{secret}, headers(svix, "", at, "v1,"+hmacOf("", at, body)), "empty or too long"},
 		"a long id":               {[]string{secret}, headers(svix, strings.Repeat("a", maxIDBytes+1), at, good), "empty or too long"},
 		"ten thousand signatures": {[]string{secret, public}, headers(svix, id, at, strings.Repeat(asymmetric+" ", 10_000)+good), "empty or too long"},
+		"ten signatures":          {[]string{secret, public}, headers(svix, id, at, strings.Repeat("v1a,AAAA ", 9)+good), ""},
+		"eleven signatures":       {[]string{secret, public}, headers(svix, id, at, strings.Repeat("v1a,AAAA ", 10)+good), "empty or too long"},
 		"an id with a full stop":  {[]string{secret}, headers(svix, "a.b", at, "v1,"+hmacOf("a.b", at, body)), "full stop"},
 	} {
 		t.Run(name, func(t *testing.T) {
