@@ -168,3 +168,28 @@ func TestAReceiverAnswers(t *testing.T) {
 		})
 	}
 }
+
+func TestUntilWhenTokensAreRevoked(t *testing.T) {
+	t.Parallel()
+	const late, none = "yet to happen", "does not say when it happened"
+	for name, tt := range map[string]struct {
+		happened, want time.Time
+		fault          string
+	}{
+		"within a second":             {happened: now, want: now.Truncate(time.Second).Add(2 * time.Second)},
+		"at the beginning of one":     {happened: now.Truncate(time.Second), want: now.Truncate(time.Second).Add(2 * time.Second)},
+		"as far ahead as clocks are":  {happened: now.Add(signatureTolerance), want: now.Add(signatureTolerance).Truncate(time.Second).Add(2 * time.Second)},
+		"further ahead":               {happened: now.Add(signatureTolerance + 1), fault: late},
+		"in the year 9999":            {happened: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), fault: late},
+		"at no time":                  {fault: none},
+		"at 0":                        {happened: time.Unix(0, 0), fault: none},
+		"two seconds before no time":  {happened: time.Time{}.Add(-2 * time.Second), fault: none}, // which would be no limit at all
+		"in the year 0":               {happened: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), fault: none},
+		"when there was no token yet": {happened: earliest.Add(-1), fault: none},
+	} {
+		got, err := issuedUntil(tt.happened, now)
+		if tt.fault == "" && (err != nil || !got.Equal(tt.want)) || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)) {
+			t.Errorf("%s: %v, %v; want %v, error %q", name, got, err, tt.want, tt.fault)
+		}
+	}
+}

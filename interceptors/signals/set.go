@@ -109,7 +109,7 @@ func eventsOf(claims strictjson.Object, issued time.Time) ([]securityEvent, erro
 		return nil, invalid("its events are no object of one event")
 	}
 	happened := issued
-	if toe, ok := seconds(claims.Get("toe")); ok && toe.Before(issued) {
+	if toe, ok := seconds(claims.Get("toe")); ok && toe.Before(issued) && !toe.Before(earliest) {
 		happened = toe
 	}
 	events := make([]securityEvent, len(members))
@@ -122,12 +122,13 @@ func eventsOf(claims strictjson.Object, issued time.Time) ([]securityEvent, erro
 		if e.subject == "" {
 			e.subject, e.inner = e.inner, ""
 		}
-		// Some write milliseconds, and some clocks are wrong: what lies after iat is not believed.
+		// Some write milliseconds, 0, or what a wrong clock says: what lies after iat, or long
+		// before tokens of today, is not believed.
 		if v := payload.Get("event_timestamp"); v != "" {
 			if !v.IsNumber() {
 				return nil, invalid("its event_timestamp is no number")
 			}
-			if t, ok := seconds(v); ok && t.Before(issued) {
+			if t, ok := seconds(v); ok && t.Before(issued) && !t.Before(earliest) {
 				e.time = t
 			}
 		}

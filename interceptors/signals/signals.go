@@ -98,6 +98,9 @@ const maxRevocations = 100
 // maxIDBytes bounds an identifier in a message. No identifier in a token is longer.
 const maxIDBytes = 1024
 
+// earliest is when something can have happened. A time before, such as 0, is none.
+var earliest = time.Unix(1e9, 0) // in 2001
+
 // issuedUntil returns the Before that revokes the tokens which an issuer had issued when
 // something happened, by its clock. It is the second after the next whole one:
 //
@@ -110,10 +113,11 @@ const maxIDBytes = 1024
 // The price is that a user who signs in again within two seconds needs a second token,
 // and is told when. Too few tokens revoked would stay valid until they expire.
 //
-// What has not happened yet is refused: it would also revoke what is issued from now on.
+// What has not happened yet is refused: it would also revoke what is issued from now on. So
+// is what happened before there were tokens, which would revoke nothing.
 func issuedUntil(happened, now time.Time) (time.Time, error) {
 	switch {
-	case happened.IsZero():
+	case happened.Before(earliest):
 		return time.Time{}, malformed("the message does not say when it happened")
 	case happened.After(now.Add(signatureTolerance)):
 		return time.Time{}, malformed("the message says that it has yet to happen")
