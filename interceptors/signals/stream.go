@@ -156,8 +156,8 @@ func (s *Stream) Status() StreamStatus {
 	return s.status
 }
 
-// Run creates or adopts the stream and enables it, and then asks for a verification event
-// from time to time, until ctx ends. What fails is tried again, after about a second at
+// Run creates or adopts the stream and enables it. Then it asks for a verification event
+// from time to time, and enables the stream again if it was paused, until ctx ends. What fails is tried again, after about a second at
 // first and a minute at last, or when Retry-After says.
 func (s *Stream) Run(ctx context.Context) {
 	pause := minPollPause
@@ -198,15 +198,22 @@ func (s *Stream) failed(err error) {
 // errStreamGone is that the transmitter does not know the stream any more.
 var errStreamGone = errors.New("the transmitter does not know the stream any more")
 
-// watch asks for verification events until ctx ends or the stream is gone.
+// watch keeps the stream enabled, and asks for verification events, until ctx ends or the
+// stream is gone.
 func (s *Stream) watch(ctx context.Context) error {
 	if s.config.Transmitter.VerificationURL == "" {
 		s.config.Logger.WarnContext(ctx, "the transmitter sends no verification events, so nothing shows whether its stream works", "transmitter", s.config.Transmitter.Issuer)
 		<-ctx.Done()
 		return nil
 	}
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil; first = false {
+		var wait time.Duration
+		var enabled error
+		if !first { // at first it was enabled just now
+			wait, enabled = s.enable(ctx)
+		}
 		retryAfter, err := s.verify(ctx)
+		retryAfter, err = max(retryAfter, wait), errors.Join(enabled, err)
 		if errors.Is(err, errStreamGone) {
 			return err
 		}

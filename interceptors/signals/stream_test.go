@@ -340,38 +340,6 @@ func TestAStreamThatIsSilentIsStale(t *testing.T) {
 	})
 }
 
-// What another process has asked for is no failure here, and neither is that what is asked
-// for here has gone to another.
-func TestAStreamOfSeveralProcesses(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newManagement()
-		stream := newStream(t, m, func(c *signals.StreamConfig) { c.Shared = true })
-		kit := newEventKit(t, func(c *signals.SecurityEventsConfig) { c.Stream, c.Audiences, c.Now = stream, nil, time.Now })
-		runsStream(t, stream)
-		pass(4 * time.Minute)
-		if got := stream.Status(); got.Stale || got.Asked.IsZero() || !got.Verified.IsZero() {
-			t.Errorf("Status = %+v; want that it was asked for, and is not stale", got)
-		}
-		c := claims(object{"format": "opaque", "id": "f67e39a0"}, ssf+"verification", object{"state": "of another"})
-		if got := kit.push(t, kit.sign(with(c, "iat", time.Now().Unix()))); got.status != http.StatusAccepted {
-			t.Errorf("one that another has asked for: answered %+v", got)
-		}
-		verified, asked := stream.Status().Verified, stream.Status().Asked
-		if !verified.Equal(time.Now()) {
-			t.Errorf("verified at %v; want now", verified)
-		}
-		m.route("POST /verify", always(http.StatusTooManyRequests, nil)) // another has asked
-		pass(10 * time.Minute)
-		if got := stream.Status(); got.LastError != "" || got.Stale || !got.Asked.Equal(asked) || len(m.states) < 2 {
-			t.Errorf("Status = %+v after %d verifications; want no error", got, len(m.states))
-		}
-		if got := kit.receiver.Status(); got.Refused != 0 {
-			t.Errorf("%d refused; want none", got.Refused)
-		}
-	})
-}
-
 func TestVerificationsAreAskedForAsSeldomAsTheTransmitterWants(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -409,25 +377,6 @@ func TestVerificationsAreAskedForAsSeldomAsTheTransmitterWants(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestAStreamThatIsGoneIsCreatedAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newManagement()
-		stream := newStream(t, m, nil)
-		runsStream(t, stream)
-		synctest.Wait()
-		m.route("POST /verify", always(http.StatusNotFound, nil))
-		m.route("POST /streams", always(http.StatusCreated, pushed(object{"stream_id": "second"})))
-		m.route("GET /status?stream_id=second", always(http.StatusOK, object{"status": "enabled"}))
-		pass(6*time.Minute + 15*time.Second)
-		m.route("POST /verify", always(http.StatusNoContent, nil))
-		pass(time.Minute)
-		if got := stream.Status(); got.ID != "second" || got.LastError != "" {
-			t.Errorf("Status = %+v", got)
-		}
-	})
 }
 
 func TestSettingsOfStreamsThatCannotWork(t *testing.T) {

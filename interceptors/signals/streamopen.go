@@ -245,6 +245,8 @@ func (s *Stream) enable(ctx context.Context) (time.Duration, error) {
 	switch {
 	case err != nil:
 		return 0, err
+	case a.status == http.StatusNotFound:
+		return 0, errStreamGone
 	case a.status/100 != 2:
 		return a.retryAfter, fmt.Errorf("the status endpoint answered with status %d", a.status)
 	}
