@@ -183,7 +183,7 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 		},
 		"a relay without a secret": {Config{Follow: Follow{Hubs: []string{"https://hub"}}, Issuers: []Issuer{good}}, []string{"follow_secret: missing; set it to one of the hub's feed secrets"}},
 		"a relay with a secret that no hub has": {
-			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "hunter2"}, Issuers: []Issuer{good}}, []string{"follow_secret: secret 1 of 1 has fewer than 32 bytes"},
+			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: "hunter2"}, Issuers: []Issuer{good}}, []string{"follow_secret: cannot be a feed secret, which has at least 32 characters that a bearer token can have; set it to one of the hub's"},
 		},
 		"a relay with two secrets": {
 			Config{Follow: Follow{Hubs: []string{"https://hub"}, Secret: strings.Repeat("x", 32), SecretFile: os.DevNull}, Issuers: []Issuer{good}},

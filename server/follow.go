@@ -145,8 +145,8 @@ func (c Config) followFaults() (faults []Fault) {
 		add(setting, err)
 	case secret == "":
 		add(setting, errors.New("missing; set it to one of the hub's feed secrets, or to the secret of an OAuth client"))
-	case f.TokenURL == "":
-		add(setting, feedFaults([]string{secret})...)
+	case f.TokenURL == "" && feedFaults([]string{secret}) != nil:
+		add(setting, mentionf("cannot be a feed secret, which has at least 32 characters that a bearer token can have; set it to one of the hub's, or give %s for an OAuth client", settingName("follow_token_url")))
 	}
 	switch {
 	case f.TokenURL == "" && f.ClientID != "":

@@ -35,6 +35,9 @@ func newSessionRevoke() *cobra.Command {
 is refused with TOKEN_REVOKED, even after the server restarts. Before it does so, the
 command prints which session it is.
 
+Afterwards it prints how many of the servers and of the services that follow them refuse
+the session by now. One that is missing does so when it hears of it; docs/fleet.md says more.
+
 SESSION is an id that "ostiary session list" shows. If several subjects have a session by
 this id, name one with --subject. An operator can also end a session that the server has
 not seen, with --subject or --any-subject.`,
