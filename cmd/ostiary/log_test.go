@@ -29,8 +29,8 @@ func startPiped(t *testing.T, args ...string) *piped {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
-	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)} //nolint:gosec // this very program
+	defer func() { _ = log.Close() }()
+	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)}
 	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH")}
 	p.cmd.Stderr = log
 	if err := p.cmd.Start(); err != nil {

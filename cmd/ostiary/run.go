@@ -25,7 +25,7 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	defer queue.Close()
 	logger := loaded.Logger(queue)
 	loaded.Server.Logger, loaded.Server.DroppedLogLines, loaded.Server.Version = logger, queue.Dropped, version
-	slog.SetDefault(logger) // of packages that log by themselves, as the next
+	slog.SetDefault(logger) //nolint:forbidigo // of packages that log by themselves, as grpc does
 	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
 		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer()))
 	}
