@@ -27,7 +27,7 @@ func (s *Server) startAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("admin_addr: %w; choose another address, or %s", err, AdminNone)
 	}
-	s.admin = &adminServer{listener, transport.NewHTTPServer(s.adminHandler(), nil, s.log)}
+	s.admin = &adminServer{listener, transport.NewHTTPServer(s.adminHandler(), nil, s.strangers)}
 	return nil
 }
 

@@ -37,9 +37,9 @@ func (s *Server) newHTTP() error {
 	if err != nil {
 		return err
 	}
-	s.http = transport.NewHTTPServer(handler, config, s.log)
+	s.http = transport.NewHTTPServer(handler, config, s.strangers)
 	if s.config.SignalsAddr != "" {
-		s.signalsHTTP = transport.NewHTTPServer(s.signalsHandler(), config, s.log)
+		s.signalsHTTP = transport.NewHTTPServer(s.signalsHandler(), config, s.strangers)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (s *Server) handler() (http.Handler, error) {
 		s.serveSignals,
 		transport.BodyDeadline(s.config.RequestTimeout, streams()),
 		s.serveMetadata,
-		transport.CORS(s.config.CORS).Middleware(s.log), // so that refusals carry its headers too
+		transport.CORS(s.config.CORS).Middleware(s.strangers), // so that refusals carry its headers too
 		s.callLog().Middleware,
 		transport.ExactPaths,
 		s.guardOptions,
@@ -107,7 +107,7 @@ func streams() func(path string) bool {
 }
 
 func (s *Server) callLog() transport.CallLog {
-	calls := transport.CallLog{Log: s.log, Quiet: isFrequent, End: s.endCall}
+	calls := transport.CallLog{Strangers: s.strangers, Quiet: isFrequent, End: s.endCall}
 	if s.tracing != nil {
 		calls.Begin = s.tracing.Begin
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/internal/logsample"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/relay"
@@ -34,12 +35,14 @@ import (
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
 // may be called from any goroutine.
 type Server struct {
-	config   Config
-	log      *slog.Logger
-	keys     []keySource
-	keySets  map[string]jwks.Set // by the URL of the issuer
-	guard    *auth.Guard
-	metadata http.Handler // nil where none is published
+	config Config
+	log    *slog.Logger
+	// strangers bounds what callers whom nobody knows make the log say.
+	strangers *logsample.Sampler
+	keys      []keySource
+	keySets   map[string]jwks.Set // by the URL of the issuer
+	guard     *auth.Guard
+	metadata  http.Handler // nil where none is published
 
 	feedGuard *auth.Guard // of the FeedService
 
@@ -90,6 +93,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	s := &Server{
 		config:       config,
 		log:          config.Logger,
+		strangers:    &logsample.Sampler{Logger: config.Logger},
 		httpListener: config.HTTPListener,
 		stopping:     make(chan struct{}),
 	}
@@ -252,6 +256,7 @@ func (s *Server) Close() error { return s.close() }
 
 func (s *Server) release() error {
 	s.stop()
+	s.strangers.Flush()
 	var errs []error
 	for _, listener := range []net.Listener{s.httpListener, s.grpcListener, s.signalsListener} {
 		if listener == nil {

@@ -128,9 +128,11 @@ func (s *Server) signalsHandler() http.Handler {
 			mux.Handle(http.MethodPost+" "+signalsPath+source.name, newSignalLimit(source.name, handler, s.log))
 		}
 	}
+	calls := s.callLog()
+	calls.Signed = true
 	return transport.Chain(mux,
 		transport.BodyDeadline(signalTimeout, func(string) bool { return false }),
-		s.callLog().Middleware,
+		calls.Middleware,
 		transport.ExactPaths,
 		transport.RecordRoute,
 	)

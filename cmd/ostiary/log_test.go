@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
 // piped is a server whose log goes into a pipe.
@@ -22,7 +25,7 @@ type piped struct {
 	end *os.File // of the pipe, where it is read
 }
 
-// startPiped starts a server that logs the probes, and reads its log until it serves.
+// startPiped starts a server, and reads its log until it serves.
 func startPiped(t *testing.T, args ...string) *piped {
 	t.Helper()
 	end, log, err := os.Pipe()
@@ -31,9 +34,12 @@ func startPiped(t *testing.T, args ...string) *piped {
 	}
 	defer func() { _ = log.Close() }()
 	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)}
-	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH")}
+	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "OSTIARY_ADMIN_ADDR=none"}
 	p.cmd.Stderr = log
 	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := end.SetReadDeadline(time.Now().Add(4 * serverTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -60,13 +66,21 @@ func (p *piped) await(t *testing.T, pattern *regexp.Regexp) []string {
 	}
 }
 
-// probe asks so many times whether the server lives.
-func (p *piped) probe(t *testing.T, times int) {
+// call makes so many calls that are logged, whatever their number: with a token that has
+// expired.
+func (p *piped) call(t *testing.T, issuer *authtest.Issuer, times int) {
 	t.Helper()
+	expired := issuer.Session("user_ada", authtest.IssuedAt(time.Now().Add(-time.Hour)))
 	client := &http.Client{Transport: new(http.Transport), Timeout: serverTimeout}
 	defer client.CloseIdleConnections()
 	for range times {
-		res, err := client.Get(p.url + "/livez")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+expired)
+		res, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,19 +102,23 @@ func (p *piped) stop(t *testing.T) {
 	}
 }
 
-var devAnywhere = []string{"dev", "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--log-level", "debug"}
+// serveAnywhere is a command that serves the issuer's users.
+func serveAnywhere(issuer *authtest.Issuer, flags ...string) []string {
+	return append([]string{"serve", "--issuer", issuer.URL(), "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0"}, flags...)
+}
 
 // More lines than the pipe and the queue hold together.
 const tooManyLines = 11_000
 
 func TestALogThatNobodyReadsStopsNoCall(t *testing.T) {
 	t.Parallel()
-	p := startPiped(t, devAnywhere...)
-	p.probe(t, tooManyLines)
+	issuer := authtest.Start(t)
+	p := startPiped(t, serveAnywhere(issuer)...)
+	p.call(t, issuer, tooManyLines)
 	dropped, logged := 0, 0
-	probed, lost := regexp.MustCompile(`msg=call procedure="GET /livez"`), regexp.MustCompile(`level=ERROR msg="log lines were dropped.*" lines=(\d+)`)
+	called, lost := regexp.MustCompile(`msg=call .* reason=TOKEN_EXPIRED`), regexp.MustCompile(`level=ERROR msg="log lines were dropped.*" lines=(\d+)`)
 	for dropped+logged < tooManyLines {
-		found := p.await(t, regexp.MustCompile(probed.String()+"|"+lost.String()))
+		found := p.await(t, regexp.MustCompile(called.String()+"|"+lost.String()))
 		if found[1] == "" {
 			logged++
 			continue
@@ -118,17 +136,19 @@ func TestALogThatNobodyReadsStopsNoCall(t *testing.T) {
 
 func TestALogThatNobodyReadsDoesNotKeepTheServerFromStopping(t *testing.T) {
 	t.Parallel()
-	p := startPiped(t, devAnywhere...)
-	p.probe(t, 1000) // fill the pipe
+	issuer := authtest.Start(t)
+	p := startPiped(t, serveAnywhere(issuer)...)
+	p.call(t, issuer, 1000) // fill the pipe
 	p.stop(t)
 }
 
 func TestTheServerOutlivesTheReaderOfItsLog(t *testing.T) {
 	t.Parallel()
-	p := startPiped(t, devAnywhere...)
+	issuer := authtest.Start(t)
+	p := startPiped(t, serveAnywhere(issuer)...)
 	if err := p.end.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p.probe(t, 100)
+	p.call(t, issuer, 100)
 	p.stop(t)
 }

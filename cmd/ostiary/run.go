@@ -12,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/logqueue"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/internal/logsample"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -27,7 +28,8 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	loaded.Server.Logger, loaded.Server.DroppedLogLines, loaded.Server.Version = logger, queue.Dropped, version
 	slog.SetDefault(logger) //nolint:forbidigo // of packages that log by themselves, as grpc does
 	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
-		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer()))
+		strangers := &logsample.Sampler{Logger: logger} // who can cause all that is logged at the default level
+		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(strangers.Handler("grpc"), slog.LevelWarn).Writer()))
 	}
 	err := run(loaded.Server)
 	report(queue, err)

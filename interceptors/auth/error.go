@@ -27,6 +27,10 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
+	// Verified says that the signature of the caller's token holds, so that the caller is no
+	// stranger: logs leave out refusals of strangers where there are too many. It does not
+	// reach the caller.
+	Verified bool
 
 	ended Code // of a call that had ended before; 0 of any other
 }
@@ -55,6 +59,14 @@ func AsError(err error) *Error {
 	default:
 		return refusal
 	}
+}
+
+// AsVerified is AsError for the refusal of a token whose signature holds. It returns a copy
+// whose Verified is set.
+func AsVerified(err error) *Error {
+	refusal := *AsError(err)
+	refusal.Verified = true
+	return &refusal
 }
 
 // ReasonOf returns the reason of the refusal in err, and whether err holds one.

@@ -225,11 +225,13 @@ func (g *Guard) authenticate(ctx context.Context, call *Call) (*Identity, error)
 	if err == nil && id == nil {
 		err = Errorf(AuthFailure, "the Authenticator returned neither an identity nor an error")
 	}
-	if err == nil && g.Revocations != nil {
-		err = g.Revocations.Revoked(id)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if g.Revocations != nil {
+		if err := g.Revocations.Revoked(id); err != nil {
+			return nil, AsVerified(err)
+		}
 	}
 	return id, nil
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/logsample"
 )
 
 // A Decision is what a Guard decided about one call. It holds no token.
@@ -40,6 +41,12 @@ func (d Decision) String() string {
 		outcome = "ended " + outcome
 	}
 	return fmt.Sprintf("%s %s %s", d.Protocol, d.Procedure, outcome)
+}
+
+// OfStranger reports whether the caller is anonymous, or has a token whose signature was not
+// found to hold. What strangers cause can be any amount.
+func (d Decision) OfStranger() bool {
+	return d.Identity == nil && (d.Refusal == nil || !d.Refusal.Verified)
 }
 
 // LogValue gives logs what was decided: the procedure, the outcome and who called,
@@ -96,27 +103,14 @@ func Observers(all ...Observer) Observer {
 // LogRefusals returns an Observer that logs every refusal, and the end of every stream that
 // ends with its lease: at ERROR where the fault is
 // ours (AuthFailure), at WARN where keys, revocations or users cannot be had, and otherwise
-// at INFO, since strangers cause those as they please. It logs at most ten a second for
-// each Reason; the next line then says how many were left out.
+// at INFO. So that strangers cannot fill the disk, it logs at most ten refusals within ten
+// seconds for each Reason of callers without an Identity whose refusal is not Verified; a
+// line at the end of the ten seconds says how many others there were, of how many peers.
 func LogRefusals(logger *slog.Logger) Observer {
-	return &refusalLog{logger: logger, recent: make(map[Reason]*burst)}
+	return &refusalLog{strangers: logsample.Sampler{Logger: logger}}
 }
 
-const burstLimit = 10
-
-type refusalLog struct {
-	logger *slog.Logger
-
-	mu     sync.Mutex
-	recent map[Reason]*burst
-}
-
-// A burst is the refusals for one reason within a second.
-type burst struct {
-	began   time.Time
-	logged  int
-	omitted int
-}
+type refusalLog struct{ strangers logsample.Sampler }
 
 // Observe implements Observer.
 func (l *refusalLog) Observe(ctx context.Context, d Decision) {
@@ -129,38 +123,12 @@ func (l *refusalLog) Observe(ctx context.Context, d Decision) {
 	} else if d.Refusal.Code() == CodeUnavailable {
 		level = slog.LevelWarn
 	}
-	omitted, ok := l.admit(d.Refusal.Reason)
-	if !ok {
+	if d.OfStranger() && !l.strangers.Admit(ctx, level, d.Refusal.Reason.String(), d.Peer) {
 		return
 	}
-	attrs := d.LogValue().Group()
-	if omitted > 0 {
-		attrs = append(attrs, slog.Int("omitted", omitted))
-	}
 	if d.Ended {
-		l.logger.LogAttrs(ctx, level, "stream ended", attrs...)
+		l.strangers.Logger.LogAttrs(ctx, level, "stream ended", d.LogValue().Group()...)
 	} else {
-		l.logger.LogAttrs(ctx, level, "call refused", attrs...)
+		l.strangers.Logger.LogAttrs(ctx, level, "call refused", d.LogValue().Group()...)
 	}
-}
-
-// admit reports whether to log a refusal, and how many were left out since the last line.
-func (l *refusalLog) admit(reason Reason) (omitted int, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.recent[reason]
-	if b == nil {
-		b = new(burst)
-		l.recent[reason] = b
-	}
-	if now := time.Now(); now.Sub(b.began) >= time.Second {
-		b.began, b.logged = now, 0
-	}
-	if b.logged == burstLimit {
-		b.omitted++
-		return 0, false
-	}
-	b.logged++
-	omitted, b.omitted = b.omitted, 0
-	return omitted, true
 }

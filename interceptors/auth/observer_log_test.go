@@ -48,18 +48,35 @@ func TestAFloodOfRefusalsIsCountedAndNotLogged(t *testing.T) {
 				o.Observe(t.Context(), auth.Decision{Refusal: auth.NewError(reason, nil)})
 			}
 		}
-		observe(auth.TokenExpired, 1000)
+		observe(auth.KeyUnknown, 1000)
 		observe(auth.TokenMissing, 1) // has a bound of its own
 		if lines := strings.Count(log.String(), "\n"); lines != 11 {
 			t.Errorf("%d lines; want 11", lines)
 		}
-		pass(time.Second)
 		log.Reset()
-		observe(auth.TokenExpired, 2)
-		if lines := strings.Count(log.String(), "\n"); lines != 2 || strings.Count(log.String(), "omitted=990") != 1 {
-			t.Errorf("a second later it logs\n%swant two lines, and once how many were omitted", log.String())
+		pass(10 * time.Second)
+		observe(auth.KeyUnknown, 2)
+		if lines := strings.Count(log.String(), "\n"); lines != 3 || strings.Count(log.String(), "omitted.KEY_UNKNOWN=990") != 1 {
+			t.Errorf("ten seconds later it logs\n%swant how many were omitted, and two lines", log.String())
 		}
 	})
+}
+
+func TestRefusalsOfKnownCallersAreAllLogged(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]auth.Decision{
+		"a token that has expired":    {Refusal: auth.AsVerified(auth.NewError(auth.TokenExpired, nil))},
+		"a user who lacks permission": {Refusal: auth.NewError(auth.PermissionRequired, nil), Identity: &auth.Identity{Subject: "ada"}},
+	} {
+		var log bytes.Buffer
+		o := auth.LogRefusals(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 1000 {
+			o.Observe(t.Context(), d)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 1000 {
+			t.Errorf("%s: %d lines; want 1000", name, lines)
+		}
+	}
 }
 
 func TestAnAdmittedCallIsLoggedWithoutARefusal(t *testing.T) {

@@ -30,7 +30,7 @@ type verdict struct {
 // recall judges what time has changed since.
 func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 	if err := v.issuer.checkTimes(v.identity, now); err != nil {
-		return nil, err
+		return nil, auth.AsVerified(err)
 	}
 	return v.identity, nil
 }

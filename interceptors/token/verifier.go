@@ -127,7 +127,7 @@ func (v *Verifier) Authenticate(ctx context.Context, call auth.Call) (*auth.Iden
 // TokenTooLarge, TokenMalformed, ClaimMissing or ClaimInvalid for iss,
 // IssuerUntrusted, TokenTooLarge for the issuer's own limit, AlgorithmNotAllowed,
 // KeysUnavailable, KeyUnknown, SignatureInvalid; and of a token whose signature
-// holds, TokenKindUnsupported, TokenBindingUnchecked, ClaimMissing, ClaimInvalid,
+// holds, with Verified set, TokenKindUnsupported, TokenBindingUnchecked, ClaimMissing, ClaimInvalid,
 // TokenExpired, TokenNotYetValid, TokenLifetimeTooLong, AudienceMismatch,
 // AuthorizedPartyMismatch, SessionPending.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, error) {
@@ -174,7 +174,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	now := v.now()
 	id, err := issuer.checkClaims(jws.header, c, now)
 	if err != nil {
-		return nil, err
+		return nil, auth.AsVerified(err)
 	}
 	id.RawClaims, id.Key = jws.payload, &signer{key: key, issuer: issuer}
 	v.notices.warn(issuer.URL, c.unread, now)

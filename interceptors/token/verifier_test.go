@@ -89,9 +89,28 @@ func expect(t *testing.T, v *token.Verifier, raw string, want auth.Reason) *auth
 		}
 		if err != nil {
 			checkNoToken(t, err, raw)
+			checkVerified(t, err)
 		}
 	}
 	return id
+}
+
+// checkVerified fails where a refusal does not say whether the signature holds.
+func checkVerified(t *testing.T, err error) {
+	t.Helper()
+	refusal := auth.AsError(err)
+	switch refusal.Reason {
+	case auth.TokenTooLarge, auth.TokenMalformed, auth.IssuerUntrusted, auth.AlgorithmNotAllowed, auth.KeysUnavailable, auth.KeyUnknown, auth.SignatureInvalid:
+		if refusal.Verified {
+			t.Errorf("%v comes before the signature is checked, and yet is Verified", refusal.Reason)
+		}
+	case auth.ClaimMissing, auth.ClaimInvalid: // also of iss, which says with whose keys to check
+	case auth.TokenKindUnsupported: // also of a token that has no signature
+	default:
+		if !refusal.Verified {
+			t.Errorf("%v of a token whose signature holds is not Verified", refusal.Reason)
+		}
+	}
 }
 
 // checkNoToken fails when an error or its cause holds a part of the token.

@@ -14,13 +14,16 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/logsample"
 )
 
 // A CallLog writes one record for each call, after it. It names the procedure
 // as it was registered, never as the caller spelt it, and no header at all, so
 // no token can get into it.
 type CallLog struct {
-	Log *slog.Logger
+	// Strangers has the logger, and leaves out lines about callers whom nobody knows where
+	// there are too many.
+	Strangers *logsample.Sampler
 	// Quiet reports whether a procedure, or the pattern of a route, is called every
 	// few seconds, such as a health check: it is logged at level Debug.
 	Quiet func(procedure string) bool
@@ -29,6 +32,9 @@ type CallLog struct {
 	Begin func(ctx context.Context, header func(name string) []string) context.Context
 	// End is called at the end of each call. Nil does nothing.
 	End func(ctx context.Context, call Call)
+	// Signed says that whoever succeeds without a guard has signed the request, and so is
+	// no stranger.
+	Signed bool
 }
 
 // A Call is one that has ended.
@@ -67,8 +73,8 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	if l.End != nil {
 		l.End(ctx, Call{procedure, protocol, outcome, took, r.decision})
 	}
-	level := l.level(r, procedure, outcome)
-	if !l.Log.Enabled(ctx, level) {
+	level, log := l.level(r, procedure, outcome), l.Strangers.Logger
+	if !log.Enabled(ctx, level) || l.ofStranger(r, outcome) && !l.Strangers.Admit(ctx, level, r.kind(outcome), r.peer) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 9)
@@ -82,7 +88,14 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	if d := r.decision; d != nil && d.Identity != nil {
 		attrs = append(attrs, slog.String("subject", d.Identity.Subject), slog.String("issuer", d.Identity.Issuer))
 	}
-	l.Log.LogAttrs(ctx, level, "call", append(attrs, r.reason()...)...)
+	log.LogAttrs(ctx, level, "call", append(attrs, r.reason()...)...)
+}
+
+func (l CallLog) ofStranger(r *record, outcome string) bool {
+	if r.decision != nil {
+		return r.decision.OfStranger()
+	}
+	return !l.Signed || outcome != "ok"
 }
 
 func (l CallLog) begin(ctx context.Context, procedure string, header func(string) []string) context.Context {

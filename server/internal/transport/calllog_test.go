@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/logsample"
 )
 
 const somewhere = "/acme.note.v1.NoteService/Get"
@@ -26,8 +27,8 @@ const somewhere = "/acme.note.v1.NoteService/Get"
 func callLog(level slog.Level) (CallLog, *bytes.Buffer) {
 	log := new(bytes.Buffer)
 	return CallLog{
-		Log:   slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
-		Quiet: func(procedure string) bool { return procedure == "/health" },
+		Strangers: &logsample.Sampler{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))},
+		Quiet:     func(procedure string) bool { return procedure == "/health" },
 	}, log
 }
 

@@ -12,6 +12,8 @@ import (
 	connectcors "connectrpc.com/cors"
 	"github.com/rs/cors"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/ostiary/ostiary/internal/logsample"
 )
 
 // preflightMaxAge is how long a browser may remember a preflight. Two hours is
@@ -42,11 +44,11 @@ func (c CORS) OriginFaults() []error {
 // Middleware answers preflights and adds the headers of CORS. Without origins it
 // does nothing. It logs the origins, methods and headers that it refuses: browsers hide
 // from a page why its call failed.
-func (c CORS) Middleware(log *slog.Logger) Middleware {
+func (c CORS) Middleware(strangers *logsample.Sampler) Middleware {
 	if len(c.AllowedOrigins) == 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
-	headers, methods := c.requestHeaders(), connectcors.AllowedMethods()
+	headers, methods, log := c.requestHeaders(), connectcors.AllowedMethods(), strangers.Logger
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
 			// rs/cors answers with every Origin header it was sent, so more
@@ -57,6 +59,9 @@ func (c CORS) Middleware(log *slog.Logger) Middleware {
 				return allowed, nil
 			}
 			method, refused := r.Header.Get("Access-Control-Request-Method"), refusedHeaders(r, headers)
+			if allowed && slices.Contains(methods, method) && len(refused) == 0 || !strangers.Admit(r.Context(), slog.LevelInfo, "preflight", r.RemoteAddr) {
+				return allowed, nil
+			}
 			from := fmt.Sprintf("%.200s", origin)
 			switch {
 			case !allowed:
@@ -65,7 +70,7 @@ func (c CORS) Middleware(log *slog.Logger) Middleware {
 			case !slices.Contains(methods, method):
 				log.InfoContext(r.Context(), "a page was refused for the method of its call", "method", fmt.Sprintf("%.20s", method),
 					"origin", from, "remedy", "call with "+strings.Join(methods, " or "))
-			case len(refused) > 0:
+			default:
 				log.InfoContext(r.Context(), "a page was refused for the headers of its call", "headers", strings.Join(refused, ","),
 					"origin", from, "remedy", "add them to cors_allowed_headers if the page needs them")
 			}

@@ -12,6 +12,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/ostiary/ostiary/internal/logsample"
 )
 
 // The limits of both listeners, so that one caller cannot take the server from
@@ -30,7 +32,7 @@ const (
 
 // NewHTTPServer returns a server for HTTP/1.1 and HTTP/2 with the limits; without
 // a TLS configuration it serves both in plaintext.
-func NewHTTPServer(handler http.Handler, config *tls.Config, log *slog.Logger) *http.Server {
+func NewHTTPServer(handler http.Handler, config *tls.Config, strangers *logsample.Sampler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(config != nil)
@@ -50,7 +52,7 @@ func NewHTTPServer(handler http.Handler, config *tls.Config, log *slog.Logger) *
 			PingTimeout:          pingTimeout,
 			WriteByteTimeout:     idleTimeout,
 		},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(strangers.Handler("connection"), slog.LevelWarn), // such as a TLS handshake that fails
 	}
 }
 

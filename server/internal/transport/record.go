@@ -81,6 +81,15 @@ func (r *record) reason() []slog.Attr {
 	return nil
 }
 
+// kind is what lines about strangers are counted by: why the call was refused, or else its
+// outcome.
+func (r *record) kind(outcome string) string {
+	if r.decision != nil && r.decision.Refusal != nil {
+		return r.decision.Refusal.Reason.String()
+	}
+	return outcome
+}
+
 // outcome names the code that the caller got.
 func (r *record) outcome() string {
 	switch {
