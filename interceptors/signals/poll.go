@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/internal/strictjson"
 )
@@ -25,6 +26,10 @@ const (
 	lastAck = 5 * time.Second
 	// The pause after a failure, which doubles with each.
 	minPollPause, maxPollPause = time.Second, time.Minute
+	// maxKeyTries is how often an event is fetched whose key is not known, in some 15
+	// seconds: a cache in front of the keys can be older than the key. What is reported
+	// does not come again.
+	maxKeyTries = 5
 )
 
 // PollConfig says where events are fetched, and whose are believed.
@@ -58,6 +63,10 @@ type Poller struct {
 	ctx    context.Context // ends with Close
 	stop   context.CancelFunc
 	turn   chan struct{} // holds one element while Run runs
+
+	// How often events with unknown keys have come, by the jti that they are named by: those
+	// of the last poll. Only Run uses it.
+	unknownKeys map[string]int
 }
 
 // PollEvents returns a poller of the events of a transmitter (RFC 8936), which mean what
@@ -69,7 +78,8 @@ type Poller struct {
 //
 // It asks the transmitter to hold its answer until there are events. What it has taken is
 // acknowledged with the next poll, at once, and only if it is in force; what is refused is
-// reported with its error code; and what the sink did not take is left to come again. After
+// reported with its error code; and what the sink did not take is left to come again, as is
+// for some 15 seconds what is signed with an unknown key, which may be a new one. After
 // a failure it pauses for about a second, which doubles up to a minute, or for as long as
 // Retry-After says, up to ten minutes.
 //
@@ -231,12 +241,18 @@ func (p *Poller) url(ctx context.Context) string {
 // take takes the events of a poll, each by the jti that it is named by, and returns what to
 // report of them. The error is the last one for which an event is to come again.
 func (p *Poller) take(ctx context.Context, sets strictjson.Object) (due pollReport, again error) {
+	unknownKeys := make(map[string]int)
+	defer func() { p.unknownKeys = unknownKeys }()
 	for _, set := range sets {
 		err := p.takeOne(ctx, set)
 		var refused *refusal
+		reason, _ := auth.ReasonOf(err)
 		switch {
 		case err == nil:
 			due.Acknowledged = append(due.Acknowledged, set.Name)
+		case reason == auth.KeyUnknown && p.unknownKeys[set.Name]+1 < maxKeyTries:
+			unknownKeys[set.Name] = p.unknownKeys[set.Name] + 1
+			again = err
 		case errors.As(err, &refused):
 			if due.Errors == nil {
 				due.Errors = make(map[string]eventError)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/authclient"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 )
 
@@ -170,7 +171,8 @@ func TestWhatIsPolledIsAcknowledgedOnceItIsInForce(t *testing.T) {
 		synctest.Wait()
 		queue.add("4", 7)
 		synctest.Wait()
-		queue.add("5", kit.sign(claims(issSubUser, caep+"session-revoked", happened))) // another key
+		forged := kit.eventOf("5")
+		queue.add("5", forged[:len(forged)-8]+"AAAAAAAA")
 		synctest.Wait()
 		queue.add("6", fastKey().Sign(eventHeader("EdDSA"), mustJSON(with(claims(issSubUser, caep+"session-established", object{}), "jti", "6"))))
 		synctest.Wait()
@@ -231,6 +233,48 @@ func TestWhatTheSinkDidNotTakeIsPolledAgain(t *testing.T) {
 		}
 		if got := poller.Status(); got.Accepted != 1 || got.Failed < 5 || got.LastError != "the disk is full" {
 			t.Errorf("Status = %+v", got)
+		}
+	})
+}
+
+// keysLater are keys that are there from the third look on.
+type keysLater struct {
+	jwks.Set
+
+	looks int
+}
+
+func (k *keysLater) Lookup(ctx context.Context, hint jwks.Hint) ([]*jwks.Key, error) {
+	if k.looks++; k.looks < 3 {
+		return nil, jwks.ErrUnknownKey
+	}
+	return k.Set.Lookup(ctx, hint)
+}
+
+// What is reported does not come again, so a new key has time to show.
+func TestAnEventIsNotGivenUpBeforeItsKeyCanBeKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kit, queue := newFastKit(t), newPollQueue()
+		kit.config.Keys = &keysLater{Set: kit.config.Keys}
+		_, stop := startPoller(t, kit, queue, nil)
+		queue.add("1", kit.eventOf("1"))
+		pass(time.Minute)
+		queue.add("2", kit.sign(with(claims(issSubUser, caep+"session-revoked", happened), "jti", "2"))) // by a stranger
+		pass(time.Minute)
+		stop()
+		var reported []string
+		for _, request := range queue.sent() {
+			reported = append(reported, request.Ack...)
+			for id, reason := range request.SetErrs {
+				reported = append(reported, id+" "+reason.Err)
+			}
+		}
+		if want := []string{"1", "2 invalid_key"}; !slices.Equal(slices.Compact(reported), want) { // the last report is sent again at the end
+			t.Errorf("reported %q; want %q", reported, want)
+		}
+		if got := len(kit.sink.taken()); got != 1 {
+			t.Errorf("it was stored %d times; want once", got)
 		}
 	})
 }
