@@ -96,9 +96,9 @@ func (s *Server) measureKeys() {
 			record(status.Age.Seconds(), issuerAttribute, k.issuer)
 		}
 	}))
-	m.Counter("ostiary.jwks.fetches", "{fetch}", "Fetches of the key set, by whether they succeeded. One under way counts as a success.", each(func(record metrics.Record, k keySource) {
+	m.Counter("ostiary.jwks.fetches", "{fetch}", "Fetches of the key set, by whether they succeeded.", each(func(record metrics.Record, k keySource) {
 		status := k.remote.Status()
-		record(float64(status.Fetches-status.FailedFetches), issuerAttribute, k.issuer, resultAttribute, "success")
+		record(float64(status.SuccessfulFetches), issuerAttribute, k.issuer, resultAttribute, "success")
 		record(float64(status.FailedFetches), issuerAttribute, k.issuer, resultAttribute, "failure")
 	}))
 	m.Counter("ostiary.jwks.unknown_kid", "{token}", "Tokens that named a key which the issuer does not have.", each(func(record metrics.Record, k keySource) {

@@ -30,6 +30,7 @@ type refresh struct {
 	succeeded   int           // number of the last that brought keys
 	failures    int           // since then
 	failed      int           // of all
+	successes   int           // of all
 	unknown     int64         // lookups of keys that there are not
 	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
@@ -137,6 +138,7 @@ func (r *Remote) succeeded(f *fetch) {
 	if r.refresh.failures > 0 {
 		r.queueLog(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
 	}
+	r.refresh.successes++
 	r.refresh.failures, r.refresh.lastError, r.refresh.succeeded = 0, nil, f.number
 	for _, other := range r.refresh.inFlight {
 		if other.number < f.number {

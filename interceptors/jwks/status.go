@@ -21,8 +21,8 @@ type Status struct {
 	FetchedAt time.Time
 	Age       time.Duration
 	// Fetches counts the fetches that were started, Failures those that failed
-	// since the last success, and FailedFetches all that failed.
-	Fetches, Failures, FailedFetches int
+	// since the last success. SuccessfulFetches and FailedFetches are all that have ended.
+	Fetches, Failures, SuccessfulFetches, FailedFetches int
 	// UnknownKeys counts the lookups of a key that the issuer does not have: forged tokens,
 	// or those of a key that was withdrawn.
 	UnknownKeys int64
@@ -50,10 +50,11 @@ func (r *Remote) Status() Status {
 		Fetches:  r.refresh.started,
 		Failures: r.refresh.failures,
 
-		FailedFetches: r.refresh.failed,
-		UnknownKeys:   r.refresh.unknown,
-		LastAttempt:   r.refresh.lastAttempt,
-		NextFetch:     r.refresh.next,
+		SuccessfulFetches: r.refresh.successes,
+		FailedFetches:     r.refresh.failed,
+		UnknownKeys:       r.refresh.unknown,
+		LastAttempt:       r.refresh.lastAttempt,
+		NextFetch:         r.refresh.next,
 	}
 	if r.refresh.lastError != nil {
 		s.LastError = r.refresh.lastError.Error()

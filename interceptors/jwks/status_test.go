@@ -34,7 +34,7 @@ func TestStatus(t *testing.T) {
 			Source: issuer.url, Ready: true,
 			Keys:      []KeyStatus{{ID: "first", Algorithms: []string{"ES256"}}},
 			FetchedAt: fetched.Round(0), Age: 10 * time.Second,
-			Fetches: 2, LastAttempt: fetched, NextFetch: s.NextFetch,
+			Fetches: 2, SuccessfulFetches: 1, LastAttempt: fetched, NextFetch: s.NextFetch,
 		}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("with keys:\n got %+v\nwant %+v", s, want)
