@@ -79,7 +79,7 @@ func (c StoreConfig) path() string {
 }
 
 // errBackupPostgres means that PostgreSQL has better tools for it.
-var errBackupPostgres = errors.New("the database is PostgreSQL's: back it up with pg_dump --format=custom --schema=ostiary, and restore it with pg_restore --clean --if-exists --single-transaction; servers that use it need not stop")
+var errBackupPostgres = errors.New("the database is PostgreSQL's: back it up with pg_dump --format=custom --schema=ostiary, and restore it with pg_restore --schema=ostiary --clean --if-exists --single-transaction; servers that use it need not stop")
 
 // Backup copies the database to a file, which must not exist. Servers may use it meanwhile.
 func (c StoreConfig) Backup(ctx context.Context, file string) error {

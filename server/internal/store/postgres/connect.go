@@ -151,7 +151,7 @@ func unreachable(err error) bool {
 var errReadOnly = errors.New("the database is read-only: it is a standby, or was made so; name every server in database_url, and add target_session_attrs=read-write to find the one that takes writes")
 
 // errManyStates means that the database cannot be told from others.
-var errManyStates = fmt.Errorf("the table ostiary.state has more than one row, as after a restore into a database that was not empty: restore it again with pg_restore --clean --if-exists, or delete all rows but the one with the highest last_sequence (%w)", store.ErrDamaged)
+var errManyStates = fmt.Errorf("the table ostiary.state has more than one row, as after a restore into a database that was not empty: restore it again with pg_restore --schema=ostiary --clean --if-exists, or delete all rows but the one with the highest last_sequence (%w)", store.ErrDamaged)
 
 // explain adds the remedy to an error of the database.
 func explain(err error) error {
