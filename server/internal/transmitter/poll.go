@@ -70,7 +70,7 @@ func (t *Transmitter) poll(r *http.Request, owner store.StreamOwner) (answer, er
 }
 
 // acknowledge moves the place of a stream up to the first event that its receiver has not
-// yet taken, nor refused.
+// yet taken, nor refused; so what it has no event of is not read again at each poll.
 func (t *Transmitter) acknowledge(ctx context.Context, owner store.StreamOwner, s store.Stream, asked polled) (store.Stream, error) {
 	taken := make(map[string]bool, len(asked.Acks)+len(asked.Errors))
 	for _, id := range asked.Acks {
@@ -79,7 +79,7 @@ func (t *Transmitter) acknowledge(ctx context.Context, owner store.StreamOwner, 
 	for id := range asked.Errors {
 		taken[id] = true
 	}
-	if len(taken) == 0 || s.Status != store.StreamEnabled {
+	if s.Status != store.StreamEnabled {
 		return s, nil
 	}
 	before := s

@@ -82,6 +82,22 @@ func TestWhatIsRevokedIsPolled(t *testing.T) {
 	}
 }
 
+// A receiver that asks for few events must not have everything read at each poll.
+func TestWhatAStreamHasNoEventOfIsReadOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.owner(b.start(), "one")
+	_, answered := o.call(http.MethodPost, streamPath, `{"events_requested": ["`+accountDisabled+`"]}`)
+	id := answered["stream_id"].(string)
+	b.revoke("sess_1", "sess_2")
+	if got, more := o.poll(id, `{`+now+`}`); len(got) > 0 || more {
+		t.Errorf("%v, %v; want nothing", got, more)
+	}
+	if s := b.streams()[0]; s.Sequence != b.latest.Sequence || s.Missed != 0 {
+		t.Errorf("it is at %d, missed %d; want it at %d", s.Sequence, s.Missed, b.latest.Sequence)
+	}
+}
+
 func TestPolledEventsAreSignedByAPublishedKey(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
