@@ -50,7 +50,9 @@ type Config struct {
 	// closes it when New fails.
 	HTTPListener net.Listener
 	// TLSCert and TLSKey are PEM files with a certificate chain and its private
-	// key, for both listeners. Give both or neither. Default: plaintext, which
+	// key, for both listeners. Give both or neither. They are read again every few seconds, and
+	// by Server.Reload: a pair that was renewed counts for new connections, and one that does
+	// not match or has expired is a fault at the start, and later a warning. Default: plaintext, which
 	// belongs behind a proxy that ends TLS, or on loopback.
 	TLSCert, TLSKey string
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -154,7 +153,7 @@ func (c Config) checkTLS() error {
 	case c.TLSCert == "":
 		return mentionf("missing, though %s is set; set both or neither", settingName("tls_key"))
 	}
-	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+	if _, err := loadPair(c.TLSCert, c.TLSKey, c.Now()); err != nil {
 		return mentionf("cannot use the pair of %s and %s: %w", settingName("tls_cert"), settingName("tls_key"), err)
 	}
 	return nil

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"fmt"
-
 	"context"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
@@ -25,7 +23,7 @@ import (
 
 // newGRPC makes the native listener's server: the same services under the same
 // guard and limits.
-func (s *Server) newGRPC() (*grpc.Server, error) {
+func (s *Server) newGRPC() *grpc.Server {
 	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
 	options := append(append(transport.GRPCLimits(), s.metrics.GRPC()...),
 		grpc.StatsHandler(s.callLog()),
@@ -41,12 +39,8 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 			selector.StreamServerInterceptor(askHubStream, s.onlyAtHub()),
 		),
 	)
-	if s.config.TLSCert != "" {
-		creds, err := credentials.NewServerTLSFromFile(s.config.TLSCert, s.config.TLSKey)
-		if err != nil {
-			return nil, fmt.Errorf("tls_cert and tls_key: %w", err)
-		}
-		options = append(options, grpc.Creds(creds))
+	if config := s.certificate.config(); config != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
@@ -62,7 +56,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	if s.config.Reflection {
 		reflection.Register(server)
 	}
-	return server, nil
+	return server
 }
 
 // notOfFeed matches the calls that the guard of the FeedService does not decide about.

@@ -80,6 +80,8 @@ type readiness struct {
 	Remedy   string            `json:"remedy,omitempty"` // where the database is not ok
 	Relay    *relayReadiness   `json:"relay,omitempty"`
 	Issuers  []issuerReadiness `json:"issuers"`
+	// CertificateExpires is when that of TLS does.
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 	// Signals are the sources of messages of issuers. They do not count either: whether an
 	// issuer sends anything is for it to say.
 	Signals []signalReadiness `json:"signals,omitempty"`
@@ -122,6 +124,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 		body.Database, body.Reconciled = s.ledger.Database(), s.reconciliations()
 		body.Remedy = remedies[body.Database]
 	}
+	body.CertificateExpires = s.certificate.expires()
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable
 	}

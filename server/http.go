@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,14 +24,7 @@ import (
 )
 
 func (s *Server) newHTTP() error {
-	var config *tls.Config
-	if s.config.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(s.config.TLSCert, s.config.TLSKey)
-		if err != nil {
-			return err
-		}
-		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	}
+	config := s.certificate.config()
 	handler, err := s.handler()
 	if err != nil {
 		return err

@@ -39,10 +39,12 @@ type Server struct {
 	log    *slog.Logger
 	// strangers bounds what callers whom nobody knows make the log say.
 	strangers *logsample.Sampler
-	keys      []keySource
-	keySets   map[string]jwks.Set // by the URL of the issuer
-	guard     *auth.Guard
-	metadata  http.Handler // nil where none is published
+	// certificate is nil without TLS.
+	certificate *certificate
+	keys        []keySource
+	keySets     map[string]jwks.Set // by the URL of the issuer
+	guard       *auth.Guard
+	metadata    http.Handler // nil where none is published
 
 	feedGuard *auth.Guard // of the FeedService
 
@@ -126,13 +128,14 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.stopping)
-	s.measure() //nolint:contextcheck // each reading of the metrics has its own
+	s.measure()                                                      //nolint:contextcheck // each reading of the metrics has its own
+	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
+		return err
+	}
 	if err := s.newHTTP(); err != nil {
 		return err
 	}
-	if s.grpc, err = s.newGRPC(); err != nil { //nolint:contextcheck // each call has its own
-		return err
-	}
+	s.grpc = s.newGRPC() //nolint:contextcheck // each call has its own
 	return s.listen(ctx)
 }
 
@@ -250,6 +253,10 @@ func (s *Server) shutdown(ctx context.Context) {
 	<-drained
 }
 
+// Reload reads the files of the TLS certificate at once, which is done every few seconds in
+// any case. It reads nothing else again.
+func (s *Server) Reload() { s.certificate.reload() }
+
 // Close releases the listeners, the keys and the database of a Server that was
 // not run. It may be called again, and after Run, to no effect.
 func (s *Server) Close() error { return s.close() }
@@ -257,6 +264,7 @@ func (s *Server) Close() error { return s.close() }
 func (s *Server) release() error {
 	s.stop()
 	s.strangers.Flush()
+	s.certificate.close()
 	var errs []error
 	for _, listener := range []net.Listener{s.httpListener, s.grpcListener, s.signalsListener} {
 		if listener == nil {

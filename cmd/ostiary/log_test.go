@@ -19,10 +19,10 @@ import (
 
 // piped is a server whose log goes into a pipe.
 type piped struct {
-	url string
-	cmd *exec.Cmd
-	log *bufio.Reader
-	end *os.File // of the pipe, where it is read
+	url, grpc string // grpc is an address
+	cmd       *exec.Cmd
+	log       *bufio.Reader
+	end       *os.File // of the pipe, where it is read
 }
 
 // startPiped starts a server, and reads its log until it serves.
@@ -46,7 +46,8 @@ func startPiped(t *testing.T, args ...string) *piped {
 		_ = p.cmd.Process.Kill()
 		_ = p.end.Close()
 	})
-	p.url = "http://" + p.await(t, servingLine)[1]
+	serving := p.await(t, servingLine)
+	p.url, p.grpc = "http://"+serving[1], serving[2]
 	return p
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +31,8 @@ dropped and counted, and calls go on.
 
 All faults are reported at once; the server does not start and exits with status 2.
 SIGTERM and SIGINT stop the server once the calls in progress have finished; a
-second signal stops it immediately.`,
+second signal stops it immediately. SIGHUP reads the files of the TLS certificate again,
+which is also done every few seconds; other settings and secrets need a restart.`,
 		Example: `  # Clerk, with tokens issued for this service
   OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve
 
@@ -56,10 +59,23 @@ second signal stops it immediately.`,
 			return err
 		}
 		return withLog(cmd, loaded, func(config server.Config) error {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
 			srv, err := server.New(cmd.Context(), config)
 			if err != nil {
 				return err
 			}
+			go func() {
+				for {
+					select {
+					case <-hangup:
+						srv.Reload()
+					case <-cmd.Context().Done():
+						return
+					}
+				}
+			}()
 			return srv.Run(cmd.Context())
 		})
 	}

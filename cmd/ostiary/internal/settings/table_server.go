@@ -37,7 +37,7 @@ func table() []setting[Settings] {
 		},
 		{
 			key: "tls_cert", env: []string{"OSTIARY_TLS_CERT"},
-			help:   "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext.",
+			help:   "PEM file with the certificate chain, for both addresses. Without it, both serve plaintext. Renew it and its key in place: the files are read every few seconds.",
 			format: text(func(s *Settings) *string { return &s.Server.TLSCert }),
 		},
 		{
