@@ -55,6 +55,7 @@ func TestAFloodOfRefusalsIsCountedAndNotLogged(t *testing.T) {
 		}
 		log.Reset()
 		pass(10 * time.Second)
+		synctest.Wait() // until the line is there
 		observe(auth.KeyUnknown, 2)
 		if lines := strings.Count(log.String(), "\n"); lines != 3 || strings.Count(log.String(), "omitted.KEY_UNKNOWN=990") != 1 {
 			t.Errorf("ten seconds later it logs\n%swant how many were omitted, and two lines", log.String())
