@@ -34,6 +34,9 @@ func TestProbesAreAnsweredInPlaintextForOperators(t *testing.T) {
 		status, body := r.admin(t, "/readyz")
 		return status == http.StatusOK && strings.Contains(body, `"ready"`)
 	})
+	if known := exported(r.metrics(t)); known["ostiary_tls_certificate_expiry_seconds"] == nil {
+		t.Error("the metrics do not say when the certificate expires")
+	}
 	r.Server.stop()
 	if status, body := r.admin(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, `"not ready"`) {
 		t.Errorf("/readyz of a server that stops: %d %s; want 503", status, body)

@@ -121,7 +121,14 @@ func (i *Issuer) ProfileName() string {
 	return cmp.Or(i.Profile, recognised)
 }
 
-func (i *Issuer) isClerk() bool  { return i.ProfileName() == token.Clerk().Name }
+func (i *Issuer) isClerk() bool { return i.ProfileName() == token.Clerk().Name }
+
+// namesSubjectElsewhere reports whether tokens name their user by another claim than sub.
+func (i *Issuer) namesSubjectElsewhere() bool {
+	profile, err := i.TokenProfile()
+	return err == nil && len(profile.Subject) > 0
+}
+
 func (i *Issuer) isSPIFFE() bool { return i.ProfileName() == token.SPIFFE().Name }
 
 // names returns the issuers of its identities: URL, or that of each tenant.

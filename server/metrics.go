@@ -39,6 +39,11 @@ func (s *Server) measure() {
 			record(float64(dropped()))
 		})
 	}
+	if s.certificate != nil {
+		s.metrics.Gauge("ostiary.tls.certificate.expiry", "s", "When the TLS certificate in use expires, in seconds since 1970.", func(record metrics.Record) {
+			record(float64(s.certificate.expires().Unix()))
+		})
+	}
 	s.measureTokens()
 	s.measureKeys()
 	s.measureRevocations()

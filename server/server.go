@@ -128,10 +128,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.stopping)
-	s.measure()                                                      //nolint:contextcheck // each reading of the metrics has its own
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}
+	s.measure() //nolint:contextcheck // each reading of the metrics has its own
 	if err := s.newHTTP(); err != nil {
 		return err
 	}

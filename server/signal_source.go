@@ -302,6 +302,8 @@ func (c Config) checkSourceIssuer(source SignalSource) error {
 		return fmt.Errorf("%s is not of Clerk; write the one whose instance sends the webhooks", source.Issuer)
 	case len(issuer.Tenants) > 0:
 		return errors.New("an issuer with tenants is none that tokens name; list the tenant that sends messages as an issuer of its own")
+	case source.Kind == SignalEvents && !source.SessionsInTokens && issuer.namesSubjectElsewhere():
+		return errors.New("its tokens name their user by another claim than sub, which security events name, so nothing could be revoked: set sessions_in_tokens, if the tokens name the session")
 	case source.Kind == SignalEvents && source.Transmitter != source.Issuer && source.JWKSURL == "" && source.Stream == "":
 		return errors.New("the transmitter is another, so jwks_url must say where its keys are")
 	default:

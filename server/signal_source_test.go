@@ -146,7 +146,7 @@ func TestATransmitterThatIsAwayHoldsUpNothing(t *testing.T) {
 
 func TestFaultsOfSources(t *testing.T) {
 	t.Parallel()
-	issuers := []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"api"}}, {URL: "https://sso.example.com", Profile: "keycloak", Audiences: []string{"api"}}}
+	issuers := []Issuer{{URL: "https://clerk.example.com", Audiences: []string{"api"}}, {URL: "https://sso.example.com", Profile: "keycloak", Audiences: []string{"api"}}, {URL: "https://login.microsoftonline.com/t/v2.0", Profile: "entra", Audiences: []string{"api"}}}
 	webhooks := func(edit func(*SignalSource)) SignalSource {
 		source := SignalSource{Name: "hooks", Issuer: issuers[1].URL, Secrets: []string{webhookSecret}, Events: []signals.EventMapping{{Event: "a", Session: "b"}}}
 		edit(&source)
@@ -161,16 +161,17 @@ func TestFaultsOfSources(t *testing.T) {
 		source SignalSource
 		want   []string
 	}{
-		"a good table":              {webhooks(func(*SignalSource) {}), nil},
-		"good events":               {events(func(*SignalSource) {}), nil},
-		"a good instance of Clerk":  {SignalSource{Name: "one", Kind: SignalClerk, Issuer: issuers[0].URL, Secrets: []string{webhookSecret}}, nil},
-		"no name":                   {webhooks(func(s *SignalSource) { s.Name = "" }), []string{"signals[0].name: is missing"}},
-		"a name with a slash":       {webhooks(func(s *SignalSource) { s.Name = "a/b" }), []string{"signals[0].name: is missing, or not"}},
-		"the name of logout tokens": {webhooks(func(s *SignalSource) { s.Name = logoutSource }), []string{"signals[0].name: backchannel_logout has this name already"}},
-		"the name of Clerk's":       {webhooks(func(s *SignalSource) { s.Name = clerkSource }), []string{"signals[0].name: clerk_webhook_secret has this name already"}},
-		"a kind that there is not":  {webhooks(func(s *SignalSource) { s.Kind = "saml" }), []string{`signals[0].kind: "saml" is none`}},
-		"no issuer":                 {webhooks(func(s *SignalSource) { s.Issuer = "" }), []string{"signals[0].issuer: missing"}},
-		"an issuer that is none":    {events(func(s *SignalSource) { s.Issuer = "https://x.example.com" }), []string{"signals[0].issuer: https://x.example.com is none of the issuers"}},
+		"a good table":                       {webhooks(func(*SignalSource) {}), nil},
+		"good events":                        {events(func(*SignalSource) {}), nil},
+		"a good instance of Clerk":           {SignalSource{Name: "one", Kind: SignalClerk, Issuer: issuers[0].URL, Secrets: []string{webhookSecret}}, nil},
+		"no name":                            {webhooks(func(s *SignalSource) { s.Name = "" }), []string{"signals[0].name: is missing"}},
+		"a name with a slash":                {webhooks(func(s *SignalSource) { s.Name = "a/b" }), []string{"signals[0].name: is missing, or not"}},
+		"the name of logout tokens":          {webhooks(func(s *SignalSource) { s.Name = logoutSource }), []string{"signals[0].name: backchannel_logout has this name already"}},
+		"the name of Clerk's":                {webhooks(func(s *SignalSource) { s.Name = clerkSource }), []string{"signals[0].name: clerk_webhook_secret has this name already"}},
+		"a kind that there is not":           {webhooks(func(s *SignalSource) { s.Kind = "saml" }), []string{`signals[0].kind: "saml" is none`}},
+		"an issuer whose tokens name no sub": {events(func(s *SignalSource) { s.Issuer = "https://login.microsoftonline.com/t/v2.0" }), []string{"signals[0].issuer: its tokens name their user by another claim than sub"}},
+		"no issuer":                          {webhooks(func(s *SignalSource) { s.Issuer = "" }), []string{"signals[0].issuer: missing"}},
+		"an issuer that is none":             {events(func(s *SignalSource) { s.Issuer = "https://x.example.com" }), []string{"signals[0].issuer: https://x.example.com is none of the issuers"}},
 		"another issuer for Clerk's": {
 			SignalSource{Name: "one", Kind: SignalClerk, Issuer: issuers[1].URL, Secrets: []string{webhookSecret}}, []string{"signals[0].issuer: https://sso.example.com is not of Clerk"},
 		},

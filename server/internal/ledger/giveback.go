@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -13,6 +14,13 @@ const (
 	// aheadInterval is how often at most the log says that readers know more.
 	aheadInterval = time.Minute
 )
+
+// errGivingBack is why nothing is known to be complete: followers that read everything
+// would lack what this process knows.
+var errGivingBack = errors.New("the database has lost revocations, which are being given back to it")
+
+// givesBack reports whether the database may lack what this process knows.
+func (l *Ledger) givesBack() bool { return l.losses.Load() != l.givenBack.Load() }
 
 // keepGivingBack gives back to the database what it has lost, until the ledger is closed.
 // Every process with the database does, since any of them may be the only one that knows
@@ -37,7 +45,7 @@ func (l *Ledger) keepGivingBack(ctx context.Context) {
 // giveBack revokes again what is revoked here and not in the database, and reports whether
 // all of that is there now. Who had revoked it, and why, is not known any more.
 func (l *Ledger) giveBack(ctx context.Context) bool {
-	count := 0
+	count, losses := 0, l.losses.Load()
 	flush := func(batch []Request) bool {
 		more, err := l.NotInForce(ctx, batch...)
 		if err == nil {
@@ -63,6 +71,7 @@ func (l *Ledger) giveBack(ctx context.Context) bool {
 	if !flush(batch) {
 		return false
 	}
+	l.givenBack.Store(losses)
 	l.config.Log.WarnContext(ctx, "gave back to the database what it had lost", "revocations", count)
 	return true
 }

@@ -103,6 +103,7 @@ type Ledger struct {
 
 	wake, wakeReading chan struct{}
 	lacking           chan struct{}             // has an element when there is something to give back
+	losses, givenBack atomic.Int64              // how often the database had lost something, and how often it has it back
 	ahead             atomic.Pointer[time.Time] // when the log last said that readers know more
 
 	closing chan struct{}

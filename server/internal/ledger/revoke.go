@@ -214,7 +214,11 @@ func (l *Ledger) readRevocations(ctx context.Context) error {
 			return err
 		}
 		if len(page) == 0 {
-			l.changes.complete(began)
+			if l.givesBack() {
+				l.changes.fail(errGivingBack)
+			} else {
+				l.changes.complete(began)
+			}
 			if l.lost {
 				l.lost = false
 				select {
@@ -269,6 +273,7 @@ func (l *Ledger) readAgain(ctx context.Context) {
 	}
 	l.config.Log.WarnContext(ctx, "the database lacks what was read from it; that stays revoked, and is given back to it", "cause", cause, "last_sequence", l.lastRead.Sequence)
 	l.lastRead, l.epoch, l.lost = store.Revocation{}, l.store.Epoch(), true
+	l.losses.Add(1)
 	l.changes.restart()
 	l.readers.restart()
 	l.events.restart()
