@@ -37,7 +37,7 @@ func once[M any, R interface {
 	}
 	hash := sha256.Sum256(encoded)
 	call := store.Call{Issuer: by.Issuer, Subject: by.Subject, Procedure: procedure, RequestID: requestID}
-	for {
+	for again := false; ; {
 		earlier, answer, err := l.Answer(ctx, call)
 		switch {
 		case err != nil:
@@ -57,9 +57,12 @@ func once[M any, R interface {
 			}
 			return res, nil
 		}
-		res, err := do(&store.Answer{Call: call, Hash: hash[:]})
-		if !errors.Is(err, store.ErrAnswered) { // by a call at the same time
+		kept := &store.Answer{Call: call, Hash: hash[:]}
+		res, err := do(kept)
+		nothingLeft := err == nil && kept.At.IsZero() && !again
+		if !nothingLeft && !errors.Is(err, store.ErrAnswered) {
 			return res, err
 		}
+		again = true // a call at the same time has answered, or may have and left nothing to do
 	}
 }
