@@ -86,7 +86,7 @@ func (s *seen) note(id *auth.Identity, d *auth.Decision, now time.Time) {
 	session := shard.slots[seenKey{id.Issuer, id.SessionID, id.Subject}]
 	if session == nil {
 		session = shard.add(id, now)
-	} else if session.last = now; !session.isNews(id, now) {
+	} else if session.last = now; !session.isDue(id, now) {
 		return
 	}
 	if session.message == nil || !id.IssuedAt.Before(session.issuedAt) {
@@ -97,9 +97,10 @@ func (s *seen) note(id *auth.Identity, d *auth.Decision, now time.Time) {
 	shard.save(session)
 }
 
-// isNews reports whether the session is to be reported again: it has a newer token, or
-// one that is as new and of another organization, or it was not reported for a while.
-func (s *seenSession) isNews(id *auth.Identity, now time.Time) bool {
+// isDue reports whether the session must be reported again. It must if its token is newer, if
+// its token is as new and of another organization, or if seenInterval has passed since the
+// last report.
+func (s *seenSession) isDue(id *auth.Identity, now time.Time) bool {
 	return id.IssuedAt.After(s.issuedAt) || id.IssuedAt.Equal(s.issuedAt) && id.Organization.ID != s.message.GetOrganizationId() ||
 		now.Sub(s.reported) >= seenInterval
 }

@@ -58,7 +58,8 @@ var errUnguarded = errors.New("no guard has decided about this request")
 // to do. Put what answers without a guard on purpose, such as CORS, outside, or mark it with
 // [Unguarded].
 //
-// A refusal is a decision too: whoever calls [auth.Guard.Admit] must not go on after it.
+// A refusal is a decision too. A handler that calls [auth.Guard.Admit] itself must return when
+// that fails.
 //
 // With a nil Guard every request is refused.
 func RequireGuard(guard *auth.Guard, next http.Handler) http.Handler {

@@ -17,8 +17,8 @@ import (
 )
 
 // TestSignOutAtHydra signs out at an Ory Hydra 2.3 with SQLite, which the variable HYDRA
-// names. Its logout tokens have neither sub nor exp. So whoever accepts the
-// consent must have access tokens name the session.
+// names. Its logout tokens have neither sub nor exp, so access tokens must have sid: the
+// consent page adds it.
 func TestSignOutAtHydra(t *testing.T) {
 	t.Parallel()
 	program := os.Getenv("HYDRA")
@@ -71,8 +71,8 @@ func hydraAddress(address string) map[string]any {
 	return map[string]any{"host": u.Hostname(), "port": json.RawMessage(u.Port())}
 }
 
-// hydraPages are what Hydra leaves to others: they sign in whoever the login_hint names,
-// consent, and sign out, without asking.
+// hydraPages are the login, consent and logout pages, which Hydra does not have itself. They
+// sign in the user of login_hint, and agree to everything.
 func hydraPages(t *testing.T, admin string) http.Handler {
 	t.Helper()
 	requests := admin + "/admin/oauth2/auth/requests/"

@@ -359,7 +359,7 @@ func FuzzWebhooks(f *testing.F) {
 		}
 		receiver, err := Webhooks(table)
 		if err != nil {
-			t.Skip()
+			return // a path that cannot be one is refused when the receiver is made
 		}
 		header := prove(table, "", body)
 		if !proved {

@@ -169,7 +169,7 @@ func Cognito() Profile {
 }
 
 // Hydra returns the profile of Ory Hydra, whose custom claims lie under ext: also sid,
-// where whoever accepts the consent sets it to the login_session_id of the request.
+// if the consent page sets it to the login_session_id of the request.
 // Every access token of a user is that of an OAuth client: name your own in
 // FirstPartyClients.
 func Hydra() Profile {
