@@ -77,8 +77,8 @@ type RemoteConfig struct {
 	// Now is the clock that ages are judged by. Timers run on the runtime's own.
 	// Default: time.Now.
 	Now func() time.Time
-	// Logger logs when the keys change, when fetching begins to fail, and when it
-	// succeeds again. A slow handler delays no lookup, and may call Status.
+	// Logger logs when the keys change, when fetching begins to fail, when it fails for
+	// another reason (at most once a minute), and when it succeeds again. A slow handler delays no lookup, and may call Status.
 	// Default: none.
 	Logger *slog.Logger
 }

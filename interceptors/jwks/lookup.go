@@ -107,9 +107,8 @@ func (r *Remote) nextResult(c *caller) <-chan struct{} {
 // nil when there is none. r.mu must be held.
 //
 // A caller joins the newest fetch unless the last one failed, since a failing issuer
-// may hang. Otherwise it starts a fetch of its own if the bucket allows, except while
-// there are no keys at all, when retries are quicker anyway. A token that names no
-// key never starts one, since no newer set could help it.
+// may hang. Otherwise it starts a fetch of its own if the bucket allows. A token that
+// names no key never starts one while there are keys, since no newer set could help it.
 func (r *Remote) fetchFor(hint Hint) *fetch {
 	ready, failing := r.Ready(), r.refresh.failures > 0
 	if ready && hint.name() == (Hint{}) {
@@ -119,7 +118,7 @@ func (r *Remote) fetchFor(hint Hint) *fetch {
 	if f := r.newest(); f != nil && !failing && (!ready || now.Sub(f.sentAt) <= joinWindow) {
 		return f
 	}
-	if failing && !ready || !r.refresh.onToken.take(now, r.config.Cooldown) {
+	if !r.refresh.onToken.take(now, r.config.Cooldown) {
 		return nil
 	}
 	return r.start()

@@ -67,6 +67,9 @@ func troubles(t *testing.T) map[string]struct {
 	}
 }
 
+// hangs is how long a fetch can hang that was sent just before the issuer's return.
+const hangs = 5 * time.Second
+
 func TestNoFailureOfTheIssuerAffectsKnownKeys(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range troubles(t) {
@@ -84,7 +87,7 @@ func TestNoFailureOfTheIssuerAffectsKnownKeys(t *testing.T) {
 				if s := keys.Status(); !strings.Contains(s.LastError, trouble.says) || !s.Ready || s.Failures == 0 {
 					t.Fatalf("status %+v does not say %q", s, trouble.says)
 				}
-				assertRecovery(t, issuer, keys, slowWithKeys)
+				assertRecovery(t, issuer, keys, slowAway+hangs)
 			})
 		})
 	}
@@ -99,7 +102,7 @@ func TestAnUnreachableIssuerDoesNotAffectKnownKeys(t *testing.T) {
 			t.Fatal("a good call during the outage:", err)
 		}
 		issuer.refusing.Store(false)
-		assertRecovery(t, issuer, keys, slowWithKeys)
+		assertRecovery(t, issuer, keys, slowAway+hangs)
 	})
 }
 
@@ -114,6 +117,78 @@ func assertRecovery(t *testing.T, issuer *issuer, keys *Remote, within time.Dura
 	}
 	if err := lookup(t, keys, "second"); err != nil {
 		t.Errorf("%v after the issuer's return: %v", within, err)
+	}
+}
+
+// away returns for how long fetches have failed.
+func away(keys *Remote) time.Duration {
+	if s := keys.Status(); s.Failures > 0 {
+		return time.Since(s.FailingSince)
+	}
+	return 0
+}
+
+// TestAnIssuerThatStaysAwayIsAskedLessAndLessOften: some two hundred times in the first
+// hour, where the pace of the first minute would make some thousands.
+func TestAnIssuerThatStaysAwayIsAskedLessAndLessOften(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]http.HandlerFunc{"refusing": nil, "hanging": hang} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.refusing.Store(handler == nil)
+				if handler != nil {
+					issuer.answerWith(handler)
+				}
+				keys := issuer.remote(t)
+				for range 60 {
+					pass(time.Minute)
+					if due := time.Until(keys.Status().NextFetch); due > slowAway {
+						t.Fatalf("the next fetch is in %v, want at most %v", due, slowAway)
+					}
+				}
+				if n := keys.Status().Fetches; n < 120 || n > 300 {
+					t.Errorf("%d fetches in an hour, want from 120 to 300", n)
+				}
+				issuer.refusing.Store(false)
+				assertRecovery(t, issuer, keys, slowAway+hangs)
+			})
+		})
+	}
+}
+
+// TestATokenBringsTheKeysBackWithinACooldown of the issuer's return, however long the
+// issuer was away.
+func TestATokenBringsTheKeysBackWithinACooldown(t *testing.T) {
+	t.Parallel()
+	for name, ready := range map[string]bool{"with keys": true, "without keys": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newBubble(t)
+				issuer.refusing.Store(!ready)
+				keys := issuer.remote(t)
+				synctest.Wait()
+				issuer.refusing.Store(true)
+				pass(time.Hour)
+				for range 200 { // which use up what tokens may cause at once
+					pass(100 * time.Millisecond)
+					if err := lookup(t, keys, "second"); !errors.Is(err, ErrUnavailable) {
+						t.Fatalf("during the outage: %v, want ErrUnavailable", err)
+					}
+				}
+				issuer.publish(t, "first", "second")
+				issuer.refusing.Store(false)
+				back := time.Now()
+				for lookup(t, keys, "second") != nil {
+					pass(100 * time.Millisecond)
+				}
+				if took := time.Since(back); took > 5*time.Second {
+					t.Errorf("the first good call came %v after the issuer, want at most a cool-down of 5s", took)
+				}
+			})
+		})
 	}
 }
 
@@ -166,8 +241,8 @@ func TestWithoutKeysCallersAreRefusedAtOnce(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("waited %v", waited)
 		}
-		if s := keys.Status(); s.Fetches != 1 {
-			t.Errorf("%d fetches, want 1", s.Fetches)
+		if s := keys.Status(); s.Fetches != 1+bucketSize {
+			t.Errorf("%d fetches, want the first, and those that tokens may cause at once", s.Fetches)
 		}
 	})
 }
@@ -234,7 +309,7 @@ func TestAnUnknownKeyDuringAnOutage(t *testing.T) {
 					}
 				}
 				issuer.refusing.Store(false)
-				assertRecovery(t, issuer, keys, slowWithKeys)
+				assertRecovery(t, issuer, keys, max(slowWithKeys, away(keys)/10)+hangs)
 				pass(10 * time.Second)
 				if err := lookup(t, keys, "third"); !errors.Is(err, ErrUnknownKey) {
 					t.Errorf("after the outage: %v, want ErrUnknownKey", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -13,12 +14,24 @@ import (
 // one starts beside it, so that a hanging connection does not delay the recovery.
 // The very first refresh has more time, so that a fleet that starts does not ask a
 // slow issuer twice.
+//
+// The limit grows with the outage, up to slowAway: it is a tenth of the time for which
+// fetches have failed. So an issuer that stays away is asked less and less often, and
+// waiting for the next fetch makes no outage longer by more than a tenth.
 const (
 	firstRetry   = 100 * time.Millisecond
 	slowAtStart  = 2200 * time.Millisecond
 	slowUnready  = 800 * time.Millisecond
 	slowWithKeys = 1500 * time.Millisecond
+	slowAway     = 30 * time.Second
 )
+
+// logInterval is how often another error of the same outage is logged at most.
+const logInterval = time.Minute
+
+// varying matches what differs between the errors of fetches that fail alike: the port
+// of this side, and the time in the error about an expired certificate.
+var varying = regexp.MustCompile(`:\d+->|current time \S+`)
 
 // refresh is the state of the fetches of a Remote. Remote.mu guards it.
 type refresh struct {
@@ -32,10 +45,15 @@ type refresh struct {
 	failed      int           // of all
 	successes   int           // of all
 	unknown     int64         // lookups of keys that there are not
-	lastError   error         // nil when failures is 0
 	lastAttempt time.Time
 	onToken     bucket        // bounds those that unknown keys cause
 	logQueue    []slog.Record // lines that are not logged yet
+
+	// Of the outage; zero when failures is 0.
+	lastError    error
+	failingSince time.Time // when the first fetch that failed had started
+	logged       string    // the error that was logged last, without what varies
+	loggedAt     time.Time
 }
 
 // A fetch is one attempt at the key set, shared by all who wait for it.
@@ -122,24 +140,38 @@ func (r *Remote) finish(f *fetch, answer answer, err error) *generation {
 }
 
 func (r *Remote) failed(f *fetch, err error) {
+	if r.refresh.failures == 0 {
+		r.refresh.failingSince = f.sentAt
+	}
 	r.refresh.failures++
 	r.refresh.failed++
 	r.refresh.lastError = err
-	if r.refresh.failures == 1 {
-		r.queueLog(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready())
-	}
+	r.logFailure(err)
 	if f.number == r.refresh.started {
 		r.schedule(r.backOff())
 	}
 }
 
+// logFailure logs the first error of an outage, and each that differs from the one
+// logged last, if that was not just now: errors may alternate.
+func (r *Remote) logFailure(err error) {
+	what, now := varying.ReplaceAllString(err.Error(), ""), r.config.Now()
+	if r.refresh.failures > 1 && (what == r.refresh.logged || now.Sub(r.refresh.loggedAt) < logInterval) {
+		return
+	}
+	r.refresh.logged, r.refresh.loggedAt = what, now
+	r.queueLog(slog.LevelWarn, "fetching the key set fails", "error", err, "ready", r.Ready(),
+		"failures", r.refresh.failures, "since", r.refresh.failingSince)
+}
+
 // succeeded ends the older fetches, so that nobody waits for them.
 func (r *Remote) succeeded(f *fetch) {
 	if r.refresh.failures > 0 {
-		r.queueLog(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures)
+		r.queueLog(slog.LevelInfo, "fetching the key set succeeds again", "failures", r.refresh.failures, "since", r.refresh.failingSince)
 	}
 	r.refresh.successes++
 	r.refresh.failures, r.refresh.lastError, r.refresh.succeeded = 0, nil, f.number
+	r.refresh.failingSince, r.refresh.logged, r.refresh.loggedAt = time.Time{}, "", time.Time{}
 	for _, other := range r.refresh.inFlight {
 		if other.number < f.number {
 			other.cancel()
@@ -153,14 +185,18 @@ func (r *Remote) schedule(delay time.Duration) {
 }
 
 func (r *Remote) slowAfter() time.Duration {
+	limit := slowUnready
 	switch {
 	case r.Ready():
-		return slowWithKeys
+		limit = slowWithKeys
 	case r.refresh.started == 1:
-		return slowAtStart
-	default:
-		return slowUnready
+		limit = slowAtStart
 	}
+	if r.refresh.failures == 0 {
+		return limit
+	}
+	away := r.config.Now().Sub(r.refresh.failingSince)
+	return max(limit, min(away/10, slowAway))
 }
 
 // backOff doubles with each failure. Up to half is taken off at random, so that a

@@ -19,14 +19,16 @@ import (
 // with an unknown key, as after a rotation, has the set fetched and waits for it:
 // two of them at once, and then one per RemoteConfig.Cooldown. Those that come
 // within a quarter of a second wait with it, and all others are answered at once.
-// Before the first keys everybody waits for them, until a fetch fails. At most
+// Before the first keys everybody waits for them, until a fetch fails; from then on
+// fetches for a token are as rare as those for an unknown key. At most
 // 4096 callers wait at a time.
 //
 // A key that is not in the set is ErrUnknownKey while the issuer can be reached,
 // and ErrUnavailable while it cannot: from when a fetch fails, or has gone without
 // an answer for 1.5 seconds, until one succeeds. A failed fetch is tried again with
 // exponential back-off up to 0.8 seconds while there are no usable keys, and 1.5
-// seconds while there are.
+// seconds while there are; and from then on after a tenth of the time for which fetches
+// have failed, up to 30 seconds. Tokens with an unknown key cause fetches meanwhile, too.
 type Remote struct {
 	config  RemoteConfig
 	current atomic.Pointer[generation] // nil before the first keys

@@ -56,7 +56,7 @@ func TestARestartInAnOutageServesFromTheSnapshot(t *testing.T) {
 			t.Errorf("after MaxStale: %v, live %v", err, key.Live())
 		}
 		issuer.refusing.Store(false)
-		pass(slowWithKeys)
+		pass(slowAway)
 		if !key.Live() {
 			t.Error("the issuer still lists the key of the snapshot, and it is not live")
 		}

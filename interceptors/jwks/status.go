@@ -28,8 +28,11 @@ type Status struct {
 	UnknownKeys int64
 	// LastAttempt is when a fetch was last started.
 	LastAttempt time.Time
-	// LastError says why the last fetch failed; empty when it did not.
+	// LastError says why the last fetch failed; empty when it did not. It may name addresses
+	// of the network, and is not for callers.
 	LastError string
+	// FailingSince is when the first of the Failures started; zero when there are none.
+	FailingSince time.Time
 	// NextFetch is when the next fetch is due. A token may cause an earlier one.
 	NextFetch time.Time
 }
@@ -55,6 +58,7 @@ func (r *Remote) Status() Status {
 		UnknownKeys:       r.refresh.unknown,
 		LastAttempt:       r.refresh.lastAttempt,
 		NextFetch:         r.refresh.next,
+		FailingSince:      r.refresh.failingSince,
 	}
 	if r.refresh.lastError != nil {
 		s.LastError = r.refresh.lastError.Error()

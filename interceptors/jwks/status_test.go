@@ -3,10 +3,12 @@ package jwks
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,14 +47,15 @@ func TestStatus(t *testing.T) {
 		issuer.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 		pass(time.Until(keys.Status().NextFetch))
 		synctest.Wait()
-		if s := keys.Status(); s.UnknownKeys != 1 || s.FailedFetches != 1 || s.Failures != 1 {
-			t.Errorf("%d unknown keys, %d failed fetches, %d since the last success; want one each", s.UnknownKeys, s.FailedFetches, s.Failures)
+		failed := time.Now()
+		if s := keys.Status(); s.UnknownKeys != 1 || s.FailedFetches != 1 || s.Failures != 1 || !s.FailingSince.Equal(failed) {
+			t.Errorf("%d unknown keys, %d failed fetches, %d since the last success, failing since %v; want one each, and since %v", s.UnknownKeys, s.FailedFetches, s.Failures, s.FailingSince, failed)
 		}
 		issuer.publish(t, "first")
 		pass(firstRetry)
 		synctest.Wait()
-		if s := keys.Status(); s.FailedFetches != 1 || s.Failures != 0 {
-			t.Errorf("after a success: %d failed fetches, %d since it; want 1 and 0", s.FailedFetches, s.Failures)
+		if s := keys.Status(); s.FailedFetches != 1 || s.Failures != 0 || !s.FailingSince.IsZero() || s.LastError != "" {
+			t.Errorf("after a success: %d failed fetches, %d since it, failing since %v by %q; want 1, 0 and nothing", s.FailedFetches, s.Failures, s.FailingSince, s.LastError)
 		}
 		if due := s.NextFetch.Sub(fetched); due < 12*time.Minute || due > 15*time.Minute {
 			t.Errorf("next fetch %v after the last, want within MaxRefresh", due)
@@ -72,6 +75,54 @@ func TestKeysAgeWhileTheMachineSleeps(t *testing.T) {
 		t.Errorf("%s has a monotonic reading", at)
 	}
 }
+
+// TestAnotherErrorOfAnOutageIsLogged, but not twice a minute, and not one that differs only
+// in the port of this side or in the time.
+func TestAnotherErrorOfAnOutageIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var failure atomic.Pointer[error]
+		failWith := func(format string, args ...any) {
+			err := fmt.Errorf(format, args...)
+			failure.Store(&err)
+		}
+		n := 0
+		failWith("read tcp 192.0.2.1:%d->192.0.2.2:443: connection reset by peer", n)
+		keys := newRemote(t, RemoteConfig{
+			URL: "https://issuer.example.com/jwks.json", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, *failure.Load() })},
+		})
+		steps := func(format string) {
+			for range 600 {
+				n++
+				failWith(format, n)
+				pass(time.Second)
+			}
+		}
+		steps("read tcp 192.0.2.1:%d->192.0.2.2:443: connection reset by peer")
+		since := keys.Status().FailingSince
+		steps("x509: certificate has expired: current time %d is after the end")
+		steps("status %d") // another each time
+		if err := keys.Close(); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		// In the ten minutes of the last step each fetch fails otherwise, every 15 to 30 seconds.
+		if len(lines) < 2+6 || len(lines) > 2+10 {
+			t.Fatalf("%d lines, want one for each of the first two errors, and then at most one a minute:\n%s", len(lines), log.String())
+		}
+		for i, want := range []string{"connection reset", "certificate has expired", "status"} {
+			if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "since="+since.Format("2006-01-02T15:04:05.000Z07:00")) {
+				t.Errorf("line %d is %q, want %q and since when", i, lines[i], want)
+			}
+		}
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestOnlyChangesAreLogged(t *testing.T) {
 	t.Parallel()
