@@ -102,8 +102,9 @@ var mayImport = map[string][]string{
 	},
 	"cmd/ostiary/internal/bufproject": {"proto"},
 	"cmd/ostiary/internal/logqueue":   nil,
+	"cmd/ostiary/internal/nearest":    nil,
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
-	"cmd/ostiary/internal/settings":   {"server", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
+	"cmd/ostiary/internal/settings":   {"cmd/ostiary/internal/nearest", "server", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*": {
 		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
 		"examples/invoice", "examples/gen/acme/*/v1", "examples/gen/acme/*/v1/*v1connect",

@@ -31,6 +31,9 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 		strangers := &logsample.Sampler{Logger: logger} // who can cause all that is logged at the default level
 		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(strangers.Handler("grpc"), slog.LevelWarn).Writer()))
 	}
+	for _, fault := range loaded.Unknown() {
+		logger.Warn("a variable does nothing", "variable", fault.Setting, "error", fault.Err)
+	}
 	err := run(loaded.Server)
 	report(queue, err)
 	if err != nil {

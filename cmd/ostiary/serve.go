@@ -29,7 +29,8 @@ revoked; to list sessions or to revoke, callers must ask the server that it foll
 The log goes to standard error. If it is not read fast enough, or no longer, lines are
 dropped and counted, and calls go on.
 
-All faults are reported at once; the server does not start and exits with status 2.
+All faults are reported at once; the server does not start and exits with status 2. A
+variable OSTIARY_… that no setting has is named in a warning.
 SIGTERM and SIGINT stop the server once the calls in progress have finished; a
 second signal stops it immediately. SIGHUP reads the files of the TLS certificate again,
 which is also done every few seconds; other settings and secrets need a restart.`,

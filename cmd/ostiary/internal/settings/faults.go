@@ -44,7 +44,7 @@ func (e *Error) addBadKeys(file, place string, values map[string]any, known []st
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch name := place + key + " in " + file; {
 		case !slices.Contains(known, key):
-			e.add(name, errors.New("unknown setting; correct it or remove it"))
+			e.add(name, errors.New("unknown setting; "+remedy(key, known)))
 		case values[key] == nil:
 			e.add(name, errors.New("has no value; give it one, or remove the key"))
 		}

@@ -25,6 +25,7 @@ type Loaded struct {
 	described string            // which of Server.Issuers is Issuer: "" or issuers[N]
 	failed    map[string]bool   // the keys that have a fault already
 	faults    Error
+	unknown   []Fault // variables that no setting has
 }
 
 // Load reads the settings. In falling order of precedence they are from flags,
@@ -113,6 +114,7 @@ func (l *Loaded) readEnvironment(environ []string) {
 // readVariables reads settings by the names of their variables. An empty one
 // counts as not set. where follows the variable's name in messages.
 func (l *Loaded) readVariables(variables map[string]string, where string) {
+	l.noteUnknown(variables, where)
 	for _, setting := range l.table {
 		first := ""
 		for _, name := range setting.env {

@@ -108,7 +108,7 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		"in the YAML file":              {sources{file: "log_level: loud" + whole}, []string{"log_level in FILE: " + loud}},
 		"only where it counts":          {sources{file: "log_level: loud" + whole, flags: []string{"--log-level=warn"}}, nil},
 		"in an empty flag":              {sources{file: whole, environ: []string{"OSTIARY_LOG_LEVEL=warn"}, flags: []string{"--log-level="}}, []string{"--log-level: is empty; omit the flag to use the default"}},
-		"unknown in the YAML file":      {sources{file: "loglevel: warn" + whole}, []string{"loglevel in FILE: unknown setting; correct it or remove it"}},
+		"unknown in the YAML file":      {sources{file: "loglevel: warn" + whole}, []string{"loglevel in FILE: unknown setting; did you mean log_level?"}},
 		"without a value":               {sources{file: "log_level:" + whole}, []string{"log_level in FILE: has no value; give it one, or remove the key"}},
 		"without a value, of two kinds": {sources{file: "rules:\nlog_level: ~" + whole}, []string{"log_level in FILE: has no value; give it one, or remove the key", "rules in FILE: has no value; give it one, or remove the key"}},
 		"of the server, by its flag": {

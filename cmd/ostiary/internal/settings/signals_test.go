@@ -141,7 +141,7 @@ func TestFaultsOfSourcesNameThem(t *testing.T) {
 	}{
 		"no list":             {"signals: {name: a}", []string{"signals in FILE: not a list; start each source with a dash"}},
 		"no source":           {"signals: [okta]", []string{"signals[0] in FILE: not a source; write name: and its other settings"}},
-		"an unknown setting":  {"signals: [{name: a, secret: x, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: [{event: a, subject: b}]}]", []string{"signals[0].secret in FILE: unknown setting; correct it or remove it"}},
+		"an unknown setting":  {"signals: [{name: a, secret: x, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: [{event: a, subject: b}]}]", []string{"signals[0].secret in FILE: unknown setting; did you mean secrets?"}},
 		"events that are one": {"signals: [{name: a, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: {event: a}}]", []string{"signals[0].events in FILE: not a list; write [{event: session.revoked, session: data.id}]"}},
 		"an event with an unknown setting": {
 			"signals: [{name: a, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: [{event: a, user: b}]}]",
