@@ -22,6 +22,9 @@ type Call struct {
 	Peer string
 	// Header holds what the caller sent, the token among it: never log it.
 	Header Header
+	// RequestID names the call in logs, in the Decision and in the error details of the
+	// caller. Empty is that of the context ([WithRequestID]), or a new one.
+	RequestID string
 }
 
 // Header gives the values of a header by name, whatever the case of the name.

@@ -42,6 +42,9 @@ func (a *admitted) Value(key any) any {
 	if key == (contextKey{}) || key == (admissionKey{a.guard}) {
 		return a
 	}
+	if key == (requestIDKey{}) && a.call.RequestID != "" {
+		return &a.call.RequestID
+	}
 	return a.Context.Value(key)
 }
 

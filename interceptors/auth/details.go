@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -27,15 +29,46 @@ func HelpFor(reason string) *errdetails.Help {
 // Details returns the error details that every protocol sends with the refusal: a
 // google.rpc.ErrorInfo with the reason, a google.rpc.Help with a link to what can be done
 // about it, and that of RetryInfo, if there is one. The metadata of the ErrorInfo are the
-// parameters of the Demand, for protocols that have no challenge.
+// parameters of the Demand, for protocols that have no challenge, and the id of the call as
+// request_id; "" leaves that out.
 //
 // Refusals share their details: they must not be changed.
-func (e *Error) Details() []*anypb.Any {
+func (e *Error) Details(requestID string) []*anypb.Any {
+	var details []*anypb.Any
 	if e.Demand == nil && e.RetryAfter <= 0 && e.ended == 0 {
-		return commonDetails()[min(e.Reason, reasonCount)]
+		details = commonDetails()[min(e.Reason, reasonCount)]
+	} else {
+		details = e.details()
 	}
-	return e.details()
+	if requestID == "" {
+		return details
+	}
+	details = slices.Clone(details)
+	details[0] = WithRequestIDDetail(details[0], requestID)
+	return details
 }
+
+// requestIDMetadata is the key of the id of a call in the metadata of an ErrorInfo.
+const requestIDMetadata = "request_id"
+
+// WithRequestIDDetail returns an error detail with the id of the call: where it is an
+// ErrorInfo, request_id is in its metadata. Any other detail is returned as it is. It is for
+// errors that are not made of an *Error.
+func WithRequestIDDetail(detail *anypb.Any, requestID string) *anypb.Any {
+	if detail.MessageName() != errorInfoName || requestID == "" {
+		return detail
+	}
+	// An entry that is appended to an encoded message is added to its map.
+	entry := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), requestIDMetadata)
+	entry = protowire.AppendString(protowire.AppendTag(entry, 2, protowire.BytesType), requestID)
+	value := protowire.AppendTag(slices.Clip(detail.GetValue()), metadataField, protowire.BytesType)
+	return &anypb.Any{TypeUrl: detail.GetTypeUrl(), Value: protowire.AppendBytes(value, entry)}
+}
+
+var (
+	errorInfoName = (*errdetails.ErrorInfo)(nil).ProtoReflect().Descriptor().FullName()
+	metadataField = (*errdetails.ErrorInfo)(nil).ProtoReflect().Descriptor().Fields().ByName("metadata").Number()
+)
 
 // commonDetails has the details of refusals that say no more than their reason, made once;
 // at the end those of a reason that is not on the list.

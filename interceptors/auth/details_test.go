@@ -15,7 +15,7 @@ import (
 // infoOf returns the ErrorInfo among the details of a refusal.
 func infoOf(t *testing.T, refusal *auth.Error) *errdetails.ErrorInfo {
 	t.Helper()
-	for _, detail := range refusal.Details() {
+	for _, detail := range refusal.Details("") {
 		info := new(errdetails.ErrorInfo)
 		if detail.MessageIs(info) {
 			if err := detail.UnmarshalTo(info); err != nil {
@@ -67,7 +67,7 @@ func TestDetailsSayWhyAndWhatToDo(t *testing.T) {
 			[]proto.Message{info("AUTH_FAILURE", nil), help("AUTH_FAILURE")},
 		},
 	} {
-		got := tt.refusal.Details()
+		got := tt.refusal.Details("")
 		if len(got) != len(tt.want) {
 			t.Errorf("%s: %d details; want %d", name, len(got), len(tt.want))
 			continue

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // An Error is a refusal: a Reason that programs read, a sentence that people
@@ -27,10 +29,11 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
-	// Verified says that the signature of the caller's token holds, so that the caller is no
-	// stranger: logs leave out refusals of strangers where there are too many. It does not
-	// reach the caller.
-	Verified bool
+	// Verified is whose token was refused, where its signature holds, so that the caller is no
+	// stranger: logs leave out refusals of strangers where there are too many. It is for
+	// operators alone, like the Cause. nil where there is no such token, and where the
+	// Decision has an Identity.
+	Verified *VerifiedToken
 
 	ended Code // of a call that had ended before; 0 of any other
 }
@@ -61,11 +64,36 @@ func AsError(err error) *Error {
 	}
 }
 
+// A VerifiedToken is what logs say of a token whose signature holds, to find who called. The
+// texts are the issuer's, but nobody has checked them otherwise: one may have any length, and
+// any character. Each is empty where the token does not say.
+type VerifiedToken struct {
+	Issuer    string // the iss claim
+	Subject   string // the sub claim
+	SessionID string
+	KeyID     string // the kid of the key that has verified the token
+	TokenID   string // the jti claim
+}
+
+// LogValue gives logs what is known: issuer, subject, session, kid and token_id. Each is
+// escaped and cut at 200 bytes.
+func (t VerifiedToken) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, 5)
+	for _, one := range [...]struct{ key, value string }{
+		{"issuer", t.Issuer}, {"subject", t.Subject}, {"session", t.SessionID}, {"kid", t.KeyID}, {"token_id", t.TokenID},
+	} {
+		if one.value != "" {
+			attrs = append(attrs, slog.String(one.key, logtext.Bounded(one.value)))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
 // AsVerified is AsError for the refusal of a token whose signature holds. It returns a copy
-// whose Verified is set.
-func AsVerified(err error) *Error {
+// whose Verified is the token.
+func AsVerified(err error, token VerifiedToken) *Error {
 	refusal := *AsError(err)
-	refusal.Verified = true
+	refusal.Verified = &token
 	return &refusal
 }
 

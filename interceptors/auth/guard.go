@@ -142,6 +142,8 @@ func (g *Guard) Close() error {
 // Admit decides about a call. It returns the context for the handler, derived
 // from ctx and carrying the caller's identity, or an *Error.
 //
+// The context that comes with an *Error has the id of the call, for [RequestID].
+//
 // Before the handler has the request, an adapter gives it to CheckRequest, or
 // serves the stream under its lease, with the context that Admit returned.
 func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
@@ -150,9 +152,12 @@ func (g *Guard) Admit(ctx context.Context, call Call) (context.Context, error) {
 	if g.Observer != nil {
 		start = time.Now()
 	}
+	call.RequestID = requestIDOf(ctx, &call)
 	a, id, refusal := g.decide(ctx, &call)
 	if a != nil {
 		ctx = a
+	} else {
+		ctx = &identified{ctx, call.RequestID}
 	}
 	if g.Observer != nil {
 		if fault := g.observe(ctx, &call, id, refusal, start); refusal == nil {
@@ -230,7 +235,7 @@ func (g *Guard) authenticate(ctx context.Context, call *Call) (*Identity, error)
 	}
 	if g.Revocations != nil {
 		if err := g.Revocations.Revoked(id); err != nil {
-			return nil, AsVerified(err)
+			return nil, AsVerified(err, id.verifiedToken())
 		}
 	}
 	return id, nil
@@ -267,7 +272,7 @@ func (g *Guard) show(ctx context.Context, call *Call, d Decision) (fault *Error)
 		return nil
 	}
 	defer recoverAs(&fault, "observing a decision")
-	d.Procedure, d.Protocol, d.Stream, d.Peer = call.Procedure, call.Protocol, call.Stream, call.Peer
+	d.RequestID, d.Procedure, d.Protocol, d.Stream, d.Peer = call.RequestID, call.Procedure, call.Protocol, call.Stream, call.Peer
 	if d.Identity != nil && d.Refusal == nil && call.Header != nil {
 		if values := call.Header.Values("User-Agent"); len(values) > 0 {
 			d.UserAgent = values[0]

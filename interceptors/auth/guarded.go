@@ -40,6 +40,7 @@ func (g *Guard) Guards(what any) bool {
 // Refuse shows the Observer that a call is refused for a reason that no rule gives, and
 // returns the refusal. It is for what finds calls about which no guard was asked.
 func (g *Guard) Refuse(ctx context.Context, call Call, refusal *Error) *Error {
+	call.RequestID = requestIDOf(ctx, &call)
 	_ = g.show(ctx, &call, Decision{Refusal: refusal})
 	return refusal
 }

@@ -24,6 +24,8 @@ type Identity struct {
 	Kind TokenKind
 	// TokenID is the jti claim.
 	TokenID string
+	// KeyID is the kid of the key that has verified the token; empty where it has none.
+	KeyID string
 	// SessionID is the session that the token belongs to. Empty for a machine,
 	// which has none, whatever its token says.
 	SessionID string
@@ -107,6 +109,10 @@ type Actor struct {
 type FactorAges struct {
 	First  time.Duration
 	Second time.Duration
+}
+
+func (id *Identity) verifiedToken() VerifiedToken {
+	return VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID}
 }
 
 // Claims decodes the token's payload into v, as json.Unmarshal does. Use it for

@@ -11,6 +11,9 @@ import (
 
 // A Decision is what a Guard decided about one call. It holds no token.
 type Decision struct {
+	// RequestID names the call, to its caller too. Decisions about one call share it. Never
+	// empty in what a Guard shows.
+	RequestID string
 	Procedure string
 	Protocol  string
 	Stream    StreamType
@@ -46,20 +49,32 @@ func (d Decision) String() string {
 // OfStranger reports whether the caller is anonymous, or has a token whose signature was not
 // found to hold. What strangers cause can be any amount.
 func (d Decision) OfStranger() bool {
-	return d.Identity == nil && (d.Refusal == nil || !d.Refusal.Verified)
+	return d.Identity == nil && (d.Refusal == nil || d.Refusal.Verified == nil)
 }
 
-// LogValue gives logs what was decided: the procedure, the outcome and who called,
-// and never a token.
+// Token returns what is known of the caller's token, whose signature holds: by the Identity,
+// or by the refusal where the token was not accepted. It is zero for a stranger.
+func (d Decision) Token() VerifiedToken {
+	switch {
+	case d.Identity != nil:
+		return d.Identity.verifiedToken()
+	case d.Refusal != nil && d.Refusal.Verified != nil:
+		return *d.Refusal.Verified
+	default:
+		return VerifiedToken{}
+	}
+}
+
+// LogValue gives logs what was decided: the procedure, the outcome and who called, and
+// never a bearer token.
 func (d Decision) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("procedure", d.Procedure),
 		slog.String("protocol", d.Protocol),
 		slog.String("peer", d.Peer),
+		slog.String("request_id", d.RequestID),
 	}
-	if d.Identity != nil {
-		attrs = append(attrs, slog.String("issuer", d.Identity.Issuer), slog.String("subject", d.Identity.Subject))
-	}
+	attrs = append(attrs, d.Token().LogValue().Group()...)
 	if d.Refusal != nil {
 		attrs = append(attrs, d.Refusal.LogValue().Group()...)
 	}

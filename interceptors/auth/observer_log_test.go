@@ -62,7 +62,7 @@ func TestAFloodOfRefusalsIsCountedAndNotLogged(t *testing.T) {
 func TestRefusalsOfKnownCallersAreAllLogged(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]auth.Decision{
-		"a token that has expired":    {Refusal: auth.AsVerified(auth.NewError(auth.TokenExpired, nil))},
+		"a token that has expired":    {Refusal: auth.AsVerified(auth.NewError(auth.TokenExpired, nil), auth.VerifiedToken{})},
 		"a user who lacks permission": {Refusal: auth.NewError(auth.PermissionRequired, nil), Identity: &auth.Identity{Subject: "ada"}},
 	} {
 		var log bytes.Buffer

@@ -138,8 +138,8 @@ func TestACallThatEndsWhileItsUserIsLoadedIsNoFaultOfTheServer(t *testing.T) {
 		if refusal.Reason != tt.reason || refusal.Code() != tt.code {
 			t.Errorf("%s: %v with code %v; want %v with %v", name, err, refusal.Code(), tt.reason, tt.code)
 		}
-		if retry := refusal.RetryInfo(); retry != nil || len(refusal.Details()) != 2 {
-			t.Errorf("%s: details %v; want no time to retry", name, refusal.Details())
+		if retry := refusal.RetryInfo(); retry != nil || len(refusal.Details("")) != 2 {
+			t.Errorf("%s: details %v; want no time to retry", name, refusal.Details(""))
 		}
 		if loud := !strings.Contains(log.String(), "level=INFO"); loud != (tt.code == auth.CodeInternal) {
 			t.Errorf("%s: logged %s", name, &log)

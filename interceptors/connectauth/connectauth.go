@@ -40,7 +40,8 @@ import (
 // ([auth.FromContext]).
 //
 // A refusal reaches the caller with its code, its message and a
-// google.rpc.ErrorInfo that carries the reason, which [ReasonOf] reads. The
+// google.rpc.ErrorInfo that carries the reason, which [ReasonOf] reads, and the id of
+// the call as request_id ([auth.RequestID]). The
 // WWW-Authenticate header comes with it, except in gRPC, whose trailers may not
 // hold it (RFC 9110, section 6.5.1). A handler that returns an *[auth.Error]
 // refuses in just the same way.
@@ -80,7 +81,7 @@ func gate(guard *auth.Guard) connect.RequestGateFunc {
 		})
 		if err != nil {
 			transportOf(ctx).refuse()
-			return nil, refuse(guard, auth.AsError(err), peer.Protocol)
+			return nil, refuse(admitted, guard, auth.AsError(err), peer.Protocol)
 		}
 		return admitted, nil
 	}
@@ -106,11 +107,11 @@ type interceptor struct{ guard *auth.Guard }
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		if err := i.guard.CheckRequest(ctx, req.Any()); err != nil {
-			return nil, refuse(i.guard, auth.AsError(err), req.Peer().Protocol)
+			return nil, refuse(ctx, i.guard, auth.AsError(err), req.Peer().Protocol)
 		}
 		res, err := next(ctx, req)
 		if err != nil {
-			err = translate(i.guard, err, req.Peer().Protocol)
+			err = translate(ctx, i.guard, err, req.Peer().Protocol)
 		}
 		return res, err
 	}
@@ -118,7 +119,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		return translate(i.guard, i.serve(ctx, conn, next), conn.Peer().Protocol)
+		return translate(ctx, i.guard, i.serve(ctx, conn, next), conn.Peer().Protocol)
 	}
 }
 

@@ -1,6 +1,7 @@
 package connectauth
 
 import (
+	"context"
 	"errors"
 
 	"connectrpc.com/connect"
@@ -29,17 +30,17 @@ func ReasonOf(err error) (auth.Reason, bool) {
 // translate gives a refusal that a handler returned the form that connect sends.
 // Any other error stays as it is, and so does a refusal inside a *connect.Error:
 // the handler chose what to send.
-func translate(guard *auth.Guard, err error, protocol string) error {
+func translate(ctx context.Context, guard *auth.Guard, err error, protocol string) error {
 	if found, ok := refusal.In[*connect.Error](err); ok {
-		return refuse(guard, found, protocol)
+		return refuse(ctx, guard, found, protocol)
 	}
 	return err
 }
 
 // refuse returns the error that connect sends for a refusal.
-func refuse(guard *auth.Guard, refusal *auth.Error, protocol string) *connect.Error {
+func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error, protocol string) *connect.Error {
 	sent := connect.NewError(connect.Code(refusal.Code()), sentence{refusal})
-	for _, encoded := range refusal.Details() {
+	for _, encoded := range refusal.Details(auth.RequestID(ctx)) {
 		if detail, err := connect.NewErrorDetail(encoded); err == nil {
 			sent.AddDetail(detail)
 		}

@@ -44,7 +44,7 @@ func setErrorHandlers(mux *runtime.ServeMux) {
 func ErrorHandler(next runtime.ErrorHandlerFunc) runtime.ErrorHandlerFunc {
 	return func(ctx context.Context, mux *runtime.ServeMux, marshaler runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 		if own, ok := refusal.In[withStatus](err); ok {
-			err = &statusError{own}
+			err = &statusError{own, auth.RequestID(ctx)}
 		}
 		if challenge, refused := challengeOf(ctx, r, err); refused {
 			w.Header().Set("Cache-Control", "no-store")
@@ -61,7 +61,10 @@ type withStatus interface {
 }
 
 // statusError is a refusal with the status that grpc-gateway answers.
-type statusError struct{ refusal *auth.Error }
+type statusError struct {
+	refusal   *auth.Error
+	requestID string
+}
 
 func (e *statusError) Error() string { return e.refusal.Error() }
 func (e *statusError) Unwrap() error { return e.refusal }
@@ -70,7 +73,7 @@ func (e *statusError) GRPCStatus() *status.Status {
 	return status.FromProto(&spb.Status{
 		Code:    int32(e.refusal.Code()), //nolint:gosec // a small number
 		Message: e.refusal.Sentence(),
-		Details: e.refusal.Details(),
+		Details: e.refusal.Details(e.requestID),
 	})
 }
 

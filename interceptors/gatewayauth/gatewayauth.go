@@ -181,5 +181,5 @@ func (g *gateway) annotate(ctx context.Context, r *http.Request) metadata.MD {
 // refuse answers a refusal as the mux answers its errors.
 func (g *gateway) refuse(w http.ResponseWriter, r *http.Request, refusal *auth.Error) {
 	_, marshaler := runtime.MarshalerForRequest(g.mux, r)
-	runtime.HTTPError(r.Context(), g.mux, marshaler, w, r, &statusError{refusal})
+	runtime.HTTPError(r.Context(), g.mux, marshaler, w, r, &statusError{refusal, auth.RequestID(r.Context())})
 }

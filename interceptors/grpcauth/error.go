@@ -55,7 +55,7 @@ func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error) *status
 	return &statusError{refusal: refusal, sent: status.FromProto(&spb.Status{
 		Code:    int32(refusal.Code()), //nolint:gosec // a small number
 		Message: refusal.Sentence(),
-		Details: refusal.Details(),
+		Details: refusal.Details(auth.RequestID(ctx)),
 	})}
 }
 

@@ -39,9 +39,13 @@ import (
 // ([auth.FromContext]).
 //
 // A refusal reaches the caller as a status with its code, its message and a
-// google.rpc.ErrorInfo that carries the reason, which [ReasonOf] reads, and with
-// the challenge as www-authenticate in the trailer. A handler that returns an
+// google.rpc.ErrorInfo that carries the reason, which [ReasonOf] reads, and the id
+// of the call as request_id, and with the challenge as www-authenticate in the trailer. A handler that returns an
 // *[auth.Error] refuses in just the same way.
+//
+// Every answer has the id of the call as x-request-id in its header ([auth.RequestID]). A
+// call gets a new id, unless a stats.Handler has given its context one
+// ([auth.WithRequestID]), such as one that a proxy has sent.
 //
 // With a nil Guard every call is refused.
 func UnaryServerInterceptor(guard *auth.Guard) grpc.UnaryServerInterceptor {
@@ -116,6 +120,9 @@ func streamType(client, server bool) auth.StreamType {
 	}
 }
 
+// requestIDKey is the metadata that has the id of the call.
+const requestIDKey = "x-request-id"
+
 // admit asks the guard about a call, unless it has admitted this very call
 // already: behind a Gate the interceptor sees the call a second time. Only the first
 // of the two checks the messages.
@@ -135,6 +142,9 @@ func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth
 		Header:    header{ctx},
 		Messages:  true,
 	})
+	// It fails only where there is no call to answer, as in a test that calls the
+	// interceptor by itself.
+	_ = grpc.SetHeader(ctx, metadata.MD{requestIDKey: {auth.RequestID(admitted)}})
 	return admitted, true, err
 }
 

@@ -1,13 +1,13 @@
 package httpauth
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -18,7 +18,9 @@ import (
 // WWW-Authenticate challenge (RFC 6750, section 3), Retry-After where waiting helps
 // (RFC 9110, section 10.2.3), and a JSON body of the shape that Connect gives a unary
 // error, so that one client reads both. An error that holds no *[auth.Error], nil too,
-// is answered as AUTH_FAILURE, and says nothing of itself to the caller.
+// is answered as AUTH_FAILURE, and says nothing of itself to the caller. The id of the call is
+// in the X-Request-Id header and among the details, where [Protect] or [RequestIDs] has given
+// it one.
 //
 // Call it before anything is written to w, and write nothing after it.
 func Error(w http.ResponseWriter, err error) {
@@ -32,8 +34,9 @@ func Error(w http.ResponseWriter, err error) {
 
 // refusals is how the refusals of a guard are answered.
 type refusals struct {
-	guard  *auth.Guard                                           // nil has no metadata
-	answer func(http.ResponseWriter, *http.Request, *auth.Error) // nil is that of Error
+	guard     *auth.Guard                                           // nil has no metadata
+	answer    func(http.ResponseWriter, *http.Request, *auth.Error) // nil is that of Error
+	requestID string                                                // empty where the header of the answer has it
 }
 
 func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -41,12 +44,16 @@ func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if refusal == nil { // asked to refuse without saying why
 		refusal = auth.NewError(auth.AuthFailure, nil)
 	}
+	requestID := cmp.Or(f.requestID, w.Header().Get(auth.RequestIDHeader))
+	if !auth.ValidRequestID(requestID) {
+		requestID = ""
+	}
 	answer := collected{header: http.Header{}, status: refusal.Code().HTTPStatus()}
 	if f.answer == nil {
 		answer.header.Set("Content-Type", "application/json")
-		answer.body = body(refusal)
+		answer.body = body(refusal, requestID)
 	} else {
-		f.answer(&answer, r, refusal)
+		f.answer(&answer, r.WithContext(auth.WithRequestID(r.Context(), requestID)), refusal)
 	}
 	header := w.Header()
 	// These would describe a body that is not sent now.
@@ -61,6 +68,9 @@ func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if retry := refusal.RetryInfo(); retry != nil {
 		header.Set("Retry-After", strconv.FormatFloat(math.Ceil(retry.GetRetryDelay().AsDuration().Seconds()), 'f', 0, 64))
+	}
+	if requestID != "" {
+		header.Set(auth.RequestIDHeader, requestID)
 	}
 	header.Set("Content-Length", strconv.Itoa(len(answer.body)))
 	w.WriteHeader(answer.status)
@@ -82,31 +92,15 @@ func (c *collected) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bodies has the body of refusals that say no more than their reason, by reason.
-var bodies sync.Map
-
 // body returns a refusal in the form in which Connect encodes the error of a unary call.
-// It must not be changed.
-func body(refusal *auth.Error) []byte {
-	if refusal.Message != "" || refusal.Demand != nil || refusal.RetryAfter > 0 || refusal.Code() != refusal.Reason.Code() {
-		return encode(refusal)
-	}
-	if known, ok := bodies.Load(refusal.Reason); ok {
-		return known.([]byte) //nolint:forcetypeassert // nothing else is stored
-	}
-	encoded := encode(refusal)
-	bodies.Store(refusal.Reason, encoded)
-	return encoded
-}
-
-func encode(refusal *auth.Error) []byte {
+func body(refusal *auth.Error, requestID string) []byte {
 	type detail struct {
 		Type  string          `json:"type"`
 		Value string          `json:"value"`
 		Debug json.RawMessage `json:"debug,omitempty"`
 	}
 	var details []detail
-	for _, sent := range refusal.Details() {
+	for _, sent := range refusal.Details(requestID) {
 		d := detail{Type: string(sent.MessageName()), Value: base64.RawStdEncoding.EncodeToString(sent.GetValue())}
 		if message, err := sent.UnmarshalNew(); err == nil {
 			d.Debug, _ = protojson.Marshal(message)

@@ -48,14 +48,16 @@ import (
 // that have Unwrap: without it, a client that has stopped reading or sending can
 // keep the request open after its lease.
 //
+// A refusal has the id of the call as X-Request-Id. See [RequestIDs] for all other responses.
+//
 // With a nil Guard every request is refused.
 func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...Option) http.Handler {
 	if guard == nil {
 		guard = &auth.Guard{} // which refuses every call
 	}
-	answer := refusals{guard: guard}
+	configured := refusals{guard: guard}
 	for _, option := range options {
-		option.apply(&answer)
+		option.apply(&configured)
 	}
 	return marked(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := guard.Admit(r.Context(), auth.Call{
@@ -65,6 +67,8 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...
 			Peer:      r.RemoteAddr,
 			Header:    r.Header,
 		})
+		answer := configured
+		answer.requestID = auth.RequestID(ctx)
 		if err != nil {
 			refuseRequest(w, r, answer, err)
 			return

@@ -239,10 +239,11 @@ func (u *undecided) answer(pattern, ran string) {
 		name = fmt.Sprintf("%T", u.next) // the path can hold a secret
 	}
 	call := auth.Call{Procedure: name, Protocol: "http", Stream: auth.ByteStream, Peer: u.request.RemoteAddr, Header: u.request.Header}
-	refusal := u.guard.Refuse(u.request.Context(), call, auth.Errorf(auth.AuthFailure,
+	ctx := auth.WithRequestID(u.request.Context(), "")
+	refusal := u.guard.Refuse(ctx, call, auth.Errorf(auth.AuthFailure,
 		"no guard decided about %s%s: mount it with connectauth.WithGuard, httpauth.Protect around other middleware, or gatewayauth.WithGuard; or with httpauth.Unguarded if it is for everybody",
 		name, ran))
-	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard}, refusal)
+	refuseRequest(u.ResponseWriter, u.request, refusals{guard: u.guard, requestID: auth.RequestID(ctx)}, refusal)
 	u.header = u.Header().Clone()
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 )
 
 // checkClaims reads the claims of a token whose signature holds, and holds them
@@ -38,6 +39,18 @@ func (i *Issuer) checkClaims(h header, c *claims, now time.Time) (*auth.Identity
 		return nil, auth.Errorf(auth.SessionPending, "the session %s has an outstanding task", id.SessionID)
 	}
 	return id, nil
+}
+
+// verifiedToken returns what a token whose signature holds says of itself, also where its
+// claims are at fault.
+func (i *Issuer) verifiedToken(c *claims, key *jwks.Key) auth.VerifiedToken {
+	return auth.VerifiedToken{
+		Issuer:    i.URL,
+		Subject:   cmp.Or(c.firstWord(i.Profile.Subject), c.word("sub")),
+		SessionID: c.firstWord(i.Profile.Session),
+		KeyID:     key.ID(),
+		TokenID:   c.word("jti"),
+	}
 }
 
 // kind returns the kind of the token, in which a client of our own acts for nobody

@@ -85,7 +85,7 @@ func TestIssuers(t *testing.T) {
 					want = auth.TokenKindUnsupported
 				}
 				if id := expect(t, v, raw, want); id != nil {
-					tt.check(t, settings.URL, payload, id)
+					tt.check(t, settings.URL, issuer.Key().ID(), payload, id)
 					checkProvided(t, v.Issuers()[0].Capabilities(), id)
 				}
 				var unread []string
@@ -124,9 +124,9 @@ func (tt *issuerCase) token(t *testing.T, issuer *authtest.Issuer) (raw, payload
 }
 
 // check compares the identity with the expected one.
-func (tt *issuerCase) check(t *testing.T, url, payload string, id *auth.Identity) {
+func (tt *issuerCase) check(t *testing.T, url, keyID, payload string, id *auth.Identity) {
 	t.Helper()
-	want := auth.Identity{Issuer: url, IssuedAt: now, ExpiresAt: now.Add(5 * time.Minute), Leeway: token.DefaultSkew, RawClaims: payload}
+	want := auth.Identity{Issuer: url, KeyID: keyID, IssuedAt: now, ExpiresAt: now.Add(5 * time.Minute), Leeway: token.DefaultSkew, RawClaims: payload}
 	decodeStrictly(t, tt.Identity, &want)
 	kind, err := auth.ParseTokenKind(tt.Kind)
 	if err != nil {

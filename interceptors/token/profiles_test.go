@@ -97,7 +97,7 @@ func TestClerkProfile(t *testing.T) {
 
 			want := tt.want
 			want.Issuer, want.Kind, want.RawClaims = issuerURL, tt.wantKind, payload
-			want.NoStepUp = true
+			want.NoStepUp, want.KeyID = true, issuer.Key().ID()
 			want.IssuedAt, want.ExpiresAt = now, now.Add(5*time.Minute)
 			if !got.IssuedAt.Equal(want.IssuedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 				t.Errorf("issued %v, expires %v", got.IssuedAt, got.ExpiresAt)

@@ -127,7 +127,7 @@ func (v *Verifier) Authenticate(ctx context.Context, call auth.Call) (*auth.Iden
 // TokenTooLarge, TokenMalformed, ClaimMissing or ClaimInvalid for iss,
 // IssuerUntrusted, TokenTooLarge for the issuer's own limit, AlgorithmNotAllowed,
 // KeysUnavailable, KeyUnknown, SignatureInvalid; and of a token whose signature
-// holds, with Verified set, TokenKindUnsupported, TokenBindingUnchecked, ClaimMissing, ClaimInvalid,
+// holds, with Verified set to what it says of itself, TokenKindUnsupported, TokenBindingUnchecked, ClaimMissing, ClaimInvalid,
 // TokenExpired, TokenNotYetValid, TokenLifetimeTooLong, AudienceMismatch,
 // AuthorizedPartyMismatch, SessionPending.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, error) {
@@ -174,9 +174,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	now := v.now()
 	id, err := issuer.checkClaims(jws.header, c, now)
 	if err != nil {
-		return nil, auth.AsVerified(err)
+		return nil, auth.AsVerified(err, issuer.verifiedToken(c, key))
 	}
-	id.RawClaims, id.Key = jws.payload, &signer{key: key, issuer: issuer}
+	id.RawClaims, id.Key, id.KeyID = jws.payload, &signer{key: key, issuer: issuer}, key.ID()
 	v.notices.warn(issuer.URL, c.unread, now)
 	v.cache.put(verdict{digest: d, identity: id, issuer: issuer, key: key}, now)
 	return id, nil

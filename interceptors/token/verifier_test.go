@@ -101,13 +101,13 @@ func checkVerified(t *testing.T, err error) {
 	refusal := auth.AsError(err)
 	switch refusal.Reason {
 	case auth.TokenTooLarge, auth.TokenMalformed, auth.IssuerUntrusted, auth.AlgorithmNotAllowed, auth.KeysUnavailable, auth.KeyUnknown, auth.SignatureInvalid:
-		if refusal.Verified {
+		if refusal.Verified != nil {
 			t.Errorf("%v comes before the signature is checked, and yet is Verified", refusal.Reason)
 		}
 	case auth.ClaimMissing, auth.ClaimInvalid: // also of iss, which says with whose keys to check
 	case auth.TokenKindUnsupported: // also of a token that has no signature
 	default:
-		if !refusal.Verified {
+		if refusal.Verified == nil {
 			t.Errorf("%v of a token whose signature holds is not Verified", refusal.Reason)
 		}
 	}
