@@ -82,6 +82,7 @@ var mayImport = map[string][]string{
 	"server/internal/transport":             {"internal/decodefault", "internal/logsample", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},
 	"server/internal/outbox":                {"server/internal/store"},
+	"server/internal/proxy":                 nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
 	"server/internal/transmitter":           {"interceptors/revocation", "internal/loopback", "server/internal/store", "server/internal/transport"},

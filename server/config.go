@@ -55,6 +55,15 @@ type Config struct {
 	// not match or has expired is a fault at the start, and later a warning. Default: plaintext, which
 	// belongs behind a proxy that ends TLS, or on loopback.
 	TLSCert, TLSKey string
+	// TrustedProxies are addresses, and networks such as 10.0.0.0/8, of proxies in front of the
+	// listeners for callers. If one of them calls, the client that its X-Forwarded-For or
+	// Forwarded header (RFC 7239) names is the peer in the log, in sessions and in decisions.
+	// Headers of others are ignored. Default: none.
+	TrustedProxies []string
+	// ProxyProtocol is for proxies that pass on bytes: each connection must begin with a PROXY
+	// protocol header (version 1 or 2), and come from one of the TrustedProxies; others are
+	// closed. Default: off.
+	ProxyProtocol bool
 
 	// Issuers are those whose tokens are accepted. At least one; no two with
 	// the same URL.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -30,6 +31,11 @@ func (c Config) Faults() []Fault {
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("admin_addr", c.checkAdminAddr())
 	add("tls_cert", c.checkTLS())
+	_, errs := proxy.Parse(c.TrustedProxies)
+	add("trusted_proxies", errs...)
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		add("proxy_protocol", mentionf("nobody could connect, since no proxy is trusted; set %s", settingName("trusted_proxies")))
+	}
 	add("resource_url", c.checkResourceURL())
 	add("cors_allowed_origins", c.checkAnyOrigin())
 	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)

@@ -54,6 +54,18 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 			Config{AdminAddr: AdminNone, Profiling: true, Issuers: []Issuer{good}},
 			[]string{"admin_addr: there is no such listener, though `profiling` is on; give an address, or turn it off"},
 		},
+		"proxies that are no addresses": {
+			Config{TrustedProxies: []string{"10.0.0.1/8", "proxy.internal", "0.0.0.0/0"}, Issuers: []Issuer{good}},
+			[]string{
+				`trusted_proxies: "10.0.0.1/8" has bits beyond the network; write 10.0.0.0/8, or the address alone`,
+				`trusted_proxies: "proxy.internal" is neither an address nor a network`,
+				`trusted_proxies: "0.0.0.0/0" trusts everybody`,
+			},
+		},
+		"the PROXY protocol from nobody": {
+			Config{ProxyProtocol: true, Issuers: []Issuer{good}},
+			[]string{"proxy_protocol: nobody could connect, since no proxy is trusted; set `trusted_proxies`"},
+		},
 		"port 0 for both": {Config{HTTPAddr: ":0", GRPCAddr: ":0", Issuers: []Issuer{good}}, nil},
 		"a certificate without its key": {
 			Config{TLSCert: "cert.pem", Issuers: []Issuer{good}},

@@ -26,6 +26,7 @@ import (
 func (s *Server) newGRPC() *grpc.Server {
 	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
 	options := append(append(transport.GRPCLimits(), s.metrics.GRPC()...),
+		grpc.StatsHandler(s.proxies), // first, so that the log has the client
 		grpc.StatsHandler(s.callLog()),
 		grpc.ForceServerCodecV2(transport.Codec{}),
 		grpc.ChainUnaryInterceptor(

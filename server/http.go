@@ -31,7 +31,7 @@ func (s *Server) newHTTP() error {
 	}
 	s.http = transport.NewHTTPServer(handler, config, s.strangers)
 	if s.config.SignalsAddr != "" {
-		s.signalsHTTP = transport.NewHTTPServer(s.signalsHandler(), config, s.strangers)
+		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(s.signalsHandler()), config, s.strangers)
 	}
 	return nil
 }
@@ -43,6 +43,7 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, err
 	}
 	return transport.Chain(mux,
+		s.proxies.Middleware, // first, so that all else sees the client
 		s.serveSignals,
 		transport.BodyDeadline(s.config.RequestTimeout, streams()),
 		s.serveMetadata,

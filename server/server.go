@@ -27,6 +27,7 @@ import (
 	"github.com/ostiary/ostiary/internal/logsample"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
@@ -39,6 +40,7 @@ type Server struct {
 	log    *slog.Logger
 	// strangers bounds what callers whom nobody knows make the log say.
 	strangers *logsample.Sampler
+	proxies   proxy.Trusted
 	// certificate is nil without TLS.
 	certificate *certificate
 	keys        []keySource
@@ -99,6 +101,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		httpListener: config.HTTPListener,
 		stopping:     make(chan struct{}),
 	}
+	s.proxies, _ = proxy.Parse(config.TrustedProxies) // Faults has found them good
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.close = sync.OnceValue(s.release)
 	if err := s.assemble(ctx); err != nil {
@@ -154,6 +157,9 @@ func (s *Server) listen(ctx context.Context) error {
 		if s.signalsListener, err = lc.Listen(ctx, "tcp", s.config.SignalsAddr); err != nil {
 			return fmt.Errorf("signals_addr: %w", err)
 		}
+	}
+	if s.config.ProxyProtocol {
+		s.expectProxies(&s.httpListener, &s.grpcListener, &s.signalsListener)
 	}
 	return s.startAdmin(ctx)
 }

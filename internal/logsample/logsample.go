@@ -11,8 +11,8 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -108,8 +108,8 @@ func (h handler) WithGroup(name string) slog.Handler {
 
 // hostOf returns an address without its port, which differs with each connection.
 func hostOf(peer string) string {
-	if colon := strings.LastIndexByte(peer, ':'); colon > strings.LastIndexByte(peer, ']') {
-		return peer[:colon]
+	if host, _, err := net.SplitHostPort(peer); err == nil {
+		return host
 	}
 	return peer
 }

@@ -100,7 +100,7 @@ func TestLinesOfAHandlerAreOfOneKind(t *testing.T) {
 func TestThePortIsNoPartOfAPeer(t *testing.T) {
 	t.Parallel()
 	for peer, want := range map[string]string{
-		"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "[2001:db8::1]", "[2001:db8::1]": "[2001:db8::1]", "@": "@", "": "", "192.0.2.1": "192.0.2.1",
+		"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1", "2001:db8::1": "2001:db8::1", "[2001:db8::1]": "[2001:db8::1]", "@": "@", "": "", "192.0.2.1": "192.0.2.1",
 	} {
 		if got := hostOf(peer); got != want {
 			t.Errorf("%s: %q; want %q", peer, got, want)

@@ -46,6 +46,16 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.TLSKey }),
 		},
 		{
+			key: "trusted_proxies", env: []string{"OSTIARY_TRUSTED_PROXIES"},
+			help:   "Addresses, and networks such as 10.0.0.0/8, of your proxies. Who they say has called, by X-Forwarded-For or Forwarded, is the peer in the log, in sessions and in decisions; others cannot say.",
+			format: list(func(s *Settings) *[]string { return &s.Server.TrustedProxies }),
+		},
+		{
+			key: "proxy_protocol", env: []string{"OSTIARY_PROXY_PROTOCOL"}, def: "false",
+			help:   "Expect the PROXY protocol (version 1 or 2) on every connection for callers, and close those that do not come from trusted_proxies.",
+			format: boolean(func(s *Settings, on bool) { s.Server.ProxyProtocol = on }),
+		},
+		{
 			key: "publishable_key", env: []string{"OSTIARY_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"},
 			help:   "Clerk's publishable key, for sign-in on the console. If no issuer is set, it is read from this key.",
 			format: text(func(s *Settings) *string { return &s.Server.Console.PublishableKey }),
