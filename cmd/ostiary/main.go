@@ -7,6 +7,7 @@
 //	ostiary policy list              who may call what, as the schema says
 //	ostiary serve                    serve, with the settings of docs/configuration.md
 //	ostiary doctor                   what the server does not learn from its issuers
+//	ostiary probe                    whether the server on this machine is ready
 //	ostiary backup                   copy the server's database to a file
 //
 // What is meant for programs goes to standard output, and nothing else does.
@@ -68,7 +69,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.SetVersionTemplate("{{.Version}}\n") // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newDoctor(), newBackup(), newRestore(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newVersion(), newDocs())
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
 }

@@ -44,7 +44,10 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-var servingLine = regexp.MustCompile(`msg=serving http=(\S+) grpc=(\S+)`)
+var (
+	servingLine = regexp.MustCompile(`msg=serving http=(\S+) grpc=(\S+)`)
+	adminLine   = regexp.MustCompile(`admin=(\S+)`)
+)
 
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	p := &process{cmd: exec.Command(args[0], args[1:]...), exited: make(chan struct{})}
@@ -71,6 +74,9 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Setenv("HTTP", addrs[1])
 			ts.Setenv("GRPC", addrs[2])
 			awaitReady(ts, addrs[1], deadline.C)
+			if addr := adminLine.FindStringSubmatch(p.err.String()); addr != nil {
+				ts.Setenv("ADMIN", addr[1])
+			}
 			return
 		}
 		select {

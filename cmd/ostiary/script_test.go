@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…    runs a command that ends with this exit status
 //	issuer                 starts an issuer that serves nothing but its keys; $ISSUER
 //	sign VAR SUBJECT [CLAIM=VALUE…]   a token of that issuer, in $VAR; ago=DURATION, forged
-//	start COMMAND…         starts a server; $HTTP and $GRPC, server.out and server.err
+//	start COMMAND…         starts a server; $HTTP, $GRPC and $ADMIN, server.out and server.err
 //	printed PREFIX FILE    writes the command that the server printed to FILE
 //	await FILE PATTERN     waits until something in a file matches
 //	mint VAR PERSONA [FLAGS…]   a token of the development issuer, in $VAR

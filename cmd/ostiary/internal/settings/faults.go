@@ -82,10 +82,16 @@ func (l *Loaded) Faults() error {
 
 // DatabaseFaults is Faults for a command that only uses the database: of Server it checks
 // the settings that name it.
-func (l *Loaded) DatabaseFaults() error {
+func (l *Loaded) DatabaseFaults() error { return l.faultsOf(databaseKeys) }
+
+// AdminFaults is Faults for a command that asks a running server: of Server it checks the
+// setting that says where.
+func (l *Loaded) AdminFaults() error { return l.faultsOf(adminKeys) }
+
+func (l *Loaded) faultsOf(keys []string) error {
 	faults := &Error{slices.Clone(l.faults.Faults)}
 	for _, fault := range l.Server.Faults() {
-		if fault.Issuer == "" && slices.Contains(databaseKeys, fault.Setting) && !l.failed[fault.Setting] {
+		if fault.Issuer == "" && slices.Contains(keys, fault.Setting) && !l.failed[fault.Setting] {
 			faults.add(l.name(fault.Setting), errors.New(fault.Describe(l.name)))
 		}
 	}

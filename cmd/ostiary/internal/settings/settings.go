@@ -92,11 +92,24 @@ func Issuers() *Set {
 // Database returns the settings that say where sessions and revocations are kept. The
 // others are read from the environment and the files, but have no flag.
 func Database() *Set {
-	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool { return !slices.Contains(databaseKeys, s.key) })
-	return &Set{table: table(), asFlags: asFlags, files: true}
+	return only(databaseKeys)
 }
 
-var databaseKeys = []string{"data_dir", "database_url"}
+// Admin returns the setting that says where operators ask. The others are read from the
+// environment and the files, but have no flag.
+func Admin() *Set {
+	return only(adminKeys)
+}
+
+var (
+	databaseKeys = []string{"data_dir", "database_url"}
+	adminKeys    = []string{"admin_addr"}
+)
+
+func only(keys []string) *Set {
+	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool { return !slices.Contains(keys, s.key) })
+	return &Set{table: table(), asFlags: asFlags, files: true}
+}
 
 // ErrEmptyFlag refuses a flag that is given without a value, as when a script's
 // variable is not set.
