@@ -14,12 +14,14 @@ PKGS ?= ./...
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 # Modules of their own, whose dependencies users of the library do not inherit.
-NESTED = server interceptors/gatewayauth interceptors/otelauth interceptors/interop examples
+NESTED = server interceptors/gatewayauth interceptors/otelauth interceptors/interop examples deploy
 
 # So are the programs. Not their go.mod but their go.work says that they are built with
 # what is beside them: go install refuses a go.mod that replaces.
 PROGRAMS = cmd/ostiary cmd/buf-plugin-ostiary
 PROGRAM  = GOWORK=auto $(GO) -C
+# Without the C library, the programs also run where there is none.
+STATIC   = CGO_ENABLED=0 $(PROGRAM)
 OWN_WORKSPACE = [ ! -e go.work ] || export GOWORK=auto
 
 # Evaluated only where it is used; an unpacked archive has no git to ask.
@@ -103,9 +105,9 @@ generate: ## Write gen/, the lists of reasons and docs/api.md from proto/, and d
 	@mkdir -p bin docs
 	$(BUF) build -o bin/schema.binpb
 	$(GO) run ./internal/generate bin/schema.binpb
-	$(PROGRAM) cmd/ostiary run . docs configuration > bin/configuration.md
+	$(STATIC) cmd/ostiary run . docs configuration > bin/configuration.md
 	@mv bin/configuration.md docs/configuration.md
-	$(PROGRAM) cmd/ostiary run . docs commands > bin/commands.md
+	$(STATIC) cmd/ostiary run . docs commands > bin/commands.md
 	@mv bin/commands.md docs/commands.md
 
 # Only what is for browsers needs Node; the console's pages are committed. Where
@@ -167,8 +169,8 @@ check-generated:
 	$(BUF) generate --output "$$tmp"; \
 	$(BUF) build -o "$$tmp/schema.binpb"; \
 	$(GO) run ./internal/generate -out "$$tmp" "$$tmp/schema.binpb"; \
-	$(PROGRAM) cmd/ostiary run . docs configuration > "$$tmp/docs/configuration.md"; \
-	$(PROGRAM) cmd/ostiary run . docs commands > "$$tmp/docs/commands.md"; \
+	$(STATIC) cmd/ostiary run . docs configuration > "$$tmp/docs/configuration.md"; \
+	$(STATIC) cmd/ostiary run . docs commands > "$$tmp/docs/commands.md"; \
 	drift=; \
 	diff -r -u gen "$$tmp/gen" || drift='gen/'; \
 	$(BUF) generate $(GATEWAY) --output "$$tmp"; \
@@ -204,7 +206,7 @@ check-rules:
 	$(BUF) generate "$$tmp" --output "$$tmp"; \
 	file=gen/ostiary/identity/v1/identity.pb.go; \
 	echo "{\"Replace\": {\"$(CURDIR)/$$file\": \"$$tmp/$$file\"}}" > "$$tmp/overlay.json"; \
-	$(PROGRAM) cmd/ostiary build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" .; \
+	$(STATIC) cmd/ostiary build -overlay "$$tmp/overlay.json" -o "$$tmp/ostiary" .; \
 	fails 'ostiary serve' env OSTIARY_ISSUER=http://127.0.0.1:1 OSTIARY_DATA_DIR="$$tmp/data" \
 		OSTIARY_HTTP_ADDR=192.0.2.1:0 "$$tmp/ostiary" serve; \
 	echo 'a rule that is missing fails buf lint and ostiary serve'
@@ -292,7 +294,22 @@ check-bench:
 .PHONY: build
 build: ## Build bin/ostiary
 	@[ -e bin/ostiary ] || echo 'Building bin/ostiary. The first time takes about two minutes: SQLite and CEL are compiled too.' >&2
-	$(PROGRAM) cmd/ostiary build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o '$(CURDIR)/bin/ostiary' .
+	$(STATIC) cmd/ostiary build $(RELEASED) -o '$(CURDIR)/bin/ostiary' .
+
+RELEASED = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+
+IMAGE_ROOT ?= $(CURDIR)/bin/image
+
+# GOOS and GOARCH say what for.
+.PHONY: image-root
+image-root: ## Write the files of the container image to bin/image
+	$(STATIC) cmd/ostiary build $(RELEASED) -o '$(IMAGE_ROOT)/usr/bin/ostiary' .
+	install -D -m 644 /etc/ssl/certs/ca-certificates.crt '$(IMAGE_ROOT)/etc/ssl/certs/ca-certificates.crt'
+	mkdir -p '$(IMAGE_ROOT)/var/lib/ostiary'
+
+.PHONY: image
+image: image-root ## Build the container image ostiary with buildah
+	buildah bud --format docker --build-context build=bin/image --build-arg VERSION=$(VERSION) -f deploy/Dockerfile -t ostiary .
 
 .PHONY: clean
 clean: ## Remove what was built, and the development issuer's state

@@ -32,7 +32,7 @@ func TestGoInstallTakesThePrograms(t *testing.T) {
 }
 
 // TestReleasesTagEveryNestedModule has the list in CONTRIBUTING.md name every module
-// that others can require. Nobody requires the benchmarks, the examples and the tests of
+// that others can require. Nobody requires the benchmarks, the examples, what is deployed and the tests of
 // interop.
 func TestReleasesTagEveryNestedModule(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestReleasesTagEveryNestedModule(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case slices.Contains([]string{"node_modules", "bench", "examples", "interop"}, entry.Name()):
+		case slices.Contains([]string{"node_modules", "bench", "deploy", "examples", "interop"}, entry.Name()):
 			return fs.SkipDir
 		case entry.Name() == "go.mod" && name != "go.mod":
 			want = append(want, filepath.ToSlash(filepath.Dir(name)))
