@@ -34,7 +34,7 @@ func (s *Server) startAdmin(ctx context.Context) error {
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
-	mux.HandleFunc(routeReady, s.serveReady)
+	mux.HandleFunc(routeReady, s.serveReadyInFull)
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	if s.config.Profiling {
 		// Not its cmdline, which has the secrets that were given as flags.

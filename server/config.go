@@ -103,6 +103,11 @@ type Config struct {
 	// DatabaseTimeout bounds each use of PostgreSQL, including the wait for a
 	// connection and for other writers. Default: DefaultDatabaseTimeout.
 	DatabaseTimeout time.Duration
+	// DatabaseEssential says that the server is not ready while the database cannot be read, or
+	// takes no writes. Servers that share one then stop being ready all at once. Default:
+	// tokens are verified by what was revoked until then, and the server stays ready. In any
+	// case New fails if the database cannot be read at the start.
+	DatabaseEssential bool
 	// SessionRetention is how long a session is listed after it was last seen, and
 	// how long a revoked session is refused. If its issuer continues the session
 	// for longer, it is accepted again. Default: DefaultSessionRetention.

@@ -42,7 +42,7 @@ func TestAServerWithAReadOnlyDatabaseVerifiesTokens(t *testing.T) {
 	again.wantReason(t, "a session that was revoked", r.issuer.Session("user_ada", authtest.With("sid", "gone")), auth.TokenRevoked)
 	_, err := again.sessions(t, again.issuer.Session("user_otto")).RevokeSession(t.Context(), again.revokeReq("ada"))
 	wantError(t, "who revokes", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
-	if code, answer := again.readyz(t); code != http.StatusOK || answer.Database != "read_only" {
+	if code, answer := again.readyz(t); code != http.StatusOK || answer.Database.State != "read_only" {
 		t.Errorf("/readyz answers %d, %+v; want it ready, and the database read_only", code, answer)
 	}
 	if !contains(again.log, "level=ERROR", "the database can only be read", "ostiary.db cannot be written: free space on its disk") {

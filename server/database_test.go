@@ -234,7 +234,7 @@ func TestReadinessSaysWhatTheDatabaseCanDo(t *testing.T) {
 		if code != http.StatusOK {
 			t.Errorf("/readyz answers %d, %+v; want it ready, since tokens are verified", code, answer)
 		}
-		return answer.Database
+		return answer.Database.State
 	}
 	eventually(t, "the server has its keys", func() bool { code, _ := r.readyz(t); return code == http.StatusOK })
 	if got := ready(); got != "ok" {
@@ -254,8 +254,8 @@ func TestReadinessSaysWhatTheDatabaseCanDo(t *testing.T) {
 	if got := ready(); got != "read_only" {
 		t.Errorf("when nothing can be revoked, %q; want read_only", got)
 	}
-	if _, answer := r.readyz(t); !strings.Contains(answer.Remedy, "the log says why") {
-		t.Errorf("the remedy is %q", answer.Remedy)
+	if _, answer := r.readyz(t); !strings.Contains(answer.Database.Remedy, "the log says why") {
+		t.Errorf("the remedy is %q", answer.Database.Remedy)
 	}
 	for table := range writes {
 		r.database(t, "DROP TRIGGER full_"+table)

@@ -105,6 +105,9 @@ func (c Config) followFaults() (faults []Fault) {
 	if c.DatabaseURL != "" {
 		add("database_url", mentionf("is given beside %s, but a relay has no database; remove one of them", settingName("follow")))
 	}
+	if c.DatabaseEssential {
+		add("database_essential", mentionf("is given beside %s, but a relay has no database; remove one of them", settingName("follow")))
+	}
 	if c.Console.Enabled {
 		add("console", mentionf("shows sessions, which a relay does not keep; turn it off, or remove %s", settingName("follow")))
 	}

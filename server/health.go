@@ -35,32 +35,50 @@ func isFrequent(procedure string) bool {
 
 // A keySource is where the keys of an issuer come from.
 type keySource struct {
-	issuer string
-	remote *jwks.Remote // nil when its one key was given
+	issuer    string
+	essential bool
+	remote    *jwks.Remote // nil when its one key was given
 }
 
 func (k keySource) ready() bool { return k.remote == nil || k.remote.Ready() }
 
 func (k keySource) readiness() issuerReadiness {
-	r := issuerReadiness{Issuer: k.issuer, Ready: k.ready(), Keys: 1}
+	r := issuerReadiness{Issuer: k.issuer, Ready: k.ready(), Essential: k.essential, Keys: 1}
 	if k.remote == nil {
 		return r
 	}
 	status := k.remote.Status()
 	r.Keys, r.Failures = len(status.Keys), status.Failures
 	r.FetchedAt, r.NextFetch = status.FetchedAt, status.NextFetch
+	r.FailingSince, r.LastError = status.FailingSince, status.LastError
 	return r
 }
 
-// ready reports whether calls can be served: the keys of every issuer are
-// there, a relay has caught up once, and the server is not stopping.
+// ready reports whether calls can be served: the keys and the revocations are there, and
+// the server is not stopping.
 func (s *Server) ready() bool {
 	select {
 	case <-s.stopping:
 		return false
 	default:
-		return !slices.ContainsFunc(s.keys, func(k keySource) bool { return !k.ready() }) && (s.relay == nil || s.relay.Follower().Status().Ready)
+		return s.keysReady() && s.revocationsReady()
 	}
+}
+
+// keysReady reports whether the keys of every essential issuer are there, and those of at
+// least one issuer: so the only one is essential in any case, and none of several is alone.
+func (s *Server) keysReady() bool {
+	return slices.ContainsFunc(s.keys, keySource.ready) &&
+		!slices.ContainsFunc(s.keys, func(k keySource) bool { return k.essential && !k.ready() })
+}
+
+// revocationsReady reports whether a relay has caught up once, or how an essential database
+// is. New has read any database before there is a Server.
+func (s *Server) revocationsReady() bool {
+	if s.relay != nil {
+		return s.relay.Follower().Status().Ready
+	}
+	return !s.config.DatabaseEssential || s.ledger.Database() == "ok"
 }
 
 // live answers that the process runs. It depends on nothing else: a restart does
@@ -69,17 +87,13 @@ func live(w http.ResponseWriter, _ *http.Request) {
 	transport.WriteJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
-// readiness is the body of /readyz, which anybody may read. Why a fetch failed,
-// with the addresses of our network in it, is in the log alone.
+// readiness is the body of /readyz. Anybody may read it on the HTTP port, so the last
+// errors, with the addresses of our network in them, are for operators alone.
 type readiness struct {
-	Status string `json:"status"`
-	// Database is "ok"; "read_only", when nothing can be revoked; or "failing". Tokens are
-	// verified in any case, and no other server may do better, so it does not count. Empty
-	// at a relay.
-	Database string            `json:"database,omitempty"`
-	Remedy   string            `json:"remedy,omitempty"` // where the database is not ok
-	Relay    *relayReadiness   `json:"relay,omitempty"`
-	Issuers  []issuerReadiness `json:"issuers"`
+	Status   string             `json:"status"`
+	Database *databaseReadiness `json:"database,omitempty"` // nil at a relay
+	Relay    *relayReadiness    `json:"relay,omitempty"`
+	Issuers  []issuerReadiness  `json:"issuers"`
 	// CertificateExpires is when that of TLS does.
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 	// Signals are the sources of messages of issuers. They do not count either: whether an
@@ -91,38 +105,73 @@ type readiness struct {
 	Reconciled []reconciliation `json:"reconciled,omitempty"`
 }
 
+// databaseReadiness is how the database is. Tokens are verified in any case.
+type databaseReadiness struct {
+	State        string    `json:"state"` // "ok"; "read_only", when nothing can be revoked; or "failing"
+	Essential    bool      `json:"essential"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	Remedy       string    `json:"remedy,omitempty"`
+	LastError    string    `json:"last_error,omitempty"` // for operators
+}
+
 // relayReadiness is how a relay's copy of the revocations is. One that is stale is ready
 // all the same: its followers know how old it is.
 type relayReadiness struct {
-	Ready      bool  `json:"ready"`
-	Stale      bool  `json:"stale"`
-	AgeSeconds int64 `json:"age_seconds"`
+	Ready      bool   `json:"ready"`
+	Stale      bool   `json:"stale"`
+	AgeSeconds int64  `json:"age_seconds"`
+	LastError  string `json:"last_error,omitempty"` // for operators
 }
 
+// issuerReadiness is how the keys of an issuer are. Its users are refused while they are
+// not ready, and if it is essential the server is not ready.
 type issuerReadiness struct {
-	Issuer    string    `json:"issuer"`
-	Ready     bool      `json:"ready"`
-	Keys      int       `json:"keys"`
-	FetchedAt time.Time `json:"fetched_at,omitzero"`
-	NextFetch time.Time `json:"next_fetch,omitzero"`
-	Failures  int       `json:"failures,omitempty"` // fetches since the last success
+	Issuer       string    `json:"issuer"`
+	Ready        bool      `json:"ready"`
+	Essential    bool      `json:"essential"`
+	Keys         int       `json:"keys"`
+	FetchedAt    time.Time `json:"fetched_at,omitzero"`
+	NextFetch    time.Time `json:"next_fetch,omitzero"`
+	Failures     int       `json:"failures,omitempty"` // fetches since the last success
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	LastError    string    `json:"last_error,omitempty"` // for operators
 }
 
-// remedies say what it means that the database is not ok. What has happened there is in the
-// log alone.
+// remedies say what it means that the database is not ok.
 var remedies = map[string]string{
 	"read_only": "nothing can be revoked, since the database takes no writes; the log says why and what to do",
 	"failing":   "what other servers revoke is not known here, since the database cannot be read; the log says why and what to do",
 }
 
+// serveReady answers anybody, without the last errors.
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	body, code := readiness{Status: "ready"}, http.StatusOK
+	code, body := s.readiness()
+	if body.Database != nil {
+		body.Database.LastError = ""
+	}
+	if body.Relay != nil {
+		body.Relay.LastError = ""
+	}
+	for i := range body.Issuers {
+		body.Issuers[i].LastError = ""
+	}
+	transport.WriteJSON(w, code, body)
+}
+
+// serveReadyInFull answers operators.
+func (s *Server) serveReadyInFull(w http.ResponseWriter, _ *http.Request) {
+	code, body := s.readiness()
+	transport.WriteJSON(w, code, body)
+}
+
+// readiness returns the answer of /readyz.
+func (s *Server) readiness() (code int, body readiness) {
+	code, body = http.StatusOK, readiness{Status: "ready", Database: s.databaseReadiness()}
 	if s.relay != nil {
 		status := s.relay.Follower().Status()
-		body.Relay = &relayReadiness{status.Ready, status.Stale, int64(status.Age / time.Second)}
+		body.Relay = &relayReadiness{status.Ready, status.Stale, int64(status.Age / time.Second), status.LastError}
 	} else {
-		body.Database, body.Reconciled = s.ledger.Database(), s.reconciliations()
-		body.Remedy = remedies[body.Database]
+		body.Reconciled = s.reconciliations()
 	}
 	body.CertificateExpires = s.certificate.expires()
 	if !s.ready() {
@@ -138,7 +187,18 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 		summary := s.transmitter.Summary()
 		body.Transmitter = &summary
 	}
-	transport.WriteJSON(w, code, body)
+	return code, body
+}
+
+func (s *Server) databaseReadiness() *databaseReadiness {
+	if s.ledger == nil {
+		return nil
+	}
+	state, status := s.ledger.Database(), s.ledger.Status()
+	return &databaseReadiness{
+		State: state, Essential: s.config.DatabaseEssential, Remedy: remedies[state],
+		FailingSince: status.FailingSince, LastError: status.LastError,
+	}
 }
 
 const (

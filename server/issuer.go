@@ -43,6 +43,12 @@ type Issuer struct {
 	JWTKey string
 	// KeysSnapshot is the Snapshot of the keys. Default: none.
 	KeysSnapshot string
+	// Essential says that the server is not ready while it has no keys of the issuer. It is
+	// not ready either while it has keys of no issuer at all, so the only issuer is essential
+	// in any case. Keys that were fetched before count for a day, whatever becomes of the
+	// issuer. Default: the users of other issuers are served, and those of this one refused
+	// with KEYS_UNAVAILABLE.
+	Essential bool
 
 	// SecretKey is Clerk's, of the issuer's instance. With it, sessions that are ended here
 	// are ended at Clerk, too, and Clerk is asked after an outage which sessions have ended,

@@ -47,7 +47,7 @@ func TestASessionThatHasEndedAtClerkDuringAnOutageEndsHere(t *testing.T) {
 	streams := next.watch(t, cast["ada-2"])
 	database := func(want string) {
 		t.Helper()
-		eventually(t, "the database is "+want, func() bool { _, answer := next.readyz(t); return answer.Database == want })
+		eventually(t, "the database is "+want, func() bool { _, answer := next.readyz(t); return answer.Database.State == want })
 	}
 	next.database(t, "ALTER TABLE revocations RENAME TO gone")
 	database("failing")

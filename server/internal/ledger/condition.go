@@ -20,7 +20,7 @@ const logInterval = time.Minute
 // A condition is that of the store, by its latest uses.
 type condition struct {
 	mu     sync.Mutex
-	failed [2]bool
+	failed [2]error             // the latest use of each kind; nil if it succeeded
 	since  time.Time            // when the first use of those that fail has failed
 	logged map[string]time.Time // by what failed
 	probed time.Time            // when it was tried last whether the store takes writes
@@ -33,9 +33,9 @@ func (l *Ledger) Database() string {
 	l.condition.mu.Lock()
 	defer l.condition.mu.Unlock()
 	switch {
-	case l.condition.failed[reading]:
+	case l.condition.failed[reading] != nil:
 		return "failing"
-	case l.condition.failed[writing]:
+	case l.condition.failed[writing] != nil:
 		return "read_only"
 	default:
 		return "ok"
@@ -61,7 +61,7 @@ func (l *Ledger) probe(ctx context.Context) {
 func (c *condition) probeDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.failed[writing] || time.Since(c.probed) < probeInterval {
+	if c.failed[writing] == nil || time.Since(c.probed) < probeInterval {
 		return false
 	}
 	c.probed = time.Now()
@@ -69,18 +69,18 @@ func (c *condition) probeDue() bool {
 }
 
 // fails says that a use of the store has failed by now.
-func (c *condition) fails(u use, now time.Time) {
+func (c *condition) fails(u use, err error, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed == [2]bool{} {
+	if c.failed == [2]error{} {
 		c.since = now
 	}
-	c.failed[u] = true
+	c.failed[u] = err
 }
 
 // fails says that a use of the store has failed, and logs what cannot be done.
 func (l *Ledger) fails(ctx context.Context, u use, what string, err error) {
-	l.condition.fails(u, l.config.Now())
+	l.condition.fails(u, err, l.config.Now())
 	l.logFailure(ctx, what, err)
 }
 
@@ -101,11 +101,11 @@ func (l *Ledger) works(ctx context.Context, u use) {
 	c := &l.condition
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed[u] {
-		c.failed[u] = false
+	if c.failed[u] != nil {
+		c.failed[u] = nil
 		clear(c.logged)
 		l.config.Log.InfoContext(ctx, "the store works again")
-		if c.failed == [2]bool{} {
+		if c.failed == [2]error{} {
 			l.hadOutage(c.since)
 		}
 	}

@@ -253,7 +253,7 @@ func TestItIsNoticedWithoutAWriteThatTheStoreTakesThem(t *testing.T) {
 	if !l.condition.probed.IsZero() {
 		t.Error("a store that works was tried")
 	}
-	l.condition.fails(writing, time.Now())
+	l.condition.fails(writing, errDiskFull, time.Now())
 	db.fails = "Probe"
 	l.probe(t.Context())
 	if got := l.Database(); got != "read_only" {
@@ -284,7 +284,7 @@ func TestAFailureThatLastsIsLoggedOnceAMinute(t *testing.T) {
 		if text := log.String(); strings.Count(text, "cannot do it") != 3 || strings.Count(text, "failure 0")+strings.Count(text, "failure 60")+strings.Count(text, "failure 120") != 3 {
 			t.Errorf("in two minutes the log has %s; want a line at once, and one after each minute", text)
 		}
-		l.condition.fails(writing, time.Now())
+		l.condition.fails(writing, errDiskFull, time.Now())
 		l.works(t.Context(), writing)
 		l.logFailure(t.Context(), "cannot do it", errDiskFull)
 		if text := log.String(); strings.Count(text, "cannot do it") != 4 {

@@ -144,7 +144,7 @@ func (l *Ledger) save(ctx context.Context, rows []store.Revocation, answer *stor
 	case errors.Is(err, store.ErrAnswered):
 		return nil, store.ErrAnswered
 	case err != nil:
-		l.condition.fails(writing, l.config.Now())
+		l.condition.fails(writing, err, l.config.Now())
 		return nil, l.Unavailable(ctx, err)
 	default:
 		l.works(ctx, writing)

@@ -1,16 +1,22 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/outbox"
 )
 
-// A Status is how a ledger is, for metrics.
+// A Status is how a ledger is, for metrics and readiness.
 type Status struct {
 	// Readable and Writable say whether the store took the latest reads and writes.
 	Readable, Writable bool
+	// FailingSince is when the first of those has failed that still fail; zero if none does.
+	FailingSince time.Time
+	// LastError is why the latest read failed or, if it did not, the latest write. It may name
+	// addresses and files, and is not for callers.
+	LastError string
 	// Revocations are those in memory. Expired ones count until their space is needed.
 	Revocations int
 	// Age is how long ago all that was revoked by then had been read. 0 before that.
@@ -29,7 +35,11 @@ type Status struct {
 func (l *Ledger) Status() Status {
 	var s Status
 	l.condition.mu.Lock()
-	s.Readable, s.Writable = !l.condition.failed[reading], !l.condition.failed[writing]
+	failed := l.condition.failed
+	s.Readable, s.Writable = failed[reading] == nil, failed[writing] == nil
+	if err := cmp.Or(failed[reading], failed[writing]); err != nil {
+		s.FailingSince, s.LastError = l.condition.since, err.Error()
+	}
 	l.condition.mu.Unlock()
 	s.Revocations = l.revoked.Len()
 	s.Age = l.changes.age()

@@ -77,7 +77,7 @@ func Dev(defaults map[string]string) *Set {
 }
 
 // serversOwn are settings of an issuer that say nothing of its tokens.
-var serversOwn = []string{"keys_snapshot", "secret_key", "secret_key_file", "api_url", "backchannel_logout"}
+var serversOwn = []string{"keys_snapshot", "essential", "secret_key", "secret_key_file", "api_url", "backchannel_logout"}
 
 // Issuers returns the settings that say whose tokens are accepted. The others
 // are read from the environment and the files, but have no flag.

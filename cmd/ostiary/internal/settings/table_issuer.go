@@ -64,6 +64,11 @@ func issuerTable() []setting[server.Issuer] {
 			format: text(func(i *server.Issuer) *string { return &i.KeysSnapshot }),
 		},
 		{
+			key: "essential", env: []string{"OSTIARY_ESSENTIAL"}, def: "false",
+			help:   "Whether the server is not ready while it has no keys of this issuer, also for the users of other issuers. In any case one issuer must have keys, so the only one is always essential.",
+			format: boolean(func(i *server.Issuer, on bool) { i.Essential = on }),
+		},
+		{
 			key: "secret_key", env: []string{"OSTIARY_SECRET_KEY", "CLERK_SECRET_KEY"},
 			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too, and Clerk is asked after an outage. Set it by variable or file: other users of the machine can read flags.",
 			format: text(func(i *server.Issuer) *string { return &i.SecretKey }),

@@ -116,6 +116,11 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.DatabaseURL }),
 		},
 		setting[Settings]{
+			key: "database_essential", env: []string{"OSTIARY_DATABASE_ESSENTIAL"}, def: "false", dev: true,
+			help:   "Whether the server is not ready while the database cannot be read or takes no writes. Otherwise it goes on verifying tokens by what was revoked until then.",
+			format: boolean(func(s *Settings, on bool) { s.Server.DatabaseEssential = on }),
+		},
+		setting[Settings]{
 			key: "database_max_connections", env: []string{"OSTIARY_DATABASE_MAX_CONNECTIONS"}, def: strconv.Itoa(server.DefaultDatabaseMaxConnections), dev: true,
 			help:   "How many connections to PostgreSQL this server may open, besides one that listens for changes.",
 			format: count(func(s *Settings) *int { return &s.Server.DatabaseMaxConnections }),
