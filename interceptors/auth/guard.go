@@ -116,6 +116,14 @@ type Guard struct {
 	// ResourceMetadata is the URL of what is published about this API for OAuth
 	// clients (RFC 9728), which challenges then name. Default: none.
 	ResourceMetadata string
+	// MaxStreamsPerSubject is how many streams a subject of an issuer may have open at once, and
+	// requests to handlers of net/http, which hold a lease as well. One more is refused with
+	// TooManyStreams. 0 or less is any number.
+	MaxStreamsPerSubject int
+	// MaxStreams is how many there may be in all, of which callers without a token can have
+	// half, so that strangers do not keep out whom the server knows. One more is refused with
+	// TooManyStreams and the advice to try again. 0 or less is any number.
+	MaxStreams int
 	// Now is the clock that ends streams; let it be the Authenticator's. nil is
 	// time.Now.
 	Now func() time.Time

@@ -57,7 +57,7 @@ func (r Reason) Message() string { return r.info().message }
 // Code returns the status code that Connect and gRPC share.
 func (r Reason) Code() Code { return r.info().code }
 
-// HTTPStatus returns the status for plain HTTP: 401, 403, 503 or 500.
+// HTTPStatus returns the status for plain HTTP: 401, 403, 429, 503 or 500.
 func (r Reason) HTTPStatus() int { return r.Code().HTTPStatus() }
 
 // A Code is a status code with the number that Connect and gRPC share. Only
@@ -66,12 +66,13 @@ type Code uint32
 
 // The codes of a refusal.
 const (
-	CodeCanceled         Code = 1
-	CodeDeadlineExceeded Code = 4
-	CodePermissionDenied Code = 7
-	CodeInternal         Code = 13
-	CodeUnavailable      Code = 14
-	CodeUnauthenticated  Code = 16
+	CodeCanceled          Code = 1
+	CodeDeadlineExceeded  Code = 4
+	CodePermissionDenied  Code = 7
+	CodeResourceExhausted Code = 8
+	CodeInternal          Code = 13
+	CodeUnavailable       Code = 14
+	CodeUnauthenticated   Code = 16
 )
 
 // String returns the name that Connect uses on the wire, such as
@@ -86,6 +87,8 @@ func (c Code) String() string {
 		return "unauthenticated"
 	case CodePermissionDenied:
 		return "permission_denied"
+	case CodeResourceExhausted:
+		return "resource_exhausted"
 	case CodeUnavailable:
 		return "unavailable"
 	default:
@@ -104,6 +107,8 @@ func (c Code) HTTPStatus() int {
 		return http.StatusUnauthorized
 	case CodePermissionDenied:
 		return http.StatusForbidden
+	case CodeResourceExhausted:
+		return http.StatusTooManyRequests
 	case CodeUnavailable:
 		return http.StatusServiceUnavailable
 	default:

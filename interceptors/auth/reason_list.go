@@ -83,6 +83,9 @@ const (
 	// The token is valid, and the server has no user of its own for it: the caller has not
 	// signed up there, or the account was closed.
 	UserUnknown
+	// The caller has as many streams open as one caller may have, or the server as many as it
+	// can serve. In the second case the error has a google.rpc.RetryInfo.
+	TooManyStreams
 
 	reasonCount
 )
@@ -121,4 +124,5 @@ var reasons = [reasonCount]reasonInfo{
 	RevocationsStale:        {"REVOCATIONS_STALE", CodeUnavailable, "the server cannot check now whether the token was revoked; try again shortly"},
 	UserUnavailable:         {"USER_UNAVAILABLE", CodeUnavailable, "the server cannot look up your account now; try again shortly"},
 	UserUnknown:             {"USER_UNKNOWN", CodePermissionDenied, "you have no account here"},
+	TooManyStreams:          {"TOO_MANY_STREAMS", CodeResourceExhausted, "you have too many streams open; close some, then try again"},
 }

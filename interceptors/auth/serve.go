@@ -22,6 +22,7 @@ type PanicError = lease.PanicError
 type streams struct {
 	leases   lease.Registry[sessionKey, *Stream, credential]
 	handlers lease.Counter // those that run
+	places   lease.Places[subject]
 
 	mu                 sync.Mutex
 	watchesRevocations bool        // guarded by mu
@@ -130,9 +131,13 @@ func (g *Guard) stream(ctx context.Context) (s *Stream, first bool, err error) {
 		return nil, false, Errorf(AuthFailure, "a stream was to be served that is over")
 	}
 	if !first {
-		err = s.Err()
+		return s, false, s.Err()
 	}
-	return s, first, err
+	if refusal := g.takePlace(s); refusal != nil {
+		_ = g.show(ctx, &a.call, Decision{Identity: s.current, Refusal: refusal})
+		return nil, false, refusal
+	}
+	return s, true, nil
 }
 
 // awaitSends waits, when the lease has ended, for the message that is on its way.

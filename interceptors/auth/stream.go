@@ -169,6 +169,7 @@ func (s *Stream) end(refusal *Error) {
 	s.timer.Stop()
 	s.mu.Unlock()
 	s.admitted.guard.leases.Leave(s, s.sessionKey())
+	s.admitted.guard.places.Leave(s.subject())
 	s.close(s.Err())
 	s.over.Done()
 }

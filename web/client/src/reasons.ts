@@ -37,6 +37,7 @@ export const reasons = [
   "REVOCATIONS_STALE",
   "USER_UNAVAILABLE",
   "USER_UNKNOWN",
+  "TOO_MANY_STREAMS",
 ] as const;
 
 /** Why a method of ostiary's own services can fail, as docs/api.md explains each. */

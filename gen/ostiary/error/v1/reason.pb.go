@@ -214,6 +214,9 @@ const (
 	// The token is valid, and the server has no user of its own for it: the caller has not
 	// signed up there, or the account was closed.
 	Reason_REASON_USER_UNKNOWN Reason = 32
+	// The caller has as many streams open as one caller may have, or the server as many as it
+	// can serve. In the second case the error has a google.rpc.RetryInfo.
+	Reason_REASON_TOO_MANY_STREAMS Reason = 33
 	// The request is not valid: a field that must be set is not, a value is out of its
 	// bounds, or there is a field that the method does not know: in JSON, and in whatever
 	// encoding where the method revokes, since the field may say that less is meant. The
@@ -282,6 +285,7 @@ var (
 		30:  "REASON_REVOCATIONS_STALE",
 		31:  "REASON_USER_UNAVAILABLE",
 		32:  "REASON_USER_UNKNOWN",
+		33:  "REASON_TOO_MANY_STREAMS",
 		101: "REASON_INVALID_REQUEST",
 		102: "REASON_POSITION_INVALID",
 		103: "REASON_POSITION_EPOCH_CHANGED",
@@ -326,6 +330,7 @@ var (
 		"REASON_REVOCATIONS_STALE":         30,
 		"REASON_USER_UNAVAILABLE":          31,
 		"REASON_USER_UNKNOWN":              32,
+		"REASON_TOO_MANY_STREAMS":          33,
 		"REASON_INVALID_REQUEST":           101,
 		"REASON_POSITION_INVALID":          102,
 		"REASON_POSITION_EPOCH_CHANGED":    103,
@@ -486,7 +491,7 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x18STATUS_CODE_OUT_OF_RANGE\x10\v\x12\x18\n" +
 	"\x14STATUS_CODE_INTERNAL\x10\r\x12\x1b\n" +
 	"\x17STATUS_CODE_UNAVAILABLE\x10\x0e\x12\x1f\n" +
-	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\xf4!\n" +
+	"\x1bSTATUS_CODE_UNAUTHENTICATED\x10\x10*\xd4\"\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x13REASON_AUTH_FAILURE\x10\x01\x1aE\xea^B\b\r\x12>the server could not check this call; the fault is on its side\x12P\n" +
@@ -521,7 +526,8 @@ const file_ostiary_error_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_KEYS_UNAVAILABLE\x10\x1d\x1aK\xea^H\b\x0e\x12Dthe keys to check the token are not available now; try again shortly\x12q\n" +
 	"\x18REASON_REVOCATIONS_STALE\x10\x1e\x1aS\xea^P\b\x0e\x12Lthe server cannot check now whether the token was revoked; try again shortly\x12a\n" +
 	"\x17REASON_USER_UNAVAILABLE\x10\x1f\x1aD\xea^A\b\x0e\x12=the server cannot look up your account now; try again shortly\x128\n" +
-	"\x13REASON_USER_UNKNOWN\x10 \x1a\x1f\xea^\x1c\b\a\x12\x18you have no account here\x12L\n" +
+	"\x13REASON_USER_UNKNOWN\x10 \x1a\x1f\xea^\x1c\b\a\x12\x18you have no account here\x12^\n" +
+	"\x17REASON_TOO_MANY_STREAMS\x10!\x1aA\xea^>\b\b\x12:you have too many streams open; close some, then try again\x12L\n" +
 	"\x16REASON_INVALID_REQUEST\x10e\x1a0\xea^-\b\x03\x12'correct the fields that the error names\x18\x01\x12\xbb\x01\n" +
 	"\x17REASON_POSITION_INVALID\x10f\x1a\x9d\x01\xea^\x99\x01\b\x03\x12\x92\x01this position is not one of this method, or not of the same request; send it as it came, with the same filter, or none to start from the beginning\x18\x01\x12\x96\x01\n" +
 	"\x1dREASON_POSITION_EPOCH_CHANGED\x10g\x1as\xea^p\b\t\x12jthis position is from another database, or from a server process before this one; start from the beginning\x18\x01\x12x\n" +
