@@ -31,6 +31,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
@@ -184,10 +185,10 @@ func (s *Server) SignalsAddr() net.Addr {
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("serving", "http", s.HTTPAddr().String(), "grpc", s.GRPCAddr().String(), "tls", s.config.TLSCert != "")
 	group, ended := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.serveHTTP(s.http, s.httpListener) })
+	group.Go(func() error { return s.serveHTTP("http_addr", s.http, s.httpListener) })
 	if s.signalsHTTP != nil {
 		s.log.Info("messages of issuers have an address of their own", "signals", s.SignalsAddr().String())
-		group.Go(func() error { return s.serveHTTP(s.signalsHTTP, s.signalsListener) })
+		group.Go(func() error { return s.serveHTTP("signals_addr", s.signalsHTTP, s.signalsListener) })
 	}
 	group.Go(s.serveGRPC)
 	if s.admin != nil {
@@ -206,22 +207,27 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), s.Close())
 }
 
-func (s *Server) serveHTTP(server *http.Server, listener net.Listener) error {
+func (s *Server) serveHTTP(setting string, server *http.Server, listener net.Listener) error {
 	serve := server.Serve
 	if s.config.TLSCert != "" {
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
-	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(s.logMismatch(setting, listener)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
 func (s *Server) serveGRPC() error {
-	if err := s.grpc.Serve(s.grpcListener); !errors.Is(err, grpc.ErrServerStopped) {
+	if err := s.grpc.Serve(s.logMismatch("grpc_addr", s.grpcListener)); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
 	return nil
+}
+
+// logMismatch has callers logged who speak TLS where none is served, or the reverse.
+func (s *Server) logMismatch(setting string, listener net.Listener) net.Listener {
+	return transport.LogMismatch(listener, transport.Port{Setting: setting, TLS: s.config.TLSCert != ""}, s.strangers)
 }
 
 // shutdown ends the streams that would not end, waits for the other calls within

@@ -52,7 +52,7 @@ func NewHTTPServer(handler http.Handler, config *tls.Config, strangers *logsampl
 			PingTimeout:          pingTimeout,
 			WriteByteTimeout:     idleTimeout,
 		},
-		ErrorLog: slog.NewLogLogger(strangers.Handler("connection"), slog.LevelWarn), // such as a TLS handshake that fails
+		ErrorLog: slog.NewLogLogger(withoutMismatch{strangers.Handler("connection")}, slog.LevelWarn), // such as a TLS handshake that fails
 	}
 }
 
