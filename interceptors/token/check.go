@@ -10,37 +10,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 )
 
-// checkClaims reads the claims of a token whose signature holds, and holds them
-// against what is asked of the issuer's tokens.
-func (i *Issuer) checkClaims(h header, c *claims, now time.Time) (*auth.Identity, error) {
-	kind := i.kind(h, c)
-	if !slices.Contains(i.Kinds, kind) {
-		return nil, auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(kind, c.mark), i.URL, i.KindNames())
-	}
-	if c.has("cnf") && !i.AllowUnboundConfirmation {
-		return nil, auth.Errorf(auth.TokenBindingUnchecked, "the token is bound to a key by cnf, and nothing checks the binding")
-	}
-	id := i.Profile.identity(c, kind)
-	if id.ExpiresAt.Before(id.NotBefore) || id.ExpiresAt.Before(id.IssuedAt) {
-		c.invalid("exp", "is before nbf or iat")
-	}
-	if c.fault != nil {
-		return nil, c.fault
-	}
-	id.Issuer = i.URL
-	id.Leeway = i.Skew
-	if err := i.checkTimes(id, now); err != nil {
-		return nil, err
-	}
-	if err := i.acceptsParties(id); err != nil {
-		return nil, err
-	}
-	if c.pending {
-		return nil, auth.Errorf(auth.SessionPending, "the session %s has an outstanding task", id.SessionID)
-	}
-	return id, nil
-}
-
 // verifiedToken returns what a token whose signature holds says of itself, also where its
 // claims are at fault.
 func (i *Issuer) verifiedToken(c *claims, key *jwks.Key) auth.VerifiedToken {
@@ -71,23 +40,30 @@ func kindFault(kind auth.TokenKind, mark string) string {
 	return fmt.Sprintf("a token of kind %s", kind)
 }
 
-// checkTimes judges exp, nbf, iat and the lifetime (RFC 7519, section 4.1). The
-// last instant at which a token counts is just before exp plus the skew.
+// checkTimes judges what changes with time, and all else that hangs on it: exp, nbf, iat and
+// the lifetime (RFC 7519, section 4.1).
 func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
+	if err := i.checkExpiry(id, now); err != nil {
+		return err
+	}
+	if err := i.checkStart(id, now); err != nil {
+		return err
+	}
+	return i.checkLifetime(id, now)
+}
+
+// checkExpiry judges exp. The last instant at which a token counts is just before exp plus
+// the skew.
+func (i *Issuer) checkExpiry(id *auth.Identity, now time.Time) error {
 	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
 		return auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(id.ExpiresAt).Round(time.Second))
 	}
-	if err := i.checkBegun(id.NotBefore, id.IssuedAt, now); err != nil {
-		return err
-	}
-	born := id.IssuedAt
-	if born.IsZero() {
-		born = now
-	}
-	if lifetime := id.ExpiresAt.Sub(born); lifetime > i.MaxLifetime {
-		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s", lifetime, i.MaxLifetime)
-	}
 	return nil
+}
+
+// checkStart judges nbf and iat.
+func (i *Issuer) checkStart(id *auth.Identity, now time.Time) error {
+	return i.checkBegun(id.NotBefore, id.IssuedAt, now)
 }
 
 // checkBegun judges nbf and iat.
@@ -103,13 +79,34 @@ func ahead(t, now time.Time) time.Duration {
 	return max(0, t.Sub(now).Round(time.Second))
 }
 
-// acceptsParties judges aud and azp, by exact equality.
-func (i *Issuer) acceptsParties(id *auth.Identity) error {
+// checkLifetime judges the time from iat, or from now where there is none, to exp.
+func (i *Issuer) checkLifetime(id *auth.Identity, now time.Time) error {
+	if lifetime := lifetimeOf(id, now); lifetime > i.MaxLifetime {
+		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s", lifetime, i.MaxLifetime)
+	}
+	return nil
+}
+
+func lifetimeOf(id *auth.Identity, now time.Time) time.Duration {
+	born := id.IssuedAt
+	if born.IsZero() {
+		born = now
+	}
+	return id.ExpiresAt.Sub(born)
+}
+
+// checkAudience judges aud, by exact equality.
+func (i *Issuer) checkAudience(id *auth.Identity, _ time.Time) error {
 	if len(i.Audiences) > 0 && !slices.ContainsFunc(id.Audience, func(a string) bool {
 		return slices.Contains(i.Audiences, a)
 	}) {
 		return auth.Errorf(auth.AudienceMismatch, "audience %.200q is not one of those of %s", id.Audience, i.URL)
 	}
+	return nil
+}
+
+// checkAuthorizedParty judges azp, by exact equality.
+func (i *Issuer) checkAuthorizedParty(id *auth.Identity, _ time.Time) error {
 	if len(i.AuthorizedParties) == 0 || slices.Contains(i.AuthorizedParties, id.AuthorizedParty) {
 		return nil
 	}

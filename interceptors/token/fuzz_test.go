@@ -85,6 +85,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
+		checkExplained(t, v, raw)
 		id, err := v.Verify(t.Context(), raw)
 		if err != nil {
 			if _, ok := auth.ReasonOf(err); !ok || id != nil {
@@ -121,6 +122,7 @@ func FuzzClaims(f *testing.F) {
 			return
 		}
 		raw := issuer.Sign(header, payload)
+		checkExplained(t, v, raw)
 		id, err := v.Verify(t.Context(), raw)
 		if err != nil {
 			if _, ok := auth.ReasonOf(err); !ok || id != nil {
@@ -176,7 +178,9 @@ func FuzzProfiles(f *testing.F) {
 		}
 		n %= uint8(len(profiles))
 		header := fmt.Appendf(nil, `{"alg":"RS256","kid":%q}`, issuers[n].Key().ID())
-		id, err := verifiers[n].Verify(t.Context(), issuers[n].Sign(header, payload))
+		raw := issuers[n].Sign(header, payload)
+		checkExplained(t, verifiers[n], raw)
+		id, err := verifiers[n].Verify(t.Context(), raw)
 		if err != nil {
 			if _, ok := auth.ReasonOf(err); !ok || id != nil {
 				t.Fatalf("refused with %v and %v", id, err)

@@ -41,30 +41,23 @@ func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, erro
 	if len(raw) > maxMessageBytes {
 		return Message{}, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), maxMessageBytes)
 	}
-	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
-	defer v.claims.Put(c)
-	jws, err := parseCompact(c, raw)
-	if err != nil {
+	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
+	defer v.verifications.Put(t)
+	t.reset(v, raw)
+	if err := t.run(ctx, messageSteps); err != nil {
 		return Message{}, err
 	}
-	if err := c.parse(jws.payload); err != nil {
-		return Message{}, err
+	return t.issuer.readMessage(t.jws, &t.claims, v.now())
+}
+
+// messageSteps are those of a message, which has a limit of its size of its own.
+var messageSteps = []step{{check: checkForm}, {check: checkIssuer}, {check: checkNoTrustDomain}, {check: checkAlgorithm}, {check: checkKey}, {check: checkSignature}}
+
+func checkNoTrustDomain(_ context.Context, t *verification) error {
+	if t.issuer.Profile.bySubject {
+		return auth.Errorf(auth.IssuerUntrusted, "a trust domain signs no messages: %s", t.issuer.URL)
 	}
-	issuer, err := v.issuerOf(c)
-	if err != nil {
-		return Message{}, err
-	}
-	if issuer.Profile.bySubject {
-		return Message{}, auth.Errorf(auth.IssuerUntrusted, "a trust domain signs no messages: %s", issuer.URL)
-	}
-	keys, err := issuer.findKeys(ctx, jws.header)
-	if err != nil {
-		return Message{}, err
-	}
-	if _, err := verifySignature(jws, keys); err != nil {
-		return Message{}, refuseKey(err, issuer, jws.header)
-	}
-	return issuer.readMessage(jws, c, v.now())
+	return nil
 }
 
 // readMessage reads and judges what all messages have in common.

@@ -20,13 +20,13 @@ import (
 // an [auth.Authenticator] and safe for concurrent use. The zero value is not
 // usable: make one with [New].
 type Verifier struct {
-	issuers  map[string]*Issuer // by each spelling of iss
-	trusted  []Issuer           // in the order of the Config
-	maxBytes int
-	cache    *cache
-	claims   sync.Pool // of *claims
-	now      func() time.Time
-	notices  notices
+	issuers       map[string]*Issuer // by each spelling of iss
+	trusted       []Issuer           // in the order of the Config
+	maxBytes      int
+	cache         *cache
+	verifications sync.Pool // of *verification
+	now           func() time.Time
+	notices       notices
 }
 
 var (
@@ -38,10 +38,10 @@ var (
 // not just the first.
 func New(cfg Config) (*Verifier, error) {
 	v := &Verifier{
-		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
-		claims:  sync.Pool{New: func() any { return new(claims) }},
-		now:     cfg.Now,
-		notices: notices{logger: cfg.Logger},
+		issuers:       make(map[string]*Issuer, len(cfg.Issuers)),
+		verifications: sync.Pool{New: func() any { return new(verification) }},
+		now:           cfg.Now,
+		notices:       notices{logger: cfg.Logger},
 	}
 	var faults []error
 	if len(cfg.Issuers) == 0 {
@@ -131,8 +131,8 @@ func (v *Verifier) Authenticate(ctx context.Context, call auth.Call) (*auth.Iden
 // TokenExpired, TokenNotYetValid, TokenLifetimeTooLong, AudienceMismatch,
 // AuthorizedPartyMismatch, SessionPending.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, error) {
-	if len(raw) > v.maxBytes {
-		return nil, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), v.maxBytes)
+	if err := v.checkSize(raw); err != nil { // before all of it is hashed
+		return nil, err
 	}
 	var d digest
 	if v.cache != nil {
@@ -143,42 +143,27 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 			return hit.recall(v.now())
 		}
 	}
-	c := v.claims.Get().(*claims) //nolint:forcetypeassert // nothing else is put there
-	defer v.claims.Put(c)
-	jws, err := parseCompact(c, raw)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.parse(jws.payload); err != nil {
-		return nil, err
-	}
-	issuer, err := v.issuerOf(c)
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > issuer.MaxTokenBytes {
-		return nil, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit of %s is %d", len(raw), issuer.URL, issuer.MaxTokenBytes)
-	}
-	keys, err := issuer.findKeys(ctx, jws.header)
-	if err != nil {
+	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
+	defer v.verifications.Put(t)
+	t.reset(v, raw)
+	if err := t.run(ctx, lookupSteps); err != nil {
 		return nil, err
 	}
 	// Many calls may have waited for the same key with the same token.
 	if hit := v.cache.get(&d); hit != nil {
 		return hit.recall(v.now())
 	}
-	key, err := verifySignature(jws, keys)
-	if err != nil {
-		return nil, refuseKey(err, issuer, jws.header)
+	if err := t.run(ctx, signatureSteps); err != nil {
+		return nil, err
 	}
-	now := v.now()
-	id, err := issuer.checkClaims(jws.header, c, now)
-	if err != nil {
-		return nil, auth.AsVerified(err, issuer.verifiedToken(c, key))
+	t.now = v.now()
+	if err := t.run(ctx, claimSteps); err != nil {
+		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.claims, t.key))
 	}
-	id.RawClaims, id.Key, id.KeyID = jws.payload, &signer{key: key, issuer: issuer}, key.ID()
-	v.notices.warn(issuer.URL, c.unread, now)
-	v.cache.put(verdict{digest: d, identity: id, issuer: issuer, key: key}, now)
+	id := t.identity
+	id.RawClaims, id.Key, id.KeyID = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID()
+	v.notices.warn(t.issuer.URL, t.claims.unread, t.now)
+	v.cache.put(verdict{digest: d, identity: id, issuer: t.issuer, key: t.key}, t.now)
 	return id, nil
 }
 
@@ -203,18 +188,6 @@ func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
 	default:
 		return nil, auth.Errorf(auth.IssuerUntrusted, "issuer %.200q is not configured", name)
 	}
-}
-
-// findKeys finds the keys that the token can mean, in the issuer's own set.
-func (i *Issuer) findKeys(ctx context.Context, h header) ([]*jwks.Key, error) {
-	if !slices.Contains(i.Algorithms, h.algorithm) {
-		return nil, auth.Errorf(auth.AlgorithmNotAllowed, "algorithm %.20q is not on the list of %s", h.algorithm, i.URL)
-	}
-	keys, err := i.Keys.Lookup(ctx, h.hint())
-	if err != nil {
-		return nil, refuseKey(err, i, h)
-	}
-	return keys, nil
 }
 
 // verifySignature returns the key that the signature is of. A set may return any

@@ -79,6 +79,7 @@ func newVerifier(t testing.TB, issuer *authtest.Issuer, edit func(*token.Issuer)
 // expect verifies the token twice, so that the second verdict comes from the cache.
 func expect(t *testing.T, v *token.Verifier, raw string, want auth.Reason) *auth.Identity {
 	t.Helper()
+	checkExplained(t, v, raw)
 	var id *auth.Identity
 	for range 2 {
 		var err error

@@ -1,0 +1,190 @@
+package token
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
+)
+
+// A verification is a token that is being checked, and what the steps have found of it so far.
+type verification struct {
+	claims claims
+
+	verifier *Verifier
+	raw      string
+	now      time.Time // when the claims are judged
+
+	jws      compact
+	hasJWS   bool
+	issuer   *Issuer
+	keys     []*jwks.Key // that can have signed it
+	key      *jwks.Key   // that has
+	kind     auth.TokenKind
+	identity *auth.Identity
+}
+
+// reset makes t the verification of another token. The memory of its claims is used again.
+func (t *verification) reset(v *Verifier, raw string) {
+	t.verifier, t.raw, t.now = v, raw, time.Time{}
+	t.jws, t.hasJWS, t.issuer, t.keys, t.key, t.kind, t.identity = compact{}, false, nil, nil, nil, 0, nil
+}
+
+// A step is one check. Verify takes the steps in turn until one fails, and Explain takes all
+// that can be taken.
+type step struct {
+	name string
+	// check returns why the token is refused. It relies on what the steps before it found.
+	check func(context.Context, *verification) error
+	// needs reports whether the steps before it found what check relies on.
+	needs func(*verification) bool
+	// compared returns what is configured and what the token has, once check has run.
+	compared func(*verification) (configured, received string)
+}
+
+// The steps, in order. The first ones read what anybody can write, to find the issuer and its
+// keys; the last ones judge the claims.
+var (
+	lookupSteps = []step{
+		{"size", checkSize, always, compareSize},
+		{"form", checkForm, always, compareForm},
+		{"issuer", checkIssuer, hasForm, compareIssuer},
+		{"size for the issuer", checkIssuerSize, hasIssuer, compareIssuerSize},
+		{"algorithm", checkAlgorithm, hasIssuer, compareAlgorithm},
+		{"key", checkKey, hasAlgorithm, compareKey},
+	}
+	signatureSteps = []step{
+		{"signature", checkSignature, hasKeys, compareSignature},
+	}
+	claimSteps = []step{
+		{"kind", checkKind, hasIssuer, compareKind},
+		{"binding", checkBinding, hasIssuer, compareBinding},
+		{"claims", checkIdentity, hasIssuer, compareClaims},
+		{"expiry", onIdentity((*Issuer).checkExpiry), hasIdentity, compareExpiry},
+		{"start", onIdentity((*Issuer).checkStart), hasIdentity, compareStart},
+		{"lifetime", onIdentity((*Issuer).checkLifetime), hasIdentity, compareLifetime},
+		{"audience", onIdentity((*Issuer).checkAudience), hasIdentity, compareAudience},
+		{"authorized party", onIdentity((*Issuer).checkAuthorizedParty), hasIdentity, compareAuthorizedParty},
+		{"session", checkSession, hasIdentity, compareSession},
+	}
+)
+
+func always(*verification) bool        { return true }
+func hasForm(t *verification) bool     { return t.hasJWS }
+func hasIssuer(t *verification) bool   { return t.issuer != nil }
+func hasKeys(t *verification) bool     { return len(t.keys) > 0 }
+func hasIdentity(t *verification) bool { return t.identity != nil }
+func hasAlgorithm(t *verification) bool {
+	return hasIssuer(t) && t.issuer.allows(t.jws.header.algorithm)
+}
+
+// run takes steps until one fails.
+func (t *verification) run(ctx context.Context, steps []step) error {
+	for i := range steps {
+		if err := steps[i].check(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSize(_ context.Context, t *verification) error { return t.verifier.checkSize(t.raw) }
+
+func (v *Verifier) checkSize(raw string) error {
+	if len(raw) > v.maxBytes {
+		return auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), v.maxBytes)
+	}
+	return nil
+}
+
+func checkForm(_ context.Context, t *verification) (err error) {
+	if t.jws, err = parseCompact(&t.claims, t.raw); err != nil {
+		return err
+	}
+	if err := t.claims.parse(t.jws.payload); err != nil {
+		return err
+	}
+	t.hasJWS = true
+	return nil
+}
+
+func checkIssuer(_ context.Context, t *verification) (err error) {
+	t.issuer, err = t.verifier.issuerOf(&t.claims)
+	return err
+}
+
+func checkIssuerSize(_ context.Context, t *verification) error {
+	if limit := t.issuer.MaxTokenBytes; len(t.raw) > limit {
+		return auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit of %s is %d", len(t.raw), t.issuer.URL, limit)
+	}
+	return nil
+}
+
+func checkAlgorithm(_ context.Context, t *verification) error {
+	if algorithm := t.jws.header.algorithm; !t.issuer.allows(algorithm) {
+		return auth.Errorf(auth.AlgorithmNotAllowed, "algorithm %.20q is not on the list of %s", algorithm, t.issuer.URL)
+	}
+	return nil
+}
+
+func (i *Issuer) allows(algorithm string) bool { return slices.Contains(i.Algorithms, algorithm) }
+
+// checkKey finds the keys that the token can mean, in the issuer's own set.
+func checkKey(ctx context.Context, t *verification) (err error) {
+	if t.keys, err = t.issuer.Keys.Lookup(ctx, t.jws.header.hint()); err != nil {
+		return refuseKey(err, t.issuer, t.jws.header)
+	}
+	return nil
+}
+
+func checkSignature(_ context.Context, t *verification) (err error) {
+	if t.key, err = verifySignature(t.jws, t.keys); err != nil {
+		return refuseKey(err, t.issuer, t.jws.header)
+	}
+	return nil
+}
+
+func checkKind(_ context.Context, t *verification) error {
+	t.kind = t.issuer.kind(t.jws.header, &t.claims)
+	if !slices.Contains(t.issuer.Kinds, t.kind) {
+		return auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(t.kind, t.claims.mark), t.issuer.URL, t.issuer.KindNames())
+	}
+	return nil
+}
+
+func checkBinding(_ context.Context, t *verification) error {
+	if t.claims.has("cnf") && !t.issuer.AllowUnboundConfirmation {
+		return auth.Errorf(auth.TokenBindingUnchecked, "the token is bound to a key by cnf, and nothing checks the binding")
+	}
+	return nil
+}
+
+// checkIdentity reads the claims.
+func checkIdentity(_ context.Context, t *verification) error {
+	c := &t.claims
+	id := t.issuer.Profile.identity(c, t.kind)
+	if id.ExpiresAt.Before(id.NotBefore) || id.ExpiresAt.Before(id.IssuedAt) {
+		c.invalid("exp", "is before nbf or iat")
+	}
+	if c.fault != nil {
+		return c.fault
+	}
+	id.Issuer = t.issuer.URL
+	id.Leeway = t.issuer.Skew
+	t.identity = id
+	return nil
+}
+
+// onIdentity makes a check of a step of one that needs the identity alone.
+func onIdentity(check func(*Issuer, *auth.Identity, time.Time) error) func(context.Context, *verification) error {
+	return func(_ context.Context, t *verification) error { return check(t.issuer, t.identity, t.now) }
+}
+
+func checkSession(_ context.Context, t *verification) error {
+	if t.claims.pending {
+		return auth.Errorf(auth.SessionPending, "the session %s has an outstanding task", t.identity.SessionID)
+	}
+	return nil
+}
