@@ -14,6 +14,9 @@ import (
 // repository is the root of this repository, seen from here.
 const repository = "../../../.."
 
+// nodeModules has the plugin and the compiler for TypeScript, once they are installed.
+const nodeModules = repository + "/web/node_modules"
+
 // The projects in testdata are shaped like Connect's eliza: each is a way in which
 // people use buf. With the real buf they are generated, compiled and run.
 var projects = []struct {
@@ -22,6 +25,7 @@ var projects = []struct {
 	broken   string   // what happens if policy.proto is only copied
 }{
 	{name: "v2", broken: "policy.pb.go: generated file does not match prefix"},
+	{name: "v2-typescript", broken: "policy.pb.go: generated file does not match prefix"},
 	{name: "v2-managed", broken: `file "ostiary/policy/v1/policy.proto" is already registered`},
 	{name: "v2-modules", broken: `file "ostiary/policy/v1/policy.proto" is already registered`},
 	{
@@ -105,21 +109,24 @@ func TestBufMissesTheSchemaWithoutInit(t *testing.T) {
 	}
 }
 
-// A plugin for another language, here one for Go in its place, has code for the schema
-// by include_imports, although it is excluded.
-func TestOtherPluginsHaveCodeForTheSchema(t *testing.T) {
+// One template has the Go code and, with the schema that it imports, the TypeScript.
+func TestTypeScriptCompilesAfterInit(t *testing.T) {
 	t.Parallel()
-	dir := copyOf(t, "v2")
+	dir := copyOf(t, "v2-typescript")
 	write(t, filepath.Join(dir, "proto", proto.PolicyFile), proto.Policy)
-	template := strings.Replace(read(t, "testdata/v2/after/buf.gen.yaml"), "plugins:\n",
-		"plugins:\n  - local: protoc-gen-go\n    out: other\n    opt: paths=source_relative\n    include_imports: true\n", 1)
-	write(t, filepath.Join(dir, "buf.gen.yaml"), template)
+	write(t, filepath.Join(dir, "buf.gen.yaml"), read(t, "testdata/v2-typescript/after/buf.gen.yaml"))
 	if out, ok := run(t, dir, "buf", "generate"); !ok {
 		t.Fatalf("buf generate: %s", out)
 	}
-	read(t, filepath.Join(dir, "other", "ostiary", "policy", "v1", "policy.pb.go"))
-	if _, err := os.Stat(filepath.Join(dir, "gen", "ostiary")); err == nil {
-		t.Error("code was generated for policy.proto without include_imports")
+	modules, err := filepath.Abs(nodeModules)
+	if err == nil {
+		err = os.Symlink(modules, filepath.Join(dir, "web", "node_modules"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, ok := run(t, dir, filepath.Join(modules, ".bin", "tsc"), "-p", "web"); !ok {
+		t.Errorf("tsc: %s", out)
 	}
 }
 
@@ -142,6 +149,9 @@ func TestBufLintAsksForRulesAfterInit(t *testing.T) {
 // copyOf returns a copy of a project in testdata, as its owner has it: with go.mod.
 func copyOf(t *testing.T, name string) string {
 	t.Helper()
+	if _, err := os.Stat(nodeModules); err != nil && strings.HasSuffix(name, "typescript") {
+		t.Skip("no TypeScript is generated: run npm ci in web first")
+	}
 	dir := t.TempDir()
 	for _, from := range []string{"testdata/eliza", filepath.Join("testdata", name)} {
 		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {

@@ -27,6 +27,7 @@ func TestDocsShowTheTestedFiles(t *testing.T) {
 		read(t, filepath.Join("testdata", "v2", "after", "buf.gen.yaml")),
 		read(t, filepath.Join("testdata", "v2-managed", "after", "buf.gen.yaml")),
 		read(t, filepath.Join("testdata", "v1-managed", "after", "buf.gen.yaml")),
+		read(t, filepath.Join("testdata", "v2-typescript", "after", "buf.gen.yaml")),
 		read(t, filepath.Join("testdata", "v2", "after", "buf.yaml")),
 	}
 	if !slices.Equal(shown, tested) {

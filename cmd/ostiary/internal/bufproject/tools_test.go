@@ -37,7 +37,14 @@ var tools = sync.OnceValue(func() error {
 			return err
 		}
 	}
-	_, err := goCommand("auto", "-C", "cmd/buf-plugin-ostiary", "build", "-o", filepath.Join(bin, "buf-plugin-ostiary"), ".")
+	plugin, err := filepath.Abs(filepath.Join(nodeModules, ".bin", "protoc-gen-es"))
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(plugin, filepath.Join(bin, "protoc-gen-es")); err != nil {
+		return err
+	}
+	_, err = goCommand("auto", "-C", "cmd/buf-plugin-ostiary", "build", "-o", filepath.Join(bin, "buf-plugin-ostiary"), ".")
 	return err
 })
 
