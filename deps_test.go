@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/logtext":                 nil,
 	"internal/loopback":                nil,
 	"internal/pgserver":                nil,
+	"internal/proxytest":               nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
 	"interceptors/internal/ownfile":    nil,

@@ -187,6 +187,8 @@ type Config struct {
 	Version string
 	// Now is the clock for tokens and keys. Default: time.Now.
 	Now func() time.Time
+
+	heartbeat time.Duration // of streams; default: heartbeatInterval
 }
 
 // WithDefaults returns the Config with every default filled in.
@@ -223,6 +225,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.heartbeat == 0 {
+		c.heartbeat = heartbeatInterval
 	}
 	return c
 }

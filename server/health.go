@@ -219,16 +219,19 @@ var (
 type healthService struct {
 	services []string // "" for the server among them
 	ready    func() bool
-	stopping <-chan struct{}
-	watches  chan struct{} // holds one value for each watch
+	// heartbeat is the longest silence of a watch.
+	heartbeat time.Duration
+	stopping  <-chan struct{}
+	watches   chan struct{} // holds one value for each watch
 }
 
-func newHealthService(ready func() bool, stopping <-chan struct{}) *healthService {
+func newHealthService(ready func() bool, heartbeat time.Duration, stopping <-chan struct{}) *healthService {
 	return &healthService{
-		services: append(services(), ""),
-		ready:    ready,
-		stopping: stopping,
-		watches:  make(chan struct{}, maxHealthWatches),
+		services:  append(services(), ""),
+		ready:     ready,
+		heartbeat: heartbeat,
+		stopping:  stopping,
+		watches:   make(chan struct{}, maxHealthWatches),
 	}
 }
 
@@ -286,7 +289,8 @@ func (h grpcHealth) List(context.Context, *grpc_health_v1.HealthListRequest) (*g
 	return res, nil
 }
 
-// Watch sends each change until the caller leaves or the server stops. If too many
+// Watch sends each change until the caller leaves or the server stops, and the same status again
+// before a proxy takes the stream for dead. If too many
 // watch, it answers UNIMPLEMENTED, which clients treat as healthy; they treat every
 // other error as unhealthy. So a stranger who takes all places turns nobody away.
 func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
@@ -296,8 +300,9 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 	default:
 		return rpcerror.WithCode(connect.CodeUnimplemented, rpcerror.Message("%v", errManyWatches))
 	}
-	look := time.NewTicker(watchHealthInterval)
+	look, heartbeat := time.NewTicker(watchHealthInterval), time.NewTicker(h.health.heartbeat)
 	defer look.Stop()
+	defer heartbeat.Stop()
 	sent := grpc_health_v1.HealthCheckResponse_UNKNOWN
 	for stopping := false; ; {
 		if status := h.health.status(req.GetService()); status != sent {
@@ -311,6 +316,8 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 		}
 		select {
 		case <-look.C:
+		case <-heartbeat.C:
+			sent = grpc_health_v1.HealthCheckResponse_UNKNOWN
 		case <-h.health.stopping:
 			stopping = true
 		case <-stream.Context().Done():

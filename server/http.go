@@ -42,14 +42,16 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	streaming := streams()
 	return transport.Chain(mux,
 		s.proxies.Middleware, // first, so that all else sees the client
 		s.serveSignals,
-		transport.BodyDeadline(s.config.RequestTimeout, streams()),
+		transport.BodyDeadline(s.config.RequestTimeout, streaming),
 		s.serveMetadata,
 		transport.CORS(s.config.CORS).Middleware(s.strangers), // so that refusals carry its headers too
 		s.callLog().Middleware,
 		transport.ExactPaths,
+		transport.Unbuffered(streaming),
 		s.guardOptions,
 		connectauth.Abortable,
 		transport.RecordRoute,

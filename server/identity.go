@@ -23,13 +23,14 @@ func errStopping() error {
 }
 
 // heartbeatInterval is the longest silence of a stream. The schema says at most 30
-// seconds.
+// seconds, and proxies end streams after 50 or 60.
 const heartbeatInterval = 20 * time.Second
 
 // identityService implements IdentityService for both transports. Its rule asks
 // for a token, so there is an identity in every context.
 type identityService struct {
-	stopping <-chan struct{}
+	heartbeat time.Duration // the longest silence of a watch
+	stopping  <-chan struct{}
 }
 
 // WhoAmI implements both the connect and the grpc-go interface.
@@ -40,7 +41,7 @@ func (s *identityService) WhoAmI(ctx context.Context, _ *identityv1.WhoAmIReques
 // watch sends the caller's identity, and again whenever another call renews it, with
 // heartbeats between. The lease of the stream ends it.
 func (s *identityService) watch(ctx context.Context, send func(*identityv1.WatchIdentityResponse) error) error {
-	heartbeat := time.NewTicker(heartbeatInterval)
+	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	id, changed := auth.WatchIdentity(ctx)
 	message := &identityv1.WatchIdentityResponse{Identity: identityMessage(id)}

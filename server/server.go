@@ -127,11 +127,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
 		return err
 	}
-	s.identity = &identityService{stopping: s.stopping}
+	s.identity = &identityService{heartbeat: s.config.heartbeat, stopping: s.stopping}
 	operators := s.config.operators()
-	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: heartbeatInterval, stopping: s.stopping}
+	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
-	s.health = newHealthService(s.ready, s.stopping)
+	s.health = newHealthService(s.ready, s.config.heartbeat, s.stopping)
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}

@@ -81,3 +81,16 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // fails only if the caller is gone
 }
+
+// Unbuffered asks proxies to send on the answers of streaming methods as they come, with the
+// header that nginx and others know.
+func Unbuffered(streaming func(path string) bool) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if streaming(r.URL.Path) {
+				w.Header().Set("X-Accel-Buffering", "no")
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
