@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/ostiary/ostiary/server/internal/ledger"
 )
@@ -35,3 +36,31 @@ func (c Config) Restore(ctx context.Context, file string, replace bool) (Restore
 	restored, err := c.WithDefaults().store().Restore(ctx, file, replace)
 	return Restored(restored), err
 }
+
+// StoreState is what can be learned of a database without changing it.
+type StoreState struct {
+	// File is the path of an SQLite database; "" for PostgreSQL.
+	File string
+	// Exists reports whether there is a database with our tables. Otherwise New makes it.
+	Exists bool
+	// Version is that of its schema, and Known the latest that this program knows. New brings
+	// an older one up to date.
+	Version, Known int64
+	// ReadOnly says why nothing can be written; nil where it can be.
+	ReadOnly error
+	// ClockAhead is how far PostgreSQL's clock is ahead of this machine's.
+	ClockAhead time.Duration
+}
+
+// InspectStore looks at the database that DataDir or DatabaseURL names, and changes
+// nothing. A server may use it meanwhile. One that is not there yet is no error; one that
+// cannot be reached is, at once. No error repeats a password.
+func (c Config) InspectStore(ctx context.Context) (StoreState, error) {
+	file, found, err := c.WithDefaults().store().Inspect(ctx)
+	return StoreState{
+		File: file, Exists: found.Exists, Version: found.Version, Known: found.Known, ReadOnly: found.ReadOnly, ClockAhead: found.ClockAhead,
+	}, err
+}
+
+// StoreFile returns the path of the SQLite database; "" for PostgreSQL.
+func (c Config) StoreFile() string { return c.WithDefaults().store().File() }

@@ -66,8 +66,9 @@ func (f *Follow) secret() (string, error) {
 	return "", errors.New("the file is empty; write into it the secret with which to follow")
 }
 
-// source gives the tokens to follow with.
-func (f *Follow) source(now func() time.Time) (authclient.TokenSource, error) {
+// Source gives the tokens to follow with. It reads SecretFile. An error says what is wrong
+// with the file, or with the token endpoint.
+func (f *Follow) Source(now func() time.Time) (authclient.TokenSource, error) {
 	secret, err := f.secret()
 	if err != nil || f.TokenURL == "" {
 		return authclient.StaticToken(secret), err
@@ -183,7 +184,7 @@ func (f *Follow) checkHub(hub string) error {
 // startRelay begins to follow.
 func (s *Server) startRelay() error {
 	f := s.config.Follow
-	source, err := f.source(s.config.Now)
+	source, err := f.Source(s.config.Now)
 	if err != nil {
 		return fmt.Errorf("follow: %w", err)
 	}

@@ -155,14 +155,15 @@ func (i *Issuer) keys(now func() time.Time, log *slog.Logger) (jwks.Set, *jwks.R
 		set, err := jwks.ParsePEM([]byte(i.JWTKey))
 		return set, nil, err
 	}
-	config := i.remoteConfig()
+	config := i.RemoteConfig()
 	config.Now, config.Logger = now, log
 	remote, err := jwks.NewRemote(config)
 	return remote, remote, err
 }
 
-// remoteConfig says how the keys are fetched.
-func (i *Issuer) remoteConfig() jwks.RemoteConfig {
+// RemoteConfig says how the keys are fetched, with the defaults for the clock and the log. It
+// means nothing where JWTKey is set.
+func (i *Issuer) RemoteConfig() jwks.RemoteConfig {
 	config := jwks.RemoteConfig{
 		URL:          i.JWKSURL,
 		CAFile:       i.CAFile,

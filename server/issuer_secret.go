@@ -56,7 +56,7 @@ func (i *Issuer) keysURL() string {
 	if i.JWTKey != "" || i.CAFile != "" || i.TokenFile != "" {
 		return ""
 	}
-	return i.remoteConfig().URL
+	return i.RemoteConfig().URL
 }
 
 // secretKeyFaults returns what is wrong with the secret key and where it is sent to. It

@@ -214,7 +214,7 @@ func TestHowKeysAreFetched(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := test.issuer.remoteConfig(); !reflect.DeepEqual(got, test.want) {
+			if got := test.issuer.RemoteConfig(); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%+v; want %+v", got, test.want)
 			}
 		})

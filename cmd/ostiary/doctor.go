@@ -1,119 +1,104 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/doctor"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 )
 
 func newDoctor() *cobra.Command {
+	var token, output string
+	var origins []string
+	var timeout time.Duration
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what the server does not learn from its issuers",
-		Long: `Say of each issuer in the settings of ostiary serve whether its messages are received,
-and what has to end there that it will not tell: such a token is accepted until it
-expires, unless it is revoked in ostiary. Nothing is asked of the network, and no
-server has to run.
+		Short: "Find out why the server does not start, or refuses callers",
+		Long: `Examine the settings of ostiary serve and what is around the server. Run it where the
+server runs: in the same folder or container, as the same user, with the same flags,
+variables and files. The server may run meanwhile, and nothing is changed.
 
-What issuers tell is from their documentation; docs/signals.md has the table.`,
-		Example: `  ostiary doctor --config ostiary.yaml`,
-		Args:    noArguments,
+It looks at where each setting comes from and what is wrong with it; whether the issuers
+are reached, with their keys, names and clocks; what runs on the addresses of the server,
+and whether it has these settings; which web pages it lets call; the TLS certificate; the
+store and its disk; the messages of issuers; and the hubs that are followed. Faults come
+first, then warnings, each with what to do, then a line for each part in which all is
+well. No secret and no token is printed.
+
+  --token -           verify a token from standard input as the server does
+  --origin URL        send a preflight for a page of this origin, too; may be repeated
+  --all               list everything that is well, and where each setting comes from
+  --output, -o json   write {"faults", "warnings", "findings"}; each finding has id, group,
+                      level, subject, what, why and remedy
+  --timeout 10s       how long each check may take; all run at the same time
+
+The exit status is 1 if there is a fault, and 0 if there are warnings alone.`,
+		Example: `  # in the folder of the server
+  ostiary doctor --config ostiary.yaml
+
+  # in a container, with a token that is refused
+  pbpaste | docker compose exec -T api ostiary doctor --token -
+
+  # whether a page may call
+  ostiary doctor --origin https://app.example.com
+
+  # for a script
+  ostiary doctor --output json | jq -r '.findings[] | select(.level == "fault") | .id'`,
+		Args: noArguments,
 	}
-	set := settings.Issuers()
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&token, "token", "", "Verify a token from standard input: `-`")
+	cmd.Flags().StringArrayVar(&origins, "origin", nil, "Try whether a page of this `origin` may call; may be repeated")
+	cmd.Flags().BoolVar(&all, "all", false, "List everything that is well, and where each setting comes from")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output `format`: text or json")
+	cmd.Flags().DurationVar(&timeout, "timeout", doctor.DefaultTimeout, "How long each check may take")
+	set := settings.All()
 	set.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		loaded := set.Load(cmd.Flags(), os.Environ())
-		if err := loaded.Faults(); err != nil {
+		switch {
+		case output != "text" && output != "json":
+			return usageError{fmt.Errorf("--output is %q; use text or json", output)}
+		case token != "" && token != "-":
+			return usageError{errors.New("--token takes only -, for standard input: other users of the machine can read arguments")}
+		case timeout <= 0:
+			return usageError{errors.New("--timeout must be greater than 0; write one such as 10s")}
+		}
+		config := doctor.Config{
+			Settings: set.Load(cmd.Flags(), os.Environ()), Environ: os.Environ(),
+			Origins: origins, Timeout: timeout, Progress: cmd.ErrOrStderr(),
+		}
+		if token == "-" {
+			raw, err := readToken(cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			if config.Token = unverified.Trim(raw); config.Token == "" {
+				return usageError{errors.New("--token: standard input is empty; pipe a token into it")}
+			}
+		}
+		findings := doctor.Examine(cmd.Context(), config)
+		if err := write(cmd.OutOrStdout(), findings, output, all); err != nil {
 			return err
 		}
-		_, err := io.WriteString(cmd.OutOrStdout(), examine(&loaded.Server))
-		return err
+		if faults, _ := doctor.Faults(findings); faults > 0 {
+			return statusError(1)
+		}
+		return nil
 	}
 	return cmd
 }
 
-// examine says what each issuer tells.
-func examine(config *server.Config) string {
-	var b strings.Builder
-	for i := range config.Issuers {
-		issuer := &config.Issuers[i]
-		profile := issuer.ProfileName()
-		fmt.Fprintf(&b, "%s (%s)\n", printable(issuer.URL), profile)
-		told, known := toldBy[profile]
-		sources := config.SourcesOf(issuer.URL)
-		switch {
-		case len(sources) > 0:
-			fmt.Fprintf(&b, "  heard:      %s\n", strings.Join(sources, ", "))
-		case known && told.remedy != "":
-			fmt.Fprintf(&b, "  not heard:  %s\n", told.remedy)
-		default:
-			fmt.Fprint(&b, "  not heard:  no message of it is known; see whether it has webhooks, back-channel logout or security events\n")
-		}
-		if !known {
-			fmt.Fprint(&b, "  it tells:   not known here; see its documentation\n\n")
-			continue
-		}
-		for _, line := range []struct {
-			name string
-			is   tells
-		}{{"it tells:   ", tellsIt}, {"not told:   ", tellsNot}, {"not known:  ", notKnown}} {
-			var events []string
-			for n, is := range told.events {
-				if is == line.is {
-					events = append(events, endings[n])
-				}
-			}
-			if len(events) > 0 {
-				fmt.Fprintf(&b, "  %s%s\n", line.name, strings.Join(events, ", "))
-			}
-		}
-		b.WriteByte('\n')
+func write(w io.Writer, findings []doctor.Finding, output string, all bool) error {
+	if output == "json" {
+		return doctor.WriteJSON(w, findings)
 	}
-	b.WriteString("A token of what is not told, or not heard, is accepted until it expires. Choose short lifetimes, and revoke in ostiary what must end at once.\n")
-	return b.String()
-}
-
-// endings are the columns of the table in docs/signals.md.
-var endings = [...]string{"sign-out", "ban", "deletion", "password change", "expiry of the session"}
-
-// tells is whether an issuer tells of an ending.
-type tells int
-
-const (
-	notKnown tells = iota // its documentation does not say
-	tellsNot
-	tellsIt // if it is set up to
-)
-
-type told struct {
-	events [len(endings)]tells
-	remedy string // how it can be heard; "" for not at all
-}
-
-const (
-	hearLogout   = "set backchannel_logout to the clients there, and register /signals/backchannel-logout with them"
-	hearWebhooks = "add its webhooks to signals in the YAML file; docs/signals.md has the table of events"
-	hearEvents   = "add its security events to signals in the YAML file, with kind: security_events"
-	hearClerk    = "add an endpoint /signals/clerk in Clerk's dashboard, and set CLERK_WEBHOOK_SIGNING_SECRET"
-)
-
-// toldBy is the table in docs/signals.md, by profile.
-var toldBy = map[string]told{
-	"clerk":    {[...]tells{tellsIt, tellsIt, tellsIt, tellsIt, tellsNot}, hearClerk},
-	"auth0":    {[...]tells{tellsIt, tellsIt, tellsIt, tellsIt, tellsIt}, hearLogout},
-	"keycloak": {[...]tells{tellsIt, tellsNot, tellsNot, notKnown, tellsNot}, hearLogout},
-	"zitadel":  {[...]tells{tellsIt, notKnown, notKnown, notKnown, notKnown}, hearLogout},
-	"hydra":    {[...]tells{tellsIt, tellsNot, tellsNot, tellsNot, tellsNot}, hearLogout},
-	"dex":      {[...]tells{tellsIt, notKnown, notKnown, notKnown, notKnown}, hearLogout},
-	"workos":   {[...]tells{tellsIt, notKnown, tellsIt, notKnown, notKnown}, hearWebhooks},
-	"supabase": {[...]tells{tellsIt, tellsNot, tellsIt, notKnown, notKnown}, hearWebhooks},
-	"okta":     {[...]tells{tellsIt, notKnown, notKnown, tellsIt, notKnown}, hearEvents},
-	"entra":    {[...]tells{tellsNot, tellsNot, tellsNot, tellsNot, tellsNot}, ""},
-	"cognito":  {[...]tells{tellsNot, tellsNot, tellsNot, tellsNot, tellsNot}, ""},
+	return doctor.WriteText(w, findings, all)
 }

@@ -143,3 +143,22 @@ func MakeDataDir(dir string) error {
 	}
 	return nil
 }
+
+// Inspect looks at the database without changing anything, and returns the path of its
+// file, or "" for PostgreSQL.
+func (c StoreConfig) Inspect(ctx context.Context) (path string, found store.Inspection, err error) {
+	if isPostgres(c.URL) {
+		found, err = postgres.Inspect(ctx, c.URL)
+		return "", found, err
+	}
+	found, err = sqlite.Inspect(ctx, c.path())
+	return c.path(), found, err
+}
+
+// File returns the path of the SQLite database; "" for PostgreSQL.
+func (c StoreConfig) File() string {
+	if isPostgres(c.URL) {
+		return ""
+	}
+	return c.path()
+}

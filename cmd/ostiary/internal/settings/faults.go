@@ -14,6 +14,9 @@ type Error struct{ Faults []Fault }
 
 // A Fault is one thing that is wrong.
 type Fault struct {
+	// Key is the setting in the YAML file, such as http_addr or issuers[0].url; empty where a
+	// source as a whole is at fault.
+	Key string
 	// Setting is what is wrong, as the operator wrote it: --http-addr,
 	// OSTIARY_HTTP_ADDR, or http_addr in ostiary.yaml.
 	Setting string
@@ -34,7 +37,12 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) add(setting string, err error) {
-	e.Faults = append(e.Faults, Fault{setting, err})
+	e.Faults = append(e.Faults, Fault{Setting: setting, Err: err})
+}
+
+// addOf is add for a setting whose key is known.
+func (e *Error) addOf(key, setting string, err error) {
+	e.Faults = append(e.Faults, Fault{Key: key, Setting: setting, Err: err})
 }
 
 // addBadKeys adds a fault for each key of a file's values that is not known, or has
@@ -63,7 +71,7 @@ func (e *Error) orNil() error {
 func (l *Loaded) Check(key string, err error) {
 	if err != nil {
 		l.failed[key] = true
-		l.faults.add(l.name(key), err)
+		l.faults.addOf(key, l.name(key), err)
 	}
 }
 
@@ -74,7 +82,7 @@ func (l *Loaded) Faults() error {
 	for _, fault := range l.Server.Faults() {
 		// A value that could not be read has its fault already.
 		if key, name := l.naming(fault); !l.failed[key] && !l.failed[fault.Issuer] {
-			faults.add(l.name(key), errors.New(fault.Describe(name)))
+			faults.addOf(key, l.name(key), errors.New(fault.Describe(name)))
 		}
 	}
 	return faults.orNil()
@@ -126,4 +134,13 @@ func (l *Loaded) name(key string) string {
 		}
 	}
 	return key
+}
+
+// AllFaults is Faults as a list.
+func (l *Loaded) AllFaults() []Fault {
+	var all *Error
+	if errors.As(l.Faults(), &all) {
+		return all.Faults
+	}
+	return nil
 }

@@ -25,7 +25,8 @@ type Loaded struct {
 	described string            // which of Server.Issuers is Issuer: "" or issuers[N]
 	failed    map[string]bool   // the keys that have a fault already
 	faults    Error
-	unknown   []Fault // variables that no setting has
+	unknown   []Fault        // variables that no setting has
+	lists     map[string]any // what only the YAML file can hold, by key
 }
 
 // Load reads the settings. In falling order of precedence they are from flags,
@@ -47,6 +48,7 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 			l.Check(setting.key, setting.format.set(&l.Settings, value))
 		}
 	}
+	l.lists = inFile
 	l.Server.Issuers = l.listedIssuers(inFile["issuers"])
 	l.addDescribedIssuer()
 	l.Server.Rules = l.rules(inFile["rules"])

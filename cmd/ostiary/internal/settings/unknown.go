@@ -41,7 +41,7 @@ func (l *Loaded) noteUnknown(variables map[string]string, where string) {
 		case !strings.HasPrefix(strings.ToUpper(name), variablePrefix):
 		case serviceLink.MatchString(name) || strings.HasSuffix(name, "_PORT") && serviceAddress.MatchString(value):
 		default:
-			l.unknown = append(l.unknown, Fault{name + where, errors.New("no setting has this name, so the variable does nothing; " + remedy(name, known))})
+			l.unknown = append(l.unknown, Fault{Setting: name + where, Err: errors.New("no setting has this name, so the variable does nothing; " + remedy(name, known))})
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 // TestWhatIsToldIsThatOfTheDocument compares the table with that of docs/signals.md.
 func TestWhatIsToldIsThatOfTheDocument(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/signals.md")
+	text, err := os.ReadFile("../../../../docs/signals.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,266 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ostiary/ostiary/server"
+)
+
+// readiness is what /readyz answers, as far as it is looked at.
+type readiness struct {
+	Status             string    `json:"status"`
+	Database           string    `json:"database"`
+	Remedy             string    `json:"remedy"`
+	CertificateExpires time.Time `json:"certificate_expires"`
+	Issuers            []struct {
+		Issuer string `json:"issuer"`
+		Ready  bool   `json:"ready"`
+	} `json:"issuers"`
+	Signals []struct {
+		Source       string    `json:"source"`
+		LastMessage  time.Time `json:"last_message"`
+		LastAccepted time.Time `json:"last_accepted"`
+		LastError    string    `json:"last_error"`
+		Refused      int64     `json:"refused"`
+		Failed       int64     `json:"failed"`
+	} `json:"signals"`
+}
+
+// running is what was found at an address of the settings.
+type running struct {
+	base  string // the URL; "" where the address cannot be known
+	state *readiness
+	// err is why there was no answer, and other whether something else than an ostiary server
+	// has answered.
+	err   error
+	other bool
+}
+
+// lookForServer asks the address of the settings for a server.
+func (p *patient) lookForServer(ctx context.Context) running {
+	config := p.Settings.Server.WithDefaults()
+	schemes := []string{"http", "https"}
+	if config.TLSCert != "" {
+		schemes = []string{"https", "http"}
+	}
+	found := running{}
+	for _, scheme := range schemes {
+		here := ask(ctx, scheme, config.HTTPAddr)
+		if here.state != nil || found.base == "" {
+			found = here
+		}
+		if here.state != nil || here.err != nil && !here.other {
+			break
+		}
+	}
+	return found
+}
+
+// ask asks an address whether an ostiary server is ready there.
+func ask(ctx context.Context, scheme, addr string) running {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "0" {
+		return running{}
+	}
+	found := running{err: errors.New("there is no address")}
+	for _, host := range here(host) {
+		found = askURL(ctx, scheme+"://"+net.JoinHostPort(host, port))
+		if found.err == nil || found.other {
+			return found
+		}
+	}
+	return found
+}
+
+// here returns the hosts at which a server on this machine is reached that listens on host.
+func here(host string) []string {
+	switch host {
+	case "", "::":
+		return []string{"127.0.0.1", "::1"}
+	case "0.0.0.0":
+		return []string{"127.0.0.1"}
+	default:
+		return []string{host}
+	}
+}
+
+func askURL(ctx context.Context, base string) running {
+	found := running{base: base}
+	res, err := do(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		found.err = err
+		found.other = !errors.Is(err, syscall.ECONNREFUSED) && !isUnreachable(err)
+		return found
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	state := new(readiness)
+	if err == nil && json.Unmarshal(body, state) == nil && state.Status != "" && state.Issuers != nil {
+		found.state = state
+		return found
+	}
+	found.other = true
+	return found
+}
+
+// isUnreachable reports whether nothing was there to answer.
+func isUnreachable(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "dial"
+}
+
+// do sends a request to a server on this machine, which it knows by its address and not by
+// its certificate.
+func do(ctx context.Context, method, address string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // nothing secret is sent, and what comes is compared with the settings
+	}
+	return transport.RoundTrip(req)
+}
+
+const notServing = "no call is served here"
+
+// server looks at what listens on the addresses of the settings.
+func (p *patient) server(ctx context.Context) []Finding {
+	config := p.Settings.Server.WithDefaults()
+	findings := p.loopbackOnly(config)
+	found := p.findServer()
+	name := p.Settings.NameOf("http_addr")
+	switch {
+	case found.state != nil:
+		findings = append(findings, p.serving(found)...)
+	case found.base == "":
+		findings = append(findings, warning("server.port_unknown", name, "a free port was picked, so the running server is not found", "CORS and the running server were not examined", "set a port in "+name))
+	case found.other:
+		findings = append(findings, portInUse(name, config.HTTPAddr, "it is no ostiary server"))
+	default:
+		findings = append(findings, warning("server.not_running", config.HTTPAddr, "no server answers", "CORS and the running server were not examined", "start it with: ostiary serve; or run the doctor where it runs, with its settings"))
+	}
+	return append(findings, p.otherPorts(ctx, config, found.state != nil)...)
+}
+
+func portInUse(name, addr, why string) Finding {
+	return fault("server.port_in_use", name, fmt.Sprintf("something else listens on %s: %s", addr, why), "the server does not start, or callers reach something else",
+		fmt.Sprintf("end the other program (ss -ltnp names it), or set %s to another port", name))
+}
+
+// loopbackOnly finds addresses that nobody reaches from outside a container.
+func (p *patient) loopbackOnly(config server.Config) []Finding {
+	if !p.inContainer() {
+		return nil
+	}
+	var findings []Finding
+	for _, listener := range [][2]string{{"http_addr", config.HTTPAddr}, {"grpc_addr", config.GRPCAddr}} {
+		if isLoopback(listener[1]) {
+			name := p.Settings.NameOf(listener[0])
+			findings = append(findings, warning("server.loopback_only", name, listener[1]+" is loopback, and this is a container",
+				"nothing outside the container reaches the server, published ports do not either", "set "+name+" to 0.0.0.0 or leave the host out, as in :8080"))
+		}
+	}
+	return findings
+}
+
+// serving compares a server that runs with the settings.
+func (p *patient) serving(found running) []Finding {
+	var theirs, ours, notReady []string
+	for _, issuer := range found.state.Issuers {
+		theirs = append(theirs, issuer.Issuer)
+		if !issuer.Ready {
+			notReady = append(notReady, issuer.Issuer)
+		}
+	}
+	for _, issuer := range p.Settings.Server.Issuers {
+		ours = append(ours, issuer.URL)
+	}
+	slices.Sort(theirs)
+	slices.Sort(ours)
+	var findings []Finding
+	hasTLS := strings.HasPrefix(found.base, "https")
+	switch {
+	case !slices.Equal(theirs, ours):
+		findings = append(findings, fault("server.other_settings", found.base,
+			fmt.Sprintf("the server that runs has other settings: its issuers are %s, and those of the settings %s", cmp.Or(strings.Join(theirs, ", "), "none"), cmp.Or(strings.Join(ours, ", "), "none")),
+			"tokens of the other issuers are refused with ISSUER_UNTRUSTED", "restart the server, which reads its settings only at the start; or run the doctor with its settings: the same folder, variables, --config and --env-file"))
+	case hasTLS != (p.Settings.Server.TLSCert != ""):
+		findings = append(findings, fault("server.other_settings", found.base, "the server that runs has TLS where the settings have none, or the reverse",
+			"callers that follow the settings do not reach it", "restart the server, or run the doctor with its settings"))
+	}
+	switch {
+	case len(notReady) > 0:
+		findings = append(findings, fault("server.not_ready", found.base, "the server has no keys of "+strings.Join(notReady, ", "), "their tokens are refused with KEYS_UNAVAILABLE",
+			"see the findings about this issuer; if there are none, the server is in other surroundings than the doctor, or waits for its next try"))
+	case found.state.Status != "ready":
+		findings = append(findings, fault("server.not_ready", found.base, "the server says: "+found.state.Status, notServing, "see its log; one that is stopping is not ready either"))
+	default:
+		findings = append(findings, ok("server.running", found.base, "the server runs and is ready"))
+	}
+	if state := found.state.Database; state != "" && state != "ok" {
+		findings = append(findings, fault("server.database", found.base, "the server says that its database is "+state, "nothing can be revoked, or what others revoke is not known here", cmp.Or(found.state.Remedy, "see its log")))
+	}
+	return findings
+}
+
+// otherPorts looks at the ports besides that of http_addr.
+func (p *patient) otherPorts(ctx context.Context, config server.Config, runs bool) []Finding {
+	var findings []Finding
+	for _, listener := range [][2]string{{"grpc_addr", config.GRPCAddr}, {"signals_addr", config.SignalsAddr}} {
+		name := p.Settings.NameOf(listener[0])
+		switch answers := accepts(ctx, listener[1]); {
+		case listener[1] == "" || strings.HasSuffix(listener[1], ":0"):
+		case answers && !runs:
+			findings = append(findings, portInUse(name, listener[1], "no server of these settings runs"))
+		case !answers && runs:
+			findings = append(findings, fault("server.other_settings", name, "the server that runs does not listen on "+listener[1], "calls to this address fail", "restart the server, or run the doctor with its settings"))
+		}
+	}
+	if config.AdminAddr == server.AdminNone || strings.HasSuffix(config.AdminAddr, ":0") {
+		return findings
+	}
+	name := p.Settings.NameOf("admin_addr")
+	admin := ask(ctx, "http", config.AdminAddr)
+	switch {
+	case admin.other:
+		findings = append(findings, portInUse(name, config.AdminAddr, "it is no ostiary server"))
+	case admin.state != nil && !runs:
+		findings = append(findings, portInUse(name, config.AdminAddr, "it is another ostiary server; two servers on one machine need an admin_addr each"))
+	case admin.state == nil && runs:
+		findings = append(findings, warning("server.no_admin", name, "the server that runs does not listen on "+config.AdminAddr, "probes and Prometheus do not reach it there", "restart the server, or run the doctor with its settings"))
+	}
+	return findings
+}
+
+// accepts reports whether something listens on an address of this machine.
+func accepts(ctx context.Context, addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	for _, host := range here(host) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+		if err == nil {
+			_ = conn.Close()
+			return true
+		}
+	}
+	return false
+}
