@@ -32,7 +32,7 @@ func (p *patient) cors(ctx context.Context) []Finding {
 	var findings []Finding
 	var allowed []string
 	for _, origin := range p.origins() {
-		why, err := preflight(ctx, found.base, origin.name)
+		why, err := preflight(ctx, found, origin.name)
 		switch {
 		case err != nil:
 			return append(findings, fault("cors.preflight", found.base, fmt.Sprintf("the preflight fails: %v", err), "no web page of another origin can call", "see the log of the server"))
@@ -43,7 +43,7 @@ func (p *patient) cors(ctx context.Context) []Finding {
 		}
 	}
 	if len(allowed) > 0 {
-		findings = append(findings, ok("cors.allowed", "", "pages of "+strings.Join(allowed, ", ")+" can call"))
+		findings = slices.Insert(findings, 0, ok("cors.allowed", "", "pages of "+strings.Join(allowed, ", ")+" can call"))
 	}
 	return findings
 }
@@ -130,12 +130,12 @@ func nearOrigin(name string, origins []string) string {
 
 // preflight sends what a browser sends before a call with a token, and returns why the
 // browser would not go on; "" if it would.
-func preflight(ctx context.Context, base, origin string) (why string, err error) {
-	res, err := do(ctx, http.MethodOptions, base+identityv1connect.IdentityServiceWhoAmIProcedure, http.Header{
+func preflight(ctx context.Context, found running, origin string) (why string, err error) {
+	res, err := do(ctx, http.MethodOptions, found.base+identityv1connect.IdentityServiceWhoAmIProcedure, http.Header{
 		"Origin":                         {origin},
 		"Access-Control-Request-Method":  {http.MethodPost},
 		"Access-Control-Request-Headers": {"authorization,connect-protocol-version,content-type"},
-	})
+	}, found.announced)
 	if err != nil {
 		return "", err
 	}

@@ -46,7 +46,7 @@ func (p *patient) issuer(ctx context.Context, i int) []Finding {
 		return append(findings, p.whyNoKeys(ctx, i, status, visits)...)
 	}
 	last, _ := visits.last()
-	findings = append(findings, ok("issuer.keys", issuer.URL, fmt.Sprintf("%s, fetched %s in %s", count(len(status.Keys), "key"), last.route(), last.took.Round(time.Millisecond))))
+	findings = slices.Insert(findings, 0, ok("issuer.keys", issuer.URL, fmt.Sprintf("%s, fetched %s in %s", count(len(status.Keys), "key"), last.route(), last.took.Round(time.Millisecond))))
 	return append(findings, p.nameOf(ctx, i, visits)...)
 }
 

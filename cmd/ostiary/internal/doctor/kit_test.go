@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -136,7 +135,7 @@ func listen(t *testing.T, handler http.Handler) (addr string) {
 // serve runs a server until the test ends, and returns flags that say the same.
 func serve(t *testing.T, config server.Config) (addr string, flags []string) {
 	t.Helper()
-	config.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	config.Logger = slog.New(slog.DiscardHandler)
 	if config.HTTPAddr == "" {
 		config.HTTPAddr = "127.0.0.1:0"
 	}
@@ -161,16 +160,16 @@ func serve(t *testing.T, config server.Config) (addr string, flags []string) {
 	flags = []string{"--http-addr", addr, "--grpc-addr", srv.GRPCAddr().String(), "--data-dir", config.DataDir}
 	if admin := srv.AdminAddr(); admin != nil {
 		flags = append(flags, "--admin-addr", admin.String())
+		awaitReady(t, admin.String())
+	} else {
+		awaitReady(t, addr)
 	}
-	awaitReady(t, addr, config.TLSCert != "")
 	return addr, flags
 }
 
-func awaitReady(t *testing.T, addr string, hasTLS bool) {
+// awaitReady asks an address for operators, or one without TLS.
+func awaitReady(t *testing.T, addr string) {
 	t.Helper()
-	if hasTLS {
-		return // its issuer is asked for keys at the start, and then again within a second
-	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	tick, deadline := time.NewTicker(10*time.Millisecond), time.NewTimer(30*time.Second)
 	defer tick.Stop()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -50,7 +51,7 @@ func writeGroups(b *strings.Builder, findings []Finding) {
 			ill[finding.Group] = true
 			continue
 		}
-		if lines[finding.Group] == nil {
+		if !slices.Contains(order, finding.Group) {
 			order = append(order, finding.Group)
 		}
 		if finding.ID != "settings.value" { // of which there are too many

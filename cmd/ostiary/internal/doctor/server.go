@@ -46,6 +46,8 @@ type running struct {
 	// has answered.
 	err   error
 	other bool
+	// announced says that the server expects the PROXY protocol.
+	announced bool
 }
 
 // lookForServer asks the address of the settings for a server.
@@ -57,7 +59,7 @@ func (p *patient) lookForServer(ctx context.Context) running {
 	}
 	found := running{}
 	for _, scheme := range schemes {
-		here := ask(ctx, scheme, config.HTTPAddr)
+		here := ask(ctx, scheme, config.HTTPAddr, config.ProxyProtocol)
 		if here.state != nil || found.base == "" {
 			found = here
 		}
@@ -69,14 +71,14 @@ func (p *patient) lookForServer(ctx context.Context) running {
 }
 
 // ask asks an address whether an ostiary server is ready there.
-func ask(ctx context.Context, scheme, addr string) running {
+func ask(ctx context.Context, scheme, addr string, announced bool) running {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
 		return running{}
 	}
 	found := running{err: errors.New("there is no address")}
 	for _, host := range here(host) {
-		found = askURL(ctx, scheme+"://"+net.JoinHostPort(host, port))
+		found = askURL(ctx, scheme+"://"+net.JoinHostPort(host, port), announced)
 		if found.err == nil || found.other {
 			return found
 		}
@@ -96,9 +98,9 @@ func here(host string) []string {
 	}
 }
 
-func askURL(ctx context.Context, base string) running {
-	found := running{base: base}
-	res, err := do(ctx, http.MethodGet, base+"/readyz", nil)
+func askURL(ctx context.Context, base string, announced bool) running {
+	found := running{base: base, announced: announced}
+	res, err := do(ctx, http.MethodGet, base+"/readyz", nil, announced)
 	if err != nil {
 		found.err = err
 		found.other = !errors.Is(err, syscall.ECONNREFUSED) && !isUnreachable(err)
@@ -122,8 +124,9 @@ func isUnreachable(err error) bool {
 }
 
 // do sends a request to a server on this machine, which it knows by its address and not by
-// its certificate.
-func do(ctx context.Context, method, address string, header http.Header) (*http.Response, error) {
+// its certificate. If announced, the connection begins with a PROXY protocol header that names
+// no client, as that of a proxy's own probes.
+func do(ctx context.Context, method, address string, header http.Header, announced bool) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -134,6 +137,15 @@ func do(ctx context.Context, method, address string, header http.Header) (*http.
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // nothing secret is sent, and what comes is compared with the settings
+	}
+	if announced {
+		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err == nil {
+				_, err = io.WriteString(conn, "PROXY UNKNOWN\r\n")
+			}
+			return conn, err
+		}
 	}
 	return transport.RoundTrip(req)
 }
@@ -151,12 +163,15 @@ func (p *patient) server(ctx context.Context) []Finding {
 		findings = append(findings, p.serving(found)...)
 	case found.base == "":
 		findings = append(findings, warning("server.port_unknown", name, "a free port was picked, so the running server is not found", "CORS and the running server were not examined", "set a port in "+name))
+	case found.other && found.announced:
+		findings = append(findings, warning("server.only_proxies", name, "the server accepts only its trusted proxies, of which this machine is none", "CORS and the running server were not examined",
+			"add 127.0.0.1 to "+p.Settings.NameOf("trusted_proxies")+", or see /readyz on "+p.Settings.NameOf("admin_addr")))
 	case found.other:
 		findings = append(findings, portInUse(name, config.HTTPAddr, "it is no ostiary server"))
 	default:
 		findings = append(findings, warning("server.not_running", config.HTTPAddr, "no server answers", "CORS and the running server were not examined", "start it with: ostiary serve; or run the doctor where it runs, with its settings"))
 	}
-	return append(findings, p.otherPorts(ctx, config, found.state != nil)...)
+	return append(findings, p.otherPorts(ctx, config, found.state != nil || found.other && found.announced)...)
 }
 
 func portInUse(name, addr, why string) Finding {
@@ -237,7 +252,7 @@ func (p *patient) otherPorts(ctx context.Context, config server.Config, runs boo
 		return findings
 	}
 	name := p.Settings.NameOf("admin_addr")
-	admin := ask(ctx, "http", config.AdminAddr)
+	admin := ask(ctx, "http", config.AdminAddr, false)
 	switch {
 	case admin.other:
 		findings = append(findings, portInUse(name, config.AdminAddr, "it is no ostiary server"))

@@ -117,7 +117,7 @@ func (p *patient) elsewhere(known []string) []Finding {
 		}
 		var unread []string
 		for _, name := range known {
-			if variables[name] != "" && !slices.ContainsFunc(p.Environ, func(entry string) bool { return strings.HasPrefix(entry, name+"=") }) {
+			if variables[name] != "" && !slices.ContainsFunc(p.Environ, func(entry string) bool { return strings.HasPrefix(entry, name+"=") && entry != name+"=" }) {
 				unread = append(unread, name)
 			}
 		}

@@ -118,6 +118,9 @@ func TestFaultsComeFirst(t *testing.T) {
 	if !strings.HasPrefix(first, "1 fault, ") || strings.Contains(text.String(), "\nok  issuers") || !strings.Contains(text.String(), "\nok  store ") {
 		t.Error(text.String())
 	}
+	if strings.Count(text.String(), "\nok  settings ") != 1 {
+		t.Error(text.String())
+	}
 	for line := range strings.Lines(text.String()) {
 		if strings.HasPrefix(line, "ok ") && len([]rune(line)) > 170 {
 			t.Errorf("too long: %s", line)

@@ -92,6 +92,44 @@ func TestARunningServerIsExamined(t *testing.T) {
 	}
 }
 
+func TestAServerWithTLSIsExamined(t *testing.T) {
+	t.Parallel()
+	issuer, now := authtest.Start(t), time.Now()
+	config := oneOf(issuer)
+	config.TLSCert, config.TLSKey = pair(t, now.Add(-time.Hour), now.Add(60*24*time.Hour))
+	config.AdminAddr = "127.0.0.1:0"
+	config.CORS.AllowedOrigins = []string{"https://app.example.com"}
+	_, flags := serve(t, config)
+	environ := []string{"OSTIARY_ISSUER=" + issuer.URL(), "CORS_ALLOWED_ORIGINS=https://app.example.com"}
+	findings := setup{environ: environ, flags: append(flags, "--tls-cert", config.TLSCert, "--tls-key", config.TLSKey)}.examine(t)
+	none(t, findings, doctor.Fault)
+	want{"server.running", doctor.OK, "", "is ready"}.check(t, findings)
+	want{"cors.allowed", doctor.OK, "", "https://app.example.com"}.check(t, findings)
+
+	renewed, renewedKey := pair(t, now.Add(-time.Hour), now.Add(90*24*time.Hour))
+	want{"tls.not_in_use", doctor.Warning, "compare the settings", "another certificate"}.check(t, setup{environ: environ, flags: append(flags, "--tls-cert", renewed, "--tls-key", renewedKey)}.examine(t))
+	want{"server.other_settings", doctor.Fault, "restart the server", "has TLS"}.check(t, setup{environ: environ, flags: flags}.examine(t))
+}
+
+func TestAServerBehindAProxyThatPassesOnBytesIsExamined(t *testing.T) {
+	t.Parallel()
+	issuer := authtest.Start(t)
+	for trusted, want := range map[string]want{
+		"127.0.0.1":  {"server.running", doctor.OK, "", "is ready"},
+		"10.0.0.0/8": {"server.only_proxies", doctor.Warning, "add 127.0.0.1 to OSTIARY_TRUSTED_PROXIES", "accepts only its trusted proxies"},
+	} {
+		t.Run(trusted, func(t *testing.T) {
+			t.Parallel()
+			config := oneOf(issuer)
+			config.ProxyProtocol, config.TrustedProxies, config.AdminAddr = true, []string{trusted}, "127.0.0.1:0"
+			_, flags := serve(t, config)
+			findings := setup{environ: []string{"OSTIARY_ISSUER=" + issuer.URL(), "OSTIARY_PROXY_PROTOCOL=true", "OSTIARY_TRUSTED_PROXIES=" + trusted}, flags: flags}.examine(t)
+			want.check(t, findings)
+			none(t, findings, doctor.Fault)
+		})
+	}
+}
+
 func TestWithoutOriginsNoPageCanCall(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
