@@ -104,6 +104,11 @@ var mayImport = map[string][]string{
 		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/logsample", "internal/logtext", "internal/loopback", "proto",
 	},
 	"cmd/ostiary/internal/bufproject": {"proto"},
+	"cmd/ostiary/internal/doctor": {
+		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/unverified", "server",
+		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
+		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/loopback",
+	},
 	"cmd/ostiary/internal/logqueue":   nil,
 	"cmd/ostiary/internal/nearest":    nil,
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,9 @@ func visible(cmd *cobra.Command) []*cobra.Command {
 }
 
 // isServer reports whether the flags of a command are the settings.
-func isServer(cmd *cobra.Command) bool { return cmd.Name() == "serve" || cmd.Name() == "dev" }
+func isServer(cmd *cobra.Command) bool {
+	return slices.Contains([]string{"serve", "dev", "doctor"}, cmd.Name())
+}
 
 // helpOf is what --help prints, but for the flags of a server.
 func helpOf(cmd *cobra.Command) string {

@@ -17,7 +17,7 @@ func TestDoctorFindsADataDirectoryOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run it as another user")
 	}
-	dir, err := os.MkdirTemp("/tmp", "data")
+	dir, err := os.MkdirTemp("/tmp", "data") //nolint:usetesting // nobody else may enter that of the test
 	if err != nil {
 		t.Fatal(err)
 	}

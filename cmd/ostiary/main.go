@@ -6,7 +6,7 @@
 //	ostiary policy init              add the schema of the rules to a project
 //	ostiary policy list              who may call what, as the schema says
 //	ostiary serve                    serve, with the settings of docs/configuration.md
-//	ostiary doctor                   what the server does not learn from its issuers
+//	ostiary doctor                   find out why the server does not start, or refuses callers
 //	ostiary probe                    whether the server on this machine is ready
 //	ostiary backup                   copy the server's database to a file
 //

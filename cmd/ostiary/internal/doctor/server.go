@@ -20,13 +20,18 @@ import (
 
 // readiness is what /readyz answers, as far as it is looked at.
 type readiness struct {
-	Status             string    `json:"status"`
-	Database           string    `json:"database"`
-	Remedy             string    `json:"remedy"`
+	Status   string `json:"status"`
+	Database struct {
+		State     string `json:"state"`
+		Remedy    string `json:"remedy"`
+		LastError string `json:"last_error"`
+	} `json:"database"`
 	CertificateExpires time.Time `json:"certificate_expires"`
 	Issuers            []struct {
-		Issuer string `json:"issuer"`
-		Ready  bool   `json:"ready"`
+		Issuer       string    `json:"issuer"`
+		Ready        bool      `json:"ready"`
+		FailingSince time.Time `json:"failing_since"`
+		LastError    string    `json:"last_error"`
 	} `json:"issuers"`
 	Signals []struct {
 		Source       string    `json:"source"`
@@ -67,7 +72,22 @@ func (p *patient) lookForServer(ctx context.Context) running {
 			break
 		}
 	}
+	if found.state != nil && config.AdminAddr != server.AdminNone {
+		// Operators are told more, if it is the same server.
+		if admin := ask(ctx, "http", config.AdminAddr, false); admin.state != nil && slices.Equal(admin.state.issuers(), found.state.issuers()) {
+			found.state = admin.state
+		}
+	}
 	return found
+}
+
+func (r *readiness) issuers() []string {
+	var urls []string
+	for _, issuer := range r.Issuers {
+		urls = append(urls, issuer.Issuer)
+	}
+	slices.Sort(urls)
+	return urls
 }
 
 // ask asks an address whether an ostiary server is ready there.
@@ -197,17 +217,24 @@ func (p *patient) loopbackOnly(config server.Config) []Finding {
 
 // serving compares a server that runs with the settings.
 func (p *patient) serving(found running) []Finding {
-	var theirs, ours, notReady []string
+	theirs := found.state.issuers()
+	var ours, notReady []string
 	for _, issuer := range found.state.Issuers {
-		theirs = append(theirs, issuer.Issuer)
-		if !issuer.Ready {
-			notReady = append(notReady, issuer.Issuer)
+		if issuer.Ready {
+			continue
 		}
+		text := issuer.Issuer
+		if !issuer.FailingSince.IsZero() {
+			text += " since " + issuer.FailingSince.Format(time.RFC3339)
+		}
+		if issuer.LastError != "" {
+			text += " (" + issuer.LastError + ")"
+		}
+		notReady = append(notReady, text)
 	}
 	for _, issuer := range p.Settings.Server.Issuers {
 		ours = append(ours, issuer.URL)
 	}
-	slices.Sort(theirs)
 	slices.Sort(ours)
 	var findings []Finding
 	hasTLS := strings.HasPrefix(found.base, "https")
@@ -229,8 +256,12 @@ func (p *patient) serving(found running) []Finding {
 	default:
 		findings = append(findings, ok("server.running", found.base, "the server runs and is ready"))
 	}
-	if state := found.state.Database; state != "" && state != "ok" {
-		findings = append(findings, fault("server.database", found.base, "the server says that its database is "+state, "nothing can be revoked, or what others revoke is not known here", cmp.Or(found.state.Remedy, "see its log")))
+	if db := found.state.Database; db.State != "" && db.State != "ok" {
+		what := "the server says that its database is " + db.State
+		if db.LastError != "" {
+			what += ": " + db.LastError
+		}
+		findings = append(findings, fault("server.database", found.base, what, "nothing can be revoked, or what others revoke is not known here", cmp.Or(db.Remedy, "see its log")))
 	}
 	return findings
 }

@@ -162,7 +162,7 @@ func TestTroubleWithThePortsIsFound(t *testing.T) {
 // An issuer that has gone after the server started leaves it without keys.
 func TestAServerWithoutKeysIsFound(t *testing.T) {
 	t.Parallel()
-	body, err := json.Marshal(map[string]any{"status": "not ready", "database": "read_only", "remedy": "the log says why", "issuers": []map[string]any{{"issuer": "http://127.0.0.1:1", "ready": false}}})
+	body, err := json.Marshal(map[string]any{"status": "not ready", "database": map[string]any{"state": "read_only", "remedy": "the log says why"}, "issuers": []map[string]any{{"issuer": "http://127.0.0.1:1", "ready": false}}})
 	if err != nil {
 		t.Fatal(err)
 	}
