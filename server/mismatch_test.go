@@ -49,7 +49,7 @@ func (r *running) checkNative(t *testing.T, creds credentials.TransportCredentia
 }
 
 func anyCertificate() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // the test looks at the log
+	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}
 }
 
 func TestWhoSpeaksTLSToPlaintextOrTheReverseIsLogged(t *testing.T) {

@@ -105,6 +105,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	s.proxies, _ = proxy.Parse(config.TrustedProxies) // Faults has found them good
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.close = sync.OnceValue(s.release)
+	s.logStart()
 	if err := s.assemble(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -70,6 +70,19 @@ func (c StoreConfig) announce(ctx context.Context, created bool, where string) {
 	}
 }
 
+// Name returns which database it is, for the log, without a password: the URL of a database of
+// PostgreSQL, or the whole path of an SQLite file.
+func (c StoreConfig) Name() string {
+	if isPostgres(c.URL) {
+		return postgres.Name(c.URL)
+	}
+	path, err := filepath.Abs(c.path())
+	if err != nil { // there is no working directory any more
+		return c.path()
+	}
+	return path
+}
+
 // path returns the path of an SQLite database.
 func (c StoreConfig) path() string {
 	if path := strings.TrimPrefix(c.URL, sqliteScheme); path != "" {

@@ -51,8 +51,8 @@ func callback(read func(Record)) metric.Float64Callback {
 	}
 }
 
-// built returns the version that the program was built as, and from which revision.
-func built(given string) (version, revision string) {
+// Built returns the version that the program was built as, and from which revision.
+func Built(given string) (version, revision string) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		given = cmp.Or(given, info.Main.Version)
 		for _, s := range info.Settings {

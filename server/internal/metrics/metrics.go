@@ -62,7 +62,7 @@ type Metrics struct {
 
 // New begins to measure. The context bounds New alone.
 func New(ctx context.Context, config Config) (*Metrics, error) {
-	version, revision := built(config.Version)
+	version, revision := Built(config.Version)
 	m := &Metrics{log: config.Log, measured: prometheus.NewRegistry(), others: prometheus.NewRegistry()}
 	m.native = newNativeCalls(m.others)
 	m.others.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

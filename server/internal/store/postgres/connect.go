@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +37,30 @@ var Schemes = []string{"postgres://", "postgresql://"}
 func Check(url string) error {
 	_, err := parse(url)
 	return err
+}
+
+// Name returns where a URL and the variables of libpq lead, as a URL with nothing secret in it.
+func Name(databaseURL string) string {
+	config, err := parse(databaseURL)
+	if err != nil {
+		return Schemes[0] // Check says what is wrong
+	}
+	conn := config.ConnConfig
+	hosts := []string{hostPort(conn.Host, conn.Port)}
+	for _, next := range conn.Fallbacks { // the other hosts, and the same with and without TLS
+		if host := hostPort(next.Host, next.Port); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	name := url.URL{Scheme: "postgres", Host: strings.Join(hosts, ","), Path: "/" + conn.Database}
+	if conn.User != "" {
+		name.User = url.User(conn.User)
+	}
+	return name.String()
+}
+
+func hostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // parse reads a URL and the variables of libpq. It does not return the error of pgx, which

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"strings"
+
+	"github.com/ostiary/ostiary/server/internal/metrics"
+)
+
+// A startingIssuer is what the first line of the log says of an issuer.
+type startingIssuer struct {
+	URL               string   `json:"url"`
+	Audiences         []string `json:"audiences"`
+	AuthorizedParties []string `json:"authorized_parties"`
+	Essential         bool     `json:"essential"`
+}
+
+// logStart logs what is about to be served, before anything can fail. Nothing in it is secret.
+func (s *Server) logStart() {
+	c := s.config
+	version, revision := metrics.Built(c.Version)
+	issuers := make([]startingIssuer, len(c.Issuers))
+	for i, issuer := range c.Issuers {
+		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, issuer.Essential || len(c.Issuers) == 1}
+	}
+	http := c.HTTPAddr
+	if s.httpListener != nil {
+		http = s.httpListener.Addr().String()
+	}
+	line := []any{"version", version, "revision", revision, "issuers", issuers}
+	if c.Follow.isSet() {
+		line = append(line, "follow", strings.Join(c.Follow.Hubs, ","))
+	} else {
+		line = append(line, "database", c.store().Name())
+	}
+	line = append(line, "tls", c.TLSCert != "", "http_addr", http, "grpc_addr", c.GRPCAddr, "admin_addr", c.AdminAddr)
+	if c.SignalsAddr != "" {
+		line = append(line, "signals_addr", c.SignalsAddr)
+	}
+	s.log.Info("starting", line...)
+}
