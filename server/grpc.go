@@ -18,6 +18,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -27,6 +28,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	recoverPanic := recovery.WithRecoveryHandlerContext(transport.Recovery{Log: s.log}.GRPC)
 	options := append(append(transport.GRPCLimits(), s.metrics.GRPC()...),
 		grpc.StatsHandler(s.proxies), // first, so that the log has the client
+		grpc.StatsHandler(transport.RequestIDs{Trusted: proxy.FromTrusted}),
 		grpc.StatsHandler(s.callLog()),
 		grpc.ForceServerCodecV2(transport.Codec{}),
 		grpc.ChainUnaryInterceptor(
@@ -46,7 +48,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
 	// does not pass through one, such as reflection.
-	registrar, timeout := transport.RefuseUndecodable(server, invalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
+	registrar, timeout := transport.RefuseUndecodable(transport.IdentifyErrors(server), invalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
 	gate := grpcauth.Gate(registrar, s.guard, timeout)
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})

@@ -20,6 +20,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/internal/console"
+	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -31,7 +32,7 @@ func (s *Server) newHTTP() error {
 	}
 	s.http = transport.NewHTTPServer(handler, config, s.strangers)
 	if s.config.SignalsAddr != "" {
-		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(s.signalsHandler()), config, s.strangers)
+		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), config, s.strangers)
 	}
 	return nil
 }
@@ -45,6 +46,7 @@ func (s *Server) handler() (http.Handler, error) {
 	streaming := streams()
 	return transport.Chain(mux,
 		s.proxies.Middleware, // first, so that all else sees the client
+		withRequestIDs,
 		s.serveSignals,
 		transport.BodyDeadline(s.config.RequestTimeout, streaming),
 		s.serveMetadata,
@@ -99,6 +101,11 @@ func streams() func(path string) bool {
 		}
 	}
 	return func(path string) bool { return paths[path] }
+}
+
+// withRequestIDs gives each call its id, which trusted proxies may choose.
+func withRequestIDs(next http.Handler) http.Handler {
+	return httpauth.RequestIDs(next, func(r *http.Request) bool { return proxy.FromTrusted(r.Context()) })
 }
 
 func (s *Server) callLog() transport.CallLog {

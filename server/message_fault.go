@@ -16,9 +16,9 @@ func invalidMessage(fault error) error {
 			continue
 		}
 		expand := func(template string) string { return string(known.pattern.ExpandString(nil, template, text, parts)) }
-		return rpcerror.Invalid(expand(known.field), "%s", expand(known.sentence))
+		return rpcerror.Unreadable(expand(known.field), "%s", expand(known.sentence))
 	}
-	return rpcerror.Invalid("", "%s", text)
+	return rpcerror.Unreadable("", "%s", text)
 }
 
 // knownFaults are the faults that callers make most, as protojson puts them, and what to

@@ -95,6 +95,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		return nil, &ConfigError{Faults: faults}
 	}
 	config = config.WithDefaults()
+	config.Logger = slog.New(transport.LogHandler(config.Logger.Handler()))
 	s := &Server{
 		config:       config,
 		log:          config.Logger,

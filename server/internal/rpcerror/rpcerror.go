@@ -36,6 +36,7 @@ import (
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // An Option adds to an error, or changes its message.
@@ -154,14 +155,16 @@ func (e *callError) GRPCStatus() *status.Status {
 	return plain
 }
 
-// LogValue gives logs the reason and the cause, as that of *auth.Error does.
+// LogValue gives logs the reason and the cause, as that of *auth.Error does. Without a cause
+// it is what the caller reads.
 func (e *callError) LogValue() slog.Value {
 	var attrs []slog.Attr
 	if e.reason != "" {
 		attrs = append(attrs, slog.String("reason", e.reason))
 	}
+	cause := logtext.Bounded(e.message)
 	if e.cause != nil {
-		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+		cause = e.cause.Error()
 	}
-	return slog.GroupValue(attrs...)
+	return slog.GroupValue(append(attrs, slog.String("cause", cause))...)
 }

@@ -1,12 +1,14 @@
 package rpcerror
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // The limits of what is sent about a request. Details travel in headers, and some
@@ -36,14 +38,24 @@ func (v *Violations) Add(field, format string, args ...any) {
 func (v *Violations) Fields() []*errdetails.BadRequest_FieldViolation { return v.first }
 
 // Err returns INVALID_REQUEST with a google.rpc.BadRequest that has the violations, up
-// to the first 25. It returns nil if there are none.
+// to the first 25. It returns nil if there are none. Logs show the fields alone, since the
+// descriptions can quote the request.
 func (v *Violations) Err() error {
 	if v.count == 0 {
 		return nil
 	}
+	fields := make([]string, len(v.first))
+	for i, violation := range v.first {
+		fields[i] = violation.GetField()
+	}
+	return v.err(errors.New("fields at fault: " + logtext.List(fields)))
+}
+
+func (v *Violations) err(cause error) error {
 	return New(errorv1.Reason_REASON_INVALID_REQUEST,
 		Message("%s", v.sentence()),
 		detail(&errdetails.BadRequest{FieldViolations: v.first}),
+		Cause(cause),
 	)
 }
 
@@ -62,6 +74,16 @@ func (v *Violations) sentence() string {
 	}
 	return strings.Join(sentences, "; ")
 }
+
+// Unreadable returns INVALID_REQUEST for a request of which also the name of the field comes
+// from the caller, so that logs show nothing of it.
+func Unreadable(field, format string, args ...any) error {
+	var v Violations
+	v.Add(field, format, args...)
+	return v.err(errUnreadable)
+}
+
+var errUnreadable = errors.New("the message cannot be read, or has a field that is not known")
 
 // Invalid returns INVALID_REQUEST for one field, as Violations do.
 func Invalid(field, format string, args ...any) error {

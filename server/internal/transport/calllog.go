@@ -85,9 +85,7 @@ func (l CallLog) write(ctx context.Context, r *record) {
 		slog.String("code", outcome),
 		slog.Duration("duration", took),
 	)
-	if d := r.decision; d != nil && d.Identity != nil {
-		attrs = append(attrs, slog.String("subject", d.Identity.Subject), slog.String("issuer", d.Identity.Issuer))
-	}
+	attrs = append(attrs, r.caller()...)
 	log.LogAttrs(ctx, level, "call", append(attrs, r.reason()...)...)
 }
 

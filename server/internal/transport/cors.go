@@ -13,6 +13,7 @@ import (
 	"github.com/rs/cors"
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/internal/logsample"
 )
 
@@ -78,7 +79,7 @@ func (c CORS) Middleware(strangers *logsample.Sampler) Middleware {
 		},
 		AllowedMethods:   methods,
 		AllowedHeaders:   headers,
-		ExposedHeaders:   append(connectcors.ExposedHeaders(), "WWW-Authenticate"),
+		ExposedHeaders:   append(connectcors.ExposedHeaders(), "WWW-Authenticate", auth.RequestIDHeader),
 		AllowCredentials: !c.WithoutCredentials,
 		MaxAge:           int(preflightMaxAge / time.Second),
 	}).Handler

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // A record collects what is known of one call, on the call's own goroutine: the
@@ -26,7 +29,7 @@ type record struct {
 	start     time.Time
 
 	decision *auth.Decision // nil when no guard was asked
-	failure  failure        // in the error that ended the call; nil for none that says more
+	failure  error          // that ended the call; nil for none
 	code     connect.Code   // 0 is success
 	hasCode  bool
 	status   int // of HTTP
@@ -65,8 +68,7 @@ func UserAgent(ctx context.Context) string {
 
 // end records how the call ended.
 func (r *record) end(code connect.Code, err error) {
-	r.code, r.hasCode = code, true
-	errors.As(err, &r.failure)
+	r.code, r.hasCode, r.failure = code, true, err
 }
 
 // reason returns why the call was refused or has failed: attributes for the log, none
@@ -75,10 +77,37 @@ func (r *record) reason() []slog.Attr {
 	if r.decision != nil && r.decision.Refusal != nil {
 		return r.decision.Refusal.LogValue().Group()
 	}
-	if r.failure != nil {
-		return r.failure.LogValue().Group()
+	var known failure
+	switch {
+	case errors.As(r.failure, &known):
+		return known.LogValue().Group()
+	case r.failure == nil, slices.Contains(quoting, r.code):
+		return nil
 	}
-	return nil
+	text := status.Convert(r.failure).Message()
+	var failed *connect.Error
+	if errors.As(r.failure, &failed) {
+		text = failed.Message()
+	}
+	return []slog.Attr{slog.String("cause", logtext.Bounded(text))}
+}
+
+// quoting are the codes of errors whose text can quote the request, or is of no use.
+var quoting = []connect.Code{connect.CodeInvalidArgument, connect.CodeUnimplemented, connect.CodeCanceled}
+
+// caller returns who called: attributes for the log. Of a call that was refused or has failed
+// it names the token too, so that it can be found and revoked.
+func (r *record) caller() []slog.Attr {
+	if r.decision == nil {
+		return nil
+	}
+	if r.decision.Refusal == nil && r.failure == nil {
+		if id := r.decision.Identity; id != nil {
+			return []slog.Attr{slog.String("subject", id.Subject), slog.String("issuer", id.Issuer)}
+		}
+		return nil
+	}
+	return r.decision.Token().LogValue().Group()
 }
 
 // kind is what lines about strangers are counted by: why the call was refused, or else its
@@ -121,7 +150,8 @@ func RecordRoute(mux http.Handler) http.Handler {
 }
 
 // RecordOutcome is the connect interceptor that adds the code of a call to its
-// record: streams and gRPC answer 200 whatever their outcome.
+// record: streams and gRPC answer 200 whatever their outcome. It also adds the id of the
+// call to the details of its error.
 type RecordOutcome struct{}
 
 func (RecordOutcome) record(ctx context.Context, err error) {
@@ -147,7 +177,7 @@ func (n RecordOutcome) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		res, err := next(ctx, req)
 		n.record(ctx, err)
-		return res, err
+		return res, identified(ctx, err)
 	}
 }
 
@@ -156,7 +186,7 @@ func (n RecordOutcome) WrapStreamingHandler(next connect.StreamingHandlerFunc) c
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		err := next(ctx, conn)
 		n.record(ctx, err)
-		return err
+		return identified(ctx, err)
 	}
 }
 

@@ -48,8 +48,12 @@ func ExactPaths(next http.Handler) http.Handler {
 	})
 }
 
-// ErrPanic is what the caller reads of a panic. The log has the rest.
+// ErrPanic is what the caller reads of a panic, with the id of the call. The log has the rest.
 var ErrPanic = errors.New("the server failed at this call; the fault is on its side")
+
+func panicError(ctx context.Context) error {
+	return fmt.Errorf("%w; its log has more about request %s", ErrPanic, auth.RequestID(ctx))
+}
 
 // Recovery turns panics of handlers into INTERNAL, and logs them.
 type Recovery struct{ Log *slog.Logger }
@@ -57,13 +61,13 @@ type Recovery struct{ Log *slog.Logger }
 // Connect is for connect.WithRecover.
 func (r Recovery) Connect(ctx context.Context, _ connect.Spec, _ http.Header, p any) error {
 	r.log(ctx, p)
-	return connect.NewError(connect.CodeInternal, ErrPanic)
+	return connect.NewError(connect.CodeInternal, panicError(ctx))
 }
 
 // GRPC is for recovery.WithRecoveryHandlerContext.
 func (r Recovery) GRPC(ctx context.Context, p any) error {
 	r.log(ctx, p)
-	return status.Error(codes.Internal, ErrPanic.Error())
+	return status.Error(codes.Internal, panicError(ctx).Error())
 }
 
 func (r Recovery) log(ctx context.Context, p any) {
