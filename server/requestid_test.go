@@ -231,9 +231,9 @@ var hostileRequestIDs = map[string]string{
 	"empty":             "",
 }
 
-// sendRaw sends a call with this x-request-id, and returns the answer; nil where net/http
-// refuses the request by itself.
-func (r *running) sendRaw(t *testing.T, id string) *http.Response {
+// sendRaw sends a call with this x-request-id, and returns that of the answer; false where
+// net/http refuses the request by itself.
+func (r *running) sendRaw(t *testing.T, id string) (got string, ok bool) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.HTTPAddr().String())
 	if err != nil {
@@ -248,18 +248,15 @@ func (r *running) sendRaw(t *testing.T, id string) *http.Response {
 	}
 	_ = res.Body.Close()
 	if res.StatusCode == http.StatusBadRequest || res.StatusCode == http.StatusRequestHeaderFieldsTooLarge {
-		return nil
+		return "", false
 	}
-	return res
+	return res.Header.Get("X-Request-Id"), true
 }
 
 // nativeRequestID makes a native call with these ids, and returns that of the answer.
 func (r *running) nativeRequestID(t *testing.T, ids ...string) string {
 	t.Helper()
-	ctx := t.Context()
-	for _, id := range ids {
-		ctx = metadata.AppendToOutgoingContext(ctx, "x-request-id", id)
-	}
+	ctx := metadata.NewOutgoingContext(t.Context(), metadata.MD{"x-request-id": ids})
 	var header metadata.MD
 	_, err := r.nativeClient(t).WhoAmI(ctx, &identityv1.WhoAmIRequest{}, grpc.Header(&header))
 	got := header.Get("x-request-id")
@@ -285,18 +282,16 @@ func TestOnlyTrustedProxiesChooseTheIDOfACall(t *testing.T) {
 					c.TrustedProxies = []string{"127.0.0.1"}
 				}
 			})
-			for port, got := range map[string]string{
-				"HTTP":   r.sendRaw(t, chosen).Header.Get("X-Request-Id"),
-				"native": r.nativeRequestID(t, chosen),
-			} {
+			overHTTP, _ := r.sendRaw(t, chosen)
+			for port, got := range map[string]string{"HTTP": overHTTP, "native": r.nativeRequestID(t, chosen)} {
 				if trusted != (got == chosen) {
 					t.Errorf("%s: the id is %q", port, got)
 				}
 				eventually(t, "the log has the id of the answer", func() bool { return contains(r.log, "msg=call", "request_id="+got) })
 			}
 			for name, id := range hostileRequestIDs {
-				if res := r.sendRaw(t, id); res != nil && !madeRequestID.MatchString(res.Header.Get("X-Request-Id")) {
-					t.Errorf("%s: the id is %q", name, res.Header.Get("X-Request-Id"))
+				if got, ok := r.sendRaw(t, id); ok && !madeRequestID.MatchString(got) {
+					t.Errorf("%s: the id is %q", name, got)
 				}
 			}
 			for _, ids := range [][]string{{"chosen", "chosen-too"}, {"chosen id"}, {strings.Repeat("a", 10_000)}, {`"chosen"`}, {""}} {
