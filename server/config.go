@@ -9,6 +9,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -284,7 +285,12 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, store.Store, er
 	if err != nil {
 		return nil, nil, err
 	}
-	opened, err := ledger.Open(ctx, db, ledger.Config{
+	opened, err := ledger.Open(ctx, db, c.ledger(enders))
+	return opened, db, err
+}
+
+func (c Config) ledger(enders map[string]outbox.Ender) ledger.Config {
+	return ledger.Config{
 		Retention:   c.SessionRetention,
 		MaxLifetime: c.longestLifetime(),
 		MaxIDBytes:  c.longestToken(),
@@ -293,6 +299,5 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, store.Store, er
 		Enders:      enders,
 		Now:         c.Now,
 		Log:         c.Logger,
-	})
-	return opened, db, err
+	}
 }

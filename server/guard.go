@@ -184,18 +184,47 @@ func (s *Server) warnOf(issuer *Issuer) {
 // Its error is an *auth.Error where the token is not accepted, and a
 // *[ConfigError] where the Config is at fault.
 func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
-	if faults := config.Faults(); len(faults) > 0 {
-		return nil, &ConfigError{Faults: faults}
+	verifier, closeKeys, err := config.openVerifier()
+	if err != nil {
+		return nil, err
 	}
-	s := &Server{config: config.WithDefaults(), log: slog.New(slog.DiscardHandler)}
+	defer closeKeys()
+	return verifier.Verify(ctx, token)
+}
+
+// ExplainToken makes the checks of VerifyToken, and goes on after one has failed: see
+// [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
+// is a *[ConfigError] where the Config is at fault.
+func ExplainToken(ctx context.Context, config Config, raw string) (token.Explanation, *auth.Identity, error) {
+	verifier, closeKeys, err := config.openVerifier()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeKeys()
+	explanation := verifier.Explain(ctx, raw)
+	if explanation.Refusal() != nil {
+		return explanation, nil, nil
+	}
+	id, err := verifier.Verify(ctx, raw)
+	return explanation, id, err
+}
+
+// openVerifier returns what verifies the tokens of a Server with this Config, and what ends
+// the fetching of keys.
+func (c Config) openVerifier() (*token.Verifier, func(), error) {
+	if faults := c.Faults(); len(faults) > 0 {
+		return nil, nil, &ConfigError{Faults: faults}
+	}
+	s := &Server{config: c.WithDefaults(), log: slog.New(slog.DiscardHandler)}
 	s.config.Issuers = append([]Issuer(nil), s.config.Issuers...)
 	for i := range s.config.Issuers {
 		s.config.Issuers[i].KeysSnapshot = "" // which a server may be using
 	}
-	defer func() { _ = s.closeKeys() }()
-	verifier, err := s.buildVerifier() //nolint:contextcheck // keys are fetched for all callers alike, and until closeKeys
+	closeKeys := func() { _ = s.closeKeys() }
+	verifier, err := s.buildVerifier()
 	if err != nil {
-		return nil, err
+		closeKeys()
+		return nil, nil, err
 	}
-	return verifier.Verify(ctx, token)
+	return verifier, closeKeys, nil
 }

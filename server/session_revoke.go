@@ -46,7 +46,7 @@ func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.Revok
 	}
 	res, err := once(ctx, s.ledger, s.operators, id, sessionv1.SessionService_RevokeSession_FullMethodName, req.GetRequestId(), request,
 		func(answer *store.Answer) (*sessionv1.RevokeSessionResponse, error) {
-			return s.end(ctx, id, req.GetCause(), answer, sessions)
+			return s.end(ctx, id, store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}, req.GetCause(), answer, sessions)
 		})
 	if err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func (s *sessionService) toEnd(ctx context.Context, id *auth.Identity, named sto
 	}
 }
 
-// end ends the sessions that have not ended yet.
-func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause string, answer *store.Answer, sessions []store.Session) (*sessionv1.RevokeSessionResponse, error) {
+// end ends the sessions that have not ended yet. The response is for id.
+func (s *sessionService) end(ctx context.Context, id *auth.Identity, origin store.Origin, cause string, answer *store.Answer, sessions []store.Session) (*sessionv1.RevokeSessionResponse, error) {
 	ends, ended, err := s.ledger.NotEnded(ctx, cause, sessions...)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (s *sessionService) end(ctx context.Context, id *auth.Identity, cause strin
 	if answer != nil {
 		answer.Encode = func(saved []store.Revocation) ([]byte, error) { return proto.Marshal(response(saved)) }
 	}
-	saved, err := s.ledger.Revoke(ctx, store.Origin{Kind: store.OriginCaller, Caller: ledger.CallerOf(id)}, answer, ends...)
+	saved, err := s.ledger.Revoke(ctx, origin, answer, ends...)
 	if err != nil {
 		return nil, err
 	}

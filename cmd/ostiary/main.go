@@ -23,6 +23,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,7 +38,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
 	root := newRoot()
-	err := checkCommand(root, os.Args[1:])
+	err := checkSecrets(os.Args[1:])
+	if err == nil {
+		err = checkCommand(root, os.Args[1:])
+	}
 	if err == nil {
 		err = root.ExecuteContext(ctx)
 	}
@@ -139,6 +143,20 @@ func report(w io.Writer, err error) {
 			fmt.Fprintln(w, "ostiary:", strings.TrimRight(line, "\n"))
 		}
 	}
+}
+
+// secretArgument matches JWTs, and the keys, secrets and opaque tokens of Clerk.
+var secretArgument = regexp.MustCompile(`\beyJ[\w-]+\.|\b(sk_(test|live)|whsec|oat|mt|ak)_\w{8}`)
+
+// checkSecrets refuses a token or a secret as an argument of any command, before anything
+// repeats it in an error.
+func checkSecrets(args []string) error {
+	for i, arg := range args {
+		if secretArgument.MatchString(arg) {
+			return usageError{fmt.Errorf("argument %d holds a token or a secret, which other users of the machine can read there, and the shell keeps; write tokens to standard input or a file, and secrets to variables or files", i+1)}
+		}
+	}
+	return nil
 }
 
 // checkCommand refuses a word that names no command, before flags are parsed:

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND…    runs a command that ends with this exit status
 //	issuer                 starts an issuer that serves nothing but its keys; $ISSUER
+//	away                   ends that issuer
 //	sign VAR SUBJECT [CLAIM=VALUE…]   a token of that issuer, in $VAR; ago=DURATION, forged
 //	start COMMAND…         starts a server; $HTTP, $GRPC and $ADMIN, server.out and server.err
 //	printed PREFIX FILE    writes the command that the server printed to FILE
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"issuer":  startIssuer,
+			"away":    endIssuer,
 			"sign":    sign,
 			"start":   startServer,
 			"printed": printed,
@@ -69,6 +71,7 @@ func TestScripts(t *testing.T) {
 // session is what the commands of one script share.
 type session struct {
 	issuer *authtest.Issuer
+	away   func() // ends the issuer
 	server *process
 }
 
@@ -100,9 +103,11 @@ func startIssuer(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(server.Close)
 	issuer := authtest.New(server.URL)
 	keys.Handle(authtest.JWKSPath, issuer)
-	sessionOf(ts).issuer = issuer
+	sessionOf(ts).issuer, sessionOf(ts).away = issuer, server.Close
 	ts.Setenv("ISSUER", server.URL)
 }
+
+func endIssuer(ts *testscript.TestScript, _ bool, _ []string) { sessionOf(ts).away() }
 
 func sign(ts *testscript.TestScript, _ bool, args []string) {
 	var edits []authtest.Edit

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
@@ -36,9 +37,10 @@ func newSession() *cobra.Command {
 		Long: `List, end and watch the sessions that a server has seen: your own; with the role
 org:admin, those in your organization; as an operator, all of them.
 
-The commands call a running server over gRPC. The token comes from --token, from a
-persona of "ostiary dev" with --as, or from the environment variable OSTIARY_TOKEN,
-which, unlike a flag, other users of the machine cannot see.`,
+The commands call a running server over gRPC. The token comes from the environment
+variable OSTIARY_TOKEN, from a file or standard input with --token-file, or from a persona
+of "ostiary dev" with --as. It is not taken as an argument, which other users of the
+machine can read.`,
 		Example: `  ostiary session list --as ada
   ostiary session revoke --as ada sess_2f…
   ostiary session revoke-subject --as robo user_ben
@@ -52,14 +54,19 @@ which, unlike a flag, other users of the machine cannot see.`,
 
 // A caller is how the session commands call a server.
 type caller struct {
-	server, token, persona, output string
+	server, tokenFile, persona, output string
+
+	token      string // from the file or the environment
+	asArgument string // a token that is refused
 }
 
 func (c *caller) addFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&c.server, "server", defaultServerURL, "`URL` of the server")
 	cmd.Flags().StringVar(&c.persona, "as", "", "`persona` of ostiary dev to call as, such as ada")
-	cmd.Flags().StringVar(&c.token, "token", "", "`token` to call with (default $"+tokenVariable+")")
+	cmd.Flags().StringVar(&c.tokenFile, "token-file", "", "`file` with the token to call with, or - for standard input (default $"+tokenVariable+")")
+	cmd.Flags().StringVar(&c.asArgument, "token", "", "refused")
+	_ = cmd.Flags().MarkHidden("token") // there is such a flag
 	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "output `format`: table, or json with one object per line")
 }
 
@@ -67,9 +74,11 @@ func (c *caller) addFlags(cmd *cobra.Command) {
 func (c *caller) check() error {
 	var wrong []error
 	switch {
-	case c.token != "" && c.persona != "":
-		wrong = append(wrong, errors.New("--token and --as are both given; keep one of them"))
-	case cmp.Or(c.token, c.persona, os.Getenv(tokenVariable)) == "":
+	case c.asArgument != "":
+		wrong = append(wrong, errors.New("--token is refused, since other users of the machine can read arguments; set "+tokenVariable+", or name a file with --token-file"))
+	case c.tokenFile != "" && c.persona != "":
+		wrong = append(wrong, errors.New("--token-file and --as are both given; keep one of them"))
+	case cmp.Or(c.tokenFile, c.persona, os.Getenv(tokenVariable)) == "":
 		wrong = append(wrong, errors.New("no token; set "+tokenVariable+", or name a persona of ostiary dev, such as --as ada"))
 	}
 	if c.output != "table" && c.output != "json" {
@@ -98,10 +107,30 @@ func checkPrivate(address string) error {
 // Token implements authclient.TokenSource.
 func (c *caller) Token(ctx context.Context) (string, error) {
 	if c.persona == "" {
-		return cmp.Or(c.token, os.Getenv(tokenVariable)), nil
+		return c.token, nil
 	}
 	// A watch lasts for as long as its token.
 	return devissuer.Mint(ctx, c.server, devissuer.Request{As: c.persona, TTL: devissuer.MaxTTL})
+}
+
+// readToken reads the token, once, so that it can come from standard input.
+func (c *caller) readToken() error {
+	c.token = os.Getenv(tokenVariable)
+	if c.tokenFile == "" {
+		return nil
+	}
+	from := os.Stdin
+	if c.tokenFile != "-" {
+		file, err := os.Open(c.tokenFile)
+		if err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	raw, err := readToken(from)
+	c.token = unverified.Trim(raw)
+	return err
 }
 
 // clients are those of the services that the commands call.
@@ -114,6 +143,9 @@ type clients struct {
 func (c *caller) with(do func(clients) error) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
+	}
+	if err := c.readToken(); err != nil {
+		return err
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)

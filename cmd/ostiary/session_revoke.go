@@ -16,6 +16,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/server"
 )
 
 // revokeSession holds the arguments of session revoke.
@@ -40,10 +41,14 @@ the session by now. One that is missing does so when it hears of it; docs/fleet.
 
 SESSION is an id that "ostiary session list" shows. If several subjects have a session by
 this id, name one with --subject. An operator can also end a session that the server has
-not seen, with --subject or --any-subject.`,
+not seen, with --subject or --any-subject.
+` + storeHelp,
 		Example: `  ostiary session revoke --as ada sess_2f…
   ostiary session revoke --as ada --current
   ostiary session revoke --as robo sess_2f… --subject user_ben --cause "lost phone"
+
+  # while the issuer is away, on the machine of the database
+  ostiary session revoke --store --config ostiary.yaml sess_2f… --cause "lost phone"
 
   # sign a persona in again
   ostiary token mint --as ada --new-session`,
@@ -57,8 +62,13 @@ not seen, with --subject or --any-subject.`,
 		if c.named {
 			c.sessionID = args[0]
 		}
-		if err := errors.Join(notEmpty(cmd.Flags(), "subject", "issuer", "request-id"), c.check()); err != nil {
+		if err := errors.Join(notEmpty(cmd.Flags(), "subject", "issuer", "request-id"), c.check(cmd)); err != nil {
 			return usageError{err}
+		}
+		if c.store {
+			return c.inStore(cmd, func(db *server.Database, issuer string, by server.Revoker) error {
+				return c.runInStore(cmd.Context(), db, issuer, by, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			})
 		}
 		return c.with(func(clients clients) error {
 			return c.run(cmd.Context(), clients, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -68,7 +78,7 @@ not seen, with --subject or --any-subject.`,
 }
 
 // check says everything that is wrong with the arguments.
-func (c *revokeSession) check() error {
+func (c *revokeSession) check(cmd *cobra.Command) error {
 	var wrong []error
 	if err := c.checkNamed(c.sessionID, "session"); err != nil {
 		wrong = append(wrong, err)
@@ -79,7 +89,7 @@ func (c *revokeSession) check() error {
 	if c.subject != "" && c.anySubject {
 		wrong = append(wrong, errors.New("--subject and --any-subject are both given; keep one of them"))
 	}
-	return errors.Join(append(wrong, c.caller.check())...)
+	return errors.Join(append(wrong, c.revoke.check(cmd))...)
 }
 
 func (c *revokeSession) run(ctx context.Context, clients clients, out, progress io.Writer) error {
@@ -100,6 +110,23 @@ func (c *revokeSession) run(ctx context.Context, clients clients, out, progress 
 		res, err = clients.sessions.RevokeSession(ctx, req)
 		return err
 	})
+	return c.write(out, res, err)
+}
+
+// runInStore is run without a server.
+func (c *revokeSession) runInStore(ctx context.Context, db *server.Database, issuer string, by server.Revoker, out, progress io.Writer) error {
+	session := &revocationv1.SessionRef{Issuer: issuer, SessionId: c.sessionID}
+	if c.anySubject {
+		session.Owner = &revocationv1.SessionRef_AnySubject{AnySubject: &revocationv1.AnySubject{}}
+	} else if c.subject != "" {
+		session.Owner = &revocationv1.SessionRef_Subject{Subject: c.subject}
+	}
+	fmt.Fprintln(progress, "ending in the database", oneLine(fmt.Sprintf("session %s at %s", c.sessionID, issuer)))
+	res, err := db.EndSession(ctx, session, by)
+	return c.write(out, res, err)
+}
+
+func (c *revokeSession) write(out io.Writer, res *sessionv1.RevokeSessionResponse, err error) error {
 	if err != nil || c.output == "json" {
 		return orJSON(out, res, err)
 	}
@@ -109,10 +136,20 @@ func (c *revokeSession) run(ctx context.Context, clients clients, out, progress 
 	if _, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session")); err != nil {
 		return err
 	}
-	if err := writePropagation(out, res.GetPropagation()); err != nil {
+	return c.writeReach(out, res.GetPropagation(), res.GetIssuerSignOut())
+}
+
+// writeReach says where a revocation is in force.
+func (r *revoke) writeReach(out io.Writer, where *revocationv1.Propagation, atIssuer sessionv1.IssuerSignOut) error {
+	if r.store {
+		if _, err := fmt.Fprintln(out, "it is in the database; servers that use it refuse it within a second"); err != nil {
+			return err
+		}
+	}
+	if err := writePropagation(out, where); err != nil {
 		return err
 	}
-	return writeIssuerSignOut(out, res.GetIssuerSignOut())
+	return writeIssuerSignOut(out, atIssuer)
 }
 
 // writePropagation says where a revocation is in force, if that is known.
@@ -189,6 +226,8 @@ func describeSession(session *revocationv1.SessionRef) string {
 type revoke struct {
 	caller
 
+	databaseFlags
+
 	issuer, cause, requestID string
 	current                  bool
 	named                    bool // whether there is an argument, even an empty one
@@ -201,6 +240,15 @@ func (r *revoke) addFlags(cmd *cobra.Command, what string) {
 	cmd.Flags().StringVar(&r.issuer, "issuer", "", "`issuer` of the "+what+" (default: that of your token)")
 	cmd.Flags().StringVar(&r.cause, "cause", "", "`reason` to record with the revocation")
 	cmd.Flags().StringVar(&r.requestID, "request-id", "", "`id` of an earlier try of the same command, which is not done twice then (default: a new one)")
+	r.databaseFlags.addFlags(cmd)
+}
+
+// check says everything that is wrong with the flags.
+func (r *revoke) check(cmd *cobra.Command) error {
+	if r.store {
+		return r.databaseFlags.check(cmd, r.cause)
+	}
+	return errors.Join(r.refuseWithoutStore(cmd), r.caller.check())
 }
 
 // atMostOne refuses more than one argument.

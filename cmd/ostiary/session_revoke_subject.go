@@ -11,6 +11,7 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/server"
 )
 
 // revokeSubject holds the arguments of session revoke-subject.
@@ -30,7 +31,8 @@ Only an operator may do this to others. Before it does so, the command prints wh
 subject it is.
 
 A new sign-in works only with tokens issued at least the issuer's skew (5 seconds by
-default) after the revocation.`,
+default) after the revocation.
+` + storeHelp,
 		Example: `  ostiary session revoke-subject --as robo user_ben --cause "lost phone"
   ostiary session revoke-subject --as ada --current`,
 		Args: func(_ *cobra.Command, args []string) error { return atMostOne(args, "subject") },
@@ -41,8 +43,16 @@ default) after the revocation.`,
 		if c.named {
 			c.subject = args[0]
 		}
-		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "request-id"), c.check()); err != nil {
+		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "request-id"), c.check(cmd)); err != nil {
 			return usageError{err}
+		}
+		if c.store {
+			return c.inStore(cmd, func(db *server.Database, issuer string, by server.Revoker) error {
+				subject := &revocationv1.SubjectRef{Issuer: issuer, Subject: c.subject}
+				fmt.Fprintln(cmd.ErrOrStderr(), "signing out in the database", describeSubject(subject))
+				res, err := db.EndSubject(cmd.Context(), subject, by)
+				return c.write(cmd.OutOrStdout(), res, err)
+			})
 		}
 		return c.with(func(clients clients) error {
 			return c.run(cmd.Context(), clients, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -52,7 +62,7 @@ default) after the revocation.`,
 }
 
 // check says everything that is wrong with the arguments.
-func (c *revokeSubject) check() error {
+func (c *revokeSubject) check(cmd *cobra.Command) error {
 	var wrong []error
 	if err := c.checkNamed(c.subject, "subject"); err != nil {
 		wrong = append(wrong, err)
@@ -60,7 +70,7 @@ func (c *revokeSubject) check() error {
 	if c.current && c.issuer != "" {
 		wrong = append(wrong, errors.New("--current is the subject of your token; omit --issuer"))
 	}
-	return errors.Join(append(wrong, c.caller.check())...)
+	return errors.Join(append(wrong, c.revoke.check(cmd))...)
 }
 
 func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress io.Writer) error {
@@ -82,6 +92,10 @@ func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress 
 		res, err = clients.sessions.RevokeSubject(ctx, req)
 		return err
 	})
+	return c.write(out, res, err)
+}
+
+func (c *revokeSubject) write(out io.Writer, res *sessionv1.RevokeSubjectResponse, err error) error {
 	if err != nil || c.output == "json" {
 		return orJSON(out, res, err)
 	}
@@ -97,10 +111,7 @@ func (c *revokeSubject) run(ctx context.Context, clients clients, out, progress 
 	if err != nil {
 		return err
 	}
-	if err := writePropagation(out, res.GetPropagation()); err != nil {
-		return err
-	}
-	return writeIssuerSignOut(out, res.GetIssuerSignOut())
+	return c.writeReach(out, res.GetPropagation(), res.GetIssuerSignOut())
 }
 
 // describeSubject says which subject it is, on one line.

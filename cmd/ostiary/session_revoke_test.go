@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,11 +60,15 @@ func runRevoke(t *testing.T, sessions *shakySessions, more ...string) (string, e
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	t.Cleanup(server.Close)
+	tokenFile := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(tokenFile, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	root := newRoot()
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&out)
-	root.SetArgs(append([]string{"session", "revoke-subject", "--current", "--token", "x", "--server", server.URL}, more...))
+	root.SetArgs(append([]string{"session", "revoke-subject", "--current", "--token-file", tokenFile, "--server", server.URL}, more...))
 	err := root.ExecuteContext(t.Context())
 	return out.String(), err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,24 +17,19 @@ const maxTokenRead = 1 << 20
 
 func newTokenInspect() *cobra.Command {
 	return &cobra.Command{
-		Use:   "inspect [TOKEN | -]",
+		Use:   "inspect [-]",
 		Short: "Show what a token says, without verifying it",
-		Long: `Show a token's header, its claims, and its times in words. The token is the argument,
-or is read from standard input if the argument is missing or "-". A leading "Bearer "
-is ignored.
+		Long: `Show a token's header, its claims, and its times in words. The token is read from
+standard input, and not taken as an argument, which other users of the machine can read.
+A leading "Bearer " is ignored.
 
 Nothing is verified: anybody can write a token that says anything. The exit status is
 0 if the token could be read, and 1 if it is not a JWT.`,
 		Example: `  ostiary token mint --as ada | ostiary token inspect
   pbpaste | ostiary token inspect`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError{errors.New("more than one argument; quote the token, or pipe it to standard input")}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			raw, err := tokenToInspect(cmd.InOrStdin(), args)
+		Args: fromStandardInput,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			raw, err := readToken(cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -49,11 +43,13 @@ Nothing is verified: anybody can write a token that says anything. The exit stat
 	}
 }
 
-func tokenToInspect(stdin io.Reader, args []string) (string, error) {
-	if len(args) == 1 && args[0] != "-" {
-		return args[0], nil
+// fromStandardInput refuses a token as the argument, without repeating it. A dash is standard
+// input, by custom.
+func fromStandardInput(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && args[0] != "-" {
+		return usageError{fmt.Errorf("an argument is given, which other users of the machine can read; write the token to standard input: pbpaste | %s", cmd.CommandPath())}
 	}
-	return readToken(stdin)
+	return nil
 }
 
 func readToken(stdin io.Reader) (string, error) {

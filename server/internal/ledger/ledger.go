@@ -12,6 +12,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -128,6 +129,17 @@ func Open(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
 	l.running.Go(func() { l.keepReading(background) })
 	l.running.Go(func() { l.keepGivingBack(background) })
 	l.running.Go(func() { l.keepReaders(background) })
+	return l, nil
+}
+
+// OpenIdle takes over the store and reads every revocation, and does nothing by itself: for
+// a program that asks or revokes once, while servers use the database. If it fails, it
+// closes the store.
+func OpenIdle(ctx context.Context, db store.Store, config Config) (*Ledger, error) {
+	l := newLedger(db, config)
+	if err := l.ReadRevocations(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return l, nil
 }
 

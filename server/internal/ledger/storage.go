@@ -62,6 +62,25 @@ func OpenStore(ctx context.Context, config StoreConfig) (store.Store, error) {
 	return db, nil
 }
 
+// OpenExistingStore is OpenStore for a database that a server has made. One that is not there
+// is an error, and is not made.
+func OpenExistingStore(ctx context.Context, config StoreConfig) (store.Store, error) {
+	if !isPostgres(config.URL) {
+		if _, err := os.Stat(config.path()); err != nil {
+			return nil, fmt.Errorf("there is no database that a server has made: %w", err)
+		}
+	}
+	config.Log = nil
+	db, err := OpenStore(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if made, ok := db.(interface{ Created() bool }); ok && made.Created() {
+		return nil, errors.Join(errors.New("database_url: no server has used this database, which had no tables; name the one that the servers use"), db.Close())
+	}
+	return db, nil
+}
+
 // announce warns of a new database. If one was expected there, then it is gone, and so are
 // its revocations.
 func (c StoreConfig) announce(ctx context.Context, created bool, where string) {

@@ -30,12 +30,15 @@ const (
 	OriginSignal = "signal"
 	OriginImport = "bulk_import"
 	OriginSystem = "system" // gives back what a database has lost
+	// OriginOperator is somebody with access to the database itself, whose user of the
+	// operating system is the Subject of the Caller.
+	OriginOperator = "operator"
 )
 
 // An Origin says what made a revocation, and on whose behalf.
 type Origin struct {
 	Kind   string
-	Caller Caller // of a caller or an import
+	Caller Caller // of a caller, an import or an operator
 	Signal Signal // of OriginSignal
 }
 

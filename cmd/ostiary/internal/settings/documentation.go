@@ -19,8 +19,12 @@ func Documentation() string {
 		if def != "" {
 			def = "`" + def + "`"
 		}
-		fmt.Fprintf(&rows, "| `%s` | `--%s` | `%s` | %s | %s |\n",
-			s.key, s.flag(), strings.Join(s.env, "` `"), def, s.help)
+		flag := "`--" + s.flag() + "`"
+		if s.secret {
+			flag = "none"
+		}
+		fmt.Fprintf(&rows, "| `%s` | %s | `%s` | %s | %s |\n",
+			s.key, flag, strings.Join(s.env, "` `"), def, s.help)
 	}
 	text := strings.Replace(documentation, "<!-- settings -->\n", rows.String(), 1)
 	rows.Reset()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -141,10 +142,25 @@ func (l *Loaded) readFlags() {
 	})
 	for _, setting := range l.table {
 		flag := l.flags.Lookup(setting.flag())
-		if flag != nil && flag.Changed && flag.Value.String() != "" {
+		switch {
+		case flag == nil || !flag.Changed || flag.Value.String() == "":
+		case setting.secret || hasPassword(flag.Value.String()):
+			l.failed[setting.key] = true
+			l.faults.add("--"+flag.Name, fmt.Errorf("refused, since other users of the machine can read a secret there; set the variable %s", setting.env[0]))
+		default:
 			l.set(setting.key, flag.Value.String(), "--"+flag.Name)
 		}
 	}
+}
+
+// hasPassword reports whether a value is a URL with a password in it.
+func hasPassword(value string) bool {
+	u, err := url.Parse(value)
+	if err != nil {
+		return false
+	}
+	_, inUser := u.User.Password()
+	return inUser || u.Query().Has("password")
 }
 
 // option returns the value of a flag that names a file with settings.

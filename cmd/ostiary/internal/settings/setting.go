@@ -17,6 +17,7 @@ type setting[T any] struct {
 	def    string   // the default, as an operator would write it
 	help   string   // one sentence
 	dev    bool     // whether ostiary dev takes it too
+	secret bool     // whether it is refused as a flag, which other users of the machine can read
 	format format[T]
 }
 

@@ -132,6 +132,7 @@ func (s *Set) AddFlags(flags *pflag.FlagSet) {
 		if setting.format.name == boolName {
 			flag.NoOptDefVal = "true"
 		}
+		flag.Hidden = setting.secret
 	}
 	if s.files {
 		flags.String(configFlag, "", "YAML `file` with settings. Several issuers, and rules, can be set only here")

@@ -69,8 +69,8 @@ func issuerTable() []setting[server.Issuer] {
 			format: boolean(func(i *server.Issuer, on bool) { i.Essential = on }),
 		},
 		{
-			key: "secret_key", env: []string{"OSTIARY_SECRET_KEY", "CLERK_SECRET_KEY"},
-			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too, and Clerk is asked after an outage. Set it by variable or file: other users of the machine can read flags.",
+			key: "secret_key", env: []string{"OSTIARY_SECRET_KEY", "CLERK_SECRET_KEY"}, secret: true,
+			help:   "Clerk's secret key, with which sessions that are ended here are ended at Clerk too, and Clerk is asked after an outage.",
 			format: text(func(i *server.Issuer) *string { return &i.SecretKey }),
 		},
 		{

@@ -151,8 +151,8 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.FeedPermission }),
 		},
 		setting[Settings]{
-			key: "feed_secret", env: []string{"OSTIARY_FEED_SECRET"}, dev: true,
-			help:   "Secret with which services may follow the feed of revocations, sent as the bearer token; at least 32 bytes. A list while services change from one to another. Set it by variable or file: other users of the machine can read flags.",
+			key: "feed_secret", env: []string{"OSTIARY_FEED_SECRET"}, secret: true, dev: true,
+			help:   "Secret with which services may follow the feed of revocations, sent as the bearer token; at least 32 bytes. A list while services change from one to another.",
 			format: list(func(s *Settings) *[]string { return &s.Server.FeedSecret }),
 		},
 		setting[Settings]{
@@ -161,8 +161,8 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.FeedSecretFile }),
 		},
 		setting[Settings]{
-			key: "clerk_webhook_secret", env: []string{"OSTIARY_CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET"},
-			help:   "Signing secret of Clerk's webhooks to /signals/clerk: what they say has ended is revoked. A list while one is replaced. Set it by variable or file: other users of the machine can read flags.",
+			key: "clerk_webhook_secret", env: []string{"OSTIARY_CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET"}, secret: true,
+			help:   "Signing secret of Clerk's webhooks to /signals/clerk: what they say has ended is revoked. A list while one is replaced.",
 			format: list(func(s *Settings) *[]string { return &s.Server.ClerkWebhookSecret }),
 		},
 		setting[Settings]{
@@ -191,8 +191,8 @@ func table() []setting[Settings] {
 			format: list(func(s *Settings) *[]string { return &s.Server.Follow.Hubs }),
 		},
 		setting[Settings]{
-			key: "follow_secret", env: []string{"OSTIARY_FOLLOW_SECRET"},
-			help:   "Feed secret of the hub to follow with; with follow_token_url, the secret of the OAuth client. Set it by variable or file: other users of the machine can read flags.",
+			key: "follow_secret", env: []string{"OSTIARY_FOLLOW_SECRET"}, secret: true,
+			help:   "Feed secret of the hub to follow with; with follow_token_url, the secret of the OAuth client.",
 			format: text(func(s *Settings) *string { return &s.Server.Follow.Secret }),
 		},
 		setting[Settings]{
@@ -247,7 +247,7 @@ func table() []setting[Settings] {
 // environment describe.
 func ofDescribed(s setting[server.Issuer]) setting[Settings] {
 	return setting[Settings]{
-		key: keyOfDescribed(s.key), env: s.env, def: s.def, help: s.help,
+		key: keyOfDescribed(s.key), env: s.env, def: s.def, help: s.help, secret: s.secret,
 		format: format[Settings]{s.format.name, func(t *Settings, value any) error {
 			return s.format.set(&t.Issuer, value)
 		}},

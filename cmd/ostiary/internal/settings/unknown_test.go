@@ -74,3 +74,27 @@ func TestVariablesOfOtherCommandsAreKnown(t *testing.T) {
 		t.Errorf("unknown are %v", unknown)
 	}
 }
+
+// Other users of the machine can read the arguments of a program.
+func TestSecretsAreRefusedAsFlags(t *testing.T) {
+	t.Parallel()
+	secrets := map[string]string{"database-url": "postgres://ada:hush-hush@db/ostiary"}
+	for _, s := range table() {
+		if s.secret {
+			secrets[s.flag()] = "hush-hush"
+		}
+	}
+	if len(secrets) < 5 {
+		t.Fatalf("the secrets are %v", secrets)
+	}
+	for flag, value := range secrets {
+		_, faults := sources{flags: []string{"--" + flag + "=" + value}, environ: []string{"OSTIARY_ISSUER=https://clerk.example.com", "OSTIARY_AUDIENCES=invoices"}}.read(t, All())
+		text := strings.Join(faults, "\n")
+		if !strings.Contains(text, "--"+flag+": refused, since other users of the machine can read a secret there; set the variable ") || strings.Contains(text, "hush-hush") {
+			t.Errorf("--%s: %q", flag, text)
+		}
+	}
+	if _, faults := (sources{flags: []string{"--database-url=postgres://ada@db/ostiary"}, environ: []string{"OSTIARY_ISSUER=https://clerk.example.com", "OSTIARY_AUDIENCES=invoices"}}).read(t, All()); faults != nil {
+		t.Errorf("a URL without a password: %q", faults)
+	}
+}

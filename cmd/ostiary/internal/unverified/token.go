@@ -43,7 +43,7 @@ func Parse(raw string) (*Token, error) {
 	parts := strings.Split(raw, ".")
 	switch {
 	case raw == "":
-		return nil, errors.New("no token; pass one as the argument or on standard input")
+		return nil, errors.New("no token; write one to standard input")
 	case len(parts) == 1:
 		return nil, errors.New("not a JWT: it has 1 dot-separated part instead of 3")
 	case len(parts) == 5:

@@ -1272,8 +1272,11 @@ type SystemOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The part of the server that made the revocation: `recovery` for one that the database
 	// had lost, as in a fail-over, and that a server still knew. Who had made it is not known
-	// any more.
-	Component     string `protobuf:"bytes,1,opt,name=component,proto3" json:"component,omitempty"`
+	// any more. `break-glass` for one that somebody has written to the database itself, with
+	// `ostiary session revoke --store`.
+	Component string `protobuf:"bytes,1,opt,name=component,proto3" json:"component,omitempty"`
+	// The operating system's user who did so, and the host. Empty otherwise.
+	User          string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1311,6 +1314,13 @@ func (*SystemOrigin) Descriptor() ([]byte, []int) {
 func (x *SystemOrigin) GetComponent() string {
 	if x != nil {
 		return x.Component
+	}
+	return ""
+}
+
+func (x *SystemOrigin) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -1460,9 +1470,10 @@ const file_ostiary_revocation_v1_revocation_proto_rawDesc = "" +
 	"\n" +
 	"message_id\x18\x04 \x01(\tR\tmessageId\"E\n" +
 	"\fImportOrigin\x125\n" +
-	"\x06caller\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.CallerR\x06caller\",\n" +
+	"\x06caller\x18\x01 \x01(\v2\x1d.ostiary.revocation.v1.CallerR\x06caller\"@\n" +
 	"\fSystemOrigin\x12\x1c\n" +
-	"\tcomponent\x18\x01 \x01(\tR\tcomponent\"W\n" +
+	"\tcomponent\x18\x01 \x01(\tR\tcomponent\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\"W\n" +
 	"\vPropagation\x12'\n" +
 	"\x0fconfirmed_count\x18\x01 \x01(\x05R\x0econfirmedCount\x12\x1f\n" +
 	"\vtotal_count\x18\x02 \x01(\x05R\n" +
