@@ -202,7 +202,7 @@ func TestAWatchSendsHeartbeats(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		var sent []string
-		err := (&identityService{heartbeat: time.Minute}).watch(ctx, func(message *identityv1.WatchIdentityResponse) error {
+		err := (&identityService{heartbeat: heartbeatInterval}).watch(ctx, func(message *identityv1.WatchIdentityResponse) error {
 			sent = append(sent, fmt.Sprint(time.Since(began), " ", message.GetIdentity().GetSubject()))
 			if len(sent) == 3 {
 				cancel()
