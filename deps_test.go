@@ -109,6 +109,7 @@ var mayImport = map[string][]string{
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
 		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/loopback",
 	},
+	"cmd/ostiary/internal/explain":    {"interceptors/auth", "interceptors/policy", "interceptors/token"},
 	"cmd/ostiary/internal/logqueue":   nil,
 	"cmd/ostiary/internal/nearest":    nil,
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},

@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -80,34 +81,47 @@ func (c *explainCommand) run(ctx context.Context, stdin io.Reader, out io.Writer
 	if err != nil {
 		return err
 	}
-	explanation, known := rules.Explain(c.procedure, nil)
-	if !known {
-		return usageError{unknownProcedure(c.procedure, rules.Entries())}
+	if err := c.checkProcedure(rules); err != nil {
+		return err
 	}
 	id, refusal, err := c.caller(ctx, stdin)
 	if err != nil {
 		return err
 	}
-	if refusal == nil {
-		explanation, _ = rules.Explain(c.procedure, id)
+	e := c.explain(rules, id, refusal)
+	e.unverified = c.unverified && id != nil
+	if err := e.write(out); err != nil {
+		return err
+	}
+	return statusOf(e.checks().Outcome())
+}
+
+// checkProcedure refuses a method that has no rule.
+func (c *explainCommand) checkProcedure(rules *policy.Policy) error {
+	if _, known := rules.Explain(c.procedure, nil); !known {
+		return usageError{unknownProcedure(c.procedure, rules.Entries())}
+	}
+	return nil
+}
+
+// explain returns the decision about a caller, or about one whose token is refused.
+func (c *explainCommand) explain(rules *policy.Policy, id *auth.Identity, refusal *auth.Error) explained {
+	if refusal != nil {
+		id = nil
 	}
 	lenient, _ := rules.Rule(c.procedure).(auth.LenientRule)
 	e := explained{
-		identity:   id,
-		refusal:    refusal,
-		ignored:    refusal != nil && lenient != nil && lenient.IgnoreInvalid(),
-		unverified: c.unverified && id != nil,
-		steps:      explanation,
+		identity: id,
+		refusal:  refusal,
+		ignored:  refusal != nil && lenient != nil && lenient.IgnoreInvalid(),
 	}
+	e.steps, _ = rules.Explain(c.procedure, id)
 	for _, entry := range rules.Entries() {
 		if entry.Procedure == c.procedure {
 			e.entry = entry
 		}
 	}
-	if err := e.write(out); err != nil {
-		return err
-	}
-	return statusOf(e.checks().Outcome())
+	return e
 }
 
 // caller returns whose token is on standard input, or why it is not accepted.
@@ -154,5 +168,5 @@ func readUnverified(ctx context.Context, raw string, loaded *settings.Loaded) (*
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--profile: %w", err)}
 	}
-	return parsed.Identity(ctx, profile)
+	return parsed.Identity(ctx, profile, issuer.FirstPartyClients...)
 }

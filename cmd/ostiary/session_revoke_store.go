@@ -88,17 +88,22 @@ func (r *revoke) inStore(cmd *cobra.Command, do func(db *server.Database, issuer
 // are reported.
 func openDatabase(cmd *cobra.Command, set *settings.Set) (*server.Database, server.Config, error) {
 	loaded := set.Load(cmd.Flags(), os.Environ())
-	whole := loaded.Server
-	loaded.Server = server.Config{
-		Issuers: whole.Issuers, DataDir: whole.DataDir, DatabaseURL: whole.DatabaseURL, DatabaseTimeout: whole.DatabaseTimeout,
-		SessionRetention: whole.SessionRetention, Follow: whole.Follow,
-		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}
+	loaded.Server = ofDatabase(cmd, loaded.Server)
 	if err := loaded.Faults(); err != nil {
 		return nil, server.Config{}, err
 	}
 	db, err := loaded.Server.OpenDatabase(cmd.Context())
 	return db, loaded.Server, err
+}
+
+// ofDatabase returns what the database and its issuers need of the settings, so that nothing
+// else is at fault.
+func ofDatabase(cmd *cobra.Command, whole server.Config) server.Config {
+	return server.Config{
+		Issuers: whole.Issuers, DataDir: whole.DataDir, DatabaseURL: whole.DatabaseURL, DatabaseTimeout: whole.DatabaseTimeout,
+		SessionRetention: whole.SessionRetention, Follow: whole.Follow,
+		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
 }
 
 // operatingUser returns the user of the operating system, and the host. Who became that user

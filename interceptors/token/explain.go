@@ -39,6 +39,13 @@ func (e Explanation) Refusal() *auth.Error {
 	return nil
 }
 
+// Verified reports whether the signature holds, so that what was received is the issuer's word.
+func (e Explanation) Verified() bool {
+	return slices.ContainsFunc(e, func(check Check) bool {
+		return check.Name == signatureSteps[0].name && !check.Skipped && check.Refusal == nil
+	})
+}
+
 // Explain makes the checks of Verify, and goes on after one has failed, with those that can
 // still be made: for somebody who asks why a token is refused, also long after it expired.
 // The checks that follow a failed signature say what would come of the claims if they were

@@ -97,7 +97,11 @@ func TestExplainSaysWhatIsVerified(t *testing.T) {
 	old := authtest.IssuedAt(now.Add(-3 * time.Hour))
 	forged := issuer.Session("user_ada", old, authtest.SignedBy(authtest.NewKey("RS256").WithID(issuer.Key().ID())))
 	for raw, verified := range map[string]bool{issuer.Session("user_ada", old): true, forged: false} {
-		for _, check := range v.Explain(t.Context(), raw) {
+		explanation := v.Explain(t.Context(), raw)
+		if explanation.Verified() != verified {
+			t.Errorf("it is verified: %v; want %v", explanation.Verified(), verified)
+		}
+		for _, check := range explanation {
 			if check.Name == "expiry" && (check.Refusal == nil || (check.Refusal.Verified != nil) != verified) {
 				t.Errorf("%v is verified: %v; want %v", check.Refusal, check.Refusal.Verified, verified)
 			}

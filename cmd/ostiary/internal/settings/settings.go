@@ -81,8 +81,13 @@ var serversOwn = []string{"keys_snapshot", "essential", "secret_key", "secret_ke
 
 // Issuers returns the settings that say whose tokens are accepted. The others
 // are read from the environment and the files, but have no flag.
-func Issuers() *Set {
-	keys := append(keysOf(issuerTable()), "publishable_key", "issuer")
+func Issuers() *Set { return issuersAnd() }
+
+// IssuersAndDatabase returns the settings of Issuers and of Database.
+func IssuersAndDatabase() *Set { return issuersAnd(databaseKeys...) }
+
+func issuersAnd(more ...string) *Set {
+	keys := slices.Concat(keysOf(issuerTable()), []string{"publishable_key", "issuer"}, more)
 	asFlags := slices.DeleteFunc(table(), func(s setting[Settings]) bool {
 		return !slices.Contains(keys, s.key) || slices.Contains(serversOwn, s.key)
 	})

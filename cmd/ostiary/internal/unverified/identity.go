@@ -18,12 +18,12 @@ import (
 )
 
 // Identity returns whose token it would be if it were genuine, as the profile
-// reads it.
+// reads it. firstParty are the issuer's token.Issuer.FirstPartyClients.
 //
 // The library has no way around verification, and gets none for this: the token is
 // signed anew, with a key that exists for this one call, and then verified at a
 // time at which it was valid.
-func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Identity, error) {
+func (t *Token) Identity(ctx context.Context, profile token.Profile, firstParty ...string) (*auth.Identity, error) {
 	signed, key, err := t.signAnew()
 	if err != nil {
 		return nil, err
@@ -31,14 +31,15 @@ func (t *Token) Identity(ctx context.Context, profile token.Profile) (*auth.Iden
 	validSince := t.validSince()
 	verifier, err := token.New(token.Config{
 		Issuers: []token.Issuer{{
-			URL:              t.issuer(profile),
-			Keys:             key,
-			Profile:          profile,
-			AllowAnyAudience: true,
-			Algorithms:       []string{"EdDSA"},
-			Kinds:            []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
-			MaxTokenBytes:    math.MaxInt,
-			MaxLifetime:      math.MaxInt64,
+			URL:               t.issuer(profile),
+			Keys:              key,
+			Profile:           profile,
+			AllowAnyAudience:  true,
+			FirstPartyClients: firstParty,
+			Algorithms:        []string{"EdDSA"},
+			Kinds:             []auth.TokenKind{auth.KindSession, auth.KindTemplate, auth.KindOAuth, auth.KindMachine, auth.KindID},
+			MaxTokenBytes:     math.MaxInt,
+			MaxLifetime:       math.MaxInt64,
 
 			AllowUnboundConfirmation: true,
 		}},
