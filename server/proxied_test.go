@@ -1,9 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +34,8 @@ type proxied struct {
 	*running
 
 	proxy *proxytest.Proxy
+	// grpcHost has the native port behind it.
+	grpcHost string
 }
 
 // behind starts a proxy of deploy/proxies in front of a server, which trusts it.
@@ -38,12 +43,13 @@ func behind(t *testing.T, kind proxytest.Kind, edits []string, configs ...func(*
 	t.Helper()
 	r := start(t, append(configs, withOperator, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })...)
 	eventually(t, "the server is ready", r.ready)
-	return proxied{r, proxytest.Start(t, kind, []proxytest.Server{{HTTP: r.HTTPAddr().String(), GRPC: r.GRPCAddr().String()}}, edits...)}
+	proxy := proxytest.Start(t, kind, []proxytest.Server{{HTTP: r.HTTPAddr().String(), GRPC: r.GRPCAddr().String()}}, edits...)
+	return proxied{r, proxy, "localhost"}
 }
 
 func fromBrowserAddr(ctx context.Context, network, addr string) (net.Conn, error) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(browserAddr)}}
-	return dialer.DialContext(ctx, network, strings.Replace(addr, "localhost", "127.0.0.1", 1))
+	return dialer.DialContext(ctx, network, strings.Replace(strings.TrimPrefix(addr, "grpc."), "localhost", "127.0.0.1", 1))
 }
 
 // client calls the proxy over TLS.
@@ -60,7 +66,7 @@ func (p proxied) client(t *testing.T, http2 bool) *http.Client {
 // native is a connection of grpc-go to the proxy.
 func (p proxied) native(t *testing.T) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+strings.TrimPrefix(p.proxy.URL, "https://"), grpc.WithTransportCredentials(credentials.NewTLS(p.proxy.TLS)),
+	conn, err := grpc.NewClient("passthrough:///"+p.grpcHost+strings.TrimPrefix(p.proxy.URL, "https://localhost"), grpc.WithTransportCredentials(credentials.NewTLS(p.proxy.TLS)),
 		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return fromBrowserAddr(ctx, "tcp", addr) }))
 	if err != nil {
 		t.Fatal(err)
@@ -69,10 +75,10 @@ func (p proxied) native(t *testing.T) *grpc.ClientConn {
 	return conn
 }
 
-// A proxiedCall makes one call, and opens a stream, with the headers of a context.
+// A proxiedCall makes one call, and opens a stream and returns how to wait for its next message.
 type proxiedCall struct {
 	whoAmI func(ctx context.Context, header map[string]string) (*identityv1.WhoAmIResponse, error)
-	watch  func(ctx context.Context, header map[string]string) (receive func() (*identityv1.WatchIdentityResponse, error), err error)
+	watch  func(ctx context.Context, header map[string]string) (receive func() error, err error)
 }
 
 func (p proxied) calls(t *testing.T) map[string]proxiedCall {
@@ -90,16 +96,16 @@ func (p proxied) calls(t *testing.T) map[string]proxiedCall {
 			func(ctx context.Context, header map[string]string) (*identityv1.WhoAmIResponse, error) {
 				return client.WhoAmI(with(ctx, header), &identityv1.WhoAmIRequest{})
 			},
-			func(ctx context.Context, header map[string]string) (func() (*identityv1.WatchIdentityResponse, error), error) {
+			func(ctx context.Context, header map[string]string) (func() error, error) {
 				stream, err := client.WatchIdentity(with(ctx, header), &identityv1.WatchIdentityRequest{})
 				if err != nil {
 					return nil, err
 				}
-				return func() (*identityv1.WatchIdentityResponse, error) {
+				return func() error {
 					if !stream.Receive() {
-						return nil, stream.Err()
+						return cmp.Or(stream.Err(), io.EOF)
 					}
-					return stream.Msg(), nil
+					return nil
 				}, nil
 			},
 		}
@@ -119,12 +125,9 @@ func (p proxied) calls(t *testing.T) map[string]proxiedCall {
 			func(ctx context.Context, header map[string]string) (*identityv1.WhoAmIResponse, error) {
 				return native.WhoAmI(with(ctx, header), &identityv1.WhoAmIRequest{})
 			},
-			func(ctx context.Context, header map[string]string) (func() (*identityv1.WatchIdentityResponse, error), error) {
+			func(ctx context.Context, header map[string]string) (func() error, error) {
 				stream, err := native.WatchIdentity(with(ctx, header), &identityv1.WatchIdentityRequest{})
-				if err != nil {
-					return nil, err
-				}
-				return stream.Recv, nil
+				return func() error { return stream.RecvMsg(new(identityv1.WatchIdentityResponse)) }, err
 			},
 		},
 	}
@@ -157,7 +160,7 @@ func TestBehindProxies(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				receive, err := call.watch(ctx, header)
 				if err == nil {
-					_, err = receive()
+					err = receive()
 				}
 				if err != nil {
 					t.Errorf("a stream over %s: %v", protocol, err)
@@ -172,4 +175,27 @@ func TestBehindProxies(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBehindHAProxyThatPassesOnBytes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clients := proxytest.WriteCertificate(t, dir)
+	p := behind(t, proxytest.HAProxyTCP, nil, func(c *Config) {
+		c.ProxyProtocol, c.TLSCert, c.TLSKey = true, filepath.Join(dir, "fullchain.pem"), filepath.Join(dir, "key.pem")
+	})
+	p.proxy.TLS, p.grpcHost = clients, "grpc.localhost"
+	for protocol, call := range p.calls(t) {
+		subject := strings.NewReplacer(" ", "_", "/", "_").Replace(protocol)
+		header := map[string]string{"Authorization": "Bearer " + p.issuer.Session(subject), "X-Forwarded-For": "203.0.113.9"}
+		if _, err := call.whoAmI(t.Context(), header); err != nil {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		eventually(t, "the log has the client of "+protocol, func() bool {
+			return contains(p.log, "msg=call", "code=ok", "peer="+browserAddr+":", "subject="+subject)
+		})
+	}
+	eventually(t, "the proxy's own question is logged as from nobody known", func() bool {
+		return contains(p.log, "msg=call", `procedure="GET /readyz"`, "code=ok", "peer=unknown")
+	})
 }

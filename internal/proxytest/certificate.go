@@ -17,16 +17,16 @@ import (
 	"time"
 )
 
-// writeCertificate writes a certificate of localhost, in the files that the configurations name,
-// and returns the configuration of clients that trust it.
-func writeCertificate(t testing.TB, dir string) *tls.Config {
+// WriteCertificate writes a certificate of localhost into a directory, as fullchain.pem, key.pem
+// and, with both, haproxy.pem. It returns the configuration of clients that trust it.
+func WriteCertificate(t testing.TB, dir string) *tls.Config {
 	t.Helper()
 	key, keyErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(time.Hour),
-		DNSNames:     []string{"localhost"},
+		DNSNames:     []string{"localhost", "grpc.localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -36,7 +36,15 @@ var NGINX = Kind{
 var HAProxy = Kind{
 	File: "haproxy.cfg", program: "haproxy", debian: "haproxy",
 	arguments: func(_, config string) []string { return []string{"-db", "-f", config} },
-	edits:     func(_, addr string, _ Server) []string { return []string{"bind :443 ", "bind " + addr + " "} },
+	edits:     func(_, addr string, _ Server) []string { return []string{"bind :443", "bind " + addr} },
+}
+
+// HAProxyTCP is HAProxy that passes on bytes, with the PROXY protocol. TLS ends at the servers,
+// and their gRPC ports are behind grpc.localhost.
+var HAProxyTCP = Kind{
+	File: "haproxy-tcp.cfg", program: "haproxy", debian: "haproxy",
+	arguments: HAProxy.arguments,
+	edits:     HAProxy.edits,
 }
 
 // Caddy is Caddy.

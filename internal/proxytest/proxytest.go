@@ -103,10 +103,10 @@ func (p *Proxy) start(t testing.TB, kind Kind, program, config string, servers [
 	p.Addr = freeAddress(t)
 	_, port, _ := net.SplitHostPort(p.Addr)
 	p.URL = "https://localhost:" + port
-	p.TLS = writeCertificate(t, dir)
+	p.TLS = WriteCertificate(t, dir)
 	first, last := servers[0], servers[len(servers)-1]
 	config = strings.NewReplacer(
-		"api.example.com", "localhost",
+		"api.example.com", "localhost", "grpc.example.com", "grpc.localhost",
 		"/etc/ssl/ostiary/", dir+"/",
 		"10.0.0.11:8080", first.HTTP, "10.0.0.11:9090", first.GRPC,
 		"10.0.0.12:8080", last.HTTP, "10.0.0.12:9090", last.GRPC,
