@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +134,16 @@ func (p proxied) calls(t *testing.T) map[string]proxiedCall {
 	}
 }
 
+// checkInventions checks that nothing counts that a client says of itself.
+func (p proxied) checkInventions(t *testing.T) {
+	t.Helper()
+	for _, invented := range []string{"peer=203.0.113.9", "chosen-by-a-client"} {
+		if contains(p.log, invented) {
+			t.Errorf("the log has %s, which a client invented", invented)
+		}
+	}
+}
+
 // Behind each proxy every protocol works, streams are sent on as they come, and the client is
 // the one that the proxy saw, whatever it says of itself.
 func TestBehindProxies(t *testing.T) {
@@ -142,12 +153,14 @@ func TestBehindProxies(t *testing.T) {
 			t.Parallel()
 			// Without heartbeats the first message is the only one.
 			p := behind(t, kind, nil, func(c *Config) { c.heartbeat = time.Hour })
-			for protocol, call := range p.calls(t) {
+			calls := p.calls(t)
+			for protocol, call := range calls {
 				subject := strings.NewReplacer(" ", "_", "/", "_").Replace(protocol)
 				header := map[string]string{
 					"Authorization":   "Bearer " + p.issuer.Session(subject, authtest.With("sid", "of_"+subject)),
 					"X-Forwarded-For": "203.0.113.9, 127.0.0.1",
 					"Forwarded":       "for=203.0.113.9",
+					"X-Request-Id":    "chosen-by-a-client",
 				}
 				if _, err := call.whoAmI(t.Context(), header); err != nil {
 					t.Errorf("%s: %v", protocol, err)
@@ -170,8 +183,9 @@ func TestBehindProxies(t *testing.T) {
 					return contains(p.log, "msg=call", "procedure="+identityv1connect.IdentityServiceWatchIdentityProcedure, "code=canceled", "peer="+browserAddr, "subject="+subject)
 				})
 			}
-			if contains(p.log, "peer=203.0.113.9") {
-				t.Error("the log has an address that a client invented")
+			p.checkInventions(t)
+			if ids := regexp.MustCompile(`msg=call .*code=ok .*request_id=[0-9a-f-]{32,36}\b`).FindAllString(p.log.String(), -1); len(ids) < len(calls) {
+				t.Errorf("%d calls have the id that the proxy gave them", len(ids))
 			}
 		})
 	}
@@ -187,7 +201,7 @@ func TestBehindHAProxyThatPassesOnBytes(t *testing.T) {
 	p.proxy.TLS, p.grpcHost = clients, "grpc.localhost"
 	for protocol, call := range p.calls(t) {
 		subject := strings.NewReplacer(" ", "_", "/", "_").Replace(protocol)
-		header := map[string]string{"Authorization": "Bearer " + p.issuer.Session(subject), "X-Forwarded-For": "203.0.113.9"}
+		header := map[string]string{"Authorization": "Bearer " + p.issuer.Session(subject), "X-Forwarded-For": "203.0.113.9", "X-Request-Id": "chosen-by-a-client"}
 		if _, err := call.whoAmI(t.Context(), header); err != nil {
 			t.Errorf("%s: %v", protocol, err)
 		}
@@ -195,6 +209,7 @@ func TestBehindHAProxyThatPassesOnBytes(t *testing.T) {
 			return contains(p.log, "msg=call", "code=ok", "peer="+browserAddr+":", "subject="+subject)
 		})
 	}
+	p.checkInventions(t)
 	eventually(t, "the proxy's own question is logged as from nobody known", func() bool {
 		return contains(p.log, "msg=call", `procedure="GET /readyz"`, "code=ok", "peer=unknown")
 	})

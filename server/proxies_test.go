@@ -14,6 +14,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/pires/go-proxyproto"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
@@ -61,6 +62,45 @@ func TestTheClientOfATrustedProxyIsThePeer(t *testing.T) {
 			map[string]string{"X-Forwarded-For": "198.51.100.1, 203.0.113.5, 127.0.0.9"}, "203.0.113.5 ")
 		r.checkPeer(t, transport, httpClient(t, true), "ben_"+subject,
 			map[string]string{"Forwarded": `for=198.51.100.1, for="[2001:db8::5]:4711";proto=https`}, "[2001:db8::5]:4711 ")
+	}
+}
+
+func TestAnswersOfStreamsAloneAreNotToBeBuffered(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for protocol, options := range map[string][]connect.ClientOption{"Connect": nil, "gRPC": {connect.WithGRPC()}, "gRPC-Web": {connect.WithGRPCWeb()}} {
+		client := r.identityClient(t, r.issuer.Session("user_ada"), options...)
+		ctx, call := connect.NewClientContext(t.Context())
+		if _, err := client.WhoAmI(ctx, &identityv1.WhoAmIRequest{}); err != nil {
+			t.Fatalf("%s: %v", protocol, err)
+		}
+		if got := call.ResponseHeader().Values("X-Accel-Buffering"); len(got) > 0 {
+			t.Errorf("%s: a unary answer has X-Accel-Buffering %q", protocol, got)
+		}
+		stream, err := client.WatchIdentity(t.Context(), &identityv1.WatchIdentityRequest{})
+		if err != nil {
+			t.Fatalf("%s: %v", protocol, err)
+		}
+		if stream.Receive(); stream.ResponseHeader().Get("X-Accel-Buffering") != "no" {
+			t.Errorf("%s: a stream has %v", protocol, stream.ResponseHeader())
+		}
+		_ = stream.Close()
+	}
+}
+
+func TestAWatchOfTheHealthIsNeverSilentForLong(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.heartbeat = time.Millisecond })
+	eventually(t, "the server is ready", r.ready)
+	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+	for n := 0; n < 3 && err == nil; n++ {
+		var res *grpc_health_v1.HealthCheckResponse
+		if res, err = stream.Recv(); res.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+			t.Errorf("the status is %v, %v", res, err)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
