@@ -83,6 +83,7 @@ var mayImport = map[string][]string{
 	"server/internal/transport":             {"internal/decodefault", "internal/logsample", "internal/logtext", "interceptors/auth"},
 	"server/internal/console":               {"interceptors/token", "web"},
 	"server/internal/outbox":                {"server/internal/store"},
+	"server/internal/drain":                 nil,
 	"server/internal/proxy":                 nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},

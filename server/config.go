@@ -19,6 +19,7 @@ const (
 	DefaultGRPCAddr         = ":9090"
 	DefaultAdminAddr        = "127.0.0.1:9464"
 	DefaultRequestTimeout   = 30 * time.Second
+	DefaultDrainDelay       = 5 * time.Second
 	DefaultShutdownTimeout  = 10 * time.Second
 	DefaultDataDir          = "./.ostiary"
 	DefaultSessionRetention = 30 * 24 * time.Hour
@@ -85,8 +86,12 @@ type Config struct {
 	// does not run. Streams are not bounded by it: their lease ends them. Default:
 	// DefaultRequestTimeout.
 	RequestTimeout time.Duration
-	// ShutdownTimeout is how long calls under way may take to finish once Run's
-	// context has ended; then they are cut off. Default: DefaultShutdownTimeout.
+	// DrainDelay is how long everything is still served once Run's context has ended, while
+	// readiness and health say no, so that load balancers turn to other servers before this
+	// one closes its ports. Negative for none. Default: DefaultDrainDelay.
+	DrainDelay time.Duration
+	// ShutdownTimeout is how long calls under way may take to finish after DrainDelay;
+	// then they are cut off. Default: DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
 
 	// DataDir is the directory of the sessions that were seen and of the
@@ -205,6 +210,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = DefaultRequestTimeout
+	}
+	if c.DrainDelay == 0 {
+		c.DrainDelay = DefaultDrainDelay
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout

@@ -21,10 +21,11 @@ func ExampleNew() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	srv, err := server.New(ctx, server.Config{
-		HTTPAddr:  "127.0.0.1:0",
-		GRPCAddr:  "127.0.0.1:0",
-		AdminAddr: server.AdminNone,
-		DataDir:   dir,
+		HTTPAddr:   "127.0.0.1:0",
+		GRPCAddr:   "127.0.0.1:0",
+		AdminAddr:  server.AdminNone,
+		DataDir:    dir,
+		DrainDelay: -1, // nothing is in front of it
 		Issuers: []server.Issuer{{
 			URL:       issuer.URL(),
 			JWTKey:    string(issuer.PublicPEM()), // without it the keys are fetched

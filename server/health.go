@@ -55,14 +55,9 @@ func (k keySource) readiness() issuerReadiness {
 }
 
 // ready reports whether calls can be served: the keys and the revocations are there, and
-// the server is not stopping.
+// the server is not about to stop.
 func (s *Server) ready() bool {
-	select {
-	case <-s.stopping:
-		return false
-	default:
-		return s.keysReady() && s.revocationsReady()
-	}
+	return !s.draining.HasBegun() && s.keysReady() && s.revocationsReady()
 }
 
 // keysReady reports whether the keys of every essential issuer are there, and those of at
@@ -177,6 +172,9 @@ func (s *Server) readiness() (code int, body readiness) {
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable
 	}
+	if s.draining.HasBegun() {
+		body.Status = "stopping"
+	}
 	for _, source := range s.keys {
 		body.Issuers = append(body.Issuers, source.readiness())
 	}
@@ -221,15 +219,17 @@ type healthService struct {
 	ready    func() bool
 	// heartbeat is the longest silence of a watch.
 	heartbeat time.Duration
+	draining  <-chan struct{} // closed when ready turns false for good
 	stopping  <-chan struct{}
 	watches   chan struct{} // holds one value for each watch
 }
 
-func newHealthService(ready func() bool, heartbeat time.Duration, stopping <-chan struct{}) *healthService {
+func newHealthService(ready func() bool, heartbeat time.Duration, draining, stopping <-chan struct{}) *healthService {
 	return &healthService{
 		services:  append(services(), ""),
 		ready:     ready,
 		heartbeat: heartbeat,
+		draining:  draining,
 		stopping:  stopping,
 		watches:   make(chan struct{}, maxHealthWatches),
 	}
@@ -304,6 +304,7 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 	defer look.Stop()
 	defer heartbeat.Stop()
 	sent := grpc_health_v1.HealthCheckResponse_UNKNOWN
+	draining := h.health.draining
 	for stopping := false; ; {
 		if status := h.health.status(req.GetService()); status != sent {
 			if err := stream.Send(&grpc_health_v1.HealthCheckResponse{Status: status}); err != nil {
@@ -318,6 +319,8 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 		case <-look.C:
 		case <-heartbeat.C:
 			sent = grpc_health_v1.HealthCheckResponse_UNKNOWN
+		case <-draining:
+			draining = nil
 		case <-h.health.stopping:
 			stopping = true
 		case <-stream.Context().Done():

@@ -34,6 +34,7 @@ func (s *Server) newHTTP() error {
 	if s.config.SignalsAddr != "" {
 		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), config, s.strangers)
 	}
+	s.draining.Join(s.http, s.signalsHTTP)
 	return nil
 }
 

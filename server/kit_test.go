@@ -67,12 +67,13 @@ func start(t testing.TB, edits ...func(*Config)) *running {
 	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return config.WithDefaults().Now() }))
 	log := new(logBuffer)
 	config = Config{
-		HTTPAddr:  "127.0.0.1:0",
-		GRPCAddr:  "127.0.0.1:0",
-		AdminAddr: "127.0.0.1:0",
-		DataDir:   t.TempDir(),
-		Issuers:   []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
-		Logger:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		HTTPAddr:   "127.0.0.1:0",
+		GRPCAddr:   "127.0.0.1:0",
+		AdminAddr:  "127.0.0.1:0",
+		DataDir:    t.TempDir(),
+		DrainDelay: -1,
+		Issuers:    []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+		Logger:     slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, edit := range edits {
 		edit(&config)

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -25,6 +26,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
+	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/proxy"
@@ -75,6 +77,7 @@ type Server struct {
 	http, signalsHTTP *http.Server // signalsHTTP is nil without an address of its own
 	grpc              *grpc.Server
 
+	draining *drain.Drain  // has begun when the server says that it is about to stop
 	stopping chan struct{} // closed when the server begins to stop
 	stop     func()        // closes stopping, once
 	close    func() error
@@ -101,10 +104,14 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		log:          config.Logger,
 		strangers:    &logsample.Sampler{Logger: config.Logger},
 		httpListener: config.HTTPListener,
+		draining:     drain.New(),
 		stopping:     make(chan struct{}),
 	}
 	s.proxies, _ = proxy.Parse(config.TrustedProxies) // Faults has found them good
-	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.stop = sync.OnceFunc(func() {
+		s.draining.Begin()
+		close(s.stopping)
+	})
 	s.close = sync.OnceValue(s.release)
 	s.logStart()
 	if err := s.assemble(ctx); err != nil {
@@ -133,7 +140,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	operators := s.config.operators()
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
-	s.health = newHealthService(s.ready, s.config.heartbeat, s.stopping)
+	s.health = newHealthService(s.ready, s.config.heartbeat, s.draining.Begun(), s.stopping)
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}
@@ -161,6 +168,9 @@ func (s *Server) listen(ctx context.Context) error {
 			return fmt.Errorf("signals_addr: %w", err)
 		}
 	}
+	for _, listener := range []*net.Listener{&s.httpListener, &s.grpcListener, &s.signalsListener} {
+		*listener = s.draining.Listener(*listener)
+	}
 	if s.config.ProxyProtocol {
 		s.expectProxies(&s.httpListener, &s.grpcListener, &s.signalsListener)
 	}
@@ -181,9 +191,11 @@ func (s *Server) SignalsAddr() net.Addr {
 	return s.signalsListener.Addr()
 }
 
-// Run serves until ctx ends, then stops: streams are ended, calls under way may
-// finish for as long as Config.ShutdownTimeout, and everything is closed. It
-// returns nil then, and an error when a listener fails. It can be called once.
+// Run serves until ctx ends. Then readiness and health say no, and for Config.DrainDelay
+// everything is served as before. After that the server stops: the listeners are closed,
+// streams are ended, calls under way may finish for as long as Config.ShutdownTimeout, and
+// everything is closed. It returns nil then. When a listener fails it stops at once and
+// returns the error. It can be called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("serving", "http", s.HTTPAddr().String(), "grpc", s.GRPCAddr().String(), "tls", s.config.TLSCert != "")
 	group, ended := errgroup.WithContext(ctx)
@@ -197,12 +209,18 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Info("operators have an address of their own", "admin", s.AdminAddr().String(), "profiling", s.config.Profiling)
 	}
 	group.Go(s.admin.serve)
+	polling, stopPolling := context.WithCancel(context.WithoutCancel(ctx)) // also while the server drains
+	defer stopPolling()
 	group.Go(func() error {
-		s.poll(ended)
+		s.poll(polling)
 		return nil
 	})
 	group.Go(func() error {
 		<-ended.Done()
+		if ctx.Err() != nil { // else a listener has failed
+			s.drain()
+		}
+		stopPolling()
 		s.shutdown(context.WithoutCancel(ended))
 		return s.admin.close() // last, so that operators can watch the end
 	})
@@ -232,13 +250,26 @@ func (s *Server) logMismatch(setting string, listener net.Listener) net.Listener
 	return transport.LogMismatch(listener, transport.Port{Setting: setting, TLS: s.config.TLSCert != ""}, s.strangers)
 }
 
+// drain says that the server is about to stop, and goes on serving until load balancers
+// have seen that.
+func (s *Server) drain() {
+	if s.config.DrainDelay > 0 {
+		s.draining.Begin()
+		s.log.Info("about to stop: not ready any more, and calls are still served", "drain_delay", s.config.DrainDelay)
+		<-time.After(s.config.DrainDelay)
+	}
+}
+
 // shutdown ends the streams that would not end, waits for the other calls within
 // ShutdownTimeout, and cuts off the rest.
 func (s *Server) shutdown(ctx context.Context) {
 	s.log.Info("stopping", "timeout", s.config.ShutdownTimeout)
-	s.stop()
 	ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownTimeout)
 	defer cancel()
+	if s.draining.HasBegun() {
+		s.draining.Finish(ctx)
+	}
+	s.stop()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)

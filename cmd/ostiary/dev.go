@@ -26,6 +26,7 @@ func devDefaults() map[string]string {
 		"http_addr":            "127.0.0.1:8080",
 		"grpc_addr":            "127.0.0.1:9090",
 		"admin_addr":           server.AdminNone,
+		"drain_delay":          "0s",
 		"cors_allowed_origins": "http://localhost:3000",
 		"reflection":           "true",
 		"console":              "true",

@@ -34,7 +34,7 @@ func startPiped(t *testing.T, args ...string) *piped {
 	}
 	defer func() { _ = log.Close() }()
 	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)}
-	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "OSTIARY_ADMIN_ADDR=none"}
+	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "OSTIARY_ADMIN_ADDR=none", "OSTIARY_DRAIN_DELAY=0s"}
 	p.cmd.Stderr = log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

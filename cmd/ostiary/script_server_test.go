@@ -53,7 +53,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	p := &process{cmd: exec.Command(args[0], args[1:]...), exited: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
 	// None of the developer's own settings, and no port that two servers would want.
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "OSTIARY_ADMIN_ADDR=none"}
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "OSTIARY_ADMIN_ADDR=none", "OSTIARY_DRAIN_DELAY=0s"}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	ts.Check(p.cmd.Start())
 	go func() {

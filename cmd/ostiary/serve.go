@@ -31,8 +31,10 @@ dropped and counted, and calls go on.
 
 All faults are reported at once; the server does not start and exits with status 2. A
 variable OSTIARY_… that no setting has is named in a warning.
-SIGTERM and SIGINT stop the server once the calls in progress have finished; a
-second signal stops it immediately. SIGHUP reads the files of the TLS certificate again,
+SIGTERM and SIGINT stop the server: for drain_delay its readiness says no while it still
+serves, so that load balancers turn away from it; then it closes its ports, and ends once
+the calls in progress have finished, at the latest after shutdown_timeout. A second signal
+stops it immediately. SIGHUP reads the files of the TLS certificate again,
 which is also done every few seconds; other settings and secrets need a restart.`,
 		Example: `  # Clerk, with tokens issued for this service
   OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve

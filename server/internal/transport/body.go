@@ -42,7 +42,9 @@ func bodyDeadline(limit, silence time.Duration, isStream func(path string) bool)
 				body.silence = silence
 				// A body that was not read to its end must not be followed by another
 				// request: what comes next on the connection is its rest.
-				body.unread = w.Header()
+				if header := w.Header(); header.Get("Connection") == "" { // else it is closed in any case
+					body.unread = header
+				}
 			}
 			if r.Body != http.NoBody && (body.limit > 0 || body.silence > 0) {
 				body.begin()

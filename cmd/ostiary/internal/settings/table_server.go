@@ -101,8 +101,13 @@ func table() []setting[Settings] {
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.RequestTimeout }),
 		},
 		setting[Settings]{
+			key: "drain_delay", env: []string{"OSTIARY_DRAIN_DELAY"}, def: server.DefaultDrainDelay.String(), dev: true,
+			help:   "How long everything is still served when the server is about to stop, while readiness and health say no. Longer than load balancers need to see that; 0s for none.",
+			format: tolerance(func(s *Settings) *time.Duration { return &s.Server.DrainDelay }),
+		},
+		setting[Settings]{
 			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
-			help:   "How long calls in progress may take to finish when the server stops.",
+			help:   "How long calls in progress may take to finish after drain_delay; then they are cut off.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.ShutdownTimeout }),
 		},
 		setting[Settings]{
