@@ -15,6 +15,10 @@ import (
 // container.
 var usualOrigins = []string{"http://localhost:3000", "http://frontend:3000"}
 
+func usualOrigin(name string) origin { return origin{name: name} }
+
+const corsFails = "browsers keep the answers from such a page, which sees CORS error or Failed to fetch"
+
 // An origin is that of a web page that may call.
 type origin struct {
 	name       string
@@ -30,7 +34,7 @@ func (p *patient) cors(ctx context.Context) []Finding {
 		return nil // which the check of the server says
 	}
 	var findings []Finding
-	var allowed []string
+	var allowed, usual []string
 	for _, origin := range p.origins() {
 		why, err := preflight(ctx, found, origin.name)
 		switch {
@@ -38,9 +42,19 @@ func (p *patient) cors(ctx context.Context) []Finding {
 			return append(findings, fault("cors.preflight", found.base, fmt.Sprintf("the preflight fails: %v", err), "no web page of another origin can call", "see the log of the server"))
 		case why == "":
 			allowed = append(allowed, origin.name)
+		case origin == usualOrigin(origin.name):
+			usual = append(usual, origin.name)
 		default:
 			findings = append(findings, p.refusedOrigin(origin, why))
 		}
+	}
+	setting := p.Settings.NameOf("cors_allowed_origins")
+	switch {
+	case len(usual) > 0 && len(p.Settings.Server.CORS.AllowedOrigins) == 0:
+		findings = append(findings, warning("cors.none", strings.Join(usual, ", "), "no page of another origin can call", corsFails,
+			fmt.Sprintf("if you develop a page there, set %s to its origin, such as %s; ostiary doctor --origin tries others", setting, usual[0])))
+	case len(usual) > 0:
+		findings = append(findings, ok("cors.usual", strings.Join(usual, ", "), "pages of these origins cannot call; add them to "+setting+" if they should"))
 	}
 	if len(allowed) > 0 {
 		findings = slices.Insert(findings, 0, ok("cors.allowed", "", "pages of "+strings.Join(allowed, ", ")+" can call"))
@@ -83,24 +97,19 @@ func (p *patient) origins() []origin {
 func (p *patient) refusedOrigin(o origin, why string) Finding {
 	setting := p.Settings.NameOf("cors_allowed_origins")
 	what := "the running server refuses pages of this origin: " + why
-	const fails = "browsers keep the answers from such a page, which sees CORS error or Failed to fetch"
 	add := "add " + o.name + " to " + setting
 	switch exact := browserOrigin(o.name); {
 	case exact != o.name && exact != "":
-		return fault("cors.origin_form", o.name, fmt.Sprintf("browsers send this origin as %s, and origins are compared exactly", exact), fails, "write "+exact+", and have that in "+setting)
+		return fault("cors.origin_form", o.name, fmt.Sprintf("browsers send this origin as %s, and origins are compared exactly", exact), corsFails, "write "+exact+", and have that in "+setting)
 	case o.configured:
-		return fault("cors.not_in_force", o.name, what+", though the settings allow it", fails, "restart the server, which reads its settings only at the start")
+		return fault("cors.not_in_force", o.name, what+", though the settings allow it", corsFails, "restart the server, which reads its settings only at the start")
 	case o.given:
 		if near := nearOrigin(o.name, p.Settings.Server.CORS.AllowedOrigins); near != "" {
 			what += fmt.Sprintf("; the settings have %s%s", near, difference(near, o.name))
 		}
-		return fault("cors.origin_missing", o.name, what, fails, add)
-	case o.party:
-		return warning("cors.party_missing", o.name, what+", though tokens of this authorized party are accepted", fails+"; a page of the same origin as the server is none of them", add)
-	case len(p.Settings.Server.CORS.AllowedOrigins) == 0:
-		return warning("cors.none", o.name, "no origin is allowed to call", fails, add+", if you develop a page there; ostiary doctor --origin tries others")
+		return fault("cors.origin_missing", o.name, what, corsFails, add)
 	default:
-		return ok("cors.usual", o.name, "pages of this origin cannot call; "+add+" if they should")
+		return warning("cors.party_missing", o.name, what+", though tokens of this authorized party are accepted", corsFails+"; a page of the same origin as the server is none of them", add)
 	}
 }
 

@@ -119,7 +119,7 @@ func TestTroubleWithAnIssuerIsFound(t *testing.T) {
 		"one of a list": {func(*testing.T) setup {
 			return setup{yaml: "issuers:\n  - url: https://one.invalid\n    audiences: [api]\n  - url: http://127.0.0.1:1\n    audiences: [api]\n"}
 		}, want{"issuer.refused", doctor.Fault, "", "127.0.0.1:1"}},
-		"all is well": {func(t *testing.T) setup { t.Helper(); return described(authtest.Start(t).URL()) }, want{"issuer.keys", doctor.OK, "", "1 key, fetched directly"}},
+		"all is well": {func(t *testing.T) setup { t.Helper(); return described(authtest.Start(t).URL()) }, want{"issuer.keys", doctor.OK, "", "1 key, fetched directly from 127.0.0.1:"}},
 		"the key is given": {func(t *testing.T) setup {
 			t.Helper()
 			return described("https://clerk.invalid", "OSTIARY_JWT_KEY="+string(authtest.New("https://clerk.invalid").PublicPEM()))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strconv"
@@ -23,6 +24,7 @@ import (
 type visit struct {
 	url         *url.URL
 	proxy       *url.URL // nil for none
+	remote      string   // the address that it was connected to; "" for none
 	status      int
 	contentType string
 	body        []byte
@@ -78,7 +80,9 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil
 	}
 	sent := time.Now()
-	res, err := transport.RoundTrip(req)
+	res, err := transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { v.remote = info.Conn.RemoteAddr().String() },
+	})))
 	v.took = time.Since(sent)
 	defer func() {
 		r.mu.Lock()
@@ -150,7 +154,7 @@ func (r *recorder) get(ctx context.Context, address string) visit {
 // route says through what the visit went.
 func (v visit) route() string {
 	if v.proxy == nil {
-		return "directly"
+		return "directly from " + v.remote
 	}
 	return "through the proxy " + v.proxy.Redacted()
 }

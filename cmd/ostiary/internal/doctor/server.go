@@ -175,7 +175,7 @@ const notServing = "no call is served here"
 // server looks at what listens on the addresses of the settings.
 func (p *patient) server(ctx context.Context) []Finding {
 	config := p.Settings.Server.WithDefaults()
-	findings := p.loopbackOnly(config)
+	findings := append(p.loopbackOnly(config), p.foreign(config)...)
 	found := p.findServer()
 	name := p.Settings.NameOf("http_addr")
 	switch {
@@ -204,12 +204,45 @@ func (p *patient) loopbackOnly(config server.Config) []Finding {
 	if !p.inContainer() {
 		return nil
 	}
+	var names, addrs []string
+	for _, listener := range listeners(config) {
+		if listener[0] != "admin_addr" && isLoopback(listener[1]) {
+			names, addrs = append(names, p.Settings.NameOf(listener[0])), append(addrs, listener[1])
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	setting := strings.Join(names, " and ")
+	return []Finding{warning("server.loopback_only", setting, strings.Join(addrs, " and ")+": loopback, and this is a container",
+		"nothing outside the container reaches the server, published ports do not either", "set "+setting+" to 0.0.0.0 or leave the host out, as in :8080")}
+}
+
+// listeners are the addresses of the settings, by key.
+func listeners(config server.Config) [][2]string {
+	return [][2]string{{"http_addr", config.HTTPAddr}, {"grpc_addr", config.GRPCAddr}, {"signals_addr", config.SignalsAddr}, {"admin_addr", config.AdminAddr}}
+}
+
+// foreign finds addresses that are not of this machine.
+func (p *patient) foreign(config server.Config) []Finding {
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
 	var findings []Finding
-	for _, listener := range [][2]string{{"http_addr", config.HTTPAddr}, {"grpc_addr", config.GRPCAddr}} {
-		if isLoopback(listener[1]) {
+	for _, listener := range listeners(config) {
+		host, _, err := net.SplitHostPort(listener[1])
+		ip := net.ParseIP(host)
+		if err != nil || ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+			continue
+		}
+		if !slices.ContainsFunc(own, func(addr net.Addr) bool {
+			network, ok := addr.(*net.IPNet)
+			return ok && network.IP.Equal(ip)
+		}) {
 			name := p.Settings.NameOf(listener[0])
-			findings = append(findings, warning("server.loopback_only", name, listener[1]+" is loopback, and this is a container",
-				"nothing outside the container reaches the server, published ports do not either", "set "+name+" to 0.0.0.0 or leave the host out, as in :8080"))
+			findings = append(findings, fault("server.address_elsewhere", name, host+" is no address of this machine", "the server does not start",
+				"set "+name+" to one of its addresses, or leave the host out, as in :8080"))
 		}
 	}
 	return findings

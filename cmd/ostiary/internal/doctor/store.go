@@ -126,7 +126,7 @@ func (p *patient) disk(context.Context) []Finding {
 			paths[existingParent(filepath.Dir(state))] = "the database"
 		}
 	} else if config.Follow.Snapshot != "" {
-		paths[existingParent(filepath.Dir(config.Follow.Snapshot))] = "the copy of revocations"
+		paths[existingParent(filepath.Dir(config.Follow.Snapshot))] = "copies of revocations"
 	}
 	for i := range config.Issuers {
 		if snapshot := config.Issuers[i].KeysSnapshot; snapshot != "" {
@@ -135,6 +135,10 @@ func (p *patient) disk(context.Context) []Finding {
 	}
 	var findings []Finding
 	for path, what := range paths {
+		if err := mayWrite(path); err != nil && what != "the database" {
+			findings = append(findings, warning("disk.not_writable", path, fmt.Sprintf("user %d cannot write there: %v", os.Geteuid(), err), what+" are not kept over restarts",
+				fmt.Sprintf("let user %d write there", os.Geteuid())))
+		}
 		findings = append(findings, space(path, what)...)
 	}
 	return findings
