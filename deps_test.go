@@ -76,6 +76,7 @@ var mayImport = map[string][]string{
 	"server/devissuer":                      {"interceptors/authtest", "internal/loopback", "server/internal/transport"},
 	"server/internal/rpcerror":              {"internal/logtext", "interceptors/auth", "gen/ostiary/error/v1"},
 	"server/internal/position":              {"server/internal/rpcerror", "gen/ostiary/error/v1"},
+	"server/internal/revokedlog":            {"interceptors/auth", "interceptors/revocation", "internal/logtext", "server/internal/store"},
 	"server/internal/store":                 nil,
 	"server/internal/store/*":               {"server/internal/store"},
 	"server/internal/store/postgres":        {"internal/loopback", "server/internal/store"},

@@ -85,6 +85,7 @@ func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, r
 func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	transport.RecordDecision(ctx, d)
 	s.metrics.Observe(ctx, d)
+	s.revokedLog.Refused(ctx, d.Refusal)
 	if s.relay != nil {
 		s.relay.Follower().Observe(ctx, d)
 		return

@@ -31,6 +31,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/relay"
+	"github.com/ostiary/ostiary/server/internal/revokedlog"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -55,6 +56,8 @@ type Server struct {
 
 	ledger *ledger.Ledger // nil at a relay
 	relay  *relay.Relay   // nil at a hub
+	// revokedLog is nil at a relay, which has no store.
+	revokedLog *revokedlog.Log
 
 	transmitter      *transmitter.Transmitter // nil where no security events are sent
 	transmitterGuard *auth.Guard
@@ -322,6 +325,7 @@ func (s *Server) release() error {
 	s.closePollers()
 	errs = append(errs, s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys())
 	s.transmitter.Close()
+	s.revokedLog.Close()
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/internal/loopback"
+	"github.com/ostiary/ostiary/server/internal/revokedlog"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
@@ -39,6 +40,7 @@ func (s *Server) openLedger(ctx context.Context) error {
 		return err
 	}
 	s.ledger = opened
+	s.revokedLog = revokedlog.Start(revokedlog.Config{Find: db.Strongest, Now: s.config.Now, Logger: s.log}) //nolint:contextcheck // it lives as long as the server
 	s.startTransmitter(ctx, db)
 	return nil
 }

@@ -28,11 +28,14 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // An Authenticator says who is calling. token.Verifier is one.
@@ -334,8 +337,10 @@ func (g *Guard) stillCounts(id *Identity, expiry bool) (refusal *Error) {
 		return nil
 	}
 	defer recoverAs(&refusal, "asking whether a token still counts")
-	if expiry && !id.ExpiresAt.IsZero() && !g.clock().Before(id.ExpiresAt.Add(id.Leeway)) {
-		return NewError(TokenExpired, nil)
+	if expiry && !id.ExpiresAt.IsZero() {
+		if now := g.clock(); !now.Before(id.ExpiresAt.Add(id.Leeway)) {
+			return NewError(TokenExpired, errors.New(logtext.Expired(id.ExpiresAt, now, id.Leeway)))
+		}
 	}
 	var err error
 	if id.Key != nil {

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/internal/lease"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // A Stream is an admitted stream that is being served under its lease: it ends when
@@ -144,7 +146,10 @@ func (s *Stream) remaining() (left time.Duration, refusal *Error) {
 	defer recoverAs(&refusal, "reading the clock")
 	now := s.admitted.guard.clock()
 	if left = s.endsBy.Sub(now); left <= 0 {
-		return 0, &Error{Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token"}
+		return 0, &Error{
+			Reason: TokenExpired, Message: "the stream has reached its longest lifetime; open it again with a fresh token",
+			Cause: fmt.Errorf("the stream could be open until %s, by its rule; now %s", logtext.Time(s.endsBy), logtext.Time(now)),
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +157,7 @@ func (s *Stream) remaining() (left time.Duration, refusal *Error) {
 		left = min(left, s.expires.Sub(now))
 	}
 	if left <= 0 {
-		return 0, NewError(TokenExpired, nil)
+		return 0, Errorf(TokenExpired, "the token of the stream counted until %s, with its leeway, and no newer one came; now %s", logtext.Time(s.expires), logtext.Time(now))
 	}
 	return left, nil
 }

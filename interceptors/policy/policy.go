@@ -104,7 +104,7 @@ func (r *rule) Check(id *auth.Identity) error {
 	}
 	for _, requirement := range r.requirements {
 		if missing := requirement.unmet(id); missing != nil {
-			return &auth.Error{Reason: requirement.reason(), Demand: demandOf(requirement, id), Cause: missing}
+			return &auth.Error{Reason: requirement.reason(), Demand: demandOf(requirement, id), Cause: compared(requirement, id, missing)}
 		}
 	}
 	return nil

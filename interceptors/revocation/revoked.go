@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // Revoked returns an *auth.Error with the reason TOKEN_REVOKED if the token of the
@@ -22,13 +23,34 @@ func (l *List) Revoked(id *auth.Identity) error {
 	if e == nil {
 		return nil
 	}
-	refusal := auth.Errorf(auth.TokenRevoked, "by its %v", kind)
+	refusal := auth.NewError(auth.TokenRevoked, &Cause{e.revocation(kind)})
 	if wait := l.untilAccepted(e); wait > 0 {
 		refusal.RetryAfter = wait
 		refusal.Message = "tokens issued until a moment ago were revoked; if you have just signed in, " +
 			"take a fresh token or sign in again in a few seconds"
 	}
 	return refusal
+}
+
+// A Cause is the cause of a TOKEN_REVOKED: the revocation by which a token is refused. It is
+// for logs, and for finding out who has revoked it; errors.As finds it in the refusal.
+type Cause struct{ Revocation Revocation }
+
+// Error says by what the token is revoked.
+func (c *Cause) Error() string {
+	r := c.Revocation
+	text := "by its " + r.Kind.String()
+	if r.ID != "" {
+		text += " " + logtext.Quoted(r.ID)
+	}
+	if r.Subject != "" {
+		text += " of the subject " + logtext.Quoted(r.Subject)
+	}
+	text += " at " + logtext.Quoted(r.Issuer)
+	if r.Before.IsZero() {
+		return text + ", every token"
+	}
+	return text + ", tokens issued before " + logtext.Time(r.Before)
 }
 
 // untilAccepted returns how long it takes until tokens are accepted that are issued then;

@@ -2,12 +2,14 @@ package token
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // verifiedToken returns what a token whose signature holds says of itself, also where its
@@ -56,7 +58,7 @@ func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
 // the skew.
 func (i *Issuer) checkExpiry(id *auth.Identity, now time.Time) error {
 	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
-		return auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(id.ExpiresAt).Round(time.Second))
+		return auth.NewError(auth.TokenExpired, errors.New(logtext.Expired(id.ExpiresAt, now, i.Skew)))
 	}
 	return nil
 }
@@ -70,7 +72,8 @@ func (i *Issuer) checkStart(id *auth.Identity, now time.Time) error {
 func (i *Issuer) checkBegun(notBefore, issuedAt, now time.Time) error {
 	latest := now.Add(i.Skew)
 	if notBefore.After(latest) || issuedAt.After(latest) {
-		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead", ahead(notBefore, now), ahead(issuedAt, now))
+		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead: nbf %s, iat %s, now %s, leeway %s",
+			ahead(notBefore, now), ahead(issuedAt, now), logtext.Time(notBefore), logtext.Time(issuedAt), logtext.Time(now), i.Skew)
 	}
 	return nil
 }
@@ -82,7 +85,7 @@ func ahead(t, now time.Time) time.Duration {
 // checkLifetime judges the time from iat, or from now where there is none, to exp.
 func (i *Issuer) checkLifetime(id *auth.Identity, now time.Time) error {
 	if lifetime := lifetimeOf(id, now); lifetime > i.MaxLifetime {
-		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s", lifetime, i.MaxLifetime)
+		return auth.Errorf(auth.TokenLifetimeTooLong, "lives for %s, the limit is %s: iat %s, exp %s", lifetime, i.MaxLifetime, logtext.Time(id.IssuedAt), logtext.Time(id.ExpiresAt))
 	}
 	return nil
 }
@@ -100,7 +103,7 @@ func (i *Issuer) checkAudience(id *auth.Identity, _ time.Time) error {
 	if len(i.Audiences) > 0 && !slices.ContainsFunc(id.Audience, func(a string) bool {
 		return slices.Contains(i.Audiences, a)
 	}) {
-		return auth.Errorf(auth.AudienceMismatch, "audience %.200q is not one of those of %s", id.Audience, i.URL)
+		return auth.Errorf(auth.AudienceMismatch, "the token of %s has aud %s; configured: %s%s", i.URL, logtext.List(id.Audience), logtext.List(i.Audiences), nearMiss(id.Audience, i.Audiences))
 	}
 	return nil
 }
@@ -113,5 +116,17 @@ func (i *Issuer) checkAuthorizedParty(id *auth.Identity, _ time.Time) error {
 	if i.AllowMissingAuthorizedParty && id.AuthorizedParty == "" {
 		return nil
 	}
-	return auth.Errorf(auth.AuthorizedPartyMismatch, "authorized party %.200q is not one of those of %s", id.AuthorizedParty, i.URL)
+	return auth.Errorf(auth.AuthorizedPartyMismatch, "the token of %s has the authorized party (azp) %s; configured: %s%s",
+		i.URL, logtext.Quoted(id.AuthorizedParty), logtext.List(i.AuthorizedParties), nearMiss([]string{id.AuthorizedParty}, i.AuthorizedParties))
+}
+
+// nearMiss says which of the values that came looks like one that is configured, and by what
+// they differ; "" for none.
+func nearMiss(got, configured []string) string {
+	for _, value := range got {
+		if by := logtext.NearMiss(value, configured); by != "" {
+			return "; " + logtext.Quoted(value) + " " + by
+		}
+	}
+	return ""
 }

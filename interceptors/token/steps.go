@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -124,7 +125,7 @@ func checkIssuerSize(_ context.Context, t *verification) error {
 
 func checkAlgorithm(_ context.Context, t *verification) error {
 	if algorithm := t.jws.header.algorithm; !t.issuer.allows(algorithm) {
-		return auth.Errorf(auth.AlgorithmNotAllowed, "algorithm %.20q is not on the list of %s", algorithm, t.issuer.URL)
+		return auth.Errorf(auth.AlgorithmNotAllowed, "algorithm %.20q is not on the list of %s: %s", algorithm, t.issuer.URL, strings.Join(t.issuer.Algorithms, ", "))
 	}
 	return nil
 }

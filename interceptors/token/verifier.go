@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // A Verifier verifies bearer tokens of the issuers that it was made with. It is
@@ -186,8 +188,20 @@ func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
 		c.invalid("iss", "is not a string")
 		return nil, c.fault
 	default:
-		return nil, auth.Errorf(auth.IssuerUntrusted, "issuer %.200q is not configured", name)
+		return nil, auth.NewError(auth.IssuerUntrusted, &untrustedError{name, v})
 	}
+}
+
+// An untrustedError makes its text only if somebody wants it: anybody can cause it, as often
+// as they like.
+type untrustedError struct {
+	name     string
+	verifier *Verifier
+}
+
+func (e *untrustedError) Error() string {
+	configured := slices.Sorted(maps.Keys(e.verifier.issuers))
+	return "issuer " + logtext.Quoted(e.name) + " is not configured; configured: " + logtext.List(configured) + nearMiss([]string{e.name}, configured)
 }
 
 // verifySignature returns the key that the signature is of. A set may return any

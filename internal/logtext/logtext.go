@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -64,6 +65,19 @@ func List[T ~string](texts []T) string {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	return list
+}
+
+// Expired says by how much a time has passed that counts for a leeway longer.
+func Expired(at, now time.Time, leeway time.Duration) string {
+	return fmt.Sprintf("expired %s ago: exp %s, now %s, leeway %s", now.Sub(at).Round(time.Second), Time(at), Time(now), leeway)
+}
+
+// Time returns a time to the second, in UTC; "none" for the zero time.
+func Time(t time.Time) string {
+	if t.IsZero() {
+		return "none"
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // NearMiss says by what a value that came differs from the first of those that are configured
