@@ -31,6 +31,21 @@ export function reasonOf(error: unknown, domain: string): string | undefined {
 }
 
 /**
+ * Returns the id by which the server's log names the call that has failed, to be shown to
+ * the user; undefined where the server sent none. It is at most 128 letters, digits and
+ * marks of ASCII.
+ */
+export function requestId(error: unknown): string | undefined {
+  if (!(error instanceof ConnectError)) {
+    return undefined;
+  }
+  const metadata = details(error, "google.rpc.ErrorInfo").flatMap((info) => info.filter(({ field }) => field === 3));
+  const entry = metadata.map(({ bytes }) => readFields(bytes)).find((fields) => text(fields, 1) === "request_id");
+  const id = entry === undefined ? (error.metadata.get("x-request-id") ?? "") : text(entry, 2);
+  return /^[\w.:+/=@-]{1,128}$/.test(id) ? id : undefined;
+}
+
+/**
  * Returns the link to what can be done about an error, of a server that uses ostiary;
  * undefined where the error has none. It is an https URL of the server's choice: no
  * other scheme is returned, so that a page can show it.

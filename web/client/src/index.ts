@@ -12,7 +12,7 @@ export { type DevSource, type DevSourceOptions, devSource } from "./dev.js";
 export { authInterceptor, freshToken } from "./intercept.js";
 export { type KeepOptions, keepStreams } from "./keep.js";
 export { authReason, isReason, type Reason, serviceReason, type ServiceReason } from "./reason.js";
-export { type FieldViolation, fieldViolations, helpLink } from "./details.js";
+export { type FieldViolation, fieldViolations, helpLink, requestId } from "./details.js";
 export { errorDomain, reasons, serviceReasons } from "./reasons.js";
 export { resumable, type ResumeOptions, type StreamState } from "./resume.js";
 export { isPublic, ruleOf } from "./rule.js";

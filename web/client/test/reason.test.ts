@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { backoff } from "../src/backoff.js";
 import { retryDelay } from "../src/details.js";
-import { authReason, fieldViolations, helpLink, serviceReason } from "../src/index.js";
+import { authReason, fieldViolations, helpLink, requestId, serviceReason } from "../src/index.js";
 
 const ours = "github.com/ostiary/ostiary";
 
@@ -42,7 +42,24 @@ test("an error of another kind has no reason, and names no fields", () => {
     expect(serviceReason(thrown)).toBeUndefined();
     expect(fieldViolations(thrown)).toEqual([]);
     expect(helpLink(thrown)).toBeUndefined();
+    expect(requestId(thrown)).toBeUndefined();
   }
+});
+
+test.each([
+  ["the details", "0123456789abcdef", undefined, "0123456789abcdef"],
+  ["the header", undefined, "0af76519-16cd-43dd", "0af76519-16cd-43dd"],
+  ["both", "0123456789abcdef", "0af76519-16cd-43dd", "0123456789abcdef"],
+  ["neither", undefined, undefined, undefined],
+  ["the details, with what is no id", "<b>id</b>", undefined, undefined],
+  ["the header, with one that is too long", undefined, "a".repeat(129), undefined],
+])("the id of a call in %s", (_, inDetails, inHeader, want) => {
+  const entries = inDetails === undefined ? [] : [field(3, Buffer.concat([field(1, "request_id"), field(2, inDetails)]))];
+  const error = failure({ type: "google.rpc.ErrorInfo", value: Buffer.concat([errorInfo("TOKEN_EXPIRED", ours), ...entries]) });
+  if (inHeader !== undefined) {
+    error.metadata.set("x-request-id", inHeader);
+  }
+  expect(requestId(error)).toBe(want);
 });
 
 test("all fields that are not valid are named", () => {

@@ -1,6 +1,6 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { authReason, type FieldViolation, fieldViolations, helpLink, serviceReason, TokenSourceError } from "@ostiary/client";
+import { authReason, type FieldViolation, fieldViolations, helpLink, requestId, serviceReason, TokenSourceError } from "@ostiary/client";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useNow } from "./clock";
 import { plain, sentence } from "./text";
@@ -84,6 +84,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
         <Help link={helpLink(error)}>{hint}</Help>
       </p>
       <Violations of={fieldViolations(error)} />
+      <RequestId of={error} />
       {retry && (
         <button type="button" onClick={retry}>
           Try again
@@ -91,6 +92,12 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
       )}
     </div>
   );
+}
+
+/** What the server's log calls the call that has failed, for whoever is asked for help. */
+function RequestId({ of }: { of: unknown }) {
+  const id = requestId(of);
+  return id === undefined ? null : <p className="quiet">Request <Id>{id}</Id></p>;
 }
 
 /** What links to the documentation, where an error says where. */
