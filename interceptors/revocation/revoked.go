@@ -23,7 +23,7 @@ func (l *List) Revoked(id *auth.Identity) error {
 	if e == nil {
 		return nil
 	}
-	refusal := auth.NewError(auth.TokenRevoked, &Cause{e.revocation(kind)})
+	refusal := auth.NewError(auth.TokenRevoked, &RevokedError{e.revocation(kind)})
 	if wait := l.untilAccepted(e); wait > 0 {
 		refusal.RetryAfter = wait
 		refusal.Message = "tokens issued until a moment ago were revoked; if you have just signed in, " +
@@ -32,13 +32,13 @@ func (l *List) Revoked(id *auth.Identity) error {
 	return refusal
 }
 
-// A Cause is the cause of a TOKEN_REVOKED: the revocation by which a token is refused. It is
+// A RevokedError is the cause of a TOKEN_REVOKED: the revocation by which a token is refused. It is
 // for logs, and for finding out who has revoked it; errors.As finds it in the refusal.
-type Cause struct{ Revocation Revocation }
+type RevokedError struct{ Revocation Revocation }
 
 // Error says by what the token is revoked.
-func (c *Cause) Error() string {
-	r := c.Revocation
+func (e *RevokedError) Error() string {
+	r := e.Revocation
 	text := "by its " + r.Kind.String()
 	if r.ID != "" {
 		text += " " + logtext.Quoted(r.ID)

@@ -80,7 +80,7 @@ func (l *Log) Close() {
 // Refused logs why a token was revoked, where that is why a call was refused. The context is
 // that of the call. It does not wait.
 func (l *Log) Refused(ctx context.Context, refusal *auth.Error) {
-	var cause *revocation.Cause
+	var cause *revocation.RevokedError
 	if l == nil || refusal == nil || refusal.Reason != auth.TokenRevoked || !errors.As(refusal, &cause) {
 		return
 	}
