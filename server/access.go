@@ -165,7 +165,7 @@ func (s *accessService) explain(procedure string, id *auth.Identity) policy.Expl
 // Unimplemented…, so that a method that is missing here does not compile.
 type grpcAccess struct {
 	accessv1.UnsafeAccessServiceServer
-	*accessService
+	*liveAccess
 }
 
 func explanationMessage(procedure string, explanation policy.Explanation) *accessv1.AccessExplanation {

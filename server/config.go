@@ -138,7 +138,7 @@ type Config struct {
 	// can follow. Default: none.
 	FeedSecret []string
 	// FeedSecretFile is a file with more such secrets, each on a line of its own. It is
-	// read once. Default: none.
+	// read at the start, and by Server.Reload. Default: none.
 	FeedSecretFile string
 	// Follow makes the server a relay of a hub, without a database. Default: none.
 	Follow Follow

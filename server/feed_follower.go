@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
@@ -28,7 +29,29 @@ const feedSecretIssuer = "feed_secret"
 // operators included.
 type followers struct {
 	permission string // "" for none
-	secrets    []feedSecret
+	secrets    *atomic.Pointer[[]feedSecret]
+}
+
+// current returns the secrets that count now.
+func (f followers) current() []feedSecret {
+	if f.secrets == nil {
+		return nil
+	}
+	return *f.secrets.Load()
+}
+
+// replaceSecrets has those of the others count from now on. One that is among both has the
+// same identity as before, by which those who are connected with it are known.
+func (f followers) replaceSecrets(by followers) {
+	secrets := slices.Clone(by.current())
+	for i, secret := range secrets {
+		for _, before := range f.current() {
+			if before.hash == secret.hash {
+				secrets[i] = before
+			}
+		}
+	}
+	f.secrets.Store(&secrets)
 }
 
 // A feedSecret is one that a follower can send instead of a token.
@@ -47,12 +70,14 @@ func (c Config) followers() (followers, error) {
 		}
 		secrets = append(secrets, more...)
 	}
-	f := followers{permission: c.FeedPermission}
+	hashed := make([]feedSecret, 0, len(secrets))
 	for i, secret := range secrets {
-		f.secrets = append(f.secrets, feedSecret{sha256.Sum256([]byte(secret)), &auth.Identity{
+		hashed = append(hashed, feedSecret{sha256.Sum256([]byte(secret)), &auth.Identity{
 			Issuer: feedSecretIssuer, Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
 		}})
 	}
+	f := followers{permission: c.FeedPermission, secrets: new(atomic.Pointer[[]feedSecret])}
+	f.secrets.Store(&hashed)
 	return f, nil
 }
 
@@ -107,7 +132,7 @@ func (f followers) require(id *auth.Identity) error {
 }
 
 func (f followers) include(id *auth.Identity) bool {
-	if slices.ContainsFunc(f.secrets, func(s feedSecret) bool { return s.identity == id }) {
+	if slices.ContainsFunc(f.current(), func(s feedSecret) bool { return s.identity == id }) {
 		return true
 	}
 	return f.permission != "" && id.Kind == auth.KindMachine && id.Actor == nil && (id.HasPermission(f.permission) || id.HasScope(f.permission))
@@ -123,14 +148,15 @@ type feedAuthenticator struct {
 // Authenticate implements auth.Authenticator. How long it takes does not depend on the
 // secrets.
 func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*auth.Identity, error) {
-	if len(a.followers.secrets) > 0 {
+	secrets := a.followers.current()
+	if len(secrets) > 0 {
 		sent, err := auth.BearerToken(call.Header)
 		if err != nil {
 			return nil, err
 		}
 		hash := sha256.Sum256([]byte(sent))
 		var found *auth.Identity
-		for _, secret := range a.followers.secrets {
+		for _, secret := range secrets {
 			if subtle.ConstantTimeCompare(hash[:], secret.hash[:]) == 1 {
 				found = secret.identity
 			}
@@ -142,7 +168,7 @@ func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*a
 	id, err := a.Verifier.Authenticate(ctx, call)
 	if reason, refused := auth.ReasonOf(err); refused && reason == auth.TokenMalformed {
 		cause := "no feed_secret is like it, nor is it a token"
-		if len(a.followers.secrets) == 0 {
+		if len(secrets) == 0 {
 			cause = "it is no token, and no feed_secret is set"
 		}
 		return nil, &auth.Error{Reason: reason, Cause: fmt.Errorf("%s: %w", cause, auth.AsError(err).Cause),

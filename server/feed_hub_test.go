@@ -23,7 +23,7 @@ import (
 
 // follower is a context of somebody who may follow, for calls of the service itself.
 func (r *running) follower(ctx context.Context) context.Context {
-	return auth.NewContext(ctx, r.feed.followers.secrets[0].identity)
+	return auth.NewContext(ctx, r.feed.followers.current()[0].identity)
 }
 
 // Two servers on one database are one hub: what is revoked at one reaches the followers of
@@ -199,8 +199,8 @@ func TestSecretsOfAFile(t *testing.T) {
 	for _, secret := range []string{secretOfFeed, inFile, strings.Repeat("g", 40)} {
 		feedUntil(t, "a secret", r.transports()["gRPC"].follow(t, secret, ""), 0)
 	}
-	if len(r.feed.followers.secrets) != 4 {
-		t.Errorf("%d secrets; want 4", len(r.feed.followers.secrets))
+	if len(r.feed.followers.current()) != 4 {
+		t.Errorf("%d secrets; want 4", len(r.feed.followers.current()))
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
-	accessv1.RegisterAccessServiceServer(gate, grpcAccess{accessService: s.access})
+	accessv1.RegisterAccessServiceServer(gate, grpcAccess{liveAccess: &s.access})
 	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
@@ -14,7 +13,6 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -37,31 +35,31 @@ func (s *Server) buildGuards() error {
 	if err != nil {
 		return err
 	}
-	rules, err := Rules(append(slices.Clone(s.config.Rules), policy.Clock(s.config.Now))...)
+	rules, err := s.rulesOf(s.config)
 	if err != nil {
 		return err
 	}
-	for _, entry := range rules.Entries() {
-		if entry.Origin.Source == policy.SourceSettings {
-			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
-		}
-	}
+	s.logRules(rules)
 	followers, err := s.config.followers()
 	if err != nil {
 		return err
 	}
-	if s.access, err = newAccessService(rules, s.config.operators(), followers); err != nil {
+	access, err := newAccessService(rules, s.config.operators(), followers)
+	if err != nil {
 		return err
 	}
+	s.rules.Store(rules)
+	s.access.Store(access)
+	s.followers = followers
 	s.verifier = verifier
 	revocations := s.revocations()
-	s.guard = s.newGuard(verifier, guarded{rules}, revocations)
+	s.guard = s.newGuard(verifier, guarded{&s.rules}, revocations)
 	s.feed = s.newFeedService(followers)
 	if err := s.buildSignals(verifier); err != nil {
 		return err
 	}
 	s.reconcile()
-	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, rules, feedRevocations{revocations})
+	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, &s.rules, feedRevocations{revocations})
 	s.transmitterGuard = s.newGuard(feedAuthenticator{verifier, followers}, followersOnly{followers}, revocations)
 	return s.buildMetadata(rules.Scopes())
 }

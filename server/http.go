@@ -69,7 +69,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.atHub(own)...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.atHub(own)...))
-	mux.Handle(accessv1connect.NewAccessServiceHandler(s.access, own...))
+	mux.Handle(accessv1connect.NewAccessServiceHandler(&s.access, own...))
 	// The same changes go to each follower: to compress them for each is for those alone who
 	// read very many.
 	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},

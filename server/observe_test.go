@@ -193,7 +193,7 @@ func TestAPanicBecomesInternalAndIsLogged(t *testing.T) {
 			r := start(t)
 			ada := r.issuer.Session("user_ada")
 			eventually(t, "the keys are there", r.ready)
-			r.session.ledger, r.revocation.ledger, r.access.rules = nil, nil, nil
+			r.session.ledger, r.revocation.ledger, r.access.Load().rules = nil, nil, nil
 			tr := r.transports()[protocol]
 			_, unary := tr.access(t, ada).ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{})
 			stream, err := tr.sessions(t, ada).WatchSessions(t.Context(), &sessionv1.WatchSessionsRequest{})

@@ -90,7 +90,7 @@ func TestTheIDOfACallIsInItsAnswerAndInItsLines(t *testing.T) {
 			t.Parallel()
 			r := start(t)
 			eventually(t, "the server is ready", r.ready)
-			r.access.rules = nil // has ExplainAccess panic
+			r.access.Load().rules = nil // has ExplainAccess panic
 			ada := r.issuer.Session("user_ada")
 			tr := r.transports()[name]
 			for call, test := range map[string]struct {

@@ -65,7 +65,9 @@ type Server struct {
 	identity   *identityService
 	session    *sessionService
 	revocation *revocationService
-	access     *accessService
+	access     liveAccess
+	rules      liveRules
+	followers  followers
 	feed       *feedService
 	health     *healthService
 	signals    []signalSource
@@ -300,10 +302,6 @@ func (s *Server) shutdown(ctx context.Context) {
 	}
 	<-drained
 }
-
-// Reload reads the files of the TLS certificate at once, which is done every few seconds in
-// any case. It reads nothing else again.
-func (s *Server) Reload() { s.certificate.reload() }
 
 // Close releases the listeners, the keys and the database of a Server that was
 // not run. It may be called again, and after Run, to no effect.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,8 +36,10 @@ variable OSTIARY_… that no setting has is named in a warning.
 SIGTERM and SIGINT stop the server: for drain_delay its readiness says no while it still
 serves, so that load balancers turn away from it; then it closes its ports, and ends once
 the calls in progress have finished, at the latest after shutdown_timeout. A second signal
-stops it immediately. SIGHUP reads the files of the TLS certificate again,
-which is also done every few seconds; other settings and secrets need a restart.`,
+stops it immediately. SIGHUP reads the settings again and takes over the rules in the YAML
+file and the secrets of followers; what else has changed is named in the log, and needs a
+restart. If anything is at fault, all stays as it was. The files of the TLS certificate
+are read again by themselves every few seconds.`,
 		Example: `  # Clerk, with tokens issued for this service
   OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve
 
@@ -73,7 +77,7 @@ which is also done every few seconds; other settings and secrets need a restart.
 				for {
 					select {
 					case <-hangup:
-						srv.Reload()
+						reload(srv, loaded, set.Load(cmd.Flags(), os.Environ()), config.Logger)
 					case <-cmd.Context().Done():
 						return
 					}
@@ -83,4 +87,25 @@ which is also done every few seconds; other settings and secrets need a restart.
 		})
 	}
 	return cmd
+}
+
+// reload has the server take over what it can of the settings, which were read again. It
+// takes none over where one is at fault.
+func reload(srv *server.Server, started, read *settings.Loaded, log *slog.Logger) {
+	err := read.Faults()
+	if err == nil {
+		err = srv.Reload(read.Server)
+	} else {
+		srv.ReloadCertificate()
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			log.Error("the settings were not taken over, and all stays as it was", "fault", strings.TrimSpace(line))
+		}
+		return
+	}
+	log.Info("the settings were read again")
+	for _, key := range read.NeedRestart(started) {
+		log.Warn("a setting has changed that is taken over only by a restart", "setting", key)
+	}
 }

@@ -50,6 +50,9 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 		}
 	}
 	l.lists = inFile
+	for _, key := range fileOnly {
+		l.values[key] = inFile[key]
+	}
 	l.Server.Issuers = l.listedIssuers(inFile["issuers"])
 	l.addDescribedIssuer()
 	l.Server.Rules = l.rules(inFile["rules"])

@@ -162,7 +162,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "feed_secret_file", env: []string{"OSTIARY_FEED_SECRET_FILE"}, dev: true,
-			help:   "File with such secrets, one a line; read at the start.",
+			help:   "File with such secrets, one a line; read at the start and at SIGHUP.",
 			format: text(func(s *Settings) *string { return &s.Server.FeedSecretFile }),
 		},
 		setting[Settings]{

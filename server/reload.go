@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"sync/atomic"
+
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// Reload takes over what can be changed while the Server runs: Rules, FeedSecret, and what
+// is in FeedSecretFile. What else has changed in the Config is left as it was. It also reads
+// the files of the TLS certificate, as ReloadCertificate does.
+//
+// Calls are decided by the new rules from then on, and open streams with the next token of
+// their caller's session. A follower that is connected with a secret that is there no longer
+// stays until it connects again.
+//
+// If the Config has faults nothing of it is taken over, and the error is a *[ConfigError].
+func (s *Server) Reload(config Config) error {
+	s.ReloadCertificate()
+	if faults := config.Faults(); len(faults) > 0 {
+		return &ConfigError{Faults: faults}
+	}
+	rules, err := s.rulesOf(config)
+	if err != nil {
+		return err
+	}
+	followers, err := config.followers()
+	if err != nil {
+		return err
+	}
+	access, err := newAccessService(rules, s.config.operators(), s.followers)
+	if err != nil {
+		return err
+	}
+	s.followers.replaceSecrets(followers)
+	s.rules.Store(rules)
+	s.access.Store(access)
+	s.logRules(rules)
+	return nil
+}
+
+// ReloadCertificate reads the files of the TLS certificate at once, which is done every few
+// seconds in any case.
+func (s *Server) ReloadCertificate() { s.certificate.reload() }
+
+// rulesOf returns the rules of the settings, on the clock of the server.
+func (s *Server) rulesOf(config Config) (*policy.Policy, error) {
+	return Rules(append(append([]policy.Option(nil), config.Rules...), policy.Clock(s.config.Now))...)
+}
+
+// logRules names the rules that are not those of the schema.
+func (s *Server) logRules(rules *policy.Policy) {
+	for _, entry := range rules.Entries() {
+		if entry.Origin.Source == policy.SourceSettings {
+			s.log.Info("a rule of the settings is in force", "procedure", entry.Procedure, "access", entry.Access(), "file", entry.Origin.File)
+		}
+	}
+}
+
+// liveRules are those in force. Each call is decided by one of them alone.
+type liveRules struct{ atomic.Pointer[policy.Policy] }
+
+// Rule implements auth.Policy.
+func (l *liveRules) Rule(procedure string) auth.Rule { return l.Load().Rule(procedure) }
+
+// liveAccess is the AccessService about the rules in force.
+type liveAccess struct{ atomic.Pointer[accessService] }
+
+// ListMethodRules implements both the connect and the grpc-go interface.
+func (l *liveAccess) ListMethodRules(ctx context.Context, req *accessv1.ListMethodRulesRequest) (*accessv1.ListMethodRulesResponse, error) {
+	return l.Load().ListMethodRules(ctx, req)
+}
+
+// ExplainAccess implements both the connect and the grpc-go interface.
+func (l *liveAccess) ExplainAccess(ctx context.Context, req *accessv1.ExplainAccessRequest) (*accessv1.ExplainAccessResponse, error) {
+	return l.Load().ExplainAccess(ctx, req)
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/policy"
+)
+
+// needsPermission is a rule that the users of these tests do not meet.
+func needsPermission(procedure string) policy.Option {
+	return policy.Configured("ostiary.yaml", procedure, &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllPermissions: []string{"org:notes:read"}}}})
+}
+
+// reload has the server take over the edited settings.
+func (r *running) reload(t *testing.T, edits ...func(*Config)) {
+	t.Helper()
+	config := r.config
+	for _, edit := range edits {
+		edit(&config)
+	}
+	if err := r.Reload(config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRulesChangeWhileCallsAreDecided(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	token := r.issuer.Session("user_ada")
+	over := make(chan struct{})
+	var calling sync.WaitGroup
+	for range 4 {
+		calling.Go(func() {
+			client := r.identityClient(t, token)
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				_, err := client.WhoAmI(t.Context(), new(identityv1.WhoAmIRequest))
+				if reason, refused := reasonOf(err); err != nil && (!refused || reason != auth.PermissionRequired) {
+					t.Errorf("a call is answered with %v; want none or %v", err, auth.PermissionRequired)
+				}
+			}
+		})
+	}
+	strict := func(c *Config) {
+		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WhoAmI_FullMethodName)}
+	}
+	client, digests := endpoint{url: r.url}.access(t, token), make(map[string]bool)
+	for range 10 {
+		for _, edits := range [][]func(*Config){{strict}, nil} {
+			r.reload(t, edits...)
+			_, err := r.identityClient(t, token).WhoAmI(t.Context(), new(identityv1.WhoAmIRequest))
+			if _, refused := reasonOf(err); refused != (edits != nil) {
+				t.Errorf("with %d edits a call is answered with %v", len(edits), err)
+			}
+			listed, err := client.ListMethodRules(t.Context(), new(accessv1.ListMethodRulesRequest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			digests[listed.GetPolicyDigest()] = true
+		}
+	}
+	close(over)
+	calling.Wait()
+	if len(digests) != 2 {
+		t.Errorf("two sets of rules have %d digests", len(digests))
+	}
+}
+
+func TestAnOpenStreamIsDecidedByNewRulesWithItsNextToken(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	session := authtest.With("sid", "sess_1")
+	stream, err := r.identityClient(t, r.issuer.Session("user_ada", session)).WatchIdentity(t.Context(), new(identityv1.WatchIdentityRequest))
+	if err != nil || !stream.Receive() {
+		t.Fatalf("no first message: %v", errors.Join(err, stream.Err()))
+	}
+	r.reload(t, func(c *Config) {
+		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WatchIdentity_FullMethodName)}
+	})
+	next := r.issuer.Session("user_ada", session, authtest.IssuedAt(time.Now().Add(time.Second)))
+	if _, err := r.identityClient(t, next).WhoAmI(t.Context(), new(identityv1.WhoAmIRequest)); err != nil {
+		t.Fatal(err)
+	}
+	for stream.Receive() {
+	}
+	if reason, _ := reasonOf(stream.Err()); reason != auth.PermissionRequired {
+		t.Errorf("the stream ended with %v; want %v", stream.Err(), auth.PermissionRequired)
+	}
+}
+
+func TestSettingsAtFaultChangeNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t, withFeed)
+	config := r.config
+	config.FeedSecret = nil
+	config.Rules = []policy.Option{needsPermission("/ostiary.identity.v1.IdentityService/Nothing")}
+	var wrong *ConfigError
+	if err := r.Reload(config); !errors.As(err, &wrong) {
+		t.Errorf("Reload returned %v; want a ConfigError", err)
+	}
+	if len(r.followers.current()) == 0 {
+		t.Error("the secrets of followers are gone")
+	}
+}
+
+// Who is connected is known by the identity of the secret.
+func TestASecretThatStaysKeepsItsIdentity(t *testing.T) {
+	t.Parallel()
+	r := start(t, withFeed)
+	before := slices.Clone(r.followers.current())
+	r.reload(t, func(c *Config) {
+		c.FeedSecret = append([]string{"another-secret-of-at-least-32-bytes"}, c.FeedSecret...)
+	})
+	after := r.followers.current()
+	if len(after) != len(before)+1 || after[1].identity != before[0].identity || after[0].identity == before[0].identity {
+		t.Errorf("%v after %v; want a new one, and the one that was there", after, before)
+	}
+}
