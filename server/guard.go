@@ -183,7 +183,7 @@ func (s *Server) warnOf(issuer *Issuer) {
 // Its error is an *auth.Error where the token is not accepted, and a
 // *[ConfigError] where the Config is at fault.
 func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier()
+	verifier, closeKeys, err := config.openVerifier() //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identi
 // [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
 // is a *[ConfigError] where the Config is at fault.
 func ExplainToken(ctx context.Context, config Config, raw string) (token.Explanation, *auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier()
+	verifier, closeKeys, err := config.openVerifier() //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,6 +33,14 @@ dropped and counted, and calls go on.
 
 All faults are reported at once; the server does not start and exits with status 2. A
 variable OSTIARY_… that no setting has is named in a warning.
+
+With --check nothing is served. Besides the settings it checks that each address can be
+listened on, and that the data directory and the files of snapshots can be written; a
+variable OSTIARY_… that no setting has is a fault, too. The exit status is 0 with a summary
+of what would be served, or 2 with all faults. Where the server runs, its own ports are
+taken: run it before, or with other ports. It asks nothing of the network; for that, see
+ostiary doctor.
+
 SIGTERM and SIGINT stop the server: for drain_delay its readiness says no while it still
 serves, so that load balancers turn away from it; then it closes its ports, and ends once
 the calls in progress have finished, at the latest after shutdown_timeout. A second signal
@@ -54,14 +62,19 @@ are read again by themselves every few seconds.`,
   OSTIARY_FOLLOW_SECRET_FILE=hub-secret OSTIARY_FEED_SECRET_FILE=own-secrets ostiary serve \
     --config ostiary.yaml --follow https://ostiary.example.com --follow-snapshot /var/lib/ostiary/revocations
 
-  # settings in a file
+  # settings in a file, first checked
+  ostiary serve --config ostiary.yaml --check
   ostiary serve --config ostiary.yaml`,
 		Args: noArguments,
 	}
 	set := settings.All()
 	set.AddFlags(cmd.Flags())
+	check := cmd.Flags().Bool("check", false, "Check the settings, rules, files and ports, print what would be served, and serve nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		loaded := set.Load(cmd.Flags(), os.Environ())
+		if *check {
+			return checkServe(cmd, loaded)
+		}
 		if err := loaded.Faults(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -79,13 +80,26 @@ func (l *Loaded) Check(key string, err error) {
 // with Server by [server.Config.Faults]; nil if nothing is wrong.
 func (l *Loaded) Faults() error {
 	faults := &Error{slices.Clone(l.faults.Faults)}
-	for _, fault := range l.Server.Faults() {
+	l.addTo(faults, l.Server.Faults())
+	return faults.orNil()
+}
+
+// CheckFaults returns an *[Error] with the Faults, the Unknown variables, and what is wrong with
+// the machine by [server.Config.MachineFaults]; nil if nothing is wrong.
+func (l *Loaded) CheckFaults(ctx context.Context) error {
+	faults := &Error{slices.Concat(l.faults.Faults, l.unknown)}
+	l.addTo(faults, l.Server.Faults())
+	l.addTo(faults, l.Server.MachineFaults(ctx))
+	return faults.orNil()
+}
+
+func (l *Loaded) addTo(faults *Error, found []server.Fault) {
+	for _, fault := range found {
 		// A value that could not be read has its fault already.
 		if key, name := l.naming(fault); !l.failed[key] && !l.failed[fault.Issuer] {
 			faults.addOf(key, l.name(key), errors.New(fault.Describe(name)))
 		}
 	}
-	return faults.orNil()
 }
 
 // DatabaseFaults is Faults for a command that only uses the database: of Server it checks

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server"
+)
+
+// checkServe finds all faults without serving, or prints what would be served.
+func checkServe(cmd *cobra.Command, loaded *settings.Loaded) error {
+	if err := loaded.CheckFaults(cmd.Context()); err != nil {
+		return err
+	}
+	return writeServed(cmd.OutOrStdout(), loaded.Server.WithDefaults())
+}
+
+// writeServed prints what a server with the settings would serve.
+func writeServed(out io.Writer, config server.Config) error {
+	rules, err := server.Rules(config.Rules...)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(table, "%s\t%s\n", name, oneLine(fmt.Sprintf(format, args...)))
+	}
+	security := "in plaintext"
+	if config.TLSCert != "" {
+		security = "with TLS"
+	}
+	row("http", "%s, %s: Connect, gRPC and gRPC-Web", config.HTTPAddr, security)
+	row("grpc", "%s, %s: native gRPC", config.GRPCAddr, security)
+	if config.SignalsAddr != "" {
+		row("signals", "%s, %s: messages of issuers", config.SignalsAddr, security)
+	}
+	if config.AdminAddr != server.AdminNone {
+		row("admin", "%s, in plaintext: metrics and health", config.AdminAddr)
+	}
+	for i := range config.Issuers {
+		issuer := &config.Issuers[i]
+		row("issuer", "%s, profile %s, audiences %s, authorized parties %s", issuer.URL, issuer.ProfileName(),
+			cmp.Or(strings.Join(issuer.Audiences, " "), "any"), cmp.Or(strings.Join(issuer.AuthorizedParties, " "), "any"))
+	}
+	switch database, _, isURL := strings.Cut(config.DatabaseURL, ":"); {
+	case len(config.Follow.Hubs) > 0:
+		row("follows", "%s, without a database", strings.Join(config.Follow.Hubs, " "))
+	case isURL && database != "sqlite":
+		row("database", "PostgreSQL, which was not connected to")
+	default:
+		row("database", "%s", cmp.Or(strings.TrimPrefix(config.DatabaseURL, "sqlite:"), "in "+config.DataDir))
+	}
+	for _, entry := range rules.Entries() {
+		if entry.Origin.Source == policy.SourceSettings {
+			row("rule", "%s: %s, by %s", entry.Procedure, entry.Access(), entry.Origin.File)
+		}
+	}
+	return table.Flush()
+}
