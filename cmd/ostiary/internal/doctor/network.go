@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -73,9 +74,10 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	v := visit{url: req.URL}
 	v.proxy, _ = http.ProxyFromEnvironment(req)
 	transport := r.base.Clone()
+	var refused atomic.Int64 // the connection may be made after the request has been given up
 	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
 		if res.StatusCode != http.StatusOK {
-			v.refused = res.StatusCode
+			refused.Store(int64(res.StatusCode))
 		}
 		return nil
 	}
@@ -83,7 +85,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { v.remote = info.Conn.RemoteAddr().String() },
 	})))
-	v.took = time.Since(sent)
+	v.took, v.refused = time.Since(sent), int(refused.Load())
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
