@@ -88,6 +88,7 @@ var mayImport = map[string][]string{
 	"server/internal/proxy":                 nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
+	"server/internal/decisions":             {"interceptors/auth", "server/internal/tracing"},
 	"server/internal/transmitter":           {"interceptors/revocation", "internal/loopback", "server/internal/store", "server/internal/transport"},
 	"server/internal/ledger": {
 		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "gen/ostiary/session/v1",

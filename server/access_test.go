@@ -11,6 +11,7 @@ import (
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
@@ -224,6 +225,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 	const (
 		one        = "https://clerk.example.com"
 		revocation = revocationv1.RevocationService_ListRevocations_FullMethodName
+		decisions  = decisionv1.DecisionService_WatchDecisions_FullMethodName
 		session    = sessionv1.SessionService_GetSession_FullMethodName
 		sessions   = sessionv1.SessionService_ListSessions_FullMethodName
 	)
@@ -251,6 +253,8 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 		detail    string // of the last check
 	}{
 		{"what serves operators alone, to an operator", rules, revocation, operator, met, ""},
+		{"the decisions, to an operator", rules, decisions, operator, met, ""},
+		{"the decisions, to anybody else", rules, decisions, member, unmet, "needs an operator"},
 		{"what serves operators alone, to anybody else", rules, revocation, member, unmet, "needs an operator"},
 		{"what serves operators alone, to who impersonates one", rules, revocation, impersonated, unmet, "needs an operator"},
 		{"what serves operators alone, by a rule that does not say so", otherwise, revocation, member, unmet, "needs an operator"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -24,12 +25,21 @@ const (
 	DefaultDataDir          = "./.ostiary"
 	DefaultSessionRetention = 30 * 24 * time.Hour
 
+	DefaultDecisionsMaxSize  = 100 // MiB
+	DefaultDecisionsMaxFiles = 10
+
 	DefaultDatabaseMaxConnections = 10
 	DefaultDatabaseTimeout        = 10 * time.Second
 )
 
 // AdminNone is the Config.AdminAddr of a Server without that listener.
 const AdminNone = "none"
+
+// The Config.Decisions that are no path.
+const (
+	DecisionsNone   = decisions.None
+	DecisionsStdout = decisions.Stdout
+)
 
 // Config configures a Server. Only Issuers are required; the zero value of every
 // other field is the default that is documented with it.
@@ -183,6 +193,16 @@ type Config struct {
 	// Logger receives one record for each call, and the start, the stop and the
 	// faults of the server. No record holds a token. Default: slog.Default().
 	Logger *slog.Logger
+	// Decisions is where a record of each decision about a call is written, as a line of JSON:
+	// the path of a file, which only this user may read, in a directory that exists; or
+	// DecisionsStdout. No record holds a token. Default: DecisionsNone.
+	Decisions string
+	// DecisionsMaxSize is how many MiB the file has before it is set aside, under a name with
+	// the time, and another is begun. Default: DefaultDecisionsMaxSize.
+	DecisionsMaxSize int
+	// DecisionsMaxFiles is how many files that were set aside are kept. Default:
+	// DefaultDecisionsMaxFiles.
+	DecisionsMaxFiles int
 	// TraceIdentities puts the subject, the session and the issuer of callers into traces.
 	// Default: traces do not say who called.
 	TraceIdentities bool
@@ -228,6 +248,15 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.SessionRetention == 0 {
 		c.SessionRetention = DefaultSessionRetention
+	}
+	if c.Decisions == "" {
+		c.Decisions = DecisionsNone
+	}
+	if c.DecisionsMaxSize == 0 {
+		c.DecisionsMaxSize = DefaultDecisionsMaxSize
+	}
+	if c.DecisionsMaxFiles == 0 {
+		c.DecisionsMaxFiles = DefaultDecisionsMaxFiles
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

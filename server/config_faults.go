@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/server/internal/console"
+	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -56,6 +57,13 @@ func (c Config) Faults() []Fault {
 	}
 	if c.SessionRetention < 0 {
 		add("session_retention", errors.New("must not be negative; write a duration such as 720h"))
+	}
+	add("decisions", c.checkDecisions())
+	if c.DecisionsMaxSize < 0 {
+		add("decisions_max_size", errors.New("must not be negative; write a number of MiB such as 100"))
+	}
+	if c.DecisionsMaxFiles < 0 {
+		add("decisions_max_files", errors.New("must not be negative; write a number such as 10"))
 	}
 	for _, written := range c.OperatorSubjects {
 		_, err := c.operatorSubject(written)
@@ -128,6 +136,13 @@ func (c Config) checkAdminAddr() error {
 		return fmt.Errorf("%w; or none", err)
 	}
 	return c.checkOwnPort(c.AdminAddr)
+}
+
+func (c Config) checkDecisions() error {
+	if c.Decisions == DecisionsNone || c.Decisions == DecisionsStdout {
+		return nil
+	}
+	return decisions.CheckFile(c.Decisions)
 }
 
 // checkOwnPort finds an address that is that of a public listener.

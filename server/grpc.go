@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
@@ -54,6 +55,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
 	accessv1.RegisterAccessServiceServer(gate, grpcAccess{liveAccess: &s.access})
+	decisionv1.RegisterDecisionServiceServer(gate, grpcDecision{decisionService: s.decision})
 	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
@@ -24,6 +25,7 @@ func services() []string {
 		sessionv1connect.SessionServiceName,
 		revocationv1connect.RevocationServiceName,
 		accessv1connect.AccessServiceName,
+		decisionv1connect.DecisionServiceName,
 		feedv1connect.FeedServiceName,
 	}
 }
@@ -84,6 +86,7 @@ func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	transport.RecordDecision(ctx, d)
 	s.metrics.Observe(ctx, d)
 	s.revokedLog.Refused(ctx, d.Refusal)
+	s.recordDecision(ctx, d)
 	if s.relay != nil {
 		s.relay.Follower().Observe(ctx, d)
 		return

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
@@ -70,6 +71,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.atHub(own)...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.atHub(own)...))
 	mux.Handle(accessv1connect.NewAccessServiceHandler(&s.access, own...))
+	mux.Handle(decisionv1connect.NewDecisionServiceHandler(connectDecision{s.decision}, own...))
 	// The same changes go to each follower: to compress them for each is for those alone who
 	// read very many.
 	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},

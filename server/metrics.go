@@ -44,6 +44,7 @@ func (s *Server) measure() {
 			record(float64(s.certificate.expires().Unix()))
 		})
 	}
+	s.measureDecisions()
 	s.measureTokens()
 	s.measureKeys()
 	s.measureRevocations()
@@ -51,6 +52,25 @@ func (s *Server) measure() {
 	if s.ledger != nil {
 		s.measureLedger()
 	}
+}
+
+func (s *Server) measureDecisions() {
+	m := s.metrics
+	m.Gauge("ostiary.decisions.watchers", "{watcher}", "Operators who watch decisions.", func(record metrics.Record) {
+		record(float64(s.decisions.Status().Watchers))
+	})
+	if s.config.Decisions == DecisionsNone {
+		return
+	}
+	m.Counter("ostiary.decisions.written", "{record}", "Records of decisions that were written.", func(record metrics.Record) {
+		record(float64(s.decisions.Status().Written))
+	})
+	m.Counter("ostiary.decisions.lost", "{record}", "Records of decisions that could not be written, and are lost.", func(record metrics.Record) {
+		record(float64(s.decisions.Status().Lost))
+	})
+	m.Gauge("ostiary.decisions.failing", "", "1 while records of decisions cannot be written, and 0 otherwise.", func(record metrics.Record) {
+		record(one(s.decisions.Status().Failing))
+	})
 }
 
 func (s *Server) measureTokens() {
@@ -230,6 +250,7 @@ func (s *Server) measureLedger() {
 
 // endCall is called with each call that has ended.
 func (s *Server) endCall(ctx context.Context, call transport.Call) {
+	s.recordOutcome(ctx, &call)
 	ended := tracing.Call{Procedure: call.Procedure, Protocol: call.Protocol, Outcome: call.Outcome}
 	if call.Decision != nil {
 		ended.Identity = call.Decision.Identity

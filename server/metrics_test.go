@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func TestDashboardsAndAlertsNameWhatIsExported(t *testing.T) {
 	clerk := startBackend(t)
 	r := start(t, withFeed, withWebhooks, clerk.use, func(c *Config) {
 		c.SignalsTransmitterURL = "https://ostiary.example.com"
-		c.DroppedLogLines = func() uint64 { return 0 }
+		c.DroppedLogLines, c.Decisions = func() uint64 { return 0 }, filepath.Join(t.TempDir(), "decisions.jsonl")
 	})
 	r.exercise(t)
 	r.webhook(t, "msg_1", sessionEnded("ada-1"))

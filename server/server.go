@@ -26,6 +26,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
+	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
@@ -68,6 +69,7 @@ type Server struct {
 	access     liveAccess
 	rules      liveRules
 	followers  followers
+	decision   *decisionService
 	feed       *feedService
 	health     *healthService
 	signals    []signalSource
@@ -75,6 +77,7 @@ type Server struct {
 	admin      *adminServer     // nil where there is none
 	metrics    *metrics.Metrics // nil where nobody reads them
 	tracing    *tracing.Tracing // nil where nobody reads them
+	decisions  *decisions.Log
 	verifier   *token.Verifier
 
 	httpListener, grpcListener, signalsListener net.Listener
@@ -135,6 +138,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openDecisions(); err != nil {
+		return err
+	}
 	if err := s.startTelemetry(ctx); err != nil {
 		return err
 	}
@@ -146,6 +152,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
 	s.health = newHealthService(s.ready, s.config.heartbeat, s.draining.Begun(), s.stopping)
+	s.decision = &decisionService{log: s.decisions, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}
@@ -321,7 +328,7 @@ func (s *Server) release() error {
 		}
 	}
 	s.closePollers()
-	errs = append(errs, s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys())
+	errs = append(errs, s.decisions.Close(), s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys())
 	s.transmitter.Close()
 	s.revokedLog.Close()
 	if s.ledger != nil {

@@ -73,7 +73,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.SetVersionTemplate("{{.Version}}\n") // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newVersion(), newDocs())
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
 }

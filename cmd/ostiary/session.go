@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
+	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
@@ -135,8 +136,9 @@ func (c *caller) readToken() error {
 
 // clients are those of the services that the commands call.
 type clients struct {
-	sessions sessionv1connect.SessionServiceClient
-	identity identityv1connect.IdentityServiceClient
+	sessions  sessionv1connect.SessionServiceClient
+	identity  identityv1connect.IdentityServiceClient
+	decisions decisionv1connect.DecisionServiceClient
 }
 
 // with calls do with clients, and puts its error into words.
@@ -155,8 +157,9 @@ func (c *caller) with(do func(clients) error) error {
 	client := &http.Client{Transport: transport, CheckRedirect: connectauth.RefuseRedirects}
 	options := []connect.ClientOption{connect.WithGRPC(), connectauth.WithToken(c.server, c)}
 	return c.explain(do(clients{
-		sessions: sessionv1connect.NewSessionServiceClient(client, c.server, options...),
-		identity: identityv1connect.NewIdentityServiceClient(client, c.server, options...),
+		sessions:  sessionv1connect.NewSessionServiceClient(client, c.server, options...),
+		identity:  identityv1connect.NewIdentityServiceClient(client, c.server, options...),
+		decisions: decisionv1connect.NewDecisionServiceClient(client, c.server, options...),
 	}))
 }
 

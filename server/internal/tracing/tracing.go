@@ -125,6 +125,14 @@ func (t *Tracing) Begin(ctx context.Context, headers func(name string) []string)
 	return ctx
 }
 
+// IDs returns the trace and the span of a call, in hexadecimal digits; empty where it has none.
+func IDs(ctx context.Context) (traceID, spanID string) {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		return span.TraceID().String(), span.SpanID().String()
+	}
+	return "", ""
+}
+
 // A Call is what a span says of a call that has ended.
 type Call struct {
 	Procedure, Protocol, Outcome string

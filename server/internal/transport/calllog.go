@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -47,6 +48,8 @@ type Call struct {
 	Took    time.Duration
 	// Decision is the last about the call; nil where no guard was asked.
 	Decision *auth.Decision
+	// Refusal is what ended the call; nil for any other outcome. A handler may have decided it.
+	Refusal *auth.Error
 }
 
 // level makes our own failures stand out from what callers do, and hides what is
@@ -71,7 +74,9 @@ func (l CallLog) write(ctx context.Context, r *record) {
 	}
 	outcome, took := r.outcome(), time.Since(r.start)
 	if l.End != nil {
-		l.End(ctx, Call{procedure, protocol, outcome, took, r.decision})
+		var refusal *auth.Error
+		errors.As(r.failure, &refusal)
+		l.End(ctx, Call{procedure, protocol, outcome, took, r.decision, refusal})
 	}
 	level, log := l.level(r, procedure, outcome), l.Strangers.Logger
 	if !log.Enabled(ctx, level) || l.ofStranger(r, outcome) && !l.Strangers.Admit(ctx, level, r.kind(outcome), r.peer) {

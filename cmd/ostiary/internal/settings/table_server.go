@@ -31,6 +31,21 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.Profiling = on }),
 		},
 		{
+			key: "decisions", env: []string{"OSTIARY_DECISIONS"}, def: server.DecisionsNone, dev: true,
+			help:   "Where a record of each decision about a call is written, as a line of JSON: the path of a file, in a directory that exists; stdout; or none.",
+			format: text(func(s *Settings) *string { return &s.Server.Decisions }),
+		},
+		{
+			key: "decisions_max_size", env: []string{"OSTIARY_DECISIONS_MAX_SIZE"}, def: strconv.Itoa(server.DefaultDecisionsMaxSize), dev: true,
+			help:   "Size in MiB at which that file is set aside, under a name with the time, and another is begun.",
+			format: count(func(s *Settings) *int { return &s.Server.DecisionsMaxSize }),
+		},
+		{
+			key: "decisions_max_files", env: []string{"OSTIARY_DECISIONS_MAX_FILES"}, def: strconv.Itoa(server.DefaultDecisionsMaxFiles), dev: true,
+			help:   "How many files that were set aside are kept.",
+			format: count(func(s *Settings) *int { return &s.Server.DecisionsMaxFiles }),
+		},
+		{
 			key: "trace_identities", env: []string{"OSTIARY_TRACE_IDENTITIES"}, def: "false", dev: true,
 			help:   "Name callers in traces, by subject, session and issuer. OpenTelemetry's own variables say where traces are sent.",
 			format: boolean(func(s *Settings, on bool) { s.Server.TraceIdentities = on }),

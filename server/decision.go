@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
+	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/decisions"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/transport"
+)
+
+// watchRest is how long a watch waits for more decisions before it sends some, so that a busy
+// server sends many at once.
+const watchRest = 50 * time.Millisecond
+
+func (s *Server) openDecisions() (err error) {
+	s.decisions, err = decisions.Open(decisions.Config{
+		Output: s.config.Decisions, MaxBytes: int64(s.config.DecisionsMaxSize) << 20, MaxFiles: s.config.DecisionsMaxFiles, Log: s.log,
+	})
+	return err
+}
+
+// recordDecision keeps a decision, unless machines cause one every few seconds and it admits
+// them.
+func (s *Server) recordDecision(ctx context.Context, d auth.Decision) {
+	if d.Refusal != nil || !isFrequent(d.Procedure) {
+		s.decisions.Observe(ctx, d)
+	}
+}
+
+// recordOutcome keeps what a handler has decided about a call that the guard had admitted.
+func (s *Server) recordOutcome(ctx context.Context, call *transport.Call) {
+	if call.Refusal == nil || call.Decision == nil || call.Decision.Refusal != nil {
+		return
+	}
+	d := *call.Decision
+	d.Refusal, d.Duration = call.Refusal, 0
+	s.decisions.Observe(ctx, d)
+}
+
+// decisionService implements DecisionService for both transports. Its rule asks for a token;
+// whether its bearer is an operator is decided here.
+type decisionService struct {
+	log       *decisions.Log
+	operators operators
+	heartbeat time.Duration // the longest silence of a watch
+	stopping  <-chan struct{}
+}
+
+// watch sends decisions until the caller leaves.
+func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisionsRequest, send func(*decisionv1.WatchDecisionsResponse) error) error {
+	if err := s.operators.require(current(ctx)); err != nil {
+		return err
+	}
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	matches := decisionFilter(req.GetFilter(), &faults)
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	watcher := s.log.Watch()
+	defer watcher.Close()
+	heartbeat := time.NewTicker(s.heartbeat)
+	defer heartbeat.Stop()
+	for due := true; ; { // whether a message is due, even one without decisions
+		records, missed, own, reported := watcher.Next()
+		res := &decisionv1.WatchDecisionsResponse{MissedCount: int64(missed)} //nolint:gosec // it counts decisions
+		for _, r := range records {
+			if matches(r) {
+				res.Decisions = append(res.Decisions, decisionMessage(r))
+			}
+		}
+		if err := s.operators.require(current(ctx)); err != nil { // a newer token may have lost the permission
+			return err
+		}
+		if due || missed > 0 || len(res.GetDecisions()) > 0 {
+			if err := send(res); err != nil {
+				return err
+			}
+			due = false
+			heartbeat.Reset(s.heartbeat)
+		}
+		if len(records) > 0 {
+			own = ready // there may be more
+		}
+		select {
+		case <-own:
+		case <-reported:
+		case <-heartbeat.C:
+			due = true
+			continue
+		case <-s.stopping:
+			return errStopping()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-time.After(watchRest):
+		case <-s.stopping:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// decisionFilter returns what reports whether a record is asked for.
+func decisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Violations) func(*decisions.Record) bool {
+	if asked == nil {
+		asked = new(decisionv1.WatchDecisionsFilter)
+	}
+	for _, part := range []struct {
+		name  string
+		asked *string
+	}{{"issuer", asked.Issuer}, {"subject", asked.Subject}, {"procedure", asked.Procedure}, {"reason", asked.Reason}} {
+		if part.asked != nil && *part.asked == "" {
+			faults.Add("filter."+part.name, "empty; leave it out to get all")
+		}
+	}
+	outcome := outcomeName(asked.GetOutcome())
+	if asked.Outcome != nil && outcome == "" {
+		faults.Add("filter.outcome", "not one that this server knows; leave it out to get all")
+	}
+	is := func(value string, asked *string) bool { return asked == nil || *asked == value }
+	return func(r *decisions.Record) bool {
+		return is(r.Issuer, asked.Issuer) && is(r.Subject, asked.Subject) && is(r.Procedure, asked.Procedure) && is(r.Reason, asked.Reason) &&
+			(asked.Outcome == nil || r.Outcome == outcome) && is(r.Service, asked.Service)
+	}
+}
+
+const outcomePrefix = "DECISION_OUTCOME_"
+
+// outcomeName returns the name of an outcome in records; "" for one that is not known.
+func outcomeName(outcome decisionv1.DecisionOutcome) string {
+	if _, known := decisionv1.DecisionOutcome_name[int32(outcome)]; !known || outcome == decisionv1.DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED {
+		return ""
+	}
+	return strings.ToLower(strings.TrimPrefix(outcome.String(), outcomePrefix))
+}
+
+func decisionMessage(r *decisions.Record) *decisionv1.Decision {
+	m := &decisionv1.Decision{
+		DecisionId: r.ID, DecisionTime: timestamppb.New(r.Time), Service: r.Service, InstanceId: r.Instance,
+		Procedure: r.Procedure, Protocol: r.Protocol, Reason: r.Reason, Cause: r.Cause,
+		Outcome: decisionv1.DecisionOutcome(decisionv1.DecisionOutcome_value[outcomePrefix+strings.ToUpper(r.Outcome)]),
+		Issuer:  r.Issuer, Subject: r.Subject, Kind: kindMessage(r.Kind), SessionId: r.Session, OrganizationId: r.Organization,
+		ClientId: r.ClientID, AuthorizedParty: r.AuthorizedParty, TokenId: r.TokenID,
+		KeyId: r.KeyID, Peer: r.Peer, RequestId: r.RequestID, TraceId: r.TraceID, SpanId: r.SpanID, Count: r.Count,
+	}
+	if a := r.Actor; a != nil {
+		m.Actor = &identityv1.Actor{Issuer: a.Issuer, Subject: a.Subject, SessionId: a.Session, Type: a.Type}
+	}
+	if r.Duration > 0 {
+		m.Duration = durationpb.New(r.Duration)
+	}
+	return m
+}
+
+// connectDecision is the service as connect-go wants it.
+type connectDecision struct{ *decisionService }
+
+func (s connectDecision) WatchDecisions(ctx context.Context, req *decisionv1.WatchDecisionsRequest, stream *connect.ServerStream[decisionv1.WatchDecisionsResponse]) error {
+	return s.watch(ctx, req, stream.Send)
+}
+
+// grpcDecision is the service as grpc-go wants it.
+type grpcDecision struct {
+	decisionv1.UnsafeDecisionServiceServer
+	*decisionService
+}
+
+func (s grpcDecision) WatchDecisions(req *decisionv1.WatchDecisionsRequest, stream grpc.ServerStreamingServer[decisionv1.WatchDecisionsResponse]) error {
+	return s.watch(stream.Context(), req, stream.Send)
+}

@@ -1,0 +1,159 @@
+// Package decisions keeps a record of what was decided about each call: as lines of JSON in a
+// file that is rotated, or on standard output, and for operators who watch.
+//
+//	log, err := decisions.Open(decisions.Config{Output: "/var/log/ostiary/decisions.jsonl", Log: logger})
+//	guard.Observer = log
+//	watcher := log.Watch()
+//	records, missed, added := watcher.Next()
+//
+// A call never waits for the disk or for who watches: what they have not read in time is lost
+// to them, counted, and they are told.
+package decisions
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/tracing"
+)
+
+// The outputs that are no file.
+const (
+	None   = "none"
+	Stdout = "stdout"
+)
+
+// Config says where records are written.
+type Config struct {
+	// Output is the path of a file, Stdout, or None.
+	Output string
+	// MaxBytes is how long the file becomes before it is rotated, and MaxFiles how many
+	// rotated ones are kept.
+	MaxBytes int64
+	MaxFiles int
+	// Log gets what goes wrong, and that it is well again.
+	Log *slog.Logger
+}
+
+// A Log keeps the records. Its methods may be called from any goroutine.
+type Log struct {
+	run       string // the beginning of all IDs
+	own       queue  // this server's decisions
+	reported  queue  // those of services, which must not displace this server's
+	strangers strangers
+	readers   atomic.Int64 // nothing is kept while there are none
+	watchers  atomic.Int64
+	writer    *writer // nil where nothing is written
+}
+
+// Open opens the output. The error says what is wrong with it, and what to do.
+func Open(config Config) (*Log, error) {
+	l := &Log{run: rand.Text()[:10]}
+	l.strangers.flush = func(of auth.Decision, count int64) {
+		l.own.add(entry{time: time.Now(), decision: of, count: count})
+	}
+	out, err := open(config)
+	if err != nil || out == nil {
+		return l, err
+	}
+	l.readers.Add(1)
+	l.writer = newWriter(l, out, config.Log)
+	return l, nil
+}
+
+// Close writes what was decided by now, for two seconds at most.
+func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
+	l.strangers.flushNow()
+	if l.writer == nil {
+		return nil
+	}
+	return l.writer.close()
+}
+
+// Observe implements auth.Observer. It waits for nothing.
+func (l *Log) Observe(ctx context.Context, d auth.Decision) {
+	if l.readers.Load() == 0 || d.OfStranger() && !l.strangers.admit(&d) {
+		return
+	}
+	e := entry{time: time.Now(), decision: d}
+	e.trace.traceID, e.trace.spanID = tracing.IDs(ctx)
+	l.own.add(e)
+}
+
+// Report adds what a service has decided, for who watches. It is not written to the output.
+func (l *Log) Report(r *Record) {
+	if l.watchers.Load() > 0 {
+		l.reported.add(entry{reported: r})
+	}
+}
+
+// Status says how the Log is.
+type Status struct {
+	// Written is how many records were written, and Lost how many could not be.
+	Written, Lost uint64
+	// Watchers is how many watch.
+	Watchers int64
+	// Failing is whether the output does not take records.
+	Failing bool
+}
+
+// Status returns how the Log is.
+func (l *Log) Status() Status {
+	s := Status{Watchers: l.watchers.Load()}
+	if l.writer != nil {
+		s.Written, s.Lost, s.Failing = l.writer.written.Load(), l.writer.lost.Load(), l.writer.failing.Load()
+	}
+	return s
+}
+
+func (l *Log) id(number uint64) string { return l.run + "-" + strconv.FormatUint(number, 10) }
+
+// A Watcher reads records from when it was made on. It is for one goroutine.
+type Watcher struct {
+	log           *Log
+	own, reported *reader
+	close         func()
+}
+
+// Watch returns a Watcher. Close it.
+func (l *Log) Watch() *Watcher {
+	w := &Watcher{log: l, own: l.own.read(), reported: l.reported.read()}
+	l.watchers.Add(1)
+	l.readers.Add(1)
+	w.close = sync.OnceFunc(func() {
+		l.readers.Add(-1)
+		l.watchers.Add(-1)
+		w.own.close()
+		w.reported.close()
+	})
+	return w
+}
+
+// watchedAtOnce is how many records a watcher gets at once from each of the queues.
+const watchedAtOnce = 200
+
+// Next returns the next records, and how many it has missed before them. Where there are
+// none, one of own and reported is closed with the next.
+func (w *Watcher) Next() (records []*Record, missed uint64, own, reported <-chan struct{}) {
+	of, missed, own := w.own.take(watchedAtOnce)
+	others, more, reported := w.reported.take(watchedAtOnce)
+	for i := range of {
+		records = append(records, w.log.record(&of[i]))
+	}
+	for i := range others {
+		records = append(records, others[i].reported)
+	}
+	return records, missed + more, own, reported
+}
+
+// Close ends the watch.
+func (w *Watcher) Close() { w.close() }

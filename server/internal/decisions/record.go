@@ -1,0 +1,152 @@
+package decisions
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
+
+const (
+	// maxText bounds each text of a token, in bytes.
+	maxText = 1 << 10
+	// maxCause bounds a cause.
+	maxCause = 2 << 10
+)
+
+// The outcomes, named as in metrics.
+const (
+	Admitted = "admitted"
+	Refused  = "refused"
+	Ended    = "ended" // of a stream that had been admitted
+)
+
+// A Record is what is kept of a decision: a line of the file, or a message of a watch. It has
+// no token. The zero value of a field means that nothing is known of it.
+type Record struct {
+	Time time.Time `json:"time"`
+	// ID names the decision. Those of one run of the server begin alike, and end with a
+	// number that counts up, so that a gap is seen. It is empty where Count is not 1.
+	ID string `json:"decision_id,omitempty"`
+	// Service and Instance have reported the decision; empty for the server's own.
+	Service   string         `json:"service,omitempty"`
+	Instance  string         `json:"instance_id,omitempty"`
+	Procedure string         `json:"procedure,omitempty"`
+	Protocol  string         `json:"protocol,omitempty"`
+	Outcome   string         `json:"outcome,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+	Cause     string         `json:"cause,omitempty"`
+	Issuer    string         `json:"issuer,omitempty"`
+	Subject   string         `json:"subject,omitempty"`
+	Kind      auth.TokenKind `json:"-"`
+	KindName  string         `json:"kind,omitempty"`
+	Session   string         `json:"session_id,omitempty"`
+	// Organization is the id of the one that the caller acts in.
+	Organization    string `json:"organization_id,omitempty"`
+	ClientID        string `json:"client_id,omitempty"`
+	AuthorizedParty string `json:"authorized_party,omitempty"`
+	TokenID         string `json:"token_id,omitempty"`
+	KeyID           string `json:"key_id,omitempty"`
+	Actor           *Actor `json:"actor,omitempty"`
+	Peer            string `json:"peer,omitempty"`
+	RequestID       string `json:"request_id,omitempty"`
+	TraceID         string `json:"trace_id,omitempty"`
+	SpanID          string `json:"span_id,omitempty"`
+	// Duration is how long it took to decide; in lines, Microseconds.
+	Duration     time.Duration `json:"-"`
+	Microseconds int64         `json:"duration_us,omitempty"`
+	// Count is how many decisions the record stands for. Above 1 they had strangers as callers,
+	// or another service has decided them, and they were not recorded one by one.
+	Count int64 `json:"count"`
+	// Lost is how many records could not be written before this one, which stands for none.
+	Lost uint64 `json:"lost,omitempty"`
+}
+
+// An Actor is who really acts, where the caller is impersonated.
+type Actor struct {
+	Issuer  string `json:"issuer,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	Session string `json:"session_id,omitempty"`
+	Type    string `json:"type,omitempty"`
+}
+
+// An entry is a decision on its way to a Record. It holds what the decision has, so that a
+// call does not wait while its record is made.
+type entry struct {
+	time     time.Time
+	number   uint64
+	decision auth.Decision
+	trace    trace
+	count    int64   // 0 for 1
+	reported *Record // by a service; then the others are zero
+}
+
+// A trace is that of a call.
+type trace struct{ traceID, spanID string }
+
+// size returns about how many bytes the entry keeps in memory.
+func (e *entry) size() int {
+	const fixed = 1 << 10
+	switch {
+	case e.reported != nil:
+		return fixed + len(e.reported.Cause) + len(e.reported.Subject) + len(e.reported.Procedure)
+	case e.decision.Identity != nil:
+		return fixed + len(e.decision.Identity.RawClaims)
+	case e.decision.Refusal != nil && e.decision.Refusal.Verified != nil:
+		token := e.decision.Refusal.Verified
+		return fixed + len(token.Issuer) + len(token.Subject) + len(token.SessionID) + len(token.TokenID)
+	default:
+		return fixed
+	}
+}
+
+// record returns the Record of an entry.
+func (l *Log) record(e *entry) *Record {
+	if e.reported != nil {
+		return e.reported
+	}
+	d := &e.decision
+	r := &Record{
+		Time: e.time.UTC(), Procedure: d.Procedure, Protocol: d.Protocol, Outcome: outcomeOf(d), Peer: d.Peer, RequestID: d.RequestID,
+		TraceID: e.trace.traceID, SpanID: e.trace.spanID, Duration: d.Duration, Microseconds: d.Duration.Microseconds(), Count: max(e.count, 1),
+	}
+	if e.count == 0 {
+		r.ID = l.id(e.number)
+	}
+	if d.Refusal != nil {
+		r.Reason = d.Refusal.Reason.String()
+		if d.Refusal.Cause != nil {
+			r.Cause = cut(d.Refusal.Cause.Error(), maxCause)
+		}
+	}
+	token := d.Token()
+	r.Issuer, r.Subject, r.Session = cut(token.Issuer, maxText), cut(token.Subject, maxText), cut(token.SessionID, maxText)
+	r.TokenID, r.KeyID = cut(token.TokenID, maxText), cut(token.KeyID, maxText)
+	if id := d.Identity; id != nil {
+		r.Kind, r.KindName = id.Kind, id.Kind.String()
+		r.Organization, r.ClientID, r.AuthorizedParty = cut(id.Organization.ID, maxText), cut(id.ClientID, maxText), cut(id.AuthorizedParty, maxText)
+		if a := id.Actor; a != nil {
+			r.Actor = &Actor{cut(a.Issuer, maxText), cut(a.Subject, maxText), cut(a.SessionID, maxText), cut(a.Type, maxText)}
+		}
+	}
+	return r
+}
+
+func outcomeOf(d *auth.Decision) string {
+	switch {
+	case d.Ended:
+		return Ended
+	case d.Refusal != nil:
+		return Refused
+	default:
+		return Admitted
+	}
+}
+
+// cut returns text, or as much of it as may be kept.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
+}
