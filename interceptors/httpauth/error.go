@@ -7,9 +7,13 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -94,6 +98,46 @@ func (c *collected) Write(p []byte) (int, error) {
 
 // body returns a refusal in the form in which Connect encodes the error of a unary call.
 func body(refusal *auth.Error, requestID string) []byte {
+	if requestID == "" || refusal.Message != "" || refusal.Demand != nil || refusal.RetryAfter > 0 || refusal.Code() != refusal.Reason.Code() {
+		return encode(refusal, requestID)
+	}
+	known, ok := bodies.Load(refusal.Reason)
+	if !ok {
+		known = newTemplate(refusal)
+		bodies.Store(refusal.Reason, known)
+	}
+	return known.(*template).with(requestID) //nolint:forcetypeassert // nothing else is stored
+}
+
+// bodies has the template of the body of refusals that say no more than their reason, by
+// reason: strangers can cause them as often as they like.
+var bodies sync.Map
+
+// A template is a body but for the id of the call, which is in two places of it: encoded in
+// the ErrorInfo, and to be read beside that.
+type template struct {
+	info                   *anypb.Any
+	before, between, after string
+}
+
+func newTemplate(refusal *auth.Error) *template {
+	const id = "0000-marker-0000"
+	t := &template{info: refusal.Details("")[0]}
+	var rest string
+	t.before, rest, _ = strings.Cut(string(encode(refusal, id)), t.encodedInfo(id))
+	t.between, t.after, _ = strings.Cut(rest, id)
+	return t
+}
+
+func (t *template) encodedInfo(requestID string) string {
+	return base64.RawStdEncoding.EncodeToString(auth.WithRequestIDDetail(t.info, requestID).GetValue())
+}
+
+func (t *template) with(requestID string) []byte {
+	return slices.Concat([]byte(t.before), []byte(t.encodedInfo(requestID)), []byte(t.between), []byte(requestID), []byte(t.after))
+}
+
+func encode(refusal *auth.Error, requestID string) []byte {
 	type detail struct {
 		Type  string          `json:"type"`
 		Value string          `json:"value"`
