@@ -135,7 +135,7 @@ func listen(t *testing.T, handler http.Handler) (addr string) {
 // serve runs a server until the test ends, and returns flags that say the same.
 func serve(t *testing.T, config server.Config) (addr string, flags []string) {
 	t.Helper()
-	config.Logger = slog.New(slog.DiscardHandler)
+	config.Logger, config.DrainDelay = slog.New(slog.DiscardHandler), -1
 	if config.HTTPAddr == "" {
 		config.HTTPAddr = "127.0.0.1:0"
 	}
