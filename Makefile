@@ -273,6 +273,10 @@ bench: ## Measure against other libraries, and write docs/benchmarks.md
 	cd bench && $(GO) run . $(or $(ARGS),-out ../docs/benchmarks.md)
 
 # Takes about an hour, most of it partitions. With ARGS, such as ARGS=-quick, it only prints.
+.PHONY: bench-attacks
+bench-attacks: ## Print how much longer another caller waits during each attack on each port; ARGS='-bench Attacks/native/resets' is one
+	cd server && $(GO) test -run '^$$' -bench Attacks -benchtime 1x -timeout 30m $(ARGS) .
+
 .PHONY: bench-fleet
 bench-fleet: build ## Measure a fleet whose parts die, and write the figures into docs/fleet.md
 	cd bench && $(GO) run ./fleet $(or $(ARGS),-out ../docs/fleet.md)

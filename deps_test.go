@@ -86,6 +86,8 @@ var mayImport = map[string][]string{
 	"server/internal/outbox":                {"server/internal/store"},
 	"server/internal/drain":                 nil,
 	"server/internal/proxy":                 nil,
+	"server/internal/bounds":                nil,
+	"server/internal/attack":                nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
 	"server/internal/decisions":             {"interceptors/auth", "server/internal/tracing"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/outbox"
@@ -25,8 +26,9 @@ const (
 	DefaultDataDir          = "./.ostiary"
 	DefaultSessionRetention = 30 * 24 * time.Hour
 
-	DefaultDecisionsMaxSize  = 100 // MiB
-	DefaultDecisionsMaxFiles = 10
+	DefaultDecisionsMaxSize     = 100 // MiB
+	DefaultDecisionsMaxFiles    = 10
+	DefaultMaxStreamsPerSubject = 100
 
 	DefaultDatabaseMaxConnections = 10
 	DefaultDatabaseTimeout        = 10 * time.Second
@@ -96,6 +98,21 @@ type Config struct {
 	// does not run. Streams are not bounded by it: their lease ends them. Default:
 	// DefaultRequestTimeout.
 	RequestTimeout time.Duration
+	// MaxStreamsPerSubject is how many streams a subject may have open at once, over all its
+	// sessions; one more is refused with TOO_MANY_STREAMS. Followers of the feed are not
+	// bounded. Default: DefaultMaxStreamsPerSubject.
+	MaxStreamsPerSubject int
+	// MaxStreams is how many streams may be open at once, without those of followers. Callers
+	// without a token have half of them at most. Default: as many as fit into a third of the
+	// memory that Go may use (GOMEMLIMIT), and 100,000 where that has no limit.
+	MaxStreams int
+	// MaxConnections is how many connections may be open at once, on both ports and SignalsAddr
+	// together; one more is closed at once. Default: as many as fit into a third of the memory
+	// that Go may use, and 20,000 where that has no limit.
+	MaxConnections int
+	// MaxConnectionsPerAddress is how many of them may come from one address, or one network
+	// of 64 bits of IPv6. TrustedProxies are exempt. Default: half of MaxConnections.
+	MaxConnectionsPerAddress int
 	// DrainDelay is how long everything is still served once Run's context has ended, while
 	// readiness and health say no, so that load balancers turn to other servers before this
 	// one closes its ports. Negative for none. Default: DefaultDrainDelay.
@@ -245,6 +262,19 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.DatabaseTimeout == 0 {
 		c.DatabaseTimeout = DefaultDatabaseTimeout
+	}
+	if c.MaxStreamsPerSubject == 0 {
+		c.MaxStreamsPerSubject = DefaultMaxStreamsPerSubject
+	}
+	streams, connections := bounds.Defaults()
+	if c.MaxStreams == 0 {
+		c.MaxStreams = streams
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = connections
+	}
+	if c.MaxConnectionsPerAddress == 0 {
+		c.MaxConnectionsPerAddress = (c.MaxConnections + 1) / 2
 	}
 	if c.SessionRetention == 0 {
 		c.SessionRetention = DefaultSessionRetention

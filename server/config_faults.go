@@ -48,6 +48,19 @@ func (c Config) Faults() []Fault {
 	if c.ShutdownTimeout < 0 {
 		add("shutdown_timeout", errors.New("must not be negative; write a duration such as 10s"))
 	}
+	for _, bound := range []struct {
+		setting string
+		value   int
+	}{
+		{"max_streams_per_subject", c.MaxStreamsPerSubject},
+		{"max_streams", c.MaxStreams},
+		{"max_connections", c.MaxConnections},
+		{"max_connections_per_address", c.MaxConnectionsPerAddress},
+	} {
+		if bound.value < 0 {
+			add(bound.setting, errors.New("must not be negative; write a number such as 1000"))
+		}
+	}
 	add("database_url", ledger.CheckDatabaseURL(c.DatabaseURL))
 	if c.DatabaseMaxConnections < 0 {
 		add("database_max_connections", errors.New("must not be negative; write a number such as 10"))

@@ -8,6 +8,7 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/encoding/gzip" // callers may compress, as on the HTTP port
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
@@ -43,9 +44,11 @@ func (s *Server) newGRPC() *grpc.Server {
 			selector.StreamServerInterceptor(askHubStream, s.onlyAtHub()),
 		),
 	)
+	secured := insecure.NewCredentials()
 	if config := s.certificate.config(); config != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(config)))
+		secured = credentials.NewTLS(config)
 	}
+	options = append(options, grpc.Creds(s.resets().Credentials(secured)))
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
 	// does not pass through one, such as reflection.

@@ -56,6 +56,7 @@ func (s *Server) buildGuards() error {
 	s.verifier = verifier
 	revocations := s.revocations()
 	s.guard = s.newGuard(verifier, guarded{&s.rules}, revocations)
+	s.guard.MaxStreamsPerSubject, s.guard.MaxStreams = s.config.MaxStreamsPerSubject, s.config.MaxStreams
 	s.feed = s.newFeedService(followers)
 	if err := s.buildSignals(verifier); err != nil {
 		return err

@@ -34,6 +34,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(killedDatabase) != "" {
 		sendUntilKilled()
 	}
+	if os.Getenv(attackWith) != "" {
+		attackUntilKilled()
+	}
+	if os.Getenv(attackedIssuer) != "" {
+		serveAttacked()
+	}
 	goleak.VerifyTestMain(m)
 }
 

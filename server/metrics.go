@@ -34,6 +34,12 @@ func (s *Server) measure() {
 	s.metrics.Gauge("ostiary.leases.open", "{lease}", "Streams that are open.", func(record metrics.Record) {
 		record(float64(s.guard.OpenStreams() + s.feedGuard.OpenStreams() + s.transmitterGuard.OpenStreams()))
 	})
+	s.metrics.Gauge("ostiary.connections.open", "{connection}", "Connections that are open, without those of operators.", func(record metrics.Record) {
+		record(float64(s.connections.Open()))
+	})
+	s.metrics.Counter("ostiary.connections.refused", "{connection}", "Connections that were closed at once, since there were too many.", func(record metrics.Record) {
+		record(float64(s.connections.RefusedTotal()))
+	})
 	if dropped := s.config.DroppedLogLines; dropped != nil {
 		s.metrics.Counter("ostiary.log.dropped", "{line}", "Lines of the log that were dropped, since they were not read in time.", func(record metrics.Record) {
 			record(float64(dropped()))

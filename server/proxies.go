@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -17,8 +18,29 @@ func (s *Server) expectProxies(listeners ...*net.Listener) {
 	}
 }
 
+// boundConnections has the connections of the listeners that there are count.
+func (s *Server) boundConnections(listeners ...*net.Listener) {
+	for _, listener := range listeners {
+		if *listener != nil {
+			*listener = s.connections.Listener(*listener)
+		}
+	}
+}
+
+// resets closes connections that reset streams without pause.
+func (s *Server) resets() bounds.Resets {
+	return bounds.Resets{Exempt: s.proxies.Contains, Closed: func(peer net.Addr) {
+		s.closeConnection(peer, "the client reset streams without pause")
+	}}
+}
+
 func (s *Server) refuseConnection(peer net.Addr, reason error) {
+	s.closeConnection(peer, reason.Error())
+}
+
+// closeConnection logs that a connection was closed, and why.
+func (s *Server) closeConnection(peer net.Addr, cause string) {
 	if s.strangers.Admit(context.Background(), slog.LevelWarn, "connection", peer.String()) {
-		s.log.Warn("connection closed", "peer", peer.String(), "cause", reason.Error())
+		s.log.Warn("connection closed", "peer", peer.String(), "cause", cause)
 	}
 }

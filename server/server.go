@@ -26,6 +26,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
+	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -84,6 +85,8 @@ type Server struct {
 
 	http, signalsHTTP *http.Server // signalsHTTP is nil without an address of its own
 	grpc              *grpc.Server
+
+	connections *bounds.Connections
 
 	draining *drain.Drain  // has begun when the server says that it is about to stop
 	stopping chan struct{} // closed when the server begins to stop
@@ -156,6 +159,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}
+	s.connections = &bounds.Connections{
+		Max: s.config.MaxConnections, MaxPerAddress: s.config.MaxConnectionsPerAddress, Exempt: s.proxies.Contains, Refused: s.closeConnection,
+	}
 	s.measure() //nolint:contextcheck // each reading of the metrics has its own
 	if err := s.newHTTP(); err != nil {
 		return err
@@ -183,6 +189,7 @@ func (s *Server) listen(ctx context.Context) error {
 	for _, listener := range []*net.Listener{&s.httpListener, &s.grpcListener, &s.signalsListener} {
 		*listener = s.draining.Listener(*listener)
 	}
+	s.boundConnections(&s.httpListener, &s.grpcListener, &s.signalsListener)
 	if s.config.ProxyProtocol {
 		s.expectProxies(&s.httpListener, &s.grpcListener, &s.signalsListener)
 	}

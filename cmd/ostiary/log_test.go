@@ -28,12 +28,22 @@ type piped struct {
 // startPiped starts a server, and reads its log until it serves.
 func startPiped(t *testing.T, args ...string) *piped {
 	t.Helper()
+	return startPipedIn(t, "", args...)
+}
+
+// startPipedIn starts it in a cgroup, if one is given.
+func startPipedIn(t *testing.T, cgroup string, args ...string) *piped {
+	t.Helper()
+	name := "ostiary"
+	if cgroup != "" {
+		name, args = "sh", append([]string{"-c", `echo $$ > "$0"/cgroup.procs && exec ostiary "$@"`, cgroup}, args...)
+	}
 	end, log, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	p := &piped{cmd: exec.Command("ostiary", args...), end: end, log: bufio.NewReader(end)}
+	p := &piped{cmd: exec.Command(name, args...), end: end, log: bufio.NewReader(end)}
 	p.cmd.Dir, p.cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "OSTIARY_ADMIN_ADDR=none", "OSTIARY_DRAIN_DELAY=0s"}
 	p.cmd.Stderr = log
 	if err := p.cmd.Start(); err != nil {

@@ -34,6 +34,7 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	for _, fault := range loaded.Unknown() {
 		logger.Warn("a variable does nothing", "variable", fault.Setting, "error", fault.Err)
 	}
+	limitMemory(logger)
 	err := run(loaded.Server)
 	report(queue, err)
 	if err != nil {

@@ -121,6 +121,26 @@ func table() []setting[Settings] {
 			format: tolerance(func(s *Settings) *time.Duration { return &s.Server.DrainDelay }),
 		},
 		setting[Settings]{
+			key: "max_streams_per_subject", env: []string{"OSTIARY_MAX_STREAMS_PER_SUBJECT"}, def: strconv.Itoa(server.DefaultMaxStreamsPerSubject), dev: true,
+			help:   "How many streams a subject may have open at once, over all its sessions. One more is refused with TOO_MANY_STREAMS. Followers of the feed are not bounded.",
+			format: count(func(s *Settings) *int { return &s.Server.MaxStreamsPerSubject }),
+		},
+		setting[Settings]{
+			key: "max_streams", env: []string{"OSTIARY_MAX_STREAMS"}, dev: true,
+			help:   "How many streams may be open at once, without those of followers. Callers without a token have half of them at most. Default: as many as fit into a third of the memory (GOMEMLIMIT, or that of the container).",
+			format: count(func(s *Settings) *int { return &s.Server.MaxStreams }),
+		},
+		setting[Settings]{
+			key: "max_connections", env: []string{"OSTIARY_MAX_CONNECTIONS"}, dev: true,
+			help:   "How many connections may be open at once, without those to admin_addr. One more is closed at once. Default: as many as fit into a third of the memory.",
+			format: count(func(s *Settings) *int { return &s.Server.MaxConnections }),
+		},
+		setting[Settings]{
+			key: "max_connections_per_address", env: []string{"OSTIARY_MAX_CONNECTIONS_PER_ADDRESS"}, dev: true,
+			help:   "How many of them may come from one address, or one IPv6 network of 64 bits; trusted_proxies are exempt. Default: half of max_connections.",
+			format: count(func(s *Settings) *int { return &s.Server.MaxConnectionsPerAddress }),
+		},
+		setting[Settings]{
 			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: server.DefaultShutdownTimeout.String(), dev: true,
 			help:   "How long calls in progress may take to finish after drain_delay; then they are cut off.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.ShutdownTimeout }),
