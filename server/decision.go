@@ -72,7 +72,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without decisions
-		records, missed, own, reported := watcher.Next()
+		records, missed, added := watcher.Next()
 		res := &decisionv1.WatchDecisionsResponse{MissedCount: int64(missed)} //nolint:gosec // it counts decisions
 		for _, r := range records {
 			if matches(r) {
@@ -90,11 +90,10 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 			heartbeat.Reset(s.heartbeat)
 		}
 		if len(records) > 0 {
-			own = ready // there may be more
+			added = ready // there may be more
 		}
 		select {
-		case <-own:
-		case <-reported:
+		case <-added:
 		case <-heartbeat.C:
 			due = true
 			continue
@@ -131,7 +130,7 @@ func decisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Vio
 	is := func(value string, asked *string) bool { return asked == nil || *asked == value }
 	return func(r *decisions.Record) bool {
 		return is(r.Issuer, asked.Issuer) && is(r.Subject, asked.Subject) && is(r.Procedure, asked.Procedure) && is(r.Reason, asked.Reason) &&
-			(asked.Outcome == nil || r.Outcome == outcome) && is(r.Service, asked.Service)
+			(asked.Outcome == nil || r.Outcome == outcome)
 	}
 }
 
@@ -147,7 +146,7 @@ func outcomeName(outcome decisionv1.DecisionOutcome) string {
 
 func decisionMessage(r *decisions.Record) *decisionv1.Decision {
 	m := &decisionv1.Decision{
-		DecisionId: r.ID, DecisionTime: timestamppb.New(r.Time), Service: r.Service, InstanceId: r.Instance,
+		DecisionId: r.ID, DecisionTime: timestamppb.New(r.Time),
 		Procedure: r.Procedure, Protocol: r.Protocol, Reason: r.Reason, Cause: r.Cause,
 		Outcome: decisionv1.DecisionOutcome(decisionv1.DecisionOutcome_value[outcomePrefix+strings.ToUpper(r.Outcome)]),
 		Issuer:  r.Issuer, Subject: r.Subject, Kind: kindMessage(r.Kind), SessionId: r.Session, OrganizationId: r.Organization,

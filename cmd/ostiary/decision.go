@@ -20,8 +20,8 @@ func newDecision() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "decision",
 		Short: "Watch what a server decides about calls",
-		Long: `Watch what a server, and the services that report to it, decide about calls. It takes an
-operator, as the server's settings name them.
+		Long: `Watch what a server decides about calls. It takes an operator, as the server's settings
+name them.
 
 The command calls a running server over gRPC. The token comes from the environment
 variable OSTIARY_TOKEN, from a file or standard input with --token-file, or from a persona
@@ -45,9 +45,8 @@ func newDecisionWatch() *cobra.Command {
 session ends. When the server stops, the watch goes on with the next one; what is decided
 meanwhile is not printed.
 
-Where strangers cause many decisions, and where services report theirs, one line stands
-for several that are alike, such as "990 more". Decisions that were not read in time are
-counted on standard error.`,
+Where strangers cause many decisions, one line stands for several that are alike, such as
+"990 more". Decisions that were not read in time are counted on standard error.`,
 		Example: `  ostiary decision watch --as robo --outcome refused
   ostiary decision watch --as robo --subject user_2ben --output json
   OSTIARY_TOKEN=… ostiary decision watch --server https://api.example.com --reason TOKEN_REVOKED`,
@@ -58,9 +57,6 @@ counted on standard error.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "subject", "procedure", "reason", "outcome"), filter.check()); err != nil {
 			return usageError{errors.Join(err, caller.check())}
-		}
-		if !cmd.Flags().Changed("service") {
-			filter.service = nil
 		}
 		return caller.with(func(clients clients) error {
 			w := decisionWatch{decisions: clients.decisions, filter: filter, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), asJSON: caller.output == "json"}
@@ -73,18 +69,14 @@ counted on standard error.`,
 // A decisionFilter says which decisions to print. A field that is empty is not asked about.
 type decisionFilter struct {
 	issuer, subject, procedure, reason, outcome string
-
-	service *string // nil for any
 }
 
 func (f *decisionFilter) addFlags(cmd *cobra.Command) {
-	f.service = new(string)
 	cmd.Flags().StringVar(&f.subject, "subject", "", "only calls of this `subject`")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "only calls with tokens of this `issuer`")
 	cmd.Flags().StringVar(&f.procedure, "procedure", "", "only calls of this `procedure`, such as /acme.note.v1.NoteService/Get")
 	cmd.Flags().StringVar(&f.outcome, "outcome", "", "only calls with this `outcome`: admitted, refused or ended")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "only calls that were refused for this `reason`, such as TOKEN_EXPIRED")
-	cmd.Flags().StringVar(f.service, "service", "", "only what this `service` has reported; empty for the server's own decisions")
 }
 
 func (f *decisionFilter) check() error {
@@ -100,7 +92,7 @@ func (f *decisionFilter) outcomeValue() decisionv1.DecisionOutcome {
 
 func (f *decisionFilter) message() *decisionv1.WatchDecisionsFilter {
 	message := &decisionv1.WatchDecisionsFilter{
-		Issuer: given(f.issuer), Subject: given(f.subject), Procedure: given(f.procedure), Reason: given(f.reason), Service: f.service,
+		Issuer: given(f.issuer), Subject: given(f.subject), Procedure: given(f.procedure), Reason: given(f.reason),
 	}
 	if f.outcome != "" {
 		message.Outcome = f.outcomeValue().Enum()
@@ -174,7 +166,7 @@ func (w *decisionWatch) write(d *decisionv1.Decision) error {
 		fmt.Sprintf("%-8s", strings.ToLower(strings.TrimPrefix(d.GetOutcome().String(), outcomePrefix))), oneLine(d.GetProcedure()),
 	}
 	for _, part := range []struct{ name, value string }{
-		{"", d.GetReason()}, {"subject=", d.GetSubject()}, {"session=", d.GetSessionId()}, {"peer=", d.GetPeer()}, {"service=", d.GetService()},
+		{"", d.GetReason()}, {"subject=", d.GetSubject()}, {"session=", d.GetSessionId()}, {"peer=", d.GetPeer()},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name+cell(part.value))

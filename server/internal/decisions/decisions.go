@@ -44,8 +44,7 @@ type Config struct {
 // A Log keeps the records. Its methods may be called from any goroutine.
 type Log struct {
 	run       string // the beginning of all IDs
-	own       queue  // this server's decisions
-	reported  queue  // those of services, which must not displace this server's
+	entries   queue
 	strangers strangers
 	readers   atomic.Int64 // nothing is kept while there are none
 	watchers  atomic.Int64
@@ -56,7 +55,7 @@ type Log struct {
 func Open(config Config) (*Log, error) {
 	l := &Log{run: rand.Text()[:10]}
 	l.strangers.flush = func(of auth.Decision, count int64) {
-		l.own.add(entry{time: time.Now(), decision: of, count: count})
+		l.entries.add(entry{time: time.Now(), decision: of, count: count})
 	}
 	out, err := open(config)
 	if err != nil || out == nil {
@@ -86,14 +85,7 @@ func (l *Log) Observe(ctx context.Context, d auth.Decision) {
 	}
 	e := entry{time: time.Now(), decision: d}
 	e.trace.traceID, e.trace.spanID = tracing.IDs(ctx)
-	l.own.add(e)
-}
-
-// Report adds what a service has decided, for who watches. It is not written to the output.
-func (l *Log) Report(r *Record) {
-	if l.watchers.Load() > 0 {
-		l.reported.add(entry{reported: r})
-	}
+	l.entries.add(e)
 }
 
 // Status says how the Log is.
@@ -119,40 +111,35 @@ func (l *Log) id(number uint64) string { return l.run + "-" + strconv.FormatUint
 
 // A Watcher reads records from when it was made on. It is for one goroutine.
 type Watcher struct {
-	log           *Log
-	own, reported *reader
-	close         func()
+	log    *Log
+	reader *reader
+	close  func()
 }
 
 // Watch returns a Watcher. Close it.
 func (l *Log) Watch() *Watcher {
-	w := &Watcher{log: l, own: l.own.read(), reported: l.reported.read()}
+	w := &Watcher{log: l, reader: l.entries.read()}
 	l.watchers.Add(1)
 	l.readers.Add(1)
 	w.close = sync.OnceFunc(func() {
 		l.readers.Add(-1)
 		l.watchers.Add(-1)
-		w.own.close()
-		w.reported.close()
+		w.reader.close()
 	})
 	return w
 }
 
-// watchedAtOnce is how many records a watcher gets at once from each of the queues.
+// watchedAtOnce is how many records a watcher gets at once.
 const watchedAtOnce = 200
 
 // Next returns the next records, and how many it has missed before them. Where there are
-// none, one of own and reported is closed with the next.
-func (w *Watcher) Next() (records []*Record, missed uint64, own, reported <-chan struct{}) {
-	of, missed, own := w.own.take(watchedAtOnce)
-	others, more, reported := w.reported.take(watchedAtOnce)
-	for i := range of {
-		records = append(records, w.log.record(&of[i]))
+// none, added is closed with the next.
+func (w *Watcher) Next() (records []*Record, missed uint64, added <-chan struct{}) {
+	entries, missed, added := w.reader.take(watchedAtOnce)
+	for i := range entries {
+		records = append(records, w.log.record(&entries[i]))
 	}
-	for i := range others {
-		records = append(records, others[i].reported)
-	}
-	return records, missed + more, own, reported
+	return records, missed, added
 }
 
 // Close ends the watch.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -153,7 +152,7 @@ func TestALineIsWhatPackageJSONMakesOfTheRecord(t *testing.T) {
 	for name, r := range map[string]Record{
 		"nothing": {},
 		"all": {
-			Time: time.Unix(1764400000, 123456000).UTC(), ID: "RUN-1", Service: "billing", Instance: "one", Procedure: "/a/b", Protocol: "grpc", Outcome: Ended,
+			Time: time.Unix(1764400000, 123456000).UTC(), ID: "RUN-1", Procedure: "/a/b", Protocol: "grpc", Outcome: Ended,
 			Reason: "TOKEN_EXPIRED", Cause: "a \"cause\"\n\x00 of ä and \xff \\ \u2028", Issuer: "https://issuer.example.com", Subject: "user_1", KindName: "session",
 			Session: "sess_1", Organization: "org_1", ClientID: "client", AuthorizedParty: "party", TokenID: "jti", KeyID: "ins_1", RequestID: "request",
 			Actor: &Actor{"https://issuer.example.com", "user_\"2", "sess_2", "agent"}, Peer: "[::1]:80", TraceID: "0af7", SpanID: "b7ad", Microseconds: 12, Count: 3, Lost: 4,
@@ -337,7 +336,7 @@ func TestClosingDoesNotWaitForAPipeThatIsNotRead(t *testing.T) {
 		<-time.After(rest)
 		start := time.Now()
 		l.Observe(t.Context(), admittedCall())
-		if records, _, _, _ := watcher.Next(); len(records) != 1 {
+		if records, _, _ := watcher.Next(); len(records) != 1 {
 			t.Errorf("a watcher has got %d records", len(records))
 		}
 		watcher.Close()
@@ -373,7 +372,7 @@ func TestStrangersAreSampledAndCountedExactly(t *testing.T) {
 		synctest.Wait()
 		counts, records := map[string]int64{}, map[string]int{}
 		for {
-			page, missed, _, _ := w.Next()
+			page, missed, _ := w.Next()
 			if missed > 0 {
 				t.Fatalf("missed %d", missed)
 			}
@@ -426,7 +425,7 @@ func TestManyProceduresOfStrangersAreCountedTogether(t *testing.T) {
 		}
 		var all []*Record
 		for {
-			page, _, _, _ := w.Next()
+			page, _, _ := w.Next()
 			if len(page) == 0 {
 				break
 			}
@@ -436,23 +435,4 @@ func TestManyProceduresOfStrangersAreCountedTogether(t *testing.T) {
 			t.Errorf("%d records, the last is %+v", len(all), last)
 		}
 	})
-}
-
-func TestServicesDoNotDisplaceTheServersOwn(t *testing.T) {
-	t.Parallel()
-	l, err := Open(Config{Output: None})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := l.Watch()
-	defer w.Close()
-	l.Observe(t.Context(), admittedCall())
-	for range 2 * maxEntries {
-		l.Report(&Record{Service: "billing", Count: 1})
-	}
-	records, missed, _, _ := w.Next()
-	own := slices.ContainsFunc(records, func(r *Record) bool { return r.Service == "" })
-	if !own || missed != maxEntries {
-		t.Errorf("its own is there: %v; missed %d", own, missed)
-	}
 }

@@ -13,8 +13,6 @@ func (r *Record) appendTo(line []byte) []byte {
 	line = append(line, beginning...)
 	line = append(r.Time.AppendFormat(line, time.RFC3339Nano), '"')
 	line = appendText(line, "decision_id", r.ID)
-	line = appendText(line, "service", r.Service)
-	line = appendText(line, "instance_id", r.Instance)
 	line = appendText(line, "procedure", r.Procedure)
 	line = appendText(line, "protocol", r.Protocol)
 	line = appendText(line, "outcome", r.Outcome)

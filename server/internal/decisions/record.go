@@ -27,10 +27,7 @@ type Record struct {
 	Time time.Time `json:"time"`
 	// ID names the decision. Those of one run of the server begin alike, and end with a
 	// number that counts up, so that a gap is seen. It is empty where Count is not 1.
-	ID string `json:"decision_id,omitempty"`
-	// Service and Instance have reported the decision; empty for the server's own.
-	Service   string         `json:"service,omitempty"`
-	Instance  string         `json:"instance_id,omitempty"`
+	ID        string         `json:"decision_id,omitempty"`
 	Procedure string         `json:"procedure,omitempty"`
 	Protocol  string         `json:"protocol,omitempty"`
 	Outcome   string         `json:"outcome,omitempty"`
@@ -56,7 +53,7 @@ type Record struct {
 	Duration     time.Duration `json:"-"`
 	Microseconds int64         `json:"duration_us,omitempty"`
 	// Count is how many decisions the record stands for. Above 1 they had strangers as callers,
-	// or another service has decided them, and they were not recorded one by one.
+	// and were not recorded one by one.
 	Count int64 `json:"count"`
 	// Lost is how many records could not be written before this one, which stands for none.
 	Lost uint64 `json:"lost,omitempty"`
@@ -77,8 +74,7 @@ type entry struct {
 	number   uint64
 	decision auth.Decision
 	trace    trace
-	count    int64   // 0 for 1
-	reported *Record // by a service; then the others are zero
+	count    int64 // 0 for 1
 }
 
 // A trace is that of a call.
@@ -88,8 +84,6 @@ type trace struct{ traceID, spanID string }
 func (e *entry) size() int {
 	const fixed = 1 << 10
 	switch {
-	case e.reported != nil:
-		return fixed + len(e.reported.Cause) + len(e.reported.Subject) + len(e.reported.Procedure)
 	case e.decision.Identity != nil:
 		return fixed + len(e.decision.Identity.RawClaims)
 	case e.decision.Refusal != nil && e.decision.Refusal.Verified != nil:
@@ -102,9 +96,6 @@ func (e *entry) size() int {
 
 // record returns the Record of an entry.
 func (l *Log) record(e *entry) *Record {
-	if e.reported != nil {
-		return e.reported
-	}
 	d := &e.decision
 	r := &Record{
 		Time: e.time.UTC(), Procedure: d.Procedure, Protocol: d.Protocol, Outcome: outcomeOf(d), Peer: d.Peer, RequestID: d.RequestID,

@@ -46,7 +46,7 @@ type writer struct {
 }
 
 func newWriter(l *Log, out output, log *slog.Logger) *writer {
-	w := &writer{log: l, slog: log, out: out, records: l.own.read(), stopping: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{log: l, slog: log, out: out, records: l.entries.read(), stopping: make(chan struct{}), done: make(chan struct{})}
 	w.stop = sync.OnceFunc(func() { close(w.stopping) })
 	go w.run()
 	return w

@@ -147,9 +147,7 @@ type WatchDecisionsFilter struct {
 	// INVALID_REQUEST.
 	Reason *string `protobuf:"bytes,4,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
 	// What was decided. Set and unspecified is refused with INVALID_REQUEST.
-	Outcome *DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome,oneof" json:"outcome,omitempty"`
-	// The service that has decided. Set and empty: this server itself.
-	Service       *string `protobuf:"bytes,6,opt,name=service,proto3,oneof" json:"service,omitempty"`
+	Outcome       *DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome,oneof" json:"outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -219,18 +217,11 @@ func (x *WatchDecisionsFilter) GetOutcome() DecisionOutcome {
 	return DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED
 }
 
-func (x *WatchDecisionsFilter) GetService() string {
-	if x != nil && x.Service != nil {
-		return *x.Service
-	}
-	return ""
-}
-
 // WatchDecisionsResponse has decisions, or none: a heartbeat. A server sends a message at
 // least every 30 seconds, so that proxies keep the connection open.
 type WatchDecisionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was decided. Those of one service are in order.
+	// What was decided, in order.
 	Decisions []*Decision `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	// How many decisions were not looked at since the last message, because they were not read
 	// in time, whether they would have matched the filter or not.
@@ -288,62 +279,55 @@ func (x *WatchDecisionsResponse) GetMissedCount() int64 {
 type Decision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names the decision of this server, as in its file of decisions: a text for each run of
-	// the server, and a number that counts up. Empty for those of other services, and for
-	// those that stand for several.
+	// the server, and a number that counts up. Empty for those that stand for several.
 	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
-	// When it was decided, by the clock of who has decided.
+	// When it was decided.
 	DecisionTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
-	// The service that has decided and reported it, by the name that it gives itself. Nothing
-	// proves what it reports. Empty: this server has decided.
-	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
-	// The instance of that service.
-	InstanceId string `protobuf:"bytes,4,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// The procedure, as it was registered.
-	Procedure string `protobuf:"bytes,5,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	Procedure string `protobuf:"bytes,3,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	// How the call came: connect, grpc, grpcweb or http.
-	Protocol string `protobuf:"bytes,6,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Protocol string `protobuf:"bytes,4,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	// What was decided.
-	Outcome DecisionOutcome `protobuf:"varint,7,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome" json:"outcome,omitempty"`
+	Outcome DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome" json:"outcome,omitempty"`
 	// Why the call was refused, or its stream ended, as in google.rpc.ErrorInfo.
-	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What was compared or has failed, in words that callers do not get.
-	Cause string `protobuf:"bytes,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
 	// The `iss` claim of the caller's token. This and the fields down to actor are set once the
 	// caller is known.
-	Issuer string `protobuf:"bytes,10,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	Issuer string `protobuf:"bytes,8,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	// The `sub` claim.
-	Subject string `protobuf:"bytes,11,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject string `protobuf:"bytes,9,opt,name=subject,proto3" json:"subject,omitempty"`
 	// What kind of token was presented.
-	Kind v1.TokenKind `protobuf:"varint,12,opt,name=kind,proto3,enum=ostiary.policy.v1.TokenKind" json:"kind,omitempty"`
+	Kind v1.TokenKind `protobuf:"varint,10,opt,name=kind,proto3,enum=ostiary.policy.v1.TokenKind" json:"kind,omitempty"`
 	// The session of the token.
-	SessionId string `protobuf:"bytes,13,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	SessionId string `protobuf:"bytes,11,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The organization that the caller acts in.
-	OrganizationId string `protobuf:"bytes,14,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	OrganizationId string `protobuf:"bytes,12,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The OAuth client of the token.
-	ClientId string `protobuf:"bytes,15,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientId string `protobuf:"bytes,13,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// The `azp` claim.
-	AuthorizedParty string `protobuf:"bytes,16,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
+	AuthorizedParty string `protobuf:"bytes,14,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
 	// The `jti` claim.
-	TokenId string `protobuf:"bytes,17,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	TokenId string `protobuf:"bytes,15,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	// Who really acts, where the caller is impersonated.
-	Actor *v11.Actor `protobuf:"bytes,18,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor *v11.Actor `protobuf:"bytes,16,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The address of the caller, as in the log.
-	Peer string `protobuf:"bytes,19,opt,name=peer,proto3" json:"peer,omitempty"`
+	Peer string `protobuf:"bytes,17,opt,name=peer,proto3" json:"peer,omitempty"`
 	// The request id of the call, as in the log.
-	RequestId string `protobuf:"bytes,20,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,18,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The trace of the call, in hexadecimal digits, where calls are traced.
-	TraceId string `protobuf:"bytes,21,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	TraceId string `protobuf:"bytes,19,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// The span of the call, in hexadecimal digits, where calls are traced.
-	SpanId string `protobuf:"bytes,22,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`
+	SpanId string `protobuf:"bytes,20,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`
 	// How long it took to decide. Absent where nothing was to be decided, as when a stream ends
 	// with its token.
-	Duration *durationpb.Duration `protobuf:"bytes,23,opt,name=duration,proto3" json:"duration,omitempty"`
-	// How many decisions it stands for: mostly 1. What strangers cause, and what services
-	// report, is not shown one by one where there is much of it: then a decision without a
-	// caller stands for so many more by the same procedure, protocol, outcome and reason.
-	Count int64 `protobuf:"varint,24,opt,name=count,proto3" json:"count,omitempty"`
+	Duration *durationpb.Duration `protobuf:"bytes,21,opt,name=duration,proto3" json:"duration,omitempty"`
+	// How many decisions it stands for: mostly 1. What strangers cause is not shown one
+	// by one where there is much of it: then a decision without a caller stands for so many more by the same procedure, protocol, outcome and reason.
+	Count int64 `protobuf:"varint,22,opt,name=count,proto3" json:"count,omitempty"`
 	// The `kid` of the key that has verified the token.
-	KeyId         string `protobuf:"bytes,25,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	KeyId         string `protobuf:"bytes,23,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -390,20 +374,6 @@ func (x *Decision) GetDecisionTime() *timestamppb.Timestamp {
 		return x.DecisionTime
 	}
 	return nil
-}
-
-func (x *Decision) GetService() string {
-	if x != nil {
-		return x.Service
-	}
-	return ""
-}
-
-func (x *Decision) GetInstanceId() string {
-	if x != nil {
-		return x.InstanceId
-	}
-	return ""
 }
 
 func (x *Decision) GetProcedure() string {
@@ -559,14 +529,13 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\n" +
 	"\"ostiary/decision/v1/decision.proto\x12\x13ostiary.decision.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\"Z\n" +
 	"\x15WatchDecisionsRequest\x12A\n" +
-	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\"\xbe\x02\n" +
+	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\"\x93\x02\n" +
 	"\x14WatchDecisionsFilter\x12\x1b\n" +
 	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
 	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12!\n" +
 	"\tprocedure\x18\x03 \x01(\tH\x02R\tprocedure\x88\x01\x01\x12\x1b\n" +
 	"\x06reason\x18\x04 \x01(\tH\x03R\x06reason\x88\x01\x01\x12C\n" +
-	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeH\x04R\aoutcome\x88\x01\x01\x12\x1d\n" +
-	"\aservice\x18\x06 \x01(\tH\x05R\aservice\x88\x01\x01B\t\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeH\x04R\aoutcome\x88\x01\x01B\t\n" +
 	"\a_issuerB\n" +
 	"\n" +
 	"\b_subjectB\f\n" +
@@ -574,43 +543,38 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"_procedureB\t\n" +
 	"\a_reasonB\n" +
 	"\n" +
-	"\b_outcomeB\n" +
-	"\n" +
-	"\b_service\"x\n" +
+	"\b_outcome\"x\n" +
 	"\x16WatchDecisionsResponse\x12;\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\x12!\n" +
-	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xdb\x06\n" +
+	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xa0\x06\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12?\n" +
-	"\rdecision_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\x12\x18\n" +
-	"\aservice\x18\x03 \x01(\tR\aservice\x12\x1f\n" +
-	"\vinstance_id\x18\x04 \x01(\tR\n" +
-	"instanceId\x12\x1c\n" +
-	"\tprocedure\x18\x05 \x01(\tR\tprocedure\x12\x1a\n" +
-	"\bprotocol\x18\x06 \x01(\tR\bprotocol\x12>\n" +
-	"\aoutcome\x18\a \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeR\aoutcome\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\x12\x14\n" +
-	"\x05cause\x18\t \x01(\tR\x05cause\x12\x16\n" +
-	"\x06issuer\x18\n" +
-	" \x01(\tR\x06issuer\x12\x18\n" +
-	"\asubject\x18\v \x01(\tR\asubject\x120\n" +
-	"\x04kind\x18\f \x01(\x0e2\x1c.ostiary.policy.v1.TokenKindR\x04kind\x12\x1d\n" +
+	"\rdecision_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\x12\x1c\n" +
+	"\tprocedure\x18\x03 \x01(\tR\tprocedure\x12\x1a\n" +
+	"\bprotocol\x18\x04 \x01(\tR\bprotocol\x12>\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05cause\x18\a \x01(\tR\x05cause\x12\x16\n" +
+	"\x06issuer\x18\b \x01(\tR\x06issuer\x12\x18\n" +
+	"\asubject\x18\t \x01(\tR\asubject\x120\n" +
+	"\x04kind\x18\n" +
+	" \x01(\x0e2\x1c.ostiary.policy.v1.TokenKindR\x04kind\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\r \x01(\tR\tsessionId\x12'\n" +
-	"\x0forganization_id\x18\x0e \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tclient_id\x18\x0f \x01(\tR\bclientId\x12)\n" +
-	"\x10authorized_party\x18\x10 \x01(\tR\x0fauthorizedParty\x12\x19\n" +
-	"\btoken_id\x18\x11 \x01(\tR\atokenId\x120\n" +
-	"\x05actor\x18\x12 \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x12\x12\n" +
-	"\x04peer\x18\x13 \x01(\tR\x04peer\x12\x1d\n" +
+	"session_id\x18\v \x01(\tR\tsessionId\x12'\n" +
+	"\x0forganization_id\x18\f \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tclient_id\x18\r \x01(\tR\bclientId\x12)\n" +
+	"\x10authorized_party\x18\x0e \x01(\tR\x0fauthorizedParty\x12\x19\n" +
+	"\btoken_id\x18\x0f \x01(\tR\atokenId\x120\n" +
+	"\x05actor\x18\x10 \x01(\v2\x1a.ostiary.identity.v1.ActorR\x05actor\x12\x12\n" +
+	"\x04peer\x18\x11 \x01(\tR\x04peer\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x14 \x01(\tR\trequestId\x12\x19\n" +
-	"\btrace_id\x18\x15 \x01(\tR\atraceId\x12\x17\n" +
-	"\aspan_id\x18\x16 \x01(\tR\x06spanId\x125\n" +
-	"\bduration\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x14\n" +
-	"\x05count\x18\x18 \x01(\x03R\x05count\x12\x15\n" +
-	"\x06key_id\x18\x19 \x01(\tR\x05keyId*\x8c\x01\n" +
+	"request_id\x18\x12 \x01(\tR\trequestId\x12\x19\n" +
+	"\btrace_id\x18\x13 \x01(\tR\atraceId\x12\x17\n" +
+	"\aspan_id\x18\x14 \x01(\tR\x06spanId\x125\n" +
+	"\bduration\x18\x15 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x14\n" +
+	"\x05count\x18\x16 \x01(\x03R\x05count\x12\x15\n" +
+	"\x06key_id\x18\x17 \x01(\tR\x05keyId*\x8c\x01\n" +
 	"\x0fDecisionOutcome\x12 \n" +
 	"\x1cDECISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19DECISION_OUTCOME_ADMITTED\x10\x01\x12\x1c\n" +

@@ -33,8 +33,8 @@ const (
 // require an operator, as those of the RevocationService do. Any other caller is refused
 // with PERMISSION_REQUIRED.
 type DecisionServiceClient interface {
-	// WatchDecisions sends what is decided from now on: by the guards of this server, and by
-	// the services that report to it. Servers that share a database do not show each other's.
+	// WatchDecisions sends what the guards of this server decide from now on. Servers that
+	// share a database do not show each other's, nor those of services that follow them.
 	// Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
@@ -81,8 +81,8 @@ type DecisionService_WatchDecisionsClient = grpc.ServerStreamingClient[WatchDeci
 // require an operator, as those of the RevocationService do. Any other caller is refused
 // with PERMISSION_REQUIRED.
 type DecisionServiceServer interface {
-	// WatchDecisions sends what is decided from now on: by the guards of this server, and by
-	// the services that report to it. Servers that share a database do not show each other's.
+	// WatchDecisions sends what the guards of this server decide from now on. Servers that
+	// share a database do not show each other's, nor those of services that follow them.
 	// Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time

@@ -41,8 +41,8 @@ const (
 
 // DecisionServiceClient is a client for the ostiary.decision.v1.DecisionService service.
 type DecisionServiceClient interface {
-	// WatchDecisions sends what is decided from now on: by the guards of this server, and by
-	// the services that report to it. Servers that share a database do not show each other's.
+	// WatchDecisions sends what the guards of this server decide from now on. Servers that
+	// share a database do not show each other's, nor those of services that follow them.
 	// Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
@@ -85,8 +85,8 @@ func (c *decisionServiceClient) WatchDecisions(ctx context.Context, req *v1.Watc
 
 // DecisionServiceHandler is an implementation of the ostiary.decision.v1.DecisionService service.
 type DecisionServiceHandler interface {
-	// WatchDecisions sends what is decided from now on: by the guards of this server, and by
-	// the services that report to it. Servers that share a database do not show each other's.
+	// WatchDecisions sends what the guards of this server decide from now on. Servers that
+	// share a database do not show each other's, nor those of services that follow them.
 	// Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
