@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func probed(listens string) (string, error) {
 	if listens == server.AdminNone {
 		return "", errNoAdmin
 	}
-	host, port, err := net.SplitHostPort(listens)
+	host, port, err := net.SplitHostPort(cmp.Or(listens, server.DefaultAdminAddr))
 	if err != nil {
 		return "", err
 	}

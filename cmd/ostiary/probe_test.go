@@ -29,7 +29,7 @@ func TestProbe(t *testing.T) {
 func TestProbed(t *testing.T) {
 	t.Parallel()
 	for listens, want := range map[string]string{
-		"127.0.0.1:9464": "127.0.0.1:9464", ":9464": "127.0.0.1:9464", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1",
+		"": server.DefaultAdminAddr, "127.0.0.1:9464": "127.0.0.1:9464", ":9464": "127.0.0.1:9464", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1",
 		"[::1]:1": "[::1]:1", "10.0.0.7:1": "10.0.0.7:1", server.AdminNone: "",
 	} {
 		if got, err := probed(listens); got != want || (err != nil) != (want == "") {
