@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -46,13 +47,18 @@ session. The issuer's key is kept in the data directory, so tokens stay valid, o
 revoked, across restarts.
 
 Anyone on this machine can get an administrator's token from the development issuer;
-it answers nobody else. Never use it in production.`,
+it answers nobody else. Never use it in production.
+
+Between containers it must answer others: --allow-remote issuer lets whoever reaches it
+as localhost, or by the name issuer, get an administrator's token. Publish its port on
+the host's loopback alone, as deploy/compose.yaml does.`,
 		Example: `  ostiary dev
   ostiary dev --http-addr 127.0.0.1:8081 --cors-allowed-origins http://localhost:5173`,
 		Args: noArguments,
 	}
 	set := settings.Dev(devDefaults())
 	set.AddFlags(cmd.Flags())
+	remote := cmd.Flags().StringSlice("allow-remote", nil, "Give an administrator's token to other machines too, if they call the development issuer by one of these `names` or localhost")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		loaded := set.Load(cmd.Flags(), os.Environ())
 		loaded.Check("http_addr", checkReachable(loaded.Server.HTTPAddr))
@@ -60,14 +66,14 @@ it answers nobody else. Never use it in production.`,
 		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		return withLog(cmd, loaded, func(config server.Config) error { return runDev(cmd, config) })
+		return withLog(cmd, loaded, func(config server.Config) error { return runDev(cmd, config, *remote) })
 	}
 	return cmd
 }
 
-func runDev(cmd *cobra.Command, config server.Config) error {
+func runDev(cmd *cobra.Command, config server.Config, remote []string) error {
 	ctx := cmd.Context()
-	issuerURL, err := addDevIssuer(ctx, &config)
+	issuerURL, err := addDevIssuer(ctx, &config, remote)
 	if err != nil {
 		return err
 	}
@@ -75,12 +81,8 @@ func runDev(cmd *cobra.Command, config server.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, addr := range []net.Addr{srv.HTTPAddr(), srv.GRPCAddr()} {
-		if tcp, ok := addr.(*net.TCPAddr); ok && !loopback.Addr(tcp.AddrPort().Addr()) {
-			config.Logger.Warn("others can reach this server; its development issuer answers only this machine", "addr", addr.String())
-		}
-	}
-	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr())), console: config.Console.Enabled}
+	warnOfOthers(config.Logger, remote, srv.HTTPAddr(), srv.GRPCAddr())
+	b := banner{program: os.Args[0], url: issuerURL, grpc: fmt.Sprintf("localhost:%d", port(srv.GRPCAddr())), console: config.Console.Enabled, remote: remote}
 	b.findTools()
 	if err := b.write(cmd.OutOrStdout()); err != nil {
 		return errors.Join(err, srv.Close())
@@ -88,9 +90,22 @@ func runDev(cmd *cobra.Command, config server.Config) error {
 	return srv.Run(ctx)
 }
 
+func warnOfOthers(log *slog.Logger, remote []string, addrs ...net.Addr) {
+	if len(remote) > 0 {
+		log.Warn("the development issuer gives an administrator's token to every machine that reaches it", "allow_remote", remote)
+		return
+	}
+	for _, addr := range addrs {
+		if tcp, ok := addr.(*net.TCPAddr); ok && !loopback.Addr(tcp.AddrPort().Addr()) {
+			log.Warn("others can reach this server; its development issuer answers only this machine", "addr", addr.String())
+		}
+	}
+}
+
 // addDevIssuer binds the HTTP address, whose port is part of the issuer's name,
-// and mounts the issuer there. It returns the issuer's URL.
-func addDevIssuer(ctx context.Context, config *server.Config) (string, error) {
+// and mounts the issuer there, for the machines that call it by one of remote too. It
+// returns the issuer's URL.
+func addDevIssuer(ctx context.Context, config *server.Config, remote []string) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.HTTPAddr)
 	if err != nil {
 		return "", err
@@ -99,6 +114,9 @@ func addDevIssuer(ctx context.Context, config *server.Config) (string, error) {
 	issuer, err := openDevIssuer(url, config.DataDir)
 	if err != nil {
 		return "", errors.Join(err, listener.Close())
+	}
+	if len(remote) > 0 {
+		issuer.AllowRemote(remote...)
 	}
 	config.HTTPListener = listener
 	config.Issuers = devIssuers(url)

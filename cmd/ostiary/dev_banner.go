@@ -15,12 +15,13 @@ import (
 // A banner is what ostiary dev prints: where it is, and commands that work as
 // they are printed, at once, in another terminal in the same directory.
 type banner struct {
-	program string // as it was started
-	url     string // of the HTTP address
-	grpc    string // host:port of the native one
-	buf     bool   // whether buf is installed
-	grpcurl bool   // whether grpcurl is installed; buf speaks native gRPC too
-	console bool   // whether the page for browsers is served
+	program string   // as it was started
+	url     string   // of the HTTP address
+	grpc    string   // host:port of the native one
+	buf     bool     // whether buf is installed
+	grpcurl bool     // whether grpcurl is installed; buf speaks native gRPC too
+	console bool     // whether the page for browsers is served
+	remote  []string // names by which other machines may call the issuer
 }
 
 // findTools looks for the programs that the commands need.
@@ -61,12 +62,16 @@ func (b *banner) write(w io.Writer) error {
 		"Buf":      b.buf,
 		"Grpcurl":  b.grpcurl,
 		"Console":  b.console,
+		"Remote":   strings.Join(b.remote, ", "),
 		"Personas": strings.Join(personas, ", "),
 		"WhoAmI":   identityv1connect.IdentityServiceWhoAmIProcedure,
 	})
 }
 
-var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development on this machine only
+var bannerTemplate = template.Must(template.New("banner").Parse(`ostiary dev: for development {{if .Remote}}only
+
+  WARNING: every machine that reaches this one as localhost, or as {{.Remote}},
+  gets an administrator's token{{else}}on this machine only{{end}}
 
 {{if .Console}}  in a browser             {{.URL}}/
 {{end}}  Connect, gRPC, gRPC-Web  {{.URL}}

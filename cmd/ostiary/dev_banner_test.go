@@ -61,6 +61,11 @@ func TestTheBannerPrintsCommandsForWhatIsThere(t *testing.T) {
 			want:   []string{"personas"},
 			never:  "browser",
 		},
+		"others are warned of where the issuer answers them": {
+			banner: banner{program: "ostiary", url: "http://localhost:8081", grpc: "localhost:9090", remote: []string{"issuer"}},
+			want:   []string{"WARNING", "localhost, or as issuer,"},
+			never:  "this machine only",
+		},
 		"a path with a blank is quoted": {
 			banner: banner{program: "/home/ada l/it's/ostiary", url: "http://localhost:8080", grpc: "localhost:9090", buf: true},
 			want:   []string{`$('/home/ada l/it'\''s/ostiary' token mint --as ada)`},

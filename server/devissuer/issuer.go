@@ -13,6 +13,7 @@
 // owner can read; and it answers only requests that come from loopback, are
 // addressed to loopback (so that no name of an attacker's can be pointed at it),
 // did not come through a proxy, and were not sent by a web page from elsewhere.
+// [Issuer.AllowRemote] opens it to other machines, as between containers.
 //
 // It answers:
 //
@@ -51,6 +52,8 @@ const (
 type Issuer struct {
 	tokens *authtest.Issuer
 	mux    *http.ServeMux
+	remote bool     // whether other machines are answered
+	hosts  []string // names besides those of loopback
 
 	mu       sync.Mutex
 	sessions map[string]string // the session of each persona that has signed in
@@ -84,9 +87,9 @@ func New(issuerURL string) (*Issuer, error) {
 }
 
 // ServeHTTP answers as the package comment says, and 403 to whatever does not
-// come from this machine.
+// come from this machine, or from whom AllowRemote lets in.
 func (iss *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := checkLocal(r); err != nil {
+	if err := iss.checkCaller(r); err != nil {
 		writeError(w, http.StatusForbidden, err)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"github.com/ostiary/ostiary/internal/loopback"
 )
@@ -17,10 +18,19 @@ var (
 	errOrigin  = errors.New("the development issuer answers no web page from elsewhere: open the page on localhost")
 )
 
-// checkLocal refuses whatever does not come from this machine by its own will.
-func checkLocal(r *http.Request) error {
+// AllowRemote has the issuer answer other machines too, where they call it by a
+// loopback name or by one of hosts, such as the name of a container. Pages on hosts may
+// call as well. WHOEVER REACHES THE ISSUER THEN GETS AN ADMINISTRATOR'S TOKEN: it is
+// for a private network with nobody else in it. Call it before the issuer serves.
+func (iss *Issuer) AllowRemote(hosts ...string) {
+	iss.remote, iss.hosts = true, hosts
+}
+
+// checkCaller refuses whatever does not come from this machine by its own will, or from
+// those whom AllowRemote lets in.
+func (iss *Issuer) checkCaller(r *http.Request) error {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !loopback.Addr(peer.Addr()) {
+	if !iss.remote && (err != nil || !loopback.Addr(peer.Addr())) {
 		return errRemote
 	}
 	// A tunnel on this machine comes from loopback, and may rewrite Host, but
@@ -32,14 +42,18 @@ func checkLocal(r *http.Request) error {
 	}
 	// A page of attacker.example whose name now resolves to 127.0.0.1 is of one
 	// origin with us as far as its browser knows. The name gives it away.
-	if !loopback.Host((&url.URL{Host: r.Host}).Hostname()) {
+	if !iss.known((&url.URL{Host: r.Host}).Hostname()) {
 		return errHost
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		page, err := url.Parse(origin)
-		if err != nil || !loopback.Host(page.Hostname()) {
+		if err != nil || !iss.known(page.Hostname()) {
 			return errOrigin
 		}
 	}
 	return nil
+}
+
+func (iss *Issuer) known(host string) bool {
+	return loopback.Host(host) || slices.Contains(iss.hosts, host)
 }

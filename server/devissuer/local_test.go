@@ -110,3 +110,38 @@ func TestOtherMachinesAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestOtherMachinesThatAreAllowedAreAnswered(t *testing.T) {
+	t.Parallel()
+	issuer, err := devissuer.New("http://localhost:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer.AllowRemote("issuer")
+	for _, test := range []struct {
+		name, url, origin string
+		status            int
+	}{
+		{name: "a container, by the name that is allowed", url: "http://issuer:8080/dev/token", status: http.StatusOK},
+		{name: "the host, through a published port", url: "http://localhost:8080/dev/token", origin: "http://localhost:3000", status: http.StatusOK},
+		{name: "a page on the name that is allowed", url: "http://issuer:8080/dev/token", origin: "http://issuer:8080", status: http.StatusOK},
+		{name: "another name", url: "http://attacker.example:8080/dev/token", status: http.StatusForbidden},
+		{name: "a name below the one that is allowed", url: "http://a.issuer:8080/dev/token", status: http.StatusForbidden},
+		{name: "a page from elsewhere", url: "http://localhost:8080/dev/token", origin: "https://attacker.example", status: http.StatusForbidden},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, test.url, strings.NewReader(`{"as":"ada"}`))
+			request.Header.Set("Content-Type", "application/json")
+			if test.origin != "" {
+				request.Header.Set("Origin", test.origin)
+			}
+			request.RemoteAddr = "172.18.0.1:54321"
+			recorder := httptest.NewRecorder()
+			issuer.ServeHTTP(recorder, request)
+			if recorder.Code != test.status {
+				t.Errorf("status %d, want %d: %s", recorder.Code, test.status, recorder.Body)
+			}
+		})
+	}
+}
