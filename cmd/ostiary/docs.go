@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 )
@@ -34,6 +36,18 @@ func newDocs() *cobra.Command {
 		Example: "  ostiary docs commands > docs/commands.md",
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return writeCommands(cmd.OutOrStdout(), cmd.Root()) },
+	})
+	docs.AddCommand(&cobra.Command{
+		Use:     "man FOLDER",
+		Short:   "Write the manual pages into a folder",
+		Example: "  ostiary docs man bin/man",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are for everybody
+				return err
+			}
+			return doc.GenManTree(cmd.Root(), &doc.GenManHeader{Section: "1", Source: "ostiary", Manual: "ostiary"}, args[0])
+		},
 	})
 	return docs
 }

@@ -70,10 +70,12 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
-	root.SetVersionTemplate("{{.Version}}\n") // the same line as that of the command
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetVersionTemplate("{{.Version}}\n")       // the same line as that of the command
+	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
+	root.DisableAutoGenTag = true                   // manual pages say nothing of their generator
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newCompletion(), newVersion(), newDocs())
+	completeValues(root)
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
 }
@@ -162,6 +164,9 @@ func checkSecrets(args []string) error {
 // checkCommand refuses a word that names no command, before flags are parsed:
 // cobra would print help for the command above it, or blame the flags.
 func checkCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		return nil // a shell asks what may come next
+	}
 	cmd, rest, err := root.Find(args)
 	if err != nil || !cmd.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return nil //nolint:nilerr // cobra finds it again
