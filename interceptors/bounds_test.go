@@ -60,9 +60,9 @@ func TestOneRequestTooManyIsRefusedWith429(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	get(ctx)
+	get(ctx) //nolint:bodyclose // the test closes it at its end
 	<-entered
-	res := get(t.Context())
+	res := get(t.Context()) //nolint:bodyclose // so too
 	body, _ := io.ReadAll(res.Body)
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("%s %v %s; want 429 without a challenge", res.Status, res.Header, body)

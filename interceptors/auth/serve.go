@@ -131,7 +131,8 @@ func (g *Guard) stream(ctx context.Context) (s *Stream, first bool, err error) {
 		return nil, false, Errorf(AuthFailure, "a stream was to be served that is over")
 	}
 	if !first {
-		return s, false, s.Err()
+		err = s.Err()
+		return s, false, err
 	}
 	if refusal := g.takePlace(s); refusal != nil {
 		_ = g.show(ctx, &a.call, Decision{Identity: s.current, Refusal: refusal})
