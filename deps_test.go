@@ -117,6 +117,7 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/explain":    {"interceptors/auth", "interceptors/policy", "interceptors/token"},
 	"cmd/ostiary/internal/logqueue":   nil,
 	"cmd/ostiary/internal/nearest":    nil,
+	"cmd/ostiary/internal/systemd":    nil,
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"cmd/ostiary/internal/nearest", "server", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*": {

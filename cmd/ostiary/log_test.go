@@ -28,16 +28,12 @@ type piped struct {
 // startPiped starts a server, and reads its log until it serves.
 func startPiped(t *testing.T, args ...string) *piped {
 	t.Helper()
-	return startPipedIn(t, "", args...)
+	return startCommand(t, "ostiary", args...)
 }
 
-// startPipedIn starts it in a cgroup, if one is given.
-func startPipedIn(t *testing.T, cgroup string, args ...string) *piped {
+// startCommand is startPiped for a command that becomes the server.
+func startCommand(t *testing.T, name string, args ...string) *piped {
 	t.Helper()
-	name := "ostiary"
-	if cgroup != "" {
-		name, args = "sh", append([]string{"-c", `echo $$ > "$0"/cgroup.procs && exec ostiary "$@"`, cgroup}, args...)
-	}
 	end, log, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func TestTenThousandStreamsInASmallContainer(t *testing.T) {
 			t.Parallel()
 			issuer := authtest.Start(t)
 			dir := container(t, 220_000_000)
-			p := startPipedIn(t, dir, serveAnywhere(issuer)...)
+			p := startCommand(t, "sh", append([]string{"-c", `echo $$ > "$0"/cgroup.procs && exec ostiary "$@"`, dir}, serveAnywhere(issuer)...)...)
 			before := p.residentKiB(t)
 			addr := p.grpc
 			if port == "HTTP" {

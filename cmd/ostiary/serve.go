@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/systemd"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -86,12 +87,16 @@ are read again by themselves every few seconds.`,
 			if err != nil {
 				return err
 			}
+			manager := systemd.Manager{Log: config.Logger}
+			manager.Ready("serving") // the ports are open: who connects from here on is served
 			go func() {
 				for {
 					select {
 					case <-hangup:
-						reload(srv, loaded, set.Load(cmd.Flags(), os.Environ()), config.Logger)
+						manager.Reloading()
+						manager.Ready(reload(srv, loaded, set.Load(cmd.Flags(), os.Environ()), config.Logger))
 					case <-cmd.Context().Done():
+						manager.Stopping()
 						return
 					}
 				}
@@ -103,8 +108,8 @@ are read again by themselves every few seconds.`,
 }
 
 // reload has the server take over what it can of the settings, which were read again. It
-// takes none over where one is at fault.
-func reload(srv *server.Server, started, read *settings.Loaded, log *slog.Logger) {
+// takes none over where one is at fault. It returns what the server does from then on.
+func reload(srv *server.Server, started, read *settings.Loaded, log *slog.Logger) (status string) {
 	err := read.Faults()
 	if err == nil {
 		err = srv.Reload(read.Server)
@@ -115,10 +120,11 @@ func reload(srv *server.Server, started, read *settings.Loaded, log *slog.Logger
 		for line := range strings.Lines(err.Error()) {
 			log.Error("the settings were not taken over, and all stays as it was", "fault", strings.TrimSpace(line))
 		}
-		return
+		return "serving with the earlier settings, since the new ones have faults, which the log names"
 	}
 	log.Info("the settings were read again")
 	for _, key := range read.NeedRestart(started) {
 		log.Warn("a setting has changed that is taken over only by a restart", "setting", key)
 	}
+	return "serving"
 }
