@@ -38,7 +38,7 @@ func TestProbesAreAnsweredInPlaintextForOperators(t *testing.T) {
 		t.Error("the metrics do not say when the certificate expires")
 	}
 	r.Server.stop()
-	if status, body := r.admin(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, `"not ready"`) {
+	if status, body := r.admin(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, `"stopping"`) {
 		t.Errorf("/readyz of a server that stops: %d %s; want 503", status, body)
 	}
 }
