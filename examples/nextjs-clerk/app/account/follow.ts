@@ -1,0 +1,38 @@
+import type { Client } from "@connectrpc/connect";
+import { resumable, serviceReason, type StreamState } from "@ostiary/client";
+import { type Session, SessionEventType, type SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+
+interface Options {
+  signal: AbortSignal;
+  onState(state: StreamState): void;
+  onSessions(sessions: Session[]): void;
+}
+
+/** Lists the caller's sessions, and again with each change, until the session of the call ends: then it throws why. */
+export async function followSessions(client: Client<typeof SessionService>, { signal, onState, onSessions }: Options): Promise<void> {
+  for (;;) {
+    let { sessions, resumeToken } = await client.listSessions({}, { signal });
+    const known = new Map(sessions.map((session) => [session.session?.sessionId, session]));
+    onSessions([...known.values()]);
+    try {
+      for await (const message of resumable((call) => client.watchSessions({ resumeToken }, call), { signal, onState })) {
+        ({ resumeToken } = message);
+        for (const { type, session } of message.events) {
+          const gone = type === SessionEventType.LEFT || type === SessionEventType.REMOVED;
+          if (session && gone) {
+            known.delete(session.session?.sessionId);
+          } else if (session) {
+            known.set(session.session?.sessionId, session);
+          }
+        }
+        onSessions([...known.values()]);
+      }
+    } catch (error) {
+      // The server no longer has the changes since the list: begin with a new one.
+      const reason = serviceReason(error);
+      if (reason !== "POSITION_EXPIRED" && reason !== "POSITION_EPOCH_CHANGED") {
+        throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,19 @@
+"use client";
+
+import { devSource, functionSource } from "@ostiary/client";
+import { type ReactNode, useMemo } from "react";
+import { SessionContext } from "../session";
+import { signOut } from "./actions";
+
+/** A session of a persona at the development issuer, or of nobody. */
+export function DevSession({ issuer, persona, session, children }: { issuer: string; persona?: string; session?: string; children: ReactNode }) {
+  const value = useMemo(
+    () => ({
+      id: session,
+      source: persona === undefined ? functionSource(async () => null) : devSource({ issuer, persona, session }),
+      signOut,
+    }),
+    [issuer, persona, session],
+  );
+  return <SessionContext value={value}>{children}</SessionContext>;
+}
