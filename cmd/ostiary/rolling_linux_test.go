@@ -43,7 +43,8 @@ func TestARollingRestartLosesNoCall(t *testing.T) {
 		}
 	}
 	issuer := authtest.Start(t)
-	replicas := [2]*replica{{issuer: issuer, http: "127.0.0.1:0", grpc: "127.0.0.1:0"}, {issuer: issuer, http: "127.0.0.1:0", grpc: "127.0.0.1:0"}}
+	// Nobody else takes a port of these addresses, which Linux has all, during a restart.
+	replicas := [2]*replica{{issuer: issuer, http: "127.0.0.2:0", grpc: "127.0.0.2:0"}, {issuer: issuer, http: "127.0.0.3:0", grpc: "127.0.0.3:0"}}
 	for _, r := range replicas {
 		r.start(t)
 	}
