@@ -203,9 +203,19 @@ const (
 	// watchHealthInterval is how often a watch checks the health.
 	watchHealthInterval = time.Second
 	// maxHealthWatches bounds the watches, some 20 KiB each, since anybody may
-	// watch.
+	// watch. See healthWatches.
 	maxHealthWatches = 1000
 )
+
+// healthWatches returns how many watches there may be where there may be so many streams in
+// all: too few to take all places of callers without a token. The guard refuses whom it has no
+// place for with another error than Watch, by which clients take the server for unhealthy.
+func healthWatches(maxStreams int) int {
+	if maxStreams <= 0 {
+		return maxHealthWatches
+	}
+	return min(max(maxStreams/4, 1), maxHealthWatches)
+}
 
 var (
 	errUnknownService = errors.New("no such service here; name a service in full, or none for the server")
@@ -224,14 +234,14 @@ type healthService struct {
 	watches   chan struct{} // holds one value for each watch
 }
 
-func newHealthService(ready func() bool, heartbeat time.Duration, draining, stopping <-chan struct{}) *healthService {
+func newHealthService(ready func() bool, watches int, heartbeat time.Duration, draining, stopping <-chan struct{}) *healthService {
 	return &healthService{
 		services:  append(services(), ""),
 		ready:     ready,
 		heartbeat: heartbeat,
 		draining:  draining,
 		stopping:  stopping,
-		watches:   make(chan struct{}, maxHealthWatches),
+		watches:   make(chan struct{}, watches),
 	}
 }
 

@@ -310,3 +310,25 @@ func TestReflectionIsOffOtherwise(t *testing.T) {
 		t.Errorf("the native listener answers %v; want unimplemented", err)
 	}
 }
+
+// TestStrangersWhoWatchTheHealthTurnNobodyAway opens more watches than there may be streams of
+// callers without a token: UNIMPLEMENTED is the one error by which clients of gRPC do not take
+// the server for unhealthy.
+func TestStrangersWhoWatchTheHealthTurnNobodyAway(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.MaxStreams = 8 })
+	client := grpc_health_v1.NewHealthClient(r.grpcConn(t))
+	for n := range 6 {
+		stream, err := client.Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		want := codes.OK
+		if n >= 2 {
+			want = codes.Unimplemented
+		}
+		if status.Code(err) != want {
+			t.Errorf("watch %d: %v; want %v", n, err, want)
+		}
+	}
+}

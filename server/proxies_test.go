@@ -20,6 +20,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
@@ -180,6 +181,32 @@ func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 	}
 	if answer := exchange(t, expecting.HTTPAddr().String(), header+"GET /livez HTTP/1.1\r\nHost: ostiary\r\nConnection: close\r\n\r\n"); !strings.Contains(answer, "200 OK") {
 		t.Errorf("with the header the answer is %q", answer)
+	}
+}
+
+// Each header is waited for, for seconds, but by its own connection alone.
+func TestASilentProxyKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
+	for range 20 {
+		for _, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr()} {
+			silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = silent.Close() }()
+		}
+	}
+	began := time.Now()
+	for protocol, transport := range r.transports() {
+		client := identityv1connect.NewIdentityServiceClient(proxiedClient(t, proxyHeader(2, "203.0.113.5:4711")), transport.url, transport.options...)
+		_, err := client.WhoAmI(t.Context(), &identityv1.WhoAmIRequest{})
+		if reason, _ := reasonOf(err); reason != auth.TokenMissing {
+			t.Errorf("%s: %v", protocol, err)
+		}
+	}
+	if took := time.Since(began); took > 20*time.Second { // one after the other they take 100 s
+		t.Errorf("the calls took %s", took)
 	}
 }
 

@@ -154,7 +154,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	operators := s.config.operators()
 	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
-	s.health = newHealthService(s.ready, s.config.heartbeat, s.draining.Begun(), s.stopping)
+	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
 	s.decision = &decisionService{log: s.decisions, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
@@ -286,7 +286,10 @@ func (s *Server) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownTimeout)
 	defer cancel()
 	if s.draining.HasBegun() {
-		s.draining.Finish(ctx)
+		// Connections that stay silent must not take the time in which streams can end.
+		finishing, cancel := context.WithTimeout(ctx, s.config.ShutdownTimeout/2)
+		s.draining.Finish(finishing)
+		cancel()
 	}
 	s.stop()
 	drained := make(chan struct{})

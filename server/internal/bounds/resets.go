@@ -52,16 +52,19 @@ func (r Resets) Bound(server *http.Server) {
 	type connKey struct{}
 	type connection struct {
 		net.Conn
-		resets *rate.Limiter
+		resets func() *rate.Limiter
 	}
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, connection{conn, r.limiter(conn.RemoteAddr())})
+		// No other connection is accepted meanwhile, and RemoteAddr may wait for a PROXY protocol
+		// header, so the peer is asked for later.
+		resets := sync.OnceValue(func() *rate.Limiter { return r.limiter(conn.RemoteAddr()) })
+		return context.WithValue(ctx, connKey{}, connection{conn, resets})
 	}
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		defer func() {
 			conn, ok := request.Context().Value(connKey{}).(connection)
-			if ok && request.ProtoMajor == 2 && request.Context().Err() != nil && !conn.resets.Allow() {
+			if ok && request.ProtoMajor == 2 && request.Context().Err() != nil && !conn.resets().Allow() {
 				_ = conn.Close()
 				r.tell(conn.RemoteAddr())
 			}
