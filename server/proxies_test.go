@@ -194,7 +194,7 @@ func TestASilentProxyKeepsNobodyElseWaiting(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = silent.Close() }()
+			t.Cleanup(func() { _ = silent.Close() })
 		}
 	}
 	began := time.Now()

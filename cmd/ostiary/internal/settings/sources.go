@@ -94,16 +94,18 @@ func isSecret(key string) bool {
 }
 
 // withoutPassword returns a URL without its user and its query, either of which may hold a
-// password.
+// password. It is masked where the user may be elsewhere in it, as in a mistyped one.
 func withoutPassword(text string) string {
-	if path, isFile := strings.CutPrefix(text, "sqlite:"); isFile && !strings.Contains(path, "?") {
+	if path, isFile := strings.CutPrefix(text, "sqlite:"); isFile && !strings.ContainsAny(path, "?@") {
 		return text
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return Masked
 	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	if u.User, u.RawQuery, u.Fragment = nil, "", ""; strings.Contains(u.Path, "@") {
+		return Masked
+	}
 	return u.String()
 }
 
