@@ -144,7 +144,7 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		s.keySets = make(map[string]jwks.Set)
 	}
 	s.keySets[issuer.URL] = set
-	s.keys = append(s.keys, keySource{issuer: issuer.URL, essential: issuer.Essential, remote: remote})
+	s.keys = append(s.keys, keySource{issuer: issuer.URL, essential: s.config.isEssential(&issuer), remote: remote})
 	s.warnOf(&issuer)
 	return token.Issuer{
 		URL:                         issuer.URL,

@@ -141,6 +141,14 @@ func TestOperatorsReadWhyTheServerIsNotReady(t *testing.T) {
 	}
 }
 
+func TestOperatorsReadThatTheOnlyIssuerIsEssential(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	if _, body := r.admin(t, "/readyz"); !strings.Contains(body, `"essential":true,"keys"`) {
+		t.Errorf("operators read %s; want that the only issuer is essential", body)
+	}
+}
+
 func TestAnEssentialDatabaseCountsAsLongAsItFails(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator, func(c *Config) { c.DatabaseEssential = true })

@@ -14,13 +14,17 @@ type startingIssuer struct {
 	Essential         bool     `json:"essential"`
 }
 
+// isEssential reports whether the server is not ready without the keys of an issuer. The only one
+// is essential in any case.
+func (c *Config) isEssential(issuer *Issuer) bool { return issuer.Essential || len(c.Issuers) == 1 }
+
 // logStart logs what is about to be served, before anything can fail. Nothing in it is secret.
 func (s *Server) logStart() {
 	c := s.config
 	version, revision := metrics.Built(c.Version)
 	issuers := make([]startingIssuer, len(c.Issuers))
 	for i, issuer := range c.Issuers {
-		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, issuer.Essential || len(c.Issuers) == 1}
+		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, c.isEssential(&issuer)}
 	}
 	http := c.HTTPAddr
 	if s.httpListener != nil {
