@@ -23,9 +23,9 @@ func (s *Server) startAdmin(ctx context.Context) error {
 	if s.config.AdminAddr == AdminNone {
 		return nil
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.AdminAddr)
+	listener, err := listen(ctx, "admin_addr", s.config.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("admin_addr: %w; choose another address, or %s", err, AdminNone)
+		return fmt.Errorf("%w, or %s", err, AdminNone)
 	}
 	s.admin = &adminServer{listener, transport.NewHTTPServer(s.adminHandler(), nil, s.strangers)}
 	return nil

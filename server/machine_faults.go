@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/ostiary/ostiary/server/internal/ledger"
 )
@@ -47,13 +48,33 @@ func (c Config) MachineFaults(ctx context.Context) []Fault {
 	return slices.Clip(faults)
 }
 
-func canListen(ctx context.Context, addr string) error {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
+// listen listens on the address of a setting.
+func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("cannot be listened on: %w; if it is not this server that runs already, stop the program that has it, or choose another address", err)
+		return nil, fmt.Errorf("%s: %w", setting, notListening(err))
+	}
+	return listener, nil
+}
+
+func canListen(ctx context.Context, addr string) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return notListening(err)
 	}
 	return listener.Close()
+}
+
+// notListening adds the remedy to an error of net.Listen.
+func notListening(err error) error {
+	remedy := "choose another address"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		remedy = "if it is not this server that runs already, stop the program that has it, or choose another address"
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "choose another address, with a port above 1023, or give the program the right to lower ones (CAP_NET_BIND_SERVICE)"
+	}
+	return fmt.Errorf("cannot be listened on: %w; %s", err, remedy)
 }
 
 // canWriteFile returns why a file cannot be written, or made where it is missing: with the

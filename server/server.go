@@ -12,7 +12,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -171,19 +170,18 @@ func (s *Server) assemble(ctx context.Context) error {
 }
 
 func (s *Server) listen(ctx context.Context) error {
-	var lc net.ListenConfig
 	var err error
 	if s.httpListener == nil {
-		if s.httpListener, err = lc.Listen(ctx, "tcp", s.config.HTTPAddr); err != nil {
-			return fmt.Errorf("http_addr: %w", err)
+		if s.httpListener, err = listen(ctx, "http_addr", s.config.HTTPAddr); err != nil {
+			return err
 		}
 	}
-	if s.grpcListener, err = lc.Listen(ctx, "tcp", s.config.GRPCAddr); err != nil {
-		return fmt.Errorf("grpc_addr: %w", err)
+	if s.grpcListener, err = listen(ctx, "grpc_addr", s.config.GRPCAddr); err != nil {
+		return err
 	}
 	if s.signalsHTTP != nil {
-		if s.signalsListener, err = lc.Listen(ctx, "tcp", s.config.SignalsAddr); err != nil {
-			return fmt.Errorf("signals_addr: %w", err)
+		if s.signalsListener, err = listen(ctx, "signals_addr", s.config.SignalsAddr); err != nil {
+			return err
 		}
 	}
 	for _, listener := range []*net.Listener{&s.httpListener, &s.grpcListener, &s.signalsListener} {

@@ -170,16 +170,16 @@ func CheckDatabaseURL(url string) error {
 func MakeDataDir(dir string) error {
 	dir = filepath.Clean(dir) // without a slash at its end
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
+		return fmt.Errorf("data_dir: the directory cannot be made: %w; give this user the right to, or choose another place", err)
 	}
 	switch err := os.Mkdir(dir, 0o700); {
 	case errors.Is(err, fs.ErrExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("data_dir: %w", err)
+		return fmt.Errorf("data_dir: the directory cannot be made: %w; give this user the right to, or choose another place", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
+		return fmt.Errorf("data_dir: the directory cannot be made: %w; give this user the right to, or choose another place", err)
 	}
 	return nil
 }

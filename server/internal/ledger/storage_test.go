@@ -19,8 +19,8 @@ func TestADirectoryThatCannotBeMadeIsNamed(t *testing.T) {
 	for _, dir := range []string{filepath.Join(file, "data"), filepath.Join(file, "deep", "data")} {
 		_, err := OpenStore(t.Context(), StoreConfig{DataDir: dir})
 		var failure *fs.PathError
-		if !errors.As(err, &failure) || !strings.HasPrefix(err.Error(), "data_dir: ") {
-			t.Errorf("%s: %v; want an error that names data_dir", dir, err)
+		if !errors.As(err, &failure) || !strings.HasPrefix(err.Error(), "data_dir: ") || !strings.HasSuffix(err.Error(), "or choose another place") {
+			t.Errorf("%s: %v; want an error that names data_dir and the remedy", dir, err)
 		}
 	}
 }
