@@ -64,9 +64,11 @@ func TestRulesAndSecretsAreTakenOverWhileTheServerRuns(t *testing.T) {
 	p.await(t, regexp.MustCompile(`level=ERROR msg="the settings were not taken over.*" fault=".*request_timeot`))
 	want("with a setting at fault", forbidden, admitted, admitted)
 
-	write(config, "feed_secret_file: "+secrets+"\n")
+	write(config, "feed_secret_file: "+secrets+"\nlog_level: debug\n")
 	p.hangUp(t)
 	p.await(t, regexp.MustCompile(`msg="the settings were read again"`))
+	p.awaitReady(t)
+	p.await(t, regexp.MustCompile(`level=DEBUG msg=call procedure="GET /readyz"`))
 	want("without the rule and the old secret", ok, refused, admitted)
 	p.stop(t)
 }

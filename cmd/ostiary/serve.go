@@ -46,8 +46,8 @@ SIGTERM and SIGINT stop the server: for drain_delay its readiness says no while 
 serves, so that load balancers turn away from it; then it closes its ports, and ends once
 the calls in progress have finished, at the latest after shutdown_timeout. A second signal
 stops it immediately. SIGHUP reads the settings again and takes over the rules in the YAML
-file and the secrets of followers; what else has changed is named in the log, and needs a
-restart. If anything is at fault, all stays as it was. The files of the TLS certificate
+file, the secrets of followers and log_level; what else has changed is named in the log, and
+needs a restart. If anything is at fault, all stays as it was. The files of the TLS certificate
 are read again by themselves every few seconds.`,
 		Example: `  # Clerk, with tokens issued for this service
   OSTIARY_ISSUER=https://clerk.example.com OSTIARY_AUDIENCES=invoices ostiary serve
@@ -122,6 +122,7 @@ func reload(srv *server.Server, started, read *settings.Loaded, log *slog.Logger
 		}
 		return "serving with the earlier settings, since the new ones have faults, which the log names"
 	}
+	started.TakeLogLevel(read)
 	log.Info("the settings were read again")
 	for _, key := range read.NeedRestart(started) {
 		log.Warn("a setting has changed that is taken over only by a restart", "setting", key)

@@ -76,9 +76,6 @@ func (p *patient) environment(context.Context) []Finding {
 		name, value, _ := strings.Cut(entry, "=")
 		trimmed := strings.TrimSpace(value)
 		switch {
-		case slices.Contains(known, name) && isQuoted(trimmed):
-			findings = append(findings, fault("settings.quoted", name, "its value begins and ends with a quote, which is taken as a part of it",
-				"docker run --env-file passes quotes on, other than a shell or a .env file that ostiary reads", "remove the quotes"))
 		case !slices.Contains(known, name) && slices.Contains(known, strings.TrimSpace(name)):
 			findings = append(findings, fault("settings.blank_in_name", fmt.Sprintf("%q", name), "the name of the variable has a blank at its beginning or end, so no setting has this name",
 				"docker run --env-file and Kubernetes take the blank as a part of it", "write NAME=value without blanks around the ="))
@@ -91,10 +88,6 @@ func (p *patient) environment(context.Context) []Finding {
 	}
 	findings = append(findings, p.elsewhere(known)...)
 	return findings
-}
-
-func isQuoted(value string) bool {
-	return len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]
 }
 
 // ofClerkAlone are variables of Clerk's own libraries that are no settings here.

@@ -26,7 +26,7 @@ func TestTroubleWithTheSettingsIsFound(t *testing.T) {
 		"a variable is mistyped":      {setup{environ: []string{"OSTIARY_AUDIENCE=api"}}, want{"settings.unknown_variable", doctor.Warning, "did you mean OSTIARY_AUDIENCES", ""}},
 		"one of Clerk is mistyped":    {setup{environ: []string{"CLERK_JWT_AUDIENCE=api"}}, want{"settings.unknown_variable", doctor.Warning, "did you mean CLERK_JWT_AUD", ""}},
 		"it is mistyped in a file":    {setup{envFile: "OSTIARY_ISUER=x\n"}, want{"settings.unknown_variable", doctor.Warning, "did you mean OSTIARY_ISSUER", ""}},
-		"docker passes quotes on":     {setup{environ: []string{`CLERK_JWT_ISSUER="https://calm-cat-1.clerk.accounts.dev"`}}, want{"settings.quoted", doctor.Fault, "remove the quotes", "begins and ends with a quote"}},
+		"docker passes quotes on":     {setup{environ: []string{`CLERK_JWT_ISSUER="https://calm-cat-1.clerk.accounts.dev"`}}, want{"settings.url", doctor.Fault, "remove the quotes", "begins and ends with a quote"}},
 		"docker passes blanks on":     {setup{environ: []string{"CLERK_JWT_ISSUER =https://calm-cat-1.clerk.accounts.dev"}}, want{"settings.blank_in_name", doctor.Fault, "without blanks around the =", ""}},
 		"a file that cannot be read":  {setup{flags: []string{"--config", "/nowhere/ostiary.yaml"}}, want{"settings.source", doctor.Fault, "", "cannot be read"}},
 		"a file that is no variables": {setup{envFile: "this is not it"}, want{"settings.source", doctor.Fault, "quote multi-line values", "cannot be parsed"}},

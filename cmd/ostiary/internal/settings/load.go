@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -26,6 +28,7 @@ type Loaded struct {
 	described string            // which of Server.Issuers is Issuer: "" or issuers[N]
 	failed    map[string]bool   // the keys that have a fault already
 	faults    Error
+	logFrom   slog.LevelVar  // from which level on every Logger writes
 	unknown   []Fault        // variables that no setting has
 	lists     map[string]any // what only the YAML file can hold, by key
 }
@@ -49,6 +52,7 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 			l.Check(setting.key, setting.format.set(&l.Settings, value))
 		}
 	}
+	l.TakeLogLevel(l)
 	l.lists = inFile
 	for _, key := range fileOnly {
 		l.values[key] = inFile[key]
@@ -58,6 +62,15 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 	l.Server.Rules = l.rules(inFile["rules"])
 	l.Server.Signals = l.signals(inFile["signals"])
 	return l
+}
+
+// Logger writes to w in the format, and from the level, that is set.
+func (l *Loaded) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: &l.logFrom}
+	if l.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // defaultEnvFile is read if it exists.
@@ -129,12 +142,20 @@ func (l *Loaded) readVariables(variables map[string]string, where string) {
 			case strings.TrimSpace(value) == "":
 			case first == "":
 				first = name
+				if trimmed := strings.TrimSpace(value); isQuoted(trimmed) {
+					value = trimmed[1 : len(trimmed)-1] // which is what was meant, so that nothing else is at fault
+					l.faults.addOf(setting.key, name+where, errors.New("the value begins and ends with a quote, which docker run --env-file passes on as a part of it; remove the quotes"))
+				}
 				l.set(setting.key, value, name+where)
 			case value != variables[first]:
 				l.faults.add(name+where, fmt.Errorf("conflicts with %s, which sets the same thing; keep one of them", first))
 			}
 		}
 	}
+}
+
+func isQuoted(value string) bool {
+	return len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]
 }
 
 func (l *Loaded) readFlags() {

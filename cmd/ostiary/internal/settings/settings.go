@@ -19,7 +19,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -38,15 +37,6 @@ type Settings struct {
 
 	logFormat string
 	logLevel  string
-}
-
-// Logger writes to w in the format, and from the level, that is set.
-func (s *Settings) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.level()}
-	if s.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 func (s *Settings) level() slog.Level {

@@ -43,7 +43,9 @@ func TestLogger(t *testing.T) {
 		"text from debug": {Settings{logLevel: "debug"}, "level=DEBUG msg=one\nlevel=INFO msg=two\nlevel=WARN msg=three\n"},
 	} {
 		var b strings.Builder
-		log := test.settings.Logger(&b)
+		loaded := Loaded{Settings: test.settings}
+		loaded.TakeLogLevel(&loaded)
+		log := loaded.Logger(&b)
 		log.Debug("one")
 		log.Info("two")
 		log.Warn("three")

@@ -48,6 +48,9 @@ func (l *Loaded) noteUnknown(variables map[string]string, where string) {
 
 // remedy says what to do about a name that no setting has.
 func remedy(name string, known []string) string {
+	if name == "issuer" && slices.Contains(known, "url") { // what the flag of a single issuer is called
+		return "did you mean url?"
+	}
 	own := func(name string) string { return strings.TrimPrefix(strings.ToUpper(name), variablePrefix) }
 	names := nearest.ToBy(known, func(candidate string) (distance, letters int) {
 		return nearest.Distance(own(name), own(candidate)), len(own(candidate))
