@@ -31,6 +31,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/nearest"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 )
 
@@ -68,7 +69,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w;%s see: %s --help", err, meantFlag(cmd, err), cmd.CommandPath())}
 	})
 	root.SetVersionTemplate("{{.Version}}\n")       // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
@@ -78,6 +79,20 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	completeValues(root)
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root
+}
+
+// meantFlag proposes the flag that is most like one which a command does not have.
+func meantFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	if near := nearest.To(unknown.GetSpecifiedName(), names); len(near) > 0 {
+		return " did you mean --" + near[0] + "?"
+	}
+	return ""
 }
 
 // newHelp is cobra's own command, except that a name which there is not is an

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -171,13 +172,24 @@ func (c *caller) explain(err error) error {
 	if unreachable(err) {
 		return fmt.Errorf("no server answers at %s; start one with ostiary dev, or name another with --server", c.server)
 	}
+	if _, untrusted := errors.AsType[x509.UnknownAuthorityError](err); untrusted {
+		return fmt.Errorf("the certificate of %s is by an authority that this machine does not know; if it is your own, name the file of its certificate in the variable SSL_CERT_FILE", c.server)
+	}
 	if minted := errors.Unwrap(received); errors.Is(err, devissuer.ErrNotRunning) || errors.Is(err, devissuer.ErrNoIssuer) || errors.Is(err, devissuer.ErrRefused) {
 		return minted
 	}
 	if reason, ok := connectauth.ReasonOf(err); ok {
-		return fmt.Errorf("refused, %v: %s", reason, printable(received.Message()))
+		return fmt.Errorf("refused, %v: %s%s", reason, printable(received.Message()), requestIDOf(received))
 	}
-	return fmt.Errorf("%s: %s", cmp.Or(reasonOf(received), received.Code().String()), printable(received.Message()))
+	return fmt.Errorf("%s: %s%s", cmp.Or(reasonOf(received), received.Code().String()), printable(received.Message()), requestIDOf(received))
+}
+
+// requestIDOf names the call, as the server's log does; empty where the server did not.
+func requestIDOf(received *connect.Error) string {
+	if id := detailOf[*errdetails.ErrorInfo](received).GetMetadata()["request_id"]; id != "" {
+		return " (request_id=" + printable(id) + " in the server's log)"
+	}
+	return ""
 }
 
 // unreachable reports whether there is nobody to answer.

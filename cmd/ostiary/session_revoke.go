@@ -133,10 +133,20 @@ func (c *revokeSession) write(out io.Writer, res *sessionv1.RevokeSessionRespons
 	for _, made := range res.GetRevocations() {
 		fmt.Fprintln(out, "revoked", describeSession(made.GetTarget().GetSession()))
 	}
-	if _, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session")); err != nil {
+	if err := writeEnded(out, int(res.GetRevokedSessionCount()), "by this id"); err != nil {
 		return err
 	}
 	return c.writeReach(out, res.GetPropagation(), res.GetIssuerSignOut())
+}
+
+// writeEnded says how many sessions ended. Where there was none, the id may be mistyped.
+func writeEnded(out io.Writer, sessions int, which string) error {
+	text := countOf(sessions, "session") + " ended"
+	if sessions == 0 {
+		text = "no session ended: none " + which + " was seen here, or it had ended already; compare the id if you did not expect that"
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
 
 // writeReach says where a revocation is in force.

@@ -103,12 +103,7 @@ func (c *revokeSubject) write(out io.Writer, res *sessionv1.RevokeSubjectRespons
 		fmt.Fprintf(out, "revoked %s: every token issued before %s (now plus the issuer's skew)\n",
 			describeSubject(made.GetTarget().GetSubject()), made.GetIssuedBeforeTime().AsTime().Format(time.RFC3339))
 	}
-	if res.GetRevokedSessionCount() == 0 {
-		_, err = fmt.Fprintln(out, "no session ended: none of this subject was seen here, or all had ended already")
-	} else {
-		_, err = fmt.Fprintf(out, "%s ended\n", countOf(int(res.GetRevokedSessionCount()), "session"))
-	}
-	if err != nil {
+	if err := writeEnded(out, int(res.GetRevokedSessionCount()), "of this subject"); err != nil {
 		return err
 	}
 	return c.writeReach(out, res.GetPropagation(), res.GetIssuerSignOut())

@@ -145,7 +145,7 @@ func TestTroubleWithMessagesOfIssuersIsFound(t *testing.T) {
 	_ = res.Body.Close()
 	want{"signals.refused", doctor.Fault, "compare the secret with that of the endpoint", "all 1 messages were refused"}.check(t, s.examine(t))
 
-	want{"signals.not_heard", doctor.Warning, "set CLERK_WEBHOOK_SIGNING_SECRET", "not heard"}.check(t, described("https://clerk.invalid").examine(t))
+	want{"signals.not_heard", doctor.Warning, "set CLERK_WEBHOOK_SIGNING_SECRET", "none of its messages are received"}.check(t, described("https://clerk.invalid").examine(t))
 }
 
 func TestTroubleWithPostgreSQLIsFound(t *testing.T) {

@@ -45,9 +45,9 @@ func (p *patient) heard(issuer *server.Issuer) Finding {
 	case len(sources) > 0:
 		return ok("signals.heard", issuer.URL, fmt.Sprintf("%s, by %s", tells, strings.Join(sources, ", ")))
 	case known && told.remedy != "" && len(p.Settings.AllFaults()) == 0 && !isLocal(issuer.URL):
-		return warning("signals.not_heard", issuer.URL, "it is not heard; "+tells, why, told.remedy)
+		return warning("signals.not_heard", issuer.URL, "none of its messages are received here; "+tells, why, told.remedy)
 	default:
-		return ok("signals.nothing", issuer.URL, "it is not heard; "+tells)
+		return ok("signals.nothing", issuer.URL, "none of its messages are received here; "+tells)
 	}
 }
 
@@ -84,7 +84,7 @@ func (t told) text() string {
 	for _, line := range []struct {
 		name string
 		is   tells
-	}{{"it tells of ", tellsIt}, {"it does not tell of ", tellsNot}, {"not known: ", notKnown}} {
+	}{{"it can send: ", tellsIt}, {"it cannot send: ", tellsNot}, {"not known: ", notKnown}} {
 		var events []string
 		for n, is := range t.events {
 			if is == line.is {
