@@ -16,7 +16,7 @@ type startingIssuer struct {
 
 // isEssential reports whether the server is not ready without the keys of an issuer. The only one
 // is essential in any case.
-func (c *Config) isEssential(issuer *Issuer) bool { return issuer.Essential || len(c.Issuers) == 1 }
+func (c Config) isEssential(issuer *Issuer) bool { return issuer.Essential || len(c.Issuers) == 1 }
 
 // logStart logs what is about to be served, before anything can fail. Nothing in it is secret.
 func (s *Server) logStart() {

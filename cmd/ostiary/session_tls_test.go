@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +18,7 @@ func TestACertificateByAnUnknownAuthorityIsSaidToBe(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := caller{server: server.URL, persona: "ada", output: "table"}
 	err := c.with(func(clients clients) error {
-		_, err := clients.sessions.ListSessions(context.Background(), &sessionv1.ListSessionsRequest{})
+		_, err := clients.sessions.ListSessions(t.Context(), &sessionv1.ListSessionsRequest{})
 		return err
 	})
 	if err == nil || !strings.Contains(err.Error(), server.URL) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
