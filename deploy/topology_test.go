@@ -29,8 +29,8 @@ type topology struct {
 	t       *testing.T
 	plan    plan
 	project *types.Project
-	addrs   map[string]netip.Addr    // by service
-	started map[string]chan struct{} // closed when the service has ended
+	addrs   map[string]netip.Addr      // by service
+	started map[string]<-chan struct{} // closed when the service has ended
 }
 
 func runCompose(t *testing.T, file string) {
@@ -38,7 +38,7 @@ func runCompose(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := &topology{t: t, addrs: make(map[string]netip.Addr), started: make(map[string]chan struct{})}
+	top := &topology{t: t, addrs: make(map[string]netip.Addr), started: make(map[string]<-chan struct{})}
 	if err := json.Unmarshal(text, &top.plan); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +63,7 @@ func runCompose(t *testing.T, file string) {
 	} else {
 		t.Logf("%s", out)
 	}
+	top.runWithClerk()
 }
 
 // connect gives each service a network namespace on one bridge.
@@ -100,8 +101,6 @@ func (top *topology) start(name string) {
 	if top.started[name] != nil {
 		return
 	}
-	ended := make(chan struct{})
-	top.started[name] = ended
 	service := top.project.Services[name]
 	for _, dependency := range slices.Sorted(maps.Keys(service.DependsOn)) {
 		if _, there := top.project.Services[dependency]; !there {
@@ -120,12 +119,18 @@ func (top *topology) start(name string) {
 	if service.Command != nil {
 		command = service.Command
 	}
-	cmd := top.command(top.t.Context(), name, slices.Concat(entrypoint, command))
+	top.started[name] = top.run(name, top.command(top.t.Context(), name, slices.Concat(entrypoint, command)))
+}
+
+// run starts a program, and returns a channel that is closed when it has ended.
+func (top *topology) run(name string, cmd *exec.Cmd) <-chan struct{} {
+	top.t.Helper()
 	log := &serviceLog{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		top.t.Fatalf("%s: %v", name, err)
 	}
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait()
@@ -137,6 +142,7 @@ func (top *topology) start(name string) {
 			top.t.Logf("log of %s:\n%s", name, log.text())
 		}
 	})
+	return ended
 }
 
 // image returns what a service runs; that of PostgreSQL is what its entry point does.
@@ -248,22 +254,32 @@ func (top *topology) awaitHealthy(name string) {
 	if check == nil || check.Test[0] != "CMD" {
 		top.t.Fatalf("%s has no health check of a program", name)
 	}
-	var last string
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
+	top.await(name, top.started[name], time.Duration(*check.StartInterval), func() error {
 		ctx, cancel := context.WithTimeout(top.t.Context(), time.Duration(*check.Timeout))
+		defer cancel()
 		out, err := top.command(ctx, name, check.Test[1:]).CombinedOutput()
-		cancel()
-		if err == nil {
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+}
+
+// await asks what has been started whether it is ready, until it is or has ended.
+func (top *topology) await(name string, ended <-chan struct{}, interval time.Duration, ready func() error) {
+	top.t.Helper()
+	var err error
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
+		if err = ready(); err == nil {
 			return
 		}
-		last = fmt.Sprintf("%v: %s", err, out)
 		select {
-		case <-top.started[name]:
+		case <-ended:
 			top.t.Fatalf("%s has ended", name)
-		case <-time.After(time.Duration(*check.StartInterval)):
+		case <-time.After(interval):
 		}
 	}
-	top.t.Fatalf("%s is not healthy: %s", name, last)
+	top.t.Fatalf("%s is not healthy: %v", name, err)
 }
 
 // publish carries connections from a port of the host to a service, as a container engine does.

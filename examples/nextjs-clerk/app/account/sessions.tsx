@@ -6,7 +6,7 @@ import type { SessionRef } from "@ostiary/client/gen/ostiary/revocation/v1/revoc
 import { type Session, SessionService, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useEffect, useState } from "react";
 import { useApiClient } from "@/api/provider";
-import { sentence } from "@/api/sentence";
+import { isSignedOut, sentence } from "@/api/sentence";
 import { useSession } from "@/auth/session";
 import { followSessions } from "./follow";
 
@@ -36,7 +36,8 @@ export function Sessions() {
   if (fault !== undefined) {
     return (
       <p role="alert">
-        {sentence(fault)} <button onClick={() => void here.signOut()}>Sign in again</button>
+        {sentence(fault)}{" "}
+        {isSignedOut(fault) ? <button onClick={() => void here.signOut()}>Sign in again</button> : <button onClick={() => location.reload()}>Try again</button>}
       </p>
     );
   }
