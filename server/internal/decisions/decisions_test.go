@@ -436,3 +436,26 @@ func TestManyProceduresOfStrangersAreCountedTogether(t *testing.T) {
 		}
 	})
 }
+
+// TestTheLongestRecordsFitIntoTheSmallestFile writes more of them at once than a file holds.
+func TestTheLongestRecordsFitIntoTheSmallestFile(t *testing.T) {
+	t.Parallel()
+	l, said := opened(t, filepath.Join(t.TempDir(), "decisions.jsonl"))
+	long := strings.Repeat("\x01", 2*maxCause) // each byte of which is escaped by six
+	d := admittedCall()
+	d.Identity = &auth.Identity{
+		Issuer: long, Subject: long, SessionID: long, TokenID: long, ClientID: long, AuthorizedParty: long, RawClaims: "{}",
+		Organization: auth.Organization{ID: long}, Actor: &auth.Actor{Issuer: long, Subject: long, SessionID: long, Type: long},
+	}
+	d.Refusal = &auth.Error{Reason: auth.RoleRequired, Cause: errors.New(long)}
+	const all = 50
+	for range all {
+		l.Observe(t.Context(), d)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := l.Status(); s.Written != all || s.Lost != 0 || s.Failing {
+		t.Errorf("status %+v: %s", s, said)
+	}
+}

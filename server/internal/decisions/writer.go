@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// writtenAtOnce is how many records are written at once.
-	writtenAtOnce = 256
+	// writtenAtOnce is how many records are written at once. They fit into the smallest file,
+	// of 1 MiB, also if each is as long as can be: some 85 KiB, all escaped.
+	writtenAtOnce = 10
 	// rest is how long the writer waits for more records after it has written some.
 	rest = 20 * time.Millisecond
 	// retryInterval is how long it waits after a write has failed.
