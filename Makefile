@@ -317,6 +317,24 @@ image-root: ## Write the files of the container image to bin/image
 image: image-root ## Build the container image ostiary with buildah
 	buildah bud --format docker --build-context build=bin/image --build-arg VERSION=$(VERSION) -f deploy/Dockerfile -t ostiary .
 
+# What archives and packages have beside the program.
+.PHONY: packaging
+packaging: build ## Write completions and manual pages to bin/packaging
+	rm -rf bin/packaging && mkdir -p bin/packaging/completions bin/packaging/man
+	bin/ostiary completion bash > bin/packaging/completions/ostiary.bash
+	bin/ostiary completion zsh > bin/packaging/completions/_ostiary
+	bin/ostiary completion fish > bin/packaging/completions/ostiary.fish
+	bin/ostiary completion powershell > bin/packaging/completions/ostiary.ps1
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) bin/ostiary docs man bin/packaging/man
+	gzip -9n bin/packaging/man/*
+
+# It takes minutes to build, so CI does not.
+GORELEASER = $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
+
+.PHONY: release
+release: ## Build archives and packages for all systems in bin/release; ARGS=--snapshot for what is no release
+	$(GORELEASER) release --clean $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what was built, and the development issuer's state
 	rm -rf bin .ostiary coverage.*

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -53,16 +52,6 @@ func BenchmarkHeartbeats(b *testing.B) {
 			b.Error(err)
 		}
 	}
-}
-
-// processorTime returns how long this process has used a processor.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkCatchUp has a follower read 200,000 revocations from the beginning. What is sent
