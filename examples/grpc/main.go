@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"log"
+	"log/slog"
 	"net"
 
 	"github.com/ostiary/ostiary"
@@ -23,13 +24,14 @@ func main() {
 
 func serve(listener net.Listener, config ostiary.Config) error {
 	service := invoice.Service{}
+	options := observe(slog.Default())
 
 	guard, err := ostiary.New(config)
 	if err != nil {
 		return err
 	}
 	defer guard.Close()
-	server := grpcauth.NewServer(guard) // and the options of grpc.NewServer
+	server := grpcauth.NewServer(guard, options...) // those of grpc.NewServer
 	invoicev1.RegisterInvoiceServiceServer(server, service)
 
 	return server.Serve(listener)
