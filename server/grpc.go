@@ -48,7 +48,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	if config := s.certificate.config(); config != nil {
 		secured = credentials.NewTLS(config)
 	}
-	options = append(options, grpc.Creds(s.resets().Credentials(secured)))
+	options = append(options, grpc.Creds(s.resets.Credentials(secured)))
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
 	// does not pass through one, such as reflection.

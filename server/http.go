@@ -32,10 +32,10 @@ func (s *Server) newHTTP() error {
 		return err
 	}
 	s.http = transport.NewHTTPServer(handler, config, s.strangers)
-	s.resets().Bound(s.http)
+	s.resets.Bound(s.http)
 	if s.config.SignalsAddr != "" {
 		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), config, s.strangers)
-		s.resets().Bound(s.signalsHTTP)
+		s.resets.Bound(s.signalsHTTP)
 	}
 	s.draining.Join(s.http, s.signalsHTTP)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 
-	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -25,13 +24,6 @@ func (s *Server) boundConnections(listeners ...*net.Listener) {
 			*listener = s.connections.Listener(*listener)
 		}
 	}
-}
-
-// resets closes connections that reset streams without pause.
-func (s *Server) resets() bounds.Resets {
-	return bounds.Resets{Exempt: s.proxies.Contains, Closed: func(peer net.Addr) {
-		s.closeConnection(peer, "the client reset streams without pause")
-	}}
 }
 
 func (s *Server) refuseConnection(peer net.Addr, reason error) {

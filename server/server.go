@@ -86,6 +86,7 @@ type Server struct {
 	grpc              *grpc.Server
 
 	connections *bounds.Connections
+	resets      *bounds.Resets
 
 	draining *drain.Drain  // has begun when the server says that it is about to stop
 	stopping chan struct{} // closed when the server begins to stop
@@ -161,6 +162,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.connections = &bounds.Connections{
 		Max: s.config.MaxConnections, MaxPerAddress: s.config.MaxConnectionsPerAddress, Exempt: s.proxies.Contains, Refused: s.closeConnection,
 	}
+	s.resets = &bounds.Resets{Exempt: s.proxies.Contains, Closed: func(peer net.Addr) { //nolint:contextcheck // it is called while the server runs
+		s.closeConnection(peer, "the client reset streams without pause")
+	}}
 	s.measure() //nolint:contextcheck // each reading of the metrics has its own
 	if err := s.newHTTP(); err != nil {
 		return err

@@ -116,3 +116,69 @@ func (g *Guard) open(ctx context.Context, handle func(context.Context) error) er
 	}
 	return g.Serve(ctx, func(ctx context.Context, _ *Stream) error { return handle(ctx) }, nil)
 }
+
+func TestAStreamThatWaitsToBeClosedSendsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		all := &revocable{everybody: everybody{&Identity{Issuer: "https://issuer.test", Subject: "ada", Kind: KindSession}}}
+		guard := &Guard{Authenticator: all, Policy: all, Revocations: all}
+		var opened []*Stream
+		var ended sync.WaitGroup
+		for range 3 {
+			ended.Go(func() {
+				ctx, _ := guard.Admit(t.Context(), Call{Stream: ServerStream})
+				_ = guard.Serve(ctx, func(ctx context.Context, s *Stream) error {
+					opened = append(opened, s)
+					<-ctx.Done()
+					return nil
+				}, nil)
+			})
+			synctest.Wait()
+		}
+		goOn, closing := make(chan struct{}), guard.leases.Close
+		guard.leases.Close = func(s *Stream) {
+			<-goOn
+			closing(s)
+		}
+		all.revoked.Store(true)
+		all.changed()
+		synctest.Wait()
+		if open := guard.OpenStreams(); open != 3 {
+			t.Errorf("%d are open; want 3, which wait", open)
+		}
+		for _, s := range opened {
+			err := s.Send(func() error {
+				t.Error("a message was sent")
+				return nil
+			})
+			if reason, _ := ReasonOf(err); reason != TokenRevoked {
+				t.Errorf("to send: %v; want %v", err, TokenRevoked)
+			}
+		}
+		close(goOn)
+		ended.Wait()
+		if open := guard.OpenStreams(); open != 0 {
+			t.Errorf("%d are open after all", open)
+		}
+	})
+}
+
+// revocable is Revocations of everybody, or of nobody.
+type revocable struct {
+	everybody
+
+	revoked atomic.Bool
+	changed func()
+}
+
+func (c *revocable) Revoked(*Identity) error {
+	if c.revoked.Load() {
+		return NewError(TokenRevoked, nil)
+	}
+	return nil
+}
+
+func (c *revocable) Watch(changed func()) (stop func()) {
+	c.changed = changed
+	return func() {}
+}

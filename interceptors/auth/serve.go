@@ -39,6 +39,7 @@ func (g *Guard) watch() {
 	}
 	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
 	g.leases.Visit = (*Stream).recheck
+	g.leases.Close = (*Stream).letGo
 	if g.Revocations != nil && !g.watchesRevocations {
 		g.Revocations.Watch(g.leases.Sweep)
 		g.watchesRevocations = true // also if the next panics, so that no stream adds a second watch

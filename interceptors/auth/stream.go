@@ -22,9 +22,10 @@ type Stream struct {
 	renewable bool      // by the rule
 	endsBy    time.Time // the latest end, by MaxLifetime
 
-	close   context.CancelCauseFunc // called once, by end: with the refusal, or nil
+	close   context.CancelCauseFunc // called once, by letGo: with the refusal, or nil
+	closed  sync.Once               // by letGo
 	timer   *time.Timer             // rechecks
-	over    sync.WaitGroup          // done once end was called
+	over    sync.WaitGroup          // done once it was closed
 	outcome lease.Outcome           // of the handler
 
 	mu       sync.Mutex // guards what follows
@@ -162,21 +163,42 @@ func (s *Stream) remaining() (left time.Duration, refusal *Error) {
 	return left, nil
 }
 
-// end refuses whatever is still to come on the stream, or with nil lets go of a
-// stream that is over, however it ended. What it is first called with counts.
+// end refuses at once whatever is still to come on the stream, and has it closed in its turn.
+// With nil the stream is over, however it ended, and is closed at once. What it is first called
+// with counts.
 func (s *Stream) end(refusal *Error) {
 	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return
+	first := !s.ended
+	if first {
+		s.ended, s.refusal = true, refusal
+		s.timer.Stop()
 	}
-	s.ended, s.refusal = true, refusal
-	s.timer.Stop()
 	s.mu.Unlock()
-	s.admitted.guard.leases.Leave(s, s.sessionKey())
-	s.admitted.guard.places.Leave(s.subject())
-	s.close(s.Err())
-	s.over.Done()
+	switch {
+	case refusal == nil:
+		s.letGo()
+	case first:
+		s.admitted.guard.leases.End(s)
+	}
+}
+
+// letGo closes a stream that has ended.
+func (s *Stream) letGo() {
+	s.closed.Do(func() {
+		s.admitted.guard.leases.Leave(s, s.sessionKey())
+		s.admitted.guard.places.Leave(s.subject())
+		s.close(s.Err())
+		s.over.Done()
+	})
+}
+
+// found returns what Err does, to the handler, which then finds its context cancelled.
+func (s *Stream) found() error {
+	err := s.Err()
+	if err != nil {
+		s.letGo()
+	}
+	return err
 }
 
 // Err returns the *Error that the lease has ended with, and nil while it has
@@ -204,7 +226,7 @@ func (s *Stream) Send(send func() error) error {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return s.Err()
+		return s.found()
 	}
 	s.sending++
 	s.mu.Unlock()
@@ -224,11 +246,10 @@ func (s *Stream) Send(send func() error) error {
 // waiting for a timer or a watcher, and returns what Err does. Use it before a step
 // that must not come too late, such as the first byte of an answer.
 func (s *Stream) Check() error {
-	if err := s.Err(); err != nil {
-		return err
+	if s.Err() == nil {
+		s.recheck()
 	}
-	s.recheck()
-	return s.Err()
+	return s.found()
 }
 
 // Received is Guard.CheckRequest, about a message that was received on the
@@ -249,7 +270,7 @@ func (s *Stream) Received(message any) error {
 	case first:
 		s.recheck()
 	}
-	if err := s.Err(); err != nil {
+	if err := s.found(); err != nil {
 		return err
 	}
 	if refusal == nil && s.admitted.messages != nil {
@@ -259,6 +280,7 @@ func (s *Stream) Received(message any) error {
 		return nil
 	}
 	s.end(refusal)
+	s.letGo()
 	return refusal
 }
 

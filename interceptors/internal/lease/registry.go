@@ -5,19 +5,22 @@ package lease
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
 // A Registry knows all open leases, and which of them share a session, so that one
-// value renews them. K names a session, V is such a value, L is a lease. Set Newer and
-// Visit before use; it is then safe for concurrent use.
+// value renews them. K names a session, V is such a value, L is a lease. Set Newer, Visit
+// and Close before use; it is then safe for concurrent use.
 type Registry[K, L comparable, V any] struct {
 	// Newer reports whether a comes after b.
 	Newer func(a, b V) bool
 	// Visit is what a sweep does with each lease.
 	Visit func(L)
+	// Close is what End has called for each lease.
+	Close func(L)
 
 	renewable atomic.Int64 // how many leases are of a session
 	sweeps    atomic.Int64 // how many were asked for since the last one began
@@ -25,6 +28,8 @@ type Registry[K, L comparable, V any] struct {
 	mu       sync.RWMutex // guards what follows
 	open     map[L]struct{}
 	sessions map[K]*session[L, V]
+	ended    []L  // which Close is still to be called for
+	closing  bool // by a goroutine
 }
 
 // A session is the leases that one value renews.
@@ -128,6 +133,36 @@ func (r *Registry[K, L, V]) Sweep() {
 			}
 		}
 	}()
+}
+
+// End has Close called for a lease, in another goroutine, one lease at a time. After each,
+// everything that is ready to run has its turn first: to close a lease wakes those who wait
+// for it, and thousands that are woken at once, as when a subject is revoked, would keep all
+// other calls waiting.
+func (r *Registry[K, L, V]) End(l L) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = append(r.ended, l)
+	if !r.closing {
+		r.closing = true
+		go r.closeEnded()
+	}
+}
+
+func (r *Registry[K, L, V]) closeEnded() {
+	for {
+		r.mu.Lock()
+		ended := r.ended
+		r.ended, r.closing = nil, len(ended) > 0
+		r.mu.Unlock()
+		if len(ended) == 0 {
+			return
+		}
+		for _, l := range ended {
+			r.Close(l)
+			runtime.Gosched()
+		}
+	}
 }
 
 func (r *Registry[K, L, V]) all() []L {

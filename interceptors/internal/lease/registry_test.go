@@ -149,3 +149,28 @@ func TestSweepsRequestedDuringASweepRunOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestLeasesAreClosedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	r := newRegistry()
+	const leases = 20_000
+	var closed, woken atomic.Int64
+	var waiting int64 // at most, of those that were woken
+	woke := make(chan struct{}, leases)
+	r.Close = func(*member) {
+		waiting = max(waiting, closed.Add(1)-woken.Load())
+		go func() { // as one that waited for the lease
+			woken.Add(1)
+			woke <- struct{}{}
+		}()
+	}
+	for range leases {
+		r.End(new(member))
+	}
+	for range leases {
+		<-woke
+	}
+	if waiting > leases/20 {
+		t.Errorf("%d were ready to run at once; want that each has its turn", waiting)
+	}
+}

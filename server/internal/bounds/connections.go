@@ -2,7 +2,7 @@
 // HTTP/2 streams that are reset without pause, and by more memory than there is.
 //
 //	connections := &bounds.Connections{Max: 5000, MaxPerAddress: 2500, Refused: logRefused}
-//	grpcServer := grpc.NewServer(grpc.Creds(bounds.Resets{}.Credentials(credentials.NewTLS(config))))
+//	grpcServer := grpc.NewServer(grpc.Creds(new(bounds.Resets).Credentials(credentials.NewTLS(config))))
 //	err := grpcServer.Serve(connections.Listener(listener))
 package bounds
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -14,32 +16,69 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// A caller may take back as many calls at once as it can have open on a connection, and 50 a
-// second for ever. One who does so without pause has the server begin calls and throw them
-// away (CVE-2023-44487).
+// The callers of an address, or of an IPv6 network of 64 bits, may together take back as many
+// calls at once as they can have open on four connections, and 200 a second for ever. One who
+// does so without pause has the server begin calls and throw them away (CVE-2023-44487); to
+// connect again gains nothing.
+//
+// Where that is used up, each connection may still take back a few of its own, so that a caller
+// behind a shared address, who takes back a call now and then, goes on beside one who does so
+// without pause.
 const (
-	resetsAtOnce    = 250
-	resetsPerSecond = 50
+	resetsAtOnce    = 1000
+	resetsPerSecond = 200
+
+	ownAtOnce    = 10
+	ownPerSecond = 1
 )
 
+// maxAddresses is of how many addresses resets are counted: beyond it one is forgotten, any.
+const maxAddresses = 10_000
+
 // Resets closes connections whose client resets streams of HTTP/2 without pause. The zero
-// value closes those of everybody, and says nothing of it.
+// value closes those of everybody, and says nothing of it. Set the fields before use; it is
+// then safe for concurrent use.
 type Resets struct {
 	// Exempt reports whether a peer may reset without pause, such as a proxy, through which
 	// many callers come. nil is for none.
 	Exempt func(peer string) bool
 	// Closed is called with the peer of each connection that was closed. Optional.
 	Closed func(peer net.Addr)
+
+	mu        sync.Mutex
+	addresses map[netip.Prefix]*rate.Limiter
 }
 
-func (r Resets) limiter(peer net.Addr) *rate.Limiter {
-	if r.Exempt != nil && r.Exempt(peer.String()) {
-		return rate.NewLimiter(rate.Inf, 0)
+// allow counts a reset. It reports whether the connection may stay.
+func (r *Resets) allow(peer net.Addr, own *rate.Limiter) bool {
+	return r.Exempt != nil && r.Exempt(peer.String()) || r.of(network(peer)).Allow() || own.Allow()
+}
+
+// of returns what the callers of an address may do together.
+func (r *Resets) of(from netip.Prefix) *rate.Limiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limiter := r.addresses[from]
+	if limiter != nil {
+		return limiter
 	}
-	return rate.NewLimiter(resetsPerSecond, resetsAtOnce)
+	if r.addresses == nil {
+		r.addresses = make(map[netip.Prefix]*rate.Limiter)
+	}
+	for other := range r.addresses {
+		if len(r.addresses) < maxAddresses {
+			break
+		}
+		delete(r.addresses, other)
+	}
+	limiter = rate.NewLimiter(resetsPerSecond, resetsAtOnce)
+	r.addresses[from] = limiter
+	return limiter
 }
 
-func (r Resets) tell(peer net.Addr) {
+func newOwn() *rate.Limiter { return rate.NewLimiter(ownPerSecond, ownAtOnce) }
+
+func (r *Resets) tell(peer net.Addr) {
 	if r.Closed != nil {
 		r.Closed(peer)
 	}
@@ -48,25 +87,37 @@ func (r Resets) tell(peer net.Addr) {
 // Bound has a server of net/http close such connections. A request that was reset before its
 // handler runs is not served. Set the server's Handler before. It takes the server's
 // ConnContext.
-func (r Resets) Bound(server *http.Server) {
+func (r *Resets) Bound(server *http.Server) {
 	type connKey struct{}
 	type connection struct {
 		net.Conn
-		resets func() *rate.Limiter
+
+		own    *rate.Limiter
+		resets atomic.Int64 // that are not counted yet
+		closed atomic.Bool
 	}
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		// No other connection is accepted meanwhile, and RemoteAddr may wait for a PROXY protocol
 		// header, so the peer is asked for later.
-		resets := sync.OnceValue(func() *rate.Limiter { return r.limiter(conn.RemoteAddr()) })
-		return context.WithValue(ctx, connKey{}, connection{conn, resets})
+		return context.WithValue(ctx, connKey{}, &connection{Conn: conn, own: newOwn()})
 	}
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		defer func() {
-			conn, ok := request.Context().Value(connKey{}).(connection)
-			if ok && request.ProtoMajor == 2 && request.Context().Err() != nil && !conn.resets().Allow() {
+		conn, ok := request.Context().Value(connKey{}).(*connection)
+		if !ok || request.ProtoMajor != 2 {
+			next.ServeHTTP(w, request)
+			return
+		}
+		// Calls also end with their connection. So they count when the next one has come.
+		for range conn.resets.Swap(0) {
+			if !r.allow(conn.RemoteAddr(), conn.own) && conn.closed.CompareAndSwap(false, true) {
 				_ = conn.Close()
 				r.tell(conn.RemoteAddr())
+			}
+		}
+		defer func() {
+			if request.Context().Err() != nil {
+				conn.resets.Add(1)
 			}
 		}()
 		if request.Context().Err() == nil {
@@ -77,13 +128,13 @@ func (r Resets) Bound(server *http.Server) {
 
 // Credentials returns those of a server of grpc-go that closes such connections, with
 // ENHANCE_YOUR_CALM (RFC 9113, section 10.5).
-func (r Resets) Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
+func (r *Resets) Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
 	return calm{of, r}
 }
 
 type calm struct {
 	credentials.TransportCredentials
-	Resets
+	*Resets
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -95,8 +146,8 @@ func (c calm) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, err
 	return &calmConn{
 		Conn:     secured,
 		received: frames{skip: len(http2.ClientPreface)},
-		resets:   c.limiter(raw.RemoteAddr()),
-		tell:     c.tell,
+		resets:   c.Resets,
+		own:      newOwn(),
 	}, info, nil
 }
 
@@ -111,8 +162,8 @@ type calmConn struct {
 	net.Conn
 
 	received frames
-	resets   *rate.Limiter
-	tell     func(peer net.Addr)
+	resets   *Resets
+	own      *rate.Limiter
 
 	mu   sync.Mutex // guards sent, and that a frame is written whole
 	sent frames
@@ -124,7 +175,7 @@ var errTooManyResets = errors.New("the client resets streams without pause")
 func (c *calmConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.received.pass(p[:n], func(of http2.FrameType) bool {
-		if of != http2.FrameRSTStream || c.resets.Allow() {
+		if of != http2.FrameRSTStream || c.resets.allow(c.RemoteAddr(), c.own) {
 			return true
 		}
 		err = errTooManyResets
@@ -158,7 +209,7 @@ func (c *calmConn) goAway() {
 		_ = http2.NewFramer(c.Conn, nil).WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, []byte("too_many_resets"))
 	}
 	_ = c.Close()
-	c.tell(c.RemoteAddr())
+	c.resets.tell(c.RemoteAddr())
 }
 
 // frames knows where the frames begin in what passes (RFC 9113, section 4.1).
