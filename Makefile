@@ -90,6 +90,13 @@ fuzz: ## Run every fuzz target for FUZZTIME=10s each
 		done; \
 	done
 
+# make test does the same for a minute.
+SOAK ?= 10m
+
+.PHONY: soak
+soak: ## Put a server under a load of all kinds for SOAK=10m, and find what grows
+	OSTIARY_TEST_SOAK=$(SOAK) $(PROGRAM) cmd/ostiary test -run '^TestSoak$$' -v -timeout 0 .
+
 # The gateway that gatewayauth is tested with.
 GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "interceptors/gatewayauth/internal/shelfv1"}]}' \
 	--template interceptors/gatewayauth/buf.gen.yaml --path interceptors/gatewayauth/internal/shelfv1/shelf.proto
