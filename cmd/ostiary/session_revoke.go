@@ -174,7 +174,7 @@ func writePropagation(out io.Writer, p *revocationv1.Propagation) (err error) {
 func writeIssuerSignOut(out io.Writer, state sessionv1.IssuerSignOut) (err error) {
 	switch state {
 	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_NOT_CONFIGURED:
-		_, err = fmt.Fprintln(out, "the issuer still believes in it: the server has no key to end it there (for Clerk, set CLERK_SECRET_KEY)")
+		_, err = fmt.Fprintln(out, "it goes on at the issuer: the server has no key to end it there (for Clerk, set CLERK_SECRET_KEY)")
 	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_PENDING:
 		_, err = fmt.Fprintln(out, "it will be ended at the issuer, too")
 	case sessionv1.IssuerSignOut_ISSUER_SIGN_OUT_DONE:

@@ -157,6 +157,9 @@ func (p *patient) otherKeys(ctx context.Context, i int, visits *recorder) string
 		if metadata.Issuer != issuer.URL {
 			return fmt.Sprintf("the issuer calls itself %s: set %s to that", metadata.Issuer, setting)
 		}
+		if issuer.JWKSURL != "" {
+			return fmt.Sprintf("its keys are at %s: set %s to that", metadata.Keys, p.Settings.NameOfIssuer(i, "jwks_url"))
+		}
 		return fmt.Sprintf("its keys are at %s: set %s to oidc, with which they are found, or to the provider's own profile", metadata.Keys, p.Settings.NameOfIssuer(i, "profile"))
 	}
 	return fmt.Sprintf("correct %s: it is the iss claim of the tokens, without a path that belongs to something else; for Clerk it is the Frontend API URL in the dashboard. For keys elsewhere set %s",

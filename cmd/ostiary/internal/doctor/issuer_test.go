@@ -53,6 +53,11 @@ func TestTroubleWithAnIssuerIsFound(t *testing.T) {
 	}{
 		"no keys are there":          {failing(authtest.Status(http.StatusNotFound)), want{"issuer.not_found", doctor.Fault, "correct OSTIARY_ISSUER: it is the iss claim of the tokens", "answers 404"}},
 		"a web page instead of keys": {failing(authtest.HTML), want{"issuer.html", doctor.Fault, "correct OSTIARY_ISSUER", "with a web page instead of JSON"}},
+		"another URL for the keys is set": {func(t *testing.T) setup {
+			t.Helper()
+			issuer := authtest.Start(t)
+			return described(issuer.URL(), "OSTIARY_JWKS_URL="+issuer.URL()+"/nowhere")
+		}, want{"issuer.not_found", doctor.Fault, "set OSTIARY_JWKS_URL to that", "/nowhere answers 404"}},
 		"an empty set of keys":       {failing(authtest.EmptyKeys), want{"issuer.keys_unusable", doctor.Fault, "OSTIARY_JWKS_URL", "no usable key"}},
 		"keys of unknown kinds":      {failing(authtest.UnknownKeyTypesOnly), want{"issuer.keys_unusable", doctor.Fault, "compare the document at http", "no usable key"}},
 		"a document that is cut":     {failing(authtest.Truncated), want{"issuer.truncated", doctor.Fault, "a proxy that cuts answers", "ends in the middle"}},
