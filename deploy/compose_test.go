@@ -101,6 +101,9 @@ func TestCompose(t *testing.T) {
 			t.Skipf("compose.yaml is not run: install iproute2, util-linux, Node and chromium (%s), and run this as root", program)
 		}
 	}
+	if out, err := exec.Command("unshare", "--net", "--mount", "ip", "link", "add", "app", "type", "bridge").CombinedOutput(); err != nil {
+		t.Skipf("compose.yaml is not run: this machine lets nobody make network namespaces: %v, %s", err, out)
+	}
 	if len(postgresPrograms()) == 0 {
 		t.Skip("compose.yaml is not run: install postgresql")
 	}
