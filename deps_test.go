@@ -46,7 +46,8 @@ var mayImport = map[string][]string{
 	"interceptors/revocation": {"interceptors/auth", "internal/logtext"},
 	"interceptors/feed": {
 		"interceptors/auth", "interceptors/authclient", "interceptors/connectauth", "interceptors/revocation", "interceptors/internal/ownfile",
-		"internal/loopback", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1", "gen/ostiary/revocation/v1",
+		"internal/loopback", "gen/ostiary/decision/v1", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1", "gen/ostiary/policy/v1",
+		"gen/ostiary/revocation/v1",
 	},
 	"interceptors/signals":     {"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/revocation", "interceptors/token", "interceptors/internal/strictjson", "internal/loopback"},
 	"interceptors/connectauth": {"internal/decodefault", "interceptors/auth", "interceptors/authclient", "interceptors/policy", "interceptors/internal/http1", "interceptors/internal/refusal", "internal/loopback"},
@@ -90,7 +91,7 @@ var mayImport = map[string][]string{
 	"server/internal/attack":                nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
-	"server/internal/decisions":             {"interceptors/auth", "server/internal/tracing"},
+	"server/internal/decisions":             {"interceptors/auth", "gen/ostiary/decision/v1", "gen/ostiary/feed/v1", "server/internal/tracing"},
 	"server/internal/transmitter":           {"interceptors/revocation", "internal/loopback", "server/internal/store", "server/internal/transport"},
 	"server/internal/ledger": {
 		"interceptors/auth", "interceptors/revocation", "interceptors/token", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "gen/ostiary/session/v1",

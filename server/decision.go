@@ -29,13 +29,16 @@ func (s *Server) openDecisions() (err error) {
 	return err
 }
 
-// recordDecision keeps a decision, unless machines cause one every few seconds and it admits
-// them.
+// recordDecision keeps a decision, unless it is not recorded.
 func (s *Server) recordDecision(ctx context.Context, d auth.Decision) {
-	if d.Refusal != nil || !isFrequent(d.Procedure) {
+	if isRecorded(&d) {
 		s.decisions.Observe(ctx, d)
 	}
 }
+
+// isRecorded reports whether a decision is recorded: not if it admits machines that call every
+// few seconds.
+func isRecorded(d *auth.Decision) bool { return d.Refusal != nil || !isFrequent(d.Procedure) }
 
 // recordOutcome keeps what a handler has decided about a call that the guard had admitted.
 func (s *Server) recordOutcome(ctx context.Context, call *transport.Call) {
@@ -72,7 +75,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without decisions
-		records, missed, added := watcher.Next()
+		records, missed, added, reported := watcher.Next()
 		res := &decisionv1.WatchDecisionsResponse{MissedCount: int64(missed)} //nolint:gosec // it counts decisions
 		for _, r := range records {
 			if matches(r) {
@@ -94,6 +97,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 		}
 		select {
 		case <-added:
+		case <-reported:
 		case <-heartbeat.C:
 			due = true
 			continue
@@ -118,31 +122,23 @@ func decisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Vio
 	for _, part := range []struct {
 		name  string
 		asked *string
-	}{{"issuer", asked.Issuer}, {"subject", asked.Subject}, {"procedure", asked.Procedure}, {"reason", asked.Reason}} {
+	}{{"issuer", asked.Issuer}, {"subject", asked.Subject}, {"procedure", asked.Procedure}, {"reason", asked.Reason}, {"service", asked.Service}} {
 		if part.asked != nil && *part.asked == "" {
 			faults.Add("filter."+part.name, "empty; leave it out to get all")
 		}
 	}
-	outcome := outcomeName(asked.GetOutcome())
+	outcome := decisions.OutcomeName(asked.GetOutcome())
 	if asked.Outcome != nil && outcome == "" {
 		faults.Add("filter.outcome", "not one that this server knows; leave it out to get all")
 	}
 	is := func(value string, asked *string) bool { return asked == nil || *asked == value }
 	return func(r *decisions.Record) bool {
 		return is(r.Issuer, asked.Issuer) && is(r.Subject, asked.Subject) && is(r.Procedure, asked.Procedure) && is(r.Reason, asked.Reason) &&
-			(asked.Outcome == nil || r.Outcome == outcome)
+			is(r.Service, asked.Service) && (asked.Outcome == nil || r.Outcome == outcome)
 	}
 }
 
 const outcomePrefix = "DECISION_OUTCOME_"
-
-// outcomeName returns the name of an outcome in records; "" for one that is not known.
-func outcomeName(outcome decisionv1.DecisionOutcome) string {
-	if _, known := decisionv1.DecisionOutcome_name[int32(outcome)]; !known || outcome == decisionv1.DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED {
-		return ""
-	}
-	return strings.ToLower(strings.TrimPrefix(outcome.String(), outcomePrefix))
-}
 
 func decisionMessage(r *decisions.Record) *decisionv1.Decision {
 	m := &decisionv1.Decision{
@@ -152,6 +148,7 @@ func decisionMessage(r *decisions.Record) *decisionv1.Decision {
 		Issuer:  r.Issuer, Subject: r.Subject, Kind: kindMessage(r.Kind), SessionId: r.Session, OrganizationId: r.Organization,
 		ClientId: r.ClientID, AuthorizedParty: r.AuthorizedParty, TokenId: r.TokenID,
 		KeyId: r.KeyID, Peer: r.Peer, RequestId: r.RequestID, TraceId: r.TraceID, SpanId: r.SpanID, Count: r.Count,
+		Requirement: r.Requirement, Service: r.Service, InstanceId: r.Instance,
 	}
 	if a := r.Actor; a != nil {
 		m.Actor = &identityv1.Actor{Issuer: a.Issuer, Subject: a.Subject, SessionId: a.Session, Type: a.Type}

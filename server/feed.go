@@ -13,6 +13,7 @@ import (
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
@@ -41,6 +42,7 @@ var feedScope = position.ScopeOf(feedv1.FeedService_ServiceDesc.ServiceName, nil
 type feedService struct {
 	source    feedSource
 	followers followers
+	decisions *decisions.Log
 	now       func() time.Time
 	log       followerLog
 	stopping  <-chan struct{}
@@ -52,7 +54,7 @@ func (s *Server) newFeedService(followers followers) *feedService {
 		source = relaySource{s.relay}
 	}
 	return &feedService{
-		source: source, followers: followers, now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
+		source: source, followers: followers, decisions: s.decisions, now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 const (
 	// maxReported is how many sessions a report has at most.
 	maxReported = 1000
+	// maxDecisions is how many decisions a report has at most.
+	maxDecisions = 200
 	// maxRelays is how many relays a report can pass.
 	maxRelays = 8
 )
@@ -31,6 +33,9 @@ func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*f
 	checkFollower(req.GetFollower(), &faults)
 	if n := len(req.GetSessions()); n > maxReported {
 		faults.Add("sessions", "%d of them; report at most %d at once", n, maxReported)
+	}
+	if n := len(req.GetDecisions()); n > maxDecisions {
+		faults.Add("decisions", "%d of them; report at most %d at once", n, maxDecisions)
 	}
 	if req.GetDroppedCount() < 0 {
 		faults.Add("dropped_count", "must not be negative")
@@ -49,6 +54,7 @@ func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*f
 	if err != nil {
 		return nil, err
 	}
+	res.RejectedDecisionCount = s.decisions.Report(req.GetFollower(), req.GetDecisions(), s.now())
 	if res.GetRejectedCount() > 0 || req.GetDroppedCount() > 0 {
 		s.log.write(ctx, s.now(), "has lost reports of sessions", req.GetFollower(), "rejected", res.GetRejectedCount(), "dropped", req.GetDroppedCount())
 	}

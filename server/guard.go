@@ -89,7 +89,9 @@ func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	s.revokedLog.Refused(ctx, d.Refusal)
 	s.recordDecision(ctx, d)
 	if s.relay != nil {
-		s.relay.Follower().Observe(ctx, d)
+		if isRecorded(&d) {
+			s.relay.Follower().Observe(ctx, d)
+		}
 		return
 	}
 	if d.Refusal == nil && d.Identity != nil {

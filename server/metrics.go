@@ -65,6 +65,12 @@ func (s *Server) measureDecisions() {
 	m.Gauge("ostiary.decisions.watchers", "{watcher}", "Operators who watch decisions.", func(record metrics.Record) {
 		record(float64(s.decisions.Status().Watchers))
 	})
+	m.Counter("ostiary.decisions.reported", "{record}", "Records of decisions that services which follow have reported.", func(record metrics.Record) {
+		record(float64(s.decisions.Status().Reported))
+	})
+	m.Counter("ostiary.decisions.rejected", "{record}", "Records of decisions that services have reported, and that were left out since they cannot be.", func(record metrics.Record) {
+		record(float64(s.decisions.Status().Rejected))
+	})
 	if s.config.Decisions == DecisionsNone {
 		return
 	}

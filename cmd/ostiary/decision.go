@@ -46,16 +46,21 @@ session ends. When the server stops, the watch goes on with the next one; what i
 meanwhile is not printed.
 
 Where strangers cause many decisions, one line stands for several that are alike, such as
-"990 more". Decisions that were not read in time are counted on standard error.`,
+"990 more". Decisions that were not read in time are counted on standard error.
+
+Services that follow the server report what they decide: refusals one by one, as far as
+these are bounded, and each 10 seconds how many other calls there were of each kind, such as
+"41 calls". Their lines end with the name of the service.`,
 		Example: `  ostiary decision watch --as robo --outcome refused
   ostiary decision watch --as robo --subject user_2ben --output json
-  OSTIARY_TOKEN=… ostiary decision watch --server https://api.example.com --reason TOKEN_REVOKED`,
+  OSTIARY_TOKEN=… ostiary decision watch --server https://api.example.com --reason TOKEN_REVOKED
+  ostiary decision watch --as robo --service billing`,
 		Args: noArguments,
 	}
 	caller.addFlags(cmd)
 	filter.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "subject", "procedure", "reason", "outcome"), filter.check()); err != nil {
+		if err := errors.Join(notEmpty(cmd.Flags(), "issuer", "subject", "procedure", "reason", "outcome", "service"), filter.check()); err != nil {
 			return usageError{errors.Join(err, caller.check())}
 		}
 		return caller.with(func(clients clients) error {
@@ -68,7 +73,7 @@ Where strangers cause many decisions, one line stands for several that are alike
 
 // A decisionFilter says which decisions to print. A field that is empty is not asked about.
 type decisionFilter struct {
-	issuer, subject, procedure, reason, outcome string
+	issuer, subject, procedure, reason, outcome, service string
 }
 
 func (f *decisionFilter) addFlags(cmd *cobra.Command) {
@@ -77,6 +82,7 @@ func (f *decisionFilter) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.procedure, "procedure", "", "only calls of this `procedure`, such as /acme.note.v1.NoteService/Get")
 	cmd.Flags().StringVar(&f.outcome, "outcome", "", "only calls with this `outcome`: admitted, refused or ended")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "only calls that were refused for this `reason`, such as TOKEN_EXPIRED")
+	cmd.Flags().StringVar(&f.service, "service", "", "only calls of this `service`, which follows the server")
 }
 
 func (f *decisionFilter) check() error {
@@ -92,7 +98,7 @@ func (f *decisionFilter) outcomeValue() decisionv1.DecisionOutcome {
 
 func (f *decisionFilter) message() *decisionv1.WatchDecisionsFilter {
 	message := &decisionv1.WatchDecisionsFilter{
-		Issuer: given(f.issuer), Subject: given(f.subject), Procedure: given(f.procedure), Reason: given(f.reason),
+		Issuer: given(f.issuer), Subject: given(f.subject), Procedure: given(f.procedure), Reason: given(f.reason), Service: given(f.service),
 	}
 	if f.outcome != "" {
 		message.Outcome = f.outcomeValue().Enum()
@@ -166,7 +172,7 @@ func (w *decisionWatch) write(d *decisionv1.Decision) error {
 		fmt.Sprintf("%-8s", strings.ToLower(strings.TrimPrefix(d.GetOutcome().String(), outcomePrefix))), oneLine(d.GetProcedure()),
 	}
 	for _, part := range []struct{ name, value string }{
-		{"", d.GetReason()}, {"subject=", d.GetSubject()}, {"session=", d.GetSessionId()}, {"peer=", d.GetPeer()},
+		{"", d.GetReason()}, {"subject=", d.GetSubject()}, {"session=", d.GetSessionId()}, {"peer=", d.GetPeer()}, {"service=", d.GetService()},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name+cell(part.value))
@@ -175,8 +181,10 @@ func (w *decisionWatch) write(d *decisionv1.Decision) error {
 	if d.GetCause() != "" {
 		parts = append(parts, "cause:", oneLine(d.GetCause()))
 	}
-	if d.GetCount() > 1 {
-		parts = append(parts, fmt.Sprintf("(%d more)", d.GetCount()))
+	if n := d.GetCount(); n > 1 && d.GetService() != "" {
+		parts = append(parts, fmt.Sprintf("(%d calls)", n))
+	} else if n > 1 {
+		parts = append(parts, fmt.Sprintf("(%d more)", n))
 	}
 	_, err := fmt.Fprintln(w.out, strings.Join(parts, " "))
 	return err

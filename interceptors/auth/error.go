@@ -29,6 +29,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is for logs. It may be nil, and must not hold a token either.
 	Cause error
+	// Requirement is the part of the rule that the caller does not meet, in words. It is for
+	// operators alone, like the Cause. Empty where no rule has refused.
+	Requirement string
 	// Verified is whose token was refused, where its signature holds, so that the caller is no
 	// stranger: logs leave out refusals of strangers where there are too many. It is for
 	// operators alone, like the Cause. nil where there is no such token, and where the

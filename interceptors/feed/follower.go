@@ -21,8 +21,8 @@ import (
 )
 
 // A Follower is a copy of a hub's revocations that follows the hub. It implements
-// auth.Revocations, and auth.Observer for a service whose sessions the hub is to list. It
-// is safe for concurrent use.
+// auth.Revocations, and auth.Observer for a service whose sessions and decisions the hub is
+// to show. It is safe for concurrent use.
 type Follower struct {
 	config   Config
 	client   *http.Client
@@ -32,6 +32,7 @@ type Follower struct {
 	jitter   func(limit time.Duration) time.Duration
 	refusing atomic.Bool // calls with REVOCATIONS_STALE
 	seen     *seen
+	decided  decided
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -42,9 +43,10 @@ type Follower struct {
 	unsaved  bool   // the copy has changed since the snapshot was written
 	stored   string // the position to store with the copy
 
-	unreported int64                           // as in Status
-	confirmed  string                          // the position that the present hub was told
-	reporting  feedv1connect.FeedServiceClient // of the present connection; nil while there is none
+	unreported          int64                           // as in Status
+	unreportedDecisions int64                           // as in Status
+	confirmed           string                          // the position that the present hub was told
+	reporting           feedv1connect.FeedServiceClient // of the present connection; nil while there is none
 
 	disconnect context.CancelCauseFunc // ends the connection to a hub; nil while there is none
 	watchers   map[*func()]struct{}
@@ -114,10 +116,12 @@ func newInstance() string {
 	return cmp.Or(host[:min(len(host), 200)], "instance") + "-" + rand.Text()[:10]
 }
 
-// Close ends the following, writes the snapshot and returns when nothing runs any more.
+// Close reports what was not reported yet, for two seconds at most, ends the following,
+// writes the snapshot and returns when nothing runs any more.
 // The copy stays in use, and is not judged by its age any more. It may be called more than
 // once, and always returns nil.
 func (f *Follower) Close() error {
+	f.reportLast()
 	f.cancel()
 	f.running.Wait()
 	f.client.CloseIdleConnections()

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
@@ -65,6 +66,7 @@ type hub struct {
 
 	reports       []*feedv1.ReportRequest
 	confirmed     []string
+	decisions     []*decisionv1.Decision
 	reportRefusal error // of every report
 	rejects       int64 // sessions of every report
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// reportInterval is how often sessions are reported on average, and reportAtOnce how
-	// many at once: their texts are as long as tokens can be.
+	// reportInterval is how often sessions and decisions are reported on average, and
+	// reportAtOnce how many sessions at once: their texts are as long as tokens can be.
 	reportInterval = time.Second
 	reportAtOnce   = 200
 	// maxConfirmDelay is how long after a change it is confirmed at most, and
@@ -23,6 +23,8 @@ const (
 	confirmInterval = 250 * time.Millisecond
 	// reportTimeout bounds a report.
 	reportTimeout = 10 * time.Second
+	// closeTimeout bounds the last report.
+	closeTimeout = 2 * time.Second
 )
 
 // reportTo has reports sent to the hub of the present connection, at once if there is
@@ -49,7 +51,7 @@ func (f *Follower) toConfirm() string {
 	return f.stored
 }
 
-// report tells the hub what was added and seen, until ctx ends.
+// report tells the hub what was added, seen and decided, until ctx ends.
 func (f *Follower) report(ctx context.Context) {
 	timer := time.NewTimer(reportDelay())
 	defer timer.Stop()
@@ -67,7 +69,7 @@ func (f *Follower) report(ctx context.Context) {
 			}
 			confirmed = time.Now()
 		}
-		f.reportOnce(ctx)
+		f.reportOnce(ctx, false)
 		timer.Reset(reportDelay())
 	}
 }
@@ -76,19 +78,31 @@ func reportDelay() time.Duration {
 	return reportInterval/2 + mathrand.N(reportInterval) //nolint:gosec // it spreads load and keeps no secret
 }
 
-// reportOnce tells the hub what was added and seen since it was last told.
-func (f *Follower) reportOnce(ctx context.Context) {
+// reportLast tells the hub what was seen and decided since it was last told, before the
+// connection ends. It confirms nothing: a service that ends refuses nothing any more.
+func (f *Follower) reportLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	f.reportOnce(ctx, true)
+}
+
+// reportOnce tells the hub what was added, seen and decided since it was last told; with last
+// set also the counts that are not due yet.
+func (f *Follower) reportOnce(ctx context.Context, last bool) {
 	f.mu.Lock()
 	client, confirm := f.reporting, f.toConfirm()
 	f.mu.Unlock()
 	if client == nil {
 		return
 	}
+	if last {
+		confirm = ""
+	}
 	sessions, messages, dropped := f.seen.take(time.Now())
 	for len(messages) > 0 || dropped > 0 || confirm != "" {
 		n := min(len(messages), reportAtOnce)
-		rejected, err := f.send(ctx, client, &feedv1.ReportRequest{Sessions: messages[:n], DroppedCount: dropped, ConfirmedResumeToken: confirm})
-		unreported := dropped + rejected
+		res, err := f.send(ctx, client, &feedv1.ReportRequest{Sessions: messages[:n], DroppedCount: dropped, ConfirmedResumeToken: confirm})
+		unreported := dropped + min(max(res.GetRejectedCount(), 0), int64(n))
 		switch {
 		case err == nil:
 			sessions, messages = sessions[n:], messages[n:]
@@ -108,14 +122,14 @@ func (f *Follower) reportOnce(ctx context.Context) {
 		}
 		dropped, confirm = 0, ""
 	}
+	f.reportDecisions(ctx, client, last)
 }
 
-func (f *Follower) send(ctx context.Context, client feedv1connect.FeedServiceClient, req *feedv1.ReportRequest) (rejected int64, err error) {
+func (f *Follower) send(ctx context.Context, client feedv1connect.FeedServiceClient, req *feedv1.ReportRequest) (*feedv1.ReportResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	req.Follower = &feedv1.Follower{Service: f.config.Service, InstanceId: f.instance}
-	res, err := client.Report(ctx, req)
-	return min(max(res.GetRejectedCount(), 0), int64(len(req.GetSessions()))), err
+	return client.Report(ctx, req)
 }
 
 // again reports whether another hub may take what this one has not, or this one later.

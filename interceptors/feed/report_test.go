@@ -29,6 +29,10 @@ func (h *hub) Report(_ context.Context, req *feedv1.ReportRequest) (*feedv1.Repo
 			return &feedv1.ReportResponse{}, nil
 		}
 	}
+	if decisions := req.GetDecisions(); len(decisions) > 0 {
+		h.decisions = append(h.decisions, decisions...)
+		return &feedv1.ReportResponse{RejectedDecisionCount: h.rejects}, nil
+	}
 	h.reports = append(h.reports, req)
 	return &feedv1.ReportResponse{RejectedCount: h.rejects}, nil
 }

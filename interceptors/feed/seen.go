@@ -29,9 +29,18 @@ const (
 
 // Observe implements auth.Observer. It notes the session of an admitted call, which the
 // follower reports to the hub within about a second, so that it is listed there: once for
-// each token, and then once a minute. It waits for nothing. While no hub can be reached,
+// each token, and then once a minute. While no hub can be reached,
 // the latest 10,000 sessions are kept, and Status.Unreported counts the others.
+//
+// It also notes the decision, for operators who watch decisions at the hub. Refusals of
+// tokens whose signature holds are reported one by one, up to 100 within a second, and one
+// refusal of others for each procedure, protocol and reason, up to 20 within 10 seconds.
+// Everything else is counted, and the counts are reported every 10 seconds, and by Close.
+// While no hub can be reached, the counts go on.
+//
+// It waits for nothing.
 func (f *Follower) Observe(_ context.Context, d auth.Decision) {
+	f.decided.note(&d)
 	id := d.Identity
 	if d.Refusal == nil && id != nil && id.Kind != auth.KindMachine && id.SessionID != "" {
 		f.seen.note(id, &d, time.Now())

@@ -52,6 +52,9 @@ type Status struct {
 	// Unreported counts the sessions that were observed since the start and that the hub was
 	// not told of: too many, or not accepted by it.
 	Unreported int64
+	// UnreportedDecisions counts the decisions that were observed since the start and that
+	// perhaps no hub was told of, since a report of them has failed or was not accepted.
+	UnreportedDecisions int64
 	// LastError says why the last connection failed, or what is wrong with the hub. Empty
 	// while all is well.
 	LastError string
@@ -70,6 +73,8 @@ func (f *Follower) Status() Status {
 		Hub:         f.state.hub,
 		Revocations: f.list.Len(),
 		Unreported:  f.unreported,
+
+		UnreportedDecisions: f.unreportedDecisions,
 	}
 	if err := f.trouble(); err != nil {
 		status.LastError = err.Error()

@@ -90,6 +90,10 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
+	err := p.Rule(schematest.Procedure("Everything")).Check(session)
+	if got, want := auth.AsError(err).Requirement, "an organization that the caller acts in"; got != want {
+		t.Errorf("the refusal says that %q is not met; want %q", got, want)
+	}
 	if _, ok := p.Explain("/acme.v1.Absent/Get", session); ok {
 		t.Error("a procedure without a rule is explained")
 	}

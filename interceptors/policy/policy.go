@@ -104,7 +104,9 @@ func (r *rule) Check(id *auth.Identity) error {
 	}
 	for _, requirement := range r.requirements {
 		if missing := requirement.unmet(id); missing != nil {
-			return &auth.Error{Reason: requirement.reason(), Demand: demandOf(requirement, id), Cause: compared(requirement, id, missing)}
+			return &auth.Error{
+				Reason: requirement.reason(), Demand: demandOf(requirement, id), Cause: compared(requirement, id, missing), Requirement: requirement.String(),
+			}
 		}
 	}
 	return nil
@@ -138,7 +140,7 @@ func (r *messageRule) CheckMessage(id *auth.Identity, message any) error {
 		return auth.Errorf(auth.AuthFailure, "the message is a %s, but the condition reads a %s", name, r.request)
 	}
 	if err := r.condition.Evaluate(id, request); err != nil {
-		return auth.NewError(auth.ConditionNotMet, err)
+		return &auth.Error{Reason: auth.ConditionNotMet, Cause: err, Requirement: conditionInWords(r.text)}
 	}
 	return nil
 }

@@ -1,10 +1,11 @@
 // Package decisions keeps a record of what was decided about each call: as lines of JSON in a
-// file that is rotated, or on standard output, and for operators who watch.
+// file that is rotated, or on standard output, and for operators who watch. These also see what
+// services have reported.
 //
 //	log, err := decisions.Open(decisions.Config{Output: "/var/log/ostiary/decisions.jsonl", Log: logger})
 //	guard.Observer = log
 //	watcher := log.Watch()
-//	records, missed, added := watcher.Next()
+//	records, missed, added, reported := watcher.Next()
 //
 // A call never waits for the disk or for who watches: what they have not read in time is lost
 // to them, counted, and they are told.
@@ -45,10 +46,13 @@ type Config struct {
 type Log struct {
 	run       string // the beginning of all IDs
 	entries   queue
+	reported  queue // what services have decided
 	strangers strangers
 	readers   atomic.Int64 // nothing is kept while there are none
 	watchers  atomic.Int64
 	writer    *writer // nil where nothing is written
+
+	accepted, rejected atomic.Uint64 // of what services have reported
 }
 
 // Open opens the output. The error says what is wrong with it, and what to do.
@@ -96,11 +100,13 @@ type Status struct {
 	Watchers int64
 	// Failing is whether the output does not take records.
 	Failing bool
+	// Reported is how many records services have reported, and Rejected how many were left out.
+	Reported, Rejected uint64
 }
 
 // Status returns how the Log is.
 func (l *Log) Status() Status {
-	s := Status{Watchers: l.watchers.Load()}
+	s := Status{Watchers: l.watchers.Load(), Reported: l.accepted.Load(), Rejected: l.rejected.Load()}
 	if l.writer != nil {
 		s.Written, s.Lost, s.Failing = l.writer.written.Load(), l.writer.lost.Load(), l.writer.failing.Load()
 	}
@@ -111,35 +117,38 @@ func (l *Log) id(number uint64) string { return l.run + "-" + strconv.FormatUint
 
 // A Watcher reads records from when it was made on. It is for one goroutine.
 type Watcher struct {
-	log    *Log
-	reader *reader
-	close  func()
+	log           *Log
+	own, reported *reader
+	close         func()
 }
 
 // Watch returns a Watcher. Close it.
 func (l *Log) Watch() *Watcher {
-	w := &Watcher{log: l, reader: l.entries.read()}
+	w := &Watcher{log: l, own: l.entries.read(), reported: l.reported.read()}
 	l.watchers.Add(1)
 	l.readers.Add(1)
 	w.close = sync.OnceFunc(func() {
 		l.readers.Add(-1)
 		l.watchers.Add(-1)
-		w.reader.close()
+		w.own.close()
+		w.reported.close()
 	})
 	return w
 }
 
-// watchedAtOnce is how many records a watcher gets at once.
+// watchedAtOnce is how many records of each kind, own and reported, a watcher gets at once.
 const watchedAtOnce = 200
 
 // Next returns the next records, and how many it has missed before them. Where there are
-// none, added is closed with the next.
-func (w *Watcher) Next() (records []*Record, missed uint64, added <-chan struct{}) {
-	entries, missed, added := w.reader.take(watchedAtOnce)
+// none, added or reported is closed with the next.
+func (w *Watcher) Next() (records []*Record, missed uint64, added, reported <-chan struct{}) {
+	entries, missed, added := w.own.take(watchedAtOnce)
+	others, missedOthers, reported := w.reported.take(watchedAtOnce)
+	entries = append(entries, others...)
 	for i := range entries {
 		records = append(records, w.log.record(&entries[i]))
 	}
-	return records, missed, added
+	return records, missed + missedOthers, added, reported
 }
 
 // Close ends the watch.

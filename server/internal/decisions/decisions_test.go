@@ -336,7 +336,7 @@ func TestClosingDoesNotWaitForAPipeThatIsNotRead(t *testing.T) {
 		<-time.After(rest)
 		start := time.Now()
 		l.Observe(t.Context(), admittedCall())
-		if records, _, _ := watcher.Next(); len(records) != 1 {
+		if records, _, _, _ := watcher.Next(); len(records) != 1 {
 			t.Errorf("a watcher has got %d records", len(records))
 		}
 		watcher.Close()
@@ -372,7 +372,7 @@ func TestStrangersAreSampledAndCountedExactly(t *testing.T) {
 		synctest.Wait()
 		counts, records := map[string]int64{}, map[string]int{}
 		for {
-			page, missed, _ := w.Next()
+			page, missed, _, _ := w.Next()
 			if missed > 0 {
 				t.Fatalf("missed %d", missed)
 			}
@@ -425,7 +425,7 @@ func TestManyProceduresOfStrangersAreCountedTogether(t *testing.T) {
 		}
 		var all []*Record
 		for {
-			page, _, _ := w.Next()
+			page, _, _, _ := w.Next()
 			if len(page) == 0 {
 				break
 			}

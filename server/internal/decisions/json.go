@@ -18,6 +18,7 @@ func (r *Record) appendTo(line []byte) []byte {
 	line = appendText(line, "outcome", r.Outcome)
 	line = appendText(line, "reason", r.Reason)
 	line = appendText(line, "cause", r.Cause)
+	line = appendText(line, "requirement", r.Requirement)
 	line = appendText(line, "issuer", r.Issuer)
 	line = appendText(line, "subject", r.Subject)
 	line = appendText(line, "kind", r.KindName)

@@ -27,17 +27,19 @@ type Record struct {
 	Time time.Time `json:"time"`
 	// ID names the decision. Those of one run of the server begin alike, and end with a
 	// number that counts up, so that a gap is seen. It is empty where Count is not 1.
-	ID        string         `json:"decision_id,omitempty"`
-	Procedure string         `json:"procedure,omitempty"`
-	Protocol  string         `json:"protocol,omitempty"`
-	Outcome   string         `json:"outcome,omitempty"`
-	Reason    string         `json:"reason,omitempty"`
-	Cause     string         `json:"cause,omitempty"`
-	Issuer    string         `json:"issuer,omitempty"`
-	Subject   string         `json:"subject,omitempty"`
-	Kind      auth.TokenKind `json:"-"`
-	KindName  string         `json:"kind,omitempty"`
-	Session   string         `json:"session_id,omitempty"`
+	ID        string `json:"decision_id,omitempty"`
+	Procedure string `json:"procedure,omitempty"`
+	Protocol  string `json:"protocol,omitempty"`
+	Outcome   string `json:"outcome,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Cause     string `json:"cause,omitempty"`
+	// Requirement is the part of the rule that the caller does not meet.
+	Requirement string         `json:"requirement,omitempty"`
+	Issuer      string         `json:"issuer,omitempty"`
+	Subject     string         `json:"subject,omitempty"`
+	Kind        auth.TokenKind `json:"-"`
+	KindName    string         `json:"kind,omitempty"`
+	Session     string         `json:"session_id,omitempty"`
 	// Organization is the id of the one that the caller acts in.
 	Organization    string `json:"organization_id,omitempty"`
 	ClientID        string `json:"client_id,omitempty"`
@@ -52,11 +54,14 @@ type Record struct {
 	// Duration is how long it took to decide; in lines, Microseconds.
 	Duration     time.Duration `json:"-"`
 	Microseconds int64         `json:"duration_us,omitempty"`
-	// Count is how many decisions the record stands for. Above 1 they had strangers as callers,
-	// and were not recorded one by one.
+	// Count is how many decisions the record stands for. Above 1 they were not recorded one by
+	// one: strangers had caused them, or a service reports them.
 	Count int64 `json:"count"`
 	// Lost is how many records could not be written before this one, which stands for none.
 	Lost uint64 `json:"lost,omitempty"`
+	// Service and Instance are those that have reported the decision; empty for this server.
+	Service  string `json:"-"`
+	Instance string `json:"-"`
 }
 
 // An Actor is who really acts, where the caller is impersonated.
@@ -68,13 +73,14 @@ type Actor struct {
 }
 
 // An entry is a decision on its way to a Record. It holds what the decision has, so that a
-// call does not wait while its record is made.
+// call does not wait while its record is made; or the Record itself, of one that is reported.
 type entry struct {
 	time     time.Time
 	number   uint64
 	decision auth.Decision
 	trace    trace
 	count    int64 // 0 for 1
+	record   *Record
 }
 
 // A trace is that of a call.
@@ -84,6 +90,8 @@ type trace struct{ traceID, spanID string }
 func (e *entry) size() int {
 	const fixed = 1 << 10
 	switch {
+	case e.record != nil:
+		return fixed + e.record.size()
 	case e.decision.Identity != nil:
 		return fixed + len(e.decision.Identity.RawClaims)
 	case e.decision.Refusal != nil && e.decision.Refusal.Verified != nil:
@@ -96,6 +104,9 @@ func (e *entry) size() int {
 
 // record returns the Record of an entry.
 func (l *Log) record(e *entry) *Record {
+	if e.record != nil {
+		return e.record
+	}
 	d := &e.decision
 	r := &Record{
 		Time: e.time.UTC(), Procedure: d.Procedure, Protocol: d.Protocol, Outcome: outcomeOf(d), Peer: d.Peer, RequestID: d.RequestID,
@@ -105,7 +116,7 @@ func (l *Log) record(e *entry) *Record {
 		r.ID = l.id(e.number)
 	}
 	if d.Refusal != nil {
-		r.Reason = d.Refusal.Reason.String()
+		r.Reason, r.Requirement = d.Refusal.Reason.String(), d.Refusal.Requirement
 		if d.Refusal.Cause != nil {
 			r.Cause = cut(d.Refusal.Cause.Error(), maxCause)
 		}

@@ -147,7 +147,10 @@ type WatchDecisionsFilter struct {
 	// INVALID_REQUEST.
 	Reason *string `protobuf:"bytes,4,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
 	// What was decided. Set and unspecified is refused with INVALID_REQUEST.
-	Outcome       *DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome,oneof" json:"outcome,omitempty"`
+	Outcome *DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome,oneof" json:"outcome,omitempty"`
+	// The service that has reported the decision, as it names itself when it follows. Set and
+	// empty is refused with INVALID_REQUEST.
+	Service       *string `protobuf:"bytes,6,opt,name=service,proto3,oneof" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +220,13 @@ func (x *WatchDecisionsFilter) GetOutcome() DecisionOutcome {
 	return DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED
 }
 
+func (x *WatchDecisionsFilter) GetService() string {
+	if x != nil && x.Service != nil {
+		return *x.Service
+	}
+	return ""
+}
+
 // WatchDecisionsResponse has decisions, or none: a heartbeat. A server sends a message at
 // least every 30 seconds, so that proxies keep the connection open.
 type WatchDecisionsResponse struct {
@@ -279,9 +289,11 @@ func (x *WatchDecisionsResponse) GetMissedCount() int64 {
 type Decision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names the decision of this server, as in its file of decisions: a text for each run of
-	// the server, and a number that counts up. Empty for those that stand for several.
+	// the server, and a number that counts up. Empty for those that stand for several, and for
+	// those of services.
 	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
-	// When it was decided.
+	// When it was decided, by the clock of who has decided it; for one that stands for several,
+	// when they were counted.
 	DecisionTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
 	// The procedure, as it was registered.
 	Procedure string `protobuf:"bytes,3,opt,name=procedure,proto3" json:"procedure,omitempty"`
@@ -324,10 +336,20 @@ type Decision struct {
 	// with its token.
 	Duration *durationpb.Duration `protobuf:"bytes,21,opt,name=duration,proto3" json:"duration,omitempty"`
 	// How many decisions it stands for: mostly 1. What strangers cause is not shown one
-	// by one where there is much of it: then a decision without a caller stands for so many more by the same procedure, protocol, outcome and reason.
+	// by one where there is much of it, nor what services admit: then a decision without a
+	// caller stands for so many more by the same procedure, protocol, outcome and reason. The
+	// sum of all is how many were made.
 	Count int64 `protobuf:"varint,22,opt,name=count,proto3" json:"count,omitempty"`
 	// The `kid` of the key that has verified the token.
-	KeyId         string `protobuf:"bytes,23,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	KeyId string `protobuf:"bytes,23,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// The service that reports the decision, by the name that it follows with. Its token
+	// permits it to follow, and does not prove the name. Empty for a decision of this server.
+	Service string `protobuf:"bytes,24,opt,name=service,proto3" json:"service,omitempty"`
+	// The instance of the service. Empty for a decision of this server.
+	InstanceId string `protobuf:"bytes,25,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// The part of the rule that the caller does not meet, in the words of the rule's
+	// description.
+	Requirement   string `protobuf:"bytes,26,opt,name=requirement,proto3" json:"requirement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,19 +545,41 @@ func (x *Decision) GetKeyId() string {
 	return ""
 }
 
+func (x *Decision) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Decision) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *Decision) GetRequirement() string {
+	if x != nil {
+		return x.Requirement
+	}
+	return ""
+}
+
 var File_ostiary_decision_v1_decision_proto protoreflect.FileDescriptor
 
 const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\n" +
 	"\"ostiary/decision/v1/decision.proto\x12\x13ostiary.decision.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\"Z\n" +
 	"\x15WatchDecisionsRequest\x12A\n" +
-	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\"\x93\x02\n" +
+	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\"\xbe\x02\n" +
 	"\x14WatchDecisionsFilter\x12\x1b\n" +
 	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
 	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12!\n" +
 	"\tprocedure\x18\x03 \x01(\tH\x02R\tprocedure\x88\x01\x01\x12\x1b\n" +
 	"\x06reason\x18\x04 \x01(\tH\x03R\x06reason\x88\x01\x01\x12C\n" +
-	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeH\x04R\aoutcome\x88\x01\x01B\t\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeH\x04R\aoutcome\x88\x01\x01\x12\x1d\n" +
+	"\aservice\x18\x06 \x01(\tH\x05R\aservice\x88\x01\x01B\t\n" +
 	"\a_issuerB\n" +
 	"\n" +
 	"\b_subjectB\f\n" +
@@ -543,10 +587,12 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"_procedureB\t\n" +
 	"\a_reasonB\n" +
 	"\n" +
-	"\b_outcome\"x\n" +
+	"\b_outcomeB\n" +
+	"\n" +
+	"\b_service\"x\n" +
 	"\x16WatchDecisionsResponse\x12;\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\x12!\n" +
-	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xa0\x06\n" +
+	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xfd\x06\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12?\n" +
@@ -574,7 +620,11 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\aspan_id\x18\x14 \x01(\tR\x06spanId\x125\n" +
 	"\bduration\x18\x15 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x14\n" +
 	"\x05count\x18\x16 \x01(\x03R\x05count\x12\x15\n" +
-	"\x06key_id\x18\x17 \x01(\tR\x05keyId*\x8c\x01\n" +
+	"\x06key_id\x18\x17 \x01(\tR\x05keyId\x12\x18\n" +
+	"\aservice\x18\x18 \x01(\tR\aservice\x12\x1f\n" +
+	"\vinstance_id\x18\x19 \x01(\tR\n" +
+	"instanceId\x12 \n" +
+	"\vrequirement\x18\x1a \x01(\tR\vrequirement*\x8c\x01\n" +
 	"\x0fDecisionOutcome\x12 \n" +
 	"\x1cDECISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19DECISION_OUTCOME_ADMITTED\x10\x01\x12\x1c\n" +

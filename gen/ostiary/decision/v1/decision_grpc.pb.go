@@ -33,9 +33,10 @@ const (
 // require an operator, as those of the RevocationService do. Any other caller is refused
 // with PERMISSION_REQUIRED.
 type DecisionServiceClient interface {
-	// WatchDecisions sends what the guards of this server decide from now on. Servers that
-	// share a database do not show each other's, nor those of services that follow them.
-	// Its first message is sent at once and may have no decisions.
+	// WatchDecisions sends what the guards of this server decide from now on, and what services
+	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
+	// as these are bounded, and the others as exact counts. Servers that share a database do not
+	// show each other's. Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.
@@ -81,9 +82,10 @@ type DecisionService_WatchDecisionsClient = grpc.ServerStreamingClient[WatchDeci
 // require an operator, as those of the RevocationService do. Any other caller is refused
 // with PERMISSION_REQUIRED.
 type DecisionServiceServer interface {
-	// WatchDecisions sends what the guards of this server decide from now on. Servers that
-	// share a database do not show each other's, nor those of services that follow them.
-	// Its first message is sent at once and may have no decisions.
+	// WatchDecisions sends what the guards of this server decide from now on, and what services
+	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
+	// as these are bounded, and the others as exact counts. Servers that share a database do not
+	// show each other's. Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.

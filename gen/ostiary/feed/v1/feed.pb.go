@@ -37,7 +37,8 @@
 package feedv1
 
 import (
-	v11 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+	v11 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
+	v12 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	_ "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	v1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -632,7 +633,15 @@ type ReportRequest struct {
 	ConfirmedResumeToken string `protobuf:"bytes,4,opt,name=confirmed_resume_token,json=confirmedResumeToken,proto3" json:"confirmed_resume_token,omitempty"`
 	// How many relays have passed the report on. More than 8 are refused with
 	// INVALID_REQUEST: they follow each other.
-	RelayCount    int32 `protobuf:"varint,5,opt,name=relay_count,json=relayCount,proto3" json:"relay_count,omitempty"`
+	RelayCount int32 `protobuf:"varint,5,opt,name=relay_count,json=relayCount,proto3" json:"relay_count,omitempty"`
+	// What the service has decided since the last report. At most 200; more are refused with
+	// INVALID_REQUEST. One with a count above 1, or without a caller, stands for so many more by
+	// the same procedure, protocol, outcome and reason. A follower must not report one again
+	// where it does not know whether the hub has it: none is counted twice.
+	//
+	// Its decision_id, service and instance_id are ignored: the hub shows those of follower.
+	// Texts of more than 1 KiB are cut.
+	Decisions     []*v11.Decision `protobuf:"bytes,6,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -702,14 +711,25 @@ func (x *ReportRequest) GetRelayCount() int32 {
 	return 0
 }
 
+func (x *ReportRequest) GetDecisions() []*v11.Decision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
 // ReportResponse says what became of a report.
 type ReportResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many of the sessions were left out: their issuer is none that the hub trusts, a
 	// field has what no token can have, or a time cannot be.
 	RejectedCount int64 `protobuf:"varint,1,opt,name=rejected_count,json=rejectedCount,proto3" json:"rejected_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// How many of the decisions were left out: they have no known outcome, a count that is not
+	// between 1 and 10^12, a protocol, a reason or a trace that cannot be, or a time that is none or more
+	// than a minute ahead of the hub's clock.
+	RejectedDecisionCount int64 `protobuf:"varint,2,opt,name=rejected_decision_count,json=rejectedDecisionCount,proto3" json:"rejected_decision_count,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *ReportResponse) Reset() {
@@ -749,6 +769,13 @@ func (x *ReportResponse) GetRejectedCount() int64 {
 	return 0
 }
 
+func (x *ReportResponse) GetRejectedDecisionCount() int64 {
+	if x != nil {
+		return x.RejectedDecisionCount
+	}
+	return 0
+}
+
 // A SeenSession is what a service has seen of a session, by the calls that it has
 // admitted.
 type SeenSession struct {
@@ -758,7 +785,7 @@ type SeenSession struct {
 	// The organization that the caller acts in, by the latest token. Empty for none.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Who really acts in the session, by the latest token. Absent where its subject does.
-	Actor *v11.Actor `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor *v12.Actor `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The `azp` claim of the latest token.
 	AuthorizedParty string `protobuf:"bytes,4,opt,name=authorized_party,json=authorizedParty,proto3" json:"authorized_party,omitempty"`
 	// The OAuth client of the latest token. Empty where it names none.
@@ -830,7 +857,7 @@ func (x *SeenSession) GetOrganizationId() string {
 	return ""
 }
 
-func (x *SeenSession) GetActor() *v11.Actor {
+func (x *SeenSession) GetActor() *v12.Actor {
 	if x != nil {
 		return x.Actor
 	}
@@ -904,7 +931,7 @@ var File_ostiary_feed_v1_feed_proto protoreflect.FileDescriptor
 
 const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\n" +
-	"\x1aostiary/feed/v1/feed.proto\x12\x0fostiary.feed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x8b\x01\n" +
+	"\x1aostiary/feed/v1/feed.proto\x12\x0fostiary.feed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/decision/v1/decision.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x8b\x01\n" +
 	"\x12ReadChangesRequest\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x125\n" +
@@ -941,16 +968,18 @@ const file_ostiary_feed_v1_feed_proto_rawDesc = "" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xfc\x01\n" +
+	"createTime\"\xb9\x02\n" +
 	"\rReportRequest\x125\n" +
 	"\bfollower\x18\x01 \x01(\v2\x19.ostiary.feed.v1.FollowerR\bfollower\x128\n" +
 	"\bsessions\x18\x02 \x03(\v2\x1c.ostiary.feed.v1.SeenSessionR\bsessions\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCount\x124\n" +
 	"\x16confirmed_resume_token\x18\x04 \x01(\tR\x14confirmedResumeToken\x12\x1f\n" +
 	"\vrelay_count\x18\x05 \x01(\x05R\n" +
-	"relayCount\"7\n" +
+	"relayCount\x12;\n" +
+	"\tdecisions\x18\x06 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\"o\n" +
 	"\x0eReportResponse\x12%\n" +
-	"\x0erejected_count\x18\x01 \x01(\x03R\rrejectedCount\"\xda\x04\n" +
+	"\x0erejected_count\x18\x01 \x01(\x03R\rrejectedCount\x126\n" +
+	"\x17rejected_decision_count\x18\x02 \x01(\x03R\x15rejectedDecisionCount\"\xda\x04\n" +
 	"\vSeenSession\x12;\n" +
 	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x120\n" +
@@ -1000,8 +1029,9 @@ var file_ostiary_feed_v1_feed_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 	(*v1.Target)(nil),             // 12: ostiary.revocation.v1.Target
-	(*v1.SessionRef)(nil),         // 13: ostiary.revocation.v1.SessionRef
-	(*v11.Actor)(nil),             // 14: ostiary.identity.v1.Actor
+	(*v11.Decision)(nil),          // 13: ostiary.decision.v1.Decision
+	(*v1.SessionRef)(nil),         // 14: ostiary.revocation.v1.SessionRef
+	(*v12.Actor)(nil),             // 15: ostiary.identity.v1.Actor
 }
 var file_ostiary_feed_v1_feed_proto_depIdxs = []int32{
 	1,  // 0: ostiary.feed.v1.ReadChangesRequest.follower:type_name -> ostiary.feed.v1.Follower
@@ -1022,23 +1052,24 @@ var file_ostiary_feed_v1_feed_proto_depIdxs = []int32{
 	11, // 15: ostiary.feed.v1.Revoked.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 16: ostiary.feed.v1.ReportRequest.follower:type_name -> ostiary.feed.v1.Follower
 	9,  // 17: ostiary.feed.v1.ReportRequest.sessions:type_name -> ostiary.feed.v1.SeenSession
-	13, // 18: ostiary.feed.v1.SeenSession.session:type_name -> ostiary.revocation.v1.SessionRef
-	14, // 19: ostiary.feed.v1.SeenSession.actor:type_name -> ostiary.identity.v1.Actor
-	11, // 20: ostiary.feed.v1.SeenSession.first_seen_time:type_name -> google.protobuf.Timestamp
-	11, // 21: ostiary.feed.v1.SeenSession.last_seen_time:type_name -> google.protobuf.Timestamp
-	11, // 22: ostiary.feed.v1.SeenSession.token_issue_time:type_name -> google.protobuf.Timestamp
-	11, // 23: ostiary.feed.v1.SeenSession.token_expire_time:type_name -> google.protobuf.Timestamp
-	0,  // 24: ostiary.feed.v1.FeedService.ReadChanges:input_type -> ostiary.feed.v1.ReadChangesRequest
-	3,  // 25: ostiary.feed.v1.FeedService.WatchChanges:input_type -> ostiary.feed.v1.WatchChangesRequest
-	7,  // 26: ostiary.feed.v1.FeedService.Report:input_type -> ostiary.feed.v1.ReportRequest
-	2,  // 27: ostiary.feed.v1.FeedService.ReadChanges:output_type -> ostiary.feed.v1.ReadChangesResponse
-	4,  // 28: ostiary.feed.v1.FeedService.WatchChanges:output_type -> ostiary.feed.v1.WatchChangesResponse
-	8,  // 29: ostiary.feed.v1.FeedService.Report:output_type -> ostiary.feed.v1.ReportResponse
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	13, // 18: ostiary.feed.v1.ReportRequest.decisions:type_name -> ostiary.decision.v1.Decision
+	14, // 19: ostiary.feed.v1.SeenSession.session:type_name -> ostiary.revocation.v1.SessionRef
+	15, // 20: ostiary.feed.v1.SeenSession.actor:type_name -> ostiary.identity.v1.Actor
+	11, // 21: ostiary.feed.v1.SeenSession.first_seen_time:type_name -> google.protobuf.Timestamp
+	11, // 22: ostiary.feed.v1.SeenSession.last_seen_time:type_name -> google.protobuf.Timestamp
+	11, // 23: ostiary.feed.v1.SeenSession.token_issue_time:type_name -> google.protobuf.Timestamp
+	11, // 24: ostiary.feed.v1.SeenSession.token_expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 25: ostiary.feed.v1.FeedService.ReadChanges:input_type -> ostiary.feed.v1.ReadChangesRequest
+	3,  // 26: ostiary.feed.v1.FeedService.WatchChanges:input_type -> ostiary.feed.v1.WatchChangesRequest
+	7,  // 27: ostiary.feed.v1.FeedService.Report:input_type -> ostiary.feed.v1.ReportRequest
+	2,  // 28: ostiary.feed.v1.FeedService.ReadChanges:output_type -> ostiary.feed.v1.ReadChangesResponse
+	4,  // 29: ostiary.feed.v1.FeedService.WatchChanges:output_type -> ostiary.feed.v1.WatchChangesResponse
+	8,  // 30: ostiary.feed.v1.FeedService.Report:output_type -> ostiary.feed.v1.ReportResponse
+	28, // [28:31] is the sub-list for method output_type
+	25, // [25:28] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_feed_v1_feed_proto_init() }

@@ -41,9 +41,10 @@ const (
 
 // DecisionServiceClient is a client for the ostiary.decision.v1.DecisionService service.
 type DecisionServiceClient interface {
-	// WatchDecisions sends what the guards of this server decide from now on. Servers that
-	// share a database do not show each other's, nor those of services that follow them.
-	// Its first message is sent at once and may have no decisions.
+	// WatchDecisions sends what the guards of this server decide from now on, and what services
+	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
+	// as these are bounded, and the others as exact counts. Servers that share a database do not
+	// show each other's. Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.
@@ -85,9 +86,10 @@ func (c *decisionServiceClient) WatchDecisions(ctx context.Context, req *v1.Watc
 
 // DecisionServiceHandler is an implementation of the ostiary.decision.v1.DecisionService service.
 type DecisionServiceHandler interface {
-	// WatchDecisions sends what the guards of this server decide from now on. Servers that
-	// share a database do not show each other's, nor those of services that follow them.
-	// Its first message is sent at once and may have no decisions.
+	// WatchDecisions sends what the guards of this server decide from now on, and what services
+	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
+	// as these are bounded, and the others as exact counts. Servers that share a database do not
+	// show each other's. Its first message is sent at once and may have no decisions.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.

@@ -99,14 +99,15 @@ type FeedServiceClient interface {
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(context.Context, *v1.WatchChangesRequest) (*connect.ServerStreamForClient[v1.WatchChangesResponse], error)
 	// Report says how far the follower's copy is complete, so that who revokes learns where
-	// it is in force (ostiary.revocation.v1.Propagation); and which sessions the
-	// follower's service has seen, so that the hub shows them wherever they were seen. It is
+	// it is in force (ostiary.revocation.v1.Propagation); which sessions the
+	// follower's service has seen, so that the hub shows them wherever they were seen; and what
+	// the service has decided, for operators who watch decisions. It is
 	// believed as it is, but ends no session and revives none: what is refused is decided
 	// by revocations and tokens alone.
 	//
 	// A follower confirms what it has added within a tenth of a second, and again with
-	// every connection. It reports sessions at most once a second, and nothing while
-	// there is nothing to report. What it or a hub cannot keep is lost without harm.
+	// every connection. It reports sessions and decisions at most once a second, and nothing
+	// while there is nothing to report. What it or a hub cannot keep is lost without harm.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED; nothing of
 	// the report counts then.
@@ -203,14 +204,15 @@ type FeedServiceHandler interface {
 	// TOKEN_REVOKED must count its copy as stale at once.
 	WatchChanges(context.Context, *v1.WatchChangesRequest, *connect.ServerStream[v1.WatchChangesResponse]) error
 	// Report says how far the follower's copy is complete, so that who revokes learns where
-	// it is in force (ostiary.revocation.v1.Propagation); and which sessions the
-	// follower's service has seen, so that the hub shows them wherever they were seen. It is
+	// it is in force (ostiary.revocation.v1.Propagation); which sessions the
+	// follower's service has seen, so that the hub shows them wherever they were seen; and what
+	// the service has decided, for operators who watch decisions. It is
 	// believed as it is, but ends no session and revives none: what is refused is decided
 	// by revocations and tokens alone.
 	//
 	// A follower confirms what it has added within a tenth of a second, and again with
-	// every connection. It reports sessions at most once a second, and nothing while
-	// there is nothing to report. What it or a hub cannot keep is lost without harm.
+	// every connection. It reports sessions and decisions at most once a second, and nothing
+	// while there is nothing to report. What it or a hub cannot keep is lost without harm.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED; nothing of
 	// the report counts then.

@@ -18,8 +18,10 @@
 // request whose query is not valid), from a proxy on the way, or from a handler that
 // failed. Treat such errors by their status code.
 //
-// The metadata of the ErrorInfo has, where the method asks for it: `scope`, the scopes
-// of the method; `acr_values`, the classes of authentication of which the token must
+// The metadata of the ErrorInfo has `request_id`, by which the server's log names the call,
+// as the header `x-request-id` of every answer does: show it to users, so that whoever looks
+// after the server finds what happened. And it has, where the method asks for it: `scope`,
+// the scopes of the method; `acr_values`, the classes of authentication of which the token must
 // have one; `max_age`, how many seconds ago the user may have been authenticated. Other
 // keys may be added.
 

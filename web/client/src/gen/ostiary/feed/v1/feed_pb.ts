@@ -36,6 +36,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Decision } from "../../decision/v1/decision_pb.js";
+import { file_ostiary_decision_v1_decision } from "../../decision/v1/decision_pb.js";
 import type { Actor } from "../../identity/v1/identity_pb.js";
 import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
@@ -47,7 +49,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/feed/v1/feed.proto.
  */
 export const file_ostiary_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2ZlZWQvdjEvZmVlZC5wcm90bxIPb3N0aWFyeS5mZWVkLnYxImoKElJlYWRDaGFuZ2VzUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEisKCGZvbGxvd2VyGAMgASgLMhkub3N0aWFyeS5mZWVkLnYxLkZvbGxvd2VyIjAKCEZvbGxvd2VyEg8KB3NlcnZpY2UYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkixgEKE1JlYWRDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEgwKBG1vcmUYAyABKAgSMwoQY29tcGxldGVfdGhyb3VnaBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCglyZXRlbnRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ijwEKE1dhdGNoQ2hhbmdlc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghmb2xsb3dlchgDIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlciKeAgoUV2F0Y2hDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEjMKEGNvbXBsZXRlX3Rocm91Z2gYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXJldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghodWJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoGQ2hhbmdlEisKB3Jldm9rZWQYASABKAsyGC5vc3RpYXJ5LmZlZWQudjEuUmV2b2tlZEgAEhEKCXNraXBwYWJsZRgPIAEoCEIICgZjaGFuZ2Ui6QEKB1Jldm9rZWQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRItCgZ0YXJnZXQYAiABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjYKEmlzc3VlZF9iZWZvcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK4AQoNUmVwb3J0UmVxdWVzdBIrCghmb2xsb3dlchgBIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlchIuCghzZXNzaW9ucxgCIAMoCzIcLm9zdGlhcnkuZmVlZC52MS5TZWVuU2Vzc2lvbhIVCg1kcm9wcGVkX2NvdW50GAMgASgDEh4KFmNvbmZpcm1lZF9yZXN1bWVfdG9rZW4YBCABKAkSEwoLcmVsYXlfY291bnQYBSABKAUiKAoOUmVwb3J0UmVzcG9uc2USFgoOcmVqZWN0ZWRfY291bnQYASABKAMiwgMKC1NlZW5TZXNzaW9uEjIKB3Nlc3Npb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZhIXCg9vcmdhbml6YXRpb25faWQYAiABKAkSKQoFYWN0b3IYAyABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEhgKEGF1dGhvcml6ZWRfcGFydHkYBCABKAkSEQoJY2xpZW50X2lkGAUgASgJEhIKCnVzZXJfYWdlbnQYBiABKAkSEgoKaXBfYWRkcmVzcxgHIAEoCRIzCg9maXJzdF9zZWVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0b2tlbl9pZBgKIAEoCRI0ChB0b2tlbl9pc3N1ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChF0b2tlbl9leHBpcmVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy0AIKC0ZlZWRTZXJ2aWNlEloKC1JlYWRDaGFuZ2VzEiMub3N0aWFyeS5mZWVkLnYxLlJlYWRDaGFuZ2VzUmVxdWVzdBokLm9zdGlhcnkuZmVlZC52MS5SZWFkQ2hhbmdlc1Jlc3BvbnNlIgASXwoMV2F0Y2hDaGFuZ2VzEiQub3N0aWFyeS5mZWVkLnYxLldhdGNoQ2hhbmdlc1JlcXVlc3QaJS5vc3RpYXJ5LmZlZWQudjEuV2F0Y2hDaGFuZ2VzUmVzcG9uc2UiADABEksKBlJlcG9ydBIeLm9zdGlhcnkuZmVlZC52MS5SZXBvcnRSZXF1ZXN0Gh8ub3N0aWFyeS5mZWVkLnYxLlJlcG9ydFJlc3BvbnNlIgAaN+peNCowdGhlIGNhbGxlciBoYXMgdGhlIHBlcm1pc3Npb24gdG8gZm9sbG93IHRoZSBmZWVkEgBCcQoZaW8uZ2l0aHViLm9zdGlhcnkuZmVlZC52MUIJRmVlZFByb3RvUAFaNWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L2ZlZWQvdjE7ZmVlZHYxqgIPT3N0aWFyeS5GZWVkLlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("Chpvc3RpYXJ5L2ZlZWQvdjEvZmVlZC5wcm90bxIPb3N0aWFyeS5mZWVkLnYxImoKElJlYWRDaGFuZ2VzUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEisKCGZvbGxvd2VyGAMgASgLMhkub3N0aWFyeS5mZWVkLnYxLkZvbGxvd2VyIjAKCEZvbGxvd2VyEg8KB3NlcnZpY2UYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkixgEKE1JlYWRDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEgwKBG1vcmUYAyABKAgSMwoQY29tcGxldGVfdGhyb3VnaBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCglyZXRlbnRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ijwEKE1dhdGNoQ2hhbmdlc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghmb2xsb3dlchgDIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlciKeAgoUV2F0Y2hDaGFuZ2VzUmVzcG9uc2USKAoHY2hhbmdlcxgBIAMoCzIXLm9zdGlhcnkuZmVlZC52MS5DaGFuZ2USFAoMcmVzdW1lX3Rva2VuGAIgASgJEjMKEGNvbXBsZXRlX3Rocm91Z2gYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXJldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghodWJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoGQ2hhbmdlEisKB3Jldm9rZWQYASABKAsyGC5vc3RpYXJ5LmZlZWQudjEuUmV2b2tlZEgAEhEKCXNraXBwYWJsZRgPIAEoCEIICgZjaGFuZ2Ui6QEKB1Jldm9rZWQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRItCgZ0YXJnZXQYAiABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjYKEmlzc3VlZF9iZWZvcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLqAQoNUmVwb3J0UmVxdWVzdBIrCghmb2xsb3dlchgBIAEoCzIZLm9zdGlhcnkuZmVlZC52MS5Gb2xsb3dlchIuCghzZXNzaW9ucxgCIAMoCzIcLm9zdGlhcnkuZmVlZC52MS5TZWVuU2Vzc2lvbhIVCg1kcm9wcGVkX2NvdW50GAMgASgDEh4KFmNvbmZpcm1lZF9yZXN1bWVfdG9rZW4YBCABKAkSEwoLcmVsYXlfY291bnQYBSABKAUSMAoJZGVjaXNpb25zGAYgAygLMh0ub3N0aWFyeS5kZWNpc2lvbi52MS5EZWNpc2lvbiJJCg5SZXBvcnRSZXNwb25zZRIWCg5yZWplY3RlZF9jb3VudBgBIAEoAxIfChdyZWplY3RlZF9kZWNpc2lvbl9jb3VudBgCIAEoAyLCAwoLU2VlblNlc3Npb24SMgoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmEhcKD29yZ2FuaXphdGlvbl9pZBgCIAEoCRIpCgVhY3RvchgDIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3ISGAoQYXV0aG9yaXplZF9wYXJ0eRgEIAEoCRIRCgljbGllbnRfaWQYBSABKAkSEgoKdXNlcl9hZ2VudBgGIAEoCRISCgppcF9hZGRyZXNzGAcgASgJEjMKD2ZpcnN0X3NlZW5fdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF9zZWVuX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRva2VuX2lkGAogASgJEjQKEHRva2VuX2lzc3VlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKEXRva2VuX2V4cGlyZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDLQAgoLRmVlZFNlcnZpY2USWgoLUmVhZENoYW5nZXMSIy5vc3RpYXJ5LmZlZWQudjEuUmVhZENoYW5nZXNSZXF1ZXN0GiQub3N0aWFyeS5mZWVkLnYxLlJlYWRDaGFuZ2VzUmVzcG9uc2UiABJfCgxXYXRjaENoYW5nZXMSJC5vc3RpYXJ5LmZlZWQudjEuV2F0Y2hDaGFuZ2VzUmVxdWVzdBolLm9zdGlhcnkuZmVlZC52MS5XYXRjaENoYW5nZXNSZXNwb25zZSIAMAESSwoGUmVwb3J0Eh4ub3N0aWFyeS5mZWVkLnYxLlJlcG9ydFJlcXVlc3QaHy5vc3RpYXJ5LmZlZWQudjEuUmVwb3J0UmVzcG9uc2UiABo36l40KjB0aGUgY2FsbGVyIGhhcyB0aGUgcGVybWlzc2lvbiB0byBmb2xsb3cgdGhlIGZlZWQSAEJxChlpby5naXRodWIub3N0aWFyeS5mZWVkLnYxQglGZWVkUHJvdG9QAVo1Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvZmVlZC92MTtmZWVkdjGqAg9Pc3RpYXJ5LkZlZWQuVjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_decision_v1_decision, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ReadChangesRequest asks for a page of changes.
@@ -424,6 +426,19 @@ export type ReportRequest = Message<"ostiary.feed.v1.ReportRequest"> & {
    * @generated from field: int32 relay_count = 5;
    */
   relayCount: number;
+
+  /**
+   * What the service has decided since the last report. At most 200; more are refused with
+   * INVALID_REQUEST. One with a count above 1, or without a caller, stands for so many more by
+   * the same procedure, protocol, outcome and reason. A follower must not report one again
+   * where it does not know whether the hub has it: none is counted twice.
+   *
+   * Its decision_id, service and instance_id are ignored: the hub shows those of follower.
+   * Texts of more than 1 KiB are cut.
+   *
+   * @generated from field: repeated ostiary.decision.v1.Decision decisions = 6;
+   */
+  decisions: Decision[];
 };
 
 /**
@@ -446,6 +461,15 @@ export type ReportResponse = Message<"ostiary.feed.v1.ReportResponse"> & {
    * @generated from field: int64 rejected_count = 1;
    */
   rejectedCount: bigint;
+
+  /**
+   * How many of the decisions were left out: they have no known outcome, a count that is not
+   * between 1 and 10^12, a protocol, a reason or a trace that cannot be, or a time that is none or more
+   * than a minute ahead of the hub's clock.
+   *
+   * @generated from field: int64 rejected_decision_count = 2;
+   */
+  rejectedDecisionCount: bigint;
 };
 
 /**
@@ -618,14 +642,15 @@ export const FeedService: GenService<{
   },
   /**
    * Report says how far the follower's copy is complete, so that who revokes learns where
-   * it is in force (ostiary.revocation.v1.Propagation); and which sessions the
-   * follower's service has seen, so that the hub shows them wherever they were seen. It is
+   * it is in force (ostiary.revocation.v1.Propagation); which sessions the
+   * follower's service has seen, so that the hub shows them wherever they were seen; and what
+   * the service has decided, for operators who watch decisions. It is
    * believed as it is, but ends no session and revives none: what is refused is decided
    * by revocations and tokens alone.
    *
    * A follower confirms what it has added within a tenth of a second, and again with
-   * every connection. It reports sessions at most once a second, and nothing while
-   * there is nothing to report. What it or a hub cannot keep is lost without harm.
+   * every connection. It reports sessions and decisions at most once a second, and nothing
+   * while there is nothing to report. What it or a hub cannot keep is lost without harm.
    *
    * Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED; nothing of
    * the report counts then.
