@@ -25,7 +25,7 @@ func serve(ctx context.Context, listener net.Listener, name, hub, secret, issuer
 	if err != nil {
 		return err
 	}
-	defer follower.Close() //nolint:errcheck // it is always nil
+	defer follower.Close() //nolint:errcheck,contextcheck // it is always nil; what is left is reported after ctx has ended
 
 	guard, err := ostiary.New(ostiary.Config{Issuer: issuer, Profile: "clerk", Revocations: follower}) //nolint:contextcheck // it is closed
 	if err != nil {
