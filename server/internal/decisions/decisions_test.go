@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,12 +214,22 @@ func TestAnotherProgramsFileIsLeftAsItIs(t *testing.T) {
 // A disk takes so many bytes, and no more until it has room.
 type disk struct {
 	kept []byte
+
+	mu   sync.Mutex
 	room int
+}
+
+func (d *disk) free(room int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = room
 }
 
 var errFull = errors.New("no space left")
 
 func (d *disk) write(lines []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	n := min(len(lines), d.room)
 	d.room -= n
 	if n < len(lines) {
@@ -255,7 +266,7 @@ func TestAFullDiskIsToldAndRecoversByItself(t *testing.T) {
 		}
 		observe(maxEntries + 10) // ten of which do not fit
 		<-time.After(time.Minute)
-		out.room = 1 << 30
+		out.free(1 << 30)
 		<-time.After(retryInterval)
 		synctest.Wait()
 		if s := l.Status(); s.Failing || s.Lost != 10 || s.Written != writtenAtOnce+maxEntries {
