@@ -81,6 +81,7 @@ test-nested: test-peers
 		echo "$$module:"; race='$(RACE)'; [ $$module != deploy ] || race=; \
 		(cd $$module; $(OWN_WORKSPACE); $(GO) test $$race -timeout=8m -shuffle=on ./...); \
 	done
+	$(STATIC) cmd/ostiary test -run SmallContainer . # which the race detector has no memory for
 
 # The seeds of every fuzz target are part of make test; this goes on from them.
 FUZZTIME ?= 10s
