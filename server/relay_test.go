@@ -222,8 +222,10 @@ func TestPositionsAreThoseOfTheHub(t *testing.T) {
 	t.Parallel()
 	hub := start(t, withFeed)
 	hub.revoke(t, "a", "b")
+	atHub := hub.transports()["gRPC"]
+	feedUntil(t, "at the hub", atHub.follow(t, secretOfFeed, ""), 2) // so that the relay gets both at once
 	relay := startRelay(t, hub, []string{hub.url})
-	atHub, atRelay := hub.transports()["gRPC"], relay.transports()["gRPC"]
+	atRelay := relay.transports()["gRPC"]
 	stream := atRelay.follow(t, secretOfFeed, "")
 	_, position1 := feedUntil(t, "at the relay", stream, 2)
 	hub.revoke(t, "c")
