@@ -36,7 +36,7 @@ func (p *patient) hub(ctx context.Context, hub string) []Finding {
 	const why = "what is revoked at the hub is not refused here; a relay that starts is not ready"
 	source, err := follow.Source(time.Now)
 	if err != nil {
-		return nil // likewise
+		return nil // a fault of the settings, too
 	}
 	visits, err := newRecorder("")
 	if err != nil {

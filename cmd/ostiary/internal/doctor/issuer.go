@@ -35,11 +35,11 @@ func (p *patient) issuer(ctx context.Context, i int) []Finding {
 	}
 	visits, err := newRecorder(config.CAFile)
 	if err != nil {
-		return nil // likewise
+		return nil // a fault of the settings, too
 	}
 	status, err := fetchKeys(ctx, config, visits)
 	if err != nil {
-		return nil // likewise
+		return nil // a fault of the settings, too
 	}
 	findings := p.clock(issuer, visits)
 	if !status.Ready {

@@ -71,7 +71,7 @@ type want struct {
 	id     string
 	level  doctor.Level
 	remedy string // a part of it
-	what   string // likewise
+	what   string // a part of it
 }
 
 func (w want) check(t *testing.T, findings []doctor.Finding) {
