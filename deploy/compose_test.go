@@ -98,17 +98,17 @@ func TestCompose(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"ip", "unshare", "setpriv", "npm", "chromium"} {
 		if _, err := exec.LookPath(program); err != nil || os.Getuid() != 0 {
-			t.Skipf("compose.yaml is not run: install iproute2, util-linux, Node and chromium (%s), and run this as root", program)
+			without(t, "compose.yaml is not run: install iproute2, util-linux, Node and chromium, and run this as root; missing: "+program)
 		}
 	}
 	if out, err := exec.Command("unshare", "--net", "--mount", "ip", "link", "add", "app", "type", "bridge").CombinedOutput(); err != nil {
 		t.Skipf("compose.yaml is not run: this machine lets nobody make network namespaces: %v, %s", err, out)
 	}
 	if len(postgresPrograms()) == 0 {
-		t.Skip("compose.yaml is not run: install postgresql")
+		without(t, "compose.yaml is not run: install postgresql")
 	}
 	if _, err := os.Stat("../web/node_modules/playwright-core"); err != nil {
-		t.Skip("compose.yaml is not run: npm ci in web/ installs what drives the browser")
+		without(t, "compose.yaml is not run: npm ci in web/ installs what drives the browser")
 	}
 
 	root, data := checkout(t), t.TempDir()

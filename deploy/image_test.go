@@ -25,7 +25,7 @@ type builder struct {
 func newBuilder(t *testing.T) *builder {
 	t.Helper()
 	if _, err := exec.LookPath("buildah"); err != nil || os.Getuid() != 0 {
-		t.Skip("no image is built: install buildah, and run this as root")
+		without(t, "no image is built: install buildah, and run this as root")
 	}
 	b := &builder{t, []string{"--storage-driver", "vfs", "--root", t.TempDir(), "--runroot", t.TempDir()}}
 	t.Cleanup(func() {

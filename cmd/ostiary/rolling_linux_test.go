@@ -162,7 +162,7 @@ func startProxy(t *testing.T, program string, args ...string) {
 	if err != nil {
 		path = "/usr/sbin/" + program // not in every PATH
 		if _, err := os.Stat(path); err != nil {
-			t.Skipf("%s is missing: apt-get install haproxy nginx-light", program)
+			without(t, program+" is missing: apt-get install haproxy nginx-light")
 		}
 	}
 	proxy := exec.Command(path, args...)
