@@ -41,9 +41,13 @@ var mayImport = map[string][]string{
 	"interceptors/auth":       {"interceptors/internal/lease", "internal/logsample", "internal/logtext"},
 	"interceptors/authclient": {"interceptors/auth", "internal/loopback"},
 	"interceptors/jwks":       {"internal/loopback", "interceptors/internal/ownfile"},
-	"interceptors/token":      {"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson", "internal/logtext"},
-	"interceptors/policy":     {"internal/logtext", "interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
-	"interceptors/revocation": {"interceptors/auth", "internal/logtext"},
+	"interceptors/token": {
+		"interceptors/auth", "interceptors/jwks", "interceptors/internal/strictjson", "interceptors/token/internal/*", "internal/logtext",
+	},
+	"interceptors/token/internal/claims":   {"interceptors/auth", "interceptors/internal/strictjson"},
+	"interceptors/token/internal/provider": {"interceptors/auth", "interceptors/internal/strictjson", "interceptors/token/internal/claims"},
+	"interceptors/policy":                  {"internal/logtext", "interceptors/auth", "interceptors/internal/ruleschema", "gen/ostiary/policy/v1"},
+	"interceptors/revocation":              {"interceptors/auth", "internal/logtext"},
 	"interceptors/feed": {
 		"interceptors/auth", "interceptors/authclient", "interceptors/connectauth", "interceptors/revocation", "interceptors/internal/ownfile",
 		"internal/loopback", "gen/ostiary/decision/v1", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1", "gen/ostiary/policy/v1",
@@ -135,7 +139,7 @@ var mayImport = map[string][]string{
 
 // belowTheAdapters may know no transport.
 var belowTheAdapters = []string{
-	"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/token",
+	"interceptors/auth", "interceptors/authclient", "interceptors/jwks", "interceptors/token", "interceptors/token/internal/claims", "interceptors/token/internal/provider",
 	"interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff",
 	"interceptors/revocation", "interceptors/signals", "interceptors/authtest",
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 )
 
 // digest names a token in the cache: the SHA-256 of the whole of it, so that no
@@ -40,7 +41,7 @@ func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 // much than too little.
 func sizeOf(id *auth.Identity) int64 {
 	const word, list = int64(unsafe.Sizeof("")), int64(unsafe.Sizeof([]string{}))
-	size := int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(record{})) + int64(len(id.RawClaims))
+	size := int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(provider.Record{})) + int64(len(id.RawClaims))
 	if strings.Contains(id.RawClaims, `\`) {
 		size += int64(len(id.RawClaims)) // strings with escapes are copies
 	}

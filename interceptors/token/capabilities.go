@@ -19,29 +19,29 @@ func (i *Issuer) Capabilities() auth.IssuerCapabilities {
 	p := i.Profile.provides()
 	p.Issuer = i.URL
 	p.Kinds = slices.DeleteFunc(kinds, func(k auth.TokenKind) bool { return !slices.Contains(p.Kinds, k) })
-	p.Verification = p.Verification || i.Profile.onlyIDsVerified && slices.Contains(p.Kinds, auth.KindID)
+	p.Verification = p.Verification || i.Profile.provider.OnlyIDsVerified && slices.Contains(p.Kinds, auth.KindID)
 	return p
 }
 
-// provides is what the paths of a profile lead to, and what its extend reads beside
+// provides is what the paths of a profile lead to, and what its provider has beside
 // them.
 func (p *Profile) provides() auth.IssuerCapabilities {
 	return auth.IssuerCapabilities{
 		Kinds:        p.kinds(),
-		Organization: p.extends.Organization || len(p.OrganizationID) > 0,
-		Roles:        p.extends.Roles || len(p.Roles)+len(p.Groups) > 0,
-		Permissions:  p.extends.Permissions || len(p.Permissions) > 0,
-		Scopes:       p.extends.Scopes || len(p.Scopes) > 0,
-		Features:     p.extends.Features,
-		Plans:        p.extends.Plans,
-		Verification: !p.onlyIDsVerified,
+		Organization: p.provider.Extends.Organization || len(p.OrganizationID) > 0,
+		Roles:        p.provider.Extends.Roles || len(p.Roles)+len(p.Groups) > 0,
+		Permissions:  p.provider.Extends.Permissions || len(p.Permissions) > 0,
+		Scopes:       p.provider.Extends.Scopes || len(p.Scopes) > 0,
+		Features:     p.provider.Extends.Features,
+		Plans:        p.provider.Extends.Plans,
+		Verification: !p.provider.OnlyIDsVerified,
 	}
 }
 
-// kinds are those that kindOf may return.
+// kinds are those that the provider may give.
 func (p *Profile) kinds() []auth.TokenKind {
-	if len(p.extends.Kinds) > 0 {
-		return p.extends.Kinds
+	if len(p.provider.Extends.Kinds) > 0 {
+		return p.provider.Extends.Kinds
 	}
 	return []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine, auth.KindID}
 }

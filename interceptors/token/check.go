@@ -9,26 +9,28 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 	"github.com/ostiary/ostiary/internal/logtext"
 )
 
 // verifiedToken returns what a token whose signature holds says of itself, also where its
 // claims are at fault.
-func (i *Issuer) verifiedToken(c *claims, key *jwks.Key) auth.VerifiedToken {
+func (i *Issuer) verifiedToken(c *claims.Claims, key *jwks.Key) auth.VerifiedToken {
 	return auth.VerifiedToken{
 		Issuer:    i.URL,
-		Subject:   cmp.Or(c.firstWord(i.Profile.Subject), c.word("sub")),
-		SessionID: c.firstWord(i.Profile.Session),
+		Subject:   cmp.Or(firstOf(i.Profile.Subject, c.WordAt), c.Word("sub")),
+		SessionID: firstOf(i.Profile.Session, c.WordAt),
 		KeyID:     key.ID(),
-		TokenID:   c.word("jti"),
+		TokenID:   c.Word("jti"),
 	}
 }
 
 // kind returns the kind of the token, in which a client of our own acts for nobody
 // else: its tokens are the user's sessions.
-func (i *Issuer) kind(h header, c *claims) auth.TokenKind {
-	kind := i.Profile.kind(h, c)
-	if kind == auth.KindOAuth && slices.Contains(i.FirstPartyClients, i.Profile.clientOf(c)) {
+func (i *Issuer) kind(h header, t *provider.Token) auth.TokenKind {
+	kind := i.Profile.kind(h, t)
+	if kind == auth.KindOAuth && slices.Contains(i.FirstPartyClients, t.Client) {
 		return auth.KindSession
 	}
 	return kind

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
 )
 
 // A Check is one thing that [Verifier.Verify] checks of a token, and what came of it.
@@ -79,7 +80,7 @@ func (t *verification) explain(ctx context.Context, s *step) Check {
 	if err := s.check(ctx, t); err != nil {
 		check.Refusal = auth.AsError(err)
 		if key != nil {
-			check.Refusal = auth.AsVerified(err, t.issuer.verifiedToken(&t.claims, key))
+			check.Refusal = auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, key))
 		}
 	}
 	check.Configured, check.Received = s.compared(t)
@@ -108,7 +109,7 @@ func compareIssuer(t *verification) (configured, received string) {
 		names = append(names, t.verifier.trusted[i].URL)
 		names = append(names, t.verifier.trusted[i].Aliases...)
 	}
-	return oneOf(names), word(&t.claims, "iss")
+	return oneOf(names), word(&t.token.Claims, "iss")
 }
 
 func compareIssuerSize(t *verification) (configured, received string) {
@@ -143,7 +144,7 @@ func compareSignature(t *verification) (configured, received string) {
 
 func compareKind(t *verification) (configured, received string) {
 	if t.kind == 0 {
-		return t.issuer.KindNames(), kindFault(t.kind, t.claims.mark)
+		return t.issuer.KindNames(), kindFault(t.kind, t.token.Mark)
 	}
 	return t.issuer.KindNames(), t.kind.String()
 }
@@ -153,7 +154,7 @@ func compareBinding(t *verification) (configured, received string) {
 	if t.issuer.AllowUnboundConfirmation {
 		configured = "bound to a key or not, which is not checked"
 	}
-	if t.claims.has("cnf") {
+	if t.token.Has("cnf") {
 		return configured, "bound to a key by cnf"
 	}
 	return configured, "not bound"
@@ -162,11 +163,11 @@ func compareBinding(t *verification) (configured, received string) {
 func compareClaims(t *verification) (configured, received string) {
 	configured = "exp, a subject, and every claim readable by profile " + t.issuer.Profile.Name
 	if t.identity == nil {
-		return configured, t.claims.fault.Cause.Error()
+		return configured, t.token.Fault.Cause.Error()
 	}
 	received = "subject " + quote(t.identity.Subject)
-	if len(t.claims.unread) > 0 {
-		received += "; these cannot be read and grant nothing: " + list(t.claims.unread)
+	if len(t.token.Unread) > 0 {
+		received += "; these cannot be read and grant nothing: " + list(t.token.Unread)
 	}
 	return configured, received
 }
@@ -199,7 +200,7 @@ func compareAuthorizedParty(t *verification) (configured, received string) {
 func compareSession(t *verification) (configured, received string) {
 	configured = "without an outstanding task"
 	switch {
-	case t.claims.pending:
+	case t.token.Pending:
 		return configured, "pending"
 	case t.identity.SessionID == "":
 		return configured, "no session"
@@ -243,10 +244,10 @@ func orAny(texts []string) string {
 }
 
 // word returns a claim as it is compared.
-func word(c *claims, name string) string {
-	text, ok := c.get(name).Text()
+func word(c *claims.Claims, name string) string {
+	text, ok := c.Get(name).Text()
 	switch {
-	case !c.has(name):
+	case !c.Has(name):
 		return "none"
 	case !ok:
 		return "not a string"

@@ -12,6 +12,8 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 )
 
 // TenantPlaceholder stands for a tenant in the URL of an issuer of many tenants,
@@ -107,8 +109,8 @@ func (i *Issuer) normalize(maxTokenBytes int) error {
 		fault("%w", err)
 	}
 	i.Profile.expand(i.Audiences)
-	if slices.Contains(i.Profile.spellings, i.URL) {
-		i.Aliases = append(slices.Clone(i.Aliases), i.Profile.spellings...)
+	if slices.Contains(i.Profile.provider.Spellings, i.URL) {
+		i.Aliases = append(slices.Clone(i.Aliases), i.Profile.provider.Spellings...)
 	}
 	for _, err := range i.checkParties() {
 		fault("%w", err)
@@ -156,9 +158,8 @@ func (i *Issuer) fitProfile() {
 	if reflect.ValueOf(i.Profile).IsZero() {
 		i.Profile = OIDC()
 	}
-	if isGitHubActions(i.URL) {
-		jobs := GitHubActions()
-		i.Profile.Kinds, i.Profile.kindOf, i.Profile.extends.Kinds = jobs.Kinds, jobs.kindOf, jobs.extends.Kinds
+	if provider.IsGitHubActions(i.URL) {
+		i.Profile.Kinds, i.Profile.provider = GitHubActions().Kinds, i.Profile.provider.OfWorkloads()
 	}
 }
 
@@ -215,11 +216,11 @@ func (i *Issuer) checkName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("URL must be the exact iss claim, such as https://clerk.example.com")
-	case !isPlain(name) || strings.Contains(name, " "):
+	case !claims.IsPlain(name) || strings.Contains(name, " "):
 		return fmt.Errorf("%q has a space or a control character, which no iss has", name)
-	case i.Profile.bySubject && (!strings.HasPrefix(name, spiffeScheme) || strings.Contains(name[len(spiffeScheme):], "/") || name == spiffeScheme):
+	case i.Profile.provider.BySubject && (!strings.HasPrefix(name, provider.SPIFFEScheme) || strings.Contains(name[len(provider.SPIFFEScheme):], "/") || name == provider.SPIFFEScheme):
 		return fmt.Errorf("profile %s wants the trust domain, such as spiffe://example.org, and nothing after it", i.Profile.Name)
-	case !i.Profile.bySubject && strings.HasPrefix(name, spiffeScheme):
+	case !i.Profile.provider.BySubject && strings.HasPrefix(name, provider.SPIFFEScheme):
 		return errors.New("a trust domain needs profile spiffe")
 	}
 	if strings.Contains(name, TenantPlaceholder) {
@@ -253,11 +254,11 @@ func (i *Issuer) checkParties() []error {
 			faults = append(faults, errors.New("an empty audience, authorized party or client would match nothing: remove it"))
 		case strings.Contains(entry, "*"):
 			faults = append(faults, fmt.Errorf("%q would match nothing, as audiences, authorized parties and clients are compared exactly: write each out", entry))
-		case !isPlain(entry) || strings.TrimSpace(entry) != entry:
+		case !claims.IsPlain(entry) || strings.TrimSpace(entry) != entry:
 			faults = append(faults, fmt.Errorf("%q would match nothing: remove the white space or control character", entry))
 		}
 	}
-	if !i.Profile.partiesAreOrigins {
+	if !i.Profile.provider.PartiesAreOrigins {
 		return faults
 	}
 	for _, party := range i.AuthorizedParties {

@@ -30,13 +30,19 @@ type header struct {
 	category  string // Clerk's cat
 }
 
+// room is the memory that the header and the signature of most tokens fit in.
+type room struct {
+	header    [8]strictjson.Member
+	signature [512]byte
+}
+
 // parseCompact takes the token apart: exactly three non-empty parts of
 // base64url without padding, the first a JSON object of a header we accept.
 //
-// The signature lies in the memory of work as long as that is used for nothing else.
+// The signature lies in room as long as that is used for nothing else.
 //
 // Errors: TokenMalformed; TokenKindUnsupported for an opaque token.
-func parseCompact(work *claims, raw string) (compact, error) {
+func parseCompact(room *room, raw string) (compact, error) {
 	var c compact
 	first := strings.IndexByte(raw, '.')
 	last := strings.LastIndexByte(raw, '.')
@@ -48,7 +54,7 @@ func parseCompact(work *claims, raw string) (compact, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.header, err = parseHeader(work.inner[:0], stringOf(text)); err != nil {
+	if c.header, err = parseHeader(room.header[:0], stringOf(text)); err != nil {
 		return c, err
 	}
 	payload, err := decodePart(nil, raw[first+1:last])
@@ -56,7 +62,7 @@ func parseCompact(work *claims, raw string) (compact, error) {
 		return c, err
 	}
 	c.payload = stringOf(payload)
-	if c.signature, err = decodePart(work.signature[:], raw[last+1:]); err != nil {
+	if c.signature, err = decodePart(room.signature[:], raw[last+1:]); err != nil {
 		return c, err
 	}
 	c.signingInput = bytesOf(raw[:last])

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
 )
 
 // A Message is a JWT that tells something and is no credential, such as a logout token
@@ -47,39 +48,39 @@ func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, erro
 	if err := t.run(ctx, messageSteps); err != nil {
 		return Message{}, err
 	}
-	return t.issuer.readMessage(t.jws, &t.claims, v.now())
+	return t.issuer.readMessage(t.jws, &t.token.Claims, v.now())
 }
 
 // messageSteps are those of a message, which has a limit of its size of its own.
 var messageSteps = []step{{check: checkForm}, {check: checkIssuer}, {check: checkNoTrustDomain}, {check: checkAlgorithm}, {check: checkKey}, {check: checkSignature}}
 
 func checkNoTrustDomain(_ context.Context, t *verification) error {
-	if t.issuer.Profile.bySubject {
+	if t.issuer.Profile.provider.BySubject {
 		return auth.Errorf(auth.IssuerUntrusted, "a trust domain signs no messages: %s", t.issuer.URL)
 	}
 	return nil
 }
 
 // readMessage reads and judges what all messages have in common.
-func (i *Issuer) readMessage(jws compact, c *claims, now time.Time) (Message, error) {
+func (i *Issuer) readMessage(jws compact, c *claims.Claims, now time.Time) (Message, error) {
 	m := Message{
 		Issuer:    i.URL,
 		Type:      jws.header.mediaType(),
-		ID:        c.textOf("jti", c.get("jti")),
-		Subject:   c.textOf("sub", c.get("sub")),
-		Audience:  c.texts("aud", c.get("aud")),
-		IssuedAt:  c.date("iat"),
-		ExpiresAt: c.date("exp"),
+		ID:        c.TextOf("jti", c.Get("jti")),
+		Subject:   c.TextOf("sub", c.Get("sub")),
+		Audience:  c.Texts("aud", c.Get("aud")),
+		IssuedAt:  c.Date("iat"),
+		ExpiresAt: c.Date("exp"),
 		Claims:    jws.payload,
 	}
-	notBefore := c.date("nbf")
+	notBefore := c.Date("nbf")
 	for name, text := range map[string]string{"jti": m.ID, "sub": m.Subject} {
-		if text == "" && c.has(name) || !isPlain(text) {
-			c.invalid(name, "is empty, or has a control character")
+		if text == "" && c.Has(name) || !claims.IsPlain(text) {
+			c.Invalid(name, "is empty, or has a control character")
 		}
 	}
-	if c.fault != nil {
-		return Message{}, c.fault
+	if c.Fault != nil {
+		return Message{}, c.Fault
 	}
 	if !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt.Add(i.Skew)) {
 		return Message{}, auth.Errorf(auth.TokenExpired, "expired %s ago", now.Sub(m.ExpiresAt).Round(time.Second))

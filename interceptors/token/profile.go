@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 )
 
 // A Profile says where the tokens of one kind of issuer keep what an
@@ -58,36 +60,30 @@ type Profile struct {
 	// nothing.
 	RolesAreNames bool
 
-	// kindOf returns the kind of a token whose type is a JWT's or an access token's
-	// and whose purpose may be that of a credential; nil means kindOfOIDC.
-	kindOf func(p *Profile, h header, c *claims, is purpose) auth.TokenKind
-	// extend reads what paths cannot say; nil means nothing.
-	extend func(p *Profile, c *claims, id *record)
-	// extends is what extend and kindOf can give an identity beyond what the paths, and
-	// kindOfOIDC, say.
-	extends auth.IssuerCapabilities
-	// namesSession: every access token of a user names its session.
-	namesSession bool
-	// onlyIDsVerified: no token but an ID token ever says when or how its user was
-	// verified.
-	onlyIDsVerified bool
-	// spellings are the values of iss that mean the same issuer.
-	spellings []string
-	// partiesAreOrigins: azp is the origin of a page, not the id of a client.
-	partiesAreOrigins bool
-	// bySubject: the issuer is the trust domain of sub, and iss may be absent.
-	bySubject bool
-	// accessNamesClient: every access token names its client, so that one without is
-	// none.
-	accessNamesClient bool
-	// allowJOSE accepts the header typ JOSE beside JWT.
-	allowJOSE bool
+	provider provider.Provider
+}
+
+// A ClaimPath names a claim: the members to follow from the payload inwards.
+type ClaimPath []string
+
+// AudiencePlaceholder in a ClaimPath, or in a part of one, stands for each of the Issuer's
+// Audiences in turn.
+const AudiencePlaceholder = "{audience}"
+
+// firstOf returns the first text that read finds at one of the paths, which is not empty.
+func firstOf(paths []ClaimPath, read func([]string) string) string {
+	for _, path := range paths {
+		if s := read(path); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 // NamesSession reports whether each access token of a user names its session, at an issuer
 // of this profile that is set up as it comes. Other issuers may do so by a setting of
 // theirs.
-func (p *Profile) NamesSession() bool { return p.namesSession }
+func (p *Profile) NamesSession() bool { return p.provider.NamesSession }
 
 // expand replaces each path that goes through [AudiencePlaceholder] by one for each
 // audience.
@@ -111,104 +107,97 @@ func (p *Profile) expand(audiences []string) {
 	}
 }
 
-// identity reads everything but the issuer. Faults are kept in c.
-func (p *Profile) identity(c *claims, kind auth.TokenKind) *auth.Identity {
-	id := &record{Identity: auth.Identity{
+// kind returns the kind of a token, zero when it is none that is ever accepted.
+func (p *Profile) kind(h header, t *provider.Token) auth.TokenKind {
+	t.Type, t.Category = h.mediaType(), h.category
+	t.AuthorizedParty = firstOf(p.AuthorizedParty, t.WordAt)
+	t.Client = cmp.Or(firstOf(p.Client, t.WordAt), t.AuthorizedParty)
+	t.NamesRoles, t.NameMember = len(p.Roles) > 0, p.NameMember
+	return p.provider.Kind(t)
+}
+
+// identity reads everything but the issuer. Faults are kept in t.
+func (p *Profile) identity(t *provider.Token, kind auth.TokenKind) *auth.Identity {
+	id := &provider.Record{Identity: auth.Identity{
 		Kind:            kind,
-		TokenID:         c.textOf("jti", c.get("jti")),
-		SessionID:       c.firstText(p.Session),
-		ClientID:        c.firstText(p.Client),
-		AuthorizedParty: c.firstText(p.AuthorizedParty),
-		Audience:        c.texts("aud", c.get("aud")),
+		TokenID:         t.TextOf("jti", t.Get("jti")),
+		SessionID:       firstOf(p.Session, t.Text),
+		ClientID:        firstOf(p.Client, t.Text),
+		AuthorizedParty: firstOf(p.AuthorizedParty, t.Text),
+		Audience:        t.Texts("aud", t.Get("aud")),
 		Organization: auth.Organization{
-			ID:   c.firstText(p.OrganizationID),
-			Slug: c.firstText(p.OrganizationSlug),
-			Role: c.firstGrant(p.OrganizationRole),
+			ID:   firstOf(p.OrganizationID, t.Text),
+			Slug: firstOf(p.OrganizationSlug, t.Text),
+			Role: firstOf(p.OrganizationRole, t.Grant),
 		},
-		Actor:     actor(c),
-		IssuedAt:  c.date("iat"),
-		NotBefore: c.date("nbf"),
-		ExpiresAt: c.date("exp"),
-		ACR:       c.grantText("acr", c.get("acr")),
-		AMR:       c.grants(ClaimPath{"amr"}, "method"), // an object of Supabase's has its method
+		Actor:     actor(t),
+		IssuedAt:  t.Date("iat"),
+		NotBefore: t.Date("nbf"),
+		ExpiresAt: t.Date("exp"),
+		ACR:       t.GrantText("acr", t.Get("acr")),
+		AMR:       t.Grants(ClaimPath{"amr"}, "method"), // an object of Supabase's has its method
 	}}
-	id.AuthTime = authTime(c, id.IssuedAt)
-	id.Subject = p.subject(c, &id.Identity)
+	id.AuthTime = authTime(t, id.IssuedAt)
+	id.Subject = p.subject(t, &id.Identity)
 	for _, path := range p.Roles {
-		id.Roles = appendNew(id.Roles, p.roles(c, path))
+		id.Roles = provider.AppendNew(id.Roles, p.roles(t, path))
 	}
 	for _, path := range p.Groups {
-		id.Roles = appendNew(id.Roles, c.grants(path, p.NameMember))
+		id.Roles = provider.AppendNew(id.Roles, t.Grants(path, p.NameMember))
 	}
 	for _, path := range p.Permissions {
-		id.Permissions = appendNew(id.Permissions, c.grants(path, p.NameMember))
+		id.Permissions = provider.AppendNew(id.Permissions, t.Grants(path, p.NameMember))
 	}
 	for _, path := range p.Scopes {
-		if c.find(path) != "" {
-			id.Scopes = c.words(path)
+		if t.Find(path) != "" {
+			id.Scopes = t.Words(path)
 			break
 		}
 	}
 	if id.ExpiresAt.IsZero() {
-		c.missing("exp")
+		t.Missing("exp")
 	}
-	if p.extend != nil {
-		p.extend(p, c, id)
-	}
+	p.provider.Read(t, id)
 	if kind == auth.KindMachine {
 		id.SessionID = "" // a claim of that name is nobody's session
 	}
-	checkTexts(c, &id.Identity)
+	checkTexts(t, &id.Identity)
 	return &id.Identity
 }
 
 // roles reads one claim of roles.
-func (p *Profile) roles(c *claims, path ClaimPath) []string {
+func (p *Profile) roles(t *provider.Token, path ClaimPath) []string {
 	if p.RolesAreNames {
-		if names, ok := c.memberNames(path); ok {
+		if names, ok := t.MemberNames(path); ok {
 			return names
 		}
 	}
-	return c.grants(path, p.NameMember)
-}
-
-// appendNew appends the names that are not in list yet. A first list is taken as
-// it is.
-func appendNew(list, names []string) []string {
-	if len(list) == 0 {
-		return names
-	}
-	for _, name := range names {
-		if !slices.Contains(list, name) {
-			list = append(list, name)
-		}
-	}
-	return list
+	return t.Grants(path, p.NameMember)
 }
 
 // subject reads who the token is about: sub (RFC 7519, section 4.1.2), which
 // everything hangs on, or what stands for it.
-func (p *Profile) subject(c *claims, id *auth.Identity) string {
-	v := c.get("sub")
-	s := c.textOf("sub", v)
+func (p *Profile) subject(t *provider.Token, id *auth.Identity) string {
+	v := t.Get("sub")
+	s := t.TextOf("sub", v)
 	switch {
 	case v == "" && id.Kind == auth.KindMachine && id.ClientID != "":
 		s = id.ClientID
 	case v == "":
-		c.missing("sub")
+		t.Missing("sub")
 	case s == "":
-		c.invalid("sub", "is empty")
+		t.Invalid("sub", "is empty")
 	}
-	return cmp.Or(c.firstText(p.Subject), s)
+	return cmp.Or(firstOf(p.Subject, t.Text), s)
 }
 
 // checkTexts refuses control characters in whatever is written to logs, headers
 // and storage.
-func checkTexts(c *claims, id *auth.Identity) {
+func checkTexts(t *provider.Token, id *auth.Identity) {
 	check := func(claim string, texts ...string) {
 		for _, text := range texts {
-			if !isPlain(text) {
-				c.invalid(claim, "or what stands for it has a control character")
+			if !claims.IsPlain(text) {
+				t.Invalid(claim, "or what stands for it has a control character")
 			}
 		}
 	}
@@ -231,32 +220,6 @@ func checkTexts(c *claims, id *auth.Identity) {
 	}
 }
 
-// record is an identity and what most identities point to, in one piece of
-// memory.
-type record struct {
-	auth.Identity
-
-	role [1]string
-	ages auth.FactorAges
-}
-
-// setOrganization takes the organization that the token names by itself, where no
-// path of the profile says otherwise, and its role. It reports whether the caller
-// acts in it: role and permissions mean nothing without an organization.
-func (r *record) setOrganization(organization auth.Organization) bool {
-	if r.Organization.ID == "" {
-		organization.Role = cmp.Or(r.Organization.Role, organization.Role)
-		r.Organization = organization
-	}
-	if organization.ID == "" || r.Organization.ID != organization.ID {
-		return false
-	}
-	if r.role[0] = r.Organization.Role; r.role[0] != "" {
-		r.Roles = appendNew(r.role[:], r.Roles)
-	}
-	return true
-}
-
 // check returns what is wrong with a profile that somebody wrote.
 func (p *Profile) check() error {
 	if p.Name == "" {
@@ -275,55 +238,39 @@ func (p *Profile) check() error {
 
 // authTime reads auth_time. One that cannot be read, as some issuers write a date
 // in words, or that is after the token was issued, never counts as fresh.
-func authTime(c *claims, issued time.Time) time.Time {
-	v := c.get("auth_time")
+func authTime(t *provider.Token, issued time.Time) time.Time {
+	v := t.Get("auth_time")
 	if v == "" {
 		return time.Time{}
 	}
-	t, ok := dateOf(v)
-	if !ok || !issued.IsZero() && t.After(issued) {
-		c.cannotRead("auth_time")
+	at, ok := claims.DateOf(v)
+	if !ok || !issued.IsZero() && at.After(issued) {
+		t.CannotRead("auth_time")
 		return time.Time{}
 	}
-	return t
+	return at
 }
 
 // actor reads act (RFC 8693, section 4.1); nested actors are history and mean
 // nothing.
-func actor(c *claims) *auth.Actor {
-	v := c.get("act")
+func actor(t *provider.Token) *auth.Actor {
+	v := t.Get("act")
 	if v == "" {
 		return nil
 	}
-	members, ok := c.object(v)
+	members, ok := t.Object(v)
 	if !ok {
-		c.invalid("act", "is not an object")
+		t.Invalid("act", "is not an object")
 		return nil
 	}
 	a := &auth.Actor{
-		Issuer:    c.textOf("act.iss", members.get("iss")),
-		Subject:   c.textOf("act.sub", members.get("sub")),
-		SessionID: c.textOf("act.sid", members.get("sid")),
-		Type:      c.textOf("act.type", members.get("type")),
+		Issuer:    t.TextOf("act.iss", members.Get("iss")),
+		Subject:   t.TextOf("act.sub", members.Get("sub")),
+		SessionID: t.TextOf("act.sid", members.Get("sid")),
+		Type:      t.TextOf("act.type", members.Get("type")),
 	}
 	if a.Subject == "" {
-		c.invalid("act", "names no subject")
+		t.Invalid("act", "names no subject")
 	}
 	return a
-}
-
-// factorAge turns minutes into a duration; -1 stays negative.
-func factorAge(minutes int64) time.Duration {
-	if minutes < 0 {
-		return -1
-	}
-	return time.Duration(minutes) * time.Minute
-}
-
-// prefixOrg gives a name of an organization its one org: prefix.
-func prefixOrg(name string) string {
-	if name == "" || strings.HasPrefix(name, "org:") {
-		return name
-	}
-	return "org:" + name
 }

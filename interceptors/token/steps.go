@@ -8,11 +8,13 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 )
 
 // A verification is a token that is being checked, and what the steps have found of it so far.
 type verification struct {
-	claims claims
+	token provider.Token
+	room  room
 
 	verifier *Verifier
 	raw      string
@@ -101,10 +103,10 @@ func (v *Verifier) checkSize(raw string) error {
 }
 
 func checkForm(_ context.Context, t *verification) (err error) {
-	if t.jws, err = parseCompact(&t.claims, t.raw); err != nil {
+	if t.jws, err = parseCompact(&t.room, t.raw); err != nil {
 		return err
 	}
-	if err := t.claims.parse(t.jws.payload); err != nil {
+	if err := t.token.Parse(t.jws.payload); err != nil {
 		return err
 	}
 	t.hasJWS = true
@@ -112,7 +114,7 @@ func checkForm(_ context.Context, t *verification) (err error) {
 }
 
 func checkIssuer(_ context.Context, t *verification) (err error) {
-	t.issuer, err = t.verifier.issuerOf(&t.claims)
+	t.issuer, err = t.verifier.issuerOf(&t.token.Claims)
 	return err
 }
 
@@ -148,15 +150,15 @@ func checkSignature(_ context.Context, t *verification) (err error) {
 }
 
 func checkKind(_ context.Context, t *verification) error {
-	t.kind = t.issuer.kind(t.jws.header, &t.claims)
+	t.kind = t.issuer.kind(t.jws.header, &t.token)
 	if !slices.Contains(t.issuer.Kinds, t.kind) {
-		return auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(t.kind, t.claims.mark), t.issuer.URL, t.issuer.KindNames())
+		return auth.Errorf(auth.TokenKindUnsupported, "%s; accepted from %s: %s", kindFault(t.kind, t.token.Mark), t.issuer.URL, t.issuer.KindNames())
 	}
 	return nil
 }
 
 func checkBinding(_ context.Context, t *verification) error {
-	if t.claims.has("cnf") && !t.issuer.AllowUnboundConfirmation {
+	if t.token.Has("cnf") && !t.issuer.AllowUnboundConfirmation {
 		return auth.Errorf(auth.TokenBindingUnchecked, "the token is bound to a key by cnf, and nothing checks the binding")
 	}
 	return nil
@@ -164,13 +166,12 @@ func checkBinding(_ context.Context, t *verification) error {
 
 // checkIdentity reads the claims.
 func checkIdentity(_ context.Context, t *verification) error {
-	c := &t.claims
-	id := t.issuer.Profile.identity(c, t.kind)
+	id := t.issuer.Profile.identity(&t.token, t.kind)
 	if id.ExpiresAt.Before(id.NotBefore) || id.ExpiresAt.Before(id.IssuedAt) {
-		c.invalid("exp", "is before nbf or iat")
+		t.token.Invalid("exp", "is before nbf or iat")
 	}
-	if c.fault != nil {
-		return c.fault
+	if t.token.Fault != nil {
+		return t.token.Fault
 	}
 	id.Issuer = t.issuer.URL
 	id.Leeway = t.issuer.Skew
@@ -184,7 +185,7 @@ func onIdentity(check func(*Issuer, *auth.Identity, time.Time) error) func(conte
 }
 
 func checkSession(_ context.Context, t *verification) error {
-	if t.claims.pending {
+	if t.token.Pending {
 		return auth.Errorf(auth.SessionPending, "the session %s has an outstanding task", t.identity.SessionID)
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 	"github.com/ostiary/ostiary/internal/logtext"
 )
 
@@ -160,11 +162,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	t.now = v.now()
 	if err := t.run(ctx, claimSteps); err != nil {
-		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.claims, t.key))
+		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key))
 	}
 	id := t.identity
 	id.RawClaims, id.Key, id.KeyID = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID()
-	v.notices.warn(t.issuer.URL, t.claims.unread, t.now)
+	v.notices.warn(t.issuer.URL, t.token.Unread, t.now)
 	v.cache.put(verdict{digest: d, identity: id, issuer: t.issuer, key: t.key}, t.now)
 	return id, nil
 }
@@ -172,21 +174,21 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 // issuerOf returns the trusted issuer that the token claims to be from: by iss,
 // or by the trust domain of a SPIFFE ID. It is all that is read before the
 // signature is checked: it says with whose keys to check.
-func (v *Verifier) issuerOf(c *claims) (*Issuer, error) {
-	name, isText := c.get("iss").Text()
-	if issuer := v.issuers[name]; issuer != nil && !issuer.Profile.bySubject {
+func (v *Verifier) issuerOf(c *claims.Claims) (*Issuer, error) {
+	name, isText := c.Get("iss").Text()
+	if issuer := v.issuers[name]; issuer != nil && !issuer.Profile.provider.BySubject {
 		return issuer, nil
 	}
-	if domain := trustDomain(c.word("sub")); domain != "" && v.issuers[domain] != nil {
+	if domain := provider.TrustDomain(c.Word("sub")); domain != "" && v.issuers[domain] != nil {
 		return v.issuers[domain], nil
 	}
 	switch {
-	case !c.has("iss"):
-		c.missing("iss")
-		return nil, c.fault
+	case !c.Has("iss"):
+		c.Missing("iss")
+		return nil, c.Fault
 	case !isText:
-		c.invalid("iss", "is not a string")
-		return nil, c.fault
+		c.Invalid("iss", "is not a string")
+		return nil, c.Fault
 	default:
 		return nil, auth.NewError(auth.IssuerUntrusted, &untrustedError{name, v})
 	}

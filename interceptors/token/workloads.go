@@ -1,12 +1,9 @@
 package token
 
 import (
-	"strings"
-
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token/internal/provider"
 )
-
-const spiffeScheme = "spiffe://"
 
 // workload is the profile of a platform that signs for its workloads alone. All
 // its tokens are machines', which is what is accepted by default.
@@ -15,10 +12,7 @@ func workload(name string) Profile {
 		Name:       name,
 		Algorithms: []string{"RS256"},
 		Kinds:      []auth.TokenKind{auth.KindMachine},
-		kindOf:     func(*Profile, header, *claims, purpose) auth.TokenKind { return auth.KindMachine },
-		extends:    auth.IssuerCapabilities{Kinds: []auth.TokenKind{auth.KindMachine}},
-
-		onlyIDsVerified: true,
+		provider:   provider.Workload(),
 	}
 }
 
@@ -28,12 +22,7 @@ func workload(name string) Profile {
 func Kubernetes() Profile {
 	p := workload("kubernetes")
 	p.Algorithms = []string{"RS256", "ES256", "ES384", "ES512"}
-	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
-		if !strings.HasPrefix(c.word("sub"), "system:serviceaccount:") {
-			return 0 // nobody else has one
-		}
-		return auth.KindMachine
-	}
+	p.provider = provider.Kubernetes()
 	return p
 }
 
@@ -49,13 +38,6 @@ func GitHubActions() Profile {
 	return p
 }
 
-// isGitHubActions reports whether the issuer is GitHub Actions, or that of one
-// enterprise.
-func isGitHubActions(url string) bool {
-	const issuer = "https://token.actions.githubusercontent.com"
-	return url == issuer || strings.HasPrefix(url, issuer+"/")
-}
-
 // GitLab returns the profile of the ID tokens of GitLab's CI jobs. Anybody's job
 // can ask for any audience: let the rules check the subject, such as
 // project_path:acme/app:ref_type:branch:ref:main, or the organization, which is
@@ -65,13 +47,7 @@ func GitLab() Profile {
 	p := workload("gitlab")
 	p.OrganizationID = at("namespace_id")
 	p.OrganizationSlug = at("namespace_path")
-	p.extends.Kinds = []auth.TokenKind{auth.KindMachine, auth.KindID}
-	p.kindOf = func(_ *Profile, _ header, c *claims, _ purpose) auth.TokenKind {
-		if !c.has("job_id") && !c.has("pipeline_id") {
-			return auth.KindID
-		}
-		return auth.KindMachine
-	}
+	p.provider = provider.GitLab()
 	return p
 }
 
@@ -82,20 +58,6 @@ func GitLab() Profile {
 func SPIFFE() Profile {
 	p := workload("spiffe")
 	p.Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
-	p.bySubject = true
-	p.allowJOSE = true
+	p.provider = provider.SPIFFE()
 	return p
-}
-
-// trustDomain returns the trust domain of a SPIFFE ID, "" of anything else.
-func trustDomain(subject string) string {
-	rest, ok := strings.CutPrefix(subject, spiffeScheme)
-	if !ok {
-		return ""
-	}
-	domain, path, _ := strings.Cut(rest, "/")
-	if domain == "" || path == "" {
-		return ""
-	}
-	return spiffeScheme + domain
 }
