@@ -82,20 +82,20 @@ func (s *Server) newGuard(authenticator auth.Authenticator, rules auth.Policy, r
 	}
 }
 
-// observe is called with every decision of the guard.
+// observe is called with every decision of the guard, before it takes effect.
 func (s *Server) observe(ctx context.Context, d auth.Decision) {
 	transport.RecordDecision(ctx, d)
 	s.metrics.Observe(ctx, d)
 	s.revokedLog.Refused(ctx, d.Refusal)
 	s.recordDecision(ctx, d)
-	if s.relay != nil {
-		if isRecorded(&d) {
-			s.relay.Follower().Observe(ctx, d)
-		}
-		return
-	}
-	if d.Refusal == nil && d.Identity != nil {
+	switch {
+	case s.relay != nil && isRecorded(&d):
+		s.relay.Follower().Observe(ctx, d)
+	case s.relay == nil && d.Refusal == nil && d.Identity != nil:
 		s.ledger.See(d.Identity, d.Peer, func() string { return transport.UserAgent(ctx) })
+	}
+	if d.OfStranger() && d.Refusal != nil && d.Refusal.Code() != auth.CodeUnavailable { // which is our fault
+		s.refusals.Wait(ctx, d.Peer)
 	}
 }
 

@@ -40,6 +40,9 @@ func (s *Server) measure() {
 	s.metrics.Counter("ostiary.connections.refused", "{connection}", "Connections that were closed at once, since there were too many.", func(record metrics.Record) {
 		record(float64(s.connections.RefusedTotal()))
 	})
+	s.metrics.Counter("ostiary.refusals.delayed", "{call}", "Refusals that waited a second, since their address was refused without pause.", func(record metrics.Record) {
+		record(float64(s.refusals.DelayedTotal()))
+	})
 	if dropped := s.config.DroppedLogLines; dropped != nil {
 		s.metrics.Counter("ostiary.log.dropped", "{line}", "Lines of the log that were dropped, since they were not read in time.", func(record metrics.Record) {
 			record(float64(dropped()))

@@ -87,6 +87,7 @@ type Server struct {
 
 	connections *bounds.Connections
 	resets      *bounds.Resets
+	refusals    *bounds.Refusals
 
 	draining *drain.Drain  // has begun when the server says that it is about to stop
 	stopping chan struct{} // closed when the server begins to stop
@@ -165,6 +166,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.resets = &bounds.Resets{Exempt: s.proxies.Contains, Closed: func(peer net.Addr) { //nolint:contextcheck // it is called while the server runs
 		s.closeConnection(peer, "the client reset streams without pause")
 	}}
+	s.refusals = &bounds.Refusals{Exempt: s.proxies.Contains, MaxWaiting: max(s.config.MaxStreams/4, 1)}
 	s.measure() //nolint:contextcheck // each reading of the metrics has its own
 	if err := s.newHTTP(); err != nil {
 		return err

@@ -78,7 +78,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // reason says why the connection is not counted, as there are too many.
 func (c *Connections) take(peer net.Addr) (from netip.Prefix, reason string) {
 	if c.MaxPerAddress > 0 && (c.Exempt == nil || !c.Exempt(peer.String())) {
-		from = network(peer)
+		from = network(peer.String())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,21 +108,6 @@ func (c *Connections) leave(from netip.Prefix) {
 	if c.addresses[from]--; c.addresses[from] == 0 {
 		delete(c.addresses, from)
 	}
-}
-
-// network returns the network of one caller. It is not valid where the address is no IP.
-func network(peer net.Addr) netip.Prefix {
-	at, err := netip.ParseAddrPort(peer.String())
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr := at.Addr().Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	from, _ := addr.Prefix(bits) // the bits are of that kind of address
-	return from
 }
 
 type conn struct {

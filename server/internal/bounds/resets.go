@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,9 +31,6 @@ const (
 	ownPerSecond = 1
 )
 
-// maxAddresses is of how many addresses resets are counted: beyond it one is forgotten, any.
-const maxAddresses = 10_000
-
 // Resets closes connections whose client resets streams of HTTP/2 without pause. The zero
 // value closes those of everybody, and says nothing of it. Set the fields before use; it is
 // then safe for concurrent use.
@@ -45,35 +41,12 @@ type Resets struct {
 	// Closed is called with the peer of each connection that was closed. Optional.
 	Closed func(peer net.Addr)
 
-	mu        sync.Mutex
-	addresses map[netip.Prefix]*rate.Limiter
+	addresses addresses
 }
 
 // allow counts a reset. It reports whether the connection may stay.
 func (r *Resets) allow(peer net.Addr, own *rate.Limiter) bool {
-	return r.Exempt != nil && r.Exempt(peer.String()) || r.of(network(peer)).Allow() || own.Allow()
-}
-
-// of returns what the callers of an address may do together.
-func (r *Resets) of(from netip.Prefix) *rate.Limiter {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	limiter := r.addresses[from]
-	if limiter != nil {
-		return limiter
-	}
-	if r.addresses == nil {
-		r.addresses = make(map[netip.Prefix]*rate.Limiter)
-	}
-	for other := range r.addresses {
-		if len(r.addresses) < maxAddresses {
-			break
-		}
-		delete(r.addresses, other)
-	}
-	limiter = rate.NewLimiter(resetsPerSecond, resetsAtOnce)
-	r.addresses[from] = limiter
-	return limiter
+	return r.Exempt != nil && r.Exempt(peer.String()) || r.addresses.of(peer.String(), resetsPerSecond, resetsAtOnce).Allow() || own.Allow()
 }
 
 func newOwn() *rate.Limiter { return rate.NewLimiter(ownPerSecond, ownAtOnce) }

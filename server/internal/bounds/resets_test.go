@@ -49,7 +49,7 @@ func TestResetsOfManyAddressesTakeLittleMemory(t *testing.T) {
 	for n := range uint32(2 * maxAddresses) {
 		r.allow(&net.TCPAddr{IP: binary.BigEndian.AppendUint32(nil, n)}, newOwn())
 	}
-	if len(r.addresses) != maxAddresses {
-		t.Errorf("%d addresses are known; want %d", len(r.addresses), maxAddresses)
+	if len(r.addresses.limiters) != maxAddresses {
+		t.Errorf("%d addresses are known; want %d", len(r.addresses.limiters), maxAddresses)
 	}
 }
