@@ -98,19 +98,19 @@ func (l *reasonList) goSource() ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-// typeScript returns the lists of the browser client.
+// typeScript returns the types of the browser client.
 func (l *reasonList) typeScript() []byte {
 	var b bytes.Buffer
 	b.WriteString(notice)
 	fmt.Fprintf(&b, "/** The domain of the google.rpc.ErrorInfo that carries a reason. */\nexport const errorDomain = %q;\n", l.domain)
 	write := func(comment, name string, reasons []reason) {
-		fmt.Fprintf(&b, "\n/** %s */\nexport const %s = [\n", comment, name)
+		fmt.Fprintf(&b, "\n/** %s */\nexport type %s =", comment, name)
 		for _, r := range reasons {
-			fmt.Fprintf(&b, "  %q,\n", r.name)
+			fmt.Fprintf(&b, "\n  | %q", r.name)
 		}
-		b.WriteString("] as const;\n")
+		b.WriteString(";\n")
 	}
-	write("Why a call can be refused, as docs/troubleshooting.md explains each.", "reasons", l.of(false))
-	write("Why a method of ostiary's own services can fail, as docs/api.md explains each.", "serviceReasons", l.of(true))
+	write("Why a call can be refused, as docs/troubleshooting.md explains each.", "AuthReason", l.of(false))
+	write("Why a method of ostiary's own services can fail, as docs/api.md explains each.", "ServiceReason", l.of(true))
 	return b.Bytes()
 }

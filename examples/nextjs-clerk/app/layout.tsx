@@ -1,6 +1,6 @@
 import type { Metadata } from "next";
 import type { ReactNode } from "react";
-import { ApiProvider } from "@/api/provider";
+import { SessionApiProvider } from "@/api/provider";
 import { AuthProvider } from "@/auth/provider";
 import { settings } from "@/settings";
 import { Header } from "./header";
@@ -16,10 +16,10 @@ export default function RootLayout({ children }: { children: ReactNode }) {
     <html lang="en">
       <body>
         <AuthProvider>
-          <ApiProvider baseUrl={settings().apiUrl}>
+          <SessionApiProvider baseUrl={settings().apiUrl}>
             <Header />
             <main>{children}</main>
-          </ApiProvider>
+          </SessionApiProvider>
         </AuthProvider>
       </body>
     </html>

@@ -2,14 +2,23 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { unlessAborted } from "./abort.js";
 import { type TokenSource, TokenSourceError } from "./source.js";
 
-/** Asks a source for the tokens of many calls. */
+const askers = new WeakMap<TokenSource, Asker>();
+
+/** Asks a source for the tokens of many calls, of every client that has the source. */
 export class Asker {
   readonly #source: TokenSource;
   #latest: string | null = null;
   #pending: Promise<string | null> | undefined;
 
-  constructor(source: TokenSource) {
+  private constructor(source: TokenSource) {
     this.#source = source;
+  }
+
+  /** Returns the one asker of a source. */
+  static of(source: TokenSource): Asker {
+    const asker = askers.get(source) ?? new Asker(source);
+    askers.set(source, asker);
+    return asker;
   }
 
   /** Returns a token, or null when nobody is signed in. Calls that want a fresh one at the same time share it. */
@@ -39,17 +48,23 @@ export class Asker {
       this.#latest = (await this.#source.getToken({ fresh })) || null;
       return this.#latest;
     } catch (thrown) {
-      throw noToken(thrown instanceof TokenSourceError ? thrown : new TokenSourceError(describe(thrown), { cause: thrown }));
+      throw sourceFailed(failureOf(thrown));
     }
   }
 }
 
 /** The error of a call that is not made, since there is no token for it. */
-export function noToken(failure: TokenSourceError): ConnectError {
+export function sourceFailed(failure: TokenSourceError): ConnectError {
   const code = failure.permanent ? Code.Unauthenticated : Code.Unavailable;
-  return new ConnectError(`no token could be had: ${failure.message}`, code, undefined, undefined, failure);
+  return new ConnectError(`the token source failed: ${failure.message}`, code, undefined, undefined, failure);
 }
 
-function describe(thrown: unknown): string {
-  return thrown instanceof Error && thrown.message !== "" ? thrown.message : "its source does not say why";
+/** Tells by an HTTP status, which the errors of Clerk and others have, whether asking again is of no use. */
+function failureOf(thrown: unknown): TokenSourceError {
+  if (thrown instanceof TokenSourceError) {
+    return thrown;
+  }
+  const { message, status } = Object(thrown) as { message?: unknown; status?: unknown };
+  const permanent = typeof status === "number" && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+  return new TokenSourceError(String(message || "it does not say why"), { cause: thrown, permanent });
 }

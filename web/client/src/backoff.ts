@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { retryDelay } from "./details.js";
-import { authReason } from "./reason.js";
+import { reasonOf } from "./reason.js";
 
 const first = 500;
 
@@ -12,9 +12,9 @@ export const longest = 15_000;
  * the last: more each time, no less than the server asks for, and never two pages
  * alike. A server that asks for more than half of {@link longest} is not believed.
  */
-export function backoff(failures: number, error: ConnectError): number {
+export function backoff(failures: number, error?: ConnectError): number {
   const ceiling = Math.min(longest, Math.max(first * 2 ** Math.min(failures - 1, 10), 2 * retryDelay(error)));
-  return ceiling / 2 + (Math.random() * ceiling) / 2;
+  return (ceiling * (1 + Math.random())) / 2;
 }
 
 /** Tells whether the same may succeed a little later without anybody doing anything. */
@@ -25,19 +25,19 @@ export function isPassing(error: ConnectError): boolean {
       return true;
     default:
       // What fetch throws when the network fails is always a TypeError.
-      return authReason(error) === undefined && error.cause instanceof TypeError;
+      return reasonOf(error) === undefined && error.cause instanceof TypeError;
   }
 }
 
-/** How connect-web says that an answer is no message of the API, or is not at its end. It has no code for it. */
-const strange = /^(missing EndStreamResponse$|missing trailer$|protocol error: incomplete envelope$|unsupported content type )/;
-
 /**
- * Tells whether something between here and the server has answered, or has cut
- * the server's answer short: a proxy that stops, or the page of a hotel's network.
+ * Tells whether something between here and the server has answered, or has cut the
+ * server's answer short: a proxy that stops, or the page of a hotel's network. Such an
+ * error has no code of its own, was thrown by nobody's code, and is not the API's: errors
+ * of the API have its content type with them.
  */
-export function isStrange(error: ConnectError): boolean {
-  return authReason(error) === undefined && strange.test(error.rawMessage);
+export function isCutShort(error: ConnectError): boolean {
+  const fault = [Code.Unknown, Code.Internal, Code.InvalidArgument, Code.DataLoss].includes(error.code);
+  return fault && !(error.cause instanceof Error) && !error.metadata.get("Content-Type")?.startsWith("application/");
 }
 
 /** Waits, but no longer than until the browser is online again or the signal ends it. */

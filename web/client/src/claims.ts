@@ -12,7 +12,8 @@ export interface Claims {
 
 /**
  * Reads the payload of a JWT without verifying anything: to show it, or to know
- * when to renew it. Returns undefined where the text is no JWT.
+ * when to renew it. Returns undefined where the text is no JWT, or one whose
+ * registered claims have other types than {@link Claims} says.
  */
 export function readClaims(token: string): Claims | undefined {
   const payload = token.split(".")[1];
@@ -23,10 +24,15 @@ export function readClaims(token: string): Claims | undefined {
     const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(binary, (c) => c.charCodeAt(0));
     const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof claims === "object" && claims !== null ? (claims as Claims) : undefined;
+    return typeof claims === "object" && claims !== null && hasTypes(claims) ? claims : undefined;
   } catch {
     return undefined;
   }
+}
+
+function hasTypes(claims: object): claims is Claims {
+  const types = { iss: "string", sub: "string", sid: "string", iat: "number", exp: "number" };
+  return Object.entries(types).every(([name, type]) => ["undefined", type].includes(typeof (claims as Claims)[name]));
 }
 
 /**
@@ -46,4 +52,13 @@ export function millisecondsLeft(token: string): { left: number; lifetime: numbe
   }
   const plausible = left > 0 && left <= lifetime;
   return { left: plausible ? left : lifetime, lifetime };
+}
+
+/**
+ * Returns a text that is the same for all tokens of a session that say the same about
+ * their holder; undefined where a token is of no session.
+ */
+export function holderOf(token: string): string | undefined {
+  const claims = readClaims(token);
+  return claims?.sid && JSON.stringify({ ...claims, iat: 0, nbf: 0, exp: 0, jti: 0, fva: 0 });
 }

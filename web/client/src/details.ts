@@ -1,7 +1,5 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { durationMs, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
+import { type Field, readFields, text } from "./wire.js";
 
 /** A field of a request that is not valid, as a google.rpc.BadRequest names it. */
 export interface FieldViolation {
@@ -16,18 +14,13 @@ export interface FieldViolation {
  * INVALID_REQUEST; none where the error names none.
  */
 export function fieldViolations(error: unknown): FieldViolation[] {
-  return details(error, "google.rpc.BadRequest").flatMap((request) =>
-    request.filter(({ field }) => field === 1).map(({ bytes }) => {
-      const violation = readFields(bytes);
-      return { field: text(violation, 1), description: text(violation, 2) };
-    }),
-  );
+  return nested(error, "BadRequest", 1).map((violation) => ({ field: text(violation, 1), description: text(violation, 2) }));
 }
 
 /** Returns the reason of a google.rpc.ErrorInfo of a domain. */
-export function reasonOf(error: unknown, domain: string): string | undefined {
-  const info = details(error, "google.rpc.ErrorInfo").find((fields) => text(fields, 2) === domain);
-  return info && text(info, 1);
+export function errorInfoReason(error: unknown, domain: string): string | undefined {
+  const info = details(error, "ErrorInfo").find((fields) => text(fields, 2) === domain);
+  return (info && text(info, 1)) || undefined;
 }
 
 /**
@@ -39,8 +32,7 @@ export function requestId(error: unknown): string | undefined {
   if (!(error instanceof ConnectError)) {
     return undefined;
   }
-  const metadata = details(error, "google.rpc.ErrorInfo").flatMap((info) => info.filter(({ field }) => field === 3));
-  const entry = metadata.map(({ bytes }) => readFields(bytes)).find((fields) => text(fields, 1) === "request_id");
+  const entry = nested(error, "ErrorInfo", 3).find((metadata) => text(metadata, 1) === "request_id");
   const id = entry === undefined ? (error.metadata.get("x-request-id") ?? "") : text(entry, 2);
   return /^[\w.:+/=@-]{1,128}$/.test(id) ? id : undefined;
 }
@@ -51,51 +43,26 @@ export function requestId(error: unknown): string | undefined {
  * other scheme is returned, so that a page can show it.
  */
 export function helpLink(error: unknown): string | undefined {
-  const links = details(error, "google.rpc.Help").flatMap((help) => help.filter(({ field }) => field === 1));
-  return links.map(({ bytes }) => text(readFields(bytes), 2)).find((url) => url.startsWith("https://"));
+  return nested(error, "Help", 1)
+    .map((link) => text(link, 2))
+    .find((url) => url.startsWith("https://"));
 }
 
 /** Returns how many milliseconds a google.rpc.RetryInfo asks to wait; 0 where there is none. */
 export function retryDelay(error: unknown): number {
-  const delay = details(error, "google.rpc.RetryInfo")[0]?.find(({ field }) => field === 1);
-  try {
-    return delay === undefined ? 0 : durationMs(fromBinary(DurationSchema, delay.bytes));
-  } catch {
-    return 0; // no Duration
-  }
+  // A google.protobuf.Duration has seconds and nanos.
+  return nested(error, "RetryInfo", 1)
+    .flat()
+    .reduce((sum, { no, number }) => sum + number * (no === 1 ? 1e3 : 1e-6), 0);
 }
 
-interface Field {
-  field: number;
-  bytes: Uint8Array;
-}
-
+/** Returns the fields of the details of a type of google.rpc. */
 function details(error: unknown, type: string): Field[][] {
-  if (!(error instanceof ConnectError)) {
-    return [];
-  }
-  return error.details.flatMap((detail) => (!("desc" in detail) && detail.type === type ? [readFields(detail.value)] : []));
+  const all = error instanceof ConnectError ? error.details : [];
+  return all.flatMap((detail) => ("type" in detail && detail.type === `google.rpc.${type}` ? [readFields(detail.value)] : []));
 }
 
-/** Reads the texts and messages of a message, so that no schema has to be carried along; none where the bytes are no message. */
-function readFields(message: Uint8Array): Field[] {
-  const fields: Field[] = [];
-  try {
-    const reader = new BinaryReader(message);
-    while (reader.pos < reader.len) {
-      const [field, type] = reader.tag();
-      if (type === WireType.LengthDelimited) {
-        fields.push({ field, bytes: reader.bytes() });
-      } else {
-        reader.skip(type, field);
-      }
-    }
-  } catch {
-    return [];
-  }
-  return fields;
-}
-
-function text(fields: Field[], number: number): string {
-  return new TextDecoder().decode(fields.findLast(({ field }) => field === number)?.bytes);
+/** Returns the fields of the messages that such details have in a field. */
+function nested(error: unknown, type: string, no: number): Field[][] {
+  return details(error, type).flatMap((fields) => fields.filter((field) => field.no === no).map(({ bytes }) => readFields(bytes)));
 }

@@ -1,3 +1,8 @@
+/**
+ * Tokens of the development issuer of `ostiary dev`, for development and tests.
+ *
+ * @module
+ */
 import { readClaims } from "./claims.js";
 import { type TokenOptions, type TokenSource, TokenSourceError } from "./source.js";
 
@@ -70,16 +75,17 @@ class Persona implements DevSource {
         },
       }),
     });
-    const answer = (await response.json().catch(() => ({}))) as { token?: string; error?: string };
-    if (answer.token === undefined) {
+    const { token, error }: { token?: unknown; error?: unknown } = Object(await response.json().catch(() => ({})));
+    const { sid, iat, exp } = readClaims(String(token)) ?? {};
+    if (typeof token !== "string" || typeof iat !== "number" || typeof exp !== "number") {
       const permanent = response.status >= 400 && response.status < 500;
-      throw new TokenSourceError(`the development issuer refuses: ${answer.error ?? response.statusText}`, { permanent });
+      const why = typeof error === "string" ? error : `it has answered with status ${response.status} and no token`;
+      throw new TokenSourceError(`the development issuer refuses: ${why}`, { permanent });
     }
-    const { sid, iat = 0, exp = 0 } = readClaims(answer.token) ?? {};
     this.session = sid;
-    this.#token = answer.token;
+    this.#token = token;
     this.#renew = asked + (exp - iat) * 1000 * (1 - renewAt);
-    return answer.token;
+    return token;
   }
 }
 
@@ -87,6 +93,6 @@ async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(patience) });
   } catch (cause) {
-    throw new TokenSourceError("the development issuer cannot be reached", { cause });
+    throw new TokenSourceError(`the development issuer cannot be reached at ${url.origin}`, { cause });
   }
 }

@@ -1,7 +1,8 @@
-import { createContextKey, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { Asker, noToken } from "./ask.js";
-import { authReason } from "./reason.js";
+import { type ConnectError, createContextKey, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import { Asker, sourceFailed } from "./ask.js";
+import { isAboutTime } from "./reason.js";
 import { isPublic } from "./rule.js";
+import { SignOuts } from "./signedout.js";
 import { type TokenSource, TokenSourceError } from "./source.js";
 
 /**
@@ -9,10 +10,20 @@ import { type TokenSource, TokenSourceError } from "./source.js";
  *
  *     client.whoAmI({}, { contextValues: createContextValues().set(freshToken, true) })
  */
-export const freshToken = createContextKey(false, { description: "ask for a fresh token" });
+export const freshToken = createContextKey(false, { description: "fresh token" });
 
 /** Holds the token that a call was sent with, for whoever repeats the call. */
-export const sentToken = createContextKey<string | null>(null, { description: "the token that was sent" });
+export const sentToken = createContextKey<string | null>(null, { description: "sent token" });
+
+export interface AuthOptions {
+  /**
+   * Is called when a session that was there is over: with the error of the first call
+   * or stream that ends with TOKEN_REVOKED or TOKEN_MISSING, or with TOKEN_EXPIRED although
+   * its token was fresh. It is called once for a session, until a call is answered
+   * again, and not for users who never were signed in. Default: nobody is told.
+   */
+  onSignedOut?: ((error: ConnectError) => void) | undefined;
+}
 
 /**
  * Sends a token of the source with every call of a transport, but never
@@ -22,57 +33,59 @@ export const sentToken = createContextKey<string | null>(null, { description: "t
  *  - in place of an Authorization header that the caller has set.
  *
  * A unary call that is refused with TOKEN_EXPIRED or TOKEN_NOT_YET_VALID is sent
- * once more with a fresh token: the server has refused it before it ran. Calls
- * that are refused at the same time share one fresh token. Nothing else is
- * repeated here; see {@link resumable} for streams.
+ * once more with a fresh token: the server has refused it before it ran. Calls of all
+ * clients with this source that are refused at the same time share one fresh token.
+ * Nothing else is repeated here; see {@link resumable} for streams.
  *
  * Without a token the call is sent as it is. Where the source fails, the call is
  * not made: it fails with a {@link TokenSourceError} as its cause, and UNAVAILABLE
- * as its code, or UNAUTHENTICATED where the source knows that this will not pass.
+ * as its code, or UNAUTHENTICATED where the source fails for good.
  * A call that is aborted, or whose time is up, does not wait for the source.
  */
-export function authInterceptor(source: TokenSource, baseUrl: string): Interceptor {
-  const asker = new Asker(source);
+export function authInterceptor(source: TokenSource, baseUrl: string, { onSignedOut }: AuthOptions = {}): Interceptor {
+  const asker = Asker.of(source);
+  const signOuts = new SignOuts(onSignedOut);
+  const bear = (token: string, req: UnaryRequest | StreamRequest) => {
+    setToken(token, req);
+    signOuts.sent(token);
+  };
   return (next) => async (req) => {
     if (isPublic(req.method) || req.header.has("Authorization") || originOf(req.url) !== originOf(baseUrl)) {
       return next(req);
     }
-    const token = await asker.token(req.contextValues.get(freshToken), req.signal);
-    if (token === null) {
-      return next(req);
+    const fresh = req.contextValues.get(freshToken);
+    const token = await asker.token(fresh, req.signal);
+    if (token !== null) {
+      bear(token, req);
     }
-    bear(token, req);
     if (req.stream) {
-      return next(req);
+      const res = await next(req);
+      return res.stream ? { ...res, message: signOuts.read(res.message, fresh) } : res;
     }
     try {
-      return await next(req);
+      const res = await next(req).catch(async (error: unknown) => {
+        const another = token !== null && isAboutTime(error) && !req.signal.aborted ? await asker.another(token, req.signal) : null;
+        if (another === null || another === token) {
+          throw error;
+        }
+        bear(another, req);
+        return next(req);
+      });
+      signOuts.answered();
+      return res;
     } catch (error) {
-      if (!isAboutTime(error) || req.signal.aborted) {
-        throw error;
-      }
-      const another = await asker.another(token, req.signal);
-      if (another === null || another === token) {
-        throw error;
-      }
-      bear(another, req);
-      return next(req);
+      signOuts.failed(error);
+      throw error;
     }
   };
 }
 
-/** Tells whether a fresh token could help against a refusal. */
-export function isAboutTime(error: unknown): boolean {
-  const reason = authReason(error);
-  return reason === "TOKEN_EXPIRED" || reason === "TOKEN_NOT_YET_VALID";
-}
-
-function bear(token: string, req: UnaryRequest | StreamRequest): void {
+function setToken(token: string, req: UnaryRequest | StreamRequest): void {
   try {
     req.header.set("Authorization", `Bearer ${token}`);
   } catch {
     // What was thrown holds the token.
-    throw noToken(new TokenSourceError("what its source gave is not one: it has characters that no header can carry", { permanent: true }));
+    throw sourceFailed(new TokenSourceError("what it gave is no token: it has characters that no header can carry", { permanent: true }));
   }
   req.contextValues.set(sentToken, token);
 }

@@ -1,14 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError, createContextValues, type Interceptor, type StreamRequest } from "@connectrpc/connect";
 import { unlessAborted } from "./abort.js";
-import { backoff, isPassing } from "./backoff.js";
-import { millisecondsLeft } from "./claims.js";
+import { backoff } from "./backoff.js";
+import { holderOf, millisecondsLeft } from "./claims.js";
 import { freshToken } from "./intercept.js";
 import { KeptStream } from "./kept.js";
 import { livesByLease } from "./rule.js";
+import { Channel, unlessElsewhere } from "./tabs.js";
 
 /** How much of a token's lifetime is left when the leases are renewed; no two renewals are closer together. */
 const renewAt = 0.25;
+
+/** How many milliseconds later to see whether the renewal of another tab has succeeded. */
+const elsewhere = 1_000;
 
 /** The longest that a timer can wait. */
 const longestTimer = 2 ** 31 - 1;
@@ -29,11 +33,12 @@ export interface KeepOptions {
  *
  *     interceptors: [authInterceptor(source, baseUrl), keepStreams((call) => identity.whoAmI({}, call))]
  *
- * It stands behind authInterceptor, whose tokens it watches. A renewal that
- * fails for a while, or is not answered in time, is repeated with back-off. One
- * that is refused with UNAUTHENTICATED ends the streams with its error, since
- * the server may have no way left to tell them; there is none after it, nor
- * after any other error, until another call has brought a new token.
+ * It stands behind authInterceptor, whose tokens it watches. One renewal serves all
+ * tabs of a browser, and all clients of a page, that have streams of the session open.
+ *
+ * A renewal that fails, is not answered in time, or brings no new token is repeated
+ * with back-off. One that is refused with UNAUTHENTICATED ends the streams with its
+ * error, since the server may have no way left to tell them.
  *
  * A stream of which nothing was heard, and whose lease nothing has renewed, ends
  * with UNAVAILABLE ten seconds after its token's time: its connection is dead.
@@ -44,20 +49,20 @@ export interface KeepOptions {
 export function keepStreams(renew: (call: CallOptions) => Promise<unknown>, { answering = [] }: KeepOptions = {}): Interceptor {
   const keeper = new Keeper(renew);
   return (next) => async (req) => {
-    const authorization = req.header.get("Authorization");
-    if (authorization === null) {
+    const token = req.header.get("Authorization")?.replace(/^Bearer /, "");
+    if (token === undefined) {
       return next(req);
     }
     if (!req.stream) {
       const at = Date.now();
       const res = await next(req);
-      keeper.renewed(authorization, at); // not before: what does not get there extends nothing
+      keeper.renewed(token, at); // not before: what does not get there extends nothing
       return res;
     }
     if (!livesByLease(req.method)) {
       return next(req);
     }
-    const stream = keeper.open(authorization, req, answering.includes(req.method));
+    const stream = keeper.open(token, req, answering.includes(req.method));
     const res = await unlessAborted(next({ ...req, signal: stream.signal }), stream.signal);
     return res.stream ? { ...res, message: stream.read(res.message) } : res;
   };
@@ -66,20 +71,30 @@ export function keepStreams(renew: (call: CallOptions) => Promise<unknown>, { an
 class Keeper {
   readonly #renew: (call: CallOptions) => Promise<unknown>;
   readonly #streams = new Set<KeptStream>();
-  #authorization = "";
+  #token = "";
+  #posted = ""; // the last that the others were told of
   #margin = 0; // how many milliseconds before a token's time the next is fetched
   #due = Infinity; // when to renew, by this machine's clock
   #begun = 0; // when the last renewal was
   #failures = 0; // of renewals, in a row
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  // Says to the others which token has been brought, and when.
+  readonly #channel = new Channel("ostiary:renewals", ({ token, at }) => {
+    const ours = holderOf(this.#token);
+    if (ours !== undefined && typeof token === "string" && typeof at === "number" && holderOf(token) === ours) {
+      this.#extend(token, at);
+    }
+  });
+
   constructor(renew: (call: CallOptions) => Promise<unknown>) {
     this.#renew = renew;
   }
 
-  open(authorization: string, { signal }: StreamRequest, answers: boolean): KeptStream {
-    const stream = new KeptStream(this.#learn(authorization), answers);
+  open(token: string, { signal }: StreamRequest, answers: boolean): KeptStream {
+    const stream = new KeptStream(this.#learn(token), answers);
     this.#streams.add(stream);
+    this.#channel.open();
     // Connect aborts the signal of a call in whatever way it has ended.
     const over = () => {
       this.#end(stream, signal.reason);
@@ -94,17 +109,25 @@ class Keeper {
   }
 
   /** A call, made at a time, has brought a token to the server. */
-  renewed(authorization: string, at: number): void {
-    const until = this.#learn(authorization);
+  renewed(token: string, at: number): void {
+    this.#extend(token, at);
+    if (token !== this.#posted) {
+      this.#posted = token;
+      this.#channel.post({ token, at });
+    }
+  }
+
+  #extend(token: string, at: number): void {
+    const until = this.#learn(token);
     this.#streams.forEach((stream) => stream.renewed(until, at));
     this.#schedule();
   }
 
   /** Plans the next renewal by a token, and returns until when that is good at most. */
-  #learn(authorization: string): number {
-    const time = millisecondsLeft(authorization.replace(/^Bearer /, ""));
-    if (authorization !== this.#authorization) {
-      this.#authorization = authorization;
+  #learn(token: string): number {
+    const time = millisecondsLeft(token);
+    if (token !== this.#token) {
+      this.#token = token;
       this.#margin = (time?.lifetime ?? 0) * renewAt;
       // Where this machine's clock is ahead, even a new token seems to be about to expire.
       this.#due = time === undefined ? Infinity : Math.max(Date.now() + time.left - this.#margin, this.#begun + this.#margin);
@@ -115,6 +138,9 @@ class Keeper {
   #end(stream: KeptStream, reason: unknown): void {
     this.#streams.delete(stream);
     stream.end(reason);
+    if (this.#streams.size === 0) {
+      this.#channel.close();
+    }
   }
 
   #schedule(): void {
@@ -139,20 +165,34 @@ class Keeper {
   }
 
   async #call(): Promise<void> {
-    this.#begun = Date.now();
     this.#due = Infinity; // until a token has been brought
-    try {
-      const timeoutMs = Math.min(Math.max(1_000, this.#margin), 60_000);
-      await this.#renew({ contextValues: createContextValues().set(freshToken, true), timeoutMs });
-      this.#failures = 0;
-    } catch (thrown) {
-      const error = ConnectError.from(thrown);
-      if (error.code === Code.DeadlineExceeded || isPassing(error)) {
-        this.#due = Math.min(this.#due, Date.now() + backoff(++this.#failures, error));
-      } else if (error.code === Code.Unauthenticated) {
-        this.#streams.forEach((stream) => this.#end(stream, error));
+    const holder = holderOf(this.#token);
+    const here = await unlessElsewhere(holder && `ostiary:renewal:${holder}`, async () => {
+      this.#begun = Date.now();
+      try {
+        const timeoutMs = Math.min(Math.max(1_000, this.#margin), 60_000);
+        await this.#renew({ contextValues: createContextValues().set(freshToken, true), timeoutMs });
+        this.#retry();
+      } catch (thrown) {
+        const error = ConnectError.from(thrown);
+        if (error.code === Code.Unauthenticated) {
+          this.#streams.forEach((stream) => this.#end(stream, error));
+        }
+        this.#retry(error);
       }
-      this.#schedule();
+    });
+    if (!here) {
+      this.#due = Math.min(this.#due, Date.now() + elsewhere);
+    }
+    this.#schedule();
+  }
+
+  /** Plans another renewal, unless one that has brought a new token has planned the next. */
+  #retry(error?: ConnectError): void {
+    if (this.#due === Infinity) {
+      this.#due = Date.now() + backoff(++this.#failures, error);
+    } else {
+      this.#failures = 0;
     }
   }
 }

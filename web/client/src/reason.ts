@@ -1,32 +1,31 @@
-import { reasonOf } from "./details.js";
-import { errorDomain, reasons, serviceReasons } from "./reasons.js";
+import { errorInfoReason } from "./details.js";
+import { type AuthReason, errorDomain, type ServiceReason } from "./reasons.js";
 
-/** One of {@link reasons}. */
-export type Reason = (typeof reasons)[number];
+/** Why a call failed: a reason of a guard, one of ostiary's own services, or one that only the server knows, which is newer. */
+export type Reason = AuthReason | ServiceReason | (string & {});
 
-/** One of {@link serviceReasons}. */
-export type ServiceReason = (typeof serviceReasons)[number];
-
-/** Tells whether a text is the name of a reason. */
-export function isReason(text: string): text is Reason {
-  return (reasons as readonly string[]).includes(text);
+/**
+ * Returns why a guard refused a call, such as TOKEN_EXPIRED, or why a method of
+ * ostiary's own services failed, such as SESSION_NOT_FOUND; undefined where the
+ * error has no reason of ostiary's. A newer server may have reasons that are not
+ * listed here: go by the error's code then.
+ */
+export function reasonOf(error: unknown): Reason | undefined {
+  return errorInfoReason(error, errorDomain);
 }
 
 /**
- * Returns why a call was refused; undefined where the error is no refusal, or
- * one for a reason that this version does not know.
+ * Tells whether signing in again helps against an error: the session was ended
+ * (TOKEN_REVOKED), its time is over (TOKEN_EXPIRED), or nobody is signed in
+ * (TOKEN_MISSING).
  */
-export function authReason(error: unknown): Reason | undefined {
-  const reason = reasonOf(error, errorDomain);
-  return reason !== undefined && isReason(reason) ? reason : undefined;
+export function isSignedOut(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return reason === "TOKEN_REVOKED" || reason === "TOKEN_EXPIRED" || reason === "TOKEN_MISSING";
 }
 
-/**
- * Returns why a method of ostiary's own services failed, such as
- * SESSION_NOT_FOUND; undefined where the error is another, a refusal included, or
- * has a reason that this version does not know.
- */
-export function serviceReason(error: unknown): ServiceReason | undefined {
-  const reason = reasonOf(error, errorDomain);
-  return serviceReasons.find((known) => known === reason);
+/** Tells whether a fresh token could help against a refusal. */
+export function isAboutTime(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return reason === "TOKEN_EXPIRED" || reason === "TOKEN_NOT_YET_VALID";
 }

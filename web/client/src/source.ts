@@ -11,8 +11,9 @@ export interface TokenSource {
    * token is none either. It is asked before every call, so keep the token until
    * shortly before it expires.
    *
-   * Whatever it throws is taken to pass, and asked for again by those who repeat
-   * calls; but for a {@link TokenSourceError} that is permanent.
+   * Errors are treated as temporary and retried by those who repeat calls, with two
+   * exceptions: a {@link TokenSourceError} that is permanent, and an error whose
+   * `status` is an HTTP status from 400 to 499, but for 408, 425 and 429.
    */
   getToken(options?: TokenOptions): Promise<string | null>;
 }
@@ -37,20 +38,4 @@ export class TokenSourceError extends Error {
 /** Makes a source of any function. */
 export function functionSource(get: (options: TokenOptions) => string | null | Promise<string | null>): TokenSource {
   return { getToken: async (options = {}) => get(options) };
-}
-
-/** What is needed of an instance of `Clerk` from `@clerk/clerk-js`. */
-export interface ClerkLike {
-  readonly session?: { getToken(options?: { skipCache?: boolean; template?: string }): Promise<string | null> } | null | undefined;
-}
-
-/**
- * Makes a source of a loaded Clerk instance, for whichever session is active
- * when a token is asked for. Clerk keeps and renews the tokens.
- *
- * With a template the tokens are made from that JWT template; the server must
- * then accept its audience.
- */
-export function clerkSource(clerk: ClerkLike, options: { template?: string } = {}): TokenSource {
-  return functionSource(async ({ fresh = false }) => (await clerk.session?.getToken({ ...options, skipCache: fresh })) ?? null);
 }

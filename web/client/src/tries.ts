@@ -1,6 +1,7 @@
 import { type ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
-import { backoff, isPassing, isStrange, longest } from "./backoff.js";
-import { freshToken, isAboutTime, sentToken } from "./intercept.js";
+import { backoff, isPassing, isCutShort, longest } from "./backoff.js";
+import { freshToken, sentToken } from "./intercept.js";
+import { isAboutTime } from "./reason.js";
 
 /** How many milliseconds a stream lasts that was not let in and thrown out at once. */
 const alive = 2_000;
@@ -36,7 +37,7 @@ export class Tries {
     const aboutTime = isAboutTime(error);
     const token = this.#values.get(sentToken);
     const nothingNew = this.#fresh && token !== null && token === this.#lastToken;
-    if (aboutTime ? nothingNew : !isPassing(error) && !(this.#everHeard && isStrange(error))) {
+    if (aboutTime ? nothingNew : !isPassing(error) && !(this.#everHeard && isCutShort(error))) {
       throw error;
     }
     // A stream without a message may have waited all that time for its refusal.

@@ -7,7 +7,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
-import { authInterceptor, authReason, devSource, freshToken, functionSource, isPublic, TokenSourceError } from "../src/index.js";
+import { devSource } from "../src/dev.js";
+import { authInterceptor, reasonOf, freshToken, functionSource, isPublic, TokenSourceError } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 import { early, expired, identityClient, Tokens } from "./helpers.js";
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** The reason that a call is refused with. */
-const reasonOf = (call: Promise<unknown>) => call.then(() => "accepted", (error: unknown) => authReason(error) ?? error);
+const outcomeOf = (call: Promise<unknown>) => call.then(() => "accepted", (error: unknown) => reasonOf(error) ?? error);
 
 test("a persona's token is accepted", async () => {
   const source = devSource({ issuer: server.url, persona: "ada" });
@@ -55,11 +56,11 @@ test("an unknown persona is explained, and nobody waits for it", async () => {
 
 test("an issuer that is away may come back", async () => {
   const error: unknown = await devSource({ issuer: "http://127.0.0.1:1", persona: "ada" }).getToken().catch((e: unknown) => e);
-  expect(error).toMatchObject({ message: "the development issuer cannot be reached", permanent: false });
+  expect(error).toMatchObject({ message: "the development issuer cannot be reached at http://127.0.0.1:1", permanent: false });
 });
 
 test("nobody signed in is TOKEN_MISSING", async () => {
-  expect(await reasonOf(identityClient(server.url, authInterceptor(new Tokens(null), server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
+  expect(await outcomeOf(identityClient(server.url, authInterceptor(new Tokens(null), server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
 });
 
 test("an expired token is replaced once by a fresh one", async () => {
@@ -70,7 +71,7 @@ test("an expired token is replaced once by a fresh one", async () => {
 
 test("a fresh token that is no better is the end of it", async () => {
   const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada", early()), await server.token("ada"));
-  expect(await reasonOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe("TOKEN_NOT_YET_VALID");
+  expect(await outcomeOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe("TOKEN_NOT_YET_VALID");
   expect(tokens.asked).toEqual([false, true]);
 });
 
@@ -85,7 +86,7 @@ test.each([
   ["another issuer's token", () => server.token("ada", { iss: "https://clerk.example.com" }), "ISSUER_UNTRUSTED"],
 ])("%s is not replaced", async (_, token, reason) => {
   const tokens = new Tokens(await token(), await server.token("ada"));
-  expect(await reasonOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe(reason);
+  expect(await outcomeOf(identityClient(server.url, authInterceptor(tokens, server.url)).whoAmI({}))).toBe(reason);
   expect(tokens.asked).toEqual([false]);
 });
 
@@ -93,7 +94,7 @@ test("a stream is not repeated", async () => {
   const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada"));
   const stream = identityClient(server.url, authInterceptor(tokens, server.url)).watchIdentity({});
   const first = stream[Symbol.asyncIterator]().next();
-  expect(await reasonOf(first)).toBe("TOKEN_EXPIRED");
+  expect(await outcomeOf(first)).toBe("TOKEN_EXPIRED");
   expect(tokens.asked).toEqual([false]);
 });
 
@@ -101,7 +102,7 @@ test("a source that fails makes the call UNAVAILABLE, and says what it is", asyn
   const cause = new Error("the sign-in service is closed");
   const error = await failureWith(() => Promise.reject(cause));
   expect(error.code).toBe(Code.Unavailable);
-  expect(error.rawMessage).toBe("no token could be had: the sign-in service is closed");
+  expect(error.rawMessage).toBe("the token source failed: the sign-in service is closed");
   expect(error.cause).toBeInstanceOf(TokenSourceError);
   expect((error.cause as TokenSourceError).cause).toBe(cause);
 });
@@ -111,6 +112,14 @@ test("a source that fails for good makes the call UNAUTHENTICATED", async () => 
   const error = await failureWith(() => Promise.reject(cause));
   expect(error.code).toBe(Code.Unauthenticated);
   expect(error.cause).toBe(cause);
+});
+
+test.each([
+  [404, Code.Unauthenticated],
+  [429, Code.Unavailable],
+  [503, Code.Unavailable],
+])("a source that fails with the HTTP status %i, as Clerk does, makes the call %i", async (status, code) => {
+  expect((await failureWith(() => Promise.reject(Object.assign(new Error("no such template"), { status })))).code).toBe(code);
 });
 
 test("a server that is away is no failure of the source", async () => {
@@ -146,6 +155,14 @@ test("calls that are refused together share one fresh token", async () => {
   expect(count).toBe(1);
 });
 
+test("clients with the same source share one fresh token", async () => {
+  const old = await server.token("ada", expired());
+  let count = 0;
+  const source = functionSource(({ fresh }) => (fresh ? (count++, server.token("ada")) : old));
+  await Promise.all([1, 2, 3].map(() => identityClient(server.url, authInterceptor(source, server.url)).whoAmI({})));
+  expect(count).toBe(1);
+});
+
 test("a call that is refused late takes the token that others have had since", async () => {
   const tokens = new Tokens(await server.token("ada", expired()), await server.token("ada"));
   let release = () => {};
@@ -166,13 +183,13 @@ test("a call that is refused late takes the token that others have had since", a
 
 test.each([["undefined", undefined], ["an empty text", ""]])("%s in place of a token is nobody signed in", async (_, token) => {
   const source = functionSource(() => token as string | null);
-  expect(await reasonOf(identityClient(server.url, authInterceptor(source, server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
+  expect(await outcomeOf(identityClient(server.url, authInterceptor(source, server.url)).whoAmI({}))).toBe("TOKEN_MISSING");
 });
 
 test("a token that no header can carry is not shown to anybody", async () => {
   const error = await failureWith(async () => "secret\nsecret");
   expect(error.code).toBe(Code.Unauthenticated);
-  expect(error.rawMessage).toBe("no token could be had: what its source gave is not one: it has characters that no header can carry");
+  expect(error.rawMessage).toBe("the token source failed: what it gave is no token: it has characters that no header can carry");
   expect(`${error.stack} ${(error.cause as Error).stack}`).not.toContain("secret");
   expect((error.cause as Error).cause).toBeUndefined();
 });

@@ -7,7 +7,8 @@ import { unlessAborted } from "../src/abort.js";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema, StreamTerms_Lease } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
-import { authInterceptor, authReason, devSource, type KeepOptions, keepStreams, resumable, type TokenSource } from "../src/index.js";
+import { devSource } from "../src/dev.js";
+import { authInterceptor, reasonOf, type KeepOptions, keepStreams, resumable, type TokenSource } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 import { identityClient } from "./helpers.js";
 import { Proxy } from "../../testing/proxy.js";
@@ -53,17 +54,6 @@ test.each([
   expect(states).toEqual(["opening", "open"]);
 });
 
-test("a renewal that fails for good is not made again, and the server ends the stream", async () => {
-  let attempts = 0;
-  const deny = onWhoAmI(() => {
-    attempts++;
-    return Promise.reject(new ConnectError("denied", Code.PermissionDenied));
-  });
-  const { identity } = kept(devSource({ issuer: server.url, persona: "ada", ttl: "2s" }), { beneath: deny });
-  expect(await drain(identity.watchIdentity({})).catch(authReason)).toBe("TOKEN_EXPIRED"); // after seven seconds, with the skew
-  expect(attempts).toBe(1);
-});
-
 test("a stream whose connection is dead ends when the session is revoked", async () => {
   const proxy = await Proxy.start(server.url);
   try {
@@ -75,7 +65,7 @@ test("a stream whose connection is dead ends when the session is revoked", async
     await watch.next();
     proxy.silence("WatchIdentity");
     await direct.revokeSession({ target: { case: "currentSession", value: {} } });
-    expect(await drain(watch).catch(authReason)).toBe("TOKEN_REVOKED");
+    expect(await drain(watch).catch(reasonOf)).toBe("TOKEN_REVOKED");
     expect(states).toEqual(["opening", "open"]);
   } finally {
     await proxy.stop();
@@ -89,7 +79,7 @@ test("when nobody is signed in any more, the streams end", async () => {
   const watch = resumable((call) => identity.watchIdentity({}, call));
   await watch.next();
   signedIn = false;
-  expect(await drain(watch).catch(authReason)).toBe("TOKEN_MISSING");
+  expect(await drain(watch).catch(reasonOf)).toBe("TOKEN_MISSING");
 });
 
 test("a loop that is left frees its connection, and its lease is renewed no more", async () => {
@@ -153,6 +143,34 @@ describe("as the clock goes on", () => {
     await vi.advanceTimersByTimeAsync(59 * day);
     expect(renewals).toHaveLength(0);
     await vi.advanceTimersByTimeAsync(2 * day);
+    expect(renewals).toHaveLength(1);
+  });
+
+  test.each([
+    ["is denied", () => Promise.reject(new ConnectError("denied", Code.PermissionDenied))],
+    ["throws", () => {
+      throw new TypeError("identity is undefined");
+    }],
+    ["brings the same token", async () => {}],
+  ])("a renewal that %s is repeated, ever more seldom, and is no storm", async (_, renew) => {
+    vi.useFakeTimers();
+    const { renewals, open } = fake({ lifetime: 60 * minute, renew, sameToken: true });
+    await open();
+    await vi.advanceTimersByTimeAsync(45 * minute + 2_000);
+    expect(renewals.length).toBeGreaterThanOrEqual(2);
+    const before = renewals.length;
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(renewals.length - before).toBeGreaterThanOrEqual(4);
+    expect(renewals.length - before).toBeLessThanOrEqual(14);
+  });
+
+  test("a renewal that is refused with UNAUTHENTICATED ends the streams with its error", async () => {
+    vi.useFakeTimers();
+    const error = new ConnectError("revoked", Code.Unauthenticated);
+    const { renewals, open } = fake({ lifetime: minute, renew: () => Promise.reject(error) });
+    const { end } = await open();
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(end.error).toBe(error);
     expect(renewals).toHaveLength(1);
   });
 
@@ -270,13 +288,16 @@ interface Faking {
   lifetime: number;
   options?: KeepOptions;
   renew?: () => Promise<unknown>;
+  /** Every call has the token of the stream. */
+  sameToken?: boolean;
 }
 
 /** A keeper between calls that nobody answers, and streams that bring what they are told. */
-function fake({ lifetime, options, renew = async () => {} }: Faking) {
+function fake({ lifetime, options, renew = async () => {}, sameToken = false }: Faking) {
   const renewals: CallOptions[] = [];
+  const began = Date.now();
   const bearer = () => {
-    const now = Date.now() / 1000;
+    const now = (sameToken ? began : Date.now()) / 1000;
     return new Headers({ Authorization: `Bearer a.${btoa(JSON.stringify({ iat: now, exp: now + lifetime / 1000 }))}.c` });
   };
   const interceptor = keepStreams(async (call) => {

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { backoff } from "../src/backoff.js";
 import { retryDelay } from "../src/details.js";
-import { authReason, fieldViolations, helpLink, requestId, serviceReason } from "../src/index.js";
+import { fieldViolations, helpLink, isSignedOut, reasonOf, requestId } from "../src/index.js";
 
 const ours = "github.com/ostiary/ostiary";
 
@@ -24,22 +24,30 @@ function failure(...details: { type: string; value: Uint8Array }[]): ConnectErro
 }
 
 test.each([
-  ["a guard's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", ours), "TOKEN_EXPIRED", undefined],
-  ["a service's", "google.rpc.ErrorInfo", errorInfo("SESSION_NOT_FOUND", ours), undefined, "SESSION_NOT_FOUND"],
-  ["somebody else's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", "example.com"), undefined, undefined],
-  ["one that is not known", "google.rpc.ErrorInfo", errorInfo("TOKEN_BORING", ours), undefined, undefined],
-  ["another detail", "google.rpc.Help", errorInfo("TOKEN_EXPIRED", ours), undefined, undefined],
-  ["bytes that are no message", "google.rpc.ErrorInfo", Uint8Array.of(10, 200, 1), undefined, undefined],
-])("the reason in an error with %s", (_, type, value, ofGuard, ofService) => {
-  const error = failure({ type, value });
-  expect(authReason(error)).toBe(ofGuard);
-  expect(serviceReason(error)).toBe(ofService);
+  ["a guard's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", ours), "TOKEN_EXPIRED"],
+  ["a service's", "google.rpc.ErrorInfo", errorInfo("SESSION_NOT_FOUND", ours), "SESSION_NOT_FOUND"],
+  ["one of a newer server", "google.rpc.ErrorInfo", errorInfo("TOKEN_BORING", ours), "TOKEN_BORING"],
+  ["none", "google.rpc.ErrorInfo", errorInfo("", ours), undefined],
+  ["somebody else's", "google.rpc.ErrorInfo", errorInfo("TOKEN_EXPIRED", "example.com"), undefined],
+  ["another detail", "google.rpc.Help", errorInfo("TOKEN_EXPIRED", ours), undefined],
+  ["bytes that are no message", "google.rpc.ErrorInfo", Uint8Array.of(10, 200, 1), undefined],
+])("the reason in an error with %s", (_, type, value, want) => {
+  expect(reasonOf(failure({ type, value }))).toBe(want);
+});
+
+test.each([
+  ["TOKEN_REVOKED", true],
+  ["TOKEN_EXPIRED", true],
+  ["TOKEN_MISSING", true],
+  ["AUDIENCE_MISMATCH", false],
+  ["PERMISSION_REQUIRED", false],
+])("signing in again after %s helps: %s", (reason, want) => {
+  expect(isSignedOut(failure({ type: "google.rpc.ErrorInfo", value: errorInfo(reason, ours) }))).toBe(want);
 });
 
 test("an error of another kind has no reason, and names no fields", () => {
   for (const thrown of [new Error("TOKEN_EXPIRED"), undefined]) {
-    expect(authReason(thrown)).toBeUndefined();
-    expect(serviceReason(thrown)).toBeUndefined();
+    expect(reasonOf(thrown)).toBeUndefined();
     expect(fieldViolations(thrown)).toEqual([]);
     expect(helpLink(thrown)).toBeUndefined();
     expect(requestId(thrown)).toBeUndefined();
@@ -73,7 +81,7 @@ test("all fields that are not valid are named", () => {
     { field: "target.session.issuer", description: "must be set" },
     { field: "cause", description: "must be one line, not zwölf" },
   ]);
-  expect(serviceReason(error)).toBe("INVALID_REQUEST");
+  expect(reasonOf(error)).toBe("INVALID_REQUEST");
 });
 
 test("a detail that is no BadRequest names no fields", () => {

@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
-import { authInterceptor, authReason, devSource, functionSource, resumable, type StreamState } from "../src/index.js";
+import { devSource } from "../src/dev.js";
+import { authInterceptor, reasonOf, functionSource, resumable, type StreamState } from "../src/index.js";
 import { Proxy } from "../../testing/proxy.js";
 import { Server } from "../../testing/server.js";
 import { expired, identityClient, Tokens } from "./helpers.js";
@@ -34,7 +35,7 @@ test("a token that nothing can replace is the end of it, and not asked for again
   const client = identityClient(server.url, authInterceptor(functionSource(() => token), server.url));
   const states: StreamState[] = [];
   const stream = resumable((call) => client.watchIdentity({}, call), { signal: undefined, onState: (state) => states.push(state) });
-  expect(await stream.next().catch(authReason)).toBe("TOKEN_EXPIRED");
+  expect(await stream.next().catch(reasonOf)).toBe("TOKEN_EXPIRED");
   expect(states.map(({ state }) => state)).toEqual(["opening", "waiting", "opening"]);
 });
 
@@ -83,7 +84,7 @@ test("a session that is revoked stays so", async () => {
   } catch (thrown) {
     error = thrown;
   }
-  expect(authReason(error)).toBe("TOKEN_REVOKED");
+  expect(reasonOf(error)).toBe("TOKEN_REVOKED");
   expect(states.map(({ state }) => state)).toEqual(["opening", "open"]);
 });
 
@@ -151,7 +152,7 @@ test("a refusal is thrown, and nothing is opened again", async () => {
   const error: unknown = await stream.next().catch((e: unknown) => e);
   expect(error).toBeInstanceOf(ConnectError);
   expect((error as ConnectError).code).toBe(Code.Unauthenticated);
-  expect(authReason(error)).toBe("TOKEN_MISSING");
+  expect(reasonOf(error)).toBe("TOKEN_MISSING");
   expect(states).toEqual([{ state: "opening" }]);
 });
 

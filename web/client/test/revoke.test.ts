@@ -2,7 +2,8 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionService, SessionState } from "../src/gen/ostiary/session/v1/session_pb.js";
-import { authInterceptor, devSource, fieldViolations, helpLink, serviceReason } from "../src/index.js";
+import { devSource } from "../src/dev.js";
+import { authInterceptor, fieldViolations, helpLink, reasonOf } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 
 let server: Server;
@@ -22,7 +23,7 @@ test.each([
 ])("a request that names %s ends nothing, and the error says which fields are wrong", async (_, request, fields) => {
   const sessions = sessionsOf("ada");
   const error: unknown = await sessions.revokeSession(request).catch((thrown: unknown) => thrown);
-  expect(serviceReason(error)).toBe("INVALID_REQUEST");
+  expect(reasonOf(error)).toBe("INVALID_REQUEST");
   expect(fieldViolations(error).map(({ field }) => field)).toEqual(fields);
   expect(fieldViolations(error).every(({ description }) => description !== "")).toBe(true);
   const { currentSession: session } = await sessions.listSessions({});
@@ -33,7 +34,7 @@ test("a session that is not there is told from a refusal", async () => {
   const sessions = sessionsOf("ada");
   const { currentSession } = await sessions.listSessions({});
   const error: unknown = await sessions.getSession({ session: { ...currentSession!, sessionId: "sess_none" } }).catch((thrown: unknown) => thrown);
-  expect(serviceReason(error)).toBe("SESSION_NOT_FOUND");
+  expect(reasonOf(error)).toBe("SESSION_NOT_FOUND");
   expect(helpLink(error)).toMatch(/^https:.*troubleshooting\.md#session_not_found$/);
   expect(fieldViolations(error)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues, type Transport } from "@connectrpc/connect";
-import { authReason, type FieldViolation, fieldViolations, helpLink, serviceReason } from "@ostiary/client";
+import { type FieldViolation, fieldViolations, helpLink, reasonOf } from "@ostiary/client";
 import type { Callable } from "./schema";
 import { onSend } from "./wire";
 
@@ -52,7 +52,7 @@ export async function attempt(
     change({
       state: "done",
       headers: now.headers.length > 0 ? now.headers : [...error.metadata],
-      error: { code: Code[error.code], reason: authReason(error) ?? serviceReason(error), message: error.rawMessage, help: helpLink(error), violations: fieldViolations(error) },
+      error: { code: Code[error.code], reason: reasonOf(error), message: error.rawMessage, help: helpLink(error), violations: fieldViolations(error) },
     });
   }
 }

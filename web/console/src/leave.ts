@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { authReason } from "@ostiary/client";
+import { reasonOf } from "@ostiary/client";
 import { tokenFailure } from "./parts";
 import type { Issuer } from "./signedin";
 
@@ -28,7 +28,7 @@ export function farewell(error: ConnectError, issuer: Issuer): Leaving {
   if (failure !== undefined) {
     return { said: `You are signed out: ${failure}.` };
   }
-  const reason = authReason(error);
+  const reason = reasonOf(error);
   switch (reason) {
     case "TOKEN_REVOKED":
       return { said: "Your session was ended.", tell: issuer.over };

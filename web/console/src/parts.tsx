@@ -1,6 +1,6 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { authReason, type FieldViolation, fieldViolations, helpLink, requestId, serviceReason, TokenSourceError } from "@ostiary/client";
+import { type FieldViolation, fieldViolations, helpLink, reasonOf, requestId, TokenSourceError } from "@ostiary/client";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useNow } from "./clock";
 import { plain, sentence } from "./text";
@@ -131,7 +131,7 @@ export function explain(error: unknown): { what: string; hint: ReactNode } {
   if (source !== undefined) {
     return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked. Try again, or sign out and in again." };
   }
-  const reason = authReason(failure) ?? serviceReason(failure);
+  const reason = reasonOf(failure);
   if (reason === undefined && failure.cause instanceof TypeError) {
     return { what: "The server cannot be reached.", hint: "See whether it is running, then try again." };
   }

@@ -1,4 +1,5 @@
-import { authReason, type DevSource, devSource } from "@ostiary/client";
+import { reasonOf } from "@ostiary/client";
+import { type DevSource, devSource } from "@ostiary/client/dev";
 import { newRequestId } from "./requestid";
 import { SignedIn } from "./signedin";
 
@@ -71,7 +72,7 @@ function start({ persona, ttl, session }: Remembered): { signedIn: SignedIn; sou
 }
 
 function unlessRevoked(error: unknown): void {
-  if (authReason(error) !== "TOKEN_REVOKED") {
+  if (reasonOf(error) !== "TOKEN_REVOKED") {
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { resumable, type ResumeOptions, serviceReason } from "@ostiary/client";
+import { reasonOf, resumable, type ResumeOptions } from "@ostiary/client";
 import type { SessionRef } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import { type Session, type SessionEvent, SessionEventType, type SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 
@@ -114,6 +114,6 @@ export async function followSessions(client: Client<typeof SessionService>, onLi
 
 /** Tells whether the server cannot go on from a position. */
 function isLost(error: unknown): boolean {
-  const reason = serviceReason(error);
+  const reason = reasonOf(error);
   return reason === "POSITION_EXPIRED" || reason === "POSITION_EPOCH_CHANGED";
 }

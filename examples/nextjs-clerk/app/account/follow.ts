@@ -1,5 +1,5 @@
 import type { Client } from "@connectrpc/connect";
-import { resumable, serviceReason, type StreamState } from "@ostiary/client";
+import { reasonOf, resumable, type StreamState } from "@ostiary/client";
 import { type Session, SessionEventType, type SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 
 interface Options {
@@ -29,7 +29,7 @@ export async function followSessions(client: Client<typeof SessionService>, { si
       }
     } catch (error) {
       // The server no longer has the changes since the list: begin with a new one.
-      const reason = serviceReason(error);
+      const reason = reasonOf(error);
       if (reason !== "POSITION_EXPIRED" && reason !== "POSITION_EPOCH_CHANGED") {
         throw error;
       }

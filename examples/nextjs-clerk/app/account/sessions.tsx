@@ -1,12 +1,12 @@
 "use client";
 
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { StreamState } from "@ostiary/client";
+import { isSignedOut, type StreamState } from "@ostiary/client";
 import type { SessionRef } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import { type Session, SessionService, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { useApiClient } from "@ostiary/client/react";
 import { useEffect, useState } from "react";
-import { useApiClient } from "@/api/provider";
-import { isSignedOut, sentence } from "@/api/sentence";
+import { sentence } from "@/api/sentence";
 import { useSession } from "@/auth/session";
 import { followSessions } from "./follow";
 

@@ -1,19 +1,20 @@
 "use client";
 
-import { useAuth } from "@clerk/nextjs";
-import { functionSource } from "@ostiary/client";
+import { useAuth, useClerk } from "@clerk/nextjs";
+import { clerkSource } from "@ostiary/client";
 import { type ReactNode, useMemo } from "react";
 import { SessionContext } from "../session";
 
 export function ClerkSession({ children }: { children: ReactNode }) {
-  const { sessionId, getToken, signOut } = useAuth();
+  const clerk = useClerk();
+  const { sessionId, signOut } = useAuth();
   const session = useMemo(
     () => ({
       id: sessionId ?? undefined,
-      source: functionSource(({ fresh = false }) => getToken({ skipCache: fresh })),
+      source: clerkSource(clerk),
       signOut: () => signOut({ redirectUrl: "/sign-in" }),
     }),
-    [sessionId, getToken, signOut],
+    [sessionId, clerk, signOut],
   );
   return <SessionContext value={session}>{children}</SessionContext>;
 }

@@ -1,6 +1,6 @@
 "use server";
 
-import { devSource } from "@ostiary/client";
+import { devSource } from "@ostiary/client/dev";
 import { cookies } from "next/headers";
 import { redirect } from "next/navigation";
 import { settings } from "@/settings";

@@ -1,5 +1,6 @@
 import "server-only";
-import { devSource, functionSource, type TokenSource } from "@ostiary/client";
+import { functionSource, type TokenSource } from "@ostiary/client";
+import { devSource } from "@ostiary/client/dev";
 import { cookies } from "next/headers";
 import { settings } from "@/settings";
 

@@ -1,6 +1,8 @@
 "use client";
 
-import { devSource, functionSource } from "@ostiary/client";
+import { functionSource } from "@ostiary/client";
+import { devSource } from "@ostiary/client/dev";
+import { sharedSource } from "@ostiary/client/shared";
 import { type ReactNode, useMemo } from "react";
 import { SessionContext } from "../session";
 import { signOut } from "./actions";
@@ -10,7 +12,10 @@ export function DevSession({ issuer, persona, session, children }: { issuer: str
   const value = useMemo(
     () => ({
       id: session,
-      source: persona === undefined ? functionSource(async () => null) : devSource({ issuer, persona, session }),
+      source:
+        persona === undefined || session === undefined
+          ? functionSource(async () => null)
+          : sharedSource(devSource({ issuer, persona, session }), session),
       signOut,
     }),
     [issuer, persona, session],

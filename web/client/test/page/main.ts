@@ -3,7 +3,7 @@
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { IdentityService } from "../../src/gen/ostiary/identity/v1/identity_pb.js";
-import { authInterceptor, authReason, functionSource } from "../../src/index.js";
+import { authInterceptor, reasonOf, functionSource } from "../../src/index.js";
 
 export interface Outcome {
   subject?: string | undefined;
@@ -42,7 +42,7 @@ async function call({ api, protocol, stream, token, credentials }: Ask): Promise
     return {};
   } catch (cause) {
     const error = ConnectError.from(cause);
-    return { reason: authReason(error), challenge: error.metadata.get("WWW-Authenticate"), message: error.rawMessage };
+    return { reason: reasonOf(error), challenge: error.metadata.get("WWW-Authenticate"), message: error.rawMessage };
   }
 }
 

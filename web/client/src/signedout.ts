@@ -1,0 +1,50 @@
+import { ConnectError } from "@connectrpc/connect";
+import { readClaims } from "./claims.js";
+import { isAboutTime, isSignedOut } from "./reason.js";
+
+/** Finds out from the calls of a transport when the session is over, and says so once. */
+export class SignOuts {
+  readonly #onSignedOut: ((error: ConnectError) => void) | undefined;
+  #session: string | undefined; // that the last token was of
+  #over: string | undefined; // the session whose end was told, unless a call was answered since
+
+  constructor(onSignedOut: ((error: ConnectError) => void) | undefined) {
+    this.#onSignedOut = onSignedOut;
+  }
+
+  /** A call is sent with a token. */
+  sent(token: string): void {
+    this.#session = readClaims(token)?.sid ?? token;
+  }
+
+  /** A call was answered. */
+  answered(): void {
+    this.#over = undefined;
+  }
+
+  /** A call has failed, and is not repeated. */
+  failed(error: unknown): void {
+    if (this.#session !== undefined && this.#over !== this.#session && isSignedOut(error)) {
+      this.#over = this.#session;
+      // What the callback throws is not the call's.
+      queueMicrotask(() => this.#onSignedOut?.(ConnectError.from(error)));
+    }
+  }
+
+  /** Reads what a stream brings. Where its token expires, whoever opened it may open it again; but not when that was just done. */
+  async *read<T>(messages: AsyncIterable<T>, lastTry: boolean): AsyncGenerator<T> {
+    let expected = lastTry;
+    try {
+      for await (const message of messages) {
+        expected = false;
+        this.answered();
+        yield message;
+      }
+    } catch (error) {
+      if (expected || !isAboutTime(error)) {
+        this.failed(error);
+      }
+      throw error;
+    }
+  }
+}
