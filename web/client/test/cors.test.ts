@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { createServer, type Server as HTTPServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, Frame, Page } from "playwright-core";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, withoutChromium } from "../../testing/browser.js";
 import { Server } from "../../testing/server.js";
 import { expired } from "./helpers.js";
+import { bundle } from "./page/bundle.js";
 import type { Ask, Outcome } from "./page/main.js";
 
 describe.skipIf(withoutChromium)("a page on another origin", () => {
@@ -18,7 +18,7 @@ describe.skipIf(withoutChromium)("a page on another origin", () => {
   let page: Page;
 
   /** Pages are the same by whatever name and port they are asked for. */
-  const html = async () => `<!doctype html><title>A page</title><script type="module">${await bundle()}</script>`;
+  const html = async () => `<!doctype html><title>A page</title><script type="module">${await bundle("main.ts")}</script>`;
   const portOf = (listening: HTTPServer) => (listening.address() as AddressInfo).port;
 
   beforeAll(async () => {
@@ -159,27 +159,3 @@ describe.skipIf(withoutChromium)("a page on another origin", () => {
     return failed;
   }
 });
-
-let bundled: Promise<string> | undefined;
-
-/** The page's script, in one piece. */
-function bundle(): Promise<string> {
-  bundled ??= (async () => {
-    const output = await build({
-      configFile: false,
-      logLevel: "warn",
-      resolve: { conditions: ["ostiary-source"] },
-      build: {
-        write: false,
-        lib: { entry: new URL("page/main.ts", import.meta.url).pathname, formats: ["es"] },
-      },
-    });
-    const [first] = Array.isArray(output) ? output : [output];
-    const chunk = first !== undefined && "output" in first ? first.output[0] : undefined;
-    if (chunk === undefined) {
-      throw new Error("the page's script was not built");
-    }
-    return chunk.code;
-  })();
-  return bundled;
-}
