@@ -5,12 +5,14 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/tools/go/packages"
+	"sigs.k8s.io/yaml"
 )
 
 // TestTheProgramCompilesForEverySystemOfARelease checks the types of the program and of all
@@ -89,6 +91,36 @@ func TestFilesOfPackagesExist(t *testing.T) {
 	}
 }
 
+// What is a file of secrets in a package, nobody but root can read once it is installed.
+func TestPackagesKeepSecretsToRoot(t *testing.T) {
+	t.Parallel()
+	var release struct {
+		NFPMs []struct {
+			Contents []struct {
+				Dst, Type string
+				FileInfo  struct{ Mode int } `json:"file_info"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(readFile(t, "../.goreleaser.yaml")), &release); err != nil || len(release.NFPMs) != 1 {
+		t.Fatalf("%d kinds of packages, %v", len(release.NFPMs), err)
+	}
+	named := regexp.MustCompile(`(?m)^EnvironmentFile=-(.*)$`).FindStringSubmatch(readFile(t, "systemd/ostiary.service"))
+	if named == nil {
+		t.Fatal("the unit reads no file of secrets")
+	}
+	for _, content := range release.NFPMs[0].Contents {
+		if content.Dst != named[1] {
+			continue
+		}
+		if content.FileInfo.Mode != 0o600 || content.Type != "config|noreplace" {
+			t.Errorf("%s has mode %o and type %s", content.Dst, content.FileInfo.Mode, content.Type)
+		}
+		return
+	}
+	t.Errorf("no package has %s, and whoever makes it may let everybody read it", named[1])
+}
+
 func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -96,4 +128,56 @@ func readFile(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// A workflow is what the tests read of one.
+type workflow struct {
+	Permissions map[string]string
+	Jobs        map[string]struct {
+		Needs       any
+		Permissions map[string]string
+		Steps       []struct{ Uses, Run string }
+	}
+}
+
+// Whoever can move a tag of somebody else's action, or name a tag of ours, runs nothing in a release.
+func TestTheReleaseRunsOnlyWhatIsPinned(t *testing.T) {
+	t.Parallel()
+	var release workflow
+	if err := yaml.Unmarshal([]byte(readFile(t, "../.github/workflows/release.yaml")), &release); err != nil || len(release.Jobs) < 5 {
+		t.Fatalf("%d jobs, %v", len(release.Jobs), err)
+	}
+	if release.Permissions == nil || len(release.Permissions) > 0 {
+		t.Errorf("every job may do %v; want what each needs", release.Permissions)
+	}
+	for name, job := range release.Jobs {
+		if name != "check" && job.Needs == nil {
+			t.Errorf("%s does not wait for another job, so the tag is not checked", name)
+		}
+		for _, step := range job.Steps {
+			if step.Uses != "" && !regexp.MustCompile(`@[0-9a-f]{40}$`).MatchString(step.Uses) {
+				t.Errorf("%s uses %s; want a commit", name, step.Uses)
+			}
+			if strings.Contains(step.Run, "${{") {
+				t.Errorf("%s puts an expression into a command, which could hold commands itself: %s", name, step.Run)
+			}
+		}
+	}
+}
+
+func TestTheReleaseRefusesTagsThatAreNoVersions(t *testing.T) {
+	t.Parallel()
+	var release workflow
+	if err := yaml.Unmarshal([]byte(readFile(t, "../.github/workflows/release.yaml")), &release); err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]bool{
+		"v1.2.3": true, "v0.10.0-rc.1": true, "v1$(id)": false, "v1.2.3;id": false, "v1.2.3-'id'": false, "v1": false, "v1.2.3\nid": false,
+	} {
+		cmd := exec.Command("bash", "-euc", release.Jobs["check"].Steps[0].Run)
+		cmd.Env = append(os.Environ(), "TAG="+tag)
+		if out, err := cmd.CombinedOutput(); (err == nil) != want {
+			t.Errorf("%q: %v, %s; want it accepted: %v", tag, err, out, want)
+		}
+	}
 }
