@@ -16,6 +16,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -121,6 +122,12 @@ func TestChartRefuses(t *testing.T) {
 		"a mistyped value":               {"development", "replica: 2", "additional properties 'replica' not allowed"},
 		"a setting that the chart makes": {"development", "settings: {admin_addr: none}", "settings.admin_addr is set by the chart"},
 		"a secret among the settings":    {"production", "settings: {feed_secret: x}", "settings.feed_secret is a secret"},
+		"a secret of an issuer":          {"development", "settings: {issuers: [{url: https://clerk.example.com, secret_key: x}]}", "settings.issuers.0.secret_key is a secret"},
+		"a secret of signals":            {"development", "settings: {signals: [{name: clerk, secrets: [x]}]}", "settings.signals.0.secrets is a secret"},
+		"a secret variable":              {"development", "env: {CLERK_SECRET_KEY: x}", "env.CLERK_SECRET_KEY is a secret"},
+		"the database's password":        {"production", "env: {PGPASSWORD: x}", "env.PGPASSWORD is a secret"},
+		"the database's URL":             {"development", "env: {DATABASE_URL: postgres://ostiary:x@db/app}", "env.DATABASE_URL is a secret"},
+		"a variable that the chart has":  {"development", "env: {OSTIARY_ADMIN_ADDR: none}", "env.OSTIARY_ADMIN_ADDR is set by the chart"},
 		"volumes by another way":         {"development", "pod: {volumes: []}", "volumes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,6 +140,37 @@ func TestChartRefuses(t *testing.T) {
 				t.Errorf("the error is %v; want %q", err, row.want)
 			}
 		})
+	}
+}
+
+// Values that YAML would read as something else, or that are more than a label may be, come
+// out as they went in.
+func TestChartKeepsValues(t *testing.T) {
+	t.Parallel()
+	files, err := render(example(t, "production", map[string]any{
+		"postgresql": map[string]any{"secret": "1234", "key": "uri, optional: true"},
+		"secrets":    []any{"5678"},
+		"tls":        map[string]any{"secret": "1e3"},
+		"env":        map[string]any{"FEED_SECRET_FILE": "/run/feed", "GODEBUG": true},
+		"image":      map[string]any{"tag": "1.2.3@sha256:" + strings.Repeat("0", 64)},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered := decode(t, manifestsOf(files))
+	pod := rendered.deployment.Spec.Template
+	container := pod.Spec.Containers[0]
+	if key := container.Env[0].ValueFrom.SecretKeyRef; key.Name != "1234" || key.Key != "uri, optional: true" || key.Optional != nil {
+		t.Errorf("the database's URL is in %+v", key)
+	}
+	if name := container.EnvFrom[0].SecretRef.Name; name != "5678" {
+		t.Errorf("the variables come from the Secret %q", name)
+	}
+	if volumes := pod.Spec.Volumes; !slices.ContainsFunc(volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "1e3" }) {
+		t.Errorf("no volume has the Secret 1e3: %+v", volumes)
+	}
+	if !strings.Contains(container.Image, ":1.2.3@sha256:0") || pod.Labels["app.kubernetes.io/version"] != "1.2.3" {
+		t.Errorf("the image is %q, of version %q", container.Image, pod.Labels["app.kubernetes.io/version"])
 	}
 }
 
