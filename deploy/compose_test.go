@@ -58,14 +58,17 @@ func TestComposeServices(t *testing.T) {
 			if got := slices.Collect(maps.Keys(service.Networks)); !slices.Equal(got, []string{"app"}) {
 				t.Errorf("%s is in %v, want the network app alone", name, got)
 			}
+			if service.Build != nil && service.PullPolicy != types.PullPolicyBuild {
+				t.Errorf("%s may be an image from elsewhere that has the name %s", name, service.Image)
+			}
 			for _, port := range service.Ports {
 				if port.HostIP != "127.0.0.1" {
 					t.Errorf("%s: port %s is open to others than this machine", name, port.Published)
 				}
 			}
 			for _, secret := range map[string][]string{
-				"frontend": {"DATABASE_URL", "POSTGRES_PASSWORD"},
-				"postgres": {"CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET"},
+				"frontend": {"DATABASE_URL", "POSTGRES_PASSWORD", "CLERK_WEBHOOK_SIGNING_SECRET", "OSTIARY_FEED_SECRET"},
+				"postgres": {"CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "OSTIARY_FEED_SECRET"},
 			}[name] {
 				if value := service.Environment[secret]; value == nil || *value != "" {
 					t.Errorf("%s knows %s", name, secret)
@@ -155,13 +158,7 @@ func buildImage(t *testing.T, dockerfile string) image {
 			t.Fatalf("make image-root: %v\n%s", err, out)
 		}
 	}
-	if text, err := os.ReadFile(filepath.Join("..", dockerfile+".dockerignore")); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if name, found := strings.CutPrefix(strings.TrimSpace(line), "**/"); found {
-				b.ignored = append(b.ignored, name)
-			}
-		}
-	}
+	b.ignored = ignoredBy(filepath.Join("..", dockerfile+".dockerignore"))
 	img := b.run(filepath.Join("..", dockerfile))
 	t.Logf("%s is built in %v", dockerfile, time.Since(started).Round(time.Second))
 	return img

@@ -26,7 +26,7 @@ type image struct {
 type build struct {
 	t       *testing.T
 	context string            // the directory that COPY takes from
-	ignored []string          // names of what it never takes
+	ignored []string          // patterns of names that it never takes
 	stages  map[string]string // the roots of stages by their name
 }
 
@@ -124,13 +124,46 @@ func (b *build) must(err error) {
 	}
 }
 
-// copyTree copies a file, or a directory's content, but not what has one of the names.
+// ignoredBy returns the patterns of names, at any depth, that a .dockerignore lists.
+func ignoredBy(file string) []string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	var patterns []string
+	for line := range strings.Lines(string(text)) {
+		if pattern, found := strings.CutPrefix(strings.TrimSpace(line), "**/"); found {
+			patterns = append(patterns, pattern)
+		}
+	}
+	return patterns
+}
+
+// Next.js reads settings, which may be secrets, from several files, and takes some of them into what it builds.
+func TestTheImageOfThePageHasNoSettings(t *testing.T) {
+	t.Parallel()
+	context, copied := t.TempDir(), t.TempDir()
+	for _, name := range []string{".env", ".env.local", ".env.production", ".env.production.local", "page.tsx"} {
+		if err := os.WriteFile(filepath.Join(context, name), []byte("CLERK_SECRET_KEY=sk_live_x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copyTree(copied, context, ignoredBy("../examples/nextjs-clerk/Dockerfile.dockerignore")); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(copied)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "page.tsx" {
+		t.Errorf("the image gets %v, %v; want page.tsx alone", entries, err)
+	}
+}
+
+// copyTree copies a file, or a directory's content, but not what has a name of one of the patterns.
 func copyTree(target, source string, ignored []string) error {
 	return filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(ignored, entry.Name()) {
+		if slices.ContainsFunc(ignored, func(pattern string) bool { matches, _ := filepath.Match(pattern, entry.Name()); return matches }) {
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
