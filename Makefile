@@ -107,7 +107,8 @@ GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "i
 	--template interceptors/gatewayauth/buf.gen.yaml --path interceptors/gatewayauth/internal/shelfv1/shelf.proto
 
 # The examples name their plugins as anybody's project does, so these must be on the PATH.
-PLUGINS = google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc connectrpc.com/connect/cmd/protoc-gen-connect-go
+PLUGINS = google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc connectrpc.com/connect/cmd/protoc-gen-connect-go \
+	github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
 EXAMPLES = $(GO) build -modfile=go.tool.mod -o bin/plugins/ $(PLUGINS); \
 	cd examples && PATH="$(CURDIR)/bin/plugins:$$PATH" $(GO) tool -modfile='$(CURDIR)/go.check.mod' buf generate
 
