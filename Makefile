@@ -25,7 +25,8 @@ STATIC   = CGO_ENABLED=0 $(PROGRAM)
 OWN_WORKSPACE = [ ! -e go.work ] || export GOWORK=auto
 
 # Evaluated only where it is used; an unpacked archive has no git to ask.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 VULNDB ?= https://vuln.go.dev
 
@@ -315,7 +316,7 @@ build: ## Build bin/ostiary
 	@[ -e bin/ostiary ] || echo 'Building bin/ostiary. The first time takes about two minutes: SQLite and CEL are compiled too.' >&2
 	$(STATIC) cmd/ostiary build $(RELEASED) -o '$(CURDIR)/bin/ostiary' .
 
-RELEASED = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+RELEASED = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)'
 
 IMAGE_ROOT ?= $(CURDIR)/bin/image
 
@@ -324,15 +325,20 @@ IMAGE_ROOT ?= $(CURDIR)/bin/image
 image-root: ## Write the files of the container image to bin/image
 	$(STATIC) cmd/ostiary build $(RELEASED) -o '$(IMAGE_ROOT)/usr/bin/ostiary' .
 	install -D -m 644 /etc/ssl/certs/ca-certificates.crt '$(IMAGE_ROOT)/etc/ssl/certs/ca-certificates.crt'
-	mkdir -p '$(IMAGE_ROOT)/var/lib/ostiary'
+	mkdir -p '$(IMAGE_ROOT)/var/lib/ostiary' '$(IMAGE_ROOT)/licenses'
+	$(LICENSES) > '$(IMAGE_ROOT)/licenses/THIRD_PARTY_LICENSES'
+	cp LICENSE '$(IMAGE_ROOT)/licenses'
+
+# Runs here, whatever the program is built for.
+LICENSES = env -u GOOS -u GOARCH $(GO) run ./internal/licenses
 
 .PHONY: image
 image: image-root ## Build the container image ostiary with buildah
-	buildah bud --format docker --build-context build=bin/image --build-arg VERSION=$(VERSION) -f deploy/Dockerfile -t ostiary .
+	buildah bud --format docker --build-context build=bin/image --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -f deploy/Dockerfile -t ostiary .
 
 # What archives and packages have beside the program.
 .PHONY: packaging
-packaging: build ## Write completions and manual pages to bin/packaging
+packaging: build ## Write completions, manual pages and the licences of dependencies to bin/packaging
 	rm -rf bin/packaging && mkdir -p bin/packaging/completions bin/packaging/man
 	bin/ostiary completion bash > bin/packaging/completions/ostiary.bash
 	bin/ostiary completion zsh > bin/packaging/completions/_ostiary
@@ -340,6 +346,7 @@ packaging: build ## Write completions and manual pages to bin/packaging
 	bin/ostiary completion powershell > bin/packaging/completions/ostiary.ps1
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) bin/ostiary docs man bin/packaging/man
 	gzip -9n bin/packaging/man/*
+	$(LICENSES) > bin/packaging/THIRD_PARTY_LICENSES
 
 # It takes minutes to build, so CI does not.
 GORELEASER = $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"gen/ostiary/*/v1/*v1connect": {"gen/ostiary/*/v1"},
 
 	"internal/generate":                {"gen/ostiary/*/v1"},
+	"internal/licenses":                nil,
 	"internal/decodefault":             nil,
 	"internal/fleet":                   {"interceptors/authtest"},
 	"internal/logsample":               nil,

@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// revision is the commit that the image is built from.
+const revision = "0123456789abcdef0123456789abcdef01234567"
+
 // A builder is buildah with a storage of its own, which needs no daemon.
 type builder struct {
 	t       *testing.T
@@ -56,12 +59,12 @@ func (b *builder) run(args ...string) string {
 func (b *builder) image() (name string) {
 	b.t.Helper()
 	root := b.t.TempDir()
-	build := exec.Command("make", "--no-print-directory", "-C", "..", "image-root", "IMAGE_ROOT="+root, "VERSION=1.2.3")
+	build := exec.Command("make", "--no-print-directory", "-C", "..", "image-root", "IMAGE_ROOT="+root, "VERSION=1.2.3", "REVISION="+revision)
 	if out, err := build.CombinedOutput(); err != nil {
 		b.t.Fatalf("make image-root: %v\n%s", err, out)
 	}
 	b.run("bud", "--isolation", "chroot", "--format", "docker", "--build-context", "build="+root,
-		"--build-arg", "VERSION=1.2.3", "-f", "Dockerfile", "-t", "ostiary", b.t.TempDir())
+		"--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION="+revision, "-f", "Dockerfile", "-t", "ostiary", b.t.TempDir())
 	return "ostiary"
 }
 
@@ -74,10 +77,11 @@ func TestImage(t *testing.T) {
 	checkSize(t, b, image)
 
 	container := b.run("from", image)
+	checkLicences(t, b.run("mount", container))
 	in := func(args ...string) []string {
 		return append([]string{"run", "--isolation", "chroot", "--env", "OSTIARY_HTTP_ADDR=127.0.0.1:0", "--env", "OSTIARY_GRPC_ADDR=127.0.0.1:0", container, "--", "/usr/bin/ostiary"}, args...)
 	}
-	if got := b.run(in("version")...); !strings.HasPrefix(got, "ostiary 1.2.3") {
+	if got := b.run(in("version")...); !strings.HasPrefix(got, "ostiary 1.2.3 commit "+revision+" go") {
 		t.Errorf("version says %q", got)
 	}
 
@@ -165,8 +169,22 @@ func checkConfiguration(t *testing.T, b *builder, image string) {
 	if got := strings.Join(c.Healthcheck.Test, " "); got != "CMD /usr/bin/ostiary probe" {
 		t.Errorf("health check %q", got)
 	}
-	if v := c.Labels["org.opencontainers.image.version"]; v != "1.2.3" {
-		t.Errorf("labels %v, want the version", c.Labels)
+	if of := "org.opencontainers.image."; c.Labels[of+"version"] != "1.2.3" || c.Labels[of+"revision"] != revision {
+		t.Errorf("labels %v, want the version and the commit", c.Labels)
+	}
+}
+
+// checkLicences checks that the licences of what is in the image are in it too.
+func checkLicences(t *testing.T, root string) {
+	t.Helper()
+	if text := readFile(t, filepath.Join(root, "licenses", "LICENSE")); !strings.Contains(text, "Apache License") {
+		t.Errorf("/licenses/LICENSE is %q", text)
+	}
+	text := readFile(t, filepath.Join(root, "licenses", "THIRD_PARTY_LICENSES"))
+	for _, want := range []string{"\nGo go1", "\nmodernc.org/sqlite v", "\ngoogle.golang.org/grpc v", "\n## react-dom - "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("/licenses/THIRD_PARTY_LICENSES does not have %q", want)
+		}
 	}
 }
 

@@ -121,6 +121,29 @@ func TestPackagesKeepSecretsToRoot(t *testing.T) {
 	t.Errorf("no package has %s, and whoever makes it may let everybody read it", named[1])
 }
 
+// TestBuildsAreGivenTheirCommit has every build of a program that is passed on have the linker
+// set version and commit: none can count on the toolchain to find git.
+func TestBuildsAreGivenTheirCommit(t *testing.T) {
+	t.Parallel()
+	const commit = "0123456789abcdef0123456789abcdef01234567"
+	for _, target := range []string{"build", "image-root"} {
+		out, err := exec.Command("make", "--no-print-directory", "-C", "..", "--dry-run", target, "VERSION=v1.2.3", "REVISION="+commit).Output()
+		if err != nil || !strings.Contains(string(out), "-X main.version=v1.2.3 -X main.revision="+commit) {
+			t.Errorf("make %s runs\n%s%v", target, out, err)
+		}
+	}
+	for name, want := range map[string]string{
+		"../Makefile":                       "REVISION ?= $(shell git rev-parse HEAD",
+		"../.goreleaser.yaml":               "-X main.version=v{{ .Version }} -X main.revision={{ .FullCommit }}",
+		"Dockerfile":                        `make image-root IMAGE_ROOT=/ VERSION="$VERSION" REVISION="$REVISION"`,
+		"../.github/workflows/release.yaml": `--build-arg VERSION="$TAG" --build-arg REVISION="$GITHUB_SHA"`,
+	} {
+		if !strings.Contains(readFile(t, name), want) {
+			t.Errorf("%s does not have %s", name, want)
+		}
+	}
+}
+
 func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)

@@ -226,8 +226,11 @@ type Config struct {
 	// DroppedLogLines returns how many lines the Logger has dropped since the start, for
 	// metrics. It must be safe for concurrent use. Optional.
 	DroppedLogLines func() uint64
-	// Version is that of the program, for metrics. Default: that of its main module.
+	// Version is that of the program, for metrics and the log. Default: that of its main module.
 	Version string
+	// Revision is the commit that the program was built from, for metrics and the log.
+	// Default: the one that the toolchain has recorded.
+	Revision string
 	// Now is the clock for tokens and keys. Default: time.Now.
 	Now func() time.Time
 

@@ -21,7 +21,7 @@ func (s *Server) startTelemetry(ctx context.Context) (err error) {
 	if s.config.AdminAddr == AdminNone && !metrics.Pushed() && s.tracing == nil {
 		return nil
 	}
-	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Log: s.log})
+	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Revision: s.config.Revision, Log: s.log})
 	return err
 }
 

@@ -21,7 +21,7 @@ func (c Config) isEssential(issuer *Issuer) bool { return issuer.Essential || le
 // logStart logs what is about to be served, before anything can fail. Nothing in it is secret.
 func (s *Server) logStart() {
 	c := s.config
-	version, revision := metrics.Built(c.Version)
+	version, revision := metrics.Built(c.Version, c.Revision)
 	issuers := make([]startingIssuer, len(c.Issuers))
 	for i, issuer := range c.Issuers {
 		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, c.isEssential(&issuer)}

@@ -25,7 +25,7 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	})
 	defer queue.Close()
 	logger := loaded.Logger(queue)
-	loaded.Server.Logger, loaded.Server.DroppedLogLines, loaded.Server.Version = logger, queue.Dropped, version
+	loaded.Server.Logger, loaded.Server.DroppedLogLines, loaded.Server.Version, loaded.Server.Revision = logger, queue.Dropped, version, revision
 	slog.SetDefault(logger) //nolint:forbidigo // of packages that log by themselves, as grpc does
 	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
 		strangers := &logsample.Sampler{Logger: logger} // who can cause all that is logged at the default level

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker for a build from a checkout, where the toolchain
-// knows none.
-var version string
+// version and revision, a commit, are set by the linker for a build from a checkout: the
+// toolchain knows no version there, and no commit where it has no git.
+var version, revision string
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
@@ -40,8 +40,8 @@ func versionLine(info *debug.BuildInfo) string {
 	for _, s := range info.Settings {
 		built[s.Key] = s.Value
 	}
-	if revision := built["vcs.revision"]; revision != "" {
-		line += " commit " + revision
+	if commit := cmp.Or(revision, built["vcs.revision"]); commit != "" {
+		line += " commit " + commit
 		if built["vcs.modified"] == "true" {
 			line += " with changes"
 		}

@@ -30,3 +30,12 @@ func TestVersionLine(t *testing.T) {
 		})
 	}
 }
+
+func TestVersionLineOfALinkedCommit(t *testing.T) { //nolint:paralleltest // sets what the linker sets
+	version, revision = "v1.2.3", "0123abc"
+	defer func() { version, revision = "", "" }()
+	const want = "ostiary v1.2.3 commit 0123abc go1.26.0"
+	if got := versionLine(&debug.BuildInfo{GoVersion: "go1.26.0"}); got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+}

@@ -51,15 +51,16 @@ func callback(read func(Record)) metric.Float64Callback {
 	}
 }
 
-// Built returns the version that the program was built as, and from which revision.
-func Built(given string) (version, revision string) {
+// Built returns the version that the program was built as, and from which revision: those
+// given, or else what the toolchain has recorded.
+func Built(version, revision string) (string, string) {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		given = cmp.Or(given, info.Main.Version)
+		version = cmp.Or(version, info.Main.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				revision = s.Value
+				revision = cmp.Or(revision, s.Value)
 			}
 		}
 	}
-	return cmp.Or(given, "unknown"), cmp.Or(revision, "unknown")
+	return cmp.Or(version, "unknown"), cmp.Or(revision, "unknown")
 }

@@ -42,6 +42,8 @@ const closeTimeout = 5 * time.Second
 type Config struct {
 	// Version is that of the program.
 	Version string
+	// Revision is the commit that it was built from.
+	Revision string
 	// Log receives what goes wrong when measurements are read or sent.
 	Log *slog.Logger
 }
@@ -62,7 +64,7 @@ type Metrics struct {
 
 // New begins to measure. The context bounds New alone.
 func New(ctx context.Context, config Config) (*Metrics, error) {
-	version, revision := Built(config.Version)
+	version, revision := Built(config.Version, config.Revision)
 	m := &Metrics{log: config.Log, measured: prometheus.NewRegistry(), others: prometheus.NewRegistry()}
 	m.native = newNativeCalls(m.others)
 	m.others.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

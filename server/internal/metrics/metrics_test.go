@@ -30,7 +30,7 @@ func TestMetricsAreSentWhereTheEnvironmentSays(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
 
 	log := new(strings.Builder)
-	m, err := New(t.Context(), Config{Version: "v1.2.3", Log: slog.New(slog.NewTextHandler(log, nil))})
+	m, err := New(t.Context(), Config{Version: "v1.2.3", Revision: "0123abc", Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestMetricsAreSentWhereTheEnvironmentSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := <-sent
-	for _, want := range []string{"/v1/metrics Bearer secret-of-the-collector", "ostiary.decisions", "acme.note.v1.NoteService/Get", "rpc.server.call.duration", "process_cpu_seconds", "go_goroutines", "v1.2.3", "staging"} {
+	for _, want := range []string{"/v1/metrics Bearer secret-of-the-collector", "ostiary.decisions", "acme.note.v1.NoteService/Get", "rpc.server.call.duration", "process_cpu_seconds", "go_goroutines", "v1.2.3", "0123abc", "staging"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the collector did not get %q", want)
 		}
