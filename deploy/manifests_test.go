@@ -35,7 +35,8 @@ type manifests struct {
 }
 
 // decode reads manifests as an API server with strict validation does: fields that Kubernetes
-// does not have, or that come twice, are faults, as is a kind that is not listed here.
+// does not have, or that come twice, are faults, as are what the schemas of Kubernetes do not
+// allow and a kind that is not listed here.
 func decode(t *testing.T, text string) *manifests {
 	t.Helper()
 	m := &manifests{selectors: make(map[string]*metav1.LabelSelector)}
@@ -66,7 +67,7 @@ func (m *manifests) add(t *testing.T, document []byte) {
 		if err == nil {
 			unknown, err = json.UnmarshalStrict(text, object)
 		}
-		if err = errors.Join(append(unknown, err)...); err != nil {
+		if err = errors.Join(append(unknown, err, validate(is, text))...); err != nil {
 			t.Errorf("%s: %v", is.Kind, err)
 		}
 		m.all = append(m.all, object)
