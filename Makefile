@@ -176,7 +176,7 @@ lint: ## Check formatting, the schema's style and the code
 	for module in $(NESTED) $(PROGRAMS); do echo "lint $$module"; (cd $$module; $(OWN_WORKSPACE); "$$linter" run ./...); done
 
 .PHONY: check
-check: lint check-generated check-web check-rules check-modules check-nested check-programs check-bench check-vulnerabilities ## All that must hold before a merge, but the tests
+check: lint breaking check-generated check-web check-rules check-modules check-nested check-programs check-bench check-vulnerabilities ## All that must hold before a merge, but the tests
 
 # Generates beside the work tree and compares, so uncommitted work is no obstacle.
 .PHONY: check-generated
@@ -277,11 +277,13 @@ check-vulnerabilities:
 	done; \
 	exit $$failed
 
+# Modules whose Go API others use.
+LIBRARIES = . server interceptors/gatewayauth interceptors/otelauth
+
 # AGAINST is any git reference of this repository.
 .PHONY: breaking
-breaking: AGAINST ?= main
-breaking: ## Tell what in proto/ breaks callers, compared with AGAINST=main
-	$(BUF) breaking --against '.git#ref=$(AGAINST)'
+breaking: ## Report what breaks users, compared with the last release, or AGAINST=main
+	@BUF='$(BUF)' APIDIFF="$$($(GO) tool -n -modfile=go.check.mod apidiff)" MODULES='$(LIBRARIES)' .ci/breaking $(AGAINST)
 
 # With ARGS, such as ARGS=-quick or ARGS='-run cold', it only prints.
 .PHONY: bench

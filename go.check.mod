@@ -1,5 +1,5 @@
-// The programs that read the sources: buf, golangci-lint and govulncheck. They
-// are not in go.tool.mod because buf v1.75.0 requires a protobuf newer than any
+// The programs that read the sources: buf, golangci-lint, govulncheck and apidiff.
+// They are not in go.tool.mod because buf v1.75.0 requires a protobuf newer than any
 // release (v1.36.13-0...), and in one graph protoc-gen-go would be raised to it.
 //
 // Move one: go get -modfile=go.check.mod -tool <package>@<exact version>
@@ -12,6 +12,7 @@ go 1.26.7
 tool (
 	github.com/bufbuild/buf/cmd/buf
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	golang.org/x/exp/cmd/apidiff
 	golang.org/x/vuln/cmd/govulncheck
 )
 
