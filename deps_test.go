@@ -256,10 +256,20 @@ func TestUsersDoNotInheritWhatIsNested(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"cobra", "goose", "godotenv", "grpc-gateway", "opentelemetry", "otelconnect", "pflag", "pgx", "prometheus", "rs/cors", "sqlite", "vanguard",
+		"cobra", "goose", "godotenv", "grpc-gateway", "opentelemetry", "otelconnect", "pflag", "pgx", "prometheus", "rs/cors", "sqlite", "vanguard", "wycheproof",
 	} {
 		if bytes.Contains(mod, []byte(name)) {
 			t.Errorf("go.mod requires %s", name)
+		}
+	}
+}
+
+// TestOnlyKeysKnowTheArithmeticOfRSA, so that it can be taken out again in one place.
+func TestOnlyKeysKnowTheArithmeticOfRSA(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if slices.Contains(p.Imports, "filippo.io/bigmod") && folder(p.ImportPath) != "interceptors/jwks" {
+			t.Errorf("%s imports filippo.io/bigmod", folder(p.ImportPath))
 		}
 	}
 }

@@ -80,6 +80,7 @@ func TestEveryVerifierVerifies(t *testing.T) {
 		}
 		test("warm", ostiaryWarm(iss.trust)(t.Context(), token), ostiaryWarm(iss.trust)(t.Context(), forged))
 		test("the baseline", signatureCheck(iss.trust, token)(t.Context(), ""), signatureCheck(iss.trust, forged)(t.Context(), ""))
+		test("the key alone", keyCheck(iss.trust, token)(t.Context(), ""), keyCheck(iss.trust, forged)(t.Context(), ""))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"slices"
 
+	"filippo.io/bigmod"
 	"filippo.io/edwards25519"
 )
 
@@ -30,6 +31,7 @@ type Key struct {
 	x5t        string           // the thumbprints of its certificate, in base64url;
 	x5tS256    string           // empty where they are not known
 	public     crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	modulus    *bigmod.Modulus  // of an RSA key, prepared; nil has crypto/rsa check
 	algorithms []algorithm
 	set        *Remote // the set that can remove the key; nil for a fixed key
 }
@@ -50,7 +52,7 @@ func NewKey(id string, public crypto.PublicKey, algorithm string) (*Key, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnusableKey, err)
 	}
-	key := &Key{id: id, public: checked, algorithms: algorithmsFor(checked)}
+	key := &Key{id: id, public: checked, modulus: prepareModulus(checked), algorithms: algorithmsFor(checked)}
 	if algorithm == "" {
 		return key, nil
 	}
@@ -123,8 +125,8 @@ func checkPublic(public crypto.PublicKey) (crypto.PublicKey, error) {
 }
 
 // checkRSA accepts small odd exponents: they are weak only against verifiers
-// that parse the padding, and Go compares the whole encoded message. The upper
-// bound is that of crypto/rsa.
+// that parse the padding, and here the whole encoded message is compared. The
+// upper bound is that of crypto/rsa.
 func checkRSA(public *rsa.PublicKey) (*rsa.PublicKey, error) {
 	if public == nil || public.N == nil {
 		return nil, errors.New("an RSA key without a modulus")

@@ -15,7 +15,8 @@
 //
 // Only public keys are used: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 and
 // P-521, and Ed25519. A key says which algorithm it is for, a token never does.
-// Signatures are checked by the Go standard library alone.
+// Signatures are checked by the Go standard library; those of RSASSA-PKCS1-v1_5 by
+// filippo.io/bigmod, its arithmetic under a public name, unless FIPS 140-3 mode is on.
 package jwks
 
 import (

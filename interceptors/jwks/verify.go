@@ -32,7 +32,7 @@ func (k *Key) Verify(algorithm string, signingInput, signature []byte) error {
 func (k *Key) verify(a algorithm, input, signature []byte) bool {
 	switch public := k.public.(type) {
 	case *rsa.PublicKey:
-		return verifyRSA(public, a, digest(a.hash, input), signature)
+		return k.verifyRSA(public, a, digest(a.hash, input), signature)
 	case *ecdsa.PublicKey:
 		return verifyECDSA(public, digest(a.hash, input), signature)
 	case ed25519.PublicKey:
@@ -42,14 +42,15 @@ func (k *Key) verify(a algorithm, input, signature []byte) bool {
 }
 
 // verifyRSA demands for PSS the salt of the hash's own length (RFC 7518, section 3.5).
-func verifyRSA(public *rsa.PublicKey, a algorithm, digest, signature []byte) bool {
-	if len(signature) != public.Size() {
-		return false
-	}
-	if a.pss {
+func (k *Key) verifyRSA(public *rsa.PublicKey, a algorithm, digest, signature []byte) bool {
+	switch {
+	case a.pss:
 		return rsa.VerifyPSS(public, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+	case k.modulus != nil:
+		return verifyPKCS1(k.modulus, public.E, a.hash, digest, signature)
+	default:
+		return rsa.VerifyPKCS1v15(public, a.hash, digest, signature) == nil
 	}
-	return rsa.VerifyPKCS1v15(public, a.hash, digest, signature) == nil
 }
 
 // verifyECDSA reads the signature as r‖s, each as long as the curve's order
