@@ -1,8 +1,9 @@
-import { clerkMiddleware, createRouteMatcher } from "@clerk/nextjs/server";
+import { clerkMiddleware } from "@clerk/nextjs/server";
+import type { NextRequest } from "next/server";
 import { devProxy } from "@/auth/dev/proxy";
 
 // Every other page is for those who are signed in.
-const isPublic = createRouteMatcher(["/", "/sign-in(.*)"]);
+const isPublic = (request: NextRequest) => /^\/(sign-in(\/.*)?)?$/.test(request.nextUrl.pathname);
 
 const publishableKey = process.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY;
 

@@ -6,7 +6,12 @@ import { chromium } from "playwright-core";
 import { findChromium } from "./chromium.js";
 
 const page = "http://localhost:3000";
-const browser = await chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+// A name of an attacker's, which resolves to this machine.
+const rebound = "http://attacker.example:3000";
+const browser = await chromium.launch({
+  executablePath: findChromium(),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP attacker.example 127.0.0.1"],
+});
 const patience = 60_000;
 
 /** A window of a browser of its own, whose cookies no other window has. */
@@ -66,6 +71,18 @@ try {
   await ada.goto(`${page}/account`);
   await ada.waitForURL(`${page}/sign-in`);
   console.log("signed out");
+
+  const attacked = await (await browser.newContext()).newPage();
+  await attacked.goto(`${rebound}/sign-in`);
+  const [answer] = await Promise.all([
+    attacked.waitForResponse((response) => response.request().method() === "POST"),
+    attacked.getByRole("button", { name: "Ada" }).click(),
+  ]);
+  assert.equal(answer.status(), 500, "a page of another name signs nobody in");
+  await attacked.context().addCookies([{ name: "dev-session", value: "ada/", url: rebound }]);
+  await attacked.goto(`${rebound}/account`);
+  assert.match((await attacked.locator("#identity").textContent()) ?? "", /only those who open this page on localhost/);
+  console.log("a page of another name has nobody's tokens");
 } finally {
   await browser.close();
 }

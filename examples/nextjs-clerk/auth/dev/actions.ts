@@ -3,11 +3,11 @@
 import { devSource } from "@ostiary/client/dev";
 import { cookies } from "next/headers";
 import { redirect } from "next/navigation";
-import { settings } from "@/settings";
 import { devCookie } from "./cookie";
+import { devIssuer } from "./issuer";
 
 export async function signIn(persona: string): Promise<void> {
-  const source = devSource({ issuer: settings().devIssuerInternalUrl, persona });
+  const source = devSource({ issuer: await devIssuer(), persona });
   await source.getToken(); // signs the persona in, with a session of its own
   (await cookies()).set(devCookie, `${persona}/${source.session}`, { httpOnly: true, sameSite: "lax" });
   redirect("/account");

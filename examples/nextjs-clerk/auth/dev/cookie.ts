@@ -2,7 +2,7 @@ import "server-only";
 import { functionSource, type TokenSource } from "@ostiary/client";
 import { devSource } from "@ostiary/client/dev";
 import { cookies } from "next/headers";
-import { settings } from "@/settings";
+import { devIssuer } from "./issuer";
 
 /** The cookie that remembers who is signed in, in place of Clerk's. For development alone: nobody has signed it. */
 export const devCookie = "dev-session";
@@ -14,5 +14,5 @@ export async function readDevSession(): Promise<{ persona?: string; session?: st
 
 export async function devServerSource(): Promise<TokenSource> {
   const { persona, session } = await readDevSession();
-  return persona === undefined ? functionSource(async () => null) : devSource({ issuer: settings().devIssuerInternalUrl, persona, session });
+  return persona === undefined ? functionSource(async () => null) : devSource({ issuer: await devIssuer(), persona, session });
 }
