@@ -9,10 +9,12 @@ replace (
 
 require (
 	connectrpc.com/connect v1.21.1
+	connectrpc.com/cors v0.1.0
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0
 	github.com/ostiary/ostiary v0.0.0-00010101000000-000000000000
 	github.com/ostiary/ostiary/interceptors/gatewayauth v0.0.0-00010101000000-000000000000
+	github.com/rs/cors v1.11.1
 	golang.org/x/oauth2 v0.37.0
 	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e
 	google.golang.org/grpc v1.85.0
