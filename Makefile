@@ -64,7 +64,10 @@ test-go: test-peers
 # Senders and receivers of messages in other languages, for the tests of package signals, of interop and of the server.
 PEERS = $(addsuffix /testdata/node_modules/.package-lock.json,interceptors/signals interceptors/interop server)
 
-$(PEERS): %/node_modules/.package-lock.json: %/package-lock.json
+# The lowest versions that the browser client works with.
+LOWEST = web/client/test/lowest/node_modules/.package-lock.json
+
+$(PEERS) $(LOWEST): %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-progress
 	@touch $@
 
@@ -143,7 +146,7 @@ web: $(MODULES) ## Write the browser's generated code, and build the console int
 .PHONY: test-web
 test-web:
 	@if ! command -v npm >/dev/null; then $(call WITHOUT,the browser was not tested: install Node 20.19 or later and Chromium); exit; fi; \
-	$(MAKE) --no-print-directory $(MODULES); \
+	$(MAKE) --no-print-directory $(MODULES) $(LOWEST); \
 	cd web; npm run check; npm test; \
 	if ! npm run --silent chromium; then $(call WITHOUT,no browser was tested: install Chromium or set CHROMIUM to where it is); fi
 
