@@ -93,6 +93,6 @@ async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(patience) });
   } catch (cause) {
-    throw new TokenSourceError(`the development issuer cannot be reached at ${url.origin}`, { cause });
+    throw new TokenSourceError("the development issuer cannot be reached", { cause });
   }
 }
