@@ -175,8 +175,8 @@ type Config struct {
 	// Clerk's; where several are, give each of them an entry of Signals. Default: none, and
 	// there is no such path.
 	ClerkWebhookSecret []string
-	// ClerkWebhookSecretFile is a file with more such secrets, each on a line of its own. It
-	// is read once. Default: none.
+	// ClerkWebhookSecretFile is a file with more such secrets, each on a line of its own. It is
+	// read at the start, and by Server.Reload. Default: none.
 	ClerkWebhookSecretFile string
 	// Signals are further senders of messages that say what has ended at an issuer. Default:
 	// none.
@@ -346,11 +346,7 @@ type Console struct {
 func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
 
 // openLedger opens what DatabaseURL names, which the ledger closes.
-func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, store.Store, error) {
-	enders, err := c.enders()
-	if err != nil {
-		return nil, nil, err
-	}
+func (c Config) openLedger(ctx context.Context, enders map[string]*outbox.Clerk) (*ledger.Ledger, store.Store, error) {
 	db, err := ledger.OpenStore(ctx, c.store())
 	if err != nil {
 		return nil, nil, err
@@ -359,7 +355,11 @@ func (c Config) openLedger(ctx context.Context) (*ledger.Ledger, store.Store, er
 	return opened, db, err
 }
 
-func (c Config) ledger(enders map[string]outbox.Ender) ledger.Config {
+func (c Config) ledger(clerks map[string]*outbox.Clerk) ledger.Config {
+	enders := make(map[string]outbox.Ender, len(clerks))
+	for issuer, clerk := range clerks {
+		enders[issuer] = clerk
+	}
 	return ledger.Config{
 		Retention:   c.SessionRetention,
 		MaxLifetime: c.longestLifetime(),

@@ -28,7 +28,8 @@ type Follow struct {
 	// Secret is one of the hub's feed secrets or, with TokenURL, the secret of the OAuth
 	// client. Either it or SecretFile is required.
 	Secret string
-	// SecretFile is a file with the secret instead. It is read once.
+	// SecretFile is a file with the secret instead. It is read at the start, and by
+	// Server.Reload.
 	SecretFile string
 	// TokenURL is the token endpoint of an authorization server, to follow with a token of
 	// ClientID (RFC 6749, section 4.4) and not with a feed secret. Default: none.
@@ -188,12 +189,13 @@ func (s *Server) startRelay() error {
 	if err != nil {
 		return fmt.Errorf("follow: %w", err)
 	}
+	s.followTokens = newLiveTokens(source)
 	if f.InsecureHTTP {
 		s.log.Warn("the hub may be followed over plain http; who can read the traffic can follow it, and who can change it can hide revocations", "setting", "follow_insecure_http")
 	}
 	s.relay, err = relay.Start(relay.Config{
 		Feed: feed.Config{
-			Hubs: f.Hubs, Source: source, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
+			Hubs: f.Hubs, Source: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
 			Retention: s.config.longestLifetime(), Snapshot: f.Snapshot, Logger: s.log,
 		},
 		Scope: feedScope, Now: s.config.Now,

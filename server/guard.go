@@ -46,7 +46,7 @@ func (s *Server) buildGuards() error {
 	if err != nil {
 		return err
 	}
-	access, err := newAccessService(rules, s.config.operators(), followers)
+	access, err := newAccessService(rules, s.operators, followers)
 	if err != nil {
 		return err
 	}

@@ -190,22 +190,37 @@ func (c Config) checkResourceURL() error {
 }
 
 // buildMetadata has the guard name the metadata in its challenges.
-func (s *Server) buildMetadata(scopes []string) (err error) {
+func (s *Server) buildMetadata(scopes []string) error {
 	if s.config.ResourceURL == "" {
 		return nil
 	}
-	s.guard.ResourceMetadata, s.metadata, err = s.config.metadata(scopes).Handler()
+	var err error
+	if s.guard.ResourceMetadata, _, err = s.config.metadata(scopes).Handler(); err != nil {
+		return err
+	}
+	return s.publishMetadata(scopes)
+}
+
+// publishMetadata publishes the scopes that rules mention, where metadata are published.
+func (s *Server) publishMetadata(scopes []string) error {
+	if s.config.ResourceURL == "" {
+		return nil
+	}
+	_, handler, err := s.config.metadata(scopes).Handler()
+	if err == nil {
+		s.metadata.Store(&handler)
+	}
 	return err
 }
 
 // serveMetadata answers for everybody, before CORS: a client may come from any page.
 func (s *Server) serveMetadata(next http.Handler) http.Handler {
-	if s.metadata == nil {
+	if s.metadata.Load() == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := r.URL.Path; path == httpauth.MetadataPath || strings.HasPrefix(path, httpauth.MetadataPath+"/") {
-			s.metadata.ServeHTTP(w, r)
+			(*s.metadata.Load()).ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

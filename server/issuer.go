@@ -55,7 +55,8 @@ type Issuer struct {
 	// if its webhooks are received. Default: they go on there, and what was missed is not
 	// made up for.
 	SecretKey string
-	// SecretKeyFile is a file with the SecretKey instead. It is read once.
+	// SecretKeyFile is a file with the SecretKey instead. It is read at the start, and by
+	// Server.Reload.
 	SecretKeyFile string
 	// APIURL is where Clerk's Backend API is: https, or http on a loopback host. Default:
 	// https://api.clerk.com.

@@ -20,8 +20,8 @@ const (
 )
 
 // enders returns what ends sessions at their issuers, by issuer.
-func (c Config) enders() (map[string]outbox.Ender, error) {
-	enders := make(map[string]outbox.Ender)
+func (c Config) enders() (map[string]*outbox.Clerk, error) {
+	enders := make(map[string]*outbox.Clerk)
 	for _, issuer := range c.Issuers {
 		key, err := issuer.secretKey()
 		if err != nil {

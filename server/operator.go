@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -16,7 +17,10 @@ const adminRole = "org:admin"
 // operators may see and end every session. They act in person: an impersonator
 // of one is no operator, and an application that acts for one is an operator only
 // with the permission as a scope.
-type operators struct {
+type operators struct{ *atomic.Pointer[operatorSet] }
+
+// An operatorSet is who the operators are by the settings.
+type operatorSet struct {
 	subjects   map[subject]bool
 	permission string // "" for none
 }
@@ -25,12 +29,14 @@ type operators struct {
 type subject struct{ issuer, id string }
 
 func (c Config) operators() operators {
-	o := operators{subjects: make(map[subject]bool), permission: c.OperatorPermission}
+	set := &operatorSet{subjects: make(map[subject]bool), permission: c.OperatorPermission}
 	for _, written := range c.OperatorSubjects {
 		if s, err := c.operatorSubject(written); err == nil {
-			o.subjects[s] = true
+			set.subjects[s] = true
 		}
 	}
+	o := operators{new(atomic.Pointer[operatorSet])}
+	o.Store(set)
 	return o
 }
 
@@ -57,14 +63,16 @@ func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.emp
 
 // names reports whether the subject is an operator, whoever acts for it.
 func (o operators) names(id *auth.Identity) bool {
-	return o.subjects[subject{id.Issuer, id.Subject}] || o.permission != "" && id.HasPermission(o.permission)
+	set := o.Load()
+	return set.subjects[subject{id.Issuer, id.Subject}] || set.permission != "" && id.HasPermission(set.permission)
 }
 
 // empowers reports whether the party that acts may act as an operator: the subject
 // itself, or an application to which a scope by the name of the permission was
 // granted. To sign in to an application hands it no more than its scopes.
 func (o operators) empowers(id *auth.Identity) bool {
-	return inPerson(id) || id.Actor == nil && o.permission != "" && id.HasScope(o.permission)
+	permission := o.Load().permission
+	return inPerson(id) || id.Actor == nil && permission != "" && id.HasScope(permission)
 }
 
 // inPerson reports whether the subject acts itself: that it is not impersonated

@@ -9,16 +9,22 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// Reload takes over what can be changed while the Server runs: Rules, FeedSecret, and what
-// is in FeedSecretFile. What else has changed in the Config is left as it was. It also reads
-// the files of the TLS certificate, as ReloadCertificate does.
+// Reload takes over what can be changed while the Server runs: Rules, OperatorSubjects,
+// OperatorPermission, and secrets with the files that they are in, those of FeedSecret,
+// ClerkWebhookSecret, Signals, Follow, and SecretKey of an Issuer. One that was not set at the
+// start, or is no longer, needs a new Server, as does a secret with which events of a stream
+// are pushed, since the transmitter has it too. What else has changed in the Config is left as it
+// was. It also reads the files of the TLS certificate, as ReloadCertificate does.
 //
 // Calls are decided by the new rules from then on, and open streams with the next token of
 // their caller's session. A follower that is connected with a secret that is there no longer
-// stays until it connects again.
+// stays until it connects again, and a stream shows its caller what an operator may see until it
+// ends.
 //
 // If the Config has faults nothing of it is taken over, and the error is a *[ConfigError].
 func (s *Server) Reload(config Config) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	s.ReloadCertificate()
 	if faults := config.Faults(); len(faults) > 0 {
 		return &ConfigError{Faults: faults}
@@ -31,10 +37,21 @@ func (s *Server) Reload(config Config) error {
 	if err != nil {
 		return err
 	}
-	access, err := newAccessService(rules, s.config.operators(), s.followers)
+	access, err := newAccessService(rules, s.operators, s.followers)
 	if err != nil {
 		return err
 	}
+	replaceSecrets, err := s.newSecrets(config)
+	if err != nil {
+		return err
+	}
+	if err := s.publishMetadata(rules.Scopes()); err != nil {
+		return err
+	}
+	for _, replace := range replaceSecrets {
+		replace()
+	}
+	s.operators.Store(config.operators().Load())
 	s.followers.replaceSecrets(followers)
 	s.rules.Store(rules)
 	s.access.Store(access)

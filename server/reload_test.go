@@ -2,7 +2,9 @@ package server
 
 import (
 	"errors"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
@@ -113,6 +116,43 @@ func TestSettingsAtFaultChangeNothing(t *testing.T) {
 	}
 	if len(r.followers.current()) == 0 {
 		t.Error("the secrets of followers are gone")
+	}
+}
+
+func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.ResourceURL = "https://api.example.com" })
+	published := func() string {
+		_, _, body := r.send(t, http.MethodGet, httpauth.MetadataPath, nil, "")
+		return body
+	}
+	if body := published(); strings.Contains(body, "notes.read") {
+		t.Fatalf("before there is such a rule, %s is published", body)
+	}
+	r.reload(t, func(c *Config) {
+		c.Rules = []policy.Option{policy.Configured("ostiary.yaml", identityv1.IdentityService_WhoAmI_FullMethodName,
+			&policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllScopes: []string{"notes.read"}}}})}
+	})
+	if body := published(); !strings.Contains(body, `"notes.read"`) {
+		t.Errorf("%s is published; want the scope notes.read", body)
+	}
+}
+
+// The transmitter sends the secret that it was given.
+func TestASecretThatTheTransmitterHasNeedsARestart(t *testing.T) {
+	t.Parallel()
+	r := start(t, withStream(StreamPush, SignalSource{Transmitter: "https://transmitter.invalid", Secrets: []string{"the-secret-of-before"}}))
+	r.reload(t)
+	const want = "setting=signals.idp.secrets"
+	if logged := r.log.String(); strings.Contains(logged, want) {
+		t.Errorf("nothing has changed, and the log has %s", logged)
+	}
+	r.reload(t, func(c *Config) {
+		c.Signals = slices.Clone(c.Signals)
+		c.Signals[0].Secrets = []string{"the-secret-of-after"}
+	})
+	if logged := r.log.String(); !strings.Contains(logged, want) {
+		t.Errorf("the log has %s; want %s", logged, want)
 	}
 }
 

@@ -252,7 +252,7 @@ func TestARetryShowsNoMoreThanTheCallerMayKnowNow(t *testing.T) {
 		}
 		return res
 	}
-	benIs := operators{subjects: map[subject]bool{{r.issuer.URL(), "user_ben"}: true}}
+	benIs := Config{Issuers: []Issuer{{URL: r.issuer.URL()}}, OperatorSubjects: []string{"user_ben"}}.operators()
 	first := call(benIs)
 	if got := first.GetRevocations()[0]; got.GetCause() != "an investigation" || got.GetOrigin().GetCaller().GetSubject() != "user_olga" {
 		t.Fatalf("an operator is answered %v", got)

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/revokedlog"
@@ -51,7 +53,12 @@ type Server struct {
 	keys        []keySource
 	keySets     map[string]jwks.Set // by the URL of the issuer
 	guard       *auth.Guard
-	metadata    http.Handler // nil where none is published
+	metadata    atomic.Pointer[http.Handler] // nil where none is published
+
+	reloading    sync.Mutex
+	operators    operators
+	enders       map[string]*outbox.Clerk // by the URL of the issuer
+	followTokens *liveTokens              // nil at a hub
 
 	feedGuard *auth.Guard // of the FeedService
 
@@ -118,6 +125,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		httpListener: config.HTTPListener,
 		draining:     drain.New(),
 		stopping:     make(chan struct{}),
+		operators:    config.operators(),
 	}
 	s.proxies, _ = proxy.Parse(config.TrustedProxies) // Faults has found them good
 	s.stop = sync.OnceFunc(func() {
@@ -152,11 +160,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.identity = &identityService{heartbeat: s.config.heartbeat, stopping: s.stopping}
-	operators := s.config.operators()
-	s.session = &sessionService{ledger: s.ledger, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
-	s.revocation = &revocationService{ledger: s.ledger, operators: operators}
+	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
+	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators}
 	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
-	s.decision = &decisionService{log: s.decisions, operators: operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
+	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
 		return err
 	}

@@ -42,7 +42,7 @@ type SignalSource struct {
 	// transmitter whose Stream is kept here is given the first of them.
 	Secrets []string
 	// SecretsFile is a file with more such secrets, each on a line of its own. It is read
-	// once. Default: none.
+	// at the start, and by Server.Reload. Default: none.
 	SecretsFile string
 
 	// InstanceID is for SignalClerk, and means what it does in signals.ClerkConfig.
@@ -79,7 +79,8 @@ type SignalSource struct {
 	// the secret of ClientID or, without TokenURL, sent as the bearer token itself.
 	// Default: nothing is sent.
 	ClientSecret string
-	// ClientSecretFile is a file with the ClientSecret instead. It is read once.
+	// ClientSecretFile is a file with the ClientSecret instead. It is read at the start, and by
+	// Server.Reload.
 	ClientSecretFile string
 	// TokenURL is the token endpoint at which ClientID gets a token for the transmitter
 	// (RFC 6749, section 4.4), and Scopes what it is for. Default: there is none.
@@ -130,8 +131,8 @@ func (c Config) issuerNamed(url string) *Issuer {
 }
 
 // receiver makes what receives the messages of a source. The keys are those of the
-// transmitter; nil for other kinds.
-func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) (messageReceiver, error) {
+// transmitter, and the tokens are for it; nil for other kinds.
+func (c Config) receiver(source SignalSource, keys jwks.Set, tokens authclient.TokenSource, sink signals.Sink) (messageReceiver, error) {
 	secrets, err := withSecretsIn(source.SecretsFile, source.Secrets)
 	if err != nil {
 		return nil, err
@@ -149,12 +150,12 @@ func (c Config) receiver(source SignalSource, keys jwks.Set, sink signals.Sink) 
 			Sink: sink, Now: c.Now, Logger: c.Logger,
 		})
 	default:
-		return c.eventReceiver(source, secrets, keys, sink)
+		return c.eventReceiver(source, secrets, keys, tokens, sink)
 	}
 }
 
 // eventReceiver makes what receives security events, or fetches them.
-func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.Set, sink signals.Sink) (messageReceiver, error) {
+func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.Set, tokens authclient.TokenSource, sink signals.Sink) (messageReceiver, error) {
 	issuer := signals.EventIssuer{URL: source.Issuer, SessionsInTokens: source.SessionsInTokens}
 	if trusted := c.issuerNamed(source.Issuer); trusted != nil {
 		issuer.Aliases = trusted.Aliases
@@ -166,10 +167,6 @@ func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.S
 		Name: source.Name, Transmitter: source.Transmitter, Keys: keys, Algorithms: source.Algorithms, Audiences: source.Audiences,
 		Issuers: []signals.EventIssuer{issuer}, CriticalMembers: source.CriticalMembers, CredentialTypes: source.CredentialTypes,
 		AllowUntyped: source.AllowUntyped, Sink: sink, Now: c.Now, Logger: c.Logger,
-	}
-	tokens, err := source.tokens(c.Now)
-	if err != nil {
-		return nil, err
 	}
 	fetched := source.PollURL != "" || source.Stream == StreamPoll
 	switch {
@@ -195,8 +192,11 @@ func bearers(secrets []string) (values []string) {
 	return values
 }
 
-// tokens gives the tokens for the transmitter; nil for none.
+// tokens gives the tokens for the transmitter of security events; nil for none.
 func (s SignalSource) tokens(now func() time.Time) (authclient.TokenSource, error) {
+	if s.Kind != SignalEvents {
+		return nil, nil
+	}
 	secret, err := s.clientSecret()
 	switch {
 	case err != nil:
@@ -280,7 +280,11 @@ func (c Config) sourceFaults() []Fault {
 			source.Issuer = "none"
 			source.Transmitter = cmp.Or(source.Transmitter, source.Issuer)
 		}
-		receiver, err := c.receiver(source, new(jwks.Static), signalSink{})
+		var receiver messageReceiver
+		tokens, err := source.tokens(c.Now)
+		if err == nil {
+			receiver, err = c.receiver(source, new(jwks.Static), tokens, signalSink{})
+		}
 		if poller, ok := receiver.(*signals.Poller); ok && err == nil {
 			_ = poller.Close() // never fails
 		}

@@ -32,6 +32,10 @@ type signalSource struct {
 	name     string
 	issuers  []string
 	receiver messageReceiver
+
+	settings SignalSource // zero for logout tokens
+	keys     jwks.Set     // of the transmitter; nil for none
+	tokens   *liveTokens  // for the transmitter; nil for none
 }
 
 // A signalSink makes durable in the ledger what messages revoke.
@@ -53,11 +57,19 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 		if err != nil {
 			return fmt.Errorf("signals %s: %w", source.Name, err)
 		}
-		receiver, err := s.config.receiver(source, keys, sink)
+		tokens, err := source.tokens(s.config.Now)
 		if err != nil {
 			return err
 		}
-		s.addSource(receiver, source.Issuer)
+		built := signalSource{issuers: []string{source.Issuer}, settings: source, keys: keys}
+		if tokens != nil {
+			built.tokens = newLiveTokens(tokens)
+			tokens = built.tokens
+		}
+		if built.receiver, err = s.config.receiver(source, keys, tokens, sink); err != nil {
+			return err
+		}
+		s.addSource(built)
 	}
 	if issuers := s.config.logoutIssuers(); len(issuers) > 0 {
 		urls := make([]string, len(issuers))
@@ -68,19 +80,19 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 		if err != nil {
 			return err
 		}
-		s.addSource(receiver, urls...)
+		s.addSource(signalSource{issuers: urls, receiver: receiver})
 	}
 	return nil
 }
 
-func (s *Server) addSource(receiver messageReceiver, issuers ...string) {
-	name := receiver.Status().Source
-	s.signals = append(s.signals, signalSource{name, issuers, receiver})
-	if _, isHandler := receiver.(http.Handler); !isHandler {
-		s.log.Info("messages of an issuer are fetched", "source", name, "issuers", issuers)
+func (s *Server) addSource(source signalSource) {
+	source.name = source.receiver.Status().Source
+	s.signals = append(s.signals, source)
+	if _, isHandler := source.receiver.(http.Handler); !isHandler {
+		s.log.Info("messages of an issuer are fetched", "source", source.name, "issuers", source.issuers)
 		return
 	}
-	s.log.Info("messages of an issuer are received", "source", name, "path", signalsPath+name, "issuers", issuers)
+	s.log.Info("messages of an issuer are received", "source", source.name, "path", signalsPath+source.name, "issuers", source.issuers)
 }
 
 // poll fetches the messages of those sources that have them fetched, and keeps the streams

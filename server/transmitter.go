@@ -35,7 +35,11 @@ func (c Config) checkTransmitterURL() error {
 
 // openLedger opens the database, and begins to send what is revoked.
 func (s *Server) openLedger(ctx context.Context) error {
-	opened, db, err := s.config.openLedger(ctx)
+	var err error
+	if s.enders, err = s.config.enders(); err != nil {
+		return err
+	}
+	opened, db, err := s.config.openLedger(ctx, s.enders)
 	if err != nil {
 		return err
 	}

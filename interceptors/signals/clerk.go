@@ -70,7 +70,7 @@ func Clerk(config ClerkConfig) (*Receiver, error) {
 	}
 	inbox := newInbox(config.Name, config.Sink, config.Now, config.Logger)
 	c := &clerk{keys: keys, issuer: config.Issuer, instanceID: config.InstanceID, now: inbox.now}
-	return &Receiver{inbox: inbox, protocol: webhookProtocol(c.read)}, nil
+	return newReceiver(inbox, webhookProtocol(c.read)), nil
 }
 
 // webhookProtocol answers as senders of webhooks understand it: 2xx, or send again.

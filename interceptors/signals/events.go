@@ -139,9 +139,9 @@ func SecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
 	for i, value := range config.Authorizations {
 		authorizations[i] = sha256.Sum256([]byte(value))
 	}
-	return &Receiver{
-		inbox: newInbox(reader.config.Name, config.Sink, config.Now, config.Logger),
-		protocol: protocol{
+	return newReceiver(
+		newInbox(reader.config.Name, config.Sink, config.Now, config.Logger),
+		protocol{
 			mediaType: "application/secevent+jwt",
 			read: func(ctx context.Context, header http.Header, body []byte) (Message, error) {
 				if len(authorizations) > 0 && !authorized(header, authorizations) {
@@ -152,7 +152,7 @@ func SecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
 			accept: func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
 			refuse: refuseEvent,
 		},
-	}, nil
+	), nil
 }
 
 // authorized reports whether the header is one of those whose hashes are given. Hashes have

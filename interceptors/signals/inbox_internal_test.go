@@ -123,7 +123,7 @@ func TestAMessageMustNotBeTooLarge(t *testing.T) {
 
 // testReceiver takes bodies that are the name of a session.
 func testReceiver(sink Sink) *Receiver {
-	return &Receiver{inbox: newTestInbox(sink), protocol: protocol{
+	return newReceiver(newTestInbox(sink), protocol{
 		mediaType: "application/json",
 		read: func(_ context.Context, _ http.Header, body []byte) (Message, error) {
 			if string(body) == "forged" {
@@ -133,7 +133,7 @@ func testReceiver(sink Sink) *Receiver {
 		},
 		accept: func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) },
 		refuse: func(w http.ResponseWriter, r *refusal) { http.Error(w, r.message, r.status) },
-	}}
+	})
 }
 
 func TestAReceiverAnswers(t *testing.T) {
@@ -191,5 +191,22 @@ func TestUntilWhenTokensAreRevoked(t *testing.T) {
 		if tt.fault == "" && (err != nil || !got.Equal(tt.want)) || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)) {
 			t.Errorf("%s: %v, %v; want %v, error %q", name, got, err, tt.want, tt.fault)
 		}
+	}
+}
+
+func TestAReceiverWhoseSecretsAreReplacedGoesOnCounting(t *testing.T) {
+	t.Parallel()
+	var sink recorder
+	receiver := newClerk(t, &sink, nil)
+	body := event("session.ended", `{"object":"session","id":"sess_1"}`)
+	post(t, receiver, sign(svix, "msg_1", body), body)
+	receiver.Replace(newClerk(t, &sink, func(c *ClerkConfig) { c.Secrets = []string{"whsec_" + strings.Repeat("b", 32)} }))
+	if w := post(t, receiver, sign(svix, "msg_2", body), body); w.Code != http.StatusUnauthorized {
+		t.Errorf("with the secret of before it is answered %d; want 401", w.Code)
+	}
+	receiver.Replace(newClerk(t, &sink, nil))
+	post(t, receiver, sign(svix, "msg_1", body), body)
+	if got := receiver.Status(); got.Accepted != 1 || got.Refused != 1 || got.Repeated != 1 {
+		t.Errorf("Status = %+v; want one accepted, one refused and one repeated", got)
 	}
 }

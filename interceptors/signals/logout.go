@@ -104,15 +104,15 @@ func BackChannelLogout(config LogoutConfig) (*Receiver, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("back-channel logout: %w", err)
 	}
-	return &Receiver{
-		inbox: newInbox(cmp.Or(config.Name, "backchannel-logout"), config.Sink, config.Now, config.Logger),
-		protocol: protocol{
+	return newReceiver(
+		newInbox(cmp.Or(config.Name, "backchannel-logout"), config.Sink, config.Now, config.Logger),
+		protocol{
 			mediaType: "application/x-www-form-urlencoded",
 			read:      l.read,
 			accept:    func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
 			refuse:    refuseLogout,
 		},
-	}, nil
+	), nil
 }
 
 // The names of section 2.4.

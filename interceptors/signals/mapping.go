@@ -132,7 +132,7 @@ func Webhooks(config WebhookConfig) (*Receiver, error) {
 	}
 	inbox := newInbox(config.Name, config.Sink, config.Now, config.Logger)
 	m := &mapping{config: config, verify: verify, now: inbox.now}
-	return &Receiver{inbox: inbox, protocol: webhookProtocol(m.read)}, nil
+	return newReceiver(inbox, webhookProtocol(m.read)), nil
 }
 
 // checkPaths refuses a path that would find nothing. "" is none.

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // maxBodyBytes bounds the body of a message.
@@ -16,9 +17,20 @@ const maxBodyBytes = 256 << 10
 // POST alone, and keeps no message in memory after its answer. It is safe for concurrent
 // use.
 type Receiver struct {
-	protocol
-	inbox *inbox
+	protocol atomic.Pointer[protocol]
+	inbox    *inbox
 }
+
+func newReceiver(inbox *inbox, protocol protocol) *Receiver {
+	receiver := &Receiver{inbox: inbox}
+	receiver.protocol.Store(&protocol)
+	return receiver
+}
+
+// Replace has the messages that come from now on verified and read as by would, such as by other
+// secrets. Messages that are under way are not affected. The name of the source, its Sink, and
+// what its Status has counted stay. by must not be nil.
+func (s *Receiver) Replace(by *Receiver) { s.protocol.Store(by.protocol.Load()) }
 
 // A protocol says how a kind of sender writes messages, and what it wants to be answered.
 type protocol struct {
@@ -58,9 +70,10 @@ func (r *refusal) Unwrap() error { return r.cause }
 // ServeHTTP answers a message.
 func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	err := s.receive(w, r)
+	protocol := s.protocol.Load()
+	err := s.receive(protocol, w, r)
 	if err == nil {
-		s.accept(w)
+		protocol.accept(w)
 		return
 	}
 	var refused *refusal
@@ -68,16 +81,16 @@ func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "5")
 		refused = &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "it could not be stored, or not be verified; send it again"}
 	}
-	s.refuse(w, refused)
+	protocol.refuse(w, refused)
 }
 
-func (s *Receiver) receive(w http.ResponseWriter, r *http.Request) error {
+func (s *Receiver) receive(protocol *protocol, w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return s.inbox.refused(&refusal{status: http.StatusMethodNotAllowed, code: "invalid_request", message: "use POST"})
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); s.mediaType != "" && (err != nil || !strings.EqualFold(kind, s.mediaType)) {
-		return s.inbox.refused(&refusal{status: http.StatusUnsupportedMediaType, code: "invalid_request", message: "the Content-Type must be " + s.mediaType})
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); protocol.mediaType != "" && (err != nil || !strings.EqualFold(kind, protocol.mediaType)) {
+		return s.inbox.refused(&refusal{status: http.StatusUnsupportedMediaType, code: "invalid_request", message: "the Content-Type must be " + protocol.mediaType})
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	var tooLarge *http.MaxBytesError
@@ -87,7 +100,7 @@ func (s *Receiver) receive(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return s.inbox.refused(&refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the body ends too early"})
 	}
-	message, err := s.read(r.Context(), r.Header, body)
+	message, err := protocol.read(r.Context(), r.Header, body)
 	if err != nil {
 		return s.inbox.refused(err)
 	}

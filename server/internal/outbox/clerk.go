@@ -54,7 +54,7 @@ type ClerkConfig struct {
 type Clerk struct {
 	url       string // ends in /v1/
 	keysURL   string
-	secretKey string
+	secretKey atomic.Pointer[string]
 	client    *http.Client
 	pace      *rate.Limiter // of SessionStatus
 
@@ -65,15 +65,10 @@ var _ Ender = (*Clerk)(nil)
 
 // NewClerk returns an Ender for one instance of Clerk.
 func NewClerk(config ClerkConfig) *Clerk {
-	pace := developmentPace
-	if strings.HasPrefix(config.SecretKey, liveKeyPrefix) {
-		pace = productionPace
-	}
-	return &Clerk{
-		pace:      rate.NewLimiter(rate.Every(pace), paceBurst),
-		url:       strings.TrimSuffix(cmp.Or(config.URL, DefaultClerkURL), "/") + "/v1/",
-		keysURL:   config.KeysURL,
-		secretKey: config.SecretKey,
+	c := &Clerk{
+		pace:    rate.NewLimiter(0, paceBurst),
+		url:     strings.TrimSuffix(cmp.Or(config.URL, DefaultClerkURL), "/") + "/v1/",
+		keysURL: config.KeysURL,
 		client: &http.Client{
 			// Nobody gets the secret key whom the settings do not name.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -88,6 +83,21 @@ func NewClerk(config ClerkConfig) *Clerk {
 			},
 		},
 	}
+	c.SetSecretKey(config.SecretKey)
+	return c
+}
+
+// SetSecretKey has the calls that begin from now on made with another secret key of the instance.
+func (c *Clerk) SetSecretKey(key string) {
+	if before := c.secretKey.Swap(&key); before != nil && *before == key {
+		return
+	}
+	c.sameInstance.Store(false)
+	pace := developmentPace
+	if strings.HasPrefix(key, liveKeyPrefix) {
+		pace = productionPace
+	}
+	c.pace.SetLimit(rate.Every(pace))
 }
 
 // Close implements Ender.
@@ -220,7 +230,7 @@ func (c *Clerk) call(ctx context.Context, method, path string) (*clerkAnswer, er
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+c.secretKey)
+	request.Header.Set("Authorization", "Bearer "+*c.secretKey.Load())
 	request.Header.Set("Clerk-API-Version", clerkVersion)
 	return c.do(request)
 }

@@ -139,7 +139,7 @@ func TestAWrongKeyIsReportedAndLeavesTheSessionsToOthers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "sess_1")
 	right := b.another(t)
-	b.ender.(*Clerk).secretKey = "sk_test_wrong"
+	b.ender.(*Clerk).SetSecretKey("sk_test_wrong")
 	b.request(t, "sess_1")
 	b.work(t)
 	b.logged(t, "ERROR", "the issuer refuses the secret key, so that sessions which have ended here go on there\" issuer=https://clerk.example.com pending=1")

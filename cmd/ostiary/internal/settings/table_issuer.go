@@ -75,7 +75,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "secret_key_file", env: []string{"OSTIARY_SECRET_KEY_FILE"},
-			help:   "File with the secret key instead; read at the start.",
+			help:   "File with the secret key instead; read at the start and at SIGHUP.",
 			format: text(func(i *server.Issuer) *string { return &i.SecretKeyFile }),
 		},
 		{

@@ -207,7 +207,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "clerk_webhook_secret_file", env: []string{"OSTIARY_CLERK_WEBHOOK_SECRET_FILE"},
-			help:   "File with such secrets, one a line; read at the start.",
+			help:   "File with such secrets, one a line; read at the start and at SIGHUP.",
 			format: text(func(s *Settings) *string { return &s.Server.ClerkWebhookSecretFile }),
 		},
 		setting[Settings]{
@@ -237,7 +237,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "follow_secret_file", env: []string{"OSTIARY_FOLLOW_SECRET_FILE"},
-			help:   "File with that secret instead; read at the start.",
+			help:   "File with that secret instead; read at the start and at SIGHUP.",
 			format: text(func(s *Settings) *string { return &s.Server.Follow.SecretFile }),
 		},
 		setting[Settings]{
