@@ -24,7 +24,7 @@ const watchRest = 50 * time.Millisecond
 
 func (s *Server) openDecisions() (err error) {
 	s.decisions, err = decisions.Open(decisions.Config{
-		Output: s.config.Decisions, MaxBytes: int64(s.config.DecisionsMaxSize) << 20, MaxFiles: s.config.DecisionsMaxFiles, Log: s.log,
+		Output: s.config.Decisions, MaxBytes: int64(s.config.DecisionsMaxSize) << 20, MaxFiles: s.config.DecisionsMaxFiles, RuleSource: s.rules.source, Log: s.log,
 	})
 	return err
 }
@@ -147,7 +147,7 @@ func decisionMessage(r *decisions.Record) *decisionv1.Decision {
 		Outcome: decisionv1.DecisionOutcome(decisionv1.DecisionOutcome_value[outcomePrefix+strings.ToUpper(r.Outcome)]),
 		Issuer:  r.Issuer, Subject: r.Subject, Kind: kindMessage(r.Kind), SessionId: r.Session, OrganizationId: r.Organization,
 		ClientId: r.ClientID, AuthorizedParty: r.AuthorizedParty, TokenId: r.TokenID,
-		KeyId: r.KeyID, Peer: r.Peer, RequestId: r.RequestID, TraceId: r.TraceID, SpanId: r.SpanID, Count: r.Count,
+		KeyId: r.KeyID, TokenHash: r.TokenHash, RuleSource: r.RuleSource, Peer: r.Peer, RequestId: r.RequestID, TraceId: r.TraceID, SpanId: r.SpanID, Count: r.Count,
 		Requirement: r.Requirement, Service: r.Service, InstanceId: r.Instance,
 	}
 	if a := r.Actor; a != nil {

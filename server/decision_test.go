@@ -3,6 +3,8 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,6 +23,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 )
 
@@ -145,6 +148,48 @@ func TestAnOperatorSeesWhatIsDecided(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADecisionNamesTheTokenAndTheSourceOfTheRule(t *testing.T) {
+	t.Parallel()
+	const listed = revocationv1.RevocationService_ListRevocations_FullMethodName
+	r := start(t, withOperator, func(c *Config) { c.Rules = []policy.Option{needsPermission(listed)} })
+	operator := r.issuer.Session("user_otto")
+	for name, tr := range r.transports() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everything := tr.watchDecisions(t, operator, nil)
+			ada, ben := "user_ada_"+name, "user_ben_"+name
+			admitted, refused, expired := r.issuer.Session(ada), r.issuer.Session(ben), r.issuer.Session("user_cleo_"+name, authtest.IssuedAt(time.Now().Add(-time.Hour)))
+			for range 2 { // from the cache, too
+				if err := tr.whoAmI(t, admitted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_ = tr.call(t, listed, refused)
+			_ = tr.whoAmI(t, expired)
+			_ = tr.whoAmI(t, "no.token.atall")
+			want := map[string]string{ // by subject
+				ada: tokenHash(admitted) + " ostiary/identity/v1/identity_service.proto", ben: tokenHash(refused) + " ostiary.yaml",
+				"user_cleo_" + name: tokenHash(expired) + " ostiary/identity/v1/identity_service.proto", "": " ostiary/identity/v1/identity_service.proto",
+			}
+			everything.until(t, func(d *decisionv1.Decision) bool { return d.GetReason() == "TOKEN_MALFORMED" })
+			for _, d := range everything.all {
+				if d.GetSubject() == "user_otto" {
+					continue
+				}
+				if got := d.GetTokenHash() + " " + d.GetRuleSource(); got != want[d.GetSubject()] {
+					t.Errorf("of %q %q is sent; want %q", d.GetSubject(), got, want[d.GetSubject()])
+				}
+			}
+		})
+	}
+}
+
+// tokenHash is what docs/operations.md says how to find.
+func tokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])[:16]
 }
 
 func TestAFilterThatIsEmptyIsRefused(t *testing.T) {

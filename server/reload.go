@@ -83,6 +83,14 @@ type liveRules struct{ atomic.Pointer[policy.Policy] }
 // Rule implements auth.Policy.
 func (l *liveRules) Rule(procedure string) auth.Rule { return l.Load().Rule(procedure) }
 
+// source returns where the rule of a procedure came from; "" where it has none.
+func (l *liveRules) source(procedure string) string {
+	if entry, ok := l.Load().Entry(procedure); ok {
+		return entry.Origin.String()
+	}
+	return ""
+}
+
 // liveAccess is the AccessService about the rules in force.
 type liveAccess struct{ atomic.Pointer[accessService] }
 

@@ -76,6 +76,7 @@ type VerifiedToken struct {
 	SessionID string
 	KeyID     string // the kid of the key that has verified the token
 	TokenID   string // the jti claim
+	TokenHash string // as in an Identity
 }
 
 // LogValue gives logs what is known: issuer, subject, session, kid and token_id. Each is

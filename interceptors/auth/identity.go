@@ -26,6 +26,9 @@ type Identity struct {
 	TokenID string
 	// KeyID is the kid of the key that has verified the token; empty where it has none.
 	KeyID string
+	// TokenHash names the token in records of decisions, without being it: the first 8 bytes of
+	// the SHA-256 of the whole of it, in hexadecimal. Empty where there was no token.
+	TokenHash string
 	// SessionID is the session that the token belongs to. Empty for a machine,
 	// which has none, whatever its token says.
 	SessionID string
@@ -112,7 +115,7 @@ type FactorAges struct {
 }
 
 func (id *Identity) verifiedToken() VerifiedToken {
-	return VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID}
+	return VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID, TokenHash: id.TokenHash}
 }
 
 // Claims decodes the token's payload into v, as json.Unmarshal does. Use it for

@@ -140,7 +140,7 @@ func (a authorization) Values(name string) []string {
 func sameCaller(a, b *Identity) bool {
 	plain := func(id *Identity) Identity {
 		c := *id
-		c.TokenID, c.KeyID, c.RawClaims, c.FactorAges, c.Key = "", "", "", nil, nil
+		c.TokenID, c.KeyID, c.TokenHash, c.RawClaims, c.FactorAges, c.Key = "", "", "", "", nil, nil
 		c.IssuedAt, c.NotBefore, c.ExpiresAt, c.AuthTime, c.Leeway = time.Time{}, time.Time{}, time.Time{}, time.Time{}, 0
 		return c
 	}

@@ -198,6 +198,7 @@ func decisionMessage(kind decisionKind, d *auth.Decision) *decisionv1.Decision {
 		}
 	}
 	token := d.Token()
+	m.TokenHash = text(token.TokenHash)
 	m.Issuer, m.Subject, m.SessionId, m.TokenId, m.KeyId = text(token.Issuer), text(token.Subject), text(token.SessionID), text(token.TokenID), text(token.KeyID)
 	if id := d.Identity; id != nil {
 		m.Kind = policyv1.TokenKind(policyv1.TokenKind_value["TOKEN_KIND_"+strings.ToUpper(id.Kind.String())])

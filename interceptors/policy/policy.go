@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -69,6 +70,15 @@ type Entry struct {
 // of who may call what. The built-in ones are among them.
 func (p *Policy) Entries() []Entry {
 	return append([]Entry(nil), p.entries...)
+}
+
+// Entry returns the entry of a procedure.
+func (p *Policy) Entry(procedure string) (Entry, bool) {
+	i, ok := slices.BinarySearchFunc(p.entries, procedure, func(e Entry, name string) int { return strings.Compare(e.Procedure, name) })
+	if !ok {
+		return Entry{}, false
+	}
+	return p.entries[i], true
 }
 
 // A compiledRule decides about callers, and says how it would decide.

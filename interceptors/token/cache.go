@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,9 @@ import (
 // digest names a token in the cache: the SHA-256 of the whole of it, so that no
 // bearer token is kept and no two tokens share a verdict.
 type digest = [sha256.Size]byte
+
+// hashOf returns what a token is called in records.
+func hashOf(d *digest) string { return hex.EncodeToString(d[:8]) }
 
 // A verdict is what a verified token was found to be: everything that does not
 // change while its key lives. What does change, time above all, is judged anew
@@ -32,7 +36,7 @@ type verdict struct {
 func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 	if err := v.issuer.checkTimes(v.identity, now); err != nil {
 		id := v.identity
-		return nil, auth.AsVerified(err, auth.VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID})
+		return nil, auth.AsVerified(err, auth.VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID, TokenHash: id.TokenHash})
 	}
 	return v.identity, nil
 }
@@ -41,7 +45,7 @@ func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 // much than too little.
 func sizeOf(id *auth.Identity) int64 {
 	const word, list = int64(unsafe.Sizeof("")), int64(unsafe.Sizeof([]string{}))
-	size := int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(provider.Record{})) + int64(len(id.RawClaims))
+	size := int64(unsafe.Sizeof(verdict{})+unsafe.Sizeof(provider.Record{})) + int64(len(id.RawClaims)+len(id.TokenHash))
 	if strings.Contains(id.RawClaims, `\`) {
 		size += int64(len(id.RawClaims)) // strings with escapes are copies
 	}

@@ -16,13 +16,14 @@ import (
 
 // verifiedToken returns what a token whose signature holds says of itself, also where its
 // claims are at fault.
-func (i *Issuer) verifiedToken(c *claims.Claims, key *jwks.Key) auth.VerifiedToken {
+func (i *Issuer) verifiedToken(c *claims.Claims, key *jwks.Key, d *digest) auth.VerifiedToken {
 	return auth.VerifiedToken{
 		Issuer:    i.URL,
 		Subject:   cmp.Or(firstOf(i.Profile.Subject, c.WordAt), c.Word("sub")),
 		SessionID: firstOf(i.Profile.Session, c.WordAt),
 		KeyID:     key.ID(),
 		TokenID:   c.Word("jti"),
+		TokenHash: hashOf(d),
 	}
 }
 
@@ -60,7 +61,7 @@ func (i *Issuer) checkTimes(id *auth.Identity, now time.Time) error {
 // the skew.
 func (i *Issuer) checkExpiry(id *auth.Identity, now time.Time) error {
 	if !now.Before(id.ExpiresAt.Add(i.Skew)) {
-		return auth.NewError(auth.TokenExpired, errors.New(logtext.Expired(id.ExpiresAt, now, i.Skew)))
+		return auth.NewError(auth.TokenExpired, errors.New(logtext.Expired(id.ExpiresAt, now, i.Skew)+i.clocks()))
 	}
 	return nil
 }
@@ -74,10 +75,27 @@ func (i *Issuer) checkStart(id *auth.Identity, now time.Time) error {
 func (i *Issuer) checkBegun(notBefore, issuedAt, now time.Time) error {
 	latest := now.Add(i.Skew)
 	if notBefore.After(latest) || issuedAt.After(latest) {
-		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead: nbf %s, iat %s, now %s, leeway %s",
-			ahead(notBefore, now), ahead(issuedAt, now), logtext.Time(notBefore), logtext.Time(issuedAt), logtext.Time(now), i.Skew)
+		return auth.Errorf(auth.TokenNotYetValid, "nbf is %s ahead, iat %s ahead: nbf %s, iat %s, now %s, leeway %s%s",
+			ahead(notBefore, now), ahead(issuedAt, now), logtext.Time(notBefore), logtext.Time(issuedAt), logtext.Time(now), i.Skew, i.clocks())
 	}
 	return nil
+}
+
+// clocks says for logs that the clock of the issuer and ours differ by more than the skew, so that
+// this may be why a token is refused; "" where they do not, or where it is not known.
+func (i *Issuer) clocks() string {
+	set, ok := i.Keys.(interface{ ClockAhead() time.Duration })
+	if !ok {
+		return ""
+	}
+	switch ahead := set.ClockAhead().Round(time.Second); {
+	case ahead > i.Skew:
+		return fmt.Sprintf("; this machine's clock is %s behind that of the issuer", ahead)
+	case -ahead > i.Skew:
+		return fmt.Sprintf("; this machine's clock is %s ahead of that of the issuer", -ahead)
+	default:
+		return ""
+	}
 }
 
 func ahead(t, now time.Time) time.Duration {

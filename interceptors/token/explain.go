@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,7 +81,8 @@ func (t *verification) explain(ctx context.Context, s *step) Check {
 	if err := s.check(ctx, t); err != nil {
 		check.Refusal = auth.AsError(err)
 		if key != nil {
-			check.Refusal = auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, key))
+			d := sha256.Sum256(bytesOf(t.raw))
+			check.Refusal = auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, key, &d))
 		}
 	}
 	check.Configured, check.Received = s.compared(t)

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -97,7 +98,7 @@ func TestClerkProfile(t *testing.T) {
 
 			want := tt.want
 			want.Issuer, want.Kind, want.RawClaims = issuerURL, tt.wantKind, payload
-			want.NoStepUp, want.KeyID = true, issuer.Key().ID()
+			want.NoStepUp, want.KeyID, want.TokenHash = true, issuer.Key().ID(), fmt.Sprintf("%x", sha256.Sum256([]byte(raw)))[:16]
 			want.IssuedAt, want.ExpiresAt = now, now.Add(5*time.Minute)
 			if !got.IssuedAt.Equal(want.IssuedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 				t.Errorf("issued %v, expires %v", got.IssuedAt, got.ExpiresAt)

@@ -138,9 +138,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	if err := v.checkSize(raw); err != nil { // before all of it is hashed
 		return nil, err
 	}
-	var d digest
+	d := sha256.Sum256(bytesOf(raw))
 	if v.cache != nil {
-		d = sha256.Sum256(bytesOf(raw))
 		hit := v.cache.get(&d)
 		v.cache.count(&d, hit != nil)
 		if hit != nil {
@@ -162,10 +161,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	t.now = v.now()
 	if err := t.run(ctx, claimSteps); err != nil {
-		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key))
+		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key, &d))
 	}
 	id := t.identity
-	id.RawClaims, id.Key, id.KeyID = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID()
+	id.RawClaims, id.Key, id.KeyID, id.TokenHash = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID(), hashOf(&d)
 	v.notices.warn(t.issuer.URL, t.token.Unread, t.now)
 	v.cache.put(verdict{digest: d, identity: id, issuer: t.issuer, key: t.key}, t.now)
 	return id, nil

@@ -38,6 +38,8 @@ type Config struct {
 	// rotated ones are kept.
 	MaxBytes int64
 	MaxFiles int
+	// RuleSource returns where the rule of a procedure came from; "" where it has none. Optional.
+	RuleSource func(procedure string) string
 	// Log gets what goes wrong, and that it is well again.
 	Log *slog.Logger
 }
@@ -45,6 +47,7 @@ type Config struct {
 // A Log keeps the records. Its methods may be called from any goroutine.
 type Log struct {
 	run       string // the beginning of all IDs
+	source    func(procedure string) string
 	entries   queue
 	reported  queue // what services have decided
 	strangers strangers
@@ -57,7 +60,7 @@ type Log struct {
 
 // Open opens the output. The error says what is wrong with it, and what to do.
 func Open(config Config) (*Log, error) {
-	l := &Log{run: rand.Text()[:10]}
+	l := &Log{run: rand.Text()[:10], source: config.RuleSource}
 	l.strangers.flush = func(of auth.Decision, count int64) {
 		l.entries.add(entry{time: time.Now(), decision: of, count: count})
 	}
@@ -88,6 +91,9 @@ func (l *Log) Observe(ctx context.Context, d auth.Decision) {
 		return
 	}
 	e := entry{time: time.Now(), decision: d}
+	if l.source != nil {
+		e.rule = l.source(d.Procedure)
+	}
 	e.trace.traceID, e.trace.spanID = tracing.IDs(ctx)
 	l.entries.add(e)
 }

@@ -155,7 +155,7 @@ func TestALineIsWhatPackageJSONMakesOfTheRecord(t *testing.T) {
 		"all": {
 			Time: time.Unix(1764400000, 123456000).UTC(), ID: "RUN-1", Procedure: "/a/b", Protocol: "grpc", Outcome: Ended,
 			Reason: "TOKEN_EXPIRED", Cause: "a \"cause\"\n\x00 of ä and \xff \\ \u2028", Issuer: "https://issuer.example.com", Subject: "user_1", KindName: "session",
-			Session: "sess_1", Organization: "org_1", ClientID: "client", AuthorizedParty: "party", TokenID: "jti", KeyID: "ins_1", RequestID: "request",
+			Session: "sess_1", Organization: "org_1", ClientID: "client", AuthorizedParty: "party", TokenID: "jti", KeyID: "ins_1", TokenHash: "8c1f0b6f2f6f5c0e", RuleSource: "ostiary.yaml", RequestID: "request",
 			Actor: &Actor{"https://issuer.example.com", "user_\"2", "sess_2", "agent"}, Peer: "[::1]:80", TraceID: "0af7", SpanID: "b7ad", Microseconds: 12, Count: 3, Lost: 4,
 		},
 	} {

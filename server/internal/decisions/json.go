@@ -19,6 +19,7 @@ func (r *Record) appendTo(line []byte) []byte {
 	line = appendText(line, "reason", r.Reason)
 	line = appendText(line, "cause", r.Cause)
 	line = appendText(line, "requirement", r.Requirement)
+	line = appendText(line, "rule_source", r.RuleSource)
 	line = appendText(line, "issuer", r.Issuer)
 	line = appendText(line, "subject", r.Subject)
 	line = appendText(line, "kind", r.KindName)
@@ -28,6 +29,7 @@ func (r *Record) appendTo(line []byte) []byte {
 	line = appendText(line, "authorized_party", r.AuthorizedParty)
 	line = appendText(line, "token_id", r.TokenID)
 	line = appendText(line, "key_id", r.KeyID)
+	line = appendText(line, "token_hash", r.TokenHash)
 	if r.Actor != nil {
 		encoded, _ := json.Marshal(r.Actor) // of texts
 		line = append(append(line, `,"actor":`...), encoded...)

@@ -34,18 +34,21 @@ type Record struct {
 	Reason    string `json:"reason,omitempty"`
 	Cause     string `json:"cause,omitempty"`
 	// Requirement is the part of the rule that the caller does not meet.
-	Requirement string         `json:"requirement,omitempty"`
-	Issuer      string         `json:"issuer,omitempty"`
-	Subject     string         `json:"subject,omitempty"`
-	Kind        auth.TokenKind `json:"-"`
-	KindName    string         `json:"kind,omitempty"`
-	Session     string         `json:"session_id,omitempty"`
+	Requirement string `json:"requirement,omitempty"`
+	// RuleSource is where the rule came from.
+	RuleSource string         `json:"rule_source,omitempty"`
+	Issuer     string         `json:"issuer,omitempty"`
+	Subject    string         `json:"subject,omitempty"`
+	Kind       auth.TokenKind `json:"-"`
+	KindName   string         `json:"kind,omitempty"`
+	Session    string         `json:"session_id,omitempty"`
 	// Organization is the id of the one that the caller acts in.
 	Organization    string `json:"organization_id,omitempty"`
 	ClientID        string `json:"client_id,omitempty"`
 	AuthorizedParty string `json:"authorized_party,omitempty"`
 	TokenID         string `json:"token_id,omitempty"`
 	KeyID           string `json:"key_id,omitempty"`
+	TokenHash       string `json:"token_hash,omitempty"`
 	Actor           *Actor `json:"actor,omitempty"`
 	Peer            string `json:"peer,omitempty"`
 	RequestID       string `json:"request_id,omitempty"`
@@ -79,7 +82,8 @@ type entry struct {
 	number   uint64
 	decision auth.Decision
 	trace    trace
-	count    int64 // 0 for 1
+	rule     string // where it came from
+	count    int64  // 0 for 1
 	record   *Record
 }
 
@@ -123,7 +127,7 @@ func (l *Log) record(e *entry) *Record {
 	}
 	token := d.Token()
 	r.Issuer, r.Subject, r.Session = cut(token.Issuer, maxText), cut(token.Subject, maxText), cut(token.SessionID, maxText)
-	r.TokenID, r.KeyID = cut(token.TokenID, maxText), cut(token.KeyID, maxText)
+	r.TokenID, r.KeyID, r.TokenHash, r.RuleSource = cut(token.TokenID, maxText), cut(token.KeyID, maxText), token.TokenHash, e.rule
 	if id := d.Identity; id != nil {
 		r.Kind, r.KindName = id.Kind, id.Kind.String()
 		r.Organization, r.ClientID, r.AuthorizedParty = cut(id.Organization.ID, maxText), cut(id.ClientID, maxText), cut(id.AuthorizedParty, maxText)

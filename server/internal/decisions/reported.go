@@ -53,7 +53,7 @@ func reportedRecord(m *decisionv1.Decision, now time.Time) *Record {
 		Time: m.GetDecisionTime().AsTime(), Procedure: text(m.GetProcedure()), Protocol: m.GetProtocol(), Outcome: outcome,
 		Cause: cut(m.GetCause(), maxCause), Requirement: text(m.GetRequirement()),
 		Issuer: text(m.GetIssuer()), Subject: text(m.GetSubject()), Session: text(m.GetSessionId()), Organization: text(m.GetOrganizationId()),
-		ClientID: text(m.GetClientId()), AuthorizedParty: text(m.GetAuthorizedParty()), TokenID: text(m.GetTokenId()), KeyID: text(m.GetKeyId()),
+		ClientID: text(m.GetClientId()), AuthorizedParty: text(m.GetAuthorizedParty()), TokenID: text(m.GetTokenId()), KeyID: text(m.GetKeyId()), TokenHash: text(m.GetTokenHash()),
 		Peer: text(m.GetPeer()), RequestID: text(m.GetRequestId()), TraceID: m.GetTraceId(), SpanID: m.GetSpanId(),
 		Duration: duration.AsDuration(), Count: m.GetCount(),
 	}
@@ -86,7 +86,7 @@ func OutcomeName(outcome decisionv1.DecisionOutcome) string {
 // size returns about how many bytes the Record of a reported decision keeps in memory.
 func (r *Record) size() (n int) {
 	for _, text := range []string{
-		r.Procedure, r.Cause, r.Requirement, r.Issuer, r.Subject, r.Session, r.Organization, r.ClientID, r.AuthorizedParty, r.TokenID, r.KeyID, r.Peer, r.RequestID,
+		r.Procedure, r.Cause, r.Requirement, r.Issuer, r.Subject, r.Session, r.Organization, r.ClientID, r.AuthorizedParty, r.TokenID, r.KeyID, r.TokenHash, r.Peer, r.RequestID,
 		r.Service, r.Instance,
 	} {
 		n += len(text)

@@ -349,7 +349,14 @@ type Decision struct {
 	InstanceId string `protobuf:"bytes,25,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// The part of the rule that the caller does not meet, in the words of the rule's
 	// description.
-	Requirement   string `protobuf:"bytes,26,opt,name=requirement,proto3" json:"requirement,omitempty"`
+	Requirement string `protobuf:"bytes,26,opt,name=requirement,proto3" json:"requirement,omitempty"`
+	// Names the caller's token, without being it: the first 8 bytes of the SHA-256 of the whole
+	// token, in hexadecimal. Decisions about one token have the same. Empty where its signature
+	// was not found to hold.
+	TokenHash string `protobuf:"bytes,27,opt,name=token_hash,json=tokenHash,proto3" json:"token_hash,omitempty"`
+	// Where the rule came from that the call was decided by: the file of the schema, or of the
+	// settings. Empty for a decision of a service.
+	RuleSource    string `protobuf:"bytes,28,opt,name=rule_source,json=ruleSource,proto3" json:"rule_source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -566,6 +573,20 @@ func (x *Decision) GetRequirement() string {
 	return ""
 }
 
+func (x *Decision) GetTokenHash() string {
+	if x != nil {
+		return x.TokenHash
+	}
+	return ""
+}
+
+func (x *Decision) GetRuleSource() string {
+	if x != nil {
+		return x.RuleSource
+	}
+	return ""
+}
+
 var File_ostiary_decision_v1_decision_proto protoreflect.FileDescriptor
 
 const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
@@ -592,7 +613,7 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\b_service\"x\n" +
 	"\x16WatchDecisionsResponse\x12;\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\x12!\n" +
-	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xfd\x06\n" +
+	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xbd\a\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12?\n" +
@@ -624,7 +645,11 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\aservice\x18\x18 \x01(\tR\aservice\x12\x1f\n" +
 	"\vinstance_id\x18\x19 \x01(\tR\n" +
 	"instanceId\x12 \n" +
-	"\vrequirement\x18\x1a \x01(\tR\vrequirement*\x8c\x01\n" +
+	"\vrequirement\x18\x1a \x01(\tR\vrequirement\x12\x1d\n" +
+	"\n" +
+	"token_hash\x18\x1b \x01(\tR\ttokenHash\x12\x1f\n" +
+	"\vrule_source\x18\x1c \x01(\tR\n" +
+	"ruleSource*\x8c\x01\n" +
 	"\x0fDecisionOutcome\x12 \n" +
 	"\x1cDECISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19DECISION_OUTCOME_ADMITTED\x10\x01\x12\x1c\n" +
