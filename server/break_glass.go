@@ -62,7 +62,7 @@ type Revoker struct {
 }
 
 func (r Revoker) origin() store.Origin {
-	return store.Origin{Kind: store.OriginOperator, Caller: store.Caller{Subject: r.User}}
+	return store.Origin{Kind: store.OriginBreakGlass, Caller: store.Caller{Subject: r.User}}
 }
 
 // EndSession does what SessionService.RevokeSession does for an operator: it is on disk when

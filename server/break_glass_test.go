@@ -107,6 +107,12 @@ func TestARevocationInTheDatabaseSaysWhoMadeIt(t *testing.T) {
 	if origin := got.GetOrigin().GetSystem(); origin.GetComponent() != "break-glass" || origin.GetUser() != "root@db-1" || got.GetCause() != "stolen laptop" || got.GetTarget().GetSession().GetSubject() != "user_ben" {
 		t.Errorf("%v", got)
 	}
+	eventually(t, "the log says that it was done in the database", func() bool {
+		return contains(r.log, `msg="the token was revoked"`, "origin=break-glass", "by_user=root@db-1", `why="stolen laptop"`)
+	})
+	if contains(r.log, "by_subject=root@db-1") {
+		t.Errorf("the log has the system's user as a subject:\n%s", r.log.String())
+	}
 }
 
 func (r *running) wantEventuallyRevoked(t *testing.T, token string) {

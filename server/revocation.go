@@ -293,8 +293,8 @@ func originMessage(origin store.Origin) *revocationv1.Origin {
 		return &revocationv1.Origin{Origin: &revocationv1.Origin_BulkImport{BulkImport: &revocationv1.ImportOrigin{Caller: caller}}}
 	case store.OriginSystem:
 		return &revocationv1.Origin{Origin: &revocationv1.Origin_System{System: &revocationv1.SystemOrigin{Component: "recovery"}}}
-	case store.OriginOperator:
-		return &revocationv1.Origin{Origin: &revocationv1.Origin_System{System: &revocationv1.SystemOrigin{Component: "break-glass", User: by.Subject}}}
+	case store.OriginBreakGlass:
+		return &revocationv1.Origin{Origin: &revocationv1.Origin_System{System: &revocationv1.SystemOrigin{Component: store.OriginBreakGlass, User: by.Subject}}}
 	default:
 		return &revocationv1.Origin{Origin: &revocationv1.Origin_Caller{Caller: caller}}
 	}

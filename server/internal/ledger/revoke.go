@@ -119,9 +119,12 @@ func (l *Ledger) Revoke(ctx context.Context, origin store.Origin, answer *store.
 	if err := l.revoked.Add(revocations...); err != nil {
 		return nil, fmt.Errorf("revoke what was saved: %w", err)
 	}
-	by := origin.Caller
+	by, subject := origin.Caller, "by_subject"
+	if origin.Kind == store.OriginBreakGlass {
+		subject = "by_user"
+	}
 	l.config.Log.InfoContext(ctx, "revoked", "first_sequence", saved[0].Sequence, "count", len(saved), "target", saved[0].Target.Kind, "origin", origin.Kind,
-		"by_issuer", by.Issuer, "by_subject", by.Subject, "by_client", by.ClientID, "by_session", by.SessionID,
+		"by_issuer", by.Issuer, subject, by.Subject, "by_client", by.ClientID, "by_session", by.SessionID,
 		"actor_issuer", by.Actor.Issuer, "actor_subject", by.Actor.Subject, "source", origin.Signal.Source, "message_id", origin.Signal.MessageID)
 	select {
 	case l.wakeReading <- struct{}{}: // so that followers get it

@@ -145,7 +145,11 @@ func describe(r *store.Revocation) []slog.Attr {
 	}
 	add("origin", r.Origin.Kind)
 	by := r.Origin.Caller
-	add("by_subject", by.Subject)
+	if r.Origin.Kind == store.OriginBreakGlass {
+		add("by_user", by.Subject)
+	} else {
+		add("by_subject", by.Subject)
+	}
 	add("by_issuer", by.Issuer)
 	add("by_session", by.SessionID)
 	add("by_client", by.ClientID)

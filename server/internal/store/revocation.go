@@ -30,9 +30,9 @@ const (
 	OriginSignal = "signal"
 	OriginImport = "bulk_import"
 	OriginSystem = "system" // gives back what a database has lost
-	// OriginOperator is somebody with access to the database itself, whose user of the
+	// OriginBreakGlass is somebody with access to the database itself, whose user of the
 	// operating system is the Subject of the Caller.
-	OriginOperator = "operator"
+	OriginBreakGlass = "break-glass"
 )
 
 // An Origin says what made a revocation, and on whose behalf.
