@@ -7,7 +7,6 @@ replace github.com/ostiary/ostiary => ..
 require (
 	connectrpc.com/connect v1.21.1
 	connectrpc.com/cors v0.1.0
-	connectrpc.com/grpchealth v1.4.0
 	connectrpc.com/grpcreflect v1.3.1
 	github.com/DeRuina/timberjack v1.4.10
 	github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus v1.1.1

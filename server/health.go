@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
@@ -20,11 +19,14 @@ import (
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
+// healthName is the service of gRPC health.
+const healthName = "grpc.health.v1.Health"
+
 // Routes and procedures of health checks, which are called every few seconds.
 const (
 	routeLive        = "GET /livez"
 	routeReady       = "GET /readyz"
-	healthProcedures = "/" + grpchealth.HealthV1ServiceName + "/"
+	healthProcedures = "/" + healthName + "/"
 )
 
 // isFrequent reports whether a procedure or a route is a health check, a follower's report,
@@ -222,8 +224,8 @@ var (
 	errManyWatches    = errors.New("too many watch the health already; call Check from time to time")
 )
 
-// healthService implements the gRPC health protocol: all of it on the native
-// listener, and Check on the HTTP port, which is all that grpchealth has.
+// healthService implements the gRPC health protocol, alike on both ports. Package grpchealth
+// has no Watch.
 type healthService struct {
 	services []string // "" for the server among them
 	ready    func() bool
@@ -267,13 +269,15 @@ func (h *healthService) check(service string) (grpc_health_v1.HealthCheckRespons
 	return status, nil
 }
 
-// Check implements grpchealth.Checker.
-func (h *healthService) Check(_ context.Context, req *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
-	status, err := h.check(req.Service)
-	if err != nil {
-		return nil, err
-	}
-	return &grpchealth.CheckResponse{Status: grpchealth.Status(status)}, nil //nolint:gosec // one of three
+// mount adds the service as connect-go serves it.
+func (h *healthService) mount(mux *http.ServeMux, options ...connect.HandlerOption) {
+	service := grpcHealth{health: h}
+	mux.Handle(grpc_health_v1.Health_Check_FullMethodName, connect.NewUnaryHandlerSimple(grpc_health_v1.Health_Check_FullMethodName, service.Check, options...))
+	mux.Handle(grpc_health_v1.Health_List_FullMethodName, connect.NewUnaryHandlerSimple(grpc_health_v1.Health_List_FullMethodName, service.List, options...))
+	mux.Handle(grpc_health_v1.Health_Watch_FullMethodName, connect.NewServerStreamHandlerSimple(grpc_health_v1.Health_Watch_FullMethodName,
+		func(ctx context.Context, req *grpc_health_v1.HealthCheckRequest, stream *connect.ServerStream[grpc_health_v1.HealthCheckResponse]) error {
+			return h.watch(ctx, req.GetService(), stream.Send)
+		}, options...))
 }
 
 // grpcHealth is the service as grpc-go wants it.
@@ -299,25 +303,25 @@ func (h grpcHealth) List(context.Context, *grpc_health_v1.HealthListRequest) (*g
 	return res, nil
 }
 
-// Watch sends each change until the caller leaves or the server stops, and the same status again
+// watch sends each change until the caller leaves or the server stops, and the same status again
 // before a proxy takes the stream for dead. If too many
 // watch, it answers UNIMPLEMENTED, which clients treat as healthy; they treat every
 // other error as unhealthy. So a stranger who takes all places turns nobody away.
-func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
+func (h *healthService) watch(ctx context.Context, service string, send func(*grpc_health_v1.HealthCheckResponse) error) error {
 	select {
-	case h.health.watches <- struct{}{}:
-		defer func() { <-h.health.watches }()
+	case h.watches <- struct{}{}:
+		defer func() { <-h.watches }()
 	default:
 		return rpcerror.WithCode(connect.CodeUnimplemented, rpcerror.Message("%v", errManyWatches))
 	}
-	look, heartbeat := time.NewTicker(watchHealthInterval), time.NewTicker(h.health.heartbeat)
+	look, heartbeat := time.NewTicker(watchHealthInterval), time.NewTicker(h.heartbeat)
 	defer look.Stop()
 	defer heartbeat.Stop()
 	sent := grpc_health_v1.HealthCheckResponse_UNKNOWN
-	draining := h.health.draining
+	draining := h.draining
 	for stopping := false; ; {
-		if status := h.health.status(req.GetService()); status != sent {
-			if err := stream.Send(&grpc_health_v1.HealthCheckResponse{Status: status}); err != nil {
+		if status := h.status(service); status != sent {
+			if err := send(&grpc_health_v1.HealthCheckResponse{Status: status}); err != nil {
 				return err
 			}
 			sent = status
@@ -331,10 +335,15 @@ func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.Se
 			sent = grpc_health_v1.HealthCheckResponse_UNKNOWN
 		case <-draining:
 			draining = nil
-		case <-h.health.stopping:
+		case <-h.stopping:
 			stopping = true
-		case <-stream.Context().Done():
-			return stream.Context().Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
+}
+
+// Watch implements grpc_health_v1.HealthServer.
+func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
+	return h.health.watch(stream.Context(), req.GetService(), stream.Send)
 }

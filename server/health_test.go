@@ -3,12 +3,12 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"testing"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -41,7 +41,7 @@ func (r *running) readyz(t *testing.T) (int, readiness) {
 func (r *running) health(t *testing.T, service string) grpc_health_v1.HealthCheckResponse_ServingStatus {
 	t.Helper()
 	overHTTP := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](
-		httpClient(t, true), r.url+"/"+grpchealth.HealthV1ServiceName+"/Check", connect.WithGRPC())
+		httpClient(t, true), r.url+grpc_health_v1.Health_Check_FullMethodName, connect.WithGRPC())
 	res, err := overHTTP.CallUnary(t.Context(), connect.NewRequest(&grpc_health_v1.HealthCheckRequest{Service: service}))
 	if err != nil {
 		t.Fatal(err)
@@ -132,13 +132,22 @@ func TestHealthOfAnUnknownServiceIsNotFound(t *testing.T) {
 // watchHealth returns a function for the next status of a service.
 func (r *running) watchHealth(t *testing.T, service string) (next func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error)) {
 	t.Helper()
-	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
+	return r.transports()["native gRPC"].watchHealth(t, service)
+}
+
+func (tr endpoint) watchHealth(t *testing.T, service string) (next func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error)) {
+	t.Helper()
+	client := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](httpClient(t, true), tr.url+grpc_health_v1.Health_Watch_FullMethodName, tr.options...)
+	stream, err := client.CallServerStream(t.Context(), connect.NewRequest(&grpc_health_v1.HealthCheckRequest{Service: service}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = stream.Close() })
 	return func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
-		res, err := stream.Recv()
-		return res.GetStatus(), err
+		if !stream.Receive() {
+			return 0, stream.Err()
+		}
+		return stream.Msg().GetStatus(), nil
 	}
 }
 
@@ -156,23 +165,30 @@ func TestAHealthWatchSendsEachChange(t *testing.T) {
 			}
 		}
 	}
-	for _, service := range []string{"", identityv1connect.IdentityServiceName} {
-		watches[service] = r.watchHealth(t, service)
+	for protocol, transport := range r.transports() {
+		for _, service := range []string{"", identityv1connect.IdentityServiceName} {
+			watches[service+" over "+protocol] = transport.watchHealth(t, service)
+		}
 	}
 	wantTold("before the keys", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	issuer.Restore()
 	wantTold("with the keys", grpc_health_v1.HealthCheckResponse_SERVING)
-	unknown := r.watchHealth(t, "acme.Other")
-	if got, err := unknown(); err != nil || got != grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
-		t.Errorf("health of another service is %v, error %v; want SERVICE_UNKNOWN", got, err)
+	unknown := make(map[string]func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error))
+	for protocol, transport := range r.transports() {
+		unknown["acme.Other over "+protocol] = transport.watchHealth(t, "acme.Other")
+	}
+	for service, next := range unknown {
+		if got, err := next(); err != nil || got != grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
+			t.Errorf("health of %s is %v, error %v; want SERVICE_UNKNOWN", service, got, err)
+		}
 	}
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
 	wantTold("when the server stops", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-	watches["acme.Other"] = unknown
+	maps.Copy(watches, unknown)
 	for service, next := range watches {
-		if _, err := next(); status.Code(err) != codes.Unavailable {
+		if _, err := next(); connect.CodeOf(err) != connect.CodeUnavailable {
 			t.Errorf("%q: the watch ended with %v; want unavailable", service, err)
 		}
 	}
@@ -196,7 +212,7 @@ func TestTheNumberOfHealthWatchesIsLimited(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the last place: %v", err)
 	}
-	if _, err := r.watchHealth(t, "")(); status.Code(err) != codes.Unimplemented {
+	if _, err := r.watchHealth(t, "")(); connect.CodeOf(err) != connect.CodeUnimplemented {
 		t.Errorf("one too many: %v; want unimplemented", err)
 	}
 	if _, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
@@ -213,35 +229,19 @@ func TestTheHealthOfEverythingIsListed(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	eventually(t, "the server is ready", func() bool { code, _ := r.readyz(t); return code == http.StatusOK })
-	res, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).List(t.Context(), &grpc_health_v1.HealthListRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, service := range append(services(), "") {
-		if got := res.GetStatuses()[service].GetStatus(); got != grpc_health_v1.HealthCheckResponse_SERVING {
-			t.Errorf("health of %q is %v; want SERVING", service, got)
+	for protocol, transport := range r.transports() {
+		client := connect.NewClient[grpc_health_v1.HealthListRequest, grpc_health_v1.HealthListResponse](httpClient(t, true), transport.url+grpc_health_v1.Health_List_FullMethodName, transport.options...)
+		res, err := client.CallUnary(t.Context(), connect.NewRequest(&grpc_health_v1.HealthListRequest{}))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if got := len(res.GetStatuses()); got != len(services())+1 {
-		t.Errorf("%d are listed; want %d", got, len(services())+1)
-	}
-}
-
-// The library that serves health on the HTTP port implements only Check.
-func TestTheHealthIsWatchedOnlyOverNativeGRPC(t *testing.T) {
-	t.Parallel()
-	r := start(t)
-	for _, method := range []string{"Watch", "List"} {
-		client := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](
-			httpClient(t, true), r.url+healthProcedures+method, connect.WithGRPC())
-		stream, err := client.CallServerStream(t.Context(), connect.NewRequest(&grpc_health_v1.HealthCheckRequest{}))
-		if err == nil {
-			stream.Receive()
-			err = stream.Err()
-			_ = stream.Close()
+		for _, service := range append(services(), "") {
+			if got := res.Msg.GetStatuses()[service].GetStatus(); got != grpc_health_v1.HealthCheckResponse_SERVING {
+				t.Errorf("%s: health of %q is %v; want SERVING", protocol, service, got)
+			}
 		}
-		if connect.CodeOf(err) != connect.CodeUnimplemented {
-			t.Errorf("%s: %v; want unimplemented", method, err)
+		if got := len(res.Msg.GetStatuses()); got != len(services())+1 {
+			t.Errorf("%s: %d are listed; want %d", protocol, got, len(services())+1)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -78,9 +77,9 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	// read very many.
 	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},
 		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(invalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
-	mux.Handle(grpchealth.NewHandler(s.health, s.handlerOptions(s.guard)...))
+	s.health.mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {
-		reflector := grpcreflect.NewStaticReflector(append(services(), grpchealth.HealthV1ServiceName)...)
+		reflector := grpcreflect.NewStaticReflector(append(services(), healthName)...)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
@@ -95,7 +94,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 // method.
 func streams() func(path string) bool {
 	paths := make(map[string]bool)
-	served := append(services(), grpchealth.HealthV1ServiceName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
+	served := append(services(), healthName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
 	for _, name := range served {
 		// All are linked in: each is served by its generated code.
 		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -62,7 +61,7 @@ func TestAServerThatIsAboutToStopStillServes(t *testing.T) {
 	if err != nil || status.GetStatus() != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("native gRPC: %v, %v; want NOT_SERVING", status, err)
 	}
-	overHTTP := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](patient, p.url+"/"+grpchealth.HealthV1ServiceName+"/Check")
+	overHTTP := connect.NewClient[grpc_health_v1.HealthCheckRequest, grpc_health_v1.HealthCheckResponse](patient, p.url+grpc_health_v1.Health_Check_FullMethodName)
 	if res, err := overHTTP.CallUnary(ctx, connect.NewRequest(new(grpc_health_v1.HealthCheckRequest))); err != nil || res.Msg.GetStatus() != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("the HTTP port: %v, %v; want NOT_SERVING", res, err)
 	}
