@@ -111,7 +111,8 @@ type Config struct {
 	// that Go may use, and 20,000 where that has no limit.
 	MaxConnections int
 	// MaxConnectionsPerAddress is how many of them may come from one address, or one network
-	// of 64 bits of IPv6. TrustedProxies are exempt. Default: half of MaxConnections.
+	// of 64 bits of IPv6. TrustedProxies are exempt; with ProxyProtocol it bounds each client
+	// that they name. Default: half of MaxConnections.
 	MaxConnectionsPerAddress int
 	// DrainDelay is how long everything is still served once Run's context has ended, while
 	// readiness and health say no, so that load balancers turn to other servers before this

@@ -8,11 +8,12 @@ import (
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
-// expectProxies has the listeners that there are expect the PROXY protocol.
+// expectProxies has the listeners that there are expect the PROXY protocol, and connections count
+// for the client that its header names.
 func (s *Server) expectProxies(listeners ...*net.Listener) {
 	for _, listener := range listeners {
 		if *listener != nil {
-			*listener = s.proxies.Listener(*listener, transport.ReadHeaderTimeout, s.refuseConnection)
+			*listener = s.connections.ClientListener(s.proxies.Listener(*listener, transport.ReadHeaderTimeout, s.refuseConnection))
 		}
 	}
 }

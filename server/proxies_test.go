@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -182,6 +183,59 @@ func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 	if answer := exchange(t, expecting.HTTPAddr().String(), header+"GET /livez HTTP/1.1\r\nHost: ostiary\r\nConnection: close\r\n\r\n"); !strings.Contains(answer, "200 OK") {
 		t.Errorf("with the header the answer is %q", answer)
 	}
+}
+
+// One client can take no more of the connections than its part, also where all come from the
+// proxy.
+func TestConnectionsCountForTheClientThatAPROXYHeaderNames(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) {
+		c.TrustedProxies, c.ProxyProtocol, c.MaxConnectionsPerAddress = []string{"127.0.0.1"}, true, 2
+	})
+	open := func(addr net.Addr, client string) net.Conn {
+		t.Helper()
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if client != "" {
+			if _, err := proxyHeader(2, client).WriteTo(conn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return conn
+	}
+	served := func(conn net.Conn) bool {
+		t.Helper()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		_, _ = io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: ostiary\r\n\r\n")
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the connection is neither served nor closed")
+		}
+		return strings.Contains(line, "200 OK")
+	}
+	http := r.HTTPAddr()
+	first := open(http, "203.0.113.5:1")
+	if !served(first) || !served(open(http, "203.0.113.5:2")) {
+		t.Fatal("a client that has not taken its part is refused")
+	}
+	if served(open(http, "203.0.113.5:3")) {
+		t.Error("a client has three connections; want two")
+	}
+	native := open(r.GRPCAddr(), "203.0.113.5:4")
+	if _, err := native.Read(make([]byte, 1)); err == nil {
+		t.Error("a client that has taken its part is served on the native port")
+	}
+	eventually(t, "the log names the client", func() bool {
+		return contains(r.log, `msg="connection closed"`, "peer=203.0.113.5:3", "too many connections from one address")
+	})
+	if !served(open(http, "203.0.113.6:1")) {
+		t.Error("another client is refused")
+	}
+	_ = first.Close()
+	eventually(t, "there is a place again", func() bool { return served(open(http, "203.0.113.5:5")) })
 }
 
 // Each header is waited for, for seconds, but by its own connection alone.

@@ -66,35 +66,54 @@ func (l *listener) Accept() (net.Conn, error) {
 		if reason == "" {
 			return &conn{Conn: accepted, leave: sync.OnceFunc(func() { l.connections.leave(from) })}, nil
 		}
-		_ = accepted.Close()
-		l.connections.refused.Add(1)
-		if l.connections.Refused != nil {
-			l.connections.Refused(peer, reason)
-		}
+		l.connections.refuse(accepted, peer, reason)
+	}
+}
+
+// refuse closes a connection.
+func (c *Connections) refuse(refused net.Conn, peer net.Addr, reason string) {
+	_ = refused.Close()
+	c.refused.Add(1)
+	if c.Refused != nil {
+		c.Refused(peer, reason)
 	}
 }
 
 // take counts a connection by where it is from: the zero value is not counted by itself. The
 // reason says why the connection is not counted, as there are too many.
 func (c *Connections) take(peer net.Addr) (from netip.Prefix, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Max > 0 && c.open >= c.Max {
+		return from, "too many connections"
+	}
+	if from, reason = c.takeAddress(peer); reason == "" {
+		c.open++
+	}
+	return from, reason
+}
+
+// takeClient is take for a connection that counts already, now that its client is known.
+func (c *Connections) takeClient(peer net.Addr) (from netip.Prefix, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.takeAddress(peer)
+}
+
+func (c *Connections) takeAddress(peer net.Addr) (from netip.Prefix, reason string) {
 	if c.MaxPerAddress > 0 && (c.Exempt == nil || !c.Exempt(peer.String())) {
 		from = network(peer.String())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
-	case c.Max > 0 && c.open >= c.Max:
-		return from, "too many connections"
-	case from.IsValid() && c.addresses[from] >= c.MaxPerAddress:
-		return from, "too many connections from one address"
+	case !from.IsValid():
+		return from, ""
+	case c.addresses[from] >= c.MaxPerAddress:
+		return netip.Prefix{}, "too many connections from one address"
 	}
-	c.open++
-	if from.IsValid() {
-		if c.addresses == nil {
-			c.addresses = make(map[netip.Prefix]int)
-		}
-		c.addresses[from]++
+	if c.addresses == nil {
+		c.addresses = make(map[netip.Prefix]int)
 	}
+	c.addresses[from]++
 	return from, ""
 }
 
@@ -102,12 +121,80 @@ func (c *Connections) leave(from netip.Prefix) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
+	c.leaveAddress(from)
+}
+
+func (c *Connections) leaveClient(from netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaveAddress(from)
+}
+
+func (c *Connections) leaveAddress(from netip.Prefix) {
 	if !from.IsValid() {
 		return
 	}
 	if c.addresses[from]--; c.addresses[from] == 0 {
 		delete(c.addresses, from)
 	}
+}
+
+// ClientListener returns a listener for connections through an exempt proxy that say only with
+// their first bytes who the client is: they count for the client's address from the first Read
+// on, by their RemoteAddr. If there are too many, the connection is closed instead, and Read
+// fails. A connection whose RemoteAddr is exempt, or no address, does not count.
+func (c *Connections) ClientListener(inner net.Listener) net.Listener {
+	return &clientListener{inner, c}
+}
+
+type clientListener struct {
+	net.Listener
+	connections *Connections
+}
+
+// Accept implements net.Listener.
+func (l *clientListener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &clientConn{Conn: accepted, connections: l.connections}, nil
+}
+
+// A clientConn is a connection through a proxy.
+type clientConn struct {
+	net.Conn
+	connections *Connections
+
+	count, leave sync.Once
+	from         netip.Prefix // set by count
+	refused      bool         // set by count
+}
+
+// Read implements net.Conn.
+func (c *clientConn) Read(p []byte) (int, error) {
+	c.count.Do(func() {
+		peer := c.RemoteAddr()
+		from, reason := c.connections.takeClient(peer)
+		if c.from = from; reason != "" {
+			c.refused = true
+			c.connections.refuse(c.Conn, peer, reason)
+		}
+	})
+	if c.refused {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Read(p)
+}
+
+// Close implements net.Conn.
+func (c *clientConn) Close() error {
+	err := c.Conn.Close() // first, so that a Read which waits for the client's name ends
+	c.leave.Do(func() {
+		c.count.Do(func() {})
+		c.connections.leaveClient(c.from)
+	})
+	return err
 }
 
 type conn struct {

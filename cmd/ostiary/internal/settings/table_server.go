@@ -137,7 +137,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "max_connections_per_address", env: []string{"OSTIARY_MAX_CONNECTIONS_PER_ADDRESS"}, dev: true,
-			help:   "How many of them may come from one address, or one IPv6 network of 64 bits; trusted_proxies are exempt. Default: half of max_connections.",
+			help:   "How many of them may come from one address, or one IPv6 network of 64 bits; trusted_proxies are exempt; with proxy_protocol it bounds each client that they name. Default: half of max_connections.",
 			format: count(func(s *Settings) *int { return &s.Server.MaxConnectionsPerAddress }),
 		},
 		setting[Settings]{
