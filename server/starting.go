@@ -1,7 +1,10 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/ostiary/ostiary/server/internal/metrics"
 )
@@ -18,7 +21,8 @@ type startingIssuer struct {
 // is essential in any case.
 func (c Config) isEssential(issuer *Issuer) bool { return issuer.Essential || len(c.Issuers) == 1 }
 
-// logStart logs what is about to be served, before anything can fail. Nothing in it is secret.
+// logStart logs what is about to be served, before anything can fail, whatever the level of the
+// log is: no other line says what the server was set to. Nothing in it is secret.
 func (s *Server) logStart() {
 	c := s.config
 	version, revision := metrics.Built(c.Version, c.Revision)
@@ -40,5 +44,7 @@ func (s *Server) logStart() {
 	if c.SignalsAddr != "" {
 		line = append(line, "signals_addr", c.SignalsAddr)
 	}
-	s.log.Info("starting", line...)
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "starting", 0)
+	record.Add(line...)
+	_ = s.log.Handler().Handle(context.Background(), record) // as Logger does
 }

@@ -37,6 +37,10 @@ func TestTheFirstLineOfTheLogSaysWhatIsServed(t *testing.T) {
 			env:  []string{"OSTIARY_FOLLOW=https://hub.example.com", "OSTIARY_FOLLOW_SECRET=hunter2hunter2hunter2hunter2hunter2"},
 			want: []string{"follow=https://hub.example.com"},
 		},
+		"a log of errors alone": {
+			env:  []string{"OSTIARY_DATA_DIR=data", "OSTIARY_LOG_LEVEL=error"},
+			want: []string{"level=INFO", "database=DIR/data/ostiary.db"},
+		},
 		"JSON": {
 			env:  []string{"OSTIARY_LOG_FORMAT=json"},
 			want: []string{`{"url":"https://login.example.com","audiences":["invoices"],"authorized_parties":null,"essential":true}`},
