@@ -23,9 +23,9 @@ type Config struct {
 	Personas       bool
 }
 
-// Fault returns what is wrong with the publishable key.
+// Fault returns what is wrong with the publishable key, also where the page is not enabled.
 func (c Config) Fault() error {
-	if !c.Enabled || c.PublishableKey == "" {
+	if c.PublishableKey == "" {
 		return nil
 	}
 	_, err := token.ClerkIssuer(c.PublishableKey)

@@ -46,6 +46,10 @@ func TestTroubleWithTheSettingsIsFound(t *testing.T) {
 			setup{environ: []string{"CLERK_JWT_ISSUER=https://clerk.example.org", "CLERK_JWT_AUD=api", "CLERK_PUBLISHABLE_KEY=" + publishable("live", "clerk.example.com")}},
 			want{"clerk.publishable_key", doctor.Fault, "copy issuer and keys from the same instance", "it is that of https://clerk.example.com"},
 		},
+		"a publishable key that is none": {
+			setup{environ: []string{development, "CLERK_JWT_AUD=api", "CLERK_PUBLISHABLE_KEY=pk_live_mistyped"}},
+			want{"settings.publishable_key", doctor.Fault, "copy it whole from the dashboard", "not a publishable key"},
+		},
 		"a publishable key without the secret one": {
 			setup{environ: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=" + publishable("test", "calm-cat-1.clerk.accounts.dev"), "CLERK_JWT_AUD=api"}},
 			want{"clerk.secret_key_missing", doctor.Warning, "set CLERK_SECRET_KEY", ""},

@@ -162,6 +162,10 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		"a rule that is none":            {sources{file: "rules: {/grpc.health.v1.Health/Check: public}" + whole}, []string{"rules[/grpc.health.v1.Health/Check] in FILE: not a rule; write public: {}, authenticated: {}, or require: with its requirements"}},
 		"a rule for nothing":             {sources{file: "rules: {/acme.v1.Notes/Get: {authenticated: {}}}" + whole}, []string{"rules[/acme.v1.Notes/Get] in FILE: this server has no such method; correct the name, or see: ostiary policy list"}},
 		"a publishable key that is none": {sources{environ: []string{"CLERK_JWT_AUD=a", "CLERK_PUBLISHABLE_KEY=pk_live_!"}}, []string{"CLERK_PUBLISHABLE_KEY: not a publishable key: its last part is not base64; copy it whole from the dashboard"}},
+		"a publishable key that is none, where the issuer is given": {
+			sources{file: whole, environ: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_live_!"}},
+			[]string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: not a publishable key: its last part is not base64; copy it whole from the dashboard"},
+		},
 		"a .env file that is none, and nothing of it": {
 			sources{file: whole, envFile: "CLERK_SECRET_KEY sk_live_secret"},
 			[]string{"ENVFILE: cannot be parsed as NAME=value lines; quote multi-line values"},
