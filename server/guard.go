@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
@@ -189,7 +190,7 @@ func (s *Server) warnOf(issuer *Issuer) {
 // Its error is an *auth.Error where the token is not accepted, and a
 // *[ConfigError] where the Config is at fault.
 func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier() //nolint:contextcheck // keys are fetched until closeKeys
+	verifier, closeKeys, err := config.openVerifier(ctx) //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +202,7 @@ func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identi
 // [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
 // is a *[ConfigError] where the Config is at fault.
 func ExplainToken(ctx context.Context, config Config, raw string) (token.Explanation, *auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier() //nolint:contextcheck // keys are fetched until closeKeys
+	verifier, closeKeys, err := config.openVerifier(ctx) //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
 		return nil, nil, err
 	}
@@ -216,14 +217,14 @@ func ExplainToken(ctx context.Context, config Config, raw string) (token.Explana
 
 // openVerifier returns what verifies the tokens of a Server with this Config, and what ends
 // the fetching of keys.
-func (c Config) openVerifier() (*token.Verifier, func(), error) {
+func (c Config) openVerifier(ctx context.Context) (*token.Verifier, func(), error) {
 	if faults := c.Faults(); len(faults) > 0 {
 		return nil, nil, &ConfigError{Faults: faults}
 	}
 	s := &Server{config: c.WithDefaults(), log: slog.New(slog.DiscardHandler)}
 	s.config.Issuers = append([]Issuer(nil), s.config.Issuers...)
 	for i := range s.config.Issuers {
-		s.config.Issuers[i].KeysSnapshot = "" // which a server may be using
+		s.config.Issuers[i].snapshotReadOnly = true // a server may be using it
 	}
 	closeKeys := func() { _ = s.closeKeys() }
 	verifier, err := s.buildVerifier()
@@ -231,5 +232,30 @@ func (c Config) openVerifier() (*token.Verifier, func(), error) {
 		closeKeys()
 		return nil, nil, err
 	}
+	s.awaitKeys(ctx)
 	return verifier, closeKeys, nil
+}
+
+// maxAwaitKeys is how long the keys of a snapshot are not used by who verifies one token, since
+// the issuer may have newer ones.
+const maxAwaitKeys = 2 * time.Second
+
+// awaitKeys waits until each issuer with a snapshot has been asked once for its keys.
+func (s *Server) awaitKeys(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, maxAwaitKeys)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for _, source := range s.keys {
+		for source.remote != nil && source.remote.Ready() {
+			if status := source.remote.Status(); status.SuccessfulFetches+status.FailedFetches > 0 {
+				break
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }

@@ -43,6 +43,8 @@ type Issuer struct {
 	JWTKey string
 	// KeysSnapshot is the Snapshot of the keys. Default: none.
 	KeysSnapshot string
+	// snapshotReadOnly has KeysSnapshot read and not written.
+	snapshotReadOnly bool
 	// Essential says that the server is not ready while it has no keys of the issuer. It is
 	// not ready either while it has keys of no issuer at all, so the only issuer is essential
 	// in any case. Keys that were fetched before count for a day, whatever becomes of the
@@ -172,6 +174,8 @@ func (i *Issuer) RemoteConfig() jwks.RemoteConfig {
 		InsecureHTTP: i.InsecureHTTP,
 		AllowJWTSVID: i.isSPIFFE(),
 		Snapshot:     i.KeysSnapshot,
+
+		SnapshotReadOnly: i.snapshotReadOnly,
 	}
 	switch {
 	case config.URL != "":

@@ -70,6 +70,9 @@ type RemoteConfig struct {
 	// excepted) or that others may write is refused. Default: none.
 	Snapshot string
 
+	// SnapshotReadOnly has the Snapshot read and never written, where another process keeps it.
+	SnapshotReadOnly bool
+
 	// Client provides the Transport for the requests. Its other fields are ignored:
 	// Remote itself decides about redirects and time-outs. Default: a transport that
 	// uses HTTP_PROXY and HTTPS_PROXY.

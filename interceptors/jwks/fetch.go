@@ -20,6 +20,7 @@ const maxRedirects = 3
 type answer struct {
 	document document
 	maxAge   time.Duration
+	ahead    time.Duration // see Remote.ClockAhead
 }
 
 // fetch gets the key set. If its version is still that of the given generation, which
@@ -37,11 +38,12 @@ func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, erro
 	if have != nil && have.document.url == location {
 		etag = have.document.etag
 	}
+	sent := c.Now()
 	body, header, err := f.get(ctx, location, etag)
 	if err != nil {
 		return answer{}, err
 	}
-	result := answer{maxAge: f.maxAge(header)}
+	result := answer{maxAge: f.maxAge(header), ahead: clockAhead(header, sent, c.Now())}
 	if body == nil {
 		result.document = have.document
 		return result, nil
@@ -51,6 +53,22 @@ func (c RemoteConfig) fetch(ctx context.Context, have *generation) (answer, erro
 	}
 	result.document.url, result.document.etag = location, header.Get("ETag")
 	return result, nil
+}
+
+// clockAhead returns how far the clock of who answered is ahead, by the Date of the answer, which
+// has whole seconds, and its Age in a cache (RFC 9110, section 6.6.1; RFC 9111, section 5.1).
+func clockAhead(header http.Header, sent, came time.Time) time.Duration {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	age, _ := strconv.Atoi(header.Get("Age"))
+	took := came.Sub(sent)
+	ahead := date.Add(time.Duration(max(age, 0)) * time.Second).Sub(sent.Add(took / 2))
+	if ahead.Abs() <= 2*time.Second+took/2 {
+		return 0
+	}
+	return ahead
 }
 
 // A fetcher gets a key set once. It holds what was in the files at that time.

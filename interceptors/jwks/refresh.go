@@ -133,6 +133,7 @@ func (r *Remote) finish(f *fetch, answer answer, err error) *generation {
 		r.failed(f, err)
 		return nil
 	}
+	r.ahead.Store(int64(answer.ahead))
 	renewed := r.publish(answer.document, f.sentAt)
 	r.succeeded(f)
 	r.schedule(r.untilRefresh(answer.maxAge))

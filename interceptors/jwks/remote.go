@@ -32,6 +32,7 @@ import (
 type Remote struct {
 	config  RemoteConfig
 	current atomic.Pointer[generation] // nil before the first keys
+	ahead   atomic.Int64               // see ClockAhead
 
 	// Fetches run under ctx, never under the context of a caller.
 	ctx     context.Context

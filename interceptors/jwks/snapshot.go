@@ -34,7 +34,9 @@ func (r *Remote) loadSnapshot() error {
 	if err := CheckSnapshot(path); err != nil {
 		return err
 	}
-	ownfile.RemoveLeftovers(path)
+	if !r.config.SnapshotReadOnly {
+		ownfile.RemoveLeftovers(path)
+	}
 	// The keys were within the limit when fetched; the other members come on top.
 	content, err := ownfile.Read(path, 2*r.config.MaxBytes)
 	if errors.Is(err, ownfile.ErrUnsafe) {
@@ -75,7 +77,7 @@ func (r *Remote) useSnapshot(content []byte) error {
 
 // saveSnapshot saves the generation, unless there is a newer one.
 func (r *Remote) saveSnapshot(g *generation) {
-	if r.config.Snapshot == "" {
+	if r.config.Snapshot == "" || r.config.SnapshotReadOnly {
 		return
 	}
 	r.saving.Lock()

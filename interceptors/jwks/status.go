@@ -43,6 +43,11 @@ type KeyStatus struct {
 	Algorithms []string
 }
 
+// ClockAhead returns how far the issuer's clock was ahead of this machine's when it last sent its
+// keys; less than 0 where it was behind. It is 0 where they agreed to within two seconds, or where
+// nothing is known of it.
+func (r *Remote) ClockAhead() time.Duration { return time.Duration(r.ahead.Load()) }
+
 // Status returns the current state.
 func (r *Remote) Status() Status {
 	r.mu.Lock()

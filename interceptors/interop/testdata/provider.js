@@ -15,10 +15,18 @@ server.listen(0, '127.0.0.1', () => {
       redirect_uris: ['http://127.0.0.1/callback'],
       backchannel_logout_uri: process.env.LOGOUT_URI,
       backchannel_logout_session_required: true,
+    }, {
+      client_id: 'job',
+      client_secret: 'not a secret',
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
     }],
+    ttl: { ClientCredentials: 60 },
     cookies: { keys: ['not a secret'] },
     features: {
       backchannelLogout: { enabled: true },
+      clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,

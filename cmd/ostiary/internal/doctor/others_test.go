@@ -4,15 +4,49 @@ import (
 	"bytes"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/doctor"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/internal/pgserver"
 	"github.com/ostiary/ostiary/server"
 )
+
+// The server accepts tokens by the keys of the snapshot then.
+func TestATokenIsVerifiedByTheSnapshotWhileTheIssuerIsAway(t *testing.T) {
+	t.Parallel()
+	issuer, snapshot := authtest.Start(t), filepath.Join(t.TempDir(), "keys")
+	keys, err := jwks.NewRemote(jwks.RemoteConfig{URL: issuer.JWKSURL(), Snapshot: snapshot})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Lookup(t.Context(), jwks.Hint{KeyID: issuer.Key().ID(), Algorithm: "RS256"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Close(); err != nil { // which waits for the snapshot
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"OSTIARY_ISSUER=" + issuer.URL(), "OSTIARY_AUDIENCES=api", "OSTIARY_JWKS_URL=" + issuer.JWKSURL()}
+	token := issuer.Session("user_ada", authtest.With("aud", "api"), authtest.ExpiresIn(time.Hour))
+	issuer.Fail(authtest.Refuse)
+	without := setup{environ: environ, token: token, timeout: 20 * time.Second}
+	want{"token.keys_unavailable", doctor.Fault, "see the findings about this issuer", ""}.check(t, without.examine(t))
+	with := setup{environ: append(environ, "OSTIARY_KEYS_SNAPSHOT="+snapshot), token: token, timeout: 20 * time.Second}
+	want{"token.accepted", doctor.OK, "", issuer.URL()}.check(t, with.examine(t))
+	issuer.Restore()
+	want{"token.accepted", doctor.OK, "", issuer.URL()}.check(t, with.examine(t))
+	if after, err := os.ReadFile(snapshot); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the snapshot, which the server keeps, was written: %v", err)
+	}
+}
 
 func TestTroubleWithATokenIsFound(t *testing.T) {
 	t.Parallel()
