@@ -25,6 +25,14 @@ type operatorSet struct {
 	permission string // "" for none
 }
 
+// current returns who they are now; nobody for the zero value.
+func (o operators) current() *operatorSet {
+	if o.Pointer == nil {
+		return new(operatorSet)
+	}
+	return o.Load()
+}
+
 // A subject names a user only together with its issuer.
 type subject struct{ issuer, id string }
 
@@ -63,7 +71,7 @@ func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.emp
 
 // names reports whether the subject is an operator, whoever acts for it.
 func (o operators) names(id *auth.Identity) bool {
-	set := o.Load()
+	set := o.current()
 	return set.subjects[subject{id.Issuer, id.Subject}] || set.permission != "" && id.HasPermission(set.permission)
 }
 
@@ -71,7 +79,7 @@ func (o operators) names(id *auth.Identity) bool {
 // itself, or an application to which a scope by the name of the permission was
 // granted. To sign in to an application hands it no more than its scopes.
 func (o operators) empowers(id *auth.Identity) bool {
-	permission := o.Load().permission
+	permission := o.current().permission
 	return inPerson(id) || id.Actor == nil && permission != "" && id.HasScope(permission)
 }
 

@@ -22,7 +22,7 @@ func TestTheClockOfTheIssuerIsComparedByItsAnswers(t *testing.T) {
 		"five minutes ahead":            {date(now.Add(5 * time.Minute)), "", 0, 5 * time.Minute},
 		"five minutes behind":           {date(now.Add(-5 * time.Minute)), "", 0, -5 * time.Minute},
 		"of an answer from a cache":     {date(now.Add(-5 * time.Minute)), "300", 0, 0},
-		"of an answer that took long":   {date(now.Add(-5 * time.Second)), "", 8 * time.Second, 0},
+		"of an answer that took long":   {date(now.Add(-time.Second)), "", 8 * time.Second, 0},
 		"ahead, in one that took long":  {date(now.Add(20 * time.Second)), "", 8 * time.Second, 16 * time.Second},
 		"of a cache that says nonsense": {date(now.Add(5 * time.Minute)), "-7", 0, 5 * time.Minute},
 	} {

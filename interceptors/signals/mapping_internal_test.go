@@ -135,7 +135,7 @@ func TestWhatProvidersTell(t *testing.T) {
 			if got := receiver.Status(); got.Accepted != 1 || got.Repeated != 1 {
 				t.Errorf("Status = %+v", got)
 			}
-			if _, err := receiver.read(t.Context(), http.Header{}, []byte(tt.body)); err == nil {
+			if _, err := receiver.protocol.Load().read(t.Context(), http.Header{}, []byte(tt.body)); err == nil {
 				t.Error("accepted without a signature")
 			}
 		})
