@@ -167,6 +167,9 @@ check-web:
 format: ## Format Go and proto files in place
 	$(BUF) format --write
 	$(LINTER) fmt
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,the console was not formatted: install Node 20.19 or later); exit; fi; \
+	$(MAKE) --no-print-directory $(MODULES); \
+	cd web && npm run --silent format
 
 .PHONY: lint
 lint: ## Check formatting, the schema's style and the code
@@ -177,6 +180,9 @@ lint: ## Check formatting, the schema's style and the code
 	cd bench && $(GO) tool -modfile=../go.check.mod golangci-lint run ./...
 	@linter=$$($(GO) tool -n -modfile=go.check.mod golangci-lint); \
 	for module in $(NESTED) $(PROGRAMS); do echo "lint $$module"; (cd $$module; $(OWN_WORKSPACE); "$$linter" run ./...); done
+	@if ! command -v npm >/dev/null; then $(call WITHOUT,the console was not linted: install Node 20.19 or later); exit; fi; \
+	$(MAKE) --no-print-directory $(MODULES); \
+	cd web && npm run --silent lint
 
 .PHONY: check
 check: lint breaking check-generated check-web check-rules check-modules check-nested check-programs check-bench check-vulnerabilities ## All that must hold before a merge, but the tests

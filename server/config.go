@@ -9,8 +9,10 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/bounds"
+	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -325,10 +327,11 @@ type CORS struct {
 }
 
 // A Console is the page at / on which users see who they are, which sessions
-// they have, and what they may call. The zero value serves none.
+// they have, and what they may call, and operators what was decided about calls.
+// The zero value serves none.
 //
-// The page is for the users of this server, and calls nothing else: it has a
-// strict Content-Security-Policy, in which Clerk is allowed only where a
+// The page calls this server and nothing else, and shows its version to everybody who can
+// open it. It has a strict Content-Security-Policy, in which Clerk is allowed only where a
 // PublishableKey is given.
 type Console struct {
 	// Enabled serves the page.
@@ -339,6 +342,17 @@ type Console struct {
 	// Personas are offered for signing in. The development issuer must then be
 	// among the Routes.
 	Personas bool
+}
+
+// console is what the page is served with.
+func (c Config) console() console.Config {
+	version, _ := metrics.Built(c.Version, c.Revision)
+	return console.Config{
+		Enabled:        c.Console.Enabled,
+		PublishableKey: c.Console.PublishableKey,
+		Personas:       c.Console.Personas,
+		Version:        version,
+	}
 }
 
 // MakeDataDir makes the directory that a Config.DataDir names, for its owner

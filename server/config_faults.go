@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/proxy"
@@ -41,7 +40,7 @@ func (c Config) Faults() []Fault {
 	add("cors_allowed_origins", c.checkAnyOrigin())
 	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)
 	add("cors_allowed_headers", transport.CORS(c.CORS).HeaderFaults()...)
-	add("publishable_key", console.Config(c.Console).Fault())
+	add("publishable_key", c.console().Fault())
 	if c.RequestTimeout < 0 {
 		add("request_timeout", errors.New("must not be negative; write a duration such as 30s"))
 	}

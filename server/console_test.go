@@ -48,7 +48,7 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	if !strings.Contains(index, "<title>ostiary</title>") || header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%v %s; want the page", header, index)
 	}
-	for _, path := range []string{"/sessions", "/access", "/try"} {
+	for _, path := range []string{"/sessions", "/decisions", "/access", "/token", "/try"} {
 		if status, _, body := r.page(t, path); status != http.StatusOK || body != index {
 			t.Errorf("%s answers %d and another page", path, status)
 		}
@@ -141,24 +141,24 @@ func TestTheConsolesFilesAreCompressedIfTheClientAcceptsGzip(t *testing.T) {
 
 func TestTheConsolesPolicyAllowsClerkOnlyWhereItIsConfigured(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.Console.Enabled = true })
+	r := start(t, func(c *Config) { c.Console.Enabled, c.Version = true, "v1.2.3" })
 	const strict = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
 		"style-src 'self'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 	if _, header, _ := r.page(t, "/"); header.Get("Content-Security-Policy") != strict {
 		t.Errorf("policy %s\nwant   %s", header.Get("Content-Security-Policy"), strict)
 	}
-	if _, _, config := r.page(t, "/console/config.json"); config != `{"personas":false}` {
+	if _, _, config := r.page(t, "/console/config.json"); config != `{"version":"v1.2.3","personas":false}` {
 		t.Errorf("config.json is %s", config)
 	}
 
-	r = start(t, func(c *Config) { c.Console = Console{Enabled: true, PublishableKey: clerkKey} })
+	r = start(t, func(c *Config) { c.Version, c.Console = "v1.2.3", Console{Enabled: true, PublishableKey: clerkKey} })
 	_, header, _ := r.page(t, "/")
 	for _, want := range []string{"script-src 'self' https://clerk.example.com ", "connect-src 'self' https://clerk.example.com ", "default-src 'none'"} {
 		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, want) || strings.Contains(policy, "unsafe-eval") {
 			t.Errorf("policy %s\nwant %s in it", policy, want)
 		}
 	}
-	const want = `{"personas":false,"clerk":{"publishableKey":"` + clerkKey + `","frontendApi":"https://clerk.example.com"}}`
+	const want = `{"version":"v1.2.3","personas":false,"clerk":{"publishableKey":"` + clerkKey + `","frontendApi":"https://clerk.example.com"}}`
 	if _, _, config := r.page(t, "/console/config.json"); config != want {
 		t.Errorf("config.json is %s", config)
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
-	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -87,7 +86,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}
-	return mux, console.Config(s.config.Console).Mount(mux)
+	return mux, s.config.console().Mount(mux)
 }
 
 // streams returns a function that reports whether a path is that of a streaming

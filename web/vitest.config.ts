@@ -26,12 +26,14 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["ostiary-source"] } },
   test: {
     globalSetup: ["testing/global-setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // They wait for as long as a busy machine takes, and not longer than it takes.
+    expect: { poll: { timeout: 60_000 } },
     // A browser for each file at once is more than a small machine has.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: "newest", include: ["client/test/**/*.test.ts", "console/test/**/*.test.ts"] } },
+      { extends: true, test: { name: "newest", include: ["client/test/**/*.test.ts", "console/test/**/*.test.{ts,tsx}"] } },
       { extends: true, plugins: [atLowest], test: { name: "lowest", include: ["client/test/{resume,signedout,reason}.test.ts"] } },
     ],
   },

@@ -21,6 +21,8 @@ type Config struct {
 	Enabled        bool
 	PublishableKey string
 	Personas       bool
+	// Version is that of the server.
+	Version string
 }
 
 // Fault returns what is wrong with the publishable key, also where the page is not enabled.
@@ -33,7 +35,7 @@ func (c Config) Fault() error {
 }
 
 // pages are the paths at which the page shows something different.
-var pages = [...]string{"/{$}", "/sessions", "/access", "/try"}
+var pages = [...]string{"/{$}", "/sessions", "/decisions", "/access", "/token", "/try"}
 
 // Mount adds the page to mux, if it is enabled.
 func (c Config) Mount(mux *http.ServeMux) error {
@@ -100,6 +102,7 @@ func (n notFound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // settings is what the page asks for first.
 type settings struct {
+	Version  string       `json:"version"`
 	Personas bool         `json:"personas"`
 	Clerk    *clerkConfig `json:"clerk,omitempty"`
 }
@@ -110,7 +113,7 @@ type clerkConfig struct {
 }
 
 func (c Config) settings() settings {
-	s := settings{Personas: c.Personas}
+	s := settings{Version: c.Version, Personas: c.Personas}
 	if api := c.frontendAPI(); api != "" {
 		s.Clerk = &clerkConfig{PublishableKey: c.PublishableKey, FrontendAPI: api}
 	}

@@ -1,10 +1,11 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "./app";
-import { loadConfig } from "./config";
-import { Failure } from "./parts";
-import { rememberedPersona } from "./persona";
-import "./style.css";
+import { App } from "./app/app";
+import { loadConfig } from "./app/config";
+import { rememberedPersona } from "./auth/personas";
+import { Failure } from "./ui/failure";
+import "./ui/tokens.css";
+import "./ui/base.css";
 
 const element = document.getElementById("root");
 if (element === null) {

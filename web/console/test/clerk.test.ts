@@ -54,7 +54,7 @@ describe.skipIf(withoutChromium)("the console with Clerk", () => {
 
   async function open(session: string, { signOut = "end(); left();", prepare = async (_: Page): Promise<unknown> => undefined } = {}) {
     const context = await stage.browser.newContext();
-    context.setDefaultTimeout(20_000);
+    context.setDefaultTimeout(60_000);
     const asked: string[] = [];
     await context.route(`${host}/**`, (route) => {
       asked.push(new URL(route.request().url()).pathname);

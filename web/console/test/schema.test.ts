@@ -2,12 +2,12 @@ import { fromJsonString, toJson } from "@bufbuild/protobuf";
 import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { expect, test } from "vitest";
-import { changes, isCallable, methodNamed, procedureOf, services, targetsOf, template } from "../src/schema.js";
+import { changes, isCallable, methodNamed, procedureOf, services, targetsOf, template } from "../src/try/schema.js";
 
 test("methods are found by their procedure, but those that browsers cannot call", () => {
   expect(methodNamed(procedureOf(SessionService.method.getSession))?.name).toBe("GetSession");
   expect(methodNamed("/ostiary.revocation.v1.RevocationService/ImportRevocations")).toBeUndefined();
-  expect(methodNamed(null)).toBeUndefined();
+  expect(methodNamed(undefined)).toBeUndefined();
 });
 
 test("a template has every field of the request, and what is optional is not set", () => {

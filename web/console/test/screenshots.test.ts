@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Server } from "../../testing/server.js";
 import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
@@ -6,14 +7,15 @@ const directory = process.env["SCREENSHOTS"];
 
 // Takes the pictures of the documentation: `npm run screenshots`.
 describe.skipIf(directory === undefined)("the screenshots", () => {
-  const stage = staged();
+  const stage = staged(() => Server.start("--operator-subjects", "user_ada"));
 
   test.each([
-    ["", "light", { width: 1000, height: 800 }],
+    ["", "light", { width: 1440, height: 900 }],
     ["-narrow", "dark", { width: 380, height: 760 }],
   ] as const)("of every page%s", async (suffix, colorScheme, size) => {
-    const ben = await Window.open(stage.browser, stage.server.url);
-    await ben.signIn("ben");
+    for (let i = 0; i < 24; i++) {
+      await stage.server.call("ben", { sid: `sess_2ZqWGQY8Fj4Wc3hGJ1k${suffix}${i}`, sub: `user_${["ben", "dora", "emil", "fred", "gina"][i % 5]}` });
+    }
     await stage.server.call("ben", { sid: `sess_lost${suffix}` });
     await stage.server.revoke("ada", `sess_lost${suffix}`, "user_ben", "the laptop was lost");
     await stage.server.call("ben", { sid: `sess_support${suffix}`, act: { sub: "user_support", iss: stage.server.url } });
@@ -27,17 +29,48 @@ describe.skipIf(directory === undefined)("the screenshots", () => {
     await shoot("sign-in");
     await ada.signIn("ada");
     await ada.page.getByText("org:invoices:read").waitFor();
+    await ada.page.getByRole("link", { name: "Decisions" }).waitFor();
     await shoot("me");
     await ada.go("Sessions");
     await ada.page.getByText("live", { exact: true }).waitFor();
     await shoot("sessions");
+    await ada.row(`sess_lost${suffix}`).getByRole("button").first().click();
+    await ada.details.waitFor();
+    await shoot("session");
+    await ada.page.keyboard.press("Escape");
+    await ada.go("Decisions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    for (let i = 0; i < 12; i++) {
+      const method = ["identity.v1.IdentityService/WhoAmI", "revocation.v1.RevocationService/ListRevocations"][i % 2];
+      await stage.server.call("ben", i % 6 === 4 ? { exp: 1 } : {}, method).catch(() => {});
+    }
+    await ada.page
+      .getByRole("row", { name: /refused/ })
+      .first()
+      .waitFor();
+    await shoot("decisions");
+    await ada.page
+      .getByRole("row", { name: /PERMISSION_REQUIRED/ })
+      .first()
+      .getByRole("button")
+      .click();
+    await ada.details.waitFor();
+    await shoot("decision");
+    await ada.page.keyboard.press("Escape");
     await ada.go("Access");
     await shoot("access");
+    await ada.go("Token");
+    await ada.page.getByLabel("Token", { exact: true }).fill(`Bearer ${await stage.server.token("ben")}`);
+    await ada.page.getByRole("button", { name: "Check with this server" }).click();
+    await ada.page.getByText("accepted").waitFor();
+    await shoot("token");
     await ada.go("Try");
     await ada.page.getByRole("button", { name: "Send" }).click();
     await ada.page.getByText('"subject": "user_ada"').waitFor();
     await shoot("try");
+    await ada.page.keyboard.press("Control+k");
+    await ada.page.getByRole("combobox", { name: /^Find/ }).waitFor();
+    await shoot("find");
     await ada.close();
-    await ben.close();
   });
 });

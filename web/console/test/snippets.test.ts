@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Server } from "../../testing/server.js";
-import { snippets } from "../src/snippets.js";
+import { snippets } from "../src/try/snippets.js";
 
 let server: Server;
 beforeAll(async () => {

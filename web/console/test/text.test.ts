@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
-import { paced } from "../src/paced.js";
-import { plain, sentence } from "../src/text.js";
-import { browserOf } from "../src/useragent.js";
+import { expect, test } from "vitest";
+import { readToken } from "../src/token/read.js";
+import { trimToken } from "../src/token/trim.js";
+import { sentence, showHidden } from "../src/ui/text.js";
+import { browserOf } from "../src/ui/useragent.js";
 
 test.each([
   ["user_ada", "user_ada"],
@@ -10,7 +11,7 @@ test.each([
   ["{\n\t\u0007}", "{\n\t\\u0007}"],
   ["\u{e0041}", "\\udb40\\udc41"],
 ])("what cannot be seen in %j is made to be seen", (text, want) => {
-  expect(plain(text)).toBe(want);
+  expect(showHidden(text)).toBe(want);
 });
 
 test.each([
@@ -28,29 +29,15 @@ test("browsers are known by their User-Agent, and others shown as they are", () 
   expect(browserOf("")).toBe("Something");
 });
 
-test("many wishes become one doing at a time, and one after the last", async () => {
-  vi.useFakeTimers();
-  try {
-    const running: (() => void)[] = [];
-    const work = vi.fn(() => new Promise<void>((resolve) => running.push(resolve)));
-    const wish = paced(work, 500);
-    wish();
-    expect(work).toHaveBeenCalledTimes(1);
-    for (let i = 0; i < 100; i++) {
-      wish();
-    }
-    await vi.advanceTimersByTimeAsync(2000);
-    expect(work).toHaveBeenCalledTimes(1); // it still runs
-    running[0]!();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(work).toHaveBeenCalledTimes(2);
-    running[1]!();
-    wish();
-    await vi.advanceTimersByTimeAsync(499);
-    expect(work).toHaveBeenCalledTimes(2);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(work).toHaveBeenCalledTimes(3);
-  } finally {
-    vi.useRealTimers();
-  }
+test.each([["Bearer a.b.c"], ["Authorization: Bearer a.b.c"], ['"a.b.c"'], ["\n  'a.\r\n  b.c' "], ["-a.b.c".slice(1)]])("the token in %j is found", (text) => {
+  expect(trimToken(text)).toBe("a.b.c");
+});
+
+test("a token is read, and what is none is explained", () => {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  expect(readToken(`${part({ alg: "RS256" })}.${part({ sub: "zoë" })}.sig`)).toEqual({ header: { alg: "RS256" }, claims: { sub: "zoë" } });
+  expect(readToken("opaque")).toMatch(/no dot/);
+  expect(readToken("a.b.c.d.e")).toMatch(/JWE/);
+  expect(readToken(`${part([])}.${part({})}.sig`)).toMatch(/not JSON/);
+  expect(readToken("a.b.c")).toMatch(/not JSON/);
 });

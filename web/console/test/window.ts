@@ -1,5 +1,5 @@
 import axe from "axe-core";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 
 /**
@@ -18,7 +18,7 @@ export class Window {
 
   static async open(browser: Browser, url: string, size = { width: 1000, height: 800 }): Promise<Window> {
     const context = await browser.newContext({ viewport: size });
-    context.setDefaultTimeout(20_000); // before the test's own, which does not say what it waited for
+    context.setDefaultTimeout(60_000); // before the test's own, which does not say what it waited for
     const page = await context.newPage();
     const window = new Window(page, context);
     page.on("console", (message) => {
@@ -42,17 +42,32 @@ export class Window {
       await this.page.getByLabel("Tokens live for").selectOption(ttl);
     }
     await this.page.getByRole("button", { name: `Sign in as ${persona}` }).click();
-    await this.page.locator(".who").getByText(`_${persona}`).waitFor();
+    await this.page.getByTestId("caller").getByText(`_${persona}`).waitFor();
   }
 
   async go(name: string): Promise<void> {
-    await this.page.getByRole("link", { name }).click();
+    await this.page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
     await this.page.getByRole("heading", { level: 1, name }).waitFor();
   }
 
   /** The session of the window, as the page shows it. */
   session(): Promise<string> {
     return this.page.locator("dd code", { hasText: /^sess_/ }).innerText();
+  }
+
+  /** Shows the sessions that were seen since the table was read. */
+  async showNew(): Promise<void> {
+    await this.page.getByRole("button", { name: /^\d+ new$/ }).click();
+  }
+
+  /** The row of a session, and its details after a click. */
+  row(sessionId: string): Locator {
+    return this.page.getByRole("row", { name: sessionId });
+  }
+
+  /** The details of what was selected last. */
+  get details(): Locator {
+    return this.page.getByRole("complementary");
   }
 
   /** The name of what has the focus. */

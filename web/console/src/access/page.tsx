@@ -1,0 +1,153 @@
+import { AccessOutcome, type Requirement, RuleSource } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { Reason } from "@ostiary/client/gen/ostiary/error/v1/reason_pb";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useSignedIn } from "../auth/signedin";
+import { methodNamed } from "../try/schema";
+import { Failure, Loading } from "../ui/failure";
+import { Head } from "../ui/head";
+import { Badge } from "../ui/names";
+import ui from "../ui/ui.module.css";
+import styles from "./access.module.css";
+import { type Access as Lists, readAccess } from "./read";
+
+const route = getRouteApi("/access");
+
+/** What the caller may call, and what is missing for the rest. */
+export function Access() {
+  const { access } = useSignedIn();
+  const query = useQuery({ queryKey: ["access"], queryFn: ({ signal }) => readAccess(access, { signal }) });
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const { q = "", show } = search;
+  const groups = groupsOf(query.data ?? { rules: [], explanations: [] })
+    .map((group) => ({
+      ...group,
+      rows: group.rows.filter(
+        ({ procedure, outcome }) => (show !== "missing" || outcome !== AccessOutcome.MET) && procedure.toLowerCase().includes(q.toLowerCase()),
+      ),
+    }))
+    .filter(({ rows }) => rows.length > 0);
+
+  return (
+    <div className={ui.page}>
+      <Head title="Access">
+        <p className={ui.quiet}>Which methods you may call with your present token. It is decided again with each call.</p>
+      </Head>
+      {query.isError ? (
+        <Failure error={query.error} retry={() => void query.refetch()} />
+      ) : query.isPending ? (
+        <Loading />
+      ) : (
+        <>
+          <div className={ui.actions} role="search">
+            <input
+              type="search"
+              aria-label="Search by method"
+              placeholder="Method"
+              spellCheck={false}
+              value={q}
+              onChange={(event) => void navigate({ search: { ...search, q: event.target.value || undefined }, replace: true })}
+            />
+            <label className={ui.check}>
+              <input
+                type="checkbox"
+                checked={show === "missing"}
+                onChange={(event) => void navigate({ search: { ...search, show: event.target.checked ? "missing" : undefined }, replace: true })}
+              />
+              Hide what you may call
+            </label>
+          </div>
+          {groups.length === 0 && <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>}
+          {groups.map(({ service, builtIn, rows }) => (
+            <section key={service} className={ui.section} aria-label={service}>
+              <h2>
+                <code>{service}</code> {builtIn && <Badge tone="quiet">built in</Badge>}
+              </h2>
+              <table className={styles.table}>
+                <thead>
+                  <tr>
+                    <th scope="col">Method</th>
+                    <th scope="col">Who may call</th>
+                    <th scope="col">You</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {rows.map((row) => (
+                    <Line key={row.name} row={row} />
+                  ))}
+                </tbody>
+              </table>
+            </section>
+          ))}
+        </>
+      )}
+    </div>
+  );
+}
+
+interface Row {
+  procedure: string;
+  name: string;
+  description: string;
+  outcome: AccessOutcome;
+  requirements: Requirement[];
+}
+
+interface Group {
+  service: string;
+  builtIn: boolean;
+  rows: Row[];
+}
+
+/** The methods by service: those that the server is there for, then what it has built in. */
+function groupsOf({ rules, explanations }: Lists): Group[] {
+  const declared = new Map(rules.map((rule) => [rule.procedure, rule]));
+  const groups = new Map<string, Group>();
+  for (const { procedure, outcome, requirements } of explanations) {
+    const [service = "", name = procedure] = procedure.slice(1).split("/");
+    const rule = declared.get(procedure);
+    const group = groups.get(service) ?? { service, builtIn: rule?.source === RuleSource.BUILT_IN, rows: [] };
+    group.rows.push({ procedure, name, description: rule?.description ?? "", outcome, requirements });
+    groups.set(service, group);
+  }
+  return [...groups.values()].sort((a, b) => Number(a.builtIn) - Number(b.builtIn));
+}
+
+function Line({ row: { procedure, name, description, outcome, requirements } }: { row: Row }) {
+  const those = (which: AccessOutcome) => requirements.filter((requirement) => requirement.outcome === which);
+  return (
+    <tr>
+      <th scope="row">
+        {methodNamed(procedure) ? (
+          <Link to="/try" search={{ method: procedure }} title="Try it">
+            <code>{name}</code>
+          </Link>
+        ) : (
+          <code>{name}</code>
+        )}
+      </th>
+      <td>{description}</td>
+      <td>
+        <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
+        {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
+          <p key={description} className={ui.quiet}>
+            {detail || description} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
+          </p>
+        ))}
+      </td>
+    </tr>
+  );
+}
+
+function Verdict({ outcome, open }: { outcome: AccessOutcome; open: Requirement[] }) {
+  switch (outcome) {
+    case AccessOutcome.MET:
+      return <Badge tone="good">may call</Badge>;
+    case AccessOutcome.UNMET:
+      return <Badge tone="bad">may not</Badge>;
+    default:
+      // What it depends on is said by the server: the request, or the handler.
+      return <Badge tone="open">{[...new Set(open.map(({ detail }) => detail))].filter(Boolean).join("; ") || "it depends"}</Badge>;
+  }
+}

@@ -1,0 +1,43 @@
+import type { CallOptions, Client } from "@connectrpc/connect";
+import type { AccessExplanation, AccessService, MethodRule } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+
+/** How many methods are asked for at a time: the most that the server gives. */
+const pageSize = 1000;
+
+/** What the server demands for each method, and what the caller lacks of it. */
+export interface Access {
+  rules: MethodRule[];
+  explanations: AccessExplanation[];
+}
+
+/** Reads all pages of both lists. */
+export async function readAccess(client: Client<typeof AccessService>, call: CallOptions): Promise<Access> {
+  const [rules, explanations] = await Promise.all([
+    everyPage(async (pageToken) => {
+      const { methodRules, nextPageToken } = await client.listMethodRules({ pageSize, pageToken }, call);
+      return [methodRules, nextPageToken];
+    }),
+    readExplanations(client, call),
+  ]);
+  return { rules, explanations };
+}
+
+/** Reads all pages of what the caller may call. */
+export function readExplanations(client: Client<typeof AccessService>, call: CallOptions): Promise<AccessExplanation[]> {
+  return everyPage(async (pageToken) => {
+    const { explanations, nextPageToken } = await client.explainAccess({ pageSize, pageToken }, call);
+    return [explanations, nextPageToken];
+  });
+}
+
+/** Reads pages until there is no next one. */
+async function everyPage<T>(read: (pageToken: string) => Promise<[page: T[], nextPageToken: string]>): Promise<T[]> {
+  const all: T[] = [];
+  let token = "";
+  do {
+    const [page, next] = await read(token);
+    all.push(...page);
+    token = next;
+  } while (token !== "");
+  return all;
+}

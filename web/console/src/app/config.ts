@@ -1,0 +1,33 @@
+import * as v from "valibot";
+
+const schema = v.object({
+  version: v.string(),
+  personas: v.boolean(),
+  clerk: v.optional(v.object({ publishableKey: v.string(), frontendApi: v.pipe(v.string(), v.url()) })),
+});
+
+/**
+ * What the server says about itself at /console/config.json: its version, whether
+ * it has a development issuer with personas, and Clerk's key and address where
+ * users sign in with Clerk.
+ */
+export type Config = v.InferOutput<typeof schema>;
+
+/** Where the documentation is. */
+export const documentation = "https://github.com/ostiary/ostiary/blob/main/docs";
+
+export function parseConfig(value: unknown): Config {
+  const result = v.safeParse(schema, value);
+  if (!result.success) {
+    throw new Error(`/console/config.json is not valid: ${v.summarize(result.issues)}`);
+  }
+  return result.output;
+}
+
+export async function loadConfig(): Promise<Config> {
+  const response = await fetch("/console/config.json");
+  if (!response.ok) {
+    throw new Error(`/console/config.json: ${response.status}`);
+  }
+  return parseConfig(await response.json());
+}

@@ -1,0 +1,54 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { Outlet, useMatches } from "@tanstack/react-router";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { useWatchedIdentity } from "../auth/identity";
+import { type SignedIn, SignedInProvider } from "../auth/signedin";
+import { SignIn } from "../auth/signin";
+import { signOutByServer, signOutByUser } from "../auth/signout";
+import { Failure } from "../ui/failure";
+import { useApp } from "./app";
+import { Shell } from "./shell";
+import { WatchedProvider } from "./watched";
+
+/** Every page: the page to sign in on, or the shell with the page that the address names. */
+export function Root() {
+  const { signedIn } = useApp();
+  const unknown = useMatches({ select: (matches) => matches.at(-1)?.routeId === "/$" });
+  if (signedIn !== undefined) {
+    return <Inside signedIn={signedIn} />;
+  }
+  return <Shell>{unknown ? <Outlet /> : <SignIn />}</Shell>;
+}
+
+function Inside({ signedIn }: { signedIn: SignedIn }) {
+  const { signOut } = useApp();
+  const { issuerSession } = signedIn;
+  const [failed, setFailed] = useState<ConnectError>();
+  const onEnd = useCallback(
+    (error: ConnectError) => (error.code === Code.Unauthenticated ? signOut(signedIn, signOutByServer(error, issuerSession)) : setFailed(error)),
+    [signOut, signedIn, issuerSession],
+  );
+  useEffect(() => issuerSession.watch?.(() => signOut(signedIn, { message: "Your session has ended." })), [signOut, signedIn, issuerSession]);
+  const context = useMemo(() => ({ signedIn, onEnd }), [signedIn, onEnd]);
+  return (
+    <SignedInProvider value={context}>
+      <QueryClientProvider client={signedIn.queries}>
+        <Watching onSignOut={() => signOut(signedIn, signOutByUser(issuerSession))}>
+          {failed ? <Failure error={failed} retry={() => location.reload()} /> : <Outlet />}
+        </Watching>
+      </QueryClientProvider>
+    </SignedInProvider>
+  );
+}
+
+function Watching({ onSignOut, children }: { onSignOut: () => void; children: React.ReactNode }) {
+  const watched = useWatchedIdentity();
+  return (
+    <WatchedProvider value={watched}>
+      <Shell watched={watched} onSignOut={onSignOut}>
+        {children}
+      </Shell>
+    </WatchedProvider>
+  );
+}

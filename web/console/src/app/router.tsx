@@ -1,0 +1,75 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import * as v from "valibot";
+import { Failure, Loading } from "../ui/failure";
+import { NotFound } from "./notfound";
+import { Root } from "./root";
+
+/** A search parameter. An empty one, or one of another type, counts as not given. */
+const text = v.fallback(v.optional(v.pipe(v.string(), v.minLength(1))), undefined);
+
+function oneOf<const T extends readonly string[]>(values: T) {
+  return v.fallback(v.optional(v.picklist(values)), undefined);
+}
+
+export const sessionStates = ["active", "expired", "ended"] as const;
+export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
+
+const root = createRootRoute({ component: Root });
+
+const me = createRoute({ getParentRoute: () => root, path: "/", component: lazyRouteComponent(() => import("../me/page"), "Me") });
+
+const sessions = createRoute({
+  getParentRoute: () => root,
+  path: "/sessions",
+  validateSearch: v.object({ q: text, state: oneOf(sessionStates), issuer: text, subject: text, organization: text, selected: text }),
+  component: lazyRouteComponent(() => import("../sessions/page"), "Sessions"),
+});
+
+const decisions = createRoute({
+  getParentRoute: () => root,
+  path: "/decisions",
+  validateSearch: v.object({ outcome: oneOf(decisionOutcomes), reason: text, subject: text, procedure: text, service: text }),
+  component: lazyRouteComponent(() => import("../decisions/page"), "Decisions"),
+});
+
+const access = createRoute({
+  getParentRoute: () => root,
+  path: "/access",
+  validateSearch: v.object({ q: text, show: oneOf(["missing"]) }),
+  component: lazyRouteComponent(() => import("../access/page"), "Access"),
+});
+
+const token = createRoute({
+  getParentRoute: () => root,
+  path: "/token",
+  validateSearch: v.object({ method: text, reason: text }),
+  component: lazyRouteComponent(() => import("../token/page"), "Token"),
+});
+
+const tryIt = createRoute({
+  getParentRoute: () => root,
+  path: "/try",
+  validateSearch: v.object({ method: text }),
+  component: lazyRouteComponent(() => import("../try/page"), "Try"),
+});
+
+const anythingElse = createRoute({ getParentRoute: () => root, path: "$", component: NotFound });
+
+export const router = createRouter({
+  routeTree: root.addChildren([me, sessions, decisions, access, token, tryIt, anythingElse]),
+  defaultPreload: "intent",
+  defaultPendingComponent: Loading,
+  defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+  // Values are texts: by default the router would read `q=1` as a number.
+  parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
+  stringifySearch: (search) => {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+    return given.length === 0 ? "" : `?${new URLSearchParams(given as [string, string][])}`;
+  },
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,106 @@
+import type { Decision } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { getRouteApi, useLocation } from "@tanstack/react-router";
+import { useState } from "react";
+import { decisionOutcomes } from "../app/router";
+import { Chip } from "../ui/chip";
+import { Failure } from "../ui/failure";
+import { Head } from "../ui/head";
+import { LiveBadge } from "../ui/live";
+import split from "../ui/split.module.css";
+import ui from "../ui/ui.module.css";
+import { Counts } from "./counts";
+import { most } from "./kept";
+import { fromFragment, toFragment } from "./link";
+import { DecisionPanel } from "./panel";
+import { reasons } from "./reasons";
+import { DecisionTable } from "./table";
+import { useDecisions } from "./watch";
+
+const route = getRouteApi("/decisions");
+
+/** What was decided about calls, live, for operators. */
+export function Decisions() {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const { hash } = useLocation();
+  const { kept, status, error, retry } = useDecisions(search);
+  const [paused, setPaused] = useState<readonly Decision[]>();
+  const [pointed, setPointed] = useState<readonly Decision[]>();
+  const filter = (part: Partial<typeof search>) => {
+    setPaused(undefined);
+    setPointed(undefined);
+    void navigate({ search: { ...search, ...part }, hash: "", replace: true });
+  };
+  const shown = paused ?? pointed ?? kept.decisions;
+  const held = kept.decisions.indexOf(shown[0] as Decision);
+  const selected = fromFragment(hash);
+  const select = (decision: Decision | undefined) =>
+    void navigate({ search, hash: decision === undefined ? "" : toFragment(decision), replace: selected !== undefined });
+
+  return (
+    <div className={split.page}>
+      <Head title="Decisions">
+        <LiveBadge status={status} />
+        <span className={ui.quiet}>
+          {kept.decisions.length === most ? `the latest ${most}` : kept.decisions.length}
+          {kept.missed > 0n && `, and ${kept.missed} that came too fast to be sent`}
+        </span>
+      </Head>
+      <div className={split.filters} role="search">
+        <div className={ui.choice} role="group" aria-label="Outcome">
+          {([undefined, ...decisionOutcomes] as const).map((outcome) => (
+            <button key={outcome ?? "all"} type="button" aria-pressed={search.outcome === outcome} onClick={() => filter({ outcome })}>
+              {outcome === undefined ? "All" : outcome.charAt(0).toUpperCase() + outcome.slice(1)}
+            </button>
+          ))}
+        </div>
+        <select aria-label="Reason" value={search.reason ?? ""} onChange={(event) => filter({ reason: event.target.value || undefined })}>
+          <option value="">Any reason</option>
+          {reasons.map((reason) => (
+            <option key={reason}>{reason}</option>
+          ))}
+        </select>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            filter({ subject: new FormData(event.currentTarget).get("subject")?.toString().trim() || undefined });
+          }}
+        >
+          <input
+            key={search.subject}
+            type="search"
+            name="subject"
+            aria-label="Subject"
+            placeholder="Subject, then Enter"
+            spellCheck={false}
+            defaultValue={search.subject}
+          />
+        </form>
+        <Chip name="Method" value={search.procedure} onRemove={() => filter({ procedure: undefined })} />
+        <Chip name="Service" value={search.service} onRemove={() => filter({ service: undefined })} />
+        <button type="button" aria-pressed={paused !== undefined} onClick={() => setPaused(paused === undefined ? shown : undefined)}>
+          {paused === undefined ? "Pause" : "Go on"}
+        </button>
+        {held > 0 && <span className={ui.quiet}>{held} new</span>}
+      </div>
+      {error && <Failure error={error} retry={retry} />}
+      <Counts
+        kept={kept}
+        onReason={(kind) => filter(kind === "admitted" ? { outcome: "admitted", reason: undefined } : { outcome: undefined, reason: kind })}
+      />
+      {/* Rows stay where they are while the pointer is over them. */}
+      <div className={split.columns} onPointerEnter={() => setPointed(kept.decisions)} onPointerLeave={() => setPointed(undefined)}>
+        {shown.length === 0 && selected === undefined ? (
+          !error && (
+            <p className={ui.empty}>Nothing was decided since this page was opened. The server sends decisions from now on, and keeps none for the page.</p>
+          )
+        ) : (
+          <DecisionTable decisions={shown} selected={hash} onSelect={select} />
+        )}
+        {selected && (
+          <DecisionPanel decision={selected} known={kept.decisions.some((decision) => toFragment(decision) === hash)} onClose={() => select(undefined)} />
+        )}
+      </div>
+    </div>
+  );
+}

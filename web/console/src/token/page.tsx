@@ -1,0 +1,166 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ConnectError } from "@connectrpc/connect";
+import { reasonOf } from "@ostiary/client";
+import { useMutation } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { useNow } from "../api/clock";
+import { helpOf } from "../decisions/reasons";
+import { Failure } from "../ui/failure";
+import { Head } from "../ui/head";
+import { Moment } from "../ui/moment";
+import { Badge, Fact, Id } from "../ui/names";
+import { showHidden } from "../ui/text";
+import ui from "../ui/ui.module.css";
+import { checkToken } from "./check";
+import { type Parts, readToken, timeClaims } from "./read";
+import styles from "./token.module.css";
+import { trimToken } from "./trim";
+import { Verdict } from "./verdict";
+
+const route = getRouteApi("/token");
+
+/** What a token says, and what the server says of it. The token stays in the memory of this page. */
+export function Token() {
+  const { method, reason } = route.useSearch();
+  const [text, setText] = useState("");
+  const token = trimToken(text);
+  const parts = token === "" ? undefined : readToken(token);
+  return (
+    <div className={ui.page}>
+      <Head title="Token">
+        <p className={ui.quiet}>Paste a token to see what it says. It is read in this page, sent only to this server when you ask for it, and never stored.</p>
+      </Head>
+      {reason && (
+        <p className={ui.notice}>
+          <span>
+            A call was refused with{" "}
+            <a href={helpOf(reason)} target="_blank" rel="noreferrer">
+              <Id>{reason}</Id>
+            </a>
+            {method && (
+              <>
+                {" "}
+                at <Id>{method}</Id>
+              </>
+            )}
+            . Decisions have no token: paste the caller's to see what it lacks.
+          </span>
+        </p>
+      )}
+      <label className={ui.field}>
+        Token
+        <textarea
+          className={ui.mono}
+          rows={5}
+          spellCheck={false}
+          autoComplete="off"
+          autoCapitalize="off"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          aria-describedby="trimmed"
+        />
+      </label>
+      <p id="trimmed" className={ui.quiet}>
+        {text !== "" && token !== text ? "“Bearer”, quotes and line breaks were left out." : "“Bearer”, quotes and line breaks are left out."}
+      </p>
+      {typeof parts === "string" && (
+        <p role="alert" className={ui.failure}>
+          {parts}
+        </p>
+      )}
+      {typeof parts === "object" && (
+        <>
+          <Check key={token} token={token} method={method} />
+          <Contents parts={parts} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Check({ token, method }: { token: string; method: string | undefined }) {
+  const check = useMutation({ mutationFn: () => checkToken(token), gcTime: 0 });
+  const refused = check.data !== undefined && "refusal" in check.data ? check.data.refusal : undefined;
+  return (
+    <section className={ui.section} aria-labelledby="check">
+      <h2 id="check">Check</h2>
+      <div className={ui.actions}>
+        <button type="button" className={ui.primary} disabled={check.isPending} onClick={() => check.mutate()}>
+          Check with this server
+        </button>
+        <span role="status">
+          {check.isPending ? "Checking…" : refused ? <Badge tone="bad">refused</Badge> : check.data && <Badge tone="good">accepted</Badge>}
+        </span>
+      </div>
+      {check.isError && <Failure error={check.error} />}
+      {refused && <Refusal error={refused} />}
+      {check.data && "explanations" in check.data && <Verdict {...check.data} method={method} />}
+    </section>
+  );
+}
+
+function Refusal({ error }: { error: ConnectError }) {
+  const reason = reasonOf(error);
+  return (
+    <>
+      <Failure error={error} />
+      {reason && <p className={ui.quiet}>The server's log and the decisions have the cause: what was compared, which callers do not get.</p>}
+    </>
+  );
+}
+
+function Contents({ parts: { header, claims } }: { parts: Parts }) {
+  const now = useNow();
+  return (
+    <>
+      <section className={ui.section} aria-labelledby="times">
+        <h2 id="times">Times</h2>
+        <dl className={ui.facts}>
+          {timeClaims.map(([name, label]) => {
+            const value = claims[name];
+            return (
+              <Fact key={name} name={label}>
+                {typeof value === "number" ? (
+                  <>
+                    <Moment at={timestampFromMs(Math.round(value * 1000))} inFull /> <State name={name} seconds={value} now={now} />
+                  </>
+                ) : (
+                  <span className={ui.quiet}>{value === undefined ? "not said" : `not a number: ${showHidden(JSON.stringify(value))}`}</span>
+                )}
+              </Fact>
+            );
+          })}
+        </dl>
+      </section>
+      <div className={styles.parts}>
+        <Part name="Header" value={header} />
+        <Part name="Claims" value={claims} />
+      </div>
+      <p className={ui.quiet}>
+        The signature is not shown. <Link to="/access">What you may call with your own token</Link>
+      </p>
+    </>
+  );
+}
+
+function State({ name, seconds, now }: { name: string; seconds: number; now: number }) {
+  if (name === "exp" && seconds * 1000 < now) {
+    return <Badge tone="bad">expired</Badge>;
+  }
+  if ((name === "nbf" || name === "iat") && seconds * 1000 > now) {
+    return <Badge tone="warning">in the future</Badge>;
+  }
+  return null;
+}
+
+function Part({ name, value }: { name: string; value: Record<string, unknown> }) {
+  return (
+    <section className={ui.section} aria-labelledby={name}>
+      <h2 id={name}>{name}</h2>
+      <pre className={ui.wrap} tabIndex={0} aria-labelledby={name}>
+        {showHidden(JSON.stringify(value, null, 2))}
+      </pre>
+    </section>
+  );
+}

@@ -1,0 +1,82 @@
+import type { DescMessage, DescMethod, DescMethodServerStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { AccessService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { DecisionService } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
+import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+
+export const services: DescService[] = [IdentityService, SessionService, RevocationService, DecisionService, AccessService];
+
+/** A method that a browser can call. */
+export type Callable = DescMethodUnary | DescMethodServerStreaming;
+
+export function isCallable(method: DescMethod): method is Callable {
+  return method.methodKind === "unary" || method.methodKind === "server_streaming";
+}
+
+export function procedureOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+export function methodNamed(procedure: string | undefined): Callable | undefined {
+  return services.flatMap((service) => service.methods.filter(isCallable)).find((method) => procedureOf(method) === procedure);
+}
+
+/**
+ * A request with every field in it, as JSON to begin with. Where a field can be
+ * unset it is null, which means the same: an empty value would mean something
+ * else. Of each oneof there is the first case, without the values that it needs.
+ */
+export function template(message: DescMessage): string {
+  return JSON.stringify(example(message), null, 2);
+}
+
+function example(message: DescMessage): unknown {
+  const entries = message.fields.flatMap((field) => {
+    if (field.oneof !== undefined && field.oneof.fields[0] !== field) {
+      return [];
+    }
+    switch (field.fieldKind) {
+      case "list":
+        return [[field.jsonName, field.listKind === "message" ? [example(field.message)] : []]];
+      case "map":
+        return [[field.jsonName, {}]];
+      case "message":
+        // Of a time, any that were given would be a wrong one.
+        return [[field.jsonName, field.message.file.proto.package === "google.protobuf" ? null : example(field.message)]];
+      case "enum":
+        return [[field.jsonName, field.enum.values[0]?.name]];
+      case "scalar":
+        return [[field.jsonName, field.presence === FeatureSet_FieldPresence.EXPLICIT && field.oneof === undefined ? null : scalar(field.scalar)]];
+    }
+  });
+  return Object.fromEntries(entries);
+}
+
+function scalar(type: ScalarType): unknown {
+  switch (type) {
+    case ScalarType.BOOL:
+      return false;
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return "";
+    default:
+      return 0;
+  }
+}
+
+/** Whether a call does more than to read: of the methods here, those that revoke. */
+export function changes(method: Callable): boolean {
+  return method.methodKind === "unary" && method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+/** The names, in JSON, of what a request can revoke: the cases of the oneof `target` in it. */
+export function targetsOf(message: DescMessage): string[] {
+  const target = message.oneofs.find(({ name }) => name === "target");
+  if (target !== undefined) {
+    return target.fields.map(({ jsonName }) => jsonName);
+  }
+  return message.fields.flatMap((field) => (field.message === undefined ? [] : targetsOf(field.message)));
+}

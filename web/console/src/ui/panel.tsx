@@ -1,0 +1,41 @@
+import { type ReactNode, useEffect, useEffectEvent, useRef } from "react";
+import split from "./split.module.css";
+import ui from "./ui.module.css";
+
+interface Props {
+  title: ReactNode;
+  /** Names what is shown: when it changes, the heading takes the focus. */
+  of: string;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/** The details of one row, beside the table. Escape closes it. */
+export function Panel({ title, of, onClose, children }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    if (event.key === "Escape" && document.querySelector("dialog[open]") === null) {
+      onClose();
+    }
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each row that is shown takes the focus
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [of]);
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => onKey(event);
+    addEventListener("keydown", listener);
+    return () => removeEventListener("keydown", listener);
+  }, []);
+  return (
+    <aside className={split.panel} aria-labelledby="details">
+      <header>
+        <h2 id="details" ref={heading} tabIndex={-1}>
+          {title}
+        </h2>
+        <button type="button" className={ui.ghost} aria-label="Close the details" onClick={onClose}>
+          ×
+        </button>
+      </header>
+      {children}
+    </aside>
+  );
+}

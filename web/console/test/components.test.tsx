@@ -1,0 +1,108 @@
+// @vitest-environment jsdom
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { afterEach, expect, test, vi } from "vitest";
+import { StreamPriority } from "../src/api/priority.js";
+import { parseConfig } from "../src/app/config.js";
+import { ErrorBoundary } from "../src/app/errorboundary.js";
+import { Counts } from "../src/decisions/counts.js";
+import { most, nothingKept, withDecisions } from "../src/decisions/kept.js";
+import { fromFragment, toFragment } from "../src/decisions/link.js";
+import { Failure } from "../src/ui/failure.js";
+import { Moment } from "../src/ui/moment.js";
+
+afterEach(cleanup);
+
+function Broken(): never {
+  throw new Error("the list has no end");
+}
+
+test("what is thrown while the page is rendered is shown in place of an empty page", () => {
+  const silent = vi.spyOn(console, "error").mockImplementation(() => {});
+  render(
+    <ErrorBoundary>
+      <Broken />
+    </ErrorBoundary>,
+  );
+  expect(screen.getByRole("alert").textContent).toContain("The list has no end.");
+  expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
+  silent.mockRestore();
+});
+
+test("a failure says what went wrong, and is tried again", () => {
+  const retry = vi.fn();
+  render(<Failure error={new ConnectError("the disk is full", Code.Internal)} retry={retry} />);
+  expect(screen.getByRole("alert").textContent).toMatch(/The disk is full[.].*Internal/);
+  fireEvent.click(screen.getByRole("button", { name: "Try again" }));
+  expect(retry).toHaveBeenCalledOnce();
+});
+
+test("a time is said as seen from now", () => {
+  render(<Moment at={timestampFromMs(Date.now() - 120_500)} />);
+  expect(screen.getByText("2 minutes ago").getAttribute("dateTime")).toMatch(/^\d{4}-/);
+});
+
+function decision(reason: string, at: number, count = 1n) {
+  return create(DecisionSchema, {
+    outcome: reason === "" ? DecisionOutcome.ADMITTED : DecisionOutcome.REFUSED,
+    reason,
+    count,
+    decisionTime: timestampFromMs(at),
+  });
+}
+
+test("decisions are counted by reason, the most frequent first, and choosing one filters by it", () => {
+  const now = Date.now();
+  const message = create(WatchDecisionsResponseSchema, {
+    decisions: [decision("TOKEN_EXPIRED", now), decision("", now, 40n), decision("TOKEN_EXPIRED", now - 60_000, 2n)],
+  });
+  const onReason = vi.fn();
+  render(<Counts kept={withDecisions(nothingKept, message, now)} onReason={onReason} />);
+  expect(screen.getAllByRole("listitem").map((item) => item.textContent)).toEqual(["admitted40", "TOKEN_EXPIRED3"]);
+  fireEvent.click(screen.getByRole("button", { name: "TOKEN_EXPIRED" }));
+  expect(onReason).toHaveBeenCalledWith("TOKEN_EXPIRED");
+});
+
+test("of many decisions the latest are kept, and all are counted, for an hour", () => {
+  const now = Date.now();
+  const burst = (at: number) =>
+    create(WatchDecisionsResponseSchema, { decisions: Array.from({ length: most + 5 }, () => decision("TOKEN_MISSING", at)), missedCount: 7n });
+  const kept = withDecisions(withDecisions(nothingKept, burst(now), now), create(WatchDecisionsResponseSchema, { missedCount: 1n }), now);
+  expect(kept.decisions).toHaveLength(most);
+  expect([...kept.counts.values()].map((of) => of.get("TOKEN_MISSING"))).toEqual([most + 5]);
+  expect(kept.missed).toBe(8n);
+  const later = now + 3_700_000;
+  expect([...withDecisions(kept, burst(later), later).counts.keys()]).toEqual([Math.floor(later / 60_000)]);
+});
+
+test("a decision goes into a link and comes out of it, and anything else does not", () => {
+  const one = decision("TOKEN_EXPIRED", 1000);
+  expect(fromFragment(toFragment(one))).toEqual(one);
+  expect(fromFragment("")).toBeUndefined();
+  expect(fromFragment("main!")).toBeUndefined();
+});
+
+test("the stream with the highest priority is open, and of equal ones the latest", () => {
+  const streams = new StreamPriority();
+  const changes = vi.fn();
+  streams.subscribe(changes);
+  expect(streams.winner()).toBeUndefined();
+  const page = streams.add("page", 1);
+  streams.add("identity", 0);
+  expect(streams.winner()).toBe("page");
+  const second = streams.add("second", 1);
+  expect(streams.winner()).toBe("second");
+  second();
+  page();
+  expect(streams.winner()).toBe("identity");
+  expect(changes).toHaveBeenCalledTimes(5);
+});
+
+test("a configuration that is not valid is refused, with what is wrong", () => {
+  expect(parseConfig({ version: "v1", personas: true })).toEqual({ version: "v1", personas: true });
+  expect(() => parseConfig({ version: "v1", personas: "yes" })).toThrow(/personas/);
+  expect(() => parseConfig({ version: "v1", personas: false, clerk: { publishableKey: "pk", frontendApi: "clerk" } })).toThrow(/frontendApi/);
+});

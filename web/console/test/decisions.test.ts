@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { Server } from "../../testing/server.js";
+import { staged } from "../../testing/stage.js";
+import { Window } from "./window.js";
+
+describe.skipIf(withoutChromium)("the pages for operators", () => {
+  const stage = staged(() => Server.start("--operator-subjects", "user_ada"));
+
+  /** Makes a call that is refused with PERMISSION_REQUIRED. */
+  const refuse = async (persona: string) => {
+    const method = "revocation.v1.RevocationService/ListRevocations";
+    await expect(stage.server.call(persona, {}, method)).rejects.toThrow("403");
+  };
+
+  test("show decisions live, why a call was refused, and what to do about it", async () => {
+    const ada = await Window.open(stage.browser, stage.server.url, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.go("Decisions");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await refuse("ben");
+    const row = ada.page.getByRole("row", { name: /refused.*ListRevocations.*user_ben.*PERMISSION_REQUIRED/ });
+    await row.waitFor();
+    await ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }).waitFor(); // the chart's
+    expect(await ada.barriers()).toEqual([]);
+    await row.getByRole("button").click();
+    await ada.details.getByText("Cause: the caller is no operator").waitFor();
+    expect(await ada.details.getByRole("link", { name: "What to do about it" }).getAttribute("href")).toMatch(/^https:.*#permission_required$/);
+    expect(await ada.barriers()).toEqual([]);
+
+    const link = ada.page.url();
+    const other = await ada.context.newPage();
+    await other.goto(link);
+    await other.getByRole("button", { name: "Sign in as ada" }).click();
+    await other.getByText("This is what the link says.").waitFor();
+    await other.getByRole("complementary").getByText("user_ben", { exact: true }).waitFor();
+    await other.close();
+
+    await ada.details.getByRole("link", { name: "Explain this with a token" }).click();
+    await ada.page.getByText("A call was refused with PERMISSION_REQUIRED").waitFor();
+    await ada.page.getByLabel("Token", { exact: true }).fill(`Authorization: "Bearer ${await stage.server.token("ben")}"\n`);
+    await ada.page.getByRole("button", { name: "Check with this server" }).click();
+    await ada.page.getByRole("listitem").filter({ hasText: "needs an operator" }).getByText("missing", { exact: true }).waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.close();
+  });
+
+  test("hold decisions while they are paused, and filter them", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/decisions?outcome=refused`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await refuse("ben");
+    await ada.page.getByRole("row", { name: /user_ben/ }).waitFor();
+    await ada.page.getByRole("button", { name: "Pause" }).click();
+    await refuse("cleo");
+    await ada.page.getByText("1 new", { exact: true }).waitFor();
+    expect(await ada.page.getByRole("row", { name: /user_cleo/ }).count()).toBe(0);
+    await ada.page.getByRole("button", { name: "Go on" }).click();
+    await ada.page.getByRole("row", { name: /user_cleo/ }).waitFor();
+    await ada.page.getByRole("searchbox", { name: "Subject" }).fill("user_ben");
+    await ada.page.keyboard.press("Enter");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await refuse("cleo");
+    await refuse("ben");
+    await ada.page.getByRole("row", { name: /user_ben/ }).waitFor();
+    expect(await ada.page.getByRole("row", { name: /user_cleo/ }).count()).toBe(0);
+    await ada.close();
+  });
+
+  test("are not offered to others, who are told why", async () => {
+    const ben = await Window.open(stage.browser, stage.server.url);
+    await ben.signIn("ben");
+    await ben.page.getByText("WatchIdentity is open").waitFor();
+    expect(await ben.page.getByRole("link", { name: "Decisions" }).count()).toBe(0);
+    await ben.page.goto(`${stage.server.url}/decisions`);
+    await ben.page.getByRole("alert").getByText("PERMISSION_REQUIRED").waitFor();
+    await ben.close(/403/);
+  });
+
+  test("never store a token that was pasted, nor send it before it is to be checked", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/token`);
+    await ada.signIn("ada");
+    await ada.page.getByText("left out").waitFor();
+    const hour = 3600;
+    const now = Math.floor(Date.now() / 1000);
+    const token = await stage.server.token("cleo", { iat: now - 2 * hour, nbf: now - 2 * hour, exp: now - hour });
+    const sent: string[] = [];
+    ada.page.on("request", (request) => sent.push(`${request.url()} ${request.headers()["authorization"] ?? ""} ${request.postData() ?? ""}`));
+    await ada.page.getByLabel("Token", { exact: true }).fill(token);
+    await ada.page.getByText('"sub": "user_cleo"').waitFor();
+    await ada.page.getByText("expired", { exact: true }).waitFor();
+    expect(sent.filter((request) => request.includes(token))).toEqual([]);
+    await ada.page.getByRole("button", { name: "Check with this server" }).click();
+    await ada.page.getByText("TOKEN_EXPIRED").waitFor();
+    expect(sent.filter((request) => request.includes(token)).length).toBeGreaterThan(0); // to this server: the window would name any other
+    const stored = await ada.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.cookie]));
+    expect(stored).not.toContain(token.split(".")[1]);
+    await ada.go("Me");
+    await ada.go("Token");
+    expect(await ada.page.getByLabel("Token", { exact: true }).inputValue()).toBe("");
+    await ada.close(/401/);
+  });
+
+  test("are reached with the keyboard: the palette, the shortcuts and the search", async () => {
+    const ada = await Window.open(stage.browser, stage.server.url);
+    await ada.signIn("ada");
+    await ada.page.getByRole("link", { name: "Decisions" }).waitFor();
+    await ada.page.keyboard.press("Control+k");
+    await ada.page.keyboard.type("sess");
+    await ada.page.keyboard.press("Enter");
+    await ada.page.getByRole("heading", { level: 1, name: "Sessions" }).waitFor();
+    await ada.page.getByText("this window").waitFor();
+    await ada.page.keyboard.press("/");
+    await ada.page.keyboard.type("nobody");
+    await ada.page.getByText("No session matches.").waitFor();
+    expect(new URL(ada.page.url()).search).toBe("?q=nobody");
+    await ada.page.getByRole("heading", { level: 1 }).focus();
+    await ada.page.keyboard.press("g");
+    await ada.page.keyboard.press("t");
+    await ada.page.getByRole("heading", { level: 1, name: "Token" }).waitFor();
+    await ada.page.keyboard.press("?");
+    await ada.page.getByRole("dialog", { name: "Shortcuts" }).waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByLabel("Single keys are shortcuts").uncheck();
+    await ada.page.keyboard.press("Escape");
+    await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+    await ada.page.keyboard.press("?");
+    await ada.page.keyboard.press("Control+k");
+    await ada.page.getByRole("dialog", { name: "Find" }).waitFor();
+    expect(await ada.page.getByRole("dialog").count()).toBe(1);
+    await ada.close();
+  });
+});

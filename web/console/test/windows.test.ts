@@ -1,0 +1,79 @@
+import type { BrowserContext, Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { staged } from "../../testing/stage.js";
+
+/** As many windows as a browser has no connections for: it has six to a server over HTTP/1.1. */
+const many = 10;
+
+describe.skipIf(withoutChromium)("ten windows of a browser, over HTTP/1.1", () => {
+  const stage = staged();
+
+  async function openAll(context: BrowserContext, open: (page: Page, i: number) => Promise<void>) {
+    const streams = new Map<string, number>();
+    const pages: Page[] = [];
+    const count = (url: string, change: number) => {
+      const method = url.slice(url.lastIndexOf("/") + 1);
+      if (method.startsWith("Watch")) {
+        streams.set(method, (streams.get(method) ?? 0) + change);
+      }
+    };
+    for (let i = 0; i < many; i++) {
+      const page = await context.newPage();
+      page.on("request", (request) => count(request.url(), 1));
+      page.on("requestfinished", (request) => count(request.url(), -1));
+      page.on("requestfailed", (request) => count(request.url(), -1));
+      await page.goto(`${stage.server.url}/sessions`);
+      await open(page, i);
+      pages.push(page);
+    }
+    return { pages, streams };
+  }
+
+  test("share one stream if they are of the same session, and another window takes over when its reader is closed", async () => {
+    const context = await stage.browser.newContext();
+    context.setDefaultTimeout(60_000);
+    const first = await context.newPage();
+    await first.goto(stage.server.url);
+    await first.getByRole("button", { name: "Sign in as ada" }).click();
+    await first.getByText("WatchIdentity is open").waitFor();
+    const remembered = await first.evaluate(() => sessionStorage.getItem("ostiary.persona") ?? "");
+    await first.close();
+    // As when a tab is duplicated.
+    await context.addInitScript((text) => sessionStorage.setItem("ostiary.persona", text), remembered);
+    const { pages, streams } = await openAll(context, (page) => page.getByText("live", { exact: true }).waitFor());
+    await expect
+      .poll(() => [...streams])
+      .toEqual([
+        ["WatchIdentity", 0],
+        ["WatchSessions", 1],
+      ]);
+    await stage.server.call("ben", { sid: "sess_for_all" });
+    await Promise.all(pages.map((page) => page.getByRole("button", { name: "1 new" }).waitFor()));
+    await pages.shift()?.close(); // the first has read for all
+    await expect.poll(() => streams.get("WatchSessions")).toBe(1);
+    await stage.server.call("ben", { sid: "sess_for_the_others" });
+    await Promise.all(pages.map((page) => page.getByRole("button", { name: "2 new" }).waitFor()));
+    await context.close();
+  });
+
+  test("leave connections for calls if they are of different sessions, and hear of the end of their session", async () => {
+    const context = await stage.browser.newContext();
+    context.setDefaultTimeout(60_000);
+    const { pages, streams } = await openAll(context, async (page, i) => {
+      await page.getByRole("button", { name: `Sign in as ${["ada", "ben"][i % 2]}` }).click();
+      await page.getByText("this window").waitFor();
+    });
+    await expect.poll(() => streams.get("WatchSessions")).toBe(3);
+    const last = pages.at(-1)!;
+    await last.getByText("too many windows are open").waitFor();
+    await last
+      .getByRole("button", { name: /^End the session of user_ben/ })
+      .first()
+      .click();
+    await last.getByRole("button", { name: "End the session", exact: true }).click();
+    await last.getByRole("dialog").waitFor({ state: "detached" });
+    await Promise.any(pages.map((page) => page.getByText("Your session was ended.").waitFor()));
+    await context.close();
+  });
+});
