@@ -85,7 +85,7 @@ test-nested: test-peers
 		echo "$$module:"; race='$(RACE)'; [ $$module != deploy ] || race=; \
 		(cd $$module; $(OWN_WORKSPACE); $(GO) test $$race -timeout=8m -shuffle=on ./...); \
 	done
-	$(STATIC) cmd/ostiary test -run SmallContainer . # which the race detector has no memory for
+	$(STATIC) cmd/ostiary test -run SmallContainer ./internal/processtest # which the race detector has no memory for
 
 # The seeds of every fuzz target are part of make test; this goes on from them.
 FUZZTIME ?= 10s
@@ -104,7 +104,7 @@ SOAK ?= 10m
 
 .PHONY: soak
 soak: ## Put a server under a load of all kinds for SOAK=10m, and find what grows
-	OSTIARY_TEST_SOAK=$(SOAK) $(PROGRAM) cmd/ostiary test -run '^TestSoak$$' -v -timeout 0 .
+	OSTIARY_TEST_SOAK=$(SOAK) $(PROGRAM) cmd/ostiary test -run '^TestSoak$$' -v -timeout 0 ./internal/processtest
 
 # The gateway that gatewayauth is tested with.
 GATEWAY = --config '{"version": "v2", "modules": [{"path": "proto"}, {"path": "interceptors/gatewayauth/internal/shelfv1"}]}' \

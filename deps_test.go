@@ -120,10 +120,34 @@ var mayImport = map[string][]string{
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
 		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/loopback",
 	},
-	"cmd/ostiary/internal/explain":    {"interceptors/auth", "interceptors/policy", "interceptors/token"},
-	"cmd/ostiary/internal/logqueue":   nil,
-	"cmd/ostiary/internal/nearest":    nil,
+	"cmd/ostiary/internal/client": {
+		"cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server/devissuer",
+		"interceptors/auth", "interceptors/authclient", "interceptors/connectauth", "internal/loopback",
+		"gen/ostiary/error/v1", "gen/ostiary/*/v1/*v1connect",
+	},
+	"cmd/ostiary/internal/decisions": {
+		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
+		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/decision/v1", "gen/ostiary/decision/v1/decisionv1connect",
+	},
+	"cmd/ostiary/internal/explain": {
+		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/rules", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal",
+		"cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server", "interceptors/auth", "interceptors/policy", "interceptors/token",
+	},
+	"cmd/ostiary/internal/logqueue":    nil,
+	"cmd/ostiary/internal/nearest":     nil,
+	"cmd/ostiary/internal/processtest": nil, // only tests
+	"cmd/ostiary/internal/rules": {
+		"cmd/ostiary/internal/bufproject", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
+		"server", "interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff", "proto",
+	},
+	"cmd/ostiary/internal/sessions": {
+		"cmd/ostiary/internal/client", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage", "server",
+		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/*/v1", "gen/ostiary/session/v1/sessionv1connect",
+	},
 	"cmd/ostiary/internal/systemd":    nil,
+	"cmd/ostiary/internal/terminal":   nil,
+	"cmd/ostiary/internal/tokens":     {"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server/devissuer"},
+	"cmd/ostiary/internal/usage":      {"cmd/ostiary/internal/settings"},
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
 	"cmd/ostiary/internal/settings":   {"cmd/ostiary/internal/nearest", "server", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*": {

@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 )
 
 func oneFile(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
-		return usageError{fmt.Errorf("one FILE is needed; see: %s --help", cmd.CommandPath())}
+		return usage.Wrong(fmt.Errorf("one FILE is needed; see: %s --help", cmd.CommandPath()))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
@@ -36,7 +37,7 @@ The packages for Linux install these scripts.`,
 		ValidArgs: shells,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || scripts[args[0]] == nil {
-				return usageError{fmt.Errorf("name one shell: %s", strings.Join(shells, ", "))}
+				return usage.Wrong(fmt.Errorf("name one shell: %s", strings.Join(shells, ", ")))
 			}
 			return nil
 		},

@@ -14,7 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/client"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/server"
@@ -54,7 +56,7 @@ as localhost, or by the name issuer, get an administrator's token. Publish its p
 the host's loopback alone, as deploy/compose.yaml does.`,
 		Example: `  ostiary dev
   ostiary dev --http-addr 127.0.0.1:8081 --cors-allowed-origins http://localhost:5173`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}
 	set := settings.Dev(devDefaults())
 	set.AddFlags(cmd.Flags())
@@ -62,7 +64,7 @@ the host's loopback alone, as deploy/compose.yaml does.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		loaded := set.Load(cmd.Flags(), os.Environ())
 		loaded.Check("http_addr", checkReachable(loaded.Server.HTTPAddr))
-		loaded.Server.Issuers = devIssuers(defaultServerURL) // the port is known only after the faults are reported
+		loaded.Server.Issuers = devIssuers(client.DefaultURL) // the port is known only after the faults are reported
 		if err := loaded.Faults(); err != nil {
 			return err
 		}

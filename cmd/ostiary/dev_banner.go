@@ -8,6 +8,7 @@ import (
 	"text/template"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/client"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/server/devissuer"
 )
@@ -44,7 +45,7 @@ func (b *banner) Config() string {
 // Mint is the command that prints a token of a persona.
 func (b *banner) Mint(persona string) string {
 	mint := quote(b.program) + " token mint --as " + persona
-	if b.url != defaultServerURL {
+	if b.url != client.DefaultURL {
 		mint += " --server " + b.url
 	}
 	return mint

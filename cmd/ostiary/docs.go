@@ -13,18 +13,19 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 )
 
 // newDocs prints documentation that is made from the code, so that it cannot
 // disagree with it.
 func newDocs() *cobra.Command {
-	docs := &cobra.Command{Use: "docs", Short: "Print documentation generated from the code", Hidden: true, Args: noArguments,
+	docs := &cobra.Command{Use: "docs", Short: "Print documentation generated from the code", Hidden: true, Args: usage.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	docs.AddCommand(&cobra.Command{
 		Use:     "configuration",
 		Short:   "Print docs/configuration.md",
 		Example: "  ostiary docs configuration > docs/configuration.md",
-		Args:    noArguments,
+		Args:    usage.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), settings.Documentation())
 			return err
@@ -34,7 +35,7 @@ func newDocs() *cobra.Command {
 		Use:     "commands",
 		Short:   "Print docs/commands.md",
 		Example: "  ostiary docs commands > docs/commands.md",
-		Args:    noArguments,
+		Args:    usage.NoArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return writeCommands(cmd.OutOrStdout(), cmd.Root()) },
 	})
 	docs.AddCommand(&cobra.Command{

@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/doctor"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 )
 
 func newDoctor() *cobra.Command {
@@ -52,7 +53,7 @@ The exit status is 1 if there is a fault, and 0 if there are warnings alone.`,
 
   # for a script
   ostiary doctor --output json | jq -r '.findings[] | select(.level == "fault") | .id'`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&token, "token", "", "Verify a token from standard input: `-`")
@@ -65,23 +66,23 @@ The exit status is 1 if there is a fault, and 0 if there are warnings alone.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case output != "text" && output != "json":
-			return usageError{fmt.Errorf("--output is %q; use text or json", output)}
+			return usage.Wrong(fmt.Errorf("--output is %q; use text or json", output))
 		case token != "" && token != "-":
-			return usageError{errors.New("--token takes only -, for standard input: other users of the machine can read arguments")}
+			return usage.Wrong(errors.New("--token takes only -, for standard input: other users of the machine can read arguments"))
 		case timeout <= 0:
-			return usageError{errors.New("--timeout must be greater than 0; write one such as 10s")}
+			return usage.Wrong(errors.New("--timeout must be greater than 0; write one such as 10s"))
 		}
 		config := doctor.Config{
 			Settings: set.Load(cmd.Flags(), os.Environ()), Environ: os.Environ(),
 			Origins: origins, Timeout: timeout, Progress: cmd.ErrOrStderr(),
 		}
 		if token == "-" {
-			raw, err := readToken(cmd.InOrStdin())
+			raw, err := unverified.Read(cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
 			if config.Token = unverified.Trim(raw); config.Token == "" {
-				return usageError{errors.New("--token: standard input is empty; pipe a token into it")}
+				return usage.Wrong(errors.New("--token: standard input is empty; pipe a token into it"))
 			}
 		}
 		findings := doctor.Examine(cmd.Context(), config)
@@ -89,7 +90,7 @@ The exit status is 1 if there is a fault, and 0 if there are warnings alone.`,
 			return err
 		}
 		if faults, _ := doctor.Faults(findings); faults > 0 {
-			return statusError(1)
+			return usage.Status(1)
 		}
 		return nil
 	}

@@ -24,7 +24,6 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -33,6 +32,8 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/nearest"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 )
 
 func main() {
@@ -65,11 +66,11 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 		Version:       versionOfThis(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noArguments,
+		Args:          usage.NoArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w;%s see: %s --help", err, meantFlag(cmd, err), cmd.CommandPath())}
+		return usage.Wrong(fmt.Errorf("%w;%s see: %s --help", err, meantFlag(cmd, err), cmd.CommandPath()))
 	})
 	root.SetVersionTemplate("{{.Version}}\n")       // the same line as that of the command
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
@@ -105,9 +106,9 @@ func newHelp() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return usageError{err}
+				return usage.Wrong(err)
 			}
-			if err := noArguments(about, rest); err != nil {
+			if err := usage.NoArguments(about, rest); err != nil {
 				return err
 			}
 			about.InitDefaultHelpFlag()
@@ -116,28 +117,17 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// A usageError is a command line that cannot be understood.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// A statusError is an exit status that needs no message: the output has the
-// answer.
-type statusError int
-
-func (e statusError) Error() string { return "exit status " + strconv.Itoa(int(e)) }
-
 // exitStatus is 2 for what the operator can correct before anything starts.
 func exitStatus(err error) int {
-	var usage usageError
+	var line usage.Error
 	var wrong *settings.Error
-	var status statusError
+	var status usage.Status
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &status):
 		return int(status)
-	case errors.As(err, &usage), errors.As(err, &wrong):
+	case errors.As(err, &line), errors.As(err, &wrong):
 		return 2
 	default:
 		return 1
@@ -147,12 +137,12 @@ func exitStatus(err error) int {
 // report writes the error, one line for each fault.
 func report(w io.Writer, err error) {
 	var wrong *settings.Error
-	var status statusError
+	var status usage.Status
 	switch {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &wrong):
 		for _, fault := range wrong.Faults {
-			fmt.Fprintln(w, "ostiary:", oneLine(fault.String()))
+			fmt.Fprintln(w, "ostiary:", terminal.OneLine(fault.String()))
 		}
 		fmt.Fprintln(w, "ostiary: the server cannot start with these settings; see: ostiary serve --help")
 	default:
@@ -170,7 +160,7 @@ var secretArgument = regexp.MustCompile(`\beyJ[\w-]+\.|\b(sk_(test|live)|whsec|o
 func checkSecrets(args []string) error {
 	for i, arg := range args {
 		if secretArgument.MatchString(arg) {
-			return usageError{fmt.Errorf("argument %d holds a token or a secret, which other users of the machine can read there, and the shell keeps; write tokens to standard input or a file, and secrets to variables or files", i+1)}
+			return usage.Wrong(fmt.Errorf("argument %d holds a token or a secret, which other users of the machine can read there, and the shell keeps; write tokens to standard input or a file, and secrets to variables or files", i+1))
 		}
 	}
 	return nil
@@ -186,25 +176,5 @@ func checkCommand(root *cobra.Command, args []string) error {
 	if err != nil || !cmd.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return nil //nolint:nilerr // cobra finds it again
 	}
-	return noArguments(cmd, rest)
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 && (args[0] == "true" || args[0] == "false") {
-		return usageError{fmt.Errorf("%q is not an argument here; write boolean flags as --flag=%s", args[0], args[0])}
-	}
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q; see: %s --help", args[0], cmd.CommandPath())}
-	}
-	return nil
-}
-
-// notEmpty refuses flags, other than settings, that are given without a value.
-func notEmpty(flags *pflag.FlagSet, names ...string) error {
-	for _, name := range names {
-		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
-			return fmt.Errorf("--%s: %w", name, settings.ErrEmptyFlag)
-		}
-	}
-	return nil
+	return usage.NoArguments(cmd, rest)
 }

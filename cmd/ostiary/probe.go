@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -31,7 +32,7 @@ without a shell, and for scripts.
 The exit status is 0 for yes and 1 for no; what the server says is printed.`,
 		Example: `  ostiary probe
   ostiary probe --live --admin-addr 127.0.0.1:9464`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}
 	live := cmd.Flags().Bool("live", false, "Ask only whether the server runs")
 	timeout := cmd.Flags().Duration("timeout", 3*time.Second, "How long to wait for the answer")
@@ -44,7 +45,7 @@ The exit status is 0 for yes and 1 for no; what the server says is printed.`,
 		}
 		address, err := probed(loaded.Server.AdminAddr)
 		if err != nil {
-			return usageError{err}
+			return usage.Wrong(err)
 		}
 		path := "/readyz"
 		if *live {
@@ -100,7 +101,7 @@ func probe(ctx context.Context, w io.Writer, url string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return statusError(1)
+		return usage.Status(1)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/logqueue"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/internal/logsample"
 	"github.com/ostiary/ostiary/server"
 )
@@ -38,7 +39,7 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	err := run(loaded.Server)
 	report(queue, err)
 	if err != nil {
-		return statusError(exitStatus(err))
+		return usage.Status(exitStatus(err))
 	}
 	return nil
 }

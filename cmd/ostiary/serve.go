@@ -11,6 +11,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/systemd"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/server"
 )
 
@@ -67,7 +68,7 @@ few seconds.`,
   # settings in a file, first checked
   ostiary serve --config ostiary.yaml --check
   ostiary serve --config ostiary.yaml`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}
 	set := settings.All()
 	set.AddFlags(cmd.Flags())

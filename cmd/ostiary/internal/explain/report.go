@@ -1,8 +1,8 @@
-// Package explain reports what a server makes of a token.
+// Package explain has the commands that say what a server makes of a token, and of a call with it.
 //
 //	report := explain.New(explanation)
 //	report.Ask(db.Revoked(identity))
-//	err := report.WriteText(os.Stdout, escape)
+//	err := report.WriteChecks(os.Stdout)
 package explain
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/token"
@@ -152,13 +153,12 @@ func (r *Report) answer(refusal *auth.Error) {
 // WriteJSON writes the report as one line of JSON.
 func (r *Report) WriteJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
 
-// WriteChecks writes the checks as a table for people. escape makes the token's texts harmless
-// to a terminal.
-func (r *Report) WriteChecks(w io.Writer, escape func(string) string) error {
+// WriteChecks writes the checks as a table for people.
+func (r *Report) WriteChecks(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHECK\tOUTCOME\tCONFIGURED\tRECEIVED")
 	for _, check := range r.Checks {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", check.Name, check.Outcome, escape(or(check.Configured)), escape(or(check.Received)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", check.Name, check.Outcome, terminal.OneLine(or(check.Configured)), terminal.OneLine(or(check.Received)))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -169,7 +169,7 @@ func (r *Report) WriteChecks(w io.Writer, escape func(string) string) error {
 	}
 	for _, check := range r.Checks {
 		if check.Cause != "" {
-			note += fmt.Sprintf("\n%s: %s", check.Name, escape(check.Cause))
+			note += fmt.Sprintf("\n%s: %s", check.Name, terminal.OneLine(check.Cause))
 		}
 	}
 	_, err := fmt.Fprintln(w, note)
@@ -177,7 +177,7 @@ func (r *Report) WriteChecks(w io.Writer, escape func(string) string) error {
 }
 
 // WriteAnswer writes the answer as a line for people.
-func (r *Report) WriteAnswer(w io.Writer, escape func(string) string) error {
+func (r *Report) WriteAnswer(w io.Writer) error {
 	if r.Answer.Admitted || r.Answer.Undecided {
 		line := "the server would admit it"
 		if r.Answer.Undecided {
@@ -187,7 +187,7 @@ func (r *Report) WriteAnswer(w io.Writer, escape func(string) string) error {
 		return err
 	}
 	a := r.Answer
-	_, err := fmt.Fprintf(w, "the server would refuse it: %s (%s, HTTP %d): %s\n", a.Reason, a.Code, a.HTTPStatus, escape(a.Message))
+	_, err := fmt.Fprintf(w, "the server would refuse it: %s (%s, HTTP %d): %s\n", a.Reason, a.Code, a.HTTPStatus, terminal.OneLine(a.Message))
 	return err
 }
 

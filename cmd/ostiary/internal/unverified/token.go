@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"time"
@@ -24,6 +25,19 @@ type Token struct{ header, claims part }
 type part struct {
 	text    []byte
 	members map[string]any
+}
+
+// maxRead is the longest token that is read; far longer than any server
+// accepts.
+const maxRead = 1 << 20
+
+// Read reads a token from standard input, where it may be surrounded by white space.
+func Read(stdin io.Reader) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(stdin, maxRead))
+	if err != nil {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return string(raw), nil
 }
 
 // Trim returns the token alone: people paste it together with what stands around

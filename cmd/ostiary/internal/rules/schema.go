@@ -1,0 +1,154 @@
+// Package rules has the commands for the rules of a schema: to add, list, check and compare them.
+//
+//	schema := rules.Schema{Image: "image.binpb"}
+//	policy, err := schema.ReadSound(stdin)
+package rules
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
+	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/interceptors/policy/condition"
+	"github.com/ostiary/ostiary/interceptors/policydiff"
+	"github.com/ostiary/ostiary/server"
+)
+
+// A Schema is where a command finds the rules.
+type Schema struct {
+	// Image is the file of the schema, or - for standard input; "" means ostiary's own services.
+	Image string
+	// Config is the YAML file of settings with more rules; "" for none.
+	Config string
+}
+
+func (s *Schema) addFlags(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&s.Image, "image", "", "schema image `file`, or - for standard input (default: ostiary's own services)")
+	cmd.Flags().StringVar(&s.Config, "config", "", "YAML settings `file`, for its rules of ostiary's own services, or else of those in the image")
+}
+
+// check refuses flags that are empty.
+func (s *Schema) check(cmd *cobra.Command) error {
+	if err := usage.NotEmpty(cmd.Flags(), "image", "config"); err != nil {
+		return usage.Wrong(err)
+	}
+	return nil
+}
+
+// read returns the rules. If any is invalid, the error is a policy.RuleErrors.
+func (s *Schema) read(stdin io.Reader) (*policy.Policy, error) {
+	if s.Image == "" {
+		return settings.RulesInForce(s.Config)
+	}
+	files, err := readImage(stdin, s.Image)
+	if err != nil {
+		return nil, err
+	}
+	return settings.RulesOver(s.Config, files, condition.Evaluator())
+}
+
+// unmeetable returns a fault for each rule that no token of the configured issuers
+// can meet. Without settings no issuer is known.
+func (s *Schema) unmeetable(rules *policy.Policy) policy.RuleErrors {
+	if s.Config == "" {
+		return nil
+	}
+	return server.UnmeetableRules(rules, settings.IssuersInForce(s.Config, os.Environ()))
+}
+
+// ReadSound is read for commands that need every rule to be valid.
+func (s *Schema) ReadSound(stdin io.Reader) (*policy.Policy, error) {
+	rules, err := s.read(stdin)
+	var broken policy.RuleErrors
+	if errors.As(err, &broken) {
+		return nil, fmt.Errorf("%s in the rules; for details run ostiary policy check with the same --image or --config", terminal.Count(len(broken), "fault"))
+	}
+	return rules, err
+}
+
+// entries returns the rules that the schema itself has.
+func (s *Schema) entries(rules *policy.Policy) []policy.Entry {
+	var own []policy.Entry
+	for _, entry := range rules.Entries() {
+		if s.Image == "" || entry.Origin.Source != policy.SourceBuiltIn {
+			own = append(own, entry)
+		}
+	}
+	return own
+}
+
+// maxImage is the largest image that is read, in bytes; far larger than those of
+// big companies are.
+const maxImage = 256 << 20
+
+// readImage reads the image in a file, or where the name is - on standard input.
+// One without services was built of the wrong folder, and has no rules to speak of.
+func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
+	from := stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the image: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	data, err := readAtMost(from, maxImage)
+	if errors.Is(err, errTooMuch) {
+		return nil, fmt.Errorf("%s: this is larger than %d MiB, so not a schema image; create one with buf build -o image.binpb", name, maxImage>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the image: %w", err)
+	}
+	files, err := policydiff.ReadImage(data)
+	if form := otherForm(data); err != nil && form != "" {
+		return nil, fmt.Errorf("%s: this is %s, not a binary schema image; create one with buf build -o image.binpb, or convert it with buf build FILE -o image.binpb", name, form)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
+	if !slices.ContainsFunc(files, declares) {
+		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules; build it from the module with the services", name)
+	}
+	return files, nil
+}
+
+// errTooMuch is that there is more to read than there can be.
+var errTooMuch = errors.New("too much to read")
+
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, errTooMuch
+	}
+	return data, err
+}
+
+// otherForm names the form of a schema that is not binary: buf and protoc also write
+// compressed files, JSON, YAML and other text.
+func otherForm(data []byte) string {
+	isControl := func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
+	switch {
+	case bytes.HasPrefix(data, []byte("\x1f\x8b")), bytes.HasPrefix(data, []byte("\x28\xb5\x2f\xfd")): // gzip, Zstandard
+		return "compressed"
+	case utf8.Valid(data) && !bytes.ContainsFunc(data, isControl):
+		return "text"
+	default:
+		return ""
+	}
+}
