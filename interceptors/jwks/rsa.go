@@ -34,23 +34,30 @@ func verifyPKCS1(modulus *bigmod.Modulus, exponent int, hash crypto.Hash, digest
 	if err != nil { // not less than the modulus (section 5.2.2)
 		return false
 	}
-	encoded := bigmod.NewNat().ExpShortVarTime(s, uint(exponent), modulus).Bytes(modulus) //nolint:gosec // checkRSA refuses negative ones
+	encoded := bigmod.NewNat().ExpShortVarTime(s, uint(exponent), modulus).Bytes(modulus)
 	return bytes.Equal(encoded, expected)
 }
 
-// digestInfos are the encodings of DigestInfo up to the digest (RFC 8017, section
-// 9.2, note 1).
-var digestInfos = map[crypto.Hash]string{
-	crypto.SHA256: "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
-	crypto.SHA384: "\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
-	crypto.SHA512: "\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
+// digestInfo returns the encoding of DigestInfo up to the digest (RFC 8017, section
+// 9.2, note 1); empty for a hash that no algorithm here has.
+func digestInfo(hash crypto.Hash) string {
+	switch hash {
+	case crypto.SHA256:
+		return "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
+	case crypto.SHA384:
+		return "\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"
+	case crypto.SHA512:
+		return "\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"
+	default:
+		return ""
+	}
 }
 
 // encodePKCS1 is EMSA-PKCS1-v1_5 (RFC 8017, section 9.2): 00 01 ff … ff 00, DigestInfo.
 // It returns nil for a hash that no algorithm here has.
 func encodePKCS1(size int, hash crypto.Hash, digest []byte) []byte {
-	info, ok := digestInfos[hash]
-	if !ok {
+	info := digestInfo(hash)
+	if info == "" {
 		return nil
 	}
 	encoded := bytes.Repeat([]byte{0xff}, size)

@@ -36,7 +36,7 @@ var testModuli = sync.OnceValue(func() (moduli []testModulus) {
 // modulusOf returns a modulus of so many bits, from 2048 on, which is the same in each run.
 func modulusOf(bits int) testModulus {
 	m := testModulus{n: big.NewInt(1)}
-	source := mathrand.New(mathrand.NewPCG(1, uint64(bits))) //nolint:gosec // the same in each run
+	source := mathrand.New(mathrand.NewPCG(1, uint64(bits)))
 	for m.n.BitLen() < bits {
 		left, length := bits-m.n.BitLen(), 64
 		last := left < 64
@@ -277,7 +277,7 @@ func TestFIPSVerifiesWithTheStandardLibrary(t *testing.T) {
 	if fips140.Enabled() {
 		return
 	}
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPS|^TestRSARefuses", "-test.v") //nolint:gosec // this test
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPS|^TestRSARefuses", "-test.v")
 	command.Env = append(command.Environ(), "GODEBUG=fips140=on")
 	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- PASS: TestRSARefusesWhatIsNotTheSignature") {
 		t.Errorf("%v\n%s", err, output)
