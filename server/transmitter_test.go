@@ -25,6 +25,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/interceptors/signals"
+	"github.com/ostiary/ostiary/internal/testprogram"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
@@ -49,19 +50,12 @@ type nodeReceiver struct {
 // or the receiver's packages are missing; but in CI nothing may be missing.
 func (r *running) receive(t *testing.T, method, token string) *nodeReceiver {
 	t.Helper()
-	missing := func(what string) {
-		t.Helper()
-		if os.Getenv("CI") != "" {
-			t.Fatal(what)
-		}
-		t.Skip("SKIPPED: " + what)
-	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing("no receiver of another make was tested: install Node 20.19 or later")
+		testprogram.Missing(t, "no receiver of another make was tested: install Node 20.19 or later")
 	}
 	if _, err := os.Stat(filepath.Join("testdata", "node_modules")); err != nil {
-		missing("no receiver of another make was tested: run make test, or npm ci in server/testdata")
+		testprogram.Missing(t, "no receiver of another make was tested: run make test, or npm ci in server/testdata")
 	}
 	process := exec.CommandContext(context.WithoutCancel(t.Context()), node, "receiver.mjs", method, r.config.SignalsTransmitterURL, token)
 	process.Dir = "testdata"

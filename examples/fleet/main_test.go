@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,16 +10,13 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 func TestASignOutAtOneReplicaEndsAStreamAtAServiceThatFollowsAnother(t *testing.T) {
 	t.Parallel()
 	if err := pgserver.Installed(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(os.Stderr, "\nSKIPPED: %s: %s\n\n", t.Name(), err)
-		t.Skip(err)
+		testprogram.Missing(t, err.Error())
 	}
 	program := filepath.Join(t.TempDir(), "ostiary")
 	build := exec.CommandContext(t.Context(), "go", "-C", "../../cmd/ostiary", "build", "-o", program, ".")

@@ -195,12 +195,3 @@ func field(t *testing.T, page, name string) string {
 	}
 	return found[1]
 }
-
-// skip leaves a test out where a machine lacks what it needs; but not in CI.
-func skip(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip("SKIPPED: " + why)
-}

@@ -27,6 +27,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // More are for measuring: go test -run SignOut -v -signouts 100.
@@ -190,7 +191,7 @@ func TestSignOutAtOIDCProvider(t *testing.T) {
 	_, lacksNode := exec.LookPath("node")
 	_, lacksModules := os.Stat(dir + "/node_modules/oidc-provider")
 	if lacksNode != nil || lacksModules != nil {
-		skip(t, "no OpenID provider was tested: install Node, and run make test, or npm ci in interceptors/interop/"+dir)
+		testprogram.Missing(t, "no OpenID provider was tested: install Node, and run make test, or npm ci in interceptors/interop/"+dir)
 	}
 	for name, sessions := range map[string]bool{"whose tokens name the session": true, "whose tokens do not": false} {
 		t.Run(name, func(t *testing.T) {

@@ -13,25 +13,19 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // node returns a command that runs a script of testdata. It skips the test where Node or
 // the script's packages are missing; but in CI nothing may be missing.
 func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	missing := func(what string) {
-		t.Helper()
-		if os.Getenv("CI") != "" {
-			t.Fatal(what)
-		}
-		t.Skip("SKIPPED: " + what)
-	}
 	path, err := exec.LookPath("node")
 	if err != nil {
-		missing("no real sender was tested: install Node 20.19 or later")
+		testprogram.Missing(t, "no real sender was tested: install Node 20.19 or later")
 	}
 	if _, err := os.Stat(filepath.Join("testdata", "node_modules")); err != nil {
-		missing("no real sender was tested: run make test, or npm ci in interceptors/signals/testdata")
+		testprogram.Missing(t, "no real sender was tested: run make test, or npm ci in interceptors/signals/testdata")
 	}
 	cmd := exec.CommandContext(t.Context(), path, append([]string{script}, args...)...)
 	cmd.Dir = "testdata"

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // startsWithin is how long a proxy may take until it listens.
@@ -69,11 +71,7 @@ func find(t testing.TB, kind Kind) string {
 			return program
 		}
 	}
-	complain := t.Skipf
-	if os.Getenv("CI") != "" {
-		complain = t.Fatalf
-	}
-	complain("%s is missing; install the package %s", kind.program, kind.debian)
+	testprogram.Missing(t, kind.program+" is missing; install the package "+kind.debian)
 	return ""
 }
 

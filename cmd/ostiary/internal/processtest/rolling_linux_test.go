@@ -24,6 +24,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // rollingCalls is the variable that sets how many calls are made while the replicas are
@@ -162,7 +163,7 @@ func startProxy(t *testing.T, program string, args ...string) {
 	if err != nil {
 		path = "/usr/sbin/" + program // not in every PATH
 		if _, err := os.Stat(path); err != nil {
-			without(t, program+" is missing: apt-get install haproxy nginx-light")
+			testprogram.Missing(t, program+" is missing: apt-get install haproxy nginx-light")
 		}
 	}
 	proxy := exec.Command(path, args...)

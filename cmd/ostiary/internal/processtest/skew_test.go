@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // startProviderAt starts an OpenID provider whose clock is off by a time such as +5m, and returns
@@ -23,10 +25,10 @@ func startProviderAt(t *testing.T, offset string) (issuer string) {
 	}
 	faketime, err := exec.LookPath("faketime")
 	if err != nil {
-		without(t, "no clock that is off was tested: install faketime")
+		testprogram.Missing(t, "no clock that is off was tested: install faketime")
 	}
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "oidc-provider")); err != nil {
-		without(t, "no clock that is off was tested: install Node 22 or later, and run make test, or npm ci in interceptors/interop/testdata")
+		testprogram.Missing(t, "no clock that is off was tested: install Node 22 or later, and run make test, or npm ci in interceptors/interop/testdata")
 	}
 	provider := exec.Command(faketime, "-f", offset, "node", "provider.js")
 	provider.Dir, provider.Stderr = folder, t.Output()

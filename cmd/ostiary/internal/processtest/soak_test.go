@@ -21,6 +21,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // soakTime is the variable that sets how long TestSoak keeps its load: a minute otherwise.
@@ -45,7 +46,7 @@ func TestSoak(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		if err := pgserver.Installed(); err != nil {
-			without(t, err.Error())
+			testprogram.Missing(t, err.Error())
 		}
 		server, err := pgserver.Start(t.Context())
 		if err != nil {

@@ -14,13 +14,12 @@ package pgtest
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"os/exec"
 	"sync"
 	"testing"
 
 	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/internal/testprogram"
 )
 
 // A Server is one PostgreSQL server.
@@ -138,7 +137,7 @@ func (s *Server) Promote(t testing.TB) {
 func (s *Server) Pooler(t testing.TB) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("pgbouncer"); err != nil {
-		missing(t, "pgbouncer is not installed")
+		testprogram.Missing(t, "pgbouncer is not installed")
 	}
 	pooler, err := s.server.Pooler(t.Context())
 	return started(t, pooler, err)
@@ -148,15 +147,6 @@ func (s *Server) Pooler(t testing.TB) *Server {
 func require(t testing.TB) {
 	t.Helper()
 	if err := pgserver.Installed(); err != nil {
-		missing(t, err.Error())
+		testprogram.Missing(t, err.Error())
 	}
-}
-
-func missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	fmt.Fprintf(os.Stderr, "\nSKIPPED: %s: %s\n\n", t.Name(), what)
-	t.Skip(what)
 }
