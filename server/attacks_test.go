@@ -235,14 +235,14 @@ func TestConnectionsOfAProxyAreNotThoseOfOneAddress(t *testing.T) {
 			r := start(t, func(c *Config) {
 				c.TrustedProxies, c.ProxyProtocol, c.MaxConnectionsPerAddress = []string{trusted}, exempt, 1
 			})
-			for _, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr(), r.HTTPAddr()} {
+			for i, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr(), r.HTTPAddr()} {
 				conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { _ = conn.Close() })
 				if exempt {
-					_, _ = proxyHeader(2, "203.0.113.5:4711").WriteTo(conn)
+					_, _ = proxyHeader(2, fmt.Sprintf("203.0.113.%d:4711", i+1)).WriteTo(conn)
 				}
 			}
 			open, refused := 3, 0

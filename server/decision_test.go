@@ -170,8 +170,8 @@ func TestADecisionNamesTheTokenAndTheSourceOfTheRule(t *testing.T) {
 			_ = tr.whoAmI(t, expired)
 			_ = tr.whoAmI(t, "no.token.atall")
 			want := map[string]string{ // by subject
-				ada: tokenHash(admitted) + " ostiary/identity/v1/identity_service.proto", ben: tokenHash(refused) + " ostiary.yaml",
-				"user_cleo_" + name: tokenHash(expired) + " ostiary/identity/v1/identity_service.proto", "": " ostiary/identity/v1/identity_service.proto",
+				ada: tokenHash(admitted) + " ostiary/identity/v1/identity.proto", ben: tokenHash(refused) + " ostiary.yaml",
+				"user_cleo_" + name: tokenHash(expired) + " ostiary/identity/v1/identity.proto", "": " ostiary/identity/v1/identity.proto",
 			}
 			everything.until(t, func(d *decisionv1.Decision) bool { return d.GetReason() == "TOKEN_MALFORMED" })
 			for _, d := range everything.all {
