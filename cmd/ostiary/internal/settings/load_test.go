@@ -163,7 +163,7 @@ func TestFaultsNameASettingAsItWasWritten(t *testing.T) {
 		"a rule for nothing":             {sources{file: "rules: {/acme.v1.Notes/Get: {authenticated: {}}}" + whole}, []string{"rules[/acme.v1.Notes/Get] in FILE: this server has no such method; correct the name, or see: ostiary policy list"}},
 		"a publishable key that is none": {sources{environ: []string{"CLERK_JWT_AUD=a", "CLERK_PUBLISHABLE_KEY=pk_live_!"}}, []string{"CLERK_PUBLISHABLE_KEY: not a publishable key: its last part is not base64; copy it whole from the dashboard"}},
 		"a publishable key that is none, where the issuer is given": {
-			sources{file: whole, environ: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_live_!"}},
+			sources{environ: []string{"OSTIARY_ISSUER=https://clerk.example.com", "OSTIARY_AUDIENCES=a", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_live_!"}},
 			[]string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: not a publishable key: its last part is not base64; copy it whole from the dashboard"},
 		},
 		"a .env file that is none, and nothing of it": {
