@@ -187,7 +187,7 @@ func plain(schema any) any {
 		kept := make(map[string]any)
 		for key, value := range s {
 			_, isText := value.(string)
-			if !strings.HasPrefix(key, "x-") && !(key == "description" && isText) && key != "default" {
+			if !strings.HasPrefix(key, "x-") && (key != "description" || !isText) && key != "default" {
 				kept[key] = plain(value)
 			}
 		}

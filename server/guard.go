@@ -190,7 +190,7 @@ func (s *Server) warnOf(issuer *Issuer) {
 // Its error is an *auth.Error where the token is not accepted, and a
 // *[ConfigError] where the Config is at fault.
 func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier(ctx) //nolint:contextcheck // keys are fetched until closeKeys
+	verifier, closeKeys, err := config.openVerifier(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identi
 // [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
 // is a *[ConfigError] where the Config is at fault.
 func ExplainToken(ctx context.Context, config Config, raw string) (token.Explanation, *auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier(ctx) //nolint:contextcheck // keys are fetched until closeKeys
+	verifier, closeKeys, err := config.openVerifier(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -227,7 +227,7 @@ func (c Config) openVerifier(ctx context.Context) (*token.Verifier, func(), erro
 		s.config.Issuers[i].snapshotReadOnly = true // a server may be using it
 	}
 	closeKeys := func() { _ = s.closeKeys() }
-	verifier, err := s.buildVerifier()
+	verifier, err := s.buildVerifier() //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
 		closeKeys()
 		return nil, nil, err

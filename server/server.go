@@ -133,7 +133,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		close(s.stopping)
 	})
 	s.close = sync.OnceValue(s.release)
-	s.logStart()
+	s.logStart() //nolint:contextcheck // it is of no call
 	if err := s.assemble(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -90,7 +90,7 @@ The exit status is 1 if there is a fault, and 0 if there are warnings alone.`,
 			return err
 		}
 		if faults, _ := doctor.Faults(findings); faults > 0 {
-			return usage.Status(1)
+			return usage.StatusError(1)
 		}
 		return nil
 	}

@@ -121,7 +121,7 @@ func newHelp() *cobra.Command {
 func exitStatus(err error) int {
 	var line usage.Error
 	var wrong *settings.Error
-	var status usage.Status
+	var status usage.StatusError
 	switch {
 	case err == nil:
 		return 0
@@ -137,7 +137,7 @@ func exitStatus(err error) int {
 // report writes the error, one line for each fault.
 func report(w io.Writer, err error) {
 	var wrong *settings.Error
-	var status usage.Status
+	var status usage.StatusError
 	switch {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &wrong):

@@ -101,7 +101,7 @@ func probe(ctx context.Context, w io.Writer, url string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return usage.Status(1)
+		return usage.StatusError(1)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(server.Config
 	err := run(loaded.Server)
 	report(queue, err)
 	if err != nil {
-		return usage.Status(exitStatus(err))
+		return usage.StatusError(exitStatus(err))
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func answering(t *testing.T, guard *auth.Guard, seen *transcript) map[string]fun
 	go func() { defer close(done); _ = native.Serve(listener) }()
 	t.Cleanup(func() { native.Stop(); <-done })
 
-	overTLS := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the certificate is the test server's
+	overTLS := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	plain := &http.Transport{Protocols: new(http.Protocols)}
 	plain.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(overTLS.CloseIdleConnections)

@@ -145,9 +145,6 @@ func (h header) hint() jwks.Hint {
 	return jwks.Hint{KeyID: h.keyID, X5T: h.x5t, X5TS256: h.x5tS256, Algorithm: h.algorithm}
 }
 
-// isType reports whether typ names the media type, whatever the case.
-func (h header) isType(name string) bool { return strings.EqualFold(h.mediaType(), name) }
-
 // mediaType is typ without application/, which may be left out (RFC 7515, section 4.1.9).
 func (h header) mediaType() string {
 	const prefix = "application/"

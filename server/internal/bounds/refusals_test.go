@@ -33,7 +33,7 @@ func TestStrangersWhoAreRefusedWithoutPauseWait(t *testing.T) {
 				t.Errorf("%s waits %v, though another address was refused", peer, w)
 			}
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if w := waited(t, r, "10.0.0.1:1"); w > 0 {
 			t.Errorf("one after a pause waits %v", w)
 		}

@@ -122,9 +122,9 @@ func statusOf(outcome policy.Outcome) error {
 	case policy.Met:
 		return nil
 	case policy.Unmet:
-		return usage.Status(1)
+		return usage.StatusError(1)
 	default:
-		return usage.Status(undecidedStatus)
+		return usage.StatusError(undecidedStatus)
 	}
 }
 

@@ -164,7 +164,7 @@ func (c *tokenExplainer) write(out io.Writer, report *Report, rules *policy.Poli
 	var shown explained
 	status := error(nil)
 	if !report.Answer.Admitted {
-		status = usage.Status(1)
+		status = usage.StatusError(1)
 	}
 	if rules != nil {
 		shown = c.rule.explain(rules, claimed, refusal)

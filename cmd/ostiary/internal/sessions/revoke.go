@@ -249,7 +249,7 @@ type revoke struct {
 
 // addFlags adds the flags for a command that revokes a session or a subject.
 func (r *revoke) addFlags(cmd *cobra.Command, what string) {
-	r.Caller.AddFlags(cmd)
+	r.AddFlags(cmd)
 	cmd.Flags().BoolVar(&r.current, "current", false, "the "+what+" of the token used for this call")
 	cmd.Flags().StringVar(&r.issuer, "issuer", "", "`issuer` of the "+what+" (default: that of your token)")
 	cmd.Flags().StringVar(&r.cause, "cause", "", "`reason` to record with the revocation")
@@ -262,7 +262,7 @@ func (r *revoke) check(cmd *cobra.Command) error {
 	if r.store {
 		return r.databaseFlags.check(cmd, r.cause)
 	}
-	return errors.Join(r.refuseWithoutStore(cmd), r.Caller.Check())
+	return errors.Join(r.refuseWithoutStore(cmd), r.Check())
 }
 
 // atMostOne refuses more than one argument.

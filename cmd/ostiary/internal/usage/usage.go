@@ -3,7 +3,7 @@
 //	if cause == "" {
 //		return usage.Wrong(errors.New("--cause is missing"))
 //	}
-//	return usage.Status(1) // the output has the answer
+//	return usage.StatusError(1) // the output has the answer
 package usage
 
 import (
@@ -27,11 +27,11 @@ func (e Error) Error() string { return e.err.Error() }
 // Unwrap returns the fault.
 func (e Error) Unwrap() error { return e.err }
 
-// A Status is an exit status that needs no message: the output has the
+// A StatusError is an exit status that needs no message: the output has the
 // answer.
-type Status int
+type StatusError int
 
-func (s Status) Error() string { return "exit status " + strconv.Itoa(int(s)) }
+func (s StatusError) Error() string { return "exit status " + strconv.Itoa(int(s)) }
 
 // NoArguments is the cobra.PositionalArgs of a command with flags alone.
 func NoArguments(cmd *cobra.Command, args []string) error {

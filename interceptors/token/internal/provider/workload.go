@@ -19,10 +19,10 @@ func Workload() Provider {
 }
 
 // OfWorkloads returns p for an issuer that signs for workloads alone.
-func (p Provider) OfWorkloads() Provider { //nolint:gocritic // a copy is what is returned
-	workload := Workload()
-	p.kindOf, p.Extends.Kinds = workload.kindOf, workload.Extends.Kinds
-	return p
+func (p *Provider) OfWorkloads() Provider {
+	changed, workload := *p, Workload()
+	changed.kindOf, changed.Extends.Kinds = workload.kindOf, workload.Extends.Kinds
+	return changed
 }
 
 // Kubernetes is a cluster, whose tokens are those of service accounts.
