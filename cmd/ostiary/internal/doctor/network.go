@@ -87,6 +87,9 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	})))
 	v.took, v.refused = time.Since(sent), int(refused.Load())
 	defer func() {
+		if errors.Is(v.err, context.Canceled) { // a further try, since the first one said enough
+			return
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.visits = append(r.visits, v)
