@@ -64,7 +64,18 @@ function Personas({ onSignIn }: Props) {
               <h2>{title}</h2>
               <p className={ui.quiet}>{sentence(description)}</p>
             </div>
-            <button type="button" className={ui.primary} aria-label={`Sign in as ${name}`} disabled={signIn.isPending} onClick={() => signIn.mutate(name)}>
+            <button
+              type="button"
+              className={ui.primary}
+              aria-label={`Sign in as ${name}`}
+              disabled={signIn.isPending}
+              onClick={() => {
+                // The second half of a double click comes before the button is disabled.
+                if (queries.isMutating() === 0) {
+                  signIn.mutate(name);
+                }
+              }}
+            >
               Sign in
             </button>
           </li>
