@@ -57,7 +57,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     await cleo.page.route("**/dev/token", (route) => route.abort());
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).click();
     await cleo.page.getByText("The development issuer cannot be reached.").waitFor();
-    await cleo.page.getByText("See whether it is running, then try again.").waitFor();
+    await cleo.page.getByText("Check that it is running, then try again.").waitFor();
     await cleo.page.unroute("**/dev/token");
     let answer = () => {};
     await cleo.page.route("**/dev/token", async (route) => {
