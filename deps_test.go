@@ -117,7 +117,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/ostiary/internal/bufproject": {"proto"},
 	"cmd/ostiary/internal/doctor": {
-		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/unverified", "server",
+		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "server",
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
 		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/loopback",
 	},

@@ -118,7 +118,7 @@ func TestPackagesKeepSecretsToRoot(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("no package has %s, and whoever makes it may let everybody read it", named[1])
+	t.Errorf("no package has %s, so that it is made by hand, perhaps for everybody to read", named[1])
 }
 
 // TestBuildsAreGivenTheirCommit has every build of a program that is passed on have the linker
@@ -163,7 +163,8 @@ type workflow struct {
 	}
 }
 
-// Whoever can move a tag of somebody else's action, or name a tag of ours, runs nothing in a release.
+// TestTheReleaseRunsOnlyWhatIsPinned, since a tag of an action can be moved, and the name of a tag
+// of ours can hold commands.
 func TestTheReleaseRunsOnlyWhatIsPinned(t *testing.T) {
 	t.Parallel()
 	var release workflow

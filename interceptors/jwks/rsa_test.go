@@ -16,8 +16,8 @@ import (
 )
 
 // A testModulus is the product of small primes, so that a key of any length is made at
-// once, for every exponent in testExponents. How to factor a modulus does not matter
-// to whoever verifies.
+// once, for every exponent in testExponents. That it is easy to factor does not matter to
+// verification.
 type testModulus struct {
 	n      *big.Int
 	primes []*big.Int

@@ -12,7 +12,7 @@ import { type TokenSource, TokenSourceError } from "./source.js";
  */
 export const freshToken = createContextKey(false, { description: "fresh token" });
 
-/** Holds the token that a call was sent with, for whoever repeats the call. */
+/** Holds the token that a call was sent with, for code that repeats the call. */
 export const sentToken = createContextKey<string | null>(null, { description: "sent token" });
 
 export interface AuthOptions {

@@ -31,7 +31,10 @@ export class SignOuts {
     }
   }
 
-  /** Reads what a stream brings. Where its token expires, whoever opened it may open it again; but not when that was just done. */
+  /**
+   * Reads what a stream brings. Where its token expires, the session is not over, since the caller can open the
+   * stream again; unless that was just done with a fresh token.
+   */
   async *read<T>(messages: AsyncIterable<T>, lastTry: boolean): AsyncGenerator<T> {
     let expected = lastTry;
     try {

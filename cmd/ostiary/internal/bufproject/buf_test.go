@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ostiary/ostiary/internal/testprogram"
 	"github.com/ostiary/ostiary/proto"
 )
 
@@ -150,7 +151,7 @@ func TestBufLintAsksForRulesAfterInit(t *testing.T) {
 func copyOf(t *testing.T, name string) string {
 	t.Helper()
 	if _, err := os.Stat(nodeModules); err != nil && strings.HasSuffix(name, "typescript") {
-		t.Skip("no TypeScript is generated: run npm ci in web first")
+		testprogram.Missing(t, "no TypeScript is generated: run npm ci in web first")
 	}
 	dir := t.TempDir()
 	for _, from := range []string{"testdata/eliza", filepath.Join("testdata", name)} {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 )
 
 // A Level says how bad a finding is.
@@ -203,7 +204,7 @@ func newWaiting(to io.Writer) *waiting {
 		for {
 			select {
 			case <-tick.C:
-				fmt.Fprintln(to, "ostiary: still looking at", printable(w.String()))
+				fmt.Fprintln(to, "ostiary: still looking at", terminal.Printable(w.String()))
 			case <-w.end:
 				return
 			}

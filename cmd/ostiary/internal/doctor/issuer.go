@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server"
@@ -46,7 +47,7 @@ func (p *patient) issuer(ctx context.Context, i int) []Finding {
 		return append(findings, p.whyNoKeys(ctx, i, status, visits)...)
 	}
 	last, _ := visits.last()
-	findings = slices.Insert(findings, 0, ok("issuer.keys", issuer.URL, fmt.Sprintf("%s, fetched %s in %s", count(len(status.Keys), "key"), last.route(), last.took.Round(time.Millisecond))))
+	findings = slices.Insert(findings, 0, ok("issuer.keys", issuer.URL, fmt.Sprintf("%s, fetched %s in %s", terminal.Count(len(status.Keys), "key"), last.route(), last.took.Round(time.Millisecond))))
 	return append(findings, p.nameOf(ctx, i, visits)...)
 }
 

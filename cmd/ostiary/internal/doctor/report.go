@@ -6,7 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 )
 
 // WriteText writes the findings for people: faults first, then warnings, then a line for
@@ -14,7 +15,7 @@ import (
 func WriteText(w io.Writer, findings []Finding, all bool) error {
 	var b strings.Builder
 	faults, warnings := Faults(findings)
-	fmt.Fprintf(&b, "%s, %s\n", count(faults, "fault"), count(warnings, "warning"))
+	fmt.Fprintf(&b, "%s, %s\n", terminal.Count(faults, "fault"), terminal.Count(warnings, "warning"))
 	for _, finding := range findings {
 		if finding.Level == OK {
 			continue
@@ -83,13 +84,6 @@ func WriteJSON(w io.Writer, findings []Finding) error {
 	}{faults, warnings, findings})
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // maxText bounds one text: a part of it may come from elsewhere.
 const maxText = 1000
 
@@ -99,15 +93,5 @@ func oneLine(s string) string {
 	if len(s) > maxText {
 		s = strings.ToValidUTF8(s[:maxText], "") + "…"
 	}
-	return printable(s)
-}
-
-// printable replaces what a terminal might obey or hide.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
+	return terminal.Printable(s)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
@@ -25,7 +26,7 @@ func (p *patient) settings(context.Context) []Finding {
 		}
 		findings = append(findings, ok("settings.value", source.Key, fmt.Sprintf("%s, from %s", source.Value, source.From)))
 	}
-	return append(findings, ok("settings.sources", "", fmt.Sprintf("%s set, the others are defaults; --all lists them", count(changed, "setting"))))
+	return append(findings, ok("settings.sources", "", fmt.Sprintf("%s set, the others are defaults; --all lists them", terminal.Count(changed, "setting"))))
 }
 
 // inDetail are settings whose faults another check finds, with more to say.

@@ -4,8 +4,8 @@ import { settings } from "@/settings";
 
 /**
  * Where this server reaches the development issuer, which gives an administrator's token to everybody on this machine.
- * It sees only this server, whoever asks for a page: so that is refused by another name than localhost, as the
- * issuer does it, and where Clerk signs users in.
+ * The issuer sees only this server, and not who opened the page. So this server does what the issuer would do: it
+ * refuses every name but localhost. Where Clerk signs users in, it refuses all.
  */
 export async function devIssuer(): Promise<string> {
   const { publishableKey, devIssuerInternalUrl } = settings();

@@ -71,8 +71,8 @@ func kindOfClerk(_ *Provider, t *Token) auth.TokenKind {
 func readClerk(t *Token, id *Record) {
 	id.NoStepUp = true
 	if strings.HasPrefix(id.Subject, "mch_") {
-		// Whoever has the machine's secret chooses its claims, so all that they could
-		// grant is left unread but its scopes, which Clerk writes.
+		// The owner of the machine's secret chooses its claims. So only its scopes are
+		// read, which Clerk writes.
 		clerkMachineScopes(t, id)
 		return
 	}
