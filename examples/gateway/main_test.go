@@ -140,6 +140,9 @@ func TestTheRulesHoldByHTTPAndByGRPC(t *testing.T) {
 			if challenge := header.Get("WWW-Authenticate"); (row.status == http.StatusUnauthorized) != strings.HasPrefix(challenge, "Bearer") {
 				t.Errorf("by HTTP: the challenge is %q", challenge)
 			}
+			if header.Get("X-Request-Id") == "" {
+				t.Errorf("by HTTP: no X-Request-Id among %v", header)
+			}
 			if row.status != http.StatusOK {
 				assertRefused(t, body, row.refused)
 			}

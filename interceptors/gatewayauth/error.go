@@ -14,6 +14,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/refusal"
@@ -22,12 +23,16 @@ import (
 // RelayRefusals is for a gateway that dials a server which has a guard: what the server
 // refuses is answered with the challenge as WWW-Authenticate, streams too. The challenge
 // is that of the server's trailer, or made of the error's details where the trailer has
-// none.
+// none. The x-request-id of the server, by which its log is searched, is that of the answer.
 //
 // It sets the mux's error handlers, as [WithGuard] does.
 func RelayRefusals() runtime.ServeMuxOption {
 	return func(mux *runtime.ServeMux) {
 		runtime.WithMiddlewares(relay)(mux)
+		runtime.WithForwardResponseOption(func(ctx context.Context, w http.ResponseWriter, _ proto.Message) error {
+			relayRequestID(ctx, w)
+			return nil
+		})(mux)
 		setErrorHandlers(mux)
 	}
 }
@@ -50,7 +55,16 @@ func ErrorHandler(next runtime.ErrorHandlerFunc) runtime.ErrorHandlerFunc {
 			w.Header().Set("Cache-Control", "no-store")
 			w = &challenged{ResponseWriter: w, refused: true, challenge: challenge}
 		}
+		relayRequestID(ctx, w)
 		next(ctx, mux, marshaler, w, r, err)
+	}
+}
+
+// relayRequestID answers with the id that the server has given the call, if the gateway has dialled one.
+func relayRequestID(ctx context.Context, w http.ResponseWriter) {
+	received, _ := runtime.ServerMetadataFromContext(ctx)
+	if ids := received.HeaderMD.Get("x-request-id"); len(ids) > 0 {
+		w.Header().Set("X-Request-Id", ids[0])
 	}
 }
 
@@ -129,6 +143,7 @@ func relay(next runtime.HandlerFunc) runtime.HandlerFunc {
 func streamError(ctx context.Context, err error) *status.Status {
 	if response, ok := ctx.Value(challengedKey{}).(*challenged); ok {
 		response.challenge, response.refused = challengeOfDetails(status.Convert(err))
+		relayRequestID(ctx, response)
 	}
 	return runtime.DefaultStreamErrorHandler(ctx, err)
 }
