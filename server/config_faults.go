@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ostiary/ostiary/server/internal/certificate"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/proxy"
@@ -186,7 +187,7 @@ func (c Config) checkTLS() error {
 	case c.TLSCert == "":
 		return mentionf("missing, though %s is set; set both or neither", settingName("tls_key"))
 	}
-	if _, err := loadPair(c.TLSCert, c.TLSKey, c.Now()); err != nil {
+	if _, err := certificate.Load(c.TLSCert, c.TLSKey, c.Now()); err != nil {
 		return mentionf("cannot use the pair of %s and %s: %w", settingName("tls_cert"), settingName("tls_key"), err)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 	"github.com/ostiary/ostiary/server/internal/proxy"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -45,14 +46,14 @@ func (s *Server) newGRPC() *grpc.Server {
 		),
 	)
 	secured := insecure.NewCredentials()
-	if config := s.certificate.config(); config != nil {
+	if config := s.certificate.TLSConfig(); config != nil {
 		secured = credentials.NewTLS(config)
 	}
 	options = append(options, grpc.Creds(s.resets.Credentials(secured)))
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
 	// does not pass through one, such as reflection.
-	registrar, timeout := transport.RefuseUndecodable(transport.IdentifyErrors(server), invalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
+	registrar, timeout := transport.RefuseUndecodable(transport.IdentifyErrors(server), rpcerror.InvalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
 	gate := grpcauth.Gate(registrar, s.guard, timeout)
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})

@@ -170,7 +170,7 @@ func (s *Server) readiness() (code int, body readiness) {
 	} else {
 		body.Reconciled = s.reconciliations()
 	}
-	body.CertificateExpires = s.certificate.expires()
+	body.CertificateExpires = s.certificate.Expires()
 	if !s.ready() {
 		body.Status, code = "not ready", http.StatusServiceUnavailable
 	}

@@ -20,11 +20,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/internal/proxy"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 func (s *Server) newHTTP() error {
-	config := s.certificate.config()
+	config := s.certificate.TLSConfig()
 	handler, err := s.handler()
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeLive, live)
 	mux.HandleFunc(routeReady, s.serveReady)
-	own := s.handlerOptions(s.guard, connectauth.StrictJSON(invalidMessage))
+	own := s.handlerOptions(s.guard, connectauth.StrictJSON(rpcerror.InvalidMessage))
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(connectIdentity{s.identity}, own...))
 	mux.Handle(sessionv1connect.NewSessionServiceHandler(connectSession{s.session}, s.atHub(own)...))
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.atHub(own)...))
@@ -75,7 +76,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	// The same changes go to each follower: to compress them for each is for those alone who
 	// read very many.
 	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},
-		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(invalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
+		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
 	s.health.mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {
 		reflector := grpcreflect.NewStaticReflector(append(services(), healthName)...)

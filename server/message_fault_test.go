@@ -17,6 +17,7 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // The texts of protojson are no part of its API. This holds those that are read.
@@ -51,7 +52,7 @@ func TestAFaultInJSONNamesItsFieldAndTheRemedy(t *testing.T) {
 			t.Errorf("%s: %s; want the sentence %q, and %s", test.name, clip(answer), sentence, wantField)
 		}
 	}
-	if got := invalidMessage(fmt.Errorf("(line 1:1): invalid google.protobuf.Duration value {")).Error(); got != "{ at 1:1 is not a duration; write seconds with an s, like 300s" {
+	if got := rpcerror.InvalidMessage(fmt.Errorf("(line 1:1): invalid google.protobuf.Duration value {")).Error(); got != "{ at 1:1 is not a duration; write seconds with an s, like 300s" {
 		t.Error(got)
 	}
 }

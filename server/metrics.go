@@ -50,7 +50,7 @@ func (s *Server) measure() {
 	}
 	if s.certificate != nil {
 		s.metrics.Gauge("ostiary.tls.certificate.expiry", "s", "When the TLS certificate in use expires, in seconds since 1970.", func(record metrics.Record) {
-			record(float64(s.certificate.expires().Unix()))
+			record(float64(s.certificate.Expires().Unix()))
 		})
 	}
 	s.measureDecisions()

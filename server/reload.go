@@ -61,7 +61,7 @@ func (s *Server) Reload(config Config) error {
 
 // ReloadCertificate reads the files of the TLS certificate at once, which is done every few
 // seconds in any case.
-func (s *Server) ReloadCertificate() { s.certificate.reload() }
+func (s *Server) ReloadCertificate() { s.certificate.Reload() }
 
 // rulesOf returns the rules of the settings, on the clock of the server.
 func (s *Server) rulesOf(config Config) (*policy.Policy, error) {

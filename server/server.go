@@ -12,6 +12,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
 	"github.com/ostiary/ostiary/server/internal/bounds"
+	"github.com/ostiary/ostiary/server/internal/certificate"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -49,7 +51,7 @@ type Server struct {
 	strangers *logsample.Sampler
 	proxies   proxy.Trusted
 	// certificate is nil without TLS.
-	certificate *certificate
+	certificate *certificate.Pair
 	keys        []keySource
 	keySets     map[string]jwks.Set // by the URL of the issuer
 	guard       *auth.Guard
@@ -164,8 +166,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators}
 	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
-	if s.certificate, err = s.config.openCertificate(); err != nil { //nolint:contextcheck // it is read as long as the server lives
-		return err
+	if s.config.TLSCert != "" {
+		if s.certificate, err = certificate.Open(s.config.TLSCert, s.config.TLSKey, s.config.Now, s.log); err != nil { //nolint:contextcheck // it is read as long as the server lives
+			return fmt.Errorf("tls_cert and tls_key: %w", err)
+		}
 	}
 	s.connections = &bounds.Connections{
 		Max: s.config.MaxConnections, MaxPerAddress: s.config.MaxConnectionsPerAddress, Exempt: s.proxies.Contains, Refused: s.closeConnection,
@@ -338,7 +342,7 @@ func (s *Server) Close() error { return s.close() }
 func (s *Server) release() error {
 	s.stop()
 	s.strangers.Flush()
-	s.certificate.close()
+	s.certificate.Close()
 	var errs []error
 	for _, listener := range []net.Listener{s.httpListener, s.grpcListener, s.signalsListener} {
 		if listener == nil {

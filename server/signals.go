@@ -11,6 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -137,7 +138,7 @@ func (s *Server) signalsHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, source := range s.signals {
 		if handler, ok := source.receiver.(http.Handler); ok {
-			mux.Handle(http.MethodPost+" "+signalsPath+source.name, newSignalLimit(source.name, handler, s.log))
+			mux.Handle(http.MethodPost+" "+signalsPath+source.name, bounds.NewMessages(source.name, handler, s.log))
 		}
 	}
 	calls := s.callLog()

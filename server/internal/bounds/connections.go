@@ -1,5 +1,6 @@
 // Package bounds keeps callers from taking a server from others: by too many connections, by
-// HTTP/2 streams that are reset without pause, and by more memory than there is.
+// HTTP/2 streams that are reset without pause, by tokens that are refused without pause, by
+// messages of issuers, and by more memory than there is.
 //
 //	connections := &bounds.Connections{Max: 5000, MaxPerAddress: 2500, Refused: logRefused}
 //	grpcServer := grpc.NewServer(grpc.Creds(new(bounds.Resets).Credentials(credentials.NewTLS(config))))

@@ -1,14 +1,10 @@
-package server
+package rpcerror
 
-import (
-	"regexp"
+import "regexp"
 
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
-)
-
-// invalidMessage is the error for a message that cannot be read, or JSON with a field that
+// InvalidMessage is the error for a message that cannot be read, or JSON with a field that
 // is unknown. The text of the fault is protobuf's.
-func invalidMessage(fault error) error {
+func InvalidMessage(fault error) error {
 	text := fault.Error()
 	for _, known := range knownFaults {
 		parts := known.pattern.FindStringSubmatchIndex(text)
@@ -16,9 +12,9 @@ func invalidMessage(fault error) error {
 			continue
 		}
 		expand := func(template string) string { return string(known.pattern.ExpandString(nil, template, text, parts)) }
-		return rpcerror.Unreadable(expand(known.field), "%s", expand(known.sentence))
+		return Unreadable(expand(known.field), "%s", expand(known.sentence))
 	}
-	return rpcerror.Unreadable("", "%s", text)
+	return Unreadable("", "%s", text)
 }
 
 // knownFaults are the faults that callers make most, as protojson puts them, and what to

@@ -1,4 +1,4 @@
-package server
+package bounds
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestTooManyMessagesAreAskedToComeAgain(t *testing.T) {
 		<-release
 	})
 	log := new(bytes.Buffer)
-	limit := newSignalLimit("clerk", slow, slog.New(slog.NewTextHandler(log, nil)))
+	limit := NewMessages("clerk", slow, slog.New(slog.NewTextHandler(log, nil)))
 	post := func() *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		limit.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/signals/clerk", nil))
@@ -34,7 +35,7 @@ func TestTooManyMessagesAreAskedToComeAgain(t *testing.T) {
 			t.Errorf("%s: %d, Retry-After %q; want 429", what, w.Code, w.Header().Get("Retry-After"))
 		}
 	}
-	for range signalsAtOnce {
+	for range messagesAtOnce {
 		go post()
 		<-held
 	}
@@ -49,7 +50,7 @@ func TestTooManyMessagesAreAskedToComeAgain(t *testing.T) {
 // A stranger can send as much as it likes: what is refused takes nothing from the issuer.
 func TestRefusedMessagesDoNotUseUpTheRateOfASource(t *testing.T) {
 	t.Parallel()
-	limit := newSignalLimit("clerk", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	limit := NewMessages("clerk", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Svix-Signature") == "" {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -79,7 +80,7 @@ func TestRefusedMessagesDoNotUseUpTheRateOfASource(t *testing.T) {
 // Strangers who send slowly make room for the issuer.
 func TestSlowMessagesDoNotKeepOthersOut(t *testing.T) {
 	t.Parallel()
-	limit := newSignalLimit("clerk", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	limit := NewMessages("clerk", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err != nil || string(body) != "the message" {
 			http.Error(w, fmt.Sprint(err), http.StatusBadRequest)
 		}
@@ -91,7 +92,7 @@ func TestSlowMessagesDoNotKeepOthersOut(t *testing.T) {
 		defer limit.mu.Unlock()
 		return len(limit.arriving)
 	}
-	slow := make([]net.Conn, signalsAtOnce)
+	slow := make([]net.Conn, messagesAtOnce)
 	for i := range slow {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", served.Listener.Addr().String())
 		if err != nil {
@@ -103,7 +104,9 @@ func TestSlowMessagesDoNotKeepOthersOut(t *testing.T) {
 		}
 		slow[i] = conn
 		if i < 2 || i == len(slow)-1 { // so that the first two are the oldest
-			eventually(t, "they arrive", func() bool { return arriving() == i+1 })
+			for arriving() != i+1 {
+				runtime.Gosched()
+			}
 		}
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, served.URL+"/signals/clerk", strings.NewReader("the message"))
