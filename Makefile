@@ -59,7 +59,7 @@ test: test-go $(if $(ARGS)$(filter-out ./...,$(PKGS)),,test-nested test-web) ## 
 test-go: test-peers
 	@echo 'Testing $(PKGS). Nothing is printed while it builds, which takes some minutes the first time.' >&2
 	@[ -n "$(RACE)" ] || echo 'make test: no C compiler found, the race detector is OFF' >&2
-	$(GO) test $(RACE) -timeout=8m -shuffle=on $(ARGS) $(PKGS)
+	$(GO) test $(RACE) -timeout=15m -shuffle=on $(ARGS) $(PKGS)
 
 # Senders and receivers of messages in other languages, for the tests of package signals, of interop and of the server.
 PEERS = $(addsuffix /testdata/node_modules/.package-lock.json,interceptors/signals interceptors/interop server)
@@ -83,7 +83,7 @@ test-nested: test-peers
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(MODULES); fi
 	@for module in $(NESTED) $(PROGRAMS); do \
 		echo "$$module:"; race='$(RACE)'; [ $$module != deploy ] || race=; \
-		(cd $$module; $(OWN_WORKSPACE); $(GO) test $$race -timeout=8m -shuffle=on ./...); \
+		(cd $$module; $(OWN_WORKSPACE); $(GO) test $$race -timeout=15m -shuffle=on ./...); \
 	done
 	$(STATIC) cmd/ostiary test -run SmallContainer ./internal/processtest # which the race detector has no memory for
 

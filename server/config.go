@@ -238,6 +238,7 @@ type Config struct {
 	Now func() time.Time
 
 	heartbeat time.Duration // of streams; default: heartbeatInterval
+	maxEvents int           // that are kept for those who watch sessions; default: that of the ledger
 }
 
 // WithDefaults returns the Config with every default filled in.
@@ -380,6 +381,7 @@ func (c Config) ledger(clerks map[string]*outbox.Clerk) ledger.Config {
 		MaxLifetime: c.longestLifetime(),
 		MaxIDBytes:  c.longestToken(),
 		Skews:       c.skews(),
+		MaxEvents:   c.maxEvents,
 		Change:      changeMessage,
 		Enders:      enders,
 		Now:         c.Now,

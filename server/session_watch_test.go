@@ -128,10 +128,13 @@ func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 	}
 }
 
+func keepsEvents(n int) func(*Config) { return func(c *Config) { c.maxEvents = n } }
+
 // The stream of a slow reader ends, so that the reader knows of the missed events.
 func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator)
+	const kept = 200
+	r := start(t, withOperator, keepsEvents(kept))
 	otto := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_otto", Kind: auth.KindSession}
 	ctx := auth.NewContext(t.Context(), otto)
 	sent, release := make(chan string, 1000), make(chan struct{})
@@ -155,7 +158,7 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	}
 	see(0, 1)
 	resume := <-sent
-	see(1, ledger.MaxEvents+10)                                        // while that is being sent
+	see(1, kept+10)                                                    // while that is being sent
 	eventually(t, "more events have come than are kept", func() bool { // another flush may have had some of them
 		_, err := r.session.watchFrom(resume)
 		return err != nil
@@ -177,7 +180,8 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 
 func TestASignOutEndsNobodysWatch(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator)
+	const kept = ledger.BatchSize + 200 // events are added a batch at once
+	r := start(t, withOperator, keepsEvents(kept))
 	cast := r.cast()
 	r.seen(t, map[string]string{"ben": cast["ben"], "cleo": cast["cleo"]})
 	r.ledger.Flush(t.Context())
@@ -185,11 +189,11 @@ func TestASignOutEndsNobodysWatch(t *testing.T) {
 	now := time.Now().UnixMicro()
 	r.database(t, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 		INSERT INTO sessions SELECT '%s', 'ben-' || i, 'user_ben', '', '', '', '', %d - i, %[3]d, '', '', '', '', '', '', %[3]d, %[4]d FROM n`,
-		ledger.MaxEvents+100, r.issuer.URL(), now, now+time.Hour.Microseconds()))
+		kept+100, r.issuer.URL(), now, now+time.Hour.Microseconds()))
 	if _, err := r.sessions(t, cast["ben"]).RevokeSubject(t.Context(), subjectCurrent()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "there are more events than are kept", func() bool { return r.ledger.Events().Last() > ledger.MaxEvents })
+	eventually(t, "there are more events than are kept", func() bool { return r.ledger.Events().Last() > kept })
 	r.seen(t, map[string]string{"cleo-2": r.issuer.Session("user_cleo", authtest.With("sid", "cleo-2"))})
 	r.ledger.Flush(t.Context())
 	wantEvents(t, "cleo", watch, "SEEN cleo-2")

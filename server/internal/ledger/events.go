@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// MaxEvents is how many events are kept, about 1 KiB each.
-	MaxEvents = 1 << 13
+	// DefaultMaxEvents is how many events are kept, about 1 KiB each.
+	DefaultMaxEvents = 1 << 13
 	// maxEventBytes bounds the texts of those that are kept: users can make them long.
 	maxEventBytes = 32 << 20
 	// eventsAtOnce is how many events a reader gets at once.
@@ -63,20 +63,21 @@ func (e *Event) bytes() int {
 // one who is slow costs nothing. Its methods may be called from any goroutine.
 type Events struct {
 	state  func(store.Session) sessionv1.SessionState
+	max    int         // how many are kept
 	wanted atomic.Bool // whether anybody has a position
 
 	mu    sync.Mutex
 	epoch [16]byte
-	ring  []*Event // event n is at n % MaxEvents
+	ring  []*Event // event n is at n % max
 	last  uint64   // the number of the last event; the first has 1
 	lost  uint64   // the number of the last event that is no longer kept
 	bytes int      // of the events that are kept
 	added chan struct{}
 }
 
-// newEvents returns no events yet. state returns what a session is now.
-func newEvents(state func(store.Session) sessionv1.SessionState) *Events {
-	e := &Events{state: state, added: make(chan struct{})}
+// newEvents returns no events yet, of which it keeps max. state returns what a session is now.
+func newEvents(max int, state func(store.Session) sessionv1.SessionState) *Events {
+	e := &Events{max: max, state: state, added: make(chan struct{})}
 	_, _ = rand.Read(e.epoch[:]) // which never fails
 	return e
 }
@@ -112,7 +113,7 @@ func (e *Events) After(number uint64) (events []*Event, added <-chan struct{}, e
 		return nil, e.added, nil
 	}
 	for n := number + 1; n <= e.last && len(events) < eventsAtOnce; n++ {
-		events = append(events, e.ring[n%MaxEvents])
+		events = append(events, *e.at(n))
 	}
 	return events, nil, nil
 }
@@ -126,17 +127,17 @@ func (e *Events) add(events ...*Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ring == nil {
-		e.ring = make([]*Event, MaxEvents)
+		e.ring = make([]*Event, e.max)
 	}
 	for _, event := range events {
 		// Of two events of a session the later one has the later state: none is added
 		// between these lines.
 		event.State = e.state(event.After)
-		if e.last-e.lost == MaxEvents {
+		if e.last-e.lost == uint64(e.max) { //nolint:gosec // it is positive
 			e.dropOldest()
 		}
 		e.last++
-		e.ring[e.last%MaxEvents] = event
+		*e.at(e.last) = event
 		for e.bytes += event.bytes(); e.bytes > maxEventBytes; {
 			e.dropOldest()
 		}
@@ -146,10 +147,13 @@ func (e *Events) add(events ...*Event) {
 
 func (e *Events) dropOldest() {
 	e.lost++
-	oldest := &e.ring[e.lost%MaxEvents]
+	oldest := e.at(e.lost)
 	e.bytes -= (*oldest).bytes()
 	*oldest = nil
 }
+
+// at returns the place of an event.
+func (e *Events) at(n uint64) **Event { return &e.ring[n%uint64(len(e.ring))] }
 
 // lose stands for more events than are kept.
 func (e *Events) lose() {
@@ -208,14 +212,14 @@ func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revoca
 				if added[keyOf(s)] || !l.Revoked(s) || r.Kind == revocation.TargetSession && l.revokedAnyway(s) {
 					continue
 				}
-				if len(added) < MaxEvents {
+				if len(added) < l.events.max {
 					added[keyOf(s)] = true
 				}
 				events = append(events, &Event{Type: sessionv1.SessionEventType_SESSION_EVENT_TYPE_REVOKED, Before: s, After: s, Time: l.now()})
 			}
 			l.events.add(events...)
 			ended += len(events)
-			if ended > MaxEvents && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetOrganization || r.Kind == revocation.TargetIssuer) {
+			if ended > l.events.max && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetOrganization || r.Kind == revocation.TargetIssuer) {
 				l.events.add(&Event{Lost: &concernedBy(r)[0], Time: l.now()})
 				break
 			}

@@ -15,6 +15,9 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
+// someMax is how many events are kept.
+const someMax = 256
+
 // eventsAfter returns the events after a number, as TYPE session.
 func eventsAfter(t *testing.T, l *Ledger, number uint64) (all []string) {
 	t.Helper()
@@ -51,13 +54,13 @@ func alwaysActive(store.Session) sessionv1.SessionState {
 
 func TestTheLatestEventsAreKept(t *testing.T) {
 	t.Parallel()
-	e := newEvents(alwaysActive)
+	e := newEvents(someMax, alwaysActive)
 	e.add(someEvents(1)...)
 	if _, added, err := e.After(e.Last()); e.Last() != 0 || added == nil || err != nil {
 		t.Fatalf("%d events are kept that nobody has a position before, %v", e.Last(), err)
 	}
-	e.add(someEvents(MaxEvents + 7)...)
-	for number, want := range map[uint64]error{0: ErrEventsLost, 6: ErrEventsLost, 7: nil, MaxEvents + 7: nil, MaxEvents + 8: ErrNoEvents} {
+	e.add(someEvents(someMax + 7)...)
+	for number, want := range map[uint64]error{0: ErrEventsLost, 6: ErrEventsLost, 7: nil, someMax + 7: nil, someMax + 8: ErrNoEvents} {
 		if _, _, err := e.After(number); !errors.Is(err, want) {
 			t.Errorf("after %d: %v; want %v", number, err, want)
 		}
@@ -75,8 +78,8 @@ func TestTheLatestEventsAreKept(t *testing.T) {
 			got++
 		}
 	}
-	if got != MaxEvents || len(e.ring) != MaxEvents {
-		t.Errorf("%d events of %d; want %d", got, len(e.ring), MaxEvents)
+	if got != someMax || len(e.ring) != someMax {
+		t.Errorf("%d events of %d; want %d", got, len(e.ring), someMax)
 	}
 	before := e.Last()
 	e.lose()
@@ -92,7 +95,7 @@ func TestTheLatestEventsAreKept(t *testing.T) {
 
 func TestLongEventsAreKeptForAShorterTime(t *testing.T) {
 	t.Parallel()
-	e := newEvents(alwaysActive)
+	e := newEvents(someMax, alwaysActive)
 	start := e.Last()
 	long := strings.Repeat("x", 1<<20)
 	for range 100 {
@@ -107,9 +110,9 @@ func TestLongEventsAreKeptForAShorterTime(t *testing.T) {
 	if events, _, err := e.After(e.Last() - 16); err != nil || len(events) != 16 || slices.Contains(events, nil) {
 		t.Errorf("the latest: %d, error %v", len(events), err)
 	}
-	e.add(someEvents(MaxEvents)...)
-	if e.last-e.lost != MaxEvents || e.bytes > 4*MaxEvents {
-		t.Errorf("%d short events of %d bytes are kept; want %d of 4 bytes at most", e.last-e.lost, e.bytes, MaxEvents)
+	e.add(someEvents(someMax)...)
+	if e.last-e.lost != someMax || e.bytes > 4*someMax {
+		t.Errorf("%d short events of %d bytes are kept; want %d of 4 bytes at most", e.last-e.lost, e.bytes, someMax)
 	}
 	e.lose()
 	if kept := slices.IndexFunc(e.ring, func(e *Event) bool { return e != nil }); kept >= 0 || e.bytes != 0 {
@@ -119,7 +122,7 @@ func TestLongEventsAreKeptForAShorterTime(t *testing.T) {
 
 func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
 	t.Parallel()
-	e := newEvents(alwaysActive)
+	e := newEvents(someMax, alwaysActive)
 	_, one, _ := e.After(e.Last())
 	_, other, _ := e.After(e.Last())
 	e.add() // nothing
@@ -138,7 +141,7 @@ func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
 
 func TestEachProcessHasEventsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	if one, other := newEvents(alwaysActive), newEvents(alwaysActive); one.Epoch() == other.Epoch() || one.Epoch() == [16]byte{} {
+	if one, other := newEvents(someMax, alwaysActive), newEvents(someMax, alwaysActive); one.Epoch() == other.Epoch() || one.Epoch() == [16]byte{} {
 		t.Errorf("epochs %x and %x", one.Epoch(), other.Epoch())
 	}
 }
@@ -213,12 +216,13 @@ func TestTheEventsOfASession(t *testing.T) {
 	wantEvents("that it is forgotten", "REMOVED sess_1")
 }
 
-// Whoever watches lists the sessions again, rather than that the server holds them all.
+// A watcher lists the sessions again, rather than that the server holds them all.
 func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	t.Parallel()
 	l, _ := idleLedger(t)
+	l.events.max = someMax
 	since := l.Events().Last()
-	sessionsOf(t, l, "user_ada", MaxEvents+1)
+	sessionsOf(t, l, "user_ada", someMax+1)
 	organization := "org_acme"
 	for _, test := range []struct {
 		revoke revocation.Revocation

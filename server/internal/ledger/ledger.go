@@ -11,6 +11,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -58,6 +59,8 @@ type Config struct {
 	MaxIDBytes int
 	// Skews are the clock skews of the trusted issuers, by their URL.
 	Skews map[string]time.Duration
+	// MaxEvents is how many events of sessions are kept, for those who watch. Default: DefaultMaxEvents.
+	MaxEvents int
 	// Change is what followers get of a revocation.
 	Change func(store.Revocation) *feedv1.Change
 	// Enders end sessions at their issuers, by issuer, that have ended here. The ledger
@@ -178,7 +181,7 @@ func newLedger(db store.Store, config Config) *Ledger {
 		outages:     make(chan time.Time, 1),
 		closing:     make(chan struct{}),
 	}
-	l.events = newEvents(l.state)
+	l.events = newEvents(cmp.Or(config.MaxEvents, DefaultMaxEvents), l.state)
 	l.changes = newChanges(l.change, db.Concurrency())
 	for _, skew := range config.Skews {
 		l.maxSkew = max(l.maxSkew, skew)
