@@ -300,7 +300,7 @@ func TestOnlyKeysKnowTheArithmeticOfRSA(t *testing.T) {
 }
 
 // mayLinkCEL are the packages that may depend on the compiler of conditions, which
-// is several megabytes. Whoever imports another one does not link it.
+// is several megabytes. A program that imports another one does not link it.
 var mayLinkCEL = []string{
 	"interceptors/policy/condition", "interceptors/policydiff", "interceptors/internal/reads", "interceptors/internal/schematest",
 	"server", "cmd/*", "cmd/*/internal/*",

@@ -10,8 +10,8 @@
 //	defer guard.Close()
 //
 // The adapter of the transport takes it: connectauth for connect-go, grpcauth for
-// grpc-go, httpauth for net/http, all below interceptors. Whoever needs more than
-// [Config] has puts an [auth.Guard] together from the same parts: token, jwks, policy and
+// grpc-go, httpauth for net/http, all below interceptors. Those who need more than
+// [Config] has put an [auth.Guard] together from the same parts: token, jwks, policy and
 // revocation, which are there as well.
 package ostiary
 

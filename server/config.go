@@ -59,7 +59,7 @@ type Config struct {
 	// is no such listener. Default: DefaultAdminAddr, this machine alone.
 	AdminAddr string
 	// Profiling serves the profiles of net/http/pprof on AdminAddr, below /debug/pprof/.
-	// Whoever reads them learns how the program works, and can slow it down. Default: off.
+	// Their reader learns how the program works, and can slow it down. Default: off.
 	Profiling bool
 	// HTTPListener is used instead of HTTPAddr where it is given, by a caller
 	// that needs its port before the rest of the Config. New takes it over, and
@@ -193,7 +193,7 @@ type Config struct {
 	// none.
 	SignalsTransmitterURL string
 	// AllowPrivateReceivers lets security events be pushed to addresses of this machine and of
-	// private networks, which whoever has a stream names. Default: to the internet alone.
+	// private networks, which the owners of streams name. Default: to the internet alone.
 	AllowPrivateReceivers bool
 
 	// Rules give methods another rule than the schema does, or than is built in

@@ -184,7 +184,7 @@ func TestServersOnOnePostgreSQLDatabaseAgree(t *testing.T) {
 	}
 }
 
-// Whoever holds a position in the database before begins anew, and what was revoked in
+// A reader that holds a position in the database before begins anew, and what was revoked in
 // either is refused.
 func TestAnotherDatabaseIsNoticedWhileTheServerRuns(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ const minFeedSecret = 32
 // feedSecretIssuer is the issuer in the identities of those who send a secret.
 const feedSecretIssuer = "feed_secret"
 
-// followers may follow the feed: machines, and whoever has a secret. Nobody else may,
+// followers may follow the feed: machines, and holders of a secret. Nobody else may,
 // operators included.
 type followers struct {
 	permission string // "" for none

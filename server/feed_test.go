@@ -296,7 +296,7 @@ func TestASecretOfTheFeedIsNoToken(t *testing.T) {
 	}
 }
 
-// Whoever follows with a wrong secret is not sent to look for a fault in a token.
+// A follower with a wrong secret is not sent to look for a fault in a token.
 func TestAWrongSecretOfTheFeedIsCalledOne(t *testing.T) {
 	t.Parallel()
 	for cause, edit := range map[string]func(*Config){

@@ -19,7 +19,7 @@ const relayService = "ostiary-relay"
 
 // Follow makes a Server a relay: it follows the feed of a hub, and answers followers of its
 // own, without a database. It refuses what is revoked at the hub, and its readiness waits
-// until it has caught up. Whoever lists sessions or revokes is told to ask the hub. The
+// until it has caught up. Callers who list sessions or revoke are told to ask the hub. The
 // zero value follows nothing.
 type Follow struct {
 	// Hubs are the URLs of one or more hubs with the same database, or of relays of these.
@@ -39,8 +39,8 @@ type Follow struct {
 	// Audience and Scopes are what the token is requested for. Default: not said.
 	Audience string
 	Scopes   []string
-	// InsecureHTTP permits http for hubs that are not on a loopback host. Whoever can read
-	// the traffic can then follow, and who can change it can hide revocations.
+	// InsecureHTTP permits http for hubs that are not on a loopback host. Those who can read
+	// the traffic can then follow, and those who can change it can hide revocations.
 	InsecureHTTP bool
 	// Snapshot is a file that keeps the revocations over restarts, so that one in the middle
 	// of an outage serves. Its directory must be this user's own. Default: none.

@@ -268,9 +268,9 @@ func TestMistakenImportsEndNothing(t *testing.T) {
 	}
 }
 
-// TestWhoeverMayNotEndItEndsNothing sends right requests for callers who may not end what
+// TestACallerWhoMayNotEndItEndsNothing sends right requests for callers who may not end what
 // they name, in every protocol.
-func TestWhoeverMayNotEndItEndsNothing(t *testing.T) {
+func TestACallerWhoMayNotEndItEndsNothing(t *testing.T) {
 	t.Parallel()
 	elsewhere := hourIssuer{authtest.Start(t)}
 	for _, protocol := range transportNames() {

@@ -41,7 +41,7 @@ func serveUntilKilled() {
 	os.Exit(1)
 }
 
-// stopAtMessage stops whoever logs that a message of an issuer is in force.
+// stopAtMessage stops the server when it logs that a message of an issuer is in force.
 type stopAtMessage struct{ slog.Handler }
 
 func (stopAtMessage) Enabled(context.Context, slog.Level) bool { return true }

@@ -213,7 +213,7 @@ func TestARelayMeasuresItsCopy(t *testing.T) {
 	}
 }
 
-// Whoever reads metrics learns nothing of persons, and nobody can make up series.
+// Readers of metrics learn nothing of persons, and nobody can make up series.
 func TestMetricsHaveNothingOfCallers(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)

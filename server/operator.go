@@ -69,7 +69,7 @@ func (c Config) operatorSubject(written string) (subject, error) {
 
 func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.empowers(id) }
 
-// names reports whether the subject is an operator, whoever acts for it.
+// names reports whether the subject is an operator, also where somebody acts for it.
 func (o operators) names(id *auth.Identity) bool {
 	set := o.current()
 	return set.subjects[subject{id.Issuer, id.Subject}] || set.permission != "" && id.HasPermission(set.permission)
@@ -107,7 +107,7 @@ func requireInPerson(id *auth.Identity) error {
 	if inPerson(id) {
 		return nil
 	}
-	return permissionRequired("whoever acts for a user can end only the session of the token; the user must do this in person",
+	return permissionRequired("an actor for a user can end only the session of the token; the user must do this in person",
 		"an actor, or an application that acts for a user, ends no session but its own")
 }
 

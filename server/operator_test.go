@@ -107,9 +107,9 @@ func TestAnOperatorActsInPerson(t *testing.T) {
 		operator bool
 	}{
 		"an operator":                            {r.issuer.Session("user_otto"), true},
-		"whoever impersonates one":               {r.issuer.Session("user_otto", acted), false},
+		"an actor for one":                       {r.issuer.Session("user_otto", acted), false},
 		"the bearer of the permission":           {r.issuer.Session("user_pam", permitted), true},
-		"whoever impersonates that":              {r.issuer.Session("user_pam", permitted, acted), false},
+		"an actor for that":                      {r.issuer.Session("user_pam", permitted, acted), false},
 		"an application":                         {r.issuer.OAuth("user_otto"), false},
 		"an application that was granted it":     {r.issuer.OAuth("user_otto", authtest.With("scope", "profile "+permission)), true},
 		"such a one of somebody else":            {r.issuer.OAuth("user_ada", authtest.With("scope", "profile "+permission)), false},
@@ -125,7 +125,7 @@ func TestAnOperatorActsInPerson(t *testing.T) {
 	}
 }
 
-// Whoever impersonates an administrator would otherwise see and end the sessions
+// An actor for an administrator would otherwise see and end the sessions
 // of people whom nobody impersonates.
 func TestAnAdministratorActsInPerson(t *testing.T) {
 	t.Parallel()
@@ -156,8 +156,8 @@ func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	cast := r.cast()
 	r.seen(t, cast)
 	for who, token := range map[string]string{
-		"whoever impersonates the user": r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})),
-		"an application":                r.issuer.OAuth("user_ada"),
+		"an actor for the user": r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})),
+		"an application":        r.issuer.OAuth("user_ada"),
 	} {
 		for protocol, tr := range r.transports() {
 			client := tr.sessions(t, token)
@@ -173,6 +173,6 @@ func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	r.wantAdmitted(t, "the user's token", cast["ada-1"])
 	support := r.transports()["gRPC"].sessions(t, r.issuer.Session("user_ada", authtest.With("sid", "support-1"), authtest.With("act", map[string]any{"sub": "user_support", "iss": r.issuer.URL()})))
 	if _, err := support.RevokeSession(t.Context(), revokeCurrent()); err != nil {
-		t.Errorf("whoever impersonates the user cannot end that: %v", err)
+		t.Errorf("an actor for the user cannot end that: %v", err)
 	}
 }

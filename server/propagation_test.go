@@ -91,7 +91,7 @@ func TestNobodyWaitsForAFollowerThatConfirmsNothing(t *testing.T) {
 	if got := r.propagation(t, "sess_1"); got != "2 of 2" {
 		t.Errorf("afterwards: %s; want 2 of 2", got)
 	}
-	// Whoever reads pages confirms with each position that it sends.
+	// A reader of pages confirms with each position that it sends.
 	reader := &feedv1.Follower{Service: "reader", InstanceId: strings.Repeat("r", maxFollowerName)}
 	if _, err := client.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: reader, ResumeToken: position}); err != nil {
 		t.Fatal(err)

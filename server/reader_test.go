@@ -61,7 +61,7 @@ func TestAPageIsAsLargeAsItMayBe(t *testing.T) {
 	}
 }
 
-// Whoever polls with the resume_token misses nothing, and sees nothing twice.
+// A reader that polls with the resume_token misses nothing, and sees nothing twice.
 func TestRevocationsAreFollowedByTheirResumeTokens(t *testing.T) {
 	t.Parallel()
 	now := newClock()

@@ -82,7 +82,7 @@ func requestIDIn(err error) string {
 	return ""
 }
 
-// Whoever sees an answer finds its lines in the log by the id alone.
+// The receiver of an answer finds its lines in the log by the id alone.
 func TestTheIDOfACallIsInItsAnswerAndInItsLines(t *testing.T) {
 	t.Parallel()
 	for _, name := range transportNames() {

@@ -221,7 +221,7 @@ func TestARequestIDIsOfItsCaller(t *testing.T) {
 	}
 }
 
-// Only operators may know who else revoked, and why: whoever was one when it was answered
+// Only operators may know who else revoked, and why: a caller who was one when it was answered
 // does not learn it again.
 func TestARetryShowsNoMoreThanTheCallerMayKnowNow(t *testing.T) {
 	t.Parallel()

@@ -458,7 +458,7 @@ func TestWhoReallyRevokedIsKept(t *testing.T) {
 	}
 }
 
-// Who revoked, and why, is for operators and for whoever did it.
+// Who revoked, and why, is for operators and for the one who did it.
 func TestWhoMayKnowWhoRevoked(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)

@@ -266,7 +266,7 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 				}
 				r.wantReason(t, "a token from before", old, auth.TokenRevoked)
 				r.wantReason(t, "a token of the clock that is ahead", ahead, auth.TokenRevoked)
-				r.wantReason(t, "a token from right now, as of whoever signs in at once", issued(now.now()), auth.TokenRevoked)
+				r.wantReason(t, "a token from right now, as after signing in at once", issued(now.now()), auth.TokenRevoked)
 				now.move(skew + time.Second)
 				r.wantAdmitted(t, "a token from after that", issued(now.now()))
 				r.wantReason(t, "a token of the clock that was ahead", ahead, auth.TokenRevoked)

@@ -179,7 +179,7 @@ func TestASessionThatIsNamedWithItsSubjectIsThatOfNoOther(t *testing.T) {
 	r.wantReason(t, "her token", tokens["ada"], auth.TokenRevoked)
 }
 
-// An operator's word ends a session for whoever names it; an administrator's for
+// An operator's word ends a session for every token that names it; an administrator's for
 // the members of the organization alone.
 func TestWhoseSessionsAnOperatorAndAnAdministratorEnd(t *testing.T) {
 	t.Parallel()

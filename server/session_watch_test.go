@@ -210,7 +210,7 @@ func TestOnlyThoseConcernedLoseEvents(t *testing.T) {
 		"an operator":                        {store.Everything(), true},
 		"a subject of the issuer":            {store.View{{Issuer: "https://one.example.com", Subject: "user_ada"}}, true},
 		"a subject of another issuer":        {store.View{{Issuer: "https://two.example.com", Subject: "user_ada"}}, false},
-		"whoever sees nothing":               {nil, false},
+		"a viewer of nothing":                {nil, false},
 		"an operator, with another's filter": {narrow(store.Everything(), store.Filter{Issuer: "https://two.example.com"}), false},
 	} {
 		if got := lost(test.view, page); got != test.want {
@@ -259,8 +259,8 @@ func TestASilentWatchHasHeartbeats(t *testing.T) {
 	}
 }
 
-// Whoever lists, and then watches from the resume_token, misses nothing; nor does
-// whoever watches again.
+// A caller who lists, and then watches from the resume_token, misses nothing, and
+// neither does one who watches again.
 func TestAWatchGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
@@ -342,7 +342,7 @@ func TestAWatchWithAFilterSaysWhatComesAndGoes(t *testing.T) {
 	wantEvents(t, "acme", acme, "SEEN ben")
 }
 
-// Whoever goes on from an old position is shown each session as it was: what became of
+// A caller who goes on from an old position is shown each session as it was: what became of
 // it after it has left is nothing to see.
 func TestAWatchDoesNotShowWhatBecameOfASessionThatHasLeft(t *testing.T) {
 	t.Parallel()
@@ -383,7 +383,7 @@ func TestAWatchDoesNotShowWhatBecameOfASessionThatHasLeft(t *testing.T) {
 }
 
 // What an event is to those who see the session before it, after it, or both.
-func TestWhatAnEventIsToWhoeverSeesIt(t *testing.T) {
+func TestWhatAnEventIsToThoseWhoSeeIt(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	id := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_ada"}

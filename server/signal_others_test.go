@@ -11,7 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
-// Whoever owns one of the issuers ends nothing at another, and takes no message of that one
+// The owner of one of the issuers ends nothing at another, and takes no message of that one
 // away by having sent one of its name before.
 func TestAnIssuerEndsNothingAtAnother(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
-// Whoever was signed out and signs in again within the skew learns when that works.
+// A user who was signed out and signs in again within the skew learns when that works.
 func TestWhoSignsInAgainAtOnceLearnsHowLongToWait(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)

@@ -60,7 +60,7 @@ func (s *Server) startTransmitter(ctx context.Context, db store.Store) {
 		Now: s.config.Now, Log: s.log, Stopping: s.stopping,
 	})
 	if s.config.AllowPrivateReceivers {
-		s.log.WarnContext(ctx, "security events may be sent to addresses of private networks; whoever may have a stream can have this server call there", "setting", "signals_transmitter_allow_private")
+		s.log.WarnContext(ctx, "security events may be sent to addresses of private networks; all who may have a stream can have this server call there", "setting", "signals_transmitter_allow_private")
 	}
 }
 

@@ -273,8 +273,8 @@ func TestWhoMayHaveAStream(t *testing.T) {
 		reason string // "" for none
 	}{
 		"nobody":                             {"", "TOKEN_MISSING"},
-		"whoever has a secret":               {secretOfFeed, ""},
-		"whoever has something like it":      {secretOfFeed + "0", "TOKEN_MALFORMED"},
+		"a holder of a secret":               {secretOfFeed, ""},
+		"a holder of something like it":      {secretOfFeed + "0", "TOKEN_MALFORMED"},
 		"a machine with the permission":      {machine(feedPermission), ""},
 		"a machine without it":               {machine("feed"), "PERMISSION_REQUIRED"},
 		"an operator":                        {r.issuer.Session("user_otto"), "PERMISSION_REQUIRED"},

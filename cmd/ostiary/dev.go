@@ -51,7 +51,7 @@ revoked, across restarts.
 Anyone on this machine can get an administrator's token from the development issuer;
 it answers nobody else. Never use it in production.
 
-Between containers it must answer others: --allow-remote issuer lets whoever reaches it
+Between containers it must answer others: --allow-remote issuer lets everybody who reaches it
 as localhost, or by the name issuer, get an administrator's token. Publish its port on
 the host's loopback alone, as deploy/compose.yaml does.`,
 		Example: `  ostiary dev

@@ -86,7 +86,7 @@ func (s *Stream) renew(renewal credential) {
 		return
 	}
 	s.adopt(renewal, user)
-	s.recheck() // whoever revoked the new token in the meantime has looked at the old one
+	s.recheck() // a revocation of the new token in the meantime has looked at the old one
 }
 
 // adopt makes the identity the current one, if it is newer still.

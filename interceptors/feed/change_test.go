@@ -18,7 +18,7 @@ import (
 
 // targets has one target of every kind that the list knows.
 var targets = map[string]*revocationv1.Target{
-	"a session of whomever": session("sess_1"),
+	"a session of any subject": session("sess_1"),
 	"a session of a subject": {Target: &revocationv1.Target_Session{Session: &revocationv1.SessionRef{
 		Issuer: issuer, SessionId: "sess_1", Owner: &revocationv1.SessionRef_Subject{Subject: "user_ada"},
 	}}},

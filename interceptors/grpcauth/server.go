@@ -13,7 +13,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
 
-// A Server is a grpc.Server of which every method is guarded, whoever registers it:
+// A Server is a grpc.Server of which every method is guarded, in whichever package it is registered:
 //
 //	server := grpcauth.NewServer(guard)
 //	invoicev1.RegisterInvoiceServiceServer(server, service)

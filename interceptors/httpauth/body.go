@@ -46,7 +46,7 @@ func (b *requestBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// enter takes the body. Whoever ends the lease sees that it is taken, or enter sees
+// enter takes the body. The goroutine that ends the lease sees that it is taken, or enter sees
 // that the lease has ended.
 func (b *requestBody) enter() error {
 	b.mu.Lock()

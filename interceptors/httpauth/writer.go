@@ -46,8 +46,8 @@ func (x *exchange) writer() http.ResponseWriter {
 }
 
 // enter takes the response for one operation; leave gives it back. Before the
-// response begins it asks again whether the token still counts. Whoever ends the
-// lease sees that the response is taken, or enter sees that the lease has ended.
+// response begins it asks again whether the token still counts. The goroutine
+// that ends the lease sees that the response is taken, or enter sees that it has ended.
 func (x *exchange) enter() error {
 	x.mu.Lock()
 	if !x.started && x.lease.Check() != nil {

@@ -79,7 +79,7 @@ func (b *builder) declareWhole() {
 		if service == nil {
 			var err error
 			if service, err = linkedService(name); err != nil {
-				if d.origin.Source == SourceSettings { // whoever writes settings imports nothing
+				if d.origin.Source == SourceSettings { // the author of settings imports nothing
 					err = errors.New("no such service is known; correct the name, or add the schema that declares it")
 				}
 				b.fault("/"+name+"/*", d.origin, err)

@@ -114,7 +114,7 @@ func TestRevoked(t *testing.T) {
 		{"an organization's token that does not say when", organization, in("org_1", issued(time.Time{})), true},
 		{"all of an organization, also in tokens to come", revocation.Revocation{Kind: revocation.TargetOrganization, ID: "org_1", AllTokens: true}, in("org_1", issued(now.Add(time.Hour))), true},
 		{"another organization", organization, in("org_2"), false},
-		{"an organization, of whoever acts in none", organization, just, false},
+		{"an organization, of a token that acts in none", organization, just, false},
 		{"an organization by its slug", organization, func(id *auth.Identity) { id.Organization.Slug = "org_1" }, false},
 		{"an organization of the same id at another issuer", revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: "https://else", ID: "org_1", Before: now}, in("org_1"), false},
 		{"a member", member, in("org_1"), true},

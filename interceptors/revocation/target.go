@@ -15,7 +15,7 @@ const (
 	TargetSubject
 	// TargetToken is one token, by its jti claim (RFC 7519, section 4.1.7).
 	TargetToken
-	// TargetClient is every token of an OAuth client, for whomever it acts, by the ID
+	// TargetClient is every token of an OAuth client, for any user, by the ID
 	// of the client.
 	TargetClient
 	// TargetMachine is every token of a machine, by its subject.

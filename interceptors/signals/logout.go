@@ -72,7 +72,7 @@ type LogoutIssuer struct {
 // subject is revoked until the second after the one that iat is in. iat is mostly a whole
 // number of seconds, and so is that of access tokens: one that was issued in the same
 // second, before the sign-out, has the same iat, and must be refused. ZITADEL even writes
-// iat into a logout token that is a second too early. So whoever signs in again at once
+// iat into a logout token that is a second too early. So a user who signs in again at once
 // needs another token two seconds later; the refusal says when.
 //
 // It answers 200 once the revocation is in force, and 400 with error and error_description
@@ -284,7 +284,7 @@ func sessionOf(claims strictjson.Object) (string, error) {
 	return sid, nil
 }
 
-// revocation returns what a logout token revokes. A session is revoked whosever it is: access
+// revocation returns what a logout token revokes. A session is revoked for every subject: access
 // tokens may name its user otherwise than sub of the logout token.
 func (i *logoutIssuer) revocation(m token.Message, session string, now time.Time) (revocation.Revocation, error) {
 	subject := m.Subject

@@ -355,7 +355,7 @@ func TestALogoutThatCannotBeActedOn(t *testing.T) {
 			}
 		})
 	}
-	// The session is revoked, whoever it belongs to.
+	// The session is revoked for every subject.
 	receiver, sink := receiverFor(t, byName, true)
 	want := revocation.Revocation{Kind: revocation.TargetSession, Issuer: issuerURL, ID: "sess_1"}
 	if w := send(t, receiver, logoutToken(issuer)); w.Code != http.StatusOK || len(sink.messages) != 1 || sink.messages[0].Revocations[0] != want {

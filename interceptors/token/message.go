@@ -30,8 +30,8 @@ type Message struct {
 
 // VerifyMessage verifies the signature of a message with the keys and the algorithms of
 // the issuer that its iss names, reads its registered claims (RFC 7519, section 4.1), and
-// judges its times with the issuer's skew: exp, nbf and iat, where it has them. Whoever
-// calls it judges the rest, and the type above all: the issuer signs its access tokens
+// judges its times with the issuer's skew: exp, nbf and iat, where it has them. The
+// caller judges the rest, and the type above all: the issuer signs its access tokens
 // with the same keys.
 //
 // Every error is an *auth.Error: TokenTooLarge, TokenMalformed, ClaimMissing or

@@ -1,7 +1,7 @@
 // Package decodefault carries the fault of a message that a codec could not read to where
 // it can be answered. What a codec returns is answered by connect-go and grpc-go
 // themselves, without a reason. So the codec calls [Set] instead and returns nil, and
-// whoever sees the message before the handler asks [Of].
+// the interceptor that sees the message before the handler asks [Of].
 package decodefault
 
 import (
@@ -31,7 +31,7 @@ func Set(m proto.Message, fault error) {
 	m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), text))
 }
 
-// Of returns the fault that Set left, or nil. Whoever sends such a field in a binary
+// Of returns the fault that Set left, or nil. The sender of such a field in a binary
 // message gets it back as a refusal.
 func Of(message any) error {
 	m, ok := message.(proto.Message)

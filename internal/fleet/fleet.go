@@ -61,7 +61,7 @@ func (h *Hub) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	command := exec.CommandContext(ctx, h.Program, "serve", "--http-addr", h.addr, "--grpc-addr", h.grpcAddr, "--admin-addr", "none") //nolint:gosec // whoever runs this names it
+	command := exec.CommandContext(ctx, h.Program, "serve", "--http-addr", h.addr, "--grpc-addr", h.grpcAddr, "--admin-addr", "none") //nolint:gosec // the user of the harness names it
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.Dir}, h.Settings...)
 	command.Dir, command.Stderr = h.Dir, &h.log
 	if err := command.Start(); err != nil {

@@ -20,7 +20,7 @@ var (
 
 // AllowRemote has the issuer answer other machines too, where they call it by a
 // loopback name or by one of hosts, such as the name of a container. Pages on hosts may
-// call as well. WHOEVER REACHES THE ISSUER THEN GETS AN ADMINISTRATOR'S TOKEN: it is
+// call as well. EVERYBODY WHO REACHES THE ISSUER THEN GETS AN ADMINISTRATOR'S TOKEN: it is
 // for a private network with nobody else in it. Call it before the issuer serves.
 func (iss *Issuer) AllowRemote(hosts ...string) {
 	iss.remote, iss.hosts = true, hosts

@@ -4,7 +4,7 @@ import { functionSource, type TokenSource } from "@ostiary/client";
 import { settings } from "@/settings";
 import { devServerSource } from "./dev/cookie";
 
-/** The tokens of whoever asks for the page, for server components. */
+/** The tokens of the user who asks for the page, for server components. */
 export async function serverSource(): Promise<TokenSource> {
   if (!settings().publishableKey) {
     return devServerSource();

@@ -120,7 +120,7 @@ func (r *Registry[K, L, V]) Len() int {
 // a sweep is under way cause one more after it.
 func (r *Registry[K, L, V]) Sweep() {
 	if r.sweeps.Add(1) > 1 {
-		return // whoever is sweeping sweeps again
+		return // the one that is sweeping sweeps again
 	}
 	go func() {
 		for {

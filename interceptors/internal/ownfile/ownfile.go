@@ -1,5 +1,5 @@
-// Package ownfile keeps files over restarts that nobody else may have written: whoever
-// writes one says what this program trusts after the next start.
+// Package ownfile keeps files over restarts that nobody else may have written: the
+// writer of one says what this program trusts after the next start.
 package ownfile
 
 import (

@@ -1,4 +1,4 @@
-// An OpenID provider on a port of its own, which signs in whoever the login_hint names,
+// An OpenID provider on a port of its own, which signs in the user that login_hint names,
 // without asking. It writes its issuer to the standard output and ends with the standard
 // input. LOGOUT_URI is the backchannel_logout_uri of its client web; with
 // SESSIONS_IN_TOKENS=1 its access tokens have the sid of the session.

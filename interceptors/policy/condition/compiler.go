@@ -126,7 +126,7 @@ func (c *compiler) Compile(text string, request protoreflect.MessageDescriptor) 
 		return nil, problem("%w", err)
 	}
 	if result, _, err := compiled.program.Eval(cel.NoVars()); err == nil {
-		return nil, problem("it is %v whoever calls, and whatever the request", result)
+		return nil, problem("it is %v for every caller and every request", result)
 	}
 	return compiled, nil
 }

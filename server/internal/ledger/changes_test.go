@@ -377,7 +377,7 @@ func TestAFewFollowersAtOnceAreServedFromTheStore(t *testing.T) {
 	leave()
 	<-left
 	if _, _, err := gone.Next(ctx, 10, 1<<20); !errors.Is(err, context.Canceled) {
-		t.Errorf("whoever has left: %v; want %v", err, context.Canceled)
+		t.Errorf("a follower that has left: %v; want %v", err, context.Canceled)
 	}
 	<-l.changes.readers
 	if got, _ := all(t, waiting, 10, 1<<20); !slices.Equal(got, numbers(1, 3)) {

@@ -194,7 +194,7 @@ func (s *batchStore) SaveRevocations(ctx context.Context, revocations []store.Re
 	return s.Store.SaveRevocations(ctx, revocations, answer, signOuts...)
 }
 
-// An answer is kept before the list has what was revoked; whoever gets it must find that
+// An answer is kept before the list has what was revoked; its receiver must find that
 // in force.
 func TestAnAnswerIsGivenOnceItsRevocationsAreInForce(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ type Event struct {
 	State sessionv1.SessionState
 	Time  time.Time
 	// Lost, if it is not nil, says that this event stands for more of the sessions that it
-	// matches than are kept: whoever sees such sessions must list them again.
+	// matches than are kept: those who see such sessions must list them again.
 	Lost *store.Filter
 }
 

@@ -120,7 +120,7 @@ func TestLongEventsAreKeptForAShorterTime(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsForEventsIsWoken(t *testing.T) {
+func TestEventsWakeThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	e := newEvents(someMax, alwaysActive)
 	_, one, _ := e.After(e.Last())

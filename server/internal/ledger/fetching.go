@@ -53,7 +53,7 @@ func (f *fetching) next() (page Page, wait <-chan struct{}, ended bool, err erro
 	}
 }
 
-// wake wakes whoever waits for a change. f.mu must be held.
+// wake wakes those who wait for a change. f.mu must be held.
 func (f *fetching) wake() {
 	close(f.changed)
 	f.changed = make(chan struct{})

@@ -6,8 +6,8 @@
 //	// ...
 //	res.NextPageToken = position.Encode(epoch, scope, last)
 //
-// A position is opaque, but not secret: whoever forges one gets to another place among
-// what they may see.
+// A position is opaque, but not secret: a forged one leads to another place among
+// what the caller may see.
 package position
 
 import (

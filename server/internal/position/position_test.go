@@ -41,7 +41,7 @@ func TestDecodeReturnsThePlaceThatWasEncoded(t *testing.T) {
 	}
 }
 
-// Whoever chooses an ID must not break the pages of others.
+// No ID that somebody chooses may break the pages of others.
 func TestEveryIDThatATokenHoldsFitsIntoAPosition(t *testing.T) {
 	t.Parallel()
 	const headers = 32 << 10 // of a call, at most, with its token

@@ -4,8 +4,8 @@ import "time"
 
 // A SignOut is a session that is to be ended at its issuer, too.
 type SignOut struct {
-	// Issuer, SessionID and Subject together name it. An empty Subject means: whosever it
-	// is at its issuer.
+	// Issuer, SessionID and Subject together name it. An empty Subject means
+	// every subject of the issuer.
 	Issuer, SessionID, Subject string
 
 	CreatedAt time.Time

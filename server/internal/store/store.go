@@ -28,7 +28,7 @@ var (
 	// opened. Nothing is kept then, since it could be lost.
 	ErrGone = errors.New("the database was removed, or replaced by another")
 	// ErrNotGiven means that the database has never given out a Sequence, or to another
-	// revocation: it was restored from a backup that is older than whoever asks.
+	// revocation: it was restored from a backup that is older than what the reader knows.
 	ErrNotGiven = errors.New("the database has never given this sequence to that revocation")
 )
 

@@ -27,7 +27,7 @@ func TestEveryKindOfRevocationHasAnEvent(t *testing.T) {
 			target: store.Target{Kind: "session", Issuer: "https://i", Value: "s", Subject: "u"}, wantEvent: revoked, wantTime: now,
 			wantSubject: `{"format":"complex","user":{"format":"iss_sub","iss":"https://i","sub":"u"},"session":{"format":"opaque","id":"s"}}`,
 		},
-		"a session, whosever": {
+		"a session of any subject": {
 			target: store.Target{Kind: "session", Issuer: "https://i", Value: "s"}, wantEvent: revoked, wantTime: now,
 			wantSubject: `{"format":"complex","session":{"format":"opaque","id":"s"},"tenant":{"format":"opaque","id":"https://i"}}`,
 		},

@@ -33,7 +33,7 @@ type CallLog struct {
 	Begin func(ctx context.Context, header func(name string) []string) context.Context
 	// End is called at the end of each call. Nil does nothing.
 	End func(ctx context.Context, call Call)
-	// Signed says that whoever succeeds without a guard has signed the request, and so is
+	// Signed says that a caller who succeeds without a guard has signed the request, and so is
 	// no stranger.
 	Signed bool
 }

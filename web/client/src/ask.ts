@@ -30,7 +30,7 @@ export class Asker {
     try {
       return await unlessAborted(pending, signal);
     } finally {
-      // Whoever gives up may have waited for something that never comes: the next asks anew.
+      // One that gives up may have waited for something that never comes: the next asks anew.
       if (this.#pending === pending) {
         this.#pending = undefined;
       }

@@ -176,7 +176,7 @@ describe.skipIf(withoutChromium)("the console", () => {
     await cleo.close();
   });
 
-  test("has one thing to say to whoever signs out, though the streams end before the answer is there", async () => {
+  test("says one thing to a user who signs out, though the streams end before the answer is there", async () => {
     const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.signIn("cleo");
     await cleo.page.getByText("WatchIdentity is open").waitFor();
@@ -366,7 +366,7 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.close();
   });
 
-  test("begins one session for whoever is in a hurry", async () => {
+  test("begins one session at a double click", async () => {
     const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).dblclick();
     await cleo.page.getByText("WatchIdentity is open").waitFor();

@@ -12,7 +12,7 @@ function hide(page: Page, hidden: boolean): Promise<void> {
   }, hidden);
 }
 
-describe.skipIf(withoutChromium)("whoever leaves", () => {
+describe.skipIf(withoutChromium)("a user who leaves", () => {
   const stage = staged();
 
   /** Streams of a window that are open now, by method. */

@@ -217,7 +217,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "signals_transmitter_allow_private", env: []string{"OSTIARY_SIGNALS_TRANSMITTER_ALLOW_PRIVATE"}, dev: true,
-			help:   "Lets events be pushed to addresses of this machine and of private networks, which whoever has a stream names.",
+			help:   "Lets events be pushed to addresses of this machine and of private networks, which the owners of streams name.",
 			format: boolean(func(s *Settings, on bool) { s.Server.AllowPrivateReceivers = on }),
 		},
 		setting[Settings]{

@@ -24,7 +24,7 @@ var (
 )
 
 // Unknown returns a fault for each variable of the environment and of the .env file whose
-// name begins with OSTIARY_ and is that of no setting: it does nothing, and whoever wrote it
+// name begins with OSTIARY_ and is that of no setting: it does nothing, and its author
 // believes that it does. They are not among the Faults, so that a server starts whose
 // environment was written for a newer version.
 func (l *Loaded) Unknown() []Fault { return slices.Clone(l.unknown) }

@@ -21,7 +21,7 @@
 // failed. Treat such errors by their status code.
 //
 // The metadata of the ErrorInfo has `request_id`, by which the server's log names the call,
-// as the header `x-request-id` of every answer does: show it to users, so that whoever looks
+// as the header `x-request-id` of every answer does: show it to users, so that a colleague who looks
 // after the server finds what happened. And it has, where the method asks for it: `scope`,
 // the scopes of the method; `acr_values`, the classes of authentication of which the token must
 // have one; `max_age`, how many seconds ago the user may have been authenticated. Other

@@ -296,7 +296,7 @@ type Target_Token struct {
 }
 
 type Target_Client struct {
-	// The tokens of one OAuth client (Identity.client_id), for whomever it acts, and
+	// The tokens of one OAuth client (Identity.client_id), for any user, and
 	// where it acts for itself.
 	Client *ClientRef `protobuf:"bytes,4,opt,name=client,proto3,oneof"`
 }

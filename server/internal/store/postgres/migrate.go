@@ -39,7 +39,7 @@ func migrate(ctx context.Context, config *pgx.ConnConfig) (created bool, err err
 		return false, fmt.Errorf("wait for another process that opens it: %w", err)
 	}
 	var exists bool
-	// IF NOT EXISTS would ask for a privilege that whoever may use the schema need not have.
+	// IF NOT EXISTS would ask for a privilege that a user of the schema need not have.
 	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'ostiary')`).Scan(&exists); err != nil {
 		return false, err
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // takeSequences gives out sequences. Its row stays locked until the end of the transaction,
-// so the next one gets higher numbers and is committed later: whoever has read up to a
+// so the next one gets higher numbers and is committed later: a reader up to a
 // number misses none below it. A SEQUENCE would give numbers to transactions that end in
 // another order.
 const takeSequences = `UPDATE ostiary.state SET last_sequence = last_sequence + $1 RETURNING last_sequence`

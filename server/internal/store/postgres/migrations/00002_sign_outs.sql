@@ -6,7 +6,7 @@ CREATE TABLE ostiary.sign_outs (
     name       BYTEA  PRIMARY KEY,
     issuer     BYTEA  NOT NULL,
     session_id BYTEA  NOT NULL,
-    -- Empty means whosever it is.
+    -- Empty means every subject.
     subject    BYTEA  NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,

@@ -4,7 +4,7 @@
 CREATE TABLE sign_outs (
     issuer     TEXT   NOT NULL,
     session_id TEXT   NOT NULL,
-    -- '' means whosever it is.
+    -- '' means every subject.
     subject    TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,

@@ -130,7 +130,7 @@ export type Target = Message<"ostiary.revocation.v1.Target"> & {
     case: "token";
   } | {
     /**
-     * The tokens of one OAuth client (Identity.client_id), for whomever it acts, and
+     * The tokens of one OAuth client (Identity.client_id), for any user, and
      * where it acts for itself.
      *
      * @generated from field: ostiary.revocation.v1.ClientRef client = 4;
