@@ -75,9 +75,9 @@ type Events struct {
 	added chan struct{}
 }
 
-// newEvents returns no events yet, of which it keeps max. state returns what a session is now.
-func newEvents(max int, state func(store.Session) sessionv1.SessionState) *Events {
-	e := &Events{max: max, state: state, added: make(chan struct{})}
+// newEvents returns no events yet, of which it keeps as many as its capacity. state returns what a session is now.
+func newEvents(capacity int, state func(store.Session) sessionv1.SessionState) *Events {
+	e := &Events{max: capacity, state: state, added: make(chan struct{})}
 	_, _ = rand.Read(e.epoch[:]) // which never fails
 	return e
 }
