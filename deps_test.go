@@ -94,6 +94,7 @@ var mayImport = map[string][]string{
 	"server/internal/drain":                 nil,
 	"server/internal/proxy":                 nil,
 	"server/internal/bounds":                nil,
+	"server/internal/certificate":           nil,
 	"server/internal/attack":                nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
