@@ -65,12 +65,17 @@ func (i hourIssuer) OAuth(subject string, edits ...authtest.Edit) string {
 	return i.Issuer.OAuth(subject, append([]authtest.Edit{authtest.ExpiresIn(time.Hour)}, edits...)...)
 }
 
+// firstKey is the first key of the issuer of each server: to make one takes long under the
+// race detector.
+var firstKey = sync.OnceValue(func() *authtest.Key { return authtest.NewKey("RS256") })
+
 // start serves on free ports with an issuer of its own, on the same clock, after
 // the edits.
 func start(t testing.TB, edits ...func(*Config)) *running {
 	t.Helper()
 	var config Config
 	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return config.WithDefaults().Now() }))
+	issuer.Publish(firstKey())
 	log := new(logBuffer)
 	config = Config{
 		HTTPAddr:   "127.0.0.1:0",

@@ -20,14 +20,15 @@ interface Props {
   short?: boolean;
 }
 
-/** A time, as seen from now. */
+/** A time, as seen from now. What has just happened is not in the future, though the clock is read each second alone. */
 export function Moment({ at, inFull = false, short = false }: Props) {
   const now = useNow();
   if (at === undefined) {
     return <>–</>;
   }
   const date = timestampDate(at);
-  const seconds = Math.round((date.getTime() - now) / 1000);
+  const ahead = (date.getTime() - now) / 1000;
+  const seconds = ahead > 0 && ahead < 2 ? 0 : Math.round(ahead);
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return (
     <time dateTime={date.toISOString()} title={exact.format(date)}>
