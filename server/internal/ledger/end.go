@@ -31,7 +31,7 @@ func (l *Ledger) EndSubject(ctx context.Context, origin store.Origin, issuer, su
 	// A caller who goes away now could not ask again with the same token.
 	uncut := context.WithoutCancel(ctx)
 	l.Flush(uncut)
-	for page, err := range l.pages(uncut, store.View{{Issuer: issuer, Subject: subject}}) {
+	for page, err := range pagesBy(uncut, l.store.SessionNames, store.View{{Issuer: issuer, Subject: subject}}) {
 		if err != nil {
 			return everything, ended, l.Unavailable(uncut, err)
 		}
@@ -75,14 +75,16 @@ func (l *Ledger) NotEnded(ctx context.Context, cause string, sessions ...store.S
 	if err != nil {
 		return nil, nil, err
 	}
+	var expires time.Time // of all, so that the store can save them at once
 	for _, s := range sessions {
 		end, err := l.Prepare(Request{
-			Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: s.Issuer, ID: s.ID, Subject: s.Subject},
+			Revocation: revocation.Revocation{Kind: revocation.TargetSession, Issuer: s.Issuer, ID: s.ID, Subject: s.Subject, Expires: expires},
 			Cause:      cause,
 		})
 		if err != nil {
 			return nil, nil, err
 		}
+		expires = end.Expires
 		if last, ok := l.lasting(standing, end, endsFor(s)...); ok {
 			ended = append(ended, last)
 		} else {

@@ -113,26 +113,29 @@ func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Sess
 // pages returns every session within the view, up to BatchSize at once. It ends with the
 // first error.
 func (l *Ledger) pages(ctx context.Context, view store.View) iter.Seq2[[]store.Session, error] {
+	return pagesBy(ctx, l.store.Sessions, view)
+}
+
+// pagesBy is pages by a method of the store.
+func pagesBy(ctx context.Context, read func(context.Context, store.View, store.Session, int) ([]store.Session, error), view store.View) iter.Seq2[[]store.Session, error] {
+	page := func(after store.Session) ([]store.Session, error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		page, err := read(ctx, view, after, BatchSize)
+		if err != nil {
+			return nil, fmt.Errorf("list sessions: %w", err)
+		}
+		return page, nil
+	}
 	return func(yield func([]store.Session, error) bool) {
 		for after := (store.Session{}); ; {
-			page, err := l.page(ctx, view, after)
+			page, err := page(after)
 			if !yield(page, err) || len(page) < BatchSize {
 				return
 			}
 			after = page[len(page)-1]
 		}
 	}
-}
-
-// page returns the next sessions within the view.
-func (l *Ledger) page(ctx context.Context, view store.View, after store.Session) ([]store.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	page, err := l.store.Sessions(ctx, view, after, BatchSize)
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return page, nil
 }
 
 // Sightings returns by which services sessions were seen, in the same order. An error is

@@ -16,6 +16,19 @@ type Revocation struct {
 	Cause     string // as the caller gave it
 }
 
+// Alike returns how many of the first revocations, of at least one, differ in their ID and
+// Target.Value alone. A database saves these at once, in a fraction of the time.
+func Alike(revocations []Revocation) (n int) {
+	for n = 1; n < len(revocations); n++ {
+		same := revocations[0]
+		same.ID, same.Target.Value = revocations[n].ID, revocations[n].Target.Value
+		if revocations[n] != same {
+			break
+		}
+	}
+	return n
+}
+
 // A Target says which tokens are meant.
 type Target struct {
 	Kind    string // session, subject, token, client, machine, organization, member or issuer

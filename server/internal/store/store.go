@@ -56,6 +56,9 @@ type Store interface {
 	// after the given one, in the order of Session.Before; from the first on when
 	// that is the zero Session. Only the fields that Before compares matter.
 	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
+	// SessionNames is Sessions with nothing but Issuer, ID, Subject and FirstSeen, which takes a
+	// third of the time.
+	SessionNames(ctx context.Context, view View, after Session, limit int) ([]Session, error)
 	// Sightings returns the sightings of each session, in the same order: the latest
 	// MaxSightings, in the order of Sighting.Compare. Only the names of the sessions matter.
 	Sightings(ctx context.Context, sessions []Session) ([][]Sighting, error)

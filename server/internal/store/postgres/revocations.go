@@ -25,14 +25,19 @@ const takeSequences = `UPDATE ostiary.state SET last_sequence = last_sequence + 
 
 const changeColumns = `sequence, revocation_id, kind, issuer, value, subject, issued_before, expires_at, created_at`
 
-const revocationColumns = changeColumns + `,
+const revocationColumns = changeColumns + originColumns
+
+const originColumns = `,
 	origin, by_issuer, by_subject, by_client_id, by_session_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause,
 	signal_source, signal_issuer, signal_type, signal_message_id`
 
-// insertRevocation takes a sequence by how far it is before the last that was given out.
-const insertRevocation = `INSERT INTO ostiary.revocations (` + revocationColumns + `, target)
-	VALUES ((SELECT last_sequence FROM ostiary.state) - $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
+// insertRevocations inserts rows that differ in their ID, value and target alone. The first parameter
+// says how far they are before the last sequence that was given out.
+const insertRevocations = `INSERT INTO ostiary.revocations (sequence, revocation_id, value, target, kind, issuer, subject, issued_before, expires_at, created_at` + originColumns + `)
+	SELECT (SELECT last_sequence FROM ostiary.state) - $1 + place, revocation_id, value, target,
+		$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
+	FROM unnest($2::BYTEA[], $3::BYTEA[], $4::BYTEA[]) WITH ORDINALITY AS given (revocation_id, value, target, place)`
 
 const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
@@ -105,16 +110,28 @@ func queueRevocations(batch *pgx.Batch, saved []store.Revocation) {
 		}
 		return err
 	})
-	for i, r := range saved {
-		target, by, signal := &r.Target, &r.Origin.Caller, &r.Origin.Signal
-		batch.Queue(insertRevocation, len(saved)-1-i, r.ID[:], target.Kind, []byte(target.Issuer), []byte(target.Value), []byte(target.Subject),
-			store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
-			r.Origin.Kind, []byte(by.Issuer), []byte(by.Subject), []byte(by.ClientID), []byte(by.SessionID),
-			[]byte(by.Actor.Issuer), []byte(by.Actor.Subject), []byte(by.Actor.SessionID), []byte(by.Actor.Type), []byte(r.Cause),
-			[]byte(signal.Source), []byte(signal.Issuer), []byte(signal.Type), []byte(signal.MessageID),
-			targetName(*target))
+	for rest := saved; len(rest) > 0; {
+		n := store.Alike(rest)
+		queueAlike(batch, rest[:n], len(rest))
+		rest = rest[n:]
 	}
 	batch.Queue(notify, channel)
+}
+
+// queueAlike queues what inserts revocations that differ in their ID and value alone, the first
+// of the last left sequences.
+func queueAlike(batch *pgx.Batch, saved []store.Revocation, left int) {
+	ids, values, targets := make([][]byte, len(saved)), make([][]byte, len(saved)), make([][]byte, len(saved))
+	for i := range saved {
+		ids[i], values[i], targets[i] = saved[i].ID[:], []byte(saved[i].Target.Value), targetName(saved[i].Target)
+	}
+	r := &saved[0]
+	target, by, signal := &r.Target, &r.Origin.Caller, &r.Origin.Signal
+	batch.Queue(insertRevocations, left, ids, values, targets, target.Kind, []byte(target.Issuer), []byte(target.Subject),
+		store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
+		r.Origin.Kind, []byte(by.Issuer), []byte(by.Subject), []byte(by.ClientID), []byte(by.SessionID),
+		[]byte(by.Actor.Issuer), []byte(by.Actor.Subject), []byte(by.Actor.SessionID), []byte(by.Actor.Type), []byte(r.Cause),
+		[]byte(signal.Source), []byte(signal.Issuer), []byte(signal.Type), []byte(signal.MessageID))
 }
 
 func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value, t.Subject) }

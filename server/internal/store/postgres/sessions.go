@@ -24,6 +24,9 @@ const sessionColumns = `issuer, session_id, subject, organization, authorized_pa
 	user_agent, address, first_seen, last_seen, token_id, client_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, issued_at, expires_at`
 
+// nameColumns are those by which sessions are in order.
+const nameColumns = `issuer, session_id, subject, first_seen`
+
 const selectNamed = `SELECT ` + sessionColumns + ` FROM ostiary.sessions WHERE name = ANY ($1)`
 
 const upsertSession = `INSERT INTO ostiary.sessions (` + sessionColumns + `, name)
@@ -96,6 +99,15 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 
 // Sessions implements store.Store.
 func (s *Store) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	return s.sessions(ctx, sessionColumns, scanSession, view, after, limit)
+}
+
+// SessionNames implements store.Store.
+func (s *Store) SessionNames(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	return s.sessions(ctx, nameColumns, scanName, view, after, limit)
+}
+
+func (s *Store) sessions(ctx context.Context, columns string, scan func(pgx.CollectableRow) (store.Session, error), view store.View, after store.Session, limit int) ([]store.Session, error) {
 	if len(view) == 0 {
 		return nil, nil
 	}
@@ -104,13 +116,13 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 		args = append(args, value)
 		return "$" + strconv.Itoa(len(args))
 	}
-	sql := `SELECT ` + sessionColumns + ` FROM ostiary.sessions WHERE ` + condition(view, bind)
+	sql := `SELECT ` + columns + ` FROM ostiary.sessions WHERE ` + condition(view, bind)
 	if after != (store.Session{}) {
 		sql += ` AND (first_seen, issuer, session_id, subject) < (` + bind(store.Micros(after.FirstSeen)) + `, ` +
 			bind([]byte(after.Issuer)) + `, ` + bind([]byte(after.ID)) + `, ` + bind([]byte(after.Subject)) + `)`
 	}
 	sql += ` ORDER BY first_seen DESC, issuer DESC, session_id DESC, subject DESC LIMIT ` + bind(limit)
-	found, err := query(ctx, s, scanSession, sql, args...)
+	found, err := query(ctx, s, scan, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
@@ -157,6 +169,13 @@ func asKept(s store.Session) store.Session {
 		*t = store.FromMicros(store.Micros(*t))
 	}
 	return s
+}
+
+func scanName(row pgx.CollectableRow) (s store.Session, err error) {
+	var firstSeen int64
+	err = row.Scan((*text)(&s.Issuer), (*text)(&s.ID), (*text)(&s.Subject), &firstSeen)
+	s.FirstSeen = store.FromMicros(firstSeen)
+	return s, err
 }
 
 func scanSession(row pgx.CollectableRow) (store.Session, error) {

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +20,14 @@ const revocationColumns = changeColumns + `,
 	actor_issuer, actor_subject, actor_session_id, actor_type, cause,
 	signal_source, signal_issuer, signal_type, signal_message_id`
 
-const insertRevocation = `INSERT INTO revocations (` + revocationColumns + `)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING sequence, revocation_id`
+// insertRevocations inserts rows that differ in their ID and value alone: the first parameter has the
+// IDs, one behind the other, and the last a JSON array of the values in hexadecimal digits. To run
+// a statement for each row takes more than twice as long, most of it around SQLite.
+const insertRevocations = `INSERT INTO revocations (revocation_id, value, kind, issuer, subject, issued_before, expires_at, created_at,
+		origin, by_issuer, by_subject, by_client_id, by_session_id, actor_issuer, actor_subject, actor_session_id, actor_type, cause,
+		signal_source, signal_issuer, signal_type, signal_message_id)
+	SELECT substr($1, 16 * each.key + 1, 16), CAST(unhex(each.value) AS TEXT), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+	FROM json_each($22) AS each ORDER BY each.key`
 
 const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
@@ -41,23 +49,17 @@ const selectGiven = `SELECT $1 <= (` + selectLastSequence + `) AND COALESCE(
 func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocation, answer *store.Answer, signOuts ...store.SignOut) ([]store.Revocation, error) {
 	saved := slices.Clone(revocations)
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, insertRevocation)
+		insert, err := tx.PrepareContext(ctx, insertRevocations)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = insert.Close() }()
-		for i := range saved {
-			r := &saved[i]
-			var id []byte
-			by, signal := &r.Origin.Caller, &r.Origin.Signal
-			if err := insert.QueryRowContext(ctx, r.Target.Kind, r.Target.Issuer, r.Target.Value, r.Target.Subject,
-				store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
-				r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
-				by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause,
-				signal.Source, signal.Issuer, signal.Type, signal.MessageID).Scan(&r.Sequence, &id); err != nil {
+		for rest := saved; len(rest) > 0; {
+			n := store.Alike(rest)
+			if err := insertAlike(ctx, insert, rest[:n]); err != nil {
 				return err
 			}
-			copy(r.ID[:], id)
+			rest = rest[n:]
 		}
 		if err := saveSignOuts(ctx, tx, signOuts); err != nil || answer == nil {
 			return err
@@ -68,6 +70,34 @@ func (s *Store) SaveRevocations(ctx context.Context, revocations []store.Revocat
 		return nil, fmt.Errorf("save revocations: %w", err)
 	}
 	return saved, nil
+}
+
+// insertAlike inserts revocations that differ in their ID and value alone, and gives them their IDs and
+// sequences.
+func insertAlike(ctx context.Context, insert *sql.Stmt, saved []store.Revocation) error {
+	ids, values := make([]byte, 0, len(saved)*len(saved[0].ID)), []byte{'['}
+	for i := range saved {
+		r := &saved[i]
+		_, _ = rand.Read(r.ID[:]) // never fails
+		ids = append(ids, r.ID[:]...)
+		values = append(append(hex.AppendEncode(append(values, '"'), []byte(r.Target.Value)), '"'), ',')
+	}
+	values[len(values)-1] = ']'
+	r := &saved[0]
+	by, signal := &r.Origin.Caller, &r.Origin.Signal
+	result, err := insert.ExecContext(ctx, ids, r.Target.Kind, r.Target.Issuer, r.Target.Subject,
+		store.Micros(r.IssuedBefore), store.Micros(r.ExpiresAt), store.Micros(r.CreatedAt),
+		r.Origin.Kind, by.Issuer, by.Subject, by.ClientID, by.SessionID,
+		by.Actor.Issuer, by.Actor.Subject, by.Actor.SessionID, by.Actor.Type, r.Cause,
+		signal.Source, signal.Issuer, signal.Type, signal.MessageID, string(values))
+	if err != nil {
+		return err
+	}
+	last, err := result.LastInsertId()
+	for i := range saved {
+		saved[i].Sequence = last - int64(len(saved)-1-i) // one writer: they follow each other
+	}
+	return err
 }
 
 // Revocations implements store.Store.

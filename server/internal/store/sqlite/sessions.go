@@ -16,6 +16,9 @@ const sessionColumns = `issuer, session_id, subject, organization, authorized_pa
 	user_agent, address, first_seen, last_seen, token_id, client_id,
 	actor_issuer, actor_subject, actor_session_id, actor_type, issued_at, expires_at`
 
+// nameColumns are those by which sessions are in order.
+const nameColumns = `issuer, session_id, subject, first_seen`
+
 const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE issuer = $1 AND session_id = $2 AND subject = $3`
 
 const upsertSession = `INSERT INTO sessions (` + sessionColumns + `)
@@ -67,11 +70,20 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 
 // Sessions implements store.Store.
 func (s *Store) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	return s.sessions(ctx, sessionColumns, scanSession, view, after, limit)
+}
+
+// SessionNames implements store.Store.
+func (s *Store) SessionNames(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+	return s.sessions(ctx, nameColumns, scanName, view, after, limit)
+}
+
+func (s *Store) sessions(ctx context.Context, columns string, scan func(row) (store.Session, error), view store.View, after store.Session, limit int) ([]store.Session, error) {
 	if len(view) == 0 {
 		return nil, nil
 	}
 	var q query
-	q.text.WriteString(`SELECT ` + sessionColumns + ` FROM sessions WHERE ` + q.view(view))
+	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.view(view))
 	if after != (store.Session{}) {
 		q.text.WriteString(` AND (first_seen, issuer, session_id, subject) < (` +
 			q.bind(store.Micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `, ` + q.bind(after.Subject) + `)`)
@@ -81,7 +93,7 @@ func (s *Store) Sessions(ctx context.Context, view store.View, after store.Sessi
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", explain(err))
 	}
-	return collect(rows, scanSession)
+	return collect(rows, scan)
 }
 
 // Expired implements store.Store.
@@ -127,6 +139,13 @@ func (q *query) view(view store.View) string {
 
 // A row is an *sql.Row, or *sql.Rows at one of them.
 type row interface{ Scan(dest ...any) error }
+
+func scanName(r row) (s store.Session, err error) {
+	var firstSeen int64
+	err = r.Scan(&s.Issuer, &s.ID, &s.Subject, &firstSeen)
+	s.FirstSeen = store.FromMicros(firstSeen)
+	return s, err
+}
 
 func scanSession(r row) (store.Session, error) {
 	var s store.Session

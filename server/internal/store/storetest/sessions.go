@@ -145,6 +145,11 @@ func sessionsInPages(t *testing.T, database Database) {
 			if len(page) == 0 {
 				break
 			}
+			var names []store.Session
+			for _, session := range page {
+				names = append(names, store.Session{Issuer: session.Issuer, ID: session.ID, Subject: session.Subject, FirstSeen: session.FirstSeen})
+			}
+			equal(t, "the names of a page", must[[]store.Session](t)(s.SessionNames(t.Context(), store.Everything(), after, limit)), names)
 			got = append(got, page...)
 			// What happens in between moves no session to another place.
 			again := page[0]
