@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -19,20 +21,17 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/attack"
 )
 
-// attackWith has a process attack what it describes, and attackedIssuer one serve.
+// attackWith has a process attack what it describes, and attackedIssuer one serve, with
+// attackedDatabase or a file of its own.
 const (
-	attackWith     = "OSTIARY_TEST_ATTACK"
-	attackedIssuer = "OSTIARY_TEST_ATTACKED"
+	attackWith       = "OSTIARY_TEST_ATTACK"
+	attackedIssuer   = "OSTIARY_TEST_ATTACKED"
+	attackedDatabase = "OSTIARY_TEST_ATTACKED_DATABASE"
 )
-
-// manyStreams are those of a subject that is revoked.
-const manyStreams = 10_000
 
 type described struct {
 	Target attack.Target
@@ -69,7 +68,8 @@ func attackUntilKilled() {
 	}
 }
 
-// serveAttacked is the process of a server that is attacked.
+// serveAttacked is the process of a server that is attacked. For each line that it reads, it
+// gives memory that it does not use back to the machine, and prints a line.
 func serveAttacked() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "attacked")
@@ -77,38 +77,56 @@ func serveAttacked() {
 		panic(err)
 	}
 	srv, err := New(ctx, Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: dir,
-		Issuers: []Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true}}, OperatorSubjects: []string{"user_olga"},
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: dir, DatabaseURL: os.Getenv(attackedDatabase),
+		Issuers: []Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
 		MaxStreamsPerSubject: manyStreams, Profiling: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Fprintln(os.Stdout, srv.HTTPAddr(), srv.GRPCAddr(), srv.AdminAddr())
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			debug.FreeOSMemory()
+			fmt.Fprintln(os.Stdout, "freed")
+		}
+	}()
 	_ = srv.Run(ctx)
 }
 
-// A port is one of a server in a process of its own.
-type port struct{ name, addr string }
-
-// startAttacked returns the two ports.
-func startAttacked(b *testing.B, issuer hourIssuer) []port {
-	b.Helper()
-	process := exec.CommandContext(b.Context(), os.Args[0])
-	process.Env = append(os.Environ(), attackedIssuer+"="+issuer.URL())
-	said := startProcess(b, process)
-	var http, native, admin string
-	if _, err := fmt.Sscan(<-said, &http, &native, &admin); err != nil {
-		b.Fatalf("the server does not start: %v", err)
-	}
-	return []port{{"HTTP", http}, {"native", native}}
+// attacked is a server in a process of its own.
+type attacked struct {
+	http, native, admin string // addresses
+	*program
 }
 
-// startProcess runs a process until the benchmark ends, and returns the lines that it prints.
-func startProcess(b *testing.B, process *exec.Cmd) (lines <-chan string) {
+func startAttacked(b *testing.B, issuer hourIssuer, database string) attacked {
 	b.Helper()
+	process := exec.CommandContext(b.Context(), os.Args[0])
+	process.Env = append(os.Environ(), attackedIssuer+"="+issuer.URL(), attackedDatabase+"="+database)
+	a := attacked{program: startProcess(b, process)}
+	if _, err := fmt.Sscan(<-a.said, &a.http, &a.native, &a.admin); err != nil {
+		b.Fatalf("the server does not start: %v", err)
+	}
+	return a
+}
+
+// A program is a process that runs until the benchmark ends.
+type program struct {
+	*exec.Cmd
+
+	stdin io.Writer
+	said  chan string // the lines that it prints
+}
+
+func startProcess(b *testing.B, process *exec.Cmd) *program {
+	b.Helper()
+	p := &program{Cmd: process, said: make(chan string, 2)}
 	process.Stderr = os.Stderr
 	out, err := process.StdoutPipe()
+	if err == nil {
+		p.stdin, err = process.StdinPipe()
+	}
 	if err == nil {
 		err = process.Start()
 	}
@@ -119,14 +137,13 @@ func startProcess(b *testing.B, process *exec.Cmd) (lines <-chan string) {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 	})
-	said := make(chan string, 2)
 	go func() {
-		defer close(said)
+		defer close(p.said)
 		for scanner := bufio.NewScanner(out); scanner.Scan(); {
-			said <- scanner.Text()
+			p.said <- scanner.Text()
 		}
 	}()
-	return said
+	return p
 }
 
 // startAttack returns when the attack is under way, by a process of the lowest priority.
@@ -143,7 +160,7 @@ func startAttack(b *testing.B, d described) (said <-chan string, stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
 	process := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0])
 	process.Env = append(os.Environ(), attackWith+"="+file)
-	said = startProcess(b, process)
+	said = startProcess(b, process).said
 	if line := <-said; line != "under way" {
 		b.Fatalf("the attacker says %q", line)
 	}
@@ -158,7 +175,8 @@ func BenchmarkAttacks(b *testing.B) {
 	issuer := hourIssuer{authtest.Start(b)}
 	attacked := target(issuer, "", 2000)
 	ada := issuer.Session("user_ada")
-	for _, port := range startAttacked(b, issuer) {
+	server := startAttacked(b, issuer, "")
+	for _, port := range []struct{ name, addr string }{{"HTTP", server.http}, {"native", server.native}} {
 		attacked.Addr = port.addr
 		caller := newCaller(b, port.addr, ada)
 		for _, a := range attack.All() {
@@ -181,50 +199,6 @@ func BenchmarkAttacks(b *testing.B) {
 				b.ReportMetric(load(), "load")
 			})
 		}
-	}
-}
-
-// BenchmarkEndingStreams prints, for each port, what another caller waits for while the 10,000
-// streams of a subject are ended, as it was revoked; and how long that takes.
-func BenchmarkEndingStreams(b *testing.B) {
-	issuer := hourIssuer{authtest.Start(b)}
-	ports := startAttacked(b, issuer)
-	olga := newCaller(b, ports[1].addr, issuer.Session("user_olga"))
-	for _, port := range ports {
-		caller := newCaller(b, port.addr, issuer.Session("user_ada"))
-		b.Run(port.name, func(b *testing.B) {
-			var quiet, during, longest, took []time.Duration
-			for n := range b.N {
-				subject := fmt.Sprint("user_", port.name, b.N, "_", n)
-				held := attack.Target{Addr: port.addr, Path: identityv1connect.IdentityServiceWatchIdentityProcedure, Tokens: []string{issuer.Session(subject)}}
-				said, stop := startAttack(b, described{held, attack.Streams(manyStreams).Name})
-				quiet = append(quiet, caller.round(b))
-				began := time.Now()
-				revoked := make(chan error, 1)
-				go func() {
-					revoked <- olga.conn.Invoke(olga.ctx, revokeSubjectProcedure,
-						endpoint{issuer: issuer.URL()}.subjectReq(subject), new(sessionv1.RevokeSubjectResponse))
-				}()
-				ended := make(chan struct{})
-				go func() {
-					defer close(ended)
-					<-said
-					took = append(took, time.Since(began))
-				}()
-				waits := caller.until(b, ended)
-				if err := <-revoked; err != nil {
-					b.Fatal(err)
-				}
-				stop()
-				during, longest = append(during, quantile(waits, 0.99)), append(longest, quantile(waits, 1))
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(milliseconds(quantile(quiet, 0.5)), "quiet-p99-ms")
-			b.ReportMetric(milliseconds(quantile(during, 0.5)), "ending-p99-ms")
-			b.ReportMetric(milliseconds(quantile(longest, 0.5)), "longest-ms")
-			b.ReportMetric(milliseconds(quantile(took, 0.5)), "took-ms")
-			b.ReportMetric(load(), "load")
-		})
 	}
 }
 

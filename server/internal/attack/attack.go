@@ -60,13 +60,13 @@ func All() []Attack {
 
 const streamsOfConn = 200
 
-// Streams holds open many streams of the first token's subject, a multiple of 200.
+// Streams holds open many streams, a multiple of 200, each with the next of the tokens.
 func Streams(n int) Attack { return Attack{"streams", n / streamsOfConn, int64(n), streams} }
 
 // Progress is what an attack has done so far, and what the server has made of it. The zero
 // value is nothing. It is safe for concurrent use.
 type Progress struct {
-	sent, connections, closed atomic.Int64
+	sent, opened, connections, closed atomic.Int64
 
 	mu      sync.Mutex
 	answers map[string]int64
@@ -313,7 +313,8 @@ func streams(ctx context.Context, t Target, p *Progress) error {
 	for n := range int64(streamsOfConn) {
 		var stream uint32
 		if err == nil {
-			stream, err = c.open(t.Tokens[0], "", true)
+			next := p.opened.Add(1) - 1
+			stream, err = c.open(t.Tokens[next%int64(len(t.Tokens))], "", true)
 		}
 		if err == nil {
 			err = c.WriteData(stream, true, empty)
