@@ -12,6 +12,7 @@ function oneOf<const T extends readonly string[]>(values: T) {
 }
 
 export const sessionStates = ["active", "expired", "ended"] as const;
+export const sessionGroups = ["subject"] as const;
 export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
 
 const root = createRootRoute({ component: Root });
@@ -21,7 +22,7 @@ const me = createRoute({ getParentRoute: () => root, path: "/", component: lazyR
 const sessions = createRoute({
   getParentRoute: () => root,
   path: "/sessions",
-  validateSearch: v.object({ q: text, state: oneOf(sessionStates), issuer: text, subject: text, organization: text, selected: text }),
+  validateSearch: v.object({ q: text, state: oneOf(sessionStates), issuer: text, subject: text, organization: text, group: oneOf(sessionGroups), selected: text }),
   component: lazyRouteComponent(() => import("../sessions/page"), "Sessions"),
 });
 

@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { type SessionRef, SessionRefSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import { type SessionRef, SessionRefSchema, type SubjectRef } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
-import { useMutation } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
+import { each } from "../api/each";
 import { newRequestId } from "../api/requestid";
 import { useSignedIn } from "../auth/signedin";
-import { Failure } from "../ui/failure";
+import { Confirm } from "../ui/confirm";
 import { Moment } from "../ui/moment";
 import { Fact, Id } from "../ui/names";
 import ui from "../ui/ui.module.css";
@@ -13,96 +13,160 @@ import { browserOf } from "../ui/useragent";
 import { keyOf, subjectOf } from "./names";
 import { rowId } from "./table";
 
-export interface EndTarget {
-  session: Session;
-  /** The session is that of this window. */
-  current: boolean;
-  /** Ends every session of the subject, and revokes all tokens issued so far. */
-  everything: boolean;
+/** What is to be ended: one session, several, or every session of a subject and all tokens issued so far. */
+export type EndTarget =
+  | { kind: "session"; session: Session }
+  | { kind: "sessions"; sessions: readonly Session[] }
+  | ({ kind: "subject" } & Pick<SubjectRef, "issuer" | "subject">);
+
+interface Props<Kind extends EndTarget["kind"]> {
+  target: Extract<EndTarget, { kind: Kind }>;
+  /** The session of this window. */
+  current: SessionRef | undefined;
+  onClose: () => void;
 }
 
-const cause = "ended in the console";
+/** Asks before sessions are ended. */
+export function EndDialog({ target, ...props }: Props<EndTarget["kind"]>) {
+  switch (target.kind) {
+    case "session":
+      return <EndOne target={target} {...props} />;
+    case "sessions":
+      return <EndMany target={target} {...props} />;
+    case "subject":
+      return <EndAll target={target} {...props} />;
+  }
+}
 
-/** Asks before a session, or everything of its subject, is ended. */
-export function EndDialog({ session, current, everything, onClose }: EndTarget & { onClose: () => void }) {
+function EndOne({ target: { session }, current, onClose }: Props<"session">) {
   const { sessions } = useSignedIn();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [requestId] = useState(newRequestId); // one for all presses of the button: the server does it once
-  useEffect(() => dialog.current?.showModal(), []);
-  const name: SessionRef = session.session ?? create(SessionRefSchema);
-  const subject = subjectOf(name);
-  const end = useMutation({
-    mutationFn: async () => {
-      if (everything) {
-        await sessions.revokeSubject({ target: { case: "subject", value: { issuer: name.issuer, subject } }, cause, requestId });
-      } else {
-        await sessions.revokeSession({ target: { case: "session", value: name }, cause, requestId });
-      }
-    },
-    onSuccess: () => {
-      dialog.current?.close();
-      document.getElementById(rowId(keyOf(name)))?.focus(); // the button that had the focus is gone
-    },
-  });
-  const {
-    sightings: [seen],
-    actor,
-    firstSeenTime,
-  } = session;
+  const name = session.session ?? create(SessionRefSchema);
+  const own = current !== undefined && keyOf(current) === keyOf(name);
+  const { actor, firstSeenTime } = session;
   return (
-    <dialog ref={dialog} onClose={onClose} aria-labelledby="confirm" aria-describedby="which">
-      <h2 id="confirm">
-        {everything ? (
-          <>
-            Sign out <Id>{subject}</Id> everywhere?
-          </>
-        ) : current ? (
+    <Confirm
+      title={
+        own ? (
           "End your own session?"
         ) : (
           <>
-            End the session of <Id>{subject}</Id>?
+            End the session of <Id>{subjectOf(name)}</Id>?
           </>
-        )}
-      </h2>
+        )
+      }
+      action="End the session"
+      run={async (cause) => void (await sessions.revokeSession({ target: { case: "session", value: name }, cause, requestId }))}
+      onDone={() => document.getElementById(rowId(keyOf(name)))?.focus()}
+      onClose={onClose}
+    >
       <dl id="which" className={ui.facts}>
-        {everything ? (
-          <Fact name="Issuer">
-            <Id>{name.issuer}</Id>
+        <Fact name="Session">
+          <Id>{name.sessionId}</Id>
+        </Fact>
+        {actor && (
+          <Fact name="Impersonated by">
+            <Id>{actor.subject}</Id>
           </Fact>
-        ) : (
+        )}
+        <Fact name="Device">{deviceOf(session)}</Fact>
+        <Fact name="First seen">
+          <Moment at={firstSeenTime} inFull />
+        </Fact>
+      </dl>
+      <p>Every token of the session is refused from now on, and its open streams end. {own ? "This window is signed out." : "The user must sign in again."}</p>
+    </Confirm>
+  );
+}
+
+/** How many sessions are ended at a time. A browser has six connections to a server over HTTP/1.1. */
+const width = 3;
+
+/** How many sessions are listed in the dialog. */
+const listed = 5;
+
+function EndMany({ target, current, onClose }: Props<"sessions">) {
+  const { sessions } = useSignedIn();
+  const [all] = useState(target.sessions); // those that have ended leave the selection meanwhile
+  const [count, setCount] = useState(0);
+  const ended = useRef(new Set<Session>());
+  const requestIds = useRef(new Map<Session, string>());
+  const own = all.find(({ session }) => current !== undefined && keyOf(session) === keyOf(current));
+  const end = async (session: Session, cause: string) => {
+    const requestId = requestIds.current.get(session) ?? newRequestId();
+    requestIds.current.set(session, requestId);
+    await sessions.revokeSession({ target: { case: "session", value: session.session! }, cause, requestId });
+    setCount(ended.current.add(session).size);
+  };
+  const run = async (cause: string) => {
+    const left = all.filter((session) => !ended.current.has(session));
+    await each(
+      left.filter((session) => session !== own),
+      width,
+      (session) => end(session, cause),
+    );
+    if (own !== undefined) {
+      await end(own, cause); // after it, this window can end no other
+    }
+  };
+  return (
+    <Confirm title={`End ${all.length} sessions?`} action={`End ${all.length} sessions`} run={run} onDone={focusHeading} onClose={onClose}>
+      <ul id="which" className={ui.violations}>
+        {all.slice(0, listed).map((session) => (
+          <li key={keyOf(session.session)}>
+            <Id>{subjectOf(session.session)}</Id> <span className={ui.quiet}>{deviceOf(session)}</span>
+          </li>
+        ))}
+        {all.length > listed && <li className={ui.quiet}>and {all.length - listed} more</li>}
+      </ul>
+      <p>
+        Every token of these sessions is refused from now on, and their open streams end. {own && "One is the session of this window, which is signed out."}
+      </p>
+      <div role="status">
+        {count > 0 && (
           <>
-            <Fact name="Session">
-              <Id>{name.sessionId}</Id>
-            </Fact>
-            {actor && (
-              <Fact name="Impersonated by">
-                <Id>{actor.subject}</Id>
-              </Fact>
-            )}
-            <Fact name="Device">
-              {browserOf(seen?.userAgent ?? "")} at {seen?.ipAddress || "an unknown address"}
-            </Fact>
-            <Fact name="First seen">
-              <Moment at={firstSeenTime} inFull />
-            </Fact>
+            {count} of {all.length} have ended
+            <progress max={all.length} value={count} aria-label="Sessions that have ended" />
           </>
         )}
+      </div>
+    </Confirm>
+  );
+}
+
+function EndAll({ target: { issuer, subject }, current, onClose }: Props<"subject">) {
+  const { sessions } = useSignedIn();
+  const [requestId] = useState(newRequestId);
+  const own = current?.issuer === issuer && subjectOf(current) === subject;
+  return (
+    <Confirm
+      title={
+        <>
+          Sign out <Id>{subject}</Id> everywhere?
+        </>
+      }
+      action="Sign out everywhere"
+      run={async (cause) => void (await sessions.revokeSubject({ target: { case: "subject", value: { issuer, subject } }, cause, requestId }))}
+      onDone={focusHeading}
+      onClose={onClose}
+    >
+      <dl id="which" className={ui.facts}>
+        <Fact name="Issuer">
+          <Id>{issuer}</Id>
+        </Fact>
       </dl>
       <p>
-        {everything
-          ? "Every session of the user that was seen ends with its open streams, and every token issued until now is refused. New sign-ins are accepted a few seconds later."
-          : "Every token of the session is refused from now on, and its open streams end."}{" "}
-        {current ? "This window is signed out." : !everything && "The user must sign in again."}
+        Every session of the user that was seen ends with its open streams, and every token issued until now is refused. New sign-ins are accepted a few seconds
+        later. {own && "This window is signed out."}
       </p>
-      {end.isError && <Failure error={end.error} />}
-      <div className={ui.actions}>
-        <button type="button" onClick={() => dialog.current?.close()}>
-          Cancel
-        </button>
-        <button type="button" className={ui.dangerFilled} disabled={end.isPending} onClick={() => end.mutate()}>
-          {everything ? "Sign out everywhere" : "End the session"}
-        </button>
-      </div>
-    </dialog>
+    </Confirm>
   );
+}
+
+function deviceOf({ sightings: [seen] }: Session): string {
+  return `${browserOf(seen?.userAgent ?? "")} at ${seen?.ipAddress || "an unknown address"}`;
+}
+
+function focusHeading(): void {
+  document.querySelector("h1")?.focus();
 }

@@ -1,6 +1,7 @@
-import type { Caller, Origin, Revocation, Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import type { Revocation, Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import { IssuerSignOut, type Session, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import type { ReactNode } from "react";
+import { originOf } from "../revocations/origin";
 import { Moment } from "../ui/moment";
 import { Id } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -50,43 +51,6 @@ function Revoked({ revocation: { createTime, origin, cause, target }, issuerSign
         </>
       )}
     </p>
-  );
-}
-
-/** Who has made a revocation; undefined where that is not said, or not known to this version. */
-function originOf(origin: Origin | undefined): ReactNode {
-  const made = origin?.origin;
-  switch (made?.case) {
-    case "caller":
-      return <Who caller={made.value} />;
-    case "signal":
-      return (
-        <>
-          a message of <Id>{made.value.source}</Id>
-        </>
-      );
-    case "bulkImport":
-      return made.value.caller ? (
-        <>
-          an import of <Who caller={made.value.caller} />
-        </>
-      ) : (
-        "an import"
-      );
-    case "system":
-      return "the server";
-    default:
-      return undefined;
-  }
-}
-
-function Who({ caller: { subject, actor } }: { caller: Caller }) {
-  return actor ? (
-    <>
-      <Id>{actor.subject}</Id> acting as <Id>{subject}</Id>
-    </>
-  ) : (
-    <Id>{subject}</Id>
   );
 }
 

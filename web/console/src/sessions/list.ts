@@ -26,7 +26,7 @@ export interface Filter {
 }
 
 /** The part of a filter that the server applies. */
-function serverFilter({ issuer, subject, organization }: Filter) {
+export function serverFilter({ issuer, subject, organization }: Filter) {
   return {
     ...(issuer === undefined ? {} : { issuer }),
     ...(subject === undefined ? {} : { subject }),
@@ -115,6 +115,7 @@ export function useSessions(filter: Filter) {
       setStreamError(undefined);
       void list.refetch();
     },
+    current,
     currentKey,
     rows: rows.filter(({ session }) => matches(session, filter)),
     loaded: rows.length,

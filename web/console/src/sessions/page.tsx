@@ -8,9 +8,13 @@ import { LiveBadge } from "../ui/live";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
 import { EndDialog, type EndTarget } from "./enddialog";
+import { Export } from "./export";
+import { canEnd, type Group } from "./lines";
 import { useSessions } from "./list";
-import { keyOf } from "./names";
+import { subjectOf } from "./names";
 import { SessionPanel } from "./panel";
+import { useMayEndAll } from "./permitted";
+import { type Selection, useSelection } from "./selection";
 import styles from "./sessions.module.css";
 import { Signals } from "./signals";
 import { SessionTable } from "./table";
@@ -21,12 +25,19 @@ const route = getRouteApi("/sessions");
 export function Sessions() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const { list, status, error, retry, currentKey, rows, loaded, fresh, showFresh } = useSessions(search);
+  const { list, status, error, retry, current, currentKey, rows, loaded, fresh, showFresh } = useSessions(search);
+  const selection = useSelection(rows);
+  const mayEndAll = useMayEndAll();
   const [ending, setEnding] = useState<EndTarget>();
-  const selected = rows.find(({ key }) => key === search.selected);
-  const select = (key: string | undefined) => void navigate({ search: { ...search, selected: key }, replace: search.selected !== undefined });
+  const opened = rows.find(({ key }) => key === search.selected);
+  const open = (key: string | undefined) => void navigate({ search: { ...search, selected: key }, replace: search.selected !== undefined });
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, selected: undefined, ...part }, replace: true });
   const filtered = (["q", "state", "issuer", "subject", "organization"] as const).some((name) => search[name] !== undefined);
+  const ofOpened = opened && { issuer: opened.session.session?.issuer ?? "", subject: subjectOf(opened.session.session) };
+  const endAll = ({ issuer, subject, rows: ofGroup }: Group) => {
+    const sessions = ofGroup.filter(canEnd).map(({ session }) => session);
+    setEnding(mayEndAll({ issuer, subject }) ? { kind: "subject", issuer, subject } : { kind: "sessions", sessions });
+  };
 
   return (
     <div className={split.page}>
@@ -56,6 +67,12 @@ export function Sessions() {
         </div>
         <Chip name="Subject" value={search.subject} onRemove={() => filter({ subject: undefined, issuer: undefined })} />
         <Chip name="Organization" value={search.organization} onRemove={() => filter({ organization: undefined })} />
+        <div className={split.tools}>
+          <button type="button" aria-pressed={search.group === "subject"} onClick={() => filter({ group: search.group === undefined ? "subject" : undefined })}>
+            Group by user
+          </button>
+          <Export filter={search} />
+        </div>
       </div>
       {error && <Failure error={error} retry={retry} />}
       <div role="status" className={fresh.length === 0 ? ui.unseen : styles.fresh}>
@@ -75,26 +92,53 @@ export function Sessions() {
         <div className={split.columns}>
           <SessionTable
             rows={rows}
+            grouped={search.group === "subject"}
+            selection={selection}
             currentKey={currentKey}
-            selected={search.selected}
-            onSelect={select}
-            onEnd={(session) => setEnding({ session, current: keyOf(session.session) === currentKey, everything: false })}
+            open={search.selected}
+            onOpen={open}
+            onEnd={(session) => setEnding({ kind: "session", session })}
+            onEndAll={endAll}
             more={list.hasNextPage && !list.isFetching ? () => void list.fetchNextPage() : undefined}
           />
-          {selected && (
+          {opened && (
             <SessionPanel
-              session={selected.session}
-              current={selected.key === currentKey}
-              onEnd={(everything) => setEnding({ session: selected.session, current: selected.key === currentKey, everything })}
-              onClose={() => select(undefined)}
+              session={opened.session}
+              current={opened.key === currentKey}
+              onEnd={() => setEnding({ kind: "session", session: opened.session })}
+              onEndAll={ofOpened && mayEndAll(ofOpened) ? () => setEnding({ kind: "subject", ...ofOpened }) : undefined}
+              onClose={() => open(undefined)}
             />
           )}
+          <Selected selection={selection} onEnd={() => setEnding(several(selection))} />
         </div>
       )}
       <Signals />
-      {ending && <EndDialog {...ending} onClose={() => setEnding(undefined)} />}
+      {ending && <EndDialog target={ending} current={current} onClose={() => setEnding(undefined)} />}
     </div>
   );
+}
+
+/** What can be done with the sessions that are selected. */
+function Selected({ selection: { rows, clear }, onEnd }: { selection: Selection; onEnd: () => void }) {
+  return (
+    rows.length > 0 && (
+      <div className={styles.selected} role="toolbar" aria-label="Selected sessions">
+        <span role="status">{rows.length} selected</span>
+        <button type="button" className={ui.dangerFilled} onClick={onEnd}>
+          {rows.length === 1 ? "End 1 session" : `End ${rows.length} sessions`}
+        </button>
+        <button type="button" className={ui.ghost} onClick={clear}>
+          Clear
+        </button>
+      </div>
+    )
+  );
+}
+
+function several({ rows }: Selection): EndTarget {
+  const [only, ...others] = rows.map(({ session }) => session);
+  return only !== undefined && others.length === 0 ? { kind: "session", session: only } : { kind: "sessions", sessions: rows.map(({ session }) => session) };
 }
 
 function count(shown: number, loaded: number, more: boolean): string {

@@ -1,7 +1,6 @@
 import { type Session, SessionState, type Sighting } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { Link } from "@tanstack/react-router";
 import { useOperator } from "../app/permitted";
-import { useWatched } from "../app/watched";
 import { Moment } from "../ui/moment";
 import { Badge, Fact, Id } from "../ui/names";
 import { Panel } from "../ui/panel";
@@ -16,20 +15,21 @@ import { rowId } from "./table";
 
 interface Props {
   session: Session;
+  /** It is the session of this window. */
   current: boolean;
-  onEnd: (everything: boolean) => void;
+  onEnd: () => void;
+  /** Ends all sessions of the subject; undefined where the caller may not. */
+  onEndAll: (() => void) | undefined;
   onClose: () => void;
 }
 
 /** The details of a session. */
-export function SessionPanel({ session, current, onEnd, onClose }: Props) {
+export function SessionPanel({ session, current, onEnd, onEndAll, onClose }: Props) {
   const key = keyOf(session.session);
   const subject = subjectOf(session.session);
   const issuer = session.session?.issuer ?? "";
   const id = session.session?.sessionId ?? "";
   const operator = useOperator();
-  const { identity } = useWatched();
-  const own = identity?.subject === subject && identity.issuer === issuer && identity.actor === undefined;
   const { name: state, tone } = stateOf(session);
   const close = () => {
     onClose();
@@ -50,12 +50,12 @@ export function SessionPanel({ session, current, onEnd, onClose }: Props) {
       <Ended session={session} />
       <div className={ui.actions}>
         {session.state !== SessionState.REVOKED && (
-          <button type="button" className={ui.danger} onClick={() => onEnd(false)}>
+          <button type="button" className={ui.danger} onClick={onEnd}>
             End this session
           </button>
         )}
-        {(own || operator) && (
-          <button type="button" className={ui.danger} onClick={() => onEnd(true)}>
+        {onEndAll && (
+          <button type="button" className={ui.danger} onClick={onEndAll}>
             Sign out everywhere
           </button>
         )}

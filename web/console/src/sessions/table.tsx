@@ -1,67 +1,119 @@
 import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { useState } from "react";
 import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
 import { showHidden } from "../ui/text";
 import { browserOf } from "../ui/useragent";
 import { rowClass, VirtualTable } from "../ui/virtualtable";
 import type { Row } from "./changes";
+import { canEnd, type Group, linesOf } from "./lines";
 import { stateOf, subjectOf } from "./names";
+import { SelectBox } from "./selectbox";
+import type { Selection } from "./selection";
 import styles from "./sessions.module.css";
 
-const columns = ["Subject", "State", "Organization", "Device", "First seen", "Last seen", "Session", ""] as const;
+const columns = ["Select", "Subject", "State", "Organization", "Device", "First seen", "Last seen", "Session", ""] as const;
 
 interface Props {
   rows: Row[];
+  /** Shows a line for each subject, which opens its sessions. */
+  grouped: boolean;
+  selection: Selection;
   currentKey: string | undefined;
-  selected: string | undefined;
-  onSelect: (key: string) => void;
+  /** The session whose details are shown. */
+  open: string | undefined;
+  onOpen: (key: string) => void;
   onEnd: (session: Session) => void;
+  /** Ends all sessions of a group. */
+  onEndAll: (group: Group) => void;
   /** Reads the next page; undefined where there is none, or it is being read. */
   more: (() => void) | undefined;
 }
 
 /** The table of sessions. */
-export function SessionTable({ rows, currentKey, selected, onSelect, onEnd, more }: Props) {
-  const line = (index: number) => {
-    const row = rows[index];
-    return (
-      row && <Line key={row.key} row={row} index={index} current={row.key === currentKey} selected={row.key === selected} onSelect={onSelect} onEnd={onEnd} />
-    );
+export function SessionTable({ rows, grouped, selection, currentKey, open, onOpen, onEnd, onEndAll, more }: Props) {
+  const [openGroups, setOpenGroups] = useState<ReadonlySet<string>>(new Set());
+  const toggleGroup = ({ key }: Group) => {
+    const next = new Set(openGroups);
+    next.delete(key) || next.add(key);
+    setOpenGroups(next);
   };
-  return <VirtualTable label="Sessions" columns={columns} className={styles.table} count={rows.length} row={line} more={more} />;
+  const lines = linesOf(rows, grouped, openGroups);
+  const line = (index: number) => {
+    const line = lines[index];
+    switch (line?.kind) {
+      case "group":
+        return (
+          <GroupLine key={line.group.key} group={line.group} index={index} open={line.open} selection={selection} onToggle={toggleGroup} onEndAll={onEndAll} />
+        );
+      case "session":
+        return (
+          <SessionLine
+            key={line.row.key}
+            row={line.row}
+            index={index}
+            indented={grouped}
+            current={line.row.key === currentKey}
+            open={line.row.key === open}
+            selection={selection}
+            onOpen={onOpen}
+            onEnd={onEnd}
+          />
+        );
+      default:
+        return undefined;
+    }
+  };
+  const heads = { Select: <SelectBox label="Select all sessions that are shown" rows={rows} selection={selection} /> };
+  return <VirtualTable label="Sessions" columns={columns} heads={heads} className={styles.table} count={lines.length} row={line} more={more} />;
 }
 
-interface LineProps extends Pick<Props, "onSelect" | "onEnd"> {
+interface SessionLineProps extends Pick<Props, "selection" | "onOpen" | "onEnd"> {
   row: Row;
   index: number;
+  indented: boolean;
   current: boolean;
-  selected: boolean;
+  open: boolean;
 }
 
-function Line({ row: { key, session, gone }, index, current, selected, onSelect, onEnd }: LineProps) {
+function SessionLine({ row, index, indented, current, open, selection, onOpen, onEnd }: SessionLineProps) {
+  const { key, session, gone } = row;
   const subject = showHidden(subjectOf(session.session));
   const id = showHidden(session.session?.sessionId ?? "");
   const { name: state, tone } = stateOf(session);
   const [seen, ...others] = session.sightings;
   const device = `${browserOf(seen?.userAgent ?? "")} at ${showHidden(seen?.ipAddress ?? "") || "an unknown address"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
+  const endable = canEnd(row);
   return (
     // The button in the row does the same for the keyboard.
     <tr
       className={rowClass}
       aria-rowindex={index + 2}
-      data-selected={selected || undefined}
-      data-quiet={state === "ended" || gone || undefined}
-      onClick={(event) => (event.target as Element).closest("button") === null && onSelect(key)}
+      data-selected={open || selection.has(row) || undefined}
+      data-quiet={!endable || undefined}
+      data-indented={indented || undefined}
+      onClick={(event) => (event.target as Element).closest("button, label") === null && onOpen(key)}
     >
+      <td data-column="Select">
+        <label>
+          <input
+            type="checkbox"
+            aria-label={`Select the session of ${subject}, ${id}`}
+            checked={selection.has(row)}
+            disabled={!endable}
+            onChange={(event) => selection.toggle(row, event.target.checked, !indented && (event.nativeEvent as MouseEvent).shiftKey)}
+          />
+        </label>
+      </td>
       <td data-column="Subject">
         <button
           type="button"
           className={styles.open}
           id={rowId(key)}
-          aria-expanded={selected}
+          aria-expanded={open}
           title={subject}
           aria-label={`Details of ${subject}, ${id}`}
-          onClick={() => onSelect(key)}
+          onClick={() => onOpen(key)}
         >
           <bdi>{subject}</bdi>
         </button>
@@ -87,9 +139,65 @@ function Line({ row: { key, session, gone }, index, current, selected, onSelect,
         <code>{id}</code>
       </td>
       <td data-column="">
-        {state !== "ended" && !gone && (
+        {endable && (
           <button type="button" className={styles.end} aria-label={`End the session of ${subject}, ${id}`} onClick={() => onEnd(session)}>
             End
+          </button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+interface GroupLineProps extends Pick<Props, "selection" | "onEndAll"> {
+  group: Group;
+  index: number;
+  open: boolean;
+  onToggle: (group: Group) => void;
+}
+
+function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupLineProps) {
+  const subject = showHidden(group.subject);
+  const { length } = group.rows;
+  const endable = group.rows.filter(canEnd).length;
+  const label = `${length} ${length === 1 ? "session" : "sessions"}`;
+  return (
+    <tr
+      className={rowClass}
+      aria-rowindex={index + 2}
+      data-group
+      data-quiet={endable === 0 || undefined}
+      onClick={(event) => (event.target as Element).closest("button, label") === null && onToggle(group)}
+    >
+      <td data-column="Select">
+        <SelectBox label={`Select all sessions of ${subject}`} rows={group.rows} selection={selection} />
+      </td>
+      <td data-column="Subject">
+        <button
+          type="button"
+          className={styles.open}
+          aria-expanded={open}
+          title={subject}
+          aria-label={`${label} of ${subject}`}
+          onClick={() => onToggle(group)}
+        >
+          <span className={styles.arrow} aria-hidden="true" />
+          <bdi>{subject}</bdi>
+        </button>
+        <Badge>{length}</Badge>
+      </td>
+      <td data-column="State">{endable > 0 && <Badge tone="good">{endable} open</Badge>}</td>
+      <td data-column="Organization" />
+      <td data-column="Device">{label}</td>
+      <td data-column="First seen" />
+      <td data-column="Last seen">
+        <Moment at={group.lastSeen} short />
+      </td>
+      <td data-column="Session" />
+      <td data-column="">
+        {endable > 0 && (
+          <button type="button" className={styles.end} aria-label={`End all sessions of ${subject}`} onClick={() => onEndAll(group)}>
+            End all
           </button>
         )}
       </td>

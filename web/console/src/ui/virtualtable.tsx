@@ -11,6 +11,8 @@ interface Props {
   label: string;
   /** The names of the columns. An empty one is that of the actions. */
   columns: readonly string[];
+  /** What a column has at its top in place of its name. */
+  heads?: Partial<Record<string, ReactNode>>;
   /** A class of CSS that gives the columns their widths. */
   className: string | undefined;
   count: number;
@@ -24,7 +26,7 @@ interface Props {
 export const rowClass = styles.row;
 
 /** A table of which only the rows in view are in the document. On narrow windows each row has two lines. */
-export function VirtualTable({ label, columns, className, count, row, more }: Props) {
+export function VirtualTable({ label, columns, heads, className, count, row, more }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useNarrow() ? heights.narrow : heights.wide;
   const virtual = useVirtualizer({ count, getScrollElement: () => scroller.current, estimateSize: () => size, overscan: 10 });
@@ -46,7 +48,8 @@ export function VirtualTable({ label, columns, className, count, row, more }: Pr
           <tr aria-rowindex={1}>
             {columns.map((name) => (
               <th key={name} scope="col" data-column={name}>
-                {name || <span className={ui.unseen}>Actions</span>}
+                {name === "" || heads?.[name] !== undefined ? <span className={ui.unseen}>{name || "Actions"}</span> : name}
+                {heads?.[name]}
               </th>
             ))}
           </tr>

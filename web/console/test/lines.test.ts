@@ -1,0 +1,96 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionSchema, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { describe, expect, test } from "vitest";
+import { each } from "../src/api/each.js";
+import type { Row } from "../src/sessions/changes.js";
+import { canEnd, groupsOf, linesOf } from "../src/sessions/lines.js";
+import { between } from "../src/sessions/selection.js";
+import { csvLine } from "../src/ui/csv.js";
+
+function row(key: string, subject: string, at: number, { state = SessionState.ACTIVE, gone = false, issuer = "https://example.com" } = {}): Row {
+  const session = { issuer, sessionId: key, owner: { case: "subject" as const, value: subject } };
+  return { key, gone, session: create(SessionSchema, { session, state, lastSeenTime: timestampFromMs(at) }) };
+}
+
+describe("the lines of sessions", () => {
+  const rows = [row("a", "ada", 3), row("b", "ben", 2), row("c", "ada", 9), row("d", "ada", 1, { issuer: "https://other.example.com" })];
+  const shown = (open: string[]) =>
+    linesOf(rows, true, new Set(open)).map((line) => (line.kind === "group" ? `${line.group.subject} ${line.group.rows.length}` : line.row.key));
+
+  test("are the rows, where they are not grouped", () => {
+    expect(linesOf(rows, false, new Set()).map((line) => line.kind === "session" && line.row.key)).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("are one for each subject of an issuer, in the order in which they come", () => {
+    expect(shown([])).toEqual(["ada 2", "ben 1", "ada 1"]);
+    expect(groupsOf(rows)[0]?.lastSeen).toEqual(timestampFromMs(9));
+  });
+
+  test("have the sessions of a group that is open after it", () => {
+    expect(shown([groupsOf(rows)[0]!.key])).toEqual(["ada 2", "a", "c", "ben 1", "ada 1"]);
+  });
+});
+
+test.each([
+  ["goes on", {}, true],
+  ["has expired, since a newer token makes it go on", { state: SessionState.EXPIRED }, true],
+  ["has a state of a later version", { state: 99 as SessionState }, true],
+  ["was ended", { state: SessionState.REVOKED }, false],
+  ["was removed", { gone: true }, false],
+])("a session can be ended or not, where it %s", (_, how, can) => {
+  expect(canEnd(row("a", "ada", 1, how))).toBe(can);
+});
+
+test.each([
+  ["b", "d", "bcd"],
+  ["d", "b", "bcd"],
+  ["b", "b", "b"],
+  [undefined, "c", "c"],
+  ["gone", "c", "c"],
+])("the range from %s to %s is %s", (from, to, range) => {
+  const rows = ["a", "b", "c", "d"].map((key, i) => row(key, "ada", i));
+  expect(
+    between(rows, from, to)
+      .map(({ key }) => key)
+      .join(""),
+  ).toBe(range);
+});
+
+test.each([
+  ["as they are", ["user_ada", "a b"], '"user_ada","a b"'],
+  ["with quotes doubled", ['say "hi"', "a,b\nc"], '"say ""hi""","a,b\nc"'],
+  ["that begin like a formula after an apostrophe", ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "\u200b=1", "\uff1d1"], null],
+  ["that begin with a tab or a line break after an apostrophe", ["\tx", "\rx", "\nx"], null],
+  ["of which a sign is not the first as they are", ["a=1", "user-1"], '"a=1","user-1"'],
+])("a CSV file has cells %s", (_, cells, line) => {
+  expect(csvLine(cells)).toBe(`${line ?? cells.map((cell) => `"'${cell}"`).join(",")}\r\n`);
+});
+
+describe("work for each item", () => {
+  test("goes on for so many at a time", async () => {
+    let now = 0;
+    let most = 0;
+    const done: number[] = [];
+    await each([1, 2, 3, 4, 5], 2, async (item) => {
+      most = Math.max(most, ++now);
+      await Promise.resolve();
+      done.push(item);
+      now--;
+    });
+    expect([most, done]).toEqual([2, [1, 2, 3, 4, 5]]);
+  });
+
+  test("begins nothing new after a failure, and fails with it when what has begun is done", async () => {
+    const begun: number[] = [];
+    const work = async (item: number) => {
+      begun.push(item);
+      await Promise.resolve();
+      if (item === 1) {
+        throw new Error("no");
+      }
+    };
+    await expect(each([1, 2, 3, 4], 2, work)).rejects.toThrow("no");
+    expect(begun).toEqual([1, 2]);
+  });
+});
