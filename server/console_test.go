@@ -48,7 +48,7 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	if !strings.Contains(index, "<title>ostiary</title>") || header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%v %s; want the page", header, index)
 	}
-	for _, path := range []string{"/sessions", "/decisions", "/access", "/token", "/try"} {
+	for _, path := range []string{"/sessions", "/decisions", "/revocations", "/access", "/token", "/try"} {
 		if status, _, body := r.page(t, path); status != http.StatusOK || body != index {
 			t.Errorf("%s answers %d and another page", path, status)
 		}

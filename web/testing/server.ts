@@ -1,10 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { sign } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
+
+/** Whether tests that seed the database are left out, because the program sqlite3 is not installed. CI never leaves them out. */
+export const withoutSqlite = spawnSync("sqlite3", ["-version"]).error !== undefined && process.env["CI"] === undefined;
 
 /** The real server, on ports and in a directory of its own. */
 export class Server {
@@ -74,6 +77,13 @@ export class Server {
   revoke(persona: string, sessionId: string, subject: string, cause = ""): Promise<void> {
     const session = { issuer: this.#url, sessionId, subject };
     return this.call(persona, {}, "session.v1.SessionService/RevokeSession", { session, cause });
+  }
+
+  /** Stops it, changes its database with SQL, and starts it again. It needs the program sqlite3. */
+  async seed(sql: string): Promise<void> {
+    await this.kill();
+    execFileSync("sqlite3", ["-bail", join(this.#directory, "ostiary.db"), sql]);
+    await this.restart();
   }
 
   /** Kills the process, as a crash would. */

@@ -70,6 +70,12 @@ export class Window {
     return this.page.getByRole("complementary");
   }
 
+  /** The counts of rows that the table and the document have. */
+  async rows(): Promise<{ all: number; inDocument: number }> {
+    const all = await this.page.getByRole("table").getAttribute("aria-rowcount");
+    return { all: Number(all) - 1, inDocument: await this.page.getByRole("row").count() };
+  }
+
   /** The name of what has the focus. */
   focused(): Promise<string | null | undefined> {
     return this.page.evaluate(() => document.activeElement?.getAttribute("aria-label"));

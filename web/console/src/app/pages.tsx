@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 
 interface Page {
-  to: "/" | "/sessions" | "/decisions" | "/access" | "/token" | "/try";
+  to: "/" | "/sessions" | "/decisions" | "/revocations" | "/access" | "/token" | "/try";
   name: string;
   /** Goes to the page when it is typed after g. */
   key: string;
@@ -22,6 +22,14 @@ export const pages: Page[] = [
     about: "Which calls are admitted and refused, live",
     needs: "/ostiary.decision.v1.DecisionService/WatchDecisions",
     icon: <path d="M3 12h4l3-8 4 16 3-8h4" />,
+  },
+  {
+    to: "/revocations",
+    name: "Revocations",
+    key: "r",
+    about: "What is revoked, by whom and why",
+    needs: "/ostiary.revocation.v1.RevocationService/ListRevocations",
+    icon: <path d="M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM5.6 5.6l12.8 12.8" />,
   },
   { to: "/access", name: "Access", key: "a", about: "Which methods you may call", icon: <path d="M6 11V8a6 6 0 0 1 12 0v3M5 11h14v9H5z" /> },
   { to: "/token", name: "Token", key: "t", about: "What a token says", icon: <path d="M14 10a4 4 0 1 0-3.5 4H13v3h3v3h4v-3l-6-6zM9 9.5v1" /> },

@@ -13,6 +13,7 @@ function oneOf<const T extends readonly string[]>(values: T) {
 
 export const sessionStates = ["active", "expired", "ended"] as const;
 export const sessionGroups = ["subject"] as const;
+export const revocationKinds = ["subject", "session", "client", "token", "organization", "member", "machine", "issuer", "grant"] as const;
 export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
 
 const root = createRootRoute({ component: Root });
@@ -22,7 +23,15 @@ const me = createRoute({ getParentRoute: () => root, path: "/", component: lazyR
 const sessions = createRoute({
   getParentRoute: () => root,
   path: "/sessions",
-  validateSearch: v.object({ q: text, state: oneOf(sessionStates), issuer: text, subject: text, organization: text, group: oneOf(sessionGroups), selected: text }),
+  validateSearch: v.object({
+    q: text,
+    state: oneOf(sessionStates),
+    issuer: text,
+    subject: text,
+    organization: text,
+    group: oneOf(sessionGroups),
+    selected: text,
+  }),
   component: lazyRouteComponent(() => import("../sessions/page"), "Sessions"),
 });
 
@@ -31,6 +40,13 @@ const decisions = createRoute({
   path: "/decisions",
   validateSearch: v.object({ outcome: oneOf(decisionOutcomes), reason: text, subject: text, procedure: text, service: text }),
   component: lazyRouteComponent(() => import("../decisions/page"), "Decisions"),
+});
+
+const revocations = createRoute({
+  getParentRoute: () => root,
+  path: "/revocations",
+  validateSearch: v.object({ q: text, kind: oneOf(revocationKinds), selected: text }),
+  component: lazyRouteComponent(() => import("../revocations/page"), "Revocations"),
 });
 
 const access = createRoute({
@@ -57,7 +73,7 @@ const tryIt = createRoute({
 const anythingElse = createRoute({ getParentRoute: () => root, path: "$", component: NotFound });
 
 export const router = createRouter({
-  routeTree: root.addChildren([me, sessions, decisions, access, token, tryIt, anythingElse]),
+  routeTree: root.addChildren([me, sessions, decisions, revocations, access, token, tryIt, anythingElse]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,
   defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,

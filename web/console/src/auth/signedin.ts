@@ -4,6 +4,7 @@ import { authInterceptor, keepStreams, type TokenSource } from "@ostiary/client"
 import { AccessService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { DecisionService } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { type Identity, IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
+import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { QueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useSyncExternalStore } from "react";
@@ -34,6 +35,7 @@ export class SignedIn {
   readonly access: Client<typeof AccessService>;
   readonly decisions: Client<typeof DecisionService>;
   readonly identity: Client<typeof IdentityService>;
+  readonly revocations: Client<typeof RevocationService>;
   readonly sessions: Client<typeof SessionService>;
   readonly source: TokenSource;
   readonly slowCalls = new SlowCalls();
@@ -68,6 +70,7 @@ export class SignedIn {
     this.access = createClient(AccessService, this.transport);
     this.decisions = createClient(DecisionService, this.transport);
     this.identity = createClient(IdentityService, this.transport);
+    this.revocations = createClient(RevocationService, this.transport);
     this.sessions = createClient(SessionService, this.transport);
   }
 

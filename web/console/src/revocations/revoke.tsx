@@ -1,0 +1,145 @@
+import { create } from "@bufbuild/protobuf";
+import type { Revocation } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import { type NewRevocation, NewRevocationSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
+import { useEffect, useRef, useState } from "react";
+import { newRequestId } from "../api/requestid";
+import { useWatched } from "../app/watched";
+import { useSignedIn } from "../auth/signedin";
+import { Confirm } from "../ui/confirm";
+import { Fact, Id } from "../ui/names";
+import ui from "../ui/ui.module.css";
+import { defaultExtent, type Extent, type Field, fieldLabels, forms, hasExtent, type Revocable, targetOf, type Values } from "./form";
+import { kinds, labelOf, nameOf } from "./target";
+
+const revocables = Object.keys(forms) as Revocable[];
+
+interface Props {
+  onRevoked: (made: Revocation[]) => void;
+  onClose: () => void;
+}
+
+/** Asks what to revoke, and then whether it is right. */
+export function Revoke({ onRevoked, onClose }: Props) {
+  const [revocation, setRevocation] = useState<NewRevocation>();
+  return revocation === undefined ? (
+    <Form onSubmit={setRevocation} onClose={onClose} />
+  ) : (
+    <ConfirmRevocation revocation={revocation} onRevoked={onRevoked} onClose={onClose} />
+  );
+}
+
+function Form({ onSubmit, onClose }: { onSubmit: (revocation: NewRevocation) => void; onClose: () => void }) {
+  const { identity } = useWatched();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [kind, setKind] = useState<Revocable>("subject");
+  const [extent, setExtent] = useState<Extent>();
+  useEffect(() => dialog.current?.showModal(), []);
+  const submit = (form: HTMLFormElement) => {
+    const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()])) as Values;
+    const all = hasExtent(kind) && (extent ?? defaultExtent(kind)) === "all";
+    // Without an extent the server revokes what was issued until now; clients and machines must say so.
+    const until = kind === "client" || kind === "machine" ? { case: "issuedBeforeTime" as const, value: now() } : undefined;
+    onSubmit(
+      create(NewRevocationSchema, {
+        target: targetOf(kind, values),
+        ...(all ? { extent: { case: "allTokens", value: {} } } : hasExtent(kind) && until ? { extent: until } : {}),
+      }),
+    );
+  };
+  return (
+    <dialog ref={dialog} onClose={onClose} aria-labelledby="revoke">
+      <h2 id="revoke">Revoke tokens</h2>
+      <form
+        className={ui.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit(event.currentTarget);
+        }}
+      >
+        <label className={ui.field}>
+          Of
+          <select value={kind} onChange={(event) => setKind(event.target.value as Revocable)}>
+            {revocables.map((name) => (
+              <option key={name} value={name}>
+                {kinds[name]}: {forms[name].says}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className={ui.field}>
+          Issuer (iss)
+          <input key={identity?.issuer} type="text" name="issuer" required spellCheck={false} autoComplete="off" defaultValue={identity?.issuer ?? ""} />
+        </label>
+        {forms[kind].fields.map((field: Field) => (
+          <label key={field} className={ui.field}>
+            {fieldLabels[field]}
+            <input type="text" name={field} required spellCheck={false} autoComplete="off" />
+          </label>
+        ))}
+        {hasExtent(kind) && (
+          <fieldset className={ui.field}>
+            <legend>Which tokens</legend>
+            {(["issued", "all"] as const).map((value) => (
+              <label key={value} className={ui.check}>
+                <input type="radio" name="extent" value={value} checked={(extent ?? defaultExtent(kind)) === value} onChange={() => setExtent(value)} />
+                {value === "issued" ? "Issued until now: later ones are accepted" : "All, those to come as well"}
+              </label>
+            ))}
+          </fieldset>
+        )}
+        <div className={ui.actions}>
+          <button type="button" onClick={() => dialog.current?.close()}>
+            Cancel
+          </button>
+          <button type="submit" className={ui.primary}>
+            Continue
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+function ConfirmRevocation({ revocation, onRevoked, onClose }: Props & { revocation: NewRevocation }) {
+  const { revocations } = useSignedIn();
+  const [requestId] = useState(newRequestId); // one for all presses of the button: the server does it once
+  const { kind, issuer, name, subject } = nameOf(revocation.target);
+  const label = labelOf(kind);
+  return (
+    <Confirm
+      title={kind === "issuer" ? "Revoke everything of this issuer?" : `Revoke the tokens of this ${label.toLowerCase()}?`}
+      action="Revoke"
+      run={async (cause) => {
+        const { revocations: made } = await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId });
+        onRevoked(made);
+      }}
+      onDone={() => document.querySelector("h1")?.focus()}
+      onClose={onClose}
+    >
+      <dl id="which" className={ui.facts}>
+        {name && (
+          <Fact name={label}>
+            <Id>{name}</Id>
+          </Fact>
+        )}
+        {subject && (
+          <Fact name="Of">
+            <Id>{subject}</Id>
+          </Fact>
+        )}
+        <Fact name="Issuer">
+          <Id>{issuer}</Id>
+        </Fact>
+      </dl>
+      <p>
+        {revocation.extent.case === "allTokens" || kind === "session" || kind === "token"
+          ? "Every such token is refused from now on, those that are issued later as well, and its open streams end."
+          : "Every such token that was issued until now is refused, and its open streams end. Tokens that are issued later are accepted."}
+      </p>
+    </Confirm>
+  );
+}
+
+function now() {
+  return { seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 };
+}

@@ -1,0 +1,80 @@
+import type { Revocation, Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import type { revocationKinds } from "../app/router";
+
+export type Kind = (typeof revocationKinds)[number];
+
+/** What is revoked, in words and in the names that tokens have. */
+export interface Named {
+  /** "user", "session" and so on. */
+  kind: Kind | "unknown";
+  issuer: string;
+  /** The name itself: a subject, a session id and so on. Empty for a whole issuer. */
+  name: string;
+  /** Whose session it is, or who is the member, if that is said. */
+  subject?: string | undefined;
+}
+
+/** The kinds of targets, and how each is called. */
+export const kinds: Record<Kind, string> = {
+  subject: "User",
+  session: "Session",
+  client: "Client",
+  token: "Token",
+  organization: "Organization",
+  member: "Member",
+  machine: "Machine",
+  issuer: "Issuer",
+  grant: "Grant",
+};
+
+/** What a target names. A kind of a later version of the server is unknown. */
+export function nameOf(target: Target | undefined): Named {
+  const of = target?.target;
+  switch (of?.case) {
+    case "subject":
+      return { kind: "subject", issuer: of.value.issuer, name: of.value.subject };
+    case "session":
+      return {
+        kind: "session",
+        issuer: of.value.issuer,
+        name: of.value.sessionId,
+        subject: of.value.owner.case === "subject" ? of.value.owner.value : undefined,
+      };
+    case "client":
+      return { kind: "client", issuer: of.value.issuer, name: of.value.clientId };
+    case "token":
+      return { kind: "token", issuer: of.value.issuer, name: of.value.tokenId };
+    case "organization":
+      return { kind: "organization", issuer: of.value.issuer, name: of.value.organizationId };
+    case "member":
+      return { kind: "member", issuer: of.value.issuer, name: of.value.organizationId, subject: of.value.subject };
+    case "machine":
+      return { kind: "machine", issuer: of.value.issuer, name: of.value.subject };
+    case "entireIssuer":
+      return { kind: "issuer", issuer: of.value.issuer, name: "" };
+    case "grant":
+      return { kind: "grant", issuer: of.value.issuer, name: of.value.clientId, subject: of.value.subject };
+    default:
+      return { kind: "unknown", issuer: "", name: "" };
+  }
+}
+
+/** What the name of a kind is called. */
+export function labelOf(kind: Named["kind"]): string {
+  return kind === "unknown" ? "Unknown" : kinds[kind];
+}
+
+/** Which revocations to show: the search parameters of the page. */
+export interface Filter {
+  /** What the name, the subject, the cause or the id of who has revoked it contains. */
+  q?: string | undefined;
+  kind?: Kind | undefined;
+}
+
+/** Whether a revocation matches a filter. */
+export function matches({ target, cause, origin }: Revocation, { q = "", kind }: Filter): boolean {
+  const named = nameOf(target);
+  const by = origin?.origin.case === "caller" ? origin.origin.value.subject : "";
+  const found = [named.name, named.subject ?? "", named.issuer, cause, by].some((text) => text.includes(q));
+  return found && (kind === undefined || named.kind === kind);
+}

@@ -1,0 +1,84 @@
+import { describe, expect, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { Server, withoutSqlite } from "../../testing/server.js";
+import { staged } from "../../testing/stage.js";
+import { Window } from "./window.js";
+
+const many = 10_000;
+
+/** Rows of a table of numbers up to many. */
+const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})`;
+
+/** A server with many sessions of many users, and many revocations. */
+async function withMany(): Promise<Server> {
+  const server = await Server.start("--operator-subjects", "user_ada");
+  const now = Date.now() * 1000;
+  const later = now + 86_400_000_000;
+  await server.seed(`
+    INSERT INTO sessions (issuer, session_id, subject, organization, authorized_party, user_agent, address, first_seen, last_seen,
+      token_id, client_id, actor_issuer, actor_subject, actor_session_id, actor_type, issued_at, expires_at)
+    ${numbers} SELECT '${server.url}', 'sess_many_' || i, 'user_' || (i % 1000), '', '', 'Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0', '192.0.2.1',
+      ${now} - i * 1000000, ${now}, '', '', '', '', '', '', ${now}, ${later} FROM n;
+    INSERT INTO revocations (kind, issuer, value, subject, issued_before, expires_at, created_at, origin, by_issuer, by_subject, by_client_id, by_session_id,
+      actor_issuer, actor_subject, actor_session_id, actor_type, cause)
+    ${numbers} SELECT 'subject', '${server.url}', 'gone_' || i, '', ${now}, ${later}, ${now} - (${many} - i) * 1000000, 'caller', '${server.url}', 'user_ada', '', '',
+      '', '', '', '', 'cause ' || (i % 7) FROM n;`);
+  return server;
+}
+
+describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} sessions and as many revocations`, () => {
+  const stage = staged(withMany);
+
+  test("shows the sessions as they are scrolled to, and few of them at a time", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/sessions`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.row("this window").waitFor();
+    await ada.row("sess_many_9,").or(ada.row("sess_many_9")).first().waitFor();
+    expect((await ada.rows()).inDocument).toBeLessThan(60);
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("button", { name: "End the session of user_7, sess_many_7", exact: true }).click();
+    await ada.page.getByRole("button", { name: "End the session", exact: true }).click();
+    await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+    await ada.page.getByRole("button", { name: "End the session of user_7, sess_many_7", exact: true }).waitFor({ state: "detached" });
+    const download = ada.page.waitForEvent("download");
+    await ada.page.getByRole("button", { name: "CSV" }).click();
+    await download;
+    await ada.page.getByText(`${(many + 1).toLocaleString("en-US")} saved`).waitFor();
+    await ada.close();
+  });
+
+  test("finds one of the revocations, and makes another", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/revocations`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.page.getByRole("row", { name: `gone_${many}` }).waitFor(); // the latest first
+    expect((await ada.rows()).inDocument).toBeLessThan(60);
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("searchbox").fill("gone_4321");
+    await ada.page.getByRole("button", { name: "Details of User gone_4321" }).click();
+    await ada.details.getByText("Tokens that were issued before are refused.").waitFor();
+    await ada.details.getByText("cause 2").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("button", { name: "Revoke…" }).click();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("dialog").getByRole("combobox").selectOption("client");
+    await ada.page.getByLabel("Client id").fill("crm");
+    await ada.page.getByLabel("All, those to come as well").check();
+    await ada.page.getByRole("button", { name: "Continue" }).click();
+    const dialog = ada.page.getByRole("dialog", { name: "Revoke the tokens of this client?" });
+    await dialog.getByText("those that are issued later as well").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await dialog.getByLabel("Cause").fill("the key has leaked");
+    await dialog.getByRole("button", { name: "Revoke" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await ada.page.getByRole("searchbox").fill("leaked");
+    await ada.page.getByRole("button", { name: "Details of Client crm" }).click();
+    await ada.details.getByText("user_ada").waitFor();
+    expect(ada.requests.filter((path) => path.endsWith("/RevokeTokens"))).toHaveLength(1);
+    await ada.page.setViewportSize({ width: 380, height: 760 });
+    await ada.page.emulateMedia({ forcedColors: "active" });
+    await ada.page.keyboard.press("Escape");
+    expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+    expect(await ada.barriers()).toEqual([]);
+    await ada.close();
+  });
+});
