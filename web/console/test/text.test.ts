@@ -1,6 +1,11 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { TokenSourceError } from "@ostiary/client";
 import { expect, test } from "vitest";
+import { Unreachable } from "../src/api/get.js";
+import { PageNotLoaded } from "../src/app/lazy.js";
 import { readToken } from "../src/token/read.js";
 import { trimToken } from "../src/token/trim.js";
+import { explain } from "../src/ui/errors.js";
 import { sentence, showHidden } from "../src/ui/text.js";
 import { browserOf } from "../src/ui/useragent.js";
 
@@ -40,4 +45,23 @@ test("a token is read, and what is none is explained", () => {
   expect(readToken("a.b.c.d.e")).toMatch(/JWE/);
   expect(readToken(`${part([])}.${part({})}.sig`)).toMatch(/not JSON/);
   expect(readToken("a.b.c")).toMatch(/not JSON/);
+});
+
+test.each([
+  ["the server away", new Unreachable("/dev/personas cannot be reached"), "The server cannot be reached."],
+  [
+    "the server away for a call",
+    new ConnectError("failed", Code.Unknown, undefined, undefined, new TypeError("Failed to fetch")),
+    "The server cannot be reached.",
+  ],
+  [
+    "the issuer away",
+    new ConnectError("no token", Code.Unavailable, undefined, undefined, new TokenSourceError("the issuer cannot be reached")),
+    "The issuer cannot be reached.",
+  ],
+  ["a page that is not there", new PageNotLoaded("the script of this page could not be loaded"), "The script of this page could not be loaded."],
+  ["a fault of the page", new TypeError("x is undefined"), "This page has failed: x is undefined."],
+  ["a refusal of the server", new ConnectError("the disk is full", Code.Internal), "The disk is full."],
+])("%s is not taken for anything else", (_, error, what) => {
+  expect(explain(error).what).toBe(what);
 });

@@ -12,7 +12,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada", "3s");
     await ada.page.route("**/dev/token", (route) => route.abort());
-    await ada.page.getByText("There is no token to call with: the development issuer cannot be reached. Trying again…").waitFor();
+    await ada.page.getByText("The development issuer cannot be reached. Trying again…").waitFor();
     await ada.page.unroute("**/dev/token");
     await ada.page.getByText("Trying again…").waitFor({ state: "hidden" });
     await ada.page.getByText("WatchIdentity is open").waitFor();

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { get } from "../api/get";
 
 const schema = v.object({
   version: v.string(),
@@ -25,7 +26,7 @@ export function parseConfig(value: unknown): Config {
 }
 
 export async function loadConfig(): Promise<Config> {
-  const response = await fetch("/console/config.json");
+  const response = await get("/console/config.json");
   if (!response.ok) {
     throw new Error(`/console/config.json: ${response.status}`);
   }

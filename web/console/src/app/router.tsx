@@ -1,6 +1,7 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 import * as v from "valibot";
 import { Failure, Loading } from "../ui/failure";
+import { lazyPage } from "./lazy";
 import { NotFound } from "./notfound";
 import { Root } from "./root";
 
@@ -18,7 +19,7 @@ export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
 
 const root = createRootRoute({ component: Root });
 
-const me = createRoute({ getParentRoute: () => root, path: "/", component: lazyRouteComponent(() => import("../me/page"), "Me") });
+const me = createRoute({ getParentRoute: () => root, path: "/", component: lazyPage(() => import("../me/page"), "Me") });
 
 const sessions = createRoute({
   getParentRoute: () => root,
@@ -32,42 +33,42 @@ const sessions = createRoute({
     group: oneOf(sessionGroups),
     selected: text,
   }),
-  component: lazyRouteComponent(() => import("../sessions/page"), "Sessions"),
+  component: lazyPage(() => import("../sessions/page"), "Sessions"),
 });
 
 const decisions = createRoute({
   getParentRoute: () => root,
   path: "/decisions",
   validateSearch: v.object({ outcome: oneOf(decisionOutcomes), reason: text, subject: text, procedure: text, service: text }),
-  component: lazyRouteComponent(() => import("../decisions/page"), "Decisions"),
+  component: lazyPage(() => import("../decisions/page"), "Decisions"),
 });
 
 const revocations = createRoute({
   getParentRoute: () => root,
   path: "/revocations",
   validateSearch: v.object({ q: text, kind: oneOf(revocationKinds), selected: text }),
-  component: lazyRouteComponent(() => import("../revocations/page"), "Revocations"),
+  component: lazyPage(() => import("../revocations/page"), "Revocations"),
 });
 
 const access = createRoute({
   getParentRoute: () => root,
   path: "/access",
   validateSearch: v.object({ q: text, show: oneOf(["missing"]) }),
-  component: lazyRouteComponent(() => import("../access/page"), "Access"),
+  component: lazyPage(() => import("../access/page"), "Access"),
 });
 
 const token = createRoute({
   getParentRoute: () => root,
   path: "/token",
   validateSearch: v.object({ method: text, reason: text }),
-  component: lazyRouteComponent(() => import("../token/page"), "Token"),
+  component: lazyPage(() => import("../token/page"), "Token"),
 });
 
 const tryIt = createRoute({
   getParentRoute: () => root,
   path: "/try",
   validateSearch: v.object({ method: text }),
-  component: lazyRouteComponent(() => import("../try/page"), "Try"),
+  component: lazyPage(() => import("../try/page"), "Try"),
 });
 
 const anythingElse = createRoute({ getParentRoute: () => root, path: "$", component: NotFound });

@@ -1,6 +1,7 @@
 import { reasonOf } from "@ostiary/client";
 import { type DevSource, devSource } from "@ostiary/client/dev";
 import * as v from "valibot";
+import { get } from "../api/get";
 import { newRequestId } from "../api/requestid";
 import { SignedIn } from "./signedin";
 
@@ -9,7 +10,7 @@ const personas = v.array(v.object({ name: v.string(), title: v.string(), descrip
 export type Persona = v.InferOutput<typeof personas>[number];
 
 export async function listPersonas(): Promise<Persona[]> {
-  const response = await fetch("/dev/personas");
+  const response = await get("/dev/personas");
   const answer: unknown = await response.json();
   if (!response.ok) {
     throw new Error(v.is(v.object({ error: v.string() }), answer) ? answer.error : response.statusText);

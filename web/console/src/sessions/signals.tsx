@@ -1,6 +1,7 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
 import * as v from "valibot";
+import { get } from "../api/get";
 import { Moment } from "../ui/moment";
 import { Id, Words } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -23,7 +24,7 @@ const readiness = v.object({ signals: v.optional(v.array(source), []) });
 type Source = v.InferOutput<typeof source>;
 
 async function readSources(signal: AbortSignal): Promise<Source[]> {
-  const response = await fetch("/readyz", { signal }); // also where it is not ready
+  const response = await get("/readyz", { signal }); // also where it is not ready
   return v.parse(readiness, await response.json()).signals;
 }
 

@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { fieldViolations, reasonOf, TokenSourceError } from "@ostiary/client";
+import { Unreachable } from "../api/get";
+import { PageNotLoaded } from "../app/lazy";
 import { sentence } from "./text";
 
 /** What is said before the list of fields. The server's message would repeat them. */
@@ -14,21 +16,24 @@ export interface Explanation {
 
 /** Explains a failure of the token source, of the network or of the server. */
 export function explain(error: unknown): Explanation {
-  if (error instanceof TokenSourceError) {
-    return { what: sentence(error.message), hint: error.permanent ? "Sign in as somebody else." : "Check that it is running, then try again." };
-  }
-  const source = tokenFailure(error);
+  const source = error instanceof TokenSourceError ? error : sourceOf(error);
   if (source !== undefined) {
-    return { what: `There is no token to call with: ${source}.`, hint: "The server was not asked. Try again, or sign out and in again." };
+    return { what: sentence(source.message), hint: source.permanent ? "Sign in as somebody else." : "Check that it is running, then try again." };
   }
-  if (!(error instanceof ConnectError) && error instanceof Error && !(error instanceof TypeError)) {
+  if (error instanceof Unreachable || (error instanceof ConnectError && reasonOf(error) === undefined && error.cause instanceof TypeError)) {
+    return { what: "The server cannot be reached.", hint: "Check that it is running, then try again." };
+  }
+  if (error instanceof PageNotLoaded) {
+    return { what: sentence(error.message), hint: "Check that the server is running, then load the page again: it may be of another version now." };
+  }
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) {
+    return { what: `This page has failed: ${error.message}.`, hint: "Load the page again. If it fails again, report it: this is a fault of the console." };
+  }
+  if (!(error instanceof ConnectError) && error instanceof Error) {
     return { what: sentence(error.message || error.name), hint: "Try again, or load the page again." };
   }
   const failure = ConnectError.from(error);
   const reason = reasonOf(failure);
-  if (reason === undefined && (failure.cause instanceof TypeError || error instanceof TypeError)) {
-    return { what: "The server cannot be reached.", hint: "Check that it is running, then try again." };
-  }
   if (reason === undefined && failure.code === Code.Unavailable) {
     return { what: "The server cannot serve at the moment.", code: failure.rawMessage };
   }
@@ -38,5 +43,9 @@ export function explain(error: unknown): Explanation {
 
 /** Why there was no token to call with; undefined where something else has failed. */
 export function tokenFailure(error: unknown): string | undefined {
-  return error instanceof ConnectError && error.cause instanceof TokenSourceError ? error.cause.message : undefined;
+  return sourceOf(error)?.message;
+}
+
+function sourceOf(error: unknown): TokenSourceError | undefined {
+  return error instanceof ConnectError && error.cause instanceof TokenSourceError ? error.cause : undefined;
 }
