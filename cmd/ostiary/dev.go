@@ -33,7 +33,7 @@ func devDefaults() map[string]string {
 		"cors_allowed_origins": "http://localhost:3000",
 		"reflection":           "true",
 		"console":              "true",
-		"operator_subjects":    "mch_robo",
+		"operator_subjects":    "user_olga,mch_robo",
 	}
 }
 
@@ -44,8 +44,8 @@ func newDev() *cobra.Command {
 		Long: `Serve the same API as "ostiary serve", together with a development issuer. Its tokens
 look like Clerk's, and session tokens live for 60 seconds. Reflection and the browser
 console are on, and web pages on http://localhost:3000 may call. Commands to try are
-printed at startup. The machine robo is an operator: it can list and end every
-session. The issuer's key is kept in the data directory, so tokens stay valid, or
+printed at startup. Olga and the machine robo are operators: they can list and
+end every session, revoke any token and watch decisions. The issuer's key is kept in the data directory, so tokens stay valid, or
 revoked, across restarts.
 
 Anyone on this machine can get an administrator's token from the development issuer;

@@ -70,7 +70,7 @@ func TestMintFails(t *testing.T) {
 			server:  url,
 			request: devissuer.Request{As: "eve"},
 			err:     devissuer.ErrRefused,
-			text:    `the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo`,
+			text:    `the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, olga, robo`,
 		},
 		{
 			name:    "the lifetime is negative",

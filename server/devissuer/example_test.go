@@ -31,5 +31,5 @@ func ExampleMint() {
 	fmt.Println(err)
 	// Output:
 	// 2 <nil>
-	// the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo
+	// the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, olga, robo
 }

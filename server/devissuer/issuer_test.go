@@ -26,7 +26,7 @@ func TestPersonasAreListed(t *testing.T) {
 			t.Errorf("%s says too little of itself: %+v", p.Name, p)
 		}
 	}
-	if got := strings.Join(names, " "); got != "ada ben cleo robo" {
+	if got := strings.Join(names, " "); got != "ada ben cleo olga robo" {
 		t.Errorf("personas %s", got)
 	}
 }

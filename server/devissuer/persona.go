@@ -69,6 +69,15 @@ func personas() []persona {
 		},
 		{
 			Persona: Persona{
+				Name:        "olga",
+				Title:       "Olga, operator of this server",
+				Description: "a session of an operator in ostiary dev, who may end every session, revoke tokens and watch decisions",
+			},
+			subject: "user_olga",
+			ttl:     time.Minute,
+		},
+		{
+			Persona: Persona{
 				Name:        "robo",
 				Title:       "Robo, a machine",
 				Description: "a machine's token, which belongs to no user and no session",

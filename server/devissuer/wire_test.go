@@ -29,11 +29,11 @@ func TestTokenRefusals(t *testing.T) {
 		},
 		{
 			name: "an unknown persona is answered with the list of personas",
-			body: `{"as":"eve"}`, status: 404, want: `unknown persona "eve": use one of ada, ben, cleo, robo`,
+			body: `{"as":"eve"}`, status: 404, want: `unknown persona "eve": use one of ada, ben, cleo, olga, robo`,
 		},
 		{
 			name: "a persona must be named",
-			body: `{}`, status: 404, want: `unknown persona "": use one of ada, ben, cleo, robo`,
+			body: `{}`, status: 404, want: `unknown persona "": use one of ada, ben, cleo, olga, robo`,
 		},
 		{
 			name: "an unknown field is refused",

@@ -49,7 +49,7 @@ test("an unknown persona is explained, and nobody waits for it", async () => {
   const error: unknown = await devSource({ issuer: server.url, persona: "eve" }).getToken().catch((e: unknown) => e);
   expect(error).toBeInstanceOf(TokenSourceError);
   expect(error).toMatchObject({
-    message: 'the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, robo',
+    message: 'the development issuer refuses: unknown persona "eve": use one of ada, ben, cleo, olga, robo',
     permanent: true,
   });
 });
