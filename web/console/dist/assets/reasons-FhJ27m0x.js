@@ -1,1 +1,0 @@
-import{At as e,c as t,jt as n,l as r}from"./clock-DYbIbvl9.js";import{t as i}from"./config-CExrX5e2.js";var a=new Map(t.values.filter(e=>n(e,r)).map(t=>[t.name.replace(/^REASON_/,``),e(t,r).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};
