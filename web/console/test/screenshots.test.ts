@@ -57,6 +57,9 @@ describe.skipIf(directory === undefined)("the screenshots", () => {
     await ada.details.waitFor();
     await shoot("decision");
     await ada.page.keyboard.press("Escape");
+    await ada.go("Revocations");
+    await ada.page.getByRole("row", { name: "the laptop was lost" }).first().waitFor();
+    await shoot("revocations");
     await ada.go("Access");
     await shoot("access");
     await ada.go("Token");
