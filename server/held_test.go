@@ -18,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -140,8 +141,8 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 				calls[protocol] = w.hold(t, sessionv1connect.SessionServiceRevokeSessionProcedure, otto, r.revokeReq("ada"))
 			}
 			eventually(t, "the calls were admitted", func() bool {
-				seen, _, err := r.ledger.Sessions(t.Context(), store.View{{Subject: "user_otto"}}, store.Session{}, 10)
-				return err == nil && len(seen) == len(calls)
+				seen, err := r.ledger.Sessions(t.Context(), ledger.Listing{Listing: store.List(store.View{{Subject: "user_otto"}})}, 10)
+				return err == nil && len(seen.Sessions) == len(calls)
 			})
 			test.end(t, r, now)
 			for protocol, call := range calls {

@@ -110,7 +110,7 @@ func start(t testing.TB, edits ...func(*Config)) *running {
 }
 
 // database changes the server's database behind its back, so that it fails.
-func (r *running) database(t *testing.T, statement string) {
+func (r *running) database(t testing.TB, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.config.DataDir, "ostiary.db")+"?_busy_timeout=10000")
 	if err != nil {
@@ -141,7 +141,7 @@ func (b *logBuffer) String() string {
 }
 
 // httpClient speaks HTTP/1.1, or HTTP/2 without TLS.
-func httpClient(t *testing.T, http2 bool) *http.Client {
+func httpClient(t testing.TB, http2 bool) *http.Client {
 	t.Helper()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!http2)

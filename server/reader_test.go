@@ -220,17 +220,19 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 		for what, test := range map[string]struct {
 			token  string
 			filter *sessionv1.ListSessionsFilter
+			order  sessionv1.SessionOrder
 			want   errorv1.Reason
 		}{
-			"no position":               {"!", nil, invalidPosition},
-			"one of an earlier version": {"eyJ0IjoxfQ", nil, invalidPosition},
-			"one of revocations":        {revocations, nil, invalidPosition},
-			"one of events":             {events, nil, invalidPosition},
-			"one of another filter":     {sessions, ofAda, invalidPosition},
-			"one of another subject":    {ofAnAdmin.GetNextPageToken(), nil, invalidPosition},
-			"one of another database":   {otherSessions, nil, otherEpoch},
+			"no position":               {"!", nil, 0, invalidPosition},
+			"one of an earlier version": {"eyJ0IjoxfQ", nil, 0, invalidPosition},
+			"one of revocations":        {revocations, nil, 0, invalidPosition},
+			"one of events":             {events, nil, 0, invalidPosition},
+			"one of another filter":     {sessions, ofAda, 0, invalidPosition},
+			"one of another order":      {sessions, nil, sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC, invalidPosition},
+			"one of another subject":    {ofAnAdmin.GetNextPageToken(), nil, 0, invalidPosition},
+			"one of another database":   {otherSessions, nil, 0, otherEpoch},
 		} {
-			_, err := tr.sessions(t, otto).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageToken: test.token, Filter: test.filter})
+			_, err := tr.sessions(t, otto).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{PageToken: test.token, Filter: test.filter, Order: test.order})
 			wantError(t, "ListSessions from "+what+" over "+protocol, err, test.want)
 		}
 		for what, test := range map[string]struct {

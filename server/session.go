@@ -7,6 +7,7 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -33,23 +34,20 @@ func errNoSession() error { return rpcerror.New(errorv1.Reason_REASON_SESSION_NO
 
 // A sessionPlace is the last session of a page.
 type sessionPlace struct {
-	FirstSeen int64  `json:"t"` // in microseconds since 1970
-	Issuer    string `json:"i"`
-	ID        string `json:"s"`
-	Subject   string `json:"u"`
+	Time    int64  `json:"t"` // of the order, in microseconds since 1970
+	Issuer  string `json:"i"`
+	ID      string `json:"s"`
+	Subject string `json:"u"`
 }
 
-func placeOf(s store.Session) sessionPlace {
-	return sessionPlace{s.FirstSeen.UnixMicro(), s.Issuer, s.ID, s.Subject}
+func placeOf(order store.Order, s store.Session) sessionPlace {
+	return sessionPlace{store.Micros(order.Time(s)), s.Issuer, s.ID, s.Subject}
 }
 
 // session returns the session at a place, as far as its order goes. The zero place is
 // the beginning.
-func (p sessionPlace) session() store.Session {
-	if p == (sessionPlace{}) {
-		return store.Session{}
-	}
-	return store.Session{FirstSeen: time.UnixMicro(p.FirstSeen).UTC(), Issuer: p.Issuer, ID: p.ID, Subject: p.Subject}
+func (p sessionPlace) session(order store.Order) store.Session {
+	return order.Place(store.FromMicros(p.Time), p.Issuer, p.ID, p.Subject)
 }
 
 // ListSessions implements both the connect and the grpc-go interface.
@@ -58,30 +56,34 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	r := reader{ledger: s.ledger}
 	refuseUnknown(req, &r.faults)
 	size := pageSize(req.GetPageSize(), defaultPageSize, &r.faults)
-	asked := req.GetFilter()
-	if asked == nil {
-		asked = new(sessionv1.ListSessionsFilter)
-	}
-	filter := r.filter(asked.Issuer, asked.Subject, asked.OrganizationId)
+	listing := r.listing(req, s.operators.view(id))
 	if err := r.faults.Err(); err != nil {
 		return nil, err
 	}
 	epoch := s.ledger.Epoch()
-	scope := listScope(id, req.GetFilter())
+	scope := listScope(id, req)
 	place, err := position.Decode[sessionPlace](req.GetPageToken(), epoch, scope)
 	if err != nil {
 		return nil, err
 	}
 	res := &sessionv1.ListSessionsResponse{ResumeToken: s.watchPosition(s.ledger.Events().Last())}
-	page, more, err := s.ledger.Sessions(ctx, narrow(s.operators.view(id), filter), place.session(), size)
+	if req.GetCountTotal() {
+		count, err := s.ledger.CountSessions(ctx, listing)
+		if err != nil {
+			return nil, err
+		}
+		res.TotalCount, res.TotalCountIsMinimum = proto.Int64(count.Sessions), count.Minimum
+	}
+	listing.After = place.session(listing.Order)
+	page, err := s.ledger.Sessions(ctx, listing, size)
 	if err != nil {
 		return nil, err
 	}
-	if res.Sessions, err = s.messages(ctx, id, page...); err != nil {
+	if res.Sessions, err = s.messages(ctx, id, page.Sessions...); err != nil {
 		return nil, err
 	}
-	if more {
-		res.NextPageToken = position.Encode(epoch, scope, placeOf(page[len(page)-1]))
+	if page.More {
+		res.NextPageToken = position.Encode(epoch, scope, placeOf(listing.Order, page.Next))
 	}
 	if current := ledger.SessionOf(id); current != "" {
 		res.CurrentSession = sessionRef(id.Issuer, current, id.Subject)
@@ -89,9 +91,46 @@ func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSe
 	return res, nil
 }
 
+// sessionOrders are the orders of sessions.
+var sessionOrders = map[sessionv1.SessionOrder]store.Order{
+	sessionv1.SessionOrder_SESSION_ORDER_UNSPECIFIED:     store.FirstSeenDesc,
+	sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_DESC: store.FirstSeenDesc,
+	sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC:  store.FirstSeenAsc,
+	sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC:  store.LastSeenDesc,
+}
+
+// listing reads which of the sessions within the view are asked for, and in which order.
+func (r *reader) listing(req *sessionv1.ListSessionsRequest, view store.View) ledger.Listing {
+	asked := req.GetFilter()
+	if asked == nil {
+		asked = new(sessionv1.ListSessionsFilter)
+	}
+	filter := r.filter(asked.Issuer, asked.Subject, asked.OrganizationId)
+	order, known := sessionOrders[req.GetOrder()]
+	if !known {
+		r.faults.Add("order", "not one that this server knows; leave it out for the newest first")
+	}
+	if len(asked.GetQuery()) > r.ledger.MaxIDBytes() {
+		r.faults.Add("filter.query", "longer than any id; write what the id begins with")
+	}
+	for i, state := range asked.GetStates() {
+		if _, known := sessionv1.SessionState_name[int32(state)]; !known || state == sessionv1.SessionState_SESSION_STATE_UNSPECIFIED {
+			r.faults.Add(fmt.Sprintf("filter.states[%d]", i), "not a state that this server knows; leave all out for any state")
+		}
+	}
+	listing := ledger.Listing{States: asked.GetStates()}
+	if before := asked.GetLastSeenBeforeTime(); before != nil {
+		if listing.LastSeenBefore = before.AsTime(); before.CheckValid() != nil || before.AsTime().UnixMicro() <= 0 {
+			r.faults.Add("filter.last_seen_before_time", "must be later than 1970-01-01T00:00:00Z")
+		}
+	}
+	listing.View, listing.Order, listing.Prefix, listing.Service = narrow(view, filter), order, asked.GetQuery(), asked.Service
+	return listing
+}
+
 // listScope is that of the pages of one subject's list: what another sees is another list.
-func listScope(id *auth.Identity, filter *sessionv1.ListSessionsFilter) position.Scope {
-	return position.ScopeOf(fmt.Sprintf("%s of %q %q", sessionv1.SessionService_ListSessions_FullMethodName, id.Issuer, id.Subject), filter)
+func listScope(id *auth.Identity, req *sessionv1.ListSessionsRequest) position.Scope {
+	return position.ScopeOf(fmt.Sprintf("%s by %d of %q %q", sessionv1.SessionService_ListSessions_FullMethodName, sessionOrders[req.GetOrder()], id.Issuer, id.Subject), req.GetFilter())
 }
 
 // narrow returns the part of the view that the filter matches.
@@ -129,16 +168,16 @@ func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessi
 	if err := r.faults.Err(); err != nil {
 		return nil, err
 	}
-	sessions, _, err := s.ledger.Sessions(ctx, s.viewOf(id, named), store.Session{}, 2)
+	found, err := s.ledger.Sessions(ctx, ledger.Listing{Listing: store.List(s.viewOf(id, named))}, 2)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(sessions) == 0:
+	case len(found.Sessions) == 0:
 		return nil, errNoSession()
-	case len(sessions) > 1:
+	case len(found.Sessions) > 1:
 		return nil, rpcerror.Invalid("session.subject", "several subjects have a session by this id; name one")
 	}
-	messages, err := s.messages(ctx, id, sessions...)
+	messages, err := s.messages(ctx, id, found.Sessions...)
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +193,15 @@ func (s *sessionService) viewOf(id *auth.Identity, named store.Session) store.Vi
 // allSessions returns every session within the view.
 func (s *sessionService) allSessions(ctx context.Context, view store.View) ([]store.Session, error) {
 	var all []store.Session
-	for last := (store.Session{}); ; last = all[len(all)-1] {
-		page, more, err := s.ledger.Sessions(ctx, view, last, maxPageSize)
+	for listing := (ledger.Listing{Listing: store.List(view)}); ; {
+		page, err := s.ledger.Sessions(ctx, listing, maxPageSize)
 		if err != nil {
 			return nil, err
 		}
-		if all = append(all, page...); !more {
+		if all = append(all, page.Sessions...); !page.More {
 			return all, nil
 		}
+		listing.After = page.Next
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
@@ -81,14 +82,14 @@ func subjectCurrent() *sessionv1.RevokeSubjectRequest {
 	return &sessionv1.RevokeSubjectRequest{Target: &sessionv1.RevokeSubjectRequest_CurrentSubject{CurrentSubject: &sessionv1.CurrentSubject{}}}
 }
 
-func (tr endpoint) sessions(t *testing.T, token string) sessionv1connect.SessionServiceClient {
+func (tr endpoint) sessions(t testing.TB, token string) sessionv1connect.SessionServiceClient {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	return sessionv1connect.NewSessionServiceClient(httpClient(t, true), tr.url, options...)
 }
 
 // sessions calls over Connect.
-func (r *running) sessions(t *testing.T, token string) sessionv1connect.SessionServiceClient {
+func (r *running) sessions(t testing.TB, token string) sessionv1connect.SessionServiceClient {
 	t.Helper()
 	return r.transports()["Connect"].sessions(t, token)
 }
@@ -319,6 +320,16 @@ func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 		call  func(context.Context, sessionv1connect.SessionServiceClient) error
 		want  []string // fields
 	}{
+		"an order that is not known": {ada, list(&sessionv1.ListSessionsRequest{Order: 99}), []string{"order"}},
+		"states that are not known": {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
+			States: []sessionv1.SessionState{active, sessionv1.SessionState_SESSION_STATE_UNSPECIFIED, 99},
+		}}), []string{"filter.states[1]", "filter.states[2]"}},
+		"a query that is longer than any id": {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
+			Query: strings.Repeat("a", 1<<20),
+		}}), []string{"filter.query"}},
+		"a last use before all time": {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
+			LastSeenBeforeTime: &timestamppb.Timestamp{},
+		}}), []string{"filter.last_seen_before_time"}},
 		"a page of less than nothing":      {ada, list(&sessionv1.ListSessionsRequest{PageSize: -1}), []string{"page_size"}},
 		"a filter with an empty issuer":    {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String("")}}), []string{"filter.issuer"}},
 		"a filter with an empty subject":   {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("")}}), []string{"filter.subject"}},

@@ -73,7 +73,7 @@ func see(t *testing.T, l *Ledger, id string) *auth.Identity {
 
 func sessionsIn(t *testing.T, l *Ledger) string {
 	t.Helper()
-	all, err := l.store.Sessions(t.Context(), store.Everything(), store.Session{}, 100)
+	all, err := l.store.Sessions(t.Context(), store.List(store.Everything()), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +123,18 @@ func (s *meddledStore) SaveSessions(ctx context.Context, seen []store.Session) (
 	return s.Store.SaveSessions(ctx, seen)
 }
 
-func (s *meddledStore) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
+func (s *meddledStore) Sessions(ctx context.Context, listing store.Listing, limit int) ([]store.Session, error) {
 	if err := s.fail("Sessions"); err != nil {
 		return nil, err
 	}
-	return s.Store.Sessions(ctx, view, after, limit)
+	return s.Store.Sessions(ctx, listing, limit)
+}
+
+func (s *meddledStore) SessionNames(ctx context.Context, listing store.Listing, limit int) ([]store.Session, error) {
+	if err := s.fail("SessionNames"); err != nil {
+		return nil, err
+	}
+	return s.Store.SessionNames(ctx, listing, limit)
 }
 
 func (s *meddledStore) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {

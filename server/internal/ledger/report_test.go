@@ -33,7 +33,7 @@ func TestReportsAreBounded(t *testing.T) {
 	report("own", "shipping")
 	log := logged(l)
 	l.Flush(t.Context())
-	all, err := l.store.Sessions(t.Context(), store.Everything(), store.Session{}, 1000)
+	all, err := l.store.Sessions(t.Context(), store.List(store.Everything()), 1000)
 	if err != nil || len(all) != 99 { // 98 of those, and that of this server
 		t.Errorf("%d sessions, %v; want 99", len(all), err)
 	}

@@ -129,7 +129,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		return err
 	}
 	list := func(ctx context.Context, l *Ledger) error {
-		_, _, err := l.Sessions(ctx, store.Everything(), store.Session{}, 1)
+		_, err := l.Sessions(ctx, Listing{Listing: store.List(store.Everything())}, 1)
 		return err
 	}
 	revocations := func(ctx context.Context, l *Ledger) error {
@@ -142,7 +142,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		after   int // calls that succeed before
 		revoked bool
 	}{
-		"a subject whose sessions cannot be read":   {endSubject, "Sessions", 0, true},
+		"a subject whose sessions cannot be read":   {endSubject, "SessionNames", 0, true},
 		"a subject that is not kept":                {endSubject, "SaveRevocations", 0, false},
 		"a subject whose session is not kept ended": {endSubject, "SaveRevocations", 1, true},
 		"a session that is not kept":                {endSession, "SaveRevocations", 0, false},

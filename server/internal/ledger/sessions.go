@@ -98,18 +98,6 @@ func changed(before, after store.Session) bool {
 	return before != after
 }
 
-// Sessions returns a page of the sessions within the view, and whether there are
-// more. The order is that of [store.Session.Before]; after is the last session of
-// the page before. An error is the answer to the caller.
-func (l *Ledger) Sessions(ctx context.Context, view store.View, after store.Session, limit int) (page []store.Session, more bool, err error) {
-	l.Flush(ctx)
-	page, err = l.store.Sessions(ctx, view, after, limit+1)
-	if err != nil {
-		return nil, false, l.Unavailable(ctx, err)
-	}
-	return page[:min(len(page), limit)], len(page) > limit, nil
-}
-
 // pages returns every session within the view, up to BatchSize at once. It ends with the
 // first error.
 func (l *Ledger) pages(ctx context.Context, view store.View) iter.Seq2[[]store.Session, error] {
@@ -117,11 +105,11 @@ func (l *Ledger) pages(ctx context.Context, view store.View) iter.Seq2[[]store.S
 }
 
 // pagesBy is pages by a method of the store.
-func pagesBy(ctx context.Context, read func(context.Context, store.View, store.Session, int) ([]store.Session, error), view store.View) iter.Seq2[[]store.Session, error] {
+func pagesBy(ctx context.Context, read func(context.Context, store.Listing, int) ([]store.Session, error), view store.View) iter.Seq2[[]store.Session, error] {
 	page := func(after store.Session) ([]store.Session, error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
-		page, err := read(ctx, view, after, BatchSize)
+		page, err := read(ctx, store.List(view).Behind(after), BatchSize)
 		if err != nil {
 			return nil, fmt.Errorf("list sessions: %w", err)
 		}

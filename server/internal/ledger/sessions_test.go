@@ -31,7 +31,7 @@ func TestAFailedWriteIsRetried(t *testing.T) {
 	if got := sessionsIn(t, l); got != "sess_2 sess_1" {
 		t.Errorf("%q were written; want both", got)
 	}
-	newest, err := l.store.Sessions(t.Context(), store.View{{ID: "sess_2"}}, store.Session{}, 2)
+	newest, err := l.store.Sessions(t.Context(), store.List(store.View{{ID: "sess_2"}}), 2)
 	if err != nil || len(newest) != 1 || !newest[0].Token.IssuedAt.Equal(renewed.IssuedAt) {
 		t.Errorf("%+v, error %v; want its newer token", newest, err)
 	}

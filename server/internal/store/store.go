@@ -52,13 +52,16 @@ type Store interface {
 	// before of each, in the same order, as its Service had seen it; that is the zero
 	// Session for a new one. All are saved, or none.
 	SaveSessions(ctx context.Context, seen []Session) (before []Session, err error)
-	// Sessions returns up to limit sessions that are within the view and come
-	// after the given one, in the order of Session.Before; from the first on when
-	// that is the zero Session. Only the fields that Before compares matter.
-	Sessions(ctx context.Context, view View, after Session, limit int) ([]Session, error)
-	// SessionNames is Sessions with nothing but Issuer, ID, Subject and FirstSeen, which takes a
-	// third of the time.
-	SessionNames(ctx context.Context, view View, after Session, limit int) ([]Session, error)
+	// Sessions returns up to limit sessions of a listing, in its order.
+	Sessions(ctx context.Context, listing Listing, limit int) ([]Session, error)
+	// SessionNames is Sessions with nothing but Issuer, ID, Subject and FirstSeen, which takes
+	// a third of the time.
+	SessionNames(ctx context.Context, listing Listing, limit int) ([]Session, error)
+	// CountSessions returns how many sessions a listing has.
+	CountSessions(ctx context.Context, listing Listing) (int64, error)
+	// TimeAt returns the time of the order at the n-th session of a listing, of which only
+	// View, Order and After matter. It is zero if there are not so many.
+	TimeAt(ctx context.Context, listing Listing, n int) (time.Time, error)
 	// Sightings returns the sightings of each session, in the same order: the latest
 	// MaxSightings, in the order of Sighting.Compare. Only the names of the sessions matter.
 	Sightings(ctx context.Context, sessions []Session) ([][]Sighting, error)

@@ -118,7 +118,7 @@ func (t *Transmitter) subjectOf(ctx context.Context, target store.Target) string
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	seen, err := t.config.Store.Sessions(ctx, store.View{{Issuer: target.Issuer, ID: target.Value}}, store.Session{}, 2)
+	seen, err := t.config.Store.Sessions(ctx, store.List(store.View{{Issuer: target.Issuer, ID: target.Value}}), 2)
 	if err != nil || len(seen) != 1 {
 		return ""
 	}

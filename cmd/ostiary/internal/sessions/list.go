@@ -24,7 +24,7 @@ import (
 // List returns ostiary session list.
 func List() *cobra.Command {
 	var caller client.Caller
-	var filter filter
+	var filter listFilter
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the sessions that you may see",
@@ -33,7 +33,8 @@ with an asterisk. The subject of a session in which somebody is impersonated is 
 by who really acts. SERVICES lists those that have seen the session, the latest
 first; the address and the user agent are as that one has seen them.`,
 		Example: `  ostiary session list --as ada
-  ostiary session list --as robo --subject user_ada --output json`,
+  ostiary session list --as robo --subject user_ada --output json
+  ostiary session list --as robo --state active --unused-for 8h --order last-seen`,
 		Args: usage.NoArguments,
 	}
 	caller.AddFlags(cmd)
@@ -44,9 +45,7 @@ first; the address and the user agent are as that one has seen them.`,
 		}
 		return caller.With(func(clients client.Clients) error {
 			rows := newRows(cmd.OutOrStdout(), caller.Output)
-			req := &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{
-				Issuer: client.Given(filter.issuer), Subject: client.Given(filter.subject), OrganizationId: filter.organizationID(),
-			}}
+			req := filter.request()
 			for {
 				res, err := clients.Sessions.ListSessions(cmd.Context(), req)
 				if err != nil {

@@ -28,6 +28,65 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SessionOrder is an order of sessions. Sessions of the same time are ordered by issuer,
+// session_id and subject.
+type SessionOrder int32
+
+const (
+	// SESSION_ORDER_FIRST_SEEN_DESC.
+	SessionOrder_SESSION_ORDER_UNSPECIFIED SessionOrder = 0
+	// Newest first, by first_seen_time. A session keeps its place.
+	SessionOrder_SESSION_ORDER_FIRST_SEEN_DESC SessionOrder = 1
+	// Oldest first, by first_seen_time. A session keeps its place.
+	SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC SessionOrder = 2
+	// By last_seen_time, the latest first. A session that is used while its list is read moves
+	// to the beginning, and may be missing on later pages; WatchSessions does not say so.
+	SessionOrder_SESSION_ORDER_LAST_SEEN_DESC SessionOrder = 3
+)
+
+// Enum value maps for SessionOrder.
+var (
+	SessionOrder_name = map[int32]string{
+		0: "SESSION_ORDER_UNSPECIFIED",
+		1: "SESSION_ORDER_FIRST_SEEN_DESC",
+		2: "SESSION_ORDER_FIRST_SEEN_ASC",
+		3: "SESSION_ORDER_LAST_SEEN_DESC",
+	}
+	SessionOrder_value = map[string]int32{
+		"SESSION_ORDER_UNSPECIFIED":     0,
+		"SESSION_ORDER_FIRST_SEEN_DESC": 1,
+		"SESSION_ORDER_FIRST_SEEN_ASC":  2,
+		"SESSION_ORDER_LAST_SEEN_DESC":  3,
+	}
+)
+
+func (x SessionOrder) Enum() *SessionOrder {
+	p := new(SessionOrder)
+	*p = x
+	return p
+}
+
+func (x SessionOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SessionOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_session_v1_session_proto_enumTypes[0].Descriptor()
+}
+
+func (SessionOrder) Type() protoreflect.EnumType {
+	return &file_ostiary_session_v1_session_proto_enumTypes[0]
+}
+
+func (x SessionOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SessionOrder.Descriptor instead.
+func (SessionOrder) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{0}
+}
+
 // SessionEventType says what happened to a session. New values will be added. Treat one
 // that you do not know as: list the sessions again.
 type SessionEventType int32
@@ -92,11 +151,11 @@ func (x SessionEventType) String() string {
 }
 
 func (SessionEventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_session_v1_session_proto_enumTypes[0].Descriptor()
+	return file_ostiary_session_v1_session_proto_enumTypes[1].Descriptor()
 }
 
 func (SessionEventType) Type() protoreflect.EnumType {
-	return &file_ostiary_session_v1_session_proto_enumTypes[0]
+	return &file_ostiary_session_v1_session_proto_enumTypes[1]
 }
 
 func (x SessionEventType) Number() protoreflect.EnumNumber {
@@ -105,7 +164,7 @@ func (x SessionEventType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionEventType.Descriptor instead.
 func (SessionEventType) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{0}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
 }
 
 // IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
@@ -164,11 +223,11 @@ func (x IssuerSignOut) String() string {
 }
 
 func (IssuerSignOut) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_session_v1_session_proto_enumTypes[1].Descriptor()
+	return file_ostiary_session_v1_session_proto_enumTypes[2].Descriptor()
 }
 
 func (IssuerSignOut) Type() protoreflect.EnumType {
-	return &file_ostiary_session_v1_session_proto_enumTypes[1]
+	return &file_ostiary_session_v1_session_proto_enumTypes[2]
 }
 
 func (x IssuerSignOut) Number() protoreflect.EnumNumber {
@@ -177,7 +236,7 @@ func (x IssuerSignOut) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IssuerSignOut.Descriptor instead.
 func (IssuerSignOut) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 // SessionState says whether a session goes on. New values will be added. Treat one that
@@ -226,11 +285,11 @@ func (x SessionState) String() string {
 }
 
 func (SessionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_ostiary_session_v1_session_proto_enumTypes[2].Descriptor()
+	return file_ostiary_session_v1_session_proto_enumTypes[3].Descriptor()
 }
 
 func (SessionState) Type() protoreflect.EnumType {
-	return &file_ostiary_session_v1_session_proto_enumTypes[2]
+	return &file_ostiary_session_v1_session_proto_enumTypes[3]
 }
 
 func (x SessionState) Number() protoreflect.EnumNumber {
@@ -239,7 +298,7 @@ func (x SessionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionState.Descriptor instead.
 func (SessionState) EnumDescriptor() ([]byte, []int) {
-	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_ostiary_session_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
 // ListSessionsRequest asks for a page of sessions.
@@ -252,8 +311,13 @@ type ListSessionsRequest struct {
 	// is the last.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before. Empty for the first page. Send the same
-	// filter with it, as the same subject.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// filter and order with it, as the same subject.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The order of the sessions. Default: SESSION_ORDER_FIRST_SEEN_DESC.
+	Order SessionOrder `protobuf:"varint,4,opt,name=order,proto3,enum=ostiary.session.v1.SessionOrder" json:"order,omitempty"`
+	// Whether to count the sessions that match, from the first on, as total_count. Ask with
+	// the first page alone: to count takes longer than a page.
+	CountTotal    bool `protobuf:"varint,5,opt,name=count_total,json=countTotal,proto3" json:"count_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -309,8 +373,26 @@ func (x *ListSessionsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListSessionsRequest) GetOrder() SessionOrder {
+	if x != nil {
+		return x.Order
+	}
+	return SessionOrder_SESSION_ORDER_UNSPECIFIED
+}
+
+func (x *ListSessionsRequest) GetCountTotal() bool {
+	if x != nil {
+		return x.CountTotal
+	}
+	return false
+}
+
 // ListSessionsFilter says which sessions to list: those that match every field that
 // is set.
+//
+// To find sessions by query, states, service or last_seen_before_time, the server examines
+// those that the other fields match, in order, and a limited number for each page. Where
+// few match, a page may end early: go on with its next_page_token.
 type ListSessionsFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The issuer of the session. Set and empty is refused with INVALID_REQUEST.
@@ -320,8 +402,18 @@ type ListSessionsFilter struct {
 	// The organization that the session acts in, by its latest token. Set and empty:
 	// sessions that act in none.
 	OrganizationId *string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the session_id, the subject or the organization_id begins with, in the same upper
+	// and lower case. Default: anything.
+	Query string `protobuf:"bytes,4,opt,name=query,proto3" json:"query,omitempty"`
+	// The state of the session: any of these. Default: any state.
+	States []SessionState `protobuf:"varint,5,rep,packed,name=states,proto3,enum=ostiary.session.v1.SessionState" json:"states,omitempty"`
+	// The service that has seen the session, as Sighting.service names it. Set and empty:
+	// those that ostiary's own servers have seen.
+	Service *string `protobuf:"bytes,6,opt,name=service,proto3,oneof" json:"service,omitempty"`
+	// Only sessions that were last seen before this time, such as those that are idle.
+	LastSeenBeforeTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_seen_before_time,json=lastSeenBeforeTime,proto3" json:"last_seen_before_time,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListSessionsFilter) Reset() {
@@ -375,10 +467,38 @@ func (x *ListSessionsFilter) GetOrganizationId() string {
 	return ""
 }
 
+func (x *ListSessionsFilter) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListSessionsFilter) GetStates() []SessionState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListSessionsFilter) GetService() string {
+	if x != nil && x.Service != nil {
+		return *x.Service
+	}
+	return ""
+}
+
+func (x *ListSessionsFilter) GetLastSeenBeforeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenBeforeTime
+	}
+	return nil
+}
+
 // ListSessionsResponse is a page of sessions.
 type ListSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sessions, newest first, by first_seen_time.
+	// The sessions, in the order of the request.
 	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -389,8 +509,13 @@ type ListSessionsResponse struct {
 	// The session of the token of this call, whether it is on the page or not. Absent if
 	// the token has none.
 	CurrentSession *v1.SessionRef `protobuf:"bytes,4,opt,name=current_session,json=currentSession,proto3" json:"current_session,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many sessions match, on all pages. Absent unless the request says count_total.
+	TotalCount *int64 `protobuf:"varint,5,opt,name=total_count,json=totalCount,proto3,oneof" json:"total_count,omitempty"`
+	// Whether total_count is only a lower bound: there were more sessions to examine than a
+	// call examines.
+	TotalCountIsMinimum bool `protobuf:"varint,6,opt,name=total_count_is_minimum,json=totalCountIsMinimum,proto3" json:"total_count_is_minimum,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *ListSessionsResponse) Reset() {
@@ -449,6 +574,20 @@ func (x *ListSessionsResponse) GetCurrentSession() *v1.SessionRef {
 		return x.CurrentSession
 	}
 	return nil
+}
+
+func (x *ListSessionsResponse) GetTotalCount() int64 {
+	if x != nil && x.TotalCount != nil {
+		return *x.TotalCount
+	}
+	return 0
+}
+
+func (x *ListSessionsResponse) GetTotalCountIsMinimum() bool {
+	if x != nil {
+		return x.TotalCountIsMinimum
+	}
+	return false
 }
 
 // GetSessionRequest names a session.
@@ -1484,25 +1623,38 @@ var File_ostiary_session_v1_session_proto protoreflect.FileDescriptor
 
 const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
-	" ostiary/session/v1/session.proto\x12\x12ostiary.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\x91\x01\n" +
+	" ostiary/session/v1/session.proto\x12\x12ostiary.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\xea\x01\n" +
 	"\x13ListSessionsRequest\x12>\n" +
 	"\x06filter\x18\x01 \x01(\v2&.ostiary.session.v1.ListSessionsFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"\xa9\x01\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x126\n" +
+	"\x05order\x18\x04 \x01(\x0e2 .ostiary.session.v1.SessionOrderR\x05order\x12\x1f\n" +
+	"\vcount_total\x18\x05 \x01(\bR\n" +
+	"countTotal\"\xf3\x02\n" +
 	"\x12ListSessionsFilter\x12\x1b\n" +
 	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
 	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12,\n" +
-	"\x0forganization_id\x18\x03 \x01(\tH\x02R\x0eorganizationId\x88\x01\x01B\t\n" +
+	"\x0forganization_id\x18\x03 \x01(\tH\x02R\x0eorganizationId\x88\x01\x01\x12\x14\n" +
+	"\x05query\x18\x04 \x01(\tR\x05query\x128\n" +
+	"\x06states\x18\x05 \x03(\x0e2 .ostiary.session.v1.SessionStateR\x06states\x12\x1d\n" +
+	"\aservice\x18\x06 \x01(\tH\x03R\aservice\x88\x01\x01\x12M\n" +
+	"\x15last_seen_before_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x12lastSeenBeforeTimeB\t\n" +
 	"\a_issuerB\n" +
 	"\n" +
 	"\b_subjectB\x12\n" +
-	"\x10_organization_id\"\xe6\x01\n" +
+	"\x10_organization_idB\n" +
+	"\n" +
+	"\b_service\"\xd1\x02\n" +
 	"\x14ListSessionsResponse\x127\n" +
 	"\bsessions\x18\x01 \x03(\v2\x1b.ostiary.session.v1.SessionR\bsessions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
 	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\x12J\n" +
-	"\x0fcurrent_session\x18\x04 \x01(\v2!.ostiary.revocation.v1.SessionRefR\x0ecurrentSession\"P\n" +
+	"\x0fcurrent_session\x18\x04 \x01(\v2!.ostiary.revocation.v1.SessionRefR\x0ecurrentSession\x12$\n" +
+	"\vtotal_count\x18\x05 \x01(\x03H\x00R\n" +
+	"totalCount\x88\x01\x01\x123\n" +
+	"\x16total_count_is_minimum\x18\x06 \x01(\bR\x13totalCountIsMinimumB\x0e\n" +
+	"\f_total_count\"P\n" +
 	"\x11GetSessionRequest\x12;\n" +
 	"\asession\x18\x01 \x01(\v2!.ostiary.revocation.v1.SessionRefR\asession\"K\n" +
 	"\x12GetSessionResponse\x125\n" +
@@ -1576,7 +1728,12 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"user_agent\x18\x06 \x01(\tR\tuserAgent\x12\x1d\n" +
 	"\n" +
-	"ip_address\x18\a \x01(\tR\tipAddress*\x90\x02\n" +
+	"ip_address\x18\a \x01(\tR\tipAddress*\x94\x01\n" +
+	"\fSessionOrder\x12\x1d\n" +
+	"\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dSESSION_ORDER_FIRST_SEEN_DESC\x10\x01\x12 \n" +
+	"\x1cSESSION_ORDER_FIRST_SEEN_ASC\x10\x02\x12 \n" +
+	"\x1cSESSION_ORDER_LAST_SEEN_DESC\x10\x03*\x90\x02\n" +
 	"\x10SessionEventType\x12\"\n" +
 	"\x1eSESSION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SESSION_EVENT_TYPE_SEEN\x10\x01\x12\x1e\n" +
@@ -1619,84 +1776,88 @@ func file_ostiary_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_ostiary_session_v1_session_proto_rawDescData
 }
 
-var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ostiary_session_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_ostiary_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_ostiary_session_v1_session_proto_goTypes = []any{
-	(SessionEventType)(0),         // 0: ostiary.session.v1.SessionEventType
-	(IssuerSignOut)(0),            // 1: ostiary.session.v1.IssuerSignOut
-	(SessionState)(0),             // 2: ostiary.session.v1.SessionState
-	(*ListSessionsRequest)(nil),   // 3: ostiary.session.v1.ListSessionsRequest
-	(*ListSessionsFilter)(nil),    // 4: ostiary.session.v1.ListSessionsFilter
-	(*ListSessionsResponse)(nil),  // 5: ostiary.session.v1.ListSessionsResponse
-	(*GetSessionRequest)(nil),     // 6: ostiary.session.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 7: ostiary.session.v1.GetSessionResponse
-	(*RevokeSessionRequest)(nil),  // 8: ostiary.session.v1.RevokeSessionRequest
-	(*CurrentSession)(nil),        // 9: ostiary.session.v1.CurrentSession
-	(*RevokeSessionResponse)(nil), // 10: ostiary.session.v1.RevokeSessionResponse
-	(*RevokeSubjectRequest)(nil),  // 11: ostiary.session.v1.RevokeSubjectRequest
-	(*CurrentSubject)(nil),        // 12: ostiary.session.v1.CurrentSubject
-	(*RevokeSubjectResponse)(nil), // 13: ostiary.session.v1.RevokeSubjectResponse
-	(*WatchSessionsRequest)(nil),  // 14: ostiary.session.v1.WatchSessionsRequest
-	(*WatchSessionsFilter)(nil),   // 15: ostiary.session.v1.WatchSessionsFilter
-	(*WatchSessionsResponse)(nil), // 16: ostiary.session.v1.WatchSessionsResponse
-	(*SessionEvent)(nil),          // 17: ostiary.session.v1.SessionEvent
-	(*Session)(nil),               // 18: ostiary.session.v1.Session
-	(*Sighting)(nil),              // 19: ostiary.session.v1.Sighting
-	(*v1.SessionRef)(nil),         // 20: ostiary.revocation.v1.SessionRef
-	(*v1.Revocation)(nil),         // 21: ostiary.revocation.v1.Revocation
-	(*v1.Propagation)(nil),        // 22: ostiary.revocation.v1.Propagation
-	(*v1.SubjectRef)(nil),         // 23: ostiary.revocation.v1.SubjectRef
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*v11.Actor)(nil),             // 25: ostiary.identity.v1.Actor
+	(SessionOrder)(0),             // 0: ostiary.session.v1.SessionOrder
+	(SessionEventType)(0),         // 1: ostiary.session.v1.SessionEventType
+	(IssuerSignOut)(0),            // 2: ostiary.session.v1.IssuerSignOut
+	(SessionState)(0),             // 3: ostiary.session.v1.SessionState
+	(*ListSessionsRequest)(nil),   // 4: ostiary.session.v1.ListSessionsRequest
+	(*ListSessionsFilter)(nil),    // 5: ostiary.session.v1.ListSessionsFilter
+	(*ListSessionsResponse)(nil),  // 6: ostiary.session.v1.ListSessionsResponse
+	(*GetSessionRequest)(nil),     // 7: ostiary.session.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 8: ostiary.session.v1.GetSessionResponse
+	(*RevokeSessionRequest)(nil),  // 9: ostiary.session.v1.RevokeSessionRequest
+	(*CurrentSession)(nil),        // 10: ostiary.session.v1.CurrentSession
+	(*RevokeSessionResponse)(nil), // 11: ostiary.session.v1.RevokeSessionResponse
+	(*RevokeSubjectRequest)(nil),  // 12: ostiary.session.v1.RevokeSubjectRequest
+	(*CurrentSubject)(nil),        // 13: ostiary.session.v1.CurrentSubject
+	(*RevokeSubjectResponse)(nil), // 14: ostiary.session.v1.RevokeSubjectResponse
+	(*WatchSessionsRequest)(nil),  // 15: ostiary.session.v1.WatchSessionsRequest
+	(*WatchSessionsFilter)(nil),   // 16: ostiary.session.v1.WatchSessionsFilter
+	(*WatchSessionsResponse)(nil), // 17: ostiary.session.v1.WatchSessionsResponse
+	(*SessionEvent)(nil),          // 18: ostiary.session.v1.SessionEvent
+	(*Session)(nil),               // 19: ostiary.session.v1.Session
+	(*Sighting)(nil),              // 20: ostiary.session.v1.Sighting
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*v1.SessionRef)(nil),         // 22: ostiary.revocation.v1.SessionRef
+	(*v1.Revocation)(nil),         // 23: ostiary.revocation.v1.Revocation
+	(*v1.Propagation)(nil),        // 24: ostiary.revocation.v1.Propagation
+	(*v1.SubjectRef)(nil),         // 25: ostiary.revocation.v1.SubjectRef
+	(*v11.Actor)(nil),             // 26: ostiary.identity.v1.Actor
 }
 var file_ostiary_session_v1_session_proto_depIdxs = []int32{
-	4,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
-	18, // 1: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
-	20, // 2: ostiary.session.v1.ListSessionsResponse.current_session:type_name -> ostiary.revocation.v1.SessionRef
-	20, // 3: ostiary.session.v1.GetSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
-	18, // 4: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
-	20, // 5: ostiary.session.v1.RevokeSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
-	9,  // 6: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
-	21, // 7: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	1,  // 8: ostiary.session.v1.RevokeSessionResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	22, // 9: ostiary.session.v1.RevokeSessionResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
-	23, // 10: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
-	12, // 11: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
-	21, // 12: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	1,  // 13: ostiary.session.v1.RevokeSubjectResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	22, // 14: ostiary.session.v1.RevokeSubjectResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
-	15, // 15: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
-	17, // 16: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
-	0,  // 17: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
-	18, // 18: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
-	24, // 19: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
-	20, // 20: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
-	2,  // 21: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
-	21, // 22: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
-	25, // 23: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
-	24, // 24: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
-	24, // 25: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
-	24, // 26: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
-	24, // 27: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	19, // 28: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
-	1,  // 29: ostiary.session.v1.Session.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
-	24, // 30: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
-	24, // 31: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
-	3,  // 32: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
-	6,  // 33: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
-	8,  // 34: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
-	11, // 35: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
-	14, // 36: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
-	5,  // 37: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
-	7,  // 38: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
-	10, // 39: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
-	13, // 40: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
-	16, // 41: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
-	37, // [37:42] is the sub-list for method output_type
-	32, // [32:37] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	5,  // 0: ostiary.session.v1.ListSessionsRequest.filter:type_name -> ostiary.session.v1.ListSessionsFilter
+	0,  // 1: ostiary.session.v1.ListSessionsRequest.order:type_name -> ostiary.session.v1.SessionOrder
+	3,  // 2: ostiary.session.v1.ListSessionsFilter.states:type_name -> ostiary.session.v1.SessionState
+	21, // 3: ostiary.session.v1.ListSessionsFilter.last_seen_before_time:type_name -> google.protobuf.Timestamp
+	19, // 4: ostiary.session.v1.ListSessionsResponse.sessions:type_name -> ostiary.session.v1.Session
+	22, // 5: ostiary.session.v1.ListSessionsResponse.current_session:type_name -> ostiary.revocation.v1.SessionRef
+	22, // 6: ostiary.session.v1.GetSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	19, // 7: ostiary.session.v1.GetSessionResponse.session:type_name -> ostiary.session.v1.Session
+	22, // 8: ostiary.session.v1.RevokeSessionRequest.session:type_name -> ostiary.revocation.v1.SessionRef
+	10, // 9: ostiary.session.v1.RevokeSessionRequest.current_session:type_name -> ostiary.session.v1.CurrentSession
+	23, // 10: ostiary.session.v1.RevokeSessionResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	2,  // 11: ostiary.session.v1.RevokeSessionResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	24, // 12: ostiary.session.v1.RevokeSessionResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	25, // 13: ostiary.session.v1.RevokeSubjectRequest.subject:type_name -> ostiary.revocation.v1.SubjectRef
+	13, // 14: ostiary.session.v1.RevokeSubjectRequest.current_subject:type_name -> ostiary.session.v1.CurrentSubject
+	23, // 15: ostiary.session.v1.RevokeSubjectResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	2,  // 16: ostiary.session.v1.RevokeSubjectResponse.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	24, // 17: ostiary.session.v1.RevokeSubjectResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	16, // 18: ostiary.session.v1.WatchSessionsRequest.filter:type_name -> ostiary.session.v1.WatchSessionsFilter
+	18, // 19: ostiary.session.v1.WatchSessionsResponse.events:type_name -> ostiary.session.v1.SessionEvent
+	1,  // 20: ostiary.session.v1.SessionEvent.type:type_name -> ostiary.session.v1.SessionEventType
+	19, // 21: ostiary.session.v1.SessionEvent.session:type_name -> ostiary.session.v1.Session
+	21, // 22: ostiary.session.v1.SessionEvent.event_time:type_name -> google.protobuf.Timestamp
+	22, // 23: ostiary.session.v1.Session.session:type_name -> ostiary.revocation.v1.SessionRef
+	3,  // 24: ostiary.session.v1.Session.state:type_name -> ostiary.session.v1.SessionState
+	23, // 25: ostiary.session.v1.Session.revocation:type_name -> ostiary.revocation.v1.Revocation
+	26, // 26: ostiary.session.v1.Session.actor:type_name -> ostiary.identity.v1.Actor
+	21, // 27: ostiary.session.v1.Session.first_seen_time:type_name -> google.protobuf.Timestamp
+	21, // 28: ostiary.session.v1.Session.last_seen_time:type_name -> google.protobuf.Timestamp
+	21, // 29: ostiary.session.v1.Session.token_issue_time:type_name -> google.protobuf.Timestamp
+	21, // 30: ostiary.session.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	20, // 31: ostiary.session.v1.Session.sightings:type_name -> ostiary.session.v1.Sighting
+	2,  // 32: ostiary.session.v1.Session.issuer_sign_out:type_name -> ostiary.session.v1.IssuerSignOut
+	21, // 33: ostiary.session.v1.Sighting.first_seen_time:type_name -> google.protobuf.Timestamp
+	21, // 34: ostiary.session.v1.Sighting.last_seen_time:type_name -> google.protobuf.Timestamp
+	4,  // 35: ostiary.session.v1.SessionService.ListSessions:input_type -> ostiary.session.v1.ListSessionsRequest
+	7,  // 36: ostiary.session.v1.SessionService.GetSession:input_type -> ostiary.session.v1.GetSessionRequest
+	9,  // 37: ostiary.session.v1.SessionService.RevokeSession:input_type -> ostiary.session.v1.RevokeSessionRequest
+	12, // 38: ostiary.session.v1.SessionService.RevokeSubject:input_type -> ostiary.session.v1.RevokeSubjectRequest
+	15, // 39: ostiary.session.v1.SessionService.WatchSessions:input_type -> ostiary.session.v1.WatchSessionsRequest
+	6,  // 40: ostiary.session.v1.SessionService.ListSessions:output_type -> ostiary.session.v1.ListSessionsResponse
+	8,  // 41: ostiary.session.v1.SessionService.GetSession:output_type -> ostiary.session.v1.GetSessionResponse
+	11, // 42: ostiary.session.v1.SessionService.RevokeSession:output_type -> ostiary.session.v1.RevokeSessionResponse
+	14, // 43: ostiary.session.v1.SessionService.RevokeSubject:output_type -> ostiary.session.v1.RevokeSubjectResponse
+	17, // 44: ostiary.session.v1.SessionService.WatchSessions:output_type -> ostiary.session.v1.WatchSessionsResponse
+	40, // [40:45] is the sub-list for method output_type
+	35, // [35:40] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_session_v1_session_proto_init() }
@@ -1705,6 +1866,7 @@ func file_ostiary_session_v1_session_proto_init() {
 		return
 	}
 	file_ostiary_session_v1_session_proto_msgTypes[1].OneofWrappers = []any{}
+	file_ostiary_session_v1_session_proto_msgTypes[2].OneofWrappers = []any{}
 	file_ostiary_session_v1_session_proto_msgTypes[5].OneofWrappers = []any{
 		(*RevokeSessionRequest_Session)(nil),
 		(*RevokeSessionRequest_CurrentSession)(nil),
@@ -1719,7 +1881,7 @@ func file_ostiary_session_v1_session_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_session_v1_session_proto_rawDesc), len(file_ostiary_session_v1_session_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,

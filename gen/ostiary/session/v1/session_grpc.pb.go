@@ -57,8 +57,9 @@ const (
 // token.
 type SessionServiceClient interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_time. It includes the latest calls to this server; those to others come
-	// with a delay.
+	// first_seen_time, unless the request says another order. It includes the latest calls to
+	// this server; those to others come with a delay. A filter never shows more than the
+	// caller may see.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
@@ -206,8 +207,9 @@ type SessionService_WatchSessionsClient = grpc.ServerStreamingClient[WatchSessio
 // token.
 type SessionServiceServer interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_time. It includes the latest calls to this server; those to others come
-	// with a delay.
+	// first_seen_time, unless the request says another order. It includes the latest calls to
+	// this server; those to others come with a delay. A filter never shows more than the
+	// caller may see.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)

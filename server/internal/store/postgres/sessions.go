@@ -3,8 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,62 +93,6 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 		return nil, fmt.Errorf("save sessions: %w", err)
 	}
 	return before, nil
-}
-
-// Sessions implements store.Store.
-func (s *Store) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
-	return s.sessions(ctx, sessionColumns, scanSession, view, after, limit)
-}
-
-// SessionNames implements store.Store.
-func (s *Store) SessionNames(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
-	return s.sessions(ctx, nameColumns, scanName, view, after, limit)
-}
-
-func (s *Store) sessions(ctx context.Context, columns string, scan func(pgx.CollectableRow) (store.Session, error), view store.View, after store.Session, limit int) ([]store.Session, error) {
-	if len(view) == 0 {
-		return nil, nil
-	}
-	var args []any
-	bind := func(value any) string {
-		args = append(args, value)
-		return "$" + strconv.Itoa(len(args))
-	}
-	sql := `SELECT ` + columns + ` FROM ostiary.sessions WHERE ` + condition(view, bind)
-	if after != (store.Session{}) {
-		sql += ` AND (first_seen, issuer, session_id, subject) < (` + bind(store.Micros(after.FirstSeen)) + `, ` +
-			bind([]byte(after.Issuer)) + `, ` + bind([]byte(after.ID)) + `, ` + bind([]byte(after.Subject)) + `)`
-	}
-	sql += ` ORDER BY first_seen DESC, issuer DESC, session_id DESC, subject DESC LIMIT ` + bind(limit)
-	found, err := query(ctx, s, scan, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return found, nil
-}
-
-// condition returns the condition that a session is within the view. It has only constants
-// and what bind returns for a value.
-func condition(view store.View, bind func(any) string) string {
-	alternatives := make([]string, len(view))
-	for i, filter := range view {
-		conditions := []string{"true"}
-		if filter.Issuer != "" {
-			conditions = append(conditions, "issuer = "+bind([]byte(filter.Issuer)))
-		}
-		for _, c := range []struct{ column, value string }{
-			{"session_id", filter.ID}, {"subject", filter.Subject}, {"client_id", filter.ClientID},
-		} {
-			if c.value != "" {
-				conditions = append(conditions, "sha256("+c.column+") = "+bind(digestOne(c.value)))
-			}
-		}
-		if filter.Organization != nil {
-			conditions = append(conditions, "sha256(organization) = "+bind(digestOne(*filter.Organization)))
-		}
-		alternatives[i] = strings.Join(conditions, " AND ")
-	}
-	return "(" + strings.Join(alternatives, " OR ") + ")"
 }
 
 // Expired implements store.Store.

@@ -43,7 +43,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			`UPDATE sessions SET first_seen = 'spoilt'`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.Sessions(t.Context(), store.Everything(), store.Session{}, 10)
+				_, err := s.Sessions(t.Context(), store.List(store.Everything()), 10)
 				return err
 			},
 		},

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -68,34 +66,6 @@ func (s *Store) SaveSessions(ctx context.Context, seen []store.Session) (before 
 	return before, nil
 }
 
-// Sessions implements store.Store.
-func (s *Store) Sessions(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
-	return s.sessions(ctx, sessionColumns, scanSession, view, after, limit)
-}
-
-// SessionNames implements store.Store.
-func (s *Store) SessionNames(ctx context.Context, view store.View, after store.Session, limit int) ([]store.Session, error) {
-	return s.sessions(ctx, nameColumns, scanName, view, after, limit)
-}
-
-func (s *Store) sessions(ctx context.Context, columns string, scan func(row) (store.Session, error), view store.View, after store.Session, limit int) ([]store.Session, error) {
-	if len(view) == 0 {
-		return nil, nil
-	}
-	var q query
-	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.view(view))
-	if after != (store.Session{}) {
-		q.text.WriteString(` AND (first_seen, issuer, session_id, subject) < (` +
-			q.bind(store.Micros(after.FirstSeen)) + `, ` + q.bind(after.Issuer) + `, ` + q.bind(after.ID) + `, ` + q.bind(after.Subject) + `)`)
-	}
-	q.text.WriteString(` ORDER BY first_seen DESC, issuer DESC, session_id DESC, subject DESC LIMIT ` + q.bind(limit))
-	rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", explain(err))
-	}
-	return collect(rows, scan)
-}
-
 // Expired implements store.Store.
 func (s *Store) Expired(ctx context.Context, after store.Session, expiredBy time.Time, limit int) ([]store.Session, error) {
 	rows, err := s.db.QueryContext(ctx, selectExpired, store.Micros(expiredBy), store.Micros(after.Token.ExpiresAt), after.Issuer, after.ID, after.Subject, limit)
@@ -103,38 +73,6 @@ func (s *Store) Expired(ctx context.Context, after store.Session, expiredBy time
 		return nil, fmt.Errorf("list expired sessions: %w", explain(err))
 	}
 	return collect(rows, scanSession)
-}
-
-// A query is SQL and what it binds. Only constants get into the text.
-type query struct {
-	text strings.Builder
-	args []any
-}
-
-// bind returns the placeholder for a value.
-func (q *query) bind(value any) string {
-	q.args = append(q.args, value)
-	return "?" + strconv.Itoa(len(q.args)) // SQLite finds $1 by its name, which is slow among many
-}
-
-// view returns the condition that a session is within the view.
-func (q *query) view(view store.View) string {
-	alternatives := make([]string, len(view))
-	for i, filter := range view {
-		conditions := []string{"1 = 1"}
-		for _, c := range []struct{ column, value string }{
-			{"issuer", filter.Issuer}, {"session_id", filter.ID}, {"subject", filter.Subject}, {"client_id", filter.ClientID},
-		} {
-			if c.value != "" {
-				conditions = append(conditions, c.column+" = "+q.bind(c.value))
-			}
-		}
-		if filter.Organization != nil {
-			conditions = append(conditions, "organization = "+q.bind(*filter.Organization))
-		}
-		alternatives[i] = strings.Join(conditions, " AND ")
-	}
-	return "(" + strings.Join(alternatives, " OR ") + ")"
 }
 
 // A row is an *sql.Row, or *sql.Rows at one of them.

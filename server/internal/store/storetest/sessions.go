@@ -43,7 +43,7 @@ func save(t *testing.T, s store.Store, sessions ...store.Session) {
 
 func list(t *testing.T, s store.Store, view store.View) []store.Session {
 	t.Helper()
-	return must[[]store.Session](t)(s.Sessions(t.Context(), view, store.Session{}, 100))
+	return must[[]store.Session](t)(s.Sessions(t.Context(), store.List(view), 100))
 }
 
 // named returns the sessions with the names of the given one.
@@ -90,7 +90,7 @@ func sessionOfAnotherSubject(t *testing.T, database Database) {
 	}
 	var got []store.Session
 	for after := (store.Session{}); ; after = got[len(got)-1] {
-		page := must[[]store.Session](t)(s.Sessions(t.Context(), store.View{{Issuer: ada.Issuer, ID: ada.ID}}, after, 1))
+		page := must[[]store.Session](t)(s.Sessions(t.Context(), store.List(store.View{{Issuer: ada.Issuer, ID: ada.ID}}).Behind(after), 1))
 		if len(page) == 0 {
 			break
 		}
@@ -138,7 +138,7 @@ func sessionsInPages(t *testing.T, database Database) {
 	for _, limit := range []int{1, 4, 5, 24, 25, 100} {
 		var got []store.Session
 		for after := (store.Session{}); ; after = got[len(got)-1] {
-			page := must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), after, limit))
+			page := must[[]store.Session](t)(s.Sessions(t.Context(), store.List(store.Everything()).Behind(after), limit))
 			if len(page) > limit {
 				t.Fatalf("a page of %d has %d sessions", limit, len(page))
 			}
@@ -149,7 +149,7 @@ func sessionsInPages(t *testing.T, database Database) {
 			for _, session := range page {
 				names = append(names, store.Session{Issuer: session.Issuer, ID: session.ID, Subject: session.Subject, FirstSeen: session.FirstSeen})
 			}
-			equal(t, "the names of a page", must[[]store.Session](t)(s.SessionNames(t.Context(), store.Everything(), after, limit)), names)
+			equal(t, "the names of a page", must[[]store.Session](t)(s.SessionNames(t.Context(), store.List(store.Everything()).Behind(after), limit)), names)
 			got = append(got, page...)
 			// What happens in between moves no session to another place.
 			again := page[0]
@@ -207,7 +207,7 @@ func viewsFilter(t *testing.T, database Database) {
 		}
 		equal(t, name+", by View.Matches", matched, test.want)
 	}
-	after := must[[]store.Session](t)(s.Sessions(t.Context(), store.View{{Subject: "user_ada"}}, ada, 1))
+	after := must[[]store.Session](t)(s.Sessions(t.Context(), store.List(store.View{{Subject: "user_ada"}}).Behind(ada), 1))
 	equal(t, "after the first of a view", after, []store.Session{stranger})
 }
 
@@ -245,7 +245,7 @@ func hostileTexts(t *testing.T, database Database) {
 		save(t, s, session, ben)
 		equal(t, "where it was seen", sightingsOf(t, s, session), [][]store.Sighting{{store.SightingOf(session)}})
 		equal(t, "the session", list(t, s, store.View{{Issuer: hostile, ID: hostile, Subject: hostile, ClientID: hostile, Organization: inOrganization(hostile)}}), []store.Session{session})
-		equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), session, 10)), []store.Session{ben})
+		equal(t, "after it", must[[]store.Session](t)(s.Sessions(t.Context(), store.List(store.Everything()).Behind(session), 10)), []store.Session{ben})
 
 		target := store.Target{Kind: "token", Issuer: hostile, Value: hostile, Subject: hostile}
 		other := target
@@ -289,7 +289,7 @@ func sessionsInByteOrder(t *testing.T, database Database) {
 		}
 	}
 	for i := range want {
-		equal(t, fmt.Sprintf("those after %q", want[i].ID), must[[]store.Session](t)(s.Sessions(t.Context(), store.Everything(), want[i], 100)), slices.Clip(append([]store.Session(nil), want[i+1:]...)))
+		equal(t, fmt.Sprintf("those after %q", want[i].ID), must[[]store.Session](t)(s.Sessions(t.Context(), store.List(store.Everything()).Behind(want[i]), 100)), slices.Clip(append([]store.Session(nil), want[i+1:]...)))
 	}
 	slices.Reverse(want)
 	equal(t, "expired", must[[]store.Session](t)(s.Expired(t.Context(), store.Session{}, ada.Token.ExpiresAt, 100)), want)

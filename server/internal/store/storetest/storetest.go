@@ -29,6 +29,8 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"of two observations the later one counts":          laterObservationCounts,
 		"sessions come in pages, each of them once":         sessionsInPages,
 		"a view leaves out what it does not match":          viewsFilter,
+		"a listing has what matches all of it":              listings,
+		"a listing is in its order":                         listingsInOrder,
 		"each service has its sighting of a session":        sightings,
 		"of many services the latest are kept":              sightingsAreBounded,
 		"readers are kept as they were heard of last":       readers,
@@ -156,7 +158,9 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	t.Helper()
 	ctx := t.Context()
 	_, saveSessions := s.SaveSessions(ctx, []store.Session{ada})
-	_, sessions := s.Sessions(ctx, store.Everything(), store.Session{}, 1)
+	_, sessions := s.Sessions(ctx, store.List(store.Everything()), 1)
+	_, countSessions := s.CountSessions(ctx, store.List(store.Everything()))
+	_, timeAt := s.TimeAt(ctx, store.List(store.Everything()), 1)
 	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
 	_, revocations := s.Revocations(ctx, store.Revocation{}, 1)
 	_, changes := s.Changes(ctx, store.Revocation{}, 1)
@@ -182,7 +186,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	probe := s.Probe(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
-		"SaveSessions": saveSessions, "Sessions": sessions, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
+		"SaveSessions": saveSessions, "Sessions": sessions, "CountSessions": countSessions, "TimeAt": timeAt, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Clock": clock, "SaveClock": saveClock, "Probe": probe, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 		"AddStream": addStream, "Streams": streams, "UpdateStream": updateStream, "DeleteStream": deleteStream, "ClaimStreams": claimStreams,

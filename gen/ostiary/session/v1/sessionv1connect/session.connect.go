@@ -55,8 +55,9 @@ const (
 // SessionServiceClient is a client for the ostiary.session.v1.SessionService service.
 type SessionServiceClient interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_time. It includes the latest calls to this server; those to others come
-	// with a delay.
+	// first_seen_time, unless the request says another order. It includes the latest calls to
+	// this server; those to others come with a delay. A filter never shows more than the
+	// caller may see.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
@@ -208,8 +209,9 @@ func (c *sessionServiceClient) WatchSessions(ctx context.Context, req *v1.WatchS
 // SessionServiceHandler is an implementation of the ostiary.session.v1.SessionService service.
 type SessionServiceHandler interface {
 	// ListSessions returns the sessions that the caller may see, newest first, by
-	// first_seen_time. It includes the latest calls to this server; those to others come
-	// with a delay.
+	// first_seen_time, unless the request says another order. It includes the latest calls to
+	// this server; those to others come with a delay. A filter never shows more than the
+	// caller may see.
 	//
 	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)

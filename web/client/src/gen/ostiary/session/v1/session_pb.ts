@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/session/v1/session.proto.
  */
 export const file_ostiary_session_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxInQKE0xpc3RTZXNzaW9uc1JlcXVlc3QSNgoGZmlsdGVyGAEgASgLMiYub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc0ZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKIAQoSTGlzdFNlc3Npb25zRmlsdGVyEhMKBmlzc3VlchgBIAEoCUgAiAEBEhQKB3N1YmplY3QYAiABKAlIAYgBARIcCg9vcmdhbml6YXRpb25faWQYAyABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QhIKEF9vcmdhbml6YXRpb25faWQisAEKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEi0KCHNlc3Npb25zGAEgAygLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI6Cg9jdXJyZW50X3Nlc3Npb24YBCABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZiJHChFHZXRTZXNzaW9uUmVxdWVzdBIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYiQgoSR2V0U2Vzc2lvblJlc3BvbnNlEiwKB3Nlc3Npb24YASABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbiK4AQoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSNAoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmSAASPQoPY3VycmVudF9zZXNzaW9uGAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTZXNzaW9uSAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFNlc3Npb24i4wEKFVJldm9rZVNlc3Npb25SZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dBI3Cgtwcm9wYWdhdGlvbhgEIAEoCzIiLm9zdGlhcnkucmV2b2NhdGlvbi52MS5Qcm9wYWdhdGlvbiK4AQoUUmV2b2tlU3ViamVjdFJlcXVlc3QSNAoHc3ViamVjdBgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TdWJqZWN0UmVmSAASPQoPY3VycmVudF9zdWJqZWN0GAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTdWJqZWN0SAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFN1YmplY3Qi4wEKFVJldm9rZVN1YmplY3RSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dBI3Cgtwcm9wYWdhdGlvbhgEIAEoCzIiLm9zdGlhcnkucmV2b2NhdGlvbi52MS5Qcm9wYWdhdGlvbiJlChRXYXRjaFNlc3Npb25zUmVxdWVzdBI3CgZmaWx0ZXIYASABKAsyJy5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc0ZpbHRlchIUCgxyZXN1bWVfdG9rZW4YAiABKAkiiQEKE1dhdGNoU2Vzc2lvbnNGaWx0ZXISEwoGaXNzdWVyGAEgASgJSACIAQESFAoHc3ViamVjdBgCIAEoCUgBiAEBEhwKD29yZ2FuaXphdGlvbl9pZBgDIAEoCUgCiAEBQgkKB19pc3N1ZXJCCgoIX3N1YmplY3RCEgoQX29yZ2FuaXphdGlvbl9pZCJfChVXYXRjaFNlc3Npb25zUmVzcG9uc2USMAoGZXZlbnRzGAEgAygLMiAub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkioAEKDFNlc3Npb25FdmVudBIyCgR0eXBlGAEgASgOMiQub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudFR5cGUSLAoHc2Vzc2lvbhgCIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwECgdTZXNzaW9uEjIKB3Nlc3Npb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZhIvCgVzdGF0ZRgCIAEoDjIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uU3RhdGUSNQoKcmV2b2NhdGlvbhgDIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIpCgVhY3RvchgFIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3ISMwoPZmlyc3Rfc2Vlbl90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5faXNzdWVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRdG9rZW5fZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KCXNpZ2h0aW5ncxgKIAMoCzIcLm9zdGlhcnkuc2Vzc2lvbi52MS5TaWdodGluZxI6Cg9pc3N1ZXJfc2lnbl9vdXQYCyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dCLZAQoIU2lnaHRpbmcSDwoHc2VydmljZRgBIAEoCRIzCg9maXJzdF9zZWVuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhdXRob3JpemVkX3BhcnR5GAQgASgJEhEKCWNsaWVudF9pZBgFIAEoCRISCgp1c2VyX2FnZW50GAYgASgJEhIKCmlwX2FkZHJlc3MYByABKAkqkAIKEFNlc3Npb25FdmVudFR5cGUSIgoeU0VTU0lPTl9FVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXU0VTU0lPTl9FVkVOVF9UWVBFX1NFRU4QARIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVORVdFRBACEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9SRVZPS0VEEAMSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX0VYUElSRUQQBBIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVNT1ZFRBAFEhsKF1NFU1NJT05fRVZFTlRfVFlQRV9MRUZUEAYSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX0NIQU5HRUQQByrLAQoNSXNzdWVyU2lnbk91dBIfChtJU1NVRVJfU0lHTl9PVVRfVU5TUEVDSUZJRUQQABIiCh5JU1NVRVJfU0lHTl9PVVRfTk9UX0NPTkZJR1VSRUQQARIhCh1JU1NVRVJfU0lHTl9PVVRfTk9UX1JFUVVFU1RFRBACEhsKF0lTU1VFUl9TSUdOX09VVF9QRU5ESU5HEAMSGAoUSVNTVUVSX1NJR05fT1VUX0RPTkUQBBIbChdJU1NVRVJfU0lHTl9PVVRfUkVGVVNFRBAFKn0KDFNlc3Npb25TdGF0ZRIdChlTRVNTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFURV9BQ1RJVkUQARIZChVTRVNTSU9OX1NUQVRFX0VYUElSRUQQAhIZChVTRVNTSU9OX1NUQVRFX1JFVk9LRUQQAzLyBQoOU2Vzc2lvblNlcnZpY2USZgoMTGlzdFNlc3Npb25zEicub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaKC5vc3RpYXJ5LnNlc3Npb24udjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARKmAQoKR2V0U2Vzc2lvbhIlLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVxdWVzdBomLm9zdGlhcnkuc2Vzc2lvbi52MS5HZXRTZXNzaW9uUmVzcG9uc2UiSZACAepeQyo/dGhlIHNlc3Npb24gaXMgb25lIHRoYXQgdGhlIGNhbGxlciBtYXkgc2VlLCBhcyB0aGUgc2VydmljZSBzYXlzEgASrAEKDVJldm9rZVNlc3Npb24SKC5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIkbqXkMqP3RoZSBzZXNzaW9uIGlzIG9uZSB0aGF0IHRoZSBjYWxsZXIgbWF5IGVuZCwgYXMgdGhlIHNlcnZpY2Ugc2F5cxIAEq4BCg1SZXZva2VTdWJqZWN0Eigub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVN1YmplY3RSZXNwb25zZSJI6l5FKkF0aGUgc3ViamVjdCBpcyB0aGUgY2FsbGVyIGluIHBlcnNvbiwgb3IgdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAEmgKDVdhdGNoU2Vzc2lvbnMSKC5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlIgAwARoF6l4CEgBCgAEKHGlvLmdpdGh1Yi5vc3RpYXJ5LnNlc3Npb24udjFCDFNlc3Npb25Qcm90b1ABWjtnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9zZXNzaW9uL3YxO3Nlc3Npb252MaoCEk9zdGlhcnkuU2Vzc2lvbi5WMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("CiBvc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbi5wcm90bxISb3N0aWFyeS5zZXNzaW9uLnYxIroBChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EjYKBmZpbHRlchgBIAEoCzImLm9zdGlhcnkuc2Vzc2lvbi52MS5MaXN0U2Vzc2lvbnNGaWx0ZXISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSLwoFb3JkZXIYBCABKA4yIC5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbk9yZGVyEhMKC2NvdW50X3RvdGFsGAUgASgIIqYCChJMaXN0U2Vzc2lvbnNGaWx0ZXISEwoGaXNzdWVyGAEgASgJSACIAQESFAoHc3ViamVjdBgCIAEoCUgBiAEBEhwKD29yZ2FuaXphdGlvbl9pZBgDIAEoCUgCiAEBEg0KBXF1ZXJ5GAQgASgJEjAKBnN0YXRlcxgFIAMoDjIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uU3RhdGUSFAoHc2VydmljZRgGIAEoCUgDiAEBEjkKFWxhc3Rfc2Vlbl9iZWZvcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCQoHX2lzc3VlckIKCghfc3ViamVjdEISChBfb3JnYW5pemF0aW9uX2lkQgoKCF9zZXJ2aWNlIvoBChRMaXN0U2Vzc2lvbnNSZXNwb25zZRItCghzZXNzaW9ucxgBIAMoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkSOgoPY3VycmVudF9zZXNzaW9uGAQgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYSGAoLdG90YWxfY291bnQYBSABKANIAIgBARIeChZ0b3RhbF9jb3VudF9pc19taW5pbXVtGAYgASgIQg4KDF90b3RhbF9jb3VudCJHChFHZXRTZXNzaW9uUmVxdWVzdBIyCgdzZXNzaW9uGAEgASgLMiEub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlNlc3Npb25SZWYiQgoSR2V0U2Vzc2lvblJlc3BvbnNlEiwKB3Nlc3Npb24YASABKAsyGy5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbiK4AQoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSNAoHc2Vzc2lvbhgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TZXNzaW9uUmVmSAASPQoPY3VycmVudF9zZXNzaW9uGAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTZXNzaW9uSAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFNlc3Npb24i4wEKFVJldm9rZVNlc3Npb25SZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dBI3Cgtwcm9wYWdhdGlvbhgEIAEoCzIiLm9zdGlhcnkucmV2b2NhdGlvbi52MS5Qcm9wYWdhdGlvbiK4AQoUUmV2b2tlU3ViamVjdFJlcXVlc3QSNAoHc3ViamVjdBgBIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5TdWJqZWN0UmVmSAASPQoPY3VycmVudF9zdWJqZWN0GAIgASgLMiIub3N0aWFyeS5zZXNzaW9uLnYxLkN1cnJlbnRTdWJqZWN0SAASDQoFY2F1c2UYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCUIICgZ0YXJnZXQiEAoOQ3VycmVudFN1YmplY3Qi4wEKFVJldm9rZVN1YmplY3RSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEh0KFXJldm9rZWRfc2Vzc2lvbl9jb3VudBgCIAEoAxI6Cg9pc3N1ZXJfc2lnbl9vdXQYAyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dBI3Cgtwcm9wYWdhdGlvbhgEIAEoCzIiLm9zdGlhcnkucmV2b2NhdGlvbi52MS5Qcm9wYWdhdGlvbiJlChRXYXRjaFNlc3Npb25zUmVxdWVzdBI3CgZmaWx0ZXIYASABKAsyJy5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc0ZpbHRlchIUCgxyZXN1bWVfdG9rZW4YAiABKAkiiQEKE1dhdGNoU2Vzc2lvbnNGaWx0ZXISEwoGaXNzdWVyGAEgASgJSACIAQESFAoHc3ViamVjdBgCIAEoCUgBiAEBEhwKD29yZ2FuaXphdGlvbl9pZBgDIAEoCUgCiAEBQgkKB19pc3N1ZXJCCgoIX3N1YmplY3RCEgoQX29yZ2FuaXphdGlvbl9pZCJfChVXYXRjaFNlc3Npb25zUmVzcG9uc2USMAoGZXZlbnRzGAEgAygLMiAub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkioAEKDFNlc3Npb25FdmVudBIyCgR0eXBlGAEgASgOMiQub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25FdmVudFR5cGUSLAoHc2Vzc2lvbhgCIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwECgdTZXNzaW9uEjIKB3Nlc3Npb24YASABKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuU2Vzc2lvblJlZhIvCgVzdGF0ZRgCIAEoDjIgLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uU3RhdGUSNQoKcmV2b2NhdGlvbhgDIAEoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIpCgVhY3RvchgFIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3ISMwoPZmlyc3Rfc2Vlbl90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQdG9rZW5faXNzdWVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRdG9rZW5fZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KCXNpZ2h0aW5ncxgKIAMoCzIcLm9zdGlhcnkuc2Vzc2lvbi52MS5TaWdodGluZxI6Cg9pc3N1ZXJfc2lnbl9vdXQYCyABKA4yIS5vc3RpYXJ5LnNlc3Npb24udjEuSXNzdWVyU2lnbk91dCLZAQoIU2lnaHRpbmcSDwoHc2VydmljZRgBIAEoCRIzCg9maXJzdF9zZWVuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhdXRob3JpemVkX3BhcnR5GAQgASgJEhEKCWNsaWVudF9pZBgFIAEoCRISCgp1c2VyX2FnZW50GAYgASgJEhIKCmlwX2FkZHJlc3MYByABKAkqlAEKDFNlc3Npb25PcmRlchIdChlTRVNTSU9OX09SREVSX1VOU1BFQ0lGSUVEEAASIQodU0VTU0lPTl9PUkRFUl9GSVJTVF9TRUVOX0RFU0MQARIgChxTRVNTSU9OX09SREVSX0ZJUlNUX1NFRU5fQVNDEAISIAocU0VTU0lPTl9PUkRFUl9MQVNUX1NFRU5fREVTQxADKpACChBTZXNzaW9uRXZlbnRUeXBlEiIKHlNFU1NJT05fRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhsKF1NFU1NJT05fRVZFTlRfVFlQRV9TRUVOEAESHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTkVXRUQQAhIeChpTRVNTSU9OX0VWRU5UX1RZUEVfUkVWT0tFRBADEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9FWFBJUkVEEAQSHgoaU0VTU0lPTl9FVkVOVF9UWVBFX1JFTU9WRUQQBRIbChdTRVNTSU9OX0VWRU5UX1RZUEVfTEVGVBAGEh4KGlNFU1NJT05fRVZFTlRfVFlQRV9DSEFOR0VEEAcqywEKDUlzc3VlclNpZ25PdXQSHwobSVNTVUVSX1NJR05fT1VUX1VOU1BFQ0lGSUVEEAASIgoeSVNTVUVSX1NJR05fT1VUX05PVF9DT05GSUdVUkVEEAESIQodSVNTVUVSX1NJR05fT1VUX05PVF9SRVFVRVNURUQQAhIbChdJU1NVRVJfU0lHTl9PVVRfUEVORElORxADEhgKFElTU1VFUl9TSUdOX09VVF9ET05FEAQSGwoXSVNTVUVSX1NJR05fT1VUX1JFRlVTRUQQBSp9CgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFFNFU1NJT05fU1RBVEVfQUNUSVZFEAESGQoVU0VTU0lPTl9TVEFURV9FWFBJUkVEEAISGQoVU0VTU0lPTl9TVEFURV9SRVZPS0VEEAMy8gUKDlNlc3Npb25TZXJ2aWNlEmYKDExpc3RTZXNzaW9ucxInLm9zdGlhcnkuc2Vzc2lvbi52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0Gigub3N0aWFyeS5zZXNzaW9uLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESpgEKCkdldFNlc3Npb24SJS5vc3RpYXJ5LnNlc3Npb24udjEuR2V0U2Vzc2lvblJlcXVlc3QaJi5vc3RpYXJ5LnNlc3Npb24udjEuR2V0U2Vzc2lvblJlc3BvbnNlIkmQAgHqXkMqP3RoZSBzZXNzaW9uIGlzIG9uZSB0aGF0IHRoZSBjYWxsZXIgbWF5IHNlZSwgYXMgdGhlIHNlcnZpY2Ugc2F5cxIAEqwBCg1SZXZva2VTZXNzaW9uEigub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVNlc3Npb25SZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLlJldm9rZVNlc3Npb25SZXNwb25zZSJG6l5DKj90aGUgc2Vzc2lvbiBpcyBvbmUgdGhhdCB0aGUgY2FsbGVyIG1heSBlbmQsIGFzIHRoZSBzZXJ2aWNlIHNheXMSABKuAQoNUmV2b2tlU3ViamVjdBIoLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTdWJqZWN0UmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXZva2VTdWJqZWN0UmVzcG9uc2UiSOpeRSpBdGhlIHN1YmplY3QgaXMgdGhlIGNhbGxlciBpbiBwZXJzb24sIG9yIHRoZSBjYWxsZXIgaXMgYW4gb3BlcmF0b3ISABJoCg1XYXRjaFNlc3Npb25zEigub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0Gikub3N0aWFyeS5zZXNzaW9uLnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZSIAMAEaBepeAhIAQoABChxpby5naXRodWIub3N0aWFyeS5zZXNzaW9uLnYxQgxTZXNzaW9uUHJvdG9QAVo7Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvc2Vzc2lvbi92MTtzZXNzaW9udjGqAhJPc3RpYXJ5LlNlc3Npb24uVjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ListSessionsRequest asks for a page of sessions.
@@ -46,11 +46,26 @@ export type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsReques
 
   /**
    * The next_page_token of the page before. Empty for the first page. Send the same
-   * filter with it, as the same subject.
+   * filter and order with it, as the same subject.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * The order of the sessions. Default: SESSION_ORDER_FIRST_SEEN_DESC.
+   *
+   * @generated from field: ostiary.session.v1.SessionOrder order = 4;
+   */
+  order: SessionOrder;
+
+  /**
+   * Whether to count the sessions that match, from the first on, as total_count. Ask with
+   * the first page alone: to count takes longer than a page.
+   *
+   * @generated from field: bool count_total = 5;
+   */
+  countTotal: boolean;
 };
 
 /**
@@ -63,6 +78,10 @@ export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__P
 /**
  * ListSessionsFilter says which sessions to list: those that match every field that
  * is set.
+ *
+ * To find sessions by query, states, service or last_seen_before_time, the server examines
+ * those that the other fields match, in order, and a limited number for each page. Where
+ * few match, a page may end early: go on with its next_page_token.
  *
  * @generated from message ostiary.session.v1.ListSessionsFilter
  */
@@ -88,6 +107,36 @@ export type ListSessionsFilter = Message<"ostiary.session.v1.ListSessionsFilter"
    * @generated from field: optional string organization_id = 3;
    */
   organizationId?: string | undefined;
+
+  /**
+   * What the session_id, the subject or the organization_id begins with, in the same upper
+   * and lower case. Default: anything.
+   *
+   * @generated from field: string query = 4;
+   */
+  query: string;
+
+  /**
+   * The state of the session: any of these. Default: any state.
+   *
+   * @generated from field: repeated ostiary.session.v1.SessionState states = 5;
+   */
+  states: SessionState[];
+
+  /**
+   * The service that has seen the session, as Sighting.service names it. Set and empty:
+   * those that ostiary's own servers have seen.
+   *
+   * @generated from field: optional string service = 6;
+   */
+  service?: string | undefined;
+
+  /**
+   * Only sessions that were last seen before this time, such as those that are idle.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_before_time = 7;
+   */
+  lastSeenBeforeTime?: Timestamp | undefined;
 };
 
 /**
@@ -104,7 +153,7 @@ export const ListSessionsFilterSchema: GenMessage<ListSessionsFilter> = /*@__PUR
  */
 export type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsResponse"> & {
   /**
-   * The sessions, newest first, by first_seen_time.
+   * The sessions, in the order of the request.
    *
    * @generated from field: repeated ostiary.session.v1.Session sessions = 1;
    */
@@ -133,6 +182,21 @@ export type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsRespo
    * @generated from field: ostiary.revocation.v1.SessionRef current_session = 4;
    */
   currentSession?: SessionRef | undefined;
+
+  /**
+   * How many sessions match, on all pages. Absent unless the request says count_total.
+   *
+   * @generated from field: optional int64 total_count = 5;
+   */
+  totalCount?: bigint | undefined;
+
+  /**
+   * Whether total_count is only a lower bound: there were more sessions to examine than a
+   * call examines.
+   *
+   * @generated from field: bool total_count_is_minimum = 6;
+   */
+  totalCountIsMinimum: boolean;
 };
 
 /**
@@ -714,6 +778,49 @@ export const SightingSchema: GenMessage<Sighting> = /*@__PURE__*/
   messageDesc(file_ostiary_session_v1_session, 16);
 
 /**
+ * SessionOrder is an order of sessions. Sessions of the same time are ordered by issuer,
+ * session_id and subject.
+ *
+ * @generated from enum ostiary.session.v1.SessionOrder
+ */
+export enum SessionOrder {
+  /**
+   * SESSION_ORDER_FIRST_SEEN_DESC.
+   *
+   * @generated from enum value: SESSION_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Newest first, by first_seen_time. A session keeps its place.
+   *
+   * @generated from enum value: SESSION_ORDER_FIRST_SEEN_DESC = 1;
+   */
+  FIRST_SEEN_DESC = 1,
+
+  /**
+   * Oldest first, by first_seen_time. A session keeps its place.
+   *
+   * @generated from enum value: SESSION_ORDER_FIRST_SEEN_ASC = 2;
+   */
+  FIRST_SEEN_ASC = 2,
+
+  /**
+   * By last_seen_time, the latest first. A session that is used while its list is read moves
+   * to the beginning, and may be missing on later pages; WatchSessions does not say so.
+   *
+   * @generated from enum value: SESSION_ORDER_LAST_SEEN_DESC = 3;
+   */
+  LAST_SEEN_DESC = 3,
+}
+
+/**
+ * Describes the enum ostiary.session.v1.SessionOrder.
+ */
+export const SessionOrderSchema: GenEnum<SessionOrder> = /*@__PURE__*/
+  enumDesc(file_ostiary_session_v1_session, 0);
+
+/**
  * SessionEventType says what happened to a session. New values will be added. Treat one
  * that you do not know as: list the sessions again.
  *
@@ -787,7 +894,7 @@ export enum SessionEventType {
  * Describes the enum ostiary.session.v1.SessionEventType.
  */
 export const SessionEventTypeSchema: GenEnum<SessionEventType> = /*@__PURE__*/
-  enumDesc(file_ostiary_session_v1_session, 0);
+  enumDesc(file_ostiary_session_v1_session, 1);
 
 /**
  * IssuerSignOut says whether a session that was revoked has ended at its issuer, too. As
@@ -849,7 +956,7 @@ export enum IssuerSignOut {
  * Describes the enum ostiary.session.v1.IssuerSignOut.
  */
 export const IssuerSignOutSchema: GenEnum<IssuerSignOut> = /*@__PURE__*/
-  enumDesc(file_ostiary_session_v1_session, 1);
+  enumDesc(file_ostiary_session_v1_session, 2);
 
 /**
  * SessionState says whether a session goes on. New values will be added. Treat one that
@@ -895,7 +1002,7 @@ export enum SessionState {
  * Describes the enum ostiary.session.v1.SessionState.
  */
 export const SessionStateSchema: GenEnum<SessionState> = /*@__PURE__*/
-  enumDesc(file_ostiary_session_v1_session, 2);
+  enumDesc(file_ostiary_session_v1_session, 3);
 
 /**
  * SessionService shows and ends sessions. A session is seen when a call with one
@@ -926,8 +1033,9 @@ export const SessionStateSchema: GenEnum<SessionState> = /*@__PURE__*/
 export const SessionService: GenService<{
   /**
    * ListSessions returns the sessions that the caller may see, newest first, by
-   * first_seen_time. It includes the latest calls to this server; those to others come
-   * with a delay.
+   * first_seen_time, unless the request says another order. It includes the latest calls to
+   * this server; those to others come with a delay. A filter never shows more than the
+   * caller may see.
    *
    * Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED.
    *

@@ -1,0 +1,81 @@
+package store
+
+import "time"
+
+// An Order is an order of sessions. Those of the same time are ordered by issuer, ID and
+// subject.
+type Order int
+
+// The orders of sessions. The zero Order is that of [Session.Before]: newest first.
+const (
+	FirstSeenDesc Order = iota
+	FirstSeenAsc
+	LastSeenDesc
+)
+
+// A Listing says which sessions are listed, and in which order: those within the view that
+// match all other fields, of which the zero value matches all.
+type Listing struct {
+	View View
+	// Prefix is what the ID, the subject or the organization begins with.
+	Prefix string
+	// Service has seen the session; "" is this server. nil matches all.
+	Service *string
+	// LastSeenBefore is later than the session was last seen.
+	LastSeenBefore time.Time
+	// ExpiresAfter is earlier than the token expires, and ExpiresBy is not. A token that
+	// does not say when it expires never does.
+	ExpiresAfter, ExpiresBy time.Time
+
+	Order Order
+	// After is the session behind which the listing begins. The zero Session is no limit.
+	// Only the time of the order, and the name, matter.
+	After Session
+	// Until is the time of the order up to which it goes, that time included.
+	Until time.Time
+}
+
+// List returns the listing of all sessions within a view, newest first.
+func List(view View) Listing { return Listing{View: view} }
+
+// Behind returns the part of a listing behind a session.
+func (l Listing) Behind(after Session) Listing {
+	l.After = after
+	return l
+}
+
+// Time returns the time of a session by which it is ordered.
+func (o Order) Time(s Session) time.Time {
+	if o == LastSeenDesc {
+		return s.LastSeen
+	}
+	return s.FirstSeen
+}
+
+// Place returns the place of a session with a name and a time, in the order.
+func (o Order) Place(at time.Time, issuer, id, subject string) Session {
+	if o == LastSeenDesc {
+		return Session{LastSeen: at, Issuer: issuer, ID: id, Subject: subject}
+	}
+	return Session{FirstSeen: at, Issuer: issuer, ID: id, Subject: subject}
+}
+
+// Behind returns the place behind all sessions of a time.
+func (o Order) Behind(at time.Time) Session {
+	if o == FirstSeenAsc {
+		at = at.Add(time.Microsecond)
+	}
+	return o.Place(at, "", "", "")
+}
+
+// PrefixEnd returns the first text, byte by byte, behind all those with the prefix; "" if
+// there is none.
+func PrefixEnd(prefix string) string {
+	end := []byte(prefix)
+	for last := len(end) - 1; last >= 0; last-- {
+		if end[last]++; end[last] != 0 {
+			return string(end[:last+1])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+)
+
+// BenchmarkListSessions says how long an operator waits for a page of 100 among 100,000
+// sessions in SQLite, whether many match or few.
+func BenchmarkListSessions(b *testing.B) {
+	r := start(b, withOperator)
+	r.database(b, seedSessions(r.issuer.URL(), 100_000, 10))
+	r.database(b, `INSERT INTO sightings SELECT issuer, session_id, subject, '', first_seen, last_seen, '', '', '', '' FROM sessions`)
+	otto := r.sessions(b, r.issuer.Session("user_otto"))
+	oldest, latest := sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC, sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC
+	in := func(state sessionv1.SessionState) *sessionv1.ListSessionsFilter {
+		return &sessionv1.ListSessionsFilter{States: []sessionv1.SessionState{state}}
+	}
+	for _, row := range []struct {
+		name string
+		req  *sessionv1.ListSessionsRequest
+	}{
+		{"newest", &sessionv1.ListSessionsRequest{}},
+		{"oldest", &sessionv1.ListSessionsRequest{Order: oldest}},
+		{"used-last", &sessionv1.ListSessionsRequest{Order: latest}},
+		{"issuer", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
+		{"issuer-used-last", &sessionv1.ListSessionsRequest{Order: latest, Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
+		{"subject", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("user_000777")}}},
+		{"no-organization", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{OrganizationId: proto.String("")}}},
+		{"query-of-all", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Query: "user_"}}},
+		{"query-of-the-oldest", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Query: "user_00000"}}},
+		{"query-of-none", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Query: "nobody"}}},
+		{"query-of-none-used-last", &sessionv1.ListSessionsRequest{Order: latest, Filter: &sessionv1.ListSessionsFilter{Query: "nobody"}}},
+		{"active", &sessionv1.ListSessionsRequest{Filter: in(active)}},
+		{"expired", &sessionv1.ListSessionsRequest{Filter: in(expired)}},
+		{"ended-of-none", &sessionv1.ListSessionsRequest{Filter: in(revoked)}},
+		{"service-of-all", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Service: proto.String("")}}},
+		{"service-of-none", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Service: proto.String("billing")}}},
+		{"idle-of-none", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{LastSeenBeforeTime: timestamppb.New(time.Unix(1700000000, 0))}}},
+		{"count", &sessionv1.ListSessionsRequest{CountTotal: true}},
+		{"count-query", &sessionv1.ListSessionsRequest{CountTotal: true, Filter: &sessionv1.ListSessionsFilter{Query: "user_0"}}},
+		{"count-active", &sessionv1.ListSessionsRequest{CountTotal: true, Filter: in(active)}},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := otto.ListSessions(b.Context(), row.req); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/page")
+		})
+	}
+}
