@@ -110,11 +110,7 @@ func TestATimeOutOfRangeIsRefusedAtAnyDepth(t *testing.T) {
 	if err := proto.Unmarshal(encoded, request); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	err = rule.CheckMessage(&auth.Identity{ExpiresAt: start}, request)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %v", took)
-	}
+	err = rule.CheckMessage(&auth.Identity{ExpiresAt: time.Now()}, request)
 	schematest.AssertReason(t, err, auth.ConditionNotMet)
 	if cause := causeOf(err); !strings.Contains(cause, "the request's job: proto") || len(cause) > 300 {
 		t.Errorf("the cause is %d bytes long: %.300s", len(cause), cause)
