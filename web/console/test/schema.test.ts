@@ -13,7 +13,9 @@ test("methods are found by their procedure, but those that browsers cannot call"
 test("a template has every field of the request, and what is optional is not set", () => {
   const { input } = SessionService.method.listSessions;
   expect(JSON.parse(template(input))).toEqual({
-    filter: { issuer: null, subject: null, organizationId: null },
+    filter: { issuer: null, subject: null, organizationId: null, query: "", states: [], service: null, lastSeenBeforeTime: null },
+    order: "SESSION_ORDER_UNSPECIFIED",
+    countTotal: false,
     pageSize: 0,
     pageToken: "",
   });
