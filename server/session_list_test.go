@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -122,5 +123,33 @@ func TestSessionsComeInEachOrderOverPagesThatEndEarly(t *testing.T) {
 		if first != test.first || len(seen) != test.count {
 			t.Errorf("%s: %d sessions, of which %s is the first; want %d, and %s", name, len(seen), first, test.count, test.first)
 		}
+	}
+}
+
+// A caller's own session is counted with its first call.
+func TestACountHasTheLatestCalls(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	res, err := r.sessions(t, r.cast()["otto"]).ListSessions(t.Context(), &sessionv1.ListSessionsRequest{CountTotal: true})
+	if err != nil || names(res.GetSessions()) != "otto" || res.GetTotalCount() != 1 {
+		t.Errorf("%q, in all %d, error %v; want otto alone", names(res.GetSessions()), res.GetTotalCount(), err)
+	}
+}
+
+func TestAPageOfAnotherOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	cast := r.cast()
+	r.seen(t, cast)
+	otto := r.sessions(t, cast["otto"])
+	req := &sessionv1.ListSessionsRequest{PageSize: 1}
+	res, err := otto.ListSessions(t.Context(), req)
+	if err != nil || res.GetNextPageToken() == "" {
+		t.Fatalf("the next page is %q, error %v", res.GetNextPageToken(), err)
+	}
+	req.PageToken, req.Order = res.GetNextPageToken(), sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC
+	_, err = otto.ListSessions(t.Context(), req)
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || errorInfoOf(t, err).GetReason() != "POSITION_INVALID" {
+		t.Errorf("%v; want invalid argument, POSITION_INVALID", err)
 	}
 }

@@ -44,9 +44,12 @@ type Count struct {
 // caller.
 func (l *Ledger) Sessions(ctx context.Context, listing Listing, limit int) (SessionPage, error) {
 	l.Flush(ctx)
-	bounded, err := l.bounded(ctx, listing)
-	if err != nil {
-		return SessionPage{}, err
+	bounded := listing
+	if listing.searches() {
+		var err error
+		if bounded, err = l.bounded(ctx, listing); err != nil {
+			return SessionPage{}, err
+		}
 	}
 	var page SessionPage
 	atOnce := limit + 1
@@ -79,37 +82,40 @@ func (l *Ledger) Sessions(ctx context.Context, listing Listing, limit int) (Sess
 
 // CountSessions returns how many sessions a listing has. An error is the answer to the caller.
 func (l *Ledger) CountSessions(ctx context.Context, listing Listing) (Count, error) {
-	until, err := l.store.TimeAt(ctx, listing.Listing, listing.maxExamined()+1)
+	l.Flush(ctx)
+	bounded, err := l.bounded(ctx, listing)
 	if err != nil {
-		return Count{}, l.Unavailable(ctx, err)
+		return Count{}, err
 	}
-	listing.Until = until
-	if len(listing.States) == 0 {
-		count, err := l.store.CountSessions(ctx, listing.Listing)
-		if err != nil {
+	count := Count{Minimum: !bounded.Until.IsZero()}
+	if len(bounded.States) == 0 {
+		if count.Sessions, err = l.store.CountSessions(ctx, bounded.Listing); err != nil {
 			return Count{}, l.Unavailable(ctx, err)
 		}
-		return Count{count, !until.IsZero()}, nil
+		return count, nil
 	}
-	read, err := l.store.Sessions(ctx, l.within(listing).Listing, maxRead)
+	read, err := l.store.Sessions(ctx, bounded.Listing, maxRead)
 	if err != nil {
 		return Count{}, l.Unavailable(ctx, err)
 	}
-	count := Count{Minimum: !until.IsZero() || len(read) == maxRead}
+	count.Minimum = count.Minimum || len(read) == maxRead
 	for _, session := range read {
-		if listing.has(l, session) {
+		if bounded.has(l, session) {
 			count.Sessions++
 		}
 	}
 	return count, nil
 }
 
+// searches reports whether sessions have to be examined that do not belong to the listing: no
+// index finds them.
+func (q Listing) searches() bool {
+	return q.Prefix != "" || q.Service != nil || !q.LastSeenBefore.IsZero() || len(q.States) > 0
+}
+
 // bounded returns the part of a listing that is found by examining a limited number of
 // sessions.
 func (l *Ledger) bounded(ctx context.Context, listing Listing) (Listing, error) {
-	if listing.Prefix == "" && listing.Service == nil && listing.LastSeenBefore.IsZero() && len(listing.States) == 0 {
-		return listing, nil // which indexes find
-	}
 	until, err := l.store.TimeAt(ctx, listing.Listing, listing.maxExamined()+1)
 	if err != nil {
 		return Listing{}, l.Unavailable(ctx, err)

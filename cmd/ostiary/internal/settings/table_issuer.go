@@ -50,7 +50,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "insecure_http", env: []string{"OSTIARY_INSECURE_HTTP"}, def: "false",
-			help:   "Accept plain http for the issuer and its keys elsewhere than on loopback. Whoever can change what the network carries can then make tokens: only within a private network.",
+			help:   "Accept plain http for the issuer and its keys elsewhere than on loopback. An attacker who can change what the network carries can then make tokens: only within a private network.",
 			format: boolean(func(i *server.Issuer, on bool) { i.InsecureHTTP = on }),
 		},
 		{

@@ -262,7 +262,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "follow_insecure_http", env: []string{"OSTIARY_FOLLOW_INSECURE_HTTP"}, def: "false",
-			help:   "Accept plain http for hubs elsewhere than on loopback. Whoever can read what the network carries can then follow, and whoever can change it can hide revocations.",
+			help:   "Accept plain http for hubs elsewhere than on loopback. An attacker who can read what the network carries can then follow, and one who can change it can hide revocations.",
 			format: boolean(func(s *Settings, on bool) { s.Server.Follow.InsecureHTTP = on }),
 		},
 		setting[Settings]{

@@ -13,7 +13,7 @@ import { browserOf } from "../ui/useragent";
 import { keyOf, subjectOf } from "./names";
 import { rowId } from "./table";
 
-/** What is to be ended: one session, several, or every session of a subject and all tokens issued so far. */
+/** What the dialog ends: one session, several sessions, or all sessions of a subject with every token issued so far. */
 export type EndTarget =
   | { kind: "session"; session: Session }
   | { kind: "sessions"; sessions: readonly Session[] }

@@ -1,7 +1,7 @@
 /**
- * A line of a CSV file (RFC 4180). Every cell is quoted, and one that a spreadsheet
- * would take for a formula begins with an apostrophe: whoever chooses a name could
- * otherwise run something on the machine of whoever opens the file.
+ * Returns a line of a CSV file (RFC 4180). Every cell is quoted. A cell that a spreadsheet
+ * would run as a formula gets an apostrophe in front: users can choose their names, and
+ * an operator opens the file.
  */
 export function csvLine(cells: readonly string[]): string {
   return `${cells.map((cell) => `"${harmless(cell).replaceAll('"', '""')}"`).join(",")}\r\n`;
