@@ -244,12 +244,21 @@ func (g *Guard) authenticate(ctx context.Context, call *Call) (*Identity, error)
 	if err != nil {
 		return nil, err
 	}
-	if g.Revocations != nil {
-		if err := g.Revocations.Revoked(id); err != nil {
-			return nil, AsVerified(err, id.verifiedToken())
-		}
+	if err := g.revoked(id); err != nil {
+		return nil, err
 	}
 	return id, nil
+}
+
+// revoked returns the refusal of a token that was revoked.
+func (g *Guard) revoked(id *Identity) error {
+	if g.Revocations == nil {
+		return nil
+	}
+	if err := g.Revocations.Revoked(id); err != nil {
+		return AsVerified(err, id.VerifiedToken())
+	}
+	return nil
 }
 
 // refusalUnlessIgnored returns the refusal of a caller whose token was not accepted, and

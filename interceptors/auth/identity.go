@@ -114,7 +114,7 @@ type FactorAges struct {
 	Second time.Duration
 }
 
-func (id *Identity) verifiedToken() VerifiedToken {
+func (id *Identity) VerifiedToken() VerifiedToken {
 	return VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID, TokenHash: id.TokenHash}
 }
 

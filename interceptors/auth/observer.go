@@ -57,7 +57,7 @@ func (d Decision) OfStranger() bool {
 func (d Decision) Token() VerifiedToken {
 	switch {
 	case d.Identity != nil:
-		return d.Identity.verifiedToken()
+		return d.Identity.VerifiedToken()
 	case d.Refusal != nil && d.Refusal.Verified != nil:
 		return *d.Refusal.Verified
 	default:

@@ -130,6 +130,9 @@ func (s *Stream) catchUp(newest credential) bool {
 // that renewed the stream last, or the one that opened it, since a revocation ends
 // the streams that the token opened.
 func (s *Stream) recheck() {
+	if s.hasEnded() {
+		return // and waits to be closed, maybe behind thousands
+	}
 	_, refusal := s.remaining()
 	if refusal == nil {
 		refusal = s.admitted.guard.stillCounts(s.admitted.identity, false)
@@ -210,6 +213,12 @@ func (s *Stream) Err() error {
 		return nil
 	}
 	return s.refusal
+}
+
+func (s *Stream) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
 // identity returns the identity that counts now.

@@ -132,15 +132,10 @@ func (g *gate) RegisterService(service *grpc.ServiceDesc, impl any) {
 // the request and calls the interceptors after.
 func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandler {
 	return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		show := func(ctx context.Context, refusal error) {
-			if g.showRefusals && interceptor != nil {
-				g.show(ctx, &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure}, interceptor, refusal)
-			}
-		}
 		ctx, first, err := admit(ctx, g.guard, procedure, auth.Unary)
 		if err != nil {
 			refusal := refuse(ctx, g.guard, auth.AsError(err))
-			show(ctx, refusal)
+			g.show(ctx, impl, procedure, interceptor, refusal)
 			return nil, refusal
 		}
 		if first {
@@ -148,7 +143,7 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 			decode = func(message any) error {
 				err := g.checked(ctx, read, message)
 				if refusal, ok := err.(*statusError); ok { //nolint:errorlint // it is as checked has made it
-					show(ctx, refusal)
+					g.show(ctx, impl, procedure, interceptor, refusal)
 				}
 				return err
 			}
@@ -161,15 +156,19 @@ func (g *gate) unary(procedure string, next grpc.MethodHandler) grpc.MethodHandl
 	}
 }
 
-// show shows a refusal to the interceptors. It recovers from their panics, since grpc-go
-// does not, and strangers would end the process.
-func (g *gate) show(ctx context.Context, info *grpc.UnaryServerInfo, interceptor grpc.UnaryServerInterceptor, refusal error) {
+// show shows a refusal to the interceptors, if they are to see it. It recovers from their
+// panics, since grpc-go does not, and strangers would end the process.
+func (g *gate) show(ctx context.Context, impl any, procedure string, interceptor grpc.UnaryServerInterceptor, refusal error) {
+	if !g.showRefusals || interceptor == nil {
+		return
+	}
 	defer func() {
 		if p := recover(); p != nil && g.guard.Logger != nil {
 			g.guard.Logger.ErrorContext(ctx, "panic in an interceptor that sees refused calls, whose request is nil: put it after grpcauth.ShowRefusals, or have it expect that",
-				"procedure", info.FullMethod, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				"procedure", procedure, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
+	info := &grpc.UnaryServerInfo{Server: impl, FullMethod: procedure}
 	_, _ = interceptor(context.WithValue(ctx, shownKey{g.guard}, refusal), nil, info,
 		func(context.Context, any) (any, error) { return nil, refusal })
 }
@@ -181,7 +180,7 @@ type shownKey struct{ guard *auth.Guard }
 // checked decodes a request and has the guard decide about it. Its error is a *statusError
 // where the guard refuses.
 func (g *gate) checked(ctx context.Context, decode func(any) error, message any) error {
-	if err := within(g.requestTimeout, func() error { return decode(message) }); err != nil {
+	if err := within(g.requestTimeout, decode, message); err != nil {
 		return err
 	}
 	if err := g.guard.CheckRequest(ctx, message); err != nil {
@@ -190,15 +189,15 @@ func (g *gate) checked(ctx context.Context, decode func(any) error, message any)
 	return nil
 }
 
-// within returns the error of read; or DEADLINE_EXCEEDED when read takes longer
-// than the limit, if there is one. grpc-go ends a read that goes on once the
-// handler has returned. A panic of read is within's as well.
-func within(limit time.Duration, read func() error) error {
+// within reads a message, and returns DEADLINE_EXCEEDED when that takes longer than the
+// limit, if there is one. grpc-go ends a read that goes on once the handler has returned. A
+// panic of read is within's as well.
+func within(limit time.Duration, read func(any) error, message any) error {
 	if limit <= 0 {
-		return read()
+		return read(message)
 	}
 	done := make(chan lease.Outcome, 1)
-	go lease.Run(read, func(o lease.Outcome) { done <- o })
+	go lease.Run(func() error { return read(message) }, func(o lease.Outcome) { done <- o })
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

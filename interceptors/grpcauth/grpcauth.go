@@ -25,6 +25,8 @@ package grpcauth
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -130,15 +132,11 @@ func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth
 	if guard.Admitted(ctx, procedure) {
 		return ctx, false, nil
 	}
-	var address string
-	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		address = p.Addr.String()
-	}
 	admitted, err = guard.Admit(ctx, auth.Call{
 		Procedure: procedure,
 		Protocol:  "grpc",
 		Stream:    stream,
-		Peer:      address,
+		Peer:      peerOf(ctx),
 		Header:    header{ctx},
 		Messages:  true,
 	})
@@ -146,6 +144,20 @@ func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth
 	// interceptor by itself.
 	_ = grpc.SetHeader(ctx, metadata.MD{requestIDKey: {auth.RequestID(admitted)}})
 	return admitted, true, err
+}
+
+// peerOf returns the address of the caller, as net.Addr writes it. It is asked for each call,
+// and a netip.AddrPort writes the same more cheaply.
+func peerOf(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return ""
+	}
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok && tcp != nil && len(tcp.IP) > 0 {
+		at := tcp.AddrPort()
+		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+	}
+	return p.Addr.String()
 }
 
 // header is the metadata of a call.

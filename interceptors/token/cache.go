@@ -35,8 +35,7 @@ type verdict struct {
 // recall judges what time has changed since.
 func (v *verdict) recall(now time.Time) (*auth.Identity, error) {
 	if err := v.issuer.checkTimes(v.identity, now); err != nil {
-		id := v.identity
-		return nil, auth.AsVerified(err, auth.VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID, TokenHash: id.TokenHash})
+		return nil, auth.AsVerified(err, v.identity.VerifiedToken())
 	}
 	return v.identity, nil
 }

@@ -146,6 +146,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 			return hit.recall(v.now())
 		}
 	}
+	return v.verify(ctx, raw, &d)
+}
+
+// verify is Verify for a token that is not in the cache. It is apart so that Verify takes
+// little of the stack: to grow it costs more than the look-up does.
+func (v *Verifier) verify(ctx context.Context, raw string, d *digest) (*auth.Identity, error) {
 	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
 	defer v.verifications.Put(t)
 	t.reset(v, raw)
@@ -153,7 +159,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 		return nil, err
 	}
 	// Many calls may have waited for the same key with the same token.
-	if hit := v.cache.get(&d); hit != nil {
+	if hit := v.cache.get(d); hit != nil {
 		return hit.recall(v.now())
 	}
 	if err := t.run(ctx, signatureSteps); err != nil {
@@ -161,12 +167,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 	}
 	t.now = v.now()
 	if err := t.run(ctx, claimSteps); err != nil {
-		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key, &d))
+		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key, d))
 	}
 	id := t.identity
-	id.RawClaims, id.Key, id.KeyID, id.TokenHash = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID(), hashOf(&d)
+	id.RawClaims, id.Key, id.KeyID, id.TokenHash = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID(), hashOf(d)
 	v.notices.warn(t.issuer.URL, t.token.Unread, t.now)
-	v.cache.put(verdict{digest: d, identity: id, issuer: t.issuer, key: t.key}, t.now)
+	v.cache.put(verdict{digest: *d, identity: id, issuer: t.issuer, key: t.key}, t.now)
 	return id, nil
 }
 

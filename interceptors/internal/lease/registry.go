@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Registry knows all open leases, and which of them share a session, so that one
@@ -135,6 +136,13 @@ func (r *Registry[K, L, V]) Sweep() {
 	}()
 }
 
+// While every processor is busy, Go asks only each 10 ms what has come from the network. So
+// there is a pause after some leases were closed.
+const (
+	closesAtOnce = 64
+	closePause   = time.Millisecond
+)
+
 // End has Close called for a lease, in another goroutine, one lease at a time. After each,
 // everything that is ready to run has its turn first: to close a lease wakes those who wait
 // for it, and thousands that are woken at once, as when a subject is revoked, would keep all
@@ -158,9 +166,12 @@ func (r *Registry[K, L, V]) closeEnded() {
 		if len(ended) == 0 {
 			return
 		}
-		for _, l := range ended {
+		for i, l := range ended {
 			r.Close(l)
 			runtime.Gosched()
+			if i%closesAtOnce == closesAtOnce-1 {
+				time.Sleep(closePause)
+			}
 		}
 	}
 }
