@@ -61,9 +61,9 @@ func run(ctx context.Context, h *harness, pattern, out string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	h.program = filepath.Join(folder, "bench.test")
-	if output, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", h.program, ".").CombinedOutput(); err != nil { //nolint:gosec // a folder of our own
-		return fmt.Errorf("compile the benchmarks: %w\n%s", err, output)
+	h.folder, h.program = folder, filepath.Join(folder, "bench.test")
+	if err := compile(ctx, ".", h.program); err != nil {
+		return err
 	}
 	text, err := report(ctx, h, pattern)
 	if err != nil {
@@ -79,24 +79,26 @@ func run(ctx context.Context, h *harness, pattern, out string) error {
 // report measures the tables of the sections in which one matches the pattern, and
 // leaves the others out.
 func report(ctx context.Context, h *harness, pattern string) (string, error) {
-	chosen, err := regexp.Compile(`(?i){{table "[^"]*(` + pattern + `)`)
+	chosen, err := regexp.Compile(`(?i){{(table|server) "[^"]*(` + pattern + `)`)
 	if err != nil {
 		return "", fmt.Errorf("-run: %w", err)
 	}
 	var sections []string
 	for section := range strings.SplitSeq(reportText, "\n## ") {
-		if !strings.Contains(section, "{{table") || chosen.MatchString(section) {
+		if !strings.Contains(section, " | measure") || chosen.MatchString(section) {
 			sections = append(sections, section)
 		}
 	}
 	t, err := template.New("report.md").Funcs(template.FuncMap{
 		"table":   func(bench string) table { return table{bench: bench} },
+		"server":  func(bench string) table { return table{bench: bench, server: true} },
 		"against": func(base, unit string, t table) table { t.base, t.unit = base, unit; return t },
 		"goal": func(row, figure string, limit float64, t table) table {
 			t.goals = append(t.goals, goal{row, figure, limit})
 			return t
 		},
 		"measure":     func(t table) (string, error) { return h.measure(ctx, t, h.Rounds, "-test.benchtime=300ms") },
+		"measureFew":  func(t table) (string, error) { return h.measure(ctx, t, min(5, h.Rounds), "-test.benchtime=1x") },
 		"measureOnce": func(t table) (string, error) { return h.measure(ctx, t, 1, "-test.benchtime=1x") },
 		"machine": func() string {
 			return fmt.Sprintf("%s: %s, %d cores, %s/%s, %s", time.Now().UTC().Format("2 January 2006"), cmp.Or(h.cpu, "a CPU not known"), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())

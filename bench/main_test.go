@@ -12,11 +12,11 @@ import (
 // and that goals and baselines are those of rows.
 func TestTheReportCanBeWritten(t *testing.T) {
 	t.Parallel()
-	text, err := report(t.Context(), &harness{program: must(os.Executable()), Quick: true}, "")
+	text, err := report(t.Context(), &harness{folder: t.TempDir(), program: must(os.Executable()), Quick: true}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| **ostiary, cold** |", "| go-oidc |", "added-heap-bytes ≤ 1024: ", "| google.golang.org/grpc | v1."} {
+	for _, want := range []string{"| **ostiary, cold** |", "| go-oidc |", "added-heap-bytes ≤ 1024: ", "answered-ms ≤ 300: ", "| google.golang.org/grpc | v1."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -45,8 +45,9 @@ func TestRatiosAreTakenWithinEachRound(t *testing.T) {
 		return r
 	}
 	tab := table{
-		"Cold", "base", "cpu-ns/op", []goal{{"ostiary", "ratio", 2}, {"ostiary", "extra mallocs/op", 3}, {"", "cpu-ns/op", 100}},
-		[]row{of("base", 1, 2, 10), of("ostiary", 2, 4, 30), of("peer", 1e4, 2e4, 1e5)},
+		bench: "Cold", base: "base", unit: "cpu-ns/op",
+		goals: []goal{{"ostiary", "ratio", 2}, {"ostiary", "extra mallocs/op", 3}, {"", "cpu-ns/op", 100}},
+		rows:  []row{of("base", 1, 2, 10), of("ostiary", 2, 4, 30), of("peer", 1e4, 2e4, 1e5)},
 	}
 	const want = "|  | ratio | quartiles | cpu-ns/op | mallocs/op | goals |\n| --- | --: | --: | --: | --: | --- |\n" +
 		"| base | 1.00 | 1.00–1.00 | 2 | 4 | cpu-ns/op ≤ 100: reached |\n" +
@@ -54,6 +55,10 @@ func TestRatiosAreTakenWithinEachRound(t *testing.T) {
 		"| peer | 10000.00 | 10000.00–10000.00 | 20,000 | 40,000 | cpu-ns/op ≤ 100: missed |"
 	if got, err := tab.markdown(); got != want || err != nil {
 		t.Errorf("%v, got\n%s\nwant\n%s", err, got, want)
+	}
+	const alone = "|  | cpu-ns/op | mallocs/op | goals |\n| --- | --: | --: | --- |\n| **ostiary** | 4 (2.3–25.7) | 8 (4.7–51.3) |  |"
+	if got, err := (table{bench: "Cold", rows: tab.rows[1:2]}).markdown(); got != alone || err != nil {
+		t.Errorf("%v, got\n%s\nwant\n%s", err, got, alone)
 	}
 	tab.goals = append(tab.goals, goal{"nobody", "ratio", 1})
 	if got, err := tab.markdown(); err == nil {

@@ -15,13 +15,15 @@ import (
 )
 
 // A table is one of the report. Its rows are the benchmarks below a path, and its
-// columns the units that these report.
+// columns the units that these report. A figure that is compared with nothing has its
+// quartiles beside it, where it was measured more than once.
 type table struct {
-	bench string // the path, such as Cold/RS256
-	base  string // the last name of the row that those beside it are compared with; empty means none
-	unit  string // in which they are compared
-	goals []goal
-	rows  []row
+	bench  string // the path, such as Cold/RS256
+	server bool   // whether it is a benchmark of the server's module
+	base   string // the last name of the row that those beside it are compared with; empty means none
+	unit   string // in which they are compared
+	goals  []goal
+	rows   []row
 }
 
 // A goal is what the median of a figure should not exceed: of a unit or, if there is
@@ -50,8 +52,11 @@ func (t table) markdown() (string, error) {
 			cells = append(cells, fmt.Sprintf("%.2f", figures["ratio"]), fmt.Sprintf("%.2f–%.2f", figures["lower"], figures["upper"]))
 		}
 		for _, unit := range units {
-			figure := number.Decimal(math.Round(figures[unit]*10)/10, number.Precision(5))
-			cells = append(cells, message.NewPrinter(language.English).Sprint(figure))
+			cell := decimal(figures[unit])
+			if t.base == "" && len(r.rounds) > 1 {
+				cell += " (" + decimal(r.quantile(0.25, unit, nil)) + "–" + decimal(r.quantile(0.75, unit, nil)) + ")"
+			}
+			cells = append(cells, cell)
 		}
 		var goals []string
 		for _, g := range t.goals {
@@ -71,6 +76,11 @@ func (t table) markdown() (string, error) {
 		return "", fmt.Errorf("%s lacks the row or the figure of a goal: %v", t.bench, t.goals)
 	}
 	return "| " + strings.Join(lines, " |\n| ") + " |", nil
+}
+
+// decimal writes a figure with five digits, and one of them behind the point.
+func decimal(figure float64) string {
+	return message.NewPrinter(language.English).Sprint(number.Decimal(math.Round(figure*10)/10, number.Precision(5)))
 }
 
 // figures returns the medians of a row by their units. If there is a baseline they

@@ -49,7 +49,7 @@ func attackUntilKilled() {
 	if err := json.Unmarshal(content, &d); err != nil {
 		panic(err)
 	}
-	for _, a := range append(attack.All(), attack.Streams(manyStreams)) {
+	for _, a := range append(attack.All(), attack.Streams(len(d.Target.Tokens))) {
 		if a.Name != d.Attack {
 			continue
 		}
@@ -79,7 +79,7 @@ func serveAttacked() {
 	srv, err := New(ctx, Config{
 		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: dir, DatabaseURL: os.Getenv(attackedDatabase),
 		Issuers: []Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
-		MaxStreamsPerSubject: manyStreams, Profiling: true, Logger: slog.New(slog.DiscardHandler),
+		MaxStreamsPerSubject: 10_000, Profiling: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		panic(err)

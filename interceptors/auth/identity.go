@@ -114,6 +114,8 @@ type FactorAges struct {
 	Second time.Duration
 }
 
+// VerifiedToken returns what names the token that the identity is from, for logs and audit
+// records.
 func (id *Identity) VerifiedToken() VerifiedToken {
 	return VerifiedToken{Issuer: id.Issuer, Subject: id.Subject, SessionID: id.SessionID, KeyID: id.KeyID, TokenID: id.TokenID, TokenHash: id.TokenHash}
 }

@@ -170,7 +170,7 @@ func (r *Registry[K, L, V]) closeEnded() {
 			r.Close(l)
 			runtime.Gosched()
 			if i%closesAtOnce == closesAtOnce-1 {
-				time.Sleep(closePause)
+				time.Sleep(closePause) //nolint:forbidigo // there is no event: it gives others their turn
 			}
 		}
 	}
