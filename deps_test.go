@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/generate":                {"gen/ostiary/*/v1"},
 	"internal/licenses":                nil,
 	"internal/decodefault":             nil,
+	"internal/disk":                    nil,
 	"internal/fleet":                   {"interceptors/authtest"},
 	"internal/logsample":               nil,
 	"internal/logtext":                 nil,
@@ -108,7 +109,7 @@ var mayImport = map[string][]string{
 		"interceptors/feed", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "server/internal/ledger", "server/internal/position", "server/internal/rpcerror",
 	},
 	"server": {
-		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/logsample", "internal/logtext", "internal/loopback",
+		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/disk", "internal/logsample", "internal/logtext", "internal/loopback",
 	},
 	"web":   nil,
 	"proto": nil,
@@ -120,7 +121,7 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/doctor": {
 		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "server",
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
-		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/loopback",
+		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/disk", "internal/loopback",
 	},
 	"cmd/ostiary/internal/client": {
 		"cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server/devissuer",
@@ -130,6 +131,9 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/decisions": {
 		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
 		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/decision/v1", "gen/ostiary/decision/v1/decisionv1connect",
+	},
+	"cmd/ostiary/internal/status": {
+		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage", "gen/ostiary/status/v1",
 	},
 	"cmd/ostiary/internal/explain": {
 		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/rules", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal",

@@ -14,6 +14,7 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/position"
@@ -142,7 +143,7 @@ func pageOf[T any](list []T, size int, token string, scope position.Scope) (page
 // explain is the policy's, with what our own handlers ask decided where that is
 // known before a call: followers have what those of the FeedService ask, and nobody
 // else; an operator has what each of the others asks, and anybody else lacks what those of
-// the RevocationService and the DecisionService do.
+// the services for operators do.
 func (s *accessService) explain(procedure string, id *auth.Identity) policy.Explanation {
 	explanation, _ := s.rules.Explain(procedure, id)
 	for i := range explanation {
@@ -156,7 +157,8 @@ func (s *accessService) explain(procedure string, id *auth.Identity) policy.Expl
 		case s.operators.include(id):
 			step.Outcome, step.Detail = policy.Met, ""
 		case strings.HasPrefix(procedure, "/"+revocationv1connect.RevocationServiceName+"/"),
-			strings.HasPrefix(procedure, "/"+decisionv1connect.DecisionServiceName+"/"):
+			strings.HasPrefix(procedure, "/"+decisionv1connect.DecisionServiceName+"/"),
+			strings.HasPrefix(procedure, "/"+statusv1connect.StatusServiceName+"/"):
 			step.Outcome, step.Detail = policy.Unmet, "needs an operator"
 		}
 	}

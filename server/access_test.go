@@ -17,6 +17,7 @@ import (
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -226,6 +227,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 		one        = "https://clerk.example.com"
 		revocation = revocationv1.RevocationService_ListRevocations_FullMethodName
 		decisions  = decisionv1.DecisionService_WatchDecisions_FullMethodName
+		status     = statusv1.StatusService_GetStatus_FullMethodName
 		session    = sessionv1.SessionService_GetSession_FullMethodName
 		sessions   = sessionv1.SessionService_ListSessions_FullMethodName
 	)
@@ -255,6 +257,8 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 		{"what serves operators alone, to an operator", rules, revocation, operator, met, ""},
 		{"the decisions, to an operator", rules, decisions, operator, met, ""},
 		{"the decisions, to anybody else", rules, decisions, member, unmet, "needs an operator"},
+		{"the status, to an operator", rules, status, operator, met, ""},
+		{"the status, to anybody else", rules, status, member, unmet, "needs an operator"},
 		{"what serves operators alone, to anybody else", rules, revocation, member, unmet, "needs an operator"},
 		{"what serves operators alone, to who impersonates one", rules, revocation, impersonated, unmet, "needs an operator"},
 		{"what serves operators alone, by a rule that does not say so", otherwise, revocation, member, unmet, "needs an operator"},

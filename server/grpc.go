@@ -19,6 +19,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
@@ -60,6 +61,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	revocationv1.RegisterRevocationServiceServer(gate, grpcRevocation{revocationService: s.revocation})
 	accessv1.RegisterAccessServiceServer(gate, grpcAccess{liveAccess: &s.access})
 	decisionv1.RegisterDecisionServiceServer(gate, grpcDecision{decisionService: s.decision})
+	statusv1.RegisterStatusServiceServer(gate, grpcStatus{statusService: s.status})
 	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {

@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
@@ -27,6 +28,7 @@ func services() []string {
 		revocationv1connect.RevocationServiceName,
 		accessv1connect.AccessServiceName,
 		decisionv1connect.DecisionServiceName,
+		statusv1connect.StatusServiceName,
 		feedv1connect.FeedServiceName,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
@@ -73,6 +74,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(revocationv1connect.NewRevocationServiceHandler(connectRevocation{s.revocation}, s.atHub(own)...))
 	mux.Handle(accessv1connect.NewAccessServiceHandler(&s.access, own...))
 	mux.Handle(decisionv1connect.NewDecisionServiceHandler(connectDecision{s.decision}, own...))
+	mux.Handle(statusv1connect.NewStatusServiceHandler(s.status, own...))
 	// The same changes go to each follower: to compress them for each is for those alone who
 	// read very many.
 	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},

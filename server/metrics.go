@@ -32,7 +32,7 @@ func (s *Server) measure() {
 		record(one(s.ready()))
 	})
 	s.metrics.Gauge("ostiary.leases.open", "{lease}", "Streams that are open.", func(record metrics.Record) {
-		record(float64(s.guard.OpenStreams() + s.feedGuard.OpenStreams() + s.transmitterGuard.OpenStreams()))
+		record(float64(s.openStreams()))
 	})
 	s.metrics.Gauge("ostiary.connections.open", "{connection}", "Connections that are open, without those of operators.", func(record metrics.Record) {
 		record(float64(s.connections.Open()))
@@ -61,6 +61,11 @@ func (s *Server) measure() {
 	if s.ledger != nil {
 		s.measureLedger()
 	}
+}
+
+// openStreams counts the streams of all services.
+func (s *Server) openStreams() int {
+	return s.guard.OpenStreams() + s.feedGuard.OpenStreams() + s.transmitterGuard.OpenStreams()
 }
 
 func (s *Server) measureDecisions() {

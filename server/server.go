@@ -79,6 +79,7 @@ type Server struct {
 	rules      liveRules
 	followers  followers
 	decision   *decisionService
+	status     *statusService
 	feed       *feedService
 	health     *healthService
 	signals    []signalSource
@@ -166,6 +167,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators}
 	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
+	s.status = &statusService{server: s, started: s.config.Now()}
 	if s.config.TLSCert != "" {
 		if s.certificate, err = certificate.Open(s.config.TLSCert, s.config.TLSKey, s.config.Now, s.log); err != nil { //nolint:contextcheck // it is read as long as the server lives
 			return fmt.Errorf("tls_cert and tls_key: %w", err)

@@ -8,6 +8,7 @@
 //	ostiary serve                    serve, with the settings of docs/configuration.md
 //	ostiary doctor                   find out why the server does not start, or refuses callers
 //	ostiary probe                    whether the server on this machine is ready
+//	ostiary status --as robo         how a server is, from anywhere
 //	ostiary backup                   copy the server's database to a file
 //
 // What is meant for programs goes to standard output, and nothing else does.
@@ -32,6 +33,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/nearest"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/status"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 )
@@ -76,7 +78,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
 	root.DisableAutoGenTag = true                   // manual pages say nothing of their generator
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newCompletion(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), status.Status(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newCompletion(), newVersion(), newDocs())
 	completeValues(root)
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root

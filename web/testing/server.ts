@@ -82,8 +82,13 @@ export class Server {
   /** Stops it, changes its database with SQL, and starts it again. It needs the program sqlite3. */
   async seed(sql: string): Promise<void> {
     await this.kill();
-    execFileSync("sqlite3", ["-bail", join(this.#directory, "ostiary.db"), sql]);
+    this.spoil(sql);
     await this.restart();
+  }
+
+  /** Changes its database with SQL, behind its back. It needs the program sqlite3. */
+  spoil(sql: string): void {
+    execFileSync("sqlite3", ["-bail", "-cmd", ".timeout 10000", join(this.#directory, "ostiary.db"), sql]);
   }
 
   /** Kills the process, as a crash would. */

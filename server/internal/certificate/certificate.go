@@ -110,6 +110,17 @@ func (p *Pair) Expires() time.Time {
 	return p.current.Load().Leaf.NotAfter
 }
 
+// Fault returns why the pair in the files cannot be used, so that another one is still in use; ""
+// where it can.
+func (p *Pair) Fault() string {
+	if p == nil {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault
+}
+
 // TLSConfig returns the configuration of a listener; nil without TLS.
 func (p *Pair) TLSConfig() *tls.Config {
 	if p == nil {

@@ -35,7 +35,7 @@ func (c Config) Fault() error {
 }
 
 // pages are the paths at which the page shows something different.
-var pages = [...]string{"/{$}", "/sessions", "/decisions", "/revocations", "/access", "/token", "/try"}
+var pages = [...]string{"/{$}", "/sessions", "/decisions", "/revocations", "/health", "/access", "/token", "/try"}
 
 // Mount adds the page to mux, if it is enabled.
 func (c Config) Mount(mux *http.ServeMux) error {

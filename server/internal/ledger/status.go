@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/outbox"
@@ -75,6 +76,48 @@ func (r *readers) streaming() (n int, behind int64) {
 		}
 	}
 	return n, behind
+}
+
+// A Follower is a service, or a relay, that follows this process.
+type Follower struct {
+	Service, Instance string
+	// Connected says whether it has a stream.
+	Connected bool
+	// HeardAt is when it was heard of last. One that is connected is heard of all the time.
+	HeardAt time.Time
+	// Behind is how many revocations it has not confirmed.
+	Behind int64
+}
+
+// Followers returns those of this process, the slowest first, and those that are connected
+// before others that are as far.
+func (l *Ledger) Followers() []Follower {
+	r, now := l.readers, l.readersNow()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	followers := make([]Follower, 0, len(r.own))
+	for key, follower := range r.own {
+		one := Follower{Service: key.service, Instance: key.instance, Connected: follower.streams > 0, HeardAt: follower.heardAt, Behind: r.read - max(follower.confirmed, 0)}
+		if one.Connected {
+			one.HeardAt = now
+		}
+		followers = append(followers, one)
+	}
+	slices.SortFunc(followers, func(a, b Follower) int {
+		return cmp.Or(cmp.Compare(b.Behind, a.Behind), -compareBools(a.Connected, b.Connected), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Instance, b.Instance))
+	})
+	return followers
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
 }
 
 // SignOutAttempts returns the attempts of this process to end sessions at their issuers, by

@@ -60,6 +60,9 @@ describe.skipIf(directory === undefined)("the screenshots", () => {
     await ada.go("Revocations");
     await ada.page.getByRole("row", { name: "the laptop was lost" }).first().waitFor();
     await shoot("revocations");
+    await ada.go("Health");
+    await ada.page.getByRole("heading", { name: "No problems" }).waitFor();
+    await shoot("health");
     await ada.go("Access");
     await shoot("access");
     await ada.go("Token");

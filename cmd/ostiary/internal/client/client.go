@@ -30,6 +30,7 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
@@ -136,6 +137,7 @@ type Clients struct {
 	Sessions  sessionv1connect.SessionServiceClient
 	Identity  identityv1connect.IdentityServiceClient
 	Decisions decisionv1connect.DecisionServiceClient
+	Status    statusv1connect.StatusServiceClient
 }
 
 // With calls do with clients, and puts its error into words.
@@ -157,6 +159,7 @@ func (c *Caller) With(do func(Clients) error) error {
 		Sessions:  sessionv1connect.NewSessionServiceClient(client, c.server, options...),
 		Identity:  identityv1connect.NewIdentityServiceClient(client, c.server, options...),
 		Decisions: decisionv1connect.NewDecisionServiceClient(client, c.server, options...),
+		Status:    statusv1connect.NewStatusServiceClient(client, c.server, options...),
 	}))
 }
 

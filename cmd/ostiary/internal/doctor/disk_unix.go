@@ -8,17 +8,3 @@ import "golang.org/x/sys/unix"
 func mayWrite(path string) error {
 	return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
 }
-
-// free returns how many bytes are free in the file system of path for this user, and how
-// many files can still be made: 1 where there is no such limit.
-func free(path string) (bytes, files uint64, err error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(path, &stat); err != nil {
-		return 0, 0, err
-	}
-	files = uint64(stat.Ffree) //nolint:unconvert // signed on some systems
-	if stat.Files == 0 {
-		files = 1
-	}
-	return uint64(stat.Bavail) * uint64(stat.Bsize), files, nil //nolint:gosec,unconvert // neither is negative
-}

@@ -9,15 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/disk"
 )
 
-const (
-	// nearlyFull and gettingFull are how much space a disk has when it is a fault, and a warning.
-	nearlyFull  = 32 << 20
-	gettingFull = 256 << 20
-	// maxClockDifference is that of PostgreSQL's clock which the server warns of.
-	maxClockDifference = time.Minute
-)
+// maxClockDifference is that of PostgreSQL's clock which the server warns of.
+const maxClockDifference = time.Minute
 
 // store looks at the database without changing it.
 func (p *patient) store(ctx context.Context) []Finding {
@@ -145,7 +142,7 @@ func (p *patient) disk(context.Context) []Finding {
 }
 
 func space(path, what string) []Finding {
-	bytes, files, err := free(path)
+	bytes, files, err := disk.Free(path)
 	if err != nil {
 		return nil // not known on this system
 	}
@@ -155,9 +152,9 @@ func space(path, what string) []Finding {
 	switch {
 	case files == 0:
 		return []Finding{fault("disk.no_inodes", path, "no further file can be made: the file system has no inode left", why, "remove files there")}
-	case bytes < nearlyFull:
+	case bytes < disk.NearlyFull:
 		return []Finding{fault("disk.full", path, left, why, remedy)}
-	case bytes < gettingFull:
+	case bytes < disk.GettingFull:
 		return []Finding{warning("disk.low", path, left, why, remedy)}
 	default:
 		return []Finding{ok("disk.space", path, left)}

@@ -57,6 +57,8 @@ const access = createRoute({
   component: lazyPage(() => import("../access/page"), "Access"),
 });
 
+const health = createRoute({ getParentRoute: () => root, path: "/health", component: lazyPage(() => import("../health/page"), "Health") });
+
 const token = createRoute({
   getParentRoute: () => root,
   path: "/token",
@@ -74,7 +76,7 @@ const tryIt = createRoute({
 const anythingElse = createRoute({ getParentRoute: () => root, path: "$", component: NotFound });
 
 export const router = createRouter({
-  routeTree: root.addChildren([me, sessions, decisions, revocations, access, token, tryIt, anythingElse]),
+  routeTree: root.addChildren([me, sessions, decisions, revocations, health, access, token, tryIt, anythingElse]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,
   defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,

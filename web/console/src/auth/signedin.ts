@@ -6,6 +6,7 @@ import { DecisionService } from "@ostiary/client/gen/ostiary/decision/v1/decisio
 import { type Identity, IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { StatusService } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 import { QueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useSyncExternalStore } from "react";
 import { StreamPriority } from "../api/priority";
@@ -37,6 +38,7 @@ export class SignedIn {
   readonly identity: Client<typeof IdentityService>;
   readonly revocations: Client<typeof RevocationService>;
   readonly sessions: Client<typeof SessionService>;
+  readonly status: Client<typeof StatusService>;
   readonly source: TokenSource;
   readonly slowCalls = new SlowCalls();
   readonly streams = new StreamPriority();
@@ -72,6 +74,7 @@ export class SignedIn {
     this.identity = createClient(IdentityService, this.transport);
     this.revocations = createClient(RevocationService, this.transport);
     this.sessions = createClient(SessionService, this.transport);
+    this.status = createClient(StatusService, this.transport);
   }
 
   /** Takes the identity that the server has read from the latest token. */

@@ -6,8 +6,9 @@ import { DecisionService } from "@ostiary/client/gen/ostiary/decision/v1/decisio
 import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identity_pb";
 import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { StatusService } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 
-export const services: DescService[] = [IdentityService, SessionService, RevocationService, DecisionService, AccessService];
+export const services: DescService[] = [IdentityService, SessionService, RevocationService, DecisionService, StatusService, AccessService];
 
 /** A method that a browser can call. */
 export type Callable = DescMethodUnary | DescMethodServerStreaming;
