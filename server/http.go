@@ -26,15 +26,14 @@ import (
 )
 
 func (s *Server) newHTTP() error {
-	config := s.certificate.TLSConfig()
 	handler, err := s.handler()
 	if err != nil {
 		return err
 	}
-	s.http = transport.NewHTTPServer(handler, config, s.strangers)
+	s.http = transport.NewHTTPServer(handler, s.certificate.TLSConfig(), s.strangers)
 	s.resets.Bound(s.http)
 	if s.config.SignalsAddr != "" {
-		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), config, s.strangers)
+		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), s.certificate.TLSConfig(), s.strangers)
 		s.resets.Bound(s.signalsHTTP)
 	}
 	s.draining.Join(s.http, s.signalsHTTP)

@@ -121,7 +121,8 @@ func (p *Pair) Fault() string {
 	return p.fault
 }
 
-// TLSConfig returns the configuration of a listener; nil without TLS.
+// TLSConfig returns a configuration for one listener, since a server changes its own; nil
+// without TLS.
 func (p *Pair) TLSConfig() *tls.Config {
 	if p == nil {
 		return nil
