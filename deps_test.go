@@ -90,7 +90,7 @@ var mayImport = map[string][]string{
 	"server/internal/store/postgres":        {"internal/loopback", "server/internal/store"},
 	"server/internal/store/postgres/pgtest": {"internal/pgserver", "internal/testprogram"},
 	"server/internal/transport":             {"internal/decodefault", "internal/logsample", "internal/logtext", "interceptors/auth"},
-	"server/internal/console":               {"interceptors/token", "web"},
+	"server/internal/console":               {"interceptors/token", "internal/loopback", "web"},
 	"server/internal/outbox":                {"server/internal/store"},
 	"server/internal/drain":                 nil,
 	"server/internal/proxy":                 nil,

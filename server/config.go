@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/console"
@@ -333,12 +336,12 @@ type CORS struct {
 //
 // The page calls this server and nothing else, and shows its version to everybody who can
 // open it. It has a strict Content-Security-Policy, in which Clerk is allowed only where a
-// PublishableKey is given.
+// PublishableKey is given, and an issuer's endpoints only where it has a Console.
 type Console struct {
 	// Enabled serves the page.
 	Enabled bool
-	// PublishableKey is Clerk's, for signing in on the page. Without one, and
-	// without Personas, users paste a token.
+	// PublishableKey is Clerk's, for signing in on the page. Without one, without Personas,
+	// and without a Console of an Issuer, users paste a token.
 	PublishableKey string
 	// Personas are offered for signing in. The development issuer must then be
 	// among the Routes.
@@ -353,7 +356,36 @@ func (c Config) console() console.Config {
 		PublishableKey: c.Console.PublishableKey,
 		Personas:       c.Console.Personas,
 		Version:        version,
+		Issuers:        c.signIns(),
+		Now:            c.Now,
+		Log:            c.Logger,
 	}
+}
+
+// signIns are the issuers at which the page signs users in.
+func (c Config) signIns() []console.Issuer {
+	var issuers []console.Issuer
+	for _, issuer := range c.Issuers {
+		if issuer.Console.ClientID == "" {
+			continue
+		}
+		source := jwks.RemoteConfig{Issuer: issuer.URL, CAFile: issuer.CAFile}
+		kinds := issuer.Kinds
+		if len(kinds) == 0 {
+			profile, _ := issuer.TokenProfile() // Faults has found it good
+			kinds = profile.Kinds
+		}
+		issuers = append(issuers, console.Issuer{
+			URL:          issuer.URL,
+			ClientID:     issuer.Console.ClientID,
+			Scopes:       issuer.Console.Scopes,
+			Audience:     issuer.Console.Audience,
+			Resource:     issuer.Console.Resource,
+			TakesIDToken: slices.Contains(kinds, auth.KindID),
+			Discover:     source.Discover,
+		})
+	}
+	return issuers
 }
 
 // MakeDataDir makes the directory that a Config.DataDir names, for its owner

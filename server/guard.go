@@ -162,7 +162,7 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		AllowMissingAuthorizedParty: issuer.AllowMissingAuthorizedParty,
 		AllowAnyAudience:            issuer.AllowAnyAudience || issuer.exempt(),
 		AllowUnboundConfirmation:    issuer.AllowUnboundConfirmation,
-		FirstPartyClients:           issuer.FirstPartyClients,
+		FirstPartyClients:           issuer.firstPartyClients(),
 		Algorithms:                  issuer.Algorithms,
 		Kinds:                       issuer.Kinds,
 		MaxTokenBytes:               issuer.MaxTokenBytes,

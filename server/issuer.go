@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ type Issuer struct {
 	// out, whose tokens are revoked then. Default: it is not heard.
 	BackChannelLogout BackChannelLogout
 
+	// Console is how the console signs users in at the issuer. Default: it does not.
+	Console ConsoleClient
+
 	// Audiences and AuthorizedParties are the values of aud, and of azp, of which a
 	// token must have one. Default: the claim is not checked.
 	Audiences, AuthorizedParties []string
@@ -110,6 +114,31 @@ type BackChannelLogout struct {
 	// SessionsInTokens says that every access token of a user names its session, so that
 	// only that session ends. Default: what the profile says.
 	SessionsInTokens bool
+}
+
+// A ConsoleClient is the console as a client of an issuer, where it signs users in with OpenID
+// Connect, by the authorization code flow with PKCE (RFC 7636). The browser talks to the issuer, at the
+// endpoints that the issuer's discovery document names.
+type ConsoleClient struct {
+	// ClientID is that of the console: a public client at the issuer, with the console's
+	// URL and the path /console/callback as its redirect URI and its post-logout redirect
+	// URI. The console is a page of the operator's own, so users act in person through this
+	// client, as through the FirstPartyClients. Default: none.
+	ClientID string
+	// Scopes are asked for beside openid. Default: none.
+	Scopes []string
+	// Audience and Resource are sent as the parameters audience, which some issuers have,
+	// and resource (RFC 8707), for an issuer that needs one of them to give out an access
+	// token that is a JWT for this server. Default: they are not sent.
+	Audience, Resource string
+}
+
+// firstPartyClients are the clients through which users act in person.
+func (i *Issuer) firstPartyClients() []string {
+	if i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
+		return i.FirstPartyClients
+	}
+	return append(slices.Clone(i.FirstPartyClients), i.Console.ClientID)
 }
 
 // TokenProfile returns the profile with the Claims in place of its own.

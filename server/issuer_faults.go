@@ -40,6 +40,7 @@ func (i *Issuer) faults() []Fault {
 	faults = append(faults, i.keyFaults()...)
 	faults = append(faults, i.secretKeyFaults()...)
 	add("backchannel_logout", i.logoutFaults()...)
+	faults = append(faults, i.Console.faults(i)...)
 	add("audiences", i.checkAudience())
 	add("audiences", checkExact(i.Audiences)...)
 	add("authorized_parties", checkExact(i.AuthorizedParties)...)

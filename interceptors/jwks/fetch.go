@@ -184,27 +184,15 @@ func (f fetcher) maxAge(header http.Header) time.Duration {
 }
 
 // locate returns where the key set is: the configured URL, or the jwks_uri that
-// the issuer's discovery document names (OpenID Connect Discovery 1.0, sections
-// 4 and 4.3). It is read at each fetch, so a key set that moves is followed.
+// the issuer's discovery document names. It is read at each fetch, so a key set that
+// moves is followed.
 func (f fetcher) locate(ctx context.Context) (string, error) {
 	if f.config.URL != "" {
 		return f.config.URL, nil
 	}
-	location := strings.TrimSuffix(f.config.Issuer, "/") + "/.well-known/openid-configuration"
-	body, _, err := f.get(ctx, location, "")
+	location, _, metadata, err := f.discover(ctx)
 	if err != nil {
 		return "", err
-	}
-	var metadata object
-	if err := json.Unmarshal(withoutBOM(body), &metadata); err != nil {
-		return "", fmt.Errorf("%s is not one JSON object: %w", location, err)
-	}
-	issuer, err := metadata.text("issuer")
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", location, err)
-	}
-	if issuer != f.config.Issuer {
-		return "", fmt.Errorf("%s is the document of issuer %q, not of %q: the two must be exactly alike", location, issuer, f.config.Issuer)
 	}
 	keys, err := metadata.text("jwks_uri")
 	if err != nil {
@@ -214,6 +202,47 @@ func (f fetcher) locate(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s: %w", location, err)
 	}
 	return keys, nil
+}
+
+// Discover fetches the discovery document of Issuer once and returns it, after comparing
+// the issuer that it names with Issuer. It is one JSON object, of which nothing else was
+// checked. The fields about refreshing, and the snapshot, mean nothing here.
+func (c RemoteConfig) Discover(ctx context.Context) (json.RawMessage, error) {
+	c.URL = ""
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("discovery: %w", err)
+	}
+	f, err := newFetcher(c)
+	if err != nil {
+		return nil, fmt.Errorf("discovery: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.FetchTimeout)
+	defer cancel()
+	_, body, _, err := f.discover(ctx)
+	return body, err
+}
+
+// discover gets the issuer's discovery document (OpenID Connect Discovery 1.0, sections 4
+// and 4.3).
+func (f fetcher) discover(ctx context.Context) (location string, body []byte, metadata object, err error) {
+	location = strings.TrimSuffix(f.config.Issuer, "/") + "/.well-known/openid-configuration"
+	body, _, err = f.get(ctx, location, "")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	body = withoutBOM(body)
+	if err := json.Unmarshal(body, &metadata); err != nil {
+		return "", nil, nil, fmt.Errorf("%s is not one JSON object: %w", location, err)
+	}
+	issuer, err := metadata.text("issuer")
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("%s: %w", location, err)
+	}
+	if issuer != f.config.Issuer {
+		return "", nil, nil, fmt.Errorf("%s is the document of issuer %q, not of %q: the two must be exactly alike", location, issuer, f.config.Issuer)
+	}
+	return location, body, metadata, nil
 }
 
 // checkKeysURL allows http only where the issuer itself is on http.

@@ -8,9 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/web"
@@ -23,6 +27,12 @@ type Config struct {
 	Personas       bool
 	// Version is that of the server.
 	Version string
+	// Issuers are those that users sign in at with OpenID Connect.
+	Issuers []Issuer
+	// Now is the clock, and Log for what keeps users from signing in. Both are needed where
+	// there are Issuers.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Fault returns what is wrong with the publishable key, also where the page is not enabled.
@@ -42,11 +52,11 @@ func (c Config) Mount(mux *http.ServeMux) error {
 	if !c.Enabled {
 		return nil
 	}
-	policy := c.contentSecurityPolicy()
 	built, err := web.Console()
 	if err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
+	policy := c.contentSecurityPolicy(nil) // of what is no page it says nothing
 	err = fs.WalkDir(built, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -59,25 +69,78 @@ func (c Config) Mount(mux *http.ServeMux) error {
 			mux.Handle("GET /"+name, newFile(name, content, policy))
 			return nil
 		}
-		index := newFile(name, content, policy)
+		index := &index{config: c, signIns: newSignIns(c), content: content}
 		for _, page := range pages {
 			mux.Handle("GET "+page, index)
 			if !strings.HasSuffix(page, "{$}") {
 				mux.Handle("GET "+page+"/{$}", toPage(page))
 			}
 		}
+		if len(c.Issuers) > 0 {
+			mux.Handle("GET "+CallbackPath, callback{index, newFile("callback.html", []byte("<!doctype html>\n"), callbackPolicy)})
+		}
+		mux.HandleFunc("GET /console/config.json", index.serveSettings)
 		mux.Handle("/", notFound{index})
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	settings, err := json.Marshal(c.settings())
-	if err != nil {
-		return fmt.Errorf("console: %w", err)
-	}
-	mux.Handle("GET /console/config.json", newFile("config.json", settings, policy))
 	return nil
+}
+
+// index is the page and what it is told, which both depend on what the issuers say.
+type index struct {
+	config  Config
+	signIns *signIns
+	content []byte
+
+	mu             sync.Mutex // guards what follows
+	offered        []signIn
+	page, settings *file // as they are with offered; nil at first
+}
+
+// files returns the page, and what it is told.
+func (i *index) files(r *http.Request) (page, settings *file) {
+	offered := i.signIns.offered(r.Context())
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.page == nil || !reflect.DeepEqual(offered, i.offered) {
+		policy := i.config.contentSecurityPolicy(offered)
+		told, _ := json.Marshal(i.config.settings(offered)) // of texts and booleans
+		i.offered, i.page, i.settings = offered, newFile("index.html", i.content, policy), newFile("config.json", told, policy)
+	}
+	return i.page, i.settings
+}
+
+func (i *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	page, _ := i.files(r)
+	page.ServeHTTP(w, r)
+}
+
+func (i *index) serveSettings(w http.ResponseWriter, r *http.Request) {
+	_, settings := i.files(r)
+	settings.ServeHTTP(w, r)
+}
+
+// callbackPolicy lets the page itself, and nobody else, have a frame with what is in it: nothing.
+const callbackPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+// callback answers a browser that an issuer has sent back: with the page, or in a frame of the
+// page, which reads the frame's address, with nothing. No page of another can frame either.
+type callback struct {
+	*index
+
+	empty *file
+}
+
+func (c callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Sec-Fetch-Dest")
+	if r.Header.Get("Sec-Fetch-Dest") == "iframe" {
+		c.empty.ServeHTTP(w, r)
+		return
+	}
+	c.index.ServeHTTP(w, r)
 }
 
 // toPage redirects a path with a slash at its end to the page.
@@ -90,11 +153,12 @@ func toPage(path string) http.HandlerFunc {
 
 // notFound answers every path that nothing else does: browsers get the page,
 // which says so and links home; programs get a short 404.
-type notFound struct{ index *file }
+type notFound struct{ index *index }
 
 func (n notFound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && accepts(r, "Accept", "text/html") {
-		n.index.serveNotFound(w, r)
+		page, _ := n.index.files(r)
+		page.serveNotFound(w, r)
 		return
 	}
 	http.NotFound(w, r)
@@ -105,6 +169,7 @@ type settings struct {
 	Version  string       `json:"version"`
 	Personas bool         `json:"personas"`
 	Clerk    *clerkConfig `json:"clerk,omitempty"`
+	SignIns  []signIn     `json:"signIns,omitempty"`
 }
 
 type clerkConfig struct {
@@ -112,8 +177,8 @@ type clerkConfig struct {
 	FrontendAPI    string `json:"frontendApi"`
 }
 
-func (c Config) settings() settings {
-	s := settings{Version: c.Version, Personas: c.Personas}
+func (c Config) settings(offered []signIn) settings {
+	s := settings{Version: c.Version, Personas: c.Personas, SignIns: offered}
 	if api := c.frontendAPI(); api != "" {
 		s.Clerk = &clerkConfig{PublishableKey: c.PublishableKey, FrontendAPI: api}
 	}
@@ -132,25 +197,45 @@ func (c Config) frontendAPI() string {
 
 // contentSecurityPolicy allows what the page needs and nothing else (W3C,
 // Content Security Policy Level 3).
-func (c Config) contentSecurityPolicy() string {
+func (c Config) contentSecurityPolicy(offered []signIn) string {
+	connect, frames := []string{"'self'"}, []string(nil)
+	for _, o := range offered {
+		if o.Metadata == nil {
+			continue
+		}
+		connect = append(connect, source(o.Metadata.TokenEndpoint))
+		if o.Metadata.RevocationEndpoint != "" {
+			connect = append(connect, source(o.Metadata.RevocationEndpoint))
+		}
+		// The frame in which tokens are renewed ends at CallbackPath.
+		frames = append(frames, source(o.Metadata.AuthorizationEndpoint))
+	}
+	if frames != nil {
+		frames = append([]string{"'self'"}, frames...)
+	}
 	directives := []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"}
 	if api := c.frontendAPI(); api != "" {
 		// As Clerk's documentation asks: its own host, its images and workers, its
 		// styles, and the checks against robots.
+		connect = append(connect, api, "https://*.protect.clerk.com:*")
+		frames = append(frames, "https://challenges.cloudflare.com", "https://*.protect.clerk.com")
 		directives = append(directives,
 			"script-src 'self' "+api+" https://challenges.cloudflare.com https://*.protect.clerk.com",
-			"connect-src 'self' "+api+" https://*.protect.clerk.com:*",
+			"connect-src "+strings.Join(connect, " "),
 			"img-src 'self' https://img.clerk.com",
 			"worker-src 'self' blob:",
 			"style-src 'self' 'unsafe-inline'",
-			"frame-src https://challenges.cloudflare.com https://*.protect.clerk.com",
+			"frame-src "+strings.Join(frames, " "),
 			"form-action 'self'",
 		)
-	} else {
-		directives = append(directives,
-			"script-src 'self'", "connect-src 'self'", "img-src 'self'", "style-src 'self'", "form-action 'none'",
-			"require-trusted-types-for 'script'", "trusted-types 'none'",
-		)
+		return strings.Join(directives, "; ")
+	}
+	directives = append(directives,
+		"script-src 'self'", "connect-src "+strings.Join(connect, " "), "img-src 'self'", "style-src 'self'", "form-action 'none'",
+		"require-trusted-types-for 'script'", "trusted-types 'none'",
+	)
+	if frames != nil {
+		directives = append(directives, "frame-src "+strings.Join(frames, " "))
 	}
 	return strings.Join(directives, "; ")
 }

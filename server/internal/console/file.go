@@ -19,7 +19,7 @@ type file struct {
 }
 
 func newFile(name string, content []byte, policy string) *file {
-	sum := sha256.Sum256(content)
+	sum := sha256.Sum256(append([]byte(policy), content...)) // a browser that has the content may not have the policy
 	f := &file{content: content, packed: pack(content), header: http.Header{
 		"Content-Type":               {mediaType(path.Ext(name))},
 		"Content-Security-Policy":    {policy},

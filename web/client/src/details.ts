@@ -48,7 +48,11 @@ export function helpLink(error: unknown): string | undefined {
     .find((url) => url.startsWith("https://"));
 }
 
-/** Returns how many milliseconds a google.rpc.RetryInfo asks to wait; 0 where there is none. */
+/**
+ * Returns how many milliseconds the server asks to wait before the call is made again, by
+ * a google.rpc.RetryInfo; 0 where it does not. With TOKEN_REVOKED, the call is to be made
+ * with a fresh token then.
+ */
 export function retryDelay(error: unknown): number {
   // A google.protobuf.Duration has seconds and nanos.
   return nested(error, "RetryInfo", 1)

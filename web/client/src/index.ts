@@ -12,7 +12,7 @@ export { type ClerkLike, type ClerkReverification, clerkSource, reverifiable, ty
 export { type AuthOptions, authInterceptor, freshToken } from "./intercept.js";
 export { type KeepOptions, keepStreams } from "./keep.js";
 export { isSignedOut, type Reason, reasonOf } from "./reason.js";
-export { type FieldViolation, fieldViolations, helpLink, requestId } from "./details.js";
+export { type FieldViolation, fieldViolations, helpLink, requestId, retryDelay } from "./details.js";
 export { type AuthReason, errorDomain, type ServiceReason } from "./reasons.js";
 export { resumable, type ResumeOptions, type StreamState } from "./resume.js";
 export { isPublic } from "./rule.js";

@@ -85,7 +85,7 @@ function setToken(token: string, req: UnaryRequest | StreamRequest): void {
     req.header.set("Authorization", `Bearer ${token}`);
   } catch {
     // What was thrown holds the token.
-    throw sourceFailed(new TokenSourceError("what it gave is no token: it has characters that no header can carry", { permanent: true }));
+    throw sourceFailed(new TokenSourceError("its token has characters that no header can carry", { permanent: true }));
   }
   req.contextValues.set(sentToken, token);
 }

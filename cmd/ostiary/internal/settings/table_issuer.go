@@ -89,6 +89,26 @@ func issuerTable() []setting[server.Issuer] {
 			format: logoutClients(),
 		},
 		{
+			key: "console_client_id", env: []string{"OSTIARY_CONSOLE_CLIENT_ID"},
+			help:   "The console's client at the issuer, for sign-in with OpenID Connect: a public client (PKCE, no secret) with {console}/console/callback as redirect URI and post-logout redirect URI. Users act in person through it.",
+			format: text(func(i *server.Issuer) *string { return &i.Console.ClientID }),
+		},
+		{
+			key: "console_scopes", env: []string{"OSTIARY_CONSOLE_SCOPES"},
+			help:   "Scopes that the console asks for beside openid, such as offline_access where the issuer gives refresh tokens for it.",
+			format: list(func(i *server.Issuer) *[]string { return &i.Console.Scopes }),
+		},
+		{
+			key: "console_audience", env: []string{"OSTIARY_CONSOLE_AUDIENCE"},
+			help:   "Parameter audience of the console's sign-in, with which issuers such as Auth0 give out access tokens for this server.",
+			format: text(func(i *server.Issuer) *string { return &i.Console.Audience }),
+		},
+		{
+			key: "console_resource", env: []string{"OSTIARY_CONSOLE_RESOURCE"},
+			help:   "Parameter resource of the console's sign-in (RFC 8707), for issuers that name this server by it: an absolute URI.",
+			format: text(func(i *server.Issuer) *string { return &i.Console.Resource }),
+		},
+		{
 			key: "audiences", env: []string{"OSTIARY_AUDIENCES", "CLERK_JWT_AUD"},
 			help:   "Accepted values of aud; a token must have one of them.",
 			format: list(func(i *server.Issuer) *[]string { return &i.Audiences }),

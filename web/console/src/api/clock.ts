@@ -44,3 +44,8 @@ export function useNow(): number {
 export function useAhead(): number {
   return useSyncExternalStore(subscribe, () => ahead);
 }
+
+/** How many milliseconds the server's clock is ahead of this machine's, for code that is no component. */
+export function clockAhead(): number {
+  return ahead;
+}

@@ -28,18 +28,26 @@ export function useApp(): AppState {
   return value;
 }
 
-export function App({ config, initially }: { config: Config; initially: SignedIn | undefined }) {
+interface Props {
+  config: Config;
+  /** Who is signed in as the page is loaded. */
+  initially: SignedIn | undefined;
+  /** Why nobody is. */
+  why?: string | undefined;
+}
+
+export function App({ config, initially, why }: Props) {
   const [signedIn, setSignedIn] = useState(initially);
-  const [notice, setNotice] = useState<Notice>();
+  const [notice, setNotice] = useState<Notice | undefined>(why === undefined ? undefined : { text: why, pending: false });
   const signIn = useCallback((entered: SignedIn) => {
     setNotice(undefined);
     setSignedIn(entered);
   }, []);
-  const signOut = useCallback(async ({ issuerSession, queries }: SignedIn, { message, tell }: SignOut) => {
+  const signOut = useCallback(async ({ issuerSession, queries }: SignedIn, { message, tell, goesOnAt }: SignOut) => {
     issuerSession.forget();
     setSignedIn(undefined);
     queries.clear();
-    setNotice({ text: message, pending: tell !== undefined });
+    setNotice({ text: message, pending: tell !== undefined, goesOnAt });
     if (tell !== undefined) {
       const text = await withTimeout(signOutTimeout, tell).then(
         () => message,

@@ -1,12 +1,14 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Outlet, useMatches } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { useWatchedIdentity } from "../auth/identity";
 import { type SignedIn, SignedInProvider } from "../auth/signedin";
 import { SignIn } from "../auth/signin";
-import { signOutByServer, signOutByUser } from "../auth/signout";
+import { signOutByServer, signOutByUser, waitAfter } from "../auth/signout";
+import { Waiting } from "../auth/waiting";
 import { Failure } from "../ui/failure";
+import { ended } from "../ui/text";
 import { useApp } from "./app";
 import { Shell } from "./shell";
 import { WatchedProvider } from "./watched";
@@ -25,12 +27,37 @@ function Inside({ signedIn }: { signedIn: SignedIn }) {
   const { signOut } = useApp();
   const { issuerSession } = signedIn;
   const [failed, setFailed] = useState<ConnectError>();
+  const [waitUntil, setWaitUntil] = useState<number>();
   const onEnd = useCallback(
-    (error: ConnectError) => (error.code === Code.Unauthenticated ? signOut(signedIn, signOutByServer(error, issuerSession)) : setFailed(error)),
+    (error: ConnectError) => {
+      if (error.code !== Code.Unauthenticated) {
+        setFailed(error);
+      } else if (waitAfter(error) > 0) {
+        setWaitUntil(Date.now() + waitAfter(error));
+      } else {
+        signOut(signedIn, signOutByServer(error, issuerSession));
+      }
+    },
     [signOut, signedIn, issuerSession],
   );
+  const goOn = useCallback(async () => {
+    try {
+      await signedIn.source.getToken({ fresh: true }); // one that was issued since
+      signedIn.queries.clear();
+      setWaitUntil(undefined);
+    } catch (thrown) {
+      signOut(signedIn, { message: `You are signed out: ${ended(ConnectError.from(thrown).rawMessage)}` });
+    }
+  }, [signOut, signedIn]);
   useEffect(() => issuerSession.watch?.(() => signOut(signedIn, { message: "Your session has ended." })), [signOut, signedIn, issuerSession]);
   const context = useMemo(() => ({ signedIn, onEnd }), [signedIn, onEnd]);
+  if (waitUntil !== undefined) {
+    return (
+      <Shell>
+        <Waiting until={waitUntil} onOver={goOn} onSignOut={() => signOut(signedIn, signOutByUser(issuerSession))} />
+      </Shell>
+    );
+  }
   return (
     <SignedInProvider value={context}>
       <QueryClientProvider client={signedIn.queries}>

@@ -21,6 +21,8 @@ export interface IssuerSession {
   end?(signal: AbortSignal): Promise<void>;
   /** Is called instead where the server has ended the session. Default: nothing has to be done. */
   ended?(signal: AbortSignal): Promise<void>;
+  /** The name of an issuer that goes on with its session although the server has ended it. The user can end it there, too. */
+  readonly at?: string;
   /** What the user is told where the session goes on at the issuer. */
   readonly goesOn: string;
   /** Calls onEnd when the session ends at the issuer, or another one begins, until the returned function is called. */

@@ -1,6 +1,6 @@
 import { functionSource } from "@ostiary/client";
 import { QueryClient, QueryClientProvider, useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useApp } from "../app/app";
 import { trimToken } from "../token/trim";
 import { Failure, Loading } from "../ui/failure";
@@ -8,15 +8,18 @@ import { Head } from "../ui/head";
 import { sentence } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import { WithClerk } from "./clerksignin";
+import { Issuers } from "./issuers";
 import { listPersonas, signInAs } from "./personas";
 import { SignedIn } from "./signedin";
 import styles from "./signin.module.css";
+import type { GoesOnAt, Notice } from "./signout";
 
 const queries = new QueryClient({ defaultOptions: { queries: { networkMode: "always", retry: 1 }, mutations: { networkMode: "always" } } });
 
-/** The page to sign in on: as a persona, with Clerk, or with a token. */
+/** The page to sign in on: as a persona, at an issuer, with Clerk, or with a token. */
 export function SignIn() {
   const { config, notice, signIn } = useApp();
+  const elsewhere = config.signIns !== undefined || config.clerk !== undefined;
   return (
     <QueryClientProvider client={queries}>
       <div className={ui.page}>
@@ -26,20 +29,42 @@ export function SignIn() {
             Signing out…
           </p>
         )}
-        {notice?.pending === false && (
-          <p role="alert" className={ui.notice}>
-            {notice.text}
-          </p>
+        {notice?.pending === false && <NoticeBox notice={notice} />}
+        {config.personas && <Personas onSignIn={signIn} />}
+        {config.signIns !== undefined && !notice?.pending && <Issuers of={config.signIns} />}
+        {config.clerk !== undefined && !config.personas && !notice?.pending && <WithClerk clerk={config.clerk} onSignIn={signIn} />}
+        {elsewhere && (
+          <details>
+            <summary>Sign in with a token instead</summary>
+            <WithToken onSignIn={signIn}>Paste a token of an issuer of this server; it stays in this window's memory.</WithToken>
+          </details>
         )}
-        {config.personas ? (
-          <Personas onSignIn={signIn} />
-        ) : config.clerk === undefined ? (
-          <WithToken onSignIn={signIn} />
-        ) : (
-          !notice?.pending && <WithClerk clerk={config.clerk} onSignIn={signIn} />
+        {!elsewhere && !config.personas && (
+          <WithToken onSignIn={signIn}>
+            This server has no page to sign in on. Paste a token of its issuer; it stays in this window's memory. For signing in, set{" "}
+            <code>console_client_id</code> of the issuer, or with Clerk <code>publishable_key</code>.
+          </WithToken>
         )}
       </div>
     </QueryClientProvider>
+  );
+}
+
+/** Why nobody is signed in, and how to end what goes on. */
+function NoticeBox({ notice: { text, goesOnAt } }: { notice: Notice }) {
+  const end = useMutation({ mutationFn: (at: GoesOnAt) => at.end(AbortSignal.timeout(10_000)) });
+  return (
+    <div role="alert" className={ui.notice}>
+      <p>{text}</p>
+      {goesOnAt !== undefined && (
+        <>
+          <p className={ui.quiet}>You may still be signed in at {goesOnAt.name}, which would sign you in again as before.</p>
+          <button type="button" disabled={end.isPending} onClick={() => end.mutate(goesOnAt)}>
+            Sign out at {goesOnAt.name}
+          </button>
+        </>
+      )}
+    </div>
   );
 }
 
@@ -94,7 +119,7 @@ function Personas({ onSignIn }: Props) {
   );
 }
 
-function WithToken({ onSignIn }: Props) {
+function WithToken({ onSignIn, children }: Props & { children: ReactNode }) {
   const [text, setText] = useState("");
   const signIn = () => {
     const token = trimToken(text);
@@ -113,10 +138,7 @@ function WithToken({ onSignIn }: Props) {
         signIn();
       }}
     >
-      <p className={ui.quiet}>
-        This server has no page to sign in on. Paste a token of its issuer; it stays in this window's memory. With Clerk, set the server's{" "}
-        <code>publishable_key</code>.
-      </p>
+      <p className={ui.quiet}>{children}</p>
       <label className={ui.field}>
         Token
         <textarea className={ui.mono} rows={5} required spellCheck={false} autoComplete="off" value={text} onChange={(event) => setText(event.target.value)} />

@@ -12,5 +12,10 @@ export function showHidden(text: string): string {
 /** The text with a full stop, and a capital where it begins with a word; a URL or a name stays as it is. */
 export function sentence(text: string): string {
   const begun = text.replace(/^\p{Ll}[\p{L}'’-]*(?=[\s,;]|[.!?]?$)/u, (word) => word.charAt(0).toUpperCase() + word.slice(1));
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+  return ended(begun);
+}
+
+/** The text with a full stop, or another mark, at its end. */
+export function ended(text: string): string {
+  return /[.!?]”?$/.test(text) ? text : `${text}.`;
 }

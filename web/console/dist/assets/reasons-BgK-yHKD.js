@@ -1,1 +1,0 @@
-import{Mt as e,Nt as t,c as n,l as r}from"./clock-CyO1Dbsr.js";import{t as i}from"./config-BdDz9uBN.js";var a=new Map(n.values.filter(e=>t(e,r)).map(t=>[t.name.replace(/^REASON_/,``),e(t,r).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};

@@ -1,0 +1,93 @@
+import { type TokenOptions, type TokenSource, TokenSourceError } from "@ostiary/client";
+import { explainFailure } from "./errors";
+import { type Grant, refresh, revoke } from "./flow";
+import { signInSilently } from "./frame";
+import { type Issuer, nameOf } from "./issuer";
+
+/** How much of a token's lifetime may be left when it is replaced. */
+const renewAt = 0.25;
+
+/** How many milliseconds after a failure the next attempt is, while the token is good. */
+const retryAfter = 5_000;
+
+/** The tokens of a user who has signed in at an issuer. They are in memory, and nowhere else. */
+export class OidcSource implements TokenSource {
+  readonly #issuer: Issuer;
+  readonly #subject: string | undefined;
+  #grant: Grant;
+  #renew = 0; // when to replace the access token, by this machine's clock
+  #expires = 0;
+  #pending: Promise<string> | undefined;
+
+  constructor(issuer: Issuer, grant: Grant) {
+    this.#issuer = issuer;
+    this.#subject = grant.subject;
+    this.#grant = grant;
+    this.#take(grant);
+  }
+
+  /** The last ID token, which tells the issuer who signs out. */
+  get idToken(): string | undefined {
+    return this.#grant.idToken;
+  }
+
+  async getToken({ fresh = false }: TokenOptions = {}): Promise<string> {
+    if (!fresh && Date.now() < this.#renew) {
+      return this.#grant.accessToken;
+    }
+    this.#pending ??= this.#replace().finally(() => {
+      this.#pending = undefined;
+    });
+    try {
+      return await this.#pending;
+    } catch (error) {
+      const failure = explainFailure(this.#issuer, error);
+      if (fresh || failure.permanent || Date.now() >= this.#expires) {
+        throw failure;
+      }
+      this.#renew = Date.now() + retryAfter;
+      return this.#grant.accessToken;
+    }
+  }
+
+  /** Makes the refresh token useless, as far as the issuer lets it. */
+  forget(): void {
+    const { refreshToken } = this.#grant;
+    if (refreshToken !== undefined) {
+      void revoke(this.#issuer, refreshToken).catch(() => {}); // it expires in any case
+    }
+  }
+
+  async #replace(): Promise<string> {
+    const grant = await this.#next();
+    if (grant.subject !== undefined && grant.subject !== this.#subject) {
+      throw new TokenSourceError(`somebody else has signed in at ${nameOf(this.#issuer.issuer)}. Sign in again.`, { permanent: true });
+    }
+    this.#take(grant);
+    return grant.accessToken;
+  }
+
+  async #next(): Promise<Grant> {
+    const { refreshToken } = this.#grant;
+    if (refreshToken === undefined) {
+      return signInSilently(this.#issuer);
+    }
+    try {
+      return await refresh(this.#issuer, refreshToken);
+    } catch (error) {
+      if (!explainFailure(this.#issuer, error).permanent) {
+        throw error;
+      }
+      // The session may go on: some issuers let a refresh token be used in one window alone.
+      return signInSilently(this.#issuer);
+    }
+  }
+
+  /** Takes over what was given out. A refresh token and an ID token count until others come. */
+  #take(grant: Grant): void {
+    const { refreshToken, idToken } = this.#grant;
+    this.#grant = { ...grant, refreshToken: grant.refreshToken ?? refreshToken, idToken: grant.idToken ?? idToken };
+    this.#expires = Date.now() + grant.lifetime;
+    this.#renew = this.#expires - grant.lifetime * renewAt;
+  }
+}
