@@ -155,7 +155,7 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if kept, err := db.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(kept) != 1 {
+	if kept, err := db.Revocations(t.Context(), store.RevocationListing{}, 10); err != nil || len(kept) != 1 {
 		t.Errorf("the file has %d revocations, error %v; want 1", len(kept), err)
 	}
 }

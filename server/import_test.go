@@ -18,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // rowsOf returns revocations of n sessions.
@@ -36,11 +37,11 @@ func (r *running) rowsOf(prefix string, n int) []*revocationv1.NewRevocation {
 // revocationsKept returns how many revocations the server has on disk.
 func (r *running) revocationsKept(t *testing.T) int {
 	t.Helper()
-	kept, _, err := r.ledger.Revocations(t.Context(), ledger.Place{}, 100_000)
+	kept, err := r.ledger.Revocations(t.Context(), store.RevocationListing{}, ledger.Place{}, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(kept)
+	return len(kept.Revocations)
 }
 
 // Each batch checks the permissions again, as a newer token may lack them.

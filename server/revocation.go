@@ -16,7 +16,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/ledger"
-	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -26,40 +25,6 @@ import (
 type revocationService struct {
 	ledger    *ledger.Ledger
 	operators operators
-}
-
-// ListRevocations implements both the connect and the grpc-go interface.
-func (s *revocationService) ListRevocations(ctx context.Context, req *revocationv1.ListRevocationsRequest) (*revocationv1.ListRevocationsResponse, error) {
-	id := auth.MustFromContext(ctx)
-	if err := s.operators.require(id); err != nil {
-		return nil, err
-	}
-	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
-	if err := faults.Err(); err != nil {
-		return nil, err
-	}
-	epoch := s.ledger.Epoch()
-	scope := position.ScopeOf(revocationv1.RevocationService_ListRevocations_FullMethodName, nil)
-	last, err := position.Decode[ledger.Place](req.GetPageToken(), epoch, scope)
-	if err != nil {
-		return nil, err
-	}
-	page, more, err := s.ledger.Revocations(ctx, last, size)
-	if err != nil {
-		return nil, err
-	}
-	res := new(revocationv1.ListRevocationsResponse)
-	for _, r := range page {
-		res.Revocations = append(res.Revocations, s.message(r, id))
-		last = ledger.PlaceOf(r)
-	}
-	res.ResumeToken = position.Encode(epoch, scope, last)
-	if more {
-		res.NextPageToken = res.GetResumeToken()
-	}
-	return res, nil
 }
 
 func (s *revocationService) message(r store.Revocation, id *auth.Identity) *revocationv1.Revocation {

@@ -57,7 +57,8 @@ func TestRevocationsAreForOperatorsAlone(t *testing.T) {
 		_, list := client.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{})
 		_, revoke := client.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{r.ofSession("sess_1")}})
 		_, imports := send(t, client, []*revocationv1.NewRevocation{r.ofSession("sess_2")})
-		return map[string]error{"ListRevocations": list, "RevokeTokens": revoke, "ImportRevocations": imports}
+		_, preview := client.PreviewRevocation(t.Context(), &revocationv1.PreviewRevocationRequest{Revocation: r.ofSession("sess_1")})
+		return map[string]error{"PreviewRevocation": preview, "ListRevocations": list, "RevokeTokens": revoke, "ImportRevocations": imports}
 	}
 	for protocol, tr := range r.transports() {
 		for _, caller := range []string{"ada-1", "cleo"} {

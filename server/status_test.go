@@ -73,10 +73,7 @@ func TestOperatorsAloneReadTheStatus(t *testing.T) {
 
 func TestTheStatusNamesABrokenIssuer(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string]func(*testing.T, *Config){
-		"SQLite":     func(t *testing.T, _ *Config) { t.Helper() },
-		"PostgreSQL": func(t *testing.T, c *Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
-	} {
+	for name, edit := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			broken := authtest.Start(t)

@@ -108,7 +108,7 @@ func TestAWrongClockIsDoubtedAfterARestart(t *testing.T) {
 		ahead.Flush(t.Context())
 		expire(ahead)
 	}
-	kept, err := db.Revocations(t.Context(), store.Revocation{}, 100)
+	kept, err := db.Revocations(t.Context(), store.RevocationListing{}, 100)
 	if err != nil || len(kept) != 8 {
 		t.Errorf("%d revocations are left, error %v; want all 8", len(kept), err)
 	}
@@ -186,7 +186,7 @@ func TestAClockThatIsAheadRemovesNothing(t *testing.T) {
 	kill("sess_1")
 	left := func() int {
 		t.Helper()
-		kept, err := db.Revocations(t.Context(), store.Revocation{}, 10)
+		kept, err := db.Revocations(t.Context(), store.RevocationListing{}, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

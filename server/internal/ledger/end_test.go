@@ -58,7 +58,7 @@ func TestEverySessionOfASubjectIsEnded(t *testing.T) {
 			if l.Revoked(store.Session{Issuer: someIssuer, ID: "sess_0", Subject: "user_ben", Token: store.Token{IssuedAt: l.config.Now()}}) {
 				t.Error("somebody else's session is ended")
 			}
-			kept, err := l.store.Revocations(t.Context(), store.Revocation{}, 10*BatchSize)
+			kept, err := l.store.Revocations(t.Context(), store.RevocationListing{}, 10*BatchSize)
 			if err != nil || len(kept) != n+1 {
 				t.Errorf("%d revocations are kept, error %v; want %d", len(kept), err, n+1)
 			}

@@ -135,7 +135,7 @@ func (s *span) read(ctx context.Context, l *Ledger, ahead bool) (pages []Page, m
 	if ahead {
 		n = max(n, readAhead)
 	}
-	rows, _, err := l.revocationsBy(ctx, l.store.Changes, s.place, n)
+	rows, err := l.changesAfter(ctx, s.place, n)
 	if err != nil {
 		return nil, false, err
 	}

@@ -137,11 +137,11 @@ func (s *meddledStore) SessionNames(ctx context.Context, listing store.Listing, 
 	return s.Store.SessionNames(ctx, listing, limit)
 }
 
-func (s *meddledStore) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
+func (s *meddledStore) Revocations(ctx context.Context, listing store.RevocationListing, limit int) ([]store.Revocation, error) {
 	if err := s.fail("Revocations"); err != nil {
 		return nil, err
 	}
-	return s.Store.Revocations(ctx, after, limit)
+	return s.Store.Revocations(ctx, listing, limit)
 }
 
 func (s *meddledStore) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {

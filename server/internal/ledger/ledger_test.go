@@ -67,7 +67,7 @@ func TestOnlyWhatHasExpiredIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		revoked := l.revoked.Revoked(&auth.Identity{Issuer: someIssuer, SessionID: "sess_1", IssuedAt: config.Now()}) != nil
-		kept, err := l.store.Revocations(t.Context(), store.Revocation{}, 100)
+		kept, err := l.store.Revocations(t.Context(), store.RevocationListing{}, 100)
 		if err != nil || len(kept) != later.revocations || sessionsIn(t, l) != later.sessions || revoked != (later.sessions != "") {
 			t.Errorf("after %s: %d revocations, error %v, sessions %q, revoked %v; want %d and %q",
 				later.after, len(kept), err, sessionsIn(t, l), revoked, later.revocations, later.sessions)
@@ -88,7 +88,7 @@ func TestExpiredRowsAreRemovedInBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := func() int {
-		kept, err := db.Revocations(t.Context(), store.Revocation{}, 2*pruneBatch)
+		kept, err := db.Revocations(t.Context(), store.RevocationListing{}, 2*pruneBatch)
 		if err != nil {
 			t.Fatal(err)
 		}

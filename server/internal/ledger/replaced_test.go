@@ -85,7 +85,7 @@ func TestAReaderThatKnowsMoreThanTheDatabaseIsTold(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	l.config.Now = func() time.Time { return at }
 	for i, lines := range []int{1, 1, 2} {
-		_, _, err := l.Revocations(t.Context(), Place{Sequence: 9, CreatedAt: at.UnixMicro()}, 10)
+		_, err := l.Revocations(t.Context(), store.RevocationListing{}, Place{Sequence: 9, CreatedAt: at.UnixMicro()}, 10)
 		wantReason(t, "a reader of what is not there", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 		if got := strings.Count(log.String(), "has read what the database lacks"); got != lines {
 			t.Errorf("request %d: the log says so %d times; want %d", i, got, lines)
@@ -143,7 +143,7 @@ func TestWhatADatabaseHasLostIsGivenBack(t *testing.T) {
 			t.Fatal("giving back fails")
 		}
 	}
-	rows, err := db.Revocations(t.Context(), store.Revocation{}, 2*sessions)
+	rows, err := db.Revocations(t.Context(), store.RevocationListing{}, 2*sessions)
 	if err != nil || len(rows) != sessions+1 {
 		t.Fatalf("the database has %d revocations, %v; want %d, each once", len(rows), err, sessions+1)
 	}
@@ -304,7 +304,7 @@ func TestCallsThatFailAreLoggedTogether(t *testing.T) {
 	}
 	db.fails = "Revocations"
 	for range 3 {
-		_, _, err := l.Revocations(t.Context(), Place{}, 1)
+		_, err := l.Revocations(t.Context(), store.RevocationListing{}, Place{}, 1)
 		wantReason(t, "a call", err, errorv1.Reason_REASON_STORE_UNAVAILABLE)
 	}
 	if text := log.String(); strings.Count(text, "level=ERROR") != 2 || !strings.Contains(text, "cannot find the sessions that have expired") || !strings.Contains(text, "the store fails") {

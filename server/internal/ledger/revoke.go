@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -71,27 +69,6 @@ func (l *Ledger) IssuedByNow(issuer string) time.Time {
 
 // RevokedList is what a guard asks about each call.
 func (l *Ledger) RevokedList() *revocation.List { return l.revoked }
-
-// Revocations returns a page of the revocations that come after a place, in the order of
-// their sequence, and whether there are more. An error is the answer to the
-// caller.
-func (l *Ledger) Revocations(ctx context.Context, after Place, limit int) (page []store.Revocation, more bool, err error) {
-	return l.revocationsBy(ctx, l.store.Revocations, after, limit)
-}
-
-// revocationsBy is Revocations by a method of the store.
-func (l *Ledger) revocationsBy(ctx context.Context, read func(context.Context, store.Revocation, int) ([]store.Revocation, error), after Place, limit int) (page []store.Revocation, more bool, err error) {
-	page, err = read(ctx, after.revocation(), limit+1)
-	switch {
-	case errors.Is(err, store.ErrNotGiven):
-		l.noticeAhead(ctx)
-		return nil, false, rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
-	case err != nil:
-		return nil, false, l.Unavailable(ctx, err)
-	default:
-		return page[:min(len(page), limit)], len(page) > limit, nil
-	}
-}
 
 // Revoke revokes what was prepared: first on disk, then in memory, so that
 // nothing is acknowledged which a crash could undo. A caller who goes away does

@@ -113,7 +113,7 @@ func TestALedgerThatCannotReadWhatIsRevokedDoesNotOpen(t *testing.T) {
 	if l, err := Open(t.Context(), db, someConfig()); l != nil || !errors.Is(err, errDiskFull) {
 		t.Errorf("%v, error %v; want %v", l, err, errDiskFull)
 	}
-	if _, err := db.Store.Revocations(t.Context(), store.Revocation{}, 1); err == nil {
+	if _, err := db.Store.Revocations(t.Context(), store.RevocationListing{}, 1); err == nil {
 		t.Error("the store is still open")
 	}
 }
@@ -133,7 +133,7 @@ func TestOnlyStoredRevocationsAreAcknowledged(t *testing.T) {
 		return err
 	}
 	revocations := func(ctx context.Context, l *Ledger) error {
-		_, _, err := l.Revocations(ctx, Place{}, 1)
+		_, err := l.Revocations(ctx, store.RevocationListing{}, Place{}, 1)
 		return err
 	}
 	for name, test := range map[string]struct {

@@ -22,7 +22,7 @@ var itsSession = revocation.Revocation{Kind: revocation.TargetSession, Issuer: s
 // kept returns what is revoked in the store.
 func kept(t *testing.T, l *Ledger) []store.Revocation {
 	t.Helper()
-	all, err := l.store.Revocations(t.Context(), store.Revocation{}, 100)
+	all, err := l.store.Revocations(t.Context(), store.RevocationListing{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,3 +79,36 @@ func PrefixEnd(prefix string) string {
 	}
 	return ""
 }
+
+// A RevocationListing says which revocations are listed, and in which order: those that match
+// all of its fields, of which the zero value matches all.
+type RevocationListing struct {
+	// Kinds are those of the target: any of these.
+	Kinds []string
+	// Issuer is that of the target.
+	Issuer string
+	// Subject is the one that the target names: the subject or the machine itself, the member,
+	// or whose session it is.
+	Subject string
+	// Text is a part of the value or the subject of the target, of the cause, or of the subject
+	// of the caller.
+	Text string
+	// Since is not later than the revocation was made.
+	Since time.Time
+	// By is the subject of the caller; "" for revocations of no caller. nil matches all.
+	By *string
+
+	// NewestFirst is the order: by Sequence, the highest first.
+	NewestFirst bool
+	// After is the revocation behind which the listing begins. The zero Revocation is no limit.
+	// Only Sequence and CreatedAt matter.
+	After Revocation
+	// Until is the Sequence up to which it goes, that one included. 0 is no limit.
+	Until int64
+}
+
+// Searches reports whether revocations have to be examined that do not belong to the listing:
+// no index finds them.
+func (l RevocationListing) Searches() bool {
+	return len(l.Kinds) > 0 || l.Issuer != "" || l.Subject != "" || l.Text != "" || !l.Since.IsZero() || l.By != nil
+}

@@ -80,13 +80,18 @@ type Store interface {
 	// So are sign-outs. Of two by the same name the first is kept, until the later ExpiresAt;
 	// but one that its issuer has refused is due again.
 	SaveRevocations(ctx context.Context, revocations []Revocation, answer *Answer, signOuts ...SignOut) ([]Revocation, error)
-	// Revocations returns up to limit revocations that come after the given one, in the
-	// order of Sequence; from the first on when that is the zero Revocation. Only
-	// Sequence and CreatedAt matter. A caller who passes the last that was returned
+	// Revocations returns up to limit revocations of a listing, in its order. A caller of a
+	// listing in the order of Sequence who passes the last that was returned as After
 	// misses none. Errors: ErrNotGiven, also for what another database had given, and
 	// ErrGone.
-	Revocations(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
-	// Changes is Revocations without their Origin and Cause, which takes half the time. It
+	Revocations(ctx context.Context, listing RevocationListing, limit int) ([]Revocation, error)
+	// CountRevocations returns how many revocations a listing has.
+	CountRevocations(ctx context.Context, listing RevocationListing) (int64, error)
+	// RevocationAt returns Sequence and CreatedAt of the n-th revocation of a listing, of which
+	// only NewestFirst and After matter. It is the zero Revocation if there are not so many.
+	RevocationAt(ctx context.Context, listing RevocationListing, n int) (Revocation, error)
+	// Changes returns up to limit revocations that come after the given one, in the order of
+	// Sequence, as Revocations does, without their Origin and Cause, which takes half the time. It
 	// is for those who read all, and also fails with ErrStandby where a standby has no more.
 	Changes(ctx context.Context, after Revocation, limit int) ([]Revocation, error)
 	// Strongest returns the strongest revocation of each target that has one which

@@ -162,11 +162,11 @@ func (t *Transmitter) fails(ctx context.Context, what string, err error) {
 func (t *Transmitter) next(ctx context.Context, s *store.Stream, limit int) ([]store.Revocation, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	rows, err := t.config.Store.Revocations(ctx, store.Revocation{Sequence: s.Sequence, CreatedAt: s.SequenceAt}, limit)
+	rows, err := t.config.Store.Revocations(ctx, store.RevocationListing{After: store.Revocation{Sequence: s.Sequence, CreatedAt: s.SequenceAt}}, limit)
 	if errors.Is(err, store.ErrNotGiven) {
 		t.config.Log.WarnContext(ctx, "the database lacks what was sent on a stream; everything in it is sent again", "stream", s.ID)
 		s.Sequence, s.SequenceAt = 0, time.Time{}
-		rows, err = t.config.Store.Revocations(ctx, store.Revocation{}, limit)
+		rows, err = t.config.Store.Revocations(ctx, store.RevocationListing{}, limit)
 	}
 	return rows, err
 }

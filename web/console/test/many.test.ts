@@ -51,6 +51,7 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     const ada = await Window.open(stage.browser, `${stage.server.url}/revocations`, { width: 1440, height: 900 });
     await ada.signIn("ada");
     await ada.page.getByRole("row", { name: `gone_${many}` }).waitFor(); // the latest first
+    await ada.page.getByText(/^10.00[01] revocations$/).waitFor();
     expect((await ada.rows()).inDocument).toBeLessThan(60);
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByRole("searchbox").fill("gone_4321");
@@ -58,8 +59,15 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     await ada.details.getByText("Tokens that were issued before are refused.").waitFor();
     await ada.details.getByText("cause 2").waitFor();
     expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByText("1 revocation", { exact: true }).waitFor();
     await ada.page.getByRole("button", { name: "Revoke…" }).click();
     expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByLabel("Subject").fill("user_8");
+    await ada.page.getByRole("button", { name: "Continue" }).click();
+    await ada.page.getByRole("dialog").getByText("Ends 10 sessions of 1 user.").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("button", { name: "Cancel" }).click();
+    await ada.page.getByRole("button", { name: "Revoke…" }).click();
     await ada.page.getByRole("dialog").getByRole("combobox").selectOption("client");
     await ada.page.getByLabel("Client id").fill("crm");
     await ada.page.getByLabel("All, those to come as well").check();

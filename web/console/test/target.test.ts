@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import { RevocationSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import { PreviewRevocationResponseSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { describe, expect, test } from "vitest";
 import { forms, type Revocable, targetOf } from "../src/revocations/form.js";
-import { matches, nameOf } from "../src/revocations/target.js";
+import { endsOf } from "../src/revocations/preview.js";
+import { nameOf } from "../src/revocations/target.js";
 
 const values = { issuer: "https://example.com", subject: "user_ada", clientId: "crm", tokenId: "t1", sessionId: "sess_1", organizationId: "org_1" };
 
@@ -20,18 +21,12 @@ describe("what is revoked", () => {
   });
 });
 
-describe("a revocation", () => {
-  const origin = { origin: { case: "caller" as const, value: { subject: "user_eve" } } };
-  const revocation = create(RevocationSchema, { target: targetOf("client", values), cause: "the key has leaked", origin });
-  test.each([
-    [{}, true],
-    [{ q: "cr" }, true],
-    [{ q: "leaked" }, true],
-    [{ q: "eve" }, true],
-    [{ q: "user_ada" }, false],
-    [{ kind: "client" }, true],
-    [{ kind: "token", q: "cr" }, false],
-  ] as const)("matches %o: %s", (filter, found) => {
-    expect(matches(revocation, filter)).toBe(found);
-  });
+test.each([
+  [{ sessionCount: 12n, subjectCount: 3n }, "Ends 12 sessions of 3 users."],
+  [{ sessionCount: 1n, subjectCount: 1n }, "Ends 1 session of 1 user."],
+  [{ sessionCount: 5000n, subjectCount: 1200n, countsAreMinimum: true }, /^Ends at least 5.000 sessions of at least 1.200 users\.$/],
+  [{ sessionCount: 0n }, /^No active session/],
+  [{}, /is not known/],
+])("a preview of %o says what ends", (preview, says) => {
+  expect(endsOf(create(PreviewRevocationResponseSchema, preview))).toMatch(says);
 });

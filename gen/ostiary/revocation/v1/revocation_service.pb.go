@@ -23,6 +23,140 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RevocationOrder is an order of revocations.
+type RevocationOrder int32
+
+const (
+	// REVOCATION_ORDER_OLDEST_FIRST.
+	RevocationOrder_REVOCATION_ORDER_UNSPECIFIED RevocationOrder = 0
+	// In the order in which they became durable.
+	RevocationOrder_REVOCATION_ORDER_OLDEST_FIRST RevocationOrder = 1
+	// The latest first. Those that are made while the list is read are not in it.
+	RevocationOrder_REVOCATION_ORDER_NEWEST_FIRST RevocationOrder = 2
+)
+
+// Enum value maps for RevocationOrder.
+var (
+	RevocationOrder_name = map[int32]string{
+		0: "REVOCATION_ORDER_UNSPECIFIED",
+		1: "REVOCATION_ORDER_OLDEST_FIRST",
+		2: "REVOCATION_ORDER_NEWEST_FIRST",
+	}
+	RevocationOrder_value = map[string]int32{
+		"REVOCATION_ORDER_UNSPECIFIED":  0,
+		"REVOCATION_ORDER_OLDEST_FIRST": 1,
+		"REVOCATION_ORDER_NEWEST_FIRST": 2,
+	}
+)
+
+func (x RevocationOrder) Enum() *RevocationOrder {
+	p := new(RevocationOrder)
+	*p = x
+	return p
+}
+
+func (x RevocationOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RevocationOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_revocation_v1_revocation_service_proto_enumTypes[0].Descriptor()
+}
+
+func (RevocationOrder) Type() protoreflect.EnumType {
+	return &file_ostiary_revocation_v1_revocation_service_proto_enumTypes[0]
+}
+
+func (x RevocationOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RevocationOrder.Descriptor instead.
+func (RevocationOrder) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{0}
+}
+
+// TargetKind is a kind of Target. New values may be added.
+type TargetKind int32
+
+const (
+	// Not known.
+	TargetKind_TARGET_KIND_UNSPECIFIED TargetKind = 0
+	// Target.session.
+	TargetKind_TARGET_KIND_SESSION TargetKind = 1
+	// Target.subject.
+	TargetKind_TARGET_KIND_SUBJECT TargetKind = 2
+	// Target.token.
+	TargetKind_TARGET_KIND_TOKEN TargetKind = 3
+	// Target.client.
+	TargetKind_TARGET_KIND_CLIENT TargetKind = 4
+	// Target.machine.
+	TargetKind_TARGET_KIND_MACHINE TargetKind = 5
+	// Target.organization.
+	TargetKind_TARGET_KIND_ORGANIZATION TargetKind = 6
+	// Target.member.
+	TargetKind_TARGET_KIND_MEMBER TargetKind = 7
+	// Target.entire_issuer.
+	TargetKind_TARGET_KIND_ISSUER TargetKind = 8
+	// Target.grant.
+	TargetKind_TARGET_KIND_GRANT TargetKind = 9
+)
+
+// Enum value maps for TargetKind.
+var (
+	TargetKind_name = map[int32]string{
+		0: "TARGET_KIND_UNSPECIFIED",
+		1: "TARGET_KIND_SESSION",
+		2: "TARGET_KIND_SUBJECT",
+		3: "TARGET_KIND_TOKEN",
+		4: "TARGET_KIND_CLIENT",
+		5: "TARGET_KIND_MACHINE",
+		6: "TARGET_KIND_ORGANIZATION",
+		7: "TARGET_KIND_MEMBER",
+		8: "TARGET_KIND_ISSUER",
+		9: "TARGET_KIND_GRANT",
+	}
+	TargetKind_value = map[string]int32{
+		"TARGET_KIND_UNSPECIFIED":  0,
+		"TARGET_KIND_SESSION":      1,
+		"TARGET_KIND_SUBJECT":      2,
+		"TARGET_KIND_TOKEN":        3,
+		"TARGET_KIND_CLIENT":       4,
+		"TARGET_KIND_MACHINE":      5,
+		"TARGET_KIND_ORGANIZATION": 6,
+		"TARGET_KIND_MEMBER":       7,
+		"TARGET_KIND_ISSUER":       8,
+		"TARGET_KIND_GRANT":        9,
+	}
+)
+
+func (x TargetKind) Enum() *TargetKind {
+	p := new(TargetKind)
+	*p = x
+	return p
+}
+
+func (x TargetKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TargetKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_revocation_v1_revocation_service_proto_enumTypes[1].Descriptor()
+}
+
+func (TargetKind) Type() protoreflect.EnumType {
+	return &file_ostiary_revocation_v1_revocation_service_proto_enumTypes[1]
+}
+
+func (x TargetKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TargetKind.Descriptor instead.
+func (TargetKind) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{1}
+}
+
 // ListRevocationsRequest asks for a page of revocations.
 type ListRevocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -31,8 +165,15 @@ type ListRevocationsRequest struct {
 	// is the last.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where to go on: the next_page_token or the resume_token of an earlier answer.
-	// Empty to start with the oldest revocation.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Empty to start with the first revocation. Send the same filter and order with it.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Which revocations to return. Default: all.
+	Filter *ListRevocationsFilter `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The order of the revocations. Default: REVOCATION_ORDER_OLDEST_FIRST.
+	Order RevocationOrder `protobuf:"varint,4,opt,name=order,proto3,enum=ostiary.revocation.v1.RevocationOrder" json:"order,omitempty"`
+	// Whether to count the revocations that match, from the first on, as total_count. Ask
+	// with the first page alone: to count takes longer than a page.
+	CountTotal    bool `protobuf:"varint,5,opt,name=count_total,json=countTotal,proto3" json:"count_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -81,24 +222,149 @@ func (x *ListRevocationsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListRevocationsRequest) GetFilter() *ListRevocationsFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListRevocationsRequest) GetOrder() RevocationOrder {
+	if x != nil {
+		return x.Order
+	}
+	return RevocationOrder_REVOCATION_ORDER_UNSPECIFIED
+}
+
+func (x *ListRevocationsRequest) GetCountTotal() bool {
+	if x != nil {
+		return x.CountTotal
+	}
+	return false
+}
+
+// ListRevocationsFilter says which revocations to list: those that match every field that
+// is set.
+//
+// The server examines the revocations in order, and a limited number for each page. Where
+// few match, a page may end early: go on with its next_page_token.
+type ListRevocationsFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is revoked: any of these kinds. Default: any kind.
+	Kinds []TargetKind `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=ostiary.revocation.v1.TargetKind" json:"kinds,omitempty"`
+	// The issuer of the tokens. Set and empty is refused with INVALID_REQUEST.
+	Issuer *string `protobuf:"bytes,2,opt,name=issuer,proto3,oneof" json:"issuer,omitempty"`
+	// The subject that the target names: the subject or machine itself, the member, or whose
+	// session it is. Set and empty is refused with INVALID_REQUEST.
+	Subject *string `protobuf:"bytes,3,opt,name=subject,proto3,oneof" json:"subject,omitempty"`
+	// What the name of the target, the subject that it names, the cause, or the subject of
+	// who has revoked it contains, in the same upper and lower case. Default: anything.
+	Query string `protobuf:"bytes,4,opt,name=query,proto3" json:"query,omitempty"`
+	// Only revocations that were made at this time or later.
+	CreatedSinceTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_since_time,json=createdSinceTime,proto3" json:"created_since_time,omitempty"`
+	// The subject of the caller who has revoked, or the user of the operating system who has.
+	// Set and empty: those that nobody has, such as those of signals.
+	BySubject     *string `protobuf:"bytes,6,opt,name=by_subject,json=bySubject,proto3,oneof" json:"by_subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevocationsFilter) Reset() {
+	*x = ListRevocationsFilter{}
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevocationsFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevocationsFilter) ProtoMessage() {}
+
+func (x *ListRevocationsFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevocationsFilter.ProtoReflect.Descriptor instead.
+func (*ListRevocationsFilter) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListRevocationsFilter) GetKinds() []TargetKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *ListRevocationsFilter) GetIssuer() string {
+	if x != nil && x.Issuer != nil {
+		return *x.Issuer
+	}
+	return ""
+}
+
+func (x *ListRevocationsFilter) GetSubject() string {
+	if x != nil && x.Subject != nil {
+		return *x.Subject
+	}
+	return ""
+}
+
+func (x *ListRevocationsFilter) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListRevocationsFilter) GetCreatedSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedSinceTime
+	}
+	return nil
+}
+
+func (x *ListRevocationsFilter) GetBySubject() string {
+	if x != nil && x.BySubject != nil {
+		return *x.BySubject
+	}
+	return ""
+}
+
 // ListRevocationsResponse is a page of revocations.
 type ListRevocationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The revocations, in the order in which they became durable.
+	// The revocations, in the order of the request.
 	Revocations []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
 	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// The position after this page. It is always set, on the last page too, and the
 	// same as before if there is nothing new. Keep it, and send it later as page_token
-	// to get what was revoked since. It is opaque.
-	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// to get what was revoked since. It is opaque. Empty with the newest first, where the page
+	// is followed by what was revoked before.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// How many revocations match, on all pages. Absent unless the request says count_total.
+	TotalCount *int64 `protobuf:"varint,4,opt,name=total_count,json=totalCount,proto3,oneof" json:"total_count,omitempty"`
+	// Whether total_count is only a lower bound: there were more revocations to examine than a
+	// call examines.
+	TotalCountIsMinimum bool `protobuf:"varint,5,opt,name=total_count_is_minimum,json=totalCountIsMinimum,proto3" json:"total_count_is_minimum,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *ListRevocationsResponse) Reset() {
 	*x = ListRevocationsResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -110,7 +376,7 @@ func (x *ListRevocationsResponse) String() string {
 func (*ListRevocationsResponse) ProtoMessage() {}
 
 func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -123,7 +389,7 @@ func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevocationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{1}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListRevocationsResponse) GetRevocations() []*Revocation {
@@ -147,6 +413,132 @@ func (x *ListRevocationsResponse) GetResumeToken() string {
 	return ""
 }
 
+func (x *ListRevocationsResponse) GetTotalCount() int64 {
+	if x != nil && x.TotalCount != nil {
+		return *x.TotalCount
+	}
+	return 0
+}
+
+func (x *ListRevocationsResponse) GetTotalCountIsMinimum() bool {
+	if x != nil {
+		return x.TotalCountIsMinimum
+	}
+	return false
+}
+
+// PreviewRevocationRequest says what would be revoked.
+type PreviewRevocationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocation, as for RevokeTokens. Required.
+	Revocation    *NewRevocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewRevocationRequest) Reset() {
+	*x = PreviewRevocationRequest{}
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewRevocationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewRevocationRequest) ProtoMessage() {}
+
+func (x *PreviewRevocationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewRevocationRequest.ProtoReflect.Descriptor instead.
+func (*PreviewRevocationRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PreviewRevocationRequest) GetRevocation() *NewRevocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+// PreviewRevocationResponse says what would end.
+type PreviewRevocationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many active sessions have a newest token that would be refused. Absent for a token and
+	// a machine: it is not known of which session a token is, and machines have none.
+	SessionCount *int64 `protobuf:"varint,1,opt,name=session_count,json=sessionCount,proto3,oneof" json:"session_count,omitempty"`
+	// How many subjects these sessions are of.
+	SubjectCount int64 `protobuf:"varint,2,opt,name=subject_count,json=subjectCount,proto3" json:"subject_count,omitempty"`
+	// Whether both are only lower bounds: there were more sessions to examine than a call
+	// examines.
+	CountsAreMinimum bool `protobuf:"varint,3,opt,name=counts_are_minimum,json=countsAreMinimum,proto3" json:"counts_are_minimum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *PreviewRevocationResponse) Reset() {
+	*x = PreviewRevocationResponse{}
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewRevocationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewRevocationResponse) ProtoMessage() {}
+
+func (x *PreviewRevocationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewRevocationResponse.ProtoReflect.Descriptor instead.
+func (*PreviewRevocationResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PreviewRevocationResponse) GetSessionCount() int64 {
+	if x != nil && x.SessionCount != nil {
+		return *x.SessionCount
+	}
+	return 0
+}
+
+func (x *PreviewRevocationResponse) GetSubjectCount() int64 {
+	if x != nil {
+		return x.SubjectCount
+	}
+	return 0
+}
+
+func (x *PreviewRevocationResponse) GetCountsAreMinimum() bool {
+	if x != nil {
+		return x.CountsAreMinimum
+	}
+	return false
+}
+
 // RevokeTokensRequest says which tokens to revoke.
 type RevokeTokensRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -164,7 +556,7 @@ type RevokeTokensRequest struct {
 
 func (x *RevokeTokensRequest) Reset() {
 	*x = RevokeTokensRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -176,7 +568,7 @@ func (x *RevokeTokensRequest) String() string {
 func (*RevokeTokensRequest) ProtoMessage() {}
 
 func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -189,7 +581,7 @@ func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{2}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RevokeTokensRequest) GetRevocations() []*NewRevocation {
@@ -219,7 +611,7 @@ type RevokeTokensResponse struct {
 
 func (x *RevokeTokensResponse) Reset() {
 	*x = RevokeTokensResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -231,7 +623,7 @@ func (x *RevokeTokensResponse) String() string {
 func (*RevokeTokensResponse) ProtoMessage() {}
 
 func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -244,7 +636,7 @@ func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{3}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RevokeTokensResponse) GetRevocations() []*Revocation {
@@ -272,7 +664,7 @@ type ImportRevocationsRequest struct {
 
 func (x *ImportRevocationsRequest) Reset() {
 	*x = ImportRevocationsRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -284,7 +676,7 @@ func (x *ImportRevocationsRequest) String() string {
 func (*ImportRevocationsRequest) ProtoMessage() {}
 
 func (x *ImportRevocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -297,7 +689,7 @@ func (x *ImportRevocationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRevocationsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRevocationsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{4}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ImportRevocationsRequest) GetRevocations() []*NewRevocation {
@@ -322,7 +714,7 @@ type ImportRevocationsResponse struct {
 
 func (x *ImportRevocationsResponse) Reset() {
 	*x = ImportRevocationsResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +726,7 @@ func (x *ImportRevocationsResponse) String() string {
 func (*ImportRevocationsResponse) ProtoMessage() {}
 
 func (x *ImportRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +739,7 @@ func (x *ImportRevocationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRevocationsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{5}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ImportRevocationsResponse) GetImportedCount() int64 {
@@ -384,7 +776,7 @@ type RejectedRevocation struct {
 
 func (x *RejectedRevocation) Reset() {
 	*x = RejectedRevocation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +788,7 @@ func (x *RejectedRevocation) String() string {
 func (*RejectedRevocation) ProtoMessage() {}
 
 func (x *RejectedRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +801,7 @@ func (x *RejectedRevocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedRevocation.ProtoReflect.Descriptor instead.
 func (*RejectedRevocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{6}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RejectedRevocation) GetIndex() int64 {
@@ -439,7 +831,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +843,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +856,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{7}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -505,7 +897,7 @@ type NewRevocation struct {
 
 func (x *NewRevocation) Reset() {
 	*x = NewRevocation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +909,7 @@ func (x *NewRevocation) String() string {
 func (*NewRevocation) ProtoMessage() {}
 
 func (x *NewRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +922,7 @@ func (x *NewRevocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewRevocation.ProtoReflect.Descriptor instead.
 func (*NewRevocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{8}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NewRevocation) GetTarget() *Target {
@@ -604,7 +996,7 @@ type AllTokens struct {
 
 func (x *AllTokens) Reset() {
 	*x = AllTokens{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +1008,7 @@ func (x *AllTokens) String() string {
 func (*AllTokens) ProtoMessage() {}
 
 func (x *AllTokens) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,22 +1021,51 @@ func (x *AllTokens) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllTokens.ProtoReflect.Descriptor instead.
 func (*AllTokens) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{12}
 }
 
 var File_ostiary_revocation_v1_revocation_service_proto protoreflect.FileDescriptor
 
 const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\n" +
-	".ostiary/revocation/v1/revocation_service.proto\x12\x15ostiary.revocation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"T\n" +
+	".ostiary/revocation/v1/revocation_service.proto\x12\x15ostiary.revocation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\x1a&ostiary/revocation/v1/revocation.proto\"\xf9\x01\n" +
 	"\x16ListRevocationsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xa9\x01\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12D\n" +
+	"\x06filter\x18\x03 \x01(\v2,.ostiary.revocation.v1.ListRevocationsFilterR\x06filter\x12<\n" +
+	"\x05order\x18\x04 \x01(\x0e2&.ostiary.revocation.v1.RevocationOrderR\x05order\x12\x1f\n" +
+	"\vcount_total\x18\x05 \x01(\bR\n" +
+	"countTotal\"\xb6\x02\n" +
+	"\x15ListRevocationsFilter\x127\n" +
+	"\x05kinds\x18\x01 \x03(\x0e2!.ostiary.revocation.v1.TargetKindR\x05kinds\x12\x1b\n" +
+	"\x06issuer\x18\x02 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
+	"\asubject\x18\x03 \x01(\tH\x01R\asubject\x88\x01\x01\x12\x14\n" +
+	"\x05query\x18\x04 \x01(\tR\x05query\x12H\n" +
+	"\x12created_since_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x10createdSinceTime\x12\"\n" +
+	"\n" +
+	"by_subject\x18\x06 \x01(\tH\x02R\tbySubject\x88\x01\x01B\t\n" +
+	"\a_issuerB\n" +
+	"\n" +
+	"\b_subjectB\r\n" +
+	"\v_by_subject\"\x94\x02\n" +
 	"\x17ListRevocationsResponse\x12C\n" +
 	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
-	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"|\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\x12$\n" +
+	"\vtotal_count\x18\x04 \x01(\x03H\x00R\n" +
+	"totalCount\x88\x01\x01\x123\n" +
+	"\x16total_count_is_minimum\x18\x05 \x01(\bR\x13totalCountIsMinimumB\x0e\n" +
+	"\f_total_count\"`\n" +
+	"\x18PreviewRevocationRequest\x12D\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\v2$.ostiary.revocation.v1.NewRevocationR\n" +
+	"revocation\"\xaa\x01\n" +
+	"\x19PreviewRevocationResponse\x12(\n" +
+	"\rsession_count\x18\x01 \x01(\x03H\x00R\fsessionCount\x88\x01\x01\x12#\n" +
+	"\rsubject_count\x18\x02 \x01(\x03R\fsubjectCount\x12,\n" +
+	"\x12counts_are_minimum\x18\x03 \x01(\bR\x10countsAreMinimumB\x10\n" +
+	"\x0e_session_count\"|\n" +
 	"\x13RevokeTokensRequest\x12F\n" +
 	"\vrevocations\x18\x01 \x03(\v2$.ostiary.revocation.v1.NewRevocationR\vrevocations\x12\x1d\n" +
 	"\n" +
@@ -673,9 +1094,26 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"all_tokens\x18\x04 \x01(\v2 .ostiary.revocation.v1.AllTokensH\x00R\tallTokens\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05causeB\b\n" +
 	"\x06extent\"\v\n" +
-	"\tAllTokens2\x93\x03\n" +
+	"\tAllTokens*y\n" +
+	"\x0fRevocationOrder\x12 \n" +
+	"\x1cREVOCATION_ORDER_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dREVOCATION_ORDER_OLDEST_FIRST\x10\x01\x12!\n" +
+	"\x1dREVOCATION_ORDER_NEWEST_FIRST\x10\x02*\x88\x02\n" +
+	"\n" +
+	"TargetKind\x12\x1b\n" +
+	"\x17TARGET_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13TARGET_KIND_SESSION\x10\x01\x12\x17\n" +
+	"\x13TARGET_KIND_SUBJECT\x10\x02\x12\x15\n" +
+	"\x11TARGET_KIND_TOKEN\x10\x03\x12\x16\n" +
+	"\x12TARGET_KIND_CLIENT\x10\x04\x12\x17\n" +
+	"\x13TARGET_KIND_MACHINE\x10\x05\x12\x1c\n" +
+	"\x18TARGET_KIND_ORGANIZATION\x10\x06\x12\x16\n" +
+	"\x12TARGET_KIND_MEMBER\x10\a\x12\x16\n" +
+	"\x12TARGET_KIND_ISSUER\x10\b\x12\x15\n" +
+	"\x11TARGET_KIND_GRANT\x10\t2\x90\x04\n" +
 	"\x11RevocationService\x12u\n" +
-	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12i\n" +
+	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12{\n" +
+	"\x11PreviewRevocation\x12/.ostiary.revocation.v1.PreviewRevocationRequest\x1a0.ostiary.revocation.v1.PreviewRevocationResponse\"\x03\x90\x02\x01\x12i\n" +
 	"\fRevokeTokens\x12*.ostiary.revocation.v1.RevokeTokensRequest\x1a+.ostiary.revocation.v1.RevokeTokensResponse\"\x00\x12z\n" +
 	"\x11ImportRevocations\x12/.ostiary.revocation.v1.ImportRevocationsRequest\x1a0.ostiary.revocation.v1.ImportRevocationsResponse\"\x00(\x01\x1a \xea^\x1d*\x19the caller is an operator\x12\x00B\x96\x01\n" +
 	"\x1fio.github.ostiary.revocation.v1B\x16RevocationServiceProtoP\x01ZAgithub.com/ostiary/ostiary/gen/ostiary/revocation/v1;revocationv1\xaa\x02\x15Ostiary.Revocation.V1b\x06proto3"
@@ -692,45 +1130,58 @@ func file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP() []byte {
 	return file_ostiary_revocation_v1_revocation_service_proto_rawDescData
 }
 
-var file_ostiary_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_ostiary_revocation_v1_revocation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_ostiary_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_ostiary_revocation_v1_revocation_service_proto_goTypes = []any{
-	(*ListRevocationsRequest)(nil),    // 0: ostiary.revocation.v1.ListRevocationsRequest
-	(*ListRevocationsResponse)(nil),   // 1: ostiary.revocation.v1.ListRevocationsResponse
-	(*RevokeTokensRequest)(nil),       // 2: ostiary.revocation.v1.RevokeTokensRequest
-	(*RevokeTokensResponse)(nil),      // 3: ostiary.revocation.v1.RevokeTokensResponse
-	(*ImportRevocationsRequest)(nil),  // 4: ostiary.revocation.v1.ImportRevocationsRequest
-	(*ImportRevocationsResponse)(nil), // 5: ostiary.revocation.v1.ImportRevocationsResponse
-	(*RejectedRevocation)(nil),        // 6: ostiary.revocation.v1.RejectedRevocation
-	(*FieldViolation)(nil),            // 7: ostiary.revocation.v1.FieldViolation
-	(*NewRevocation)(nil),             // 8: ostiary.revocation.v1.NewRevocation
-	(*AllTokens)(nil),                 // 9: ostiary.revocation.v1.AllTokens
-	(*Revocation)(nil),                // 10: ostiary.revocation.v1.Revocation
-	(*Propagation)(nil),               // 11: ostiary.revocation.v1.Propagation
-	(*Target)(nil),                    // 12: ostiary.revocation.v1.Target
-	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
+	(RevocationOrder)(0),              // 0: ostiary.revocation.v1.RevocationOrder
+	(TargetKind)(0),                   // 1: ostiary.revocation.v1.TargetKind
+	(*ListRevocationsRequest)(nil),    // 2: ostiary.revocation.v1.ListRevocationsRequest
+	(*ListRevocationsFilter)(nil),     // 3: ostiary.revocation.v1.ListRevocationsFilter
+	(*ListRevocationsResponse)(nil),   // 4: ostiary.revocation.v1.ListRevocationsResponse
+	(*PreviewRevocationRequest)(nil),  // 5: ostiary.revocation.v1.PreviewRevocationRequest
+	(*PreviewRevocationResponse)(nil), // 6: ostiary.revocation.v1.PreviewRevocationResponse
+	(*RevokeTokensRequest)(nil),       // 7: ostiary.revocation.v1.RevokeTokensRequest
+	(*RevokeTokensResponse)(nil),      // 8: ostiary.revocation.v1.RevokeTokensResponse
+	(*ImportRevocationsRequest)(nil),  // 9: ostiary.revocation.v1.ImportRevocationsRequest
+	(*ImportRevocationsResponse)(nil), // 10: ostiary.revocation.v1.ImportRevocationsResponse
+	(*RejectedRevocation)(nil),        // 11: ostiary.revocation.v1.RejectedRevocation
+	(*FieldViolation)(nil),            // 12: ostiary.revocation.v1.FieldViolation
+	(*NewRevocation)(nil),             // 13: ostiary.revocation.v1.NewRevocation
+	(*AllTokens)(nil),                 // 14: ostiary.revocation.v1.AllTokens
+	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
+	(*Revocation)(nil),                // 16: ostiary.revocation.v1.Revocation
+	(*Propagation)(nil),               // 17: ostiary.revocation.v1.Propagation
+	(*Target)(nil),                    // 18: ostiary.revocation.v1.Target
 }
 var file_ostiary_revocation_v1_revocation_service_proto_depIdxs = []int32{
-	10, // 0: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	8,  // 1: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	10, // 2: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	11, // 3: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
-	8,  // 4: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	6,  // 5: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
-	7,  // 6: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
-	12, // 7: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
-	13, // 8: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
-	9,  // 9: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
-	0,  // 10: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
-	2,  // 11: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
-	4,  // 12: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
-	1,  // 13: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
-	3,  // 14: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
-	5,  // 15: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 0: ostiary.revocation.v1.ListRevocationsRequest.filter:type_name -> ostiary.revocation.v1.ListRevocationsFilter
+	0,  // 1: ostiary.revocation.v1.ListRevocationsRequest.order:type_name -> ostiary.revocation.v1.RevocationOrder
+	1,  // 2: ostiary.revocation.v1.ListRevocationsFilter.kinds:type_name -> ostiary.revocation.v1.TargetKind
+	15, // 3: ostiary.revocation.v1.ListRevocationsFilter.created_since_time:type_name -> google.protobuf.Timestamp
+	16, // 4: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	13, // 5: ostiary.revocation.v1.PreviewRevocationRequest.revocation:type_name -> ostiary.revocation.v1.NewRevocation
+	13, // 6: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	16, // 7: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	17, // 8: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	13, // 9: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	11, // 10: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
+	12, // 11: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
+	18, // 12: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
+	15, // 13: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	14, // 14: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
+	2,  // 15: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
+	5,  // 16: ostiary.revocation.v1.RevocationService.PreviewRevocation:input_type -> ostiary.revocation.v1.PreviewRevocationRequest
+	7,  // 17: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
+	9,  // 18: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
+	4,  // 19: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
+	6,  // 20: ostiary.revocation.v1.RevocationService.PreviewRevocation:output_type -> ostiary.revocation.v1.PreviewRevocationResponse
+	8,  // 21: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
+	10, // 22: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_revocation_v1_revocation_service_proto_init() }
@@ -739,7 +1190,10 @@ func file_ostiary_revocation_v1_revocation_service_proto_init() {
 		return
 	}
 	file_ostiary_revocation_v1_revocation_proto_init()
-	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2].OneofWrappers = []any{}
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4].OneofWrappers = []any{}
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11].OneofWrappers = []any{
 		(*NewRevocation_IssuedBeforeTime)(nil),
 		(*NewRevocation_AllTokens)(nil),
 	}
@@ -748,13 +1202,14 @@ func file_ostiary_revocation_v1_revocation_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_revocation_v1_revocation_service_proto_rawDesc), len(file_ostiary_revocation_v1_revocation_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   10,
+			NumEnums:      2,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_ostiary_revocation_v1_revocation_service_proto_goTypes,
 		DependencyIndexes: file_ostiary_revocation_v1_revocation_service_proto_depIdxs,
+		EnumInfos:         file_ostiary_revocation_v1_revocation_service_proto_enumTypes,
 		MessageInfos:      file_ostiary_revocation_v1_revocation_service_proto_msgTypes,
 	}.Build()
 	File_ostiary_revocation_v1_revocation_service_proto = out.File

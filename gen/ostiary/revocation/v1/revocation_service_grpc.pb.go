@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	RevocationService_ListRevocations_FullMethodName   = "/ostiary.revocation.v1.RevocationService/ListRevocations"
+	RevocationService_PreviewRevocation_FullMethodName = "/ostiary.revocation.v1.RevocationService/PreviewRevocation"
 	RevocationService_RevokeTokens_FullMethodName      = "/ostiary.revocation.v1.RevocationService/RevokeTokens"
 	RevocationService_ImportRevocations_FullMethodName = "/ostiary.revocation.v1.RevocationService/ImportRevocations"
 )
@@ -38,12 +39,17 @@ const (
 // To sign out a subject, use the SessionService. For services that must refuse
 // revoked tokens there is the FeedService.
 type RevocationServiceClient interface {
-	// ListRevocations returns the revocations, in the order in which they became durable.
-	// Expired revocations are removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable,
+	// unless the request says another order. Expired revocations are removed with a delay.
 	//
-	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
+	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
+	// a position.
 	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
+	// PreviewRevocation returns what a revocation would end, and makes none. A call of
+	// RevokeTokens with the same revocation is valid if this one is.
+	//
+	// Refused with INVALID_REQUEST.
+	PreviewRevocation(ctx context.Context, in *PreviewRevocationRequest, opts ...grpc.CallOption) (*PreviewRevocationResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
@@ -77,6 +83,16 @@ func (c *revocationServiceClient) ListRevocations(ctx context.Context, in *ListR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRevocationsResponse)
 	err := c.cc.Invoke(ctx, RevocationService_ListRevocations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *revocationServiceClient) PreviewRevocation(ctx context.Context, in *PreviewRevocationRequest, opts ...grpc.CallOption) (*PreviewRevocationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewRevocationResponse)
+	err := c.cc.Invoke(ctx, RevocationService_PreviewRevocation_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +136,17 @@ type RevocationService_ImportRevocationsClient = grpc.ClientStreamingClient[Impo
 // To sign out a subject, use the SessionService. For services that must refuse
 // revoked tokens there is the FeedService.
 type RevocationServiceServer interface {
-	// ListRevocations returns the revocations, in the order in which they became durable.
-	// Expired revocations are removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable,
+	// unless the request says another order. Expired revocations are removed with a delay.
 	//
-	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
+	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
+	// a position.
 	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
+	// PreviewRevocation returns what a revocation would end, and makes none. A call of
+	// RevokeTokens with the same revocation is valid if this one is.
+	//
+	// Refused with INVALID_REQUEST.
+	PreviewRevocation(context.Context, *PreviewRevocationRequest) (*PreviewRevocationResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
@@ -157,6 +178,9 @@ type UnimplementedRevocationServiceServer struct{}
 
 func (UnimplementedRevocationServiceServer) ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRevocations not implemented")
+}
+func (UnimplementedRevocationServiceServer) PreviewRevocation(context.Context, *PreviewRevocationRequest) (*PreviewRevocationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewRevocation not implemented")
 }
 func (UnimplementedRevocationServiceServer) RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeTokens not implemented")
@@ -203,6 +227,24 @@ func _RevocationService_ListRevocations_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RevocationService_PreviewRevocation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewRevocationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RevocationServiceServer).PreviewRevocation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RevocationService_PreviewRevocation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RevocationServiceServer).PreviewRevocation(ctx, req.(*PreviewRevocationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RevocationService_RevokeTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeTokensRequest)
 	if err := dec(in); err != nil {
@@ -238,6 +280,10 @@ var RevocationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRevocations",
 			Handler:    _RevocationService_ListRevocations_Handler,
+		},
+		{
+			MethodName: "PreviewRevocation",
+			Handler:    _RevocationService_PreviewRevocation_Handler,
 		},
 		{
 			MethodName: "RevokeTokens",

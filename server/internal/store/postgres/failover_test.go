@@ -79,7 +79,7 @@ func TestAStandbyTakesOverWithoutARestart(t *testing.T) {
 	if took := time.Since(promoted); took > 5*time.Second {
 		t.Errorf("it took %v to find the promoted standby", took)
 	}
-	kept, err := s.Revocations(t.Context(), store.Revocation{}, 1_000_000)
+	kept, err := s.Revocations(t.Context(), store.RevocationListing{}, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestAStandbyThatIsBehindIsNoticed(t *testing.T) {
 	standby.Promote(t)
 	wantNotGiven := func(when string) {
 		t.Helper()
-		if _, err := s.Revocations(t.Context(), lost, 10); !errors.Is(err, store.ErrNotGiven) {
+		if _, err := s.Revocations(t.Context(), store.RevocationListing{After: lost}, 10); !errors.Is(err, store.ErrNotGiven) {
 			t.Errorf("after what was lost, %s: %v; want ErrNotGiven", when, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestAStandbyThatIsBehindIsNoticed(t *testing.T) {
 		t.Fatalf("sequence %d; want %d: nothing was lost, and the test shows nothing", again.Sequence, lost.Sequence)
 	}
 	wantNotGiven("when its number is given again")
-	page, err := s.Revocations(t.Context(), kept, 10)
+	page, err := s.Revocations(t.Context(), store.RevocationListing{After: kept}, 10)
 	if err != nil || len(page) != 1 || page[0].ID != again.ID {
 		t.Errorf("after what was kept: %+v, %v; want %+v", page, err, again)
 	}
@@ -145,7 +145,7 @@ func TestAStandbyRefusesToRevoke(t *testing.T) {
 	}
 	s, log := openLogged(t, standby.URL(strings.TrimPrefix(u.Path, "/")))
 	log.wait(t, "the database does not announce")
-	page, err := s.Revocations(t.Context(), store.Revocation{}, 10)
+	page, err := s.Revocations(t.Context(), store.RevocationListing{}, 10)
 	if err != nil || len(page) != 1 || page[0].ID != kept.ID {
 		t.Errorf("%+v, %v; want %+v", page, err, kept)
 	}
@@ -191,7 +191,7 @@ func TestAReplicaThatHangsIsCutOff(t *testing.T) {
 	if err := <-failed; err == nil {
 		t.Error("the one that hung was acknowledged")
 	}
-	if kept, err := other.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(kept) != 1 {
+	if kept, err := other.Revocations(t.Context(), store.RevocationListing{}, 10); err != nil || len(kept) != 1 {
 		t.Errorf("%d revocations are kept, error %v; want one", len(kept), err)
 	}
 }

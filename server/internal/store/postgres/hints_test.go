@@ -81,7 +81,7 @@ func wantHint(t *testing.T, reader store.Store, want store.Revocation) {
 		case <-time.After(time.Minute):
 			t.Fatal("there is no hint")
 		}
-		page, err := reader.Revocations(t.Context(), store.Revocation{}, 1000)
+		page, err := reader.Revocations(t.Context(), store.RevocationListing{}, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,13 +32,13 @@ func TestAnotherDatabaseInItsPlaceIsNoticed(t *testing.T) {
 	epoch := s.Epoch()
 	server.Replace(t, one, another)
 	s.Reconnect(t)
-	if _, err := s.Revocations(t.Context(), read, 10); !errors.Is(err, store.ErrNotGiven) {
+	if _, err := s.Revocations(t.Context(), store.RevocationListing{After: read}, 10); !errors.Is(err, store.ErrNotGiven) {
 		t.Errorf("after what the one had given: %v; want ErrNotGiven", err)
 	}
 	if s.Epoch() == epoch {
 		t.Error("the epoch has not changed")
 	}
-	page, err := s.Revocations(t.Context(), store.Revocation{}, 10)
+	page, err := s.Revocations(t.Context(), store.RevocationListing{}, 10)
 	if err != nil || len(page) != 2 || page[1].ID != there.ID {
 		t.Errorf("%+v, %v; want those of the other", page, err)
 	}
@@ -81,7 +81,7 @@ func TestTablesThatAreGoneAreMissed(t *testing.T) {
 	read := revoke(t, s, "sess_1")
 	server.Replace(t, url, server.NewDatabase(t))
 	s.Reconnect(t)
-	if _, err := s.Revocations(t.Context(), read, 10); !errors.Is(err, store.ErrGone) {
+	if _, err := s.Revocations(t.Context(), store.RevocationListing{After: read}, 10); !errors.Is(err, store.ErrGone) {
 		t.Errorf("Revocations: %v; want ErrGone", err)
 	}
 	if _, err := tryRevoke(t, s, "sess_2"); !errors.Is(err, store.ErrGone) {

@@ -39,8 +39,6 @@ const insertRevocations = `INSERT INTO ostiary.revocations (sequence, revocation
 		$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
 	FROM unnest($2::BYTEA[], $3::BYTEA[], $4::BYTEA[]) WITH ORDINALITY AS given (revocation_id, value, target, place)`
 
-const selectRevocations = `SELECT ` + revocationColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
-
 const selectChanges = `SELECT ` + changeColumns + ` FROM ostiary.revocations WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
 // selectGiven returns whether it is a standby, which database it is, and whether it has given a revocation: the row
@@ -136,45 +134,39 @@ func queueAlike(batch *pgx.Batch, saved []store.Revocation, left int) {
 
 func targetName(t store.Target) []byte { return digest(t.Kind, t.Issuer, t.Value, t.Subject) }
 
-// Revocations implements store.Store.
-func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	page, _, err := s.revocations(ctx, selectRevocations, (*scanned).all, after, limit)
-	return page, err
-}
-
 // Changes implements store.Store.
-func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	page, standby, err := s.revocations(ctx, selectChanges, (*scanned).change, after, limit)
-	if err == nil && standby && len(page) == 0 {
-		s.pool.Reset() // the next connection may lead to the primary
-		return nil, store.ErrStandby
-	}
-	return page, err
-}
-
-func (s *Store) revocations(ctx context.Context, query string, columns func(*scanned) []any, after store.Revocation, limit int) (page []store.Revocation, standby bool, err error) {
+func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) (page []store.Revocation, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	var given bool
+	var given, standby bool
 	before := s.Epoch()
 	// In one batch, and so from one server: between two of them another may have taken over.
 	err = s.explain(s.batch(ctx,
 		command{selectGiven, []int64{after.Sequence, store.Micros(after.CreatedAt)}, func(rows pgx.Rows) error {
-			var epoch []byte
-			_, err := pgx.ForEachRow(rows, []any{&standby, &epoch, &given}, func() error { return s.setEpoch(epoch) })
-			return err
+			return s.readGiven(rows, &standby, &given)
 		}},
-		command{query, []int64{after.Sequence, int64(limit)}, func(rows pgx.Rows) (err error) {
-			page, err = collect(rows, columns)
+		command{selectChanges, []int64{after.Sequence, int64(limit)}, func(rows pgx.Rows) (err error) {
+			page, err = collect(rows, (*scanned).change)
 			return err
 		}}))
 	if err == nil && after.Sequence != 0 && (!given || s.Epoch() != before) {
-		page, err = nil, store.ErrNotGiven
+		err = store.ErrNotGiven
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
+		return nil, fmt.Errorf("list changes after %d: %w", after.Sequence, err)
 	}
-	return page, standby, nil
+	if standby && len(page) == 0 {
+		s.pool.Reset() // the next connection may lead to the primary
+		return nil, store.ErrStandby
+	}
+	return page, nil
+}
+
+// readGiven reads the row of selectGiven.
+func (s *Store) readGiven(rows pgx.Rows, standby, given *bool) error {
+	var epoch []byte
+	_, err := pgx.ForEachRow(rows, []any{standby, &epoch, given}, func() error { return s.setEpoch(epoch) })
+	return err
 }
 
 // A command of a batch, whose arguments are numbers.

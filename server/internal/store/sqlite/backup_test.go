@@ -44,7 +44,7 @@ func TestABackupIsRestoredWhileServersUseTheDatabase(t *testing.T) {
 	if _, err := sqlite.Restore(t.Context(), path, file, false); !errors.Is(err, sqlite.ErrExists) {
 		t.Errorf("over a database that is there: %v; want ErrExists", err)
 	}
-	if got, err := s.Revocations(t.Context(), kept[0], 10); err != nil || len(got) != 2 {
+	if got, err := s.Revocations(t.Context(), store.RevocationListing{After: kept[0]}, 10); err != nil || len(got) != 2 {
 		t.Errorf("%d revocations, %v; want those that were made since", len(got), err)
 	}
 
@@ -53,11 +53,11 @@ func TestABackupIsRestoredWhileServersUseTheDatabase(t *testing.T) {
 	if want := (sqlite.Restored{Revocations: 1, Lost: 2}); err != nil || restored != want {
 		t.Errorf("%+v, %v; want %+v", restored, err, want)
 	}
-	if _, err := s.Revocations(t.Context(), lost[1], 10); !errors.Is(err, store.ErrNotGiven) {
+	if _, err := s.Revocations(t.Context(), store.RevocationListing{After: lost[1]}, 10); !errors.Is(err, store.ErrNotGiven) {
 		t.Errorf("after what was lost: %v; want ErrNotGiven", err)
 	}
 	again := revoke(t, s, "again")
-	if got, err := s.Revocations(t.Context(), kept[0], 10); err != nil || len(got) != 1 || got[0].ID != again[0].ID || s.Epoch() != epoch {
+	if got, err := s.Revocations(t.Context(), store.RevocationListing{After: kept[0]}, 10); err != nil || len(got) != 1 || got[0].ID != again[0].ID || s.Epoch() != epoch {
 		t.Errorf("%+v, %v; want the one that was made since", got, err)
 	}
 	if s.Pragma(t, "journal_mode") != "wal" {
@@ -68,7 +68,7 @@ func TestABackupIsRestoredWhileServersUseTheDatabase(t *testing.T) {
 	if restored, err := sqlite.Restore(t.Context(), elsewhere, file, false); err != nil || restored.Revocations != 1 {
 		t.Errorf("where there is none: %+v, %v", restored, err)
 	}
-	if got, err := open(t, elsewhere).Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(got) != 1 || got[0].ID != kept[0].ID {
+	if got, err := open(t, elsewhere).Revocations(t.Context(), store.RevocationListing{}, 10); err != nil || len(got) != 1 || got[0].ID != kept[0].ID {
 		t.Errorf("%+v, %v; want what was backed up", got, err)
 	}
 }
@@ -86,7 +86,7 @@ func TestOnlyABackupIsRestored(t *testing.T) {
 		if _, err := sqlite.Restore(t.Context(), path, file, true); err == nil {
 			t.Errorf("%s was restored", file)
 		}
-		if got, err := s.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(got) != 1 {
+		if got, err := s.Revocations(t.Context(), store.RevocationListing{}, 10); err != nil || len(got) != 1 {
 			t.Errorf("after %s: %d revocations, %v; want those from before", file, len(got), err)
 		}
 	}

@@ -61,7 +61,7 @@ func TestAcknowledgedWritesSurviveAKilledProcess(t *testing.T) {
 	if len(acknowledged) < 60 {
 		t.Fatalf("the writers acknowledged %d revocations; want at least 60", len(acknowledged))
 	}
-	kept, err := open(t, path).Revocations(t.Context(), store.Revocation{}, 1_000_000)
+	kept, err := open(t, path).Revocations(t.Context(), store.RevocationListing{}, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}

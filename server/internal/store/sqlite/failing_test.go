@@ -59,7 +59,7 @@ func TestAFailureOfTheDatabaseFailsTheWholeCall(t *testing.T) {
 			`UPDATE revocations SET expires_at = 'spoilt'`,
 			func(t *testing.T, s store.Store) error {
 				t.Helper()
-				_, err := s.Revocations(t.Context(), store.Revocation{}, 10)
+				_, err := s.Revocations(t.Context(), store.RevocationListing{}, 10)
 				return err
 			},
 		},

@@ -82,7 +82,7 @@ func TestADatabaseOnAFullOrReadOnlyDiskIsRead(t *testing.T) {
 			}
 			test.spoil(d, t)
 			again := open(t, path)
-			if kept, err := again.Revocations(t.Context(), store.Revocation{}, 10); err != nil || len(kept) != 1 || again.Epoch() != epoch {
+			if kept, err := again.Revocations(t.Context(), store.RevocationListing{}, 10); err != nil || len(kept) != 1 || again.Epoch() != epoch {
 				t.Errorf("%d revocations, %v; want the one that was made", len(kept), err)
 			}
 			_, err := again.SaveSessions(t.Context(), []store.Session{{ID: strings.Repeat("x", 2<<20)}})
@@ -142,7 +142,7 @@ func TestWhatOthersWriteToADiskThatWasReadOnlyIsNoticed(t *testing.T) {
 	if _, err := writer.SaveRevocations(t.Context(), []store.Revocation{{Target: store.Target{Kind: "session"}, ExpiresAt: time.Now()}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reader.Revocations(t.Context(), store.Revocation{}, 10); err == nil || !strings.Contains(err.Error(), "restart this server") {
+	if _, err := reader.Revocations(t.Context(), store.RevocationListing{}, 10); err == nil || !strings.Contains(err.Error(), "restart this server") {
 		t.Errorf("%v; want an error that names the remedy", err)
 	}
 }

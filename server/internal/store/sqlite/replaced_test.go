@@ -23,7 +23,7 @@ func TestAFileThatIsPutBackIsUsedAgain(t *testing.T) {
 	if err := os.Rename(path+".moved", path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Revocations(t.Context(), store.Revocation{}, 10); err != nil {
+	if _, err := s.Revocations(t.Context(), store.RevocationListing{}, 10); err != nil {
 		t.Errorf("with the file: %v", err)
 	}
 	if err := s.Probe(t.Context()); err != nil {
@@ -69,7 +69,7 @@ func TestAFileThatIsGoneKeepsNothing(t *testing.T) {
 				t.Error("it is new when it is opened again")
 			}
 			remove(t, path)
-			_, read := s.Revocations(t.Context(), store.Revocation{}, 10)
+			_, read := s.Revocations(t.Context(), store.RevocationListing{}, 10)
 			for method, err := range map[string]error{"SaveRevocations": revoke(), "Revocations": read} {
 				if !errors.Is(err, store.ErrGone) || !strings.Contains(err.Error(), path) {
 					t.Errorf("%s: %v; want ErrGone, and the path", method, err)

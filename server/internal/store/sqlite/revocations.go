@@ -29,9 +29,6 @@ const insertRevocations = `INSERT INTO revocations (revocation_id, value, kind, 
 	SELECT substr($1, 16 * each.key + 1, 16), CAST(unhex(each.value) AS TEXT), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
 	FROM json_each($22) AS each ORDER BY each.key`
 
-const selectRevocations = `SELECT sequence, revocation_id, ` + revocationColumns + ` FROM revocations
-	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
-
 const selectChanges = `SELECT sequence, revocation_id, ` + changeColumns + ` FROM revocations
 	WHERE sequence > $1 ORDER BY sequence LIMIT $2`
 
@@ -100,25 +97,16 @@ func insertAlike(ctx context.Context, insert *sql.Stmt, saved []store.Revocation
 	return err
 }
 
-// Revocations implements store.Store.
-func (s *Store) Revocations(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectRevocations, (*scanned).all, after, limit)
-}
-
 // Changes implements store.Store.
 func (s *Store) Changes(ctx context.Context, after store.Revocation, limit int) ([]store.Revocation, error) {
-	return s.revocations(ctx, selectChanges, (*scanned).change, after, limit)
-}
-
-func (s *Store) revocations(ctx context.Context, query string, columns func(*scanned) []any, after store.Revocation, limit int) ([]store.Revocation, error) {
 	if err := s.checkGiven(ctx, after); err != nil {
-		return nil, fmt.Errorf("list revocations after %d: %w", after.Sequence, err)
+		return nil, fmt.Errorf("list changes after %d: %w", after.Sequence, err)
 	}
-	rows, err := s.db.QueryContext(ctx, query, after.Sequence, limit)
+	rows, err := s.db.QueryContext(ctx, selectChanges, after.Sequence, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list revocations: %w", explain(err))
+		return nil, fmt.Errorf("list changes: %w", explain(err))
 	}
-	return collectRevocations(rows, columns)
+	return collectRevocations(rows, (*scanned).change)
 }
 
 // checkGiven fails with store.ErrNotGiven for a revocation that this database never had.

@@ -26,7 +26,7 @@ func revoke(t *testing.T, s store.Store, ids ...string) []store.Revocation {
 // revocations returns all of them.
 func revocations(t *testing.T, s store.Store) []store.Revocation {
 	t.Helper()
-	return must[[]store.Revocation](t)(s.Revocations(t.Context(), store.Revocation{}, 10_000))
+	return must[[]store.Revocation](t)(s.Revocations(t.Context(), store.RevocationListing{}, 10_000))
 }
 
 func revocationComesBack(t *testing.T, database Database) {
@@ -72,7 +72,7 @@ func revocationsInPages(t *testing.T, database Database) {
 	for _, limit := range []int{1, 3, 10, 11} {
 		var got []store.Revocation
 		for after := (store.Revocation{}); ; after = got[len(got)-1] {
-			page := must[[]store.Revocation](t)(s.Revocations(t.Context(), after, limit))
+			page := must[[]store.Revocation](t)(s.Revocations(t.Context(), store.RevocationListing{After: after}, limit))
 			if len(page) == 0 {
 				break
 			}
@@ -151,7 +151,7 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 	wantNotGiven := func(what string, after int64, want bool) {
 		t.Helper()
 		last := store.Revocation{Sequence: after, CreatedAt: at(0)}
-		_, revocations := s.Revocations(t.Context(), last, 10)
+		_, revocations := s.Revocations(t.Context(), store.RevocationListing{After: last}, 10)
 		_, changes := s.Changes(t.Context(), last, 10)
 		for _, err := range []error{revocations, changes} {
 			if errors.Is(err, store.ErrNotGiven) != want || !want && err != nil {
@@ -166,7 +166,7 @@ func sequenceNeverGiven(t *testing.T, database Database) {
 	wantNotGiven("two revocations", last+1, true)
 	for _, after := range []int64{last - 1, last} { // after a restore they are others
 		other := store.Revocation{Sequence: after, CreatedAt: at(time.Microsecond)}
-		if _, err := s.Revocations(t.Context(), other, 10); !errors.Is(err, store.ErrNotGiven) {
+		if _, err := s.Revocations(t.Context(), store.RevocationListing{After: other}, 10); !errors.Is(err, store.ErrNotGiven) {
 			t.Errorf("after %d of another time: %v; want ErrNotGiven", after, err)
 		}
 	}
@@ -255,7 +255,7 @@ func slowRevocation(t *testing.T, database Database) {
 	var last store.Revocation
 	var got []store.Revocation
 	read := func() {
-		page := must[[]store.Revocation](t)(reader.Revocations(t.Context(), last, 10))
+		page := must[[]store.Revocation](t)(reader.Revocations(t.Context(), store.RevocationListing{After: last}, 10))
 		got = append(got, page...)
 		if len(page) > 0 {
 			last = page[len(page)-1]

@@ -39,6 +39,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"who reads while others revoke misses none":         slowRevocation,
 		"a revocation comes back as it was made":            revocationComesBack,
 		"revocations come in pages, in order":               revocationsInPages,
+		"a listing of revocations has what matches all":     revocationListings,
 		"the strongest revocation of each target is found":  strongest,
 		"a sequence that was never given is noticed":        sequenceNeverGiven,
 		"so is one whose row was pruned, after a restore":   sequenceOfPruned,
@@ -162,7 +163,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, countSessions := s.CountSessions(ctx, store.List(store.Everything()))
 	_, timeAt := s.TimeAt(ctx, store.List(store.Everything()), 1)
 	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
-	_, revocations := s.Revocations(ctx, store.Revocation{}, 1)
+	_, revocations := s.Revocations(ctx, store.RevocationListing{}, 1)
 	_, changes := s.Changes(ctx, store.Revocation{}, 1)
 	_, strongest := s.Strongest(ctx, []store.Target{{Kind: "session"}}, at(0))
 	_, sightings := s.Sightings(ctx, []store.Session{ada})

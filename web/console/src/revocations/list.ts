@@ -1,43 +1,53 @@
-import type { Revocation } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
-import type { ListRevocationsResponse } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
-import { type InfiniteData, type QueryClient, useInfiniteQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { RevocationOrder, TargetKind } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
+import { keepPreviousData, type QueryClient, useInfiniteQuery } from "@tanstack/react-query";
+import { useEnough } from "../api/pages";
 import { useSignedIn } from "../auth/signedin";
+import type { Kind } from "./target";
 
-/** How many revocations are read at a time. The server returns no more. */
-const pageSize = 1000;
-
-/** How many pages are read at most. */
-const mostPages = 100;
+/** How many revocations are read at a time. */
+const pageSize = 200;
 
 const queryKey = ["revocations"];
 
-/** The revocations, the latest first. The server lists the oldest first, so all pages are read. */
-export function useRevocations() {
-  const { revocations } = useSignedIn();
-  const list = useInfiniteQuery({
-    queryKey,
-    queryFn: ({ pageParam, signal }) => revocations.listRevocations({ pageSize, pageToken: pageParam }, { signal }),
-    initialPageParam: "",
-    getNextPageParam: ({ nextPageToken }, pages) => (pages.length < mostPages && nextPageToken) || undefined,
-    staleTime: 60_000,
-  });
-  const { hasNextPage, isFetching, isError, fetchNextPage } = list;
-  useEffect(() => {
-    if (hasNextPage && !isFetching && !isError) {
-      void fetchNextPage();
-    }
-  }, [hasNextPage, isFetching, isError, fetchNextPage]);
-  return { list, all: list.data?.pages.flatMap((page) => page.revocations).reverse() ?? [] };
+/** The kinds, as requests name them. */
+const targetKinds: Record<Kind, TargetKind> = {
+  subject: TargetKind.SUBJECT,
+  session: TargetKind.SESSION,
+  client: TargetKind.CLIENT,
+  token: TargetKind.TOKEN,
+  organization: TargetKind.ORGANIZATION,
+  member: TargetKind.MEMBER,
+  machine: TargetKind.MACHINE,
+  issuer: TargetKind.ISSUER,
+  grant: TargetKind.GRANT,
+};
+
+/** Which revocations to show: the search parameters of the page. */
+export interface Filter {
+  /** What the name, the subject, the cause or the subject of who has revoked it contains. */
+  q?: string | undefined;
+  kind?: Kind | undefined;
 }
 
-/** Adds revocations that were just made to those that were read. */
-export function addRevocations(queries: QueryClient, made: readonly Revocation[]): void {
-  queries.setQueryData<InfiniteData<ListRevocationsResponse, string>>(queryKey, (data) => {
-    const last = data?.pages.at(-1);
-    if (data === undefined || last === undefined) {
-      return data;
-    }
-    return { ...data, pages: [...data.pages.slice(0, -1), { ...last, revocations: [...last.revocations, ...made] }] };
+/** The revocations that match, the latest first: read page by page, as they are scrolled to. */
+export function useRevocations({ q = "", kind }: Filter) {
+  const { revocations } = useSignedIn();
+  const filter = { query: q, kinds: kind === undefined ? [] : [targetKinds[kind]] };
+  const list = useInfiniteQuery({
+    queryKey: [...queryKey, q, kind],
+    queryFn: ({ pageParam, signal }) =>
+      revocations.listRevocations({ filter, order: RevocationOrder.NEWEST_FIRST, pageSize, pageToken: pageParam, countTotal: pageParam === "" }, { signal }),
+    initialPageParam: "",
+    getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
+    staleTime: 60_000,
+    placeholderData: keepPreviousData,
   });
+  const all = list.data?.pages.flatMap((page) => page.revocations) ?? [];
+  useEnough(list, all.length);
+  return { list, all };
+}
+
+/** Has the revocations read again, after some were made. */
+export function readAgain(queries: QueryClient): Promise<void> {
+  return queries.resetQueries({ queryKey });
 }

@@ -1,15 +1,17 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
+import { countOf } from "../api/pages";
 import { Failure, Loading } from "../ui/failure";
 import { Head } from "../ui/head";
+import { SearchField } from "../ui/search";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
-import { addRevocations, useRevocations } from "./list";
+import { readAgain, useRevocations } from "./list";
 import { RevocationPanel } from "./panel";
 import { Revoke } from "./revoke";
 import { RevocationTable } from "./table";
-import { type Kind, kinds, matches } from "./target";
+import { type Kind, kinds } from "./target";
 
 const route = getRouteApi("/revocations");
 
@@ -18,10 +20,10 @@ export function Revocations() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const queries = useQueryClient();
-  const { list, all } = useRevocations();
+  const { list, all } = useRevocations(search);
   const [revoking, setRevoking] = useState(false);
-  const shown = all.filter((revocation) => matches(revocation, search));
-  const opened = shown.find(({ revocationId }) => revocationId === search.selected);
+  const [first] = list.data?.pages ?? [];
+  const opened = all.find(({ revocationId }) => revocationId === search.selected);
   const open = (selected: string | undefined) => void navigate({ search: { ...search, selected }, replace: search.selected !== undefined });
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, selected: undefined, ...part }, replace: true });
   const filtered = search.q !== undefined || search.kind !== undefined;
@@ -29,21 +31,18 @@ export function Revocations() {
   return (
     <div className={split.page}>
       <Head title="Revocations">
-        {list.data && (
+        {first && (
           <span className={ui.quiet} role="status">
-            {filtered ? `${shown.length.toLocaleString()} of ${all.length.toLocaleString()}` : all.length.toLocaleString()}
-            {list.isFetching && ", reading more…"}
+            {list.isPlaceholderData ? "Searching…" : countOf(first.totalCount, first.totalCountIsMinimum, "revocation", "revocations")}
           </span>
         )}
       </Head>
       <div className={split.filters} role="search">
-        <input
-          type="search"
-          aria-label="Search by name, cause or who has revoked"
+        <SearchField
+          label="Search by name, cause or who has revoked"
           placeholder="Name, cause or by whom"
-          spellCheck={false}
           value={search.q ?? ""}
-          onChange={(event) => filter({ q: event.target.value || undefined })}
+          onSearch={(text) => filter({ q: text || undefined })}
         />
         <select aria-label="Kind" value={search.kind ?? ""} onChange={(event) => filter({ kind: (event.target.value as Kind) || undefined })}>
           <option value="">Any kind</option>
@@ -65,15 +64,20 @@ export function Revocations() {
       {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
       {list.data === undefined ? (
         !list.error && <Loading />
-      ) : shown.length === 0 ? (
+      ) : all.length === 0 && !list.hasNextPage ? (
         <p className={ui.empty}>{filtered ? "No revocation matches." : "Nothing is revoked. Revocations that have ended are removed with a delay."}</p>
       ) : (
         <div className={split.columns}>
-          <RevocationTable revocations={shown} open={search.selected} onOpen={open} />
+          <RevocationTable
+            revocations={all}
+            open={search.selected}
+            onOpen={open}
+            more={list.hasNextPage && !list.isFetching ? () => void list.fetchNextPage() : undefined}
+          />
           {opened && <RevocationPanel revocation={opened} onClose={() => open(undefined)} />}
         </div>
       )}
-      {revoking && <Revoke onRevoked={(made) => addRevocations(queries, made)} onClose={() => setRevoking(false)} />}
+      {revoking && <Revoke onRevoked={() => void readAgain(queries)} onClose={() => setRevoking(false)} />}
     </div>
   );
 }

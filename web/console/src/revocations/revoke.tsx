@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { Revocation } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import { type NewRevocation, NewRevocationSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { useEffect, useRef, useState } from "react";
 import { newRequestId } from "../api/requestid";
@@ -9,12 +8,13 @@ import { Confirm } from "../ui/confirm";
 import { Fact, Id } from "../ui/names";
 import ui from "../ui/ui.module.css";
 import { defaultExtent, type Extent, type Field, fieldLabels, forms, hasExtent, type Revocable, targetOf, type Values } from "./form";
+import { Preview } from "./preview";
 import { kinds, labelOf, nameOf } from "./target";
 
 const revocables = Object.keys(forms) as Revocable[];
 
 interface Props {
-  onRevoked: (made: Revocation[]) => void;
+  onRevoked: () => void;
   onClose: () => void;
 }
 
@@ -110,8 +110,8 @@ function ConfirmRevocation({ revocation, onRevoked, onClose }: Props & { revocat
       title={kind === "issuer" ? "Revoke everything of this issuer?" : `Revoke the tokens of this ${label.toLowerCase()}?`}
       action="Revoke"
       run={async (cause) => {
-        const { revocations: made } = await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId });
-        onRevoked(made);
+        await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId });
+        onRevoked();
       }}
       onDone={() => document.querySelector("h1")?.focus()}
       onClose={onClose}
@@ -136,6 +136,7 @@ function ConfirmRevocation({ revocation, onRevoked, onClose }: Props & { revocat
           ? "Every such token is refused from now on, those that are issued later as well, and its open streams end."
           : "Every such token that was issued until now is refused, and its open streams end. Tokens that are issued later are accepted."}
       </p>
+      <Preview of={revocation} />
     </Confirm>
   );
 }

@@ -1,4 +1,4 @@
-import type { Revocation, Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import type { Target } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
 import type { revocationKinds } from "../app/router";
 
 export type Kind = (typeof revocationKinds)[number];
@@ -62,19 +62,4 @@ export function nameOf(target: Target | undefined): Named {
 /** What the name of a kind is called. */
 export function labelOf(kind: Named["kind"]): string {
   return kind === "unknown" ? "Unknown" : kinds[kind];
-}
-
-/** Which revocations to show: the search parameters of the page. */
-export interface Filter {
-  /** What the name, the subject, the cause or the id of who has revoked it contains. */
-  q?: string | undefined;
-  kind?: Kind | undefined;
-}
-
-/** Whether a revocation matches a filter. */
-export function matches({ target, cause, origin }: Revocation, { q = "", kind }: Filter): boolean {
-  const named = nameOf(target);
-  const by = origin?.origin.case === "caller" ? origin.origin.value.subject : "";
-  const found = [named.name, named.subject ?? "", named.issuer, cause, by].some((text) => text.includes(q));
-  return found && (kind === undefined || named.kind === kind);
 }

@@ -36,6 +36,9 @@ const (
 	// RevocationServiceListRevocationsProcedure is the fully-qualified name of the RevocationService's
 	// ListRevocations RPC.
 	RevocationServiceListRevocationsProcedure = "/ostiary.revocation.v1.RevocationService/ListRevocations"
+	// RevocationServicePreviewRevocationProcedure is the fully-qualified name of the
+	// RevocationService's PreviewRevocation RPC.
+	RevocationServicePreviewRevocationProcedure = "/ostiary.revocation.v1.RevocationService/PreviewRevocation"
 	// RevocationServiceRevokeTokensProcedure is the fully-qualified name of the RevocationService's
 	// RevokeTokens RPC.
 	RevocationServiceRevokeTokensProcedure = "/ostiary.revocation.v1.RevocationService/RevokeTokens"
@@ -46,12 +49,17 @@ const (
 
 // RevocationServiceClient is a client for the ostiary.revocation.v1.RevocationService service.
 type RevocationServiceClient interface {
-	// ListRevocations returns the revocations, in the order in which they became durable.
-	// Expired revocations are removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable,
+	// unless the request says another order. Expired revocations are removed with a delay.
 	//
-	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
+	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
+	// a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
+	// PreviewRevocation returns what a revocation would end, and makes none. A call of
+	// RevokeTokens with the same revocation is valid if this one is.
+	//
+	// Refused with INVALID_REQUEST.
+	PreviewRevocation(context.Context, *v1.PreviewRevocationRequest) (*v1.PreviewRevocationResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
@@ -91,6 +99,13 @@ func NewRevocationServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		previewRevocation: connect.NewClient[v1.PreviewRevocationRequest, v1.PreviewRevocationResponse](
+			httpClient,
+			baseURL+RevocationServicePreviewRevocationProcedure,
+			connect.WithSchema(revocationServiceMethods.ByName("PreviewRevocation")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		revokeTokens: connect.NewClient[v1.RevokeTokensRequest, v1.RevokeTokensResponse](
 			httpClient,
 			baseURL+RevocationServiceRevokeTokensProcedure,
@@ -109,6 +124,7 @@ func NewRevocationServiceClient(httpClient connect.HTTPClient, baseURL string, o
 // revocationServiceClient implements RevocationServiceClient.
 type revocationServiceClient struct {
 	listRevocations   *connect.Client[v1.ListRevocationsRequest, v1.ListRevocationsResponse]
+	previewRevocation *connect.Client[v1.PreviewRevocationRequest, v1.PreviewRevocationResponse]
 	revokeTokens      *connect.Client[v1.RevokeTokensRequest, v1.RevokeTokensResponse]
 	importRevocations *connect.Client[v1.ImportRevocationsRequest, v1.ImportRevocationsResponse]
 }
@@ -116,6 +132,15 @@ type revocationServiceClient struct {
 // ListRevocations calls ostiary.revocation.v1.RevocationService.ListRevocations.
 func (c *revocationServiceClient) ListRevocations(ctx context.Context, req *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error) {
 	response, err := c.listRevocations.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PreviewRevocation calls ostiary.revocation.v1.RevocationService.PreviewRevocation.
+func (c *revocationServiceClient) PreviewRevocation(ctx context.Context, req *v1.PreviewRevocationRequest) (*v1.PreviewRevocationResponse, error) {
+	response, err := c.previewRevocation.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -139,12 +164,17 @@ func (c *revocationServiceClient) ImportRevocations(ctx context.Context) (*conne
 // RevocationServiceHandler is an implementation of the ostiary.revocation.v1.RevocationService
 // service.
 type RevocationServiceHandler interface {
-	// ListRevocations returns the revocations, in the order in which they became durable.
-	// Expired revocations are removed with a delay.
+	// ListRevocations returns the revocations, in the order in which they became durable,
+	// unless the request says another order. Expired revocations are removed with a delay.
 	//
-	// Refused with INVALID_REQUEST if page_size is negative, and with
-	// POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
+	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
+	// a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
+	// PreviewRevocation returns what a revocation would end, and makes none. A call of
+	// RevokeTokens with the same revocation is valid if this one is.
+	//
+	// Refused with INVALID_REQUEST.
+	PreviewRevocation(context.Context, *v1.PreviewRevocationRequest) (*v1.PreviewRevocationResponse, error)
 	// RevokeTokens makes one revocation or several, all or none. When it answers, the
 	// revocations are durable, and this server refuses every further call with such a
 	// token with TOKEN_REVOKED and has ended their open streams. Other servers with the
@@ -180,6 +210,13 @@ func NewRevocationServiceHandler(svc RevocationServiceHandler, opts ...connect.H
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	revocationServicePreviewRevocationHandler := connect.NewUnaryHandlerSimple(
+		RevocationServicePreviewRevocationProcedure,
+		svc.PreviewRevocation,
+		connect.WithSchema(revocationServiceMethods.ByName("PreviewRevocation")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	revocationServiceRevokeTokensHandler := connect.NewUnaryHandlerSimple(
 		RevocationServiceRevokeTokensProcedure,
 		svc.RevokeTokens,
@@ -196,6 +233,8 @@ func NewRevocationServiceHandler(svc RevocationServiceHandler, opts ...connect.H
 		switch r.URL.Path {
 		case RevocationServiceListRevocationsProcedure:
 			revocationServiceListRevocationsHandler.ServeHTTP(w, r)
+		case RevocationServicePreviewRevocationProcedure:
+			revocationServicePreviewRevocationHandler.ServeHTTP(w, r)
 		case RevocationServiceRevokeTokensProcedure:
 			revocationServiceRevokeTokensHandler.ServeHTTP(w, r)
 		case RevocationServiceImportRevocationsProcedure:
@@ -211,6 +250,10 @@ type UnimplementedRevocationServiceHandler struct{}
 
 func (UnimplementedRevocationServiceHandler) ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.revocation.v1.RevocationService.ListRevocations is not implemented"))
+}
+
+func (UnimplementedRevocationServiceHandler) PreviewRevocation(context.Context, *v1.PreviewRevocationRequest) (*v1.PreviewRevocationResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.revocation.v1.RevocationService.PreviewRevocation is not implemented"))
 }
 
 func (UnimplementedRevocationServiceHandler) RevokeTokens(context.Context, *v1.RevokeTokensRequest) (*v1.RevokeTokensResponse, error) {

@@ -2,8 +2,8 @@
 // @generated from file ostiary/revocation/v1/revocation_service.proto (package ostiary.revocation.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_policy_v1_policy } from "../../policy/v1/policy_pb.js";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/revocation/v1/revocation_service.proto.
  */
 export const file_ostiary_revocation_v1_revocation_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbl9zZXJ2aWNlLnByb3RvEhVvc3RpYXJ5LnJldm9jYXRpb24udjEiPwoWTGlzdFJldm9jYXRpb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKAAQoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFAoMcmVzdW1lX3Rva2VuGAMgASgJImQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSOQoLcmV2b2NhdGlvbnMYASADKAsyJC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTmV3UmV2b2NhdGlvbhISCgpyZXF1ZXN0X2lkGAIgASgJIocBChRSZXZva2VUb2tlbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEjcKC3Byb3BhZ2F0aW9uGAIgASgLMiIub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByb3BhZ2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uIpQBChlJbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlEhYKDmltcG9ydGVkX2NvdW50GAEgASgDEhYKDnJlamVjdGVkX2NvdW50GAIgASgDEkcKFHJlamVjdGVkX3Jldm9jYXRpb25zGAMgAygLMikub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJlamVjdGVkUmV2b2NhdGlvbiJeChJSZWplY3RlZFJldm9jYXRpb24SDQoFaW5kZXgYASABKAMSOQoKdmlvbGF0aW9ucxgCIAMoCzIlLm9zdGlhcnkucmV2b2NhdGlvbi52MS5GaWVsZFZpb2xhdGlvbiI0Cg5GaWVsZFZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSLJAQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjgKEmlzc3VlZF9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABI2CgphbGxfdG9rZW5zGAQgASgLMiAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkFsbFRva2Vuc0gAEg0KBWNhdXNlGAMgASgJQggKBmV4dGVudCILCglBbGxUb2tlbnMykwMKEVJldm9jYXRpb25TZXJ2aWNlEnUKD0xpc3RSZXZvY2F0aW9ucxItLm9zdGlhcnkucmV2b2NhdGlvbi52MS5MaXN0UmV2b2NhdGlvbnNSZXF1ZXN0Gi4ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESaQoMUmV2b2tlVG9rZW5zEioub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJldm9rZVRva2Vuc1JlcXVlc3QaKy5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVzcG9uc2UiABJ6ChFJbXBvcnRSZXZvY2F0aW9ucxIvLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1JlcXVlc3QaMC5vc3RpYXJ5LnJldm9jYXRpb24udjEuSW1wb3J0UmV2b2NhdGlvbnNSZXNwb25zZSIAKAEaIOpeHSoZdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAQpYBCh9pby5naXRodWIub3N0aWFyeS5yZXZvY2F0aW9uLnYxQhZSZXZvY2F0aW9uU2VydmljZVByb3RvUAFaQWdpdGh1Yi5jb20vb3N0aWFyeS9vc3RpYXJ5L2dlbi9vc3RpYXJ5L3Jldm9jYXRpb24vdjE7cmV2b2NhdGlvbnYxqgIVT3N0aWFyeS5SZXZvY2F0aW9uLlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("Ci5vc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbl9zZXJ2aWNlLnByb3RvEhVvc3RpYXJ5LnJldm9jYXRpb24udjEiyQEKFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSPAoGZmlsdGVyGAMgASgLMiwub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc0ZpbHRlchI1CgVvcmRlchgEIAEoDjImLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uT3JkZXISEwoLY291bnRfdG90YWwYBSABKAgi+gEKFUxpc3RSZXZvY2F0aW9uc0ZpbHRlchIwCgVraW5kcxgBIAMoDjIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXRLaW5kEhMKBmlzc3VlchgCIAEoCUgAiAEBEhQKB3N1YmplY3QYAyABKAlIAYgBARINCgVxdWVyeRgEIAEoCRI2ChJjcmVhdGVkX3NpbmNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKCmJ5X3N1YmplY3QYBiABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0Qg0KC19ieV9zdWJqZWN0IsoBChdMaXN0UmV2b2NhdGlvbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkSGAoLdG90YWxfY291bnQYBCABKANIAIgBARIeChZ0b3RhbF9jb3VudF9pc19taW5pbXVtGAUgASgIQg4KDF90b3RhbF9jb3VudCJUChhQcmV2aWV3UmV2b2NhdGlvblJlcXVlc3QSOAoKcmV2b2NhdGlvbhgBIAEoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uInwKGVByZXZpZXdSZXZvY2F0aW9uUmVzcG9uc2USGgoNc2Vzc2lvbl9jb3VudBgBIAEoA0gAiAEBEhUKDXN1YmplY3RfY291bnQYAiABKAMSGgoSY291bnRzX2FyZV9taW5pbXVtGAMgASgIQhAKDl9zZXNzaW9uX2NvdW50ImQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSOQoLcmV2b2NhdGlvbnMYASADKAsyJC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTmV3UmV2b2NhdGlvbhISCgpyZXF1ZXN0X2lkGAIgASgJIocBChRSZXZva2VUb2tlbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEjcKC3Byb3BhZ2F0aW9uGAIgASgLMiIub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByb3BhZ2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uIpQBChlJbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlEhYKDmltcG9ydGVkX2NvdW50GAEgASgDEhYKDnJlamVjdGVkX2NvdW50GAIgASgDEkcKFHJlamVjdGVkX3Jldm9jYXRpb25zGAMgAygLMikub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJlamVjdGVkUmV2b2NhdGlvbiJeChJSZWplY3RlZFJldm9jYXRpb24SDQoFaW5kZXgYASABKAMSOQoKdmlvbGF0aW9ucxgCIAMoCzIlLm9zdGlhcnkucmV2b2NhdGlvbi52MS5GaWVsZFZpb2xhdGlvbiI0Cg5GaWVsZFZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSLJAQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjgKEmlzc3VlZF9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABI2CgphbGxfdG9rZW5zGAQgASgLMiAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkFsbFRva2Vuc0gAEg0KBWNhdXNlGAMgASgJQggKBmV4dGVudCILCglBbGxUb2tlbnMqeQoPUmV2b2NhdGlvbk9yZGVyEiAKHFJFVk9DQVRJT05fT1JERVJfVU5TUEVDSUZJRUQQABIhCh1SRVZPQ0FUSU9OX09SREVSX09MREVTVF9GSVJTVBABEiEKHVJFVk9DQVRJT05fT1JERVJfTkVXRVNUX0ZJUlNUEAIqiAIKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABIXChNUQVJHRVRfS0lORF9TRVNTSU9OEAESFwoTVEFSR0VUX0tJTkRfU1VCSkVDVBACEhUKEVRBUkdFVF9LSU5EX1RPS0VOEAMSFgoSVEFSR0VUX0tJTkRfQ0xJRU5UEAQSFwoTVEFSR0VUX0tJTkRfTUFDSElORRAFEhwKGFRBUkdFVF9LSU5EX09SR0FOSVpBVElPThAGEhYKElRBUkdFVF9LSU5EX01FTUJFUhAHEhYKElRBUkdFVF9LSU5EX0lTU1VFUhAIEhUKEVRBUkdFVF9LSU5EX0dSQU5UEAkykAQKEVJldm9jYXRpb25TZXJ2aWNlEnUKD0xpc3RSZXZvY2F0aW9ucxItLm9zdGlhcnkucmV2b2NhdGlvbi52MS5MaXN0UmV2b2NhdGlvbnNSZXF1ZXN0Gi4ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESewoRUHJldmlld1Jldm9jYXRpb24SLy5vc3RpYXJ5LnJldm9jYXRpb24udjEuUHJldmlld1Jldm9jYXRpb25SZXF1ZXN0GjAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByZXZpZXdSZXZvY2F0aW9uUmVzcG9uc2UiA5ACARJpCgxSZXZva2VUb2tlbnMSKi5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVxdWVzdBorLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXNwb25zZSIAEnoKEUltcG9ydFJldm9jYXRpb25zEi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVxdWVzdBowLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlIgAoARog6l4dKhl0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgBClgEKH2lvLmdpdGh1Yi5vc3RpYXJ5LnJldm9jYXRpb24udjFCFlJldm9jYXRpb25TZXJ2aWNlUHJvdG9QAVpBZ2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvcmV2b2NhdGlvbi92MTtyZXZvY2F0aW9udjGqAhVPc3RpYXJ5LlJldm9jYXRpb24uVjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ListRevocationsRequest asks for a page of revocations.
@@ -34,11 +34,33 @@ export type ListRevocationsRequest = Message<"ostiary.revocation.v1.ListRevocati
 
   /**
    * Where to go on: the next_page_token or the resume_token of an earlier answer.
-   * Empty to start with the oldest revocation.
+   * Empty to start with the first revocation. Send the same filter and order with it.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Which revocations to return. Default: all.
+   *
+   * @generated from field: ostiary.revocation.v1.ListRevocationsFilter filter = 3;
+   */
+  filter?: ListRevocationsFilter | undefined;
+
+  /**
+   * The order of the revocations. Default: REVOCATION_ORDER_OLDEST_FIRST.
+   *
+   * @generated from field: ostiary.revocation.v1.RevocationOrder order = 4;
+   */
+  order: RevocationOrder;
+
+  /**
+   * Whether to count the revocations that match, from the first on, as total_count. Ask
+   * with the first page alone: to count takes longer than a page.
+   *
+   * @generated from field: bool count_total = 5;
+   */
+  countTotal: boolean;
 };
 
 /**
@@ -49,13 +71,76 @@ export const ListRevocationsRequestSchema: GenMessage<ListRevocationsRequest> = 
   messageDesc(file_ostiary_revocation_v1_revocation_service, 0);
 
 /**
+ * ListRevocationsFilter says which revocations to list: those that match every field that
+ * is set.
+ *
+ * The server examines the revocations in order, and a limited number for each page. Where
+ * few match, a page may end early: go on with its next_page_token.
+ *
+ * @generated from message ostiary.revocation.v1.ListRevocationsFilter
+ */
+export type ListRevocationsFilter = Message<"ostiary.revocation.v1.ListRevocationsFilter"> & {
+  /**
+   * What is revoked: any of these kinds. Default: any kind.
+   *
+   * @generated from field: repeated ostiary.revocation.v1.TargetKind kinds = 1;
+   */
+  kinds: TargetKind[];
+
+  /**
+   * The issuer of the tokens. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string issuer = 2;
+   */
+  issuer?: string | undefined;
+
+  /**
+   * The subject that the target names: the subject or machine itself, the member, or whose
+   * session it is. Set and empty is refused with INVALID_REQUEST.
+   *
+   * @generated from field: optional string subject = 3;
+   */
+  subject?: string | undefined;
+
+  /**
+   * What the name of the target, the subject that it names, the cause, or the subject of
+   * who has revoked it contains, in the same upper and lower case. Default: anything.
+   *
+   * @generated from field: string query = 4;
+   */
+  query: string;
+
+  /**
+   * Only revocations that were made at this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp created_since_time = 5;
+   */
+  createdSinceTime?: Timestamp | undefined;
+
+  /**
+   * The subject of the caller who has revoked, or the user of the operating system who has.
+   * Set and empty: those that nobody has, such as those of signals.
+   *
+   * @generated from field: optional string by_subject = 6;
+   */
+  bySubject?: string | undefined;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.ListRevocationsFilter.
+ * Use `create(ListRevocationsFilterSchema)` to create a new message.
+ */
+export const ListRevocationsFilterSchema: GenMessage<ListRevocationsFilter> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 1);
+
+/**
  * ListRevocationsResponse is a page of revocations.
  *
  * @generated from message ostiary.revocation.v1.ListRevocationsResponse
  */
 export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocationsResponse"> & {
   /**
-   * The revocations, in the order in which they became durable.
+   * The revocations, in the order of the request.
    *
    * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
    */
@@ -71,11 +156,27 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
   /**
    * The position after this page. It is always set, on the last page too, and the
    * same as before if there is nothing new. Keep it, and send it later as page_token
-   * to get what was revoked since. It is opaque.
+   * to get what was revoked since. It is opaque. Empty with the newest first, where the page
+   * is followed by what was revoked before.
    *
    * @generated from field: string resume_token = 3;
    */
   resumeToken: string;
+
+  /**
+   * How many revocations match, on all pages. Absent unless the request says count_total.
+   *
+   * @generated from field: optional int64 total_count = 4;
+   */
+  totalCount?: bigint | undefined;
+
+  /**
+   * Whether total_count is only a lower bound: there were more revocations to examine than a
+   * call examines.
+   *
+   * @generated from field: bool total_count_is_minimum = 5;
+   */
+  totalCountIsMinimum: boolean;
 };
 
 /**
@@ -83,7 +184,65 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
  * Use `create(ListRevocationsResponseSchema)` to create a new message.
  */
 export const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 1);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 2);
+
+/**
+ * PreviewRevocationRequest says what would be revoked.
+ *
+ * @generated from message ostiary.revocation.v1.PreviewRevocationRequest
+ */
+export type PreviewRevocationRequest = Message<"ostiary.revocation.v1.PreviewRevocationRequest"> & {
+  /**
+   * The revocation, as for RevokeTokens. Required.
+   *
+   * @generated from field: ostiary.revocation.v1.NewRevocation revocation = 1;
+   */
+  revocation?: NewRevocation | undefined;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.PreviewRevocationRequest.
+ * Use `create(PreviewRevocationRequestSchema)` to create a new message.
+ */
+export const PreviewRevocationRequestSchema: GenMessage<PreviewRevocationRequest> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 3);
+
+/**
+ * PreviewRevocationResponse says what would end.
+ *
+ * @generated from message ostiary.revocation.v1.PreviewRevocationResponse
+ */
+export type PreviewRevocationResponse = Message<"ostiary.revocation.v1.PreviewRevocationResponse"> & {
+  /**
+   * How many active sessions have a newest token that would be refused. Absent for a token and
+   * a machine: it is not known of which session a token is, and machines have none.
+   *
+   * @generated from field: optional int64 session_count = 1;
+   */
+  sessionCount?: bigint | undefined;
+
+  /**
+   * How many subjects these sessions are of.
+   *
+   * @generated from field: int64 subject_count = 2;
+   */
+  subjectCount: bigint;
+
+  /**
+   * Whether both are only lower bounds: there were more sessions to examine than a call
+   * examines.
+   *
+   * @generated from field: bool counts_are_minimum = 3;
+   */
+  countsAreMinimum: boolean;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.PreviewRevocationResponse.
+ * Use `create(PreviewRevocationResponseSchema)` to create a new message.
+ */
+export const PreviewRevocationResponseSchema: GenMessage<PreviewRevocationResponse> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 4);
 
 /**
  * RevokeTokensRequest says which tokens to revoke.
@@ -115,7 +274,7 @@ export type RevokeTokensRequest = Message<"ostiary.revocation.v1.RevokeTokensReq
  * Use `create(RevokeTokensRequestSchema)` to create a new message.
  */
 export const RevokeTokensRequestSchema: GenMessage<RevokeTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 2);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 5);
 
 /**
  * RevokeTokensResponse has what was revoked.
@@ -143,7 +302,7 @@ export type RevokeTokensResponse = Message<"ostiary.revocation.v1.RevokeTokensRe
  * Use `create(RevokeTokensResponseSchema)` to create a new message.
  */
 export const RevokeTokensResponseSchema: GenMessage<RevokeTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 3);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 6);
 
 /**
  * ImportRevocationsRequest is a part of an import.
@@ -164,7 +323,7 @@ export type ImportRevocationsRequest = Message<"ostiary.revocation.v1.ImportRevo
  * Use `create(ImportRevocationsRequestSchema)` to create a new message.
  */
 export const ImportRevocationsRequestSchema: GenMessage<ImportRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 4);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 7);
 
 /**
  * ImportRevocationsResponse says what became of an import.
@@ -199,7 +358,7 @@ export type ImportRevocationsResponse = Message<"ostiary.revocation.v1.ImportRev
  * Use `create(ImportRevocationsResponseSchema)` to create a new message.
  */
 export const ImportRevocationsResponseSchema: GenMessage<ImportRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 5);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 8);
 
 /**
  * A RejectedRevocation is one that could not be imported.
@@ -227,7 +386,7 @@ export type RejectedRevocation = Message<"ostiary.revocation.v1.RejectedRevocati
  * Use `create(RejectedRevocationSchema)` to create a new message.
  */
 export const RejectedRevocationSchema: GenMessage<RejectedRevocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 6);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 9);
 
 /**
  * A FieldViolation is a field that is wrong.
@@ -255,7 +414,7 @@ export type FieldViolation = Message<"ostiary.revocation.v1.FieldViolation"> & {
  * Use `create(FieldViolationSchema)` to create a new message.
  */
 export const FieldViolationSchema: GenMessage<FieldViolation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 7);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 10);
 
 /**
  * A NewRevocation is a request for a revocation.
@@ -313,7 +472,7 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
  * Use `create(NewRevocationSchema)` to create a new message.
  */
 export const NewRevocationSchema: GenMessage<NewRevocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 8);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 11);
 
 /**
  * AllTokens stands for all tokens, those to come as well. They are refused until the
@@ -330,7 +489,124 @@ export type AllTokens = Message<"ostiary.revocation.v1.AllTokens"> & {
  * Use `create(AllTokensSchema)` to create a new message.
  */
 export const AllTokensSchema: GenMessage<AllTokens> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 9);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 12);
+
+/**
+ * RevocationOrder is an order of revocations.
+ *
+ * @generated from enum ostiary.revocation.v1.RevocationOrder
+ */
+export enum RevocationOrder {
+  /**
+   * REVOCATION_ORDER_OLDEST_FIRST.
+   *
+   * @generated from enum value: REVOCATION_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * In the order in which they became durable.
+   *
+   * @generated from enum value: REVOCATION_ORDER_OLDEST_FIRST = 1;
+   */
+  OLDEST_FIRST = 1,
+
+  /**
+   * The latest first. Those that are made while the list is read are not in it.
+   *
+   * @generated from enum value: REVOCATION_ORDER_NEWEST_FIRST = 2;
+   */
+  NEWEST_FIRST = 2,
+}
+
+/**
+ * Describes the enum ostiary.revocation.v1.RevocationOrder.
+ */
+export const RevocationOrderSchema: GenEnum<RevocationOrder> = /*@__PURE__*/
+  enumDesc(file_ostiary_revocation_v1_revocation_service, 0);
+
+/**
+ * TargetKind is a kind of Target. New values may be added.
+ *
+ * @generated from enum ostiary.revocation.v1.TargetKind
+ */
+export enum TargetKind {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: TARGET_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Target.session.
+   *
+   * @generated from enum value: TARGET_KIND_SESSION = 1;
+   */
+  SESSION = 1,
+
+  /**
+   * Target.subject.
+   *
+   * @generated from enum value: TARGET_KIND_SUBJECT = 2;
+   */
+  SUBJECT = 2,
+
+  /**
+   * Target.token.
+   *
+   * @generated from enum value: TARGET_KIND_TOKEN = 3;
+   */
+  TOKEN = 3,
+
+  /**
+   * Target.client.
+   *
+   * @generated from enum value: TARGET_KIND_CLIENT = 4;
+   */
+  CLIENT = 4,
+
+  /**
+   * Target.machine.
+   *
+   * @generated from enum value: TARGET_KIND_MACHINE = 5;
+   */
+  MACHINE = 5,
+
+  /**
+   * Target.organization.
+   *
+   * @generated from enum value: TARGET_KIND_ORGANIZATION = 6;
+   */
+  ORGANIZATION = 6,
+
+  /**
+   * Target.member.
+   *
+   * @generated from enum value: TARGET_KIND_MEMBER = 7;
+   */
+  MEMBER = 7,
+
+  /**
+   * Target.entire_issuer.
+   *
+   * @generated from enum value: TARGET_KIND_ISSUER = 8;
+   */
+  ISSUER = 8,
+
+  /**
+   * Target.grant.
+   *
+   * @generated from enum value: TARGET_KIND_GRANT = 9;
+   */
+  GRANT = 9,
+}
+
+/**
+ * Describes the enum ostiary.revocation.v1.TargetKind.
+ */
+export const TargetKindSchema: GenEnum<TargetKind> = /*@__PURE__*/
+  enumDesc(file_ostiary_revocation_v1_revocation_service, 1);
 
 /**
  * RevocationService is for operators: the subjects, or the bearers of the
@@ -347,11 +623,11 @@ export const AllTokensSchema: GenMessage<AllTokens> = /*@__PURE__*/
  */
 export const RevocationService: GenService<{
   /**
-   * ListRevocations returns the revocations, in the order in which they became durable.
-   * Expired revocations are removed with a delay.
+   * ListRevocations returns the revocations, in the order in which they became durable,
+   * unless the request says another order. Expired revocations are removed with a delay.
    *
-   * Refused with INVALID_REQUEST if page_size is negative, and with
-   * POSITION_INVALID or POSITION_EPOCH_CHANGED for a position.
+   * Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
+   * a position.
    *
    * @generated from rpc ostiary.revocation.v1.RevocationService.ListRevocations
    */
@@ -359,6 +635,19 @@ export const RevocationService: GenService<{
     methodKind: "unary";
     input: typeof ListRevocationsRequestSchema;
     output: typeof ListRevocationsResponseSchema;
+  },
+  /**
+   * PreviewRevocation returns what a revocation would end, and makes none. A call of
+   * RevokeTokens with the same revocation is valid if this one is.
+   *
+   * Refused with INVALID_REQUEST.
+   *
+   * @generated from rpc ostiary.revocation.v1.RevocationService.PreviewRevocation
+   */
+  previewRevocation: {
+    methodKind: "unary";
+    input: typeof PreviewRevocationRequestSchema;
+    output: typeof PreviewRevocationResponseSchema;
   },
   /**
    * RevokeTokens makes one revocation or several, all or none. When it answers, the

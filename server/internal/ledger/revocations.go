@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/store"
+)
+
+// A RevocationPage is a part of a listing.
+type RevocationPage struct {
+	Revocations []store.Revocation
+	// More says that the listing goes on behind Next.
+	More bool
+	Next Place
+}
+
+// Revocations returns a page of a listing that begins behind a place; the zero Place is the
+// beginning. A page may have fewer revocations than limit, and none, where few of those that
+// were examined belong to the listing. An error is the answer to the caller.
+func (l *Ledger) Revocations(ctx context.Context, listing store.RevocationListing, after Place, limit int) (RevocationPage, error) {
+	listing.After = after.revocation()
+	last, err := l.boundRevocations(ctx, &listing)
+	if err != nil {
+		return RevocationPage{}, err
+	}
+	found, err := l.store.Revocations(ctx, listing, limit+1)
+	switch {
+	case err != nil:
+		return RevocationPage{}, l.listingFailure(ctx, err)
+	case len(found) > limit:
+		return RevocationPage{found[:limit], true, PlaceOf(found[limit-1])}, nil
+	case listing.Until != 0:
+		return RevocationPage{found, true, PlaceOf(last)}, nil
+	case len(found) > 0:
+		after = PlaceOf(found[len(found)-1])
+	}
+	return RevocationPage{found, false, after}, nil
+}
+
+// CountRevocations returns how many revocations a listing has; at least so many, if minimum. An
+// error is the answer to the caller.
+func (l *Ledger) CountRevocations(ctx context.Context, listing store.RevocationListing) (n int64, minimum bool, err error) {
+	if _, err := l.boundRevocations(ctx, &listing); err != nil {
+		return 0, false, err
+	}
+	if n, err = l.store.CountRevocations(ctx, listing); err != nil {
+		return 0, false, l.Unavailable(ctx, err)
+	}
+	return n, listing.Until != 0, nil
+}
+
+// boundRevocations has a listing that searches end after so many as may be examined, and
+// returns the last of them.
+func (l *Ledger) boundRevocations(ctx context.Context, listing *store.RevocationListing) (last store.Revocation, err error) {
+	if !listing.Searches() {
+		return last, nil
+	}
+	if last, err = l.store.RevocationAt(ctx, *listing, maxExamined); err != nil {
+		return last, l.Unavailable(ctx, err)
+	}
+	listing.Until = last.Sequence
+	return last, nil
+}
+
+// changesAfter returns a page of the changes that come after a place, in the order of their
+// sequence. An error is the answer to the caller.
+func (l *Ledger) changesAfter(ctx context.Context, after Place, limit int) ([]store.Revocation, error) {
+	page, err := l.store.Changes(ctx, after.revocation(), limit)
+	if err != nil {
+		return nil, l.listingFailure(ctx, err)
+	}
+	return page, nil
+}
+
+// listingFailure returns the answer to a caller whose place is in a listing that failed.
+func (l *Ledger) listingFailure(ctx context.Context, err error) error {
+	if errors.Is(err, store.ErrNotGiven) {
+		l.noticeAhead(ctx)
+		return rpcerror.New(errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
+	}
+	return l.Unavailable(ctx, err)
+}
+
+// A Preview is what a revocation would end.
+type Preview struct {
+	// Sessions are active, and their newest tokens would be refused. Subjects are whose they are.
+	Sessions, Subjects int64
+	// Minimum says that there are more sessions than were examined.
+	Minimum bool
+}
+
+// Preview returns what a request that was prepared would end. known is false where nobody can
+// know: of a single token, and of machines, which have no sessions. An error is the answer to
+// the caller.
+func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview, known bool, err error) {
+	view, known := viewOf(request)
+	if !known {
+		return Preview{}, false, nil
+	}
+	l.Flush(ctx)
+	listing, err := l.bounded(ctx, Listing{Listing: store.List(view), States: []sessionv1.SessionState{sessionv1.SessionState_SESSION_STATE_ACTIVE}})
+	if err != nil {
+		return Preview{}, false, err
+	}
+	read, err := l.store.Sessions(ctx, listing.Listing, maxRead)
+	if err != nil {
+		return Preview{}, false, l.Unavailable(ctx, err)
+	}
+	subjects := make(map[readerKey]bool)
+	for _, s := range read {
+		if listing.has(l, s) && refuses(request.Before, s.Token.IssuedAt) {
+			preview.Sessions++
+			subjects[readerKey{s.Issuer, s.Subject}] = true
+		}
+	}
+	preview.Subjects = int64(len(subjects))
+	preview.Minimum = !listing.Until.IsZero() || len(read) == maxRead
+	return preview, true, nil
+}
+
+// refuses reports whether a token that was issued at a time is refused by a revocation of those
+// that were issued before another. The zero time stands for all, and for a token that does not
+// say it.
+func refuses(before, issued time.Time) bool {
+	return before.IsZero() || issued.IsZero() || issued.Before(before)
+}
+
+// viewOf returns the sessions that a request is about.
+func viewOf(r Request) (view store.View, known bool) {
+	switch filter := (store.Filter{Issuer: r.Issuer}); r.Kind {
+	case revocation.TargetSession:
+		filter.ID, filter.Subject = r.ID, r.Subject
+		return store.View{filter}, true
+	case revocation.TargetSubject:
+		filter.Subject = r.ID
+		return store.View{filter}, true
+	case revocation.TargetClient:
+		filter.ClientID = r.ID
+		return store.View{filter}, true
+	case revocation.TargetOrganization:
+		filter.Organization = &r.ID
+		return store.View{filter}, true
+	case revocation.TargetMember:
+		filter.Organization, filter.Subject = &r.ID, r.Subject
+		return store.View{filter}, true
+	case revocation.TargetIssuer:
+		return store.View{filter}, true
+	default:
+		return nil, false
+	}
+}

@@ -1,1 +1,0 @@
-import{bt as e,l as t,u as n,xt as r}from"./clock-CNuhru1J.js";import{t as i}from"./config-CVOfnPV7.js";var a=new Map(t.values.filter(e=>r(e,n)).map(t=>[t.name.replace(/^REASON_/,``),e(t,n).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};

@@ -1,0 +1,36 @@
+import type { NewRevocation, PreviewRevocationResponse } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
+import { useQuery } from "@tanstack/react-query";
+import { useId } from "react";
+import { countOf } from "../api/pages";
+import { useSignedIn } from "../auth/signedin";
+import { Failure } from "../ui/failure";
+
+/** How many sessions a revocation would end. */
+export function Preview({ of: revocation }: { of: NewRevocation }) {
+  const { revocations } = useSignedIn();
+  const preview = useQuery({
+    queryKey: ["preview", useId()],
+    queryFn: ({ signal }) => revocations.previewRevocation({ revocation }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  });
+  if (preview.isError) {
+    return <Failure error={preview.error} retry={() => void preview.refetch()} />;
+  }
+  return (
+    <p role="status">
+      <strong>{preview.data ? endsOf(preview.data) : "Counting the sessions that would end…"}</strong>
+    </p>
+  );
+}
+
+/** What a revocation would end, in words. */
+export function endsOf({ sessionCount, subjectCount, countsAreMinimum }: PreviewRevocationResponse): string {
+  if (sessionCount === undefined) {
+    return "How many sessions this ends is not known: tokens are not kept, and machines have no sessions.";
+  }
+  if (sessionCount === 0n && !countsAreMinimum) {
+    return "No active session that was seen here uses such a token.";
+  }
+  return `Ends ${countOf(sessionCount, countsAreMinimum, "session", "sessions")} of ${countOf(subjectCount, countsAreMinimum, "user", "users")}.`;
+}
