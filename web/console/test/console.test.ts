@@ -284,19 +284,19 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ben.page.getByLabel("Method").selectOption("/ostiary.session.v1.SessionService/RevokeSubject");
     await ben.page.getByLabel("Body").fill(JSON.stringify({ subject: { issuer: stage.server.url, subject: "user_ada" } }));
     await ben.page.getByRole("button", { name: "Send" }).click();
-    await ben.page.getByText("PERMISSION_REQUIRED").waitFor();
+    await ben.page.getByRole("dialog").getByRole("button", { name: "Call RevokeSubject" }).click();
+    await ben.page.getByText("PERMISSION_REQUIRED").first().waitFor();
     const help = ben.page.getByRole("link", { name: "What to do about it" });
     expect(await help.getAttribute("href")).toMatch(/^https:.*#permission_required$/);
 
     await ben.page.getByLabel("Body").fill('{"user": "user_ada"}');
-    await ben.page.getByRole("button", { name: "Send" }).click();
-    await ben.page.getByText("the body is not a valid RevokeSubjectRequest").waitFor();
+    await ben.page.getByText('Line 1: RevokeSubjectRequest has no field "user"').waitFor();
 
     await ben.page.getByLabel("Method").selectOption("/ostiary.session.v1.SessionService/WatchSessions");
     await ben.page.getByRole("button", { name: "Send" }).click();
     await ben.page.getByLabel("Message 1").waitFor();
     await ben.page.getByRole("button", { name: "Stop" }).click();
-    await ben.page.getByText("stopped").waitFor();
+    await ben.page.getByText("stopped").first().waitFor();
 
     await ben.page.getByLabel("Body").fill("{");
     await ben.page.getByRole("button", { name: "Send" }).click();
@@ -317,9 +317,10 @@ describe.skipIf(withoutChromium)("the console", () => {
   ])("offers %s a body for %s that does nothing as it is, and says why", async (persona, method, fields) => {
     const window = await Window.open(stage.browser, `${stage.server.url}/try?method=/ostiary.${method}`);
     await window.signIn(persona);
-    await window.page.getByText("The body as it is here names nobody").waitFor();
+    await window.page.getByText("The body as it is at first names nobody").waitFor();
     await window.page.getByRole("button", { name: "Send" }).click();
-    await window.page.getByText("INVALID_REQUEST", { exact: true }).waitFor();
+    await window.page.getByRole("dialog").getByRole("button", { name: "Call Revoke" }).click();
+    await window.page.getByText("INVALID_REQUEST", { exact: true }).first().waitFor();
     const violations = window.page.getByRole("list", { name: "Fields that are not valid" });
     for (const field of fields) {
       await violations.getByText(field, { exact: true }).waitFor();

@@ -37,12 +37,22 @@ export async function signInAs(persona: string, ttl: string): Promise<SignedIn> 
  * persona still exists, and the session goes on, shows with the first call.
  */
 export function rememberedPersona(): SignedIn | undefined {
-  const stored = v.safeParse(v.pipe(v.string(), v.parseJson(), remembered), sessionStorage.getItem(storageKey));
-  if (!stored.success) {
+  const stored = read();
+  if (stored === undefined) {
     sessionStorage.removeItem(storageKey); // this version of the page has not written it
     return undefined;
   }
-  return start(stored.output).signedIn;
+  return start(stored).signedIn;
+}
+
+/** The name of the persona who is signed in. */
+export function personaOfWindow(): string | undefined {
+  return read()?.persona;
+}
+
+function read(): Remembered | undefined {
+  const stored = v.safeParse(v.pipe(v.string(), v.parseJson(), remembered), sessionStorage.getItem(storageKey));
+  return stored.success ? stored.output : undefined;
 }
 
 function start({ persona, ttl, session }: Remembered): { signedIn: SignedIn; source: DevSource } {

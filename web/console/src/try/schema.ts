@@ -1,4 +1,4 @@
-import type { DescMessage, DescMethod, DescMethodServerStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, DescMethod, DescMethodServerStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { AccessService } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
@@ -35,25 +35,25 @@ export function template(message: DescMessage): string {
 }
 
 function example(message: DescMessage): unknown {
-  const entries = message.fields.flatMap((field) => {
-    if (field.oneof !== undefined && field.oneof.fields[0] !== field) {
-      return [];
-    }
-    switch (field.fieldKind) {
-      case "list":
-        return [[field.jsonName, field.listKind === "message" ? [example(field.message)] : []]];
-      case "map":
-        return [[field.jsonName, {}]];
-      case "message":
-        // Of a time, any that were given would be a wrong one.
-        return [[field.jsonName, field.message.file.proto.package === "google.protobuf" ? null : example(field.message)]];
-      case "enum":
-        return [[field.jsonName, field.enum.values[0]?.name]];
-      case "scalar":
-        return [[field.jsonName, field.presence === FeatureSet_FieldPresence.EXPLICIT && field.oneof === undefined ? null : scalar(field.scalar)]];
-    }
-  });
-  return Object.fromEntries(entries);
+  const first = message.fields.filter((field) => field.oneof === undefined || field.oneof.fields[0] === field);
+  return Object.fromEntries(first.map((field) => [field.jsonName, valueOf(field)]));
+}
+
+/** A value of a field, as JSON to begin with. */
+export function valueOf(field: DescField): unknown {
+  switch (field.fieldKind) {
+    case "list":
+      return field.listKind === "message" ? [example(field.message)] : [];
+    case "map":
+      return {};
+    case "message":
+      // Of a time, any that were given would be a wrong one.
+      return field.message.file.proto.package === "google.protobuf" ? null : example(field.message);
+    case "enum":
+      return field.enum.values[0]?.name;
+    case "scalar":
+      return field.presence === FeatureSet_FieldPresence.EXPLICIT && field.oneof === undefined ? null : scalar(field.scalar);
+  }
 }
 
 function scalar(type: ScalarType): unknown {

@@ -1,0 +1,85 @@
+import { useState } from "react";
+import { invalidRequest } from "../ui/errors";
+import { Help, Violations } from "../ui/failure";
+import { Badge } from "../ui/names";
+import ui from "../ui/ui.module.css";
+import type { Attempt } from "./attempt";
+import { type Callable, procedureOf } from "./schema";
+
+/** The request as it was sent, but for the token. */
+export function Request({ method, request: { headers, body } }: { method: Callable; request: NonNullable<Attempt["request"]> }) {
+  const lines = headers.map(([name, value]) => `${name}: ${name === "authorization" ? value.replace(/ .*/, " ••••") : value}`);
+  return (
+    <section className={ui.section} aria-labelledby="request">
+      <h2 id="request">Request</h2>
+      <pre className={ui.wrap} tabIndex={0} aria-labelledby="request">
+        {[`POST ${procedureOf(method)}`, ...lines, "", body].join("\n")}
+      </pre>
+    </section>
+  );
+}
+
+/** What came of a call. While it is paused, nothing moves. */
+export function Answer({ result }: { result: Attempt }) {
+  const [paused, setPaused] = useState<Attempt>();
+  const shown = paused ?? result;
+  const { state, error, headers, messages, count } = shown;
+  const missed = result.count - count;
+  return (
+    <section className={ui.section} aria-labelledby="answer">
+      <div className={ui.toolbar}>
+        <h2 id="answer">
+          Answer{" "}
+          <span role="status">
+            {error ? <Badge tone="bad">{error.reason ?? error.code}</Badge> : <Badge tone={state === "done" ? "good" : "quiet"}>{state}</Badge>}
+          </span>
+        </h2>
+        <div className={ui.actions}>
+          <span className={ui.quiet}>{summary(shown)}</span>
+          {(paused !== undefined || (result.state === "running" && count > 0)) && (
+            <button type="button" aria-pressed={paused !== undefined} onClick={() => setPaused(paused === undefined ? result : undefined)}>
+              {paused === undefined ? "Pause" : missed > 0 ? `Go on, ${missed} more` : "Go on"}
+            </button>
+          )}
+        </div>
+      </div>
+      {error && (
+        <p>
+          {error.violations.length > 0 ? invalidRequest : error.message} {error.reason && <span className={ui.quiet}>({error.code})</span>}
+        </p>
+      )}
+      {error?.help && (
+        <p>
+          <Help link={error.help}>What to do about it</Help>
+        </p>
+      )}
+      {error && <Violations of={error.violations} />}
+      {count > messages.length && <p className={ui.quiet}>The last {messages.length} messages.</p>}
+      {messages.map((message, i) => (
+        <pre key={count - messages.length + i} tabIndex={0} aria-label={`Message ${count - messages.length + i + 1}`}>
+          {message}
+        </pre>
+      ))}
+      {state !== "running" && !error && count === 0 && <p className={ui.quiet}>No message.</p>}
+      {headers.length > 0 && (
+        <details>
+          <summary>Headers</summary>
+          <pre className={ui.wrap} tabIndex={0} aria-label="Headers">
+            {headers.map(([name, value]) => `${name}: ${value}`).join("\n")}
+          </pre>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function summary({ took, count, bytes, state }: Attempt): string {
+  const parts = [`${Math.round(took)} ms`];
+  if (count > 0) {
+    parts.push(`${bytes} bytes as JSON`);
+  }
+  if (count > 1 || (count > 0 && state === "running")) {
+    parts.push(`${count} messages`);
+  }
+  return parts.join(", ");
+}

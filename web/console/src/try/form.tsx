@@ -1,0 +1,103 @@
+import { useEffect, useId, useRef, useState } from "react";
+import { priorities } from "../api/stream";
+import { useSignedIn } from "../auth/signedin";
+import ui from "../ui/ui.module.css";
+import { Answer, Request } from "./answer";
+import { type Attempt, attempt } from "./attempt";
+import { Body } from "./bodyfield";
+import { type Caller, nameOf, useTransports } from "./caller";
+import { Code } from "./code";
+import { ConfirmCall } from "./confirmcall";
+import type { Past } from "./history";
+import { type Callable, changes, procedureOf, targetsOf } from "./schema";
+import styles from "./try.module.css";
+
+interface Props {
+  method: Callable;
+  caller: Caller;
+  /** The body to begin with. */
+  initially: string;
+  /** Is told of each call that is over. */
+  onDone: (call: Omit<Past, "id">) => void;
+}
+
+/** The body of a call, the call, and what comes of it. */
+export function Form({ method, caller, initially, onDone }: Props) {
+  const { streams } = useSignedIn();
+  const transportOf = useTransports();
+  const id = useId();
+  const [body, setBody] = useState(initially);
+  const [asking, setAsking] = useState(false);
+  const [result, setResult] = useState<Attempt>();
+  const stop = useRef<AbortController>(null);
+  const running = result?.state === "running";
+  useEffect(() => () => stop.current?.abort(), []);
+  // The other stream of the window is closed meanwhile.
+  const streaming = running && method.methodKind !== "unary";
+  useEffect(() => (streaming ? streams.add(id, priorities.user) : undefined), [streams, id, streaming]);
+
+  const send = async () => {
+    stop.current?.abort();
+    const control = new AbortController();
+    stop.current = control;
+    const { error, state, took } = await attempt(transportOf(caller), method, body, control.signal, (now) => stop.current === control && setResult(now));
+    onDone({
+      procedure: procedureOf(method),
+      body,
+      caller: nameOf(caller),
+      outcome: error ? (error.reason ?? error.code) : state === "done" ? "OK" : state,
+      failed: error !== undefined,
+      took,
+    });
+  };
+  const submit = () => (changes(method) ? setAsking(true) : void send());
+
+  return (
+    <div className={styles.call}>
+      <form
+        className={ui.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        {changes(method) && <Caution method={method} />}
+        <Body message={method.input} value={body} onChange={setBody} onSubmit={submit} />
+        <div className={ui.actions}>
+          <button type="submit" className={ui.primary} disabled={running}>
+            Send
+          </button>
+          {running && (
+            <button type="button" onClick={() => stop.current?.abort()}>
+              Stop
+            </button>
+          )}
+        </div>
+      </form>
+      {asking && <ConfirmCall method={method} body={body} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
+      {result && (
+        <div className={styles.result}>
+          <Answer key={result.began} result={result} />
+          {result.request && <Request method={method} request={result.request} />}
+        </div>
+      )}
+      <Code method={method} body={body} caller={caller} />
+    </div>
+  );
+}
+
+/** Says why nothing comes of a template of a method that revokes, and what does. */
+function Caution({ method }: { method: Callable }) {
+  return (
+    <p className={ui.caution}>
+      This call revokes for real. The body as it is at first names nobody: the server refuses it, and nothing is revoked. Fill in what to revoke, as one of{" "}
+      {targetsOf(method.input).map((name, i) => (
+        <span key={name}>
+          {i > 0 && ", "}
+          <code>{name}</code>
+        </span>
+      ))}
+      .
+    </p>
+  );
+}
