@@ -27,7 +27,7 @@ func prepareModulus(public crypto.PublicKey) *bigmod.Modulus {
 // are public, so none can leak by how long it takes.
 func verifyPKCS1(modulus *bigmod.Modulus, exponent int, hash crypto.Hash, digest, signature []byte) bool {
 	expected := encodePKCS1(modulus.Size(), hash, digest)
-	if len(signature) != len(expected) {
+	if expected == nil || len(signature) != len(expected) { // also with zeroes in front (section 8.2.2, step 1)
 		return false
 	}
 	s, err := bigmod.NewNat().SetBytes(signature, modulus)

@@ -25,6 +25,7 @@ func FuzzRSA(f *testing.F) {
 	moduli := testModuli()
 	for i, m := range moduli {
 		e := uint32(testExponents[i%len(testExponents)])
+		f.Add(uint8(i), e, uint8(0), uint8(insertOctets), uint16(0), []byte{0})
 		for how := range uint8(changes) {
 			f.Add(uint8(i), e, how, how, uint16(0), []byte(nil))
 			f.Add(uint8(i), e, how, how, uint16(1), []byte{3})

@@ -220,7 +220,8 @@ func TestRSARefusesACubeRoot(t *testing.T) {
 func cube(n *big.Int) *big.Int { return new(big.Int).Exp(n, big.NewInt(3), nil) }
 
 // TestRSASignaturesKeepTheirZeroes has a modulus of 2049 bits, which half the signatures
-// are an octet shorter than. They count with the zero in front, and not without it.
+// are an octet shorter than. They count with the zero in front, and not without it, nor with
+// further ones.
 func TestRSASignaturesKeepTheirZeroes(t *testing.T) {
 	t.Parallel()
 	m, found := modulusOf(2049), false
@@ -230,6 +231,11 @@ func TestRSASignaturesKeepTheirZeroes(t *testing.T) {
 			s, _ := m.root(new(big.Int).SetBytes(m.encoding(t, a)), e)
 			if !verdict(t, key, a, s.FillBytes(make([]byte, m.size()))) {
 				t.Errorf("%s, exponent %d: refused", a.name, e)
+			}
+			for _, zeroes := range []int{1, 6} {
+				if verdict(t, key, a, s.FillBytes(make([]byte, m.size()+zeroes))) {
+					t.Errorf("%s, exponent %d: accepted with %d octets in front", a.name, e, zeroes)
+				}
 			}
 			if short := s.Bytes(); len(short) < m.size() {
 				found = true
