@@ -1,21 +1,56 @@
 package server
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
 // BenchmarkListSessions says how long an operator waits for a page of 100 among 100,000
-// sessions in SQLite, whether many match or few.
+// sessions in SQLite, and among 500,000 in PostgreSQL, whether many match or few.
 func BenchmarkListSessions(b *testing.B) {
-	r := start(b, withOperator)
-	r.database(b, seedSessions(r.issuer.URL(), 100_000, 10))
-	r.database(b, `INSERT INTO sightings SELECT issuer, session_id, subject, '', first_seen, last_seen, '', '', '', '' FROM sessions`)
+	b.Run("SQLite", func(b *testing.B) {
+		r := start(b, withOperator)
+		r.database(b, seedSessions(r.issuer.URL(), 100_000, 10))
+		r.database(b, `INSERT INTO sightings SELECT issuer, session_id, subject, '', first_seen, last_seen, '', '', '', '' FROM sessions`)
+		listSessions(b, r)
+	})
+	b.Run("PostgreSQL", func(b *testing.B) {
+		database := pgtest.NewDatabase(b)
+		r := start(b, withOperator, func(c *Config) { c.DatabaseURL = database })
+		conn, err := pgx.Connect(b.Context(), database)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, statement := range []string{
+			fmt.Sprintf(`INSERT INTO ostiary.sessions SELECT sha256(i::text::bytea), '%s', convert_to('sess_' || lpad(i::text, 6, '0'), 'UTF8'), convert_to('user_' || lpad(i::text, 6, '0'), 'UTF8'),
+				convert_to(CASE i %% 7 WHEN 0 THEN 'org_' || i %% 300 ELSE '' END, 'UTF8'), 'https://app.example.com', 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)', '192.0.2.1',
+				1700000000000000 + i * 1000000::bigint, (extract(epoch FROM now())::bigint - (i * 7919::bigint %% 100003)) * 1000000, '', '', '', '', '', '',
+				1700000000000000, CASE i %% 10 WHEN 0 THEN 4000000000000000 ELSE 1700000001000000 END FROM generate_series(1, 500000) i`, r.issuer.URL()),
+			`INSERT INTO ostiary.sightings SELECT name, '', first_seen, last_seen, '', '', '', '' FROM ostiary.sessions`,
+			`ANALYZE`,
+		} {
+			if _, err := conn.Exec(b.Context(), statement); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := conn.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		listSessions(b, r)
+	})
+}
+
+// listSessions lists the sessions of a server in each way.
+func listSessions(b *testing.B, r *running) {
+	b.Helper()
 	otto := r.sessions(b, r.issuer.Session("user_otto"))
 	oldest, latest := sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC, sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC
 	in := func(state sessionv1.SessionState) *sessionv1.ListSessionsFilter {
