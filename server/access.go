@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -25,32 +26,52 @@ import (
 // a token, so there is an identity in every context.
 type accessService struct {
 	rules       *policy.Policy
+	elsewhere   *policy.Policy // of the services whose schemas the settings name; nil without any
 	operators   operators
 	followers   followers
 	methodRules []*accessv1.MethodRule // ordered by procedure
 	digest      string                 // of all rules
 }
 
-func newAccessService(rules *policy.Policy, operators operators, followers followers) (*accessService, error) {
-	s := &accessService{rules: rules, operators: operators, followers: followers}
-	all := sha256.New()
-	for _, entry := range rules.Entries() {
-		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(entry.Rule)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", entry.Procedure, err)
-		}
-		rule := sha256.Sum256(encoded)
-		fmt.Fprintf(all, "%s\n%x\n", entry.Procedure, rule)
-		s.methodRules = append(s.methodRules, &accessv1.MethodRule{
-			Procedure:   entry.Procedure,
-			Description: entry.Access(),
-			Rule:        entry.Rule,
-			Source:      sourceMessage(entry.Origin.Source),
-			RuleDigest:  hex.EncodeToString(rule[:]),
+func newAccessService(rules, elsewhere *policy.Policy, operators operators, followers followers) (*accessService, error) {
+	s := &accessService{rules: rules, elsewhere: elsewhere, operators: operators, followers: followers}
+	if err := s.addRules(rules.Entries(), false); err != nil {
+		return nil, err
+	}
+	if elsewhere != nil {
+		others := slices.DeleteFunc(slices.Clone(elsewhere.Entries()), func(entry policy.Entry) bool {
+			return entry.Origin.Source == policy.SourceBuiltIn || rules.Rule(entry.Procedure) != nil
 		})
+		if err := s.addRules(others, true); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(s.methodRules, func(x, y *accessv1.MethodRule) int { return strings.Compare(x.GetProcedure(), y.GetProcedure()) })
+	all := sha256.New()
+	for _, rule := range s.methodRules {
+		fmt.Fprintf(all, "%s\n%s %t\n", rule.GetProcedure(), rule.GetRuleDigest(), rule.GetServedElsewhere())
 	}
 	s.digest = hex.EncodeToString(all.Sum(nil))
 	return s, nil
+}
+
+func (s *accessService) addRules(entries []policy.Entry, elsewhere bool) error {
+	for _, entry := range entries {
+		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(entry.Rule)
+		if err != nil {
+			return fmt.Errorf("%s: %w", entry.Procedure, err)
+		}
+		rule := sha256.Sum256(encoded)
+		s.methodRules = append(s.methodRules, &accessv1.MethodRule{
+			Procedure:       entry.Procedure,
+			Description:     entry.Access(),
+			Rule:            entry.Rule,
+			Source:          sourceMessage(entry.Origin.Source),
+			RuleDigest:      hex.EncodeToString(rule[:]),
+			ServedElsewhere: elsewhere,
+		})
+	}
+	return nil
 }
 
 // ListMethodRules implements both the connect and the grpc-go interface.
@@ -115,7 +136,7 @@ func (s *accessService) procedures(named []string, faults *rpcerror.Violations) 
 		field := fmt.Sprintf("procedures[%d]", i)
 		switch before, served := seen[procedure]; {
 		case !served:
-			faults.Add(field, "the server has no such method; ListMethodRules returns those that it has")
+			faults.Add(field, "the server knows no such method; ListMethodRules returns those that it knows")
 		case before:
 			faults.Add(field, "is named already; name each method once")
 		default:
@@ -145,7 +166,11 @@ func pageOf[T any](list []T, size int, token string, scope position.Scope) (page
 // else; an operator has what each of the others asks, and anybody else lacks what those of
 // the services for operators do.
 func (s *accessService) explain(procedure string, id *auth.Identity) policy.Explanation {
-	explanation, _ := s.rules.Explain(procedure, id)
+	explanation, served := s.rules.Explain(procedure, id)
+	if !served { // what the handlers of others ask, they know
+		explanation, _ = s.elsewhere.Explain(procedure, id)
+		return explanation
+	}
 	for i := range explanation {
 		step := &explanation[i]
 		switch {

@@ -30,7 +30,7 @@ func (tr endpoint) access(t *testing.T, token string) accessv1connect.AccessServ
 
 func accessOf(t *testing.T, rules *policy.Policy, operators operators) *accessService {
 	t.Helper()
-	service, err := newAccessService(rules, operators, followers{})
+	service, err := newAccessService(rules, nil, operators, followers{})
 	if err != nil {
 		t.Fatal(err)
 	}

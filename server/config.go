@@ -162,6 +162,10 @@ type Config struct {
 	// scope by this name makes no operator, but lets an application act for one.
 	// Default: none.
 	OperatorPermission string
+	// AccessImages are files with the schemas of other services of yours, as buf build -o makes them.
+	// The AccessService, and the console with it, show the rules in them beside the server's own.
+	// They are read at the start, and by Server.Reload. Default: none.
+	AccessImages []string
 	// FeedPermission lets machines follow the feed of revocations whose token has it as a
 	// permission or a scope, from any issuer. Default: none.
 	FeedPermission string

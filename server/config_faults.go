@@ -82,6 +82,8 @@ func (c Config) Faults() []Fault {
 		_, err := c.operatorSubject(written)
 		add("operator_subjects", err)
 	}
+	_, err := c.rulesElsewhere()
+	add("access_images", err)
 	add("feed_permission", c.checkFeedPermission())
 	add("feed_secret", feedFaults(c.FeedSecret)...)
 	if c.FeedSecretFile != "" {

@@ -49,7 +49,11 @@ func (s *Server) buildGuards() error {
 	if err != nil {
 		return err
 	}
-	access, err := newAccessService(rules, s.operators, followers)
+	elsewhere, err := s.config.rulesElsewhere()
+	if err != nil {
+		return err
+	}
+	access, err := newAccessService(rules, elsewhere, s.operators, followers)
 	if err != nil {
 		return err
 	}

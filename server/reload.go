@@ -10,7 +10,7 @@ import (
 )
 
 // Reload takes over what can be changed while the Server runs: Rules, OperatorSubjects,
-// OperatorPermission, and secrets with the files that they are in, those of FeedSecret,
+// OperatorPermission, the files of AccessImages, and secrets with the files that they are in, those of FeedSecret,
 // ClerkWebhookSecret, Signals, Follow, and SecretKey of an Issuer. One that was not set at the
 // start, or is no longer, needs a new Server, as does a secret with which events of a stream
 // are pushed, since the transmitter has it too. What else has changed in the Config is left as it
@@ -37,7 +37,11 @@ func (s *Server) Reload(config Config) error {
 	if err != nil {
 		return err
 	}
-	access, err := newAccessService(rules, s.operators, s.followers)
+	elsewhere, err := config.rulesElsewhere()
+	if err != nil {
+		return err
+	}
+	access, err := newAccessService(rules, elsewhere, s.operators, s.followers)
 	if err != nil {
 		return err
 	}

@@ -186,6 +186,11 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.OperatorPermission }),
 		},
 		setting[Settings]{
+			key: "access_images", env: []string{"OSTIARY_ACCESS_IMAGES"}, dev: true,
+			help:   "Files with the schemas of your other services, as buf build -o image.binpb makes them: the console and AccessService show the rules in them, too.",
+			format: list(func(s *Settings) *[]string { return &s.Server.AccessImages }),
+		},
+		setting[Settings]{
 			key: "feed_permission", env: []string{"OSTIARY_FEED_PERMISSION"}, dev: true,
 			help:   "Permission, or scope, with which a machine's token may follow the feed of revocations, from any issuer whose machines are accepted.",
 			format: text(func(s *Settings) *string { return &s.Server.FeedPermission }),

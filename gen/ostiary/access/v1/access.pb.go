@@ -218,7 +218,7 @@ type ListMethodRulesResponse struct {
 	MethodRules []*MethodRule `protobuf:"bytes,1,rep,name=method_rules,json=methodRules,proto3" json:"method_rules,omitempty"`
 	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Identifies the rules of all methods of this server. It changes when any of them
+	// Identifies the rules of all these methods. It changes when any of them
 	// changes, and is the same on two servers with the same rules. Use it as the key of
 	// a cache. It is opaque.
 	PolicyDigest  string `protobuf:"bytes,3,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
@@ -291,9 +291,12 @@ type MethodRule struct {
 	Source RuleSource `protobuf:"varint,4,opt,name=source,proto3,enum=ostiary.access.v1.RuleSource" json:"source,omitempty"`
 	// Identifies the rule. It changes when the rule does, wherever it is declared. It is
 	// opaque.
-	RuleDigest    string `protobuf:"bytes,5,opt,name=rule_digest,json=ruleDigest,proto3" json:"rule_digest,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RuleDigest string `protobuf:"bytes,5,opt,name=rule_digest,json=ruleDigest,proto3" json:"rule_digest,omitempty"`
+	// Whether other servers serve the method: the rule is in the schema of a service that the
+	// settings name, and in force there if that service was built from it.
+	ServedElsewhere bool `protobuf:"varint,6,opt,name=served_elsewhere,json=servedElsewhere,proto3" json:"served_elsewhere,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *MethodRule) Reset() {
@@ -361,11 +364,18 @@ func (x *MethodRule) GetRuleDigest() string {
 	return ""
 }
 
+func (x *MethodRule) GetServedElsewhere() bool {
+	if x != nil {
+		return x.ServedElsewhere
+	}
+	return false
+}
+
 // ExplainAccessRequest names the methods to explain.
 type ExplainAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The methods to explain, each at most once: at most 1000. Default: all that the server
-	// serves.
+	// The methods to explain, each at most once: at most 1000. Default: all that ListMethodRules
+	// returns.
 	Procedures []string `protobuf:"bytes,1,rep,name=procedures,proto3" json:"procedures,omitempty"`
 	// How many methods to explain at most. Default: 100. Values over 1000 are cut to
 	// 1000.
@@ -646,7 +656,7 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x17ListMethodRulesResponse\x12@\n" +
 	"\fmethod_rules\x18\x01 \x03(\v2\x1d.ostiary.access.v1.MethodRuleR\vmethodRules\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
-	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xd1\x01\n" +
+	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xfc\x01\n" +
 	"\n" +
 	"MethodRule\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12 \n" +
@@ -654,7 +664,8 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x04rule\x18\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule\x125\n" +
 	"\x06source\x18\x04 \x01(\x0e2\x1d.ostiary.access.v1.RuleSourceR\x06source\x12\x1f\n" +
 	"\vrule_digest\x18\x05 \x01(\tR\n" +
-	"ruleDigest\"r\n" +
+	"ruleDigest\x12)\n" +
+	"\x10served_elsewhere\x18\x06 \x01(\bR\x0fservedElsewhere\"r\n" +
 	"\x14ExplainAccessRequest\x12\x1e\n" +
 	"\n" +
 	"procedures\x18\x01 \x03(\tR\n" +

@@ -34,19 +34,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AccessService shows the rules of the server that serves it. It authorizes nothing:
-// every call is checked again when it is made.
+// AccessService shows the rules of the server that serves it, and of the services whose
+// schemas its settings name. It authorizes nothing: every call is checked again when it is made.
 type AccessServiceClient interface {
-	// ListMethodRules returns the rule of every method that the server serves, ordered
-	// by procedure.
+	// ListMethodRules returns the rule of every method that the server serves, or knows by the
+	// schema of another service, ordered by procedure.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(ctx context.Context, in *ListMethodRulesRequest, opts ...grpc.CallOption) (*ListMethodRulesResponse, error)
 	// ExplainAccess returns which methods the caller may call with the token of this
 	// call, and what is missing for the others.
 	//
-	// Refused with INVALID_REQUEST if a procedure is named that the server does not
-	// serve, or one is named twice, or page_size is negative; and with
+	// Refused with INVALID_REQUEST if a procedure is named that ListMethodRules does not
+	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error)
 }
@@ -83,19 +83,19 @@ func (c *accessServiceClient) ExplainAccess(ctx context.Context, in *ExplainAcce
 // All implementations must embed UnimplementedAccessServiceServer
 // for forward compatibility.
 //
-// AccessService shows the rules of the server that serves it. It authorizes nothing:
-// every call is checked again when it is made.
+// AccessService shows the rules of the server that serves it, and of the services whose
+// schemas its settings name. It authorizes nothing: every call is checked again when it is made.
 type AccessServiceServer interface {
-	// ListMethodRules returns the rule of every method that the server serves, ordered
-	// by procedure.
+	// ListMethodRules returns the rule of every method that the server serves, or knows by the
+	// schema of another service, ordered by procedure.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *ListMethodRulesRequest) (*ListMethodRulesResponse, error)
 	// ExplainAccess returns which methods the caller may call with the token of this
 	// call, and what is missing for the others.
 	//
-	// Refused with INVALID_REQUEST if a procedure is named that the server does not
-	// serve, or one is named twice, or page_size is negative; and with
+	// Refused with INVALID_REQUEST if a procedure is named that ListMethodRules does not
+	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error)
 	mustEmbedUnimplementedAccessServiceServer()

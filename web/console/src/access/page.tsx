@@ -59,10 +59,10 @@ export function Access() {
             </label>
           </div>
           {groups.length === 0 && <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>}
-          {groups.map(({ service, builtIn, rows }) => (
+          {groups.map(({ service, place, rows }) => (
             <section key={service} className={ui.section} aria-label={service}>
               <h2>
-                <code>{service}</code> {builtIn && <Badge tone="quiet">built in</Badge>}
+                <code>{service}</code> {place !== "" && <Badge tone="quiet">{place}</Badge>}
               </h2>
               <table className={styles.table}>
                 <thead>
@@ -94,24 +94,28 @@ interface Row {
   requirements: Requirement[];
 }
 
+/** Whose a service is: this server's, which says nothing; that of another server, whose schema this one has; or built in. */
+const places = ["", "served elsewhere", "built in"] as const;
+
 interface Group {
   service: string;
-  builtIn: boolean;
+  place: (typeof places)[number];
   rows: Row[];
 }
 
-/** The methods by service: those that the server is there for, then what it has built in. */
+/** The methods by service: those that the server is there for, those of others, then what it has built in. */
 function groupsOf({ rules, explanations }: Lists): Group[] {
   const declared = new Map(rules.map((rule) => [rule.procedure, rule]));
   const groups = new Map<string, Group>();
   for (const { procedure, outcome, requirements } of explanations) {
     const [service = "", name = procedure] = procedure.slice(1).split("/");
     const rule = declared.get(procedure);
-    const group = groups.get(service) ?? { service, builtIn: rule?.source === RuleSource.BUILT_IN, rows: [] };
+    const place = rule?.servedElsewhere ? "served elsewhere" : rule?.source === RuleSource.BUILT_IN ? "built in" : "";
+    const group = groups.get(service) ?? { service, place, rows: [] };
     group.rows.push({ procedure, name, description: rule?.description ?? "", outcome, requirements });
     groups.set(service, group);
   }
-  return [...groups.values()].sort((a, b) => Number(a.builtIn) - Number(b.builtIn));
+  return [...groups.values()].sort((a, b) => places.indexOf(a.place) - places.indexOf(b.place));
 }
 
 function Line({ row: { procedure, name, description, outcome, requirements } }: { row: Row }) {

@@ -49,16 +49,16 @@ const (
 
 // AccessServiceClient is a client for the ostiary.access.v1.AccessService service.
 type AccessServiceClient interface {
-	// ListMethodRules returns the rule of every method that the server serves, ordered
-	// by procedure.
+	// ListMethodRules returns the rule of every method that the server serves, or knows by the
+	// schema of another service, ordered by procedure.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
 	// ExplainAccess returns which methods the caller may call with the token of this
 	// call, and what is missing for the others.
 	//
-	// Refused with INVALID_REQUEST if a procedure is named that the server does not
-	// serve, or one is named twice, or page_size is negative; and with
+	// Refused with INVALID_REQUEST if a procedure is named that ListMethodRules does not
+	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
 }
@@ -117,16 +117,16 @@ func (c *accessServiceClient) ExplainAccess(ctx context.Context, req *v1.Explain
 
 // AccessServiceHandler is an implementation of the ostiary.access.v1.AccessService service.
 type AccessServiceHandler interface {
-	// ListMethodRules returns the rule of every method that the server serves, ordered
-	// by procedure.
+	// ListMethodRules returns the rule of every method that the server serves, or knows by the
+	// schema of another service, ordered by procedure.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
 	// ExplainAccess returns which methods the caller may call with the token of this
 	// call, and what is missing for the others.
 	//
-	// Refused with INVALID_REQUEST if a procedure is named that the server does not
-	// serve, or one is named twice, or page_size is negative; and with
+	// Refused with INVALID_REQUEST if a procedure is named that ListMethodRules does not
+	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
 }

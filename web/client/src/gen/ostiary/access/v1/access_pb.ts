@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/access/v1/access.proto.
  */
 export const file_ostiary_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIj8KFkxpc3RNZXRob2RSdWxlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkifgoXTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2USMwoMbWV0aG9kX3J1bGVzGAEgAygLMh0ub3N0aWFyeS5hY2Nlc3MudjEuTWV0aG9kUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKfAQoKTWV0aG9kUnVsZRIRCglwcm9jZWR1cmUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSLQoGc291cmNlGAQgASgOMh0ub3N0aWFyeS5hY2Nlc3MudjEuUnVsZVNvdXJjZRITCgtydWxlX2RpZ2VzdBgFIAEoCSJRChRFeHBsYWluQWNjZXNzUmVxdWVzdBISCgpwcm9jZWR1cmVzGAEgAygJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIoMBChVFeHBsYWluQWNjZXNzUmVzcG9uc2USOgoMZXhwbGFuYXRpb25zGAEgAygLMiQub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzRXhwbGFuYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDXBvbGljeV9kaWdlc3QYAyABKAkijwEKEUFjY2Vzc0V4cGxhbmF0aW9uEhEKCXByb2NlZHVyZRgBIAEoCRIxCgdvdXRjb21lGAIgASgOMiAub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzT3V0Y29tZRI0CgxyZXF1aXJlbWVudHMYAyADKAsyHi5vc3RpYXJ5LmFjY2Vzcy52MS5SZXF1aXJlbWVudCKPAQoLUmVxdWlyZW1lbnQSEwoLZGVzY3JpcHRpb24YASABKAkSMQoHb3V0Y29tZRgCIAEoDjIgLm9zdGlhcnkuYWNjZXNzLnYxLkFjY2Vzc091dGNvbWUSKAoGcmVhc29uGAMgASgOMhgub3N0aWFyeS5lcnJvci52MS5SZWFzb24SDgoGZGV0YWlsGAQgASgJKqQBCgpSdWxlU291cmNlEhsKF1JVTEVfU09VUkNFX1VOU1BFQ0lGSUVEEAASGAoUUlVMRV9TT1VSQ0VfQlVJTFRfSU4QARIXChNSVUxFX1NPVVJDRV9TRVJWSUNFEAISFgoSUlVMRV9TT1VSQ0VfTUVUSE9EEAMSFAoQUlVMRV9TT1VSQ0VfQ09ERRAEEhgKFFJVTEVfU09VUkNFX1NFVFRJTkdTEAUqfwoNQWNjZXNzT3V0Y29tZRIeChpBQ0NFU1NfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhYKEkFDQ0VTU19PVVRDT01FX01FVBABEhgKFEFDQ0VTU19PVVRDT01FX1VOTUVUEAISHAoYQUNDRVNTX09VVENPTUVfVU5ERUNJREVEEAMy7gEKDUFjY2Vzc1NlcnZpY2USbQoPTGlzdE1ldGhvZFJ1bGVzEikub3N0aWFyeS5hY2Nlc3MudjEuTGlzdE1ldGhvZFJ1bGVzUmVxdWVzdBoqLm9zdGlhcnkuYWNjZXNzLnYxLkxpc3RNZXRob2RSdWxlc1Jlc3BvbnNlIgOQAgESZwoNRXhwbGFpbkFjY2VzcxInLm9zdGlhcnkuYWNjZXNzLnYxLkV4cGxhaW5BY2Nlc3NSZXF1ZXN0Gigub3N0aWFyeS5hY2Nlc3MudjEuRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlIgOQAgEaBepeAhIAQnsKG2lvLmdpdGh1Yi5vc3RpYXJ5LmFjY2Vzcy52MUILQWNjZXNzUHJvdG9QAVo5Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvYWNjZXNzL3YxO2FjY2Vzc3YxqgIRT3N0aWFyeS5BY2Nlc3MuVjFiBnByb3RvMw", [file_ostiary_error_v1_reason, file_ostiary_policy_v1_policy]);
+  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIj8KFkxpc3RNZXRob2RSdWxlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkifgoXTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2USMwoMbWV0aG9kX3J1bGVzGAEgAygLMh0ub3N0aWFyeS5hY2Nlc3MudjEuTWV0aG9kUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSK5AQoKTWV0aG9kUnVsZRIRCglwcm9jZWR1cmUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSLQoGc291cmNlGAQgASgOMh0ub3N0aWFyeS5hY2Nlc3MudjEuUnVsZVNvdXJjZRITCgtydWxlX2RpZ2VzdBgFIAEoCRIYChBzZXJ2ZWRfZWxzZXdoZXJlGAYgASgIIlEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0EhIKCnByb2NlZHVyZXMYASADKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkigwEKFUV4cGxhaW5BY2Nlc3NSZXNwb25zZRI6CgxleHBsYW5hdGlvbnMYASADKAsyJC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NFeHBsYW5hdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKPAQoRQWNjZXNzRXhwbGFuYXRpb24SEQoJcHJvY2VkdXJlGAEgASgJEjEKB291dGNvbWUYAiABKA4yIC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NPdXRjb21lEjQKDHJlcXVpcmVtZW50cxgDIAMoCzIeLm9zdGlhcnkuYWNjZXNzLnYxLlJlcXVpcmVtZW50Io8BCgtSZXF1aXJlbWVudBITCgtkZXNjcmlwdGlvbhgBIAEoCRIxCgdvdXRjb21lGAIgASgOMiAub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzT3V0Y29tZRIoCgZyZWFzb24YAyABKA4yGC5vc3RpYXJ5LmVycm9yLnYxLlJlYXNvbhIOCgZkZXRhaWwYBCABKAkqpAEKClJ1bGVTb3VyY2USGwoXUlVMRV9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRSVUxFX1NPVVJDRV9CVUlMVF9JThABEhcKE1JVTEVfU09VUkNFX1NFUlZJQ0UQAhIWChJSVUxFX1NPVVJDRV9NRVRIT0QQAxIUChBSVUxFX1NPVVJDRV9DT0RFEAQSGAoUUlVMRV9TT1VSQ0VfU0VUVElOR1MQBSp/Cg1BY2Nlc3NPdXRjb21lEh4KGkFDQ0VTU19PVVRDT01FX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVNTX09VVENPTUVfTUVUEAESGAoUQUNDRVNTX09VVENPTUVfVU5NRVQQAhIcChhBQ0NFU1NfT1VUQ09NRV9VTkRFQ0lERUQQAzLuAQoNQWNjZXNzU2VydmljZRJtCg9MaXN0TWV0aG9kUnVsZXMSKS5vc3RpYXJ5LmFjY2Vzcy52MS5MaXN0TWV0aG9kUnVsZXNSZXF1ZXN0Gioub3N0aWFyeS5hY2Nlc3MudjEuTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2UiA5ACARJnCg1FeHBsYWluQWNjZXNzEicub3N0aWFyeS5hY2Nlc3MudjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaKC5vc3RpYXJ5LmFjY2Vzcy52MS5FeHBsYWluQWNjZXNzUmVzcG9uc2UiA5ACARoF6l4CEgBCewobaW8uZ2l0aHViLm9zdGlhcnkuYWNjZXNzLnYxQgtBY2Nlc3NQcm90b1ABWjlnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9hY2Nlc3MvdjE7YWNjZXNzdjGqAhFPc3RpYXJ5LkFjY2Vzcy5WMWIGcHJvdG8z", [file_ostiary_error_v1_reason, file_ostiary_policy_v1_policy]);
 
 /**
  * ListMethodRulesRequest asks for a page of rules.
@@ -73,7 +73,7 @@ export type ListMethodRulesResponse = Message<"ostiary.access.v1.ListMethodRules
   nextPageToken: string;
 
   /**
-   * Identifies the rules of all methods of this server. It changes when any of them
+   * Identifies the rules of all these methods. It changes when any of them
    * changes, and is the same on two servers with the same rules. Use it as the key of
    * a cache. It is opaque.
    *
@@ -131,6 +131,14 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
    * @generated from field: string rule_digest = 5;
    */
   ruleDigest: string;
+
+  /**
+   * Whether other servers serve the method: the rule is in the schema of a service that the
+   * settings name, and in force there if that service was built from it.
+   *
+   * @generated from field: bool served_elsewhere = 6;
+   */
+  servedElsewhere: boolean;
 };
 
 /**
@@ -147,8 +155,8 @@ export const MethodRuleSchema: GenMessage<MethodRule> = /*@__PURE__*/
  */
 export type ExplainAccessRequest = Message<"ostiary.access.v1.ExplainAccessRequest"> & {
   /**
-   * The methods to explain, each at most once: at most 1000. Default: all that the server
-   * serves.
+   * The methods to explain, each at most once: at most 1000. Default: all that ListMethodRules
+   * returns.
    *
    * @generated from field: repeated string procedures = 1;
    */
@@ -395,15 +403,15 @@ export const AccessOutcomeSchema: GenEnum<AccessOutcome> = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 1);
 
 /**
- * AccessService shows the rules of the server that serves it. It authorizes nothing:
- * every call is checked again when it is made.
+ * AccessService shows the rules of the server that serves it, and of the services whose
+ * schemas its settings name. It authorizes nothing: every call is checked again when it is made.
  *
  * @generated from service ostiary.access.v1.AccessService
  */
 export const AccessService: GenService<{
   /**
-   * ListMethodRules returns the rule of every method that the server serves, ordered
-   * by procedure.
+   * ListMethodRules returns the rule of every method that the server serves, or knows by the
+   * schema of another service, ordered by procedure.
    *
    * Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
    *
@@ -418,8 +426,8 @@ export const AccessService: GenService<{
    * ExplainAccess returns which methods the caller may call with the token of this
    * call, and what is missing for the others.
    *
-   * Refused with INVALID_REQUEST if a procedure is named that the server does not
-   * serve, or one is named twice, or page_size is negative; and with
+   * Refused with INVALID_REQUEST if a procedure is named that ListMethodRules does not
+   * return, or one is named twice, or page_size is negative; and with
    * POSITION_INVALID.
    *
    * @generated from rpc ostiary.access.v1.AccessService.ExplainAccess

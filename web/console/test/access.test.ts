@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create, setExtension, toBinary } from "@bufbuild/protobuf";
+import {
+  DescriptorProtoSchema,
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+  file_google_protobuf_descriptor,
+  file_google_protobuf_duration,
+  MethodOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
+import { file_ostiary_policy_v1_policy, RuleSchema, rule } from "@ostiary/client/gen/ostiary/policy/v1/policy_pb";
+import { afterAll, describe, test } from "vitest";
+import { withoutChromium } from "../../testing/browser.js";
+import { Server } from "../../testing/server.js";
+import { staged } from "../../testing/stage.js";
+import { Window } from "./window.js";
+
+/** An image of a schema with a service whose method needs a permission. */
+function imageOf(service: string, permission: string): Uint8Array {
+  const options = create(MethodOptionsSchema);
+  setExtension(options, rule, create(RuleSchema, { access: { case: "require", value: { allPermissions: [permission] } } }));
+  const file = create(FileDescriptorProtoSchema, {
+    name: "acme/note/v1/note.proto",
+    package: "acme.note.v1",
+    syntax: "proto3",
+    dependency: ["ostiary/policy/v1/policy.proto"],
+    messageType: [create(DescriptorProtoSchema, { name: "Note" })],
+    service: [{ name: service, method: [{ name: "DeleteNote", inputType: ".acme.note.v1.Note", outputType: ".acme.note.v1.Note", options }] }],
+  });
+  const imports = [file_google_protobuf_descriptor, file_google_protobuf_duration, file_ostiary_policy_v1_policy].map(({ proto }) => proto);
+  return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: [...imports, file] }));
+}
+
+describe.skipIf(withoutChromium)("the page of access", () => {
+  const directory = mkdtempSync(join(tmpdir(), "ostiary-image-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const image = join(directory, "note.binpb");
+  writeFileSync(image, imageOf("NoteService", "org:invoices:delete"));
+  const stage = staged(() => Server.start("--access-images", image));
+
+  test.each([
+    ["ada", "may call"],
+    ["cleo", "may not"],
+  ])("shows %s the rules of other services, by their schemas", async (persona, verdict) => {
+    const window = await Window.open(stage.browser, `${stage.server.url}/access?q=note`);
+    await window.signIn(persona);
+    const service = window.page.getByRole("region", { name: "acme.note.v1.NoteService" });
+    await service.getByText("served elsewhere").waitFor();
+    await service
+      .getByRole("row", { name: /^DeleteNote .*org:invoices:delete/ })
+      .getByText(verdict, { exact: true })
+      .waitFor();
+    await service.getByRole("link").waitFor({ state: "detached" }); // it cannot be tried here
+    await window.close();
+  });
+});
