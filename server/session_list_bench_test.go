@@ -66,6 +66,8 @@ func listSessions(b *testing.B, r *running) {
 		{"issuer", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
 		{"issuer-used-last", &sessionv1.ListSessionsRequest{Order: latest, Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
 		{"subject", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("user_000777")}}},
+		{"subject-of-issuer", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL()), Subject: proto.String("user_000777")}}},
+		{"organization", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{OrganizationId: proto.String("org_007")}}},
 		{"no-organization", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{OrganizationId: proto.String("")}}},
 		{"query-of-all", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Query: "user_"}}},
 		{"query-of-the-oldest", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Query: "user_00000"}}},

@@ -112,6 +112,7 @@ describe.skipIf(withoutChromium)("sessions in bulk", () => {
     await stage.server.call("ben", { sid: "sess_saved" });
     const ada = await operator("/sessions");
     await ada.page.getByRole("searchbox").fill("@user");
+    await ada.page.getByText("1 session", { exact: true }).waitFor();
     const download = ada.page.waitForEvent("download");
     await ada.page.getByRole("button", { name: "CSV" }).click();
     const file = await download;

@@ -4,12 +4,15 @@ import {
   type Session,
   SessionEventSchema,
   SessionEventType,
+  SessionOrder,
   SessionSchema,
   SessionState,
+  SightingSchema,
   WatchSessionsResponseSchema,
 } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { describe, expect, test } from "vitest";
 import { noChanges, rowsOf, withMessage } from "../src/sessions/changes.js";
+import { type Filter, matches, ownService, requestOf } from "../src/sessions/filter.js";
 import { keyOf, subjectOf } from "../src/sessions/names.js";
 
 /** A session that was first seen at a time. */
@@ -74,6 +77,20 @@ describe("the rows after an event", () => {
   });
 
   test.each([
+    [undefined, ["old"], ["later"]],
+    ["oldest", ["later"], ["old"]],
+    ["last-seen", ["old", "later"], []],
+  ] as const)("leave what comes with a later page of the order %s to it", (order, behind, fresh) => {
+    const all = [session("old", 0), session("later", 5)]; // neither was seen last at a time that is known
+    const changes = withMessage(noChanges, message(...all.map((session) => event(SessionEventType.CHANGED, session))));
+    const read = listed.map((session) => ({ ...session, lastSeenTime: timestampFromMs(9) }));
+    const found = rowsOf(read, true, changes, new Set(), order).fresh.map(({ session }) => session.session?.sessionId);
+    expect(found).toEqual(fresh);
+    const asked = new Set(all.map(({ session }) => keyOf(session)));
+    expect(rowsOf(read, true, changes, asked, order).rows.filter(({ added }) => added)).toHaveLength(behind.length + fresh.length);
+  });
+
+  test.each([
     ["that is not known", event(99 as SessionEventType, session("a", 1))],
     ["without a session", event(SessionEventType.SEEN)],
   ])("%s are listed again", (_, event) => {
@@ -82,5 +99,29 @@ describe("the rows after an event", () => {
 
   test("are as before a heartbeat, but for the position", () => {
     expect(withMessage(noChanges, message())).toEqual({ ...noChanges, position: "1" });
+  });
+});
+
+test.each([
+  [{}, true],
+  [{ q: "user_a" }, true],
+  [{ q: "sess_" }, true],
+  [{ q: "org_ac" }, true],
+  [{ q: "ser_a" }, false],
+  [{ state: "active" }, true],
+  [{ state: "ended" }, false],
+  [{ service: "billing" }, true],
+  [{ service: "shipping" }, false],
+  [{ service: ownService }, false],
+] as [Filter, boolean][])("a session that the stream has brought matches %o: %s", (filter, found) => {
+  const one = { ...session("sess_1", 1), organizationId: "org_acme", sightings: [create(SightingSchema, { service: "billing" })] };
+  expect(matches(one, filter)).toBe(found);
+});
+
+test("a filter is requested as the server names it", () => {
+  expect(requestOf({})).toEqual({ filter: {} });
+  expect(requestOf({ q: "x", state: "ended", organization: "org_1", service: ownService, order: "oldest" })).toEqual({
+    filter: { query: "x", states: [SessionState.REVOKED], organizationId: "org_1", service: "" },
+    order: SessionOrder.FIRST_SEEN_ASC,
   });
 });

@@ -10,7 +10,7 @@ import { csvLine } from "../src/ui/csv.js";
 
 function row(key: string, subject: string, at: number, { state = SessionState.ACTIVE, gone = false, issuer = "https://example.com" } = {}): Row {
   const session = { issuer, sessionId: key, owner: { case: "subject" as const, value: subject } };
-  return { key, gone, session: create(SessionSchema, { session, state, lastSeenTime: timestampFromMs(at) }) };
+  return { key, gone, added: false, session: create(SessionSchema, { session, state, lastSeenTime: timestampFromMs(at) }) };
 }
 
 describe("the lines of sessions", () => {

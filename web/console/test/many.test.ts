@@ -47,6 +47,46 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     await ada.close();
   });
 
+  test("finds, counts and orders sessions that were never read", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/sessions`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    const count = (text: string | RegExp) => ada.page.getByText(text, { exact: true }).waitFor();
+    await count(/^10,00\d sessions$/);
+    expect(await ada.row("sess_many_9876").count()).toBe(0);
+    await ada.page.getByRole("searchbox").fill("sess_many_9876");
+    await ada.row("sess_many_9876").waitFor();
+    await count("1 session");
+    expect(await ada.barriers()).toEqual([]);
+
+    // What the stream brings is announced where it matches, and nothing moves.
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await stage.server.call("ben", { sid: "another" });
+    await stage.server.call("ben", { sid: "sess_many_98760" });
+    await ada.page.getByRole("button", { name: "1 new", exact: true }).waitFor();
+    expect(await ada.row("sess_many_98760").count()).toBe(0);
+    await ada.showNew();
+    await ada.row("sess_many_98760").waitFor();
+    await count("2 sessions");
+
+    await ada.page.getByRole("searchbox").fill("user_123");
+    await count("10 sessions");
+    await ada.page.getByRole("searchbox").fill("nobody");
+    await ada.page.getByText("No session matches.").waitFor();
+    await ada.page.getByRole("searchbox").fill("");
+    await ada.page.getByRole("button", { name: "Expired" }).click();
+    await count("0 sessions");
+    await ada.page.getByRole("button", { name: "All", exact: true }).click();
+    await ada.page.getByRole("combobox", { name: "Order" }).selectOption("oldest");
+    const oldest = ada.page.getByRole("row").nth(2); // behind the window's own, which is always first
+    await expect.poll(() => oldest.innerText()).toContain(`sess_many_${many}`);
+    await oldest.getByRole("button").first().click();
+    await ada.details.getByText(`sess_many_${many}`).waitFor();
+    await ada.page.setViewportSize({ width: 380, height: 760 });
+    expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+    expect(await ada.barriers()).toEqual([]);
+    await ada.close();
+  });
+
   test("finds one of the revocations, and makes another", async () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/revocations`, { width: 1440, height: 900 });
     await ada.signIn("ada");

@@ -33,13 +33,18 @@ func (s *Store) sessions(ctx context.Context, columns string, scan func(row) (st
 	if len(listing.View) == 0 {
 		return nil, nil
 	}
-	var q query
-	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.listing(listing) + inOrder(listing.Order) + ` LIMIT ` + q.bind(limit))
+	q := selectSessions(columns, listing, limit)
 	rows, err := s.db.QueryContext(ctx, q.text.String(), q.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", explain(err))
 	}
 	return collect(rows, scan)
+}
+
+func selectSessions(columns string, listing store.Listing, limit int) *query {
+	q := new(query)
+	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.listing(listing) + inOrder(listing.Order) + ` LIMIT ` + q.bind(limit))
+	return q
 }
 
 // CountSessions implements store.Store.
@@ -153,11 +158,15 @@ func (q *query) view(view store.View) string {
 				conditions = append(conditions, c.column+" = "+q.bind(c.value))
 			}
 		}
-		if filter == (store.Filter{Issuer: filter.Issuer}) && filter.Issuer != "" {
+		if filter.Issuer != "" && filter.ID == "" {
 			conditions[1] = "+" + conditions[1] // it names too many for an index to find and to sort
 		}
 		if filter.Organization != nil {
-			conditions = append(conditions, "organization = "+q.bind(*filter.Organization))
+			column := "organization"
+			if filter.Subject != "" || filter.ID != "" {
+				column = "+organization" // which has more sessions than a subject
+			}
+			conditions = append(conditions, column+" = "+q.bind(*filter.Organization))
 		}
 		alternatives[i] = strings.Join(conditions, " AND ")
 	}

@@ -13,6 +13,7 @@ function oneOf<const T extends readonly string[]>(values: T) {
 }
 
 export const sessionStates = ["active", "expired", "ended"] as const;
+export const sessionOrders = ["oldest", "last-seen"] as const;
 export const sessionGroups = ["subject"] as const;
 export const revocationKinds = ["subject", "session", "client", "token", "organization", "member", "machine", "issuer", "grant"] as const;
 export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
@@ -30,6 +31,8 @@ const sessions = createRoute({
     issuer: text,
     subject: text,
     organization: text,
+    service: text,
+    order: oneOf(sessionOrders),
     group: oneOf(sessionGroups),
     selected: text,
   }),

@@ -1,5 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type Session, type SessionEvent, SessionEventType, type WatchSessionsResponse } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import type { Order } from "./filter";
 import { keyOf } from "./names";
 
 /** What the stream has brought since the list was read. */
@@ -56,6 +57,8 @@ export interface Row {
   session: Session;
   /** It was removed since, or the caller may no longer see it. It stays where it is until the list is read again. */
   gone: boolean;
+  /** The stream has brought it, and the user has asked for it. */
+  added: boolean;
 }
 
 /**
@@ -63,20 +66,34 @@ export interface Row {
  * shown keep their places: the pages as they were read, and before them the new
  * ones that the user has asked for.
  */
-export function rowsOf(listed: readonly Session[], more: boolean, changes: Changes, shown: ReadonlySet<string>): { rows: Row[]; fresh: Row[] } {
+export function rowsOf(listed: readonly Session[], more: boolean, changes: Changes, shown: ReadonlySet<string>, order?: Order): { rows: Row[]; fresh: Row[] } {
   const row = (session: Session): Row => {
     const key = keyOf(session.session);
-    return { key, session: changes.sessions.get(key) ?? session, gone: changes.gone.has(key) };
+    return { key, session: changes.sessions.get(key) ?? session, gone: changes.gone.has(key), added: false };
   };
   const rows = [...new Map(listed.map((session) => [keyOf(session.session), row(session)])).values()];
   const keys = new Set(rows.map(({ key }) => key));
-  const oldest = rows.at(-1)?.session;
+  const last = listed.at(-1);
+  // Whether it comes with a later page.
+  const comes = (session: Session) => more && last !== undefined && isBehind(session, last, order);
   const others = [...changes.sessions.values()]
     .map(row)
-    // One that is older than what was read comes with a later page.
-    .filter(({ key, session, gone }) => !keys.has(key) && (!gone || shown.has(key)) && !(more && oldest && later(oldest, session) > 0))
+    .filter(({ key, session, gone }) => !keys.has(key) && (!gone || shown.has(key)) && (shown.has(key) || !comes(session)))
     .sort((a, b) => later(b.session, a.session));
-  return { rows: [...others.filter(({ key }) => shown.has(key)), ...rows], fresh: others.filter(({ key }) => !shown.has(key)) };
+  const asked = others.filter(({ key }) => shown.has(key)).map((row) => ({ ...row, added: true }));
+  return { rows: [...asked, ...rows], fresh: others.filter(({ key }) => !shown.has(key)) };
+}
+
+/** Whether a session is behind another in an order. */
+function isBehind(a: Session, b: Session, order: Order | undefined): boolean {
+  switch (order) {
+    case "oldest":
+      return later(a, b) > 0;
+    case "last-seen":
+      return compare(a.lastSeenTime, b.lastSeenTime) < 0;
+    default:
+      return later(a, b) < 0;
+  }
 }
 
 /** How much later one session was first seen than another: above 0 where it was later. */

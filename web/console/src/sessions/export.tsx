@@ -6,7 +6,7 @@ import { useSignedIn } from "../auth/signedin";
 import { csvLine } from "../ui/csv";
 import { Failure } from "../ui/failure";
 import ui from "../ui/ui.module.css";
-import { type Filter, matches, serverFilter } from "./list";
+import { type Filter, requestOf } from "./filter";
 import { stateOf, subjectOf } from "./names";
 
 /** How many sessions are read at a time, and at most. The server returns no more than 1000 at once. */
@@ -55,8 +55,8 @@ export function Export({ filter }: { filter: Filter }) {
       let pageToken = "";
       let written = 0;
       do {
-        const page = await sessions.listSessions({ filter: serverFilter(filter), pageSize, pageToken }, { signal });
-        const found = page.sessions.filter((session) => matches(session, filter)).slice(0, most - written);
+        const page = await sessions.listSessions({ ...requestOf(filter), pageSize, pageToken }, { signal });
+        const found = page.sessions.slice(0, most - written);
         parts.push(found.map(csvOf).join(""));
         written += found.length;
         setCount(written);

@@ -1,13 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { reasonOf } from "@ostiary/client";
-import { type Session, WatchSessionsResponseSchema } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
-import { skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { WatchSessionsResponseSchema } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { keepPreviousData, skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { useEnough } from "../api/pages";
 import { priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
 import { noChanges, rowsOf, withMessage } from "./changes";
-import { keyOf, stateOf, subjectOf } from "./names";
+import { type Filter, isFiltered, matches, requestOf, watchFilter } from "./filter";
+import { keyOf } from "./names";
 
 /** How many sessions are read at a time. */
 const pageSize = 200;
@@ -15,37 +17,12 @@ const pageSize = 200;
 /** How often, in milliseconds, the list is read where the window has to wait for a stream. */
 const pollEvery = 10_000;
 
-/** Which sessions to show: the search parameters of the page. */
-export interface Filter {
-  /** What the subject or the id of the session begins with. */
-  q?: string | undefined;
-  state?: "active" | "expired" | "ended" | undefined;
-  issuer?: string | undefined;
-  subject?: string | undefined;
-  organization?: string | undefined;
-}
-
-/** The part of a filter that the server applies. */
-export function serverFilter({ issuer, subject, organization }: Filter) {
-  return {
-    ...(issuer === undefined ? {} : { issuer }),
-    ...(subject === undefined ? {} : { subject }),
-    ...(organization === undefined ? {} : { organizationId: organization }),
-  };
-}
-
-/** Whether a session matches the part of a filter that is applied here. */
-export function matches(session: Session, { q = "", state }: Filter): boolean {
-  const found = subjectOf(session.session).startsWith(q) || (session.session?.sessionId ?? "").startsWith(q);
-  return found && (state === undefined || stateOf(session).name === state);
-}
-
 /** The sessions that match a filter: read page by page, and followed by a stream. */
 export function useSessions(filter: Filter) {
   const { sessions, queries } = useSignedIn();
   const { identity } = useWatched();
-  const onServer = serverFilter(filter);
-  const name = JSON.stringify(onServer);
+  const request = requestOf(filter);
+  const name = JSON.stringify(request);
   const listKey = ["sessions", name];
   const changesKey = ["session changes", name];
   const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
@@ -53,12 +30,13 @@ export function useSessions(filter: Filter) {
 
   const list = useInfiniteQuery({
     queryKey: listKey,
-    queryFn: ({ pageParam, signal }) => sessions.listSessions({ filter: onServer, pageSize, pageToken: pageParam }, { signal }),
+    queryFn: ({ pageParam, signal }) => sessions.listSessions({ ...request, pageSize, pageToken: pageParam, countTotal: pageParam === "" }, { signal }),
     initialPageParam: "",
     getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
     refetchInterval: queued ? pollEvery : false,
+    placeholderData: keepPreviousData,
   });
   const { data: changes = noChanges } = useQuery({
     queryKey: changesKey,
@@ -72,11 +50,11 @@ export function useSessions(filter: Filter) {
     name: `WatchSessions ${name}`,
     schema: WatchSessionsResponseSchema,
     priority: priorities.page,
-    enabled: identity !== undefined && list.data !== undefined && streamError === undefined,
+    enabled: identity !== undefined && list.data !== undefined && !list.isPlaceholderData && streamError === undefined,
     open: async function* (call) {
       const resumeToken = queries.getQueryData<typeof noChanges>(changesKey)?.position ?? list.data?.pages[0]?.resumeToken ?? "";
       try {
-        yield* sessions.watchSessions({ filter: onServer, resumeToken }, call);
+        yield* sessions.watchSessions({ filter: watchFilter(filter), resumeToken }, call);
       } catch (error) {
         if (!isPositionLost(error)) {
           throw error;
@@ -99,14 +77,17 @@ export function useSessions(filter: Filter) {
   }
 
   const listed = list.data?.pages.flatMap((page) => page.sessions) ?? [];
-  const current = list.data?.pages[0]?.currentSession;
+  useEnough(list, listed.length);
+  const [first] = list.data?.pages ?? [];
+  const current = first?.currentSession;
   const currentKey = current && keyOf(current);
   const own = useQuery({
     queryKey: ["own session", currentKey],
     queryFn: async ({ signal }) => (await sessions.getSession({ session: current! }, { signal })).session ?? null,
-    enabled: current !== undefined && name === "{}" && !listed.some(({ session }) => keyOf(session) === currentKey),
+    enabled: current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey),
   });
-  const { rows, fresh } = rowsOf(own.data ? [own.data, ...listed] : listed, list.hasNextPage, changes, shown);
+  const { rows, fresh } = rowsOf(own.data ? [own.data, ...listed] : listed, list.hasNextPage, changes, shown, filter.order);
+  const matching = fresh.filter(({ session }) => matches(session, filter));
   return {
     list,
     status,
@@ -117,10 +98,12 @@ export function useSessions(filter: Filter) {
     },
     current,
     currentKey,
-    rows: rows.filter(({ session }) => matches(session, filter)),
-    loaded: rows.length,
-    fresh: fresh.filter(({ session }) => matches(session, filter)),
-    showFresh: () => setShown(new Set([...shown, ...fresh.map(({ key }) => key)])),
+    rows,
+    /** How many there are, with those that the user has asked for since they were counted. */
+    total: first?.totalCount === undefined ? undefined : first.totalCount + BigInt(rows.filter(({ added }) => added).length),
+    totalIsMinimum: first?.totalCountIsMinimum ?? false,
+    fresh: matching,
+    showFresh: () => setShown(new Set([...shown, ...matching.map(({ key }) => key)])),
   };
 }
 

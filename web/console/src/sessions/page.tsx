@@ -1,14 +1,17 @@
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
+import { countOf } from "../api/pages";
 import { sessionStates } from "../app/router";
 import { Chip } from "../ui/chip";
 import { Failure, Loading } from "../ui/failure";
 import { Head } from "../ui/head";
 import { LiveBadge } from "../ui/live";
+import { SearchField } from "../ui/search";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
 import { EndDialog, type EndTarget } from "./enddialog";
 import { Export } from "./export";
+import { isFiltered, type Order } from "./filter";
 import { canEnd, type Group } from "./lines";
 import { useSessions } from "./list";
 import { subjectOf } from "./names";
@@ -25,14 +28,13 @@ const route = getRouteApi("/sessions");
 export function Sessions() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const { list, status, error, retry, current, currentKey, rows, loaded, fresh, showFresh } = useSessions(search);
+  const { list, status, error, retry, current, currentKey, rows, total, totalIsMinimum, fresh, showFresh } = useSessions(search);
   const selection = useSelection(rows);
   const mayEndAll = useMayEndAll();
   const [ending, setEnding] = useState<EndTarget>();
   const opened = rows.find(({ key }) => key === search.selected);
   const open = (key: string | undefined) => void navigate({ search: { ...search, selected: key }, replace: search.selected !== undefined });
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, selected: undefined, ...part }, replace: true });
-  const filtered = (["q", "state", "issuer", "subject", "organization"] as const).some((name) => search[name] !== undefined);
   const ofOpened = opened && { issuer: opened.session.session?.issuer ?? "", subject: subjectOf(opened.session.session) };
   const endAll = ({ issuer, subject, rows: ofGroup }: Group) => {
     const sessions = ofGroup.filter(canEnd).map(({ session }) => session);
@@ -45,18 +47,16 @@ export function Sessions() {
         <LiveBadge status={status} />
         {list.data && (
           <span className={ui.quiet} role="status">
-            {count(rows.length, loaded, list.hasNextPage)}
+            {list.isPlaceholderData ? "Searching…" : countOf(total, totalIsMinimum, "session", "sessions")}
           </span>
         )}
       </Head>
       <div className={split.filters} role="search">
-        <input
-          type="search"
-          aria-label="Search by subject or session id"
-          placeholder="Subject or session id"
-          spellCheck={false}
+        <SearchField
+          label="Search by subject, session id or organization"
+          placeholder="Subject, session or organization"
           value={search.q ?? ""}
-          onChange={(event) => filter({ q: event.target.value || undefined })}
+          onSearch={(text) => filter({ q: text || undefined })}
         />
         <div className={ui.choice} role="group" aria-label="State">
           {([undefined, ...sessionStates] as const).map((state) => (
@@ -65,8 +65,14 @@ export function Sessions() {
             </button>
           ))}
         </div>
+        <select aria-label="Order" value={search.order ?? ""} onChange={(event) => filter({ order: (event.target.value as Order) || undefined })}>
+          <option value="">Newest first</option>
+          <option value="oldest">Oldest first</option>
+          <option value="last-seen">Last seen first</option>
+        </select>
         <Chip name="Subject" value={search.subject} onRemove={() => filter({ subject: undefined, issuer: undefined })} />
         <Chip name="Organization" value={search.organization} onRemove={() => filter({ organization: undefined })} />
+        <Chip name="Service" value={search.service} onRemove={() => filter({ service: undefined })} />
         <div className={split.tools}>
           <button type="button" aria-pressed={search.group === "subject"} onClick={() => filter({ group: search.group === undefined ? "subject" : undefined })}>
             Group by user
@@ -86,7 +92,9 @@ export function Sessions() {
         !error && <Loading />
       ) : rows.length === 0 && !list.hasNextPage ? (
         <p className={ui.empty}>
-          {filtered ? "No session matches." : "No session was seen yet. Machines have none: sign in as a user in another window, and the session appears here."}
+          {isFiltered(search)
+            ? "No session matches."
+            : "No session was seen yet. Machines have none: sign in as a user in another window, and the session appears here."}
         </p>
       ) : (
         <div className={split.columns}>
@@ -139,9 +147,4 @@ function Selected({ selection: { rows, clear }, onEnd }: { selection: Selection;
 function several({ rows }: Selection): EndTarget {
   const [only, ...others] = rows.map(({ session }) => session);
   return only !== undefined && others.length === 0 ? { kind: "session", session: only } : { kind: "sessions", sessions: rows.map(({ session }) => session) };
-}
-
-function count(shown: number, loaded: number, more: boolean): string {
-  const total = more ? `the latest ${loaded}` : `${loaded}`;
-  return shown === loaded && !more ? `${loaded} ${loaded === 1 ? "session" : "sessions"}` : shown === loaded ? `${total} sessions` : `${shown} of ${total}`;
 }

@@ -9,6 +9,7 @@ import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import { browserOf } from "../ui/useragent";
 import { Ended } from "./ended";
+import { ownService } from "./filter";
 import { keyOf, stateOf, subjectOf } from "./names";
 import styles from "./sessions.module.css";
 import { rowId } from "./table";
@@ -116,7 +117,11 @@ export function SessionPanel({ session, current, onEnd, onEndAll, onClose }: Pro
 function Seen({ sighting: { service, userAgent, ipAddress, clientId, authorizedParty, lastSeenTime } }: { sighting: Sighting }) {
   return (
     <dl className={ui.facts}>
-      <Fact name="Service">{service ? <Id>{service}</Id> : "this server"}</Fact>
+      <Fact name="Service">
+        <Link to="/sessions" search={{ service: service || ownService }} title="Sessions that it has seen">
+          {service ? <Id>{service}</Id> : "this server"}
+        </Link>
+      </Fact>
       <Fact name="Device">{browserOf(userAgent)}</Fact>
       <Fact name="Address">{ipAddress ? <Id>{ipAddress}</Id> : "unknown"}</Fact>
       {clientId && (

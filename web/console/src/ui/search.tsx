@@ -7,7 +7,7 @@ interface Props {
   label: string;
   placeholder: string;
   value: string;
-  /** Is called when somebody has typed and pauses, or presses Enter. */
+  /** Is called when somebody has typed and pauses, presses Enter or goes on to something else. */
   onSearch: (text: string) => void;
 }
 
@@ -44,6 +44,7 @@ export function SearchField({ label, placeholder, value, onSearch }: Props) {
       value={text}
       onChange={(event) => setText(event.target.value)}
       onKeyDown={(event) => event.key === "Enter" && text !== sent && search()}
+      onBlur={() => text !== sent && search()}
     />
   );
 }

@@ -29,9 +29,10 @@ CREATE TABLE sessions (
 );
 -- What is listed is in the order first_seen, issuer, session_id, subject, and searched by organization as well.
 CREATE INDEX sessions_in_order ON sessions (first_seen, issuer, session_id, subject, organization);
-CREATE INDEX sessions_of_subject ON sessions (issuer, subject, first_seen);
-CREATE INDEX sessions_in_organization ON sessions (issuer, organization, first_seen);
-CREATE INDEX sessions_of_client ON sessions (issuer, client_id, first_seen);
+-- Lists of these name no issuer, or one of few.
+CREATE INDEX sessions_of_subject ON sessions (subject, first_seen, issuer);
+CREATE INDEX sessions_in_organization ON sessions (organization, first_seen, issuer);
+CREATE INDEX sessions_of_client ON sessions (client_id, first_seen, issuer);
 -- With all that is searched: sessions that were seen one after the other are far apart in the table.
 CREATE INDEX sessions_by_last_seen ON sessions (last_seen, issuer, session_id, subject, organization, expires_at);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at, issuer, session_id, subject);
