@@ -67,8 +67,10 @@ PEERS = $(addsuffix /testdata/node_modules/.package-lock.json,interceptors/signa
 
 # The lowest versions that the browser client works with.
 LOWEST = web/client/test/lowest/node_modules/.package-lock.json
+# Clerk's scripts, for the tests of the console.
+CLERK = web/console/test/clerk/node_modules/.package-lock.json
 
-$(PEERS) $(LOWEST): %/node_modules/.package-lock.json: %/package-lock.json
+$(PEERS) $(LOWEST) $(CLERK): %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-progress
 	@touch $@
 
@@ -147,7 +149,7 @@ web: $(MODULES) ## Write the browser's generated code, and build the console int
 .PHONY: test-web
 test-web:
 	@if ! command -v npm >/dev/null; then $(call WITHOUT,the browser was not tested: install Node 20.19 or later and Chromium); exit; fi; \
-	$(MAKE) --no-print-directory $(MODULES) $(LOWEST); \
+	$(MAKE) --no-print-directory $(MODULES) $(LOWEST) $(CLERK); \
 	cd web; npm run check; npm test; \
 	if ! npm run --silent chromium; then $(call WITHOUT,no browser was tested: install Chromium or set CHROMIUM to where it is); fi
 

@@ -8,6 +8,7 @@ type Session = NonNullable<ClerkLike["session"]> & { readonly id: string };
 /** What this page uses of Clerk. */
 export interface Clerk extends ClerkLike {
   readonly session?: Session | null | undefined;
+  readonly client?: { readonly lastActiveSessionId: string | null } | undefined;
   load(options: { ui: { ClerkUI: unknown }; telemetry: false; routerPush: (to: string) => unknown; routerReplace: (to: string) => unknown }): Promise<void>;
   mountSignIn(element: HTMLDivElement, options: { routing: "hash"; fallbackRedirectUrl: string; signUpFallbackRedirectUrl: string }): void;
   unmountSignIn(element: HTMLDivElement): void;
@@ -48,8 +49,10 @@ export function loadClerk({ publishableKey, frontendApi }: NonNullable<Config["c
 const left = new Set<string>();
 
 /** The session at Clerk that this page has left, although it still is; undefined where there is none. */
-export function leftAtClerk({ session }: Clerk): string | undefined {
-  return session && left.has(session.id) ? session.id : undefined;
+export function leftAtClerk({ session, client }: Clerk): string | undefined {
+  // After a sign-out that has failed Clerk has no session, but its client has.
+  const id = session === undefined ? client?.lastActiveSessionId : session?.id;
+  return id && left.has(id) ? id : undefined;
 }
 
 /** The user who is signed in at Clerk; undefined where nobody is, or with a session that this page has left. */

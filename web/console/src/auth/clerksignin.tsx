@@ -24,24 +24,22 @@ export function WithClerk({ clerk: config, onSignIn }: Props & { clerk: NonNulla
 
 function AtClerk({ clerk, onSignIn }: Props & { clerk: Clerk }) {
   const place = useRef<HTMLDivElement>(null);
-  const id = useSyncExternalStore(
-    useCallback((listener: () => void) => clerk.addListener(listener), [clerk]),
-    () => clerk.session?.id,
-  );
+  const subscribe = useCallback((listener: () => void) => clerk.addListener(listener), [clerk]);
+  const id = useSyncExternalStore(subscribe, () => clerk.session?.id);
+  const left = useSyncExternalStore(subscribe, () => leftAtClerk(clerk));
   useEffect(() => {
     const signedIn = signedInAtClerk(clerk);
     if (signedIn !== undefined) {
       onSignIn(signedIn);
     }
     const element = place.current;
-    if (id !== undefined || element === null) {
+    if (id !== undefined || left !== undefined || element === null) {
       return undefined; // Clerk has nothing to show to whom it knows already
     }
     const here = location.pathname + location.search;
     clerk.mountSignIn(element, { routing: "hash", fallbackRedirectUrl: here, signUpFallbackRedirectUrl: here });
     return () => clerk.unmountSignIn(element);
-  }, [clerk, id, onSignIn]);
-  const left = leftAtClerk(clerk);
+  }, [clerk, id, left, onSignIn]);
   return (
     <>
       {left !== undefined && <Left clerk={clerk} sessionId={left} />}
