@@ -11,7 +11,7 @@ import {
   MethodOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_policy_v1_policy, RuleSchema, rule } from "@ostiary/client/gen/ostiary/policy/v1/policy_pb";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
 import { Server } from "../../testing/server.js";
 import { staged } from "../../testing/stage.js";
@@ -49,10 +49,45 @@ describe.skipIf(withoutChromium)("the page of access", () => {
     const service = window.page.getByRole("region", { name: "acme.note.v1.NoteService" });
     await service.getByText("served elsewhere").waitFor();
     await service
-      .getByRole("row", { name: /^DeleteNote .*org:invoices:delete/ })
+      .getByRole("row", { name: /^DeleteNote/ })
       .getByText(verdict, { exact: true })
       .waitFor();
     await service.getByRole("link").waitFor({ state: "detached" }); // it cannot be tried here
     await window.close();
+  });
+
+  test("shows a rule as it is in the schema, and what each persona may call", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/access?q=note`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    const service = ada.page.getByRole("region", { name: "acme.note.v1.NoteService", exact: true });
+    await service
+      .getByRole("row", { name: /^DeleteNote/ })
+      .getByText("org:invoices:delete")
+      .first()
+      .click();
+    expect(await service.getByLabel("The rule in a .proto file").innerText()).toBe(
+      'option (ostiary.policy.v1.rule) = {\n  require: {\n    all_permissions: "org:invoices:delete"\n  }\n};',
+    );
+    await service.getByText("On the method in its schema.").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByLabel("Compare the personas").check();
+    const table = service.getByRole("table");
+    await expect.poll(() => table.getByText(/^(yes|no|depends)$/).count()).toBe(5);
+    const cell = async (persona: string) => {
+      const names = await table.getByRole("columnheader").allInnerTexts();
+      return table
+        .getByRole("row", { name: /^DeleteNote/ })
+        .getByRole("cell")
+        .nth(names.indexOf(persona) - 1)
+        .innerText();
+    };
+    await expect.poll(() => cell("ada")).toBe("yes");
+    await expect.poll(() => cell("cleo")).toBe("no");
+    await ada.page.getByRole("searchbox").fill("ListMethodRules");
+    await ada.page.getByRole("row", { name: /^ListMethodRules yes/ }).waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.setViewportSize({ width: 380, height: 700 });
+    expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+    await ada.close();
   });
 });

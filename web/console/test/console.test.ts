@@ -251,7 +251,10 @@ describe.skipIf(withoutChromium)("the console", () => {
       "grpc.reflection.v1.ServerReflection built in",
       "grpc.reflection.v1alpha.ServerReflection built in",
     ]);
-    await ada.page.getByRole("row", { name: /RevokeSubject.*the subject is the caller.*the handler decides/ }).waitFor();
+    await ada.page
+      .getByRole("row", { name: /RevokeSubject.*the handler decides/ })
+      .getByText("the subject is the caller")
+      .waitFor();
     await ada.page.getByRole("row", { name: /RevokeTokens.*may not needs an operator$/ }).waitFor();
     await ada.page.getByLabel("Hide what you may call").check();
     await ada.page.getByRole("row", { name: /WhoAmI/ }).waitFor({ state: "detached" });

@@ -1,7 +1,8 @@
-import { AccessOutcome, type Requirement, RuleSource } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { AccessOutcome, type MethodRule, type Requirement, RuleSource } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { Reason } from "@ostiary/client/gen/ostiary/error/v1/reason_pb";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useApp } from "../app/app";
 import { useSignedIn } from "../auth/signedin";
 import { methodNamed } from "../try/schema";
 import { Failure, Loading } from "../ui/failure";
@@ -9,7 +10,9 @@ import { Head } from "../ui/head";
 import { Badge } from "../ui/names";
 import ui from "../ui/ui.module.css";
 import styles from "./access.module.css";
+import { Matrix } from "./matrix";
 import { type Access as Lists, readAccess } from "./read";
+import { optionOf, placeOf } from "./ruletext";
 
 const route = getRouteApi("/access");
 
@@ -19,7 +22,8 @@ export function Access() {
   const query = useQuery({ queryKey: ["access"], queryFn: ({ signal }) => readAccess(access, { signal }) });
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const { q = "", show } = search;
+  const { q = "", show, as } = search;
+  const { config } = useApp();
   const groups = groupsOf(query.data ?? { rules: [], explanations: [] })
     .map((group) => ({
       ...group,
@@ -57,6 +61,16 @@ export function Access() {
               />
               Hide what you may call
             </label>
+            {config.personas && (
+              <label className={ui.check}>
+                <input
+                  type="checkbox"
+                  checked={as === "personas"}
+                  onChange={(event) => void navigate({ search: { ...search, as: event.target.checked ? "personas" : undefined }, replace: true })}
+                />
+                Compare the personas
+              </label>
+            )}
           </div>
           {groups.length === 0 && <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>}
           {groups.map(({ service, place, rows }) => (
@@ -64,20 +78,24 @@ export function Access() {
               <h2>
                 <code>{service}</code> {place !== "" && <Badge tone="quiet">{place}</Badge>}
               </h2>
-              <table className={styles.table}>
-                <thead>
-                  <tr>
-                    <th scope="col">Method</th>
-                    <th scope="col">Who may call</th>
-                    <th scope="col">You</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {rows.map((row) => (
-                    <Line key={row.name} row={row} />
-                  ))}
-                </tbody>
-              </table>
+              {as === "personas" ? (
+                <Matrix methods={rows} label={service} />
+              ) : (
+                <table className={styles.table}>
+                  <thead>
+                    <tr>
+                      <th scope="col">Method</th>
+                      <th scope="col">Who may call</th>
+                      <th scope="col">You</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {rows.map((row) => (
+                      <Line key={row.name} row={row} />
+                    ))}
+                  </tbody>
+                </table>
+              )}
             </section>
           ))}
         </>
@@ -89,7 +107,7 @@ export function Access() {
 interface Row {
   procedure: string;
   name: string;
-  description: string;
+  rule: MethodRule | undefined;
   outcome: AccessOutcome;
   requirements: Requirement[];
 }
@@ -112,13 +130,13 @@ function groupsOf({ rules, explanations }: Lists): Group[] {
     const rule = declared.get(procedure);
     const place = rule?.servedElsewhere ? "served elsewhere" : rule?.source === RuleSource.BUILT_IN ? "built in" : "";
     const group = groups.get(service) ?? { service, place, rows: [] };
-    group.rows.push({ procedure, name, description: rule?.description ?? "", outcome, requirements });
+    group.rows.push({ procedure, name, rule, outcome, requirements });
     groups.set(service, group);
   }
   return [...groups.values()].sort((a, b) => places.indexOf(a.place) - places.indexOf(b.place));
 }
 
-function Line({ row: { procedure, name, description, outcome, requirements } }: { row: Row }) {
+function Line({ row: { procedure, name, rule, outcome, requirements } }: { row: Row }) {
   const those = (which: AccessOutcome) => requirements.filter((requirement) => requirement.outcome === which);
   return (
     <tr>
@@ -131,7 +149,7 @@ function Line({ row: { procedure, name, description, outcome, requirements } }: 
           <code>{name}</code>
         )}
       </th>
-      <td>{description}</td>
+      <td>{rule && <Declared rule={rule} />}</td>
       <td>
         <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
         {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
@@ -141,6 +159,21 @@ function Line({ row: { procedure, name, description, outcome, requirements } }: 
         ))}
       </td>
     </tr>
+  );
+}
+
+/** A rule in words, and as it is declared. */
+function Declared({ rule: { description, rule, source } }: { rule: MethodRule }) {
+  return (
+    <details>
+      <summary>{description}</summary>
+      {rule && (
+        <pre tabIndex={0} aria-label="The rule in a .proto file">
+          {optionOf(rule)}
+        </pre>
+      )}
+      <p className={ui.quiet}>{placeOf(source)}</p>
+    </details>
   );
 }
 

@@ -56,7 +56,7 @@ const revocations = createRoute({
 const access = createRoute({
   getParentRoute: () => root,
   path: "/access",
-  validateSearch: v.object({ q: text, show: oneOf(["missing"]) }),
+  validateSearch: v.object({ q: text, show: oneOf(["missing"]), as: oneOf(["personas"]) }),
   component: lazyPage(() => import("../access/page"), "Access"),
 });
 

@@ -1,1 +1,0 @@
-import{St as e,l as t,u as n,xt as r}from"./clock-DrDMeyGu.js";import{t as i}from"./config-Dk4RrZWe.js";var a=new Map(t.values.filter(t=>e(t,n)).map(e=>[e.name.replace(/^REASON_/,``),r(e,n).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};
