@@ -154,6 +154,16 @@ func TestNewKeyCopiesTheKey(t *testing.T) {
 	if err := key.Verify("EdDSA", []byte("input"), ed25519.Sign(private, []byte("input"))); err != nil {
 		t.Error("the key changed with the caller's:", err)
 	}
+	rsaPublic := rsa.PublicKey{N: new(big.Int).Set(rsaKey().N), E: rsaKey().E}
+	rsaCopy, err := NewKey("k", &rsaPublic, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaPublic.N.SetInt64(1)
+	rsaPublic.E = 1
+	if !rsaCopy.public.(*rsa.PublicKey).Equal(&rsaKey().PublicKey) {
+		t.Error("the RSA key changed with the caller's")
+	}
 }
 
 // flawedFactor makes a factor as the flawed library does: k·M + (65537^a mod M),

@@ -5,6 +5,7 @@ import (
 	"crypto/fips140"
 	"crypto/rsa"
 	"encoding/asn1"
+	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
 	"os"
@@ -273,6 +274,34 @@ func TestOneKeyVerifiesForMany(t *testing.T) {
 	all.Wait()
 }
 
+// TestRSARefusesEachOtherEncoding has signatures of encodings that differ in one bit of an
+// octet, or lack the NULL of the parameters.
+func TestRSARefusesEachOtherEncoding(t *testing.T) {
+	t.Parallel()
+	m := modulusOf(2049)
+	key := m.key(t, 3)
+	for _, a := range pkcs1(key) {
+		encoding := m.encoding(t, a)
+		refuse := func(what string, changed []byte) {
+			s, _ := m.root(new(big.Int).SetBytes(changed), 3)
+			if verdict(t, key, a, s.FillBytes(make([]byte, m.size()))) {
+				t.Errorf("%s: accepted with %s", a.name, what)
+			}
+		}
+		for i := range encoding {
+			changed := slices.Clone(encoding)
+			changed[i] ^= 1 << (i % 8)
+			refuse(fmt.Sprintf("octet %d changed", i), changed)
+		}
+		begin := 3 + slices.Index(encoding[2:], 0) // of DigestInfo
+		info := slices.Clone(encoding[begin:])
+		null := slices.Index(info, 0x05)
+		info = slices.Delete(info, null, null+2)
+		info[1], info[3] = info[1]-2, info[3]-2 // the lengths of the two sequences
+		refuse("no NULL", slices.Concat(encoding[:begin-1], []byte{0xff, 0xff, 0}, info))
+	}
+}
+
 // TestFIPSVerifiesWithTheStandardLibrary runs the other tests of RSA in that mode, which
 // is a setting of the process.
 func TestFIPSVerifiesWithTheStandardLibrary(t *testing.T) {
@@ -283,9 +312,22 @@ func TestFIPSVerifiesWithTheStandardLibrary(t *testing.T) {
 	if fips140.Enabled() {
 		return
 	}
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPS|^TestRSARefuses", "-test.v")
-	command.Env = append(command.Environ(), "GODEBUG=fips140=on")
-	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- PASS: TestRSARefusesWhatIsNotTheSignature") {
-		t.Errorf("%v\n%s", err, output)
+	for mode, tests := range map[string]string{
+		"on":   "^TestFIPS|^TestRSARefuses",
+		"only": "^TestFIPS|^TestKeysAreNamedByTheirCertificate$",
+	} {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+tests, "-test.v")
+		command.Env = append(command.Environ(), "GODEBUG=fips140="+mode)
+		if output, err := command.CombinedOutput(); err != nil || strings.Count(string(output), "--- PASS: Test") < 2 {
+			t.Errorf("%s: %v\n%s", mode, err, output)
+		}
+	}
+}
+
+// TestKeysAreNamedByTheirCertificate, also where FIPS 140-3 allows no SHA-1 otherwise.
+func TestKeysAreNamedByTheirCertificate(t *testing.T) {
+	t.Parallel()
+	if x5t, x5tS256 := (object{"x5c": []byte(`["AAAA"]`)}).thumbprints(); x5t == "" || x5tS256 == "" {
+		t.Errorf("the names are %q and %q", x5t, x5tS256)
 	}
 }

@@ -254,6 +254,7 @@ describe.skipIf(withoutChromium)("the console", () => {
     await ada.page
       .getByRole("row", { name: /RevokeSubject.*the handler decides/ })
       .getByText("the subject is the caller")
+      .first()
       .waitFor();
     await ada.page.getByRole("row", { name: /RevokeTokens.*may not needs an operator$/ }).waitFor();
     await ada.page.getByLabel("Hide what you may call").check();
