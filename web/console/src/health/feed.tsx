@@ -71,7 +71,7 @@ export function Followers({ feed: { followers, followerCount } }: { feed: FeedSt
             <th scope="col">Service</th>
             <th scope="col">Instance</th>
             <th scope="col">State</th>
-            <th scope="col">Behind</th>
+            <th scope="col">Revocations</th>
             <th scope="col">Heard of</th>
           </tr>
         </thead>
@@ -100,14 +100,14 @@ function Line({ follower: { service, instanceId, connected, behindCount, heardTi
       </td>
       <td>
         {behindCount === 0n ? (
-          "nothing"
+          "all confirmed"
         ) : (
           <>
-            <Count of={behindCount} /> {behindCount === 1n ? "revocation" : "revocations"}
+            <Count of={behindCount} /> not confirmed
           </>
         )}
       </td>
-      <td>
+      <td data-column="Heard of">
         <Moment at={heardTime} />
       </td>
     </tr>
