@@ -110,14 +110,18 @@ export interface SignInStage {
 export interface ServerOptions {
   audience?: string;
   resource?: string;
+  /** The provider does not serve until it is told to. */
+  away?: boolean;
 }
 
 /** Starts a provider, and a server with its console as the client. */
-export async function stageSignIn({ audience = api, resource = api, ...options }: ProviderOptions & ServerOptions = {}): Promise<SignInStage> {
+export async function stageSignIn({ audience = api, resource = api, away = false, ...options }: ProviderOptions & ServerOptions = {}): Promise<SignInStage> {
   const provider = await OpenIDProvider.start(options);
   const issuer = ["--issuer", provider.url, "--profile", "oidc", "--audiences", audience, "--console-client-id", clientId];
   const server = await Server.serve("--console", ...issuer, ...(resource === "" ? [] : ["--console-resource", resource]));
-  provider.serve(`${server.url}/console/callback`);
+  if (!away) {
+    provider.serve(`${server.url}/console/callback`);
+  }
   const stop = async () => {
     await server.stop();
     await provider.stop();

@@ -223,4 +223,22 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     await ada.page.getByText(/an access token that is not a JWT.*console_audience or console_resource/).waitFor();
     await ada.close();
   });
+
+  test("an issuer that is away at the start is asked again when the page is loaded again", async () => {
+    const at = await stage({ away: true });
+    const ada = await open(at);
+    await ada.page.getByText(/Nobody can sign in with localhost:\d+ now/).waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    at.provider.serve(`${at.server.url}/console/callback`);
+    await expect
+      .poll(async () => {
+        await ada.page.reload();
+        await ada.page.getByText(/Sign in with localhost|Try again/).waitFor();
+        return ada.page.getByRole("button", { name: /^Sign in with localhost/ }).count();
+      })
+      .toBe(1);
+    expect(await ada.barriers()).toEqual([]);
+    await signIn(ada.page);
+    await ada.close();
+  });
 });

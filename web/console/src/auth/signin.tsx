@@ -34,7 +34,7 @@ export function SignIn() {
         {config.signIns !== undefined && !notice?.pending && <Issuers of={config.signIns} />}
         {config.clerk !== undefined && !config.personas && !notice?.pending && <WithClerk clerk={config.clerk} onSignIn={signIn} />}
         {elsewhere && (
-          <details>
+          <details className={styles.instead}>
             <summary>Sign in with a token instead</summary>
             <WithToken onSignIn={signIn}>Paste a token of an issuer of this server; it stays in this window's memory.</WithToken>
           </details>
