@@ -92,6 +92,7 @@ func (p *patient) checks() []check {
 		{"settings", "the settings", p.settings},
 		{"settings", "the environment", p.environment},
 		{"settings", "Clerk's keys", p.clerkKeys},
+		{"settings", "signing in on the console", p.consoleClients},
 		{"token", "the token", p.token},
 		{"server", "the server's addresses", p.server},
 		{"cors", "preflights", p.cors},

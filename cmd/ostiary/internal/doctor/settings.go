@@ -169,6 +169,30 @@ func (p *patient) clerkKeys(context.Context) []Finding {
 	return findings
 }
 
+// consoleClients looks for clients of the console that nobody can use.
+func (p *patient) consoleClients(context.Context) []Finding {
+	config := &p.Settings.Server
+	var findings []Finding
+	for i := range config.Issuers {
+		issuer := &config.Issuers[i]
+		client := issuer.Console.ClientID
+		if client == "" {
+			continue
+		}
+		name := p.Settings.NameOfIssuer(i, "console_client_id")
+		if !config.Console.Enabled {
+			findings = append(findings, warning("console.client_unused", name, "there is no console to sign in on",
+				"users act in person through this client, as through a first-party client", "set "+p.Settings.NameOf("console")+", or remove it"))
+		}
+		if parties := issuer.AuthorizedParties; len(parties) > 0 && !slices.Contains(parties, client) {
+			findings = append(findings, warning("console.client_not_authorized", name, "the client is not among the authorized parties",
+				"a token that names it as azp is refused with AUTHORIZED_PARTY_MISMATCH: who signs in on the console is signed out at once",
+				"add the client to "+p.Settings.NameOfIssuer(i, "authorized_parties")))
+		}
+	}
+	return findings
+}
+
 // environmentOf returns test or live for a key of Clerk, or "".
 func environmentOf(key string) string {
 	parts := strings.Split(key, "_")

@@ -62,6 +62,18 @@ func TestTroubleWithTheSettingsIsFound(t *testing.T) {
 			setup{environ: []string{development, "CLERK_JWT_AUD=api", "CLERK_PUBLISHABLE_KEY=" + publishable("test", "calm-cat-1.clerk.accounts.dev")}},
 			want{"clerk.publishable_key", doctor.OK, "", "https://calm-cat-1.clerk.accounts.dev"},
 		},
+		"a client of no console": {
+			setup{environ: []string{"OSTIARY_ISSUER=https://sso.example.com", "OSTIARY_PROFILE=oidc", "OSTIARY_AUDIENCES=api", "OSTIARY_CONSOLE_CLIENT_ID=web"}},
+			want{"console.client_unused", doctor.Warning, "set OSTIARY_CONSOLE", "no console"},
+		},
+		"a client of the console that is no authorized party": {
+			setup{environ: []string{"OSTIARY_ISSUER=https://sso.example.com", "OSTIARY_PROFILE=oidc", "OSTIARY_AUTHORIZED_PARTIES=app", "OSTIARY_CONSOLE=true", "OSTIARY_CONSOLE_CLIENT_ID=web"}},
+			want{"console.client_not_authorized", doctor.Warning, "add the client to OSTIARY_AUTHORIZED_PARTIES", "not among the authorized parties"},
+		},
+		"a client of the console that cannot be signed in at": {
+			setup{environ: []string{"OSTIARY_ISSUER=http://keycloak:8080/realms/acme", "OSTIARY_PROFILE=keycloak", "OSTIARY_INSECURE_HTTP=true", "OSTIARY_AUDIENCES=api", "OSTIARY_CONSOLE=true", "OSTIARY_CONSOLE_CLIENT_ID=web"}},
+			want{"settings.console_client_id", doctor.Fault, "serve OSTIARY_ISSUER over https", "plain http"},
+		},
 		"where a setting comes from": {setup{environ: []string{"OSTIARY_LOG_LEVEL=warn"}}, want{"settings.value", doctor.OK, "", "warn, from OSTIARY_LOG_LEVEL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
