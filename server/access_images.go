@@ -29,7 +29,7 @@ func (c Config) rulesElsewhere() (*policy.Policy, error) {
 		}
 		files = append(files, inImage...)
 	}
-	rules, err := policy.New(policy.Files(files...), condition.Evaluator())
+	rules, err := policy.New(policy.Files(files...), condition.Evaluator(), policy.Clock(c.WithDefaults().Now))
 	if err != nil {
 		return nil, fmt.Errorf("%w; for details run ostiary policy check --image FILE", err)
 	}
@@ -37,6 +37,9 @@ func (c Config) rulesElsewhere() (*policy.Policy, error) {
 }
 
 func readImage(name string) ([]protoreflect.FileDescriptor, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("not a file; name one that buf build -o has made")
+	}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, errors.Unwrap(err) // without the name

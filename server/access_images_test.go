@@ -98,7 +98,7 @@ func TestTheRulesOfOtherServicesAreShown(t *testing.T) {
 	if err := os.WriteFile(notes, []byte("no image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, images := range [][]string{{notes}, {filepath.Join(t.TempDir(), "missing.binpb")}} {
+	for _, images := range [][]string{{notes}, {filepath.Join(t.TempDir(), "missing.binpb")}, {t.TempDir()}} {
 		broken := config
 		broken.AccessImages = images
 		var faults *ConfigError

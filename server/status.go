@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -110,7 +111,7 @@ func (s *Server) storeMessage(database *databaseReadiness) *statusv1.StoreStatus
 	status := s.ledger.Status()
 	message := &statusv1.StoreStatus{
 		Kind: statusv1.StoreKind_STORE_KIND_POSTGRESQL, Name: s.config.store().Name(), State: storeStates[database.State], Essential: database.Essential,
-		FailingSinceTime: timeMessage(database.FailingSince), LastError: database.LastError,
+		FailingSinceTime: timeMessage(database.FailingSince), LastError: shown(database.LastError),
 		RecentSessionCount: int64(status.Sessions), UnsavedSessionCount: int64(status.Unsaved), LostSessionCount: status.Lost,
 	}
 	if file := s.config.StoreFile(); file != "" {
@@ -127,7 +128,7 @@ func (s *Server) relayMessage() *statusv1.RelayStatus {
 		return nil
 	}
 	status := s.relay.Follower().Status()
-	return &statusv1.RelayStatus{Hubs: s.config.Follow.Hubs, ConnectedHub: status.Hub, Ready: status.Ready, Stale: status.Stale, LastError: status.LastError}
+	return &statusv1.RelayStatus{Hubs: s.config.Follow.Hubs, ConnectedHub: status.Hub, Ready: status.Ready, Stale: status.Stale, LastError: shown(status.LastError)}
 }
 
 func (s *Server) issuerMessages(ctx context.Context, reconciled []reconciliation) []*statusv1.IssuerStatus {
@@ -138,7 +139,7 @@ func (s *Server) issuerMessages(ctx context.Context, reconciled []reconciliation
 		message := &statusv1.IssuerStatus{
 			Issuer: state.Issuer, Essential: state.Essential, Ready: state.Ready, Fetched: source.remote != nil,
 			FetchTime: timeMessage(state.FetchedAt), NextFetchTime: timeMessage(state.NextFetch),
-			FailureCount: int64(state.Failures), FailingSinceTime: timeMessage(state.FailingSince), LastError: state.LastError,
+			FailureCount: int64(state.Failures), FailingSinceTime: timeMessage(state.FailingSince), LastError: shown(state.LastError),
 			SignOuts: signOuts[state.Issuer],
 		}
 		if source.remote != nil {
@@ -189,7 +190,7 @@ func signalMessage(state signalReadiness) *statusv1.SignalSourceStatus {
 	message := &statusv1.SignalSourceStatus{
 		Source: state.Source, Issuers: state.Issuers,
 		LastMessageTime: timeMessage(state.LastMessage), LastAcceptedTime: timeMessage(state.LastAccepted), LastRefusedTime: timeMessage(state.LastRefused),
-		LastError: state.LastError, Lag: durationpb.New(time.Duration(state.LagSeconds * float64(time.Second))),
+		LastError: shown(state.LastError), Lag: durationpb.New(time.Duration(state.LagSeconds * float64(time.Second))),
 		AcceptedCount: state.Accepted, RepeatedCount: state.Repeated, IgnoredCount: state.Ignored, RefusedCount: state.Refused, FailedCount: state.Failed,
 		LastPollTime: timeMessage(state.LastPoll),
 	}
@@ -234,3 +235,7 @@ func (s *Server) logMessage() *statusv1.LogStatus {
 	}
 	return message
 }
+
+// shown returns a text of others, such as a database's in another encoding, which a message of
+// protobuf would not take.
+func shown(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -18,7 +18,7 @@ const (
 	renewBefore = 14 * 24 * time.Hour
 	// oldRevocations is the age of revocations from which on they are too old.
 	oldRevocations = time.Minute
-	// nearlyAll is which part of what may be open is nearly all of it.
+	// nearlyAll is the part of a bound from which on it counts as nearly reached.
 	nearlyAll = 0.9
 )
 
@@ -190,7 +190,7 @@ func signalProblems(source *statusv1.SignalSourceStatus) (found []*statusv1.Prob
 	if refused != nil && later(refused, accepted) && later(refused, source.GetLastPollTime()) {
 		found = append(found, &statusv1.Problem{
 			Severity: severityWarning, ProblemId: "signals.refused", Subject: source.GetSource(), What: "The last message of this source was refused, or has failed.",
-			Why: "What it said has ended at the issuer may go on here.", Remedy: "Compare the secret and the addresses in the settings with those at the sender. docs/signals.md says what each error means.",
+			Why: "What it said has ended at the issuer may go on here. Or a stranger has sent it, as anybody can.", Remedy: "Compare the secret and the addresses in the settings with those at the sender. docs/signals.md says what each error means.",
 			Cause: source.GetLastError(), SinceTime: refused,
 		})
 	}

@@ -124,11 +124,13 @@ func TestAStreamThatWaitsToBeClosedSendsNothing(t *testing.T) {
 		guard := &Guard{Authenticator: all, Policy: all, Revocations: all}
 		var opened []*Stream
 		var ended sync.WaitGroup
+		var told atomic.Int32 // that the lease has ended
 		for range 3 {
 			ended.Go(func() {
 				ctx, _ := guard.Admit(t.Context(), Call{Stream: ServerStream})
 				_ = guard.Serve(ctx, func(ctx context.Context, s *Stream) error {
 					opened = append(opened, s)
+					s.AfterEnd(func() { told.Add(1) })
 					<-ctx.Done()
 					return nil
 				}, nil)
@@ -136,15 +138,20 @@ func TestAStreamThatWaitsToBeClosedSendsNothing(t *testing.T) {
 			synctest.Wait()
 		}
 		goOn, closing := make(chan struct{}), guard.leases.Close
-		guard.leases.Close = func(s *Stream) {
+		guard.leases.Close = func(s *Stream) bool {
 			<-goOn
-			closing(s)
+			return closing(s)
 		}
 		all.revoked.Store(true)
 		all.changed()
 		synctest.Wait()
 		if open := guard.OpenStreams(); open != 3 {
 			t.Errorf("%d are open; want 3, which wait", open)
+		}
+		opened[0].AfterEnd(func() { told.Add(1) }) // late, and so at once
+		synctest.Wait()
+		if told := told.Load(); told != 4 {
+			t.Errorf("told %d times that the lease has ended; want 4", told)
 		}
 		for _, s := range opened {
 			err := s.Send(func() error {

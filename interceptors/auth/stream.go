@@ -33,6 +33,7 @@ type Stream struct {
 	received bool // whether a message was
 	ended    bool
 	refusal  *Error        // why it has ended; nil where it was just no longer needed
+	afterEnd func()        // nil, or what is called then
 	current  *Identity     // nil where the caller is anonymous
 	user     any           // of current, where that has renewed the stream
 	expires  time.Time     // when the token no longer counts; zero is never
@@ -170,13 +171,7 @@ func (s *Stream) remaining() (left time.Duration, refusal *Error) {
 // With nil the stream is over, however it ended, and is closed at once. What it is first called
 // with counts.
 func (s *Stream) end(refusal *Error) {
-	s.mu.Lock()
-	first := !s.ended
-	if first {
-		s.ended, s.refusal = true, refusal
-		s.timer.Stop()
-	}
-	s.mu.Unlock()
+	first := s.refuse(refusal)
 	switch {
 	case refusal == nil:
 		s.letGo()
@@ -185,14 +180,43 @@ func (s *Stream) end(refusal *Error) {
 	}
 }
 
-// letGo closes a stream that has ended.
-func (s *Stream) letGo() {
+// refuse is end without closing. It reports whether it is the first.
+func (s *Stream) refuse(refusal *Error) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.ended, s.refusal = true, refusal
+	s.timer.Stop()
+	if refusal != nil && s.afterEnd != nil {
+		go s.afterEnd()
+	}
+	return true
+}
+
+// AfterEnd has f called, in a goroutine of its own, as soon as the lease has ended with a
+// refusal, and before the stream is closed in its turn. It is for what Send and Received do not
+// guard, such as a connection that a handler has taken over. There is one f at most.
+func (s *Stream) AfterEnd(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.afterEnd = f
+	if s.refusal != nil {
+		go f()
+	}
+}
+
+// letGo closes a stream that has ended, unless it is closed. It reports whether it has.
+func (s *Stream) letGo() (closed bool) {
 	s.closed.Do(func() {
+		closed = true
 		s.admitted.guard.leases.Leave(s, s.sessionKey())
 		s.admitted.guard.places.Leave(s.subject())
 		s.close(s.Err())
 		s.over.Done()
 	})
+	return closed
 }
 
 // found returns what Err does, to the handler, which then finds its context cancelled.
@@ -288,7 +312,7 @@ func (s *Stream) Received(message any) error {
 	if refusal == nil {
 		return nil
 	}
-	s.end(refusal)
+	s.refuse(refusal)
 	s.letGo()
 	return refusal
 }

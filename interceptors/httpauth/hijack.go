@@ -18,6 +18,7 @@ func (x *exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	x.conn = &trackedConn{Conn: conn, closed: make(chan struct{})}
+	x.lease.AfterEnd(x.conn.cut)
 	return x.conn.typed(), buffered, nil
 }
 
@@ -32,6 +33,14 @@ type trackedConn struct {
 func (c *trackedConn) Close() error {
 	defer c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
+}
+
+// cut closes the connection without a word, which TLS would wait for.
+func (c *trackedConn) cut() {
+	if secured, ok := c.Conn.(*tls.Conn); ok {
+		_ = secured.NetConn().Close()
+	}
+	_ = c.Close()
 }
 
 // typed returns a connection that has every method of the usual ones, such as

@@ -20,8 +20,8 @@ type Registry[K, L comparable, V any] struct {
 	Newer func(a, b V) bool
 	// Visit is what a sweep does with each lease.
 	Visit func(L)
-	// Close is what End has called for each lease.
-	Close func(L)
+	// Close is what End has called for each lease. It reports whether there was anything to do.
+	Close func(L) bool
 
 	renewable atomic.Int64 // how many leases are of a session
 	sweeps    atomic.Int64 // how many were asked for since the last one began
@@ -136,11 +136,14 @@ func (r *Registry[K, L, V]) Sweep() {
 	}()
 }
 
-// While every processor is busy, Go asks only each 10 ms what has come from the network. So
-// there is a pause after some leases were closed.
 const (
+	// While every processor is busy, Go asks only each 10 ms what has come from the network. So
+	// there is a pause after some leases were closed.
 	closesAtOnce = 64
 	closePause   = time.Millisecond
+	// longestTurns is how long others have their turn: where that takes longer, as on a machine
+	// that is too busy, the rest is closed without.
+	longestTurns = 2 * time.Second
 )
 
 // End has Close called for a lease, in another goroutine, one lease at a time. After each,
@@ -166,10 +169,13 @@ func (r *Registry[K, L, V]) closeEnded() {
 		if len(ended) == 0 {
 			return
 		}
-		for i, l := range ended {
-			r.Close(l)
+		began, closed := time.Now(), 0
+		for _, l := range ended {
+			if !r.Close(l) || time.Since(began) > longestTurns {
+				continue
+			}
 			runtime.Gosched()
-			if i%closesAtOnce == closesAtOnce-1 {
+			if closed++; closed%closesAtOnce == 0 {
 				time.Sleep(closePause) //nolint:forbidigo // there is no event: it gives others their turn
 			}
 		}

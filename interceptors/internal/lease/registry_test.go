@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -157,12 +158,13 @@ func TestLeasesAreClosedOneAfterTheOther(t *testing.T) {
 	var closed, woken atomic.Int64
 	var waiting int64 // at most, of those that were woken
 	woke := make(chan struct{}, leases)
-	r.Close = func(*member) {
+	r.Close = func(*member) bool {
 		waiting = max(waiting, closed.Add(1)-woken.Load())
 		go func() { // as one that waited for the lease
 			woken.Add(1)
 			woke <- struct{}{}
 		}()
+		return true
 	}
 	for range leases {
 		r.End(new(member))
@@ -173,4 +175,28 @@ func TestLeasesAreClosedOneAfterTheOther(t *testing.T) {
 	if waiting > leases/20 {
 		t.Errorf("%d were ready to run at once; want that each has its turn", waiting)
 	}
+}
+
+func TestLeasesAreClosedSoonHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where only the pauses take time
+		r := newRegistry()
+		last, began := make(chan struct{}), time.Now()
+		const leases = 300_000
+		closed := 0
+		r.Close = func(*member) bool {
+			if closed++; closed == 2*leases {
+				close(last)
+			}
+			return closed%2 == 0 // the others were closed before, and get no pause
+		}
+		all := make([]member, 2*leases)
+		for i := range all {
+			r.End(&all[i])
+		}
+		<-last
+		if took := time.Since(began); took < time.Second || took > 3*time.Second {
+			t.Errorf("%v; want some two seconds", took)
+		}
+	})
 }

@@ -55,7 +55,7 @@ func (l *Ledger) CountRevocations(ctx context.Context, listing store.RevocationL
 	return n, listing.Until != 0, nil
 }
 
-// boundRevocations has a listing that searches end after so many as may be examined, and
+// boundRevocations bounds a listing that searches to as many revocations as may be examined, and
 // returns the last of them.
 func (l *Ledger) boundRevocations(ctx context.Context, listing *store.RevocationListing) (last store.Revocation, err error) {
 	if !listing.Searches() {

@@ -105,7 +105,7 @@ describe.skipIf(withoutChromium)("the page Try", () => {
       .fill(JSON.stringify({ session: { issuer: stage.server.url, sessionId: "sess_tried", subject: "user_ben" }, cause: "tried" }));
     await send(robo);
     const dialog = robo.page.getByRole("dialog");
-    await dialog.getByText("It cannot be taken back").waitFor();
+    await dialog.getByText("called as yourself. It cannot be taken back").waitFor();
     expect(await robo.barriers()).toEqual([]);
     await dialog.getByRole("button", { name: "Cancel" }).click();
     await dialog.waitFor({ state: "hidden" });

@@ -187,7 +187,7 @@ func table() []setting[Settings] {
 		},
 		setting[Settings]{
 			key: "access_images", env: []string{"OSTIARY_ACCESS_IMAGES"}, dev: true,
-			help:   "Files with the schemas of your other services, as buf build -o image.binpb makes them: the console and AccessService show the rules in them, too.",
+			help:   "Files with the schemas of your other services, as buf build -o image.binpb makes them: the console and AccessService show the rules in them, too, to everybody with a valid token.",
 			format: list(func(s *Settings) *[]string { return &s.Server.AccessImages }),
 		},
 		setting[Settings]{

@@ -476,7 +476,8 @@ func (x *PreviewRevocationRequest) GetRevocation() *NewRevocation {
 // PreviewRevocationResponse says what would end.
 type PreviewRevocationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many active sessions have a newest token that would be refused. Absent for a token and
+	// How many active sessions have a newest token that would be refused. Sessions in which the
+	// target is only the actor are refused too, and not counted. Absent for a token and
 	// a machine: it is not known of which session a token is, and machines have none.
 	SessionCount *int64 `protobuf:"varint,1,opt,name=session_count,json=sessionCount,proto3,oneof" json:"session_count,omitempty"`
 	// How many subjects these sessions are of.

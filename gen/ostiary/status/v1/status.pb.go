@@ -1625,7 +1625,7 @@ type FeedStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many revocations are in memory. Expired ones count until their space is needed.
 	RevocationCount int64 `protobuf:"varint,1,opt,name=revocation_count,json=revocationCount,proto3" json:"revocation_count,omitempty"`
-	// All that others have revoked before is known here.
+	// How long ago the revocations of others were last read in full.
 	Age *durationpb.Duration `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
 	// How many services and relays have a stream from this server.
 	FollowerCount int64 `protobuf:"varint,3,opt,name=follower_count,json=followerCount,proto3" json:"follower_count,omitempty"`

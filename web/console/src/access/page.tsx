@@ -22,8 +22,9 @@ export function Access() {
   const query = useQuery({ queryKey: ["access"], queryFn: ({ signal }) => readAccess(access, { signal }) });
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const { q = "", show, as } = search;
-  const { config } = useApp();
+  const { q = "", show } = search;
+  const { personas } = useApp().config;
+  const compared = personas && search.as === "personas";
   const groups = groupsOf(query.data ?? { rules: [], explanations: [] })
     .map((group) => ({
       ...group,
@@ -61,11 +62,11 @@ export function Access() {
               />
               Hide what you may call
             </label>
-            {config.personas && (
+            {personas && (
               <label className={ui.check}>
                 <input
                   type="checkbox"
-                  checked={as === "personas"}
+                  checked={compared}
                   onChange={(event) => void navigate({ search: { ...search, as: event.target.checked ? "personas" : undefined }, replace: true })}
                 />
                 Compare the personas
@@ -78,7 +79,7 @@ export function Access() {
               <h2>
                 <code>{service}</code> {place !== "" && <Badge tone="quiet">{place}</Badge>}
               </h2>
-              {as === "personas" ? (
+              {compared ? (
                 <Matrix methods={rows} label={service} />
               ) : (
                 <table className={styles.table}>

@@ -50,7 +50,16 @@ export function Form({ method, caller, initially, onDone }: Props) {
       took,
     });
   };
-  const submit = () => (changes(method) ? setAsking(true) : void send());
+  const submit = () => {
+    if (running) {
+      return; // Ctrl+Enter, while the button is disabled
+    }
+    if (changes(method)) {
+      setAsking(true);
+    } else {
+      void send();
+    }
+  };
 
   return (
     <div className={styles.call}>
@@ -74,7 +83,7 @@ export function Form({ method, caller, initially, onDone }: Props) {
           )}
         </div>
       </form>
-      {asking && <ConfirmCall method={method} body={body} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
+      {asking && <ConfirmCall method={method} body={body} caller={caller} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
       {result && (
         <div className={styles.result}>
           <Answer key={result.began} result={result} />

@@ -214,7 +214,8 @@ export const PreviewRevocationRequestSchema: GenMessage<PreviewRevocationRequest
  */
 export type PreviewRevocationResponse = Message<"ostiary.revocation.v1.PreviewRevocationResponse"> & {
   /**
-   * How many active sessions have a newest token that would be refused. Absent for a token and
+   * How many active sessions have a newest token that would be refused. Sessions in which the
+   * target is only the actor are refused too, and not counted. Absent for a token and
    * a machine: it is not known of which session a token is, and machines have none.
    *
    * @generated from field: optional int64 session_count = 1;

@@ -895,7 +895,7 @@ export type FeedStatus = Message<"ostiary.status.v1.FeedStatus"> & {
   revocationCount: bigint;
 
   /**
-   * All that others have revoked before is known here.
+   * How long ago the revocations of others were last read in full.
    *
    * @generated from field: google.protobuf.Duration age = 2;
    */
