@@ -122,6 +122,16 @@ func TestAnEndpointCannotAddToThePolicy(t *testing.T) {
 	}
 }
 
+func TestThePolicyHoldsNoQueryOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"?", "?tenant=acme"} {
+		url, _ := discovery(t, func() string { return strings.Replace(provider, "SELF/token", "SELF/token"+query, 1) })
+		if got, want := start(t, withSignIn(url)).directive(t, "/", "connect-src"), "'self' "+url+"/token "+url+"/revoke"; got != want {
+			t.Errorf("connect-src %s; want %s", got, want)
+		}
+	}
+}
+
 func TestEndpointsThatABrowserMustNotUseOfferNoSignIn(t *testing.T) {
 	t.Parallel()
 	for name, endpoint := range map[string]string{
@@ -216,6 +226,52 @@ func TestTwoIssuersThatDoNotNameThemselvesCannotBeToldApart(t *testing.T) {
 	}
 }
 
+func TestAnIssuerThatIsNotKnownCountsAsOneThatDoesNotNameItself(t *testing.T) {
+	t.Parallel()
+	silent := strings.Replace(provider, `"authorization_response_iss_parameter_supported":true,`, "", 1)
+	away, _ := discovery(t, func() string { return "not yet" })
+	named, _ := discovery(t, func() string { return provider })
+	one, _ := discovery(t, func() string { return silent })
+	r := start(t, withSignIn(away, named, one))
+	for _, told := range r.signIns(t).SignIns {
+		want := map[string]string{away: "log", named: "", one: "RFC 9207"}[told.Issuer]
+		if offered := told.Metadata != nil; offered != (want == "") || !strings.Contains(told.Problem, want) {
+			t.Errorf("%s: offered %v, %s", told.Issuer, offered, told.Problem)
+		}
+	}
+}
+
+func TestAnIssuerCannotBeTakenForAnother(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]string{
+		"Issuer":                              `"Issuer":"https://honest.example.com"`,
+		"ISSUER":                              `"ISSUER":"https://honest.example.com"`,
+		"a long s":                            `"iſſuer":"https://honest.example.com"`,
+		"an endpoint in another case":         `"TOKEN_ENDPOINT":"SELF/other"`,
+		"an endpoint with the sign of kelvin": `"to\u212aen_endpoint":"SELF/other"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, _ := discovery(t, func() string { return strings.TrimSuffix(provider, "}") + "," + more + "}" })
+			r := start(t, withSignIn(url))
+			if told := r.signIns(t).SignIns[0]; told.Metadata != nil || told.Problem == "" {
+				t.Errorf("the page is told %+v; want a problem", told)
+			}
+			if log := r.log.String(); !strings.Contains(log, "twice, in letters of different case") {
+				t.Errorf("the log does not say why:\n%s", log)
+			}
+		})
+	}
+}
+
+func TestAMemberInAnotherCaseIsNotRead(t *testing.T) {
+	t.Parallel()
+	url, _ := discovery(t, func() string { return strings.Replace(provider, "revocation_endpoint", "Revocation_Endpoint", 1) })
+	if told := start(t, withSignIn(url)).signIns(t).SignIns[0]; told.Metadata["issuer"] != url || told.Metadata["revocation_endpoint"] != nil {
+		t.Errorf("the page is told %+v; want no endpoint to revoke tokens", told)
+	}
+}
+
 func TestAFrameOfTheCallbackIsEmptyAndForThePageAlone(t *testing.T) {
 	t.Parallel()
 	url, _ := discovery(t, func() string { return provider })
@@ -241,17 +297,22 @@ func TestAFrameOfTheCallbackIsEmptyAndForThePageAlone(t *testing.T) {
 
 func TestUsersActInPersonThroughTheConsole(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) {
-		c.Issuers[0].Profile, c.Issuers[0].Console.ClientID = "oidc", "console"
-	})
-	for client, want := range map[string]auth.TokenKind{"console": auth.KindSession, "other": auth.KindOAuth} {
-		raw := r.issuer.Session("user_ada", authtest.With("client_id", client), authtest.Without("azp"))
-		id, err := r.verifier.Verify(t.Context(), raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id.Kind != want {
-			t.Errorf("a token through the client %s is of kind %v; want %v", client, id.Kind, want)
+	for enabled, kinds := range map[bool]map[string]auth.TokenKind{
+		true:  {"console": auth.KindSession, "other": auth.KindOAuth},
+		false: {"console": auth.KindOAuth, "other": auth.KindOAuth},
+	} {
+		r := start(t, func(c *Config) {
+			c.Console.Enabled, c.Issuers[0].Profile, c.Issuers[0].Console.ClientID = enabled, "oidc", "console"
+		})
+		for client, want := range kinds {
+			raw := r.issuer.Session("user_ada", authtest.With("client_id", client), authtest.Without("azp"))
+			id, err := r.verifier.Verify(t.Context(), raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id.Kind != want {
+				t.Errorf("with console %v, a token through the client %s is of kind %v; want %v", enabled, client, id.Kind, want)
+			}
 		}
 	}
 }

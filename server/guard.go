@@ -166,7 +166,7 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		AllowMissingAuthorizedParty: issuer.AllowMissingAuthorizedParty,
 		AllowAnyAudience:            issuer.AllowAnyAudience || issuer.exempt(),
 		AllowUnboundConfirmation:    issuer.AllowUnboundConfirmation,
-		FirstPartyClients:           issuer.firstPartyClients(),
+		FirstPartyClients:           issuer.firstPartyClients(s.config.Console),
 		Algorithms:                  issuer.Algorithms,
 		Kinds:                       issuer.Kinds,
 		MaxTokenBytes:               issuer.MaxTokenBytes,

@@ -123,7 +123,7 @@ type ConsoleClient struct {
 	// ClientID is that of the console: a public client at the issuer, with the console's
 	// URL and the path /console/callback as its redirect URI and its post-logout redirect
 	// URI. The console is a page of the operator's own, so users act in person through this
-	// client, as through the FirstPartyClients. Default: none.
+	// client, as through the FirstPartyClients, where the Console is enabled. Default: none.
 	ClientID string
 	// Scopes are asked for beside openid. Default: none.
 	Scopes []string
@@ -133,9 +133,10 @@ type ConsoleClient struct {
 	Audience, Resource string
 }
 
-// firstPartyClients are the clients through which users act in person.
-func (i *Issuer) firstPartyClients() []string {
-	if i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
+// firstPartyClients are the clients through which users act in person; that of the console is
+// one where there is a console.
+func (i *Issuer) firstPartyClients(console Console) []string {
+	if !console.Enabled || i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
 		return i.FirstPartyClients
 	}
 	return append(slices.Clone(i.FirstPartyClients), i.Console.ClientID)

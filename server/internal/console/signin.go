@@ -67,12 +67,28 @@ type metadata struct {
 	NamesItself           bool     `json:"authorization_response_iss_parameter_supported,omitempty"`
 }
 
-// parseMetadata reads a discovery document whose issuer was checked. An endpoint that the page
-// can do without is left out where it is not usable.
-func parseMetadata(document json.RawMessage) (*metadata, error) {
-	var m metadata
-	if err := json.Unmarshal(document, &m); err != nil {
+// parseMetadata reads the discovery document of an issuer. An endpoint that the page can do
+// without is left out where it is not usable.
+func parseMetadata(issuer string, document json.RawMessage) (*metadata, error) {
+	var members map[string]json.RawMessage // encoding/json finds the fields of a struct in any case
+	if err := json.Unmarshal(document, &members); err != nil {
 		return nil, errors.New("its discovery document is not valid")
+	}
+	if err := checkNames(members); err != nil {
+		return nil, err
+	}
+	m := metadata{Issuer: issuer}
+	for name, field := range map[string]any{
+		"authorization_endpoint":                         &m.AuthorizationEndpoint,
+		"token_endpoint":                                 &m.TokenEndpoint,
+		"end_session_endpoint":                           &m.EndSessionEndpoint,
+		"revocation_endpoint":                            &m.RevocationEndpoint,
+		"id_token_signing_alg_values_supported":          &m.SigningAlgorithms,
+		"authorization_response_iss_parameter_supported": &m.NamesItself,
+	} {
+		if value, ok := members[name]; ok && json.Unmarshal(value, field) != nil {
+			return nil, fmt.Errorf("its discovery document has an %s that is not valid", name)
+		}
 	}
 	secure := strings.HasPrefix(m.Issuer, "https:")
 	for name, endpoint := range map[string]*string{"authorization_endpoint": &m.AuthorizationEndpoint, "token_endpoint": &m.TokenEndpoint} {
@@ -85,6 +101,19 @@ func parseMetadata(document json.RawMessage) (*metadata, error) {
 		*endpoint, _ = checkEndpoint(*endpoint, secure)
 	}
 	return &m, nil
+}
+
+// checkNames refuses a document with two names that a reader which ignores case takes for one.
+func checkNames(members map[string]json.RawMessage) error {
+	seen := make(map[string]bool, len(members))
+	for name := range members {
+		folded := strings.ToLower(strings.ToUpper(name)) // ſ and s have one upper case, K and k one lower case
+		if seen[folded] {
+			return fmt.Errorf("its discovery document has %q twice, in letters of different case", folded)
+		}
+		seen[folded] = true
+	}
+	return nil
 }
 
 // checkEndpoint returns a URL in a form that a Content-Security-Policy can hold; "" with the
@@ -115,12 +144,13 @@ func source(endpoint string) string {
 	if err != nil {
 		return "" // parseMetadata has parsed it
 	}
-	u.RawQuery = ""
+	u.RawQuery, u.ForceQuery = "", false
 	return strings.NewReplacer(";", "%3B", ",", "%2C", "'", "%27").Replace(u.String())
 }
 
 // signIns keeps what the issuers say of themselves. It asks them when the page is loaded: an
-// issuer that was away at the start is asked with a later load.
+// issuer that was away at the start is asked with a later load. No request to an issuer takes
+// longer than discoveryTimeout.
 type signIns struct {
 	issuers []Issuer
 	now     func() time.Time
@@ -141,21 +171,25 @@ func newSignIns(c Config) *signIns {
 	return &signIns{issuers: c.Issuers, now: c.Now, log: c.Log, known: make([]discovered, len(c.Issuers))}
 }
 
-// offered returns what the page is told of each issuer, after asking those that are to be asked.
-// All who load the page meanwhile wait for the same answers.
+// offered returns what the page is told of each issuer, and asks those that are to be asked. It
+// waits for the answers of those that are not known yet. All who load the page meanwhile wait for
+// the same ones.
 func (s *signIns) offered(ctx context.Context) []signIn {
-	var asking sync.WaitGroup
+	var awaited []<-chan singleflight.Result
 	for _, i := range s.due() {
-		asking.Go(func() {
-			_, _, _ = s.flight.Do(s.issuers[i].URL, func() (any, error) {
-				if slices.Contains(s.due(), i) { // else the flight before has asked
-					s.ask(context.WithoutCancel(ctx), i) // others wait for it too
-				}
-				return nil, nil
-			})
+		asked := s.flight.DoChan(s.issuers[i].URL, func() (any, error) {
+			if slices.Contains(s.due(), i) { // else the flight before has asked
+				s.ask(context.WithoutCancel(ctx), i) // it is for others, too
+			}
+			return nil, nil
 		})
+		if !s.knows(i) {
+			awaited = append(awaited, asked)
+		}
 	}
-	asking.Wait()
+	for _, asked := range awaited {
+		<-asked
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	offered := make([]signIn, len(s.issuers))
@@ -174,11 +208,11 @@ func (s *signIns) offered(ctx context.Context) []signIn {
 
 // refuseMixable keeps one issuer from having the page send it the answer of another (RFC 9700,
 // section 4.4). An answer says whose it is if its issuer has RFC 9207. Where two issuers do not,
-// the page could not tell their answers apart.
+// the page could not tell their answers apart. An issuer of which nothing is known may be one.
 func refuseMixable(offered []signIn) {
 	var silent []int
 	for i, o := range offered {
-		if o.Metadata != nil && !o.Metadata.NamesItself {
+		if o.Metadata == nil || !o.Metadata.NamesItself {
 			silent = append(silent, i)
 		}
 	}
@@ -186,9 +220,19 @@ func refuseMixable(offered []signIn) {
 		return
 	}
 	for _, i := range silent {
+		if offered[i].Metadata == nil {
+			continue // its Problem is another
+		}
 		offered[i].Metadata = nil
-		offered[i].Problem = "It does not name itself in its answers (RFC 9207), and neither does another issuer of this server: one of them could take the sign-in at the other. Remove the console's client of all but one of them."
+		offered[i].Problem = "It does not name itself in its answers (RFC 9207), and another issuer of this server does not either, or cannot be asked: one of them could take the sign-in at the other. Have each name itself, or remove the console's client of all but one of them."
 	}
+}
+
+// knows reports whether an issuer has ever said how to sign in.
+func (s *signIns) knows(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[i].metadata != nil
 }
 
 // due returns the issuers that are to be asked.
@@ -211,7 +255,7 @@ func (s *signIns) ask(ctx context.Context, i int) {
 	document, err := s.issuers[i].Discover(ctx)
 	var found *metadata
 	if err == nil {
-		found, err = parseMetadata(document)
+		found, err = parseMetadata(s.issuers[i].URL, document)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

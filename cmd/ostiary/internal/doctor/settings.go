@@ -182,7 +182,7 @@ func (p *patient) consoleClients(context.Context) []Finding {
 		name := p.Settings.NameOfIssuer(i, "console_client_id")
 		if !config.Console.Enabled {
 			findings = append(findings, warning("console.client_unused", name, "there is no console to sign in on",
-				"users act in person through this client, as through a first-party client", "set "+p.Settings.NameOf("console")+", or remove it"))
+				"nobody signs in with this client", "set "+p.Settings.NameOf("console")+", or remove it"))
 		}
 		if parties := issuer.AuthorizedParties; len(parties) > 0 && !slices.Contains(parties, client) {
 			findings = append(findings, warning("console.client_not_authorized", name, "the client is not among the authorized parties",
