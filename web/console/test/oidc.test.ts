@@ -96,6 +96,61 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     await ada.close();
   });
 
+  test("calls go on while a frame renews the token, and after one without an answer, until the token expires", async () => {
+    const at = await stage();
+    const ada = await open(at);
+    await ada.page.clock.install();
+    await signIn(ada.page);
+    await ada.page.getByText("WatchIdentity is open").waitFor();
+    await ada.context.route(`${at.provider.url}/auth?**prompt=none**`, (route) => route.fulfill({ contentType: "text/html", body: "Choose an account" }));
+    const frame = ada.page.locator("iframe");
+    await ada.page.clock.fastForward("46:00");
+    await frame.waitFor({ state: "attached" });
+    await ada.go("Access");
+    await ada.page.getByRole("region", { name: /IdentityService/ }).waitFor();
+    expect(await frame.count()).toBe(1); // it has not been waited for
+    await ada.page.clock.fastForward("00:11");
+    await frame.waitFor({ state: "detached" });
+    await ada.go("Me");
+    await ada.page.getByText("WatchIdentity is open").waitFor();
+    await expect
+      .poll(async () => {
+        await ada.page.clock.fastForward("05:00");
+        return ada.page.getByText(/wants you to sign in again, or your browser keeps its cookies/).count();
+      })
+      .toBe(1);
+    await ada.close();
+  });
+
+  test("a refresh token that comes after the user has signed out is revoked", async () => {
+    const at = await stage({ refreshTokens: true, logout: false });
+    const ada = await open(at);
+    await ada.page.clock.install();
+    await signIn(ada.page);
+    await ada.page.getByText("WatchIdentity is open").waitFor();
+    let release = () => {};
+    const signedOut = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const answered = new Promise<void>((resolve) => {
+      void ada.context.route(`${at.provider.url}/token`, async (route) => {
+        const response = await route.fetch();
+        resolve();
+        await signedOut;
+        await route.fulfill({ response });
+      });
+    });
+    await ada.page.clock.fastForward("46:00");
+    await answered;
+    await ada.page.getByRole("button", { name: "Sign out" }).click();
+    await ada.page.getByText(/^You have left/).waitFor();
+    const revocations = () => count(at.provider.requests, /^POST \/token\/revocation/);
+    await expect.poll(revocations).toBe(1);
+    release();
+    await expect.poll(revocations).toBe(2);
+    await ada.close();
+  });
+
   test("an issuer of another site, whose cookies no frame has, wants the user to sign in again", async () => {
     const at = await stage({ accessTokenTTL: 8, host: "127.0.0.1" });
     const ada = await open(at);

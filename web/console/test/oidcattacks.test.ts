@@ -108,7 +108,7 @@ describe.skipIf(withoutChromium)("attacks on the sign-in at an issuer", () => {
 
   test("what an issuer says is shown as its words, without markup, hidden characters or length", async () => {
     const ada = await open();
-    const description = `<img src=x onerror=alert(1)> \u202Eelif ${"x".repeat(5000)}`;
+    const description = `<img src=x onerror=alert(1)>” Call “0800. \u202Eelif ${"x".repeat(5000)}`;
     await ada.context.route(`${at.provider.url}/auth?**`, (route) => {
       const state = new URL(route.request().url()).searchParams.get("state") ?? "";
       const location = callback({ error: "access_denied", error_description: description, state, iss: at.provider.url });
@@ -118,7 +118,7 @@ describe.skipIf(withoutChromium)("attacks on the sign-in at an issuer", () => {
     const alert = ada.page.getByRole("alert");
     await alert.getByText(/has not let you in/).waitFor();
     const text = await alert.innerText();
-    expect(text).toContain("It says: “<img src=x onerror=alert(1)> \\u202eelif xxx");
+    expect(text).toContain('It says: “<img src=x onerror=alert(1)>" Call "0800. \\u202eelif xxx');
     expect(text.length).toBeLessThan(500);
     expect(await alert.locator("img").count()).toBe(0);
     await ada.close();

@@ -3,20 +3,21 @@ import { type Grant, newRequest, redeem } from "./flow";
 import { type Issuer, nameOf } from "./issuer";
 import { callbackPath } from "./pending";
 
-/** How many milliseconds an issuer has to answer in a frame. It shows something to the user, whom nobody sees there, where it does not answer. */
+/** How many milliseconds an issuer has to answer in a frame. An issuer that wants to show something does not answer, since nobody sees the frame. */
 const answerTimeout = 10_000;
 
 /**
  * Has the issuer give out tokens for its session with the user, in a frame that nobody sees
  * (OpenID Connect Core 1.0, section 3.1.2.1, prompt none). It needs the issuer's cookies, which
- * browsers keep from frames of another site.
+ * browsers keep from frames of another site. No answer in time is a failure that passes until the
+ * user's present token expires, at a time of this machine's clock.
  */
-export async function signInSilently(issuer: Issuer): Promise<Grant> {
+export async function signInSilently(issuer: Issuer, expires: number): Promise<Grant> {
   const request = await newRequest(issuer, { silent: true });
-  return redeem(issuer, request, await answerIn(request.url, nameOf(issuer.issuer)));
+  return redeem(issuer, request, await answerIn(request.url, nameOf(issuer.issuer), expires));
 }
 
-function answerIn(url: URL, name: string): Promise<URLSearchParams> {
+function answerIn(url: URL, name: string, expires: number): Promise<URLSearchParams> {
   return new Promise((resolve, reject) => {
     const frame = document.createElement("iframe");
     frame.hidden = true;
@@ -29,7 +30,8 @@ function answerIn(url: URL, name: string): Promise<URLSearchParams> {
     };
     const timer = setTimeout(() => {
       done();
-      reject(new TokenSourceError(`${name} wants you to sign in again, or your browser keeps its cookies from this page.`, { permanent: true }));
+      const message = `${name} wants you to sign in again, or your browser keeps its cookies from this page.`;
+      reject(new TokenSourceError(message, { permanent: Date.now() >= expires }));
     }, answerTimeout);
     frame.onload = () => {
       const at = addressOf(frame);

@@ -4,7 +4,7 @@ import { sentence, showHidden } from "../../ui/text";
 const endpoint = v.pipe(v.string(), v.url());
 
 /** An issuer at which users can sign in, as the server tells: the metadata are those that the issuer has published. */
-export const signInSchema = v.object({
+const signIn = v.object({
   issuer: v.string(),
   clientId: v.string(),
   scopes: v.array(v.string()),
@@ -25,6 +25,11 @@ export const signInSchema = v.object({
   problem: v.optional(v.string()),
 });
 
+export const signInSchema = v.pipe(
+  signIn,
+  v.check(({ issuer, metadata }) => metadata === undefined || metadata.issuer === issuer, "the metadata are those of another issuer"),
+);
+
 export type SignInConfig = v.InferOutput<typeof signInSchema>;
 
 /** One that users can sign in at now. */
@@ -35,8 +40,8 @@ export function nameOf(issuer: string): string {
   return issuer.replace(/^https?:\/\//, "").replace(/\/$/, "");
 }
 
-/** What an issuer says itself, which may be any text: a part of it, in quotation marks. */
+/** What an issuer says itself, which may be any text: a part of it, in quotation marks that it cannot end. */
 export function quote(text: string | undefined): string {
-  const shown = showHidden((text ?? "").replaceAll(/\s+/g, " ").trim());
+  const shown = showHidden((text ?? "").replaceAll(/\s+/g, " ").replaceAll(/[“”]/g, '"').trim());
   return shown === "" ? "" : ` It says: “${sentence(shown.length > 200 ? `${shown.slice(0, 200)}…` : shown)}”`;
 }

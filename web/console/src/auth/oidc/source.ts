@@ -18,6 +18,7 @@ export class OidcSource implements TokenSource {
   #renew = 0; // when to replace the access token, by this machine's clock
   #expires = 0;
   #pending: Promise<string> | undefined;
+  #forgotten = false;
 
   constructor(issuer: Issuer, grant: Grant) {
     this.#issuer = issuer;
@@ -31,46 +32,60 @@ export class OidcSource implements TokenSource {
     return this.#grant.idToken;
   }
 
+  /** Returns the present token until it expires, and replaces it meanwhile; a fresh one is waited for. */
   async getToken({ fresh = false }: TokenOptions = {}): Promise<string> {
-    if (!fresh && Date.now() < this.#renew) {
-      return this.#grant.accessToken;
+    if (fresh || Date.now() >= this.#expires) {
+      return this.#replaced();
     }
-    this.#pending ??= this.#replace().finally(() => {
-      this.#pending = undefined;
-    });
-    try {
-      return await this.#pending;
-    } catch (error) {
-      const failure = explainFailure(this.#issuer, error);
-      if (fresh || failure.permanent || Date.now() >= this.#expires) {
-        throw failure;
-      }
-      this.#renew = Date.now() + retryAfter;
-      return this.#grant.accessToken;
+    if (Date.now() >= this.#renew) {
+      this.#replaced().catch(() => {}); // the next attempt is planned
     }
+    return this.#grant.accessToken;
   }
 
-  /** Makes the refresh token useless, as far as the issuer lets it. */
+  /** Makes the refresh token useless, as far as the issuer lets it, and one that is still to come. */
   forget(): void {
-    const { refreshToken } = this.#grant;
+    this.#forgotten = true;
+    this.#revoke(this.#grant);
+  }
+
+  #revoke({ refreshToken }: Grant): void {
     if (refreshToken !== undefined) {
       void revoke(this.#issuer, refreshToken).catch(() => {}); // it expires in any case
     }
   }
 
+  /** Replaces the token, once for all who ask meanwhile. */
+  #replaced(): Promise<string> {
+    this.#pending ??= this.#replace().finally(() => {
+      this.#pending = undefined;
+    });
+    return this.#pending;
+  }
+
   async #replace(): Promise<string> {
-    const grant = await this.#next();
-    if (grant.subject !== undefined && grant.subject !== this.#subject) {
-      throw new TokenSourceError(`somebody else has signed in at ${nameOf(this.#issuer.issuer)}. Sign in again.`, { permanent: true });
+    try {
+      const grant = await this.#next();
+      if (this.#forgotten) {
+        this.#revoke(grant);
+        throw new TokenSourceError("you have signed out", { permanent: true });
+      }
+      if (grant.subject !== undefined && grant.subject !== this.#subject) {
+        throw new TokenSourceError(`somebody else has signed in at ${nameOf(this.#issuer.issuer)}. Sign in again.`, { permanent: true });
+      }
+      this.#take(grant);
+      return grant.accessToken;
+    } catch (error) {
+      const failure = explainFailure(this.#issuer, error);
+      this.#renew = failure.permanent ? this.#expires : Date.now() + retryAfter;
+      throw failure;
     }
-    this.#take(grant);
-    return grant.accessToken;
   }
 
   async #next(): Promise<Grant> {
     const { refreshToken } = this.#grant;
     if (refreshToken === undefined) {
-      return signInSilently(this.#issuer);
+      return signInSilently(this.#issuer, this.#expires);
     }
     try {
       return await refresh(this.#issuer, refreshToken);
@@ -79,7 +94,7 @@ export class OidcSource implements TokenSource {
         throw error;
       }
       // The session may go on: some issuers let a refresh token be used in one window alone.
-      return signInSilently(this.#issuer);
+      return signInSilently(this.#issuer, this.#expires);
     }
   }
 
