@@ -17,7 +17,7 @@ func TestOnlyWhatIsNotKnownIsWaitedFor(t *testing.T) {
 		document, problem := `{"authorization_endpoint":"https://a.example/auth","token_endpoint":"https://a.example/one"}`, error(nil)
 		s := newSignIns(Config{
 			Issuers: []Issuer{{URL: "https://a.example", Discover: func(context.Context) (json.RawMessage, error) {
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				return json.RawMessage(document), problem
 			}}},
 			Now: time.Now, Log: slog.New(slog.DiscardHandler),
@@ -32,19 +32,19 @@ func TestOnlyWhatIsNotKnownIsWaitedFor(t *testing.T) {
 			if offered.Metadata == nil || offered.Metadata.TokenEndpoint != endpoint {
 				t.Errorf("offered %+v; want %s", offered.Metadata, endpoint)
 			}
-			time.Sleep(retryDiscovery) // by then the issuer has answered
+			<-time.After(retryDiscovery) // by then the issuer has answered
 			synctest.Wait()
 		}
 		load(2*time.Second, "https://a.example/one")
 		document = `{"authorization_endpoint":"https://a.example/auth","token_endpoint":"https://a.example/two"}`
-		time.Sleep(renewDiscovery)
+		<-time.After(renewDiscovery)
 		load(0, "https://a.example/one")
 		load(0, "https://a.example/two")
 		problem = errors.New("away")
-		time.Sleep(renewDiscovery)
+		<-time.After(renewDiscovery)
 		for range 3 {
 			load(0, "https://a.example/two")
-			time.Sleep(retryDiscovery)
+			<-time.After(retryDiscovery)
 		}
 	})
 }

@@ -105,10 +105,10 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     await ada.context.route(`${at.provider.url}/auth?**prompt=none**`, (route) => route.fulfill({ contentType: "text/html", body: "Choose an account" }));
     const frame = ada.page.locator("iframe");
     await ada.page.clock.fastForward("46:00");
-    await frame.waitFor({ state: "attached" });
+    const first = await frame.elementHandle();
     await ada.go("Access");
     await ada.page.getByRole("region", { name: /IdentityService/ }).waitFor();
-    expect(await frame.count()).toBe(1); // it has not been waited for
+    expect(await first?.evaluate((element) => element.isConnected)).toBe(true); // it has not been waited for
     await ada.page.clock.fastForward("00:11");
     await frame.waitFor({ state: "detached" });
     await ada.go("Me");
