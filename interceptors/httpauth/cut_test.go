@@ -1,6 +1,7 @@
 package httpauth_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -80,6 +83,53 @@ func TestAResponseThatCannotBeCutIsNotMistakenForACompleteOne(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestARequestThatIsRevokedBeforeItsHandlerBeginsIsLeftAlone once it was answered: net/http panics
+// when a connection is taken over afterwards.
+func TestARequestThatIsRevokedBeforeItsHandlerBeginsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		session := &auth.Identity{Issuer: "https://issuer.test", Subject: "ada", SessionID: "sess_1", Kind: auth.KindSession, ExpiresAt: time.Now().Add(time.Hour)}
+		guard := &auth.Guard{Authenticator: knows{session}, Policy: onlyExport{}, Revocations: &revokedSince{}}
+		handler := httpauth.Protect(guard, procedure, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			t.Error("the handler runs")
+		}))
+		answer := &over{ResponseRecorder: httptest.NewRecorder(), t: t}
+		handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+		answer.over = true
+		if answer.Code != http.StatusUnauthorized {
+			t.Errorf("%d; want 401", answer.Code)
+		}
+		time.Sleep(time.Minute) // of a clock that goes on as soon as everything waits
+	})
+}
+
+// revokedSince has everybody revoked but at the first time.
+type revokedSince struct{ asked atomic.Int32 }
+
+func (r *revokedSince) Revoked(*auth.Identity) error {
+	if r.asked.Add(1) == 1 {
+		return nil
+	}
+	return auth.NewError(auth.TokenRevoked, nil)
+}
+
+func (*revokedSince) Watch(func()) (stop func()) { return func() {} }
+
+// over is a response of which nothing may be asked once it is over.
+type over struct {
+	*httptest.ResponseRecorder
+
+	t    *testing.T
+	over bool
+}
+
+func (o *over) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if o.over {
+		o.t.Error("the connection is taken over after the answer")
+	}
+	return nil, nil, http.ErrNotSupported
 }
 
 // TestAHandlerThatWritesNothingIsCheckedToo leaves the response to net/http.

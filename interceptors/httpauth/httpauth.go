@@ -109,6 +109,7 @@ func serve(ctx context.Context, answer refusals, w http.ResponseWriter, r *http.
 		next.ServeHTTP(writer, request)
 		x.complete()
 	}, x.cut)
+	x.returned() // also where the lease had ended before the handler began
 	var refusal *auth.Error
 	if errors.As(err, &refusal) {
 		x.refuse(refusal)
