@@ -1,9 +1,7 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -12,9 +10,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/policydiff"
 )
-
-// maxImageBytes is how large an image can be, far larger than those of big companies are.
-const maxImageBytes = 256 << 20
 
 // rulesElsewhere returns the rules in the images of the settings; nil without any.
 func (c Config) rulesElsewhere() (*policy.Policy, error) {
@@ -25,7 +20,7 @@ func (c Config) rulesElsewhere() (*policy.Policy, error) {
 	for _, name := range c.AccessImages {
 		inImage, err := readImage(name)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, err
 		}
 		files = append(files, inImage...)
 	}
@@ -38,19 +33,12 @@ func (c Config) rulesElsewhere() (*policy.Policy, error) {
 
 func readImage(name string) ([]protoreflect.FileDescriptor, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, errors.New("not a file; name one that buf build -o has made")
+		return nil, fmt.Errorf("%s: not a file; name one that buf build -o has made", name)
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, errors.Unwrap(err) // without the name
+		return nil, fmt.Errorf("read the image: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxImageBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > maxImageBytes:
-		return nil, fmt.Errorf("larger than %d MiB, so not a schema image; create one with buf build -o image.binpb", maxImageBytes>>20)
-	}
-	return policydiff.ReadImage(data)
+	return policydiff.ReadImageFrom(file, name)
 }

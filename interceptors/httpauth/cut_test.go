@@ -95,9 +95,9 @@ func TestARequestThatIsRevokedBeforeItsHandlerBeginsIsLeftAlone(t *testing.T) {
 		handler := httpauth.Protect(guard, procedure, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			t.Error("the handler runs")
 		}))
-		answer := &over{ResponseRecorder: httptest.NewRecorder(), t: t}
+		answer := &endedResponse{ResponseRecorder: httptest.NewRecorder(), t: t}
 		handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
-		answer.over = true
+		answer.ended = true
 		if answer.Code != http.StatusUnauthorized {
 			t.Errorf("%d; want 401", answer.Code)
 		}
@@ -117,17 +117,17 @@ func (r *revokedSince) Revoked(*auth.Identity) error {
 
 func (*revokedSince) Watch(func()) (stop func()) { return func() {} }
 
-// over is a response of which nothing may be asked once it is over.
-type over struct {
+// endedResponse fails the test if its connection is taken over after the response has ended.
+type endedResponse struct {
 	*httptest.ResponseRecorder
 
-	t    *testing.T
-	over bool
+	t     *testing.T
+	ended bool
 }
 
-func (o *over) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if o.over {
-		o.t.Error("the connection is taken over after the answer")
+func (r *endedResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if r.ended {
+		r.t.Error("the connection is taken over after the answer")
 	}
 	return nil, nil, http.ErrNotSupported
 }

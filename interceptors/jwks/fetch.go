@@ -204,9 +204,9 @@ func (f fetcher) locate(ctx context.Context) (string, error) {
 	return keys, nil
 }
 
-// Discover fetches the discovery document of Issuer once and returns it, after comparing
-// the issuer that it names with Issuer. It is one JSON object, of which nothing else was
-// checked. The fields about refreshing, and the snapshot, mean nothing here.
+// Discover fetches the discovery document of Issuer once and returns it. It checks that the
+// document is one JSON object, and that its issuer is Issuer; what else it says is for the
+// caller to check. The fields about refreshing, and the snapshot, mean nothing here.
 func (c RemoteConfig) Discover(ctx context.Context) (json.RawMessage, error) {
 	c.URL = ""
 	c, err := c.withDefaults()

@@ -171,9 +171,9 @@ func newSignIns(c Config) *signIns {
 	return &signIns{issuers: c.Issuers, now: c.Now, log: c.Log, known: make([]discovered, len(c.Issuers))}
 }
 
-// offered returns what the page is told of each issuer, and asks those that are to be asked. It
-// waits for the answers of those that are not known yet. All who load the page meanwhile wait for
-// the same ones.
+// offered returns what the page is told of each issuer. It asks an issuer for its metadata where
+// they are missing or old, and waits for the answer only where they are missing. Requests for the
+// page that come meanwhile share that answer.
 func (s *signIns) offered(ctx context.Context) []signIn {
 	var awaited []<-chan singleflight.Result
 	for _, i := range s.due() {
@@ -208,7 +208,8 @@ func (s *signIns) offered(ctx context.Context) []signIn {
 
 // refuseMixable keeps one issuer from having the page send it the answer of another (RFC 9700,
 // section 4.4). An answer says whose it is if its issuer has RFC 9207. Where two issuers do not,
-// the page could not tell their answers apart. An issuer of which nothing is known may be one.
+// the page could not tell their answers apart. An issuer whose metadata are missing counts as
+// one that does not.
 func refuseMixable(offered []signIn) {
 	var silent []int
 	for i, o := range offered {

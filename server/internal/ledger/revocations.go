@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"time"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
@@ -114,7 +113,7 @@ func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview,
 	}
 	subjects := make(map[readerKey]bool)
 	for _, s := range read {
-		if listing.has(l, s) && refuses(request.Before, s.Token.IssuedAt) {
+		if listing.has(l, s) && covers(store.Revocation{IssuedBefore: request.Before}, s) {
 			preview.Sessions++
 			subjects[readerKey{s.Issuer, s.Subject}] = true
 		}
@@ -122,13 +121,6 @@ func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview,
 	preview.Subjects = int64(len(subjects))
 	preview.Minimum = !listing.Until.IsZero() || len(read) == maxRead
 	return preview, true, nil
-}
-
-// refuses reports whether a token that was issued at a time is refused by a revocation of those
-// that were issued before another. The zero time stands for all, and for a token that does not
-// say it.
-func refuses(before, issued time.Time) bool {
-	return before.IsZero() || issued.IsZero() || issued.Before(before)
 }
 
 // viewOf returns the sessions that a request is about.

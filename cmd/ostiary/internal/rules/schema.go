@@ -5,13 +5,10 @@
 package rules
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -89,66 +86,15 @@ func (s *Schema) entries(rules *policy.Policy) []policy.Entry {
 	return own
 }
 
-// maxImage is the largest image that is read, in bytes; far larger than those of
-// big companies are.
-const maxImage = 256 << 20
-
 // readImage reads the image in a file, or where the name is - on standard input.
-// One without services was built of the wrong folder, and has no rules to speak of.
 func readImage(stdin io.Reader, name string) ([]protoreflect.FileDescriptor, error) {
-	from := stdin
 	if name == "-" {
-		name = "standard input"
-	} else {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the image: %w", err)
-		}
-		defer func() { _ = file.Close() }()
-		from = file
+		return policydiff.ReadImageFrom(stdin, "standard input")
 	}
-	data, err := readAtMost(from, maxImage)
-	if errors.Is(err, errTooMuch) {
-		return nil, fmt.Errorf("%s: this is larger than %d MiB, so not a schema image; create one with buf build -o image.binpb", name, maxImage>>20)
-	}
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the image: %w", err)
 	}
-	files, err := policydiff.ReadImage(data)
-	if form := otherForm(data); err != nil && form != "" {
-		return nil, fmt.Errorf("%s: this is %s, not a binary schema image; create one with buf build -o image.binpb, or convert it with buf build FILE -o image.binpb", name, form)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	declares := func(file protoreflect.FileDescriptor) bool { return file.Services().Len() > 0 }
-	if !slices.ContainsFunc(files, declares) {
-		return nil, fmt.Errorf("%s: the image declares no services, so it has no rules; build it from the module with the services", name)
-	}
-	return files, nil
-}
-
-// errTooMuch is that there is more to read than there can be.
-var errTooMuch = errors.New("too much to read")
-
-func readAtMost(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		return nil, errTooMuch
-	}
-	return data, err
-}
-
-// otherForm names the form of a schema that is not binary: buf and protoc also write
-// compressed files, JSON, YAML and other text.
-func otherForm(data []byte) string {
-	isControl := func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
-	switch {
-	case bytes.HasPrefix(data, []byte("\x1f\x8b")), bytes.HasPrefix(data, []byte("\x28\xb5\x2f\xfd")): // gzip, Zstandard
-		return "compressed"
-	case utf8.Valid(data) && !bytes.ContainsFunc(data, isControl):
-		return "text"
-	default:
-		return ""
-	}
+	defer func() { _ = file.Close() }()
+	return policydiff.ReadImageFrom(file, name)
 }
