@@ -1,11 +1,16 @@
+/** Calls a function when the signal is aborted, or at once where it is. Returns what makes it forget the function. */
+export function onAbort(signal: AbortSignal | undefined, call: () => void): () => void {
+  signal?.addEventListener("abort", call, { once: true });
+  if (signal?.aborted) {
+    call();
+  }
+  return () => signal?.removeEventListener("abort", call);
+}
+
 /** Waits for a promise, but no longer than until the signal is aborted: it rejects with the signal's reason then. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    if (signal.aborted) {
-      abort();
-    }
+    const forget = onAbort(signal, () => reject(signal.reason));
+    void promise.then(resolve, reject).finally(forget);
   });
 }

@@ -45,8 +45,7 @@ export class Asker {
   async #ask(fresh: boolean): Promise<string | null> {
     try {
       // Functions without types give undefined and "" where nobody is signed in.
-      this.#latest = (await this.#source.getToken({ fresh })) || null;
-      return this.#latest;
+      return (this.#latest = (await this.#source.getToken({ fresh })) || null);
     } catch (thrown) {
       throw sourceFailed(failureOf(thrown));
     }

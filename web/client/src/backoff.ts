@@ -19,14 +19,9 @@ export function backoff(failures: number, error?: ConnectError): number {
 
 /** Tells whether the same may succeed a little later without anybody doing anything. */
 export function isPassing(error: ConnectError): boolean {
-  switch (error.code) {
-    case Code.Unavailable:
-    case Code.ResourceExhausted:
-      return true;
-    default:
-      // What fetch throws when the network fails is always a TypeError.
-      return reasonOf(error) === undefined && error.cause instanceof TypeError;
-  }
+  // What fetch throws when the network fails is always a TypeError.
+  const network = reasonOf(error) === undefined && error.cause instanceof TypeError;
+  return network || [Code.Unavailable, Code.ResourceExhausted].includes(error.code);
 }
 
 /**
@@ -41,18 +36,18 @@ export function isCutShort(error: ConnectError): boolean {
 }
 
 /** Waits, but no longer than until the browser is online again or the signal ends it. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
+      signal.removeEventListener("abort", done);
       globalThis.removeEventListener?.("online", done);
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener("abort", done);
+    signal.addEventListener("abort", done);
     globalThis.addEventListener?.("online", done);
-    if (signal?.aborted) {
+    if (signal.aborted) {
       done();
     }
   });

@@ -53,6 +53,7 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
     if (isPublic(req.method) || req.header.has("Authorization") || originOf(req.url) !== originOf(baseUrl)) {
       return next(req);
     }
+    const { over } = signOuts;
     const fresh = req.contextValues.get(freshToken);
     const token = await asker.token(fresh, req.signal);
     if (token !== null) {
@@ -60,7 +61,7 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
     }
     if (req.stream) {
       const res = await next(req);
-      return res.stream ? { ...res, message: signOuts.read(res.message, fresh) } : res;
+      return res.stream ? { ...res, message: signOuts.read(over, res.message, fresh) } : res;
     }
     try {
       const res = await next(req).catch(async (error: unknown) => {
@@ -71,7 +72,7 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
         bear(another, req);
         return next(req);
       });
-      signOuts.answered();
+      signOuts.answered(over);
       return res;
     } catch (error) {
       signOuts.failed(error);
@@ -85,7 +86,7 @@ function setToken(token: string, req: UnaryRequest | StreamRequest): void {
     req.header.set("Authorization", `Bearer ${token}`);
   } catch {
     // What was thrown holds the token.
-    throw sourceFailed(new TokenSourceError("its token has characters that no header can carry", { permanent: true }));
+    throw sourceFailed(new TokenSourceError("its token cannot be sent in a header", { permanent: true }));
   }
   req.contextValues.set(sentToken, token);
 }

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError, createContextValues, type Interceptor, type StreamRequest } from "@connectrpc/connect";
-import { unlessAborted } from "./abort.js";
+import { onAbort, unlessAborted } from "./abort.js";
 import { backoff } from "./backoff.js";
 import { holderOf, millisecondsLeft } from "./claims.js";
 import { freshToken } from "./intercept.js";
@@ -96,14 +96,10 @@ class Keeper {
     this.#streams.add(stream);
     this.#channel.open();
     // Connect aborts the signal of a call in whatever way it has ended.
-    const over = () => {
+    onAbort(signal, () => {
       this.#end(stream, signal.reason);
       this.#schedule();
-    };
-    signal.addEventListener("abort", over, { once: true });
-    if (signal.aborted) {
-      over();
-    }
+    });
     this.#schedule();
     return stream;
   }

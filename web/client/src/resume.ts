@@ -1,4 +1,5 @@
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { onAbort } from "./abort.js";
 import { pause } from "./backoff.js";
 import { Tries } from "./tries.js";
 
@@ -40,11 +41,7 @@ export async function* resumable<T>(
 ): AsyncGenerator<T, void, undefined> {
   // The iterators of connect have no return: only a signal ends a call.
   const stop = new AbortController();
-  const abort = () => stop.abort(signal?.reason);
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) {
-    abort();
-  }
+  const forget = onAbort(signal, () => stop.abort(signal?.reason));
   const tries = new Tries();
   try {
     while (!stop.signal.aborted) {
@@ -69,7 +66,7 @@ export async function* resumable<T>(
       }
     }
   } finally {
-    signal?.removeEventListener("abort", abort);
+    forget();
     stop.abort();
   }
 }

@@ -6,7 +6,7 @@ import { isAboutTime, isSignedOut } from "./reason.js";
 export class SignOuts {
   readonly #onSignedOut: ((error: ConnectError) => void) | undefined;
   #session: string | undefined; // that the last token was of
-  #over: string | undefined; // the session whose end was told, unless a call was answered since
+  over: string | undefined; // the session whose end was told, unless a call that began later was answered
 
   constructor(onSignedOut: ((error: ConnectError) => void) | undefined) {
     this.#onSignedOut = onSignedOut;
@@ -17,15 +17,17 @@ export class SignOuts {
     this.#session = readClaims(token)?.sid ?? token;
   }
 
-  /** A call was answered. */
-  answered(): void {
-    this.#over = undefined;
+  /** A call was answered, that began with what `over` was then. The one that has ended the session is answered after the end. */
+  answered(over: string | undefined): void {
+    if (over === this.over) {
+      this.over = undefined;
+    }
   }
 
   /** A call has failed, and is not repeated. */
   failed(error: unknown): void {
-    if (this.#session !== undefined && this.#over !== this.#session && isSignedOut(error)) {
-      this.#over = this.#session;
+    if (this.over !== this.#session && isSignedOut(error)) {
+      this.over = this.#session;
       // What the callback throws is not the call's.
       queueMicrotask(() => this.#onSignedOut?.(ConnectError.from(error)));
     }
@@ -35,16 +37,15 @@ export class SignOuts {
    * Reads what a stream brings. Where its token expires, the session is not over, since the caller can open the
    * stream again; unless that was just done with a fresh token.
    */
-  async *read<T>(messages: AsyncIterable<T>, lastTry: boolean): AsyncGenerator<T> {
-    let expected = lastTry;
+  async *read<T>(over: string | undefined, messages: AsyncIterable<T>, lastTry: boolean): AsyncGenerator<T> {
     try {
       for await (const message of messages) {
-        expected = false;
-        this.answered();
+        lastTry = false;
+        this.answered(over);
         yield message;
       }
     } catch (error) {
-      if (expected || !isAboutTime(error)) {
+      if (lastTry || !isAboutTime(error)) {
         this.failed(error);
       }
       throw error;

@@ -189,7 +189,7 @@ test.each([["undefined", undefined], ["an empty text", ""]])("%s in place of a t
 test("a token that no header can carry is not shown to anybody", async () => {
   const error = await failureWith(async () => "secret\nsecret");
   expect(error.code).toBe(Code.Unauthenticated);
-  expect(error.rawMessage).toBe("the token source failed: its token has characters that no header can carry");
+  expect(error.rawMessage).toBe("the token source failed: its token cannot be sent in a header");
   expect(`${error.stack} ${(error.cause as Error).stack}`).not.toContain("secret");
   expect((error.cause as Error).cause).toBeUndefined();
 });

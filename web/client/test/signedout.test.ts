@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { devSource } from "../src/dev.js";
 import { authInterceptor, functionSource, reasonOf, resumable, type TokenSource } from "../src/index.js";
@@ -12,10 +12,10 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** A client, and the reasons that onSignedOut is called with. */
-function watched(source: TokenSource) {
+function watched(source: TokenSource, ...inner: Interceptor[]) {
   const told: unknown[] = [];
   const onSignedOut = (error: ConnectError) => void told.push(reasonOf(error));
-  return { told, client: identityClient(server.url, authInterceptor(source, server.url, { onSignedOut })) };
+  return { told, client: identityClient(server.url, authInterceptor(source, server.url, { onSignedOut }), ...inner) };
 }
 
 const failure = (call: Promise<unknown>) => call.then(() => "accepted", reasonOf);
@@ -30,6 +30,23 @@ test("a session that was ended is told once, whatever calls follow", async () =>
   }
   await source.getToken({ fresh: true });
   expect(await failure(client.whoAmI({}))).toBe("TOKEN_REVOKED");
+  expect(told).toEqual(["TOKEN_REVOKED"]);
+});
+
+test("an answer to a call that was sent before the session's end does not have it told again", async () => {
+  const source = devSource({ issuer: server.url, persona: "ben" });
+  const stream = () => failure((async () => { for await (const _ of client.watchIdentity({})); })());
+  // Between the answer and its arrival the session ends, as it does for the call that ends it.
+  const { told, client } = watched(source, (next) => async (req) => {
+    const res = await next(req);
+    if (!req.stream) {
+      await server.revoke("ada", source.session ?? "", "user_ben");
+      expect(await stream()).toBe("TOKEN_REVOKED");
+    }
+    return res;
+  });
+  await client.whoAmI({});
+  expect(await stream()).toBe("TOKEN_REVOKED");
   expect(told).toEqual(["TOKEN_REVOKED"]);
 });
 

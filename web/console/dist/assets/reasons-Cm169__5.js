@@ -1,1 +1,0 @@
-import{Ct as e,l as t,u as n,wt as r}from"./clock-DCS787d8.js";import{t as i}from"./config-DEkIm3HX.js";var a=new Map(t.values.filter(e=>r(e,n)).map(t=>[t.name.replace(/^REASON_/,``),e(t,n).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};
