@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -8,7 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"math/big"
 )
 
 // Verify checks a JWS signature over signingInput, the encoded header and
@@ -54,15 +54,37 @@ func (k *Key) verifyRSA(public *rsa.PublicKey, a algorithm, digest, signature []
 }
 
 // verifyECDSA reads the signature as r‖s, each as long as the curve's order
-// (RFC 7518, section 3.4). The standard library refuses zero and all from the order
-// up.
+// (RFC 7518, section 3.4). The standard library takes it as DER (RFC 3279, section
+// 2.2.3), and refuses zero and all from the order up.
 func verifyECDSA(public *ecdsa.PublicKey, digest, signature []byte) bool {
 	size := (public.Params().N.BitLen() + 7) / 8
 	if len(signature) != 2*size {
 		return false
 	}
-	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-	return ecdsa.Verify(public, digest, r, s)
+	var memory [2 * (3 + maxOrderBytes)]byte
+	numbers := appendInteger(appendInteger(memory[:0], signature[:size]), signature[size:])
+	der := make([]byte, 0, 3+len(memory))
+	der = append(der, 0x30) // SEQUENCE
+	if len(numbers) >= 0x80 {
+		der = append(der, 0x81) // a length that is a byte of its own
+	}
+	der = append(append(der, byte(len(numbers))), numbers...)
+	return ecdsa.VerifyASN1(public, digest, der)
+}
+
+// maxOrderBytes is the size of the order of P-521, the largest of the curves.
+const maxOrderBytes = 66
+
+// appendInteger appends the DER of a number that is not negative, of at most
+// maxOrderBytes: without leading zeros, but for one that keeps it from being negative.
+func appendInteger(der, number []byte) []byte {
+	number = bytes.TrimLeft(number, "\x00")
+	if len(number) == 0 || number[0] >= 0x80 {
+		der = append(der, 0x02, byte(len(number)+1), 0)
+	} else {
+		der = append(der, 0x02, byte(len(number)))
+	}
+	return append(der, number...)
 }
 
 func digest(hash crypto.Hash, input []byte) []byte {

@@ -100,6 +100,37 @@ func TestVerifyRequiresASaltAsLongAsTheHash(t *testing.T) {
 	}
 }
 
+// TestVerifyECDSAOfEveryLength signs until each of the numbers was once shorter than the
+// order, and compares with what the standard library says of the two numbers.
+func TestVerifyECDSAOfEveryLength(t *testing.T) {
+	t.Parallel()
+	for name, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			private := ecKey(t, curve)
+			key := mustKey(t, "k", private.Public(), "")
+			hash := digest(key.algorithms[0].hash, []byte(input))
+			var short, long [2]bool
+			for short != [2]bool{true, true} || long != [2]bool{true, true} {
+				signature := sign(t, private, key.algorithms[0])
+				size := len(signature) / 2
+				for i, number := range [][]byte{signature[:size], signature[size:]} {
+					top := number[0] == 0 && (size != maxOrderBytes || number[1] < 0x80)
+					short[i], long[i] = short[i] || top, long[i] || !top
+				}
+				if err := key.Verify(name, []byte(input), signature); err != nil {
+					t.Fatalf("%x: %v", signature, err)
+				}
+				signature[len(signature)-1] ^= 1
+				r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
+				if got, want := key.Verify(name, []byte(input), signature) == nil, ecdsa.Verify(&private.PublicKey, hash, r, s); got != want {
+					t.Fatalf("%x: accepted is %v; the standard library: %v", signature, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestVerifyRefusesECDSAOutOfRange(t *testing.T) {
 	t.Parallel()
 	private := ecKey(t, elliptic.P256())
