@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/loopback":                nil,
 	"internal/pgserver":                nil,
 	"internal/proxytest":               {"internal/testprogram"},
+	"internal/renewal":                 nil,
 	"internal/testprogram":             nil,
 	"interceptors/internal/guardtest":  {"interceptors/auth"},
 	"interceptors/internal/http1":      nil,
@@ -97,7 +98,7 @@ var mayImport = map[string][]string{
 	"server/internal/drain":                 nil,
 	"server/internal/proxy":                 nil,
 	"server/internal/bounds":                nil,
-	"server/internal/certificate":           nil,
+	"server/internal/certificate":           {"internal/renewal"},
 	"server/internal/attack":                nil,
 	"server/internal/tracing":               {"interceptors/auth"},
 	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
@@ -123,7 +124,7 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/doctor": {
 		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "server",
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
-		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/disk", "internal/loopback",
+		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/disk", "internal/loopback", "internal/renewal",
 	},
 	"cmd/ostiary/internal/client": {
 		"cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server/devissuer",

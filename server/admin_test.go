@@ -34,7 +34,7 @@ func TestProbesAreAnsweredInPlaintextForOperators(t *testing.T) {
 		status, body := r.admin(t, "/readyz")
 		return status == http.StatusOK && strings.Contains(body, `"ready"`)
 	})
-	if known := exported(r.metrics(t)); known["ostiary_tls_certificate_expiry_seconds"] == nil {
+	if known := exported(r.metrics(t)); known["ostiary_tls_certificate_expiry_seconds"] == nil || known["ostiary_tls_certificate_renewal_due_seconds"] == nil {
 		t.Error("the metrics do not say when the certificate expires")
 	}
 	r.Server.stop()

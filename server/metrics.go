@@ -49,6 +49,9 @@ func (s *Server) measure() {
 		})
 	}
 	if s.certificate != nil {
+		s.metrics.Gauge("ostiary.tls.certificate.renewal.due", "s", "When the TLS certificate in use should have been renewed, in seconds since 1970.", func(record metrics.Record) {
+			record(float64(s.certificate.RenewalDue().Unix()))
+		})
 		s.metrics.Gauge("ostiary.tls.certificate.expiry", "s", "When the TLS certificate in use expires, in seconds since 1970.", func(record metrics.Record) {
 			record(float64(s.certificate.Expires().Unix()))
 		})

@@ -120,7 +120,7 @@ func TestDashboardsAndAlertsNameWhatIsExported(t *testing.T) {
 	r.webhook(t, "msg_1", sessionEnded("ada-1"))
 	known := exported(r.metrics(t))
 	known["up"] = map[string]bool{}
-	known["ostiary_tls_certificate_expiry_seconds"] = map[string]bool{} // where there is TLS: see TestProbesAreAnsweredInPlaintextForOperators
+	known["ostiary_tls_certificate_expiry_seconds"], known["ostiary_tls_certificate_renewal_due_seconds"] = map[string]bool{}, map[string]bool{} // where there is TLS: see TestProbesAreAnsweredInPlaintextForOperators
 	for what, query := range queries(t) {
 		used := grouping.FindAllStringSubmatch(query, -1)
 		plain := grouping.ReplaceAllString(query, "")

@@ -87,6 +87,7 @@ func (s *Server) listenerMessages() []*statusv1.Listener {
 	withTLS := func(setting, address string) *statusv1.Listener {
 		return &statusv1.Listener{
 			Setting: setting, Address: address, CertificateExpireTime: timeMessage(s.certificate.Expires()), CertificateError: s.certificate.Fault(),
+			CertificateRenewalDueTime: timeMessage(s.certificate.RenewalDue()),
 		}
 	}
 	listeners := []*statusv1.Listener{withTLS("http_addr", s.HTTPAddr().String()), withTLS("grpc_addr", s.GRPCAddr().String())}

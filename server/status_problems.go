@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// renewBefore is how long before its end a certificate should have been renewed.
-	renewBefore = 14 * 24 * time.Hour
 	// oldRevocations is the age of revocations from which on they are too old.
 	oldRevocations = time.Minute
 	// nearlyAll is the part of a bound from which on it counts as nearly reached.
@@ -138,13 +136,13 @@ func certificateProblems(status *statusv1.ServerStatus) (found []*statusv1.Probl
 	ends := listener.GetCertificateExpireTime().AsTime()
 	const remedy = "Put a certificate and its key into the same files: new connections have them within seconds."
 	expiry := &statusv1.Problem{Subject: listener.GetSetting(), Remedy: remedy, Cause: listener.GetCertificateError()}
-	switch left := ends.Sub(status.GetStatusTime().AsTime()); {
-	case left < 0:
+	switch now := status.GetStatusTime().AsTime(); {
+	case now.After(ends):
 		expiry.Severity, expiry.ProblemId, expiry.What = severityFault, "tls.expired", "The TLS certificate has expired."
 		expiry.Why, expiry.SinceTime = "Clients refuse the connection.", listener.GetCertificateExpireTime()
 		found = append(found, expiry)
-	case left < renewBefore:
-		expiry.Severity, expiry.ProblemId, expiry.What = severityWarning, "tls.expires_soon", fmt.Sprintf("The TLS certificate expires on %s.", ends.UTC().Format(time.DateOnly))
+	case now.After(listener.GetCertificateRenewalDueTime().AsTime()):
+		expiry.Severity, expiry.ProblemId, expiry.What = severityWarning, "tls.expires_soon", fmt.Sprintf("The TLS certificate expires at %s and was not renewed.", ends.UTC().Format(time.RFC3339))
 		expiry.Why = "Clients refuse the connection from then on."
 		found = append(found, expiry)
 	case listener.GetCertificateError() != "":

@@ -197,9 +197,9 @@ func TestTheStatusHasTheAddressesAndTheCertificate(t *testing.T) {
 		t.Errorf("the addresses are those of %q; want %q", settings, want)
 	}
 	ends := status.GetListeners()[0].GetCertificateExpireTime().AsTime()
-	status.StatusTime = timestamppb.New(ends.Add(-time.Hour))
+	status.StatusTime = timestamppb.New(ends.Add(-time.Minute))
 	if got := certificateProblems(status); len(got) != 1 || got[0].GetProblemId() != "tls.expires_soon" {
-		t.Errorf("an hour before its end: %v", got)
+		t.Errorf("a minute before its end: %v", got)
 	}
 	status.StatusTime = timestamppb.New(ends.Add(time.Second))
 	if got := certificateProblems(status); len(got) != 1 || got[0].GetProblemId() != "tls.expired" || got[0].GetSeverity() != severityFault {
@@ -251,7 +251,7 @@ func TestProblemsAreFoundInTheStatus(t *testing.T) {
 		"a disk without inodes":        {&statusv1.ServerStatus{Store: &statusv1.StoreStatus{State: ok, FreeBytes: new(int64(1 << 40)), NoInodes: true}}, []string{"disk.no_inodes"}},
 		"sessions that were lost":      {&statusv1.ServerStatus{Store: &statusv1.StoreStatus{State: ok, LostSessionCount: 3}}, []string{"store.sessions_lost"}},
 		"a certificate that is not renewed": {&statusv1.ServerStatus{StatusTime: now, Listeners: []*statusv1.Listener{
-			{CertificateExpireTime: timestamppb.New(now.AsTime().Add(90 * 24 * time.Hour)), CertificateError: "no such file"},
+			{CertificateExpireTime: timestamppb.New(now.AsTime().Add(90 * 24 * time.Hour)), CertificateRenewalDueTime: timestamppb.New(now.AsTime().Add(76 * 24 * time.Hour)), CertificateError: "no such file"},
 		}}, []string{"tls.not_renewed"}},
 		"a relay that has nothing":            {&statusv1.ServerStatus{Relay: &statusv1.RelayStatus{}}, []string{"feed.not_caught_up"}},
 		"a relay whose copy is old":           {&statusv1.ServerStatus{Relay: &statusv1.RelayStatus{Ready: true, Stale: true}}, []string{"feed.stale"}},

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/renewal"
 )
 
 // interval is how often the files are read.
@@ -108,6 +110,15 @@ func (p *Pair) Expires() time.Time {
 		return time.Time{}
 	}
 	return p.current.Load().Leaf.NotAfter
+}
+
+// RenewalDue returns from when on it is alarming that the certificate in use was not renewed; the zero time
+// without TLS.
+func (p *Pair) RenewalDue() time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	return renewal.Due(p.current.Load().Leaf)
 }
 
 // Fault returns why the pair in the files cannot be used, so that another one is still in use; ""

@@ -7,11 +7,9 @@ import (
 	"os"
 	"strings"
 	"time"
-)
 
-// renewBefore is how long before its end a certificate should have been renewed: those of 90
-// days are renewed 30 days before.
-const renewBefore = 14 * 24 * time.Hour
+	"github.com/ostiary/ostiary/internal/renewal"
+)
 
 // certificate looks at the pair of tls_cert and tls_key.
 func (p *patient) certificate(context.Context) []Finding {
@@ -45,13 +43,13 @@ func (p *patient) certificate(context.Context) []Finding {
 func (p *patient) lifetime(pair tls.Certificate, now time.Time) []Finding {
 	cert, leaf := p.Settings.Server.TLSCert, pair.Leaf
 	ends := leaf.NotAfter.Format(time.RFC3339)
-	switch left := leaf.NotAfter.Sub(now); {
-	case left < 0:
+	switch {
+	case now.After(leaf.NotAfter):
 		return []Finding{fault("tls.expired", cert, "the certificate expired on "+ends, "clients refuse the connection, and the server does not start with it", "renew it in place; the server reads the files again every few seconds")}
 	case now.Before(leaf.NotBefore):
 		return []Finding{fault("tls.not_yet_valid", cert, "the certificate counts only from "+leaf.NotBefore.Format(time.RFC3339), "clients refuse the connection, and the server does not start with it", "set the clock of this machine right, or wait")}
-	case left < renewBefore:
-		return []Finding{warning("tls.expires_soon", cert, fmt.Sprintf("the certificate expires on %s, in %d days", ends, left/(24*time.Hour)), "clients refuse the connection from then on", "see why it was not renewed, and renew it in place")}
+	case now.After(renewal.Due(leaf)):
+		return []Finding{warning("tls.expires_soon", cert, "the certificate expires on "+ends+", and was not renewed", "clients refuse the connection from then on", "see why it was not renewed, and renew it in place")}
 	}
 	findings := []Finding{ok("tls.pair", cert, "it matches its key, and expires on "+ends)}
 	if found := p.findServer(); found.state != nil && !found.state.CertificateExpires.IsZero() && !found.state.CertificateExpires.Equal(leaf.NotAfter) {

@@ -21,7 +21,8 @@ func TestTroubleWithTheCertificateIsFound(t *testing.T) {
 	_, otherKey := pair(t, now.Add(-time.Hour), now.Add(60*24*time.Hour))
 	expired, expiredKey := pair(t, now.Add(-2*time.Hour), now.Add(-time.Hour))
 	early, earlyKey := pair(t, now.Add(time.Hour), now.Add(2*time.Hour))
-	soon, soonKey := pair(t, now.Add(-time.Hour), now.Add(3*24*time.Hour+time.Hour))
+	soon, soonKey := pair(t, now.Add(-80*24*time.Hour), now.Add(3*24*time.Hour+time.Hour))
+	daily, dailyKey := pair(t, now.Add(-time.Hour), now.Add(23*time.Hour))
 	for name, test := range map[string]struct {
 		cert, key string
 		want      want
@@ -29,11 +30,12 @@ func TestTroubleWithTheCertificateIsFound(t *testing.T) {
 		"the key is another's":    {good, otherKey, want{"tls.mismatch", doctor.Fault, "name the key of this certificate in OSTIARY_TLS_KEY", "does not belong"}},
 		"it has expired":          {expired, expiredKey, want{"tls.expired", doctor.Fault, "renew it in place", "the certificate expired on"}},
 		"it does not count yet":   {early, earlyKey, want{"tls.not_yet_valid", doctor.Fault, "set the clock", ""}},
-		"it expires soon":         {soon, soonKey, want{"tls.expires_soon", doctor.Warning, "renew it in place", "in 3 days"}},
+		"it expires soon":         {soon, soonKey, want{"tls.expires_soon", doctor.Warning, "renew it in place", "was not renewed"}},
 		"it is not there":         {"/nowhere/cert.pem", goodKey, want{"tls.unreadable", doctor.Fault, "correct OSTIARY_TLS_CERT", "no such file"}},
 		"it is no certificate":    {goodKey, goodKey, want{"tls.unusable", doctor.Fault, "in PEM", ""}},
 		"there is no key":         {good, "", want{"tls.half", doctor.Fault, "set both OSTIARY_TLS_CERT and OSTIARY_TLS_KEY", ""}},
 		"all is well":             {good, goodKey, want{"tls.pair", doctor.OK, "", "expires on"}},
+		"one of a day is new":     {daily, dailyKey, want{"tls.pair", doctor.OK, "", "expires on"}},
 		"neither, behind a proxy": {"", "", want{"tls.none", doctor.OK, "", "plaintext"}},
 	} {
 		t.Run(name, func(t *testing.T) {

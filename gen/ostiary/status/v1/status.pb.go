@@ -634,8 +634,11 @@ type Listener struct {
 	// Why the pair in the files cannot be used, so that the one from before still is. Empty
 	// where it can.
 	CertificateError string `protobuf:"bytes,4,opt,name=certificate_error,json=certificateError,proto3" json:"certificate_error,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// When the certificate should have been renewed: 14 days before it expires, or a third of
+	// its lifetime before where that is shorter. Absent without TLS.
+	CertificateRenewalDueTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=certificate_renewal_due_time,json=certificateRenewalDueTime,proto3" json:"certificate_renewal_due_time,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *Listener) Reset() {
@@ -694,6 +697,13 @@ func (x *Listener) GetCertificateError() string {
 		return x.CertificateError
 	}
 	return ""
+}
+
+func (x *Listener) GetCertificateRenewalDueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateRenewalDueTime
+	}
+	return nil
 }
 
 // A StoreStatus is how the database is, by its latest uses.
@@ -1995,12 +2005,13 @@ const file_ostiary_status_v1_status_proto_rawDesc = "" +
 	"\x06remedy\x18\x06 \x01(\tR\x06remedy\x12\x14\n" +
 	"\x05cause\x18\a \x01(\tR\x05cause\x129\n" +
 	"\n" +
-	"since_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\"\xbf\x01\n" +
+	"since_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\"\x9c\x02\n" +
 	"\bListener\x12\x18\n" +
 	"\asetting\x18\x01 \x01(\tR\asetting\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12R\n" +
 	"\x17certificate_expire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x15certificateExpireTime\x12+\n" +
-	"\x11certificate_error\x18\x04 \x01(\tR\x10certificateError\"\xf3\x03\n" +
+	"\x11certificate_error\x18\x04 \x01(\tR\x10certificateError\x12[\n" +
+	"\x1ccertificate_renewal_due_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x19certificateRenewalDueTime\"\xf3\x03\n" +
 	"\vStoreStatus\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.ostiary.status.v1.StoreKindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x123\n" +
@@ -2202,35 +2213,36 @@ var file_ostiary_status_v1_status_proto_depIdxs = []int32{
 	1,  // 14: ostiary.status.v1.Problem.severity:type_name -> ostiary.status.v1.ProblemSeverity
 	22, // 15: ostiary.status.v1.Problem.since_time:type_name -> google.protobuf.Timestamp
 	22, // 16: ostiary.status.v1.Listener.certificate_expire_time:type_name -> google.protobuf.Timestamp
-	2,  // 17: ostiary.status.v1.StoreStatus.kind:type_name -> ostiary.status.v1.StoreKind
-	3,  // 18: ostiary.status.v1.StoreStatus.state:type_name -> ostiary.status.v1.StoreState
-	22, // 19: ostiary.status.v1.StoreStatus.failing_since_time:type_name -> google.protobuf.Timestamp
-	12, // 20: ostiary.status.v1.IssuerStatus.keys:type_name -> ostiary.status.v1.KeyStatus
-	13, // 21: ostiary.status.v1.IssuerStatus.skipped_keys:type_name -> ostiary.status.v1.SkippedKey
-	22, // 22: ostiary.status.v1.IssuerStatus.fetch_time:type_name -> google.protobuf.Timestamp
-	22, // 23: ostiary.status.v1.IssuerStatus.next_fetch_time:type_name -> google.protobuf.Timestamp
-	22, // 24: ostiary.status.v1.IssuerStatus.failing_since_time:type_name -> google.protobuf.Timestamp
-	23, // 25: ostiary.status.v1.IssuerStatus.clock_ahead:type_name -> google.protobuf.Duration
-	14, // 26: ostiary.status.v1.IssuerStatus.sign_outs:type_name -> ostiary.status.v1.SignOutStatus
-	22, // 27: ostiary.status.v1.SignOutStatus.reconcile_time:type_name -> google.protobuf.Timestamp
-	22, // 28: ostiary.status.v1.SignalSourceStatus.last_message_time:type_name -> google.protobuf.Timestamp
-	22, // 29: ostiary.status.v1.SignalSourceStatus.last_accepted_time:type_name -> google.protobuf.Timestamp
-	22, // 30: ostiary.status.v1.SignalSourceStatus.last_refused_time:type_name -> google.protobuf.Timestamp
-	23, // 31: ostiary.status.v1.SignalSourceStatus.lag:type_name -> google.protobuf.Duration
-	22, // 32: ostiary.status.v1.SignalSourceStatus.last_poll_time:type_name -> google.protobuf.Timestamp
-	16, // 33: ostiary.status.v1.SignalSourceStatus.stream:type_name -> ostiary.status.v1.SignalStreamStatus
-	22, // 34: ostiary.status.v1.SignalStreamStatus.verify_time:type_name -> google.protobuf.Timestamp
-	23, // 35: ostiary.status.v1.TransmitterStatus.lag:type_name -> google.protobuf.Duration
-	23, // 36: ostiary.status.v1.FeedStatus.age:type_name -> google.protobuf.Duration
-	19, // 37: ostiary.status.v1.FeedStatus.followers:type_name -> ostiary.status.v1.FollowerStatus
-	22, // 38: ostiary.status.v1.FollowerStatus.heard_time:type_name -> google.protobuf.Timestamp
-	4,  // 39: ostiary.status.v1.StatusService.GetStatus:input_type -> ostiary.status.v1.GetStatusRequest
-	5,  // 40: ostiary.status.v1.StatusService.GetStatus:output_type -> ostiary.status.v1.GetStatusResponse
-	40, // [40:41] is the sub-list for method output_type
-	39, // [39:40] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	22, // 17: ostiary.status.v1.Listener.certificate_renewal_due_time:type_name -> google.protobuf.Timestamp
+	2,  // 18: ostiary.status.v1.StoreStatus.kind:type_name -> ostiary.status.v1.StoreKind
+	3,  // 19: ostiary.status.v1.StoreStatus.state:type_name -> ostiary.status.v1.StoreState
+	22, // 20: ostiary.status.v1.StoreStatus.failing_since_time:type_name -> google.protobuf.Timestamp
+	12, // 21: ostiary.status.v1.IssuerStatus.keys:type_name -> ostiary.status.v1.KeyStatus
+	13, // 22: ostiary.status.v1.IssuerStatus.skipped_keys:type_name -> ostiary.status.v1.SkippedKey
+	22, // 23: ostiary.status.v1.IssuerStatus.fetch_time:type_name -> google.protobuf.Timestamp
+	22, // 24: ostiary.status.v1.IssuerStatus.next_fetch_time:type_name -> google.protobuf.Timestamp
+	22, // 25: ostiary.status.v1.IssuerStatus.failing_since_time:type_name -> google.protobuf.Timestamp
+	23, // 26: ostiary.status.v1.IssuerStatus.clock_ahead:type_name -> google.protobuf.Duration
+	14, // 27: ostiary.status.v1.IssuerStatus.sign_outs:type_name -> ostiary.status.v1.SignOutStatus
+	22, // 28: ostiary.status.v1.SignOutStatus.reconcile_time:type_name -> google.protobuf.Timestamp
+	22, // 29: ostiary.status.v1.SignalSourceStatus.last_message_time:type_name -> google.protobuf.Timestamp
+	22, // 30: ostiary.status.v1.SignalSourceStatus.last_accepted_time:type_name -> google.protobuf.Timestamp
+	22, // 31: ostiary.status.v1.SignalSourceStatus.last_refused_time:type_name -> google.protobuf.Timestamp
+	23, // 32: ostiary.status.v1.SignalSourceStatus.lag:type_name -> google.protobuf.Duration
+	22, // 33: ostiary.status.v1.SignalSourceStatus.last_poll_time:type_name -> google.protobuf.Timestamp
+	16, // 34: ostiary.status.v1.SignalSourceStatus.stream:type_name -> ostiary.status.v1.SignalStreamStatus
+	22, // 35: ostiary.status.v1.SignalStreamStatus.verify_time:type_name -> google.protobuf.Timestamp
+	23, // 36: ostiary.status.v1.TransmitterStatus.lag:type_name -> google.protobuf.Duration
+	23, // 37: ostiary.status.v1.FeedStatus.age:type_name -> google.protobuf.Duration
+	19, // 38: ostiary.status.v1.FeedStatus.followers:type_name -> ostiary.status.v1.FollowerStatus
+	22, // 39: ostiary.status.v1.FollowerStatus.heard_time:type_name -> google.protobuf.Timestamp
+	4,  // 40: ostiary.status.v1.StatusService.GetStatus:input_type -> ostiary.status.v1.GetStatusRequest
+	5,  // 41: ostiary.status.v1.StatusService.GetStatus:output_type -> ostiary.status.v1.GetStatusResponse
+	41, // [41:42] is the sub-list for method output_type
+	40, // [40:41] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_status_v1_status_proto_init() }
