@@ -103,7 +103,7 @@ func (c Config) issuerFaults() []Fault {
 		return []Fault{{Setting: "issuer", Err: errors.New("no issuer is given, so no token could be accepted; set it to the iss claim of your tokens, such as https://clerk.example.com")}}
 	}
 	var faults []Fault
-	first := make(map[string]int)
+	first, callbacks := make(map[string]int), make(map[string]string)
 	for i, issuer := range c.Issuers {
 		entry := fmt.Sprintf("issuers[%d]", i)
 		for _, fault := range issuer.faults() {
@@ -116,6 +116,12 @@ func (c Config) issuerFaults() []Fault {
 				continue
 			}
 			first[name] = i
+		}
+		if callback := strings.ToLower(issuer.ConsoleCallback()); issuer.Console.ClientID != "" {
+			if other, taken := callbacks[callback]; taken && other != issuer.URL {
+				faults = append(faults, Fault{Issuer: entry, Setting: "console_client_id", Err: fmt.Errorf("would have the redirect URI of %s, %s, so one of them could take the sign-in at the other; remove one of the two", other, issuer.ConsoleCallback())})
+			}
+			callbacks[callback] = issuer.URL
 		}
 	}
 	return faults

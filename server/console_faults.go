@@ -7,6 +7,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/loopback"
+	"github.com/ostiary/ostiary/server/internal/console"
 )
 
 // faults returns what is wrong with how the console signs in at an issuer.
@@ -48,7 +49,7 @@ func checkSignInAt(iss string) error {
 	switch {
 	case strings.Contains(iss, token.TenantPlaceholder):
 		return mentionf("users sign in at one tenant, and %s stands for several; list the tenant as an issuer of its own", settingName("url"))
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Hostname() == "" || console.CallbackPath(iss) == "" || u.Scheme != "https" && u.Scheme != "http":
 		return mentionf("nobody can sign in at an issuer that is no URL; correct %s, or remove this", settingName("url"))
 	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
 		return mentionf("a browser would sign in over plain http, where the network can read and change everything; serve %s over https, or remove this", settingName("url"))

@@ -44,12 +44,14 @@ func withSignIn(urls ...string) func(*Config) {
 	}
 }
 
+func callbackOf(url string) string { return (&Issuer{URL: url}).ConsoleCallback() }
+
 type toldSignIns struct {
 	SignIns []struct {
-		Issuer, ClientID, Audience, Resource, Problem string
-		Scopes                                        []string
-		Hint                                          bool
-		Metadata                                      map[string]any
+		Issuer, ClientID, Callback, Audience, Resource, Problem string
+		Scopes                                                  []string
+		Hint                                                    bool
+		Metadata                                                map[string]any
 	}
 }
 
@@ -87,7 +89,7 @@ func TestThePolicyAllowsTheEndpointsOfAnIssuerThatUsersSignInAt(t *testing.T) {
 		"script-src":      "'self'",
 		"form-action":     "'none'",
 	} {
-		for _, path := range []string{"/", "/sessions", "/console/callback"} {
+		for _, path := range []string{"/", "/sessions", callbackOf(url)} {
 			if got := r.directive(t, path, name); got != want {
 				t.Errorf("%s of %s is %q; want %q", name, path, got, want)
 			}
@@ -203,41 +205,28 @@ func TestAnIssuerThatIsAwayAtTheStartIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestTwoIssuersThatDoNotNameThemselvesCannotBeToldApart(t *testing.T) {
-	t.Parallel()
-	silent := strings.Replace(provider, `"authorization_response_iss_parameter_supported":true,`, "", 1)
-	named, _ := discovery(t, func() string { return provider })
-	one, _ := discovery(t, func() string { return silent })
-	two, _ := discovery(t, func() string { return silent })
-	r := start(t, withSignIn(named, one))
-	for _, told := range r.signIns(t).SignIns {
-		if told.Metadata == nil {
-			t.Errorf("%s is not offered beside an issuer that names itself: %s", told.Issuer, told.Problem)
-		}
-	}
-	r = start(t, withSignIn(named, one, two))
-	for _, told := range r.signIns(t).SignIns {
-		if offered := told.Metadata != nil; offered != (told.Issuer == named) || !offered && !strings.Contains(told.Problem, "RFC 9207") {
-			t.Errorf("%s: offered %v, %s", told.Issuer, offered, told.Problem)
-		}
-	}
-	if got := r.directive(t, "/", "connect-src"); strings.Contains(got, one) || strings.Contains(got, two) {
-		t.Errorf("connect-src %s allows issuers that are not offered", got)
-	}
-}
-
-func TestAnIssuerThatIsNotKnownCountsAsOneThatDoesNotNameItself(t *testing.T) {
+// Whether an issuer names itself, or can be asked at all, is nothing to the others.
+func TestEachIssuerHasACallbackOfItsOwn(t *testing.T) {
 	t.Parallel()
 	silent := strings.Replace(provider, `"authorization_response_iss_parameter_supported":true,`, "", 1)
 	away, _ := discovery(t, func() string { return "not yet" })
 	named, _ := discovery(t, func() string { return provider })
 	one, _ := discovery(t, func() string { return silent })
-	r := start(t, withSignIn(away, named, one))
+	two, _ := discovery(t, func() string { return silent })
+	r := start(t, withSignIn(away, named, one, two))
 	for _, told := range r.signIns(t).SignIns {
-		want := map[string]string{away: "log", named: "", one: "RFC 9207"}[told.Issuer]
-		if offered := told.Metadata != nil; offered != (want == "") || !strings.Contains(told.Problem, want) {
+		if offered := told.Metadata != nil; offered != (told.Issuer != away) {
 			t.Errorf("%s: offered %v, %s", told.Issuer, offered, told.Problem)
 		}
+		if want := "/console/callback/" + strings.NewReplacer("http://", "", ":", "-").Replace(told.Issuer); told.Callback != want {
+			t.Errorf("%s comes back to %s; want %s", told.Issuer, told.Callback, want)
+		}
+		if status, _, body := r.page(t, told.Callback); status != http.StatusOK || !strings.Contains(body, "<title>ostiary</title>") {
+			t.Errorf("%s answers %d", told.Callback, status)
+		}
+	}
+	if status, _, _ := r.page(t, "/console/callback"); status != http.StatusNotFound {
+		t.Errorf("a callback of no issuer answers %d", status)
 	}
 }
 
@@ -276,21 +265,21 @@ func TestAFrameOfTheCallbackIsEmptyAndForThePageAlone(t *testing.T) {
 	t.Parallel()
 	url, _ := discovery(t, func() string { return provider })
 	r := start(t, withSignIn(url))
-	status, header, body := r.page(t, "/console/callback?code=s3cr3t&state=x", "Sec-Fetch-Dest", "iframe")
+	status, header, body := r.page(t, callbackOf(url)+"?code=s3cr3t&state=x", "Sec-Fetch-Dest", "iframe")
 	if status != http.StatusOK || strings.Contains(body, "script") || header.Get("Content-Security-Policy") != "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'" {
 		t.Errorf("%d %v %s; want an empty page that this page alone can frame", status, header, body)
 	}
 	if vary := strings.Join(header.Values("Vary"), ","); !strings.Contains(vary, "Sec-Fetch-Dest") {
 		t.Errorf("Vary %s", vary)
 	}
-	_, header, body = r.page(t, "/console/callback?code=s3cr3t&state=x", "Sec-Fetch-Dest", "document")
+	_, header, body = r.page(t, callbackOf(url)+"?code=s3cr3t&state=x", "Sec-Fetch-Dest", "document")
 	if !strings.Contains(body, "<title>ostiary</title>") || header.Get("Referrer-Policy") != "no-referrer" || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 		t.Errorf("%v %s; want the page, which nobody frames", header, body)
 	}
 	if log := r.log.String(); strings.Contains(log, "s3cr3t") {
 		t.Errorf("the log has the code:\n%s", log)
 	}
-	if status, _, _ := start(t, func(c *Config) { c.Console.Enabled = true }).page(t, "/console/callback"); status != http.StatusNotFound {
+	if status, _, _ := start(t, func(c *Config) { c.Console.Enabled = true }).page(t, callbackOf(url)); status != http.StatusNotFound {
 		t.Errorf("without an issuer to sign in at the callback answers %d; want 404", status)
 	}
 }
@@ -327,6 +316,7 @@ func TestSignInFaults(t *testing.T) {
 		"on loopback":                      {Issuer{URL: "http://127.0.0.1:8081", Console: ConsoleClient{ClientID: "console"}}, ""},
 		"plain http":                       {Issuer{URL: "http://keycloak:8080", InsecureHTTP: true, Console: ConsoleClient{ClientID: "console"}}, "console_client_id: a browser would sign in over plain http"},
 		"no URL":                           {Issuer{URL: "acme", JWKSURL: "https://acme.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: nobody can sign in at an issuer that is no URL"},
+		"a URL of hyphens alone":           {Issuer{URL: "https://-", JWKSURL: "https://acme.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: nobody can sign in at an issuer that is no URL"},
 		"several tenants":                  {Issuer{URL: "https://login.example.com/{tenantid}/v2.0", Tenants: []string{"a"}, JWKSURL: "https://login.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: users sign in at one tenant"},
 		"white space in the client":        {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "con sole"}}, "console_client_id"},
 		"scopes in one text":               {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "console", Scopes: []string{"a b"}}}, "console_scopes"},
@@ -344,6 +334,49 @@ func TestSignInFaults(t *testing.T) {
 			t.Errorf("%s: %v", name, faults)
 		case row.want != "" && (len(faults) != 1 || !strings.Contains(faults[0].String(), row.want)):
 			t.Errorf("%s: %v; want %s", name, faults, row.want)
+		}
+	}
+}
+
+func TestIssuersWithOneRedirectURIAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		one, two string
+		refused  bool
+	}{
+		"two hosts":           {"https://a.example.com", "https://b.example.com", false},
+		"two realms":          {"https://sso.example.com/realms/a", "https://sso.example.com/realms/b", false},
+		"two ports":           {"https://sso.example.com:8443", "https://sso.example.com", false},
+		"a slash at the end":  {"https://sso.example.com", "https://sso.example.com/", true},
+		"another scheme":      {"https://localhost", "http://localhost", true},
+		"another separator":   {"https://sso.example.com/a/b", "https://sso.example.com/a-b", true},
+		"another case":        {"https://sso.example.com/A", "https://sso.example.com/a", true},
+		"what is not written": {"https://sso.example.com/a", "https://sso.example.com/a!", true},
+	} {
+		var c Config
+		for _, url := range []string{row.one, row.two} {
+			c.Issuers = append(c.Issuers, Issuer{URL: url, Profile: "oidc", JWKSURL: "https://keys.example.com", Audiences: []string{"invoices"}, Console: ConsoleClient{ClientID: "console"}})
+		}
+		faults := c.Faults()
+		refused := len(faults) == 1 && strings.Contains(faults[0].String(), "issuers[1]") && strings.Contains(faults[0].String(), "would have the redirect URI of "+row.one)
+		if refused != row.refused || !refused && len(faults) > 0 {
+			t.Errorf("%s: %v; want it refused: %v", name, faults, row.refused)
+		}
+	}
+}
+
+func TestCallbackPathsOfIssuers(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"https://sso.example.com/realms/acme": "/console/callback/sso.example.com-realms-acme",
+		"https://example.eu.auth0.com/":       "/console/callback/example.eu.auth0.com",
+		"http://localhost:8081":               "/console/callback/localhost-8081",
+		"http://[::1]:8081/x_y":               "/console/callback/1-8081-x_y",
+		"https://sso.example.com/../{x}/é?q":  "/console/callback/sso.example.com-..-x-q",
+		"https://..":                          "",
+	} {
+		if got := callbackOf(url); got != want {
+			t.Errorf("%s: %s; want %s", url, got, want)
 		}
 	}
 }

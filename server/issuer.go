@@ -10,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/console"
 )
 
 // An Issuer is one whose tokens are accepted, and what they must be like. Fields that
@@ -121,8 +122,8 @@ type BackChannelLogout struct {
 // endpoints that the issuer's discovery document names.
 type ConsoleClient struct {
 	// ClientID is that of the console: a public client at the issuer, with the console's
-	// URL and the path /console/callback as its redirect URI and its post-logout redirect
-	// URI. The console is a page of the operator's own, so users act in person through this
+	// origin and the issuer's [Issuer.ConsoleCallback] as its redirect URI and its post-logout
+	// redirect URI. The console is a page of the operator's own, so users act in person through this
 	// client, as through the FirstPartyClients, where the Console is enabled. Default: none.
 	ClientID string
 	// Scopes are asked for beside openid. Default: none.
@@ -132,6 +133,10 @@ type ConsoleClient struct {
 	// token that is a JWT for this server. Default: they are not sent.
 	Audience, Resource string
 }
+
+// ConsoleCallback returns the path at the console that the issuer sends browsers back to. It is the
+// issuer's own, such as /console/callback/sso.example.com-realms-acme, and follows from its URL alone.
+func (i *Issuer) ConsoleCallback() string { return console.CallbackPath(i.URL) }
 
 // firstPartyClients are the clients through which users act in person; that of the console is
 // one where there is a console.

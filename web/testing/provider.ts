@@ -21,6 +21,8 @@ export interface ProviderOptions {
   logout?: boolean;
   /** The redirect URI that is registered. Default: the console's. */
   redirectURI?: string;
+  /** Whether its answers do not name it (RFC 9207). */
+  silent?: boolean;
 }
 
 /** The real provider of OpenID Connect from npm, with its own pages: any name signs in, with any password. */
@@ -49,7 +51,7 @@ export class OpenIDProvider {
 
   /** Serves, with the console at a redirect URI as its client. */
   serve(redirectURI: string): void {
-    const { accessTokenTTL = 3600, refreshTokens = false, logout = true } = this.#options;
+    const { accessTokenTTL = 3600, refreshTokens = false, logout = true, silent = false } = this.#options;
     const registered = this.#options.redirectURI ?? redirectURI;
     const key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" });
     const provider = new Provider(this.url, {
@@ -79,6 +81,9 @@ export class OpenIDProvider {
         },
       },
     });
+    if (silent) {
+      provider.use(withoutIssuer);
+    }
     provider.on("server_error", (_: unknown, error: unknown) => console.error(error));
     this.#handler = provider.callback();
   }
@@ -97,6 +102,28 @@ export class OpenIDProvider {
       this.#handler(request, response);
     }
   }
+}
+
+interface Answer {
+  body?: { authorization_response_iss_parameter_supported?: boolean };
+  response: { get(name: string): string; set(name: string, value: string): void };
+}
+
+/** Takes the name of the provider out of its answers, and out of its discovery document that it is in them. */
+async function withoutIssuer(answer: Answer, next: () => Promise<void>): Promise<void> {
+  await next();
+  delete answer.body?.authorization_response_iss_parameter_supported;
+  const location = answer.response.get("Location");
+  if (URL.canParse(location)) {
+    const url = new URL(location);
+    url.searchParams.delete("iss");
+    answer.response.set("Location", url.href);
+  }
+}
+
+/** The path at the console that an issuer at an origin sends the browser back to. */
+export function callbackOf(issuer: string): string {
+  return `/console/callback/${new URL(issuer).host.replace(":", "-")}`;
 }
 
 /** A console whose users sign in at a provider. */
@@ -120,7 +147,7 @@ export async function stageSignIn({ audience = api, resource = api, away = false
   const issuer = ["--issuer", provider.url, "--profile", "oidc", "--audiences", audience, "--console-client-id", clientId];
   const server = await Server.serve("--console", ...issuer, ...(resource === "" ? [] : ["--console-resource", resource]));
   if (!away) {
-    provider.serve(`${server.url}/console/callback`);
+    provider.serve(server.url + callbackOf(provider.url));
   }
   const stop = async () => {
     await server.stop();

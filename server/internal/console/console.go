@@ -76,8 +76,8 @@ func (c Config) Mount(mux *http.ServeMux) error {
 				mux.Handle("GET "+page+"/{$}", toPage(page))
 			}
 		}
-		if len(c.Issuers) > 0 {
-			mux.Handle("GET "+CallbackPath, callback{index, newFile("callback.html", []byte("<!doctype html>\n"), callbackPolicy)})
+		for _, issuer := range c.Issuers {
+			mux.Handle("GET "+CallbackPath(issuer.URL), newCallback(index))
 		}
 		mux.HandleFunc("GET /console/config.json", index.serveSettings)
 		mux.Handle("/", notFound{index})
@@ -121,26 +121,6 @@ func (i *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (i *index) serveSettings(w http.ResponseWriter, r *http.Request) {
 	_, settings := i.files(r)
 	settings.ServeHTTP(w, r)
-}
-
-// callbackPolicy lets the page itself, and nobody else, have a frame with what is in it: nothing.
-const callbackPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-
-// callback answers a browser that an issuer has sent back: with the page, or in a frame of the
-// page, which reads the frame's address, with nothing. No page of another can frame either.
-type callback struct {
-	*index
-
-	empty *file
-}
-
-func (c callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Sec-Fetch-Dest")
-	if r.Header.Get("Sec-Fetch-Dest") == "iframe" {
-		c.empty.ServeHTTP(w, r)
-		return
-	}
-	c.index.ServeHTTP(w, r)
 }
 
 // toPage redirects a path with a slash at its end to the page.
@@ -207,7 +187,7 @@ func (c Config) contentSecurityPolicy(offered []signIn) string {
 		if o.Metadata.RevocationEndpoint != "" {
 			connect = append(connect, source(o.Metadata.RevocationEndpoint))
 		}
-		// The frame in which tokens are renewed ends at CallbackPath.
+		// The frame in which tokens are renewed ends at the issuer's CallbackPath.
 		frames = append(frames, source(o.Metadata.AuthorizationEndpoint))
 	}
 	if frames != nil {

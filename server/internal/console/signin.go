@@ -17,9 +17,6 @@ import (
 	"github.com/ostiary/ostiary/internal/loopback"
 )
 
-// CallbackPath is where issuers send the browser back to.
-const CallbackPath = "/console/callback"
-
 const (
 	// retryDiscovery is how soon an issuer is asked again that has not answered.
 	retryDiscovery = 5 * time.Second
@@ -45,6 +42,7 @@ type Issuer struct {
 type signIn struct {
 	Issuer   string   `json:"issuer"`
 	ClientID string   `json:"clientId"`
+	Callback string   `json:"callback"`
 	Scopes   []string `json:"scopes"`
 	Audience string   `json:"audience,omitempty"`
 	Resource string   `json:"resource,omitempty"`
@@ -195,38 +193,14 @@ func (s *signIns) offered(ctx context.Context) []signIn {
 	offered := make([]signIn, len(s.issuers))
 	for i, issuer := range s.issuers {
 		offered[i] = signIn{
-			Issuer: issuer.URL, ClientID: issuer.ClientID, Scopes: append([]string{"openid"}, issuer.Scopes...),
+			Issuer: issuer.URL, ClientID: issuer.ClientID, Callback: CallbackPath(issuer.URL), Scopes: append([]string{"openid"}, issuer.Scopes...),
 			Audience: issuer.Audience, Resource: issuer.Resource, Hint: !issuer.TakesIDToken, Metadata: s.known[i].metadata,
 		}
 		if offered[i].Metadata == nil {
 			offered[i].Problem = "This server cannot learn from it how to sign in. The server's log says why."
 		}
 	}
-	refuseMixable(offered)
 	return offered
-}
-
-// refuseMixable keeps one issuer from having the page send it the answer of another (RFC 9700,
-// section 4.4). An answer says whose it is if its issuer has RFC 9207. Where two issuers do not,
-// the page could not tell their answers apart. An issuer whose metadata are missing counts as
-// one that does not.
-func refuseMixable(offered []signIn) {
-	var silent []int
-	for i, o := range offered {
-		if o.Metadata == nil || !o.Metadata.NamesItself {
-			silent = append(silent, i)
-		}
-	}
-	if len(silent) < 2 {
-		return
-	}
-	for _, i := range silent {
-		if offered[i].Metadata == nil {
-			continue // its Problem is another
-		}
-		offered[i].Metadata = nil
-		offered[i].Problem = "It does not name itself in its answers (RFC 9207), and another issuer of this server does not either, or cannot be asked: one of them could take the sign-in at the other. Have each name itself, or remove the console's client of all but one of them."
-	}
 }
 
 // knows reports whether an issuer has ever said how to sign in.

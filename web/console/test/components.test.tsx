@@ -106,7 +106,11 @@ test("a configuration that is not valid is refused, with what is wrong", () => {
   expect(() => parseConfig({ version: "v1", personas: "yes" })).toThrow(/personas/);
   expect(() => parseConfig({ version: "v1", personas: false, clerk: { publishableKey: "pk", frontendApi: "clerk" } })).toThrow(/frontendApi/);
   const metadata = { issuer: "https://a.example", authorization_endpoint: "https://a.example/auth", token_endpoint: "https://a.example/token" };
-  const signIn = (issuer: string) => ({ version: "v1", personas: false, signIns: [{ issuer, clientId: "console", scopes: [], hint: true, metadata }] });
+  const signIn = (issuer: string) => ({
+    version: "v1",
+    personas: false,
+    signIns: [{ issuer, clientId: "console", callback: "/console/callback/a.example", scopes: [], hint: true, metadata }],
+  });
   expect(parseConfig(signIn("https://a.example")).signIns?.[0]?.metadata).toEqual(metadata);
   expect(() => parseConfig(signIn("https://b.example"))).toThrow(/metadata are those of another issuer/);
 });

@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launch, withoutChromium } from "../../testing/browser.js";
-import { type SignInStage, stageSignIn } from "../../testing/provider.js";
+import { callbackOf, type SignInStage, stageSignIn } from "../../testing/provider.js";
 import { Window } from "./window.js";
 
 describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
@@ -255,8 +255,17 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     await ada.page.getByRole("button", { name: /^Sign in with/ }).click();
     await ada.page.getByText("invalid_redirect_uri").waitFor();
     await ada.page.goBack();
-    await ada.page.getByText(`it must have ${at.server.url}/console/callback as a redirect URI of the client console`).waitFor();
+    await ada.page.getByText(`it must have ${at.server.url}${callbackOf(at.provider.url)} as a redirect URI of the client console`).waitFor();
     await ada.close(/400/);
+  });
+
+  test("the page says what to register, before anybody can sign in", async () => {
+    const at = await stage({ away: true });
+    const ada = await open(at);
+    await ada.page.getByText("For operators: what to register at the issuer").click();
+    await ada.page.getByText(at.server.url + callbackOf(at.provider.url), { exact: true }).waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.close();
   });
 
   test("a token that the server does not accept is refused with its reason, and the session can be ended", async () => {
@@ -284,7 +293,7 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     const ada = await open(at);
     await ada.page.getByText(/Nobody can sign in with localhost:\d+ now/).waitFor();
     expect(await ada.barriers()).toEqual([]);
-    at.provider.serve(`${at.server.url}/console/callback`);
+    at.provider.serve(at.server.url + callbackOf(at.provider.url));
     await expect
       .poll(async () => {
         await ada.page.reload();

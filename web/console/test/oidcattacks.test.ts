@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
-import { type SignInStage, stageSignIn } from "../../testing/provider.js";
+import { callbackOf, type SignInStage, stageSignIn } from "../../testing/provider.js";
 import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
@@ -34,7 +34,7 @@ describe.skipIf(withoutChromium)("attacks on the sign-in at an issuer", () => {
   }
 
   function callback(parameters: Record<string, string>): string {
-    return `${at.server.url}/console/callback?${new URLSearchParams(parameters)}`;
+    return `${at.server.url}${callbackOf(at.provider.url)}?${new URLSearchParams(parameters)}`;
   }
 
   /** Nobody is signed in, no token was asked for, and nothing of the answer is left. */
@@ -84,7 +84,7 @@ describe.skipIf(withoutChromium)("attacks on the sign-in at an issuer", () => {
   test("an answer counts once, in the window that has asked", async () => {
     const ada = await open();
     await begin(ada.page);
-    const answered = ada.page.waitForRequest((request) => request.url().includes("/console/callback?code="));
+    const answered = ada.page.waitForRequest((request) => request.url().includes(`${callbackOf(at.provider.url)}?code=`));
     await ada.page.getByPlaceholder("Enter any login").fill("ada");
     await ada.page.getByPlaceholder("and password").fill("any");
     await ada.page.getByRole("button", { name: "Sign-in" }).click();
@@ -124,7 +124,7 @@ describe.skipIf(withoutChromium)("attacks on the sign-in at an issuer", () => {
     await ada.close();
   });
 
-  test.each(["https://evil.example.com/", "//evil.example.com", "/\\evil.example.com", "javascript:alert(1)", "/console/callback?code=x"])(
+  test.each(["https://evil.example.com/", "//evil.example.com", "/\\evil.example.com", "javascript:alert(1)", "/console/callback/x?code=x"])(
     "the way back leads to the page, also from %s",
     async (returnTo) => {
       const ada = await open();

@@ -41,7 +41,7 @@ const (
 type Finding struct {
 	// ID names the kind of finding, such as issuer.tls_unknown_ca.
 	ID string `json:"id"`
-	// Group is what was looked at: settings, issuers, token, server, cors, tls, store, disk,
+	// Group is what was looked at: settings, console, issuers, token, server, cors, tls, store, disk,
 	// signals or feed.
 	Group string `json:"group"`
 	Level Level  `json:"level"`
@@ -92,7 +92,7 @@ func (p *patient) checks() []check {
 		{"settings", "the settings", p.settings},
 		{"settings", "the environment", p.environment},
 		{"settings", "Clerk's keys", p.clerkKeys},
-		{"settings", "signing in on the console", p.consoleClients},
+		{"console", "signing in on the console", p.consoleClients},
 		{"token", "the token", p.token},
 		{"server", "the server's addresses", p.server},
 		{"cors", "preflights", p.cors},

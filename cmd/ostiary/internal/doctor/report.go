@@ -10,8 +10,12 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 )
 
-// WriteText writes the findings for people: faults first, then warnings, then a line for
-// each group in which all is well; or with all, a line for each finding that is.
+// redirectURI is the ID of what has to be registered at an issuer, which has a line of its own.
+const redirectURI = "console.redirect_uri"
+
+// WriteText writes the findings for people: faults first, then warnings, then what has to be
+// registered elsewhere, then a line for each group in which all is well; or with all, a line for
+// each finding that is.
 func WriteText(w io.Writer, findings []Finding, all bool) error {
 	var b strings.Builder
 	faults, warnings := Faults(findings)
@@ -27,13 +31,12 @@ func WriteText(w io.Writer, findings []Finding, all bool) error {
 		fmt.Fprintf(&b, "\n  what    %s\n  why     %s\n  remedy  %s\n", oneLine(finding.What), oneLine(finding.Why), oneLine(finding.Remedy))
 	}
 	b.WriteByte('\n')
-	if all {
-		for _, finding := range findings {
-			if finding.Level == OK {
-				fmt.Fprintf(&b, "ok  %-8s  %s\n", finding.Group, oneLine(strings.TrimPrefix(finding.Subject+": "+finding.What, ": ")))
-			}
+	for _, finding := range findings {
+		if finding.Level == OK && (all || finding.ID == redirectURI) {
+			fmt.Fprintf(&b, "ok  %-8s  %s\n", finding.Group, oneLine(strings.TrimPrefix(finding.Subject+": "+finding.What, ": ")))
 		}
-	} else {
+	}
+	if !all {
 		writeGroups(&b, findings)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -51,6 +54,9 @@ func writeGroups(b *strings.Builder, findings []Finding) {
 		if finding.Level != OK {
 			ill[finding.Group] = true
 			continue
+		}
+		if finding.ID == redirectURI {
+			continue // it is written already
 		}
 		if !slices.Contains(order, finding.Group) {
 			order = append(order, finding.Group)

@@ -169,7 +169,7 @@ func (p *patient) clerkKeys(context.Context) []Finding {
 	return findings
 }
 
-// consoleClients looks for clients of the console that nobody can use.
+// consoleClients looks for clients of the console that nobody can use, and says how to register the others.
 func (p *patient) consoleClients(context.Context) []Finding {
 	config := &p.Settings.Server
 	var findings []Finding
@@ -183,7 +183,9 @@ func (p *patient) consoleClients(context.Context) []Finding {
 		if !config.Console.Enabled {
 			findings = append(findings, warning("console.client_unused", name, "there is no console to sign in on",
 				"nobody signs in with this client", "set "+p.Settings.NameOf("console")+", or remove it"))
+			continue
 		}
+		findings = append(findings, ok(redirectURI, issuer.URL, fmt.Sprintf("the redirect URI and the post-logout redirect URI of the client %s are {origin of the console}%s", client, issuer.ConsoleCallback())))
 		if parties := issuer.AuthorizedParties; len(parties) > 0 && !slices.Contains(parties, client) {
 			findings = append(findings, warning("console.client_not_authorized", name, "the client is not among the authorized parties",
 				"a token that names it as azp is refused with AUTHORIZED_PARTY_MISMATCH: who signs in on the console is signed out at once",

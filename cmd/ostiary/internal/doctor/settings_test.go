@@ -74,6 +74,10 @@ func TestTroubleWithTheSettingsIsFound(t *testing.T) {
 			setup{environ: []string{"OSTIARY_ISSUER=http://keycloak:8080/realms/acme", "OSTIARY_PROFILE=keycloak", "OSTIARY_INSECURE_HTTP=true", "OSTIARY_AUDIENCES=api", "OSTIARY_CONSOLE=true", "OSTIARY_CONSOLE_CLIENT_ID=web"}},
 			want{"settings.console_client_id", doctor.Fault, "serve OSTIARY_ISSUER over https", "plain http"},
 		},
+		"the redirect URI of a client of the console": {
+			setup{environ: []string{"OSTIARY_ISSUER=https://sso.example.com/realms/acme", "OSTIARY_PROFILE=keycloak", "OSTIARY_AUDIENCES=api", "OSTIARY_CONSOLE=true", "OSTIARY_CONSOLE_CLIENT_ID=web"}},
+			want{"console.redirect_uri", doctor.OK, "", "{origin of the console}/console/callback/sso.example.com-realms-acme"},
+		},
 		"where a setting comes from": {setup{environ: []string{"OSTIARY_LOG_LEVEL=warn"}}, want{"settings.value", doctor.OK, "", "warn, from OSTIARY_LOG_LEVEL"}},
 	} {
 		t.Run(name, func(t *testing.T) {

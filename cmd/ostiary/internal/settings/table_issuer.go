@@ -90,7 +90,7 @@ func issuerTable() []setting[server.Issuer] {
 		},
 		{
 			key: "console_client_id", env: []string{"OSTIARY_CONSOLE_CLIENT_ID"},
-			help:   "The console's client at the issuer, for sign-in with OpenID Connect: a public client (PKCE, no secret) with {console}/console/callback as redirect URI and post-logout redirect URI. Users act in person through it.",
+			help:   "The console's client at the issuer, for sign-in with OpenID Connect: a public client (PKCE, no secret). Its redirect URI and post-logout redirect URI are this issuer's own; docs/console.md, the page to sign in on and ostiary doctor say which. Users act in person through it.",
 			format: text(func(i *server.Issuer) *string { return &i.Console.ClientID }),
 		},
 		{

@@ -2,8 +2,10 @@ import { useMutation } from "@tanstack/react-query";
 import { useEffect } from "react";
 import type { Config } from "../app/config";
 import { Failure } from "../ui/failure";
+import { Id } from "../ui/names";
+import { CopyButton } from "../ui/snippet";
 import ui from "../ui/ui.module.css";
-import { type Issuer, nameOf } from "./oidc/issuer";
+import { type Issuer, nameOf, redirectURI } from "./oidc/issuer";
 import styles from "./signin.module.css";
 
 type SignIns = NonNullable<Config["signIns"]>;
@@ -40,6 +42,25 @@ export function Issuers({ of }: { of: SignIns }) {
           </li>
         ))}
       </ul>
+      <details className={styles.instead}>
+        <summary>For operators: what to register at {of.length === 1 ? "the issuer" : "each issuer"}</summary>
+        <p className={ui.quiet}>
+          The redirect URI, and the post-logout redirect URI, of this console's client. Register it exactly so: with a wildcard, one issuer could take the
+          sign-in at another.
+        </p>
+        <dl className={ui.facts}>
+          {of.map((issuer) => (
+            <div key={issuer.issuer}>
+              <dt>
+                {nameOf(issuer.issuer)}, client <Id>{issuer.clientId}</Id>
+              </dt>
+              <dd>
+                <code>{redirectURI(issuer)}</code> <CopyButton text={redirectURI(issuer)} />
+              </dd>
+            </div>
+          ))}
+        </dl>
+      </details>
     </>
   );
 }

@@ -1,7 +1,6 @@
 import { TokenSourceError } from "@ostiary/client";
 import * as oauth from "oauth4webapi";
-import { type Issuer, nameOf, quote } from "./issuer";
-import { callbackPath } from "./pending";
+import { type Issuer, nameOf, quote, redirectURI } from "./issuer";
 
 /** Explains why an issuer has given no token, as an error of the token source. */
 export function explainFailure(issuer: Issuer, error: unknown): TokenSourceError {
@@ -12,11 +11,19 @@ export function explainFailure(issuer: Issuer, error: unknown): TokenSourceError
   return new TokenSourceError(message, { cause: error, permanent });
 }
 
-function failureOf({ issuer, clientId }: Issuer, error: unknown): { permanent: boolean; message: string } {
-  const name = nameOf(issuer);
+/** The failure of an answer that is another issuer's, or another request's. */
+export function foreignAnswer({ issuer }: Issuer): TokenSourceError {
+  return new TokenSourceError(`the answer of ${nameOf(issuer)} does not belong to what this window has asked, and was ignored. Sign in again.`, {
+    permanent: true,
+  });
+}
+
+function failureOf(issuer: Issuer, error: unknown): { permanent: boolean; message: string } {
+  const name = nameOf(issuer.issuer);
+  const { clientId } = issuer;
   if (error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError) {
     const passing = error.error === "temporarily_unavailable" || error.error === "server_error";
-    return { permanent: !passing, message: explainCode(name, clientId, error.error) + quote(error.error_description) };
+    return { permanent: !passing, message: explainCode(issuer, error.error) + quote(error.error_description) };
   }
   // What fetch throws where nothing answers, or the issuer does not let this page read the answer.
   if ((error instanceof TypeError && error.cause === undefined) || (error instanceof DOMException && error.name === "TimeoutError")) {
@@ -28,7 +35,7 @@ function failureOf({ issuer, clientId }: Issuer, error: unknown): { permanent: b
   if (error instanceof oauth.OperationProcessingError) {
     switch (error.code) {
       case oauth.INVALID_RESPONSE:
-        return { permanent: true, message: `the answer of ${name} does not belong to what this window has asked, and was ignored. Sign in again.` };
+        return foreignAnswer(issuer);
       case oauth.JWT_TIMESTAMP_CHECK:
         return { permanent: true, message: `the ID token of ${name} is not valid at this time. Check the clocks of this machine and of the issuer.` };
       default:
@@ -39,7 +46,9 @@ function failureOf({ issuer, clientId }: Issuer, error: unknown): { permanent: b
 }
 
 /** Explains an error code of RFC 6749 (sections 4.1.2.1 and 5.2), RFC 8707 or OpenID Connect. */
-function explainCode(name: string, clientId: string, code: string): string {
+function explainCode(issuer: Issuer, code: string): string {
+  const name = nameOf(issuer.issuer);
+  const { clientId } = issuer;
   const at = `the client ${clientId} at ${name}`;
   switch (code) {
     case "access_denied":
@@ -54,7 +63,7 @@ function explainCode(name: string, clientId: string, code: string): string {
     case "unauthorized_client":
       return `${name} refuses the client ${clientId}. It must be a public client, without a secret, with the authorization code flow and PKCE.`;
     case "invalid_grant":
-      return `${name} does not accept the code or the refresh token any more. Sign in again. If that fails again, check that ${at} has the redirect URI ${location.origin}${callbackPath}.`;
+      return `${name} does not accept the code or the refresh token any more. Sign in again. If that fails again, check that ${at} has the redirect URI ${redirectURI(issuer)}.`;
     case "invalid_scope":
       return `${name} refuses a scope that this page asks for. Check console_scopes of the issuer.`;
     case "invalid_target":

@@ -1,8 +1,8 @@
 import { readClaims, TokenSourceError } from "@ostiary/client";
 import * as oauth from "oauth4webapi";
 import { clockAhead } from "../../api/clock";
-import { type Issuer, nameOf } from "./issuer";
-import { callbackPath } from "./pending";
+import { foreignAnswer } from "./errors";
+import { type Issuer, isAnswerOf, nameOf, redirectURI } from "./issuer";
 
 /** How many milliseconds an issuer has to answer. */
 const answerTimeout = 10_000;
@@ -29,18 +29,13 @@ export interface Request {
   verifier: string;
 }
 
-/** The one address that issuers send the browser back to. */
-export function callbackURL(): string {
-  return location.origin + callbackPath;
-}
-
 /** Makes a request to sign in (OpenID Connect Core 1.0, section 3.1.2.1; RFC 7636). A silent one shows the user nothing. */
 export async function newRequest(issuer: Issuer, { silent }: { silent: boolean }): Promise<Request> {
   const [state, nonce, verifier] = [oauth.generateRandomState(), oauth.generateRandomNonce(), oauth.generateRandomCodeVerifier()];
   const url = new URL(issuer.metadata.authorization_endpoint);
   const parameters = {
     client_id: issuer.clientId,
-    redirect_uri: callbackURL(),
+    redirect_uri: redirectURI(issuer),
     response_type: "code",
     scope: issuer.scopes.join(" "),
     state,
@@ -57,11 +52,14 @@ export async function newRequest(issuer: Issuer, { silent }: { silent: boolean }
   return { url, state, nonce, verifier };
 }
 
-/** Checks the answer to a request, and has the issuer give out the tokens. */
-export async function redeem(issuer: Issuer, { state, nonce, verifier }: Omit<Request, "url">, answer: URLSearchParams): Promise<Grant> {
+/** Checks the answer to a request, and that it is the issuer's (also by RFC 9207, where the issuer has that), and has the issuer give out the tokens. */
+export async function redeem(issuer: Issuer, { state, nonce, verifier }: Omit<Request, "url">, answer: URL): Promise<Grant> {
+  if (!isAnswerOf(issuer, answer)) {
+    throw foreignAnswer(issuer);
+  }
   const client = clientOf(issuer);
   const checked = oauth.validateAuthResponse(issuer.metadata, client, answer, state);
-  const response = await oauth.authorizationCodeGrantRequest(issuer.metadata, client, oauth.None(), checked, callbackURL(), verifier, options(issuer));
+  const response = await oauth.authorizationCodeGrantRequest(issuer.metadata, client, oauth.None(), checked, redirectURI(issuer), verifier, options(issuer));
   return grantOf(issuer, await oauth.processAuthorizationCodeResponse(issuer.metadata, client, response, { expectedNonce: nonce, requireIdToken: true }));
 }
 

@@ -1,7 +1,7 @@
 import { TokenSourceError } from "@ostiary/client";
 import { type Grant, newRequest, redeem } from "./flow";
 import { type Issuer, nameOf } from "./issuer";
-import { callbackPath } from "./pending";
+import { callbacks } from "./pending";
 
 /** How many milliseconds an issuer has to answer in a frame. An issuer that wants to show something does not answer, since nobody sees the frame. */
 const answerTimeout = 10_000;
@@ -17,7 +17,7 @@ export async function signInSilently(issuer: Issuer, expires: number): Promise<G
   return redeem(issuer, request, await answerIn(request.url, nameOf(issuer.issuer), expires));
 }
 
-function answerIn(url: URL, name: string, expires: number): Promise<URLSearchParams> {
+function answerIn(url: URL, name: string, expires: number): Promise<URL> {
   return new Promise((resolve, reject) => {
     const frame = document.createElement("iframe");
     frame.hidden = true;
@@ -35,9 +35,9 @@ function answerIn(url: URL, name: string, expires: number): Promise<URLSearchPar
     }, answerTimeout);
     frame.onload = () => {
       const at = addressOf(frame);
-      if (at?.origin === location.origin && at.pathname === callbackPath) {
+      if (at?.origin === location.origin && at.pathname.startsWith(callbacks)) {
         done();
-        resolve(at.searchParams);
+        resolve(at);
       }
     };
     frame.src = url.href;

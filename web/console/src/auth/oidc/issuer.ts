@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { sentence, showHidden } from "../../ui/text";
+import { callbacks } from "./pending";
 
 const endpoint = v.pipe(v.string(), v.url());
 
@@ -7,6 +8,7 @@ const endpoint = v.pipe(v.string(), v.url());
 const signIn = v.object({
   issuer: v.string(),
   clientId: v.string(),
+  callback: v.pipe(v.string(), v.startsWith(callbacks)),
   scopes: v.array(v.string()),
   audience: v.optional(v.string()),
   resource: v.optional(v.string()),
@@ -34,6 +36,16 @@ export type SignInConfig = v.InferOutput<typeof signInSchema>;
 
 /** One that users can sign in at now. */
 export type Issuer = SignInConfig & { metadata: NonNullable<SignInConfig["metadata"]> };
+
+/** The address that an issuer sends the browser back to, which it must have as a redirect URI: its own, so that an answer shows whose it is (RFC 9700, section 4.4.2.2). */
+export function redirectURI({ callback }: SignInConfig): string {
+  return location.origin + callback;
+}
+
+/** Whether a browser has come back to the page from an issuer, and not from another. */
+export function isAnswerOf({ callback }: SignInConfig, answer: URL): boolean {
+  return answer.origin === location.origin && answer.pathname === callback;
+}
 
 /** The name of an issuer: its URL without what all have. */
 export function nameOf(issuer: string): string {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
-/** The path that issuers send the browser back to. The server serves the page there, and in a frame nothing. */
-export const callbackPath = "/console/callback";
+/** What the paths begin with that issuers send the browser back to, each to its own. The server serves the page there, and in a frame nothing. */
+export const callbacks = "/console/callback/";
 
 /** What this window has asked an issuer, and is waiting for the answer of. */
 const pending = v.variant("what", [
@@ -45,24 +45,24 @@ export const rememberedIssuer = {
 /** How the browser has come to the page: with the answer of an issuer, after asking one, or both. */
 export interface Arrival {
   /** The answer, where the browser was sent back with one. */
-  answer: URLSearchParams | undefined;
+  answer: URL | undefined;
   asked: Pending | undefined;
 }
 
 /** Takes what an issuer has answered out of the address and the history, and forgets what was asked: neither counts twice. */
 export function takeArrival(): Arrival {
   const asked = takePending();
-  if (location.pathname !== callbackPath) {
+  if (!location.pathname.startsWith(callbacks)) {
     return { answer: undefined, asked };
   }
-  const answer = new URLSearchParams(location.search);
+  const answer = new URL(location.href);
   history.replaceState(null, "", "/");
   return { answer, asked };
 }
 
-/** A path of this page, from what was stored of it: never another page's address, and not the callback. */
+/** A path of this page, from what was stored of it: never another page's address, and no callback. */
 export function pathWithin(stored: string): string {
   const url = URL.canParse(stored, location.origin) ? new URL(stored, location.origin) : undefined;
-  const within = url?.origin === location.origin && stored.startsWith("/") && url.pathname !== callbackPath;
+  const within = url?.origin === location.origin && stored.startsWith("/") && !url.pathname.startsWith(callbacks);
   return within ? url.pathname + url.search + url.hash : "/";
 }

@@ -3,8 +3,8 @@ import type { Config } from "../../app/config";
 import { sentence } from "../../ui/text";
 import { SignedIn } from "../signedin";
 import { explainFailure } from "./errors";
-import { callbackURL, newRequest, redeem } from "./flow";
-import { type Issuer, nameOf } from "./issuer";
+import { newRequest, redeem } from "./flow";
+import { type Issuer, isAnswerOf, nameOf, redirectURI, type SignInConfig } from "./issuer";
 import { type Arrival, pathWithin, rememberedIssuer, setPending } from "./pending";
 import { OidcSource } from "./source";
 
@@ -17,7 +17,7 @@ export interface Arrived {
 }
 
 /** Whether an issuer can be signed in at now. */
-export function isOffered(issuer: NonNullable<Config["signIns"]>[number]): issuer is Issuer {
+export function isOffered(issuer: SignInConfig): issuer is Issuer {
   return issuer.metadata !== undefined;
 }
 
@@ -44,16 +44,16 @@ export async function arrive(config: Config, { answer, asked }: Arrival): Promis
     };
   }
   const name = nameOf(asked.issuer);
-  const issuer = config.signIns?.filter(isOffered).find((offered) => offered.issuer === asked.issuer);
+  const issuer = config.signIns?.find((known) => known.issuer === asked.issuer);
   if (asked.what === "signOut") {
-    return { notice: signedOutBy(name, answer?.get("state") === asked.state) };
+    return { notice: signedOutBy(name, issuer, answer, asked.state) };
   }
   const returnTo = pathWithin(asked.returnTo);
-  if (issuer === undefined) {
+  if (issuer === undefined || !isOffered(issuer)) {
     return { returnTo, notice: `This server does not offer to sign in at ${name} any more.` };
   }
   if (answer === undefined) {
-    const redirect = `it must have ${callbackURL()} as a redirect URI of the client ${issuer.clientId}`;
+    const redirect = `it must have ${redirectURI(issuer)} as a redirect URI of the client ${issuer.clientId}`;
     return { returnTo, notice: `You have come back from ${name} without its answer. If it shows an error about the redirect URI, ${redirect}.` };
   }
   try {
@@ -97,7 +97,7 @@ function signOutAt(issuer: Issuer, endpoint: string, idToken: string | undefined
   const state = oauth.generateRandomState();
   const url = new URL(endpoint);
   url.searchParams.set("client_id", issuer.clientId);
-  url.searchParams.set("post_logout_redirect_uri", callbackURL());
+  url.searchParams.set("post_logout_redirect_uri", redirectURI(issuer));
   url.searchParams.set("state", state);
   if (issuer.hint && idToken !== undefined) {
     url.searchParams.set("id_token_hint", idToken);
@@ -107,8 +107,10 @@ function signOutAt(issuer: Issuer, endpoint: string, idToken: string | undefined
   return new Promise((resolve) => addEventListener("pagehide", () => resolve(), { once: true }));
 }
 
-function signedOutBy(name: string, answered: boolean): string {
-  return answered
-    ? "You have signed out."
-    : `You have signed out here. ${name} has not said whether your session there has ended. If it shows an error, it must have ${callbackURL()} as a post-logout redirect URI.`;
+function signedOutBy(name: string, issuer: SignInConfig | undefined, answer: URL | undefined, state: string): string {
+  if (issuer !== undefined && answer !== undefined && isAnswerOf(issuer, answer) && answer.searchParams.get("state") === state) {
+    return "You have signed out.";
+  }
+  const unknown = `You have signed out here. ${name} has not said whether your session there has ended.`;
+  return issuer === undefined ? unknown : `${unknown} If it shows an error, it must have ${redirectURI(issuer)} as a post-logout redirect URI.`;
 }
