@@ -20,56 +20,66 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/schemas"
 )
 
 // accessService implements AccessService for both transports. Its rule asks for
 // a token, so there is an identity in every context.
 type accessService struct {
-	rules       *policy.Policy
-	elsewhere   *policy.Policy // of the services whose schemas the settings name; nil without any
-	operators   operators
-	followers   followers
-	methodRules []*accessv1.MethodRule // ordered by procedure
-	digest      string                 // of all rules
+	rules     *policy.Policy
+	backends  []schemas.State
+	operators operators
+	followers followers
+	methods   []method // this server's, ordered by procedure, then those of each backend
+	digest    string   // of all rules
 }
 
-func newAccessService(rules, elsewhere *policy.Policy, operators operators, followers followers) (*accessService, error) {
-	s := &accessService{rules: rules, elsewhere: elsewhere, operators: operators, followers: followers}
-	if err := s.addRules(rules.Entries(), false); err != nil {
+// A method is one of this server or of a backend.
+type method struct {
+	rule *accessv1.MethodRule
+	// backend is nil for this server.
+	backend *policy.Policy
+}
+
+func newAccessService(rules *policy.Policy, backends []schemas.State, operators operators, followers followers) (*accessService, error) {
+	s := &accessService{rules: rules, backends: backends, operators: operators, followers: followers}
+	if err := s.add(rules.Entries(), "", nil); err != nil {
 		return nil, err
 	}
-	if elsewhere != nil {
-		others := slices.DeleteFunc(slices.Clone(elsewhere.Entries()), func(entry policy.Entry) bool {
-			return entry.Origin.Source == policy.SourceBuiltIn || rules.Rule(entry.Procedure) != nil
-		})
-		if err := s.addRules(others, true); err != nil {
+	for _, state := range backends {
+		if state.Schema == nil {
+			continue
+		}
+		if err := s.add(state.Schema.Methods, state.Name, state.Schema.Rules); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(s.methodRules, func(x, y *accessv1.MethodRule) int { return strings.Compare(x.GetProcedure(), y.GetProcedure()) })
 	all := sha256.New()
-	for _, rule := range s.methodRules {
-		fmt.Fprintf(all, "%s\n%s %t\n", rule.GetProcedure(), rule.GetRuleDigest(), rule.GetServedElsewhere())
+	for _, method := range s.methods {
+		fmt.Fprintf(all, "%s\n%s %q\n", method.rule.GetProcedure(), method.rule.GetRuleDigest(), method.rule.GetBackend())
 	}
 	s.digest = hex.EncodeToString(all.Sum(nil))
 	return s, nil
 }
 
-func (s *accessService) addRules(entries []policy.Entry, elsewhere bool) error {
+func (s *accessService) add(entries []policy.Entry, name string, rules *policy.Policy) error {
 	for _, entry := range entries {
 		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(entry.Rule)
 		if err != nil {
 			return fmt.Errorf("%s: %w", entry.Procedure, err)
 		}
-		rule := sha256.Sum256(encoded)
-		s.methodRules = append(s.methodRules, &accessv1.MethodRule{
-			Procedure:       entry.Procedure,
-			Description:     entry.Access(),
-			Rule:            entry.Rule,
-			Source:          sourceMessage(entry.Origin.Source),
-			RuleDigest:      hex.EncodeToString(rule[:]),
-			ServedElsewhere: elsewhere,
-		})
+		digest := sha256.Sum256(encoded)
+		rule := &accessv1.MethodRule{
+			Procedure:   entry.Procedure,
+			Description: "its schema has no rule",
+			Rule:        entry.Rule,
+			RuleDigest:  hex.EncodeToString(digest[:]),
+			Backend:     name,
+		}
+		if entry.Rule != nil {
+			rule.Description, rule.Source = entry.Access(), sourceMessage(entry.Origin.Source)
+		}
+		s.methods = append(s.methods, method{rule, rules})
 	}
 	return nil
 }
@@ -83,11 +93,15 @@ func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMet
 		return nil, err
 	}
 	scope := position.ScopeOf(accessv1.AccessService_ListMethodRules_FullMethodName+" "+s.digest, nil)
-	page, next, err := pageOf(s.methodRules, size, req.GetPageToken(), scope)
+	page, next, err := pageOf(s.methods, size, req.GetPageToken(), scope)
 	if err != nil {
 		return nil, err
 	}
-	return &accessv1.ListMethodRulesResponse{MethodRules: page, NextPageToken: next, PolicyDigest: s.digest}, nil
+	res := &accessv1.ListMethodRulesResponse{NextPageToken: next, PolicyDigest: s.digest}
+	for _, method := range page {
+		res.MethodRules = append(res.MethodRules, method.rule)
+	}
+	return res, nil
 }
 
 // ExplainAccess implements both the connect and the grpc-go interface.
@@ -95,20 +109,22 @@ func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.Explain
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
 	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
-	procedures := s.procedures(req.GetProcedures(), &faults)
+	methods := s.named(req.GetProcedures(), &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	scope := position.ScopeOf(accessv1.AccessService_ExplainAccess_FullMethodName+" "+s.digest,
 		&accessv1.ExplainAccessRequest{Procedures: req.GetProcedures()})
-	page, next, err := pageOf(procedures, size, req.GetPageToken(), scope)
+	page, next, err := pageOf(methods, size, req.GetPageToken(), scope)
 	if err != nil {
 		return nil, err
 	}
 	id := auth.MustFromContext(ctx)
 	res := &accessv1.ExplainAccessResponse{NextPageToken: next, PolicyDigest: s.digest}
-	for _, procedure := range page {
-		res.Explanations = append(res.Explanations, explanationMessage(procedure, s.explain(procedure, id)))
+	for _, method := range page {
+		message := explanationMessage(method.rule.GetProcedure(), s.explain(method, id))
+		message.Backend = method.rule.GetBackend()
+		res.Explanations = append(res.Explanations, message)
 	}
 	return res, nil
 }
@@ -116,31 +132,33 @@ func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.Explain
 // maxProcedures is how many procedures a request may name.
 const maxProcedures = 1000
 
-// procedures returns those that are named, or all. What is wrong with them is added to
+// named returns the methods with these procedures, or all. What is wrong with them is added to
 // the faults.
-func (s *accessService) procedures(named []string, faults *rpcerror.Violations) []string {
-	all := make([]string, len(s.methodRules))
-	seen := make(map[string]bool, len(s.methodRules)) // false for those that were not named
-	for i, rule := range s.methodRules {
-		all[i] = rule.GetProcedure()
-		seen[all[i]] = false
-	}
+func (s *accessService) named(procedures []string, faults *rpcerror.Violations) []method {
 	switch {
-	case len(named) == 0:
-		return all
-	case len(named) > maxProcedures:
+	case len(procedures) == 0:
+		return s.methods
+	case len(procedures) > maxProcedures:
 		faults.Add("procedures", "must not be more than %d; ask again for the others, or name none for all", maxProcedures)
 		return nil
 	}
-	for i, procedure := range named {
+	known := make(map[string][]method, len(s.methods))
+	for _, method := range s.methods {
+		procedure := method.rule.GetProcedure()
+		known[procedure] = append(known[procedure], method)
+	}
+	seen := make(map[string]bool, len(procedures))
+	var named []method
+	for i, procedure := range procedures {
 		field := fmt.Sprintf("procedures[%d]", i)
-		switch before, served := seen[procedure]; {
-		case !served:
+		switch methods := known[procedure]; {
+		case len(methods) == 0:
 			faults.Add(field, "the server knows no such method; ListMethodRules returns those that it knows")
-		case before:
+		case seen[procedure]:
 			faults.Add(field, "is named already; name each method once")
 		default:
 			seen[procedure] = true
+			named = append(named, methods...)
 		}
 	}
 	return named
@@ -165,12 +183,16 @@ func pageOf[T any](list []T, size int, token string, scope position.Scope) (page
 // known before a call: followers have what those of the FeedService ask, and nobody
 // else; an operator has what each of the others asks, and anybody else lacks what those of
 // the services for operators do.
-func (s *accessService) explain(procedure string, id *auth.Identity) policy.Explanation {
-	explanation, served := s.rules.Explain(procedure, id)
-	if !served { // what the handlers of others ask, they know
-		explanation, _ = s.elsewhere.Explain(procedure, id)
+func (s *accessService) explain(method method, id *auth.Identity) policy.Explanation {
+	procedure := method.rule.GetProcedure()
+	if method.rule.GetBackend() != "" { // what the handlers of others ask, they know
+		if method.rule.GetRule() == nil {
+			return policy.Explanation{{Requirement: "what the backend asks by itself", Handler: true, Detail: "the schema has no rule"}}
+		}
+		explanation, _ := method.backend.Explain(procedure, id)
 		return explanation
 	}
+	explanation, _ := s.rules.Explain(procedure, id)
 	for i := range explanation {
 		step := &explanation[i]
 		switch {
@@ -188,6 +210,58 @@ func (s *accessService) explain(procedure string, id *auth.Identity) policy.Expl
 		}
 	}
 	return explanation
+}
+
+// ListBackends implements both the connect and the grpc-go interface.
+func (s *accessService) ListBackends(_ context.Context, req *accessv1.ListBackendsRequest) (*accessv1.ListBackendsResponse, error) {
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	res := new(accessv1.ListBackendsResponse)
+	for _, state := range s.backends {
+		message := &accessv1.Backend{Name: state.Name, Url: state.URL, Problem: problemOf(state)}
+		if state.Schema != nil {
+			message.SchemaDigest = state.Schema.Digest
+		}
+		res.Backends = append(res.Backends, message)
+	}
+	return res, nil
+}
+
+// problemOf says what is wrong with a backend, without where it is: that is for operators.
+func problemOf(state schemas.State) string {
+	switch {
+	case state.Schema == nil && state.LastError == "":
+		return "It has not sent its schema yet."
+	case state.Schema == nil:
+		return "Its schema could not be read."
+	case !state.FailingSince.IsZero():
+		return "Its schema could not be read again, and may be another by now."
+	case state.LastError != "":
+		return "The rules in its schema cannot be used."
+	default:
+		return ""
+	}
+}
+
+// GetBackendSchema implements both the connect and the grpc-go interface.
+func (s *accessService) GetBackendSchema(_ context.Context, req *accessv1.GetBackendSchemaRequest) (*accessv1.GetBackendSchemaResponse, error) {
+	var faults rpcerror.Violations
+	refuseUnknown(req, &faults)
+	at := slices.IndexFunc(s.backends, func(state schemas.State) bool { return state.Name == req.GetName() })
+	switch {
+	case at < 0:
+		faults.Add("name", "the server knows no such backend; ListBackends returns those that it knows")
+	case s.backends[at].Schema == nil:
+		faults.Add("name", "the server does not know the schema of this backend; ListBackends says when it does")
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	schema := s.backends[at].Schema
+	return &accessv1.GetBackendSchemaResponse{FileDescriptorSet: schema.Files, Services: schema.Services, SchemaDigest: schema.Digest}, nil
 }
 
 // grpcAccess is the service as grpc-go wants it. It does not embed

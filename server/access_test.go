@@ -459,7 +459,8 @@ func TestARuleKeepsItsDigestWhereverItIsDeclared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, rule := range accessOf(t, rules, operators{}).methodRules {
+		for _, method := range accessOf(t, rules, operators{}).methods {
+			rule := method.rule
 			if before, ok := digests[rule.GetProcedure()]; ok && before != rule.GetRuleDigest() {
 				t.Errorf("%s: the digest of %s is another one", name, rule.GetProcedure())
 			}

@@ -162,10 +162,9 @@ type Config struct {
 	// scope by this name makes no operator, but lets an application act for one.
 	// Default: none.
 	OperatorPermission string
-	// AccessImages are files with the schemas of other services of yours, as buf build -o makes them.
-	// The AccessService, and the console with it, show the rules in them beside the server's own.
-	// They are read at the start, and by Server.Reload. Default: none.
-	AccessImages []string
+	// Backends are other servers of yours, whose rules are shown beside the server's own, and whose
+	// methods can be called from the console. Default: none.
+	Backends []Backend
 	// FeedPermission lets machines follow the feed of revocations whose token has it as a
 	// permission or a scope, from any issuer. Default: none.
 	FeedPermission string
@@ -338,9 +337,10 @@ type CORS struct {
 // they have, and what they may call, and operators what was decided about calls.
 // The zero value serves none.
 //
-// The page calls this server and nothing else, and shows its version to everybody who can
+// The page calls this server and the Backends with a URL, and shows its version to everybody who can
 // open it. It has a strict Content-Security-Policy, in which Clerk is allowed only where a
-// PublishableKey is given, and an issuer's endpoints only where it has a Console.
+// PublishableKey is given, an issuer's endpoints only where it has a Console, and the origins of the
+// Backends.
 type Console struct {
 	// Enabled serves the page.
 	Enabled bool

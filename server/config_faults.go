@@ -82,8 +82,7 @@ func (c Config) Faults() []Fault {
 		_, err := c.operatorSubject(written)
 		add("operator_subjects", err)
 	}
-	_, err := c.rulesElsewhere()
-	add("access_images", err)
+	faults = append(faults, c.backendFaults()...)
 	add("feed_permission", c.checkFeedPermission())
 	add("feed_secret", feedFaults(c.FeedSecret)...)
 	if c.FeedSecretFile != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -49,11 +50,13 @@ func (s *Server) buildGuards() error {
 	if err != nil {
 		return err
 	}
-	elsewhere, err := s.config.rulesElsewhere()
+	backends, err := s.config.backends()
 	if err != nil {
 		return err
 	}
-	access, err := newAccessService(rules, elsewhere, s.operators, followers)
+	s.backends = schemas.NewSet(schemas.Options{Now: s.config.Now, Log: s.log, Changed: s.showBackends})
+	s.backends.Replace(backends)
+	access, err := newAccessService(rules, s.backends.States(), s.operators, followers)
 	if err != nil {
 		return err
 	}

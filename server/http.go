@@ -88,7 +88,9 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}
-	return mux, s.config.console().Mount(mux)
+	page := s.config.console()
+	page.Backends = s.backendURLs
+	return mux, page.Mount(mux)
 }
 
 // streams returns a function that reports whether a path is that of a streaming

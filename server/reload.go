@@ -10,7 +10,7 @@ import (
 )
 
 // Reload takes over what can be changed while the Server runs: Rules, OperatorSubjects,
-// OperatorPermission, the files of AccessImages, and secrets with the files that they are in, those of FeedSecret,
+// OperatorPermission, Backends with their images, and secrets with the files that they are in, those of FeedSecret,
 // ClerkWebhookSecret, Signals, Follow, and SecretKey of an Issuer. One that was not set at the
 // start, or is no longer, needs a new Server, as does a secret with which events of a stream
 // are pushed, since the transmitter has it too. What else has changed in the Config is left as it
@@ -37,11 +37,7 @@ func (s *Server) Reload(config Config) error {
 	if err != nil {
 		return err
 	}
-	elsewhere, err := config.rulesElsewhere()
-	if err != nil {
-		return err
-	}
-	access, err := newAccessService(rules, elsewhere, s.operators, s.followers)
+	backends, err := config.WithDefaults().backends()
 	if err != nil {
 		return err
 	}
@@ -50,6 +46,11 @@ func (s *Server) Reload(config Config) error {
 		return err
 	}
 	if err := s.publishMetadata(rules.Scopes()); err != nil {
+		return err
+	}
+	s.backends.Replace(backends)
+	access, err := newAccessService(rules, s.backends.States(), s.operators, s.followers)
+	if err != nil {
 		return err
 	}
 	for _, replace := range replaceSecrets {
@@ -106,4 +107,14 @@ func (l *liveAccess) ListMethodRules(ctx context.Context, req *accessv1.ListMeth
 // ExplainAccess implements both the connect and the grpc-go interface.
 func (l *liveAccess) ExplainAccess(ctx context.Context, req *accessv1.ExplainAccessRequest) (*accessv1.ExplainAccessResponse, error) {
 	return l.Load().ExplainAccess(ctx, req)
+}
+
+// ListBackends implements both the connect and the grpc-go interface.
+func (l *liveAccess) ListBackends(ctx context.Context, req *accessv1.ListBackendsRequest) (*accessv1.ListBackendsResponse, error) {
+	return l.Load().ListBackends(ctx, req)
+}
+
+// GetBackendSchema implements both the connect and the grpc-go interface.
+func (l *liveAccess) GetBackendSchema(ctx context.Context, req *accessv1.GetBackendSchemaRequest) (*accessv1.GetBackendSchemaResponse, error) {
+	return l.Load().GetBackendSchema(ctx, req)
 }

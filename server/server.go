@@ -37,6 +37,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/revokedlog"
+	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -76,6 +77,7 @@ type Server struct {
 	session    *sessionService
 	revocation *revocationService
 	access     liveAccess
+	backends   *schemas.Set
 	rules      liveRules
 	followers  followers
 	decision   *decisionService
@@ -249,6 +251,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopPolling()
 	group.Go(func() error {
 		s.poll(polling)
+		return nil
+	})
+	group.Go(func() error {
+		s.backends.Run(polling)
 		return nil
 	})
 	group.Go(func() error {

@@ -112,6 +112,10 @@ func TestRequestsToReadWithUnknownFieldsAreRefused(t *testing.T) {
 				_, err := access.ListMethodRules(ctx, newer(&accessv1.ListMethodRulesRequest{}))
 				return err
 			},
+			"ListBackends": func() error {
+				_, err := access.ListBackends(ctx, newer(&accessv1.ListBackendsRequest{}))
+				return err
+			},
 			"ExplainAccess": func() error {
 				_, err := access.ExplainAccess(ctx, newer(&accessv1.ExplainAccessRequest{}))
 				return err

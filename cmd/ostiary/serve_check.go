@@ -58,6 +58,13 @@ func writeServed(out io.Writer, config server.Config) error {
 	default:
 		row("database", "%s", cmp.Or(strings.TrimPrefix(config.DatabaseURL, "sqlite:"), "in "+config.DataDir))
 	}
+	for _, backend := range config.Backends {
+		source := "by the image " + backend.Image
+		if backend.Image == "" {
+			source = "by reflection of " + backend.Reflection + ", which was not asked"
+		}
+		row("backend", "%s, %s, called at %s", backend.Name, source, cmp.Or(backend.URL, "no URL"))
+	}
 	for _, entry := range rules.Entries() {
 		if entry.Origin.Source == policy.SourceSettings {
 			row("rule", "%s: %s, by %s", entry.Procedure, entry.Access(), entry.Origin.File)

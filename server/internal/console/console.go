@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,8 @@ type Config struct {
 	// there are Issuers.
 	Now func() time.Time
 	Log *slog.Logger
+	// Backends returns the URLs of the other servers that the page calls. Default: none.
+	Backends func() []string
 }
 
 // Fault returns what is wrong with the publishable key, also where the page is not enabled.
@@ -56,7 +59,7 @@ func (c Config) Mount(mux *http.ServeMux) error {
 	if err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	policy := c.contentSecurityPolicy(nil) // of what is no page it says nothing
+	policy := c.contentSecurityPolicy(nil, nil) // of what is no page it says nothing
 	err = fs.WalkDir(built, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -89,7 +92,8 @@ func (c Config) Mount(mux *http.ServeMux) error {
 	return nil
 }
 
-// index is the page and what it is told, which both depend on what the issuers say.
+// index is the page and what it is told, which both depend on what the issuers say, and on the
+// backends.
 type index struct {
 	config  Config
 	signIns *signIns
@@ -97,18 +101,24 @@ type index struct {
 
 	mu             sync.Mutex // guards what follows
 	offered        []signIn
-	page, settings *file // as they are with offered; nil at first
+	backends       []string // origins
+	page, settings *file    // as they are with offered and backends; nil at first
 }
 
 // files returns the page, and what it is told.
 func (i *index) files(r *http.Request) (page, settings *file) {
 	offered := i.signIns.offered(r.Context())
+	var backends []string
+	if i.config.Backends != nil {
+		backends = origins(i.config.Backends())
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.page == nil || !reflect.DeepEqual(offered, i.offered) {
-		policy := i.config.contentSecurityPolicy(offered)
+	if i.page == nil || !reflect.DeepEqual(offered, i.offered) || !slices.Equal(backends, i.backends) {
+		policy := i.config.contentSecurityPolicy(offered, backends)
 		told, _ := json.Marshal(i.config.settings(offered)) // of texts and booleans
-		i.offered, i.page, i.settings = offered, newFile("index.html", i.content, policy), newFile("config.json", told, policy)
+		i.offered, i.backends = offered, backends
+		i.page, i.settings = newFile("index.html", i.content, policy), newFile("config.json", told, policy)
 	}
 	return i.page, i.settings
 }
@@ -177,8 +187,8 @@ func (c Config) frontendAPI() string {
 
 // contentSecurityPolicy allows what the page needs and nothing else (W3C,
 // Content Security Policy Level 3).
-func (c Config) contentSecurityPolicy(offered []signIn) string {
-	connect, frames := []string{"'self'"}, []string(nil)
+func (c Config) contentSecurityPolicy(offered []signIn, backends []string) string {
+	connect, frames := append([]string{"'self'"}, backends...), []string(nil)
 	for _, o := range offered {
 		if o.Metadata == nil {
 			continue

@@ -38,7 +38,7 @@ describe.skipIf(withoutChromium)("the page of access", () => {
   afterAll(() => rmSync(directory, { recursive: true }));
   const image = join(directory, "note.binpb");
   writeFileSync(image, imageOf("NoteService", "org:invoices:delete"));
-  const stage = staged(() => Server.start("--access-images", image));
+  const stage = staged(() => Server.start("--backends", `notes=${image}`));
 
   test.each([
     ["ada", "may call"],
@@ -46,8 +46,9 @@ describe.skipIf(withoutChromium)("the page of access", () => {
   ])("shows %s the rules of other services, by their schemas", async (persona, verdict) => {
     const window = await Window.open(stage.browser, `${stage.server.url}/access?q=note`);
     await window.signIn(persona);
-    const service = window.page.getByRole("region", { name: "acme.note.v1.NoteService" });
-    await service.getByText("served elsewhere").waitFor();
+    const backend = window.page.getByRole("region", { name: "The backend notes" });
+    await backend.getByText("By its schema").waitFor();
+    const service = backend.getByRole("region", { name: "acme.note.v1.NoteService of notes" });
     await service
       .getByRole("row", { name: /^DeleteNote/ })
       .getByText(verdict, { exact: true })
@@ -59,7 +60,7 @@ describe.skipIf(withoutChromium)("the page of access", () => {
   test("shows a rule as it is in the schema, and what each persona may call", async () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/access?q=note`, { width: 1440, height: 900 });
     await ada.signIn("ada");
-    const service = ada.page.getByRole("region", { name: "acme.note.v1.NoteService", exact: true });
+    const service = ada.page.getByRole("region", { name: "acme.note.v1.NoteService of notes", exact: true });
     await service
       .getByRole("row", { name: /^DeleteNote/ })
       .getByText("org:invoices:delete")

@@ -42,7 +42,7 @@ type Finding struct {
 	// ID names the kind of finding, such as issuer.tls_unknown_ca.
 	ID string `json:"id"`
 	// Group is what was looked at: settings, console, issuers, token, server, cors, tls, store, disk,
-	// signals or feed.
+	// signals, feed or backends.
 	Group string `json:"group"`
 	Level Level  `json:"level"`
 	// Subject is which one it was: a setting, an issuer, an address or a file.
@@ -104,6 +104,9 @@ func (p *patient) checks() []check {
 	}
 	for i := range p.Settings.Server.Issuers {
 		checks = append(checks, check{"issuers", p.Settings.Server.Issuers[i].URL, func(ctx context.Context) []Finding { return p.issuer(ctx, i) }})
+	}
+	for _, backend := range p.Settings.Server.Backends {
+		checks = append(checks, check{"backends", "the backend " + backend.Name, func(ctx context.Context) []Finding { return p.backend(ctx, backend) }})
 	}
 	for _, hub := range p.Settings.Server.Follow.Hubs {
 		checks = append(checks, check{"feed", "the hub " + hub, func(ctx context.Context) []Finding { return p.hub(ctx, hub) }})

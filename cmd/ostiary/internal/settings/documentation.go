@@ -35,5 +35,10 @@ func Documentation() string {
 		}
 		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", s.key, def, s.help)
 	}
-	return strings.Replace(text, "<!-- signals -->\n", rows.String(), 1)
+	text = strings.Replace(text, "<!-- signals -->\n", rows.String(), 1)
+	rows.Reset()
+	for _, s := range backendTable() {
+		fmt.Fprintf(&rows, "| `%s` | %s |\n", s.key, s.help)
+	}
+	return strings.Replace(text, "<!-- backends -->\n", rows.String(), 1)
 }

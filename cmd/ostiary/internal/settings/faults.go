@@ -96,10 +96,25 @@ func (l *Loaded) CheckFaults(ctx context.Context) error {
 func (l *Loaded) addTo(faults *Error, found []server.Fault) {
 	for _, fault := range found {
 		// A value that could not be read has its fault already.
-		if key, name := l.naming(fault); !l.failed[key] && !l.failed[fault.Issuer] {
+		if key, name := l.naming(fault); !l.hasFailed(key) {
 			faults.addOf(key, l.name(key), errors.New(fault.Describe(name)))
 		}
 	}
+}
+
+// hasFailed reports whether a setting has a fault already, or the entry of a list that it is in, or
+// something in it, from which what else is wrong may follow.
+func (l *Loaded) hasFailed(key string) bool {
+	entry, _, inEntry := strings.Cut(key, "].")
+	if l.failed[key] || inEntry && l.failed[entry+"]"] {
+		return true
+	}
+	for other, failed := range l.failed {
+		if failed && strings.HasPrefix(other, key+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // DatabaseFaults is Faults for a command that only uses the database: of Server it checks
@@ -139,8 +154,15 @@ func (l *Loaded) name(key string) string {
 	if name, ok := l.names[key]; ok {
 		return name
 	}
-	if name, _, _ := strings.Cut(key, "["); slices.Contains(fileOnly[:], name) {
+	list, _, inList := strings.Cut(key, "[")
+	if slices.Contains(fileOnly[:], list) {
 		return key + " in " + l.option(configFlag)
+	}
+	if name, ok := l.names[list]; ok && inList {
+		if place, inFile := strings.CutPrefix(name, list); inFile {
+			return key + place
+		}
+		return name // a flag or a variable has no entries with settings
 	}
 	for _, setting := range l.table {
 		if setting.key == key {
@@ -148,6 +170,11 @@ func (l *Loaded) name(key string) string {
 		}
 	}
 	return key
+}
+
+// HasFault reports whether something is wrong with a setting, by key, or with an entry of it.
+func (l *Loaded) HasFault(key string) bool {
+	return slices.ContainsFunc(l.AllFaults(), func(fault Fault) bool { return fault.Key == key || strings.HasPrefix(fault.Key, key+"[") })
 }
 
 // AllFaults is Faults as a list.

@@ -12,31 +12,6 @@ import (
 	"github.com/ostiary/ostiary/server"
 )
 
-// listedIssuers reads the list of issuers in the YAML file.
-func (l *Loaded) listedIssuers(value any) []server.Issuer {
-	entries, ok := value.([]any)
-	if value != nil && !ok {
-		l.Check("issuers", errors.New("not a list; start each issuer with a dash"))
-	}
-	issuers := make([]server.Issuer, len(entries))
-	for i, entry := range entries {
-		place := entryOf(i)
-		values, ok := entry.(map[string]any)
-		if !ok {
-			l.Check(place, errors.New("not an issuer; write url: and its other settings"))
-			continue
-		}
-		table := issuerTable()
-		l.faults.addBadKeys(l.option(configFlag), place+".", values, keysOf(table))
-		for _, setting := range table {
-			if value := values[setting.key]; value != nil {
-				l.Check(place+"."+setting.key, setting.format.set(&issuers[i], value))
-			}
-		}
-	}
-	return issuers
-}
-
 // addDescribedIssuer adds the issuer that flags and environment describe, if
 // they say anything of one.
 func (l *Loaded) addDescribedIssuer() {

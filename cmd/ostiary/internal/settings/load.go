@@ -57,10 +57,13 @@ func (s *Set) Load(flags *pflag.FlagSet, environ []string) *Loaded {
 	for _, key := range fileOnly {
 		l.values[key] = inFile[key]
 	}
-	l.Server.Issuers = l.listedIssuers(inFile["issuers"])
+	l.Server.Issuers = entries(l, "issuers", inFile["issuers"], issuerTable(), "issuer", "url")
 	l.addDescribedIssuer()
 	l.Server.Rules = l.rules(inFile["rules"])
-	l.Server.Signals = l.signals(inFile["signals"])
+	l.Server.Signals = entries(l, "signals", inFile["signals"], signalTable(), "source", "name")
+	if listed, ok := l.values["backends"].([]any); ok {
+		l.Server.Backends = entries(l, "backends", listed, backendTable(), "backend", "name")
+	}
 	return l
 }
 

@@ -11,7 +11,7 @@ import (
 // reloaded are the settings that server.Server.Reload takes over, or TakeLogLevel. secrets are
 // those of an entry of signals.
 var reloaded = []string{
-	"rules", "operator_subjects", "operator_permission", "access_images", "log_level",
+	"rules", "operator_subjects", "operator_permission", "backends", "log_level",
 	"feed_secret", "feed_secret_file", "follow_secret", "follow_secret_file", "secrets", "secrets_file",
 }
 

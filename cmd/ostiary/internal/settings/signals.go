@@ -74,34 +74,6 @@ func signalTable() []setting[server.SignalSource] {
 	}
 }
 
-// signals reads the list of sources in the YAML file.
-func (l *Loaded) signals(value any) []server.SignalSource {
-	entries, ok := value.([]any)
-	if value != nil && !ok {
-		l.Check("signals", errors.New("not a list; start each source with a dash"))
-	}
-	table := signalTable()
-	sources := make([]server.SignalSource, len(entries))
-	for i, entry := range entries {
-		place := fmt.Sprintf("signals[%d]", i)
-		values, ok := entry.(map[string]any)
-		if !ok {
-			l.Check(place, errors.New("not a source; write name: and its other settings"))
-			l.failed[place+".name"] = true
-			continue
-		}
-		l.faults.addBadKeys(l.option(configFlag), place+".", values, keysOf(table))
-		for _, setting := range table {
-			if value := values[setting.key]; value != nil {
-				err := setting.format.set(&sources[i], value)
-				l.Check(place+"."+setting.key, err)
-				l.failed[place] = l.failed[place] || err != nil // what else is wrong may follow from it
-			}
-		}
-	}
-	return sources
-}
-
 // eventTable lists the settings of an entry of events.
 func eventTable() []setting[signals.EventMapping] {
 	type event = signals.EventMapping

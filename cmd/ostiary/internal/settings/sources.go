@@ -29,6 +29,10 @@ func (l *Loaded) Sources() []Source {
 	for _, setting := range l.table {
 		source := Source{Key: setting.key, From: "default", Value: setting.def}
 		if value, ok := l.values[setting.key]; ok {
+			if listed, structured := value.([]any); structured && slices.ContainsFunc(listed, isEntry) {
+				sources = append(sources, l.inList(setting.key, value)...)
+				continue
+			}
 			source.From, source.Value = l.name(setting.key), mask(setting.key, value)
 		}
 		if source.Value != "" {

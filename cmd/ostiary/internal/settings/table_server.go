@@ -186,9 +186,9 @@ func table() []setting[Settings] {
 			format: text(func(s *Settings) *string { return &s.Server.OperatorPermission }),
 		},
 		setting[Settings]{
-			key: "access_images", env: []string{"OSTIARY_ACCESS_IMAGES"}, dev: true,
-			help:   "Files with the schemas of your other services, as buf build -o image.binpb makes them: the console and AccessService show the rules in them, too, to everybody with a valid token.",
-			format: list(func(s *Settings) *[]string { return &s.Server.AccessImages }),
+			key: "backends", env: []string{"OSTIARY_BACKENDS"}, dev: true,
+			help:   "Other servers of yours, as name=URL of one with gRPC reflection, name=FILE that buf build -o FILE has made, or both: the console and AccessService show their rules to everybody with a valid token, and the console calls those with a URL. The YAML file can say more of each.",
+			format: backendsFormat(),
 		},
 		setting[Settings]{
 			key: "feed_permission", env: []string{"OSTIARY_FEED_PERMISSION"}, dev: true,

@@ -35,7 +35,7 @@ func TestEachSettingSetsItsField(t *testing.T) {
 		"signals_transmitter_allow_private": "Server.AllowPrivateReceivers",
 		"follow":                            "Server.Follow.Hubs",
 	}
-	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1", "number": "1"}
+	values := map[string]any{"text": "a", "PEM": "a", "list": "session", "bool": "true", "duration": "1s", "bytes": "1", "number": "1", "name=where": "a=b"}
 	for _, s := range table() {
 		value := values[s.format.name]
 		switch s.key {
@@ -193,6 +193,7 @@ func TestExamplesOfSettingsAreValid(t *testing.T) {
 				example += "issuers: [{url: https://clerk.example.com, authorized_parties: [https://app.example.com], accept_kinds: [session, machine]}]\n"
 			}
 			example = strings.ReplaceAll(example, "/var/run/secrets/kubernetes.io/serviceaccount/", "/nowhere/")
+			example = strings.ReplaceAll(example, "image: ", "image: /nowhere/")
 			loaded, faults := sources{file: example}.read(t, All())
 			shown[name] += len(loaded.Server.Issuers)
 			faults = slices.DeleteFunc(faults, func(fault string) bool { return strings.Contains(fault, "/nowhere/") })
@@ -201,8 +202,8 @@ func TestExamplesOfSettingsAreValid(t *testing.T) {
 			}
 		}
 	}
-	if shown["configuration.md"] != 9 || shown["providers.md"] != len(token.Profiles()) {
-		t.Errorf("issuers shown: %v; want 9 in configuration.md, the one of the rules among them, and one for each profile in providers.md", shown)
+	if shown["configuration.md"] != 10 || shown["providers.md"] != len(token.Profiles()) {
+		t.Errorf("issuers shown: %v; want 10 in configuration.md, those of the rules and the backends among them, and one for each profile in providers.md", shown)
 	}
 }
 

@@ -214,7 +214,7 @@ func (x *ListMethodRulesRequest) GetPageToken() string {
 // ListMethodRulesResponse is a page of rules.
 type ListMethodRulesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rules, ordered by procedure.
+	// The rules: those of this server, ordered by procedure, then those of each backend.
 	MethodRules []*MethodRule `protobuf:"bytes,1,rep,name=method_rules,json=methodRules,proto3" json:"method_rules,omitempty"`
 	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -285,18 +285,18 @@ type MethodRule struct {
 	// Who may call, in words, for tables. It includes what the handler requires beside
 	// the rule, and the terms of a stream where they are not the defaults.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// The rule as it was declared.
+	// The rule as it was declared. Absent where the schema of a backend has none for it.
 	Rule *v1.Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Where the rule was declared.
 	Source RuleSource `protobuf:"varint,4,opt,name=source,proto3,enum=ostiary.access.v1.RuleSource" json:"source,omitempty"`
 	// Identifies the rule. It changes when the rule does, wherever it is declared. It is
 	// opaque.
 	RuleDigest string `protobuf:"bytes,5,opt,name=rule_digest,json=ruleDigest,proto3" json:"rule_digest,omitempty"`
-	// Whether other servers serve the method: the rule is in the schema of a service that the
-	// settings name, and in force there if that service was built from it.
-	ServedElsewhere bool `protobuf:"varint,6,opt,name=served_elsewhere,json=servedElsewhere,proto3" json:"served_elsewhere,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The name of the backend that serves the method. The rule is in its schema, and in force
+	// there if the backend was built from it. Empty for a method of this server.
+	Backend       string `protobuf:"bytes,6,opt,name=backend,proto3" json:"backend,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MethodRule) Reset() {
@@ -364,18 +364,18 @@ func (x *MethodRule) GetRuleDigest() string {
 	return ""
 }
 
-func (x *MethodRule) GetServedElsewhere() bool {
+func (x *MethodRule) GetBackend() string {
 	if x != nil {
-		return x.ServedElsewhere
+		return x.Backend
 	}
-	return false
+	return ""
 }
 
 // ExplainAccessRequest names the methods to explain.
 type ExplainAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The methods to explain, each at most once: at most 1000. Default: all that ListMethodRules
-	// returns.
+	// The methods to explain, each at most once: at most 1000. One that several servers have is
+	// explained for each of them. Default: all that ListMethodRules returns.
 	Procedures []string `protobuf:"bytes,1,rep,name=procedures,proto3" json:"procedures,omitempty"`
 	// How many methods to explain at most. Default: 100. Values over 1000 are cut to
 	// 1000.
@@ -441,8 +441,8 @@ func (x *ExplainAccessRequest) GetPageToken() string {
 // ExplainAccessResponse is a page of explanations.
 type ExplainAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each method, in the order of the request, or ordered by procedure if the
-	// request names none.
+	// One for each method, in the order of the request, or in that of ListMethodRules if
+	// the request names none.
 	Explanations []*AccessExplanation `protobuf:"bytes,1,rep,name=explanations,proto3" json:"explanations,omitempty"`
 	// Send it as page_token to get the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -513,7 +513,9 @@ type AccessExplanation struct {
 	Outcome AccessOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.access.v1.AccessOutcome" json:"outcome,omitempty"`
 	// Every requirement of the rule, in the order in which they are checked, and then
 	// what the handler requires. Empty for a method that anybody may call.
-	Requirements  []*Requirement `protobuf:"bytes,3,rep,name=requirements,proto3" json:"requirements,omitempty"`
+	Requirements []*Requirement `protobuf:"bytes,3,rep,name=requirements,proto3" json:"requirements,omitempty"`
+	// The name of the backend that serves the method. Empty for a method of this server.
+	Backend       string `protobuf:"bytes,4,opt,name=backend,proto3" json:"backend,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,6 +569,13 @@ func (x *AccessExplanation) GetRequirements() []*Requirement {
 		return x.Requirements
 	}
 	return nil
+}
+
+func (x *AccessExplanation) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
 }
 
 // A Requirement is one of the things that a rule asks of its callers.
@@ -644,6 +653,277 @@ func (x *Requirement) GetDetail() string {
 	return ""
 }
 
+// ListBackendsRequest asks for the backends.
+type ListBackendsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackendsRequest) Reset() {
+	*x = ListBackendsRequest{}
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackendsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackendsRequest) ProtoMessage() {}
+
+func (x *ListBackendsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackendsRequest.ProtoReflect.Descriptor instead.
+func (*ListBackendsRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{7}
+}
+
+// ListBackendsResponse has the backends.
+type ListBackendsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them, in the order of the settings.
+	Backends      []*Backend `protobuf:"bytes,1,rep,name=backends,proto3" json:"backends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackendsResponse) Reset() {
+	*x = ListBackendsResponse{}
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackendsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackendsResponse) ProtoMessage() {}
+
+func (x *ListBackendsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackendsResponse.ProtoReflect.Descriptor instead.
+func (*ListBackendsResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListBackendsResponse) GetBackends() []*Backend {
+	if x != nil {
+		return x.Backends
+	}
+	return nil
+}
+
+// A Backend is another server that the settings name.
+type Backend struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the settings. No two have the same.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where browsers reach its Connect API, without a slash at the end. Empty where they
+	// cannot, or where the settings do not say.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Identifies its schema. It changes when the schema does. It is opaque. Empty while the
+	// server does not know the schema.
+	SchemaDigest string `protobuf:"bytes,3,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
+	// What is wrong with what the server knows of it, as a sentence: the schema could never be
+	// read, or not again, or its rules cannot be used. The server's log says why. Empty where
+	// nothing is.
+	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backend) Reset() {
+	*x = Backend{}
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backend) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backend) ProtoMessage() {}
+
+func (x *Backend) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backend.ProtoReflect.Descriptor instead.
+func (*Backend) Descriptor() ([]byte, []int) {
+	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Backend) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Backend) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Backend) GetSchemaDigest() string {
+	if x != nil {
+		return x.SchemaDigest
+	}
+	return ""
+}
+
+func (x *Backend) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// GetBackendSchemaRequest names a backend.
+type GetBackendSchemaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBackendSchemaRequest) Reset() {
+	*x = GetBackendSchemaRequest{}
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBackendSchemaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBackendSchemaRequest) ProtoMessage() {}
+
+func (x *GetBackendSchemaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBackendSchemaRequest.ProtoReflect.Descriptor instead.
+func (*GetBackendSchemaRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetBackendSchemaRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetBackendSchemaResponse is the schema of a backend.
+type GetBackendSchemaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A google.protobuf.FileDescriptorSet with the files that declare its services, and all
+	// that they import. Who has sent it to the server may have put anything into it.
+	FileDescriptorSet []byte `protobuf:"bytes,1,opt,name=file_descriptor_set,json=fileDescriptorSet,proto3" json:"file_descriptor_set,omitempty"`
+	// The full names of its services, which are among those that the files declare.
+	Services []string `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// The schema_digest of ListBackends.
+	SchemaDigest  string `protobuf:"bytes,3,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBackendSchemaResponse) Reset() {
+	*x = GetBackendSchemaResponse{}
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBackendSchemaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBackendSchemaResponse) ProtoMessage() {}
+
+func (x *GetBackendSchemaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_access_v1_access_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBackendSchemaResponse.ProtoReflect.Descriptor instead.
+func (*GetBackendSchemaResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_access_v1_access_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetBackendSchemaResponse) GetFileDescriptorSet() []byte {
+	if x != nil {
+		return x.FileDescriptorSet
+	}
+	return nil
+}
+
+func (x *GetBackendSchemaResponse) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *GetBackendSchemaResponse) GetSchemaDigest() string {
+	if x != nil {
+		return x.SchemaDigest
+	}
+	return ""
+}
+
 var File_ostiary_access_v1_access_proto protoreflect.FileDescriptor
 
 const file_ostiary_access_v1_access_proto_rawDesc = "" +
@@ -656,7 +936,7 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x17ListMethodRulesResponse\x12@\n" +
 	"\fmethod_rules\x18\x01 \x03(\v2\x1d.ostiary.access.v1.MethodRuleR\vmethodRules\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
-	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xfc\x01\n" +
+	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xeb\x01\n" +
 	"\n" +
 	"MethodRule\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12 \n" +
@@ -664,8 +944,8 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x04rule\x18\x03 \x01(\v2\x17.ostiary.policy.v1.RuleR\x04rule\x125\n" +
 	"\x06source\x18\x04 \x01(\x0e2\x1d.ostiary.access.v1.RuleSourceR\x06source\x12\x1f\n" +
 	"\vrule_digest\x18\x05 \x01(\tR\n" +
-	"ruleDigest\x12)\n" +
-	"\x10served_elsewhere\x18\x06 \x01(\bR\x0fservedElsewhere\"r\n" +
+	"ruleDigest\x12\x18\n" +
+	"\abackend\x18\x06 \x01(\tR\abackend\"r\n" +
 	"\x14ExplainAccessRequest\x12\x1e\n" +
 	"\n" +
 	"procedures\x18\x01 \x03(\tR\n" +
@@ -676,16 +956,31 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x15ExplainAccessResponse\x12H\n" +
 	"\fexplanations\x18\x01 \x03(\v2$.ostiary.access.v1.AccessExplanationR\fexplanations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
-	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xb1\x01\n" +
+	"\rpolicy_digest\x18\x03 \x01(\tR\fpolicyDigest\"\xcb\x01\n" +
 	"\x11AccessExplanation\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12:\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2 .ostiary.access.v1.AccessOutcomeR\aoutcome\x12B\n" +
-	"\frequirements\x18\x03 \x03(\v2\x1e.ostiary.access.v1.RequirementR\frequirements\"\xb5\x01\n" +
+	"\frequirements\x18\x03 \x03(\v2\x1e.ostiary.access.v1.RequirementR\frequirements\x12\x18\n" +
+	"\abackend\x18\x04 \x01(\tR\abackend\"\xb5\x01\n" +
 	"\vRequirement\x12 \n" +
 	"\vdescription\x18\x01 \x01(\tR\vdescription\x12:\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2 .ostiary.access.v1.AccessOutcomeR\aoutcome\x120\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x18.ostiary.error.v1.ReasonR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail*\xa4\x01\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\x15\n" +
+	"\x13ListBackendsRequest\"N\n" +
+	"\x14ListBackendsResponse\x126\n" +
+	"\bbackends\x18\x01 \x03(\v2\x1a.ostiary.access.v1.BackendR\bbackends\"n\n" +
+	"\aBackend\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12#\n" +
+	"\rschema_digest\x18\x03 \x01(\tR\fschemaDigest\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"-\n" +
+	"\x17GetBackendSchemaRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x8b\x01\n" +
+	"\x18GetBackendSchemaResponse\x12.\n" +
+	"\x13file_descriptor_set\x18\x01 \x01(\fR\x11fileDescriptorSet\x12\x1a\n" +
+	"\bservices\x18\x02 \x03(\tR\bservices\x12#\n" +
+	"\rschema_digest\x18\x03 \x01(\tR\fschemaDigest*\xa4\x01\n" +
 	"\n" +
 	"RuleSource\x12\x1b\n" +
 	"\x17RULE_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -698,10 +993,12 @@ const file_ostiary_access_v1_access_proto_rawDesc = "" +
 	"\x1aACCESS_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ACCESS_OUTCOME_MET\x10\x01\x12\x18\n" +
 	"\x14ACCESS_OUTCOME_UNMET\x10\x02\x12\x1c\n" +
-	"\x18ACCESS_OUTCOME_UNDECIDED\x10\x032\xee\x01\n" +
+	"\x18ACCESS_OUTCOME_UNDECIDED\x10\x032\xc6\x03\n" +
 	"\rAccessService\x12m\n" +
 	"\x0fListMethodRules\x12).ostiary.access.v1.ListMethodRulesRequest\x1a*.ostiary.access.v1.ListMethodRulesResponse\"\x03\x90\x02\x01\x12g\n" +
-	"\rExplainAccess\x12'.ostiary.access.v1.ExplainAccessRequest\x1a(.ostiary.access.v1.ExplainAccessResponse\"\x03\x90\x02\x01\x1a\x05\xea^\x02\x12\x00B{\n" +
+	"\rExplainAccess\x12'.ostiary.access.v1.ExplainAccessRequest\x1a(.ostiary.access.v1.ExplainAccessResponse\"\x03\x90\x02\x01\x12d\n" +
+	"\fListBackends\x12&.ostiary.access.v1.ListBackendsRequest\x1a'.ostiary.access.v1.ListBackendsResponse\"\x03\x90\x02\x01\x12p\n" +
+	"\x10GetBackendSchema\x12*.ostiary.access.v1.GetBackendSchemaRequest\x1a+.ostiary.access.v1.GetBackendSchemaResponse\"\x03\x90\x02\x01\x1a\x05\xea^\x02\x12\x00B{\n" +
 	"\x1bio.github.ostiary.access.v1B\vAccessProtoP\x01Z9github.com/ostiary/ostiary/gen/ostiary/access/v1;accessv1\xaa\x02\x11Ostiary.Access.V1b\x06proto3"
 
 var (
@@ -717,38 +1014,48 @@ func file_ostiary_access_v1_access_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_access_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ostiary_access_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_ostiary_access_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_ostiary_access_v1_access_proto_goTypes = []any{
-	(RuleSource)(0),                 // 0: ostiary.access.v1.RuleSource
-	(AccessOutcome)(0),              // 1: ostiary.access.v1.AccessOutcome
-	(*ListMethodRulesRequest)(nil),  // 2: ostiary.access.v1.ListMethodRulesRequest
-	(*ListMethodRulesResponse)(nil), // 3: ostiary.access.v1.ListMethodRulesResponse
-	(*MethodRule)(nil),              // 4: ostiary.access.v1.MethodRule
-	(*ExplainAccessRequest)(nil),    // 5: ostiary.access.v1.ExplainAccessRequest
-	(*ExplainAccessResponse)(nil),   // 6: ostiary.access.v1.ExplainAccessResponse
-	(*AccessExplanation)(nil),       // 7: ostiary.access.v1.AccessExplanation
-	(*Requirement)(nil),             // 8: ostiary.access.v1.Requirement
-	(*v1.Rule)(nil),                 // 9: ostiary.policy.v1.Rule
-	(v11.Reason)(0),                 // 10: ostiary.error.v1.Reason
+	(RuleSource)(0),                  // 0: ostiary.access.v1.RuleSource
+	(AccessOutcome)(0),               // 1: ostiary.access.v1.AccessOutcome
+	(*ListMethodRulesRequest)(nil),   // 2: ostiary.access.v1.ListMethodRulesRequest
+	(*ListMethodRulesResponse)(nil),  // 3: ostiary.access.v1.ListMethodRulesResponse
+	(*MethodRule)(nil),               // 4: ostiary.access.v1.MethodRule
+	(*ExplainAccessRequest)(nil),     // 5: ostiary.access.v1.ExplainAccessRequest
+	(*ExplainAccessResponse)(nil),    // 6: ostiary.access.v1.ExplainAccessResponse
+	(*AccessExplanation)(nil),        // 7: ostiary.access.v1.AccessExplanation
+	(*Requirement)(nil),              // 8: ostiary.access.v1.Requirement
+	(*ListBackendsRequest)(nil),      // 9: ostiary.access.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),     // 10: ostiary.access.v1.ListBackendsResponse
+	(*Backend)(nil),                  // 11: ostiary.access.v1.Backend
+	(*GetBackendSchemaRequest)(nil),  // 12: ostiary.access.v1.GetBackendSchemaRequest
+	(*GetBackendSchemaResponse)(nil), // 13: ostiary.access.v1.GetBackendSchemaResponse
+	(*v1.Rule)(nil),                  // 14: ostiary.policy.v1.Rule
+	(v11.Reason)(0),                  // 15: ostiary.error.v1.Reason
 }
 var file_ostiary_access_v1_access_proto_depIdxs = []int32{
 	4,  // 0: ostiary.access.v1.ListMethodRulesResponse.method_rules:type_name -> ostiary.access.v1.MethodRule
-	9,  // 1: ostiary.access.v1.MethodRule.rule:type_name -> ostiary.policy.v1.Rule
+	14, // 1: ostiary.access.v1.MethodRule.rule:type_name -> ostiary.policy.v1.Rule
 	0,  // 2: ostiary.access.v1.MethodRule.source:type_name -> ostiary.access.v1.RuleSource
 	7,  // 3: ostiary.access.v1.ExplainAccessResponse.explanations:type_name -> ostiary.access.v1.AccessExplanation
 	1,  // 4: ostiary.access.v1.AccessExplanation.outcome:type_name -> ostiary.access.v1.AccessOutcome
 	8,  // 5: ostiary.access.v1.AccessExplanation.requirements:type_name -> ostiary.access.v1.Requirement
 	1,  // 6: ostiary.access.v1.Requirement.outcome:type_name -> ostiary.access.v1.AccessOutcome
-	10, // 7: ostiary.access.v1.Requirement.reason:type_name -> ostiary.error.v1.Reason
-	2,  // 8: ostiary.access.v1.AccessService.ListMethodRules:input_type -> ostiary.access.v1.ListMethodRulesRequest
-	5,  // 9: ostiary.access.v1.AccessService.ExplainAccess:input_type -> ostiary.access.v1.ExplainAccessRequest
-	3,  // 10: ostiary.access.v1.AccessService.ListMethodRules:output_type -> ostiary.access.v1.ListMethodRulesResponse
-	6,  // 11: ostiary.access.v1.AccessService.ExplainAccess:output_type -> ostiary.access.v1.ExplainAccessResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	15, // 7: ostiary.access.v1.Requirement.reason:type_name -> ostiary.error.v1.Reason
+	11, // 8: ostiary.access.v1.ListBackendsResponse.backends:type_name -> ostiary.access.v1.Backend
+	2,  // 9: ostiary.access.v1.AccessService.ListMethodRules:input_type -> ostiary.access.v1.ListMethodRulesRequest
+	5,  // 10: ostiary.access.v1.AccessService.ExplainAccess:input_type -> ostiary.access.v1.ExplainAccessRequest
+	9,  // 11: ostiary.access.v1.AccessService.ListBackends:input_type -> ostiary.access.v1.ListBackendsRequest
+	12, // 12: ostiary.access.v1.AccessService.GetBackendSchema:input_type -> ostiary.access.v1.GetBackendSchemaRequest
+	3,  // 13: ostiary.access.v1.AccessService.ListMethodRules:output_type -> ostiary.access.v1.ListMethodRulesResponse
+	6,  // 14: ostiary.access.v1.AccessService.ExplainAccess:output_type -> ostiary.access.v1.ExplainAccessResponse
+	10, // 15: ostiary.access.v1.AccessService.ListBackends:output_type -> ostiary.access.v1.ListBackendsResponse
+	13, // 16: ostiary.access.v1.AccessService.GetBackendSchema:output_type -> ostiary.access.v1.GetBackendSchemaResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_access_v1_access_proto_init() }
@@ -762,7 +1069,7 @@ func file_ostiary_access_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_access_v1_access_proto_rawDesc), len(file_ostiary_access_v1_access_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,19 +26,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccessService_ListMethodRules_FullMethodName = "/ostiary.access.v1.AccessService/ListMethodRules"
-	AccessService_ExplainAccess_FullMethodName   = "/ostiary.access.v1.AccessService/ExplainAccess"
+	AccessService_ListMethodRules_FullMethodName  = "/ostiary.access.v1.AccessService/ListMethodRules"
+	AccessService_ExplainAccess_FullMethodName    = "/ostiary.access.v1.AccessService/ExplainAccess"
+	AccessService_ListBackends_FullMethodName     = "/ostiary.access.v1.AccessService/ListBackends"
+	AccessService_GetBackendSchema_FullMethodName = "/ostiary.access.v1.AccessService/GetBackendSchema"
 )
 
 // AccessServiceClient is the client API for AccessService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AccessService shows the rules of the server that serves it, and of the services whose
-// schemas its settings name. It authorizes nothing: every call is checked again when it is made.
+// AccessService shows the rules of the server that serves it, and of the backends that its
+// settings name: other servers, whose schemas it knows. It authorizes nothing: every call is
+// checked again when it is made.
 type AccessServiceClient interface {
-	// ListMethodRules returns the rule of every method that the server serves, or knows by the
-	// schema of another service, ordered by procedure.
+	// ListMethodRules returns the rule of every method of this server, ordered by procedure, and
+	// then those of each backend whose schema the server knows, in the order of ListBackends.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(ctx context.Context, in *ListMethodRulesRequest, opts ...grpc.CallOption) (*ListMethodRulesResponse, error)
@@ -49,6 +52,16 @@ type AccessServiceClient interface {
 	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error)
+	// ListBackends returns the backends, in the order of the settings.
+	//
+	// Refused with INVALID_REQUEST if the request has a field that the server does not know.
+	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
+	// GetBackendSchema returns the schema of a backend, for clients that call it without
+	// generated code.
+	//
+	// Refused with INVALID_REQUEST if there is no such backend, or the server does not know
+	// its schema.
+	GetBackendSchema(ctx context.Context, in *GetBackendSchemaRequest, opts ...grpc.CallOption) (*GetBackendSchemaResponse, error)
 }
 
 type accessServiceClient struct {
@@ -79,15 +92,36 @@ func (c *accessServiceClient) ExplainAccess(ctx context.Context, in *ExplainAcce
 	return out, nil
 }
 
+func (c *accessServiceClient) ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBackendsResponse)
+	err := c.cc.Invoke(ctx, AccessService_ListBackends_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessServiceClient) GetBackendSchema(ctx context.Context, in *GetBackendSchemaRequest, opts ...grpc.CallOption) (*GetBackendSchemaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBackendSchemaResponse)
+	err := c.cc.Invoke(ctx, AccessService_GetBackendSchema_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AccessServiceServer is the server API for AccessService service.
 // All implementations must embed UnimplementedAccessServiceServer
 // for forward compatibility.
 //
-// AccessService shows the rules of the server that serves it, and of the services whose
-// schemas its settings name. It authorizes nothing: every call is checked again when it is made.
+// AccessService shows the rules of the server that serves it, and of the backends that its
+// settings name: other servers, whose schemas it knows. It authorizes nothing: every call is
+// checked again when it is made.
 type AccessServiceServer interface {
-	// ListMethodRules returns the rule of every method that the server serves, or knows by the
-	// schema of another service, ordered by procedure.
+	// ListMethodRules returns the rule of every method of this server, ordered by procedure, and
+	// then those of each backend whose schema the server knows, in the order of ListBackends.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *ListMethodRulesRequest) (*ListMethodRulesResponse, error)
@@ -98,6 +132,16 @@ type AccessServiceServer interface {
 	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error)
+	// ListBackends returns the backends, in the order of the settings.
+	//
+	// Refused with INVALID_REQUEST if the request has a field that the server does not know.
+	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
+	// GetBackendSchema returns the schema of a backend, for clients that call it without
+	// generated code.
+	//
+	// Refused with INVALID_REQUEST if there is no such backend, or the server does not know
+	// its schema.
+	GetBackendSchema(context.Context, *GetBackendSchemaRequest) (*GetBackendSchemaResponse, error)
 	mustEmbedUnimplementedAccessServiceServer()
 }
 
@@ -113,6 +157,12 @@ func (UnimplementedAccessServiceServer) ListMethodRules(context.Context, *ListMe
 }
 func (UnimplementedAccessServiceServer) ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainAccess not implemented")
+}
+func (UnimplementedAccessServiceServer) ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBackends not implemented")
+}
+func (UnimplementedAccessServiceServer) GetBackendSchema(context.Context, *GetBackendSchemaRequest) (*GetBackendSchemaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBackendSchema not implemented")
 }
 func (UnimplementedAccessServiceServer) mustEmbedUnimplementedAccessServiceServer() {}
 func (UnimplementedAccessServiceServer) testEmbeddedByValue()                       {}
@@ -171,6 +221,42 @@ func _AccessService_ExplainAccess_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccessService_ListBackends_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBackendsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessServiceServer).ListBackends(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessService_ListBackends_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessServiceServer).ListBackends(ctx, req.(*ListBackendsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessService_GetBackendSchema_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBackendSchemaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessServiceServer).GetBackendSchema(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessService_GetBackendSchema_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessServiceServer).GetBackendSchema(ctx, req.(*GetBackendSchemaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AccessService_ServiceDesc is the grpc.ServiceDesc for AccessService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -185,6 +271,14 @@ var AccessService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainAccess",
 			Handler:    _AccessService_ExplainAccess_Handler,
+		},
+		{
+			MethodName: "ListBackends",
+			Handler:    _AccessService_ListBackends_Handler,
+		},
+		{
+			MethodName: "GetBackendSchema",
+			Handler:    _AccessService_GetBackendSchema_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -654,9 +654,9 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\x1cDECISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19DECISION_OUTCOME_ADMITTED\x10\x01\x12\x1c\n" +
 	"\x18DECISION_OUTCOME_REFUSED\x10\x02\x12\x1a\n" +
-	"\x16DECISION_OUTCOME_ENDED\x10\x032\xa2\x01\n" +
-	"\x0fDecisionService\x12m\n" +
-	"\x0eWatchDecisions\x12*.ostiary.decision.v1.WatchDecisionsRequest\x1a+.ostiary.decision.v1.WatchDecisionsResponse\"\x000\x01\x1a \xea^\x1d*\x19the caller is an operator\x12\x00B\x85\x01\n" +
+	"\x16DECISION_OUTCOME_ENDED\x10\x032\xa5\x01\n" +
+	"\x0fDecisionService\x12p\n" +
+	"\x0eWatchDecisions\x12*.ostiary.decision.v1.WatchDecisionsRequest\x1a+.ostiary.decision.v1.WatchDecisionsResponse\"\x03\x90\x02\x010\x01\x1a \xea^\x1d*\x19the caller is an operator\x12\x00B\x85\x01\n" +
 	"\x1dio.github.ostiary.decision.v1B\rDecisionProtoP\x01Z=github.com/ostiary/ostiary/gen/ostiary/decision/v1;decisionv1\xaa\x02\x13Ostiary.Decision.V1b\x06proto3"
 
 var (

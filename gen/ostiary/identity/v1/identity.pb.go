@@ -682,10 +682,10 @@ const file_ostiary_identity_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"FactorAges\x12/\n" +
 	"\x05first\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05first\x121\n" +
-	"\x06second\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06second2\xdc\x01\n" +
+	"\x06second\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06second2\xdf\x01\n" +
 	"\x0fIdentityService\x12V\n" +
-	"\x06WhoAmI\x12\".ostiary.identity.v1.WhoAmIRequest\x1a#.ostiary.identity.v1.WhoAmIResponse\"\x03\x90\x02\x01\x12j\n" +
-	"\rWatchIdentity\x12).ostiary.identity.v1.WatchIdentityRequest\x1a*.ostiary.identity.v1.WatchIdentityResponse\"\x000\x01\x1a\x05\xea^\x02\x12\x00B\x85\x01\n" +
+	"\x06WhoAmI\x12\".ostiary.identity.v1.WhoAmIRequest\x1a#.ostiary.identity.v1.WhoAmIResponse\"\x03\x90\x02\x01\x12m\n" +
+	"\rWatchIdentity\x12).ostiary.identity.v1.WatchIdentityRequest\x1a*.ostiary.identity.v1.WatchIdentityResponse\"\x03\x90\x02\x010\x01\x1a\x05\xea^\x02\x12\x00B\x85\x01\n" +
 	"\x1dio.github.ostiary.identity.v1B\rIdentityProtoP\x01Z=github.com/ostiary/ostiary/gen/ostiary/identity/v1;identityv1\xaa\x02\x13Ostiary.Identity.V1b\x06proto3"
 
 var (

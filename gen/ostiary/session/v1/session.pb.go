@@ -1754,14 +1754,14 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SESSION_STATE_ACTIVE\x10\x01\x12\x19\n" +
 	"\x15SESSION_STATE_EXPIRED\x10\x02\x12\x19\n" +
-	"\x15SESSION_STATE_REVOKED\x10\x032\xf2\x05\n" +
+	"\x15SESSION_STATE_REVOKED\x10\x032\xf5\x05\n" +
 	"\x0eSessionService\x12f\n" +
 	"\fListSessions\x12'.ostiary.session.v1.ListSessionsRequest\x1a(.ostiary.session.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\xa6\x01\n" +
 	"\n" +
 	"GetSession\x12%.ostiary.session.v1.GetSessionRequest\x1a&.ostiary.session.v1.GetSessionResponse\"I\xea^C*?the session is one that the caller may see, as the service says\x12\x00\x90\x02\x01\x12\xac\x01\n" +
 	"\rRevokeSession\x12(.ostiary.session.v1.RevokeSessionRequest\x1a).ostiary.session.v1.RevokeSessionResponse\"F\xea^C*?the session is one that the caller may end, as the service says\x12\x00\x12\xae\x01\n" +
-	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"H\xea^E*Athe subject is the caller in person, or the caller is an operator\x12\x00\x12h\n" +
-	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x000\x01\x1a\x05\xea^\x02\x12\x00B\x80\x01\n" +
+	"\rRevokeSubject\x12(.ostiary.session.v1.RevokeSubjectRequest\x1a).ostiary.session.v1.RevokeSubjectResponse\"H\xea^E*Athe subject is the caller in person, or the caller is an operator\x12\x00\x12k\n" +
+	"\rWatchSessions\x12(.ostiary.session.v1.WatchSessionsRequest\x1a).ostiary.session.v1.WatchSessionsResponse\"\x03\x90\x02\x010\x01\x1a\x05\xea^\x02\x12\x00B\x80\x01\n" +
 	"\x1cio.github.ostiary.session.v1B\fSessionProtoP\x01Z;github.com/ostiary/ostiary/gen/ostiary/session/v1;sessionv1\xaa\x02\x12Ostiary.Session.V1b\x06proto3"
 
 var (

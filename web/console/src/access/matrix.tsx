@@ -6,10 +6,15 @@ import { useTransports } from "../try/caller";
 import { Failure, Loading } from "../ui/failure";
 import { Badge } from "../ui/names";
 import styles from "./access.module.css";
-import { readExplanations } from "./read";
+import { keyOf, readExplanations } from "./read";
+
+interface Props {
+  methods: { backend: string; procedure: string; name: string }[];
+  label: string;
+}
 
 /** What every persona of the development issuer may call, of the methods of a service. */
-export function Matrix({ methods, label }: { methods: { procedure: string; name: string }[]; label: string }) {
+export function Matrix({ methods, label }: Props) {
   const { names, answers, error } = useAnswers();
   if (error) {
     return <Failure error={error} />;
@@ -31,14 +36,14 @@ export function Matrix({ methods, label }: { methods: { procedure: string; name:
             </tr>
           </thead>
           <tbody>
-            {methods.map(({ procedure, name }) => (
-              <tr key={procedure}>
+            {methods.map(({ name, ...method }) => (
+              <tr key={method.procedure}>
                 <th scope="row">
                   <code>{name}</code>
                 </th>
                 {names.map((persona) => (
                   <td key={persona}>
-                    <Cell explanation={answers.get(persona)?.get(procedure)} />
+                    <Cell explanation={answers.get(persona)?.get(keyOf(method))} />
                   </td>
                 ))}
               </tr>
@@ -87,7 +92,7 @@ function useAnswers() {
       queryKey: ["access", "persona", name],
       queryFn: async ({ signal }: { signal: AbortSignal }) => {
         const client = createClient(AccessService, transportOf({ who: "persona", name }));
-        return new Map((await readExplanations(client, { signal })).map((explanation) => [explanation.procedure, explanation]));
+        return new Map((await readExplanations(client, { signal })).map((explanation) => [keyOf(explanation), explanation]));
       },
     })),
     combine: (results) => ({

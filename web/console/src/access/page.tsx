@@ -8,10 +8,11 @@ import { methodNamed } from "../try/schema";
 import { Failure, Loading } from "../ui/failure";
 import { Head } from "../ui/head";
 import { Badge } from "../ui/names";
+import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import styles from "./access.module.css";
 import { Matrix } from "./matrix";
-import { type Access as Lists, readAccess } from "./read";
+import { keyOf, type Access as Lists, readAccess } from "./read";
 import { optionOf, placeOf } from "./ruletext";
 
 const route = getRouteApi("/access");
@@ -25,7 +26,7 @@ export function Access() {
   const { q = "", show } = search;
   const { personas } = useApp().config;
   const compared = personas && search.as === "personas";
-  const groups = groupsOf(query.data ?? { rules: [], explanations: [] })
+  const groups = groupsOf(query.data ?? { backends: [], rules: [], explanations: [] })
     .map((group) => ({
       ...group,
       rows: group.rows.filter(
@@ -33,6 +34,8 @@ export function Access() {
       ),
     }))
     .filter(({ rows }) => rows.length > 0);
+  const own = groups.filter(({ backend }) => backend === "");
+  const backends = (query.data?.backends ?? []).filter(({ name }) => q === "" || groups.some(({ backend }) => backend === name));
 
   return (
     <div className={ui.page}>
@@ -73,30 +76,23 @@ export function Access() {
               </label>
             )}
           </div>
-          {groups.length === 0 && <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>}
-          {groups.map(({ service, place, rows }) => (
-            <section key={service} className={ui.section} aria-label={service}>
+          {groups.length === 0 && backends.length === 0 && (
+            <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>
+          )}
+          {own.map((group) => (
+            <Service key={group.service} group={group} compared={compared} />
+          ))}
+          {backends.map((backend) => (
+            <section key={backend.name} className={ui.section} aria-label={`The backend ${showHidden(backend.name)}`}>
               <h2>
-                <code>{service}</code> {place !== "" && <Badge tone="quiet">{place}</Badge>}
+                {showHidden(backend.name)} <Badge tone="quiet">backend</Badge>
               </h2>
-              {compared ? (
-                <Matrix methods={rows} label={service} />
-              ) : (
-                <table className={styles.table}>
-                  <thead>
-                    <tr>
-                      <th scope="col">Method</th>
-                      <th scope="col">Who may call</th>
-                      <th scope="col">You</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {rows.map((row) => (
-                      <Line key={row.name} row={row} />
-                    ))}
-                  </tbody>
-                </table>
-              )}
+              <p className={ui.quiet}>{backend.problem || "By its schema: it decides by itself when it is called."}</p>
+              {groups
+                .filter((group) => group.backend === backend.name)
+                .map((group) => (
+                  <Service key={group.service} group={group} compared={compared} />
+                ))}
             </section>
           ))}
         </>
@@ -106,6 +102,7 @@ export function Access() {
 }
 
 interface Row {
+  backend: string;
   procedure: string;
   name: string;
   rule: MethodRule | undefined;
@@ -113,36 +110,65 @@ interface Row {
   requirements: Requirement[];
 }
 
-/** Whose a service is: this server's, which says nothing; that of another server, whose schema this one has; or built in. */
-const places = ["", "served elsewhere", "built in"] as const;
-
+/** A service of this server, or of a backend. */
 interface Group {
+  backend: string;
   service: string;
-  place: (typeof places)[number];
+  builtIn: boolean;
   rows: Row[];
 }
 
-/** The methods by service: those that the server is there for, those of others, then what it has built in. */
+/** The methods by backend and service: those that the server is there for come before those that it has built in. */
 function groupsOf({ rules, explanations }: Lists): Group[] {
-  const declared = new Map(rules.map((rule) => [rule.procedure, rule]));
+  const declared = new Map(rules.map((rule) => [keyOf(rule), rule]));
   const groups = new Map<string, Group>();
-  for (const { procedure, outcome, requirements } of explanations) {
+  for (const { backend, procedure, outcome, requirements } of explanations) {
     const [service = "", name = procedure] = procedure.slice(1).split("/");
-    const rule = declared.get(procedure);
-    const place = rule?.servedElsewhere ? "served elsewhere" : rule?.source === RuleSource.BUILT_IN ? "built in" : "";
-    const group = groups.get(service) ?? { service, place, rows: [] };
-    group.rows.push({ procedure, name, rule, outcome, requirements });
-    groups.set(service, group);
+    const rule = declared.get(keyOf({ backend, procedure }));
+    const key = keyOf({ backend, procedure: service });
+    const group = groups.get(key) ?? { backend, service, builtIn: rule?.source === RuleSource.BUILT_IN, rows: [] };
+    group.rows.push({ backend, procedure, name, rule, outcome, requirements });
+    groups.set(key, group);
   }
-  return [...groups.values()].sort((a, b) => places.indexOf(a.place) - places.indexOf(b.place));
+  return [...groups.values()].sort((a, b) => Number(a.builtIn) - Number(b.builtIn));
 }
 
-function Line({ row: { procedure, name, rule, outcome, requirements } }: { row: Row }) {
+function Service({ group: { backend, service, builtIn, rows }, compared }: { group: Group; compared: boolean }) {
+  const Heading = backend === "" ? "h2" : "h3";
+  const label = backend === "" ? service : `${service} of ${showHidden(backend)}`;
+  return (
+    <section className={ui.section} aria-label={label}>
+      <Heading>
+        <code>{service}</code> {builtIn && <Badge tone="quiet">built in</Badge>}
+      </Heading>
+      {compared ? (
+        <Matrix methods={rows} label={label} />
+      ) : (
+        <table className={styles.table}>
+          <thead>
+            <tr>
+              <th scope="col">Method</th>
+              <th scope="col">Who may call</th>
+              <th scope="col">You</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <Line key={row.name} row={row} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Line({ row: { backend, procedure, name, rule, outcome, requirements } }: { row: Row }) {
   const those = (which: AccessOutcome) => requirements.filter((requirement) => requirement.outcome === which);
   return (
     <tr>
       <th scope="row">
-        {methodNamed(procedure) ? (
+        {backend === "" && methodNamed(procedure) ? (
           <Link to="/try" search={{ method: procedure }} title="Try it">
             <code>{name}</code>
           </Link>
@@ -165,14 +191,15 @@ function Line({ row: { procedure, name, rule, outcome, requirements } }: { row: 
 
 /** A rule in words, and as it is declared. */
 function Declared({ rule: { description, rule, source } }: { rule: MethodRule }) {
+  if (rule === undefined) {
+    return description;
+  }
   return (
     <details>
       <summary>{description}</summary>
-      {rule && (
-        <pre tabIndex={0} aria-label="The rule in a .proto file">
-          {optionOf(rule)}
-        </pre>
-      )}
+      <pre tabIndex={0} aria-label="The rule in a .proto file">
+        {optionOf(rule)}
+      </pre>
       <p className={ui.quiet}>{placeOf(source)}</p>
     </details>
   );

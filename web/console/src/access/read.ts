@@ -1,25 +1,32 @@
 import type { CallOptions, Client } from "@connectrpc/connect";
-import type { AccessExplanation, AccessService, MethodRule } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import type { AccessExplanation, AccessService, Backend, MethodRule } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 
 /** How many methods are asked for at a time: the most that the server gives. */
 const pageSize = 1000;
 
-/** What the server demands for each method, and what the caller lacks of it. */
+/** What the server, and each backend by its schema, demands for each method, and what the caller lacks of it. */
 export interface Access {
+  backends: Backend[];
   rules: MethodRule[];
   explanations: AccessExplanation[];
 }
 
-/** Reads all pages of both lists. */
+/** Names a method among those of all servers. */
+export function keyOf({ backend, procedure }: { backend: string; procedure: string }): string {
+  return `${backend}${procedure}`;
+}
+
+/** Reads all pages of all lists. */
 export async function readAccess(client: Client<typeof AccessService>, call: CallOptions): Promise<Access> {
-  const [rules, explanations] = await Promise.all([
+  const [{ backends }, rules, explanations] = await Promise.all([
+    client.listBackends({}, call),
     everyPage(async (pageToken) => {
       const { methodRules, nextPageToken } = await client.listMethodRules({ pageSize, pageToken }, call);
       return [methodRules, nextPageToken];
     }),
     readExplanations(client, call),
   ]);
-  return { rules, explanations };
+  return { backends, rules, explanations };
 }
 
 /** Reads all pages of what the caller may call. */

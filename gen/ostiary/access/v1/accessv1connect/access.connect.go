@@ -45,12 +45,18 @@ const (
 	// AccessServiceExplainAccessProcedure is the fully-qualified name of the AccessService's
 	// ExplainAccess RPC.
 	AccessServiceExplainAccessProcedure = "/ostiary.access.v1.AccessService/ExplainAccess"
+	// AccessServiceListBackendsProcedure is the fully-qualified name of the AccessService's
+	// ListBackends RPC.
+	AccessServiceListBackendsProcedure = "/ostiary.access.v1.AccessService/ListBackends"
+	// AccessServiceGetBackendSchemaProcedure is the fully-qualified name of the AccessService's
+	// GetBackendSchema RPC.
+	AccessServiceGetBackendSchemaProcedure = "/ostiary.access.v1.AccessService/GetBackendSchema"
 )
 
 // AccessServiceClient is a client for the ostiary.access.v1.AccessService service.
 type AccessServiceClient interface {
-	// ListMethodRules returns the rule of every method that the server serves, or knows by the
-	// schema of another service, ordered by procedure.
+	// ListMethodRules returns the rule of every method of this server, ordered by procedure, and
+	// then those of each backend whose schema the server knows, in the order of ListBackends.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
@@ -61,6 +67,16 @@ type AccessServiceClient interface {
 	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	// ListBackends returns the backends, in the order of the settings.
+	//
+	// Refused with INVALID_REQUEST if the request has a field that the server does not know.
+	ListBackends(context.Context, *v1.ListBackendsRequest) (*v1.ListBackendsResponse, error)
+	// GetBackendSchema returns the schema of a backend, for clients that call it without
+	// generated code.
+	//
+	// Refused with INVALID_REQUEST if there is no such backend, or the server does not know
+	// its schema.
+	GetBackendSchema(context.Context, *v1.GetBackendSchemaRequest) (*v1.GetBackendSchemaResponse, error)
 }
 
 // NewAccessServiceClient constructs a client for the ostiary.access.v1.AccessService service. By
@@ -88,13 +104,29 @@ func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listBackends: connect.NewClient[v1.ListBackendsRequest, v1.ListBackendsResponse](
+			httpClient,
+			baseURL+AccessServiceListBackendsProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ListBackends")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getBackendSchema: connect.NewClient[v1.GetBackendSchemaRequest, v1.GetBackendSchemaResponse](
+			httpClient,
+			baseURL+AccessServiceGetBackendSchemaProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("GetBackendSchema")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // accessServiceClient implements AccessServiceClient.
 type accessServiceClient struct {
-	listMethodRules *connect.Client[v1.ListMethodRulesRequest, v1.ListMethodRulesResponse]
-	explainAccess   *connect.Client[v1.ExplainAccessRequest, v1.ExplainAccessResponse]
+	listMethodRules  *connect.Client[v1.ListMethodRulesRequest, v1.ListMethodRulesResponse]
+	explainAccess    *connect.Client[v1.ExplainAccessRequest, v1.ExplainAccessResponse]
+	listBackends     *connect.Client[v1.ListBackendsRequest, v1.ListBackendsResponse]
+	getBackendSchema *connect.Client[v1.GetBackendSchemaRequest, v1.GetBackendSchemaResponse]
 }
 
 // ListMethodRules calls ostiary.access.v1.AccessService.ListMethodRules.
@@ -115,10 +147,28 @@ func (c *accessServiceClient) ExplainAccess(ctx context.Context, req *v1.Explain
 	return nil, err
 }
 
+// ListBackends calls ostiary.access.v1.AccessService.ListBackends.
+func (c *accessServiceClient) ListBackends(ctx context.Context, req *v1.ListBackendsRequest) (*v1.ListBackendsResponse, error) {
+	response, err := c.listBackends.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetBackendSchema calls ostiary.access.v1.AccessService.GetBackendSchema.
+func (c *accessServiceClient) GetBackendSchema(ctx context.Context, req *v1.GetBackendSchemaRequest) (*v1.GetBackendSchemaResponse, error) {
+	response, err := c.getBackendSchema.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AccessServiceHandler is an implementation of the ostiary.access.v1.AccessService service.
 type AccessServiceHandler interface {
-	// ListMethodRules returns the rule of every method that the server serves, or knows by the
-	// schema of another service, ordered by procedure.
+	// ListMethodRules returns the rule of every method of this server, ordered by procedure, and
+	// then those of each backend whose schema the server knows, in the order of ListBackends.
 	//
 	// Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
 	ListMethodRules(context.Context, *v1.ListMethodRulesRequest) (*v1.ListMethodRulesResponse, error)
@@ -129,6 +179,16 @@ type AccessServiceHandler interface {
 	// return, or one is named twice, or page_size is negative; and with
 	// POSITION_INVALID.
 	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	// ListBackends returns the backends, in the order of the settings.
+	//
+	// Refused with INVALID_REQUEST if the request has a field that the server does not know.
+	ListBackends(context.Context, *v1.ListBackendsRequest) (*v1.ListBackendsResponse, error)
+	// GetBackendSchema returns the schema of a backend, for clients that call it without
+	// generated code.
+	//
+	// Refused with INVALID_REQUEST if there is no such backend, or the server does not know
+	// its schema.
+	GetBackendSchema(context.Context, *v1.GetBackendSchemaRequest) (*v1.GetBackendSchemaResponse, error)
 }
 
 // NewAccessServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -152,12 +212,30 @@ func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	accessServiceListBackendsHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceListBackendsProcedure,
+		svc.ListBackends,
+		connect.WithSchema(accessServiceMethods.ByName("ListBackends")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accessServiceGetBackendSchemaHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceGetBackendSchemaProcedure,
+		svc.GetBackendSchema,
+		connect.WithSchema(accessServiceMethods.ByName("GetBackendSchema")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/ostiary.access.v1.AccessService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AccessServiceListMethodRulesProcedure:
 			accessServiceListMethodRulesHandler.ServeHTTP(w, r)
 		case AccessServiceExplainAccessProcedure:
 			accessServiceExplainAccessHandler.ServeHTTP(w, r)
+		case AccessServiceListBackendsProcedure:
+			accessServiceListBackendsHandler.ServeHTTP(w, r)
+		case AccessServiceGetBackendSchemaProcedure:
+			accessServiceGetBackendSchemaHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -173,4 +251,12 @@ func (UnimplementedAccessServiceHandler) ListMethodRules(context.Context, *v1.Li
 
 func (UnimplementedAccessServiceHandler) ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.AccessService.ExplainAccess is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) ListBackends(context.Context, *v1.ListBackendsRequest) (*v1.ListBackendsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.AccessService.ListBackends is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) GetBackendSchema(context.Context, *v1.GetBackendSchemaRequest) (*v1.GetBackendSchemaResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.access.v1.AccessService.GetBackendSchema is not implemented"))
 }

@@ -69,6 +69,7 @@ func NewDecisionServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+DecisionServiceWatchDecisionsProcedure,
 			connect.WithSchema(decisionServiceMethods.ByName("WatchDecisions")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -110,6 +111,7 @@ func NewDecisionServiceHandler(svc DecisionServiceHandler, opts ...connect.Handl
 		DecisionServiceWatchDecisionsProcedure,
 		svc.WatchDecisions,
 		connect.WithSchema(decisionServiceMethods.ByName("WatchDecisions")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/ostiary.decision.v1.DecisionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -151,6 +151,7 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+SessionServiceWatchSessionsProcedure,
 			connect.WithSchema(sessionServiceMethods.ByName("WatchSessions")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -301,6 +302,7 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		SessionServiceWatchSessionsProcedure,
 		svc.WatchSessions,
 		connect.WithSchema(sessionServiceMethods.ByName("WatchSessions")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/ostiary.session.v1.SessionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

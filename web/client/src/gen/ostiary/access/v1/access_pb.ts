@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/access/v1/access.proto.
  */
 export const file_ostiary_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIj8KFkxpc3RNZXRob2RSdWxlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkifgoXTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2USMwoMbWV0aG9kX3J1bGVzGAEgAygLMh0ub3N0aWFyeS5hY2Nlc3MudjEuTWV0aG9kUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSK5AQoKTWV0aG9kUnVsZRIRCglwcm9jZWR1cmUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSLQoGc291cmNlGAQgASgOMh0ub3N0aWFyeS5hY2Nlc3MudjEuUnVsZVNvdXJjZRITCgtydWxlX2RpZ2VzdBgFIAEoCRIYChBzZXJ2ZWRfZWxzZXdoZXJlGAYgASgIIlEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0EhIKCnByb2NlZHVyZXMYASADKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkigwEKFUV4cGxhaW5BY2Nlc3NSZXNwb25zZRI6CgxleHBsYW5hdGlvbnMYASADKAsyJC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NFeHBsYW5hdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKPAQoRQWNjZXNzRXhwbGFuYXRpb24SEQoJcHJvY2VkdXJlGAEgASgJEjEKB291dGNvbWUYAiABKA4yIC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NPdXRjb21lEjQKDHJlcXVpcmVtZW50cxgDIAMoCzIeLm9zdGlhcnkuYWNjZXNzLnYxLlJlcXVpcmVtZW50Io8BCgtSZXF1aXJlbWVudBITCgtkZXNjcmlwdGlvbhgBIAEoCRIxCgdvdXRjb21lGAIgASgOMiAub3N0aWFyeS5hY2Nlc3MudjEuQWNjZXNzT3V0Y29tZRIoCgZyZWFzb24YAyABKA4yGC5vc3RpYXJ5LmVycm9yLnYxLlJlYXNvbhIOCgZkZXRhaWwYBCABKAkqpAEKClJ1bGVTb3VyY2USGwoXUlVMRV9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRSVUxFX1NPVVJDRV9CVUlMVF9JThABEhcKE1JVTEVfU09VUkNFX1NFUlZJQ0UQAhIWChJSVUxFX1NPVVJDRV9NRVRIT0QQAxIUChBSVUxFX1NPVVJDRV9DT0RFEAQSGAoUUlVMRV9TT1VSQ0VfU0VUVElOR1MQBSp/Cg1BY2Nlc3NPdXRjb21lEh4KGkFDQ0VTU19PVVRDT01FX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVNTX09VVENPTUVfTUVUEAESGAoUQUNDRVNTX09VVENPTUVfVU5NRVQQAhIcChhBQ0NFU1NfT1VUQ09NRV9VTkRFQ0lERUQQAzLuAQoNQWNjZXNzU2VydmljZRJtCg9MaXN0TWV0aG9kUnVsZXMSKS5vc3RpYXJ5LmFjY2Vzcy52MS5MaXN0TWV0aG9kUnVsZXNSZXF1ZXN0Gioub3N0aWFyeS5hY2Nlc3MudjEuTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2UiA5ACARJnCg1FeHBsYWluQWNjZXNzEicub3N0aWFyeS5hY2Nlc3MudjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaKC5vc3RpYXJ5LmFjY2Vzcy52MS5FeHBsYWluQWNjZXNzUmVzcG9uc2UiA5ACARoF6l4CEgBCewobaW8uZ2l0aHViLm9zdGlhcnkuYWNjZXNzLnYxQgtBY2Nlc3NQcm90b1ABWjlnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9hY2Nlc3MvdjE7YWNjZXNzdjGqAhFPc3RpYXJ5LkFjY2Vzcy5WMWIGcHJvdG8z", [file_ostiary_error_v1_reason, file_ostiary_policy_v1_policy]);
+  fileDesc("Ch5vc3RpYXJ5L2FjY2Vzcy92MS9hY2Nlc3MucHJvdG8SEW9zdGlhcnkuYWNjZXNzLnYxIj8KFkxpc3RNZXRob2RSdWxlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkifgoXTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2USMwoMbWV0aG9kX3J1bGVzGAEgAygLMh0ub3N0aWFyeS5hY2Nlc3MudjEuTWV0aG9kUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKwAQoKTWV0aG9kUnVsZRIRCglwcm9jZWR1cmUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJQoEcnVsZRgDIAEoCzIXLm9zdGlhcnkucG9saWN5LnYxLlJ1bGUSLQoGc291cmNlGAQgASgOMh0ub3N0aWFyeS5hY2Nlc3MudjEuUnVsZVNvdXJjZRITCgtydWxlX2RpZ2VzdBgFIAEoCRIPCgdiYWNrZW5kGAYgASgJIlEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0EhIKCnByb2NlZHVyZXMYASADKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkigwEKFUV4cGxhaW5BY2Nlc3NSZXNwb25zZRI6CgxleHBsYW5hdGlvbnMYASADKAsyJC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NFeHBsYW5hdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNcG9saWN5X2RpZ2VzdBgDIAEoCSKgAQoRQWNjZXNzRXhwbGFuYXRpb24SEQoJcHJvY2VkdXJlGAEgASgJEjEKB291dGNvbWUYAiABKA4yIC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NPdXRjb21lEjQKDHJlcXVpcmVtZW50cxgDIAMoCzIeLm9zdGlhcnkuYWNjZXNzLnYxLlJlcXVpcmVtZW50Eg8KB2JhY2tlbmQYBCABKAkijwEKC1JlcXVpcmVtZW50EhMKC2Rlc2NyaXB0aW9uGAEgASgJEjEKB291dGNvbWUYAiABKA4yIC5vc3RpYXJ5LmFjY2Vzcy52MS5BY2Nlc3NPdXRjb21lEigKBnJlYXNvbhgDIAEoDjIYLm9zdGlhcnkuZXJyb3IudjEuUmVhc29uEg4KBmRldGFpbBgEIAEoCSIVChNMaXN0QmFja2VuZHNSZXF1ZXN0IkQKFExpc3RCYWNrZW5kc1Jlc3BvbnNlEiwKCGJhY2tlbmRzGAEgAygLMhoub3N0aWFyeS5hY2Nlc3MudjEuQmFja2VuZCJMCgdCYWNrZW5kEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEhUKDXNjaGVtYV9kaWdlc3QYAyABKAkSDwoHcHJvYmxlbRgEIAEoCSInChdHZXRCYWNrZW5kU2NoZW1hUmVxdWVzdBIMCgRuYW1lGAEgASgJImAKGEdldEJhY2tlbmRTY2hlbWFSZXNwb25zZRIbChNmaWxlX2Rlc2NyaXB0b3Jfc2V0GAEgASgMEhAKCHNlcnZpY2VzGAIgAygJEhUKDXNjaGVtYV9kaWdlc3QYAyABKAkqpAEKClJ1bGVTb3VyY2USGwoXUlVMRV9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRSVUxFX1NPVVJDRV9CVUlMVF9JThABEhcKE1JVTEVfU09VUkNFX1NFUlZJQ0UQAhIWChJSVUxFX1NPVVJDRV9NRVRIT0QQAxIUChBSVUxFX1NPVVJDRV9DT0RFEAQSGAoUUlVMRV9TT1VSQ0VfU0VUVElOR1MQBSp/Cg1BY2Nlc3NPdXRjb21lEh4KGkFDQ0VTU19PVVRDT01FX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVNTX09VVENPTUVfTUVUEAESGAoUQUNDRVNTX09VVENPTUVfVU5NRVQQAhIcChhBQ0NFU1NfT1VUQ09NRV9VTkRFQ0lERUQQAzLGAwoNQWNjZXNzU2VydmljZRJtCg9MaXN0TWV0aG9kUnVsZXMSKS5vc3RpYXJ5LmFjY2Vzcy52MS5MaXN0TWV0aG9kUnVsZXNSZXF1ZXN0Gioub3N0aWFyeS5hY2Nlc3MudjEuTGlzdE1ldGhvZFJ1bGVzUmVzcG9uc2UiA5ACARJnCg1FeHBsYWluQWNjZXNzEicub3N0aWFyeS5hY2Nlc3MudjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaKC5vc3RpYXJ5LmFjY2Vzcy52MS5FeHBsYWluQWNjZXNzUmVzcG9uc2UiA5ACARJkCgxMaXN0QmFja2VuZHMSJi5vc3RpYXJ5LmFjY2Vzcy52MS5MaXN0QmFja2VuZHNSZXF1ZXN0Gicub3N0aWFyeS5hY2Nlc3MudjEuTGlzdEJhY2tlbmRzUmVzcG9uc2UiA5ACARJwChBHZXRCYWNrZW5kU2NoZW1hEioub3N0aWFyeS5hY2Nlc3MudjEuR2V0QmFja2VuZFNjaGVtYVJlcXVlc3QaKy5vc3RpYXJ5LmFjY2Vzcy52MS5HZXRCYWNrZW5kU2NoZW1hUmVzcG9uc2UiA5ACARoF6l4CEgBCewobaW8uZ2l0aHViLm9zdGlhcnkuYWNjZXNzLnYxQgtBY2Nlc3NQcm90b1ABWjlnaXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9hY2Nlc3MvdjE7YWNjZXNzdjGqAhFPc3RpYXJ5LkFjY2Vzcy5WMWIGcHJvdG8z", [file_ostiary_error_v1_reason, file_ostiary_policy_v1_policy]);
 
 /**
  * ListMethodRulesRequest asks for a page of rules.
@@ -59,7 +59,7 @@ export const ListMethodRulesRequestSchema: GenMessage<ListMethodRulesRequest> = 
  */
 export type ListMethodRulesResponse = Message<"ostiary.access.v1.ListMethodRulesResponse"> & {
   /**
-   * The rules, ordered by procedure.
+   * The rules: those of this server, ordered by procedure, then those of each backend.
    *
    * @generated from field: repeated ostiary.access.v1.MethodRule method_rules = 1;
    */
@@ -111,7 +111,7 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
   description: string;
 
   /**
-   * The rule as it was declared.
+   * The rule as it was declared. Absent where the schema of a backend has none for it.
    *
    * @generated from field: ostiary.policy.v1.Rule rule = 3;
    */
@@ -133,12 +133,12 @@ export type MethodRule = Message<"ostiary.access.v1.MethodRule"> & {
   ruleDigest: string;
 
   /**
-   * Whether other servers serve the method: the rule is in the schema of a service that the
-   * settings name, and in force there if that service was built from it.
+   * The name of the backend that serves the method. The rule is in its schema, and in force
+   * there if the backend was built from it. Empty for a method of this server.
    *
-   * @generated from field: bool served_elsewhere = 6;
+   * @generated from field: string backend = 6;
    */
-  servedElsewhere: boolean;
+  backend: string;
 };
 
 /**
@@ -155,8 +155,8 @@ export const MethodRuleSchema: GenMessage<MethodRule> = /*@__PURE__*/
  */
 export type ExplainAccessRequest = Message<"ostiary.access.v1.ExplainAccessRequest"> & {
   /**
-   * The methods to explain, each at most once: at most 1000. Default: all that ListMethodRules
-   * returns.
+   * The methods to explain, each at most once: at most 1000. One that several servers have is
+   * explained for each of them. Default: all that ListMethodRules returns.
    *
    * @generated from field: repeated string procedures = 1;
    */
@@ -193,8 +193,8 @@ export const ExplainAccessRequestSchema: GenMessage<ExplainAccessRequest> = /*@_
  */
 export type ExplainAccessResponse = Message<"ostiary.access.v1.ExplainAccessResponse"> & {
   /**
-   * One for each method, in the order of the request, or ordered by procedure if the
-   * request names none.
+   * One for each method, in the order of the request, or in that of ListMethodRules if
+   * the request names none.
    *
    * @generated from field: repeated ostiary.access.v1.AccessExplanation explanations = 1;
    */
@@ -250,6 +250,13 @@ export type AccessExplanation = Message<"ostiary.access.v1.AccessExplanation"> &
    * @generated from field: repeated ostiary.access.v1.Requirement requirements = 3;
    */
   requirements: Requirement[];
+
+  /**
+   * The name of the backend that serves the method. Empty for a method of this server.
+   *
+   * @generated from field: string backend = 4;
+   */
+  backend: string;
 };
 
 /**
@@ -302,6 +309,145 @@ export type Requirement = Message<"ostiary.access.v1.Requirement"> & {
  */
 export const RequirementSchema: GenMessage<Requirement> = /*@__PURE__*/
   messageDesc(file_ostiary_access_v1_access, 6);
+
+/**
+ * ListBackendsRequest asks for the backends.
+ *
+ * @generated from message ostiary.access.v1.ListBackendsRequest
+ */
+export type ListBackendsRequest = Message<"ostiary.access.v1.ListBackendsRequest"> & {
+};
+
+/**
+ * Describes the message ostiary.access.v1.ListBackendsRequest.
+ * Use `create(ListBackendsRequestSchema)` to create a new message.
+ */
+export const ListBackendsRequestSchema: GenMessage<ListBackendsRequest> = /*@__PURE__*/
+  messageDesc(file_ostiary_access_v1_access, 7);
+
+/**
+ * ListBackendsResponse has the backends.
+ *
+ * @generated from message ostiary.access.v1.ListBackendsResponse
+ */
+export type ListBackendsResponse = Message<"ostiary.access.v1.ListBackendsResponse"> & {
+  /**
+   * All of them, in the order of the settings.
+   *
+   * @generated from field: repeated ostiary.access.v1.Backend backends = 1;
+   */
+  backends: Backend[];
+};
+
+/**
+ * Describes the message ostiary.access.v1.ListBackendsResponse.
+ * Use `create(ListBackendsResponseSchema)` to create a new message.
+ */
+export const ListBackendsResponseSchema: GenMessage<ListBackendsResponse> = /*@__PURE__*/
+  messageDesc(file_ostiary_access_v1_access, 8);
+
+/**
+ * A Backend is another server that the settings name.
+ *
+ * @generated from message ostiary.access.v1.Backend
+ */
+export type Backend = Message<"ostiary.access.v1.Backend"> & {
+  /**
+   * Its name in the settings. No two have the same.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where browsers reach its Connect API, without a slash at the end. Empty where they
+   * cannot, or where the settings do not say.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Identifies its schema. It changes when the schema does. It is opaque. Empty while the
+   * server does not know the schema.
+   *
+   * @generated from field: string schema_digest = 3;
+   */
+  schemaDigest: string;
+
+  /**
+   * What is wrong with what the server knows of it, as a sentence: the schema could never be
+   * read, or not again, or its rules cannot be used. The server's log says why. Empty where
+   * nothing is.
+   *
+   * @generated from field: string problem = 4;
+   */
+  problem: string;
+};
+
+/**
+ * Describes the message ostiary.access.v1.Backend.
+ * Use `create(BackendSchema)` to create a new message.
+ */
+export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
+  messageDesc(file_ostiary_access_v1_access, 9);
+
+/**
+ * GetBackendSchemaRequest names a backend.
+ *
+ * @generated from message ostiary.access.v1.GetBackendSchemaRequest
+ */
+export type GetBackendSchemaRequest = Message<"ostiary.access.v1.GetBackendSchemaRequest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message ostiary.access.v1.GetBackendSchemaRequest.
+ * Use `create(GetBackendSchemaRequestSchema)` to create a new message.
+ */
+export const GetBackendSchemaRequestSchema: GenMessage<GetBackendSchemaRequest> = /*@__PURE__*/
+  messageDesc(file_ostiary_access_v1_access, 10);
+
+/**
+ * GetBackendSchemaResponse is the schema of a backend.
+ *
+ * @generated from message ostiary.access.v1.GetBackendSchemaResponse
+ */
+export type GetBackendSchemaResponse = Message<"ostiary.access.v1.GetBackendSchemaResponse"> & {
+  /**
+   * A google.protobuf.FileDescriptorSet with the files that declare its services, and all
+   * that they import. Who has sent it to the server may have put anything into it.
+   *
+   * @generated from field: bytes file_descriptor_set = 1;
+   */
+  fileDescriptorSet: Uint8Array;
+
+  /**
+   * The full names of its services, which are among those that the files declare.
+   *
+   * @generated from field: repeated string services = 2;
+   */
+  services: string[];
+
+  /**
+   * The schema_digest of ListBackends.
+   *
+   * @generated from field: string schema_digest = 3;
+   */
+  schemaDigest: string;
+};
+
+/**
+ * Describes the message ostiary.access.v1.GetBackendSchemaResponse.
+ * Use `create(GetBackendSchemaResponseSchema)` to create a new message.
+ */
+export const GetBackendSchemaResponseSchema: GenMessage<GetBackendSchemaResponse> = /*@__PURE__*/
+  messageDesc(file_ostiary_access_v1_access, 11);
 
 /**
  * RuleSource is a kind of place where rules are declared. New values may be added.
@@ -403,15 +549,16 @@ export const AccessOutcomeSchema: GenEnum<AccessOutcome> = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 1);
 
 /**
- * AccessService shows the rules of the server that serves it, and of the services whose
- * schemas its settings name. It authorizes nothing: every call is checked again when it is made.
+ * AccessService shows the rules of the server that serves it, and of the backends that its
+ * settings name: other servers, whose schemas it knows. It authorizes nothing: every call is
+ * checked again when it is made.
  *
  * @generated from service ostiary.access.v1.AccessService
  */
 export const AccessService: GenService<{
   /**
-   * ListMethodRules returns the rule of every method that the server serves, or knows by the
-   * schema of another service, ordered by procedure.
+   * ListMethodRules returns the rule of every method of this server, ordered by procedure, and
+   * then those of each backend whose schema the server knows, in the order of ListBackends.
    *
    * Refused with INVALID_REQUEST if page_size is negative, and with POSITION_INVALID.
    *
@@ -436,6 +583,32 @@ export const AccessService: GenService<{
     methodKind: "unary";
     input: typeof ExplainAccessRequestSchema;
     output: typeof ExplainAccessResponseSchema;
+  },
+  /**
+   * ListBackends returns the backends, in the order of the settings.
+   *
+   * Refused with INVALID_REQUEST if the request has a field that the server does not know.
+   *
+   * @generated from rpc ostiary.access.v1.AccessService.ListBackends
+   */
+  listBackends: {
+    methodKind: "unary";
+    input: typeof ListBackendsRequestSchema;
+    output: typeof ListBackendsResponseSchema;
+  },
+  /**
+   * GetBackendSchema returns the schema of a backend, for clients that call it without
+   * generated code.
+   *
+   * Refused with INVALID_REQUEST if there is no such backend, or the server does not know
+   * its schema.
+   *
+   * @generated from rpc ostiary.access.v1.AccessService.GetBackendSchema
+   */
+  getBackendSchema: {
+    methodKind: "unary";
+    input: typeof GetBackendSchemaRequestSchema;
+    output: typeof GetBackendSchemaResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ostiary_access_v1_access, 0);

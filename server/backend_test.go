@@ -1,0 +1,179 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	"github.com/ostiary/ostiary/interceptors/authtest"
+)
+
+// imageOf writes an image of a schema with a service that has a rule, or none for nil, and returns its path.
+func imageOf(t *testing.T, service string, rule *policyv1.Rule) string {
+	t.Helper()
+	options := &descriptorpb.MethodOptions{}
+	if rule != nil {
+		proto.SetExtension(options, policyv1.E_Rule, rule)
+	}
+	file := &descriptorpb.FileDescriptorProto{
+		Name: proto.String("acme/v1/" + service + ".proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3"),
+		Dependency:  []string{"ostiary/policy/v1/policy.proto"},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String(service + "Message")}},
+		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String(service), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: proto.String("Get"), InputType: proto.String(".acme.v1." + service + "Message"), OutputType: proto.String(".acme.v1." + service + "Message"), Options: options},
+		}}},
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	for _, imported := range []protoreflect.FileDescriptor{descriptorpb.File_google_protobuf_descriptor_proto, durationpb.File_google_protobuf_duration_proto, policyv1.File_ostiary_policy_v1_policy_proto} {
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(imported))
+	}
+	set.File = append(set.File, file)
+	content, err := proto.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), service+".binpb")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestBackendsAreShownByTheirImages with their rules and their schemas, and read again.
+func TestBackendsAreShownByTheirImages(t *testing.T) {
+	t.Parallel()
+	needs := &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllPermissions: []string{"org:notes:read"}}}}
+	notes := imageOf(t, "NoteService", needs)
+	var config Config
+	// Two servers may have the same methods, as those of two stages do.
+	r := start(t, func(c *Config) {
+		c.Backends = []Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
+	}, func(c *Config) { config = *c })
+	const get, open = "/acme.v1.NoteService/Get", "/acme.v1.OpenService/Get"
+	for name, tr := range r.transports() {
+		ask := func(token string) (rules []*accessv1.MethodRule, explained []*accessv1.AccessExplanation) {
+			client := tr.access(t, token)
+			listed, err := client.ListMethodRules(t.Context(), &accessv1.ListMethodRulesRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, rule := range listed.GetMethodRules() {
+				if rule.GetBackend() != "" {
+					rules = append(rules, rule)
+				}
+			}
+			explanations, err := client.ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{Procedures: []string{get, open}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rules, explanations.GetExplanations()
+		}
+		rules, explained := ask(r.issuer.Session("user_ada", authtest.InOrganization("org_acme", "acme", "admin", "org:notes:read")))
+		var got []string
+		for i, rule := range rules {
+			got = append(got, fmt.Sprintf("%s %s: %s, %v", rule.GetBackend(), rule.GetProcedure(), rule.GetDescription(), explained[i].GetOutcome()))
+			if explained[i].GetBackend() != rule.GetBackend() {
+				t.Errorf("%s: the explanation is of %q", name, explained[i].GetBackend())
+			}
+		}
+		want := []string{
+			"notes " + get + ": a valid token; the permission \"org:notes:read\", ACCESS_OUTCOME_MET",
+			"staging " + get + ": a valid token; the permission \"org:notes:read\", ACCESS_OUTCOME_MET",
+			"open " + open + ": its schema has no rule, ACCESS_OUTCOME_UNDECIDED",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q; want %q", name, got, want)
+		}
+		if _, explained = ask(r.issuer.Session("user_ben")); explained[0].GetOutcome() != accessv1.AccessOutcome_ACCESS_OUTCOME_UNMET {
+			t.Errorf("%s: %v; want that ben lacks the permission", name, explained)
+		}
+
+		client := tr.access(t, r.issuer.Session("user_ben"))
+		backends, err := client.ListBackends(t.Context(), &accessv1.ListBackendsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := backends.GetBackends()[0]
+		if len(backends.GetBackends()) != 3 || first.GetName() != "notes" || first.GetUrl() != "https://notes.example.com/api" || first.GetProblem() != "" {
+			t.Errorf("%s: %v", name, backends)
+		}
+		schema, err := client.GetBackendSchema(t.Context(), &accessv1.GetBackendSchemaRequest{Name: "notes"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := new(descriptorpb.FileDescriptorSet)
+		if err := proto.Unmarshal(schema.GetFileDescriptorSet(), set); err != nil || len(set.GetFile()) != 4 || !slices.Equal(schema.GetServices(), []string{"acme.v1.NoteService"}) || schema.GetSchemaDigest() != first.GetSchemaDigest() {
+			t.Errorf("%s: %d files, %v, %v; want the file with what it imports", name, len(set.GetFile()), schema.GetServices(), err)
+		}
+		_, err = client.GetBackendSchema(t.Context(), &accessv1.GetBackendSchemaRequest{Name: "nothing"})
+		wantFaults(t, name, err, "name")
+	}
+	content, err := os.ReadFile(imageOf(t, "BillService", needs))
+	if err == nil {
+		err = os.WriteFile(notes, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(config); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.transports()["Connect"].access(t, r.issuer.Session("user_ada")).ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{Procedures: []string{get}})
+	wantFaults(t, "a method is explained that is not in the image any more", err, "procedures[0]")
+	if err := os.WriteFile(notes, []byte("no image"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contradictory := imageOf(t, "BadService", &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{Condition: "request.nothing == 1"}}})
+	for name, image := range map[string]string{"no image": notes, "no file": filepath.Join(t.TempDir(), "missing.binpb"), "a directory": t.TempDir(), "a broken rule": contradictory} {
+		broken := config
+		broken.Backends = []Backend{{Name: "notes", Image: image}}
+		var faults *ConfigError
+		if err := r.Reload(broken); !errors.As(err, &faults) || faults.Faults[0].Setting != "backends[0].image" {
+			t.Errorf("%s: %v; want a fault of backends[0].image", name, err)
+		}
+	}
+}
+
+func TestFaultsOfBackends(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		backend Backend
+		setting string
+		want    string
+	}{
+		"no name":                         {Backend{Reflection: "https://b.example"}, "backends[1].name", "missing; give the backend a name that people know it by"},
+		"the name of another":             {Backend{Name: "first", Reflection: "https://b.example"}, "backends[1].name", "first is backends[0] already; choose another name"},
+		"a name that nobody can see":      {Backend{Name: "a\u202eb", Reflection: "https://b.example"}, "backends[1].name", "has characters that nobody can see; write letters, digits and single spaces"},
+		"a name as long as a book":        {Backend{Name: strings.Repeat("a", 101), Reflection: "https://b.example"}, "backends[1].name", "longer than 100 characters, or no text; choose a short name"},
+		"no schema":                       {Backend{Name: "b"}, "backends[1]", "nothing says where its schema is; set image to a file that buf build -o has made, or reflection to the URL of the gRPC server"},
+		"an image and reflection":         {Backend{Name: "b", Image: "x", Reflection: "https://b.example"}, "backends[1].reflection", "an image is given, too; remove one of the two"},
+		"reflection in the clear":         {Backend{Name: "b", Reflection: "http://b.example"}, "backends[1].reflection", "it is not https"},
+		"reflection below a path":         {Backend{Name: "b", Reflection: "https://b.example/api"}, "backends[1].reflection", "it has a path, and gRPC knows none; name the server alone, such as https://billing.example.com"},
+		"reflection without a scheme":     {Backend{Name: "b", Reflection: "b.example:9090"}, "backends[1].reflection", "it is not a URL"},
+		"a URL in the clear":              {Backend{Name: "b", Reflection: "https://b.example", URL: "http://b.example"}, "backends[1].url", "it is not https"},
+		"a URL with a user":               {Backend{Name: "b", Reflection: "https://b.example", URL: "https://u@b.example"}, "backends[1].url", "it is not a URL"},
+		"a URL with a query":              {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example/?a"}, "backends[1].url", "it has a query"},
+		"a URL that ends a directive":     {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example;"}, "backends[1].url", "its host is not one of DNS, nor an address"},
+		"a URL with a wildcard":           {Backend{Name: "b", Reflection: "https://b.example", URL: "https://*.example"}, "backends[1].url", "its host is not one of DNS, nor an address"},
+		"a URL that is code in a snippet": {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example/$(id)"}, "backends[1].url", "its path has other characters than letters, digits and - . _ ~"},
+	} {
+		config := Config{Issuers: []Issuer{{URL: "https://clerk.example.com", AllowAnyAudience: true}}, Backends: []Backend{{Name: "first", Reflection: "https://first.example"}, test.backend}}
+		const remedy = "; write one such as https://billing.example.com, or with http for this machine alone"
+		faults := config.Faults()
+		if len(faults) != 1 || faults[0].Setting != test.setting || strings.TrimSuffix(faults[0].Err.Error(), remedy) != test.want {
+			t.Errorf("%s: %v; want of %s: %s", name, faults, test.setting, test.want)
+		}
+	}
+}
