@@ -29,6 +29,8 @@ export interface ProviderOptions {
 export class OpenIDProvider {
   /** What was asked of it: method, path and query. */
   readonly requests: string[] = [];
+  /** Whether its key set is answered with 503. */
+  keyless = false;
   readonly #options: ProviderOptions;
   readonly #server = createServer((request, response) => this.#serve(request, response));
   #handler: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined;
@@ -96,7 +98,7 @@ export class OpenIDProvider {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(`${request.method} ${request.url}`);
-    if (this.#handler === undefined) {
+    if (this.#handler === undefined || (this.keyless && request.url === "/jwks")) {
       response.writeHead(503).end();
     } else {
       this.#handler(request, response);

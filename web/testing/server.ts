@@ -16,6 +16,7 @@ export class Server {
   readonly #flags: string[];
   #process: ChildProcess | undefined;
   #url = "";
+  #log = "";
 
   private constructor(command: string, flags: string[]) {
     this.#command = command;
@@ -36,6 +37,11 @@ export class Server {
     const server = new Server(command, flags);
     await server.run("127.0.0.1:0");
     return server;
+  }
+
+  /** The last of what it has written to its log. */
+  get log(): string {
+    return this.#log;
   }
 
   /** Where it is, such as http://localhost:40001. */
@@ -119,12 +125,12 @@ export class Server {
       { cwd: this.#directory, stdio: ["ignore", "pipe", "pipe"] },
     );
     this.#process = started;
-    let said = "";
+    this.#log = "";
     this.#url = await new Promise<string>((resolve, reject) => {
-      started.on("exit", (code) => reject(new Error(`ostiary ended with ${code}: ${said}`)));
+      started.on("exit", (code) => reject(new Error(`ostiary ended with ${code}: ${this.#log}`)));
       const read = (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-10_000);
-        const port = /msg=serving http=\S+:(\d+)/.exec(said)?.[1];
+        this.#log = (this.#log + chunk.toString()).slice(-10_000);
+        const port = /msg=serving http=\S+:(\d+)/.exec(this.#log)?.[1];
         if (port !== undefined) {
           resolve(`http://localhost:${port}`);
         }

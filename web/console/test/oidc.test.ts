@@ -151,6 +151,58 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
     await ada.close();
   });
 
+  test("a session that the issuer does not renew goes on until the token expires, and then the page says why", async () => {
+    const ttl = 24;
+    const at = await stage({ accessTokenTTL: ttl });
+    const before = Date.now();
+    const ada = await open(at);
+    await signIn(ada.page);
+    const elsewhere = await ada.context.newPage();
+    await elsewhere.goto(`${at.provider.url}/session/end`);
+    await elsewhere.getByRole("button", { name: "Yes, sign me out" }).click();
+    await elsewhere.getByText("Sign-out Success").waitFor();
+    await elsewhere.close();
+    await ada.page.waitForRequest((request) => request.url().includes("error=login_required"));
+    await ada.page.locator("iframe").waitFor({ state: "detached" });
+    await ada.go("Access"); // calls go on
+    await ada.page.getByRole("region", { name: /IdentityService/ }).waitFor();
+    const asked = () => count(at.provider.requests, /^GET \/auth\?.*prompt=none/);
+    expect(asked()).toBe(1);
+    await ada.page.getByText(/^You are signed out: [Yy]our session at localhost:\d+ has ended, or is not known to this page/).waitFor();
+    expect(Date.now() - before).toBeGreaterThanOrEqual(ttl * 1000);
+    expect(asked()).toBe(2);
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("button", { name: /^Sign in with/ }).click();
+    await ada.page.getByPlaceholder("Enter any login").waitFor();
+    await ada.close();
+  });
+
+  test("an issuer whose keys cannot be fetched signs users in; page, readiness and log say what is missing, and the page goes on once it is there", async () => {
+    const at = await stage({ away: true });
+    at.provider.keyless = true;
+    at.provider.serve(at.server.url + callbackOf(at.provider.url));
+    const ada = await open(at);
+    await expect
+      .poll(async () => {
+        await ada.page.reload();
+        await ada.page.getByText(/Sign in with localhost|Try again/).waitFor();
+        return ada.page.getByRole("button", { name: /^Sign in with localhost/ }).count();
+      })
+      .toBe(1);
+    await signInThere(ada.page);
+    await ada.page.getByText("The keys to check the token are not available now; try again shortly. Trying again…").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    const readiness = await fetch(`${at.server.url}/readyz`);
+    expect(readiness.status).toBe(503);
+    expect((await readiness.json()).issuers).toMatchObject([{ issuer: at.provider.url, ready: false, keys: 0 }]);
+    expect(at.server.log).toContain(
+      `reason=KEYS_UNAVAILABLE cause="key \\"one\\" of ${at.provider.url}: the key set is unavailable: ${at.provider.url}/jwks answered with status 503"`,
+    );
+    at.provider.keyless = false;
+    await ada.page.getByTestId("caller").getByText("ada").waitFor();
+    await ada.close(/503/);
+  });
+
   test("an issuer of another site, whose cookies no frame has, wants the user to sign in again", async () => {
     const at = await stage({ accessTokenTTL: 8, host: "127.0.0.1" });
     const ada = await open(at);

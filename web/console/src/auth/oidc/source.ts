@@ -17,6 +17,7 @@ export class OidcSource implements TokenSource {
   #grant: Grant;
   #renew = 0; // when to replace the access token, by this machine's clock
   #expires = 0;
+  #refusal: TokenSourceError | undefined; // why there is no token after the present one
   #pending: Promise<string> | undefined;
   #forgotten = false;
 
@@ -32,9 +33,18 @@ export class OidcSource implements TokenSource {
     return this.#grant.idToken;
   }
 
-  /** Returns the present token until it expires, and replaces it meanwhile; a fresh one is waited for. */
+  /**
+   * Returns the present token until it expires, and replaces it meanwhile; a fresh one is waited
+   * for. After the issuer has refused another, it is asked again only when the present one expires.
+   */
   async getToken({ fresh = false }: TokenOptions = {}): Promise<string> {
-    if (fresh || Date.now() >= this.#expires) {
+    if (Date.now() >= this.#expires) {
+      return this.#replaced();
+    }
+    if (fresh) {
+      if (this.#refusal !== undefined) {
+        throw this.#refusal;
+      }
       return this.#replaced();
     }
     if (Date.now() >= this.#renew) {
@@ -77,7 +87,13 @@ export class OidcSource implements TokenSource {
       return grant.accessToken;
     } catch (error) {
       const failure = explainFailure(this.#issuer, error);
-      this.#renew = failure.permanent ? this.#expires : Date.now() + retryAfter;
+      if (!failure.permanent) {
+        this.#renew = Date.now() + retryAfter;
+      } else if (!this.#forgotten && Date.now() < this.#expires) {
+        this.#renew = this.#expires;
+        this.#refusal = new TokenSourceError(failure.message, { cause: failure });
+        throw this.#refusal;
+      }
       throw failure;
     }
   }
@@ -102,6 +118,7 @@ export class OidcSource implements TokenSource {
   #take(grant: Grant): void {
     const { refreshToken, idToken } = this.#grant;
     this.#grant = { ...grant, refreshToken: grant.refreshToken ?? refreshToken, idToken: grant.idToken ?? idToken };
+    this.#refusal = undefined;
     this.#expires = Date.now() + grant.lifetime;
     this.#renew = this.#expires - grant.lifetime * renewAt;
   }
