@@ -25,10 +25,10 @@ const loadTimeout = 10_000;
  * With a template the tokens are made from that JWT template; the server must
  * then accept its audience.
  */
-export function clerkSource(clerk: ClerkLike, options: { template?: string } = {}): TokenSource {
+export function clerkSource(clerk: ClerkLike, { template }: { template?: string | undefined } = {}): TokenSource {
   return functionSource(async ({ fresh = false }) => {
     const session = clerk.session === undefined ? await loaded(clerk) : clerk.session;
-    return session?.getToken({ ...options, skipCache: fresh }) ?? null;
+    return session?.getToken({ ...(template !== undefined && { template }), skipCache: fresh }) ?? null;
   });
 }
 

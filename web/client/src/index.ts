@@ -13,7 +13,6 @@ export { type AuthOptions, authInterceptor, freshToken } from "./intercept.js";
 export { type KeepOptions, keepStreams } from "./keep.js";
 export { isSignedOut, type Reason, reasonOf } from "./reason.js";
 export { type FieldViolation, fieldViolations, helpLink, requestId, retryDelay } from "./details.js";
-export { type AuthReason, errorDomain, type ServiceReason } from "./reasons.js";
+export type { AuthReason, ServiceReason } from "./reasons.js";
 export { resumable, type ResumeOptions, type StreamState } from "./resume.js";
-export { isPublic } from "./rule.js";
 export { type Claims, readClaims } from "./claims.js";

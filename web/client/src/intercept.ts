@@ -46,7 +46,13 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
   const asker = Asker.of(source);
   const signOuts = new SignOuts(onSignedOut);
   const bear = (token: string, req: UnaryRequest | StreamRequest) => {
-    setToken(token, req);
+    try {
+      req.header.set("Authorization", `Bearer ${token}`);
+    } catch {
+      // What was thrown holds the token.
+      throw sourceFailed(new TokenSourceError("its token cannot be sent in a header", { permanent: true }));
+    }
+    req.contextValues.set(sentToken, token);
     signOuts.sent(token);
   };
   return (next) => async (req) => {
@@ -59,36 +65,26 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
     if (token !== null) {
       bear(token, req);
     }
-    if (req.stream) {
-      const res = await next(req);
-      return res.stream ? { ...res, message: signOuts.read(over, res.message, fresh) } : res;
-    }
     try {
       const res = await next(req).catch(async (error: unknown) => {
-        const another = token !== null && isAboutTime(error) && !req.signal.aborted ? await asker.another(token, req.signal) : null;
+        const another = !req.stream && token !== null && isAboutTime(error) && !req.signal.aborted ? await asker.another(token, req.signal) : null;
         if (another === null || another === token) {
           throw error;
         }
         bear(another, req);
         return next(req);
       });
+      if (res.stream) {
+        return { ...res, message: signOuts.read(res.message, over, token, fresh) };
+      }
       signOuts.answered(over);
       return res;
     } catch (error) {
-      signOuts.failed(error);
+      // A stream whose token has expired can be opened again with a fresh one.
+      signOuts.failed(error, req.contextValues.get(sentToken), fresh || !req.stream);
       throw error;
     }
   };
-}
-
-function setToken(token: string, req: UnaryRequest | StreamRequest): void {
-  try {
-    req.header.set("Authorization", `Bearer ${token}`);
-  } catch {
-    // What was thrown holds the token.
-    throw sourceFailed(new TokenSourceError("its token cannot be sent in a header", { permanent: true }));
-  }
-  req.contextValues.set(sentToken, token);
 }
 
 /** A relative URL is one of the page's own origin, which there is not yet where a page is made on a server: ask only for calls. */

@@ -3,7 +3,7 @@ import { type CallOptions, Code, ConnectError, createContextValues, type Interce
 import { onAbort, unlessAborted } from "./abort.js";
 import { backoff } from "./backoff.js";
 import { holderOf, millisecondsLeft } from "./claims.js";
-import { freshToken } from "./intercept.js";
+import { freshToken, sentToken } from "./intercept.js";
 import { KeptStream } from "./kept.js";
 import { livesByLease } from "./rule.js";
 import { Channel, unlessElsewhere } from "./tabs.js";
@@ -33,7 +33,7 @@ export interface KeepOptions {
  *
  *     interceptors: [authInterceptor(source, baseUrl), keepStreams((call) => identity.whoAmI({}, call))]
  *
- * It stands behind authInterceptor, whose tokens it watches. One renewal serves all
+ * It stands behind authInterceptor, whose tokens it watches: before it, it does nothing. One renewal serves all
  * tabs of a browser, and all clients of a page, that have streams of the session open.
  *
  * A renewal that fails, is not answered in time, or brings no new token is repeated
@@ -43,14 +43,14 @@ export interface KeepOptions {
  * A stream of which nothing was heard, and whose lease nothing has renewed, ends
  * with UNAVAILABLE ten seconds after its token's time: its connection is dead.
  *
- * Streams without a token, and those that the schema lets outlive it, are left
+ * Streams without a token of the source, and those that the schema lets outlive it, are left
  * alone.
  */
 export function keepStreams(renew: (call: CallOptions) => Promise<unknown>, { answering = [] }: KeepOptions = {}): Interceptor {
   const keeper = new Keeper(renew);
   return (next) => async (req) => {
-    const token = req.header.get("Authorization")?.replace(/^Bearer /, "");
-    if (token === undefined) {
+    const token = req.contextValues.get(sentToken);
+    if (token === null) {
       return next(req);
     }
     if (!req.stream) {
@@ -151,7 +151,7 @@ class Keeper {
     const now = Date.now();
     for (const stream of this.#streams) {
       if (stream.deadline <= now) {
-        this.#end(stream, new ConnectError("nothing was heard of the stream until its lease was over", Code.Unavailable));
+        this.#end(stream, new ConnectError("the stream was silent until its lease was over", Code.Unavailable));
       }
     }
     if (this.#streams.size > 0 && this.#due <= now) {

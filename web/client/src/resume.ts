@@ -1,4 +1,4 @@
-import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { onAbort } from "./abort.js";
 import { pause } from "./backoff.js";
 import { Tries } from "./tries.js";
@@ -39,7 +39,7 @@ export async function* resumable<T>(
   open: (call: CallOptions) => AsyncIterable<T>,
   { signal, onState = () => {} }: ResumeOptions = {},
 ): AsyncGenerator<T, void, undefined> {
-  // The iterators of connect have no return: only a signal ends a call.
+  // Before connect 2.3 iterators have no return: only a signal ends a call.
   const stop = new AbortController();
   const forget = onAbort(signal, () => stop.abort(signal?.reason));
   const tries = new Tries();
@@ -56,10 +56,10 @@ export async function* resumable<T>(
         }
         return;
       } catch (cause) {
-        const error = ConnectError.from(cause);
-        if (signal?.aborted && error.code === Code.Canceled) {
+        if (signal?.aborted) {
           return;
         }
+        const error = ConnectError.from(cause);
         const delay = tries.delayAfter(error);
         onState({ state: "waiting", error, delay });
         await pause(delay, stop.signal);

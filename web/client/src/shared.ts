@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { onAbort } from "./abort.js";
 import { millisecondsLeft } from "./claims.js";
 import { type TokenOptions, type TokenSource, TokenSourceError } from "./source.js";
 import { canShare, Channel, inTurn } from "./tabs.js";
@@ -27,19 +28,26 @@ const handOverTimeout = 500;
  * quarter of its lifetime is left; tokens that are no JWTs are not shared. A source
  * that does not answer within ten seconds fails with a {@link TokenSourceError}.
  *
- * Sources of Clerk need this not: Clerk shares its tokens itself.
+ * Clerk's sources do not need this: Clerk shares its tokens itself.
  */
-export function sharedSource(source: TokenSource, session: string): TokenSource {
-  return new SharedSource(source, session);
+export function sharedSource(source: TokenSource, session: string): SharedSource {
+  return new Shared(source, session);
 }
 
-class SharedSource implements TokenSource {
+/** A source whose tokens all tabs share. */
+export interface SharedSource extends TokenSource {
+  /** Shares nothing any more, until a token is asked for again: call it when the user has signed out, or has another session. */
+  close(): void;
+}
+
+class Shared implements SharedSource {
   readonly #source: TokenSource;
   readonly #name: string;
   readonly #channel: Channel;
   #token: string | null = null;
   #renew = 0; // when the token is to be replaced, by this machine's clock
   #opened: Promise<void> | undefined;
+  #closed = new AbortController();
   #received = () => {};
 
   constructor(source: TokenSource, session: string) {
@@ -60,7 +68,10 @@ class SharedSource implements TokenSource {
       return this.#source.getToken({ fresh });
     }
     const before = this.#token;
-    await (this.#opened ??= this.#open());
+    await (this.#opened ??= this.#open(this.#closed.signal).catch((error) => {
+      this.#opened = undefined; // the next caller tries again
+      throw error;
+    }));
     if (!fresh && this.#isGood()) {
       return this.#token;
     }
@@ -74,6 +85,14 @@ class SharedSource implements TokenSource {
     });
   }
 
+  close(): void {
+    this.#closed.abort();
+    this.#closed = new AbortController();
+    this.#opened = undefined;
+    this.#channel.close();
+    this.#learn(null);
+  }
+
   #isGood(): boolean {
     return Date.now() < this.#renew;
   }
@@ -85,11 +104,11 @@ class SharedSource implements TokenSource {
   }
 
   /** Takes over the token of another tab. Each tab holds a lock, by which the next one knows that there are others. */
-  async #open(): Promise<void> {
+  async #open(closed: AbortSignal): Promise<void> {
     this.#channel.open();
-    const { held = [] } = await navigator.locks.query();
     const name = `${this.#name}:tab`;
-    void navigator.locks.request(name, { mode: "shared" }, () => new Promise(() => {}));
+    const { held = [] } = await navigator.locks.query();
+    void navigator.locks.request(name, { mode: "shared" }, () => new Promise<void>((resolve) => onAbort(closed, resolve)));
     if (held.some((lock) => lock.name === name)) {
       await new Promise<void>((resolve) => {
         this.#received = resolve;

@@ -14,7 +14,7 @@ export class SignOuts {
 
   /** A call is sent with a token. */
   sent(token: string): void {
-    this.#session = readClaims(token)?.sid ?? token;
+    this.#session = sessionOf(token);
   }
 
   /** A call was answered, that began with what `over` was then. The one that has ended the session is answered after the end. */
@@ -24,31 +24,34 @@ export class SignOuts {
     }
   }
 
-  /** A call has failed, and is not repeated. */
-  failed(error: unknown): void {
-    if (this.over !== this.#session && isSignedOut(error)) {
-      this.over = this.#session;
+  /**
+   * A call with a token, or none, has failed, and is not repeated. Where its token has expired, the session is over only
+   * if that was final. The end of a session before the present one is no news.
+   */
+  failed(error: unknown, token: string | null, final: boolean): void {
+    const session = token === null ? this.#session : sessionOf(token);
+    if (session === this.#session && session !== this.over && (final || !isAboutTime(error)) && isSignedOut(error)) {
+      this.over = session;
       // What the callback throws is not the call's.
       queueMicrotask(() => this.#onSignedOut?.(ConnectError.from(error)));
     }
   }
 
-  /**
-   * Reads what a stream brings. Where its token expires, the session is not over, since the caller can open the
-   * stream again; unless that was just done with a fresh token.
-   */
-  async *read<T>(over: string | undefined, messages: AsyncIterable<T>, lastTry: boolean): AsyncGenerator<T> {
+  /** Reads what a stream brings, that was opened when `over` was so, with a token that was fresh or not. */
+  async *read<T>(messages: AsyncIterable<T>, over: string | undefined, token: string | null, fresh: boolean): AsyncGenerator<T> {
     try {
       for await (const message of messages) {
-        lastTry = false;
+        fresh = false; // it was good
         this.answered(over);
         yield message;
       }
     } catch (error) {
-      if (lastTry || !isAboutTime(error)) {
-        this.failed(error);
-      }
+      this.failed(error, token, fresh);
       throw error;
     }
   }
+}
+
+function sessionOf(token: string): string {
+  return readClaims(token)?.sid ?? token;
 }

@@ -1,7 +1,7 @@
 /** What is asked of a {@link TokenSource}. */
 export interface TokenOptions {
   /** Do not answer with a token from a cache. Default: false. */
-  fresh?: boolean;
+  fresh?: boolean | undefined;
 }
 
 /** Where tokens come from. */
@@ -28,7 +28,7 @@ export class TokenSourceError extends Error {
   /** Asking again is of no use: calls fail with UNAUTHENTICATED. Default: false, and they fail with UNAVAILABLE. */
   readonly permanent: boolean;
 
-  constructor(message: string, { cause, permanent = false }: { cause?: unknown; permanent?: boolean } = {}) {
+  constructor(message: string, { cause, permanent = false }: { cause?: unknown; permanent?: boolean | undefined } = {}) {
     super(message, { cause });
     this.name = "TokenSourceError";
     this.permanent = permanent;

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { devSource } from "../src/dev.js";
-import { authInterceptor, reasonOf, freshToken, functionSource, isPublic, TokenSourceError } from "../src/index.js";
+import { authInterceptor, reasonOf, freshToken, functionSource, TokenSourceError } from "../src/index.js";
+import { isPublic } from "../src/rule.js";
 import { Server } from "../../testing/server.js";
 import { early, expired, identityClient, Tokens } from "./helpers.js";
 

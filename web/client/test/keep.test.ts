@@ -1,6 +1,6 @@
 import { create, type DescMethod, setExtension } from "@bufbuild/protobuf";
 import { MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
-import { type CallOptions, type Client, Code, ConnectError, createClient, type Interceptor, type StreamRequest, type StreamResponse, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError, createClient, createContextValues, type Interceptor, type StreamRequest, type StreamResponse, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { unlessAborted } from "../src/abort.js";
@@ -8,6 +8,7 @@ import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema, StreamTerms_Lease } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { SessionService } from "../src/gen/ostiary/session/v1/session_pb.js";
 import { devSource } from "../src/dev.js";
+import { sentToken } from "../src/intercept.js";
 import { authInterceptor, reasonOf, type KeepOptions, keepStreams, resumable, type TokenSource } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 import { identityClient } from "./helpers.js";
@@ -194,7 +195,7 @@ describe("as the clock goes on", () => {
     await vi.advanceTimersByTimeAsync(minute + 9_000);
     expect(end.error).toBeUndefined();
     await vi.advanceTimersByTimeAsync(2_000);
-    expect(end.error).toMatchObject({ code: Code.Unavailable, rawMessage: "nothing was heard of the stream until its lease was over" });
+    expect(end.error).toMatchObject({ code: Code.Unavailable, rawMessage: "the stream was silent until its lease was over" });
   });
 
   test.each([
@@ -234,7 +235,7 @@ describe("as the clock goes on", () => {
   });
 
   test.each([
-    ["has no token", { header: new Headers() }],
+    ["has no token", { contextValues: createContextValues() }],
     ["outlives its token, as the schema has it", { method: decidedAtOpen() }],
   ])("a stream that %s is left alone", async (_, request) => {
     vi.useFakeTimers();
@@ -244,6 +245,16 @@ describe("as the clock goes on", () => {
     expect(end.error).toBeUndefined();
     expect(renewals).toHaveLength(0);
   });
+});
+
+test("a call with an Authorization header of its own is no reason to stop renewing", async () => {
+  const source = devSource({ issuer: server.url, persona: "ada", ttl: "2s" });
+  let renewals = 0;
+  const { identity } = kept(source, { onRenewal: () => renewals++ });
+  const stream = identity.watchIdentity({});
+  await stream[Symbol.asyncIterator]().next();
+  await expect(identity.whoAmI({}, { headers: { Authorization: "Bearer opaque" } })).rejects.toThrow();
+  await expect.poll(() => renewals).toBeGreaterThanOrEqual(2);
 });
 
 /** What comes of calls to WhoAmI beneath the keeper: the server's answer where it is given none. */
@@ -298,7 +309,7 @@ function fake({ lifetime, options, renew = async () => {}, sameToken = false }: 
   const began = Date.now();
   const bearer = () => {
     const now = (sameToken ? began : Date.now()) / 1000;
-    return new Headers({ Authorization: `Bearer a.${btoa(JSON.stringify({ iat: now, exp: now + lifetime / 1000 }))}.c` });
+    return createContextValues().set(sentToken, `a.${btoa(JSON.stringify({ iat: now, exp: now + lifetime / 1000 }))}.c`);
   };
   const interceptor = keepStreams(async (call) => {
     renewals.push(call);
@@ -306,16 +317,16 @@ function fake({ lifetime, options, renew = async () => {}, sameToken = false }: 
       await renew();
       return { stream: false } as UnaryResponse;
     };
-    await interceptor(next)({ stream: false, header: bearer() } as UnaryRequest);
+    await interceptor(next)({ stream: false, contextValues: bearer() } as UnaryRequest);
   }, options);
-  const open = async ({ header = bearer(), method = IdentityService.method.watchIdentity as DescMethod } = {}) => {
+  const open = async ({ contextValues = bearer(), method = IdentityService.method.watchIdentity as DescMethod } = {}) => {
     let send = () => {};
     const message = (async function* () {
       for (;;) {
         yield await new Promise<void>((resolve) => (send = resolve));
       }
     })();
-    const request = { stream: true, method, header, signal: new AbortController().signal };
+    const request = { stream: true, method, contextValues, signal: new AbortController().signal };
     const response = await interceptor(async () => ({ stream: true, message }) as unknown as StreamResponse)(request as unknown as StreamRequest);
     const end: { error?: unknown } = {};
     drain((response as StreamResponse).message).catch((error: unknown) => (end.error = error));

@@ -1,6 +1,8 @@
-import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, type ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { devSource } from "../src/dev.js";
+import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { authInterceptor, functionSource, reasonOf, resumable, type TokenSource } from "../src/index.js";
 import { Server } from "../../testing/server.js";
 import { expired, identityClient, Tokens } from "./helpers.js";
@@ -47,6 +49,28 @@ test("an answer to a call that was sent before the session's end does not have i
   });
   await client.whoAmI({});
   expect(await stream()).toBe("TOKEN_REVOKED");
+  expect(told).toEqual(["TOKEN_REVOKED"]);
+});
+
+test("a session that was replaced by another is not told of", async () => {
+  const old = await server.token("ben", { sid: "sess_old" });
+  const { told, client } = watched(new Tokens(old, await server.token("ben", { sid: "sess_new" })));
+  const stream = client.watchIdentity({})[Symbol.asyncIterator]();
+  await stream.next();
+  await client.whoAmI({});
+  await server.revoke("ada", "sess_old", "user_ben");
+  expect(await failure((async () => { while (!(await stream.next()).done); })())).toBe("TOKEN_REVOKED");
+  expect(told).toEqual([]);
+});
+
+test("a stream of gRPC-Web that is refused at once tells so", async () => {
+  const source = devSource({ issuer: server.url, persona: "ben" });
+  const told: unknown[] = [];
+  const interceptors = [authInterceptor(source, server.url, { onSignedOut: (error) => void told.push(reasonOf(error)) })];
+  const client = createClient(IdentityService, createGrpcWebTransport({ baseUrl: server.url, interceptors }));
+  await client.whoAmI({});
+  await server.revoke("ada", source.session ?? "", "user_ben");
+  expect(await failure((async () => { for await (const _ of client.watchIdentity({})); })())).toBe("TOKEN_REVOKED");
   expect(told).toEqual(["TOKEN_REVOKED"]);
 });
 

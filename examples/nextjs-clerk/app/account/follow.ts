@@ -17,6 +17,9 @@ export async function followSessions(client: Client<typeof SessionService>, { si
     try {
       for await (const message of resumable((call) => client.watchSessions({ resumeToken }, call), { signal, onState })) {
         ({ resumeToken } = message);
+        if (message.events.some(({ type }) => SessionEventType[type] === undefined || type === SessionEventType.UNSPECIFIED)) {
+          break; // an event of a newer server: list them again
+        }
         for (const { type, session } of message.events) {
           const gone = type === SessionEventType.LEFT || type === SessionEventType.REMOVED;
           if (session && gone) {
@@ -26,6 +29,9 @@ export async function followSessions(client: Client<typeof SessionService>, { si
           }
         }
         onSessions([...known.values()]);
+      }
+      if (signal.aborted) {
+        return;
       }
     } catch (error) {
       // The server no longer has the changes since the list: begin with a new one.

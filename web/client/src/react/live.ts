@@ -31,6 +31,7 @@ interface LiveOptions<I extends DescMessage, O extends DescMessage> {
 type Open<I extends DescMessage, O extends DescMessage> = (input: MessageInitShape<I>, call: CallOptions) => AsyncIterable<MessageShape<O>>;
 
 const opening = { message: undefined, status: { state: "opening" } } as const;
+const open = { state: "open" } as const;
 
 /** A server stream that is open, and opened again, while somebody listens. */
 export class LiveStream<I extends DescMessage, O extends DescMessage> {
@@ -64,8 +65,8 @@ export class LiveStream<I extends DescMessage, O extends DescMessage> {
       // Strict mode, and a page that changes, listen again at once: that is no reason to open it again.
       setTimeout(() => {
         if (this.#listeners.size === 0) {
-          this.#stop?.abort();
-          this.#stop = undefined;
+          this.#close();
+          this.#snapshot = opening; // which is what a component finds that is shown later
         }
       });
     };
@@ -73,12 +74,17 @@ export class LiveStream<I extends DescMessage, O extends DescMessage> {
 
   /** Opens the stream anew, from its beginning. */
   readonly restart = (): void => {
-    this.#stop?.abort();
+    this.#close();
     if (this.#listeners.size > 0) {
       this.#stop = new AbortController();
       void this.#run(this.#stop.signal);
     }
   };
+
+  #close(): void {
+    this.#stop?.abort();
+    this.#stop = undefined;
+  }
 
   async #run(signal: AbortSignal): Promise<void> {
     const set = (change: Partial<Snapshot<O>>) => {
@@ -90,13 +96,17 @@ export class LiveStream<I extends DescMessage, O extends DescMessage> {
     set(opening);
     let input = this.#input;
     try {
-      for await (const message of resumable((call) => this.#open(input, call), { signal, onState: (status) => set({ status }) })) {
+      // That it is open is shown with its first message.
+      const onState = (status: StreamState) => status.state !== "open" && set({ status });
+      for await (const message of resumable((call) => this.#open(input, call), { signal, onState })) {
         if (signal.aborted) {
           return;
         }
         input = this.#options.resume?.(message) ?? input;
         if (this.#options.keep?.(message) ?? true) {
-          set({ message });
+          set({ message, status: open });
+        } else if (this.#snapshot.status !== open) {
+          set({ status: open });
         }
         this.#listeners.forEach((listener) => listener.message?.(message));
       }

@@ -61,11 +61,20 @@ function whoAmI(transport: Transport, call: CallOptions): Promise<unknown> {
 }
 
 export function useApi(): Api {
-  const api = useContext(ApiContext);
-  if (api === undefined) {
+  return required(useContext(ApiContext));
+}
+
+function required<T>(found: T | undefined): T {
+  if (found === undefined) {
     throw new Error("there is no ApiProvider around this component: put one around your application");
   }
-  return api;
+  return found;
+}
+
+/** The transport that is given, or else that of the API, which must be there then. */
+export function useTransport(own: Transport | undefined): Transport {
+  const api = useContext(ApiContext);
+  return own ?? required(api).transport;
 }
 
 /** The transport of the API, such as for the `TransportProvider` of `@connectrpc/connect-query`. It is the same until baseUrl or source change. */

@@ -4,7 +4,7 @@ import type { ConnectError, Transport } from "@connectrpc/connect";
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { useLatest } from "./latest.js";
 import { type Listener, LiveStream, type LiveState } from "./live.js";
-import { useApiTransport } from "./provider.js";
+import { useTransport } from "./provider.js";
 
 export interface StreamOptions<I extends DescMessage, O extends DescMessage> {
   /** Is called with each message, such as to put it into a cache. What it throws ends the stream. Default: messages are only returned. */
@@ -49,8 +49,7 @@ export function useStream<I extends DescMessage, O extends DescMessage>(
   input: MessageInitShape<I>,
   { onMessage, resume, enabled = true, transport: own }: StreamOptions<I, O> = {},
 ): StreamResult<O> {
-  const shared = useApiTransport();
-  const transport = own ?? shared;
+  const transport = useTransport(own);
   const latest = useLatest({ onMessage, resume });
   const key = String(toBinary(method.input, create(method.input, input)));
   const stream = useMemo(

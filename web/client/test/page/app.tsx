@@ -19,6 +19,7 @@ function Page() {
   return (
     <ApiProvider baseUrl={api} source={source} onSignedOut={(error) => setOver(`${over} ${reasonOf(error)}`)}>
       <p id="over">{over}</p>
+      <button onClick={() => source.close()}>Close</button>
       <Identity id="first" />
       <Identity id="second" />
       <Sessions />
