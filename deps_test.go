@@ -101,8 +101,9 @@ var mayImport = map[string][]string{
 	"server/internal/schemas":               {"interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff", "internal/logtext", "gen/ostiary/policy/v1"},
 	"server/internal/certificate":           {"internal/renewal"},
 	"server/internal/attack":                nil,
-	"server/internal/tracing":               {"interceptors/auth"},
-	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth"},
+	"server/internal/otelenv":               nil,
+	"server/internal/tracing":               {"interceptors/auth", "server/internal/otelenv"},
+	"server/internal/metrics":               {"interceptors/auth", "interceptors/otelauth", "server/internal/otelenv"},
 	"server/internal/decisions":             {"interceptors/auth", "gen/ostiary/decision/v1", "gen/ostiary/feed/v1", "server/internal/tracing"},
 	"server/internal/transmitter":           {"interceptors/revocation", "internal/loopback", "server/internal/store", "server/internal/transport"},
 	"server/internal/ledger": {

@@ -33,7 +33,7 @@ func (c Config) MachineFaults(ctx context.Context) []Fault {
 			add("", setting, canListen(ctx, addr))
 		}
 	}
-	switch path := c.store().SQLitePath(); {
+	switch path := c.store().File(); {
 	case c.Follow.isSet(): // has no database
 		add("", "follow_snapshot", canWriteFile(c.Follow.Snapshot))
 	case path == "" || ledger.CheckDatabaseURL(c.DatabaseURL) != nil:

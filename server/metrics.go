@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/internal/otelenv"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -12,13 +13,13 @@ import (
 // startTelemetry begins to measure and to trace, where somebody is to read it. What measures
 // also adds the decisions to the traces.
 func (s *Server) startTelemetry(ctx context.Context) (err error) {
-	if tracing.Wanted() {
+	if otelenv.Exports("TRACES") {
 		s.tracing, err = tracing.New(ctx, tracing.Config{Version: s.config.Version, Identities: s.config.TraceIdentities, Log: s.log})
 		if err != nil {
 			return err
 		}
 	}
-	if s.config.AdminAddr == AdminNone && !metrics.Pushed() && s.tracing == nil {
+	if s.config.AdminAddr == AdminNone && !otelenv.Exports("METRICS") && s.tracing == nil {
 		return nil
 	}
 	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Revision: s.config.Revision, Log: s.log})

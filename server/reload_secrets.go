@@ -46,7 +46,11 @@ func (s *Server) newSecrets(config Config) (replace []func(), err error) {
 			return nil, fmt.Errorf("issuer %s: %w", issuer.URL, err)
 		}
 		if clerk := s.enders[issuer.URL]; clerk != nil && key != "" {
-			replace = append(replace, func() { clerk.SetSecretKey(key) })
+			replace = append(replace, func() {
+				if clerk.SetSecretKey(key) {
+					s.ledger.ResumeSignOuts(issuer.URL)
+				}
+			})
 		}
 	}
 	for _, source := range config.allSources() {

@@ -189,12 +189,12 @@ func actorOf(id *auth.Identity) store.Actor {
 // user agent as they like.
 func printable(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), maxUserAgent)], "")
-	return strings.Map(func(r rune) rune {
+	return strings.Clone(strings.Map(func(r rune) rune { // or else the rest of a long header would stay
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return -1
-	}, s)
+	}, s))
 }
 
 // host returns an address without its port.

@@ -40,7 +40,7 @@ type readers struct {
 	read    int64 // the sequence up to which this process has read
 	changed bool
 
-	counting sync.Mutex
+	counting chan struct{} // holds an element while one counts, to whom the two that follow belong
 	counted  time.Time
 	count    count
 }
@@ -61,7 +61,7 @@ type count struct {
 }
 
 func newReaders() *readers {
-	return &readers{instance: rand.Text(), own: make(map[readerKey]*reader)}
+	return &readers{instance: rand.Text(), own: make(map[readerKey]*reader), counting: make(chan struct{}, 1)}
 }
 
 // of returns a follower of this process, or nil if there are too many. r.mu must be held.
@@ -219,15 +219,18 @@ func (l *Ledger) saveReaders(ctx context.Context, all []store.Reader, forget tim
 
 // Propagation returns how many readers refuse all that this process has revoked or read by
 // now, and how many there are. It waits up to a second for those that are there. It
-// returns zeros if the store fails.
+// returns zeros if the store fails, or has not answered by then.
 func (l *Ledger) Propagation(ctx context.Context) (confirmed, total int) {
 	target := max(l.readers.saved.Load(), l.changes.place().Sequence)
-	timeout := time.NewTimer(propagationTimeout)
-	defer timeout.Stop()
+	ctx, cancel := context.WithTimeout(ctx, propagationTimeout)
+	defer cancel()
 	again := time.NewTicker(propagationInterval)
 	defer again.Stop()
 	for {
 		all, err := l.countReaders(ctx)
+		if err != nil && ctx.Err() != nil {
+			return confirmed, total
+		}
 		if err != nil {
 			l.config.Log.WarnContext(ctx, "cannot count who has confirmed a revocation", "error", err)
 			return 0, 0
@@ -238,8 +241,6 @@ func (l *Ledger) Propagation(ctx context.Context) (confirmed, total int) {
 		}
 		select {
 		case <-again.C:
-		case <-timeout.C:
-			return confirmed, total
 		case <-ctx.Done():
 			return confirmed, total
 		case <-l.closing:
@@ -257,13 +258,15 @@ func (c count) behind(sequence int64) (confirmed, total int) {
 // countReaders counts all readers, for all who ask within a moment.
 func (l *Ledger) countReaders(ctx context.Context) (count, error) {
 	r := l.readers
-	r.counting.Lock()
-	defer r.counting.Unlock()
+	select {
+	case r.counting <- struct{}{}:
+		defer func() { <-r.counting }()
+	case <-ctx.Done():
+		return count{}, ctx.Err()
+	}
 	if time.Since(r.counted) < propagationInterval/2 {
 		return r.count, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-	defer cancel()
 	kept, err := l.store.Readers(ctx)
 	if err != nil {
 		return count{}, err

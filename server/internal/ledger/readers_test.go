@@ -1,9 +1,13 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 func TestFollowersThatCountAreBounded(t *testing.T) {
@@ -26,6 +30,32 @@ func TestAStoreThatFailsDoesNotCount(t *testing.T) {
 	if confirmed, total := l.Propagation(t.Context()); confirmed != 0 || total != 0 || log.Len() == 0 {
 		t.Errorf("%d of %d, log %q; want nothing counted, and why", confirmed, total, log)
 	}
+}
+
+// silentStore does not answer who reads.
+type silentStore struct{ store.Store }
+
+func (silentStore) Readers(ctx context.Context) ([]store.Reader, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestNobodyWaitsForLongUntilAStoreThatIsSilentCounts(t *testing.T) {
+	t.Parallel()
+	l, db := idleLedger(t)
+	l.store = silentStore{db}
+	synctest.Test(t, func(t *testing.T) {
+		l.readers.counting = make(chan struct{}, 1)
+		began := time.Now()
+		for range 5 {
+			go l.Propagation(t.Context())
+		}
+		l.Propagation(t.Context())
+		synctest.Wait()
+		if waited := time.Since(began); waited != propagationTimeout {
+			t.Errorf("those who revoke have waited %v; want %v, however many there are", waited, propagationTimeout)
+		}
+	})
 }
 
 // What was confirmed of another database counts for nothing.

@@ -6,7 +6,6 @@ import (
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
-	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -98,8 +97,8 @@ type Preview struct {
 // know: of a single token, and of machines, which have no sessions. An error is the answer to
 // the caller.
 func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview, known bool, err error) {
-	view, known := viewOf(request)
-	if !known {
+	view := concernedBy(request.Revocation)
+	if view == nil {
 		return Preview{}, false, nil
 	}
 	l.Flush(ctx)
@@ -121,29 +120,4 @@ func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview,
 	preview.Subjects = int64(len(subjects))
 	preview.Minimum = !listing.Until.IsZero() || len(read) == maxRead
 	return preview, true, nil
-}
-
-// viewOf returns the sessions that a request is about.
-func viewOf(r Request) (view store.View, known bool) {
-	switch filter := (store.Filter{Issuer: r.Issuer}); r.Kind {
-	case revocation.TargetSession:
-		filter.ID, filter.Subject = r.ID, r.Subject
-		return store.View{filter}, true
-	case revocation.TargetSubject:
-		filter.Subject = r.ID
-		return store.View{filter}, true
-	case revocation.TargetClient:
-		filter.ClientID = r.ID
-		return store.View{filter}, true
-	case revocation.TargetOrganization:
-		filter.Organization = &r.ID
-		return store.View{filter}, true
-	case revocation.TargetMember:
-		filter.Organization, filter.Subject = &r.ID, r.Subject
-		return store.View{filter}, true
-	case revocation.TargetIssuer:
-		return store.View{filter}, true
-	default:
-		return nil, false
-	}
 }

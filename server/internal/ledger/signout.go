@@ -12,6 +12,9 @@ import (
 // EndsAtIssuer reports whether sessions of an issuer are ended there, too.
 func (l *Ledger) EndsAtIssuer(issuer string) bool { return l.config.Enders[issuer] != nil }
 
+// ResumeSignOuts has the issuer asked again at once to end sessions, if it is left alone for a while.
+func (l *Ledger) ResumeSignOuts(issuer string) { l.outbox.Resume(issuer) }
+
 // endsForGood reports whether a revocation ends a session, with its tokens to come.
 func endsForGood(r store.Revocation) bool {
 	return r.Target.Kind == revocation.TargetSession.String() && r.IssuedBefore.IsZero()

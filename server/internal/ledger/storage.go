@@ -102,14 +102,6 @@ func (c StoreConfig) Name() string {
 	return path
 }
 
-// SQLitePath returns the path of the database; "" for one of PostgreSQL.
-func (c StoreConfig) SQLitePath() string {
-	if isPostgres(c.URL) {
-		return ""
-	}
-	return c.path()
-}
-
 // path returns the path of an SQLite database.
 func (c StoreConfig) path() string {
 	if path := strings.TrimPrefix(c.URL, sqliteScheme); path != "" {

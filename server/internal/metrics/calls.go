@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary/server/internal/otelenv"
 )
 
 // calls measure how long calls take, as OpenTelemetry's conventions for RPC name it.
@@ -49,24 +52,12 @@ func (c *calls) attributes(of call) []metric.RecordOption {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	made := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
-		attribute.String("rpc.system.name", system(of.protocol)),
+		attribute.String("rpc.system.name", cmp.Or(otelenv.System(of.protocol), of.protocol)),
 		attribute.String("rpc.method", strings.TrimPrefix(of.procedure, "/")),
 		attribute.String("rpc.response.status_code", strings.ToUpper(of.outcome)),
 	))}
 	c.seen[of] = made
 	return made
-}
-
-// system returns the name of a protocol in the conventions.
-func system(protocol string) string {
-	switch protocol {
-	case "grpc", "grpcweb":
-		return "grpc"
-	case "connect":
-		return "connectrpc"
-	default:
-		return protocol
-	}
 }
 
 // newNativeCalls counts the streams of the native listener and their messages, under the names

@@ -87,10 +87,11 @@ func NewClerk(config ClerkConfig) *Clerk {
 	return c
 }
 
-// SetSecretKey has the calls that begin from now on made with another secret key of the instance.
-func (c *Clerk) SetSecretKey(key string) {
+// SetSecretKey has the calls that begin from now on made with another secret key of the instance. It
+// reports whether the key is another.
+func (c *Clerk) SetSecretKey(key string) (changed bool) {
 	if before := c.secretKey.Swap(&key); before != nil && *before == key {
-		return
+		return false
 	}
 	c.sameInstance.Store(false)
 	pace := developmentPace
@@ -98,6 +99,7 @@ func (c *Clerk) SetSecretKey(key string) {
 		pace = productionPace
 	}
 	c.pace.SetLimit(rate.Every(pace))
+	return true
 }
 
 // Close implements Ender.

@@ -113,6 +113,16 @@ func (o *Outbox) Wake() {
 	}
 }
 
+// Resume has an issuer asked again at once that is left alone for a while, such as when its secret key is
+// another.
+func (o *Outbox) Resume(issuer string) {
+	if o == nil || o.workers[issuer] == nil {
+		return
+	}
+	o.workers[issuer].resumes.Store(true)
+	o.Wake()
+}
+
 // Close stops, in the middle of what it does: others, or the next process, do that again.
 func (o *Outbox) Close() {
 	if o == nil {

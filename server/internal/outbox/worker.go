@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -45,9 +46,10 @@ type worker struct {
 
 	attempts attempts
 
-	failures int       // how many rounds in a row have ended nothing
-	resume   time.Time // the issuer is left alone until then
-	warned   time.Time // when the last warning was logged
+	failures int         // how many rounds in a row have ended nothing
+	resume   time.Time   // the issuer is left alone until then
+	resumes  atomic.Bool // but no longer
+	warned   time.Time   // when the last warning was logged
 
 	storeFailed time.Time // when it was last logged that the store fails
 }
@@ -79,6 +81,9 @@ func (w *worker) run(ctx context.Context) {
 // round. While the issuer fails, it tries one session.
 func (w *worker) round(ctx context.Context) (delay time.Duration) {
 	now := w.now()
+	if w.resumes.Swap(false) {
+		w.resume = time.Time{}
+	}
 	if wait := w.resume.Sub(now); wait > 0 {
 		return min(wait, credentialDelay) // the clock may be set back
 	}
@@ -166,7 +171,7 @@ func (w *worker) settle(ctx context.Context, claimed []store.SignOut, errs []err
 	}
 	if credential != nil {
 		w.log.ErrorContext(ctx, "the issuer refuses the secret key, so that sessions which have ended here go on there", "pending", w.pending(ctx), "error", credential,
-			"remedy", "set secret_key to a key of the instance of this issuer, and restart; it is tried again every "+credentialDelay.String())
+			"remedy", "set secret_key to a key of the instance of this issuer, and reload (SIGHUP); it is tried again every "+credentialDelay.String())
 	}
 	if failed != nil && failedFor >= warnAfter && now.Sub(w.warned) >= warnInterval {
 		w.warned = now

@@ -162,6 +162,28 @@ func TestAWrongKeyIsReportedAndLeavesTheSessionsToOthers(t *testing.T) {
 	}
 }
 
+func TestAnotherKeyIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "sess_1")
+	clerk := b.ender.(*Clerk)
+	clerk.SetSecretKey("sk_test_wrong")
+	b.request(t, "sess_1")
+	b.work(t)
+	if clerk.SetSecretKey("sk_test_wrong") {
+		t.Error("the same key is said to be another")
+	}
+	if !clerk.SetSecretKey(secretKey) {
+		t.Error("another key is said to be the same")
+	}
+	outbox := &Outbox{workers: map[string]*worker{b.issuer: b.worker}}
+	outbox.Resume(b.issuer)
+	outbox.Resume("https://other.example.com")
+	b.work(t)
+	if got := b.clerk.status("sess_1"); got != "revoked, asked 1 times" {
+		t.Error(got)
+	}
+}
+
 func TestARefusedSessionIsReportedAndNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -8,11 +8,9 @@
 package tracing
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/internal/otelenv"
 )
 
 const (
@@ -35,22 +34,6 @@ const (
 	// closeTimeout bounds the sending of the last spans.
 	closeTimeout = 5 * time.Second
 )
-
-// Wanted reports whether the environment says that spans are sent: OTEL_TRACES_EXPORTER is
-// otlp, or is not given and an endpoint is. OTEL_SDK_DISABLED turns that off.
-func Wanted() bool {
-	if os.Getenv("OTEL_SDK_DISABLED") == "true" {
-		return false
-	}
-	switch os.Getenv("OTEL_TRACES_EXPORTER") {
-	case "otlp":
-		return true
-	case "":
-		return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
-	default:
-		return false
-	}
-}
 
 // Config says what is in spans.
 type Config struct {
@@ -74,8 +57,8 @@ type Tracing struct {
 // say where they are sent, and which, by OTEL_TRACES_SAMPLER.
 func New(ctx context.Context, config Config) (*Tracing, error) {
 	var client otlptrace.Client
-	switch protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf"); protocol {
-	case "http/protobuf":
+	switch protocol := otelenv.Protocol("TRACES"); protocol {
+	case "", "http/protobuf":
 		client = otlptracehttp.NewClient()
 	case "grpc":
 		client = otlptracegrpc.NewClient()
@@ -152,7 +135,7 @@ func (t *Tracing) End(ctx context.Context, call Call) {
 	name, code := strings.TrimPrefix(call.Procedure, "/"), strings.ToUpper(call.Outcome)
 	span.SetName(name)
 	span.SetAttributes(attribute.String("ostiary.protocol", call.Protocol))
-	if system := system(call.Protocol); system != "" {
+	if system := otelenv.System(call.Protocol); system != "" {
 		span.SetAttributes(attribute.String("rpc.system.name", system), attribute.String("rpc.method", name), attribute.String("rpc.response.status_code", code))
 	}
 	if code != "OK" {
@@ -164,18 +147,6 @@ func (t *Tracing) End(ctx context.Context, call Call) {
 	}
 	if id := call.Identity; id != nil && t.config.Identities {
 		span.SetAttributes(attribute.String("user.id", id.Subject), attribute.String("session.id", id.SessionID), attribute.String("ostiary.issuer", id.Issuer))
-	}
-}
-
-// system returns the name of a protocol in the conventions; "" for what is no RPC.
-func system(protocol string) string {
-	switch protocol {
-	case "grpc", "grpcweb":
-		return "grpc"
-	case "connect":
-		return "connectrpc"
-	default:
-		return ""
 	}
 }
 

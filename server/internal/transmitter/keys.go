@@ -28,8 +28,10 @@ const (
 	rotateAfter = 90 * 24 * time.Hour
 	publishFor  = 24 * time.Hour
 	keptKeys    = 3
-	// keysInterval is how often the keys are read, which another process may have made.
-	keysInterval = time.Minute
+	// keysInterval is how often the keys are read, which another process may have made, and
+	// keysFailedInterval how soon again where that has failed.
+	keysInterval       = time.Minute
+	keysFailedInterval = 5 * time.Second
 )
 
 // A signer signs events with the keys in the store, which all servers with the same database
@@ -38,9 +40,10 @@ type signer struct {
 	store store.Store
 	now   func() time.Time
 
-	mu   sync.Mutex
-	keys []signingKey // the latest first
-	read time.Time
+	mu      sync.Mutex
+	keys    []signingKey // the latest first
+	failure error        // of reading them last
+	next    time.Time    // when to read them again
 }
 
 type signingKey struct {
@@ -53,25 +56,30 @@ type signingKey struct {
 func (s *signer) current(ctx context.Context) ([]signingKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.keys) > 0 && time.Since(s.read) < keysInterval {
-		return s.keys, nil
+	if time.Now().Before(s.next) {
+		return s.keys, s.failure
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout) // it is for all who wait
+	defer cancel()
 	keys, err := s.load(ctx)
 	if err == nil && (len(keys) == 0 || s.now().Sub(keys[0].createdAt) >= rotateAfter) {
 		if err = s.add(ctx); err == nil {
 			keys, err = s.load(ctx)
 		}
 	}
-	switch {
-	case err == nil && len(keys) == 0:
+	if err == nil && len(keys) == 0 {
 		err = errors.New("the store has not kept the key")
-	case err == nil:
-		s.keys, s.read = keys, time.Now()
 	}
-	if len(s.keys) > 0 { // those that are known go on
+	if err == nil {
+		s.keys, s.failure, s.next = keys, nil, time.Now().Add(keysInterval)
 		return s.keys, nil
 	}
-	return nil, fmt.Errorf("the keys that sign events: %w", err)
+	// The store is not asked for each event, by callers who wait for each other. Keys that are known go on.
+	s.next = time.Now().Add(keysFailedInterval)
+	if len(s.keys) == 0 {
+		s.failure = fmt.Errorf("the keys that sign events: %w", err)
+	}
+	return s.keys, s.failure
 }
 
 func (s *signer) load(ctx context.Context) ([]signingKey, error) {

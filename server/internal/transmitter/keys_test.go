@@ -98,21 +98,36 @@ func TestServersSignWithOneKeyAndTheNextIsPublishedADayBefore(t *testing.T) {
 }
 
 // noStore fails.
-type noStore struct{ store.Store }
+type noStore struct {
+	store.Store
 
-func (noStore) SigningKeys(context.Context) ([]store.SigningKey, error) { return nil, errors.New("no") }
+	asked int
+}
+
+func (s *noStore) SigningKeys(context.Context) ([]store.SigningKey, error) {
+	s.asked++
+	return nil, errors.New("no")
+}
 
 func TestKeysThatAreKnownSignWhileTheStoreFails(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s := b.another()
 	before := b.signed(s)
-	s.store, s.read = noStore{b.db}, time.Time{}
+	failing := &noStore{Store: b.db}
+	s.store, s.next = failing, time.Time{}
 	if got := b.signed(s); got != before {
 		t.Errorf("signed by %s; want %s", got, before)
 	}
-	cold := &signer{store: noStore{b.db}, now: b.now}
-	if _, err := cold.sign(t.Context(), &claims{}); err == nil {
-		t.Error("something was signed without a key")
+	b.signed(s)
+	if failing.asked != 1 {
+		t.Errorf("a store that fails was asked %d times within a moment; want once", failing.asked)
+	}
+	failing.asked = 0
+	cold := &signer{store: failing, now: b.now}
+	for range 2 {
+		if _, err := cold.sign(t.Context(), &claims{}); err == nil || failing.asked != 1 {
+			t.Errorf("without a key: %v, and the store was asked %d times; want an error, and once", err, failing.asked)
+		}
 	}
 }

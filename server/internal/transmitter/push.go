@@ -3,7 +3,7 @@ package transmitter
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -274,15 +274,13 @@ func answered(res *http.Response, body []byte) *failure {
 func unreachable(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
-	var verify *x509.CertificateInvalidError
-	var host x509.HostnameError
-	var authority x509.UnknownAuthorityError
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, errPrivateAddress):
 		return errPrivateAddress.Error()
 	case errors.As(err, &dns):
 		return "its name cannot be resolved"
-	case errors.As(err, &verify), errors.As(err, &host), errors.As(err, &authority):
+	case errors.As(err, &certificate):
 		return "its certificate is not accepted"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Sprintf("it does not answer within %v", attemptTimeout)

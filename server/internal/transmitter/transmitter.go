@@ -3,7 +3,9 @@
 //
 //	t := transmitter.Start(ctx, transmitter.Config{Issuer: "https://ostiary.example.com", Store: db, …})
 //	defer t.Close()
-//	t.Routes(mux, guarded)
+//	for pattern, handler := range t.Routes(protect, owner) {
+//		mux.Handle(pattern, handler)
+//	}
 //
 // A stream has a place in the order of all revocations, which moves on when its receiver has
 // the events before it. So nothing is kept of an event, and what a crash interrupts is sent

@@ -102,7 +102,7 @@ func (p *patient) refusedOrigin(o origin, why string) Finding {
 	case exact != o.name && exact != "":
 		return fault("cors.origin_form", o.name, fmt.Sprintf("browsers send this origin as %s, and origins are compared exactly", exact), corsFails, "write "+exact+", and have that in "+setting)
 	case o.configured:
-		return fault("cors.not_in_force", o.name, what+", though the settings allow it", corsFails, "restart the server, which reads its settings only at the start")
+		return fault("cors.not_in_force", o.name, what+", though the settings allow it", corsFails, "restart the server: a reload does not take this over")
 	case o.given:
 		if near := nearOrigin(o.name, p.Settings.Server.CORS.AllowedOrigins); near != "" {
 			what += fmt.Sprintf("; the settings have %s%s", near, difference(near, o.name))

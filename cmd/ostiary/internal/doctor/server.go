@@ -275,7 +275,7 @@ func (p *patient) serving(found running) []Finding {
 	case !slices.Equal(theirs, ours):
 		findings = append(findings, fault("server.other_settings", found.base,
 			fmt.Sprintf("the server that runs has other settings: its issuers are %s, and those of the settings %s", cmp.Or(strings.Join(theirs, ", "), "none"), cmp.Or(strings.Join(ours, ", "), "none")),
-			"tokens of the other issuers are refused with ISSUER_UNTRUSTED", "restart the server, which reads its settings only at the start; or run the doctor with its settings: the same folder, variables, --config and --env-file"))
+			"tokens of the other issuers are refused with ISSUER_UNTRUSTED", "restart the server, since a reload does not take this over; or run the doctor with its settings: the same folder, variables, --config and --env-file"))
 	case hasTLS != (p.Settings.Server.TLSCert != ""):
 		findings = append(findings, fault("server.other_settings", found.base, "the server that runs has TLS where the settings have none, or the reverse",
 			"callers that follow the settings do not reach it", "restart the server, or run the doctor with its settings"))

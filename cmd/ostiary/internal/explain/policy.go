@@ -119,11 +119,7 @@ func (c *explainCommand) explain(rules *policy.Policy, id *auth.Identity, refusa
 		ignored:  refusal != nil && lenient != nil && lenient.IgnoreInvalid(),
 	}
 	e.steps, _ = rules.Explain(c.procedure, id)
-	for _, entry := range rules.Entries() {
-		if entry.Procedure == c.procedure {
-			e.entry = entry
-		}
-	}
+	e.entry, _ = rules.Entry(c.procedure)
 	return e
 }
 

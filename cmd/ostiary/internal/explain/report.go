@@ -6,6 +6,7 @@
 package explain
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -158,7 +159,7 @@ func (r *Report) WriteChecks(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHECK\tOUTCOME\tCONFIGURED\tRECEIVED")
 	for _, check := range r.Checks {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", check.Name, check.Outcome, terminal.OneLine(or(check.Configured)), terminal.OneLine(or(check.Received)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", check.Name, check.Outcome, terminal.OneLine(cmp.Or(check.Configured, "-")), terminal.OneLine(cmp.Or(check.Received, "-")))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -189,11 +190,4 @@ func (r *Report) WriteAnswer(w io.Writer) error {
 	a := r.Answer
 	_, err := fmt.Fprintf(w, "the server would refuse it: %s (%s, HTTP %d): %s\n", a.Reason, a.Code, a.HTTPStatus, terminal.OneLine(a.Message))
 	return err
-}
-
-func or(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

@@ -314,7 +314,7 @@ const (
 func (r *revoke) retry(ctx context.Context, requestID string, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
-		if connect.CodeOf(err) != connect.CodeUnavailable || err == nil || client.Unreachable(err) {
+		if connect.CodeOf(err) != connect.CodeUnavailable || client.Unreachable(err) {
 			return err
 		}
 		if n == maxTries {

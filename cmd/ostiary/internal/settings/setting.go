@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -157,13 +158,11 @@ func choice[T any](field func(*T) *string, choices ...string) format[T] {
 		if err != nil {
 			return err
 		}
-		for _, c := range choices {
-			if s == c {
-				*field(t) = s
-				return nil
-			}
+		if !slices.Contains(choices, s) {
+			return fmt.Errorf("%q is not valid; use one of: %s", s, strings.Join(choices, ", "))
 		}
-		return fmt.Errorf("%q is not valid; use one of: %s", s, strings.Join(choices, ", "))
+		*field(t) = s
+		return nil
 	}}
 }
 

@@ -96,5 +96,5 @@ func Cell(s string) string {
 	if runes := []rune(s); len(runes) > 60 {
 		s = string(runes[:59]) + "…"
 	}
-	return Printable(s)
+	return OneLine(s)
 }

@@ -37,7 +37,7 @@ type Options struct {
 	// listens. Default: DefaultMaxConnections.
 	MaxConnections int
 	// Timeout is how long a call may take, including the wait for a connection. The
-	// database ends it then too, even if it can no longer reach this process.
+	// database ends a write then too, even if it can no longer reach this process.
 	// Default: DefaultTimeout.
 	Timeout time.Duration
 	// Patience is how long Open waits for a database that cannot be reached. Default:
