@@ -20,14 +20,8 @@ import (
 // starts nothing.
 func (c Config) Faults() []Fault {
 	c = c.WithDefaults()
-	var faults []Fault
-	add := func(setting string, errs ...error) {
-		for _, err := range errs {
-			if err != nil {
-				faults = append(faults, Fault{Setting: setting, Err: err})
-			}
-		}
-	}
+	var faults faultList
+	add := faults.add
 	add("http_addr", checkAddr(c.HTTPAddr))
 	add("grpc_addr", checkAddr(c.GRPCAddr), c.checkAddrsDiffer())
 	add("admin_addr", c.checkAdminAddr())

@@ -12,14 +12,8 @@ import (
 
 // faults returns what is wrong with how the console signs in at an issuer.
 func (c ConsoleClient) faults(issuer *Issuer) []Fault {
-	var faults []Fault
-	add := func(setting string, errs ...error) {
-		for _, err := range errs {
-			if err != nil {
-				faults = append(faults, Fault{Setting: setting, Err: err})
-			}
-		}
-	}
+	var faults faultList
+	add := faults.add
 	if c.ClientID == "" {
 		const alone = "says how the console signs in, which it does not; set %s too"
 		if len(c.Scopes) > 0 {

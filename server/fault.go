@@ -42,6 +42,18 @@ type Fault struct {
 	Err error
 }
 
+// A faultList is the faults that were found.
+type faultList []Fault
+
+// add adds a fault of a setting for each of the errors that is not nil.
+func (f *faultList) add(setting string, errs ...error) {
+	for _, err := range errs {
+		if err != nil {
+			*f = append(*f, Fault{Setting: setting, Err: err})
+		}
+	}
+}
+
 // String returns the setting and what is wrong with it.
 func (f Fault) String() string {
 	place := f.Setting

@@ -81,15 +81,10 @@ func (f *Follow) Source(now func() time.Time) (authclient.TokenSource, error) {
 }
 
 // followFaults returns what is wrong with Follow, and what a relay cannot have.
-func (c Config) followFaults() (faults []Fault) {
+func (c Config) followFaults() []Fault {
 	f := c.Follow
-	add := func(setting string, errs ...error) {
-		for _, err := range errs {
-			if err != nil {
-				faults = append(faults, Fault{Setting: setting, Err: err})
-			}
-		}
-	}
+	var faults faultList
+	add := faults.add
 	if !f.isSet() {
 		for _, setting := range [][2]string{
 			{"follow_secret", f.Secret}, {"follow_secret_file", f.SecretFile}, {"follow_token_url", f.TokenURL},

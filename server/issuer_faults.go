@@ -21,14 +21,8 @@ const MaxTokenBytesLimit = transport.MaxHeaderBytes - 2<<10
 
 // faults returns what is wrong, with settings relative to the issuer.
 func (i *Issuer) faults() []Fault {
-	var faults []Fault
-	add := func(setting string, errs ...error) {
-		for _, err := range errs {
-			if err != nil {
-				faults = append(faults, Fault{Setting: setting, Err: err})
-			}
-		}
-	}
+	var faults faultList
+	add := faults.add
 	_, err := i.TokenProfile()
 	add("profile", err)
 	add("url", i.checkURL())
@@ -65,12 +59,8 @@ func (i *Issuer) faults() []Fault {
 
 // keyFaults returns what is wrong with the settings that say where the keys are.
 func (i *Issuer) keyFaults() []Fault {
-	var faults []Fault
-	add := func(setting string, err error) {
-		if err != nil {
-			faults = append(faults, Fault{Setting: setting, Err: err})
-		}
-	}
+	var faults faultList
+	add := faults.add
 	if i.JWKSURL != "" {
 		add("jwks_url", i.checkTransport(i.JWKSURL))
 	}

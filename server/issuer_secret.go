@@ -62,12 +62,8 @@ func (i *Issuer) keysURL() string {
 // secretKeyFaults returns what is wrong with the secret key and where it is sent to. It
 // repeats no part of the key.
 func (i *Issuer) secretKeyFaults() []Fault {
-	var faults []Fault
-	add := func(setting string, err error) {
-		if err != nil {
-			faults = append(faults, Fault{Setting: setting, Err: err})
-		}
-	}
+	var faults faultList
+	add := faults.add
 	if i.APIURL != "" {
 		add("api_url", checkAPIURL(i.APIURL))
 	}

@@ -236,7 +236,7 @@ var signalName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
 
 // sourceFaults returns what is wrong with Signals. It repeats no secret.
 func (c Config) sourceFaults() []Fault {
-	var faults []Fault
+	var faults faultList
 	taken := map[string]string{}
 	if len(c.logoutIssuers()) > 0 {
 		taken[logoutSource] = "backchannel_logout"
@@ -246,13 +246,7 @@ func (c Config) sourceFaults() []Fault {
 	}
 	for i, source := range c.signalSources() {
 		place := fmt.Sprintf("signals[%d]", i)
-		add := func(setting string, errs ...error) {
-			for _, err := range errs {
-				if err != nil {
-					faults = append(faults, Fault{Setting: place + "." + setting, Err: err})
-				}
-			}
-		}
+		add := func(setting string, errs ...error) { faults.add(place+"."+setting, errs...) }
 		by, again := taken[source.Name]
 		taken[source.Name] = place
 		switch {

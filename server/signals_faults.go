@@ -55,14 +55,8 @@ func withSecretsIn(path string, secrets []string) ([]string, error) {
 
 // signalFaults returns what is wrong with the sources of messages. It repeats no secret.
 func (c Config) signalFaults() []Fault {
-	var faults []Fault
-	add := func(setting string, errs ...error) {
-		for _, err := range errs {
-			if err != nil {
-				faults = append(faults, Fault{Setting: setting, Err: err})
-			}
-		}
-	}
+	var faults faultList
+	add := faults.add
 	if c.SignalsAddr != "" {
 		add("signals_addr", checkAddr(c.SignalsAddr), c.checkSignalsAddr())
 	}

@@ -103,30 +103,20 @@ const errorInfo = "google.rpc.ErrorInfo"
 // IdentifyErrors returns a registrar whose services answer each error that has an ErrorInfo
 // with the id of the call in that.
 func IdentifyErrors(registrar grpc.ServiceRegistrar) grpc.ServiceRegistrar {
-	return &identifying{registrar}
-}
-
-type identifying struct{ registrar grpc.ServiceRegistrar }
-
-// RegisterService implements grpc.ServiceRegistrar.
-func (r *identifying) RegisterService(service *grpc.ServiceDesc, impl any) {
-	described := *service
-	described.Methods = slices.Clone(service.Methods)
-	for i := range described.Methods {
-		next := described.Methods[i].Handler
-		described.Methods[i].Handler = func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-			res, err := next(impl, ctx, decode, interceptor)
-			return res, identifiedStatus(ctx, err)
-		}
+	return &wrapping{
+		registrar,
+		func(next grpc.MethodHandler) grpc.MethodHandler {
+			return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+				res, err := next(impl, ctx, decode, interceptor)
+				return res, identifiedStatus(ctx, err)
+			}
+		},
+		func(next grpc.StreamHandler) grpc.StreamHandler {
+			return func(impl any, stream grpc.ServerStream) error {
+				return identifiedStatus(stream.Context(), next(impl, stream))
+			}
+		},
 	}
-	described.Streams = slices.Clone(service.Streams)
-	for i := range described.Streams {
-		next := described.Streams[i].Handler
-		described.Streams[i].Handler = func(impl any, stream grpc.ServerStream) error {
-			return identifiedStatus(stream.Context(), next(impl, stream))
-		}
-	}
-	r.registrar.RegisterService(&described, impl)
 }
 
 func identifiedStatus(ctx context.Context, err error) error {

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
@@ -41,43 +40,29 @@ func (Codec) Unmarshal(data mem.BufferSlice, message any) error {
 // RefuseUndecodable returns a registrar whose services answer a message that [Codec] could
 // not read with what refuse makes of the fault.
 func RefuseUndecodable(registrar grpc.ServiceRegistrar, refuse func(fault error) error) grpc.ServiceRegistrar {
-	return &undecodable{registrar, refuse}
-}
-
-type undecodable struct {
-	registrar grpc.ServiceRegistrar
-	refuse    func(fault error) error
-}
-
-// RegisterService implements grpc.ServiceRegistrar.
-func (u *undecodable) RegisterService(service *grpc.ServiceDesc, impl any) {
-	described := *service
-	described.Methods = slices.Clone(service.Methods)
-	for i := range described.Methods {
-		next := described.Methods[i].Handler
-		described.Methods[i].Handler = func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-			return next(impl, ctx, u.checked(decode), interceptor)
+	checked := func(receive func(message any) error) func(message any) error {
+		return func(message any) error {
+			if err := receive(message); err != nil {
+				return err
+			}
+			if fault := decodefault.Of(message); fault != nil {
+				return refuse(fault)
+			}
+			return nil
 		}
 	}
-	described.Streams = slices.Clone(service.Streams)
-	for i := range described.Streams {
-		next := described.Streams[i].Handler
-		described.Streams[i].Handler = func(impl any, stream grpc.ServerStream) error {
-			return next(impl, &checkedStream{stream, u.checked(stream.RecvMsg)})
-		}
-	}
-	u.registrar.RegisterService(&described, impl)
-}
-
-func (u *undecodable) checked(receive func(message any) error) func(message any) error {
-	return func(message any) error {
-		if err := receive(message); err != nil {
-			return err
-		}
-		if fault := decodefault.Of(message); fault != nil {
-			return u.refuse(fault)
-		}
-		return nil
+	return &wrapping{
+		registrar,
+		func(next grpc.MethodHandler) grpc.MethodHandler {
+			return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+				return next(impl, ctx, checked(decode), interceptor)
+			}
+		},
+		func(next grpc.StreamHandler) grpc.StreamHandler {
+			return func(impl any, stream grpc.ServerStream) error {
+				return next(impl, &checkedStream{stream, checked(stream.RecvMsg)})
+			}
+		},
 	}
 }
 
