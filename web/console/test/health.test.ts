@@ -50,15 +50,18 @@ describe.skipIf(withoutChromium)("the page of the server's health", () => {
     await ada.close();
   });
 
-  test("keeps what it has read while the server is away, and says so", async () => {
+  test("shows nothing as well while the server is away, and says when it was", async () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/health`);
     await ada.signIn("ada");
     await ada.page.getByRole("heading", { name: "No problems" }).waitFor();
     await stage.server.kill();
     await ada.page.getByRole("alert").waitFor();
-    await ada.page.getByRole("region", { name: /^Database/ }).waitFor();
+    await ada.page.getByText("How the server is now is not known. It last answered").waitFor();
+    expect(await ada.page.getByText("ready", { exact: true }).count()).toBe(0);
+    expect(await ada.page.getByRole("heading", { name: "No problems" }).count()).toBe(0);
     await stage.server.restart();
     await ada.page.getByRole("alert").waitFor({ state: "detached" });
+    await ada.page.getByRole("heading", { name: "No problems" }).waitFor();
     await ada.close(/./);
   });
 

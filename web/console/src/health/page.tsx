@@ -18,13 +18,18 @@ export function Health() {
   return (
     <div className={styles.page}>
       <Head title="Health">
-        {status && <State status={status} />}
+        {status && !error && <State status={status} />}
         <p className={ui.quiet}>
           The server that answers this window, read again every {refreshInterval / 1000} seconds. Servers that share its database are not shown.
         </p>
       </Head>
       {error && <Failure error={error} retry={() => void refetch()} />}
-      {status ? <Parts status={status} /> : isPending && <Loading />}
+      {error && status && (
+        <p>
+          How the server is now is not known. It last answered <Moment at={status.statusTime} />.
+        </p>
+      )}
+      {status && !error ? <Parts status={status} /> : isPending && <Loading />}
     </div>
   );
 }

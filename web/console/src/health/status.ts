@@ -4,7 +4,7 @@ import { useSignedIn } from "../auth/signedin";
 /** How often the status is read while the window is visible, in milliseconds. */
 export const refreshInterval = 10_000;
 
-/** How the server is. It is read again and again while the window is visible; what was read last stays when that fails. */
+/** How the server is. It is read again and again while the window is visible. */
 export function useStatus() {
   const { status } = useSignedIn();
   return useQuery({
