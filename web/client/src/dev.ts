@@ -93,6 +93,9 @@ async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(patience) });
   } catch (cause) {
-    throw new TokenSourceError("the development issuer cannot be reached", { cause });
+    // Browsers do not tell a page which of the two it is.
+    const page = globalThis.location?.origin;
+    const refused = page === undefined || page === url.origin ? "" : `, with --cors-allowed-origins ${page}`;
+    throw new TokenSourceError(`the development issuer cannot be reached at ${url.origin}: run ostiary dev there${refused}`, { cause });
   }
 }

@@ -12,7 +12,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada", "3s");
     await ada.page.route("**/dev/token", (route) => route.abort());
-    await ada.page.getByText("The development issuer cannot be reached. Trying again…").waitFor();
+    await ada.page.getByText(/^The development issuer cannot be reached at .*: run ostiary dev there\. Trying again…$/).waitFor();
     await ada.page.unroute("**/dev/token");
     await ada.page.getByText("Trying again…").waitFor({ state: "hidden" });
     await ada.page.getByText("WatchIdentity is open").waitFor();
@@ -56,7 +56,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     const cleo = await Window.open(stage.browser, stage.server.url);
     await cleo.page.route("**/dev/token", (route) => route.abort());
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).click();
-    await cleo.page.getByText("The development issuer cannot be reached.").waitFor();
+    await cleo.page.getByText("The development issuer cannot be reached at").waitFor();
     await cleo.page.getByText("Check that it is running, then try again.").waitFor();
     await cleo.page.unroute("**/dev/token");
     let answer = () => {};
@@ -65,7 +65,7 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
       await route.continue();
     });
     await cleo.page.getByRole("button", { name: "Sign in as cleo" }).click();
-    await cleo.page.getByText("The development issuer cannot be reached.").waitFor({ state: "detached" });
+    await cleo.page.getByText("The development issuer cannot be reached at").waitFor({ state: "detached" });
     answer();
     await cleo.page.getByText("WatchIdentity is open").waitFor();
     await cleo.close(/net::ERR_/);
