@@ -141,7 +141,16 @@ func TestARelayAnswersForItself(t *testing.T) {
 			stream.Receive()
 			return stream.Err()
 		}()
-		for what, err := range map[string]error{"list": list, "revoke": revoke, "watch": watch} {
+		watchRevocations := func() error {
+			stream, err := relay.revocations(t, otto).WatchRevocations(t.Context(), &revocationv1.WatchRevocationsRequest{})
+			if err != nil {
+				return err
+			}
+			defer stream.Close() //nolint:errcheck // it has ended
+			stream.Receive()
+			return stream.Err()
+		}()
+		for what, err := range map[string]error{"list": list, "revoke": revoke, "watch": watch, "watch revocations": watchRevocations} {
 			if connect.CodeOf(err) != connect.CodeUnimplemented || !strings.Contains(err.Error(), "ask the hub") {
 				t.Errorf("%s, %s: %v; want that the hub is to be asked", protocol, what, err)
 			}

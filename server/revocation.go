@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -25,6 +26,8 @@ import (
 type revocationService struct {
 	ledger    *ledger.Ledger
 	operators operators
+	heartbeat time.Duration
+	stopping  <-chan struct{}
 }
 
 func (s *revocationService) message(r store.Revocation, id *auth.Identity) *revocationv1.Revocation {
@@ -162,6 +165,10 @@ func reject(summary *revocationv1.ImportRevocationsResponse, index int64, faults
 // connectRevocation is the service as connect-go wants it.
 type connectRevocation struct{ *revocationService }
 
+func (s connectRevocation) WatchRevocations(ctx context.Context, req *revocationv1.WatchRevocationsRequest, stream *connect.ServerStream[revocationv1.WatchRevocationsResponse]) error {
+	return s.watch(ctx, req, stream.Send)
+}
+
 func (s connectRevocation) ImportRevocations(ctx context.Context, stream *connect.ClientStream[revocationv1.ImportRevocationsRequest]) (*revocationv1.ImportRevocationsResponse, error) {
 	return s.importAll(ctx, func() (*revocationv1.ImportRevocationsRequest, error) {
 		if !stream.Receive() {
@@ -178,6 +185,10 @@ func (s connectRevocation) ImportRevocations(ctx context.Context, stream *connec
 type grpcRevocation struct {
 	revocationv1.UnsafeRevocationServiceServer
 	*revocationService
+}
+
+func (s grpcRevocation) WatchRevocations(req *revocationv1.WatchRevocationsRequest, stream grpc.ServerStreamingServer[revocationv1.WatchRevocationsResponse]) error {
+	return s.watch(stream.Context(), req, stream.Send)
 }
 
 func (s grpcRevocation) ImportRevocations(stream grpc.ClientStreamingServer[revocationv1.ImportRevocationsRequest, revocationv1.ImportRevocationsResponse]) error {

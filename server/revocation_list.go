@@ -23,12 +23,13 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 	r := reader{ledger: s.ledger}
 	refuseUnknown(req, &r.faults)
 	size := pageSize(req.GetPageSize(), defaultPageSize, &r.faults)
-	listing := r.revocationListing(req)
+	listing := r.revocationListing(req.GetFilter())
+	listing.NewestFirst = r.newestFirst(req.GetOrder())
 	if err := r.faults.Err(); err != nil {
 		return nil, err
 	}
-	epoch := s.ledger.Epoch()
-	scope := revocationScope(req, listing.NewestFirst)
+	epoch, latest := s.ledger.Epoch(), ledger.PlaceOf(s.ledger.Latest())
+	scope := revocationScope(req.GetFilter(), listing.NewestFirst)
 	after, err := position.Decode[ledger.Place](req.GetPageToken(), epoch, scope)
 	if err != nil {
 		return nil, err
@@ -52,36 +53,44 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 	if page.More {
 		res.NextPageToken = next
 	}
-	if !listing.NewestFirst {
+	switch {
+	case !listing.NewestFirst:
 		res.ResumeToken = next
+	case req.GetPageToken() == "":
+		res.ResumeToken = position.Encode(epoch, revocationScope(req.GetFilter(), false), latest)
 	}
 	return res, nil
 }
 
-// revocationScope is that of the pages of a listing.
-func revocationScope(req *revocationv1.ListRevocationsRequest, newestFirst bool) position.Scope {
+// revocationScope is that of the pages of a listing. A watch has that of the oldest first.
+func revocationScope(filter *revocationv1.ListRevocationsFilter, newestFirst bool) position.Scope {
 	method := revocationv1.RevocationService_ListRevocations_FullMethodName
 	if newestFirst {
 		method += " newest first"
 	}
-	return position.ScopeOf(method, req.GetFilter())
+	return position.ScopeOf(method, filter)
 }
 
-// revocationListing reads which revocations are asked for, and in which order.
-func (r *reader) revocationListing(req *revocationv1.ListRevocationsRequest) store.RevocationListing {
-	asked := req.GetFilter()
+// newestFirst reads the order in which revocations are asked for.
+func (r *reader) newestFirst(order revocationv1.RevocationOrder) bool {
+	switch order {
+	case revocationv1.RevocationOrder_REVOCATION_ORDER_UNSPECIFIED, revocationv1.RevocationOrder_REVOCATION_ORDER_OLDEST_FIRST:
+		return false
+	case revocationv1.RevocationOrder_REVOCATION_ORDER_NEWEST_FIRST:
+		return true
+	default:
+		r.faults.Add("order", "not one that this server knows; leave it out for the oldest first")
+		return false
+	}
+}
+
+// revocationListing reads which revocations are asked for.
+func (r *reader) revocationListing(asked *revocationv1.ListRevocationsFilter) store.RevocationListing {
 	if asked == nil {
 		asked = new(revocationv1.ListRevocationsFilter)
 	}
 	filter := r.filter(asked.Issuer, asked.Subject, nil)
 	listing := store.RevocationListing{Issuer: filter.Issuer, Subject: filter.Subject, Text: asked.GetQuery(), By: asked.BySubject}
-	switch req.GetOrder() {
-	case revocationv1.RevocationOrder_REVOCATION_ORDER_UNSPECIFIED, revocationv1.RevocationOrder_REVOCATION_ORDER_OLDEST_FIRST:
-	case revocationv1.RevocationOrder_REVOCATION_ORDER_NEWEST_FIRST:
-		listing.NewestFirst = true
-	default:
-		r.faults.Add("order", "not one that this server knows; leave it out for the oldest first")
-	}
 	for i, kind := range asked.GetKinds() {
 		name, known := strings.CutPrefix(kind.String(), targetKindPrefix)
 		if !known || kind == revocationv1.TargetKind_TARGET_KIND_UNSPECIFIED {

@@ -120,6 +120,7 @@ func TestAListOfRevocationsThatCannotBeIsRefused(t *testing.T) {
 	for field, req := range map[string]*revocationv1.ListRevocationsRequest{
 		"order":                     {Order: 77},
 		"filter.kinds[0]":           {Filter: &revocationv1.ListRevocationsFilter{Kinds: []revocationv1.TargetKind{0}}},
+		"filter.kinds[2]":           {Filter: &revocationv1.ListRevocationsFilter{Kinds: []revocationv1.TargetKind{1, 2, 9}}},
 		"filter.kinds[1]":           {Filter: &revocationv1.ListRevocationsFilter{Kinds: []revocationv1.TargetKind{1, 77}}},
 		"filter.issuer":             {Filter: &revocationv1.ListRevocationsFilter{Issuer: new("")}},
 		"filter.subject":            {Filter: &revocationv1.ListRevocationsFilter{Subject: new("")}},
@@ -136,8 +137,11 @@ func TestAListOfRevocationsThatCannotBeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := client.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{PageSize: 1, Order: newestFirst})
-	if err != nil || page.GetNextPageToken() == "" || page.GetResumeToken() != "" {
-		t.Fatalf("%v, %v; want a next page, and nothing to resume from", page, err)
+	if err != nil || page.GetNextPageToken() == "" || page.GetResumeToken() == "" {
+		t.Fatalf("%v, %v; want a next page, and where to go on", page, err)
+	}
+	if second, err := client.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{PageSize: 1, Order: newestFirst, PageToken: page.GetNextPageToken()}); err != nil || second.GetResumeToken() != "" {
+		t.Errorf("%v, %v; want nothing to resume from", second, err)
 	}
 	for name, req := range map[string]*revocationv1.ListRevocationsRequest{
 		"a page of another order":  {PageToken: page.GetNextPageToken()},
@@ -184,8 +188,13 @@ func TestASearchAmongVeryManyRevocationsIsBounded(t *testing.T) {
 	if pages != 3 || found != 1 {
 		t.Errorf("found %d on %d pages; want the one on the third", found, pages)
 	}
-	if _, total := again.listed(t, &revocationv1.ListRevocationsRequest{PageSize: 1000, Order: newestFirst}); total != n {
-		t.Errorf("all are counted as %d; want %d", total, n)
+	for name, filter := range map[string]*revocationv1.ListRevocationsFilter{"all": nil, "those of nobody": {BySubject: new("")}} {
+		for _, order := range []revocationv1.RevocationOrder{0, newestFirst} {
+			page, err := client.ListRevocations(t.Context(), &revocationv1.ListRevocationsRequest{CountTotal: true, Filter: filter, Order: order})
+			if err != nil || page.GetTotalCount() != 100_000 || !page.GetTotalCountIsMinimum() {
+				t.Errorf("%s, %v: counted %d, as a lower bound: %t, error %v; want at least 100,000", name, order, page.GetTotalCount(), page.GetTotalCountIsMinimum(), err)
+			}
+		}
 	}
 }
 

@@ -22,13 +22,13 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-func (tr endpoint) revocations(t *testing.T, token string) revocationv1connect.RevocationServiceClient {
+func (tr endpoint) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
 	t.Helper()
 	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
 	return revocationv1connect.NewRevocationServiceClient(httpClient(t, true), tr.url, options...)
 }
 
-func (r *running) revocations(t *testing.T, token string) revocationv1connect.RevocationServiceClient {
+func (r *running) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
 	t.Helper()
 	return r.transports()["Connect"].revocations(t, token)
 }
@@ -58,7 +58,16 @@ func TestRevocationsAreForOperatorsAlone(t *testing.T) {
 		_, revoke := client.RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{r.ofSession("sess_1")}})
 		_, imports := send(t, client, []*revocationv1.NewRevocation{r.ofSession("sess_2")})
 		_, preview := client.PreviewRevocation(t.Context(), &revocationv1.PreviewRevocationRequest{Revocation: r.ofSession("sess_1")})
-		return map[string]error{"PreviewRevocation": preview, "ListRevocations": list, "RevokeTokens": revoke, "ImportRevocations": imports}
+		watch := func() error {
+			stream, err := client.WatchRevocations(t.Context(), &revocationv1.WatchRevocationsRequest{})
+			if err != nil {
+				return err
+			}
+			defer stream.Close() //nolint:errcheck // the test is over
+			stream.Receive()
+			return stream.Err()
+		}()
+		return map[string]error{"WatchRevocations": watch, "PreviewRevocation": preview, "ListRevocations": list, "RevokeTokens": revoke, "ImportRevocations": imports}
 	}
 	for protocol, tr := range r.transports() {
 		for _, caller := range []string{"ada-1", "cleo"} {

@@ -166,7 +166,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.identity = &identityService{heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
-	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators}
+	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
 	s.status = &statusService{server: s, started: s.config.Now()}

@@ -23,9 +23,12 @@ type RevocationPage struct {
 // were examined belong to the listing. An error is the answer to the caller.
 func (l *Ledger) Revocations(ctx context.Context, listing store.RevocationListing, after Place, limit int) (RevocationPage, error) {
 	listing.After = after.revocation()
-	last, err := l.boundRevocations(ctx, &listing)
-	if err != nil {
-		return RevocationPage{}, err
+	var last store.Revocation
+	if listing.Searches() {
+		var err error
+		if last, err = l.boundRevocations(ctx, &listing); err != nil {
+			return RevocationPage{}, err
+		}
 	}
 	found, err := l.store.Revocations(ctx, listing, limit+1)
 	switch {
@@ -41,8 +44,8 @@ func (l *Ledger) Revocations(ctx context.Context, listing store.RevocationListin
 	return RevocationPage{found, false, after}, nil
 }
 
-// CountRevocations returns how many revocations a listing has; at least so many, if minimum. An
-// error is the answer to the caller.
+// CountRevocations returns how many of the first maxExamined revocations belong to a listing; the
+// listing has more, or may have more, if minimum. An error is the answer to the caller.
 func (l *Ledger) CountRevocations(ctx context.Context, listing store.RevocationListing) (n int64, minimum bool, err error) {
 	if _, err := l.boundRevocations(ctx, &listing); err != nil {
 		return 0, false, err
@@ -53,12 +56,9 @@ func (l *Ledger) CountRevocations(ctx context.Context, listing store.RevocationL
 	return n, listing.Until != 0, nil
 }
 
-// boundRevocations bounds a listing that searches to as many revocations as may be examined, and
-// returns the last of them.
+// boundRevocations bounds a listing to as many revocations as may be examined, and returns the
+// last of them; the zero Revocation where there are no more than that.
 func (l *Ledger) boundRevocations(ctx context.Context, listing *store.RevocationListing) (last store.Revocation, err error) {
-	if !listing.Searches() {
-		return last, nil
-	}
 	if last, err = l.store.RevocationAt(ctx, *listing, maxExamined); err != nil {
 		return last, l.Unavailable(ctx, err)
 	}

@@ -120,7 +120,7 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     await dialog.waitFor({ state: "detached" });
     await ada.page.getByRole("searchbox").fill("leaked");
     await ada.page.getByRole("button", { name: "Details of Client crm" }).click();
-    await ada.details.getByText("user_ada").waitFor();
+    await ada.details.getByRole("link", { name: "Revocations by user_ada" }).waitFor();
     expect(ada.requests.filter((path) => path.endsWith("/RevokeTokens"))).toHaveLength(1);
     await ada.page.setViewportSize({ width: 380, height: 760 });
     await ada.page.emulateMedia({ forcedColors: "active" });

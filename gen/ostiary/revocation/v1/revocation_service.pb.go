@@ -98,8 +98,6 @@ const (
 	TargetKind_TARGET_KIND_MEMBER TargetKind = 7
 	// Target.entire_issuer.
 	TargetKind_TARGET_KIND_ISSUER TargetKind = 8
-	// Target.grant.
-	TargetKind_TARGET_KIND_GRANT TargetKind = 9
 )
 
 // Enum value maps for TargetKind.
@@ -114,7 +112,6 @@ var (
 		6: "TARGET_KIND_ORGANIZATION",
 		7: "TARGET_KIND_MEMBER",
 		8: "TARGET_KIND_ISSUER",
-		9: "TARGET_KIND_GRANT",
 	}
 	TargetKind_value = map[string]int32{
 		"TARGET_KIND_UNSPECIFIED":  0,
@@ -126,7 +123,6 @@ var (
 		"TARGET_KIND_ORGANIZATION": 6,
 		"TARGET_KIND_MEMBER":       7,
 		"TARGET_KIND_ISSUER":       8,
-		"TARGET_KIND_GRANT":        9,
 	}
 )
 
@@ -350,13 +346,14 @@ type ListRevocationsResponse struct {
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// The position after this page. It is always set, on the last page too, and the
 	// same as before if there is nothing new. Keep it, and send it later as page_token
-	// to get what was revoked since. It is opaque. Empty with the newest first, where the page
-	// is followed by what was revoked before.
+	// to get what was revoked since, or with WatchRevocations. It is opaque. With the newest
+	// first, where a page is followed by what was revoked before, only the first page has one:
+	// the position after all that there was. Send it with the oldest first.
 	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// How many revocations match, on all pages. Absent unless the request says count_total.
 	TotalCount *int64 `protobuf:"varint,4,opt,name=total_count,json=totalCount,proto3,oneof" json:"total_count,omitempty"`
-	// Whether total_count is only a lower bound: there were more revocations to examine than a
-	// call examines.
+	// Whether total_count is only a lower bound: there were more revocations to examine or to
+	// count than a call examines and counts, which is 100,000.
 	TotalCountIsMinimum bool `protobuf:"varint,5,opt,name=total_count_is_minimum,json=totalCountIsMinimum,proto3" json:"total_count_is_minimum,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -427,6 +424,118 @@ func (x *ListRevocationsResponse) GetTotalCountIsMinimum() bool {
 	return false
 }
 
+// WatchRevocationsRequest says which revocations to watch.
+type WatchRevocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which revocations to send. Default: all.
+	Filter *ListRevocationsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The position after which to send revocations: the resume_token of an earlier answer of
+	// WatchRevocations or of ListRevocations, with the same filter. Default: now.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsRequest) Reset() {
+	*x = WatchRevocationsRequest{}
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsRequest) ProtoMessage() {}
+
+func (x *WatchRevocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsRequest.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *WatchRevocationsRequest) GetFilter() *ListRevocationsFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *WatchRevocationsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// WatchRevocationsResponse has revocations, or none: a heartbeat. A server sends a message
+// at least every 30 seconds, so that proxies keep the connection open.
+type WatchRevocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocations, in the order in which they became durable.
+	Revocations []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// The position after these revocations. It is always set. It is opaque.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsResponse) Reset() {
+	*x = WatchRevocationsResponse{}
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsResponse) ProtoMessage() {}
+
+func (x *WatchRevocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsResponse.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchRevocationsResponse) GetRevocations() []*Revocation {
+	if x != nil {
+		return x.Revocations
+	}
+	return nil
+}
+
+func (x *WatchRevocationsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // PreviewRevocationRequest says what would be revoked.
 type PreviewRevocationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -438,7 +547,7 @@ type PreviewRevocationRequest struct {
 
 func (x *PreviewRevocationRequest) Reset() {
 	*x = PreviewRevocationRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +559,7 @@ func (x *PreviewRevocationRequest) String() string {
 func (*PreviewRevocationRequest) ProtoMessage() {}
 
 func (x *PreviewRevocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[3]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +572,7 @@ func (x *PreviewRevocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRevocationRequest.ProtoReflect.Descriptor instead.
 func (*PreviewRevocationRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{3}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PreviewRevocationRequest) GetRevocation() *NewRevocation {
@@ -491,7 +600,7 @@ type PreviewRevocationResponse struct {
 
 func (x *PreviewRevocationResponse) Reset() {
 	*x = PreviewRevocationResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +612,7 @@ func (x *PreviewRevocationResponse) String() string {
 func (*PreviewRevocationResponse) ProtoMessage() {}
 
 func (x *PreviewRevocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +625,7 @@ func (x *PreviewRevocationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRevocationResponse.ProtoReflect.Descriptor instead.
 func (*PreviewRevocationResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{4}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PreviewRevocationResponse) GetSessionCount() int64 {
@@ -557,7 +666,7 @@ type RevokeTokensRequest struct {
 
 func (x *RevokeTokensRequest) Reset() {
 	*x = RevokeTokensRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +678,7 @@ func (x *RevokeTokensRequest) String() string {
 func (*RevokeTokensRequest) ProtoMessage() {}
 
 func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[5]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +691,7 @@ func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{5}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RevokeTokensRequest) GetRevocations() []*NewRevocation {
@@ -612,7 +721,7 @@ type RevokeTokensResponse struct {
 
 func (x *RevokeTokensResponse) Reset() {
 	*x = RevokeTokensResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +733,7 @@ func (x *RevokeTokensResponse) String() string {
 func (*RevokeTokensResponse) ProtoMessage() {}
 
 func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +746,7 @@ func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{6}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RevokeTokensResponse) GetRevocations() []*Revocation {
@@ -665,7 +774,7 @@ type ImportRevocationsRequest struct {
 
 func (x *ImportRevocationsRequest) Reset() {
 	*x = ImportRevocationsRequest{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +786,7 @@ func (x *ImportRevocationsRequest) String() string {
 func (*ImportRevocationsRequest) ProtoMessage() {}
 
 func (x *ImportRevocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[7]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +799,7 @@ func (x *ImportRevocationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRevocationsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRevocationsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{7}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ImportRevocationsRequest) GetRevocations() []*NewRevocation {
@@ -715,7 +824,7 @@ type ImportRevocationsResponse struct {
 
 func (x *ImportRevocationsResponse) Reset() {
 	*x = ImportRevocationsResponse{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +836,7 @@ func (x *ImportRevocationsResponse) String() string {
 func (*ImportRevocationsResponse) ProtoMessage() {}
 
 func (x *ImportRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[8]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +849,7 @@ func (x *ImportRevocationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRevocationsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{8}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ImportRevocationsResponse) GetImportedCount() int64 {
@@ -777,7 +886,7 @@ type RejectedRevocation struct {
 
 func (x *RejectedRevocation) Reset() {
 	*x = RejectedRevocation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +898,7 @@ func (x *RejectedRevocation) String() string {
 func (*RejectedRevocation) ProtoMessage() {}
 
 func (x *RejectedRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[9]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +911,7 @@ func (x *RejectedRevocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedRevocation.ProtoReflect.Descriptor instead.
 func (*RejectedRevocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RejectedRevocation) GetIndex() int64 {
@@ -832,7 +941,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +953,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[10]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +966,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{10}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -898,7 +1007,7 @@ type NewRevocation struct {
 
 func (x *NewRevocation) Reset() {
 	*x = NewRevocation{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +1019,7 @@ func (x *NewRevocation) String() string {
 func (*NewRevocation) ProtoMessage() {}
 
 func (x *NewRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +1032,7 @@ func (x *NewRevocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewRevocation.ProtoReflect.Descriptor instead.
 func (*NewRevocation) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{11}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NewRevocation) GetTarget() *Target {
@@ -997,7 +1106,7 @@ type AllTokens struct {
 
 func (x *AllTokens) Reset() {
 	*x = AllTokens{}
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1118,7 @@ func (x *AllTokens) String() string {
 func (*AllTokens) ProtoMessage() {}
 
 func (x *AllTokens) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[12]
+	mi := &file_ostiary_revocation_v1_revocation_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1131,7 @@ func (x *AllTokens) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllTokens.ProtoReflect.Descriptor instead.
 func (*AllTokens) Descriptor() ([]byte, []int) {
-	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{12}
+	return file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP(), []int{14}
 }
 
 var File_ostiary_revocation_v1_revocation_service_proto protoreflect.FileDescriptor
@@ -1057,7 +1166,13 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\vtotal_count\x18\x04 \x01(\x03H\x00R\n" +
 	"totalCount\x88\x01\x01\x123\n" +
 	"\x16total_count_is_minimum\x18\x05 \x01(\bR\x13totalCountIsMinimumB\x0e\n" +
-	"\f_total_count\"`\n" +
+	"\f_total_count\"\x82\x01\n" +
+	"\x17WatchRevocationsRequest\x12D\n" +
+	"\x06filter\x18\x01 \x01(\v2,.ostiary.revocation.v1.ListRevocationsFilterR\x06filter\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x82\x01\n" +
+	"\x18WatchRevocationsResponse\x12C\n" +
+	"\vrevocations\x18\x01 \x03(\v2!.ostiary.revocation.v1.RevocationR\vrevocations\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"`\n" +
 	"\x18PreviewRevocationRequest\x12D\n" +
 	"\n" +
 	"revocation\x18\x01 \x01(\v2$.ostiary.revocation.v1.NewRevocationR\n" +
@@ -1099,7 +1214,7 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x0fRevocationOrder\x12 \n" +
 	"\x1cREVOCATION_ORDER_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dREVOCATION_ORDER_OLDEST_FIRST\x10\x01\x12!\n" +
-	"\x1dREVOCATION_ORDER_NEWEST_FIRST\x10\x02*\x88\x02\n" +
+	"\x1dREVOCATION_ORDER_NEWEST_FIRST\x10\x02*\xf1\x01\n" +
 	"\n" +
 	"TargetKind\x12\x1b\n" +
 	"\x17TARGET_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1110,10 +1225,10 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x13TARGET_KIND_MACHINE\x10\x05\x12\x1c\n" +
 	"\x18TARGET_KIND_ORGANIZATION\x10\x06\x12\x16\n" +
 	"\x12TARGET_KIND_MEMBER\x10\a\x12\x16\n" +
-	"\x12TARGET_KIND_ISSUER\x10\b\x12\x15\n" +
-	"\x11TARGET_KIND_GRANT\x10\t2\x90\x04\n" +
+	"\x12TARGET_KIND_ISSUER\x10\b2\x8c\x05\n" +
 	"\x11RevocationService\x12u\n" +
-	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12{\n" +
+	"\x0fListRevocations\x12-.ostiary.revocation.v1.ListRevocationsRequest\x1a..ostiary.revocation.v1.ListRevocationsResponse\"\x03\x90\x02\x01\x12z\n" +
+	"\x10WatchRevocations\x12..ostiary.revocation.v1.WatchRevocationsRequest\x1a/.ostiary.revocation.v1.WatchRevocationsResponse\"\x03\x90\x02\x010\x01\x12{\n" +
 	"\x11PreviewRevocation\x12/.ostiary.revocation.v1.PreviewRevocationRequest\x1a0.ostiary.revocation.v1.PreviewRevocationResponse\"\x03\x90\x02\x01\x12i\n" +
 	"\fRevokeTokens\x12*.ostiary.revocation.v1.RevokeTokensRequest\x1a+.ostiary.revocation.v1.RevokeTokensResponse\"\x00\x12z\n" +
 	"\x11ImportRevocations\x12/.ostiary.revocation.v1.ImportRevocationsRequest\x1a0.ostiary.revocation.v1.ImportRevocationsResponse\"\x00(\x01\x1a \xea^\x1d*\x19the caller is an operator\x12\x00B\x96\x01\n" +
@@ -1132,57 +1247,63 @@ func file_ostiary_revocation_v1_revocation_service_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_revocation_v1_revocation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ostiary_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_ostiary_revocation_v1_revocation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_ostiary_revocation_v1_revocation_service_proto_goTypes = []any{
 	(RevocationOrder)(0),              // 0: ostiary.revocation.v1.RevocationOrder
 	(TargetKind)(0),                   // 1: ostiary.revocation.v1.TargetKind
 	(*ListRevocationsRequest)(nil),    // 2: ostiary.revocation.v1.ListRevocationsRequest
 	(*ListRevocationsFilter)(nil),     // 3: ostiary.revocation.v1.ListRevocationsFilter
 	(*ListRevocationsResponse)(nil),   // 4: ostiary.revocation.v1.ListRevocationsResponse
-	(*PreviewRevocationRequest)(nil),  // 5: ostiary.revocation.v1.PreviewRevocationRequest
-	(*PreviewRevocationResponse)(nil), // 6: ostiary.revocation.v1.PreviewRevocationResponse
-	(*RevokeTokensRequest)(nil),       // 7: ostiary.revocation.v1.RevokeTokensRequest
-	(*RevokeTokensResponse)(nil),      // 8: ostiary.revocation.v1.RevokeTokensResponse
-	(*ImportRevocationsRequest)(nil),  // 9: ostiary.revocation.v1.ImportRevocationsRequest
-	(*ImportRevocationsResponse)(nil), // 10: ostiary.revocation.v1.ImportRevocationsResponse
-	(*RejectedRevocation)(nil),        // 11: ostiary.revocation.v1.RejectedRevocation
-	(*FieldViolation)(nil),            // 12: ostiary.revocation.v1.FieldViolation
-	(*NewRevocation)(nil),             // 13: ostiary.revocation.v1.NewRevocation
-	(*AllTokens)(nil),                 // 14: ostiary.revocation.v1.AllTokens
-	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
-	(*Revocation)(nil),                // 16: ostiary.revocation.v1.Revocation
-	(*Propagation)(nil),               // 17: ostiary.revocation.v1.Propagation
-	(*Target)(nil),                    // 18: ostiary.revocation.v1.Target
+	(*WatchRevocationsRequest)(nil),   // 5: ostiary.revocation.v1.WatchRevocationsRequest
+	(*WatchRevocationsResponse)(nil),  // 6: ostiary.revocation.v1.WatchRevocationsResponse
+	(*PreviewRevocationRequest)(nil),  // 7: ostiary.revocation.v1.PreviewRevocationRequest
+	(*PreviewRevocationResponse)(nil), // 8: ostiary.revocation.v1.PreviewRevocationResponse
+	(*RevokeTokensRequest)(nil),       // 9: ostiary.revocation.v1.RevokeTokensRequest
+	(*RevokeTokensResponse)(nil),      // 10: ostiary.revocation.v1.RevokeTokensResponse
+	(*ImportRevocationsRequest)(nil),  // 11: ostiary.revocation.v1.ImportRevocationsRequest
+	(*ImportRevocationsResponse)(nil), // 12: ostiary.revocation.v1.ImportRevocationsResponse
+	(*RejectedRevocation)(nil),        // 13: ostiary.revocation.v1.RejectedRevocation
+	(*FieldViolation)(nil),            // 14: ostiary.revocation.v1.FieldViolation
+	(*NewRevocation)(nil),             // 15: ostiary.revocation.v1.NewRevocation
+	(*AllTokens)(nil),                 // 16: ostiary.revocation.v1.AllTokens
+	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
+	(*Revocation)(nil),                // 18: ostiary.revocation.v1.Revocation
+	(*Propagation)(nil),               // 19: ostiary.revocation.v1.Propagation
+	(*Target)(nil),                    // 20: ostiary.revocation.v1.Target
 }
 var file_ostiary_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	3,  // 0: ostiary.revocation.v1.ListRevocationsRequest.filter:type_name -> ostiary.revocation.v1.ListRevocationsFilter
 	0,  // 1: ostiary.revocation.v1.ListRevocationsRequest.order:type_name -> ostiary.revocation.v1.RevocationOrder
 	1,  // 2: ostiary.revocation.v1.ListRevocationsFilter.kinds:type_name -> ostiary.revocation.v1.TargetKind
-	15, // 3: ostiary.revocation.v1.ListRevocationsFilter.created_since_time:type_name -> google.protobuf.Timestamp
-	16, // 4: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	13, // 5: ostiary.revocation.v1.PreviewRevocationRequest.revocation:type_name -> ostiary.revocation.v1.NewRevocation
-	13, // 6: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	16, // 7: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	17, // 8: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
-	13, // 9: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	11, // 10: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
-	12, // 11: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
-	18, // 12: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
-	15, // 13: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
-	14, // 14: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
-	2,  // 15: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
-	5,  // 16: ostiary.revocation.v1.RevocationService.PreviewRevocation:input_type -> ostiary.revocation.v1.PreviewRevocationRequest
-	7,  // 17: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
-	9,  // 18: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
-	4,  // 19: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
-	6,  // 20: ostiary.revocation.v1.RevocationService.PreviewRevocation:output_type -> ostiary.revocation.v1.PreviewRevocationResponse
-	8,  // 21: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
-	10, // 22: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
-	19, // [19:23] is the sub-list for method output_type
-	15, // [15:19] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	17, // 3: ostiary.revocation.v1.ListRevocationsFilter.created_since_time:type_name -> google.protobuf.Timestamp
+	18, // 4: ostiary.revocation.v1.ListRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	3,  // 5: ostiary.revocation.v1.WatchRevocationsRequest.filter:type_name -> ostiary.revocation.v1.ListRevocationsFilter
+	18, // 6: ostiary.revocation.v1.WatchRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	15, // 7: ostiary.revocation.v1.PreviewRevocationRequest.revocation:type_name -> ostiary.revocation.v1.NewRevocation
+	15, // 8: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	18, // 9: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	19, // 10: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	15, // 11: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	13, // 12: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
+	14, // 13: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
+	20, // 14: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
+	17, // 15: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	16, // 16: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
+	2,  // 17: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
+	5,  // 18: ostiary.revocation.v1.RevocationService.WatchRevocations:input_type -> ostiary.revocation.v1.WatchRevocationsRequest
+	7,  // 19: ostiary.revocation.v1.RevocationService.PreviewRevocation:input_type -> ostiary.revocation.v1.PreviewRevocationRequest
+	9,  // 20: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
+	11, // 21: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
+	4,  // 22: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
+	6,  // 23: ostiary.revocation.v1.RevocationService.WatchRevocations:output_type -> ostiary.revocation.v1.WatchRevocationsResponse
+	8,  // 24: ostiary.revocation.v1.RevocationService.PreviewRevocation:output_type -> ostiary.revocation.v1.PreviewRevocationResponse
+	10, // 25: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
+	12, // 26: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_revocation_v1_revocation_service_proto_init() }
@@ -1193,8 +1314,8 @@ func file_ostiary_revocation_v1_revocation_service_proto_init() {
 	file_ostiary_revocation_v1_revocation_proto_init()
 	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[2].OneofWrappers = []any{}
-	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[4].OneofWrappers = []any{}
-	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_ostiary_revocation_v1_revocation_service_proto_msgTypes[13].OneofWrappers = []any{
 		(*NewRevocation_IssuedBeforeTime)(nil),
 		(*NewRevocation_AllTokens)(nil),
 	}
@@ -1204,7 +1325,7 @@ func file_ostiary_revocation_v1_revocation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_revocation_v1_revocation_service_proto_rawDesc), len(file_ostiary_revocation_v1_revocation_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	RevocationService_ListRevocations_FullMethodName   = "/ostiary.revocation.v1.RevocationService/ListRevocations"
+	RevocationService_WatchRevocations_FullMethodName  = "/ostiary.revocation.v1.RevocationService/WatchRevocations"
 	RevocationService_PreviewRevocation_FullMethodName = "/ostiary.revocation.v1.RevocationService/PreviewRevocation"
 	RevocationService_RevokeTokens_FullMethodName      = "/ostiary.revocation.v1.RevocationService/RevokeTokens"
 	RevocationService_ImportRevocations_FullMethodName = "/ostiary.revocation.v1.RevocationService/ImportRevocations"
@@ -45,6 +46,16 @@ type RevocationServiceClient interface {
 	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
 	// a position.
 	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
+	// WatchRevocations sends the revocations that match, in the order in which they became
+	// durable at any server of the same database, a moment after that. Its first message is
+	// sent at once and may have none. To follow what a list shows, watch from the resume_token
+	// of its first page with the same filter.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED. Ends with
+	// SERVER_STOPPING when the server stops, and with POSITION_EPOCH_CHANGED where the
+	// database was replaced: list the revocations again, and watch from there. A connection
+	// that breaks can be resumed from the last resume_token.
+	WatchRevocations(ctx context.Context, in *WatchRevocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRevocationsResponse], error)
 	// PreviewRevocation returns what a revocation would end, and makes none. A call of
 	// RevokeTokens with the same revocation is valid if this one is.
 	//
@@ -89,6 +100,25 @@ func (c *revocationServiceClient) ListRevocations(ctx context.Context, in *ListR
 	return out, nil
 }
 
+func (c *revocationServiceClient) WatchRevocations(ctx context.Context, in *WatchRevocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRevocationsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RevocationService_ServiceDesc.Streams[0], RevocationService_WatchRevocations_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRevocationsRequest, WatchRevocationsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RevocationService_WatchRevocationsClient = grpc.ServerStreamingClient[WatchRevocationsResponse]
+
 func (c *revocationServiceClient) PreviewRevocation(ctx context.Context, in *PreviewRevocationRequest, opts ...grpc.CallOption) (*PreviewRevocationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PreviewRevocationResponse)
@@ -111,7 +141,7 @@ func (c *revocationServiceClient) RevokeTokens(ctx context.Context, in *RevokeTo
 
 func (c *revocationServiceClient) ImportRevocations(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRevocationsRequest, ImportRevocationsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RevocationService_ServiceDesc.Streams[0], RevocationService_ImportRevocations_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RevocationService_ServiceDesc.Streams[1], RevocationService_ImportRevocations_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +172,16 @@ type RevocationServiceServer interface {
 	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
 	// a position.
 	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
+	// WatchRevocations sends the revocations that match, in the order in which they became
+	// durable at any server of the same database, a moment after that. Its first message is
+	// sent at once and may have none. To follow what a list shows, watch from the resume_token
+	// of its first page with the same filter.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED. Ends with
+	// SERVER_STOPPING when the server stops, and with POSITION_EPOCH_CHANGED where the
+	// database was replaced: list the revocations again, and watch from there. A connection
+	// that breaks can be resumed from the last resume_token.
+	WatchRevocations(*WatchRevocationsRequest, grpc.ServerStreamingServer[WatchRevocationsResponse]) error
 	// PreviewRevocation returns what a revocation would end, and makes none. A call of
 	// RevokeTokens with the same revocation is valid if this one is.
 	//
@@ -178,6 +218,9 @@ type UnimplementedRevocationServiceServer struct{}
 
 func (UnimplementedRevocationServiceServer) ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRevocations not implemented")
+}
+func (UnimplementedRevocationServiceServer) WatchRevocations(*WatchRevocationsRequest, grpc.ServerStreamingServer[WatchRevocationsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchRevocations not implemented")
 }
 func (UnimplementedRevocationServiceServer) PreviewRevocation(context.Context, *PreviewRevocationRequest) (*PreviewRevocationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PreviewRevocation not implemented")
@@ -226,6 +269,17 @@ func _RevocationService_ListRevocations_Handler(srv interface{}, ctx context.Con
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _RevocationService_WatchRevocations_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRevocationsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RevocationServiceServer).WatchRevocations(m, &grpc.GenericServerStream[WatchRevocationsRequest, WatchRevocationsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RevocationService_WatchRevocationsServer = grpc.ServerStreamingServer[WatchRevocationsResponse]
 
 func _RevocationService_PreviewRevocation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PreviewRevocationRequest)
@@ -291,6 +345,11 @@ var RevocationService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchRevocations",
+			Handler:       _RevocationService_WatchRevocations_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "ImportRevocations",
 			Handler:       _RevocationService_ImportRevocations_Handler,

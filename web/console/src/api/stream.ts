@@ -1,6 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
-import { readClaims, resumable, type StreamState } from "@ostiary/client";
+import { readClaims, reasonOf, resumable, type StreamState } from "@ostiary/client";
 import { useEffect, useEffectEvent, useId, useState, useSyncExternalStore } from "react";
 import { useSignedIn } from "../auth/signedin";
 import { explain } from "../ui/errors";
@@ -21,6 +21,15 @@ export type StreamStatus =
 
 /** Which of the streams that a window wants is open: the last of these. */
 export const priorities = { identity: 0, page: 1, user: 2 } as const;
+
+/** How often, in milliseconds, a list is read where the window has to wait for a stream. */
+export const pollEvery = 10_000;
+
+/** Whether the server cannot go on from a position. */
+export function isPositionLost(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return reason === "POSITION_EXPIRED" || reason === "POSITION_EPOCH_CHANGED";
+}
 
 interface Options<D extends DescMessage> {
   /** Names the method and the request. Windows of the same session share streams of the same name. */

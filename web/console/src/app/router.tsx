@@ -15,7 +15,7 @@ function oneOf<const T extends readonly string[]>(values: T) {
 export const sessionStates = ["active", "expired", "ended"] as const;
 export const sessionOrders = ["oldest", "last-seen"] as const;
 export const sessionGroups = ["subject"] as const;
-export const revocationKinds = ["subject", "session", "client", "token", "organization", "member", "machine", "issuer", "grant"] as const;
+export const revocationKinds = ["subject", "session", "client", "token", "organization", "member", "machine", "issuer"] as const;
 export const decisionOutcomes = ["admitted", "refused", "ended"] as const;
 
 const root = createRootRoute({ component: Root });
@@ -49,7 +49,7 @@ const decisions = createRoute({
 const revocations = createRoute({
   getParentRoute: () => root,
   path: "/revocations",
-  validateSearch: v.object({ q: text, kind: oneOf(revocationKinds), selected: text }),
+  validateSearch: v.object({ q: text, kind: oneOf(revocationKinds), issuer: text, by: text, selected: text }),
   component: lazyPage(() => import("../revocations/page"), "Revocations"),
 });
 

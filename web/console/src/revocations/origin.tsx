@@ -35,6 +35,21 @@ export function originOf(origin: Origin | undefined): ReactNode {
   }
 }
 
+/** The subject of who has made a revocation, as filters name it; undefined where nobody has. */
+export function subjectOf(origin: Origin | undefined): string | undefined {
+  const made = origin?.origin;
+  switch (made?.case) {
+    case "caller":
+      return made.value.subject || undefined;
+    case "bulkImport":
+      return made.value.caller?.subject || undefined;
+    case "system":
+      return made.value.user || undefined;
+    default:
+      return undefined;
+  }
+}
+
 function Who({ caller: { subject, actor } }: { caller: Caller }) {
   return actor ? (
     <>

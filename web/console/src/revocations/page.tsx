@@ -2,12 +2,15 @@ import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { countOf } from "../api/pages";
+import { Chip } from "../ui/chip";
 import { Failure, Loading } from "../ui/failure";
+import { Fresh } from "../ui/fresh";
 import { Head } from "../ui/head";
+import { LiveBadge } from "../ui/live";
 import { SearchField } from "../ui/search";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
-import { readAgain, useRevocations } from "./list";
+import { isFiltered, readAgain, useRevocations } from "./list";
 import { RevocationPanel } from "./panel";
 import { Revoke } from "./revoke";
 import { RevocationTable } from "./table";
@@ -20,20 +23,19 @@ export function Revocations() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const queries = useQueryClient();
-  const { list, all } = useRevocations(search);
+  const { list, status, error, retry, rows, total, totalIsMinimum, fresh, showFresh } = useRevocations(search);
   const [revoking, setRevoking] = useState(false);
-  const [first] = list.data?.pages ?? [];
-  const opened = all.find(({ revocationId }) => revocationId === search.selected);
+  const opened = rows.find(({ revocationId }) => revocationId === search.selected);
   const open = (selected: string | undefined) => void navigate({ search: { ...search, selected }, replace: search.selected !== undefined });
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, selected: undefined, ...part }, replace: true });
-  const filtered = search.q !== undefined || search.kind !== undefined;
 
   return (
     <div className={split.page}>
       <Head title="Revocations">
-        {first && (
+        <LiveBadge status={status} />
+        {list.data && (
           <span className={ui.quiet} role="status">
-            {list.isPlaceholderData ? "Searching…" : countOf(first.totalCount, first.totalCountIsMinimum, "revocation", "revocations")}
+            {list.isPlaceholderData ? "Searching…" : countOf(total, totalIsMinimum, "revocation", "revocations")}
           </span>
         )}
       </Head>
@@ -52,24 +54,26 @@ export function Revocations() {
             </option>
           ))}
         </select>
+        <Chip name="Issuer" value={search.issuer} onRemove={() => filter({ issuer: undefined })} />
+        <Chip name="By" value={search.by} onRemove={() => filter({ by: undefined })} />
         <div className={split.tools}>
-          <button type="button" disabled={list.isFetching} onClick={() => void list.refetch()}>
-            Reload
-          </button>
           <button type="button" className={ui.danger} onClick={() => setRevoking(true)}>
             Revoke…
           </button>
         </div>
       </div>
-      {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
+      {error && <Failure error={error} retry={retry} />}
+      <Fresh count={fresh.count} more={fresh.more} onShow={showFresh} />
       {list.data === undefined ? (
-        !list.error && <Loading />
-      ) : all.length === 0 && !list.hasNextPage ? (
-        <p className={ui.empty}>{filtered ? "No revocation matches." : "Nothing is revoked. Revocations that have ended are removed with a delay."}</p>
+        !error && <Loading />
+      ) : rows.length === 0 && !list.hasNextPage ? (
+        <p className={ui.empty}>
+          {isFiltered(search) ? "No revocation matches." : "Nothing is revoked. Revocations that have ended are removed with a delay."}
+        </p>
       ) : (
         <div className={split.columns}>
           <RevocationTable
-            revocations={all}
+            revocations={rows}
             open={search.selected}
             onOpen={open}
             more={list.hasNextPage && !list.isFetching ? () => void list.fetchNextPage() : undefined}

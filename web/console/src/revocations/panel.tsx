@@ -7,7 +7,7 @@ import { Panel } from "../ui/panel";
 import { CopyButton } from "../ui/snippet";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
-import { originOf } from "./origin";
+import { originOf, subjectOf } from "./origin";
 import { rowId } from "./table";
 import { labelOf, type Named, nameOf } from "./target";
 
@@ -17,6 +17,7 @@ export function RevocationPanel({ revocation, onClose }: { revocation: Revocatio
   const named = nameOf(target);
   const { kind, issuer, name, subject } = named;
   const label = labelOf(kind);
+  const by = subjectOf(origin);
   const close = () => {
     onClose();
     document.getElementById(rowId(revocationId))?.focus();
@@ -57,7 +58,19 @@ export function RevocationPanel({ revocation, onClose }: { revocation: Revocatio
       </dl>
       <section className={ui.section} aria-labelledby="related">
         <h3 id="related">Related</h3>
-        <p className={ui.actions}>{sessionsOf(named)}</p>
+        <p className={ui.actions}>
+          {sessionsOf(named)}
+          {issuer && (
+            <Link to="/revocations" search={{ issuer }}>
+              Revocations of this issuer
+            </Link>
+          )}
+          {by && (
+            <Link to="/revocations" search={{ by }}>
+              Revocations by <bdi>{showHidden(by)}</bdi>
+            </Link>
+          )}
+        </p>
       </section>
     </Panel>
   );

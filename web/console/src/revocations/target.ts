@@ -6,7 +6,7 @@ export type Kind = (typeof revocationKinds)[number];
 /** What is revoked, in words and in the names that tokens have. */
 export interface Named {
   /** "user", "session" and so on. */
-  kind: Kind | "unknown";
+  kind: Kind | "grant" | "unknown";
   issuer: string;
   /** The name itself: a subject, a session id and so on. Empty for a whole issuer. */
   name: string;
@@ -24,7 +24,6 @@ export const kinds: Record<Kind, string> = {
   member: "Member",
   machine: "Machine",
   issuer: "Issuer",
-  grant: "Grant",
 };
 
 /** What a target names. A kind of a later version of the server is unknown. */
@@ -61,5 +60,12 @@ export function nameOf(target: Target | undefined): Named {
 
 /** What the name of a kind is called. */
 export function labelOf(kind: Named["kind"]): string {
-  return kind === "unknown" ? "Unknown" : kinds[kind];
+  switch (kind) {
+    case "grant":
+      return "Grant"; // of a later version of the server: this one revokes none
+    case "unknown":
+      return "Unknown";
+    default:
+      return kinds[kind];
+  }
 }

@@ -1,10 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { reasonOf } from "@ostiary/client";
 import { WatchSessionsResponseSchema } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { keepPreviousData, skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useEnough } from "../api/pages";
-import { priorities, useStream } from "../api/stream";
+import { isPositionLost, pollEvery, priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
 import { noChanges, rowsOf, withMessage } from "./changes";
@@ -13,9 +12,6 @@ import { keyOf } from "./names";
 
 /** How many sessions are read at a time. */
 const pageSize = 200;
-
-/** How often, in milliseconds, the list is read where the window has to wait for a stream. */
-const pollEvery = 10_000;
 
 /** The sessions that match a filter: read page by page, and followed by a stream. */
 export function useSessions(filter: Filter) {
@@ -105,10 +101,4 @@ export function useSessions(filter: Filter) {
     fresh: matching,
     showFresh: () => setShown(new Set([...shown, ...matching.map(({ key }) => key)])),
   };
-}
-
-/** Whether the server cannot go on from a position. */
-export function isPositionLost(error: unknown): boolean {
-  const reason = reasonOf(error);
-  return reason === "POSITION_EXPIRED" || reason === "POSITION_EPOCH_CHANGED";
 }

@@ -4,6 +4,7 @@ import { countOf } from "../api/pages";
 import { sessionStates } from "../app/router";
 import { Chip } from "../ui/chip";
 import { Failure, Loading } from "../ui/failure";
+import { Fresh } from "../ui/fresh";
 import { Head } from "../ui/head";
 import { LiveBadge } from "../ui/live";
 import { SearchField } from "../ui/search";
@@ -81,13 +82,7 @@ export function Sessions() {
         </div>
       </div>
       {error && <Failure error={error} retry={retry} />}
-      <div role="status" className={fresh.length === 0 ? ui.unseen : styles.fresh}>
-        {fresh.length > 0 && (
-          <button type="button" onClick={showFresh}>
-            {fresh.length} new
-          </button>
-        )}
-      </div>
+      <Fresh count={fresh.length} onShow={showFresh} />
       {list.data === undefined ? (
         !error && <Loading />
       ) : rows.length === 0 && !list.hasNextPage ? (

@@ -36,6 +36,9 @@ const (
 	// RevocationServiceListRevocationsProcedure is the fully-qualified name of the RevocationService's
 	// ListRevocations RPC.
 	RevocationServiceListRevocationsProcedure = "/ostiary.revocation.v1.RevocationService/ListRevocations"
+	// RevocationServiceWatchRevocationsProcedure is the fully-qualified name of the RevocationService's
+	// WatchRevocations RPC.
+	RevocationServiceWatchRevocationsProcedure = "/ostiary.revocation.v1.RevocationService/WatchRevocations"
 	// RevocationServicePreviewRevocationProcedure is the fully-qualified name of the
 	// RevocationService's PreviewRevocation RPC.
 	RevocationServicePreviewRevocationProcedure = "/ostiary.revocation.v1.RevocationService/PreviewRevocation"
@@ -55,6 +58,16 @@ type RevocationServiceClient interface {
 	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
 	// a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
+	// WatchRevocations sends the revocations that match, in the order in which they became
+	// durable at any server of the same database, a moment after that. Its first message is
+	// sent at once and may have none. To follow what a list shows, watch from the resume_token
+	// of its first page with the same filter.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED. Ends with
+	// SERVER_STOPPING when the server stops, and with POSITION_EPOCH_CHANGED where the
+	// database was replaced: list the revocations again, and watch from there. A connection
+	// that breaks can be resumed from the last resume_token.
+	WatchRevocations(context.Context, *v1.WatchRevocationsRequest) (*connect.ServerStreamForClient[v1.WatchRevocationsResponse], error)
 	// PreviewRevocation returns what a revocation would end, and makes none. A call of
 	// RevokeTokens with the same revocation is valid if this one is.
 	//
@@ -99,6 +112,13 @@ func NewRevocationServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		watchRevocations: connect.NewClient[v1.WatchRevocationsRequest, v1.WatchRevocationsResponse](
+			httpClient,
+			baseURL+RevocationServiceWatchRevocationsProcedure,
+			connect.WithSchema(revocationServiceMethods.ByName("WatchRevocations")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		previewRevocation: connect.NewClient[v1.PreviewRevocationRequest, v1.PreviewRevocationResponse](
 			httpClient,
 			baseURL+RevocationServicePreviewRevocationProcedure,
@@ -124,6 +144,7 @@ func NewRevocationServiceClient(httpClient connect.HTTPClient, baseURL string, o
 // revocationServiceClient implements RevocationServiceClient.
 type revocationServiceClient struct {
 	listRevocations   *connect.Client[v1.ListRevocationsRequest, v1.ListRevocationsResponse]
+	watchRevocations  *connect.Client[v1.WatchRevocationsRequest, v1.WatchRevocationsResponse]
 	previewRevocation *connect.Client[v1.PreviewRevocationRequest, v1.PreviewRevocationResponse]
 	revokeTokens      *connect.Client[v1.RevokeTokensRequest, v1.RevokeTokensResponse]
 	importRevocations *connect.Client[v1.ImportRevocationsRequest, v1.ImportRevocationsResponse]
@@ -136,6 +157,11 @@ func (c *revocationServiceClient) ListRevocations(ctx context.Context, req *v1.L
 		return response.Msg, err
 	}
 	return nil, err
+}
+
+// WatchRevocations calls ostiary.revocation.v1.RevocationService.WatchRevocations.
+func (c *revocationServiceClient) WatchRevocations(ctx context.Context, req *v1.WatchRevocationsRequest) (*connect.ServerStreamForClient[v1.WatchRevocationsResponse], error) {
+	return c.watchRevocations.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // PreviewRevocation calls ostiary.revocation.v1.RevocationService.PreviewRevocation.
@@ -170,6 +196,16 @@ type RevocationServiceHandler interface {
 	// Refused with INVALID_REQUEST, and with POSITION_INVALID or POSITION_EPOCH_CHANGED for
 	// a position.
 	ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error)
+	// WatchRevocations sends the revocations that match, in the order in which they became
+	// durable at any server of the same database, a moment after that. Its first message is
+	// sent at once and may have none. To follow what a list shows, watch from the resume_token
+	// of its first page with the same filter.
+	//
+	// Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED. Ends with
+	// SERVER_STOPPING when the server stops, and with POSITION_EPOCH_CHANGED where the
+	// database was replaced: list the revocations again, and watch from there. A connection
+	// that breaks can be resumed from the last resume_token.
+	WatchRevocations(context.Context, *v1.WatchRevocationsRequest, *connect.ServerStream[v1.WatchRevocationsResponse]) error
 	// PreviewRevocation returns what a revocation would end, and makes none. A call of
 	// RevokeTokens with the same revocation is valid if this one is.
 	//
@@ -210,6 +246,13 @@ func NewRevocationServiceHandler(svc RevocationServiceHandler, opts ...connect.H
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	revocationServiceWatchRevocationsHandler := connect.NewServerStreamHandlerSimple(
+		RevocationServiceWatchRevocationsProcedure,
+		svc.WatchRevocations,
+		connect.WithSchema(revocationServiceMethods.ByName("WatchRevocations")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	revocationServicePreviewRevocationHandler := connect.NewUnaryHandlerSimple(
 		RevocationServicePreviewRevocationProcedure,
 		svc.PreviewRevocation,
@@ -233,6 +276,8 @@ func NewRevocationServiceHandler(svc RevocationServiceHandler, opts ...connect.H
 		switch r.URL.Path {
 		case RevocationServiceListRevocationsProcedure:
 			revocationServiceListRevocationsHandler.ServeHTTP(w, r)
+		case RevocationServiceWatchRevocationsProcedure:
+			revocationServiceWatchRevocationsHandler.ServeHTTP(w, r)
 		case RevocationServicePreviewRevocationProcedure:
 			revocationServicePreviewRevocationHandler.ServeHTTP(w, r)
 		case RevocationServiceRevokeTokensProcedure:
@@ -250,6 +295,10 @@ type UnimplementedRevocationServiceHandler struct{}
 
 func (UnimplementedRevocationServiceHandler) ListRevocations(context.Context, *v1.ListRevocationsRequest) (*v1.ListRevocationsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.revocation.v1.RevocationService.ListRevocations is not implemented"))
+}
+
+func (UnimplementedRevocationServiceHandler) WatchRevocations(context.Context, *v1.WatchRevocationsRequest, *connect.ServerStream[v1.WatchRevocationsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("ostiary.revocation.v1.RevocationService.WatchRevocations is not implemented"))
 }
 
 func (UnimplementedRevocationServiceHandler) PreviewRevocation(context.Context, *v1.PreviewRevocationRequest) (*v1.PreviewRevocationResponse, error) {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/revocation/v1/revocation_service.proto.
  */
 export const file_ostiary_revocation_v1_revocation_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbl9zZXJ2aWNlLnByb3RvEhVvc3RpYXJ5LnJldm9jYXRpb24udjEiyQEKFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSPAoGZmlsdGVyGAMgASgLMiwub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc0ZpbHRlchI1CgVvcmRlchgEIAEoDjImLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uT3JkZXISEwoLY291bnRfdG90YWwYBSABKAgi+gEKFUxpc3RSZXZvY2F0aW9uc0ZpbHRlchIwCgVraW5kcxgBIAMoDjIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXRLaW5kEhMKBmlzc3VlchgCIAEoCUgAiAEBEhQKB3N1YmplY3QYAyABKAlIAYgBARINCgVxdWVyeRgEIAEoCRI2ChJjcmVhdGVkX3NpbmNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKCmJ5X3N1YmplY3QYBiABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0Qg0KC19ieV9zdWJqZWN0IsoBChdMaXN0UmV2b2NhdGlvbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkSGAoLdG90YWxfY291bnQYBCABKANIAIgBARIeChZ0b3RhbF9jb3VudF9pc19taW5pbXVtGAUgASgIQg4KDF90b3RhbF9jb3VudCJUChhQcmV2aWV3UmV2b2NhdGlvblJlcXVlc3QSOAoKcmV2b2NhdGlvbhgBIAEoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uInwKGVByZXZpZXdSZXZvY2F0aW9uUmVzcG9uc2USGgoNc2Vzc2lvbl9jb3VudBgBIAEoA0gAiAEBEhUKDXN1YmplY3RfY291bnQYAiABKAMSGgoSY291bnRzX2FyZV9taW5pbXVtGAMgASgIQhAKDl9zZXNzaW9uX2NvdW50ImQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSOQoLcmV2b2NhdGlvbnMYASADKAsyJC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTmV3UmV2b2NhdGlvbhISCgpyZXF1ZXN0X2lkGAIgASgJIocBChRSZXZva2VUb2tlbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEjcKC3Byb3BhZ2F0aW9uGAIgASgLMiIub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByb3BhZ2F0aW9uIlUKGEltcG9ydFJldm9jYXRpb25zUmVxdWVzdBI5CgtyZXZvY2F0aW9ucxgBIAMoCzIkLm9zdGlhcnkucmV2b2NhdGlvbi52MS5OZXdSZXZvY2F0aW9uIpQBChlJbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlEhYKDmltcG9ydGVkX2NvdW50GAEgASgDEhYKDnJlamVjdGVkX2NvdW50GAIgASgDEkcKFHJlamVjdGVkX3Jldm9jYXRpb25zGAMgAygLMikub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlJlamVjdGVkUmV2b2NhdGlvbiJeChJSZWplY3RlZFJldm9jYXRpb24SDQoFaW5kZXgYASABKAMSOQoKdmlvbGF0aW9ucxgCIAMoCzIlLm9zdGlhcnkucmV2b2NhdGlvbi52MS5GaWVsZFZpb2xhdGlvbiI0Cg5GaWVsZFZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSLJAQoNTmV3UmV2b2NhdGlvbhItCgZ0YXJnZXQYASABKAsyHS5vc3RpYXJ5LnJldm9jYXRpb24udjEuVGFyZ2V0EjgKEmlzc3VlZF9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABI2CgphbGxfdG9rZW5zGAQgASgLMiAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkFsbFRva2Vuc0gAEg0KBWNhdXNlGAMgASgJQggKBmV4dGVudCILCglBbGxUb2tlbnMqeQoPUmV2b2NhdGlvbk9yZGVyEiAKHFJFVk9DQVRJT05fT1JERVJfVU5TUEVDSUZJRUQQABIhCh1SRVZPQ0FUSU9OX09SREVSX09MREVTVF9GSVJTVBABEiEKHVJFVk9DQVRJT05fT1JERVJfTkVXRVNUX0ZJUlNUEAIqiAIKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABIXChNUQVJHRVRfS0lORF9TRVNTSU9OEAESFwoTVEFSR0VUX0tJTkRfU1VCSkVDVBACEhUKEVRBUkdFVF9LSU5EX1RPS0VOEAMSFgoSVEFSR0VUX0tJTkRfQ0xJRU5UEAQSFwoTVEFSR0VUX0tJTkRfTUFDSElORRAFEhwKGFRBUkdFVF9LSU5EX09SR0FOSVpBVElPThAGEhYKElRBUkdFVF9LSU5EX01FTUJFUhAHEhYKElRBUkdFVF9LSU5EX0lTU1VFUhAIEhUKEVRBUkdFVF9LSU5EX0dSQU5UEAkykAQKEVJldm9jYXRpb25TZXJ2aWNlEnUKD0xpc3RSZXZvY2F0aW9ucxItLm9zdGlhcnkucmV2b2NhdGlvbi52MS5MaXN0UmV2b2NhdGlvbnNSZXF1ZXN0Gi4ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESewoRUHJldmlld1Jldm9jYXRpb24SLy5vc3RpYXJ5LnJldm9jYXRpb24udjEuUHJldmlld1Jldm9jYXRpb25SZXF1ZXN0GjAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByZXZpZXdSZXZvY2F0aW9uUmVzcG9uc2UiA5ACARJpCgxSZXZva2VUb2tlbnMSKi5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVxdWVzdBorLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXNwb25zZSIAEnoKEUltcG9ydFJldm9jYXRpb25zEi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVxdWVzdBowLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlIgAoARog6l4dKhl0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgBClgEKH2lvLmdpdGh1Yi5vc3RpYXJ5LnJldm9jYXRpb24udjFCFlJldm9jYXRpb25TZXJ2aWNlUHJvdG9QAVpBZ2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvcmV2b2NhdGlvbi92MTtyZXZvY2F0aW9udjGqAhVPc3RpYXJ5LlJldm9jYXRpb24uVjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
+  fileDesc("Ci5vc3RpYXJ5L3Jldm9jYXRpb24vdjEvcmV2b2NhdGlvbl9zZXJ2aWNlLnByb3RvEhVvc3RpYXJ5LnJldm9jYXRpb24udjEiyQEKFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSPAoGZmlsdGVyGAMgASgLMiwub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc0ZpbHRlchI1CgVvcmRlchgEIAEoDjImLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uT3JkZXISEwoLY291bnRfdG90YWwYBSABKAgi+gEKFUxpc3RSZXZvY2F0aW9uc0ZpbHRlchIwCgVraW5kcxgBIAMoDjIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5UYXJnZXRLaW5kEhMKBmlzc3VlchgCIAEoCUgAiAEBEhQKB3N1YmplY3QYAyABKAlIAYgBARINCgVxdWVyeRgEIAEoCRI2ChJjcmVhdGVkX3NpbmNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKCmJ5X3N1YmplY3QYBiABKAlIAogBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0Qg0KC19ieV9zdWJqZWN0IsoBChdMaXN0UmV2b2NhdGlvbnNSZXNwb25zZRI2CgtyZXZvY2F0aW9ucxgBIAMoCzIhLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZvY2F0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkSGAoLdG90YWxfY291bnQYBCABKANIAIgBARIeChZ0b3RhbF9jb3VudF9pc19taW5pbXVtGAUgASgIQg4KDF90b3RhbF9jb3VudCJtChdXYXRjaFJldm9jYXRpb25zUmVxdWVzdBI8CgZmaWx0ZXIYASABKAsyLC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTGlzdFJldm9jYXRpb25zRmlsdGVyEhQKDHJlc3VtZV90b2tlbhgCIAEoCSJoChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhIUCgxyZXN1bWVfdG9rZW4YAiABKAkiVAoYUHJldmlld1Jldm9jYXRpb25SZXF1ZXN0EjgKCnJldm9jYXRpb24YASABKAsyJC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTmV3UmV2b2NhdGlvbiJ8ChlQcmV2aWV3UmV2b2NhdGlvblJlc3BvbnNlEhoKDXNlc3Npb25fY291bnQYASABKANIAIgBARIVCg1zdWJqZWN0X2NvdW50GAIgASgDEhoKEmNvdW50c19hcmVfbWluaW11bRgDIAEoCEIQCg5fc2Vzc2lvbl9jb3VudCJkChNSZXZva2VUb2tlbnNSZXF1ZXN0EjkKC3Jldm9jYXRpb25zGAEgAygLMiQub3N0aWFyeS5yZXZvY2F0aW9uLnYxLk5ld1Jldm9jYXRpb24SEgoKcmVxdWVzdF9pZBgCIAEoCSKHAQoUUmV2b2tlVG9rZW5zUmVzcG9uc2USNgoLcmV2b2NhdGlvbnMYASADKAsyIS5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2NhdGlvbhI3Cgtwcm9wYWdhdGlvbhgCIAEoCzIiLm9zdGlhcnkucmV2b2NhdGlvbi52MS5Qcm9wYWdhdGlvbiJVChhJbXBvcnRSZXZvY2F0aW9uc1JlcXVlc3QSOQoLcmV2b2NhdGlvbnMYASADKAsyJC5vc3RpYXJ5LnJldm9jYXRpb24udjEuTmV3UmV2b2NhdGlvbiKUAQoZSW1wb3J0UmV2b2NhdGlvbnNSZXNwb25zZRIWCg5pbXBvcnRlZF9jb3VudBgBIAEoAxIWCg5yZWplY3RlZF9jb3VudBgCIAEoAxJHChRyZWplY3RlZF9yZXZvY2F0aW9ucxgDIAMoCzIpLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZWplY3RlZFJldm9jYXRpb24iXgoSUmVqZWN0ZWRSZXZvY2F0aW9uEg0KBWluZGV4GAEgASgDEjkKCnZpb2xhdGlvbnMYAiADKAsyJS5vc3RpYXJ5LnJldm9jYXRpb24udjEuRmllbGRWaW9sYXRpb24iNAoORmllbGRWaW9sYXRpb24SDQoFZmllbGQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkiyQEKDU5ld1Jldm9jYXRpb24SLQoGdGFyZ2V0GAEgASgLMh0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlRhcmdldBI4ChJpc3N1ZWRfYmVmb3JlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASNgoKYWxsX3Rva2VucxgEIAEoCzIgLm9zdGlhcnkucmV2b2NhdGlvbi52MS5BbGxUb2tlbnNIABINCgVjYXVzZRgDIAEoCUIICgZleHRlbnQiCwoJQWxsVG9rZW5zKnkKD1Jldm9jYXRpb25PcmRlchIgChxSRVZPQ0FUSU9OX09SREVSX1VOU1BFQ0lGSUVEEAASIQodUkVWT0NBVElPTl9PUkRFUl9PTERFU1RfRklSU1QQARIhCh1SRVZPQ0FUSU9OX09SREVSX05FV0VTVF9GSVJTVBACKvEBCgpUYXJnZXRLaW5kEhsKF1RBUkdFVF9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTVEFSR0VUX0tJTkRfU0VTU0lPThABEhcKE1RBUkdFVF9LSU5EX1NVQkpFQ1QQAhIVChFUQVJHRVRfS0lORF9UT0tFThADEhYKElRBUkdFVF9LSU5EX0NMSUVOVBAEEhcKE1RBUkdFVF9LSU5EX01BQ0hJTkUQBRIcChhUQVJHRVRfS0lORF9PUkdBTklaQVRJT04QBhIWChJUQVJHRVRfS0lORF9NRU1CRVIQBxIWChJUQVJHRVRfS0lORF9JU1NVRVIQCDKMBQoRUmV2b2NhdGlvblNlcnZpY2USdQoPTGlzdFJldm9jYXRpb25zEi0ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QaLi5vc3RpYXJ5LnJldm9jYXRpb24udjEuTGlzdFJldm9jYXRpb25zUmVzcG9uc2UiA5ACARJ6ChBXYXRjaFJldm9jYXRpb25zEi4ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0Gi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLldhdGNoUmV2b2NhdGlvbnNSZXNwb25zZSIDkAIBMAESewoRUHJldmlld1Jldm9jYXRpb24SLy5vc3RpYXJ5LnJldm9jYXRpb24udjEuUHJldmlld1Jldm9jYXRpb25SZXF1ZXN0GjAub3N0aWFyeS5yZXZvY2F0aW9uLnYxLlByZXZpZXdSZXZvY2F0aW9uUmVzcG9uc2UiA5ACARJpCgxSZXZva2VUb2tlbnMSKi5vc3RpYXJ5LnJldm9jYXRpb24udjEuUmV2b2tlVG9rZW5zUmVxdWVzdBorLm9zdGlhcnkucmV2b2NhdGlvbi52MS5SZXZva2VUb2tlbnNSZXNwb25zZSIAEnoKEUltcG9ydFJldm9jYXRpb25zEi8ub3N0aWFyeS5yZXZvY2F0aW9uLnYxLkltcG9ydFJldm9jYXRpb25zUmVxdWVzdBowLm9zdGlhcnkucmV2b2NhdGlvbi52MS5JbXBvcnRSZXZvY2F0aW9uc1Jlc3BvbnNlIgAoARog6l4dKhl0aGUgY2FsbGVyIGlzIGFuIG9wZXJhdG9yEgBClgEKH2lvLmdpdGh1Yi5vc3RpYXJ5LnJldm9jYXRpb24udjFCFlJldm9jYXRpb25TZXJ2aWNlUHJvdG9QAVpBZ2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvcmV2b2NhdGlvbi92MTtyZXZvY2F0aW9udjGqAhVPc3RpYXJ5LlJldm9jYXRpb24uVjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_policy_v1_policy, file_ostiary_revocation_v1_revocation]);
 
 /**
  * ListRevocationsRequest asks for a page of revocations.
@@ -156,8 +156,9 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
   /**
    * The position after this page. It is always set, on the last page too, and the
    * same as before if there is nothing new. Keep it, and send it later as page_token
-   * to get what was revoked since. It is opaque. Empty with the newest first, where the page
-   * is followed by what was revoked before.
+   * to get what was revoked since, or with WatchRevocations. It is opaque. With the newest
+   * first, where a page is followed by what was revoked before, only the first page has one:
+   * the position after all that there was. Send it with the oldest first.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -171,8 +172,8 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
   totalCount?: bigint | undefined;
 
   /**
-   * Whether total_count is only a lower bound: there were more revocations to examine than a
-   * call examines.
+   * Whether total_count is only a lower bound: there were more revocations to examine or to
+   * count than a call examines and counts, which is 100,000.
    *
    * @generated from field: bool total_count_is_minimum = 5;
    */
@@ -185,6 +186,64 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
  */
 export const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse> = /*@__PURE__*/
   messageDesc(file_ostiary_revocation_v1_revocation_service, 2);
+
+/**
+ * WatchRevocationsRequest says which revocations to watch.
+ *
+ * @generated from message ostiary.revocation.v1.WatchRevocationsRequest
+ */
+export type WatchRevocationsRequest = Message<"ostiary.revocation.v1.WatchRevocationsRequest"> & {
+  /**
+   * Which revocations to send. Default: all.
+   *
+   * @generated from field: ostiary.revocation.v1.ListRevocationsFilter filter = 1;
+   */
+  filter?: ListRevocationsFilter | undefined;
+
+  /**
+   * The position after which to send revocations: the resume_token of an earlier answer of
+   * WatchRevocations or of ListRevocations, with the same filter. Default: now.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.WatchRevocationsRequest.
+ * Use `create(WatchRevocationsRequestSchema)` to create a new message.
+ */
+export const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 3);
+
+/**
+ * WatchRevocationsResponse has revocations, or none: a heartbeat. A server sends a message
+ * at least every 30 seconds, so that proxies keep the connection open.
+ *
+ * @generated from message ostiary.revocation.v1.WatchRevocationsResponse
+ */
+export type WatchRevocationsResponse = Message<"ostiary.revocation.v1.WatchRevocationsResponse"> & {
+  /**
+   * The revocations, in the order in which they became durable.
+   *
+   * @generated from field: repeated ostiary.revocation.v1.Revocation revocations = 1;
+   */
+  revocations: Revocation[];
+
+  /**
+   * The position after these revocations. It is always set. It is opaque.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message ostiary.revocation.v1.WatchRevocationsResponse.
+ * Use `create(WatchRevocationsResponseSchema)` to create a new message.
+ */
+export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse> = /*@__PURE__*/
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 4);
 
 /**
  * PreviewRevocationRequest says what would be revoked.
@@ -205,7 +264,7 @@ export type PreviewRevocationRequest = Message<"ostiary.revocation.v1.PreviewRev
  * Use `create(PreviewRevocationRequestSchema)` to create a new message.
  */
 export const PreviewRevocationRequestSchema: GenMessage<PreviewRevocationRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 3);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 5);
 
 /**
  * PreviewRevocationResponse says what would end.
@@ -243,7 +302,7 @@ export type PreviewRevocationResponse = Message<"ostiary.revocation.v1.PreviewRe
  * Use `create(PreviewRevocationResponseSchema)` to create a new message.
  */
 export const PreviewRevocationResponseSchema: GenMessage<PreviewRevocationResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 4);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 6);
 
 /**
  * RevokeTokensRequest says which tokens to revoke.
@@ -275,7 +334,7 @@ export type RevokeTokensRequest = Message<"ostiary.revocation.v1.RevokeTokensReq
  * Use `create(RevokeTokensRequestSchema)` to create a new message.
  */
 export const RevokeTokensRequestSchema: GenMessage<RevokeTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 5);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 7);
 
 /**
  * RevokeTokensResponse has what was revoked.
@@ -303,7 +362,7 @@ export type RevokeTokensResponse = Message<"ostiary.revocation.v1.RevokeTokensRe
  * Use `create(RevokeTokensResponseSchema)` to create a new message.
  */
 export const RevokeTokensResponseSchema: GenMessage<RevokeTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 6);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 8);
 
 /**
  * ImportRevocationsRequest is a part of an import.
@@ -324,7 +383,7 @@ export type ImportRevocationsRequest = Message<"ostiary.revocation.v1.ImportRevo
  * Use `create(ImportRevocationsRequestSchema)` to create a new message.
  */
 export const ImportRevocationsRequestSchema: GenMessage<ImportRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 7);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 9);
 
 /**
  * ImportRevocationsResponse says what became of an import.
@@ -359,7 +418,7 @@ export type ImportRevocationsResponse = Message<"ostiary.revocation.v1.ImportRev
  * Use `create(ImportRevocationsResponseSchema)` to create a new message.
  */
 export const ImportRevocationsResponseSchema: GenMessage<ImportRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 8);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 10);
 
 /**
  * A RejectedRevocation is one that could not be imported.
@@ -387,7 +446,7 @@ export type RejectedRevocation = Message<"ostiary.revocation.v1.RejectedRevocati
  * Use `create(RejectedRevocationSchema)` to create a new message.
  */
 export const RejectedRevocationSchema: GenMessage<RejectedRevocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 9);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 11);
 
 /**
  * A FieldViolation is a field that is wrong.
@@ -415,7 +474,7 @@ export type FieldViolation = Message<"ostiary.revocation.v1.FieldViolation"> & {
  * Use `create(FieldViolationSchema)` to create a new message.
  */
 export const FieldViolationSchema: GenMessage<FieldViolation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 10);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 12);
 
 /**
  * A NewRevocation is a request for a revocation.
@@ -473,7 +532,7 @@ export type NewRevocation = Message<"ostiary.revocation.v1.NewRevocation"> & {
  * Use `create(NewRevocationSchema)` to create a new message.
  */
 export const NewRevocationSchema: GenMessage<NewRevocation> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 11);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 13);
 
 /**
  * AllTokens stands for all tokens, those to come as well. They are refused until the
@@ -490,7 +549,7 @@ export type AllTokens = Message<"ostiary.revocation.v1.AllTokens"> & {
  * Use `create(AllTokensSchema)` to create a new message.
  */
 export const AllTokensSchema: GenMessage<AllTokens> = /*@__PURE__*/
-  messageDesc(file_ostiary_revocation_v1_revocation_service, 12);
+  messageDesc(file_ostiary_revocation_v1_revocation_service, 14);
 
 /**
  * RevocationOrder is an order of revocations.
@@ -594,13 +653,6 @@ export enum TargetKind {
    * @generated from enum value: TARGET_KIND_ISSUER = 8;
    */
   ISSUER = 8,
-
-  /**
-   * Target.grant.
-   *
-   * @generated from enum value: TARGET_KIND_GRANT = 9;
-   */
-  GRANT = 9,
 }
 
 /**
@@ -636,6 +688,24 @@ export const RevocationService: GenService<{
     methodKind: "unary";
     input: typeof ListRevocationsRequestSchema;
     output: typeof ListRevocationsResponseSchema;
+  },
+  /**
+   * WatchRevocations sends the revocations that match, in the order in which they became
+   * durable at any server of the same database, a moment after that. Its first message is
+   * sent at once and may have none. To follow what a list shows, watch from the resume_token
+   * of its first page with the same filter.
+   *
+   * Refused with INVALID_REQUEST, POSITION_INVALID or POSITION_EPOCH_CHANGED. Ends with
+   * SERVER_STOPPING when the server stops, and with POSITION_EPOCH_CHANGED where the
+   * database was replaced: list the revocations again, and watch from there. A connection
+   * that breaks can be resumed from the last resume_token.
+   *
+   * @generated from rpc ostiary.revocation.v1.RevocationService.WatchRevocations
+   */
+  watchRevocations: {
+    methodKind: "server_streaming";
+    input: typeof WatchRevocationsRequestSchema;
+    output: typeof WatchRevocationsResponseSchema;
   },
   /**
    * PreviewRevocation returns what a revocation would end, and makes none. A call of
