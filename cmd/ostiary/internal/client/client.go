@@ -178,7 +178,9 @@ func (c *Caller) Explain(err error) error {
 	if minted := errors.Unwrap(received); errors.Is(err, devissuer.ErrNotRunning) || errors.Is(err, devissuer.ErrNoIssuer) || errors.Is(err, devissuer.ErrRefused) {
 		return minted
 	}
-	if reason, ok := connectauth.ReasonOf(err); ok {
+	if reason, ok := connectauth.ReasonOf(err); ok && reason == auth.KeysUnavailable {
+		return fmt.Errorf("refused, %v: %s; where the server runs, ostiary doctor says why%s", reason, terminal.Printable(received.Message()), requestIDOf(received))
+	} else if ok {
 		return fmt.Errorf("refused, %v: %s%s", reason, terminal.Printable(received.Message()), requestIDOf(received))
 	}
 	return fmt.Errorf("%s: %s%s", cmp.Or(ReasonOf(received), received.Code().String()), terminal.Printable(received.Message()), requestIDOf(received))

@@ -38,7 +38,9 @@ export function explain(error: unknown): Explanation {
     return { what: "The server cannot serve at the moment.", code: failure.rawMessage };
   }
   const what = fieldViolations(failure).length > 0 ? invalidRequest : sentence(failure.rawMessage || "the call failed");
-  return { what, code: reason ?? Code[failure.code] };
+  // The server tells no caller what is wrong with an issuer.
+  const why = reason === "KEYS_UNAVAILABLE" ? " Where the server runs, ostiary doctor says why." : "";
+  return { what: what + why, code: reason ?? Code[failure.code] };
 }
 
 /** Why there was no token to call with; undefined where something else has failed. */
