@@ -51,8 +51,9 @@ type StreamConfig struct {
 	// process needs the same PushURL or Description, and accepts the PushAuthorizations of
 	// the others. Default: it is of this process alone.
 	Shared bool
-	// VerifyEvery is how often the transmitter is asked for a verification event, or more
-	// seldom where it wants that (min_verification_interval). Default: 5 minutes.
+	// VerifyEvery is how often the stream is enabled again if it was paused, and the
+	// transmitter is asked for a verification event; or more seldom where it wants that
+	// (min_verification_interval). Default: 5 minutes.
 	VerifyEvery time.Duration
 	// VerifyWithin is how long that event may take before the stream counts as stale.
 	// Default: 2 minutes.
@@ -156,9 +157,10 @@ func (s *Stream) Status() StreamStatus {
 	return s.status
 }
 
-// Run creates or adopts the stream and enables it. Then it asks for a verification event
-// from time to time, and enables the stream again if it was paused, until ctx ends. What fails is tried again, after about a second at
-// first and a minute at last, or when Retry-After says.
+// Run creates or adopts the stream and enables it. Then it enables the stream again from time
+// to time if it was paused, and asks for a verification event where the transmitter sends
+// them, until ctx ends. What fails is tried again, after about a second at first and a minute
+// at last, or when Retry-After says.
 func (s *Stream) Run(ctx context.Context) {
 	pause := minPollPause
 	for ctx.Err() == nil {
@@ -198,29 +200,30 @@ func (s *Stream) failed(err error) {
 // errStreamGone is that the transmitter does not know the stream any more.
 var errStreamGone = errors.New("the transmitter does not know the stream any more")
 
-// watch keeps the stream enabled, and asks for verification events, until ctx ends or the
-// stream is gone.
+// watch keeps the stream enabled, and asks for verification events where the transmitter
+// sends them, until ctx ends or the stream is gone.
 func (s *Stream) watch(ctx context.Context) error {
-	if s.config.Transmitter.VerificationURL == "" {
+	verifies := s.config.Transmitter.VerificationURL != ""
+	if !verifies {
 		s.config.Logger.WarnContext(ctx, "the transmitter sends no verification events, so nothing shows whether its stream works", "transmitter", s.config.Transmitter.Issuer)
-		<-ctx.Done()
-		return nil
 	}
 	for first := true; ctx.Err() == nil; first = false {
-		var wait time.Duration
-		var enabled error
+		var enableAfter, verifyAfter time.Duration
+		var enabled, verified error
 		if !first { // at first it was enabled just now
-			wait, enabled = s.enable(ctx)
+			enableAfter, enabled = s.enable(ctx)
 		}
-		retryAfter, err := s.verify(ctx)
-		retryAfter, err = max(retryAfter, wait), errors.Join(enabled, err)
+		if verifies {
+			verifyAfter, verified = s.verify(ctx)
+		}
+		err := errors.Join(enabled, verified)
 		if errors.Is(err, errStreamGone) {
 			return err
 		}
 		if ctx.Err() == nil {
 			s.failed(err)
 		}
-		every := max(s.config.VerifyEvery, s.interval(), retryAfter)
+		every := max(s.config.VerifyEvery, s.interval(), enableAfter, verifyAfter)
 		within := min(s.config.VerifyWithin, every)
 		sleep(ctx, within)
 		s.judge(ctx)

@@ -61,6 +61,32 @@ func TestAStreamThatIsGoneIsCreatedAgain(t *testing.T) {
 	})
 }
 
+// A transmitter without a verification endpoint can pause a stream all the same.
+func TestAStreamWithoutVerificationIsEnabledAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManagement()
+		stream := newStream(t, m, func(c *signals.StreamConfig) { c.Transmitter.VerificationURL = "" })
+		runsStream(t, stream)
+		synctest.Wait()
+		m.route("GET /status?stream_id=f67e39a0", always(http.StatusOK, object{"status": "paused"}))
+		pass(6*time.Minute + 15*time.Second)
+		if sent := m.sent(); sent[len(sent)-1] != "POST /status" || slices.Contains(sent, "POST /verify") {
+			t.Errorf("sent %v; want that it was enabled, and not verified", sent)
+		}
+		m.route("GET /status?stream_id=f67e39a0", always(http.StatusServiceUnavailable, nil))
+		pass(6*time.Minute + 15*time.Second)
+		if got := stream.Status(); got.LastError == "" {
+			t.Errorf("Status = %+v; want that it cannot be managed", got)
+		}
+		m.route("GET /status?stream_id=f67e39a0", always(http.StatusOK, object{"status": "enabled"}))
+		pass(6*time.Minute + 15*time.Second)
+		if got := stream.Status(); got.LastError != "" || got.Stale || !got.Asked.IsZero() {
+			t.Errorf("Status = %+v; want no error, and that nothing was verified", got)
+		}
+	})
+}
+
 // A transmitter pauses a stream whose receiver was away for too long, and cannot say so.
 func TestAStreamThatIsPausedIsEnabledAgain(t *testing.T) {
 	t.Parallel()
