@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
@@ -34,7 +35,7 @@ type leaseClient struct {
 	run      func(ctx context.Context) error
 	reasonOf func(error) (auth.Reason, bool)
 	codeOf   func(error) auth.Code
-	advice   func(error) authclient.Advice
+	advice   func(error) (authclient.Advice, time.Duration)
 }
 
 func untilTheEnd(receive func() error) error {

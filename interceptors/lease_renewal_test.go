@@ -118,8 +118,9 @@ func TestAnUnreachableServerIsRetriedLater(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if err := client.run(ctx); client.advice(err) != authclient.RetryLater {
-				t.Errorf("%v: advice %v; want %v", err, client.advice(err), authclient.RetryLater)
+			err := client.run(ctx)
+			if advice, _ := client.advice(err); advice != authclient.RetryLater {
+				t.Errorf("%v: advice %v; want %v", err, advice, authclient.RetryLater)
 			}
 		})
 	}

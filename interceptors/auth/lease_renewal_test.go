@@ -267,7 +267,7 @@ func TestATokenRenewsStreamsEvenIfItsCallIsRefused(t *testing.T) {
 func TestKeepAliveKeepsAStreamAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		advice := func(error) authclient.Advice { return authclient.GiveUp }
+		advice := func(error) (authclient.Advice, time.Duration) { return authclient.GiveUp, 0 }
 		w := newWorld(t, streamRule{})
 		opened := time.Now()
 		ended := w.serve(issued(0), idle)

@@ -1,6 +1,10 @@
 package authclient
 
-import "github.com/ostiary/ostiary/interceptors/auth"
+import (
+	"time"
+
+	"github.com/ostiary/ostiary/interceptors/auth"
+)
 
 // Advice is what a client should do about the error of a call. The zero value
 // is GiveUp.
@@ -27,22 +31,31 @@ func (a Advice) String() string {
 	return adviceNames[a]
 }
 
-// AdviceForReason returns what to do about a refusal.
-func AdviceForReason(reason auth.Reason) Advice {
+// AdviceForReason returns what to do about a refusal. retryAfter is the delay in its
+// google.rpc.RetryInfo, 0 where it has none: a refusal that has one passes by itself, and
+// TokenRevoked then means that a token is accepted which is issued after the delay.
+func AdviceForReason(reason auth.Reason, retryAfter time.Duration) Advice {
 	switch reason {
 	case auth.TokenExpired, auth.KeyUnknown:
 		return RetryWithFreshToken
 	case auth.KeysUnavailable, auth.RevocationsStale, auth.UserUnavailable, auth.TokenNotYetValid, auth.AuthFailure:
 		return RetryLater
-	default:
+	}
+	switch {
+	case retryAfter <= 0:
 		return GiveUp
+	case reason == auth.TokenRevoked:
+		return RetryWithFreshToken
+	default:
+		return RetryLater
 	}
 }
 
 // AdviceForCode returns what to do about an error that carries no Reason. It
 // takes all codes of Connect and gRPC. Unauthenticated gives RetryLater, since
-// without a Reason it comes from a TokenSource that failed.
-func AdviceForCode(code auth.Code) Advice {
+// without a Reason it comes from a TokenSource that failed. retryAfter is as for
+// AdviceForReason.
+func AdviceForCode(code auth.Code, retryAfter time.Duration) Advice {
 	const (
 		invalidArgument    auth.Code = 3
 		notFound           auth.Code = 5
@@ -51,6 +64,9 @@ func AdviceForCode(code auth.Code) Advice {
 		outOfRange         auth.Code = 11
 		unimplemented      auth.Code = 12
 	)
+	if retryAfter > 0 {
+		return RetryLater
+	}
 	switch code {
 	case invalidArgument, notFound, alreadyExists, auth.CodePermissionDenied, failedPrecondition, outOfRange, unimplemented:
 		return GiveUp

@@ -13,21 +13,22 @@ const alive = 2 * time.Second
 // Retry keeps a client's streams open. Advice is required, the rest has
 // defaults. A Retry holds no state and is safe for concurrent use.
 type Retry struct {
-	// Advice says what to do about an error of the transport:
-	// connectauth.RetryAdvice or grpcauth.RetryAdvice.
-	Advice func(error) Advice
+	// Advice says what to do about an error of the transport, and the delay that the
+	// server has asked for, or 0: connectauth.RetryAdvice or grpcauth.RetryAdvice.
+	Advice func(error) (advice Advice, retryAfter time.Duration)
 	// MinDelay is how long to wait after a first failure. Each further one
 	// doubles it. 0 is 250 ms.
 	MinDelay time.Duration
-	// MaxDelay is the longest to wait. 0 is 30 s.
+	// MaxDelay is the longest to wait, also where the server has asked for more. 0 is
+	// 30 s.
 	MaxDelay time.Duration
 }
 
 // Stream opens a stream, and opens it again when it has ended and another try
 // can help. Where the token had expired it does so at once, with a fresh one;
 // where that was just tried, and in any other case, after a delay that grows with
-// each failure. What open returns is how the stream
-// ended:
+// each failure, and that is longer by what the server has asked for. What open returns is
+// how the stream ended:
 //
 //	err := authclient.Retry{Advice: connectauth.RetryAdvice}.Stream(ctx, func(ctx context.Context) error {
 //		stream, err := client.WatchInvoices(ctx, request)
@@ -63,7 +64,7 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 		case lived >= wait.longest:
 			wait.reset()
 		}
-		advice := r.Advice(err)
+		advice, retryAfter := r.Advice(err)
 		if advice == GiveUp {
 			return err
 		}
@@ -71,11 +72,11 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 		if lived >= alive {
 			hurried = false // it has lived on its token, and not failed for want of one
 		}
-		if fresh && !hurried {
+		if fresh && !hurried && retryAfter <= 0 {
 			hurried = true
 			continue
 		}
-		if err := wait.sleep(ctx); err != nil {
+		if err := wait.sleep(ctx, retryAfter); err != nil {
 			return err
 		}
 	}
@@ -92,7 +93,8 @@ func (r Retry) Stream(ctx context.Context, open func(context.Context) error) err
 //	})
 //
 // After an error, and after a time that is zero, past or too near, it calls
-// renew again with a delay that grows up to MaxDelay.
+// renew again with a delay that grows up to MaxDelay, and that is longer by what the
+// server has asked for.
 //
 // It returns the error that no further try can change, or the cause when ctx
 // ended; the streams then end by themselves.
@@ -100,17 +102,21 @@ func (r Retry) KeepAlive(ctx context.Context, renew func(context.Context) (expir
 	wait := r.backoff()
 	for {
 		expires, err := renew(WantFreshToken(ctx))
-		next := ahead(time.Until(expires))
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		case err != nil && r.Advice(err) == GiveUp:
-			return err
-		case err == nil && next >= wait.shortest:
+		}
+		var retryAfter time.Duration
+		if err != nil {
+			var advice Advice
+			if advice, retryAfter = r.Advice(err); advice == GiveUp {
+				return err
+			}
+		}
+		if next := ahead(time.Until(expires)); err == nil && next >= wait.shortest {
 			wait.reset()
 			err = sleep(ctx, next)
-		default: // it failed, or the token has hardly any time left
-			err = wait.sleep(ctx)
+		} else { // it failed, or the token has hardly any time left
+			err = wait.sleep(ctx, retryAfter)
 		}
 		if err != nil {
 			return err
@@ -146,7 +152,11 @@ func (b *backoff) delay() time.Duration {
 	return delay
 }
 
-func (b *backoff) sleep(ctx context.Context) error { return sleep(ctx, b.delay()) }
+// sleep waits for the next delay after what the server has asked for.
+func (b *backoff) sleep(ctx context.Context, retryAfter time.Duration) error {
+	retryAfter = min(max(retryAfter, 0), b.longest)
+	return sleep(ctx, min(retryAfter+b.delay(), b.longest))
+}
 
 // sleep returns the cause when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {

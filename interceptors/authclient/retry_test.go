@@ -16,11 +16,18 @@ import (
 )
 
 // adviceFor is what an adapter's does, for errors that crossed no network.
-func adviceFor(err error) authclient.Advice {
-	if reason, ok := auth.ReasonOf(err); ok {
-		return authclient.AdviceForReason(reason)
+func adviceFor(err error) (authclient.Advice, time.Duration) {
+	if refusal, ok := errors.AsType[*auth.Error](err); ok {
+		return authclient.AdviceForReason(refusal.Reason, refusal.RetryAfter), refusal.RetryAfter
 	}
-	return authclient.RetryLater
+	return authclient.RetryLater, 0
+}
+
+// after returns a refusal whose sender asks for a delay.
+func after(reason auth.Reason, d time.Duration) error {
+	refusal := auth.NewError(reason, nil)
+	refusal.RetryAfter = d
+	return refusal
 }
 
 var (
@@ -45,22 +52,40 @@ func TestRetryStream(t *testing.T) {
 		attempts []attempt
 		want     error
 		fresh    []bool
-		// waited is the longest that lies between the attempts; the shortest is
-		// half of it.
-		waited []time.Duration
+		// asked is the delay that the server asks for after each attempt, and waited is the
+		// longest that is waited beyond it; the shortest is half of that.
+		asked, waited []time.Duration
 	}{
-		{"an end without an error", []attempt{{time.Second, nil}}, nil, []bool{false}, nil},
-		{"a revoked session stops it", []attempt{{time.Second, errRevoked}}, errRevoked, []bool{false}, nil},
-		{"a refusal by the rule stops it", []attempt{{time.Second, auth.NewError(auth.RoleRequired, nil)}}, auth.NewError(auth.RoleRequired, nil), []bool{false}, nil},
-		{"an expired token is refreshed at once", []attempt{{5 * time.Second, errExpired}, {5 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{0, 0}},
-		{"a token that has expired again at once is waited for", []attempt{{0, errExpired}, {0, errExpired}, {0, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, []time.Duration{0, 250 * ms, 500 * ms}},
-		{"a server that is far away is not tried more often for it", []attempt{{time.Second, errExpired}, {time.Second, errExpired}, {time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, []time.Duration{0, 250 * ms, 500 * ms}},
-		{"a stream that lived for two seconds lived on its token", []attempt{{2 * time.Second, errExpired}, {2 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, []time.Duration{0, 0}},
-		{"a stream that lived for the longest delay begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {30 * time.Second, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
-		{"a failing network is waited for, and longer each time", []attempt{{0, errNetwork}, {time.Second, errNetwork}, {0, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 1000 * ms}},
-		{"a stream that lived long begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {time.Hour, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
-		{"what follows a refresh asks for no fresh token", []attempt{{time.Minute, errExpired}, {0, errNetwork}, {0, nil}}, nil, []bool{false, true, false}, []time.Duration{0, 250 * ms}},
-		{"a wrapped error counts as what it holds", []attempt{{time.Second, fmt.Errorf("watch: %w", errRevoked)}}, errRevoked, []bool{false}, nil},
+		{"an end without an error", []attempt{{time.Second, nil}}, nil, []bool{false}, nil, nil},
+		{"a revoked session stops it", []attempt{{time.Second, errRevoked}}, errRevoked, []bool{false}, nil, nil},
+		{"a refusal by the rule stops it", []attempt{{time.Second, auth.NewError(auth.RoleRequired, nil)}}, auth.NewError(auth.RoleRequired, nil), []bool{false}, nil, nil},
+		{"an expired token is refreshed at once", []attempt{{5 * time.Second, errExpired}, {5 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, nil, []time.Duration{0, 0}},
+		{"a token that has expired again at once is waited for", []attempt{{0, errExpired}, {0, errExpired}, {0, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, nil, []time.Duration{0, 250 * ms, 500 * ms}},
+		{"a server that is far away is not tried more often for it", []attempt{{time.Second, errExpired}, {time.Second, errExpired}, {time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true, true}, nil, []time.Duration{0, 250 * ms, 500 * ms}},
+		{"a stream that lived for two seconds lived on its token", []attempt{{2 * time.Second, errExpired}, {2 * time.Second, errExpired}, {0, nil}}, nil, []bool{false, true, true}, nil, []time.Duration{0, 0}},
+		{"a stream that lived for the longest delay begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {30 * time.Second, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, nil, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
+		{"a failing network is waited for, and longer each time", []attempt{{0, errNetwork}, {time.Second, errNetwork}, {0, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, nil, []time.Duration{250 * ms, 500 * ms, 1000 * ms}},
+		{"a stream that lived long begins anew", []attempt{{0, errNetwork}, {0, errNetwork}, {time.Hour, errNetwork}, {0, nil}}, nil, []bool{false, false, false, false}, nil, []time.Duration{250 * ms, 500 * ms, 250 * ms}},
+		{"what follows a refresh asks for no fresh token", []attempt{{time.Minute, errExpired}, {0, errNetwork}, {0, nil}}, nil, []bool{false, true, false}, nil, []time.Duration{0, 250 * ms}},
+		{"a wrapped error counts as what it holds", []attempt{{time.Second, fmt.Errorf("watch: %w", errRevoked)}}, errRevoked, []bool{false}, nil, nil},
+		{
+			"a full server is tried again after its delay", []attempt{{0, after(auth.TooManyStreams, 5*time.Second)}, {0, after(auth.TooManyStreams, 5*time.Second)}, {0, nil}}, nil,
+			[]bool{false, false, false}, []time.Duration{5 * time.Second, 5 * time.Second}, []time.Duration{250 * ms, 500 * ms},
+		},
+		{"as many streams as one may have stop it", []attempt{{0, auth.NewError(auth.TooManyStreams, nil)}}, auth.NewError(auth.TooManyStreams, nil), []bool{false}, nil, nil},
+		{
+			"a subject that was signed out gets a fresh token after the delay", []attempt{{time.Minute, after(auth.TokenRevoked, 5*time.Second)}, {0, nil}}, nil,
+			[]bool{false, true}, []time.Duration{5 * time.Second}, []time.Duration{250 * ms},
+		},
+		{
+			"a fresh token that was revoked meanwhile stops it", []attempt{{time.Minute, after(auth.TokenRevoked, 5*time.Second)}, {0, errRevoked}}, errRevoked,
+			[]bool{false, true}, []time.Duration{5 * time.Second}, []time.Duration{250 * ms},
+		},
+		{
+			"no server is waited for longer than the longest delay", []attempt{{0, after(auth.KeysUnavailable, 1<<62)}, {0, nil}}, nil,
+			[]bool{false, false}, []time.Duration{30 * time.Second}, []time.Duration{0},
+		},
+		{"a negative delay is none", []attempt{{0, after(auth.KeysUnavailable, -time.Hour)}, {0, nil}}, nil, []bool{false, false}, nil, []time.Duration{250 * ms}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,8 +96,12 @@ func TestRetryStream(t *testing.T) {
 					n := len(fresh)
 					fresh = append(fresh, authclient.FreshTokenWanted(ctx))
 					if n > 0 {
-						if waited, most := time.Since(last), tt.waited[n-1]; waited > most || waited < most/2 {
-							t.Errorf("waited for %v before attempt %d; want %v or down to half of it", waited, n, most)
+						waited, most := time.Since(last), tt.waited[n-1]
+						if n <= len(tt.asked) {
+							waited -= tt.asked[n-1]
+						}
+						if waited > most || waited < most/2 {
+							t.Errorf("waited for %v before attempt %d, beyond what the server asks for; want %v or down to half of it", waited, n, most)
 						}
 					}
 					pass(tt.attempts[n].lives)
@@ -141,6 +170,7 @@ func TestKeepAlive(t *testing.T) {
 		{"with a third of a token's time to go", []call{{time.Minute, nil}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 80 * time.Second}},
 		{"with a minute of a long one's", []call{{time.Hour, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 59 * time.Minute}},
 		{"again soon where the network fails", []call{{time.Minute, nil}, {0, errNetwork}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 40250 * time.Millisecond, 80250 * time.Millisecond}},
+		{"after the delay that a server asks for", []call{{time.Minute, nil}, {0, after(auth.TokenRevoked, 5*time.Second)}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 40 * time.Second, 45250 * time.Millisecond, 85250 * time.Millisecond}},
 		{"again soon where the token has expired", []call{{0, errExpired}, {time.Minute, nil}, {0, errRevoked}}, errRevoked, []time.Duration{0, 250 * time.Millisecond, 40250 * time.Millisecond}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -246,8 +276,11 @@ func TestAdviceForCode(t *testing.T) {
 		if final[code] {
 			want = authclient.GiveUp
 		}
-		if got := authclient.AdviceForCode(code); got != want {
+		if got := authclient.AdviceForCode(code, 0); got != want {
 			t.Errorf("code %d: %v; want %v", code, got, want)
+		}
+		if got := authclient.AdviceForCode(code, time.Second); got != authclient.RetryLater {
+			t.Errorf("code %d with a delay: %v; want %v", code, got, authclient.RetryLater)
 		}
 	}
 }
@@ -260,8 +293,18 @@ func TestAdviceForReason(t *testing.T) {
 		auth.TokenNotYetValid: authclient.RetryLater, auth.AuthFailure: authclient.RetryLater,
 	}
 	for _, reason := range auth.Reasons() {
-		if got := authclient.AdviceForReason(reason); got != advice[reason] {
+		if got := authclient.AdviceForReason(reason, 0); got != advice[reason] {
 			t.Errorf("%v: %v; want %v", reason, got, advice[reason])
+		}
+		want := advice[reason]
+		switch {
+		case reason == auth.TokenRevoked:
+			want = authclient.RetryWithFreshToken
+		case want == authclient.GiveUp:
+			want = authclient.RetryLater
+		}
+		if got := authclient.AdviceForReason(reason, time.Second); got != want {
+			t.Errorf("%v with a delay: %v; want %v", reason, got, want)
 		}
 	}
 }
@@ -270,7 +313,7 @@ func TestAdviceForReason(t *testing.T) {
 func TestADenialIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, reason := range auth.Reasons() {
-		if got := authclient.AdviceForReason(reason); reason.Code() == auth.CodePermissionDenied && got != authclient.GiveUp {
+		if got := authclient.AdviceForReason(reason, 0); reason.Code() == auth.CodePermissionDenied && got != authclient.GiveUp {
 			t.Errorf("%v: %v; want %v", reason, got, authclient.GiveUp)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/refusal"
@@ -14,17 +15,27 @@ import (
 // ReasonOf returns the reason of the refusal that a client received, and
 // whether err is one.
 func ReasonOf(err error) (auth.Reason, bool) {
-	var received *connect.Error
-	if !errors.As(err, &received) {
-		return auth.AuthFailure, false
-	}
-	for _, detail := range received.Details() {
-		value, _ := detail.Value() // nil where this program does not know its type
-		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.ErrorDomain {
+	for _, detail := range detailsOf(err) {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.ErrorDomain {
 			return auth.ParseReason(info.GetReason())
 		}
 	}
 	return auth.AuthFailure, false
+}
+
+// detailsOf returns the details of the error that a client received.
+func detailsOf(err error) []proto.Message {
+	received, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return nil
+	}
+	details := make([]proto.Message, 0, len(received.Details()))
+	for _, detail := range received.Details() {
+		if value, err := detail.Value(); err == nil { // it fails where this program does not know the type
+			details = append(details, value)
+		}
+	}
+	return details
 }
 
 // translate gives a refusal that a handler returned the form that connect sends.

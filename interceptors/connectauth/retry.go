@@ -1,17 +1,26 @@
 package connectauth
 
 import (
+	"time"
+
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 )
 
 // RetryAdvice returns what to do about the error of a client's call, for
-// [authclient.Retry].
-func RetryAdvice(err error) authclient.Advice {
-	if reason, ok := ReasonOf(err); ok {
-		return authclient.AdviceForReason(reason)
+// [authclient.Retry], and the delay that the server has asked for in a
+// google.rpc.RetryInfo; 0 if it has not.
+func RetryAdvice(err error) (advice authclient.Advice, retryAfter time.Duration) {
+	for _, detail := range detailsOf(err) {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			retryAfter = max(info.GetRetryDelay().AsDuration(), 0)
+		}
 	}
-	return authclient.AdviceForCode(auth.Code(connect.CodeOf(err)))
+	if reason, ok := ReasonOf(err); ok {
+		return authclient.AdviceForReason(reason, retryAfter), retryAfter
+	}
+	return authclient.AdviceForCode(auth.Code(connect.CodeOf(err)), retryAfter), retryAfter
 }

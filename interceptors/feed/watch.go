@@ -61,9 +61,9 @@ func (f *Follower) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		reason, refused := connectauth.ReasonOf(err)
-		fresh = refused && authclient.AdviceForReason(reason) == authclient.RetryWithFreshToken
-		atOnce := (fresh || errors.Is(err, errReadAgain)) && w.received && f.now().since(w.sent) >= minLived
+		advice, retryAfter := connectauth.RetryAdvice(err)
+		fresh = advice == authclient.RetryWithFreshToken
+		atOnce := (fresh && retryAfter == 0 || errors.Is(err, errReadAgain)) && w.received && f.now().since(w.sent) >= minLived
 		f.lost(w.hub, err, !atOnce)
 		if atOnce {
 			continue

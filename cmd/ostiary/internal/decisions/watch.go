@@ -114,15 +114,15 @@ func (w *watch) run(ctx context.Context) error {
 }
 
 // advice says whether to connect again: not if the first try fails.
-func (w *watch) advice(err error) authclient.Advice {
+func (w *watch) advice(err error) (advice authclient.Advice, retryAfter time.Duration) {
 	if !w.begun {
-		return authclient.GiveUp
+		return authclient.GiveUp, 0
 	}
-	advice := connectauth.RetryAdvice(err)
+	advice, retryAfter = connectauth.RetryAdvice(err)
 	if advice == authclient.RetryLater {
 		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", terminal.Printable(err.Error()))
 	}
-	return advice
+	return advice, retryAfter
 }
 
 func (w *watch) watch(ctx context.Context) (err error) {

@@ -80,11 +80,11 @@ func (w *watch) run(ctx context.Context) error {
 
 // advice says whether to connect again: not if the first try fails, and else also where
 // only the position was refused.
-func (w *watch) advice(err error) authclient.Advice {
+func (w *watch) advice(err error) (advice authclient.Advice, retryAfter time.Duration) {
 	if !w.begun {
-		return authclient.GiveUp
+		return authclient.GiveUp, 0
 	}
-	advice := connectauth.RetryAdvice(err)
+	advice, retryAfter = connectauth.RetryAdvice(err)
 	var received *connect.Error
 	if errors.As(err, &received) {
 		switch client.ReasonOf(received) {
@@ -95,7 +95,7 @@ func (w *watch) advice(err error) authclient.Advice {
 	if advice == authclient.RetryLater {
 		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", terminal.Printable(err.Error()))
 	}
-	return advice
+	return advice, retryAfter
 }
 
 // watch prints changes from the last position on, or first every session if that is lost.
