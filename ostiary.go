@@ -115,11 +115,7 @@ func New(config Config) (*auth.Guard, error) {
 
 func (c *Config) guard(issuers []token.Issuer, logger *slog.Logger) (*auth.Guard, error) {
 	verifier, verifierFault := token.New(token.Config{Issuers: issuers, Now: c.Now, Logger: logger})
-	options := append([]policy.Option{policy.Linked()}, c.Rules...)
-	if c.Now != nil {
-		options = append(options, policy.Clock(c.Now))
-	}
-	rules, rulesFault := policy.New(options...)
+	rules, rulesFault := policy.New(append(append([]policy.Option{policy.Linked()}, c.Rules...), policy.Now(c.Now))...)
 	if err := errors.Join(verifierFault, rulesFault); err != nil {
 		return nil, err
 	}

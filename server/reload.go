@@ -70,7 +70,7 @@ func (s *Server) ReloadCertificate() { s.certificate.Reload() }
 
 // rulesOf returns the rules of the settings, on the clock of the server.
 func (s *Server) rulesOf(config Config) (*policy.Policy, error) {
-	return Rules(append(append([]policy.Option(nil), config.Rules...), policy.Clock(s.config.Now))...)
+	return Rules(append(append([]policy.Option(nil), config.Rules...), policy.Now(s.config.Now))...)
 }
 
 // logRules names the rules that are not those of the schema.

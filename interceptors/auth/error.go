@@ -121,14 +121,23 @@ func (e *Error) Sentence() string {
 	return e.Reason.Message()
 }
 
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Cause }
+// Unwrap returns the cause; of a nil Error nil.
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Cause
+}
 
 // Is reports whether target is a refusal for the same reason, so that
-// errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) asks for a reason.
+// errors.Is(err, &auth.Error{Reason: auth.TokenExpired}) asks for a reason. A nil Error is
+// only itself.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
-	return ok && other.Reason == e.Reason
+	if !ok || e == nil || other == nil {
+		return ok && e == other
+	}
+	return e.Reason == other.Reason
 }
 
 // LogValue gives logs the reason and the cause; of a nil Error nothing.

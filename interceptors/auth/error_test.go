@@ -73,3 +73,23 @@ func TestAsError(t *testing.T) {
 		t.Errorf("ReasonOf(foreign) = %v, %v", reason, ok)
 	}
 }
+
+// A nil *auth.Error in an error is a fault of the program, which must not end it.
+func TestErrorsIsWithANilError(t *testing.T) {
+	t.Parallel()
+	none, refusal := (*auth.Error)(nil), auth.NewError(auth.AuthFailure, nil)
+	for name, tt := range map[string]struct {
+		err, target error
+		want        bool
+	}{
+		"a refusal is none":     {refusal, none, false},
+		"none is no refusal":    {none, refusal, false},
+		"none is no other":      {none, errors.New("disk full"), false},
+		"none is itself":        {none, none, true},
+		"none in another error": {fmt.Errorf("wrapped: %w", none), none, true},
+	} {
+		if got := errors.Is(tt.err, tt.target); got != tt.want {
+			t.Errorf("%s: errors.Is = %t", name, got)
+		}
+	}
+}

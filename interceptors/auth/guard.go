@@ -140,10 +140,13 @@ type Guard struct {
 	streams
 }
 
-// Close closes the Authenticator, if that can be closed, as a token.Verifier can, which
-// then fetches no keys any more. Call it when nothing is served any more. A guard that
-// was closed refuses more and more, and accepts nothing that it should not.
+// Close ends the watches of the Revocations and of the Authenticator, which may live on. It
+// closes the Authenticator, if that can be closed, as a token.Verifier can, which then fetches
+// no keys any more. Call it when nothing is served any more. A guard that was closed refuses
+// more and more, and accepts nothing that it should not: a stream that is opened afterwards
+// is watched again.
 func (g *Guard) Close() error {
+	g.unwatch()
 	if c, ok := g.Authenticator.(io.Closer); ok {
 		return c.Close()
 	}

@@ -121,7 +121,11 @@ func Observers(all ...Observer) Observer {
 // at INFO. So that strangers cannot fill the disk, it logs at most ten refusals within ten
 // seconds for each Reason of callers without an Identity whose refusal is not Verified; a
 // line at the end of the ten seconds says how many others there were, of how many peers.
+// A nil logger is slog.Default().
 func LogRefusals(logger *slog.Logger) Observer {
+	if logger == nil {
+		logger = slog.Default()
+	}
 	return &refusalLog{strangers: logsample.Sampler{Logger: logger}}
 }
 

@@ -24,9 +24,9 @@ type streams struct {
 	handlers lease.Counter // those that run
 	places   lease.Places[subject]
 
-	mu                 sync.Mutex
-	watchesRevocations bool        // guarded by mu
-	watched            atomic.Bool // both watches are in place
+	mu      sync.Mutex
+	stops   []func()    // guarded by mu: they end the watch of the revocations, and then that of the keys
+	watched atomic.Bool // both watches are in place
 }
 
 // watch has the guard notified of what ends open streams. It comes before the first
@@ -37,17 +37,29 @@ func (g *Guard) watch() {
 	if g.watched.Load() {
 		return
 	}
-	g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
-	g.leases.Visit = (*Stream).recheck
-	g.leases.Close = (*Stream).letGo
-	if g.Revocations != nil && !g.watchesRevocations {
-		g.Revocations.Watch(g.leases.Sweep)
-		g.watchesRevocations = true // also if the next panics, so that no stream adds a second watch
+	if g.leases.Newer == nil {
+		g.leases.Newer = func(a, b credential) bool { return newer(a.identity, b.identity) }
+		g.leases.Visit = (*Stream).recheck
+		g.leases.Close = (*Stream).closeEnded
+	}
+	if g.Revocations != nil && len(g.stops) == 0 { // there is one if the next has panicked
+		g.stops = append(g.stops, g.Revocations.Watch(g.leases.Sweep))
 	}
 	if keys, ok := g.Authenticator.(Watcher); ok {
-		keys.Watch(g.leases.Sweep)
+		g.stops = append(g.stops, keys.Watch(g.leases.Sweep))
 	}
 	g.watched.Store(true)
+}
+
+// unwatch ends what watch has begun, until another stream comes.
+func (g *Guard) unwatch() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, stop := range g.stops {
+		stop()
+	}
+	g.stops = nil
+	g.watched.Store(false)
 }
 
 // Serve runs the handler of an admitted stream under its lease, and returns the

@@ -22,8 +22,8 @@ type Stream struct {
 	renewable bool      // by the rule
 	endsBy    time.Time // the latest end, by MaxLifetime
 
-	close   context.CancelCauseFunc // called once, by letGo: with the refusal, or nil
-	closed  sync.Once               // by letGo
+	close   context.CancelCauseFunc // called once, by closeEnded: with the refusal, or nil
+	closed  sync.Once               // by closeEnded
 	timer   *time.Timer             // rechecks
 	over    sync.WaitGroup          // done once it was closed
 	outcome lease.Outcome           // of the handler
@@ -174,7 +174,7 @@ func (s *Stream) end(refusal *Error) {
 	first := s.refuse(refusal)
 	switch {
 	case refusal == nil:
-		s.letGo()
+		s.closeEnded()
 	case first:
 		s.admitted.guard.leases.End(s)
 	}
@@ -207,8 +207,8 @@ func (s *Stream) AfterEnd(f func()) {
 	}
 }
 
-// letGo closes a stream that has ended, unless it is closed. It reports whether it has.
-func (s *Stream) letGo() (closed bool) {
+// closeEnded closes a stream that has ended, unless it is closed. It reports whether it has.
+func (s *Stream) closeEnded() (closed bool) {
 	s.closed.Do(func() {
 		closed = true
 		s.admitted.guard.leases.Leave(s, s.sessionKey())
@@ -219,11 +219,12 @@ func (s *Stream) letGo() (closed bool) {
 	return closed
 }
 
-// found returns what Err does, to the handler, which then finds its context cancelled.
-func (s *Stream) found() error {
+// errToHandler returns what Err does, and closes a stream that has ended before, so that the
+// handler, which gets the error, finds its context cancelled.
+func (s *Stream) errToHandler() error {
 	err := s.Err()
 	if err != nil {
-		s.letGo()
+		s.closeEnded()
 	}
 	return err
 }
@@ -259,7 +260,7 @@ func (s *Stream) Send(send func() error) error {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return s.found()
+		return s.errToHandler()
 	}
 	s.sending++
 	s.mu.Unlock()
@@ -282,7 +283,7 @@ func (s *Stream) Check() error {
 	if s.Err() == nil {
 		s.recheck()
 	}
-	return s.found()
+	return s.errToHandler()
 }
 
 // Received is Guard.CheckRequest, about a message that was received on the
@@ -303,7 +304,7 @@ func (s *Stream) Received(message any) error {
 	case first:
 		s.recheck()
 	}
-	if err := s.found(); err != nil {
+	if err := s.errToHandler(); err != nil {
 		return err
 	}
 	if refusal == nil && s.admitted.messages != nil {
@@ -313,7 +314,7 @@ func (s *Stream) Received(message any) error {
 		return nil
 	}
 	s.refuse(refusal)
-	s.letGo()
+	s.closeEnded()
 	return refusal
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"connectrpc.com/connect"
 
@@ -263,6 +264,18 @@ func TestObservingIsSafeForConcurrentUse(t *testing.T) {
 			t.Errorf("%d sessions, %d dropped; want 100", len(sessions), dropped)
 		}
 	})
+}
+
+func TestAUserAgentIsKeptWithoutTheRestOfIt(t *testing.T) {
+	t.Parallel()
+	f, now := &Follower{seen: newSeen()}, time.Now()
+	d := decisionOf("sess_1", now)
+	d.UserAgent = strings.Repeat("x", 10_000)
+	f.Observe(t.Context(), d)
+	_, messages, _ := f.seen.take(now)
+	if got := messages[0].GetUserAgent(); got != d.UserAgent[:maxUserAgent] || unsafe.StringData(got) == unsafe.StringData(d.UserAgent) {
+		t.Errorf("%d bytes of %d are kept in the same memory; want a copy of %d", len(got), len(d.UserAgent), maxUserAgent)
+	}
 }
 
 // BenchmarkObserve notes a call of a session that was seen before.

@@ -101,7 +101,8 @@ func (s *seen) note(id *auth.Identity, d *auth.Decision, now time.Time) {
 	if session.message == nil || !id.IssuedAt.Before(session.issuedAt) {
 		session.message, session.issuedAt = messageOf(session.key, id), id.IssuedAt
 	}
-	session.message.UserAgent = strings.ToValidUTF8(d.UserAgent[:min(len(d.UserAgent), maxUserAgent)], "")
+	cut := d.UserAgent[:min(len(d.UserAgent), maxUserAgent)]
+	session.message.UserAgent = strings.Clone(strings.ToValidUTF8(cut, "")) // or all of it would be kept
 	session.message.IpAddress = hostOf(d.Peer)
 	shard.save(session)
 }

@@ -129,9 +129,14 @@ func whole(rule *policyv1.Rule, origin Origin) Option {
 	return optionFunc(func(b *builder) { b.whole = append(b.whole, declaration{rule: rule, origin: origin}) })
 }
 
-// Clock sets the clock for the age of verifications. The default is time.Now.
-func Clock(now func() time.Time) Option {
-	return optionFunc(func(b *builder) { b.now = now })
+// Now sets the clock for the age of verifications. The default is time.Now, also where
+// now is nil.
+func Now(now func() time.Time) Option {
+	return optionFunc(func(b *builder) {
+		if b.now = now; now == nil {
+			b.now = time.Now
+		}
+	})
 }
 
 func override(procedure string, rule *policyv1.Rule, origin Origin) Option {

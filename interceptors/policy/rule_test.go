@@ -271,7 +271,7 @@ func TestReverificationByAuthTime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			rules, err := policy.New(policy.Clock(func() time.Time { return now }), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: tt.asked})))
+			rules, err := policy.New(policy.Now(func() time.Time { return now }), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: tt.asked})))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -282,4 +282,15 @@ func TestReverificationByAuthTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWithoutAClockTheTimeOfTheMachineCounts(t *testing.T) {
+	t.Parallel()
+	strict := schematest.Preset(policyv1.Reverification_PRESET_STRICT)
+	rules, err := policy.New(policy.Now(nil), policy.Override("/p", schematest.Require(&policyv1.Require{Reverification: strict})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schematest.AssertReason(t, rules.Rule("/p").Check(&auth.Identity{AuthTime: time.Now(), AMR: []string{"mfa"}}), schematest.Pass)
+	schematest.AssertReason(t, rules.Rule("/p").Check(&auth.Identity{AuthTime: time.Now().Add(-time.Hour), AMR: []string{"mfa"}}), auth.ReverificationRequired)
 }

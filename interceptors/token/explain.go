@@ -58,8 +58,7 @@ func (e Explanation) Verified() bool {
 // not for the calls of strangers. The context bounds the wait for the issuer's keys.
 // An Explanation is for people; nobody may be let in because of one.
 func (v *Verifier) Explain(ctx context.Context, raw string) Explanation {
-	t := new(verification)
-	t.reset(v, raw)
+	t := &verification{verifier: v, raw: raw}
 	explanation := make(Explanation, 0, len(lookupSteps)+len(signatureSteps)+len(claimSteps))
 	for _, steps := range [][]step{lookupSteps, signatureSteps, claimSteps} {
 		t.now = v.now() // after the wait for the keys

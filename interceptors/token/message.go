@@ -42,9 +42,8 @@ func (v *Verifier) VerifyMessage(ctx context.Context, raw string) (Message, erro
 	if len(raw) > maxMessageBytes {
 		return Message{}, auth.Errorf(auth.TokenTooLarge, "%d bytes, the limit is %d", len(raw), maxMessageBytes)
 	}
-	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
-	defer v.verifications.Put(t)
-	t.reset(v, raw)
+	t := v.begin(raw)
+	defer v.end(t)
 	if err := t.run(ctx, messageSteps); err != nil {
 		return Message{}, err
 	}

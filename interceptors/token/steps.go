@@ -29,10 +29,17 @@ type verification struct {
 	identity *auth.Identity
 }
 
-// reset makes t the verification of another token. The memory of its claims is used again.
-func (t *verification) reset(v *Verifier, raw string) {
-	t.verifier, t.raw, t.now = v, raw, time.Time{}
-	t.jws, t.hasJWS, t.issuer, t.keys, t.key, t.kind, t.identity = compact{}, false, nil, nil, nil, 0, nil
+// begin returns the verification of a token, in memory that was used before.
+func (v *Verifier) begin(raw string) *verification {
+	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
+	t.verifier, t.raw = v, raw
+	return t
+}
+
+// end gives the memory of a verification back, with nothing of the token in it.
+func (v *Verifier) end(t *verification) {
+	*t = verification{}
+	v.verifications.Put(t)
 }
 
 // A step is one check. Verify takes the steps in turn until one fails, and Explain takes all

@@ -152,9 +152,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*auth.Identity, erro
 // verify is Verify for a token that is not in the cache. It is apart so that Verify takes
 // little of the stack: to grow it costs more than the look-up does.
 func (v *Verifier) verify(ctx context.Context, raw string, d *digest) (*auth.Identity, error) {
-	t := v.verifications.Get().(*verification) //nolint:forcetypeassert // nothing else is put there
-	defer v.verifications.Put(t)
-	t.reset(v, raw)
+	t := v.begin(raw)
+	defer v.end(t)
 	if err := t.run(ctx, lookupSteps); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/store"
@@ -136,6 +137,8 @@ func TestAUserAgentOfAnyBytesIsSafe(t *testing.T) {
 	} {
 		if got := printable(said); got != want {
 			t.Errorf("%q became %q; want %q", said, got, want)
+		} else if unsafe.StringData(got) == unsafe.StringData(said) {
+			t.Errorf("%.20q shares the memory of all %d bytes that were said", got, len(said))
 		}
 	}
 	for address, want := range map[string]string{"192.0.2.1:5000": "192.0.2.1", "[::1]:5000": "::1", "": "", "@": "@"} {
