@@ -40,14 +40,16 @@ func AdviceForReason(reason auth.Reason, retryAfter time.Duration) Advice {
 		return RetryWithFreshToken
 	case auth.KeysUnavailable, auth.RevocationsStale, auth.UserUnavailable, auth.TokenNotYetValid, auth.AuthFailure:
 		return RetryLater
-	}
-	switch {
-	case retryAfter <= 0:
+	case auth.TokenRevoked:
+		if retryAfter > 0 {
+			return RetryWithFreshToken
+		}
 		return GiveUp
-	case reason == auth.TokenRevoked:
-		return RetryWithFreshToken
 	default:
-		return RetryLater
+		if retryAfter > 0 {
+			return RetryLater
+		}
+		return GiveUp
 	}
 }
 

@@ -68,7 +68,7 @@ func verifyECDSA(public *ecdsa.PublicKey, digest, signature []byte) bool {
 	if len(numbers) >= 0x80 {
 		der = append(der, 0x81) // a length that is a byte of its own
 	}
-	der = append(append(der, byte(len(numbers))), numbers...)
+	der = append(append(der, byte(len(numbers))), numbers...) //nolint:gosec // at most 2*(3+maxOrderBytes)
 	return ecdsa.VerifyASN1(public, digest, der)
 }
 
@@ -80,9 +80,9 @@ const maxOrderBytes = 66
 func appendInteger(der, number []byte) []byte {
 	number = bytes.TrimLeft(number, "\x00")
 	if len(number) == 0 || number[0] >= 0x80 {
-		der = append(der, 0x02, byte(len(number)+1), 0)
+		der = append(der, 0x02, byte(len(number)+1), 0) //nolint:gosec // at most maxOrderBytes+1
 	} else {
-		der = append(der, 0x02, byte(len(number)))
+		der = append(der, 0x02, byte(len(number))) //nolint:gosec // at most maxOrderBytes
 	}
 	return append(der, number...)
 }
