@@ -11,7 +11,7 @@ import {
   WatchSessionsResponseSchema,
 } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { describe, expect, test } from "vitest";
-import { noChanges, rowsOf, withMessage } from "../src/sessions/changes.js";
+import { changesSince, mostFresh, noChanges, rowsOf, trimmed, withMessage } from "../src/sessions/changes.js";
 import { type Filter, matches, ownService, requestOf } from "../src/sessions/filter.js";
 import { keyOf, subjectOf } from "../src/sessions/names.js";
 
@@ -54,7 +54,7 @@ describe("the rows after an event", () => {
     ],
   ])("%s", (_, event, rows, fresh) => {
     const changes = withMessage(noChanges, message(event));
-    const result = rowsOf(listed, false, changes, new Set());
+    const result = rowsOf(listed, false, changes, new Set(), {});
     expect(shown(result.rows)).toEqual(rows);
     expect(shown(result.fresh)).toEqual(fresh);
     expect(changes.unknown).toBe(false);
@@ -62,18 +62,18 @@ describe("the rows after an event", () => {
 
   test("have the new ones at the top once the user has asked for them, and those stay when they are removed", () => {
     const before = withMessage(noChanges, message(event(SessionEventType.SEEN, session("c", 3)), event(SessionEventType.SEEN, session("d", 4))));
-    const asked = new Set(rowsOf(listed, false, before, new Set()).fresh.map(({ key }) => key));
-    expect(shown(rowsOf(listed, false, before, asked).rows)).toEqual(["user_ada d ACTIVE", "user_ada c ACTIVE", "user_ada b ACTIVE", "user_ada a ACTIVE"]);
+    const asked = new Set(rowsOf(listed, false, before, new Set(), {}).fresh.map(({ key }) => key));
+    expect(shown(rowsOf(listed, false, before, asked, {}).rows)).toEqual(["user_ada d ACTIVE", "user_ada c ACTIVE", "user_ada b ACTIVE", "user_ada a ACTIVE"]);
     const after = withMessage(before, message(event(SessionEventType.REMOVED, session("d", 4)), event(SessionEventType.SEEN, session("e", 5))));
-    const result = rowsOf(listed, false, after, asked);
+    const result = rowsOf(listed, false, after, asked, {});
     expect(shown(result.rows)).toEqual(["user_ada d GONE", "user_ada c ACTIVE", "user_ada b ACTIVE", "user_ada a ACTIVE"]);
     expect(shown(result.fresh)).toEqual(["user_ada e ACTIVE"]);
   });
 
   test("leave what is older than what was read to a later page", () => {
     const changes = withMessage(noChanges, message(event(SessionEventType.RENEWED, session("old", 0))));
-    expect(rowsOf(listed, true, changes, new Set()).fresh).toEqual([]);
-    expect(rowsOf([...listed, session("old", 0)], false, changes, new Set()).rows.map(({ key }) => key)).toContain(keyOf(session("old", 0).session));
+    expect(rowsOf(listed, true, changes, new Set(), {}).fresh).toEqual([]);
+    expect(rowsOf([...listed, session("old", 0)], false, changes, new Set(), {}).rows.map(({ key }) => key)).toContain(keyOf(session("old", 0).session));
   });
 
   test.each([
@@ -84,10 +84,52 @@ describe("the rows after an event", () => {
     const all = [session("old", 0), session("later", 5)]; // neither was seen last at a time that is known
     const changes = withMessage(noChanges, message(...all.map((session) => event(SessionEventType.CHANGED, session))));
     const read = listed.map((session) => ({ ...session, lastSeenTime: timestampFromMs(9) }));
-    const found = rowsOf(read, true, changes, new Set(), order).fresh.map(({ session }) => session.session?.sessionId);
+    const found = rowsOf(read, true, changes, new Set(), { order }).fresh.map(({ session }) => session.session?.sessionId);
     expect(found).toEqual(fresh);
     const asked = new Set(all.map(({ session }) => keyOf(session)));
-    expect(rowsOf(read, true, changes, asked, order).rows.filter(({ added }) => added)).toHaveLength(behind.length + fresh.length);
+    expect(rowsOf(read, true, changes, asked, { order }).rows.filter(({ added }) => added)).toHaveLength(behind.length + fresh.length);
+  });
+
+  test("are those of the list where it was requested after the event", () => {
+    const before = withMessage(noChanges, message(event(SessionEventType.RENEWED, session("a", 1)), event(SessionEventType.REMOVED, session("b", 2))));
+    const read = [session("b", 2), session("a", 1, SessionState.REVOKED)];
+    const rows = (changes: typeof before) => shown(rowsOf(read, false, changes, new Set(), {}).rows);
+    expect(rows(before)).toEqual(["user_ada b GONE", "user_ada a ACTIVE"]);
+    expect(rows(changesSince(before, before, "2"))).toEqual(["user_ada b ACTIVE", "user_ada a REVOKED"]);
+    const meanwhile = withMessage(before, message(event(SessionEventType.EXPIRED, session("b", 2, SessionState.EXPIRED))));
+    expect(rows(changesSince(before, meanwhile, "2"))).toEqual(["user_ada b EXPIRED", "user_ada a REVOKED"]);
+  });
+
+  test("go on where the list was read, or where the stream has come to meanwhile", () => {
+    const [before, after] = ["1", "3"].map((resumeToken) => withMessage(noChanges, create(WatchSessionsResponseSchema, { resumeToken })));
+    expect(changesSince(noChanges, noChanges, "2").position).toBe("2");
+    expect(changesSince(before!, before!, "2").position).toBe("2");
+    expect(changesSince(before!, after!, "2").position).toBe("3");
+  });
+
+  test("that many others were seen, renewed or removed are no more than the table needs", () => {
+    const tableOf = (changes: typeof noChanges) => rowsOf(listed, true, changes, new Set(), { q: "user_ada" });
+    const many = (type: SessionEventType, name: string, at: number, subject?: string) =>
+      message(...Array.from({ length: mostFresh }, (_, i) => event(type, session(`${name}${i}`, at, SessionState.ACTIVE, subject))));
+    const receive = (before: typeof noChanges, ...messages: ReturnType<typeof message>[]) =>
+      messages.reduce((changes, message) => trimmed(withMessage(changes, message), tableOf), before);
+    const first = receive(noChanges, message(event(SessionEventType.REVOKED, session("a", 1, SessionState.REVOKED))), many(SessionEventType.SEEN, "new", 3));
+    expect(tableOf(first).fresh).toHaveLength(mostFresh);
+    const later = receive(
+      first,
+      many(SessionEventType.REMOVED, "removed", 0),
+      many(SessionEventType.RENEWED, "old", 0), // comes with a later page
+      many(SessionEventType.SEEN, "other", 3, "user_ben"), // does not match
+    );
+    expect(later.latest.size).toBeLessThanOrEqual(2 * mostFresh + 2);
+    expect(shown(tableOf(later).rows)).toEqual(["user_ada b ACTIVE", "user_ada a REVOKED"]);
+    expect(tableOf(later).fresh).toHaveLength(mostFresh);
+    expect(later.leftOut).toBe(0);
+    const tooMany = receive(later, many(SessionEventType.SEEN, "newer", 4), many(SessionEventType.SEEN, "newest", 5));
+    expect(tooMany.latest.size).toBeLessThanOrEqual(2 * mostFresh + 2);
+    expect(shown(tableOf(tooMany).rows)).toEqual(["user_ada b ACTIVE", "user_ada a REVOKED"]);
+    expect(tooMany.leftOut).toBeGreaterThan(mostFresh);
+    expect(changesSince(tooMany, tooMany, "2")).toMatchObject({ leftOut: 0, latest: new Map() });
   });
 
   test.each([

@@ -2,15 +2,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
 import { staged } from "../../testing/stage.js";
-import { Window } from "./window.js";
-
-/** Makes a page be hidden, or seen again: a browser without a screen hides none. */
-function hide(page: Page, hidden: boolean): Promise<void> {
-  return page.evaluate((hidden) => {
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, hidden);
-}
+import { hide, Window } from "./window.js";
 
 describe.skipIf(withoutChromium)("a user who leaves", () => {
   const stage = staged();

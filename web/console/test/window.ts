@@ -98,6 +98,14 @@ export class Window {
   }
 }
 
+/** Makes a page be hidden, or seen again: a browser without a screen hides none. */
+export function hide(page: Page, hidden: boolean): Promise<void> {
+  return page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+}
+
 function isOneOf(urls: string[], url: string): boolean {
   return urls.some((known) => URL.canParse(url) && new URL(url).origin === new URL(known).origin);
 }

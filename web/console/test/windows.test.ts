@@ -2,6 +2,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
 import { staged } from "../../testing/stage.js";
+import { hide } from "./window.js";
 
 /** As many windows as a browser has no connections for: it has six to a server over HTTP/1.1. */
 const many = 10;
@@ -78,6 +79,33 @@ describe.skipIf(withoutChromium)("ten windows of a browser, over HTTP/1.1", () =
     await last.getByRole("button", { name: `End the session of user_${users[live % 2]}, ${session}` }).click();
     await last.getByRole("button", { name: "End the session", exact: true }).click();
     await pages[live]!.getByText("Your session was ended.").waitFor();
+    await context.close();
+  });
+
+  test("show what a list says that was read after the stream has stopped", async () => {
+    const { server } = stage;
+    const context = await stage.browser.newContext();
+    context.setDefaultTimeout(60_000);
+    const open = async () => {
+      const page = await context.newPage();
+      await page.goto(`${server.url}/sessions?q=sess_waiting`);
+      await page.getByRole("button", { name: "Sign in as ada" }).click();
+      await page.getByText("live", { exact: true }).waitFor();
+      return page;
+    };
+    const first = await open();
+    await server.call("ben", { sid: "sess_waiting" });
+    await first.getByRole("button", { name: "1 new" }).click(); // as the stream says
+    const row = first.getByRole("row", { name: "sess_waiting" });
+    await row.getByText("active", { exact: true }).waitFor();
+    await hide(first, true);
+    for (let i = 0; i < 3; i++) {
+      await open(); // as many streams as there may be
+    }
+    await hide(first, false);
+    await first.getByText("too many windows are open").waitFor();
+    await server.revoke("ada", "sess_waiting", "user_ben");
+    await row.getByText("ended", { exact: true }).waitFor();
     await context.close();
   });
 });

@@ -25,6 +25,14 @@ export function useEnough({ data, hasNextPage, isFetching, isError, fetchNextPag
   }, [wanted, fetchNextPage]);
 }
 
+/** How often, in milliseconds, a page is read where the window has to wait for a stream. */
+const pollEvery = 10_000;
+
+/** After how many milliseconds a list is read again, which reads all its pages: so that the load does not grow with their number. */
+export function pollPages({ state: { data } }: { state: Pick<List, "data"> }): number {
+  return pollEvery * (data?.pages.length ?? 1);
+}
+
 /** How many there are, in words: "12 sessions", "at least 12 sessions". */
 export function countOf(total: bigint | undefined, minimum: boolean, one: string, many: string): string {
   return total === undefined ? "" : `${minimum ? "at least " : ""}${total.toLocaleString()} ${total === 1n ? one : many}`;

@@ -22,9 +22,6 @@ export type StreamStatus =
 /** Which of the streams that a window wants is open: the last of these. */
 export const priorities = { identity: 0, page: 1, user: 2 } as const;
 
-/** How often, in milliseconds, a list is read where the window has to wait for a stream. */
-export const pollEvery = 10_000;
-
 /** Whether the server cannot go on from a position. */
 export function isPositionLost(error: unknown): boolean {
   const reason = reasonOf(error);

@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { RevocationOrder, TargetKind, WatchRevocationsResponseSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { keepPreviousData, type QueryClient, skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useEnough } from "../api/pages";
-import { isPositionLost, pollEvery, priorities, useStream } from "../api/stream";
+import { pollPages, useEnough } from "../api/pages";
+import { isPositionLost, priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
 import { type Made, nothingMade, rowsOf, withMessage } from "./made";
@@ -65,7 +65,7 @@ export function useRevocations({ q = "", kind, issuer, by }: Filter) {
     getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
-    refetchInterval: queued ? pollEvery : false,
+    refetchInterval: queued && pollPages,
     placeholderData: keepPreviousData,
   });
   const { data: made = nothingMade } = useQuery({

@@ -2,12 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { WatchSessionsResponseSchema } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { keepPreviousData, skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useEnough } from "../api/pages";
-import { isPositionLost, pollEvery, priorities, useStream } from "../api/stream";
+import { pollPages, useEnough } from "../api/pages";
+import { isPositionLost, priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
-import { noChanges, rowsOf, withMessage } from "./changes";
-import { type Filter, isFiltered, matches, requestOf, watchFilter } from "./filter";
+import { type Changes, changesSince, mostFresh, noChanges, rowsOf, trimmed, withMessage } from "./changes";
+import { type Filter, isFiltered, requestOf, watchFilter } from "./filter";
 import { keyOf } from "./names";
 
 /** How many sessions are read at a time. */
@@ -26,12 +26,20 @@ export function useSessions(filter: Filter) {
 
   const list = useInfiniteQuery({
     queryKey: listKey,
-    queryFn: ({ pageParam, signal }) => sessions.listSessions({ ...request, pageSize, pageToken: pageParam, countTotal: pageParam === "" }, { signal }),
+    queryFn: async ({ pageParam, signal }) => {
+      const before = queries.getQueryData<Changes>(changesKey) ?? noChanges;
+      const first = pageParam === "";
+      const page = await sessions.listSessions({ ...request, pageSize, pageToken: pageParam, countTotal: first }, { signal });
+      if (first) {
+        queries.setQueryData<Changes>(changesKey, (now = noChanges) => changesSince(before, now, page.resumeToken));
+      }
+      return page;
+    },
     initialPageParam: "",
     getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
-    refetchInterval: queued ? pollEvery : false,
+    refetchInterval: queued && pollPages,
     placeholderData: keepPreviousData,
   });
   const { data: changes = noChanges } = useQuery({
@@ -41,6 +49,21 @@ export function useSessions(filter: Filter) {
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
   });
+  const listed = list.data?.pages.flatMap((page) => page.sessions) ?? [];
+  useEnough(list, listed.length);
+  const [first] = list.data?.pages ?? [];
+  const current = first?.currentSession;
+  const currentKey = current && keyOf(current);
+  const own = useQuery({
+    queryKey: ["own session", currentKey],
+    queryFn: async ({ signal }) => (await sessions.getSession({ session: current! }, { signal })).session ?? null,
+    enabled: current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey),
+  });
+  const known = own.data ? [own.data, ...listed] : listed;
+  const tableOf = (changes: Changes) => rowsOf(known, list.hasNextPage, changes, shown, filter);
+  const { rows, fresh } = tableOf(changes);
+  const tooMany = changes.leftOut > 0;
+
   const [streamError, setStreamError] = useState<ConnectError>();
   const status = useStream({
     name: `WatchSessions ${name}`,
@@ -48,7 +71,7 @@ export function useSessions(filter: Filter) {
     priority: priorities.page,
     enabled: identity !== undefined && list.data !== undefined && !list.isPlaceholderData && streamError === undefined,
     open: async function* (call) {
-      const resumeToken = queries.getQueryData<typeof noChanges>(changesKey)?.position ?? list.data?.pages[0]?.resumeToken ?? "";
+      const resumeToken = queries.getQueryData<Changes>(changesKey)?.position ?? "";
       try {
         yield* sessions.watchSessions({ filter: watchFilter(filter), resumeToken }, call);
       } catch (error) {
@@ -60,7 +83,10 @@ export function useSessions(filter: Filter) {
       }
     },
     onMessage: (message) => {
-      const next = queries.setQueryData<typeof noChanges>(changesKey, (before = noChanges) => withMessage(before, message));
+      const next = queries.setQueryData<Changes>(changesKey, (before = noChanges) => {
+        const after = withMessage(before, message);
+        return list.isFetching ? after : trimmed(after, tableOf); // a page that is being read may need them
+      });
       if (next?.unknown) {
         void queries.invalidateQueries({ queryKey: listKey });
       }
@@ -72,18 +98,6 @@ export function useSessions(filter: Filter) {
     setQueued(status.state === "queued");
   }
 
-  const listed = list.data?.pages.flatMap((page) => page.sessions) ?? [];
-  useEnough(list, listed.length);
-  const [first] = list.data?.pages ?? [];
-  const current = first?.currentSession;
-  const currentKey = current && keyOf(current);
-  const own = useQuery({
-    queryKey: ["own session", currentKey],
-    queryFn: async ({ signal }) => (await sessions.getSession({ session: current! }, { signal })).session ?? null,
-    enabled: current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey),
-  });
-  const { rows, fresh } = rowsOf(own.data ? [own.data, ...listed] : listed, list.hasNextPage, changes, shown, filter.order);
-  const matching = fresh.filter(({ session }) => matches(session, filter));
   return {
     list,
     status,
@@ -98,7 +112,7 @@ export function useSessions(filter: Filter) {
     /** How many there are, with those that the user has asked for since they were counted. */
     total: first?.totalCount === undefined ? undefined : first.totalCount + BigInt(rows.filter(({ added }) => added).length),
     totalIsMinimum: first?.totalCountIsMinimum ?? false,
-    fresh: matching,
-    showFresh: () => setShown(new Set([...shown, ...matching.map(({ key }) => key)])),
+    fresh: { count: tooMany ? mostFresh : fresh.length, more: tooMany },
+    showFresh: () => (tooMany ? void list.refetch() : setShown(new Set([...shown, ...fresh.map(({ key }) => key)]))),
   };
 }

@@ -82,7 +82,7 @@ export function Sessions() {
         </div>
       </div>
       {error && <Failure error={error} retry={retry} />}
-      <Fresh count={fresh.length} onShow={showFresh} />
+      <Fresh count={fresh.count} more={fresh.more} onShow={showFresh} />
       {list.data === undefined ? (
         !error && <Loading />
       ) : rows.length === 0 && !list.hasNextPage ? (

@@ -8,7 +8,7 @@ export function LiveBadge({ status }: { status: StreamStatus }) {
       {status.state === "open" ? (
         <Badge tone="good">live</Badge>
       ) : (
-        <Badge tone="quiet">{status.state === "queued" ? "not live: too many windows are open, updated every 10 seconds" : "not live"}</Badge>
+        <Badge tone="quiet">{status.state === "queued" ? "not live: too many windows are open, read again now and then" : "not live"}</Badge>
       )}
     </span>
   );
