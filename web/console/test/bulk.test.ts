@@ -82,6 +82,58 @@ describe.skipIf(withoutChromium)("sessions in bulk", () => {
     await ada.close(/net::ERR_|401/);
   });
 
+  test("none is ended any more after the dialog is closed", async () => {
+    for (let i = 0; i < 5; i++) {
+      await stage.server.call("ben", { sid: `sess_stopped_${i}` });
+    }
+    const ada = await operator("/sessions?q=sess_stopped");
+    await ada.page.getByRole("checkbox", { name: "Select all sessions that are shown" }).check();
+    await ada.page.getByRole("button", { name: "End 5 sessions" }).click();
+    const [sent, stopped]: [string[], string[]] = [[], []];
+    const hold = new Promise<void>(() => {});
+    await ada.page.route("**/RevokeSession", (route) => {
+      sent.push(route.request().postDataJSON().session.sessionId);
+      return sent.length === 1 ? route.continue() : hold;
+    });
+    ada.page.on("requestfailed", (request) => request.url().endsWith("/RevokeSession") && stopped.push(request.postDataJSON().session.sessionId));
+    const dialog = ada.page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "End 5 sessions" }).click();
+    await dialog.getByText("1 of 5 have ended").waitFor();
+    await expect.poll(() => sent.length).toBe(4); // three at a time
+    await dialog.getByRole("button", { name: "Stop" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await expect.poll(() => stopped.length).toBe(3);
+    await ada.row(sent[0]!).getByText("ended", { exact: true }).waitFor();
+    await ada.page.getByText("4 selected").waitFor();
+    expect(stopped).toEqual(sent.slice(1));
+    await ada.close();
+  });
+
+  test("one is ended for a cause that was corrected, although it may have ended for another", async () => {
+    await stage.server.call("ben", { sid: "sess_corrected" });
+    const ada = await operator("/sessions?q=sess_corrected");
+    let lost = 0;
+    await ada.page.route("**/RevokeSession", async (route) => {
+      if (lost++ === 0) {
+        await route.fetch(); // the server has done it
+        await route.abort();
+      } else {
+        await route.continue();
+      }
+    });
+    await ada.page.getByRole("button", { name: "End the session of user_ben, sess_corrected" }).click();
+    const dialog = ada.page.getByRole("dialog");
+    const end = dialog.getByRole("button", { name: "End the session", exact: true });
+    await dialog.getByLabel("Cause").fill("the office was rubbed");
+    await end.click();
+    await dialog.getByText("The server cannot be reached.").waitFor();
+    await dialog.getByLabel("Cause").fill("the office was robbed");
+    await end.click();
+    await dialog.waitFor({ state: "detached" });
+    await ada.row("sess_corrected").getByText("ended", { exact: true }).waitFor();
+    await ada.close(/net::ERR_/);
+  });
+
   test("they are grouped by user, and all of a user's are ended at once", async () => {
     for (let i = 0; i < 3; i++) {
       await stage.server.call("cleo", { sid: `sess_group_${i}` });

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
@@ -43,6 +43,11 @@ test("a failure says what went wrong, and is tried again", () => {
 test("a time is said as seen from now", () => {
   render(<Moment at={timestampFromMs(Date.now() - 120_500)} />);
   expect(screen.getByText("2 minutes ago").getAttribute("dateTime")).toMatch(/^\d{4}-/);
+});
+
+test.each([8.64e12 + 1, -1e15, 2 ** 53])("no time is said where there is none: %d seconds after 1970", (seconds) => {
+  const { container } = render(<Moment at={create(TimestampSchema, { seconds: BigInt(seconds) })} inFull />);
+  expect(container.textContent).toBe("–");
 });
 
 function decision(reason: string, at: number, count = 1n) {

@@ -101,6 +101,18 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.close(/401/);
   });
 
+  test("show a token whose times are none, and say so", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/token`);
+    await ada.signIn("ada");
+    const encode = (part: string) => Buffer.from(part).toString("base64url");
+    for (const exp of ["1700000000000000", "100000000000000000000", "Infinity"]) {
+      const claims = `{"iat":1700000000,"exp":${exp.replace("Infinity", "1e999")}}`;
+      await ada.page.getByRole("textbox").fill(`${encode("{}")}.${encode(claims)}.x`);
+      await ada.page.getByText(`not a time: ${exp}`).waitFor();
+    }
+    await ada.close();
+  });
+
   test("are reached with the keyboard: the palette, the shortcuts and the search", async () => {
     const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");

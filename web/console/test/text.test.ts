@@ -3,7 +3,7 @@ import { TokenSourceError } from "@ostiary/client";
 import { expect, test } from "vitest";
 import { Unreachable } from "../src/api/get.js";
 import { PageNotLoaded } from "../src/app/lazy.js";
-import { readToken } from "../src/token/read.js";
+import { readToken, timeOf } from "../src/token/read.js";
 import { trimToken } from "../src/token/trim.js";
 import { explain } from "../src/ui/errors.js";
 import { sentence, showHidden } from "../src/ui/text.js";
@@ -64,4 +64,18 @@ test.each([
   ["a refusal of the server", new ConnectError("the disk is full", Code.Internal), "The disk is full."],
 ])("%s is not taken for anything else", (_, error, what) => {
   expect(explain(error).what).toBe(what);
+});
+
+test.each([
+  [0, 0],
+  [1.7e9, 1.7e12],
+  [-8.64e12, -8.64e15],
+  [8.64e12 + 1, undefined],
+  [1.7e15, undefined], // microseconds
+  [1e20, undefined],
+  [Number.POSITIVE_INFINITY, undefined], // of 1e999
+  ["1700000000", undefined],
+  [undefined, undefined],
+])("the time of the claim %o is %o", (claim, time) => {
+  expect(timeOf(claim)).toBe(time);
 });

@@ -4,25 +4,32 @@ import { useEffect } from "react";
 const enough = 100;
 const mostPages = 20;
 
-interface List {
+/** A list that is read page by page. */
+export interface List {
   data: { pages: unknown[] } | undefined;
   hasNextPage: boolean;
   isFetching: boolean;
   isError: boolean;
-  fetchNextPage: () => unknown;
+  fetchNextPage: (options: { cancelRefetch: boolean }) => unknown;
+}
+
+/** Reads the next page while that is wanted. It does not ask again for one that could not be read: the user does. */
+export function useNextPage(list: List | undefined, wanted: boolean): void {
+  const fetchNextPage = list?.fetchNextPage;
+  const reads = wanted && list?.hasNextPage && !list.isFetching && !list.isError;
+  useEffect(() => {
+    if (reads) {
+      void fetchNextPage?.({ cancelRefetch: false }); // others may want it as well
+    }
+  }, [reads, fetchNextPage]);
 }
 
 /**
  * Reads further pages while there are fewer rows than fill a window: a page of a search ends
  * early where few of those that were examined match.
  */
-export function useEnough({ data, hasNextPage, isFetching, isError, fetchNextPage }: List, rows: number): void {
-  const wanted = hasNextPage && !isFetching && !isError && rows < enough && (data?.pages.length ?? 0) < mostPages;
-  useEffect(() => {
-    if (wanted) {
-      void fetchNextPage();
-    }
-  }, [wanted, fetchNextPage]);
+export function useEnough(list: List, rows: number): void {
+  useNextPage(list, rows < enough && (list.data?.pages.length ?? 0) < mostPages);
 }
 
 /** How often, in milliseconds, a page is read where the window has to wait for a stream. */

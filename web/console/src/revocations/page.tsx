@@ -72,12 +72,7 @@ export function Revocations() {
         </p>
       ) : (
         <div className={split.columns}>
-          <RevocationTable
-            revocations={rows}
-            open={search.selected}
-            onOpen={open}
-            more={list.hasNextPage && !list.isFetching ? () => void list.fetchNextPage() : undefined}
-          />
+          <RevocationTable revocations={rows} open={search.selected} onOpen={open} list={list} />
           {opened && <RevocationPanel revocation={opened} onClose={() => open(undefined)} />}
         </div>
       )}

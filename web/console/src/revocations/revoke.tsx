@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type NewRevocation, NewRevocationSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { useEffect, useRef, useState } from "react";
-import { newRequestId } from "../api/requestid";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
 import { Confirm } from "../ui/confirm";
@@ -102,15 +101,14 @@ function Form({ onSubmit, onClose }: { onSubmit: (revocation: NewRevocation) => 
 
 function ConfirmRevocation({ revocation, onRevoked, onClose }: Props & { revocation: NewRevocation }) {
   const { revocations } = useSignedIn();
-  const [requestId] = useState(newRequestId); // one for all presses of the button: the server does it once
   const { kind, issuer, name, subject } = nameOf(revocation.target);
   const label = labelOf(kind);
   return (
     <Confirm
       title={kind === "issuer" ? "Revoke everything of this issuer?" : `Revoke the tokens of this ${label.toLowerCase()}?`}
       action="Revoke"
-      run={async (cause) => {
-        await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId });
+      run={async ({ cause, requestId, signal }) => {
+        await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId }, { signal });
         onRevoked();
       }}
       onDone={() => document.querySelector("h1")?.focus()}

@@ -1,4 +1,5 @@
 import type { Revocation } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_pb";
+import type { List } from "../api/pages";
 import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -14,17 +15,17 @@ interface Props {
   /** The id of the one whose details are shown. */
   open: string | undefined;
   onOpen: (id: string) => void;
-  /** Reads the next page; undefined where there is none, or it is being read. */
-  more?: (() => void) | undefined;
+  /** Where they are read from. */
+  list: List;
 }
 
 /** The table of revocations. */
-export function RevocationTable({ revocations, open, onOpen, more }: Props) {
+export function RevocationTable({ revocations, open, onOpen, list }: Props) {
   const line = (index: number) => {
     const revocation = revocations[index];
     return revocation && <Line key={revocation.revocationId} revocation={revocation} index={index} open={revocation.revocationId === open} onOpen={onOpen} />;
   };
-  return <VirtualTable label="Revocations" columns={columns} className={styles.table} count={revocations.length} row={line} more={more} />;
+  return <VirtualTable label="Revocations" columns={columns} className={styles.table} count={revocations.length} row={line} list={list} />;
 }
 
 function Line({ revocation, index, open, onOpen }: { revocation: Revocation; index: number; open: boolean; onOpen: Props["onOpen"] }) {

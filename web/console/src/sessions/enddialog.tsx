@@ -3,9 +3,8 @@ import { type SessionRef, SessionRefSchema, type SubjectRef } from "@ostiary/cli
 import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useRef, useState } from "react";
 import { each } from "../api/each";
-import { newRequestId } from "../api/requestid";
 import { useSignedIn } from "../auth/signedin";
-import { Confirm } from "../ui/confirm";
+import { Confirm, type Press } from "../ui/confirm";
 import { Moment } from "../ui/moment";
 import { Fact, Id } from "../ui/names";
 import ui from "../ui/ui.module.css";
@@ -40,7 +39,6 @@ export function EndDialog({ target, ...props }: Props<EndTarget["kind"]>) {
 
 function EndOne({ target: { session }, current, onClose }: Props<"session">) {
   const { sessions } = useSignedIn();
-  const [requestId] = useState(newRequestId); // one for all presses of the button: the server does it once
   const name = session.session ?? create(SessionRefSchema);
   const own = current !== undefined && keyOf(current) === keyOf(name);
   const { actor, firstSeenTime } = session;
@@ -56,7 +54,7 @@ function EndOne({ target: { session }, current, onClose }: Props<"session">) {
         )
       }
       action="End the session"
-      run={async (cause) => void (await sessions.revokeSession({ target: { case: "session", value: name }, cause, requestId }))}
+      run={async ({ signal, ...press }) => void (await sessions.revokeSession({ target: { case: "session", value: name }, ...press }, { signal }))}
       onDone={() => document.getElementById(rowId(keyOf(name)))?.focus()}
       onClose={onClose}
     >
@@ -90,23 +88,21 @@ function EndMany({ target, current, onClose }: Props<"sessions">) {
   const [all] = useState(target.sessions); // those that have ended leave the selection meanwhile
   const [count, setCount] = useState(0);
   const ended = useRef(new Set<Session>());
-  const requestIds = useRef(new Map<Session, string>());
   const own = all.find(({ session }) => current !== undefined && keyOf(session) === keyOf(current));
-  const end = async (session: Session, cause: string) => {
-    const requestId = requestIds.current.get(session) ?? newRequestId();
-    requestIds.current.set(session, requestId);
-    await sessions.revokeSession({ target: { case: "session", value: session.session! }, cause, requestId });
+  const end = async (session: Session, { cause, requestId, signal }: Press) => {
+    const target = { case: "session" as const, value: session.session! };
+    await sessions.revokeSession({ target, cause, requestId: `${requestId}-${all.indexOf(session)}` }, { signal });
     setCount(ended.current.add(session).size);
   };
-  const run = async (cause: string) => {
+  const run = async (press: Press) => {
     const left = all.filter((session) => !ended.current.has(session));
     await each(
       left.filter((session) => session !== own),
       width,
-      (session) => end(session, cause),
+      (session) => end(session, press),
     );
     if (own !== undefined) {
-      await end(own, cause); // after it, this window can end no other
+      await end(own, press); // after it, this window can end no other
     }
   };
   return (
@@ -136,7 +132,6 @@ function EndMany({ target, current, onClose }: Props<"sessions">) {
 
 function EndAll({ target: { issuer, subject }, current, onClose }: Props<"subject">) {
   const { sessions } = useSignedIn();
-  const [requestId] = useState(newRequestId);
   const own = current?.issuer === issuer && subjectOf(current) === subject;
   return (
     <Confirm
@@ -146,7 +141,9 @@ function EndAll({ target: { issuer, subject }, current, onClose }: Props<"subjec
         </>
       }
       action="Sign out everywhere"
-      run={async (cause) => void (await sessions.revokeSubject({ target: { case: "subject", value: { issuer, subject } }, cause, requestId }))}
+      run={async ({ signal, ...press }) =>
+        void (await sessions.revokeSubject({ target: { case: "subject", value: { issuer, subject } }, ...press }, { signal }))
+      }
       onDone={focusHeading}
       onClose={onClose}
     >

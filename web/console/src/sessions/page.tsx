@@ -102,7 +102,7 @@ export function Sessions() {
             onOpen={open}
             onEnd={(session) => setEnding({ kind: "session", session })}
             onEndAll={endAll}
-            more={list.hasNextPage && !list.isFetching ? () => void list.fetchNextPage() : undefined}
+            list={list}
           />
           {opened && (
             <SessionPanel

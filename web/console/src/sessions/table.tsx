@@ -1,5 +1,6 @@
 import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useState } from "react";
+import type { List } from "../api/pages";
 import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -26,12 +27,12 @@ interface Props {
   onEnd: (session: Session) => void;
   /** Ends all sessions of a group. */
   onEndAll: (group: Group) => void;
-  /** Reads the next page; undefined where there is none, or it is being read. */
-  more: (() => void) | undefined;
+  /** Where they are read from. */
+  list: List;
 }
 
 /** The table of sessions. */
-export function SessionTable({ rows, grouped, selection, currentKey, open, onOpen, onEnd, onEndAll, more }: Props) {
+export function SessionTable({ rows, grouped, selection, currentKey, open, onOpen, onEnd, onEndAll, list }: Props) {
   const [openGroups, setOpenGroups] = useState<ReadonlySet<string>>(new Set());
   const toggleGroup = ({ key }: Group) => {
     const next = new Set(openGroups);
@@ -65,7 +66,7 @@ export function SessionTable({ rows, grouped, selection, currentKey, open, onOpe
     }
   };
   const heads = { Select: <SelectBox label="Select all sessions that are shown" rows={rows} selection={selection} /> };
-  return <VirtualTable label="Sessions" columns={columns} heads={heads} className={styles.table} count={lines.length} row={line} more={more} />;
+  return <VirtualTable label="Sessions" columns={columns} heads={heads} className={styles.table} count={lines.length} row={line} list={list} />;
 }
 
 interface SessionLineProps extends Pick<Props, "selection" | "onOpen" | "onEnd"> {

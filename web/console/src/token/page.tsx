@@ -13,7 +13,7 @@ import { Badge, Fact, Id } from "../ui/names";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import { checkToken } from "./check";
-import { type Parts, readToken, timeClaims } from "./read";
+import { type Parts, readToken, timeClaims, timeOf } from "./read";
 import styles from "./token.module.css";
 import { trimToken } from "./trim";
 import { Verdict } from "./verdict";
@@ -119,14 +119,17 @@ function Contents({ parts: { header, claims } }: { parts: Parts }) {
         <dl className={ui.facts}>
           {timeClaims.map(([name, label]) => {
             const value = claims[name];
+            const at = timeOf(value);
             return (
               <Fact key={name} name={label}>
-                {typeof value === "number" ? (
-                  <>
-                    <Moment at={timestampFromMs(Math.round(value * 1000))} inFull /> <State name={name} seconds={value} now={now} />
-                  </>
+                {at === undefined ? (
+                  <span className={ui.quiet}>
+                    {value === undefined ? "not said" : `not a time: ${showHidden(typeof value === "number" ? String(value) : JSON.stringify(value))}`}
+                  </span>
                 ) : (
-                  <span className={ui.quiet}>{value === undefined ? "not said" : `not a number: ${showHidden(JSON.stringify(value))}`}</span>
+                  <>
+                    <Moment at={timestampFromMs(at)} inFull /> <State name={name} at={at} now={now} />
+                  </>
                 )}
               </Fact>
             );
@@ -144,11 +147,11 @@ function Contents({ parts: { header, claims } }: { parts: Parts }) {
   );
 }
 
-function State({ name, seconds, now }: { name: string; seconds: number; now: number }) {
-  if (name === "exp" && seconds * 1000 < now) {
+function State({ name, at, now }: { name: string; at: number; now: number }) {
+  if (name === "exp" && at < now) {
     return <Badge tone="bad">expired</Badge>;
   }
-  if ((name === "nbf" || name === "iat") && seconds * 1000 > now) {
+  if ((name === "nbf" || name === "iat") && at > now) {
     return <Badge tone="warning">in the future</Badge>;
   }
   return null;

@@ -36,3 +36,12 @@ export const timeClaims = [
   ["nbf", "Valid from"],
   ["exp", "Expires"],
 ] as const;
+
+/** The furthest time from 1970 that a Date can have, in milliseconds. */
+const furthest = 8.64e15;
+
+/** The time that a claim says in seconds, in milliseconds; undefined where it says none. */
+export function timeOf(claim: unknown): number | undefined {
+  const at = typeof claim === "number" ? Math.round(claim * 1000) : Number.NaN;
+  return Math.abs(at) <= furthest ? at : undefined;
+}

@@ -20,13 +20,13 @@ interface Props {
   short?: boolean;
 }
 
-/** A time, as seen from now. What has just happened is not in the future, though the clock is read each second alone. */
+/** A time, as seen from now; a dash for none, and for one that no calendar has. What has just happened is not in the future, though the clock is read each second alone. */
 export function Moment({ at, inFull = false, short = false }: Props) {
   const now = useNow();
-  if (at === undefined) {
+  const date = at && timestampDate(at);
+  if (date === undefined || Number.isNaN(date.getTime())) {
     return <>–</>;
   }
-  const date = timestampDate(at);
   const ahead = (date.getTime() - now) / 1000;
   const seconds = ahead > 0 && ahead < 2 ? 0 : Math.round(ahead);
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];

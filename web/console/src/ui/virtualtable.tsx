@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useRef } from "react";
 import { useNarrow } from "../api/browser";
+import { type List, useNextPage } from "../api/pages";
 import ui from "./ui.module.css";
 import styles from "./virtualtable.module.css";
 
@@ -18,15 +19,15 @@ interface Props {
   count: number;
   /** Renders a row as a `tr` with the class `rowClass` and the aria-rowindex index + 2. */
   row: (index: number) => ReactNode;
-  /** Reads more rows; undefined where there are none, or they are being read. */
-  more?: (() => void) | undefined;
+  /** Where further rows are read from. Default: there are none. */
+  list?: List;
 }
 
 /** The class of a row. */
 export const rowClass = styles.row;
 
 /** A table of which only the rows in view are in the document. On narrow windows each row has two lines. */
-export function VirtualTable({ label, columns, heads, className, count, row, more }: Props) {
+export function VirtualTable({ label, columns, heads, className, count, row, list }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useNarrow() ? heights.narrow : heights.wide;
   const virtual = useVirtualizer({ count, getScrollElement: () => scroller.current, estimateSize: () => size, overscan: 10 });
@@ -34,16 +35,12 @@ export function VirtualTable({ label, columns, heads, className, count, row, mor
   useEffect(() => virtual.measure(), [virtual, size]);
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (last >= count - 20) {
-      more?.();
-    }
-  }, [last, count, more]);
+  useNextPage(list, last >= count - 20);
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <div className={styles.scroller} ref={scroller}>
-      <table className={`${styles.table} ${className}`} aria-label={label} aria-rowcount={more ? -1 : count + 1}>
+      <table className={`${styles.table} ${className}`} aria-label={label} aria-rowcount={list?.hasNextPage ? -1 : count + 1}>
         <thead>
           <tr aria-rowindex={1}>
             {columns.map((name) => (
