@@ -1,8 +1,9 @@
 // @vitest-environment jsdom
 import { create } from "@bufbuild/protobuf";
-import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { DurationSchema, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { SignalSourceStatusSchema } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import { StreamPriority } from "../src/api/priority.js";
@@ -11,9 +12,12 @@ import { ErrorBoundary } from "../src/app/errorboundary.js";
 import { Counts } from "../src/decisions/counts.js";
 import { most, nothingKept, withDecisions } from "../src/decisions/kept.js";
 import { fromFragment, toFragment } from "../src/decisions/link.js";
+import { took } from "../src/decisions/panel.js";
+import { SignalCard } from "../src/health/issuers.js";
 import { Failure } from "../src/ui/failure.js";
 import { Moment } from "../src/ui/moment.js";
 
+vi.hoisted(() => vi.stubGlobal("matchMedia", () => new EventTarget())); // jsdom has none
 afterEach(cleanup);
 
 function Broken(): never {
@@ -48,6 +52,38 @@ test("a time is said as seen from now", () => {
 test.each([8.64e12 + 1, -1e15, 2 ** 53])("no time is said where there is none: %d seconds after 1970", (seconds) => {
   const { container } = render(<Moment at={create(TimestampSchema, { seconds: BigInt(seconds) })} inFull />);
   expect(container.textContent).toBe("–");
+});
+
+test.each([
+  [{}, {}, {}, true],
+  [{ seconds: 7n }, {}, {}, false],
+  [{}, { seconds: 7n }, {}, false],
+  [{}, {}, { failing: true }, true],
+  [{ seconds: 7n }, {}, { stale: true }, true],
+])(
+  "a source of signals whose last message was refused, and then accepted: %o, or polled: %o, with a stream %o, is said to fail: %s",
+  (accepted, polled, stream, fails) => {
+    const source = create(SignalSourceStatusSchema, {
+      lastError: "the signature is wrong",
+      lastRefusedTime: create(TimestampSchema, { seconds: 6n, nanos: 1 }),
+      lastAcceptedTime: create(TimestampSchema, { seconds: 6n, ...accepted }),
+      ...("seconds" in polled ? { lastPollTime: create(TimestampSchema, polled) } : {}),
+      stream,
+    });
+    render(<SignalCard source={source} />);
+    expect(screen.queryByText("see the last error") !== null).toBe(fails);
+    expect(screen.getByText("the signature is wrong")).toBeTruthy();
+  },
+);
+
+test.each([
+  [0n, 900, "1 µs"],
+  [0n, 250_000, "250 µs"],
+  [0n, 1_400_000, "1.4 ms"],
+  [0n, 1_700_000, "1.7 ms"],
+  [2n, 500_000, "2000.5 ms"],
+])("a decision that took %d s and %d ns took %s", (seconds, nanos, text) => {
+  expect(took(create(DurationSchema, { seconds, nanos }))).toBe(text);
 });
 
 function decision(reason: string, at: number, count = 1n) {

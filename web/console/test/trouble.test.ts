@@ -138,6 +138,18 @@ describe.skipIf(withoutChromium)("the console and its server", () => {
     await server.stop();
   });
 
+  test("load a page again whose script could not be loaded", async () => {
+    const cleo = await Window.open(stage.browser, stage.server.url);
+    await cleo.page.route("**/assets/page-*.js", (route) => route.abort());
+    await cleo.signIn("cleo");
+    await cleo.page.getByRole("link", { name: "Access" }).click();
+    await cleo.page.getByText("The script of this page could not be loaded.").waitFor();
+    await cleo.page.unroute("**/assets/page-*.js");
+    await cleo.page.getByRole("button", { name: "Try again" }).click();
+    await cleo.page.getByRole("heading", { level: 1, name: "Access" }).waitFor();
+    await cleo.close(/net::ERR_|could not be loaded/);
+  });
+
   test("find each other again after a restart", async () => {
     const server = await Server.start(); // its own, to be killed
     const ada = await Window.open(stage.browser, server.url);

@@ -19,6 +19,21 @@ describe.skipIf(withoutChromium)("a user whose sessions were all ended", () => {
     await ben.close(/401/);
   });
 
+  test("goes on when the issuer answers again, which was away when the wait was over", async () => {
+    const { server, browser } = stage;
+    await server.call("ben", {}, "session.v1.SessionService/RevokeSubject", { currentSubject: {} });
+    const ben = await Window.open(browser, server.url);
+    await ben.page.getByRole("button", { name: "Sign in as ben" }).click();
+    await ben.page.getByRole("timer").waitFor();
+    const failed = ben.page.waitForEvent("requestfailed", (request) => request.url().endsWith("/dev/token"));
+    await ben.page.route("**/dev/token", (route) => route.abort());
+    await failed;
+    await ben.page.getByRole("timer").waitFor();
+    await ben.page.unroute("**/dev/token");
+    await ben.page.getByText("WatchIdentity is open").waitFor();
+    await ben.close(/401|net::ERR_/);
+  });
+
   test("can leave instead of waiting", async () => {
     const { server, browser } = stage;
     await server.call("ben", {}, "session.v1.SessionService/RevokeSubject", { currentSubject: {} });

@@ -1,17 +1,20 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { freshToken } from "@ostiary/client";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Outlet, useMatches } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { useWatchedIdentity } from "../auth/identity";
 import { type SignedIn, SignedInProvider } from "../auth/signedin";
 import { SignIn } from "../auth/signin";
-import { signOutByServer, signOutByUser, waitAfter } from "../auth/signout";
+import { givesNoOther, signOutByServer, signOutByUser, waitAfter } from "../auth/signout";
 import { Waiting } from "../auth/waiting";
 import { Failure } from "../ui/failure";
-import { ended } from "../ui/text";
 import { useApp } from "./app";
 import { Shell } from "./shell";
 import { WatchedProvider } from "./watched";
+
+/** After how many milliseconds a server or an issuer is asked again that did not answer when the wait was over. */
+const againAfter = 2000;
 
 /** Every page: the page to sign in on, or the shell with the page that the address names. */
 export function Root() {
@@ -42,13 +45,20 @@ function Inside({ signedIn }: { signedIn: SignedIn }) {
   );
   const goOn = useCallback(async () => {
     try {
-      await signedIn.source.getToken({ fresh: true }); // one that was issued since
+      await signedIn.identity.whoAmI({}, { contextValues: createContextValues().set(freshToken, true) }); // one that was issued since
       signedIn.queries.clear();
       setWaitUntil(undefined);
     } catch (thrown) {
-      signOut(signedIn, { message: `You are signed out: ${ended(ConnectError.from(thrown).rawMessage)}` });
+      const error = ConnectError.from(thrown);
+      if (error.code === Code.Unauthenticated) {
+        onEnd(error);
+      } else if (givesNoOther(error)) {
+        signOut(signedIn, signOutByServer(error, issuerSession));
+      } else {
+        setWaitUntil(Date.now() + againAfter);
+      }
     }
-  }, [signOut, signedIn]);
+  }, [onEnd, signOut, signedIn, issuerSession]);
   useEffect(() => issuerSession.watch?.(() => signOut(signedIn, { message: "Your session has ended." })), [signOut, signedIn, issuerSession]);
   const context = useMemo(() => ({ signedIn, onEnd }), [signedIn, onEnd]);
   if (waitUntil !== undefined) {

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 import * as v from "valibot";
 import { Failure, Loading } from "../ui/failure";
-import { lazyPage } from "./lazy";
+import { lazyPage, PageNotLoaded } from "./lazy";
 import { NotFound } from "./notfound";
 import { Root } from "./root";
 
@@ -82,7 +82,8 @@ export const router = createRouter({
   routeTree: root.addChildren([me, sessions, decisions, revocations, health, access, token, tryIt, anythingElse]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,
-  defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+  // A script that could not be loaded is loaded again by another document alone.
+  defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={error instanceof PageNotLoaded ? () => location.reload() : reset} />,
   // Values are texts: by default the router would read `q=1` as a number.
   parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
   stringifySearch: (search) => {

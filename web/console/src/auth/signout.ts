@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { reasonOf, retryDelay } from "@ostiary/client";
+import { reasonOf, retryDelay, TokenSourceError } from "@ostiary/client";
 import { tokenFailure } from "../ui/errors";
 import { ended } from "../ui/text";
 import type { IssuerSession } from "./signedin";
@@ -56,6 +56,11 @@ function whyByServer(error: ConnectError, issuerSession: IssuerSession): SignOut
       // The server may be wrong about it: this is no reason to end the session at the issuer.
       return { message: `The server refuses your token: ${error.rawMessage} (${reason ?? Code[error.code]}).` };
   }
+}
+
+/** Whether a call has failed because the issuer gives no other token, although the present one has not expired. */
+export function givesNoOther({ cause }: ConnectError): boolean {
+  return cause instanceof TokenSourceError && cause.cause instanceof TokenSourceError && cause.cause.permanent;
 }
 
 /** The longest, in milliseconds, that a user waits for a sign-in to count. */

@@ -1,4 +1,4 @@
-import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Decision } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { TokenKind } from "@ostiary/client/gen/ostiary/policy/v1/policy_pb";
 import { Link } from "@tanstack/react-router";
@@ -129,7 +129,8 @@ function Text({ name, children }: { name: string; children: string | undefined }
   ) : null;
 }
 
-function took(duration: Duration): string {
-  const microseconds = durationMs(duration) * 1000 || duration.nanos / 1000;
+/** How long a decision took, for people. */
+export function took({ seconds, nanos }: Duration): string {
+  const microseconds = Number(seconds) * 1e6 + nanos / 1e3;
   return microseconds < 1000 ? `${Math.round(microseconds)} µs` : `${(microseconds / 1000).toFixed(1)} ms`;
 }

@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { IssuerStatus, KeyStatus, SignalSourceStatus, SignOutStatus } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 import { Link } from "@tanstack/react-router";
+import { compareTimes } from "../api/times";
 import { Moment } from "../ui/moment";
 import { Badge, Fact, Id, Words } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -108,9 +109,10 @@ function SignOuts({ of: { pendingCount, endedCount, refusedCount, failedCount, r
   );
 }
 
-/** A source of messages of issuers. */
+/** A source of messages of issuers. An error is over once a message was accepted, or the issuer has answered: the server says by the same rule what its problems are. */
 export function SignalCard({ source: of }: { source: SignalSourceStatus }) {
-  const bad = of.lastError !== "" || of.stream?.failing === true || of.stream?.stale === true;
+  const refused = [of.lastAcceptedTime, of.lastPollTime].every((time) => compareTimes(of.lastRefusedTime, time) > 0);
+  const bad = refused || of.stream?.failing === true || of.stream?.stale === true;
   return (
     <Card title="Signals" name={of.source} state={bad ? { word: "see the last error", tone: "warning" } : undefined}>
       <Fact name="Issuers">

@@ -1,5 +1,5 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type Session, type SessionEvent, SessionEventType, type WatchSessionsResponse } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { compareTimes } from "../api/times";
 import { type Filter, matches, type Order } from "./filter";
 import { keyOf } from "./names";
 
@@ -136,7 +136,7 @@ function isBehind(a: Session, b: Session, order: Order | undefined): boolean {
     case "oldest":
       return later(a, b) > 0;
     case "last-seen":
-      return compare(a.lastSeenTime, b.lastSeenTime) < 0;
+      return compareTimes(a.lastSeenTime, b.lastSeenTime) < 0;
     default:
       return later(a, b) < 0;
   }
@@ -144,9 +144,5 @@ function isBehind(a: Session, b: Session, order: Order | undefined): boolean {
 
 /** How much later one session was first seen than another: above 0 where it was later. */
 function later(a: Session, b: Session): number {
-  return compare(a.firstSeenTime, b.firstSeenTime);
-}
-
-function compare(a: Timestamp | undefined, b: Timestamp | undefined): number {
-  return Number((a?.seconds ?? 0n) - (b?.seconds ?? 0n)) || (a?.nanos ?? 0) - (b?.nanos ?? 0);
+  return compareTimes(a.firstSeenTime, b.firstSeenTime);
 }

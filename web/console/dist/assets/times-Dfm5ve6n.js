@@ -1,0 +1,1 @@
+function e(e,t){return Number((e?.seconds??0n)-(t?.seconds??0n))||(e?.nanos??0)-(t?.nanos??0)}export{e as t};
