@@ -33,11 +33,26 @@ export function Palette({ pages, onSignOut, onShortcuts, onClose }: Props) {
       ...pages.map(({ to, name, about }) => ({ name, about, run: () => void navigate({ to }) })),
       { name: "Shortcuts", about: "Keys that work on every page", run: onShortcuts },
       { name: "Documentation", about: "Opens in a new window", run: () => void window.open(documentation, "_blank", "noreferrer") },
-      { name: "Sign out", about: "Ends your session", run: onSignOut },
+      { name: "Sign out", about: "Of this window", run: onSignOut },
     ];
     const found = all.filter(({ name, about }) => `${name} ${about}`.toLowerCase().includes(query.toLowerCase()));
     if (query !== "") {
+      const has = (to: string) => pages.some((page) => page.to === to);
       found.push({ name: `Search sessions for “${query}”`, about: "Sessions", run: () => void navigate({ to: "/sessions", search: { q: query } }) });
+      if (has("/decisions")) {
+        found.push({
+          name: `Decisions about “${query}”`,
+          about: "Calls of a subject, live",
+          run: () => void navigate({ to: "/decisions", search: { subject: query } }),
+        });
+      }
+      if (has("/revocations")) {
+        found.push({
+          name: `Search revocations for “${query}”`,
+          about: "Name, cause or by whom",
+          run: () => void navigate({ to: "/revocations", search: { q: query } }),
+        });
+      }
     }
     return found;
   }, [text, pages, navigate, onShortcuts, onSignOut]);

@@ -70,6 +70,12 @@ function Inside({ watched, onSignOut, children }: Required<Props>) {
             {name}
           </Link>
         ))}
+        <button type="button" className={shell.more} onClick={() => setOpen("palette")}>
+          <svg viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M5 12h.01M12 12h.01M19 12h.01" />
+          </svg>
+          More
+        </button>
       </nav>
       <section className={shell.tools} aria-label="Help">
         <button type="button" className={ui.ghost} onClick={() => setOpen("palette")} aria-keyshortcuts="Control+K">
