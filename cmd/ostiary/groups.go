@@ -5,6 +5,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/decisions"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/explain"
+	"github.com/ostiary/ostiary/cmd/ostiary/internal/revocations"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/rules"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/sessions"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/tokens"
@@ -32,6 +33,27 @@ machine can read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(sessions.List(), sessions.Revoke(), sessions.RevokeSubject(), sessions.Watch())
+	return cmd
+}
+
+func newRevocation() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revocation",
+		Short: "List and watch what is revoked at a server",
+		Long: `List and watch what is revoked at a server: by operators, by users who sign out, and by the
+signals of issuers. It takes an operator, as the server's settings name them. To revoke, use
+"ostiary session revoke" and "ostiary session revoke-subject".
+
+The commands call a running server over gRPC. The token comes from the environment
+variable OSTIARY_TOKEN, from a file or standard input with --token-file, or from a persona
+of "ostiary dev" with --as. It is not taken as an argument, which other users of the
+machine can read.`,
+		Example: `  ostiary revocation list --as robo --since 2h
+  OSTIARY_TOKEN=… ostiary revocation watch --server https://api.example.com`,
+		Args: usage.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(revocations.List(), revocations.Watch())
 	return cmd
 }
 

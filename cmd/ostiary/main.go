@@ -78,7 +78,7 @@ on each method in the .proto, for Connect, gRPC and gRPC-Web.`,
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
 	root.DisableAutoGenTag = true                   // manual pages say nothing of their generator
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newDecision(), status.Status(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newCompletion(), newVersion(), newDocs())
+	root.AddCommand(newServe(), newDev(), newToken(), newSession(), newRevocation(), newDecision(), status.Status(), newPolicy(), newDoctor(), newProbe(), newBackup(), newRestore(), newCompletion(), newVersion(), newDocs())
 	completeValues(root)
 	root.InitDefaultHelpCmd() // so that it can be found before anything runs
 	return root

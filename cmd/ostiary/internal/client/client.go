@@ -29,6 +29,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -134,10 +135,11 @@ func (c *Caller) readToken() error {
 
 // Clients are those of the services that the commands call.
 type Clients struct {
-	Sessions  sessionv1connect.SessionServiceClient
-	Identity  identityv1connect.IdentityServiceClient
-	Decisions decisionv1connect.DecisionServiceClient
-	Status    statusv1connect.StatusServiceClient
+	Sessions    sessionv1connect.SessionServiceClient
+	Identity    identityv1connect.IdentityServiceClient
+	Revocations revocationv1connect.RevocationServiceClient
+	Decisions   decisionv1connect.DecisionServiceClient
+	Status      statusv1connect.StatusServiceClient
 }
 
 // With calls do with clients, and puts its error into words.
@@ -156,10 +158,11 @@ func (c *Caller) With(do func(Clients) error) error {
 	client := &http.Client{Transport: transport, CheckRedirect: connectauth.RefuseRedirects}
 	options := []connect.ClientOption{connect.WithGRPC(), connectauth.WithToken(c.server, c)}
 	return c.Explain(do(Clients{
-		Sessions:  sessionv1connect.NewSessionServiceClient(client, c.server, options...),
-		Identity:  identityv1connect.NewIdentityServiceClient(client, c.server, options...),
-		Decisions: decisionv1connect.NewDecisionServiceClient(client, c.server, options...),
-		Status:    statusv1connect.NewStatusServiceClient(client, c.server, options...),
+		Sessions:    sessionv1connect.NewSessionServiceClient(client, c.server, options...),
+		Identity:    identityv1connect.NewIdentityServiceClient(client, c.server, options...),
+		Revocations: revocationv1connect.NewRevocationServiceClient(client, c.server, options...),
+		Decisions:   decisionv1connect.NewDecisionServiceClient(client, c.server, options...),
+		Status:      statusv1connect.NewStatusServiceClient(client, c.server, options...),
 	}))
 }
 

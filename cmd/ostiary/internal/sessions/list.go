@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/client"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
@@ -102,7 +101,7 @@ func (r *rows) write(page *sessionv1.ListSessionsResponse) error {
 			latest = sightings[0]
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", terminal.Cell(id), terminal.Cell(subject), terminal.Cell(s.GetOrganizationId()), stateOf(s),
-			ago(now, s.GetFirstSeenTime()), ago(now, s.GetLastSeenTime()), terminal.Cell(seenBy(s)), terminal.Cell(latest.GetIpAddress()), terminal.Cell(latest.GetUserAgent()))
+			terminal.Ago(now, s.GetFirstSeenTime().AsTime()), terminal.Ago(now, s.GetLastSeenTime().AsTime()), terminal.Cell(seenBy(s)), terminal.Cell(latest.GetIpAddress()), terminal.Cell(latest.GetUserAgent()))
 	}
 	return table.Flush()
 }
@@ -118,8 +117,4 @@ func seenBy(s *sessionv1.Session) string {
 		services = append(services, cmp.Or(sighting.GetService(), "ostiary"))
 	}
 	return strings.Join(services, ", ")
-}
-
-func ago(now time.Time, t *timestamppb.Timestamp) string {
-	return terminal.InUnits(max(now.Sub(t.AsTime()), 0)) + " ago"
 }

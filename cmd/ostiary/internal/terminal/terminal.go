@@ -88,6 +88,9 @@ func InUnits(d time.Duration) string {
 	return fmt.Sprintf("%d %s", n, unit)
 }
 
+// Ago returns how long ago a time is, in its largest unit.
+func Ago(now, t time.Time) string { return InUnits(max(now.Sub(t), 0)) + " ago" }
+
 // Cell keeps what others have chosen from breaking the table or the terminal.
 func Cell(s string) string {
 	if s == "" {
