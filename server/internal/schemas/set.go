@@ -11,13 +11,13 @@ import (
 	"github.com/ostiary/ostiary/internal/logtext"
 )
 
-const (
-	// readAgain is how long a schema counts until its server is asked again, which may have been
-	// started anew with another.
-	readAgain = time.Minute
-	// The pause after a server has not sent its schema, which doubles.
-	minPause, maxPause = time.Second, time.Minute
-)
+// pauses say when a server is asked again.
+type pauses struct {
+	// again is the one after it has sent its schema: it may be started anew with another.
+	again time.Duration
+	// min is the one after it has not sent its schema, which doubles up to max.
+	min, max time.Duration
+}
 
 // A Backend is another server.
 type Backend struct {
@@ -52,6 +52,8 @@ type Options struct {
 	Log *slog.Logger
 	// Changed is called, by one goroutine of several, after a State has changed, but not by Replace.
 	Changed func()
+
+	pauses pauses // default: a minute, and from one second to a minute
 }
 
 // A Set is the backends of a server. Its methods may be called from any goroutine.
@@ -66,7 +68,12 @@ type Set struct {
 }
 
 // NewSet returns a Set without backends.
-func NewSet(options Options) *Set { return &Set{options: options} }
+func NewSet(options Options) *Set {
+	if options.pauses == (pauses{}) {
+		options.pauses = pauses{again: time.Minute, min: time.Second, max: time.Minute}
+	}
+	return &Set{options: options}
+}
 
 // States returns what is known of each backend, in order.
 func (s *Set) States() []State {
@@ -126,18 +133,19 @@ func (s *Set) ask() {
 
 // follow asks a server again and again.
 func (s *Set) follow(ctx context.Context, name, url string) {
-	pause := minPause
+	pauses := s.options.pauses
+	pause := pauses.min
 	for {
 		schema, err := ReadReflection(ctx, url, s.options.Now)
 		if ctx.Err() != nil {
 			return
 		}
 		s.note(ctx, name, schema, err)
-		wait := readAgain
+		wait := pauses.again
 		if err != nil {
-			wait, pause = pause, min(2*pause, maxPause)
+			wait, pause = pause, min(2*pause, pauses.max)
 		} else {
-			pause = minPause
+			pause = pauses.min
 		}
 		timer := time.NewTimer(wait - rand.N(wait/4)) //nolint:gosec // it spreads load and keeps no secret
 		select {
