@@ -3,12 +3,15 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -17,6 +20,7 @@ import (
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
 
@@ -175,5 +179,56 @@ func TestFaultsOfBackends(t *testing.T) {
 		if len(faults) != 1 || faults[0].Setting != test.setting || strings.TrimSuffix(faults[0].Err.Error(), remedy) != test.want {
 			t.Errorf("%s: %v; want of %s: %s", name, faults, test.setting, test.want)
 		}
+	}
+}
+
+// TestBackendsAreAskedForTheirSchemas, and one that is away is told to everybody, and to operators with
+// the reason.
+func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := grpc.NewServer()
+	accessv1.RegisterAccessServiceServer(there, accessv1.UnimplementedAccessServiceServer{})
+	reflection.Register(there)
+	served := make(chan error, 1)
+	go func() { served <- there.Serve(listener) }()
+	t.Cleanup(func() {
+		there.Stop()
+		<-served
+	})
+	r := start(t, func(c *Config) {
+		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
+		c.Backends = []Backend{{Name: "there", Reflection: "http://" + listener.Addr().String()}, {Name: "away", Reflection: "http://127.0.0.1:1"}}
+	})
+	tr := r.transports()["Connect"]
+	client := tr.access(t, r.issuer.Session("user_ada"))
+	var backends []*accessv1.Backend
+	eventually(t, "the backends are asked", func() bool {
+		listed, err := client.ListBackends(t.Context(), &accessv1.ListBackendsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		backends = listed.GetBackends()
+		return backends[0].GetSchemaDigest() != "" && backends[1].GetProblem() == "Its schema could not be read."
+	})
+	if backends[0].GetProblem() != "" || backends[1].GetSchemaDigest() != "" {
+		t.Errorf("%v", backends)
+	}
+	explained, err := client.ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{Procedures: []string{accessv1.AccessService_ListBackends_FullMethodName}})
+	if err != nil || len(explained.GetExplanations()) != 2 || explained.GetExplanations()[1].GetBackend() != "there" {
+		t.Errorf("%v, %v; want the method of this server and that of the backend", explained, err)
+	}
+	_, err = client.GetBackendSchema(t.Context(), &accessv1.GetBackendSchemaRequest{Name: "away"})
+	wantFaults(t, "a schema that is not known", err, "name")
+	status := r.statusFor(t)
+	at := slices.IndexFunc(status.GetProblems(), func(p *statusv1.Problem) bool { return p.GetProblemId() == "backend.schema_not_read" })
+	if at < 0 || status.GetProblems()[at].GetSubject() != "away" || !strings.Contains(status.GetProblems()[at].GetCause(), "connection refused") {
+		t.Errorf("the problems are %v", status.GetProblems())
+	}
+	if got := status.GetBackends(); len(got) != 2 || got[0].GetServiceCount() != 1 || got[0].GetReadTime() == nil || got[1].GetServiceCount() != 0 {
+		t.Errorf("the backends are %v", got)
 	}
 }

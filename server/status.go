@@ -59,6 +59,7 @@ func (s *statusService) message(ctx context.Context) *statusv1.ServerStatus {
 		Version: version, Revision: revision, HostName: host,
 		Listeners: srv.listenerMessages(), Store: srv.storeMessage(state.Database), Relay: srv.relayMessage(),
 		Issuers: srv.issuerMessages(ctx, state.Reconciled), Feed: srv.feedMessage(), Load: srv.loadMessage(), Log: srv.logMessage(),
+		Backends: srv.backendMessages(),
 	}
 	for _, source := range state.Signals {
 		status.SignalSources = append(status.SignalSources, signalMessage(source))
@@ -216,6 +217,21 @@ func (s *Server) feedMessage() *statusv1.FeedStatus {
 		})
 	}
 	return message
+}
+
+func (s *Server) backendMessages() []*statusv1.BackendStatus {
+	states := s.backends.States()
+	messages := make([]*statusv1.BackendStatus, len(states))
+	for i, state := range states {
+		messages[i] = &statusv1.BackendStatus{
+			Name: state.Name, Reflection: state.Reflection, LastError: shown(state.LastError),
+			ReadTime: timeMessage(state.ReadAt), FailingSinceTime: timeMessage(state.FailingSince),
+		}
+		if state.Schema != nil {
+			messages[i].ServiceCount = int64(len(state.Schema.Services))
+		}
+	}
+	return messages
 }
 
 func (s *Server) loadMessage() *statusv1.Load {

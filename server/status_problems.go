@@ -45,6 +45,9 @@ func problems(status *statusv1.ServerStatus) []*statusv1.Problem {
 		found = append(found, signalProblems(source)...)
 	}
 	found = append(found, transmitterProblems(status.GetTransmitter())...)
+	for _, backend := range status.GetBackends() {
+		found = append(found, backendProblems(backend)...)
+	}
 	found = append(found, loadProblems(status.GetLoad())...)
 	found = append(found, logProblems(status.GetLog())...)
 	slices.SortStableFunc(found, func(a, b *statusv1.Problem) int { return cmp.Compare(a.GetSeverity(), b.GetSeverity()) })
@@ -212,6 +215,25 @@ func transmitterProblems(sent *statusv1.TransmitterStatus) (found []*statusv1.Pr
 		})
 	}
 	return found
+}
+
+func backendProblems(backend *statusv1.BackendStatus) (found []*statusv1.Problem) {
+	problem := &statusv1.Problem{Severity: severityWarning, Subject: backend.GetName(), Cause: backend.GetLastError(), SinceTime: backend.GetFailingSinceTime()}
+	switch {
+	case backend.GetFailingSinceTime() != nil:
+		problem.ProblemId, problem.What = "backend.schema_not_read", "This backend does not send its schema."
+		problem.Why = "Its rules are not shown, and its methods cannot be tried on the console."
+		if backend.GetServiceCount() > 0 {
+			problem.Why = "The console shows the schema that it sent last, which may be another by now."
+		}
+		problem.Remedy = "See that it runs at the address of the settings, and that its gRPC reflection is on and needs no token; or name an image instead. It is asked again by itself."
+	case backend.GetLastError() != "":
+		problem.ProblemId, problem.What = "backend.rules", "The rules in the schema of this backend cannot be used."
+		problem.Why, problem.Remedy = "They are not shown. Its methods can be tried.", "Correct its schema: ostiary policy check --image FILE says what is wrong with an image of it."
+	default:
+		return nil
+	}
+	return append(found, problem)
 }
 
 func loadProblems(load *statusv1.Load) (found []*statusv1.Problem) {

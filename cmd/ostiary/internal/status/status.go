@@ -118,6 +118,13 @@ func write(out io.Writer, status *statusv1.ServerStatus) error {
 	for _, follower := range status.GetFeed().GetFollowers() {
 		fmt.Fprintf(table, "follower\t%s %s\t%d revocations behind, heard of %s\n", terminal.Cell(follower.GetService()), terminal.Cell(follower.GetInstanceId()), follower.GetBehindCount(), ago(follower.GetHeardTime()))
 	}
+	for _, backend := range status.GetBackends() {
+		read := "by an image"
+		if backend.GetReflection() != "" {
+			read = "asked " + backend.GetReflection() + ", which sent it " + ago(backend.GetReadTime())
+		}
+		fmt.Fprintf(table, "backend\t%s\tschema of %s, %s\n", terminal.Cell(backend.GetName()), terminal.Count(int(backend.GetServiceCount()), "service"), terminal.Cell(read))
+	}
 	for _, listener := range status.GetListeners() {
 		certificate := "no TLS"
 		if ends := listener.GetCertificateExpireTime(); ends != nil {

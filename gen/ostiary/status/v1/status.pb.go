@@ -365,7 +365,9 @@ type ServerStatus struct {
 	// How much is open, and how much may be.
 	Load *Load `protobuf:"bytes,15,opt,name=load,proto3" json:"load,omitempty"`
 	// The log, and the record of decisions.
-	Log           *LogStatus `protobuf:"bytes,16,opt,name=log,proto3" json:"log,omitempty"`
+	Log *LogStatus `protobuf:"bytes,16,opt,name=log,proto3" json:"log,omitempty"`
+	// The backends of the settings, in their order.
+	Backends      []*BackendStatus `protobuf:"bytes,17,rep,name=backends,proto3" json:"backends,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +510,13 @@ func (x *ServerStatus) GetLoad() *Load {
 func (x *ServerStatus) GetLog() *LogStatus {
 	if x != nil {
 		return x.Log
+	}
+	return nil
+}
+
+func (x *ServerStatus) GetBackends() []*BackendStatus {
+	if x != nil {
+		return x.Backends
 	}
 	return nil
 }
@@ -1967,6 +1976,99 @@ func (x *LogStatus) GetDecisionWatcherCount() int64 {
 	return 0
 }
 
+// A BackendStatus is what is known of another server that the settings name.
+type BackendStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the settings.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The URL of its gRPC server, which is asked for the schema by reflection. Empty where the
+	// schema is that of an image.
+	Reflection string `protobuf:"bytes,2,opt,name=reflection,proto3" json:"reflection,omitempty"`
+	// How many services the schema has. 0 while the server does not know it.
+	ServiceCount int64 `protobuf:"varint,3,opt,name=service_count,json=serviceCount,proto3" json:"service_count,omitempty"`
+	// When the backend has sent its schema last. Absent before, and for an image.
+	ReadTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=read_time,json=readTime,proto3" json:"read_time,omitempty"`
+	// Since when it does not send its schema. Absent where it does.
+	FailingSinceTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=failing_since_time,json=failingSinceTime,proto3" json:"failing_since_time,omitempty"`
+	// Why it does not, or why the rules of its schema cannot be used. Empty where nothing is
+	// wrong.
+	LastError     string `protobuf:"bytes,6,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackendStatus) Reset() {
+	*x = BackendStatus{}
+	mi := &file_ostiary_status_v1_status_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackendStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackendStatus) ProtoMessage() {}
+
+func (x *BackendStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_status_v1_status_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackendStatus.ProtoReflect.Descriptor instead.
+func (*BackendStatus) Descriptor() ([]byte, []int) {
+	return file_ostiary_status_v1_status_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *BackendStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BackendStatus) GetReflection() string {
+	if x != nil {
+		return x.Reflection
+	}
+	return ""
+}
+
+func (x *BackendStatus) GetServiceCount() int64 {
+	if x != nil {
+		return x.ServiceCount
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetReadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadTime
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetFailingSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailingSinceTime
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetLastError() string {
+	if x != nil {
+		return x.LastError
+	}
+	return ""
+}
+
 var File_ostiary_status_v1_status_proto protoreflect.FileDescriptor
 
 const file_ostiary_status_v1_status_proto_rawDesc = "" +
@@ -1974,7 +2076,7 @@ const file_ostiary_status_v1_status_proto_rawDesc = "" +
 	"\x1eostiary/status/v1/status.proto\x12\x11ostiary.status.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eostiary/policy/v1/policy.proto\"\x12\n" +
 	"\x10GetStatusRequest\"L\n" +
 	"\x11GetStatusResponse\x127\n" +
-	"\x06status\x18\x01 \x01(\v2\x1f.ostiary.status.v1.ServerStatusR\x06status\"\xd5\x06\n" +
+	"\x06status\x18\x01 \x01(\v2\x1f.ostiary.status.v1.ServerStatusR\x06status\"\x93\a\n" +
 	"\fServerStatus\x12;\n" +
 	"\vstatus_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"statusTime\x12:\n" +
@@ -1994,7 +2096,8 @@ const file_ostiary_status_v1_status_proto_rawDesc = "" +
 	"\vtransmitter\x18\r \x01(\v2$.ostiary.status.v1.TransmitterStatusR\vtransmitter\x121\n" +
 	"\x04feed\x18\x0e \x01(\v2\x1d.ostiary.status.v1.FeedStatusR\x04feed\x12+\n" +
 	"\x04load\x18\x0f \x01(\v2\x17.ostiary.status.v1.LoadR\x04load\x12.\n" +
-	"\x03log\x18\x10 \x01(\v2\x1c.ostiary.status.v1.LogStatusR\x03log\"\x91\x02\n" +
+	"\x03log\x18\x10 \x01(\v2\x1c.ostiary.status.v1.LogStatusR\x03log\x12<\n" +
+	"\bbackends\x18\x11 \x03(\v2 .ostiary.status.v1.BackendStatusR\bbackends\"\x91\x02\n" +
 	"\aProblem\x12>\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\".ostiary.status.v1.ProblemSeverityR\bseverity\x12\x1d\n" +
 	"\n" +
@@ -2131,7 +2234,17 @@ const file_ostiary_status_v1_status_proto_rawDesc = "" +
 	"\x16written_decision_count\x18\x03 \x01(\x03R\x14writtenDecisionCount\x12.\n" +
 	"\x13lost_decision_count\x18\x04 \x01(\x03R\x11lostDecisionCount\x12+\n" +
 	"\x11decisions_failing\x18\x05 \x01(\bR\x10decisionsFailing\x124\n" +
-	"\x16decision_watcher_count\x18\x06 \x01(\x03R\x14decisionWatcherCount*l\n" +
+	"\x16decision_watcher_count\x18\x06 \x01(\x03R\x14decisionWatcherCount\"\x8a\x02\n" +
+	"\rBackendStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"reflection\x18\x02 \x01(\tR\n" +
+	"reflection\x12#\n" +
+	"\rservice_count\x18\x03 \x01(\x03R\fserviceCount\x127\n" +
+	"\tread_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\breadTime\x12H\n" +
+	"\x12failing_since_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x10failingSinceTime\x12\x1d\n" +
+	"\n" +
+	"last_error\x18\x06 \x01(\tR\tlastError*l\n" +
 	"\tReadiness\x12\x19\n" +
 	"\x15READINESS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fREADINESS_READY\x10\x01\x12\x17\n" +
@@ -2168,7 +2281,7 @@ func file_ostiary_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ostiary_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_ostiary_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_ostiary_status_v1_status_proto_goTypes = []any{
 	(Readiness)(0),                // 0: ostiary.status.v1.Readiness
 	(ProblemSeverity)(0),          // 1: ostiary.status.v1.ProblemSeverity
@@ -2192,15 +2305,16 @@ var file_ostiary_status_v1_status_proto_goTypes = []any{
 	(*FollowerStatus)(nil),        // 19: ostiary.status.v1.FollowerStatus
 	(*Load)(nil),                  // 20: ostiary.status.v1.Load
 	(*LogStatus)(nil),             // 21: ostiary.status.v1.LogStatus
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*BackendStatus)(nil),         // 22: ostiary.status.v1.BackendStatus
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
 }
 var file_ostiary_status_v1_status_proto_depIdxs = []int32{
 	6,  // 0: ostiary.status.v1.GetStatusResponse.status:type_name -> ostiary.status.v1.ServerStatus
-	22, // 1: ostiary.status.v1.ServerStatus.status_time:type_name -> google.protobuf.Timestamp
+	23, // 1: ostiary.status.v1.ServerStatus.status_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: ostiary.status.v1.ServerStatus.readiness:type_name -> ostiary.status.v1.Readiness
 	7,  // 3: ostiary.status.v1.ServerStatus.problems:type_name -> ostiary.status.v1.Problem
-	22, // 4: ostiary.status.v1.ServerStatus.start_time:type_name -> google.protobuf.Timestamp
+	23, // 4: ostiary.status.v1.ServerStatus.start_time:type_name -> google.protobuf.Timestamp
 	8,  // 5: ostiary.status.v1.ServerStatus.listeners:type_name -> ostiary.status.v1.Listener
 	9,  // 6: ostiary.status.v1.ServerStatus.store:type_name -> ostiary.status.v1.StoreStatus
 	10, // 7: ostiary.status.v1.ServerStatus.relay:type_name -> ostiary.status.v1.RelayStatus
@@ -2210,39 +2324,42 @@ var file_ostiary_status_v1_status_proto_depIdxs = []int32{
 	18, // 11: ostiary.status.v1.ServerStatus.feed:type_name -> ostiary.status.v1.FeedStatus
 	20, // 12: ostiary.status.v1.ServerStatus.load:type_name -> ostiary.status.v1.Load
 	21, // 13: ostiary.status.v1.ServerStatus.log:type_name -> ostiary.status.v1.LogStatus
-	1,  // 14: ostiary.status.v1.Problem.severity:type_name -> ostiary.status.v1.ProblemSeverity
-	22, // 15: ostiary.status.v1.Problem.since_time:type_name -> google.protobuf.Timestamp
-	22, // 16: ostiary.status.v1.Listener.certificate_expire_time:type_name -> google.protobuf.Timestamp
-	22, // 17: ostiary.status.v1.Listener.certificate_renewal_due_time:type_name -> google.protobuf.Timestamp
-	2,  // 18: ostiary.status.v1.StoreStatus.kind:type_name -> ostiary.status.v1.StoreKind
-	3,  // 19: ostiary.status.v1.StoreStatus.state:type_name -> ostiary.status.v1.StoreState
-	22, // 20: ostiary.status.v1.StoreStatus.failing_since_time:type_name -> google.protobuf.Timestamp
-	12, // 21: ostiary.status.v1.IssuerStatus.keys:type_name -> ostiary.status.v1.KeyStatus
-	13, // 22: ostiary.status.v1.IssuerStatus.skipped_keys:type_name -> ostiary.status.v1.SkippedKey
-	22, // 23: ostiary.status.v1.IssuerStatus.fetch_time:type_name -> google.protobuf.Timestamp
-	22, // 24: ostiary.status.v1.IssuerStatus.next_fetch_time:type_name -> google.protobuf.Timestamp
-	22, // 25: ostiary.status.v1.IssuerStatus.failing_since_time:type_name -> google.protobuf.Timestamp
-	23, // 26: ostiary.status.v1.IssuerStatus.clock_ahead:type_name -> google.protobuf.Duration
-	14, // 27: ostiary.status.v1.IssuerStatus.sign_outs:type_name -> ostiary.status.v1.SignOutStatus
-	22, // 28: ostiary.status.v1.SignOutStatus.reconcile_time:type_name -> google.protobuf.Timestamp
-	22, // 29: ostiary.status.v1.SignalSourceStatus.last_message_time:type_name -> google.protobuf.Timestamp
-	22, // 30: ostiary.status.v1.SignalSourceStatus.last_accepted_time:type_name -> google.protobuf.Timestamp
-	22, // 31: ostiary.status.v1.SignalSourceStatus.last_refused_time:type_name -> google.protobuf.Timestamp
-	23, // 32: ostiary.status.v1.SignalSourceStatus.lag:type_name -> google.protobuf.Duration
-	22, // 33: ostiary.status.v1.SignalSourceStatus.last_poll_time:type_name -> google.protobuf.Timestamp
-	16, // 34: ostiary.status.v1.SignalSourceStatus.stream:type_name -> ostiary.status.v1.SignalStreamStatus
-	22, // 35: ostiary.status.v1.SignalStreamStatus.verify_time:type_name -> google.protobuf.Timestamp
-	23, // 36: ostiary.status.v1.TransmitterStatus.lag:type_name -> google.protobuf.Duration
-	23, // 37: ostiary.status.v1.FeedStatus.age:type_name -> google.protobuf.Duration
-	19, // 38: ostiary.status.v1.FeedStatus.followers:type_name -> ostiary.status.v1.FollowerStatus
-	22, // 39: ostiary.status.v1.FollowerStatus.heard_time:type_name -> google.protobuf.Timestamp
-	4,  // 40: ostiary.status.v1.StatusService.GetStatus:input_type -> ostiary.status.v1.GetStatusRequest
-	5,  // 41: ostiary.status.v1.StatusService.GetStatus:output_type -> ostiary.status.v1.GetStatusResponse
-	41, // [41:42] is the sub-list for method output_type
-	40, // [40:41] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	22, // 14: ostiary.status.v1.ServerStatus.backends:type_name -> ostiary.status.v1.BackendStatus
+	1,  // 15: ostiary.status.v1.Problem.severity:type_name -> ostiary.status.v1.ProblemSeverity
+	23, // 16: ostiary.status.v1.Problem.since_time:type_name -> google.protobuf.Timestamp
+	23, // 17: ostiary.status.v1.Listener.certificate_expire_time:type_name -> google.protobuf.Timestamp
+	23, // 18: ostiary.status.v1.Listener.certificate_renewal_due_time:type_name -> google.protobuf.Timestamp
+	2,  // 19: ostiary.status.v1.StoreStatus.kind:type_name -> ostiary.status.v1.StoreKind
+	3,  // 20: ostiary.status.v1.StoreStatus.state:type_name -> ostiary.status.v1.StoreState
+	23, // 21: ostiary.status.v1.StoreStatus.failing_since_time:type_name -> google.protobuf.Timestamp
+	12, // 22: ostiary.status.v1.IssuerStatus.keys:type_name -> ostiary.status.v1.KeyStatus
+	13, // 23: ostiary.status.v1.IssuerStatus.skipped_keys:type_name -> ostiary.status.v1.SkippedKey
+	23, // 24: ostiary.status.v1.IssuerStatus.fetch_time:type_name -> google.protobuf.Timestamp
+	23, // 25: ostiary.status.v1.IssuerStatus.next_fetch_time:type_name -> google.protobuf.Timestamp
+	23, // 26: ostiary.status.v1.IssuerStatus.failing_since_time:type_name -> google.protobuf.Timestamp
+	24, // 27: ostiary.status.v1.IssuerStatus.clock_ahead:type_name -> google.protobuf.Duration
+	14, // 28: ostiary.status.v1.IssuerStatus.sign_outs:type_name -> ostiary.status.v1.SignOutStatus
+	23, // 29: ostiary.status.v1.SignOutStatus.reconcile_time:type_name -> google.protobuf.Timestamp
+	23, // 30: ostiary.status.v1.SignalSourceStatus.last_message_time:type_name -> google.protobuf.Timestamp
+	23, // 31: ostiary.status.v1.SignalSourceStatus.last_accepted_time:type_name -> google.protobuf.Timestamp
+	23, // 32: ostiary.status.v1.SignalSourceStatus.last_refused_time:type_name -> google.protobuf.Timestamp
+	24, // 33: ostiary.status.v1.SignalSourceStatus.lag:type_name -> google.protobuf.Duration
+	23, // 34: ostiary.status.v1.SignalSourceStatus.last_poll_time:type_name -> google.protobuf.Timestamp
+	16, // 35: ostiary.status.v1.SignalSourceStatus.stream:type_name -> ostiary.status.v1.SignalStreamStatus
+	23, // 36: ostiary.status.v1.SignalStreamStatus.verify_time:type_name -> google.protobuf.Timestamp
+	24, // 37: ostiary.status.v1.TransmitterStatus.lag:type_name -> google.protobuf.Duration
+	24, // 38: ostiary.status.v1.FeedStatus.age:type_name -> google.protobuf.Duration
+	19, // 39: ostiary.status.v1.FeedStatus.followers:type_name -> ostiary.status.v1.FollowerStatus
+	23, // 40: ostiary.status.v1.FollowerStatus.heard_time:type_name -> google.protobuf.Timestamp
+	23, // 41: ostiary.status.v1.BackendStatus.read_time:type_name -> google.protobuf.Timestamp
+	23, // 42: ostiary.status.v1.BackendStatus.failing_since_time:type_name -> google.protobuf.Timestamp
+	4,  // 43: ostiary.status.v1.StatusService.GetStatus:input_type -> ostiary.status.v1.GetStatusRequest
+	5,  // 44: ostiary.status.v1.StatusService.GetStatus:output_type -> ostiary.status.v1.GetStatusResponse
+	44, // [44:45] is the sub-list for method output_type
+	43, // [43:44] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_status_v1_status_proto_init() }
@@ -2258,7 +2375,7 @@ func file_ostiary_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_status_v1_status_proto_rawDesc), len(file_ostiary_status_v1_status_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -5,6 +5,7 @@ import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
+import { BackendCard } from "./backend";
 import { FeedCard, Followers, RelayCard, TransmitterCard } from "./feed";
 import styles from "./health.module.css";
 import { IssuerCard, SignalCard } from "./issuers";
@@ -48,7 +49,7 @@ function State({ status: { readiness, version, hostName, startTime, statusTime }
 }
 
 function Parts({ status }: { status: ServerStatus }) {
-  const { problems, issuers, store, relay, signalSources, transmitter, feed, listeners, load, log } = status;
+  const { problems, issuers, store, relay, signalSources, transmitter, feed, listeners, load, log, backends } = status;
   return (
     <>
       <Problems problems={problems} />
@@ -63,6 +64,9 @@ function Parts({ status }: { status: ServerStatus }) {
         ))}
         {feed && <FeedCard feed={feed} />}
         {transmitter && <TransmitterCard transmitter={transmitter} />}
+        {backends.map((backend) => (
+          <BackendCard key={backend.name} backend={backend} />
+        ))}
         <ListenerCard listeners={listeners} />
         {load && <LoadCard load={load} />}
         {log && <LogCard log={log} />}
