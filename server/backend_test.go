@@ -197,7 +197,9 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 	go func() { served <- there.Serve(listener) }()
 	t.Cleanup(func() {
 		there.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
 	})
 	r := start(t, func(c *Config) {
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}

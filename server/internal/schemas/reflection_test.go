@@ -47,7 +47,9 @@ func serveAt(t *testing.T, listener net.Listener, register func(*grpc.Server)) (
 	go func() { served <- server.Serve(listener) }()
 	stop = sync.OnceFunc(func() {
 		server.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
 	})
 	t.Cleanup(stop)
 	return "http://" + listener.Addr().String(), stop
@@ -106,7 +108,7 @@ func (l liar) ServerReflectionInfo(stream grpc.BidiStreamingServer[reflectionv1.
 	for {
 		request, err := stream.Recv()
 		if err != nil {
-			return nil // the client has gone
+			return err // the client has gone
 		}
 		response := &reflectionv1.ServerReflectionResponse{}
 		if _, list := request.GetMessageRequest().(*reflectionv1.ServerReflectionRequest_ListServices); list {

@@ -29,7 +29,7 @@ const body = `{"filter": {"subject": "it's ada"}}`;
 
 test("the command for curl works as it is", () => {
   const env = { ...process.env, TOKEN: token };
-  const answer = execFileSync("sh", ["-c", snippets(listSessions, body, { origin: server.url }).curl], { env });
+  const answer = execFileSync("sh", ["-c", snippets(listSessions, body, { url: server.url }).curl], { env });
   expect(JSON.parse(answer.toString())).toEqual({ resumeToken: expect.any(String), currentSession: expect.objectContaining({ subject: "user_ada" }) });
 });
 
@@ -37,7 +37,7 @@ test("the Go file runs as it is", { timeout: 300_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "ostiary-go-"));
   try {
     const file = join(directory, "main.go");
-    writeFileSync(file, snippets(listSessions, body, { origin: server.url }).Go);
+    writeFileSync(file, snippets(listSessions, body, { url: server.url }).Go);
     const { stdout } = await promisify(execFile)("go", ["run", file], { cwd: join(here, "../../.."), env: { ...process.env, GOWORK: "off", TOKEN: token } });
     expect(JSON.parse(stdout)).toMatchObject({ currentSession: { subject: "user_ada" } });
   } finally {
@@ -47,7 +47,7 @@ test("the Go file runs as it is", { timeout: 300_000 }, async () => {
 
 test("the TypeScript file runs as it is", async () => {
   const file = join(folder, "call.ts");
-  writeFileSync(file, snippets(listSessions, body, { origin: server.url }).TypeScript);
+  writeFileSync(file, snippets(listSessions, body, { url: server.url }).TypeScript);
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   vi.stubEnv("TOKEN", token);
   try {
@@ -60,7 +60,7 @@ test("the TypeScript file runs as it is", async () => {
 });
 
 test("a stream is left to buf", () => {
-  expect(snippets(watchSessions, "{}", { origin: "https://api.example.com" }).curl).toBe(
+  expect(snippets(watchSessions, "{}", { url: "https://api.example.com" }).curl).toBe(
     "# curl cannot frame a stream of Connect; buf can.\n" +
       'buf curl --protocol grpc -H "Authorization: Bearer $TOKEN" \\\n' +
       "  -d '{}' https://api.example.com/ostiary.session.v1.SessionService/WatchSessions",
@@ -68,7 +68,7 @@ test("a stream is left to buf", () => {
 });
 
 test("where there is a development issuer, a command gets the token of the persona", () => {
-  const all = snippets(listSessions, "", { origin: "http://localhost:8080", persona: "ada" });
+  const all = snippets(listSessions, "", { url: "http://localhost:8080", persona: "ada" });
   const command = "TOKEN=$(ostiary token mint --as ada --server http://localhost:8080)\n";
   expect(all.curl).toMatch(`${command}curl -s `);
   expect(all.grpcurl).toBe(
@@ -78,12 +78,12 @@ test("where there is a development issuer, a command gets the token of the perso
 });
 
 test("nobody calls without a token", () => {
-  for (const text of Object.values(snippets(listSessions, "{}", { origin: "https://api.example.com", anonymous: true }))) {
+  for (const text of Object.values(snippets(listSessions, "{}", { url: "https://api.example.com", anonymous: true }))) {
     expect(text).not.toMatch(/TOKEN|authInterceptor|authclient|Bearer/);
   }
 });
 
 test("the texts of a body stay what they are", () => {
-  const { Go } = snippets(revokeSession, '{"cause": "a `test`"}', { origin: "https://api.example.com" });
+  const { Go } = snippets(revokeSession, '{"cause": "a `test`"}', { url: "https://api.example.com" });
   expect(Go).toContain('protojson.Unmarshal([]byte(`{"cause":"a ` + "`" + `test` + "`" + `"}`), request)');
 });

@@ -91,7 +91,7 @@ export function Access() {
               {groups
                 .filter((group) => group.backend === backend.name)
                 .map((group) => (
-                  <Service key={group.service} group={group} compared={compared} />
+                  <Service key={group.service} group={group} compared={compared} callable={backend.url !== ""} />
                 ))}
             </section>
           ))}
@@ -133,7 +133,15 @@ function groupsOf({ rules, explanations }: Lists): Group[] {
   return [...groups.values()].sort((a, b) => Number(a.builtIn) - Number(b.builtIn));
 }
 
-function Service({ group: { backend, service, builtIn, rows }, compared }: { group: Group; compared: boolean }) {
+interface ServiceProps {
+  group: Group;
+  /** Whether the personas are compared. */
+  compared: boolean;
+  /** Whether browsers reach the backend. */
+  callable?: boolean;
+}
+
+function Service({ group: { backend, service, builtIn, rows }, compared, callable = false }: ServiceProps) {
   const Heading = backend === "" ? "h2" : "h3";
   const label = backend === "" ? service : `${service} of ${showHidden(backend)}`;
   return (
@@ -154,7 +162,7 @@ function Service({ group: { backend, service, builtIn, rows }, compared }: { gro
           </thead>
           <tbody>
             {rows.map((row) => (
-              <Line key={row.name} row={row} />
+              <Line key={row.name} row={row} callable={callable} />
             ))}
           </tbody>
         </table>
@@ -163,13 +171,14 @@ function Service({ group: { backend, service, builtIn, rows }, compared }: { gro
   );
 }
 
-function Line({ row: { backend, procedure, name, rule, outcome, requirements } }: { row: Row }) {
+function Line({ row: { backend, procedure, name, rule, outcome, requirements }, callable }: { row: Row; callable: boolean }) {
+  const tried = backend === "" ? methodNamed(procedure) !== undefined : callable;
   const those = (which: AccessOutcome) => requirements.filter((requirement) => requirement.outcome === which);
   return (
     <tr>
       <th scope="row">
-        {backend === "" && methodNamed(procedure) ? (
-          <Link to="/try" search={{ method: procedure }} title="Try it">
+        {tried ? (
+          <Link to="/try" search={{ backend: backend || undefined, method: procedure }} title="Try it">
             <code>{name}</code>
           </Link>
         ) : (

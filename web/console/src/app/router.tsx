@@ -72,7 +72,7 @@ const token = createRoute({
 const tryIt = createRoute({
   getParentRoute: () => root,
   path: "/try",
-  validateSearch: v.object({ method: text }),
+  validateSearch: v.object({ backend: text, method: text }),
   component: lazyPage(() => import("../try/page"), "Try"),
 });
 

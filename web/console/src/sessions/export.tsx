@@ -5,6 +5,7 @@ import { useRef, useState } from "react";
 import { useSignedIn } from "../auth/signedin";
 import { csvLine } from "../ui/csv";
 import { Failure } from "../ui/failure";
+import { save } from "../ui/save";
 import ui from "../ui/ui.module.css";
 import { type Filter, requestOf } from "./filter";
 import { stateOf, subjectOf } from "./names";
@@ -62,7 +63,8 @@ export function Export({ filter }: { filter: Filter }) {
         setCount(written);
         pageToken = page.nextPageToken;
       } while (pageToken !== "" && written < most);
-      save(parts);
+      // The mark tells spreadsheets that it is UTF-8.
+      save(`sessions-${new Date().toISOString().slice(0, 10)}.csv`, "text/csv;charset=utf-8", "\ufeff", ...parts);
       return { written, more: pageToken !== "" };
     },
   });
@@ -89,14 +91,4 @@ export function Export({ filter }: { filter: Filter }) {
       {read.isError && !stop.current?.signal.aborted && <Failure error={read.error} />}
     </>
   );
-}
-
-function save(parts: string[]): void {
-  // The mark tells spreadsheets that it is UTF-8.
-  const url = URL.createObjectURL(new Blob(["\ufeff", ...parts], { type: "text/csv;charset=utf-8" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `sessions-${new Date().toISOString().slice(0, 10)}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it later
 }

@@ -4,16 +4,16 @@ import { Help, Violations } from "../ui/failure";
 import { Badge } from "../ui/names";
 import ui from "../ui/ui.module.css";
 import type { Attempt } from "./attempt";
-import { type Callable, procedureOf } from "./schema";
+import { NoAnswer } from "./noanswer";
 
 /** The request as it was sent, but for the token. */
-export function Request({ method, request: { headers, body } }: { method: Callable; request: NonNullable<Attempt["request"]> }) {
+export function Request({ request: { url, headers, body } }: { request: NonNullable<Attempt["request"]> }) {
   const lines = headers.map(([name, value]) => `${name}: ${name === "authorization" ? value.replace(/ .*/, " ••••") : value}`);
   return (
     <section className={ui.section} aria-labelledby="request">
       <h2 id="request">Request</h2>
       <pre className={ui.wrap} tabIndex={0} aria-labelledby="request">
-        {[`POST ${procedureOf(method)}`, ...lines, "", body].join("\n")}
+        {[`POST ${url}`, ...lines, "", body].join("\n")}
       </pre>
     </section>
   );
@@ -43,7 +43,8 @@ export function Answer({ result }: { result: Attempt }) {
           )}
         </div>
       </div>
-      {error && (
+      {error?.unanswered && shown.request && <NoAnswer why={error.unanswered} request={shown.request} />}
+      {error && error.unanswered === undefined && (
         <p>
           {error.violations.length > 0 ? invalidRequest : error.message} {error.reason && <span className={ui.quiet}>({error.code})</span>}
         </p>

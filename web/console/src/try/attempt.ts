@@ -1,8 +1,9 @@
-import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { fromJsonString, type Registry, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues, type Transport } from "@connectrpc/connect";
 import { type FieldViolation, fieldViolations, helpLink, reasonOf } from "@ostiary/client";
 import { onSend } from "../api/wire";
-import type { Callable } from "./schema";
+import type { Api } from "./api";
+import { type Callable, procedureOf } from "./schema";
 
 /** What came of a call. */
 export interface Attempt {
@@ -10,7 +11,7 @@ export interface Attempt {
   began: number;
   state: "running" | "done" | "stopped";
   /** What was sent; undefined before that. */
-  request?: { headers: [name: string, value: string][]; body: string };
+  request?: { url: string; headers: [name: string, value: string][]; body: string };
   headers: [name: string, value: string][];
   /** The latest messages, as JSON. */
   messages: string[];
@@ -19,14 +20,23 @@ export interface Attempt {
   bytes: number;
   /** How many milliseconds it took, or takes so far. */
   took: number;
-  error?: { code: string; reason?: string | undefined; message: string; help: string | undefined; violations: FieldViolation[] };
+  error?: {
+    code: string;
+    reason?: string | undefined;
+    message: string;
+    help: string | undefined;
+    violations: FieldViolation[];
+    /** Why the browser has no answer of a backend: it keeps it from the page, or it has none. */
+    unanswered?: "refused" | "unreachable" | undefined;
+  };
 }
 
 /** The most messages of a stream that are kept. */
 const kept = 100;
 
-/** Makes a call with a body in JSON. onChange is told what has come of it so far. */
+/** Makes a call to a server with a body in JSON. onChange is told what has come of it so far. */
 export async function attempt(
+  { backend, url, registry }: Api,
   transport: Transport,
   method: Callable,
   body: string,
@@ -43,18 +53,20 @@ export async function attempt(
     change({ messages: [...now.messages, message].slice(-kept), count: now.count + 1, bytes: now.bytes + new Blob([message]).size });
   change({});
   try {
-    const input = read(method, body);
-    const sent = toJsonString(method.input, input, { prettySpaces: 2 });
-    const context = createContextValues().set(onSend, (headers) => change({ request: { headers: [...headers], body: sent } }));
+    const input = read(method, body, registry);
+    const json = { registry, prettySpaces: 2 };
+    const sent = toJsonString(method.input, input, json);
+    const request = { url: backend === "" ? procedureOf(method) : url + procedureOf(method), body: sent };
+    const context = createContextValues().set(onSend, (headers) => change({ request: { ...request, headers: [...headers] } }));
     if (method.methodKind === "unary") {
       const response = await transport.unary(method, signal, undefined, undefined, input, context);
       change({ headers: [...response.header] });
-      received(toJsonString(method.output, response.message, { prettySpaces: 2 }));
+      received(toJsonString(method.output, response.message, json));
     } else {
       const response = await transport.stream(method, signal, undefined, undefined, one(input), context);
       change({ headers: [...response.header] });
       for await (const message of response.message) {
-        received(toJsonString(method.output, message, { prettySpaces: 2 }));
+        received(toJsonString(method.output, message, json));
       }
     }
     change({ state: "done" });
@@ -64,6 +76,8 @@ export async function attempt(
       change({ state: "stopped" });
       return now;
     }
+    const noAnswer = backend !== "" && error.cause instanceof TypeError && now.request !== undefined && now.headers.length === 0;
+    const unanswered = noAnswer ? await whyUnanswered(url, signal) : undefined;
     change({
       state: "done",
       headers: now.headers.length > 0 ? now.headers : [...error.metadata],
@@ -73,15 +87,26 @@ export async function attempt(
         message: error.rawMessage,
         help: helpLink(error),
         violations: fieldViolations(error),
+        unanswered,
       },
     });
   }
   return now;
 }
 
-function read(method: Callable, body: string) {
+/** A page cannot see why it got no answer. A request whose answer nobody reads needs no permission, and tells whether there is a server. */
+async function whyUnanswered(url: string, signal: AbortSignal): Promise<"refused" | "unreachable"> {
   try {
-    return fromJsonString(method.input, body.trim() === "" ? "{}" : body);
+    await fetch(url, { mode: "no-cors", credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer", signal });
+    return "refused";
+  } catch {
+    return "unreachable";
+  }
+}
+
+function read(method: Callable, body: string, registry: Registry) {
+  try {
+    return fromJsonString(method.input, body.trim() === "" ? "{}" : body, { registry });
   } catch (cause) {
     throw new ConnectError(`the body is not a valid ${method.input.name}: ${(cause as Error).message}`, Code.InvalidArgument);
   }

@@ -1,17 +1,27 @@
 import { useState } from "react";
 import { useApp } from "../app/app";
 import { personaOfWindow } from "../auth/personas";
+import { save } from "../ui/save";
 import { Snippet } from "../ui/snippet";
 import ui from "../ui/ui.module.css";
+import type { Api } from "./api";
 import type { Caller } from "./caller";
 import type { Callable } from "./schema";
 import { snippets } from "./snippets";
 
+interface Props {
+  api: Api;
+  method: Callable;
+  body: string;
+  caller: Caller;
+}
+
 /** The same call for the shell and for programs. */
-export function Code({ method, body, caller }: { method: Callable; body: string; caller: Caller }) {
+export function Code({ api, method, body, caller }: Props) {
   const { config } = useApp();
   const persona = !config.personas ? undefined : caller.who === "persona" ? caller.name : caller.who === "me" ? personaOfWindow() : undefined;
-  const all = snippets(method, body, { origin: location.origin, persona, anonymous: caller.who === "nobody" });
+  const schema = api.backend === "" ? undefined : fileOf(api.backend);
+  const all = snippets(method, body, { url: api.url, persona, issuer: location.origin, anonymous: caller.who === "nobody", schema });
   const [shown, setShown] = useState<keyof typeof all>("curl");
   return (
     <section className={ui.section} aria-labelledby="code">
@@ -30,6 +40,19 @@ export function Code({ method, body, caller }: { method: Callable; body: string;
           <code>TOKEN</code> is the token of who calls.
         </p>
       )}
+      {schema !== undefined && (shown === "buf curl" || shown === "grpcurl") && (
+        <p className={ui.quiet}>
+          The command reads the schema of the backend in <code>{schema}</code>.{" "}
+          <button type="button" onClick={() => save(schema, "application/octet-stream", api.schema ?? new Uint8Array())}>
+            Save it
+          </button>
+        </p>
+      )}
     </section>
   );
+}
+
+/** The name of the file with the schema of a backend. */
+function fileOf(backend: string): string {
+  return `${backend.replaceAll(/[^A-Za-z0-9.-]+/g, "-").replace(/^[.-]+/, "") || "backend"}.binpb`;
 }

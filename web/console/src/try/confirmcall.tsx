@@ -1,10 +1,12 @@
 import { useEffect, useRef } from "react";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
+import type { Api } from "./api";
 import type { Caller } from "./caller";
 import { type Callable, procedureOf } from "./schema";
 
 interface Props {
+  api: Api;
   method: Callable;
   body: string;
   caller: Caller;
@@ -12,16 +14,23 @@ interface Props {
   onClose: () => void;
 }
 
-/** Asks before a call that ends or revokes something. The cause is in the body. */
-export function ConfirmCall({ method, body, caller, onConfirm, onClose }: Props) {
+/** Asks before a call that may change something. The cause of a revocation is in the body. */
+export function ConfirmCall({ api, method, body, caller, onConfirm, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} onClose={onClose} aria-labelledby="confirm">
       <h2 id="confirm">Call {method.name}?</h2>
-      <p>
-        What the body names is revoked at {location.host}, by <code>{procedureOf(method)}</code>, called {calledAs(caller)}. It cannot be taken back.
-      </p>
+      {api.backend === "" ? (
+        <p>
+          What the body names is revoked at {location.host}, by <code>{procedureOf(method)}</code>, called {calledAs(caller)}. It cannot be taken back.
+        </p>
+      ) : (
+        <p>
+          <code>{procedureOf(method)}</code> is called at <code>{api.url}</code> {calledAs(caller)}. Its schema does not say that it only reads: it may change
+          something for real.
+        </p>
+      )}
       <pre className={ui.wrap} tabIndex={0} aria-label="The body of the call">
         {showHidden(body)}
       </pre>

@@ -3,6 +3,7 @@ import { priorities } from "../api/stream";
 import { useSignedIn } from "../auth/signedin";
 import ui from "../ui/ui.module.css";
 import { Answer, Request } from "./answer";
+import type { Api } from "./api";
 import { type Attempt, attempt } from "./attempt";
 import { Body } from "./bodyfield";
 import { type Caller, nameOf, useTransports } from "./caller";
@@ -13,6 +14,7 @@ import { type Callable, changes, procedureOf, targetsOf } from "./schema";
 import styles from "./try.module.css";
 
 interface Props {
+  api: Api;
   method: Callable;
   caller: Caller;
   /** The body to begin with. */
@@ -22,7 +24,7 @@ interface Props {
 }
 
 /** The body of a call, the call, and what comes of it. */
-export function Form({ method, caller, initially, onDone }: Props) {
+export function Form({ api, method, caller, initially, onDone }: Props) {
   const { streams } = useSignedIn();
   const transportOf = useTransports();
   const id = useId();
@@ -40,8 +42,16 @@ export function Form({ method, caller, initially, onDone }: Props) {
     stop.current?.abort();
     const control = new AbortController();
     stop.current = control;
-    const { error, state, took } = await attempt(transportOf(caller), method, body, control.signal, (now) => stop.current === control && setResult(now));
+    const { error, state, took } = await attempt(
+      api,
+      transportOf(caller, api),
+      method,
+      body,
+      control.signal,
+      (now) => stop.current === control && setResult(now),
+    );
     onDone({
+      backend: api.backend,
       procedure: procedureOf(method),
       body,
       caller: nameOf(caller),
@@ -70,8 +80,9 @@ export function Form({ method, caller, initially, onDone }: Props) {
           submit();
         }}
       >
-        {changes(method) && <Caution method={method} />}
+        {changes(method) && api.backend === "" && <Caution method={method} />}
         <Body message={method.input} value={body} onChange={setBody} onSubmit={submit} />
+        {api.backend !== "" && <Destination api={api} caller={caller} />}
         <div className={ui.actions}>
           <button type="submit" className={ui.primary} disabled={running}>
             Send
@@ -83,16 +94,30 @@ export function Form({ method, caller, initially, onDone }: Props) {
           )}
         </div>
       </form>
-      {asking && <ConfirmCall method={method} body={body} caller={caller} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
+      {asking && <ConfirmCall api={api} method={method} body={body} caller={caller} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
       {result && (
         <div className={styles.result}>
           <Answer key={result.began} result={result} />
-          {result.request && <Request method={method} request={result.request} />}
+          {result.request && <Request request={result.request} />}
         </div>
       )}
-      <Code method={method} body={body} caller={caller} />
+      <Code api={api} method={method} body={body} caller={caller} />
     </div>
   );
+}
+
+/** Says before the call who gets a token by it: a backend can use it as its bearer can. */
+function Destination({ api: { url }, caller }: { api: Api; caller: Caller }) {
+  return (
+    <p className={ui.quiet}>
+      {caller.who === "nobody" ? "Without a token, it is called at" : `${tokenOf(caller)} goes to`} <code>{url}</code>
+      {caller.who !== "nobody" && ", which can use it until it expires"}.
+    </p>
+  );
+}
+
+function tokenOf(caller: Caller): string {
+  return caller.who === "me" ? "Your token" : caller.who === "persona" ? `A token of ${caller.name}` : "The token";
 }
 
 /** Says why nothing comes of a template of a method that revokes, and what does. */

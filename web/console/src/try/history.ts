@@ -4,6 +4,8 @@ import { useSignedIn } from "../auth/signedin";
 /** A call that was made. It has no token. */
 export interface Past {
   id: number;
+  /** Empty for this server. */
+  backend: string;
   procedure: string;
   body: string;
   /** Of the caller: see nameOf. */

@@ -1,4 +1,5 @@
 import { Badge } from "../ui/names";
+import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import type { Past } from "./history";
 import styles from "./try.module.css";
@@ -23,7 +24,9 @@ export function History({ past, onAgain }: { past: Past[]; onAgain: (call: Past)
         <tbody>
           {past.map((call) => (
             <tr key={call.id}>
-              <td>{nameOf(call)}</td>
+              <td>
+                {nameOf(call)} {call.backend !== "" && <span className={ui.quiet}>{showHidden(call.backend)}</span>}
+              </td>
               <td>{call.caller.replace("persona ", "")}</td>
               <td>
                 <Badge tone={call.failed ? "bad" : "good"}>{call.outcome}</Badge>
