@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -127,7 +128,10 @@ func (s *revocationService) PreviewRevocation(ctx context.Context, req *revocati
 	if err != nil {
 		return nil, err
 	}
-	res := &revocationv1.PreviewRevocationResponse{SubjectCount: preview.Subjects, CountsAreMinimum: preview.Minimum}
+	res := &revocationv1.PreviewRevocationResponse{
+		SubjectCount: preview.Subjects, CountsAreMinimum: preview.Minimum,
+		RevokesCaller: s.ledger.WouldRevoke(request, auth.MustFromContext(ctx)), ExpireTime: timestamppb.New(request.Expires),
+	}
 	if known {
 		res.SessionCount = proto.Int64(preview.Sessions)
 	}

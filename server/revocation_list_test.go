@@ -239,6 +239,9 @@ func TestAPreviewSaysWhatARevocationWouldEnd(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 					continue
 				}
+				if got, want := res.GetRevokesCaller(), name == "the issuer"; got != want || !res.GetExpireTime().AsTime().After(time.Now()) {
+					t.Errorf("%s: the caller's token is revoked: %t, until %v; want %t, and a time to come", name, got, res.GetExpireTime().AsTime(), want)
+				}
 				sessions := int64(-1)
 				if res.SessionCount != nil {
 					sessions = res.GetSessionCount()

@@ -6,6 +6,8 @@ import (
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
@@ -91,6 +93,12 @@ type Preview struct {
 	Sessions, Subjects int64
 	// Minimum says that there are more sessions than were examined.
 	Minimum bool
+}
+
+// WouldRevoke reports whether a request that was prepared would revoke the token of an identity.
+func (l *Ledger) WouldRevoke(request Request, id *auth.Identity) bool {
+	alone := revocation.New(revocation.Config{Retention: l.config.MaxLifetime, Now: l.config.Now})
+	return alone.Add(request.Revocation) == nil && alone.Revoked(id) != nil
 }
 
 // Preview returns what a request that was prepared would end. known is false where nobody can

@@ -108,6 +108,17 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByRole("button", { name: "Cancel" }).click();
     await ada.page.getByRole("button", { name: "Revoke…" }).click();
+    await ada.page.getByRole("dialog").getByRole("combobox").selectOption("issuer");
+    expect(await ada.page.getByLabel("All, those to come as well").count()).toBe(0);
+    await ada.page.getByRole("button", { name: "Continue" }).click();
+    await ada.page.getByRole("dialog").getByText("Your own token is among them: this window is signed out, too.").waitFor();
+    await ada.page
+      .getByRole("dialog")
+      .getByText(/^It holds until .*, and cannot be taken back\.$/)
+      .waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.page.getByRole("button", { name: "Cancel" }).click();
+    await ada.page.getByRole("button", { name: "Revoke…" }).click();
     await ada.page.getByRole("dialog").getByRole("combobox").selectOption("client");
     await ada.page.getByLabel("Client id").fill("crm");
     await ada.page.getByLabel("All, those to come as well").check();

@@ -594,8 +594,12 @@ type PreviewRevocationResponse struct {
 	// Whether both are only lower bounds: there were more sessions to examine than a call
 	// examines.
 	CountsAreMinimum bool `protobuf:"varint,3,opt,name=counts_are_minimum,json=countsAreMinimum,proto3" json:"counts_are_minimum,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Whether the token of this call would be refused as well.
+	RevokesCaller bool `protobuf:"varint,4,opt,name=revokes_caller,json=revokesCaller,proto3" json:"revokes_caller,omitempty"`
+	// Until when such tokens would be refused.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PreviewRevocationResponse) Reset() {
@@ -647,6 +651,20 @@ func (x *PreviewRevocationResponse) GetCountsAreMinimum() bool {
 		return x.CountsAreMinimum
 	}
 	return false
+}
+
+func (x *PreviewRevocationResponse) GetRevokesCaller() bool {
+	if x != nil {
+		return x.RevokesCaller
+	}
+	return false
+}
+
+func (x *PreviewRevocationResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
 }
 
 // RevokeTokensRequest says which tokens to revoke.
@@ -1176,11 +1194,14 @@ const file_ostiary_revocation_v1_revocation_service_proto_rawDesc = "" +
 	"\x18PreviewRevocationRequest\x12D\n" +
 	"\n" +
 	"revocation\x18\x01 \x01(\v2$.ostiary.revocation.v1.NewRevocationR\n" +
-	"revocation\"\xaa\x01\n" +
+	"revocation\"\x8e\x02\n" +
 	"\x19PreviewRevocationResponse\x12(\n" +
 	"\rsession_count\x18\x01 \x01(\x03H\x00R\fsessionCount\x88\x01\x01\x12#\n" +
 	"\rsubject_count\x18\x02 \x01(\x03R\fsubjectCount\x12,\n" +
-	"\x12counts_are_minimum\x18\x03 \x01(\bR\x10countsAreMinimumB\x10\n" +
+	"\x12counts_are_minimum\x18\x03 \x01(\bR\x10countsAreMinimum\x12%\n" +
+	"\x0erevokes_caller\x18\x04 \x01(\bR\rrevokesCaller\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTimeB\x10\n" +
 	"\x0e_session_count\"|\n" +
 	"\x13RevokeTokensRequest\x12F\n" +
 	"\vrevocations\x18\x01 \x03(\v2$.ostiary.revocation.v1.NewRevocationR\vrevocations\x12\x1d\n" +
@@ -1280,30 +1301,31 @@ var file_ostiary_revocation_v1_revocation_service_proto_depIdxs = []int32{
 	3,  // 5: ostiary.revocation.v1.WatchRevocationsRequest.filter:type_name -> ostiary.revocation.v1.ListRevocationsFilter
 	18, // 6: ostiary.revocation.v1.WatchRevocationsResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
 	15, // 7: ostiary.revocation.v1.PreviewRevocationRequest.revocation:type_name -> ostiary.revocation.v1.NewRevocation
-	15, // 8: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	18, // 9: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
-	19, // 10: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
-	15, // 11: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
-	13, // 12: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
-	14, // 13: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
-	20, // 14: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
-	17, // 15: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
-	16, // 16: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
-	2,  // 17: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
-	5,  // 18: ostiary.revocation.v1.RevocationService.WatchRevocations:input_type -> ostiary.revocation.v1.WatchRevocationsRequest
-	7,  // 19: ostiary.revocation.v1.RevocationService.PreviewRevocation:input_type -> ostiary.revocation.v1.PreviewRevocationRequest
-	9,  // 20: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
-	11, // 21: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
-	4,  // 22: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
-	6,  // 23: ostiary.revocation.v1.RevocationService.WatchRevocations:output_type -> ostiary.revocation.v1.WatchRevocationsResponse
-	8,  // 24: ostiary.revocation.v1.RevocationService.PreviewRevocation:output_type -> ostiary.revocation.v1.PreviewRevocationResponse
-	10, // 25: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
-	12, // 26: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	17, // 8: ostiary.revocation.v1.PreviewRevocationResponse.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 9: ostiary.revocation.v1.RevokeTokensRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	18, // 10: ostiary.revocation.v1.RevokeTokensResponse.revocations:type_name -> ostiary.revocation.v1.Revocation
+	19, // 11: ostiary.revocation.v1.RevokeTokensResponse.propagation:type_name -> ostiary.revocation.v1.Propagation
+	15, // 12: ostiary.revocation.v1.ImportRevocationsRequest.revocations:type_name -> ostiary.revocation.v1.NewRevocation
+	13, // 13: ostiary.revocation.v1.ImportRevocationsResponse.rejected_revocations:type_name -> ostiary.revocation.v1.RejectedRevocation
+	14, // 14: ostiary.revocation.v1.RejectedRevocation.violations:type_name -> ostiary.revocation.v1.FieldViolation
+	20, // 15: ostiary.revocation.v1.NewRevocation.target:type_name -> ostiary.revocation.v1.Target
+	17, // 16: ostiary.revocation.v1.NewRevocation.issued_before_time:type_name -> google.protobuf.Timestamp
+	16, // 17: ostiary.revocation.v1.NewRevocation.all_tokens:type_name -> ostiary.revocation.v1.AllTokens
+	2,  // 18: ostiary.revocation.v1.RevocationService.ListRevocations:input_type -> ostiary.revocation.v1.ListRevocationsRequest
+	5,  // 19: ostiary.revocation.v1.RevocationService.WatchRevocations:input_type -> ostiary.revocation.v1.WatchRevocationsRequest
+	7,  // 20: ostiary.revocation.v1.RevocationService.PreviewRevocation:input_type -> ostiary.revocation.v1.PreviewRevocationRequest
+	9,  // 21: ostiary.revocation.v1.RevocationService.RevokeTokens:input_type -> ostiary.revocation.v1.RevokeTokensRequest
+	11, // 22: ostiary.revocation.v1.RevocationService.ImportRevocations:input_type -> ostiary.revocation.v1.ImportRevocationsRequest
+	4,  // 23: ostiary.revocation.v1.RevocationService.ListRevocations:output_type -> ostiary.revocation.v1.ListRevocationsResponse
+	6,  // 24: ostiary.revocation.v1.RevocationService.WatchRevocations:output_type -> ostiary.revocation.v1.WatchRevocationsResponse
+	8,  // 25: ostiary.revocation.v1.RevocationService.PreviewRevocation:output_type -> ostiary.revocation.v1.PreviewRevocationResponse
+	10, // 26: ostiary.revocation.v1.RevocationService.RevokeTokens:output_type -> ostiary.revocation.v1.RevokeTokensResponse
+	12, // 27: ostiary.revocation.v1.RevocationService.ImportRevocations:output_type -> ostiary.revocation.v1.ImportRevocationsResponse
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_revocation_v1_revocation_service_proto_init() }

@@ -136,7 +136,7 @@ function Verification({ identity: { authTime, factorAges, acr, amr } }: { identi
   return (
     <>
       {authTime && (
-        <Fact name="Verified">
+        <Fact name="Signed in">
           <Moment at={authTime} inFull />
         </Fact>
       )}

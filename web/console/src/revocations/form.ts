@@ -11,7 +11,7 @@ export const forms = {
   organization: { fields: ["organizationId"], says: "the tokens that act in one organization, of all its members" },
   member: { fields: ["organizationId", "subject"], says: "the tokens of one user that act in one organization" },
   machine: { fields: ["subject"], says: "the tokens of one machine" },
-  issuer: { fields: [], says: "everything that the issuer has issued" },
+  issuer: { fields: [], says: "everything that the issuer has issued until now" },
 } as const satisfies Partial<Record<Kind, { fields: readonly Field[]; says: string }>>;
 export type Revocable = keyof typeof forms;
 export type Field = "subject" | "clientId" | "tokenId" | "sessionId" | "organizationId";
@@ -32,9 +32,12 @@ export function defaultExtent(kind: Revocable): Extent {
   return kind === "session" || kind === "token" ? "all" : "issued";
 }
 
-/** Whether the extent can be chosen: a session and a token are revoked as a whole. */
+/**
+ * Whether the extent can be chosen: a session and a token are revoked as a whole, and of an issuer the tokens to come
+ * are not. That would keep out everybody, operators too, and could not be taken back: a server is to trust it no longer.
+ */
 export function hasExtent(kind: Revocable): boolean {
-  return kind !== "session" && kind !== "token";
+  return kind !== "session" && kind !== "token" && kind !== "issuer";
 }
 
 export type Values = { issuer: string } & Partial<Record<Field, string>>;

@@ -4,6 +4,8 @@ import { useId } from "react";
 import { countOf } from "../api/pages";
 import { useSignedIn } from "../auth/signedin";
 import { Failure } from "../ui/failure";
+import { Moment } from "../ui/moment";
+import ui from "../ui/ui.module.css";
 
 /** How many sessions a revocation would end. */
 export function Preview({ of: revocation }: { of: NewRevocation }) {
@@ -17,10 +19,19 @@ export function Preview({ of: revocation }: { of: NewRevocation }) {
   if (preview.isError) {
     return <Failure error={preview.error} retry={() => void preview.refetch()} />;
   }
+  const { data } = preview;
   return (
-    <p role="status">
-      <strong>{preview.data ? endsOf(preview.data) : "Counting the sessions that would end…"}</strong>
-    </p>
+    <div role="status">
+      <p>
+        <strong>{data ? endsOf(data) : "Counting the sessions that would end…"}</strong>
+      </p>
+      {data?.revokesCaller && <p className={ui.danger}>Your own token is among them: this window is signed out, too.</p>}
+      {data && (
+        <p className={ui.quiet}>
+          It holds until <Moment at={data.expireTime} inFull />, and cannot be taken back.
+        </p>
+      )}
+    </div>
   );
 }
 

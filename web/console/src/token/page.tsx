@@ -105,7 +105,11 @@ function Refusal({ error }: { error: ConnectError }) {
   return (
     <>
       <Failure error={error} />
-      {reason && <p className={ui.quiet}>The server's log and the decisions have the cause: what was compared, which callers do not get.</p>}
+      {reason && (
+        <p className={ui.quiet}>
+          The server's log and the decisions have the cause: what was compared, which callers do not get. <code>ostiary token explain</code> shows each check.
+        </p>
+      )}
     </>
   );
 }

@@ -31,7 +31,7 @@ function decode(part: string): Record<string, unknown> {
 
 /** The times in a token, in the order in which they pass. */
 export const timeClaims = [
-  ["auth_time", "Verified"],
+  ["auth_time", "Signed in"],
   ["iat", "Issued"],
   ["nbf", "Valid from"],
   ["exp", "Expires"],

@@ -32,7 +32,7 @@ export function Moment({ at, inFull = false, short = false }: Props) {
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return (
     <time dateTime={date.toISOString()} title={exact.format(date)}>
-      {(short ? narrow : relative).format(Math.trunc(seconds / size), unit)}
+      {(short ? narrow : relative).format(Math.round(seconds / size), unit)}
       {inFull && <span className={ui.quiet}>, {exact.format(date)}</span>}
     </time>
   );
