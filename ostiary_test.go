@@ -270,7 +270,7 @@ func TestAServiceWithoutAnyRuleIsRefusedCallByCall(t *testing.T) {
 	const procedure = "/acme.v1.ForgottenService/Do"
 	mux := http.NewServeMux()
 	mux.Handle(procedure, connect.NewUnaryHandlerSimple(procedure, connectService{}.WhoAmI, connectauth.WithGuard(guard)))
-	if line := `level=ERROR msg="a method has no rule`; !strings.Contains(log.String(), line) || !strings.Contains(log.String(), "procedure="+procedure) {
+	if line := `level=ERROR msg="a procedure has no rule`; !strings.Contains(log.String(), line) || !strings.Contains(log.String(), "procedure="+procedure) {
 		t.Errorf("the start does not name the method:\n%s", log)
 	}
 	server := serve(t, httpauth.RequireGuard(guard, mux))

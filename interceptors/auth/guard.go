@@ -27,6 +27,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -132,8 +133,8 @@ type Guard struct {
 	Now func() time.Time
 
 	// Logger gets the panic of a handler whose stream had ended, since nobody is left whom
-	// it could reach otherwise; and what [Guard.Mount] says. Optional; without it both are
-	// lost.
+	// it could reach otherwise; and what [Guard.WarnOfRule] says. nil is slog.Default(). To
+	// log nothing: slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 
 	guarded sync.Map // see MarkGuarded
@@ -383,6 +384,8 @@ func recoverAs(refusal **Error, doing string) {
 		*refusal = Errorf(AuthFailure, "panic while %s: %v", doing, p)
 	}
 }
+
+func (g *Guard) log() *slog.Logger { return cmp.Or(g.Logger, slog.Default()) }
 
 func (g *Guard) clock() time.Time {
 	if g.Now == nil {

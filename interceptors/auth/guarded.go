@@ -11,20 +11,25 @@ import (
 // call it when they put the guard in front, for what must find out what nobody guards.
 func (g *Guard) MarkGuarded(what any) { g.guarded.Store(what, nil) }
 
-// Mount is MarkGuarded for a procedure and its service, when it is mounted. The Logger is
-// told what somebody should see at the start: a method without a rule, of which every call
-// will be refused, and reflection that is public.
-func (g *Guard) Mount(procedure string) {
-	g.MarkGuarded(procedure)
-	g.MarkGuarded(procedure[:strings.LastIndexByte(procedure, '/')+1])
-	if g.Logger == nil || g.Policy == nil {
+// Mount is MarkGuarded for a method and its service, and WarnOfRule, when the method is
+// mounted.
+func (g *Guard) Mount(method string) {
+	g.MarkGuarded(method)
+	g.MarkGuarded(method[:strings.LastIndexByte(method, '/')+1])
+	g.WarnOfRule(method)
+}
+
+// WarnOfRule logs what somebody should see of a procedure at the start: that it has no rule,
+// so that every call of it will be refused, or that it is reflection which is public.
+func (g *Guard) WarnOfRule(procedure string) {
+	if g.Policy == nil {
 		return
 	}
 	if rule := g.Policy.Rule(procedure); rule == nil {
-		g.Logger.Error("a method has no rule, and every call of it is refused: write one in the schema (ostiary.policy.v1.rule), or give it by policy.Override or policy.OverrideService",
+		g.log().Error("a procedure has no rule, and every call of it is refused: write one in the schema (ostiary.policy.v1.rule), or give it by policy.Override or policy.OverrideService",
 			"procedure", procedure)
 	} else if strings.HasPrefix(procedure, "/grpc.reflection.") && rule.Check(nil) == nil {
-		g.Logger.Info("reflection is served to everybody; to close it, give it a rule", "procedure", procedure)
+		g.log().Info("reflection is served to everybody; to close it, give it a rule", "procedure", procedure)
 	}
 }
 

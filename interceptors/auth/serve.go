@@ -177,11 +177,11 @@ func (s *Stream) awaitSends(abort func()) {
 // logLatePanic logs the panic of a handler whose stream had ended. What else such
 // a handler does interests nobody.
 func (g *Guard) logLatePanic(ctx context.Context, s *Stream, p *PanicError) {
-	if p == nil || g.Logger == nil {
+	if p == nil {
 		return
 	}
 	defer func() { _ = recover() }() // of the Logger's: nobody is left here either
-	g.Logger.ErrorContext(ctx, "panic in the handler of a stream that had ended",
+	g.log().ErrorContext(ctx, "panic in the handler of a stream that had ended",
 		"procedure", s.admitted.call.Procedure, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 }
 

@@ -51,7 +51,7 @@ import (
 // with the *auth.Error that the client gets as its cause. See [Abortable] for
 // clients that have stopped reading, and [auth.Guard.Drain] for shutting down.
 //
-// The guard's Logger is told at once of a method that has no rule ([auth.Guard.Mount]), and
+// The guard's Logger gets a line at once for a method that has no rule ([auth.Guard.Mount]), and
 // httpauth.RequireGuard learns that the service is guarded.
 //
 // With a nil Guard every call is refused.

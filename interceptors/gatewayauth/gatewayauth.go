@@ -48,8 +48,10 @@
 package gatewayauth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 
@@ -106,7 +108,7 @@ func WithGuard(guard *auth.Guard) runtime.ServeMuxOption {
 // Whether this gateway has them is not known before they are called.
 func warn(guard *auth.Guard) {
 	rules, ok := guard.Policy.(*policy.Policy)
-	if !ok || guard.Logger == nil {
+	if !ok {
 		return
 	}
 	var procedures []string
@@ -116,7 +118,7 @@ func warn(guard *auth.Guard) {
 		}
 	}
 	if len(procedures) > 0 {
-		guard.Logger.Warn("a grpc-gateway with a guard of its own refuses calls of methods with a condition on the request, which it does not show; if it has them, dial the server within the process, with gatewayauth.RelayRefusals",
+		cmp.Or(guard.Logger, slog.Default()).Warn("a grpc-gateway with a guard of its own refuses calls of methods with a condition on the request, which it does not show; if it has them, dial the server within the process, with gatewayauth.RelayRefusals",
 			"procedures", procedures)
 	}
 }
@@ -128,27 +130,31 @@ type gateway struct {
 
 // protect guards the handler of one path. It learns the method from the first request.
 func (g *gateway) protect(next runtime.HandlerFunc) runtime.HandlerFunc {
-	var procedure atomic.Pointer[string]
+	var protected atomic.Pointer[http.Handler] // nil until the method is known
 	next = relay(next)
-	refuse := httpauth.RefuseWith(g.refuse)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		params, _ := r.Context().Value(paramsKey{}).(map[string]string)
+		next(w, r, params)
+	})
 	return func(w http.ResponseWriter, r *http.Request, params map[string]string) {
-		if procedure.Load() == nil {
+		if protected.Load() == nil {
 			method, answered := g.learn(next, w, r, params)
 			if method != "" {
-				procedure.Store(&method)
+				known := httpauth.Protect(g.guard, method, handler, httpauth.RefuseWith(g.refuse))
+				protected.Store(&known)
 			}
 			if answered {
 				return
 			}
 		}
-		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next(w, r, params) })
-		r = r.WithContext(context.WithValue(r.Context(), guardKey{}, g.guard))
-		httpauth.Protect(g.guard, *procedure.Load(), handler, refuse).ServeHTTP(w, r)
+		ctx := context.WithValue(context.WithValue(r.Context(), guardKey{}, g.guard), paramsKey{}, params)
+		(*protected.Load()).ServeHTTP(w, r.WithContext(ctx))
 	}
 }
 
 type (
 	guardKey  struct{}           // finds the guard of a request
+	paramsKey struct{}           // finds what the path of a request has named
 	methodKey struct{ *gateway } // finds where the gateway notes the method
 )
 

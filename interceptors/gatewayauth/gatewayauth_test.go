@@ -338,3 +338,22 @@ func TestAStreamOfAGuardedGateway(t *testing.T) {
 		t.Errorf("the server was called %d times", n)
 	}
 }
+
+// noRules is a Policy without any.
+type noRules struct{}
+
+func (noRules) Rule(string) auth.Rule { return nil }
+
+// TestAMethodWithoutARuleIsWarnedOfOnce has strangers call it, who must not fill the log.
+func TestAMethodWithoutARuleIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	var log guardtest.Log
+	guard := &auth.Guard{Authenticator: guardtest.Authenticator{}, Policy: noRules{}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	url := serve(t, inProcess(t, &shelf{}, gatewayauth.WithGuard(guard)))
+	for range 3 {
+		assertRefused(t, ask(t, url, "GET /v1/books/a", "", ""), auth.TokenMissing, 401, "Bearer")
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "procedure="+shelfv1.ShelfService_GetBook_FullMethodName) {
+		t.Errorf("logged %s; want one line that names the method", got)
+	}
+}

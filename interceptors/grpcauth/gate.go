@@ -1,8 +1,10 @@
 package grpcauth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -163,8 +165,8 @@ func (g *gate) show(ctx context.Context, impl any, procedure string, interceptor
 		return
 	}
 	defer func() {
-		if p := recover(); p != nil && g.guard.Logger != nil {
-			g.guard.Logger.ErrorContext(ctx, "panic in an interceptor that sees refused calls, whose request is nil: put it after grpcauth.ShowRefusals, or have it expect that",
+		if p := recover(); p != nil {
+			cmp.Or(g.guard.Logger, slog.Default()).ErrorContext(ctx, "panic in an interceptor that sees refused calls, whose request is nil: put it after grpcauth.ShowRefusals, or have it expect that",
 				"procedure", procedure, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()

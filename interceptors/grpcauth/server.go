@@ -94,8 +94,8 @@ func (s *Server) RegisterService(service *grpc.ServiceDesc, impl any) {
 }
 
 // Serve is grpc.Server.Serve. Where a method is registered that has no rule, it returns
-// an error that names every such method, and serves nothing. The guard's Logger was told of
-// each when it was registered.
+// an error that names every such method, and serves nothing. The guard's Logger has got a
+// line for each when it was registered.
 func (s *Server) Serve(listener net.Listener) error {
 	if err := CheckRules(s.Server, s.guard); err != nil {
 		return err

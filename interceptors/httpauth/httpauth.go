@@ -50,6 +50,9 @@ import (
 //
 // A refusal has the id of the call as X-Request-Id. See [RequestIDs] for all other responses.
 //
+// Where the procedure has no rule, so that every request will be refused, the guard's Logger
+// gets a line at once ([auth.Guard.WarnOfRule]).
+//
 // With a nil Guard every request is refused.
 func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...Option) http.Handler {
 	if guard == nil {
@@ -59,6 +62,7 @@ func Protect(guard *auth.Guard, procedure string, next http.Handler, options ...
 	for _, option := range options {
 		option.apply(&configured)
 	}
+	guard.WarnOfRule(procedure)
 	return marked(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := guard.Admit(r.Context(), auth.Call{
 			Procedure: procedure,

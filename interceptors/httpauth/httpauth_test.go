@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -409,5 +410,29 @@ func TestErrorAnswersWithTheRefusal(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAProcedureWithoutARuleIsWarnedOf has Protect log it before there is a request, and mark
+// nothing: the handler alone is guarded, and no service.
+func TestAProcedureWithoutARuleIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	var log guardtest.Log
+	guard := newGuard(nil)
+	guard.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	httpauth.Protect(guard, procedure, whoCalls)
+	if got := log.String(); got != "" {
+		t.Errorf("logged %s; want nothing, since there is a rule", got)
+	}
+	forgotten := httpauth.Protect(guard, "/ostiary.test.v1.Files/Import", neverCalled(t))
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "procedure=/ostiary.test.v1.Files/Import") {
+		t.Errorf("logged %s; want one error that names the procedure", got)
+	}
+	if guard.Guards("/ostiary.test.v1.Files/") || guard.Guards("/ostiary.test.v1.Files/Import") {
+		t.Error("a service counts as guarded of which one handler is")
+	}
+	forgotten.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/import", nil))
+	if got := log.String(); strings.Count(got, "\n") != 1 {
+		t.Errorf("logged %s; want no line for a request", got)
 	}
 }

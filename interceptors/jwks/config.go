@@ -81,8 +81,9 @@ type RemoteConfig struct {
 	// Default: time.Now.
 	Now func() time.Time
 	// Logger logs when the keys change, when fetching begins to fail, when it fails for
-	// another reason (at most once a minute), and when it succeeds again. A slow handler delays no lookup, and may call Status.
-	// Default: none.
+	// another reason (at most once a minute), and when it succeeds again. A slow
+	// handler delays no lookup, and may call Status. Default: slog.Default(). To log
+	// nothing: slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 }
 
@@ -99,7 +100,7 @@ func (c RemoteConfig) withDefaults() (RemoteConfig, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c, errors.Join(c.checkSource(), c.checkBounds(), c.checkFiles())
 }
 

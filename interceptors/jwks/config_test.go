@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -92,5 +93,13 @@ func TestHTTPIsAcceptedForLoopback(t *testing.T) {
 		if err := (RemoteConfig{}).checkURL("URL", "http://"+host+"/keys"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAnOutageIsLoggedUnlessNobodyWantsToKnow(t *testing.T) {
+	t.Parallel()
+	config := RemoteConfig{Issuer: "https://issuer.example.com"}
+	if got, err := config.withDefaults(); err != nil || got.Logger != slog.Default() {
+		t.Errorf("without a Logger it is %v, %v; want slog.Default()", got.Logger, err)
 	}
 }

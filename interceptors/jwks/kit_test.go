@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -10,6 +11,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -113,6 +115,7 @@ func newBubble(t *testing.T) *issuer {
 // newRemote starts a Remote that ends with the test.
 func newRemote(t testing.TB, config RemoteConfig) *Remote {
 	t.Helper()
+	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	remote, err := NewRemote(config)
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,6 @@ type Config struct {
 	// Logger gets a warning when a claim of a valid token cannot be read and so
 	// grants nothing: at most one a minute for each claim of each issuer, and at most
 	// 100 a minute of all. The line has the issuer and the claim's name, never its
-	// value. nil means no warnings.
+	// value. nil means slog.Default(), and slog.New(slog.DiscardHandler) logs nothing.
 	Logger *slog.Logger
 }

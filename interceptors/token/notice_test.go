@@ -93,7 +93,7 @@ func TestNoticesAreBounded(t *testing.T) {
 	}
 }
 
-// A verifier without a logger says nothing and works.
+// A verifier without a logger warns by slog.Default, and works.
 func TestNoticesWithoutALogger(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -45,7 +46,7 @@ func New(cfg Config) (*Verifier, error) {
 		issuers:       make(map[string]*Issuer, len(cfg.Issuers)),
 		verifications: sync.Pool{New: func() any { return new(verification) }},
 		now:           cfg.Now,
-		notices:       notices{logger: cfg.Logger},
+		notices:       notices{logger: cmp.Or(cfg.Logger, slog.Default())},
 	}
 	var faults []error
 	if len(cfg.Issuers) == 0 {
