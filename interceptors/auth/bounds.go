@@ -1,7 +1,7 @@
 package auth
 
-// A subject is whose streams are counted together: one of an issuer, or all callers without a
-// token, who are the zero value.
+// A subject owns streams that are counted together. It is a subject of an issuer; the zero
+// value is all callers without a token.
 type subject struct{ issuer, name string }
 
 func (s *Stream) subject() subject {

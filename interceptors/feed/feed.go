@@ -100,9 +100,8 @@ type Config struct {
 	// Snapshot then keeps what the Relay has. Default: none.
 	Relay Relay
 
-	// Logger gets what the hubs' connections, the age of the copy and the snapshot are
-	// about; never a token. Default: slog.Default(). To log nothing:
-	// slog.New(slog.DiscardHandler).
+	// Logger logs connections to hubs, the age of the copy, and trouble with the snapshot;
+	// never a token. Default: slog.Default(). To log nothing: slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 }
 

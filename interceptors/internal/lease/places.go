@@ -7,26 +7,26 @@ import "sync"
 type Places[K comparable] struct {
 	mu    sync.Mutex
 	taken map[K]int
-	inAll int
+	total int
 }
 
-// Take counts one more of an owner, unless the owner has each of them already, or there are
-// all in all. It reports whether it has, and otherwise whether it is the owner that has too
-// many. A bound of 0 or less is none.
-func (p *Places[K]) Take(owner K, each, all int) (taken, tooManyOwn bool) {
+// Take counts one more place of the owner. It fails if the owner has maxPerOwner already, or
+// all owners together maxTotal, and then reports whether it is the owner that has too many. A
+// bound of 0 or less is none.
+func (p *Places[K]) Take(owner K, maxPerOwner, maxTotal int) (taken, tooManyOwn bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if each > 0 && p.taken[owner] >= each {
+	if maxPerOwner > 0 && p.taken[owner] >= maxPerOwner {
 		return false, true
 	}
-	if all > 0 && p.inAll >= all {
+	if maxTotal > 0 && p.total >= maxTotal {
 		return false, false
 	}
 	if p.taken == nil {
 		p.taken = make(map[K]int)
 	}
 	p.taken[owner]++
-	p.inAll++
+	p.total++
 	return true, false
 }
 
@@ -34,7 +34,7 @@ func (p *Places[K]) Take(owner K, each, all int) (taken, tooManyOwn bool) {
 func (p *Places[K]) Leave(owner K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inAll--
+	p.total--
 	if p.taken[owner]--; p.taken[owner] == 0 {
 		delete(p.taken, owner)
 	}

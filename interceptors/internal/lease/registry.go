@@ -27,7 +27,7 @@ type Registry[K, L comparable, V any] struct {
 	sweeps    atomic.Int64 // how many were asked for since the last one began
 
 	mu       sync.RWMutex // guards what follows
-	open     map[L]struct{}
+	open     map[L]int // with the position among the leases of its session, 0 where it has none
 	sessions map[K]*session[L, V]
 	ended    []L  // which Close is still to be called for
 	closing  bool // by a goroutine
@@ -48,9 +48,9 @@ func (r *Registry[K, L, V]) Join(l L, key K, value V) (newer V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
-		r.open, r.sessions = make(map[L]struct{}), make(map[K]*session[L, V])
+		r.open, r.sessions = make(map[L]int), make(map[K]*session[L, V])
 	}
-	r.open[l] = struct{}{}
+	r.open[l] = 0
 	if key == *new(K) {
 		return newer
 	}
@@ -60,6 +60,7 @@ func (r *Registry[K, L, V]) Join(l L, key K, value V) (newer V) {
 		r.sessions[key] = &session[L, V]{leases: []L{l}, newest: value}
 		return newer
 	}
+	r.open[l] = len(s.leases)
 	s.leases = append(s.leases, l)
 	if r.Newer(s.newest, value) {
 		newer = s.newest
@@ -71,18 +72,23 @@ func (r *Registry[K, L, V]) Join(l L, key K, value V) (newer V) {
 func (r *Registry[K, L, V]) Leave(l L, key K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	at := r.open[l]
 	delete(r.open, l)
 	s := r.sessions[key]
 	if s == nil {
 		return
 	}
 	r.renewable.Add(-1)
-	at, last := slices.Index(s.leases, l), len(s.leases)-1
-	s.leases[at] = s.leases[last]
-	s.leases = slices.Delete(s.leases, last, last+1)
+	last := len(s.leases) - 1
 	if last == 0 {
 		delete(r.sessions, key)
+		return
 	}
+	if at != last { // the last takes its place
+		s.leases[at] = s.leases[last]
+		r.open[s.leases[at]] = at
+	}
+	s.leases = slices.Delete(s.leases, last, last+1)
 }
 
 // Renewable reports whether any lease is of a session. It costs one read of a number.
