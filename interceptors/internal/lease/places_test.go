@@ -24,7 +24,7 @@ func TestPlacesAreTakenUpToTheirBounds(t *testing.T) {
 	for _, owner := range []string{"a", "a", "b"} {
 		p.Leave(owner)
 	}
-	if len(p.taken) > 0 || p.inAll != 0 {
-		t.Errorf("%v, %d are left", p.taken, p.inAll)
+	if len(p.taken) > 0 || p.total != 0 {
+		t.Errorf("%v, %d are left", p.taken, p.total)
 	}
 }
