@@ -27,7 +27,7 @@ type Registry[K, L comparable, V any] struct {
 	sweeps    atomic.Int64 // how many were asked for since the last one began
 
 	mu       sync.RWMutex // guards what follows
-	open     map[L]int // with the position among the leases of its session, 0 where it has none
+	open     map[L]int    // with the position among the leases of its session, 0 where it has none
 	sessions map[K]*session[L, V]
 	ended    []L  // which Close is still to be called for
 	closing  bool // by a goroutine
