@@ -72,7 +72,7 @@ type Config struct {
 	Issuers []token.Issuer
 
 	// Rules are added to those of the schemas that are linked into the program
-	// ([policy.Linked]): overrides, and condition.Evaluator() where rules have conditions.
+	// ([policy.Linked]): overrides, and condition.Enable() where rules have conditions.
 	Rules []policy.Option
 
 	// LoadUser returns the application's own user of a caller, as [auth.Guard] says.

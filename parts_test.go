@@ -33,7 +33,7 @@ func newGuardOfParts(issuer string, revoked *revocation.List, observer auth.Obse
 	if err != nil {
 		return nil, err
 	}
-	rules, err := policy.New(policy.Linked(), condition.Evaluator())
+	rules, err := policy.New(policy.Linked(), condition.Enable())
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func TestTheKeysShownCanBeFetched(t *testing.T) {
 			continue
 		}
 		shown.remote.CAFile, shown.remote.TokenFile = "", "" // which only a pod has
-		shown.remote.Client = &http.Client{Transport: offline{}}
+		shown.remote.Transport = offline{}
 		keys, err := jwks.NewRemote(shown.remote)
 		if err != nil {
 			t.Errorf("%s: %v", shown.profile, err)

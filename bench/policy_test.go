@@ -59,7 +59,7 @@ func BenchmarkPolicy(b *testing.B) {
 		})},
 	} {
 		b.Run(r.name, func(b *testing.B) {
-			rules := must(policy.New(policy.Services(sessionv1.SessionService_ServiceDesc.ServiceName), condition.Evaluator(),
+			rules := must(policy.New(policy.Services(sessionv1.SessionService_ServiceDesc.ServiceName), condition.Enable(),
 				policy.Override(procedure, r.rule)))
 			decide := func(int) error { return rules.Rule(procedure).Check(&caller) }
 			if rule, ok := rules.Rule(procedure).(auth.MessageRule); ok && r.rule.GetRequire().GetCondition() != "" {

@@ -85,7 +85,7 @@ func (b *startedTransport) refusesMessage(t *testing.T, name string, a attempt) 
 // hello.
 func helloAlone(t *testing.T) *policy.Policy {
 	t.Helper()
-	options := []policy.Option{policy.Files(newSchema(t)), condition.Evaluator()}
+	options := []policy.Option{policy.Files(newSchema(t)), condition.Enable()}
 	for _, method := range []string{unary, get, clientStream, serverStream, bidiStream} {
 		rule := require(&policyv1.Require{Condition: "request == 'hello'"})
 		options = append(options, policy.Override(procedure(authenticated, method), rule))

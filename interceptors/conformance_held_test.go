@@ -110,7 +110,7 @@ var losses = map[string]struct {
 
 func compile(t *testing.T) *policy.Policy {
 	t.Helper()
-	compiled, err := policy.New(policy.Files(newSchema(t)), condition.Evaluator())
+	compiled, err := policy.New(policy.Files(newSchema(t)), condition.Enable())
 	if err != nil {
 		t.Fatal(err)
 	}

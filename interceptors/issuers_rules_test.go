@@ -99,7 +99,7 @@ func TestRulesOnWhatIssuersWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rules, err := policy.New(policy.Now(clock), condition.Evaluator(),
+			rules, err := policy.New(policy.Now(clock), condition.Enable(),
 				policy.Override("/acme.v1.Deploy/Run", &policyv1.Rule{Access: &policyv1.Rule_Require{Require: tt.rule}}))
 			if err != nil {
 				t.Fatal(err)

@@ -28,7 +28,7 @@ import (
 func guardOf(t *testing.T, r *running, service string) (*auth.Guard, *feed.Follower) {
 	t.Helper()
 	follower, err := feed.Follow(feed.Config{
-		Hubs: []string{r.url}, Source: authclient.StaticToken(secretOfFeed), Service: service, Client: httpClient(t, true), Logger: r.config.Logger,
+		Hubs: []string{r.url}, TokenSource: authclient.StaticToken(secretOfFeed), Service: service, Transport: httpClient(t, true).Transport, Logger: r.config.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ func (s *Server) startRelay() error {
 	}
 	s.relay, err = relay.Start(relay.Config{
 		Feed: feed.Config{
-			Hubs: f.Hubs, Source: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
+			Hubs: f.Hubs, TokenSource: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
 			Retention: s.config.longestLifetime(), Snapshot: f.Snapshot, Logger: s.log,
 		},
 		Scope: feedScope, Now: s.config.Now,

@@ -36,7 +36,7 @@ type service struct {
 
 func followHubs(t *testing.T, hubs []*running, edits ...func(*feed.Config)) *service {
 	t.Helper()
-	config := feed.Config{Source: authclient.StaticToken(secretOfFeed), Service: "billing", Logger: slog.New(slog.NewTextHandler(new(logBuffer), nil))}
+	config := feed.Config{TokenSource: authclient.StaticToken(secretOfFeed), Service: "billing", Logger: slog.New(slog.NewTextHandler(new(logBuffer), nil))}
 	for _, r := range hubs {
 		config.Hubs = append(config.Hubs, r.url)
 	}
@@ -98,8 +98,8 @@ func TestAServiceFollowsTheServer(t *testing.T) {
 	machine := authclient.StaticToken(r.issuer.Machine("mch_1", authtest.With("scopes", feedPermission)))
 	for name, edit := range map[string]func(*feed.Config){
 		"with a secret, over HTTP/1.1": func(*feed.Config) {},
-		"with a secret, over HTTP/2":   func(c *feed.Config) { c.Client = httpClient(t, true) },
-		"as a machine":                 func(c *feed.Config) { c.Source = machine },
+		"with a secret, over HTTP/2":   func(c *feed.Config) { c.Transport = httpClient(t, true).Transport },
+		"as a machine":                 func(c *feed.Config) { c.TokenSource = machine },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -251,9 +251,9 @@ func TestAServiceThatMayNotFollowIsNotReady(t *testing.T) {
 		edit func(*feed.Config)
 		says string
 	}{
-		"another secret":  {func(c *feed.Config) { c.Source = authclient.StaticToken(strings.Repeat("x", 32)) }, "unauthenticated"},
-		"no token":        {func(c *feed.Config) { c.Source = authclient.StaticToken("") }, "unauthenticated"},
-		"an operator":     {func(c *feed.Config) { c.Source = authclient.StaticToken(r.issuer.Session("user_otto")) }, "permission_denied"},
+		"another secret":  {func(c *feed.Config) { c.TokenSource = authclient.StaticToken(strings.Repeat("x", 32)) }, "unauthenticated"},
+		"no token":        {func(c *feed.Config) { c.TokenSource = authclient.StaticToken("") }, "unauthenticated"},
+		"an operator":     {func(c *feed.Config) { c.TokenSource = authclient.StaticToken(r.issuer.Session("user_otto")) }, "permission_denied"},
 		"longer tokens":   {func(c *feed.Config) { c.Retention = 2 * revocation.DefaultRetention }, "the hub keeps revocations for 24h0m10s"},
 		"it is no server": {func(c *feed.Config) { c.Hubs = []string{r.issuer.URL()} }, "hub " + r.issuer.URL()},
 	} {
@@ -292,7 +292,7 @@ func TestAServiceWhoseMachineIsRevoked(t *testing.T) {
 	r := start(t, withFeed)
 	s := followHubs(t, []*running{r}, func(c *feed.Config) {
 		c.RefuseStale = true
-		c.Source = authclient.StaticToken(r.issuer.Machine("mch_1", authtest.With("scopes", feedPermission)))
+		c.TokenSource = authclient.StaticToken(r.issuer.Machine("mch_1", authtest.With("scopes", feedPermission)))
 	})
 	s.caughtUp(t)
 	_, err := r.revocations(t, r.issuer.Session("user_otto")).RevokeTokens(t.Context(), &revocationv1.RevokeTokensRequest{Revocations: []*revocationv1.NewRevocation{{

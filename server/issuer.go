@@ -203,12 +203,12 @@ func (i *Issuer) keys(now func() time.Time, log *slog.Logger) (jwks.Set, *jwks.R
 // means nothing where JWTKey is set.
 func (i *Issuer) RemoteConfig() jwks.RemoteConfig {
 	config := jwks.RemoteConfig{
-		URL:          i.JWKSURL,
-		CAFile:       i.CAFile,
-		TokenFile:    i.TokenFile,
-		InsecureHTTP: i.InsecureHTTP,
-		AllowJWTSVID: i.isSPIFFE(),
-		Snapshot:     i.KeysSnapshot,
+		URL:                    i.JWKSURL,
+		CAFile:                 i.CAFile,
+		TokenFile:              i.TokenFile,
+		InsecureAllowPlaintext: i.InsecureHTTP,
+		AllowJWTSVID:           i.isSPIFFE(),
+		Snapshot:               i.KeysSnapshot,
 
 		SnapshotReadOnly: i.snapshotReadOnly,
 	}

@@ -205,7 +205,7 @@ func TestHowKeysAreFetched(t *testing.T) {
 		"of Clerk by name":                   {Issuer{URL: "https://clerk.example.com", Profile: "clerk"}, jwks.RemoteConfig{URL: "https://clerk.example.com/.well-known/jwks.json"}},
 		"of others, by discovery":            {Issuer{URL: "https://a.example", Profile: "oidc"}, jwks.RemoteConfig{Issuer: "https://a.example"}},
 		"from where the settings say":        {Issuer{URL: "https://a.example", Profile: "oidc", JWKSURL: "https://b.example/keys?p=1"}, jwks.RemoteConfig{URL: "https://b.example/keys?p=1"}},
-		"in a private network":               {Issuer{URL: "http://a.internal", Profile: "oidc", InsecureHTTP: true}, jwks.RemoteConfig{Issuer: "http://a.internal", InsecureHTTP: true}},
+		"in a private network":               {Issuer{URL: "http://a.internal", Profile: "oidc", InsecureHTTP: true}, jwks.RemoteConfig{Issuer: "http://a.internal", InsecureAllowPlaintext: true}},
 		"as a pod":                           {Issuer{URL: "https://a.example", Profile: "oidc", CAFile: "ca", TokenFile: "token"}, jwks.RemoteConfig{Issuer: "https://a.example", CAFile: "ca", TokenFile: "token"}},
 		"of a trust domain":                  {Issuer{URL: "spiffe://example.org", Profile: "spiffe", JWKSURL: "https://a.example/bundle"}, jwks.RemoteConfig{URL: "https://a.example/bundle", AllowJWTSVID: true}},
 		"of a provider whose URL says which": {Issuer{URL: "https://example.eu.auth0.com/"}, jwks.RemoteConfig{Issuer: "https://example.eu.auth0.com/"}},

@@ -20,7 +20,7 @@ import (
 func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	schema := []policy.Option{
 		policy.Services(services()...),
-		condition.Evaluator(),
+		condition.Enable(),
 	}
 	served, err := policy.New(schema...)
 	if err != nil || len(overrides) == 0 {

@@ -139,12 +139,12 @@ func (c Config) receiver(source SignalSource, keys jwks.Set, tokens authclient.T
 	}
 	switch source.Kind {
 	case SignalClerk:
-		return signals.Clerk(signals.ClerkConfig{
+		return signals.NewClerk(signals.ClerkConfig{
 			Name: source.Name, Issuer: source.Issuer, Secrets: secrets, InstanceID: source.InstanceID,
 			Sink: sink, Now: c.Now, Logger: c.Logger,
 		})
 	case SignalWebhooks:
-		return signals.Webhooks(signals.WebhookConfig{
+		return signals.NewWebhooks(signals.WebhookConfig{
 			Name: source.Name, Issuer: source.Issuer, Signature: source.Signature, Secrets: secrets, Header: source.Header,
 			TypePath: source.TypePath, IDPath: source.IDPath, TimePath: source.TimePath, Events: source.Events,
 			Sink: sink, Now: c.Now, Logger: c.Logger,
@@ -175,12 +175,12 @@ func (c Config) eventReceiver(source SignalSource, secrets []string, keys jwks.S
 	case source.Stream != "":
 		return newStreamSource(source, secrets, events, tokens, c.DatabaseURL != "")
 	case fetched:
-		return signals.PollEvents(signals.PollConfig{Events: events, URL: source.PollURL, Tokens: tokens})
+		return signals.NewPoller(signals.PollConfig{Events: events, URL: source.PollURL, TokenSource: tokens})
 	case tokens != nil:
 		return nil, errors.New("client_secret and token_url are for a transmitter that is asked for something; set poll_url or stream, or remove them")
 	default:
 		events.Authorizations = bearers(secrets)
-		return signals.SecurityEvents(events)
+		return signals.NewSecurityEvents(events)
 	}
 }
 
@@ -360,7 +360,7 @@ func (c Config) SourcesOf(issuer string) []string {
 		}
 	}
 	for _, heard := range c.logoutIssuers() {
-		if heard.Issuer == issuer {
+		if heard.URL == issuer {
 			all = append(all, http.MethodPost+" "+signalsPath+logoutSource)
 		}
 	}

@@ -70,7 +70,7 @@ func newStreamSource(source SignalSource, secrets []string, events signals.Secur
 // receiver makes the stream, and what receives its events.
 func (s *streamSource) receiver(found signals.Transmitter, keys jwks.Set) (*signals.Stream, messageReceiver, error) {
 	config := signals.StreamConfig{
-		Transmitter: found, Tokens: s.tokens, PushURL: s.source.PushURL, Description: "ostiary " + s.source.Name, Shared: s.shared, Now: s.events.Now, Logger: s.log,
+		Transmitter: found, TokenSource: s.tokens, PushURL: s.source.PushURL, Description: "ostiary " + s.source.Name, Shared: s.shared, Now: s.events.Now, Logger: s.log,
 	}
 	if s.source.Stream == StreamPush && len(s.events.Authorizations) > 0 {
 		config.PushAuthorization = s.events.Authorizations[0]
@@ -82,10 +82,10 @@ func (s *streamSource) receiver(found signals.Transmitter, keys jwks.Set) (*sign
 	events := s.events
 	events.Stream, events.Keys = stream, keys
 	if s.source.Stream == StreamPush {
-		receiver, err := signals.SecurityEvents(events)
+		receiver, err := signals.NewSecurityEvents(events)
 		return stream, receiver, err
 	}
-	poller, err := signals.PollEvents(signals.PollConfig{Events: events, Tokens: s.tokens})
+	poller, err := signals.NewPoller(signals.PollConfig{Events: events, TokenSource: s.tokens})
 	return stream, poller, err
 }
 

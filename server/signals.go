@@ -75,9 +75,9 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 	if issuers := s.config.logoutIssuers(); len(issuers) > 0 {
 		urls := make([]string, len(issuers))
 		for i, issuer := range issuers {
-			urls[i] = issuer.Issuer
+			urls[i] = issuer.URL
 		}
-		receiver, err := signals.BackChannelLogout(signals.LogoutConfig{Name: logoutSource, Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
+		receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{Name: logoutSource, Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
 		if err != nil {
 			return err
 		}

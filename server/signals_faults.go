@@ -26,7 +26,7 @@ func (c Config) logoutIssuers() []signals.LogoutIssuer {
 	var issuers []signals.LogoutIssuer
 	for _, issuer := range c.Issuers {
 		if logout := issuer.BackChannelLogout; len(logout.ClientIDs) > 0 {
-			issuers = append(issuers, signals.LogoutIssuer{Issuer: issuer.URL, ClientIDs: logout.ClientIDs, SessionsInTokens: logout.SessionsInTokens})
+			issuers = append(issuers, signals.LogoutIssuer{URL: issuer.URL, ClientIDs: logout.ClientIDs, SessionsInTokens: logout.SessionsInTokens})
 		}
 	}
 	return issuers
@@ -71,7 +71,7 @@ func (c Config) signalFaults() []Fault {
 		if n := len(c.clerkIssuers()); n != 1 {
 			add(setting, fmt.Errorf("does not say of which issuer it is: %d are of Clerk; give the issuer, or where there are several, list each of them under signals in the YAML file, with its own secrets_file", n))
 		}
-		_, err := signals.Clerk(signals.ClerkConfig{Issuer: "any", Secrets: secrets, Sink: signalSink{}})
+		_, err := signals.NewClerk(signals.ClerkConfig{Issuer: "any", Secrets: secrets, Sink: signalSink{}})
 		add(setting, each(err)...)
 	}
 	return append(faults, c.sourceFaults()...)

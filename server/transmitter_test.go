@@ -215,7 +215,7 @@ func (r *running) receiveByLibrary(t *testing.T, method string) (*signals.Stream
 	var handler atomic.Pointer[signals.Receiver]
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { handler.Load().ServeHTTP(w, req) }))
 	t.Cleanup(service.Close)
-	config := signals.StreamConfig{Transmitter: found, Tokens: authclient.StaticToken(secretOfFeed)}
+	config := signals.StreamConfig{Transmitter: found, TokenSource: authclient.StaticToken(secretOfFeed)}
 	events := signals.SecurityEventsConfig{Transmitter: r.url, Keys: keys, Issuers: []signals.EventIssuer{{URL: r.issuer.URL()}}, Sink: signals.ToList(list)}
 	if method == "push" {
 		config.PushURL, config.PushAuthorization, events.Authorizations = service.URL, authorization, []string{authorization}
@@ -232,13 +232,13 @@ func (r *running) receiveByLibrary(t *testing.T, method string) (*signals.Stream
 		running.Wait()
 	})
 	if method == "push" {
-		receiver, err := signals.SecurityEvents(events)
+		receiver, err := signals.NewSecurityEvents(events)
 		if err != nil {
 			t.Fatal(err)
 		}
 		handler.Store(receiver)
 	} else {
-		poller, err := signals.PollEvents(signals.PollConfig{Events: events, Tokens: config.Tokens})
+		poller, err := signals.NewPoller(signals.PollConfig{Events: events, TokenSource: config.TokenSource})
 		if err != nil {
 			t.Fatal(err)
 		}

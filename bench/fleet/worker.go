@@ -116,7 +116,7 @@ func (w *Worker) Follow(setup Setup, took *time.Duration) error {
 	began := time.Now()
 	for range setup.Followers {
 		follower, err := feed.Follow(feed.Config{
-			Hubs: setup.Hubs, Source: authclient.StaticToken(setup.Secret), Service: "bench", Logger: slog.New(slog.DiscardHandler),
+			Hubs: setup.Hubs, TokenSource: authclient.StaticToken(setup.Secret), Service: "bench", Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			return err

@@ -78,7 +78,7 @@ func find(isOfKind func(error) bool) check.RuleHandler {
 			}
 		}
 		methods := methodsOf(own)
-		_, err := policy.New(policy.Files(own...), condition.Evaluator())
+		_, err := policy.New(policy.Files(own...), condition.Enable())
 		var faults policy.RuleErrors
 		if err != nil && !errors.As(err, &faults) {
 			return err

@@ -105,7 +105,7 @@ func TestAServiceOfOnesOwnAcceptsTheTokens(t *testing.T) {
 	t.Cleanup(dev.Close)
 	guard, err := ostiary.New(ostiary.Config{
 		Issuer: url, Profile: "clerk",
-		Rules: []policy.Option{condition.Evaluator()}, Logger: slog.New(slog.DiscardHandler),
+		Rules: []policy.Option{condition.Enable()}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

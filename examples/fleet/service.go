@@ -21,7 +21,7 @@ import (
 // serve serves deliveries, and follows a hub: the three lines from feed.Follow on. The
 // follower is what the guard takes revocations from.
 func serve(ctx context.Context, listener net.Listener, name, hub, secret, issuer string) error {
-	follower, err := feed.Follow(feed.Config{Hubs: []string{hub}, Source: authclient.StaticToken(secret), Service: name}) //nolint:contextcheck // it is closed
+	follower, err := feed.Follow(feed.Config{Hubs: []string{hub}, TokenSource: authclient.StaticToken(secret), Service: name}) //nolint:contextcheck // it is closed
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ import (
 // All issuers of Guard and GuardFor begin with the same key, so a guard accepts the tokens
 // of another's issuer that has the same URL.
 //
-// Rules with conditions need condition.Evaluator() among the options.
+// Rules with conditions need condition.Enable() among the options.
 func Guard(t TB, rules ...policy.Option) (*auth.Guard, *Issuer) {
 	t.Helper()
 	return GuardFor(t, token.Issuer{Profile: token.Clerk()}, rules...)

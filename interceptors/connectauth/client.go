@@ -34,7 +34,7 @@ import (
 func WithToken(baseURL string, source authclient.TokenSource, options ...TokenOption) connect.ClientOption {
 	var config tokenConfig
 	for _, option := range options {
-		option(&config)
+		option.apply(&config)
 	}
 	i := &tokenInterceptor{source: source}
 	i.host, i.fault = config.check(baseURL, source)
@@ -42,14 +42,16 @@ func WithToken(baseURL string, source authclient.TokenSource, options ...TokenOp
 }
 
 // A TokenOption changes when [WithToken] sends a token.
-type TokenOption func(*tokenConfig)
+type TokenOption interface{ apply(*tokenConfig) }
 
 // InsecureAllowPlaintext sends tokens over plaintext to any host. Anybody on the
 // network path can then read and use a token. Use it only in a network where every
 // link is encrypted by other means.
-func InsecureAllowPlaintext() TokenOption {
-	return func(c *tokenConfig) { c.plaintext = true }
-}
+func InsecureAllowPlaintext() TokenOption { return allowPlaintext{} }
+
+type allowPlaintext struct{}
+
+func (allowPlaintext) apply(to *tokenConfig) { to.plaintext = true }
 
 // RefuseRedirects is a value for the CheckRedirect of an http.Client that calls
 // with a token. No RPC server redirects, but an http.Client that is redirected

@@ -21,7 +21,7 @@ import (
 func followTLS(b *testing.B, url string, client *http.Client, snapshot string) *Follower {
 	b.Helper()
 	follower, err := Follow(Config{
-		Hubs: []string{url}, Source: authclient.StaticToken(secret), Service: "billing", Client: client,
+		Hubs: []string{url}, TokenSource: authclient.StaticToken(secret), Service: "billing", Transport: client.Transport,
 		Snapshot: snapshot, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -26,7 +26,7 @@ func ExampleFollow() {
 	defer server.Close()
 	hub, secret := server.URL, "one that the hub has, from the environment"
 
-	follower, err := feed.Follow(feed.Config{Hubs: []string{hub}, Source: authclient.StaticToken(secret), Service: "billing"})
+	follower, err := feed.Follow(feed.Config{Hubs: []string{hub}, TokenSource: authclient.StaticToken(secret), Service: "billing"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -4,7 +4,7 @@
 //
 //	follower, err := feed.Follow(feed.Config{
 //		Hubs:    []string{"https://ostiary.internal"},
-//		Source:  authclient.StaticToken(os.Getenv("OSTIARY_FEED_SECRET")),
+//		TokenSource:  authclient.StaticToken(os.Getenv("OSTIARY_FEED_SECRET")),
 //		Service: "billing",
 //	})
 //	if err != nil {
@@ -54,10 +54,10 @@ type Config struct {
 	// of these. The follower is connected to one of them, and goes on at another when that
 	// fails. They are https, or http on a loopback address.
 	Hubs []string
-	// Source gives the token to follow with: that of a machine that the hub permits to
+	// TokenSource gives the token to follow with: that of a machine that the hub permits to
 	// follow, as of authclient.ClientCredentials, or one of the hub's feed secrets as an
 	// authclient.StaticToken. It is asked once for each connection.
-	Source authclient.TokenSource
+	TokenSource authclient.TokenSource
 	// Service is the name of this service, the same in all of its instances: at most 253
 	// visible ASCII characters.
 	Service string
@@ -65,10 +65,10 @@ type Config struct {
 	// the network path can then read the token, follow with it, and hide revocations from
 	// this service. Use it only in a network where every link is encrypted by other means.
 	InsecureAllowPlaintext bool
-	// Client provides the Transport for the connections, for TLS settings of your own. Its
-	// other fields are ignored. The Transport should serve nothing else, since the follower
-	// closes its idle connections. Default: one that uses HTTP_PROXY and HTTPS_PROXY.
-	Client *http.Client
+	// Transport makes the connections, for TLS settings of your own. It should serve nothing
+	// else, since the follower closes its idle connections. Default: one that uses HTTP_PROXY
+	// and HTTPS_PROXY.
+	Transport http.RoundTripper
 
 	// Retention is the longest lifetime of a token that the guard accepts, plus its skew. A
 	// hub that keeps revocations for a shorter time cannot protect this service: WaitReady
@@ -122,7 +122,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, hub := range c.Hubs {
 		faults = append(faults, c.checkHub(hub))
 	}
-	fault(c.Source == nil, "no token to follow with: set Source, such as to authclient.StaticToken with a feed secret of the hub")
+	fault(c.TokenSource == nil, "no token to follow with: set TokenSource, such as to authclient.StaticToken with a feed secret of the hub")
 	fault(c.Service == "", "no name of this service: set Service, such as to billing")
 	fault(len(c.Service) > maxName || strings.ContainsFunc(c.Service, invisible),
 		"Service has more than %d characters, or some that are not visible ASCII: use a name such as billing", maxName)

@@ -38,7 +38,7 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := Config{Hubs: []string{"https://ostiary.internal"}, Source: new(freshTokens), Service: "billing"}
+			config := Config{Hubs: []string{"https://ostiary.internal"}, TokenSource: new(freshTokens), Service: "billing"}
 			row.change(&config)
 			_, err := Follow(config)
 			if err == nil {
@@ -68,7 +68,7 @@ func TestWhatIsConfiguredWell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := Config{Hubs: []string{"https://ostiary.internal"}, Source: new(freshTokens), Service: "billing"}
+			config := Config{Hubs: []string{"https://ostiary.internal"}, TokenSource: new(freshTokens), Service: "billing"}
 			change(&config)
 			if _, err := config.withDefaults(); err != nil {
 				t.Error(err)
@@ -106,7 +106,7 @@ func TestFollowingOverTLS(t *testing.T) {
 	hub, server := newTLSHub(t)
 	hub.revoke("sess_1")
 	follower, err := Follow(Config{
-		Hubs: []string{server.URL + "/"}, Source: authclient.StaticToken(secret), Service: "billing", Client: server.Client(),
+		Hubs: []string{server.URL + "/"}, TokenSource: authclient.StaticToken(secret), Service: "billing", Transport: server.Client().Transport,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestATokenThatCannotBeHadIsNoFaultOfTheHub(t *testing.T) {
 		}
 		assertReason(t, follower, "sess_1", auth.RevocationsStale)
 		assertAsked(t, fleet.hubs[0])
-	}, func(c *Config) { c.Source = failing{} })
+	}, func(c *Config) { c.TokenSource = failing{} })
 }
 
 type failing struct{ authclient.StaticToken }

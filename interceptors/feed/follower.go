@@ -68,7 +68,7 @@ func follow(config Config, now func() reading, jitter func(time.Duration) time.D
 	}
 	f := &Follower{
 		config:   config,
-		client:   newClient(config.Client),
+		client:   newClient(config.Transport),
 		instance: newInstance(),
 		list:     revocation.New(revocation.Config{Now: func() time.Time { return now().wall }}),
 		now:      now,
@@ -94,14 +94,10 @@ func follow(config Config, now func() reading, jitter func(time.Duration) time.D
 	return f, nil
 }
 
-// newClient returns a client that does not follow redirects, with the transport of the
-// given one.
-func newClient(given *http.Client) *http.Client {
-	client := &http.Client{CheckRedirect: connectauth.RefuseRedirects}
-	if given != nil {
-		client.Transport = given.Transport
-	}
-	if client.Transport == nil {
+// newClient returns a client that does not follow redirects.
+func newClient(transport http.RoundTripper) *http.Client {
+	client := &http.Client{CheckRedirect: connectauth.RefuseRedirects, Transport: transport}
+	if transport == nil {
 		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
 	}
 	return client

@@ -320,7 +320,7 @@ func newFleet(t *testing.T, n int) *fleet {
 // follow starts a follower that ends with the test. It draws half of each delay.
 func (f *fleet) follow(t *testing.T, change ...func(*Config)) *Follower {
 	t.Helper()
-	config := Config{Source: f.source, Service: "billing", Client: f.client, Logger: slog.New(slog.NewTextHandler(f, nil))}
+	config := Config{TokenSource: f.source, Service: "billing", Transport: f.client.Transport, Logger: slog.New(slog.NewTextHandler(f, nil))}
 	for _, h := range f.hubs {
 		config.Hubs = append(config.Hubs, h.url)
 	}

@@ -341,7 +341,7 @@ func TestASnapshotThatOthersMayHaveWrittenIsRefused(t *testing.T) {
 	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	config := Config{Hubs: []string{"https://ostiary.internal"}, Source: new(freshTokens), Service: "billing", Snapshot: path}
+	config := Config{Hubs: []string{"https://ostiary.internal"}, TokenSource: new(freshTokens), Service: "billing", Snapshot: path}
 	if _, err := Follow(config); !errors.Is(err, ownfile.ErrUnsafe) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v; want the path and what is wrong", err)
 	}

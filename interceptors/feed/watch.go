@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// tokenTimeout bounds the wait for a token of the Source.
+	// tokenTimeout bounds the wait for a token of the TokenSource.
 	tokenTimeout = 30 * time.Second
 	// firstTimeout bounds the time from dialling to the first message, which hubs send at
 	// once.
@@ -149,7 +149,7 @@ func (f *Follower) token(ctx context.Context, fresh bool) (authclient.StaticToke
 	if fresh {
 		ctx = authclient.WantFreshToken(ctx)
 	}
-	token, err := f.config.Source.Token(ctx)
+	token, err := f.config.TokenSource.Token(ctx)
 	return authclient.StaticToken(token), err
 }
 

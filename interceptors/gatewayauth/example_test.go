@@ -18,7 +18,7 @@ import (
 )
 
 func ExampleWithGuard() {
-	rules, err := policy.New(policy.Linked(), condition.Evaluator())
+	rules, err := policy.New(policy.Linked(), condition.Enable())
 	if err != nil {
 		fmt.Println(err)
 		return

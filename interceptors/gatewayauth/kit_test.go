@@ -32,7 +32,7 @@ const metadataURL = "https://api.test/.well-known/oauth-protected-resource"
 // newGuard returns a guard that admits guardtest.GoodToken, by the rules of the schema.
 func newGuard(t testing.TB, observe auth.ObserverFunc) *auth.Guard {
 	t.Helper()
-	rules, err := policy.New(policy.Linked(), condition.Evaluator())
+	rules, err := policy.New(policy.Linked(), condition.Enable())
 	if err != nil {
 		t.Fatal(err)
 	}

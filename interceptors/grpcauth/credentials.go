@@ -38,20 +38,22 @@ import (
 func Credentials(source authclient.TokenSource, options ...CredentialsOption) credentials.PerRPCCredentials {
 	c := &tokenCredentials{source: source}
 	for _, option := range options {
-		option(c)
+		option.apply(c)
 	}
 	return c
 }
 
 // A CredentialsOption changes when [Credentials] gives a token.
-type CredentialsOption func(*tokenCredentials)
+type CredentialsOption interface{ apply(*tokenCredentials) }
 
 // InsecureAllowPlaintext sends tokens over plaintext to any host. Anybody on the
 // network path can then read and use a token. Use it only in a network where every
 // link is encrypted by other means.
-func InsecureAllowPlaintext() CredentialsOption {
-	return func(c *tokenCredentials) { c.plaintext = true }
-}
+func InsecureAllowPlaintext() CredentialsOption { return allowPlaintext{} }
+
+type allowPlaintext struct{}
+
+func (allowPlaintext) apply(to *tokenCredentials) { to.plaintext = true }
 
 type tokenCredentials struct {
 	source    authclient.TokenSource

@@ -76,7 +76,7 @@ func (g *guarded) trust(t *testing.T, issuer token.Issuer, logout signals.Logout
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = keys.Close() })
-	issuer.Keys, logout.Issuer = keys, issuer.URL
+	issuer.Keys, logout.URL = keys, issuer.URL
 	verifier, err := token.New(token.Config{Issuers: []token.Issuer{issuer}, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func (g *guarded) trust(t *testing.T, issuer token.Issuer, logout signals.Logout
 	list := revocation.New(revocation.Config{})
 	guard := &auth.Guard{Authenticator: verifier, Policy: guardtest.Everyone{}, Revocations: list, Logger: logger}
 	t.Cleanup(func() { _ = guard.Close() })
-	receiver, err := signals.BackChannelLogout(signals.LogoutConfig{
+	receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 		Verifier: verifier, Issuers: []signals.LogoutIssuer{logout}, Sink: signals.ToList(list), Logger: logger,
 	})
 	if err != nil {

@@ -25,14 +25,14 @@ type RemoteConfig struct {
 	// and may name a key set on another host, as Google's does.
 	Issuer string
 
-	// InsecureHTTP accepts plain http elsewhere than on loopback. An attacker who can
+	// InsecureAllowPlaintext accepts plain http elsewhere than on loopback. An attacker who can
 	// change the traffic between here and the issuer can then make tokens for any
 	// user, so set it only within a private network. An issuer on https must still
 	// publish its keys over https. Default: false.
-	InsecureHTTP bool
+	InsecureAllowPlaintext bool
 	// CAFile is a file of certificates in PEM that vouch for the issuer, instead of
 	// those of the system, as Kubernetes puts one into each pod. It is read at each
-	// fetch, and must not be given with a Transport in Client. Default: none.
+	// fetch, and must not be given with a Transport. Default: none.
 	CAFile string
 	// TokenFile is a file with a bearer token that the requests carry (RFC 6750,
 	// section 2.1), such as that of a Kubernetes service account. It is read at each
@@ -73,10 +73,8 @@ type RemoteConfig struct {
 	// SnapshotReadOnly has the Snapshot read and never written, where another process keeps it.
 	SnapshotReadOnly bool
 
-	// Client provides the Transport for the requests. Its other fields are ignored:
-	// Remote itself decides about redirects and time-outs. Default: a transport that
-	// uses HTTP_PROXY and HTTPS_PROXY.
-	Client *http.Client
+	// Transport makes the requests. Default: one that uses HTTP_PROXY and HTTPS_PROXY.
+	Transport http.RoundTripper
 	// Now is the clock that ages are judged by. Timers run on the runtime's own.
 	// Default: time.Now.
 	Now func() time.Time
@@ -135,8 +133,8 @@ func (c RemoteConfig) checkBounds() error {
 
 // checkFiles finds at once what would make every fetch fail.
 func (c RemoteConfig) checkFiles() error {
-	if c.CAFile != "" && c.Client != nil && c.Client.Transport != nil {
-		return errors.New("CAFile is given with a Transport in Client: give one of them, which knows the certificates")
+	if c.CAFile != "" && c.Transport != nil {
+		return errors.New("CAFile is given with a Transport: give one of them, which knows the certificates")
 	}
 	_, err := newFetcher(c)
 	return err
@@ -159,8 +157,8 @@ func (c RemoteConfig) checkURL(name, raw string) error {
 		return fmt.Errorf("%s %q: give an absolute URL without a fragment", name, raw)
 	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
 		return nil
-	case u.Scheme != "http" || !c.InsecureHTTP:
-		return fmt.Errorf("%s %q: use https; http is accepted for loopback, and within a private network with InsecureHTTP", name, raw)
+	case u.Scheme != "http" || !c.InsecureAllowPlaintext:
+		return fmt.Errorf("%s %q: use https; http is accepted for loopback, and within a private network with InsecureAllowPlaintext", name, raw)
 	case c.TokenFile != "":
 		return fmt.Errorf("%s %q: use https: over http the network would read the token of TokenFile", name, raw)
 	default:

@@ -29,12 +29,12 @@ func TestNewRemoteNamesEveryFault(t *testing.T) {
 		{"a fragment", RemoteConfig{URL: good + "#x"}, []string{"without a fragment"}},
 		{"a control character", RemoteConfig{URL: "https://issuer.example/\x00"}, []string{"cannot be parsed"}},
 		{"a password", RemoteConfig{URL: "https://me:hunter2@issuer.example/keys"}, []string{"user name or password"}},
-		{"http with a token", RemoteConfig{URL: "http://issuer.example/keys", InsecureHTTP: true, TokenFile: tokenFile}, []string{"would read the token"}},
-		{"another scheme, whatever the network", RemoteConfig{URL: "ftp://issuer.example/keys", InsecureHTTP: true}, []string{"use https"}},
-		{"a password, whatever the network", RemoteConfig{URL: "http://me:hunter2@issuer.example/keys", InsecureHTTP: true}, []string{"user name or password"}},
+		{"http with a token", RemoteConfig{URL: "http://issuer.example/keys", InsecureAllowPlaintext: true, TokenFile: tokenFile}, []string{"would read the token"}},
+		{"another scheme, whatever the network", RemoteConfig{URL: "ftp://issuer.example/keys", InsecureAllowPlaintext: true}, []string{"use https"}},
+		{"a password, whatever the network", RemoteConfig{URL: "http://me:hunter2@issuer.example/keys", InsecureAllowPlaintext: true}, []string{"user name or password"}},
 		{"a CA file that is missing", RemoteConfig{URL: good, CAFile: missing}, []string{"CAFile", "no such file"}},
 		{"a CA file without a certificate", RemoteConfig{URL: good, CAFile: tokenFile}, []string{"CAFile", "holds no certificate"}},
-		{"a CA file beside a transport", RemoteConfig{URL: good, CAFile: missing, Client: &http.Client{Transport: &http.Transport{}}}, []string{"Transport in Client"}},
+		{"a CA file beside a transport", RemoteConfig{URL: good, CAFile: missing, Transport: &http.Transport{}}, []string{"CAFile is given with a Transport"}},
 		{"a token file that is missing", RemoteConfig{URL: good, TokenFile: missing}, []string{"TokenFile", "no such file"}},
 		{"both files missing", RemoteConfig{URL: good, CAFile: missing, TokenFile: missing}, []string{"CAFile", "TokenFile"}},
 		{"a directory for a token file", RemoteConfig{URL: good, TokenFile: t.TempDir()}, []string{"TokenFile", "is a directory"}},
@@ -73,13 +73,13 @@ func TestURLsThatAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, config := range []RemoteConfig{
 		{URL: "https://tenant.b2clogin.com/tenant.onmicrosoft.com/discovery/v2.0/keys?p=b2c_1_signin"},
-		{URL: "http://keycloak:8080/realms/r/protocol/openid-connect/certs?a=b", InsecureHTTP: true},
-		{Issuer: "http://keycloak:8080/realms/r", InsecureHTTP: true},
-		{URL: "https://issuer.example/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
-		{URL: "http://127.0.0.1/keys", InsecureHTTP: true, TokenFile: writeFile(t, "token")},
+		{URL: "http://keycloak:8080/realms/r/protocol/openid-connect/certs?a=b", InsecureAllowPlaintext: true},
+		{Issuer: "http://keycloak:8080/realms/r", InsecureAllowPlaintext: true},
+		{URL: "https://issuer.example/keys", InsecureAllowPlaintext: true, TokenFile: writeFile(t, "token")},
+		{URL: "http://127.0.0.1/keys", InsecureAllowPlaintext: true, TokenFile: writeFile(t, "token")},
 		{URL: "https://issuer.example/keys", MinRefresh: time.Hour},
 		{URL: "https://issuer.example/keys", MinRefresh: time.Minute, MaxRefresh: time.Minute, MaxStale: time.Minute},
-		{URL: "https://issuer.example/keys", CAFile: "", Client: &http.Client{Transport: &http.Transport{}}},
+		{URL: "https://issuer.example/keys", CAFile: "", Transport: &http.Transport{}},
 	} {
 		if _, err := config.withDefaults(); err != nil {
 			t.Error(err)

@@ -96,8 +96,8 @@ func newFetcher(config RemoteConfig) (fetcher, error) {
 // connection then resolves the issuer's name anew, and a retry does not hang on a
 // dead one.
 func newTransport(config RemoteConfig) (http.RoundTripper, error) {
-	if config.Client != nil && config.Client.Transport != nil {
-		return config.Client.Transport, nil
+	if config.Transport != nil {
+		return config.Transport, nil
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

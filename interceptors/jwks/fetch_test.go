@@ -171,31 +171,10 @@ func TestRedirectsNeverLeaveHTTPS(t *testing.T) {
 	})
 	server := httptest.NewTLSServer(issuer)
 	t.Cleanup(server.Close)
-	keys := newRemote(t, RemoteConfig{URL: server.URL, Client: server.Client()})
+	keys := newRemote(t, RemoteConfig{URL: server.URL, Transport: server.Client().Transport})
 	if err := lookup(t, keys, "first"); err == nil || !strings.Contains(err.Error(), "another origin") {
 		t.Errorf("%v, want a refused redirect", err)
 	}
-}
-
-// Only the Transport of a client is used.
-func TestTheClientsRedirectPolicyIsIgnored(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		issuer := newBubble(t)
-		issuer.client.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
-		issuer.client.Timeout = time.Nanosecond
-		keys := issuer.remote(t)
-		if err := lookup(t, keys, "first"); err != nil {
-			t.Errorf("the time-out was taken: %v", err)
-		}
-		issuer.answerWith(func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://other.example/", http.StatusFound)
-		})
-		_ = lookup(t, keys, "second")
-		if s := keys.Status(); !strings.Contains(s.LastError, "another origin") {
-			t.Errorf("the redirect policy was taken: %q", s.LastError)
-		}
-	})
 }
 
 func TestDiscovery(t *testing.T) {
@@ -257,7 +236,7 @@ func TestDiscoveryOfAnHTTPSIssuerStaysWithHTTPS(t *testing.T) {
 	issuer.answerWith(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":"http://127.0.0.1/keys"}`, server.URL)
 	})
-	keys := newRemote(t, RemoteConfig{Issuer: server.URL, Client: server.Client()})
+	keys := newRemote(t, RemoteConfig{Issuer: server.URL, Transport: server.Client().Transport})
 	if err := lookup(t, keys, "first"); err == nil || !strings.Contains(err.Error(), "over https") {
 		t.Errorf("%v, want a refused jwks_uri", err)
 	}
@@ -276,7 +255,7 @@ func TestDiscoveryOfAnHTTPSIssuerWithASchemeInCapitals(t *testing.T) {
 		}
 		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, server.URL, "HTTPS"+strings.TrimPrefix(server.URL, "https")+"/keys")
 	})
-	if err := lookup(t, newRemote(t, RemoteConfig{Issuer: server.URL, Client: server.Client()}), "first"); err != nil {
+	if err := lookup(t, newRemote(t, RemoteConfig{Issuer: server.URL, Transport: server.Client().Transport}), "first"); err != nil {
 		t.Error(err)
 	}
 }
@@ -294,7 +273,7 @@ func TestDiscoveryWithinAPrivateNetwork(t *testing.T) {
 		{"https://keycloak", "http://keycloak:8080/certs", true, "over https"},
 		{"https://keycloak", "https://keys.example/certs", false, ""},
 	} {
-		f := fetcher{config: RemoteConfig{Issuer: row.issuer, InsecureHTTP: row.insecure}}
+		f := fetcher{config: RemoteConfig{Issuer: row.issuer, InsecureAllowPlaintext: row.insecure}}
 		err := f.checkKeysURL(row.keys)
 		if (err == nil) != (row.refused == "") || err != nil && !strings.Contains(err.Error(), row.refused) {
 			t.Errorf("%s of %s: %v, want %q", row.keys, row.issuer, err, row.refused)

@@ -33,12 +33,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // An issuer serves a key set and counts the requests. Its answer can be changed
 // while it runs.
 type issuer struct {
-	url      string
-	client   *http.Client // reaches the issuer
-	requests atomic.Int64
-	answer   atomic.Pointer[http.HandlerFunc]
-	refusing atomic.Bool // connections, in a bubble
-	keys     map[string]jwk
+	url       string
+	transport *http.Transport // reaches the issuer
+	requests  atomic.Int64
+	answer    atomic.Pointer[http.HandlerFunc]
+	refusing  atomic.Bool // connections, in a bubble
+	keys      map[string]jwk
 }
 
 func (is *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +97,7 @@ func newBubble(t *testing.T) *issuer {
 	is := newIssuer(t)
 	is.url = "http://localhost/.well-known/jwks.json"
 	listener := &pipeListener{connections: make(chan net.Conn), closed: make(chan struct{})}
-	is.client = &http.Client{Transport: &http.Transport{
+	is.transport = &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if is.refusing.Load() {
@@ -105,7 +105,7 @@ func newBubble(t *testing.T) *issuer {
 			}
 			return listener.dial(ctx)
 		},
-	}}
+	}
 	server := &http.Server{Handler: is}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -127,7 +127,7 @@ func newRemote(t testing.TB, config RemoteConfig) *Remote {
 // remote starts a Remote with the keys of the issuer.
 func (is *issuer) remote(t *testing.T) *Remote {
 	t.Helper()
-	return newRemote(t, RemoteConfig{URL: is.url, Client: is.client})
+	return newRemote(t, RemoteConfig{URL: is.url, Transport: is.transport})
 }
 
 // withRemote runs the test in a bubble, with an issuer and a Remote that has its keys.

@@ -62,7 +62,7 @@ func TestNobodyWaitsForAThirdFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
 		issuer.answerWith(slowly(time.Second, issuer.setOf(t, "first")))
-		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, Cooldown: time.Millisecond})
+		keys := newRemote(t, RemoteConfig{URL: issuer.url, Transport: issuer.transport, Cooldown: time.Millisecond})
 		synctest.Wait()
 		start := time.Now()
 		if err := lookup(t, keys, "unknown"); !errors.Is(err, ErrUnknownKey) {
@@ -158,7 +158,7 @@ func TestALoggerThatHangsDelaysNobody(t *testing.T) {
 		})
 		var remote atomic.Pointer[Remote]
 		keys := newRemote(t, RemoteConfig{
-			URL: issuer.url, Client: issuer.client,
+			URL: issuer.url, Transport: issuer.transport,
 			Logger: slog.New(stuck{slog.DiscardHandler, &remote, release}),
 		})
 		remote.Store(keys)

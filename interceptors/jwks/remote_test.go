@@ -215,7 +215,7 @@ func TestKeysAreUsedUntilMaxStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
-		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
+		keys := newRemote(t, RemoteConfig{URL: issuer.url, Transport: issuer.transport, MaxStale: time.Hour, MaxRefresh: time.Hour, MinRefresh: time.Hour})
 		key := mustFind(t, keys, Hint{KeyID: "first", Algorithm: "ES256"})
 		issuer.refusing.Store(true)
 		pass(time.Hour - time.Nanosecond)

@@ -21,7 +21,7 @@ func TestARestartInAnOutageServesFromTheSnapshot(t *testing.T) {
 		secret := publicJWK(t, "leaked", edKey(t).Public()).with("d", "c2VjcmV0")
 		issuer.publish(t, "first")
 		issuer.answerWith(body(string(keySet(t, issuer.keys["first"], secret))))
-		config := RemoteConfig{URL: issuer.url, Client: issuer.client, Snapshot: path}
+		config := RemoteConfig{URL: issuer.url, Transport: issuer.transport, Snapshot: path}
 		before := newRemote(t, config)
 		if err := lookup(t, before, "first"); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestSnapshotsThatAreNotUsed(t *testing.T) {
 				issuer := newBubble(t)
 				issuer.refusing.Store(true)
 				keys := newRemote(t, RemoteConfig{
-					URL: issuer.url, Client: issuer.client, Snapshot: path,
+					URL: issuer.url, Transport: issuer.transport, Snapshot: path,
 					Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				})
 				if keys.Ready() {
@@ -129,7 +129,7 @@ func TestASnapshotIsNotReplacedByAnOlderOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
-		keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, Snapshot: path})
+		keys := newRemote(t, RemoteConfig{URL: issuer.url, Transport: issuer.transport, Snapshot: path})
 		synctest.Wait()
 		older := keys.current.Load()
 		issuer.publish(t, "second")
@@ -178,7 +178,7 @@ func TestASnapshotStoreThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newBubble(t)
 		keys := newRemote(t, RemoteConfig{
-			URL: issuer.url, Client: issuer.client, Snapshot: path,
+			URL: issuer.url, Transport: issuer.transport, Snapshot: path,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		synctest.Wait()
@@ -240,7 +240,7 @@ func TestASnapshotAtTheLimits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer := newBubble(t)
 				issuer.refusing.Store(true)
-				keys := newRemote(t, RemoteConfig{URL: issuer.url, Client: issuer.client, Snapshot: path, MaxBytes: limit})
+				keys := newRemote(t, RemoteConfig{URL: issuer.url, Transport: issuer.transport, Snapshot: path, MaxBytes: limit})
 				if keys.Ready() != row.want {
 					t.Errorf("ready %v, want %v", keys.Ready(), row.want)
 				}

@@ -91,7 +91,7 @@ func TestAnotherErrorOfAnOutageIsLogged(t *testing.T) {
 		failWith("read tcp 192.0.2.1:%d->192.0.2.2:443: connection reset by peer", n)
 		keys := newRemote(t, RemoteConfig{
 			URL: "https://issuer.example.com/jwks.json", Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, *failure.Load() })},
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, *failure.Load() }),
 		})
 		steps := func(format string) {
 			for range 600 {
@@ -130,7 +130,7 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 		var log bytes.Buffer
 		issuer := newBubble(t)
 		keys := newRemote(t, RemoteConfig{
-			URL: issuer.url, Client: issuer.client,
+			URL: issuer.url, Transport: issuer.transport,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		pass(time.Hour)

@@ -103,7 +103,7 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Evaluator())
+			_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Enable())
 			var faults policy.RuleErrors
 			if !errors.As(err, &faults) {
 				t.Fatalf("error %v", err)
@@ -136,7 +136,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 		policy.Override("/in.go/Rule", nil),
 		policy.Override("/http/Handler", schematest.Condition("request.owner == identity.subject")),
 		policy.Configured("ostiary.yaml", "/in.yaml/Rule", &policyv1.Rule{}),
-		condition.Evaluator(),
+		condition.Enable(),
 	)
 	if err == nil {
 		t.Fatal("no error")
@@ -262,7 +262,7 @@ func TestInvalidTermsOfStreamsAreRefused(t *testing.T) {
 		} {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				t.Parallel()
-				_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": streaming(rule, tt.stream)})), condition.Evaluator())
+				_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": streaming(rule, tt.stream)})), condition.Enable())
 				var faults policy.RuleErrors
 				if !errors.As(err, &faults) || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("error %v; want one that says %q", err, tt.want)
@@ -296,7 +296,7 @@ func TestAConditionWithoutAnEvaluatorIsAFault(t *testing.T) {
 	if got, want := strings.Join(named, " "), schematest.Procedure("Identity")+" "+schematest.Procedure("Request")+" /http/Handler"; got != want {
 		t.Errorf("faults of %s, want %s", got, want)
 	}
-	const remedy = "condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New, or as one of the Rules of ostiary.Config"
+	const remedy = "condition: this program does not evaluate conditions: pass condition.Enable() of package interceptors/policy/condition to policy.New, or as one of the Rules of ostiary.Config"
 	if policy.ErrNoEvaluator.Error() != remedy {
 		t.Errorf("%v", policy.ErrNoEvaluator)
 	}

@@ -15,7 +15,7 @@
 // A rule may have a condition. The language of conditions is in a package of its
 // own, which a program links only if it asks for it:
 //
-//	rules, err := policy.New(policy.Services(name), condition.Evaluator())
+//	rules, err := policy.New(policy.Services(name), condition.Enable())
 //
 // Of a compiled [Policy], Entries returns every rule and where it came from, and
 // Explain says check by check what a caller has and lacks. [Files] reads the rules

@@ -10,7 +10,7 @@ var ErrNoRule = errors.New("no rule: set (ostiary.policy.v1.rule) on the method 
 
 // ErrNoEvaluator is what is wrong with a rule that has a condition in a program
 // that compiles none; see [Conditions].
-var ErrNoEvaluator = errors.New("condition: this program does not evaluate conditions: pass condition.Evaluator() of package interceptors/policy/condition to policy.New, or as one of the Rules of ostiary.Config")
+var ErrNoEvaluator = errors.New("condition: this program does not evaluate conditions: pass condition.Enable() of package interceptors/policy/condition to policy.New, or as one of the Rules of ostiary.Config")
 
 // A RuleError is one thing that is wrong with the rule of one procedure.
 type RuleError struct {

@@ -46,7 +46,7 @@ func ExamplePolicy_Explain() {
 			AnyRole:   []string{"org:admin", "org:owner"},
 			Condition: "identity.organization.slug == 'acme'",
 		}},
-	}), condition.Evaluator())
+	}), condition.Enable())
 	if err != nil {
 		fmt.Println(err)
 		return

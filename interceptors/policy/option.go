@@ -149,7 +149,7 @@ func override(procedure string, rule *policyv1.Rule, origin Origin) Option {
 	})
 }
 
-// An Evaluator compiles the conditions of one policy. condition.Evaluator of
+// An Evaluator compiles the conditions of one policy. condition.Enable of
 // package interceptors/policy/condition is the option that sets one.
 type Evaluator interface {
 	// Compile checks a condition against the method's request, and returns it or

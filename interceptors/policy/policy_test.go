@@ -136,7 +136,7 @@ func TestFaultsOfARuleOfAWholeService(t *testing.T) {
 func TestAnOverrideMayReadTheRequestOfALinkedSchema(t *testing.T) {
 	t.Parallel()
 	// Nobody names the service; its generated code is linked in all the same.
-	_, err := policy.New(policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, schematest.Condition("request == request")), condition.Evaluator())
+	_, err := policy.New(policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, schematest.Condition("request == request")), condition.Enable())
 	if err != nil {
 		t.Error(err)
 	}
@@ -160,7 +160,7 @@ func TestHandlerRequiresStaysUnderAnOverride(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := policy.New(policy.Files(file), tt.option, condition.Evaluator())
+			p, err := policy.New(policy.Files(file), tt.option, condition.Enable())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -62,7 +62,7 @@ func TestUnmeetable(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			rules, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Evaluator())
+			rules, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Enable())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -227,7 +227,7 @@ func FuzzDiffOfAReadCondition(f *testing.F) {
 		if got := lines(diff(t, file, file)); got != nil {
 			t.Fatalf("%q: of nothing that has changed: %q", text, got)
 		}
-		p, err := policy.New(policy.Files(file), condition.Evaluator())
+		p, err := policy.New(policy.Files(file), condition.Enable())
 		if err != nil {
 			return
 		}

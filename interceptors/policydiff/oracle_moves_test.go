@@ -74,11 +74,11 @@ func (o *oracle) moves(t *testing.T) int {
 		is = append(is, m)
 	}
 	before, after := movedFiles(t, was), movedFiles(t, is)
-	p, err := policy.New(policy.Files(before...), condition.Evaluator())
+	p, err := policy.New(policy.Files(before...), condition.Enable())
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := policy.New(policy.Files(after...), condition.Evaluator())
+	q, err := policy.New(policy.Files(after...), condition.Enable())
 	if err != nil {
 		t.Fatal(err)
 	}

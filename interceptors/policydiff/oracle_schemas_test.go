@@ -147,7 +147,7 @@ func started(set *descriptorpb.FileDescriptorSet) (protoreflect.FileDescriptor, 
 	if err != nil {
 		return nil, nil, false
 	}
-	p, err := policy.New(policy.Files(file), condition.Evaluator())
+	p, err := policy.New(policy.Files(file), condition.Enable())
 	return file, p, err == nil
 }
 

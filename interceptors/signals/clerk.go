@@ -11,7 +11,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
-// ClerkConfig is what [Clerk] needs.
+// ClerkConfig is what [NewClerk] needs.
 type ClerkConfig struct {
 	// Name names the source in Message.Source, Status and logs. "" is clerk.
 	Name string
@@ -32,7 +32,7 @@ type ClerkConfig struct {
 	Logger *slog.Logger
 }
 
-// Clerk returns the receiver for the webhooks of a Clerk instance. Subscribe its endpoint
+// NewClerk returns the receiver for the webhooks of a Clerk instance. Subscribe its endpoint
 // to these events; all others are answered with success, and counted as ignored:
 //
 //	session.ended, session.removed, session.revoked
@@ -53,7 +53,7 @@ type ClerkConfig struct {
 // the token expires, after a minute.
 //
 // The error names everything that is wrong with the configuration, without a secret.
-func Clerk(config ClerkConfig) (*Receiver, error) {
+func NewClerk(config ClerkConfig) (*Receiver, error) {
 	keys, err := newWebhookKeys(config.Secrets)
 	faults := []error{err}
 	if config.Issuer == "" {

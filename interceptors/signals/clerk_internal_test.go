@@ -20,7 +20,7 @@ func newClerk(tb testing.TB, sink Sink, edit func(*ClerkConfig)) *Receiver {
 	if edit != nil {
 		edit(&config)
 	}
-	receiver, err := Clerk(config)
+	receiver, err := NewClerk(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestALaterEventOfClerkUndoesNothing(t *testing.T) {
 
 func TestWhatIsWrongWithTheSettingsOfClerk(t *testing.T) {
 	t.Parallel()
-	_, err := Clerk(ClerkConfig{Secrets: []string{"whsec_", "hunter2!"}})
+	_, err := NewClerk(ClerkConfig{Secrets: []string{"whsec_", "hunter2!"}})
 	for _, want := range []string{"secret 1 of 2", "secret 2 of 2", "no issuer", "no sink"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Clerk = %v; want %q", err, want)
@@ -217,7 +217,7 @@ func TestWhatIsWrongWithTheSettingsOfClerk(t *testing.T) {
 	if err != nil && strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the error shows a secret: %v", err)
 	}
-	if _, err := Clerk(ClerkConfig{Issuer: issuer, Sink: &recorder{}}); err == nil {
+	if _, err := NewClerk(ClerkConfig{Issuer: issuer, Sink: &recorder{}}); err == nil {
 		t.Error("no secret is accepted")
 	}
 }

@@ -92,10 +92,10 @@ type EventIssuer struct {
 	SessionsInTokens bool
 }
 
-// SecurityEvents receives the events of a transmitter of Shared Signals (SSF 1.0, CAEP 1.0,
-// RISC 1.0) that are pushed to it (RFC 8935):
+// NewSecurityEvents returns the receiver of the events of a transmitter of Shared Signals (SSF
+// 1.0, CAEP 1.0, RISC 1.0) that are pushed to it (RFC 8935):
 //
-//	events, err := signals.SecurityEvents(signals.SecurityEventsConfig{
+//	events, err := signals.NewSecurityEvents(signals.SecurityEventsConfig{
 //		Transmitter: "https://idp.example.com",
 //		Keys:        keys,
 //		Audiences:   []string{"https://api.example.com"},
@@ -130,10 +130,10 @@ type EventIssuer struct {
 // fails, it is answered 503, and the transmitter sends it again.
 //
 // The error names everything that is wrong with the configuration.
-func SecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
+func NewSecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
 	reader, err := newEventReader(config)
 	if err != nil {
-		return nil, fmt.Errorf("signals.SecurityEvents: %w", err)
+		return nil, fmt.Errorf("signals.NewSecurityEvents: %w", err)
 	}
 	authorizations := make([][sha256.Size]byte, len(config.Authorizations))
 	for i, value := range config.Authorizations {

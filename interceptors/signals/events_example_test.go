@@ -17,14 +17,14 @@ import (
 )
 
 // A transmitter says that the sessions of a user are over, and the guard refuses its tokens.
-func ExampleSecurityEvents() {
+func ExampleNewSecurityEvents() {
 	transmitter := authtest.New("https://idp.example.com")
 	keys, err := jwks.ParsePEM(transmitter.PublicPEM())
 	if err != nil {
 		panic(err)
 	}
 	list := revocation.New(revocation.Config{}) // the guard's
-	events, err := signals.SecurityEvents(signals.SecurityEventsConfig{
+	events, err := signals.NewSecurityEvents(signals.SecurityEventsConfig{
 		Transmitter:    "https://idp.example.com",
 		Keys:           keys, // jwks.NewRemote with the jwks_uri of the transmitter's metadata
 		Audiences:      []string{"https://api.example.com"},
@@ -57,14 +57,14 @@ func ExampleSecurityEvents() {
 }
 
 // The event is fetched from the transmitter, and acknowledged once it is in force.
-func ExamplePollEvents() {
+func ExampleNewPoller() {
 	kit := newExampleKit()
 	events := kit.events
 	tokens := authclient.StaticToken("in a program: authclient.ClientCredentials")
 	client := &http.Client{Transport: kit.queue}
 
-	poller, err := signals.PollEvents(signals.PollConfig{
-		Events: events, URL: "https://idp.example.com/ssf/poll/1", Tokens: tokens, HTTPClient: client,
+	poller, err := signals.NewPoller(signals.PollConfig{
+		Events: events, URL: "https://idp.example.com/ssf/poll/1", TokenSource: tokens, HTTPClient: client,
 	})
 	if err != nil {
 		panic(err)
@@ -91,7 +91,7 @@ func ExampleNewStream() {
 	}
 	stream, err := signals.NewStream(signals.StreamConfig{
 		Transmitter:       transmitter,
-		Tokens:            tokens,
+		TokenSource:       tokens,
 		PushURL:           "https://api.example.com/signals/idp", // leave it out to fetch events
 		PushAuthorization: "Bearer 8qx0kfbvYb3mF1Zz",
 		HTTPClient:        client,

@@ -91,7 +91,7 @@ func newEventKit(t testing.TB, change func(*signals.SecurityEventsConfig)) *even
 	if change != nil {
 		change(&kit.config)
 	}
-	kit.receiver, err = signals.SecurityEvents(kit.config)
+	kit.receiver, err = signals.NewSecurityEvents(kit.config)
 	if err != nil {
 		t.Fatal(err)
 	}

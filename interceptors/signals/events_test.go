@@ -439,8 +439,8 @@ func TestSettingsOfEventsThatCannotWork(t *testing.T) {
 			t.Parallel()
 			config := kit.config
 			tt.change(&config)
-			receiver, err := signals.SecurityEvents(config)
-			if err == nil || receiver != nil || !strings.HasPrefix(err.Error(), "signals.SecurityEvents: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "0123456789") {
+			receiver, err := signals.NewSecurityEvents(config)
+			if err == nil || receiver != nil || !strings.HasPrefix(err.Error(), "signals.NewSecurityEvents: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "0123456789") {
 				t.Errorf("%v; want %s", err, tt.want)
 			}
 		})

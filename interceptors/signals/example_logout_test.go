@@ -14,7 +14,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-func ExampleBackChannelLogout() {
+func ExampleNewBackChannelLogout() {
 	issuer := authtest.New("https://sso.example.com")
 	keys, _ := jwks.ParsePEM(issuer.PublicPEM()) // in a server: jwks.NewRemote
 	verifier, _ := token.New(token.Config{Issuers: []token.Issuer{{
@@ -22,9 +22,9 @@ func ExampleBackChannelLogout() {
 	}}})
 
 	list := revocation.New(revocation.Config{}) // the guard's Revocations
-	logout, err := signals.BackChannelLogout(signals.LogoutConfig{
+	logout, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 		Verifier: verifier, // the guard's Authenticator
-		Issuers:  []signals.LogoutIssuer{{Issuer: "https://sso.example.com", ClientIDs: []string{"web"}}},
+		Issuers:  []signals.LogoutIssuer{{URL: "https://sso.example.com", ClientIDs: []string{"web"}}},
 		Sink:     signals.ToList(list),
 	})
 	if err != nil {

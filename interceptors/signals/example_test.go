@@ -10,9 +10,9 @@ import (
 )
 
 // Who signs out at Clerk is signed out here.
-func ExampleClerk() {
+func ExampleNewClerk() {
 	list := revocation.New(revocation.Config{}) // set it in your auth.Guard, as Revocations
-	hooks, err := signals.Clerk(signals.ClerkConfig{
+	hooks, err := signals.NewClerk(signals.ClerkConfig{
 		Issuer:  "https://clerk.example.com",
 		Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, // CLERK_WEBHOOK_SIGNING_SECRET
 		Sink:    signals.ToList(list),
@@ -27,8 +27,8 @@ func ExampleClerk() {
 }
 
 // WorkOS signs in a way of its own, and calls the type of an event event.
-func ExampleWebhooks() {
-	hooks, err := signals.Webhooks(signals.WebhookConfig{
+func ExampleNewWebhooks() {
+	hooks, err := signals.NewWebhooks(signals.WebhookConfig{
 		Name:      "workos",
 		Issuer:    "https://api.workos.com/user_management/client_01",
 		Signature: signals.SignatureWorkOS,

@@ -19,7 +19,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// LogoutConfig says whose logout tokens [BackChannelLogout] takes.
+// LogoutConfig says whose logout tokens [NewBackChannelLogout] takes.
 type LogoutConfig struct {
 	// Name is that of the source. Default: backchannel-logout.
 	Name string
@@ -39,8 +39,8 @@ type LogoutConfig struct {
 
 // A LogoutIssuer is one that may sign out.
 type LogoutIssuer struct {
-	// Issuer is the URL that the Verifier knows it by. Required.
-	Issuer string
+	// URL is the one that the Verifier knows it by. Required.
+	URL string
 	// ClientIDs are the values of aud of which a logout token must have one: the IDs of the
 	// clients at which the logout URI is registered, and not the audience of access tokens.
 	// At least one.
@@ -54,12 +54,12 @@ type LogoutIssuer struct {
 	SessionsInTokens bool
 }
 
-// BackChannelLogout returns a receiver of logout tokens (OpenID Connect Back-Channel
+// NewBackChannelLogout returns a receiver of logout tokens (OpenID Connect Back-Channel
 // Logout 1.0), for the URI that is registered at the issuers as backchannel_logout_uri:
 //
-//	logout, err := signals.BackChannelLogout(signals.LogoutConfig{
+//	logout, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 //		Verifier: verifier,
-//		Issuers:  []signals.LogoutIssuer{{Issuer: "https://sso.example.com/realms/acme", ClientIDs: []string{"web"}}},
+//		Issuers:  []signals.LogoutIssuer{{URL: "https://sso.example.com/realms/acme", ClientIDs: []string{"web"}}},
 //		Sink:     signals.ToList(list),
 //	})
 //	mux.Handle("POST /signals/backchannel-logout", logout)
@@ -81,7 +81,7 @@ type LogoutIssuer struct {
 // again, such as Ory Hydra, does so after 503 and not after 400.
 //
 // The error names everything that is wrong with the config.
-func BackChannelLogout(config LogoutConfig) (*Receiver, error) {
+func NewBackChannelLogout(config LogoutConfig) (*Receiver, error) {
 	l := &logout{verifier: config.Verifier, issuers: make(map[string]logoutIssuer), now: config.Now}
 	if l.now == nil {
 		l.now = time.Now
@@ -98,7 +98,7 @@ func BackChannelLogout(config LogoutConfig) (*Receiver, error) {
 	}
 	for _, issuer := range config.Issuers {
 		if err := l.trust(issuer); err != nil {
-			faults = append(faults, fmt.Errorf("issuer %q: %w", issuer.Issuer, err))
+			faults = append(faults, fmt.Errorf("issuer %q: %w", issuer.URL, err))
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -143,14 +143,14 @@ func (l *logout) trust(issuer LogoutIssuer) error {
 	if len(issuer.ClientIDs) == 0 || slices.Contains(issuer.ClientIDs, "") {
 		return errors.New("name the IDs of the clients that the logout URI is registered at: without one, no logout token is meant for this service")
 	}
-	if _, known := l.issuers[issuer.Issuer]; known {
+	if _, known := l.issuers[issuer.URL]; known {
 		return errors.New("it is given twice")
 	}
 	if l.verifier == nil {
 		return nil
 	}
 	for _, trusted := range l.verifier.Issuers() {
-		if trusted.URL != issuer.Issuer {
+		if trusted.URL != issuer.URL {
 			continue
 		}
 		one := logoutIssuer{
@@ -163,7 +163,7 @@ func (l *logout) trust(issuer LogoutIssuer) error {
 		if !one.sessions && !one.subjects {
 			return errors.New("no logout token can be acted on, since access tokens name their user by another claim than sub: set SessionsInTokens, if they name the session by sid")
 		}
-		l.issuers[issuer.Issuer] = one
+		l.issuers[issuer.URL] = one
 		return nil
 	}
 	return errors.New("the Verifier does not trust it; write its URL as there")

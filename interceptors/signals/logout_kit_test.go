@@ -80,9 +80,9 @@ func (r *recorder) Revoke(_ context.Context, m signals.Message) error {
 func receiverFor(t testing.TB, issuer token.Issuer, sessions bool) (*signals.Receiver, *recorder) {
 	t.Helper()
 	sink := new(recorder)
-	receiver, err := signals.BackChannelLogout(signals.LogoutConfig{
+	receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 		Verifier: newVerifier(t, issuer),
-		Issuers:  []signals.LogoutIssuer{{Issuer: issuer.URL, ClientIDs: []string{"web", "app"}, SessionsInTokens: sessions}},
+		Issuers:  []signals.LogoutIssuer{{URL: issuer.URL, ClientIDs: []string{"web", "app"}, SessionsInTokens: sessions}},
 		Sink:     sink,
 		Now:      clock,
 		Logger:   slog.New(slog.DiscardHandler),

@@ -248,11 +248,11 @@ func TestIssuersOfOneReceiver(t *testing.T) {
 	t.Parallel()
 	sink := new(recorder)
 	urls := []string{"https://one.example.com", "https://two.example.com", "https://silent.example.com"}
-	receiver, err := signals.BackChannelLogout(signals.LogoutConfig{
+	receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 		Verifier: newVerifier(t, trusted(t, urls[0]), trusted(t, urls[1]), trusted(t, urls[2])),
 		Issuers: []signals.LogoutIssuer{
-			{Issuer: urls[0], ClientIDs: []string{"web"}, SessionsInTokens: true},
-			{Issuer: urls[1], ClientIDs: []string{"shop"}},
+			{URL: urls[0], ClientIDs: []string{"web"}, SessionsInTokens: true},
+			{URL: urls[1], ClientIDs: []string{"shop"}},
 		},
 		Sink: sink, Now: clock, Logger: slog.New(slog.DiscardHandler), Name: "sso",
 	})
@@ -280,8 +280,8 @@ func TestTheSecondOfTheSignOut(t *testing.T) {
 	issuer := newIssuer(issuerURL)
 	list := revocation.New(revocation.Config{Now: clock})
 	verifier := newVerifier(t, trusted(t, issuerURL))
-	receiver, err := signals.BackChannelLogout(signals.LogoutConfig{
-		Verifier: verifier, Issuers: []signals.LogoutIssuer{{Issuer: issuerURL, ClientIDs: []string{"web"}}},
+	receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
+		Verifier: verifier, Issuers: []signals.LogoutIssuer{{URL: issuerURL, ClientIDs: []string{"web"}}},
 		Sink: signals.ToList(list), Now: clock, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -331,9 +331,9 @@ func TestALogoutThatCannotBeActedOn(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			sink := new(recorder)
-			receiver, err := signals.BackChannelLogout(signals.LogoutConfig{
+			receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
 				Verifier: newVerifier(t, tt.trusted),
-				Issuers:  []signals.LogoutIssuer{{Issuer: issuerURL, ClientIDs: []string{"web"}, SessionsInTokens: tt.sessions}},
+				Issuers:  []signals.LogoutIssuer{{URL: issuerURL, ClientIDs: []string{"web"}, SessionsInTokens: tt.sessions}},
 				Sink:     sink, Now: clock, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			})
 			if err != nil {
@@ -421,12 +421,12 @@ func TestBackChannelLogoutNamesEveryFault(t *testing.T) {
 		"nothing": {signals.LogoutConfig{}, []string{"a Sink is required", "a Verifier is required", "at least one issuer"}},
 		"issuers": {
 			signals.LogoutConfig{Verifier: verifier, Sink: new(recorder), Issuers: []signals.LogoutIssuer{
-				{Issuer: issuerURL, ClientIDs: []string{"web"}},
-				{Issuer: issuerURL, ClientIDs: []string{"web"}},
-				{Issuer: issuerURL + "/", ClientIDs: []string{"web"}},
-				{Issuer: "https://a.example.com"},
-				{Issuer: "https://b.example.com", ClientIDs: []string{""}},
-				{Issuer: "https://name.example.com", ClientIDs: []string{"web"}},
+				{URL: issuerURL, ClientIDs: []string{"web"}},
+				{URL: issuerURL, ClientIDs: []string{"web"}},
+				{URL: issuerURL + "/", ClientIDs: []string{"web"}},
+				{URL: "https://a.example.com"},
+				{URL: "https://b.example.com", ClientIDs: []string{""}},
+				{URL: "https://name.example.com", ClientIDs: []string{"web"}},
 			}},
 			[]string{
 				`issuer "https://sso.example.com": it is given twice`, `issuer "https://sso.example.com/": the Verifier does not trust it`,
@@ -437,7 +437,7 @@ func TestBackChannelLogoutNamesEveryFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := signals.BackChannelLogout(tt.config)
+			_, err := signals.NewBackChannelLogout(tt.config)
 			text := ""
 			if err != nil {
 				text = err.Error()

@@ -14,7 +14,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 )
 
-// WebhookConfig is what [Webhooks] needs: how the sender proves that a message is its own,
+// WebhookConfig is what [NewWebhooks] needs: how the sender proves that a message is its own,
 // where the message says what has happened, and what that means here.
 //
 // A path is a list of names with full stops in between, such as data.user.id. It is
@@ -88,11 +88,11 @@ type EventMapping struct {
 	AllTokens bool
 }
 
-// Webhooks returns the receiver for the webhooks of an issuer that signs them as Standard
+// NewWebhooks returns the receiver for the webhooks of an issuer that signs them as Standard
 // Webhooks says, or in one of the other ways that SignatureStandard and its neighbours
-// list. For Clerk there is [Clerk].
+// list. For Clerk there is [NewClerk].
 //
-//	hooks, err := signals.Webhooks(signals.WebhookConfig{
+//	hooks, err := signals.NewWebhooks(signals.WebhookConfig{
 //		Name: "workos", Issuer: issuer, Sink: sink,
 //		Signature: signals.SignatureWorkOS, Secrets: []string{os.Getenv("WORKOS_WEBHOOK_SECRET")},
 //		TypePath: "event", IDPath: "id", TimePath: "created_at",
@@ -103,7 +103,7 @@ type EventMapping struct {
 //	})
 //
 // The error names everything that is wrong with the configuration, without a secret.
-func Webhooks(config WebhookConfig) (*Receiver, error) {
+func NewWebhooks(config WebhookConfig) (*Receiver, error) {
 	verify, err := newVerify(config)
 	faults := []error{err}
 	if config.Name == "" {

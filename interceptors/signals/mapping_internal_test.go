@@ -52,7 +52,7 @@ func newWebhooks(tb testing.TB, table WebhookConfig, sink Sink) *Receiver {
 	if table.Secrets = []string{shared}; table.Signature == "" || table.Signature == SignatureStandard {
 		table.Secrets = []string{secret}
 	}
-	receiver, err := Webhooks(table)
+	receiver, err := NewWebhooks(table)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestACopyOfAMessageRevokesNothingMore(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	var passed time.Duration
-	receiver, err := Webhooks(WebhookConfig{
+	receiver, err := NewWebhooks(WebhookConfig{
 		Name: "own", Issuer: issuer, Secrets: []string{secret}, Events: []EventMapping{{Event: "user", Subject: "id"}},
 		Sink: &sink, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now.Add(passed) },
 	})
@@ -177,7 +177,7 @@ func TestTheSameWordsMayBeNews(t *testing.T) {
 			Sink:   &recorder{}, Logger: slog.New(slog.DiscardHandler),
 			Now: func() time.Time { passed += time.Minute; return now.Add(passed) },
 		}
-		receiver, err := Webhooks(config)
+		receiver, err := NewWebhooks(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +297,7 @@ func TestAMessageWithoutATimeIsOfNow(t *testing.T) {
 func TestWhatIsWrongWithTheSettingsOfWebhooks(t *testing.T) {
 	t.Parallel()
 	good := WebhookConfig{Name: "own", Issuer: issuer, Secrets: []string{secret}, Sink: &recorder{}, Events: []EventMapping{{Event: "user", Subject: "id"}}}
-	if _, err := Webhooks(good); err != nil {
+	if _, err := NewWebhooks(good); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
@@ -336,7 +336,7 @@ func TestWhatIsWrongWithTheSettingsOfWebhooks(t *testing.T) {
 			config := good
 			config.Events = append([]EventMapping(nil), good.Events...)
 			tt.edit(&config)
-			_, err := Webhooks(config)
+			_, err := NewWebhooks(config)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Webhooks = %v; want %q", err, tt.want)
 			}
@@ -357,7 +357,7 @@ func FuzzWebhooks(f *testing.F) {
 			Name: "own", Issuer: issuer, Signature: SignatureWorkOS, Secrets: []string{shared}, Sink: &sink, Now: clock, Logger: slog.New(slog.DiscardHandler),
 			TypePath: typePath, IDPath: "id", TimePath: "created_at", Events: []EventMapping{{Event: "session.revoked", Session: sessionPath}},
 		}
-		receiver, err := Webhooks(table)
+		receiver, err := NewWebhooks(table)
 		if err != nil {
 			return // a path that cannot be one is refused when the receiver is made
 		}

@@ -41,8 +41,8 @@ type PollConfig struct {
 	// It is https, or http on a loopback address. Required, unless Events have a Stream,
 	// which says where.
 	URL string
-	// Tokens are sent with each poll. nil sends none.
-	Tokens authclient.TokenSource
+	// TokenSource gives the tokens that are sent with each poll. nil sends none.
+	TokenSource authclient.TokenSource
 	// MaxEvents is how many events are fetched at once. Default: 50. At most 200.
 	MaxEvents int
 	// Interval is the pause after a poll that brought nothing, if the transmitter does not
@@ -69,10 +69,10 @@ type Poller struct {
 	unknownKeys map[string]int
 }
 
-// PollEvents returns a poller of the events of a transmitter (RFC 8936), which mean what
-// [SecurityEvents] says:
+// NewPoller returns a poller of the events of a transmitter (RFC 8936), which mean what
+// [NewSecurityEvents] says:
 //
-//	poller, err := signals.PollEvents(signals.PollConfig{Events: events, URL: url, Tokens: tokens})
+//	poller, err := signals.NewPoller(signals.PollConfig{Events: events, URL: url, TokenSource: tokens})
 //	go poller.Run(ctx)
 //	defer poller.Close()
 //
@@ -85,7 +85,7 @@ type Poller struct {
 //
 // The error names everything that is wrong with the configuration. Nothing is fetched
 // before Run.
-func PollEvents(config PollConfig) (*Poller, error) {
+func NewPoller(config PollConfig) (*Poller, error) {
 	reader, err := newEventReader(config.Events)
 	faults := []error{err}
 	if config.URL != "" || config.Events.Stream == nil {
@@ -107,11 +107,11 @@ func PollEvents(config PollConfig) (*Poller, error) {
 		faults = append(faults, errors.New("the Authorizations are for events that are pushed: leave them out, and give Tokens"))
 	}
 	if err := errors.Join(faults...); err != nil {
-		return nil, fmt.Errorf("signals.PollEvents: %w", err)
+		return nil, fmt.Errorf("signals.NewPoller: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Poller{
-		config: config, caller: newCaller(config.HTTPClient, config.Tokens), reader: reader,
+		config: config, caller: newCaller(config.HTTPClient, config.TokenSource), reader: reader,
 		inbox: newInbox(reader.config.Name, config.Events.Sink, config.Events.Now, config.Events.Logger),
 		ctx:   ctx, stop: stop, turn: make(chan struct{}, 1),
 	}, nil

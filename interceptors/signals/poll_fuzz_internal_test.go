@@ -26,7 +26,7 @@ func FuzzPollAnswer(f *testing.F) {
 	f.Add(`{"sets":[]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		sink := sinkFunc(func(context.Context, Message) error { t.Error("something is revoked"); return nil })
-		poller, err := PollEvents(PollConfig{
+		poller, err := NewPoller(PollConfig{
 			URL: "https://idp.example.com/poll", HTTPClient: &http.Client{Transport: cannedAnswer(text)}, MaxEvents: 3,
 			Events: SecurityEventsConfig{
 				Transmitter: "https://idp.example.com", Keys: new(jwks.Static), Audiences: []string{"x"}, Issuers: []EventIssuer{{URL: tokenIssuer}},

@@ -133,7 +133,7 @@ func startPoller(t *testing.T, kit *eventKit, queue *pollQueue, change func(*sig
 	if change != nil {
 		change(&config)
 	}
-	poller, err := signals.PollEvents(config)
+	poller, err := signals.NewPoller(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestWhatIsPolledIsAcknowledgedOnceItIsInForce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit, queue := newFastKit(t), newPollQueue()
-		poller, stop := startPoller(t, kit, queue, func(c *signals.PollConfig) { c.Tokens = authclient.StaticToken("t0ken") })
+		poller, stop := startPoller(t, kit, queue, func(c *signals.PollConfig) { c.TokenSource = authclient.StaticToken("t0ken") })
 		synctest.Wait()
 		queue.add("1", kit.eventOf("1"))
 		synctest.Wait()
@@ -398,7 +398,7 @@ func TestAPollIsSentWithAFreshTokenIfItWasRefused(t *testing.T) {
 			return reply{status: http.StatusUnauthorized}, nil
 		})
 		poller, _ := startPoller(t, kit, queue, func(c *signals.PollConfig) {
-			c.Tokens = authclient.TokenFunc(func(ctx context.Context) (string, error) {
+			c.TokenSource = authclient.TokenFunc(func(ctx context.Context) (string, error) {
 				if authclient.FreshTokenWanted(ctx) {
 					return "fresh", nil
 				}
@@ -480,8 +480,8 @@ func TestSettingsOfPollsThatCannotWork(t *testing.T) {
 			t.Parallel()
 			config := signals.PollConfig{Events: kit.config, URL: "http://127.0.0.1:1/poll"}
 			tt.change(&config)
-			poller, err := signals.PollEvents(config)
-			if err == nil || poller != nil || !strings.HasPrefix(err.Error(), "signals.PollEvents: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
+			poller, err := signals.NewPoller(config)
+			if err == nil || poller != nil || !strings.HasPrefix(err.Error(), "signals.NewPoller: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("%v; want %s", err, tt.want)
 			}
 		})

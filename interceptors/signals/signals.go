@@ -3,7 +3,7 @@
 // security event tokens.
 //
 //	list := revocation.New(revocation.Config{}) // the guard's
-//	hooks, err := signals.Clerk(signals.ClerkConfig{
+//	hooks, err := signals.NewClerk(signals.ClerkConfig{
 //		Issuer:  "https://clerk.example.com",
 //		Secrets: []string{os.Getenv("CLERK_WEBHOOK_SIGNING_SECRET")},
 //		Sink:    signals.ToList(list),

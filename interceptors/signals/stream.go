@@ -30,11 +30,11 @@ type StreamConfig struct {
 	// Transmitter is what [DiscoverTransmitter] has found. Required, with its
 	// ConfigurationURL.
 	Transmitter Transmitter
-	// Tokens are sent with each request: mostly authclient.ClientCredentials with the scope
-	// ssf.manage. nil sends none.
-	Tokens authclient.TokenSource
-	// PushURL is where events are to be pushed: the URL of [SecurityEvents]. "" is to have
-	// them fetched by a [Poller].
+	// TokenSource gives the tokens that are sent with each request: mostly
+	// authclient.ClientCredentials with the scope ssf.manage. nil sends none.
+	TokenSource authclient.TokenSource
+	// PushURL is where events are to be pushed: the URL of what [NewSecurityEvents] has
+	// returned. "" is to have them fetched by a [Poller].
 	PushURL string
 	// PushAuthorization is one of the Authorizations that are accepted there. Optional.
 	PushAuthorization string
@@ -104,7 +104,7 @@ type Stream struct {
 //
 //	transmitter, err := signals.DiscoverTransmitter(ctx, nil, "https://idp.example.com")
 //	stream, err := signals.NewStream(signals.StreamConfig{
-//		Transmitter: transmitter, Tokens: tokens, PushURL: "https://api.example.com/signals/idp",
+//		Transmitter: transmitter, TokenSource: tokens, PushURL: "https://api.example.com/signals/idp",
 //	})
 //	// Set it as the Stream of the SecurityEventsConfig.
 //	go stream.Run(ctx)
@@ -141,7 +141,7 @@ func NewStream(config StreamConfig) (*Stream, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	return &Stream{config: config, caller: newCaller(config.HTTPClient, config.Tokens), opened: make(chan struct{})}, nil
+	return &Stream{config: config, caller: newCaller(config.HTTPClient, config.TokenSource), opened: make(chan struct{})}, nil
 }
 
 // revokingEvents are the types of events that can revoke something.

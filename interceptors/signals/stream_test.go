@@ -404,7 +404,7 @@ func TestSettingsOfStreamsThatCannotWork(t *testing.T) {
 	}
 	config := newFastKit(t).config
 	config.Stream = newStream(t, newManagement(), func(c *signals.StreamConfig) { c.Transmitter.Issuer = "https://other.example.com" })
-	if _, err := signals.SecurityEvents(config); err == nil || !strings.Contains(err.Error(), "another Transmitter") {
+	if _, err := signals.NewSecurityEvents(config); err == nil || !strings.Contains(err.Error(), "another Transmitter") {
 		t.Errorf("a stream of another transmitter: %v", err)
 	}
 }

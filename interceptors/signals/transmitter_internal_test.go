@@ -171,7 +171,7 @@ func newSetUp(t *testing.T, pushURL string) *setUp {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = keys.Close() })
-	s.streaming = StreamConfig{Transmitter: found, Tokens: tokens, PushURL: pushURL, Logger: logger, VerifyEvery: 2 * time.Second}
+	s.streaming = StreamConfig{Transmitter: found, TokenSource: tokens, PushURL: pushURL, Logger: logger, VerifyEvery: 2 * time.Second}
 	if pushURL != "" {
 		s.streaming.PushAuthorization = "Bearer 9f2c-0123456789abcdef"
 	}
@@ -281,7 +281,7 @@ func TestEventsOfARealTransmitterThatPushes(t *testing.T) {
 	defer server.Close()
 	s := newSetUp(t, server.URL+"/signals/idp")
 	s.config.Authorizations = []string{s.streaming.PushAuthorization}
-	receiver, err := SecurityEvents(s.config)
+	receiver, err := NewSecurityEvents(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestEventsOfARealTransmitterThatPushes(t *testing.T) {
 func TestEventsOfARealTransmitterThatIsPolled(t *testing.T) {
 	t.Parallel()
 	s := newSetUp(t, "")
-	poller, err := PollEvents(PollConfig{Events: s.config, Tokens: s.streaming.Tokens})
+	poller, err := NewPoller(PollConfig{Events: s.config, TokenSource: s.streaming.TokenSource})
 	if err != nil {
 		t.Fatal(err)
 	}

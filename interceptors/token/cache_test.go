@@ -116,7 +116,7 @@ func TestCacheForgetsWithTheKey(t *testing.T) {
 	old := issuer.Key()
 	raw := issuer.Session("user_ada")
 	keys, err := jwks.NewRemote(jwks.RemoteConfig{
-		URL: issuer.JWKSURL(), Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		URL: issuer.JWKSURL(), Transport: &http.Transport{DisableKeepAlives: true},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func NewMethod(t testing.TB, kind auth.StreamType, rule *policyv1.Rule) protoref
 // NewPolicy compiles the rules of a schema, which must be valid.
 func NewPolicy(t testing.TB, file protoreflect.FileDescriptor) *policy.Policy {
 	t.Helper()
-	p, err := policy.New(policy.Files(file), condition.Evaluator())
+	p, err := policy.New(policy.Files(file), condition.Enable())
 	if err != nil {
 		t.Fatal(err)
 	}

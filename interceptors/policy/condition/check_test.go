@@ -55,7 +55,7 @@ func newServed(t *testing.T, text string) (*policy.Policy, *dynamicpb.Message, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := policy.New(policy.Files(served), policy.Override("/identity.v1.S/M", schematest.Condition(text)), condition.Evaluator())
+	p, err := policy.New(policy.Files(served), policy.Override("/identity.v1.S/M", schematest.Condition(text)), condition.Enable())
 	note := dynamicpb.NewMessage(served.Services().Get(0).Methods().Get(0).Input())
 	return p, note, err
 }

@@ -157,7 +157,7 @@ func TestInvalidConditionsOnClaims(t *testing.T) {
 		"identity.claims.email_verified":                         "write one that is true or false, such as x == true",
 	} {
 		file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition(text)})
-		_, err := policy.New(policy.Files(file), condition.Evaluator())
+		_, err := policy.New(policy.Files(file), condition.Enable())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
@@ -193,7 +193,7 @@ func TestARenewableStreamMayNotCompareItsMessagesWithClaims(t *testing.T) {
 			schema := schematest.Describe(nil, schematest.Rules{"M": rule})
 			method := schema.GetService()[0].GetMethod()[0]
 			method.ClientStreaming, method.ServerStreaming = &tt.client, &tt.server
-			_, err := policy.New(policy.Files(schematest.NewFile(t, schema)), condition.Evaluator())
+			_, err := policy.New(policy.Files(schematest.NewFile(t, schema)), condition.Enable())
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}

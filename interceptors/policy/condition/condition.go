@@ -5,7 +5,7 @@
 // It links a compiler of several megabytes. A program whose rules have conditions
 // asks for it:
 //
-//	rules, err := policy.New(policy.Services(name), condition.Evaluator())
+//	rules, err := policy.New(policy.Services(name), condition.Enable())
 //
 // What a condition can name is in variables.go and claims.go, and what is refused at
 // start in check.go. How the work of a condition is limited is in cost.go, which
@@ -27,9 +27,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
 
-// Evaluator is the option for [policy.New] by which rules can have conditions. It
+// Enable is the option for [policy.New] by which rules can have conditions. It
 // may be used for several policies, also concurrently.
-func Evaluator() policy.Option {
+func Enable() policy.Option {
 	return policy.Conditions(func() policy.Evaluator { return new(compiler) })
 }
 

@@ -202,7 +202,7 @@ func FuzzCondition(f *testing.F) {
 	id := &auth.Identity{Subject: "user_ada", Roles: []string{"org:admin"}, RawClaims: claims}
 	f.Fuzz(func(t *testing.T, text string) {
 		file := schematest.NewSchema(t, nil, schematest.Rules{"M": schematest.Condition("request.owner == ''")})
-		p, err := policy.New(policy.Files(file), policy.Override(schematest.Procedure("M"), schematest.Condition(text)), condition.Evaluator())
+		p, err := policy.New(policy.Files(file), policy.Override(schematest.Procedure("M"), schematest.Condition(text)), condition.Enable())
 		if err != nil {
 			return
 		}
@@ -286,7 +286,7 @@ func BenchmarkNew(b *testing.B) {
 	file := newRequests(b, 500)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := policy.New(policy.Files(file), condition.Evaluator()); err != nil {
+		if _, err := policy.New(policy.Files(file), condition.Enable()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -98,7 +98,7 @@ func newJobs(text string) (auth.MessageRule, protoreflect.MessageDescriptor, err
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := policy.New(policy.Files(file), condition.Evaluator())
+	p, err := policy.New(policy.Files(file), condition.Enable())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,7 +1,7 @@
 // Package relay serves the changes of another server's feed, from memory and without a
 // database.
 //
-//	r, err := relay.Start(relay.Config{Feed: feed.Config{Hubs: hubs, Source: source, …}, Scope: scope})
+//	r, err := relay.Start(relay.Config{Feed: feed.Config{Hubs: hubs, TokenSource: source, …}, Scope: scope})
 //	guard := &auth.Guard{Revocations: r.Follower(), …}
 //	cursor := r.Follow(epoch, place) // for each of its followers
 //

@@ -35,7 +35,7 @@ var (
 func newRelay(t *testing.T) *Relay {
 	t.Helper()
 	r, err := Start(Config{
-		Feed:  feed.Config{Hubs: []string{"http://127.0.0.1:1"}, Source: authclient.StaticToken("s"), Service: "relay", Logger: slog.New(slog.DiscardHandler)},
+		Feed:  feed.Config{Hubs: []string{"http://127.0.0.1:1"}, TokenSource: authclient.StaticToken("s"), Service: "relay", Logger: slog.New(slog.DiscardHandler)},
 		Scope: scope, Now: func() time.Time { return start },
 	})
 	if err != nil {

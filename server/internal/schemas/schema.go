@@ -138,7 +138,7 @@ func (s *Schema) encode(files []protoreflect.FileDescriptor) error {
 // readRules sets Methods and Rules, or RulesErr. A method without a rule in the schema may have
 // one in its program, or be guarded by something else.
 func (s *Schema) readRules(files []protoreflect.FileDescriptor, now func() time.Time) {
-	options := []policy.Option{policy.Files(distinct(files)...), condition.Evaluator(), policy.Now(now)}
+	options := []policy.Option{policy.Files(distinct(files)...), condition.Enable(), policy.Now(now)}
 	rules, err := policy.New(options...)
 	var faults policy.RuleErrors
 	if errors.As(err, &faults) {

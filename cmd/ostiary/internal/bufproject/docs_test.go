@@ -96,7 +96,7 @@ func TestTheLanguageOfRulesIsShownAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := policy.New(policy.Files(files...), condition.Evaluator()); err != nil {
+	if _, err := policy.New(policy.Files(files...), condition.Enable()); err != nil {
 		t.Errorf("%s: %v", schema.String(), err)
 	}
 }

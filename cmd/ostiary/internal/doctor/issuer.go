@@ -55,7 +55,7 @@ func (p *patient) issuer(ctx context.Context, i int) []Finding {
 // the settings.
 func fetchKeys(ctx context.Context, config jwks.RemoteConfig, visits *recorder) (jwks.Status, error) {
 	done := make(firstLine, 1)
-	config.CAFile, config.Snapshot, config.Client, config.Logger = "", "", &http.Client{Transport: visits}, slog.New(done)
+	config.CAFile, config.Snapshot, config.Transport, config.Logger = "", "", visits, slog.New(done)
 	config.Now = nil
 	if deadline, has := ctx.Deadline(); has {
 		config.FetchTimeout = min(5*time.Second, time.Until(deadline)*2/3)

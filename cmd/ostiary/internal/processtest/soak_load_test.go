@@ -281,8 +281,8 @@ func (s *soak) follow(ctx context.Context) {
 	client := new(soakClient)
 	defer client.close()
 	follower, err := feed.Follow(feed.Config{
-		Hubs: []string{"https://" + s.http}, Source: authclient.StaticToken(feedSecret), Service: "billing",
-		Client: &http.Client{Transport: client.transport()}, Retention: time.Hour, Logger: slog.New(slog.DiscardHandler),
+		Hubs: []string{"https://" + s.http}, TokenSource: authclient.StaticToken(feedSecret), Service: "billing",
+		Transport: client.transport(), Retention: time.Hour, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		s.count("follower", err.Error())

@@ -53,7 +53,7 @@ func (s *Schema) read(stdin io.Reader) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return settings.RulesOver(s.Config, files, condition.Evaluator())
+	return settings.RulesOver(s.Config, files, condition.Enable())
 }
 
 // unmeetable returns a fault for each rule that no token of the configured issuers
