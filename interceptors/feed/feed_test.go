@@ -21,7 +21,7 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 		change func(*Config)
 		says   []string
 	}{
-		"nothing is set":             {func(c *Config) { *c = Config{} }, []string{"set Hubs", "set Source", "set Service"}},
+		"nothing is set":             {func(c *Config) { *c = Config{} }, []string{"set Hubs", "set TokenSource", "set Service"}},
 		"a hub without a host":       {func(c *Config) { c.Hubs = []string{"ostiary.internal"} }, []string{"a URL of Hubs cannot be used"}},
 		"a hub that is no URL":       {func(c *Config) { c.Hubs = []string{"https://ostiary.internal", "https://[x"} }, []string{"a URL of Hubs cannot be used"}},
 		"a hub with a password":      {func(c *Config) { c.Hubs = []string{"https://user:hunter2@ostiary.internal"} }, []string{"a URL of Hubs cannot be used"}},
