@@ -50,7 +50,7 @@ describe.skipIf(withoutChromium)("sessions in bulk", () => {
     const box = (id: string) => ada.row(id).getByRole("checkbox");
     await box("sess_bulk_1").check();
     await box("sess_bulk_5").click({ modifiers: ["Shift"] });
-    const bar = ada.page.getByRole("toolbar", { name: "Selected sessions" });
+    const bar = ada.page.getByRole("group", { name: "Selected sessions" });
     await bar.getByText("5 selected").waitFor();
     await box("sess_bulk_3").uncheck();
     await ada.row("this window").getByRole("checkbox").check();
@@ -174,6 +174,17 @@ describe.skipIf(withoutChromium)("sessions in bulk", () => {
     expect(line).toContain(`"${stage.server.url}","'@user,ben","'=HYPERLINK(""https://example.com"",""a"")","active",`);
     expect(others).toEqual([""]);
     await ada.page.getByText("1 saved").waitFor();
+    await ada.close();
+  });
+
+  test("no file is saved any more after the page was left", async () => {
+    const ada = await operator("/sessions");
+    await ada.page.route("**/ListSessions", () => {}); // no answer
+    const stopped = ada.page.waitForEvent("requestfailed", (request) => request.url().endsWith("/ListSessions"));
+    await ada.page.getByRole("button", { name: "CSV" }).click();
+    await ada.page.getByText("0 read…").waitFor();
+    await ada.go("Me");
+    await stopped;
     await ada.close();
   });
 

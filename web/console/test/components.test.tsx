@@ -10,15 +10,19 @@ import { StreamPriority } from "../src/api/priority.js";
 import { parseConfig } from "../src/app/config.js";
 import { ErrorBoundary } from "../src/app/errorboundary.js";
 import { Counts } from "../src/decisions/counts.js";
-import { most, nothingKept, withDecisions } from "../src/decisions/kept.js";
+import { matching, most, nothingKept, series, withDecisions } from "../src/decisions/kept.js";
 import { fromFragment, toFragment } from "../src/decisions/link.js";
 import { took } from "../src/decisions/panel.js";
+import { DecisionTable } from "../src/decisions/table.js";
 import { SignalCard } from "../src/health/issuers.js";
 import { Failure } from "../src/ui/failure.js";
 import { Moment } from "../src/ui/moment.js";
 
 vi.hoisted(() => vi.stubGlobal("matchMedia", () => new EventTarget())); // jsdom has none
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  vi.restoreAllMocks();
+});
 
 function Broken(): never {
   throw new Error("the list has no end");
@@ -117,6 +121,49 @@ test("of many decisions the latest are kept, and all are counted, for an hour", 
   expect(kept.missed).toBe(8n);
   const later = now + 3_700_000;
   expect([...withDecisions(kept, burst(later), later).counts.keys()]).toEqual([Math.floor(later / 60_000)]);
+});
+
+test("how many decisions are new is known although those before are no longer kept", () => {
+  const now = Date.now();
+  const of = (length: number) => create(WatchDecisionsResponseSchema, { decisions: Array.from({ length }, () => decision("TOKEN_MISSING", now)) });
+  const paused = withDecisions(nothingKept, of(3), now);
+  expect(withDecisions(paused, of(most + 5), now).received - paused.received).toBe(most + 5);
+});
+
+test("a filter begins with what matches of all decisions that are kept, and counts those", () => {
+  const now = Date.now();
+  const message = create(WatchDecisionsResponseSchema, {
+    decisions: [decision("TOKEN_EXPIRED", now), decision("", now), decision("TOKEN_EXPIRED", now - 60_000, 2n)],
+  });
+  const kept = withDecisions(nothingKept, message, now);
+  const found = matching(kept, ({ reason }) => reason === "TOKEN_EXPIRED", now);
+  expect(found.decisions).toEqual([message.decisions[2], message.decisions[0]]);
+  expect(series(found, now).map(({ kind, total }) => [kind, total])).toEqual([["TOKEN_EXPIRED", 3]]);
+  expect(found.since).toBe(now);
+  expect(matching(kept, () => false, now)).toMatchObject({ decisions: [], received: 0, since: now });
+  expect(matching(nothingKept, () => true, now)).toEqual(nothingKept);
+  const burst = create(WatchDecisionsResponseSchema, { decisions: Array.from({ length: most }, () => decision("TOKEN_MISSING", now + 1000)) });
+  expect(matching(withDecisions(kept, burst, now), () => true, now).since).toBe(now + 1000); // the others are known by their number alone
+});
+
+test.each([3, most])("the decision that has the focus keeps it when another comes, of %d without an id", (length) => {
+  vi.spyOn(Element.prototype, "clientHeight", "get").mockReturnValue(800); // jsdom has no layout
+  const now = Date.now();
+  const decisions = Array.from({ length }, (_, i) => create(DecisionSchema, { procedure: `/acme.v1.Service/Method${i}` }));
+  const kept = withDecisions(nothingKept, create(WatchDecisionsResponseSchema, { decisions }), now);
+  const show = (of: typeof kept) => <DecisionTable kept={of} selected="" onSelect={() => {}} />;
+  const { rerender } = render(show(kept));
+  const button = screen.getByRole("button", { name: `Method${length - 2}` });
+  button.focus();
+  const after = withDecisions(
+    kept,
+    create(WatchDecisionsResponseSchema, { decisions: [create(DecisionSchema, { procedure: "/acme.v1.Service/Another" })] }),
+    now,
+  );
+  rerender(show(after));
+  expect(screen.getByRole("button", { name: "Another" })).toBeTruthy();
+  expect(document.activeElement).toBe(button);
+  expect(button.textContent).toBe(`Method${length - 2}`);
 });
 
 test("a decision goes into a link and comes out of it, and anything else does not", () => {

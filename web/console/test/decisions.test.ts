@@ -5,7 +5,7 @@ import { staged } from "../../testing/stage.js";
 import { Window } from "./window.js";
 
 describe.skipIf(withoutChromium)("the pages for operators", () => {
-  const stage = staged(() => Server.start("--operator-subjects", "user_ada"));
+  const stage = staged(() => Server.start("--operator-subjects", "user_ada", "--operator-permission", "org:invoices:delete"));
 
   /** Makes a call that is refused with PERMISSION_REQUIRED. */
   const refuse = async (persona: string) => {
@@ -27,6 +27,11 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.details.getByText("Cause: the caller is no operator").waitFor();
     expect(await ada.details.getByRole("link", { name: "What to do about it" }).getAttribute("href")).toMatch(/^https:.*#permission_required$/);
     expect(await ada.barriers()).toEqual([]);
+
+    await ada.page.getByRole("searchbox", { name: "Subject" }).press("Escape"); // is for the field
+    await ada.page.getByRole("button", { name: "Skip to the page" }).press("Enter");
+    expect(await ada.page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await ada.details.getByText("Cause: the caller is no operator").waitFor();
 
     const link = ada.page.url();
     const other = await ada.context.newPage();
@@ -58,12 +63,30 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.getByRole("button", { name: "Go on" }).click();
     await ada.page.getByRole("row", { name: /user_cleo/ }).waitFor();
     await ada.page.getByRole("searchbox", { name: "Subject" }).fill("user_ben");
+    const opened = ada.page.waitForRequest("**/WatchDecisions");
     await ada.page.keyboard.press("Enter");
+    await opened;
     await ada.page.getByText("live", { exact: true }).waitFor();
     await refuse("cleo");
     await refuse("ben");
     await ada.page.getByRole("row", { name: /user_ben/ }).waitFor();
     expect(await ada.page.getByRole("row", { name: /user_cleo/ }).count()).toBe(0);
+    await ada.close();
+  });
+
+  test("show what has come already when a filter is set", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/decisions`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await refuse("ben");
+    await refuse("cleo");
+    const rows = [/user_ben.*PERMISSION_REQUIRED/, /user_cleo.*PERMISSION_REQUIRED/].map((name) => ada.page.getByRole("row", { name }));
+    await Promise.all(rows.map((row) => row.waitFor()));
+    await ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }).click(); // the chart's
+    await ada.page.waitForURL("**/decisions?reason=PERMISSION_REQUIRED");
+    await Promise.all(rows.map((row) => row.waitFor()));
+    await ada.page.getByRole("combobox", { name: "Reason" }).selectOption("TOKEN_EXPIRED");
+    await ada.page.getByText("Nothing that matches has come yet.").waitFor();
     await ada.close();
   });
 
@@ -75,6 +98,24 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ben.page.goto(`${stage.server.url}/decisions`);
     await ben.page.getByRole("alert").getByText("PERMISSION_REQUIRED").waitFor();
     await ben.close(/403/);
+  });
+
+  test("are offered once the caller's permissions allow them", async () => {
+    const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+    const ben = await Window.open(stage.browser, stage.server.url);
+    await ben.signIn("ben", "3s");
+    await ben.page.getByText("WatchIdentity is open").waitFor();
+    expect(await ben.page.getByRole("link", { name: "Decisions" }).count()).toBe(0);
+    const { o, fea } = claimsOf(await stage.server.token("ada"));
+    await ben.page.route("**/dev/token", async (route) => {
+      const response = await route.fetch();
+      const answer = await response.json();
+      await route.fulfill({ response, json: { ...answer, token: await stage.server.token("ben", { ...claimsOf(answer.token), o, fea }) } });
+    });
+    await ben.page.getByRole("link", { name: "Decisions" }).waitFor();
+    await ben.page.unrouteAll({ behavior: "wait" });
+    await ben.page.getByRole("link", { name: "Decisions" }).waitFor({ state: "detached" });
+    await ben.close();
   });
 
   test("never store a token that was pasted, nor send it before it is to be checked", async () => {
@@ -140,6 +181,19 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.keyboard.press("Control+k");
     await ada.page.getByRole("dialog", { name: "Find" }).waitFor();
     expect(await ada.page.getByRole("dialog").count()).toBe(1);
+    await ada.page.setViewportSize({ width: 1000, height: 300 });
+    const outOfView = () =>
+      ada.page.evaluate(() => {
+        const [list, option] = ["[role=listbox]", "[aria-selected=true]"].map((name) => document.querySelector(name)!.getBoundingClientRect());
+        return option!.bottom - list!.bottom;
+      });
+    await ada.page.getByRole("combobox").press("ArrowUp"); // to the last
+    await ada.page.getByRole("option", { name: /^Sign out/, selected: true }).waitFor();
+    await expect.poll(outOfView).toBeLessThanOrEqual(1);
+    await ada.page.getByRole("combobox").dispatchEvent("keydown", { key: "Enter", bubbles: true, isComposing: true }); // chooses a character, and signs nobody out
+    await ada.page.getByRole("combobox").press("Escape");
+    await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+    await ada.page.getByTestId("caller").getByText("user_ada").waitFor();
     await ada.close();
   });
 });

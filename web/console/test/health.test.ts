@@ -16,6 +16,7 @@ describe.skipIf(withoutChromium)("the page of the server's health", () => {
     await ada.page.keyboard.press("h");
     await ada.page.getByRole("heading", { level: 1, name: "Health" }).waitFor();
     await ada.page.getByRole("heading", { name: "No problems" }).waitFor();
+    expect(await ada.page.getByText("No problems").count()).toBe(1); // announced, and read once
     await ada.page.getByText("ready", { exact: true }).waitFor();
     const issuer = ada.page.getByRole("region", { name: /^Issuer/ });
     await issuer.getByText("yes: without its keys the server is not ready").waitFor();

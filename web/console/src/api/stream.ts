@@ -75,7 +75,7 @@ export function useStream<D extends DescMessage>({ name, schema, open, priority,
       setStatus(now);
     };
     const run = async () => {
-      const session = sessionKey((await source.getToken().catch(() => null)) ?? ""); // a failure is seen again by the call;
+      const session = sessionKey((await source.getToken().catch(() => null)) ?? ""); // a failure is seen again by the call
       await shareStream<StreamStatus>({
         name: session === undefined ? undefined : `ostiary ${session} ${name}`,
         signal,

@@ -57,6 +57,9 @@ export function Palette({ pages, onSignOut, onShortcuts, onClose }: Props) {
     return found;
   }, [text, pages, navigate, onShortcuts, onSignOut]);
   const current = Math.min(chosen, commands.length - 1);
+  useEffect(() => {
+    document.getElementById(`${id}${current}`)?.scrollIntoView({ block: "nearest" });
+  }, [id, current]);
 
   const run = (command: Command | undefined) => {
     dialog.current?.close();
@@ -67,7 +70,7 @@ export function Palette({ pages, onSignOut, onShortcuts, onClose }: Props) {
     if (step !== undefined) {
       event.preventDefault();
       setChosen((current + step + commands.length) % commands.length);
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" && !event.nativeEvent.isComposing) {
       event.preventDefault();
       run(commands[current]);
     }

@@ -1,6 +1,6 @@
 import { AccessOutcome } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { useQuery } from "@tanstack/react-query";
-import { useSignedIn } from "../auth/signedin";
+import { permittedKey, useSignedIn } from "../auth/signedin";
 import { pages } from "./pages";
 
 const needed = pages.flatMap(({ needs }) => (needs === undefined ? [] : [needs]));
@@ -9,7 +9,7 @@ const needed = pages.flatMap(({ needs }) => (needs === undefined ? [] : [needs])
 export function usePages(enabled: boolean): typeof pages {
   const { access } = useSignedIn();
   const { data } = useQuery({
-    queryKey: ["permitted"],
+    queryKey: permittedKey,
     queryFn: async ({ signal }) => (await access.explainAccess({ procedures: needed }, { signal })).explanations,
     enabled,
     staleTime: Number.POSITIVE_INFINITY,

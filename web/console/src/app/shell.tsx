@@ -1,5 +1,5 @@
 import { Link, useRouter } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Watched } from "../auth/identity";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
@@ -46,6 +46,7 @@ function Inside({ watched, onSignOut, children }: Required<Props>) {
   const [open, setOpen] = useState<"palette" | "shortcuts">();
   useShortcuts(pages, setOpen);
   const router = useRouter();
+  const main = useRef<HTMLElement>(null);
   const names = pages.map(({ to }) => to).join(" ");
   // The pages can be opened when the server is away.
   useEffect(() => {
@@ -55,9 +56,10 @@ function Inside({ watched, onSignOut, children }: Required<Props>) {
   }, [router, names]);
   return (
     <div className={shell.inside}>
-      <a className={shell.skip} href="#main">
+      {/* No link: the fragment of the address may name what is shown. */}
+      <button type="button" className={shell.skip} onClick={() => main.current?.focus()}>
         Skip to the page
-      </a>
+      </button>
       <header className={shell.top}>
         <Brand development={config.personas} />
       </header>
@@ -97,7 +99,7 @@ function Inside({ watched, onSignOut, children }: Required<Props>) {
       </section>
       <div className={shell.content}>
         <Connection watched={watched} />
-        <main id="main" className={shell.main} tabIndex={-1}>
+        <main id="main" ref={main} className={shell.main} tabIndex={-1}>
           {children}
         </main>
       </div>

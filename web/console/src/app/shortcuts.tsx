@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import * as v from "valibot";
+import { isTyping } from "../ui/keys";
 import ui from "../ui/ui.module.css";
 import type { pages as allPages } from "./pages";
 
@@ -51,10 +52,6 @@ export function useShortcuts(pages: typeof allPages, open: (what: "palette" | "s
     addEventListener("keydown", listener);
     return () => removeEventListener("keydown", listener);
   }, []);
-}
-
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
 }
 
 /** Lists the shortcuts. */

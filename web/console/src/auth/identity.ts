@@ -36,7 +36,11 @@ export function useWatchedIdentity(): Watched {
   const queued = stream.state === "queued";
   const { data: identity, error } = useQuery({
     queryKey: identityKey,
-    queryFn: async ({ signal }) => (await signedIn.identity.whoAmI({}, { signal })).identity ?? null,
+    queryFn: async ({ signal }) => {
+      const { identity } = await signedIn.identity.whoAmI({}, { signal });
+      signedIn.setIdentity(identity);
+      return identity ?? null;
+    },
     enabled: queued,
     refetchInterval: queued ? pollEvery : false,
   });

@@ -32,6 +32,14 @@ export interface IssuerSession {
 /** Where the caller's identity is kept in the query cache. */
 export const identityKey = ["identity"];
 
+/** Where it is kept what the caller may use. */
+export const permittedKey = ["permitted"];
+
+/** What of an identity says what the caller may use. */
+function permissionsOf({ organization, roles, permissions, scopes }: Identity): string {
+  return JSON.stringify([organization?.id, organization?.role, roles, permissions, scopes]);
+}
+
 /** The token source, the clients and the cache of the user who is signed in. */
 export class SignedIn {
   readonly transport: Transport;
@@ -79,10 +87,15 @@ export class SignedIn {
     this.status = createClient(StatusService, this.transport);
   }
 
-  /** Takes the identity that the server has read from the latest token. */
+  /** Takes the identity that the server has read from the latest token. What the caller may use is asked again where that has changed. */
   setIdentity(identity: Identity | undefined): void {
-    if (identity !== undefined) {
-      this.queries.setQueryData(identityKey, identity);
+    if (identity === undefined) {
+      return;
+    }
+    const before = this.queries.getQueryData<Identity>(identityKey);
+    this.queries.setQueryData(identityKey, identity);
+    if (before !== undefined && permissionsOf(before) !== permissionsOf(identity)) {
+      void this.queries.invalidateQueries({ queryKey: permittedKey });
     }
   }
 

@@ -1,5 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Decision, DecisionOutcome, type WatchDecisionsResponse } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { type Decision, DecisionOutcome, type WatchDecisionsResponse, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 
 /** The most decisions that are kept one by one. The counts go on. */
 export const most = 2000;
@@ -12,13 +13,15 @@ export interface Kept {
   since?: number;
   /** Newest first. */
   decisions: readonly Decision[];
+  /** How many have come, those included that are no longer kept one by one. */
+  received: number;
   /** How many decisions there were in each minute, by what was decided (see kindOf). */
   counts: ReadonlyMap<number, ReadonlyMap<string, number>>;
   /** How many decisions the server has not sent, because they were not read in time. */
   missed: bigint;
 }
 
-export const nothingKept: Kept = { decisions: [], counts: new Map(), missed: 0n };
+export const nothingKept: Kept = { decisions: [], received: 0, counts: new Map(), missed: 0n };
 
 /** The reason of a refusal or of the end of a stream, or "admitted". */
 export function kindOf({ outcome, reason }: Decision): string {
@@ -37,12 +40,31 @@ export function withDecisions(kept: Kept, { decisions, missedCount }: WatchDecis
   }
   const counts = new Map([...kept.counts].filter(([minute]) => minute > minuteOf(now) - minutes));
   for (const decision of decisions) {
-    const minute = minuteOf(decision.decisionTime === undefined ? now : timestampMs(decision.decisionTime));
+    const minute = minuteOf(timeOf(decision) ?? now);
     const of = new Map(counts.get(minute));
     of.set(kindOf(decision), (of.get(kindOf(decision)) ?? 0) + Number(decision.count));
     counts.set(minute, of);
   }
-  return { since, decisions: [...decisions].reverse().concat(kept.decisions).slice(0, most), counts, missed: kept.missed + missedCount };
+  return {
+    since,
+    decisions: [...decisions].reverse().concat(kept.decisions).slice(0, most),
+    received: kept.received + decisions.length,
+    counts,
+    missed: kept.missed + missedCount,
+  };
+}
+
+/** What is kept of the decisions that a filter lets through, as far as they are kept one by one. */
+export function matching(kept: Kept, matches: (decision: Decision) => boolean, now: number): Kept {
+  const { decisions, received } = kept;
+  const since = received > decisions.length ? timeOf(decisions.at(-1)) : kept.since;
+  const decided = decisions.filter(matches).reverse();
+  return since === undefined ? nothingKept : withDecisions({ ...nothingKept, since }, create(WatchDecisionsResponseSchema, { decisions: decided }), now);
+}
+
+/** When it was decided, in milliseconds. */
+function timeOf(decision: Decision | undefined): number | undefined {
+  return decision?.decisionTime && timestampMs(decision.decisionTime);
 }
 
 /** The counts of each kind, minute by minute up to now: the most frequent kind first. */

@@ -9,7 +9,7 @@ import { LiveBadge } from "../ui/live";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
 import { Counts } from "./counts";
-import { most } from "./kept";
+import { type Kept, most } from "./kept";
 import { fromFragment, toFragment } from "./link";
 import { DecisionPanel } from "./panel";
 import { reasons } from "./reasons";
@@ -23,16 +23,12 @@ export function Decisions() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { hash } = useLocation();
-  const { kept, status, error, retry } = useDecisions(search);
-  const [paused, setPaused] = useState<readonly Decision[]>();
-  const [pointed, setPointed] = useState<readonly Decision[]>();
-  const filter = (part: Partial<typeof search>) => {
-    setPaused(undefined);
-    setPointed(undefined);
-    void navigate({ search: { ...search, ...part }, hash: "", replace: true });
-  };
-  const shown = paused ?? pointed ?? kept.decisions;
-  const held = kept.decisions.indexOf(shown[0] as Decision);
+  const { name, filtered, kept, status, error, retry } = useDecisions(search);
+  const [paused, setPaused] = useHeld(name);
+  const [pointed, setPointed] = useHeld(name);
+  const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, ...part }, hash: "", replace: true });
+  const shown = paused ?? pointed ?? kept;
+  const held = kept.received - shown.received;
   const selected = fromFragment(hash);
   const select = (decision: Decision | undefined) =>
     void navigate({ search, hash: decision === undefined ? "" : toFragment(decision), replace: selected !== undefined });
@@ -89,13 +85,16 @@ export function Decisions() {
         onReason={(kind) => filter(kind === "admitted" ? { outcome: "admitted", reason: undefined } : { outcome: undefined, reason: kind })}
       />
       {/* Rows stay where they are while the pointer is over them. */}
-      <div className={split.columns} onPointerEnter={() => setPointed(kept.decisions)} onPointerLeave={() => setPointed(undefined)}>
-        {shown.length === 0 && selected === undefined ? (
+      <div className={split.columns} onPointerEnter={() => setPointed(kept)} onPointerLeave={() => setPointed(undefined)}>
+        {shown.decisions.length === 0 && selected === undefined ? (
           !error && (
-            <p className={ui.empty}>Nothing was decided since this page was opened. The server sends decisions from now on, and keeps none for the page.</p>
+            <p className={ui.empty}>
+              {filtered ? "Nothing that matches has come yet." : "Nothing was decided since this page was opened."} The server sends decisions from now on, and
+              keeps none for the page.
+            </p>
           )
         ) : (
-          <DecisionTable decisions={shown} selected={hash} onSelect={select} />
+          <DecisionTable key={name} kept={shown} selected={hash} onSelect={select} />
         )}
         {selected && (
           <DecisionPanel decision={selected} known={kept.decisions.some((decision) => toFragment(decision) === hash)} onClose={() => select(undefined)} />
@@ -103,4 +102,10 @@ export function Decisions() {
       </div>
     </div>
   );
+}
+
+/** What is shown in place of what comes; undefined where nothing is held, or under another filter. */
+function useHeld(name: string) {
+  const [held, setHeld] = useState<{ name: string; kept: Kept }>();
+  return [held?.name === name ? held.kept : undefined, (kept: Kept | undefined) => setHeld(kept && { name, kept })] as const;
 }

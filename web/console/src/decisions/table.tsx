@@ -4,6 +4,7 @@ import { Badge, type Tone } from "../ui/names";
 import { showHidden } from "../ui/text";
 import { rowClass, VirtualTable } from "../ui/virtualtable";
 import styles from "./decisions.module.css";
+import type { Kept } from "./kept";
 import { toFragment } from "./link";
 
 const outcomes: Record<DecisionOutcome, { name: string; tone: Tone }> = {
@@ -26,20 +27,20 @@ export function methodOf(procedure: string): string {
 const columns = ["Time", "Outcome", "Method", "Subject", "Reason", "Service"] as const;
 
 interface Props {
-  decisions: readonly Decision[];
+  kept: Kept;
   /** The decision that is selected, as toFragment writes it. */
   selected: string;
   onSelect: (decision: Decision) => void;
 }
 
 /** The table of decisions. */
-export function DecisionTable({ decisions, selected, onSelect }: Props) {
+export function DecisionTable({ kept: { decisions, received }, selected, onSelect }: Props) {
   const line = (index: number) => {
     const decision = decisions[index];
     return (
       decision && (
         <Line
-          key={decision.decisionId || `${index} ${decisions.length}`}
+          key={received - index} // it keeps its number when others come
           decision={decision}
           index={index}
           selected={selected !== "" && toFragment(decision) === selected}

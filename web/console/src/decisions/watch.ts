@@ -1,12 +1,12 @@
-import { create } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { DecisionOutcome, WatchDecisionsFilterSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { type Decision, DecisionOutcome, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { skipToken, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { clockAhead } from "../api/clock";
 import { priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
-import { nothingKept, withDecisions } from "./kept";
+import { type Kept, matching, nothingKept, withDecisions } from "./kept";
 
 const outcomes = { admitted: DecisionOutcome.ADMITTED, refused: DecisionOutcome.REFUSED, ended: DecisionOutcome.ENDED };
 
@@ -19,18 +19,31 @@ export interface Filter {
   service?: string | undefined;
 }
 
-/** Watches the decisions that match a filter. What came is kept while the window is open, for an hour. */
-export function useDecisions({ outcome, ...names }: Filter) {
+/** What a decision that matches has. */
+function wantedOf({ outcome, reason, subject, procedure, service }: Filter): [name: keyof Decision, value: unknown][] {
+  const wanted = { outcome: outcome && outcomes[outcome], reason, subject, procedure, service };
+  return (Object.entries(wanted) as [keyof typeof wanted, unknown][]).filter(([, value]) => value !== undefined);
+}
+
+/** The time by the server's clock, which says when it was decided. */
+function now(): number {
+  return Date.now() + clockAhead();
+}
+
+/** Watches the decisions that match a filter. What came is kept while the window is open, for an hour. A filter begins with what has come without one. */
+export function useDecisions(filter: Filter) {
   const { decisions, queries } = useSignedIn();
   const { identity } = useWatched();
-  const set = Object.fromEntries(Object.entries(names).filter(([, value]) => value !== undefined));
-  const filter = create(WatchDecisionsFilterSchema, { ...set, ...(outcome === undefined ? {} : { outcome: outcomes[outcome] }) });
-  const name = JSON.stringify([outcome, names.reason, names.subject, names.procedure, names.service]);
+  const wanted = wantedOf(filter);
+  const name = JSON.stringify(wanted);
   const queryKey = ["decisions", name];
   const { data: kept = nothingKept } = useQuery({
     queryKey,
     queryFn: skipToken,
-    initialData: nothingKept,
+    initialData: () => {
+      const all = queries.getQueryData<Kept>(["decisions", "[]"]) ?? nothingKept;
+      return matching(all, (decision) => wanted.every(([name, value]) => decision[name] === value), now());
+    },
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 3_600_000,
   });
@@ -41,9 +54,17 @@ export function useDecisions({ outcome, ...names }: Filter) {
     schema: WatchDecisionsResponseSchema,
     priority: priorities.page,
     enabled: identity !== undefined && error === undefined,
-    open: (call) => decisions.watchDecisions({ filter }, call),
-    onMessage: (message) => void queries.setQueryData<typeof nothingKept>(queryKey, (before = nothingKept) => withDecisions(before, message, Date.now())),
+    open: (call) => decisions.watchDecisions({ filter: Object.fromEntries(wanted) }, call),
+    onMessage: (message) => void queries.setQueryData<Kept>(queryKey, (before = nothingKept) => withDecisions(before, message, now())),
     onEnd: (error) => setFailed({ name, error }),
   });
-  return { kept, status, error, retry: () => setFailed(undefined) };
+  return {
+    /** Names the filter. */
+    name,
+    filtered: wanted.length > 0,
+    kept,
+    status,
+    error,
+    retry: () => setFailed(undefined),
+  };
 }

@@ -10,10 +10,9 @@ export function Problems({ problems }: { problems: readonly Problem[] }) {
   const count = problems.length === 0 ? "No problems" : problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return (
     <section className={ui.section} aria-labelledby="problems">
-      <h2 id="problems">{count}</h2>
-      <p className={ui.unseen} role="status">
-        {count}
-      </p>
+      <h2 id="problems">
+        <span aria-live="polite">{count}</span>
+      </h2>
       {problems.length > 0 && (
         <ol className={styles.problems}>
           {problems.map((problem) => (

@@ -1,7 +1,7 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useMutation } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useSignedIn } from "../auth/signedin";
 import { csvLine } from "../ui/csv";
 import { Failure } from "../ui/failure";
@@ -48,6 +48,7 @@ export function Export({ filter }: { filter: Filter }) {
   const { sessions } = useSignedIn();
   const [count, setCount] = useState(0);
   const stop = useRef<AbortController>(undefined);
+  useEffect(() => () => stop.current?.abort(), []);
   const read = useMutation({
     mutationFn: async () => {
       const { signal } = (stop.current = new AbortController());

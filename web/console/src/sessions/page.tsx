@@ -126,7 +126,7 @@ export function Sessions() {
 function Selected({ selection: { rows, clear }, onEnd }: { selection: Selection; onEnd: () => void }) {
   return (
     rows.length > 0 && (
-      <div className={styles.selected} role="toolbar" aria-label="Selected sessions">
+      <div className={styles.selected} role="group" aria-label="Selected sessions">
         <span role="status">{rows.length} selected</span>
         <button type="button" className={ui.dangerFilled} onClick={onEnd}>
           {rows.length === 1 ? "End 1 session" : `End ${rows.length} sessions`}

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useEffectEvent, useRef } from "react";
+import { isTyping } from "./keys";
 import split from "./split.module.css";
 import ui from "./ui.module.css";
 
@@ -14,7 +15,7 @@ interface Props {
 export function Panel({ title, of, onClose, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const onKey = useEffectEvent((event: KeyboardEvent) => {
-    if (event.key === "Escape" && document.querySelector("dialog[open]") === null) {
+    if (event.key === "Escape" && !isTyping(event.target) && document.querySelector("dialog[open]") === null) {
       onClose();
     }
   });
