@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,5 +233,38 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 	}
 	if got := status.GetBackends(); len(got) != 2 || got[0].GetServiceCount() != 1 || got[0].GetReadTime() == nil || got[1].GetServiceCount() != 0 {
 		t.Errorf("the backends are %v", got)
+	}
+}
+
+// TestThePageReachesTheBackendsAlone by its policy, also after the settings were read again.
+func TestThePageReachesTheBackendsAlone(t *testing.T) {
+	t.Parallel()
+	var config Config
+	r := start(t, func(c *Config) { c.Console.Enabled = true }, func(c *Config) { config = *c })
+	connect := func() string {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		_, rest, _ := strings.Cut(response.Header.Get("Content-Security-Policy"), "connect-src ")
+		sources, _, _ := strings.Cut(rest, ";")
+		return sources
+	}
+	if got := connect(); got != "'self'" {
+		t.Errorf("without backends it is %s", got)
+	}
+	image := imageOf(t, "NoteService", nil)
+	config.Backends = []Backend{{Name: "a", Image: image, URL: "https://a.example/api/"}, {Name: "b", Image: image, URL: "https://a.example"}, {Name: "c", Image: image, URL: "http://localhost:8081"}, {Name: "d", Image: image}}
+	if err := r.Reload(config); err != nil {
+		t.Fatal(err)
+	}
+	if got := connect(); got != "'self' https://a.example http://localhost:8081" {
+		t.Errorf("with backends it is %s", got)
 	}
 }

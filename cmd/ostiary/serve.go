@@ -47,8 +47,8 @@ SIGTERM and SIGINT stop the server: for drain_delay its readiness says no while 
 serves, so that load balancers turn away from it; then it closes its ports, and ends once
 the calls in progress have finished, at the latest after shutdown_timeout. A second signal
 stops it immediately. SIGHUP reads the settings again and takes over the rules in the YAML
-file, who the operators are, log_level, and secrets, also those in files; what else has changed is
-named in the log, and needs a restart. If anything is at fault, such as a file that cannot be
+file, who the operators are, the backends, log_level, and secrets, also those in files; what else has
+changed is named in the log, and needs a restart. If anything is at fault, such as a file that cannot be
 read, all stays as it was. The files of the TLS certificate are read again by themselves every
 few seconds.`,
 		Example: `  # Clerk, with tokens issued for this service

@@ -6,17 +6,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -44,7 +40,7 @@ func main() {
 	forBrowsers := flag.String("http", "localhost:8000", "the `address` of the server with connect-go")
 	native := flag.String("grpc", "localhost:8001", "the `address` of the server with grpc-go")
 	image := flag.String("image", "shop.binpb", "the `file` for the schema of the first, as buf build -o makes it")
-	wait := flag.Bool("wait", false, "read the URL of ostiary from standard input, once the addresses are printed")
+	wait := flag.Bool("wait", false, "read the URLs of the issuer and of the console from standard input, once the addresses are printed")
 	flag.Parse()
 	if err := run(context.Background(), *forBrowsers, *native, *image, *wait); err != nil {
 		log.Fatal(err)
@@ -64,13 +60,11 @@ func run(ctx context.Context, forBrowsers, native, image string, wait bool) erro
 		return err
 	}
 	fmt.Fprintf(os.Stdout, "ostiary dev --backends shop=%s,shop=http://%s,native=http://%s\n", image, browsers.Addr(), services.Addr())
-	issuer := "http://localhost:8080" // of ostiary dev, where its console is, too
+	issuer, page := "http://localhost:8080", "http://localhost:8080" // both are ostiary dev
 	if wait {
-		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		if _, err := fmt.Fscan(os.Stdin, &issuer, &page); err != nil {
 			return err
 		}
-		issuer = strings.TrimSpace(line)
 	}
 	guard, err := ostiary.New(ostiary.Config{Issuer: issuer, Profile: "clerk"}) //nolint:contextcheck // it is closed
 	if err != nil {
@@ -78,7 +72,7 @@ func run(ctx context.Context, forBrowsers, native, image string, wait bool) erro
 	}
 	defer guard.Close()
 	ended := make(chan error, 2)
-	go func() { ended <- serveBrowsers(browsers, guard, issuer) }()
+	go func() { ended <- serveBrowsers(browsers, guard, page) }()
 	go func() { ended <- serveNative(services, guard) }() //nolint:contextcheck // each call has its own
 	return <-ended
 }

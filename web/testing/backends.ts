@@ -43,9 +43,9 @@ export class Backends {
     return parts.map((part) => part.slice(name.length + 1)).find((where) => where.startsWith("http:") === (kind === "url")) ?? "";
   }
 
-  /** Has both accept the tokens of an issuer, and the first the calls of the pages there. */
-  serve(issuer: string): void {
-    this.process.stdin?.end(`${issuer}\n`);
+  /** Has both accept the tokens of an issuer, and the first the calls of the console's pages. */
+  serve(issuer: string, page = issuer): void {
+    this.process.stdin?.end(`${issuer} ${page}\n`);
   }
 
   async stop(): Promise<void> {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Locator } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Backends } from "../../testing/backends.js";
@@ -197,5 +200,40 @@ describe.skipIf(withoutChromium)("backends on the console", () => {
     expect((await saved).suggestedFilename()).toBe("shop.binpb");
     expect(await ada.page.getByLabel("The call with buf curl").innerText()).toContain("buf curl --schema 'shop.binpb' ");
     await ada.close();
+  });
+});
+
+describe.skipIf(withoutChromium)("backends on the console of ostiary serve", () => {
+  test("are those of the YAML file, and called with a token that was pasted", async () => {
+    const [browser, backends, issuer] = await Promise.all([launch(), Backends.start(), Server.start()]);
+    const directory = mkdtempSync(join(tmpdir(), "ostiary-serve-"));
+    const config = join(directory, "ostiary.yaml");
+    const shop = backends.part("shop", "url");
+    writeFileSync(
+      config,
+      `backends:\n  - {name: the shop, image: ${backends.part("shop", "image")}, url: ${shop}}\n  - {name: native, reflection: "${backends.part("native", "url")}"}\n`,
+    );
+    const server = await Server.serve("--console", "--issuer", issuer.url, "--config", config);
+    try {
+      backends.serve(issuer.url, server.url);
+      const ada = await Window.open(browser, `${server.url}/try?backend=the+shop&method=/acme.invoice.v1.InvoiceService/ListInvoices`, undefined, shop);
+      await ada.page.getByLabel("Token").fill(await issuer.token("ada", { exp: Math.floor(Date.now() / 1000) + 600 }));
+      await ada.page.getByRole("button", { name: "Sign in" }).click();
+      await ada.page.getByText(`Your token goes to ${shop}`).waitFor();
+      await ada.page.getByRole("button", { name: "Send" }).click();
+      await ada.page.getByRole("dialog").getByRole("button", { name: "Call ListInvoices" }).click();
+      await ada.page.getByRole("region", { name: "Answer" }).getByText('"customer": "user_ada"').waitFor();
+      expect(await ada.page.getByLabel("Server").locator("option").allInnerTexts()).toEqual(["This server", "the shop"]); // native has no url
+      await ada.go("Access");
+      await ada.page
+        .getByRole("region", { name: "The backend native" })
+        .getByRole("row", { name: /^GetPrices/ })
+        .waitFor();
+      await ada.close();
+    } finally {
+      await browser.close();
+      await Promise.all([server, backends, issuer].map((started) => started.stop()));
+      rmSync(directory, { recursive: true });
+    }
   });
 });

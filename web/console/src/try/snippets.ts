@@ -57,7 +57,9 @@ function comments(token: string, mark: string, run: string): string {
 }
 
 function goFile(method: Callable, url: string, json: string, anonymous: boolean): string {
-  const [input, output] = [goPackage(method.input.file), goPackage(method.output.file)];
+  const input = goPackage(method.input.file);
+  const answered = goPackage(method.output.file);
+  const output = answered.alias === input.alias && answered.path !== input.path ? { ...answered, alias: `${answered.alias}out` } : answered;
   const streams = method.methodKind === "server_streaming";
   const types = `${input.alias}.${goName(method.input)}, ${output.alias}.${goName(method.output)}`;
   const imports = [
