@@ -153,28 +153,65 @@ func wantStoreFailure(t *testing.T, r *running, kind statusv1.StoreKind, databas
 
 func TestTheStatusListsWhoFollows(t *testing.T) {
 	t.Parallel()
-	hub := start(t, withFeed)
-	relay := startRelay(t, hub, []string{hub.url})
-	stream := hub.transports()["gRPC"].follow(t, secretOfFeed, "")
-	feedUntil(t, "the feed", stream, 0)
-	hub.revoke(t, "lost")
-	eventually(t, "the hub lists both, and the one that confirms nothing first", func() bool {
-		feed := hub.statusFor(t).GetFeed()
-		followers := feed.GetFollowers()
-		return feed.GetFollowerCount() == 2 && len(followers) == 2 && followers[0].GetService() == "billing" && followers[0].GetBehindCount() == 1 && followers[0].GetConnected() &&
-			followers[1].GetService() == relayService && followers[1].GetBehindCount() == 0
-	})
-	status := relay.statusFor(t)
-	if status.GetStore() != nil || status.GetRelay().GetConnectedHub() != hub.url || !status.GetRelay().GetReady() || status.GetFeed().GetRevocationCount() != 1 || len(status.GetProblems()) > 0 {
-		t.Errorf("the relay is %v", status)
+	for name, edit := range databases() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub := start(t, withFeed, func(c *Config) { edit(t, c) })
+			relay := startRelay(t, hub, []string{hub.url})
+			stream := hub.transports()["gRPC"].follow(t, secretOfFeed, "")
+			feedUntil(t, "the feed", stream, 0)
+			hub.revoke(t, "lost")
+			eventually(t, "the hub lists both, and the one that confirms nothing first", func() bool {
+				feed := hub.statusFor(t).GetFeed()
+				followers := feed.GetFollowers()
+				return feed.GetFollowerCount() == 2 && len(followers) == 2 && followers[0].GetService() == "billing" && followers[0].GetBehindCount() == 1 && followers[0].GetConnected() &&
+					followers[1].GetService() == relayService && followers[1].GetBehindCount() == 0
+			})
+			status := relay.statusFor(t)
+			if status.GetStore() != nil || status.GetRelay().GetConnectedHub() != hub.url || !status.GetRelay().GetReady() || status.GetFeed().GetRevocationCount() != 1 || len(status.GetProblems()) > 0 {
+				t.Errorf("the relay is %v", status)
+			}
+			if err := hub.stop(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the relay says that the hub is gone, and why", func() bool {
+				status := relay.statusFor(t)
+				return slices.Contains(problemIDs(status), "feed.disconnected") && status.GetProblems()[0].GetCause() != "" && status.GetRelay().GetConnectedHub() == ""
+			})
+		})
 	}
-	if err := hub.stop(); err != nil {
+}
+
+// A relay goes on at another server of the same database, which then lists it.
+func TestTheStatusSaysWhichHubARelayHas(t *testing.T) {
+	t.Parallel()
+	database := pgtest.NewDatabase(t)
+	one := start(t, withFeed, func(c *Config) { c.DatabaseURL = database })
+	two := start(t, withFeed, func(c *Config) { c.DatabaseURL, c.Issuers = database, one.config.Issuers })
+	two.issuer = one.issuer
+	relay := startRelay(t, one, []string{one.url, two.url})
+	lists := func(r *running) bool {
+		return slices.ContainsFunc(r.statusFor(t).GetFeed().GetFollowers(), func(f *statusv1.FollowerStatus) bool {
+			return f.GetService() == relayService && f.GetBehindCount() == 0
+		})
+	}
+	gone, left := one, two
+	if relay.statusFor(t).GetRelay().GetConnectedHub() == two.url {
+		gone, left = two, one
+	}
+	eventually(t, "the hub that the relay has lists it", func() bool { return lists(gone) })
+	if lists(left) {
+		t.Error("the other one lists it, too")
+	}
+	if err := gone.stop(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the relay says that the hub is gone, and why", func() bool {
+	left.revoke(t, "lost")
+	eventually(t, "the relay is connected with the other, and has what was revoked there", func() bool {
 		status := relay.statusFor(t)
-		return slices.Contains(problemIDs(status), "feed.disconnected") && status.GetProblems()[0].GetCause() != "" && status.GetRelay().GetConnectedHub() == ""
+		return status.GetRelay().GetConnectedHub() == left.url && status.GetRelay().GetReady() && status.GetFeed().GetRevocationCount() == 1 && len(status.GetProblems()) == 0
 	})
+	eventually(t, "the other lists it, with all confirmed", func() bool { return lists(left) })
 }
 
 func TestTheStatusHasTheAddressesAndTheCertificate(t *testing.T) {
