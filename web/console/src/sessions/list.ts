@@ -54,12 +54,14 @@ export function useSessions(filter: Filter) {
   const [first] = list.data?.pages ?? [];
   const current = first?.currentSession;
   const currentKey = current && keyOf(current);
+  // Whether the window's own session is to be shown before the list, which does not have it.
+  const apart = current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey);
   const own = useQuery({
     queryKey: ["own session", currentKey],
     queryFn: async ({ signal }) => (await sessions.getSession({ session: current! }, { signal })).session ?? null,
-    enabled: current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey),
+    enabled: apart,
   });
-  const known = own.data ? [own.data, ...listed] : listed;
+  const known = apart && own.data ? [own.data, ...listed] : listed;
   const tableOf = (changes: Changes) => rowsOf(known, list.hasNextPage, changes, shown, filter);
   const { rows, fresh } = tableOf(changes);
   const tooMany = changes.leftOut > 0;

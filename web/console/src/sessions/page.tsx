@@ -83,6 +83,11 @@ export function Sessions() {
       </div>
       {error && <Failure error={error} retry={retry} />}
       <Fresh count={fresh.count} more={fresh.more} onShow={showFresh} />
+      {search.group === "subject" && list.hasNextPage && (
+        <p className={ui.quiet}>
+          These are the users of the {rows.length.toLocaleString()} sessions that were read so far, and may have more. Scroll to read on.
+        </p>
+      )}
       {list.data === undefined ? (
         !error && <Loading />
       ) : rows.length === 0 && !list.hasNextPage ? (
