@@ -210,8 +210,8 @@ func callConnect(ctx context.Context, rpc *connect.Client[encoded, text], method
 }
 
 func connectOutcome(reply string, err error) outcome {
-	var received *connect.Error
-	if !errors.As(err, &received) {
+	received, ok := errors.AsType[*connect.Error](err)
+	if !ok {
 		if err != nil {
 			return outcome{code: "none: " + err.Error()}
 		}

@@ -138,9 +138,8 @@ func TestARequestEndsWithItsLease(t *testing.T) {
 					h.untilEntered(ended)
 					event.during(t, h)
 
-					var refused *refusedError
 					err := <-ended
-					switch isRefusal := errors.As(err, &refused); {
+					switch refused, isRefusal := errors.AsType[*refusedError](err); {
 					case err == nil:
 						t.Error("the client took it for the whole response")
 					case isRefusal && refused.got.reason == event.want: // a short token may expire before the response begins

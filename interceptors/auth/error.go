@@ -56,9 +56,8 @@ func Errorf(reason Reason, format string, args ...any) *Error {
 // with err as its cause. It never returns nil, so that its result can be returned as
 // an error: call it only with an error.
 func AsError(err error) *Error {
-	var refusal *Error
-	switch {
-	case !errors.As(err, &refusal):
+	switch refusal, found := errors.AsType[*Error](err); {
+	case !found:
 		return NewError(AuthFailure, err)
 	case refusal == nil: // not kept as a cause: calling its methods would panic
 		return Errorf(AuthFailure, "a nil *auth.Error was returned as an error")
@@ -103,8 +102,7 @@ func AsVerified(err error, token VerifiedToken) *Error {
 
 // ReasonOf returns the reason of the refusal in err, and whether err holds one.
 func ReasonOf(err error) (Reason, bool) {
-	var refusal *Error
-	if errors.As(err, &refusal) && refusal != nil {
+	if refusal, found := errors.AsType[*Error](err); found && refusal != nil {
 		return refusal.Reason, true
 	}
 	return AuthFailure, false

@@ -293,8 +293,7 @@ func TestAnEndpointThatCannotBeReached(t *testing.T) {
 	server := newTokenServer(t)
 	server.Close()
 	_, err := newClientCredentials(t, server.endpoint(), authclient.TokenTarget{}).Token(t.Context())
-	var failed *net.OpError
-	if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "fetch a token from "+server.URL) {
+	if _, ok := errors.AsType[*net.OpError](err); !ok || !strings.HasPrefix(err.Error(), "fetch a token from "+server.URL) {
 		t.Errorf("%v; want that nobody answers", err)
 	}
 }

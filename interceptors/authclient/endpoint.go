@@ -160,10 +160,7 @@ var errorCodes = []string{
 // withoutAnswer returns the error without the text of a token endpoint's answer, which
 // can repeat what was sent.
 func withoutAnswer(err error) error {
-	var refused *oauth2.RetrieveError
-	var failed *url.Error
-	switch {
-	case errors.As(err, &refused):
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		code := "another error"
 		if slices.Contains(errorCodes, refused.ErrorCode) {
 			code = refused.ErrorCode
@@ -172,11 +169,12 @@ func withoutAnswer(err error) error {
 			return fmt.Errorf("it was refused: %s", code)
 		}
 		return fmt.Errorf("it was refused with status %d: %s", refused.Response.StatusCode, code)
-	case errors.As(err, &failed):
-		return failed.Err
-	case strings.HasPrefix(err.Error(), "oauth2: cannot parse"):
-		return errors.New("the answer is not that of a token endpoint (RFC 6749, section 5.1)")
-	default:
-		return err
 	}
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	if strings.HasPrefix(err.Error(), "oauth2: cannot parse") {
+		return errors.New("the answer is not that of a token endpoint (RFC 6749, section 5.1)")
+	}
+	return err
 }

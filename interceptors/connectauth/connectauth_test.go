@@ -86,8 +86,8 @@ func TestAHandlerRefusesAsTheGuardDoes(t *testing.T) {
 
 func assertRefusal(t *testing.T, err error, protocol string, want auth.Reason, message string) {
 	t.Helper()
-	var received *connect.Error
-	if !errors.As(err, &received) {
+	received, isError := errors.AsType[*connect.Error](err)
+	if !isError {
 		t.Fatalf("error %v; want a refusal", err)
 	}
 	if got, ok := connectauth.ReasonOf(err); !ok || got != want {

@@ -24,8 +24,8 @@ func TestARefusalThatPassesByItselfSaysWhenToRetry(t *testing.T) {
 				return "", auth.NewError(reason, nil)
 			}, connectauth.WithGuard(guardtest.NewGuard(nil))))
 			_, err := call(t.Context(), h2c(t), server.URL, shape, "hello", option, header("Authorization", "Bearer "+guardtest.GoodToken))
-			var received *connect.Error
-			if got, _ := connectauth.ReasonOf(err); got != reason || !errors.As(err, &received) {
+			received, ok := errors.AsType[*connect.Error](err)
+			if got, _ := connectauth.ReasonOf(err); got != reason || !ok {
 				t.Fatalf("%v; want reason %v", err, reason)
 			}
 			var got time.Duration

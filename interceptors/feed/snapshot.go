@@ -210,7 +210,11 @@ func (f *Follower) saveSnapshot() {
 
 func revokedMessages(revocations iter.Seq[revocation.Revocation]) iter.Seq[proto.Message] {
 	return func(yield func(proto.Message) bool) {
-		revocations(func(r revocation.Revocation) bool { return yield(revokedOf(r)) })
+		for r := range revocations {
+			if !yield(revokedOf(r)) {
+				return
+			}
+		}
 	}
 }
 

@@ -45,9 +45,6 @@ type refusals struct {
 
 func (f refusals) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := auth.AsError(err)
-	if refusal == nil { // asked to refuse without saying why
-		refusal = auth.NewError(auth.AuthFailure, nil)
-	}
 	requestID := cmp.Or(f.requestID, w.Header().Get(auth.RequestIDHeader))
 	if !auth.ValidRequestID(requestID) {
 		requestID = ""

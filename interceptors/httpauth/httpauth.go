@@ -114,8 +114,7 @@ func serve(ctx context.Context, answer refusals, w http.ResponseWriter, r *http.
 		x.complete()
 	}, x.cut)
 	x.returned() // also where the lease had ended before the handler began
-	var refusal *auth.Error
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*auth.Error](err); ok {
 		x.refuse(refusal)
 	}
 }

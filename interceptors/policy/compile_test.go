@@ -104,8 +104,8 @@ func TestNewRefusesARuleThatCannotHold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": tt.rule})), condition.Enable())
-			var faults policy.RuleErrors
-			if !errors.As(err, &faults) {
+			faults, ok := errors.AsType[policy.RuleErrors](err)
+			if !ok {
 				t.Fatalf("error %v", err)
 			}
 			for _, fault := range faults {
@@ -162,9 +162,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 	if strings.Contains(err.Error(), "/Fine") {
 		t.Errorf("the error names a method that is in order:\n%v", err)
 	}
-	var fault *policy.RuleError
-	if !errors.As(err, &fault) {
-		t.Errorf("errors.As finds no *RuleError in %v", err)
+	if _, ok := errors.AsType[*policy.RuleError](err); !ok {
+		t.Errorf("errors.AsType finds no *RuleError in %v", err)
 	}
 }
 
@@ -172,8 +171,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 func TestAnInvalidPartIsTheOnlyFault(t *testing.T) {
 	t.Parallel()
 	_, err := policy.New(policy.Override("/p", schematest.Require(&policyv1.Require{Kinds: []policyv1.TokenKind{0}})))
-	var faults policy.RuleErrors
-	if !errors.As(err, &faults) || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: TOKEN_KIND_UNSPECIFIED is no kind") {
+	faults, ok := errors.AsType[policy.RuleErrors](err)
+	if !ok || len(faults) != 1 || !strings.Contains(err.Error(), "kinds: TOKEN_KIND_UNSPECIFIED is no kind") {
 		t.Errorf("error %v; want the one fault", err)
 	}
 }
@@ -263,8 +262,8 @@ func TestInvalidTermsOfStreamsAreRefused(t *testing.T) {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				t.Parallel()
 				_, err := policy.New(policy.Files(schematest.NewSchema(t, nil, schematest.Rules{"M": streaming(rule, tt.stream)})), condition.Enable())
-				var faults policy.RuleErrors
-				if !errors.As(err, &faults) || !strings.Contains(err.Error(), tt.want) {
+				_, ok := errors.AsType[policy.RuleErrors](err)
+				if !ok || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("error %v; want one that says %q", err, tt.want)
 				}
 			})
@@ -282,8 +281,8 @@ func TestAConditionWithoutAnEvaluatorIsAFault(t *testing.T) {
 		"Request":  schematest.Require(&policyv1.Require{AnyRole: []string{"admin"}, Condition: "request.owner == identity.subject"}),
 	})
 	_, err := policy.New(policy.Files(file), policy.Override("/http/Handler", schematest.Condition("identity.subject == 'user_ada'")))
-	var faults policy.RuleErrors
-	if !errors.As(err, &faults) {
+	faults, ok := errors.AsType[policy.RuleErrors](err)
+	if !ok {
 		t.Fatalf("error %v", err)
 	}
 	var named []string

@@ -115,8 +115,7 @@ func TestAnImageHasLineNumbers(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = policy.New(policy.Files(files...))
-			var fault *policy.RuleError
-			if !errors.As(err, &fault) || fault.Origin != tt.want {
+			if fault, ok := errors.AsType[*policy.RuleError](err); !ok || fault.Origin != tt.want {
 				t.Errorf("%v; want a fault at %+v", err, tt.want)
 			}
 		})

@@ -236,8 +236,9 @@ func TestARevocationOfWhatIsIssuedInAMomentSaysWhenToRetry(t *testing.T) {
 	} {
 		list := fixed()
 		add(t, list, revocation.Revocation{Kind: revocation.TargetSubject, Issuer: issuer, ID: "user_ada", Before: test.before, AllTokens: test.before.IsZero()})
-		var refusal *auth.Error
-		if err := list.Revoked(ada()); !errors.As(err, &refusal) || refusal.Reason != auth.TokenRevoked {
+		err := list.Revoked(ada())
+		refusal, ok := errors.AsType[*auth.Error](err)
+		if !ok || refusal.Reason != auth.TokenRevoked {
 			t.Fatalf("%s: %v; want %v", name, err, auth.TokenRevoked)
 		}
 		if refusal.RetryAfter != test.want || (refusal.Sentence() != auth.TokenRevoked.Message()) != (test.want > 0) {

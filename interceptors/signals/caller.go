@@ -78,8 +78,7 @@ func (c *caller) send(ctx context.Context, method, to string, body []byte, limit
 	}
 	response, err := c.client.Do(request)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err
 		}
 		return answer{}, err

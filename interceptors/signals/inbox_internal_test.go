@@ -113,8 +113,8 @@ func TestAMessageMustNotBeTooLarge(t *testing.T) {
 			message := ended("msg_1", "sess_1")
 			edit(&message)
 			b := newTestInbox(sinkFunc(func(context.Context, Message) error { t.Error("it was stored"); return nil }))
-			var refused *refusal
-			if err := b.take(t.Context(), message); !errors.As(err, &refused) || refused.status != http.StatusBadRequest {
+			err := b.take(t.Context(), message)
+			if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusBadRequest {
 				t.Errorf("take = %v; want a refusal", err)
 			}
 		})

@@ -245,7 +245,7 @@ func (p *Poller) take(ctx context.Context, sets strictjson.Object) (due pollRepo
 	defer func() { p.unknownKeys = unknownKeys }()
 	for _, set := range sets {
 		err := p.takeOne(ctx, set)
-		var refused *refusal
+		refused, isRefused := errors.AsType[*refusal](err)
 		reason, _ := auth.ReasonOf(err)
 		switch {
 		case err == nil:
@@ -253,7 +253,7 @@ func (p *Poller) take(ctx context.Context, sets strictjson.Object) (due pollRepo
 		case reason == auth.KeyUnknown && p.unknownKeys[set.Name]+1 < maxKeyTries:
 			unknownKeys[set.Name] = p.unknownKeys[set.Name] + 1
 			again = err
-		case errors.As(err, &refused):
+		case isRefused:
 			if due.Errors == nil {
 				due.Errors = make(map[string]eventError)
 			}

@@ -76,8 +76,8 @@ func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.accept(w)
 		return
 	}
-	var refused *refusal
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok {
 		w.Header().Set("Retry-After", "5")
 		refused = &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "it could not be stored, or not be verified; send it again"}
 	}
@@ -93,9 +93,8 @@ func (s *Receiver) receive(protocol *protocol, w http.ResponseWriter, r *http.Re
 		return s.inbox.refused(&refusal{status: http.StatusUnsupportedMediaType, code: "invalid_request", message: "the Content-Type must be " + protocol.mediaType})
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
+	case tooLarge:
 		return s.inbox.refused(&refusal{status: http.StatusRequestEntityTooLarge, code: "invalid_request", message: "the body is longer than 256 KiB"})
 	case err != nil:
 		return s.inbox.refused(&refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the body ends too early"})

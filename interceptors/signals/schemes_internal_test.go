@@ -91,8 +91,7 @@ func TestOtherSignatures(t *testing.T) {
 				}
 				return
 			}
-			var refused *refusal
-			if !errors.As(err, &refused) || refused.status != http.StatusUnauthorized || !strings.Contains(refused.message, tt.want) {
+			if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusUnauthorized || !strings.Contains(refused.message, tt.want) {
 				t.Errorf("verify = %v; want %q", err, tt.want)
 			}
 		})

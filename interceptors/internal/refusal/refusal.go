@@ -12,8 +12,8 @@ import (
 // err has none, or if the refusal is inside an error of type E, by which a handler
 // chooses what to send.
 func In[E error](err error) (*auth.Error, bool) {
-	var refusal *auth.Error
-	if err == nil || !errors.As(err, &refusal) {
+	refusal, found := errors.AsType[*auth.Error](err)
+	if !found {
 		return nil, false
 	}
 	if refusal == nil { // a nil *auth.Error that was returned as an error is our fault
@@ -21,10 +21,8 @@ func In[E error](err error) (*auth.Error, bool) {
 	}
 	// An E that is the cause of the refusal was not chosen to be sent, so the question
 	// is which of the two holds the other.
-	var chosen E
-	if errors.As(err, &chosen) {
-		var held *auth.Error
-		if errors.As(error(chosen), &held) && held == refusal {
+	if chosen, ok := errors.AsType[E](err); ok {
+		if held, ok := errors.AsType[*auth.Error](chosen); ok && held == refusal {
 			return nil, false
 		}
 	}
