@@ -124,13 +124,13 @@ func TestAStreamThatWaitsToBeClosedSendsNothing(t *testing.T) {
 		guard := &Guard{Authenticator: all, Policy: all, Revocations: all}
 		var opened []*Stream
 		var ended sync.WaitGroup
-		var told atomic.Int32 // that the lease has ended
+		var notified atomic.Int32 // that the lease has ended
 		for range 3 {
 			ended.Go(func() {
 				ctx, _ := guard.Admit(t.Context(), Call{Stream: ServerStream})
 				_ = guard.Serve(ctx, func(ctx context.Context, s *Stream) error {
 					opened = append(opened, s)
-					s.AfterEnd(func() { told.Add(1) })
+					s.AfterEnd(func() { notified.Add(1) })
 					<-ctx.Done()
 					return nil
 				}, nil)
@@ -148,10 +148,10 @@ func TestAStreamThatWaitsToBeClosedSendsNothing(t *testing.T) {
 		if open := guard.OpenStreams(); open != 3 {
 			t.Errorf("%d are open; want 3, which wait", open)
 		}
-		opened[0].AfterEnd(func() { told.Add(1) }) // late, and so at once
+		opened[0].AfterEnd(func() { notified.Add(1) }) // late, and so at once
 		synctest.Wait()
-		if told := told.Load(); told != 4 {
-			t.Errorf("told %d times that the lease has ended; want 4", told)
+		if notified := notified.Load(); notified != 4 {
+			t.Errorf("notified %d times that the lease has ended; want 4", notified)
 		}
 		for _, s := range opened {
 			err := s.Send(func() error {

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const secret = "s3cret-of-the-client"
 
 // A tokenServer is an authorization server that issues token-1, token-2 and so on, for
-// an hour each, unless it is told to answer otherwise.
+// an hour each, unless it is set to answer otherwise.
 type tokenServer struct {
 	*httptest.Server
 

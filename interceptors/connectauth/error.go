@@ -65,7 +65,7 @@ func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error, protoco
 }
 
 // sentence is a refusal whose text is what the caller may read. Interceptors
-// find the refusal itself, with its cause, by errors.As.
+// find the refusal itself, with its cause, by errors.AsType.
 type sentence struct{ refusal *auth.Error }
 
 func (s sentence) Error() string { return s.refusal.Sentence() }

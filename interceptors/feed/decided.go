@@ -125,7 +125,7 @@ func (d *decided) putBack(decisions []*decisionv1.Decision) {
 	}
 }
 
-// reportDecisions tells the hub what was decided. What it may have got is never sent again,
+// reportDecisions reports to the hub what was decided. What it may have got is never sent again,
 // so that nothing is counted twice.
 func (f *Follower) reportDecisions(ctx context.Context, client feedv1connect.FeedServiceClient, all bool) {
 	decisions := f.decided.take(time.Now(), all)

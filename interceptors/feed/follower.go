@@ -45,7 +45,7 @@ type Follower struct {
 
 	unreported          int64                           // as in Status
 	unreportedDecisions int64                           // as in Status
-	confirmed           string                          // the position that the present hub was told
+	confirmed           string                          // the position that was reported to the present hub
 	reporting           feedv1connect.FeedServiceClient // of the present connection; nil while there is none
 
 	disconnect context.CancelCauseFunc // ends the connection to a hub; nil while there is none

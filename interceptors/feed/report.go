@@ -42,8 +42,8 @@ func (f *Follower) reportTo(client feedv1connect.FeedServiceClient) {
 	}
 }
 
-// toConfirm returns the position up to which every change was added, if the hub was not
-// told yet. f.mu must be held.
+// toConfirm returns the position up to which every change was added, if it was not reported
+// to the hub yet. f.mu must be held.
 func (f *Follower) toConfirm() string {
 	if f.state.reading || f.stored == f.confirmed {
 		return ""
@@ -51,7 +51,7 @@ func (f *Follower) toConfirm() string {
 	return f.stored
 }
 
-// report tells the hub what was added, seen and decided, until ctx ends.
+// report reports to the hub what was added, seen and decided, until ctx ends.
 func (f *Follower) report(ctx context.Context) {
 	timer := time.NewTimer(reportDelay())
 	defer timer.Stop()
@@ -78,7 +78,7 @@ func reportDelay() time.Duration {
 	return reportInterval/2 + mathrand.N(reportInterval) //nolint:gosec // it spreads load and keeps no secret
 }
 
-// reportLast tells the hub what was seen and decided since it was last told, before the
+// reportLast reports to the hub what was seen and decided since the last report, before the
 // connection ends. It confirms nothing: a service that ends refuses nothing any more.
 func (f *Follower) reportLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -86,7 +86,7 @@ func (f *Follower) reportLast() {
 	f.reportOnce(ctx, true)
 }
 
-// reportOnce tells the hub what was added, seen and decided since it was last told; with last
+// reportOnce reports to the hub what was added, seen and decided since the last report; with last
 // set also the counts that are not due yet.
 func (f *Follower) reportOnce(ctx context.Context, last bool) {
 	f.mu.Lock()

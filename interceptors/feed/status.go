@@ -49,11 +49,11 @@ type Status struct {
 	// Revocations is how many the copy holds. Expired ones count until their space is
 	// needed.
 	Revocations int
-	// Unreported counts the sessions that were observed since the start and that the hub was
-	// not told of: too many, or not accepted by it.
+	// Unreported counts the sessions that were observed since the start and not reported to
+	// the hub: there were too many, or the hub has not accepted them.
 	Unreported int64
-	// UnreportedDecisions counts the decisions that were observed since the start and that
-	// perhaps no hub was told of, since a report of them has failed or was not accepted.
+	// UnreportedDecisions counts the decisions that were observed since the start and perhaps
+	// not reported to any hub, since a report of them has failed or was not accepted.
 	UnreportedDecisions int64
 	// LastError says why the last connection failed, or what is wrong with the hub. Empty
 	// while all is well.

@@ -60,7 +60,7 @@ func refuse(ctx context.Context, guard *auth.Guard, refusal *auth.Error) *status
 }
 
 // statusError is a refusal with the status that the caller gets. Interceptors
-// find the refusal itself, with its cause, by errors.As.
+// find the refusal itself, with its cause, by errors.AsType.
 type statusError struct {
 	refusal *auth.Error
 	sent    *status.Status

@@ -35,7 +35,7 @@ import (
 //   - The request's context is cancelled, with the *[auth.Error] as its cause.
 //   - Reads of the body and writes return that error, those under way too.
 //   - If nothing was written yet, the client is answered by [Error]. Otherwise the
-//     response is cut so that the client can tell: by RST_STREAM over HTTP/2, and by
+//     response is cut so that the client notices: by RST_STREAM over HTTP/2, and by
 //     closing the connection over HTTP/1.1.
 //   - A hijacked connection is closed.
 //

@@ -31,7 +31,7 @@ func muxOf(pattern string, handler http.Handler) *http.ServeMux {
 }
 
 const (
-	// noGuard is what the Observer is told of a handler that has no guard.
+	// noGuard is what the Observer is shown of a handler that has no guard.
 	noGuard = "no guard decided about "
 	remedy  = ": mount it with connectauth.WithGuard, httpauth.Protect around other middleware, or gatewayauth.WithGuard; or with httpauth.Unguarded if it is for everybody"
 )
@@ -136,10 +136,10 @@ func TestRequireGuard(t *testing.T) {
 				t.Errorf("%d %s, and the handler ran: %t; want %d, %t", got.Code, got.Body, ran, tt.status, tt.ran)
 			}
 			if cause := strings.Join(causes, "\n"); cause != tt.cause {
-				t.Errorf("the Observer was told %q; want %q", cause, tt.cause)
+				t.Errorf("the Observer was shown %q; want %q", cause, tt.cause)
 			}
 			if tt.status == refused && (!strings.Contains(got.Body.String(), "AUTH_FAILURE") || strings.Contains(got.Body.String(), "guard")) {
-				t.Errorf("the caller is told %s", got.Body)
+				t.Errorf("the caller gets %s", got.Body)
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func FuzzParse(f *testing.F) {
 				_ = key.Verify(name, []byte(input), make([]byte, 64)) // must not panic
 			}
 			if slices.ContainsFunc(keys[:i], key.conflicts) {
-				t.Errorf("key %q cannot be told from another", key.ID())
+				t.Errorf("key %q cannot be distinguished from another", key.ID())
 			}
 		}
 		for _, s := range skipped {

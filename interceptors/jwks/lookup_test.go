@@ -211,7 +211,7 @@ func TestTenThousandUnknownKidsInTenSecondsCauseFewFetches(t *testing.T) {
 		answer   func(set http.HandlerFunc) http.HandlerFunc
 		retries  int64 // at most; none where the issuer is well
 		together int64 // callers that wait at a time, at most
-		// Those who come in [slow, gone) are told either error; before that the key is
+		// Those who come in [slow, gone) get either error; before that the key is
 		// unknown, and from then on the issuer cannot be reached.
 		slow, gone time.Duration
 	}{

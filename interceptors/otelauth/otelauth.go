@@ -53,7 +53,7 @@ import (
 
 const scope = "github.com/ostiary/ostiary/interceptors/otelauth"
 
-// maxMethods is how many procedures are told apart; the others are _OTHER. Only a
+// maxMethods is how many procedures are counted by name; the others are _OTHER. Only a
 // grpc.UnknownServiceHandler lets callers make up names.
 const maxMethods = 1000
 
@@ -119,7 +119,7 @@ type method struct {
 	measurements map[decided]*measurement
 }
 
-// decided is what tells the decisions about one procedure apart.
+// decided is what the decisions about one procedure are counted by.
 type decided struct {
 	protocol string
 	refused  bool

@@ -20,7 +20,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/otelauth"
 )
 
-// newObserver returns an Observer, and what it has told.
+// newObserver returns an Observer, and what it has recorded.
 func newObserver(t testing.TB) (auth.Observer, *metric.ManualReader, *tracetest.SpanRecorder) {
 	t.Helper()
 	reader, spans := metric.NewManualReader(), tracetest.NewSpanRecorder()

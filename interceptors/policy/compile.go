@@ -173,7 +173,7 @@ func (c *requireCompiler) custom(custom *policyv1.Reverification_Custom) auth.Re
 	case age.CheckValid() != nil || age.GetNanos() != 0:
 		c.problem("reverification: max_age is not a number of whole seconds")
 	case wanted.Within < ruleschema.MinMaxAge:
-		c.problem("reverification: a max_age of %d seconds is shorter than tokens can tell: set it to at least %d", age.GetSeconds(), ruleschema.MinMaxAge/time.Second)
+		c.problem("reverification: a max_age of %d seconds is shorter than tokens can show: set it to at least %d", age.GetSeconds(), ruleschema.MinMaxAge/time.Second)
 	case wanted.Within > ruleschema.MaxMaxAge:
 		c.problem("reverification: a max_age of %d seconds is over ten years, which asks for next to nothing: set it to at most %d, or leave the reverification out", age.GetSeconds(), ruleschema.MaxMaxAge/time.Second)
 	}

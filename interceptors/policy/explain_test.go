@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 			"REVERIFICATION_REQUIRED unmet: a verification within 10 minutes, level multi (the token does not say when the caller was verified)",
 			"CONDITION_NOT_MET undecided: the condition request.owner == identity.subject (it depends on the request)",
 		}},
-		{"what an unknown caller lacks cannot be told", "Own", nil, "unmet", []string{
+		{"what an unknown caller lacks cannot be known", "Own", nil, "unmet", []string{
 			"TOKEN_MISSING unmet: a valid token (there is no token)",
 			"CONDITION_NOT_MET undecided: the condition request.owner == identity.subject (it depends on the request)",
 		}},

@@ -107,7 +107,7 @@ func TestARuleOfAWholeService(t *testing.T) {
 	}
 }
 
-// A fault that a rule has with every method of a service is told once.
+// A fault that a rule has with every method of a service is reported once.
 func TestFaultsOfARuleOfAWholeService(t *testing.T) {
 	t.Parallel()
 	name := identityv1.IdentityService_ServiceDesc.ServiceName

@@ -80,7 +80,7 @@ func TestDiffOfWhatAConditionReads(t *testing.T) {
 		name      string
 		condition string
 		old, new  string // of the schema's text, once
-		want      string // what is read; "" where there is nothing to tell
+		want      string // what is read; "" where there is nothing to say
 	}{
 		{"the field has another number", owned, folderOwner, `field { name: "owner" number: 5 type: TYPE_STRING label: LABEL_OPTIONAL }`, "acme.folder.v1.Folder.owner as `string owner = 5` (before: `string owner = 11`)"},
 		{"the field is of another type", owned, folderOwner, `field { name: "owner" number: 11 type: TYPE_BYTES label: LABEL_OPTIONAL }`, "acme.folder.v1.Folder.owner as `bytes owner = 11` (before: `string owner = 11`)"},
@@ -243,7 +243,7 @@ func FuzzDiffOfAReadCondition(f *testing.F) {
 		_, reads := p.Rule(schematest.Procedure("M")).(auth.MessageRule)
 		isTold := len(changes) == 1 && changes[0].Verdict == policydiff.Undecidable
 		if isTold != reads && (reads || !strings.Contains(text, "Note")) {
-			t.Fatalf("%q reads the request: %t, and the diff tells %q", text, reads, lines(changes))
+			t.Fatalf("%q reads the request: %t, and the diff says %q", text, reads, lines(changes))
 		}
 	})
 }
@@ -278,7 +278,7 @@ func TestDiffOfTheDefaultsThatAConditionReads(t *testing.T) {
 		name      string
 		condition string
 		old, new  string // of the schema's text, once
-		want      string // what is read; "" where there is nothing to tell
+		want      string // what is read; "" where there is nothing to say
 	}{
 		{"the default is another", "request.owner == identity.subject", `default_value: "nobody"`, `default_value: "user_ann"`, "acme.link.v1.Link.owner as `optional string owner = 5 [default = user_ann]` (before: `optional string owner = 5 [default = nobody]`)"},
 		{"the default of a message of our own is another", "request.uses < acme.link.v1.Limits{}.most", `default_value: "3"`, `default_value: "3000"`, "acme.link.v1.Limits.most as `optional int32 most = 1 [default = 3000]` (before: `optional int32 most = 1 [default = 3]`)"},

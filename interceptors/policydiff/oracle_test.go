@@ -207,17 +207,17 @@ func (o *oracle) judge(t *testing.T, p pair, calls []call) {
 		return
 	}
 	o.loosened++
-	var told []string
+	var reported []string
 	for _, change := range p.changes {
 		if change.Procedure == p.is {
 			if change.Verdict.Loosens() {
 				return
 			}
-			told = append(told, change.Verdict.String()+" "+change.Text)
+			reported = append(reported, change.Verdict.String()+" "+change.Text)
 		}
 	}
 	t.Errorf("seed %d: %s became %s, and nothing is reported as looser, but only %q\nwas %v\nis  %v\nan example: %v; lives longer: %t",
-		o.seed, p.was, p.is, told, ruleOf(p.before, p.was), ruleOf(p.after, p.is), gained, longer)
+		o.seed, p.was, p.is, reported, ruleOf(p.before, p.was), ruleOf(p.after, p.is), gained, longer)
 }
 
 func ruleOf(p *policy.Policy, procedure string) any {

@@ -56,7 +56,7 @@ func services(t *testing.T, methods ...string) []protoreflect.FileDescriptor {
 }
 
 // A schema does not say that what is new had another name. What is looser then is
-// told with the name that it may have had.
+// reported with the name that it may have had.
 func TestDiffOfWhatHasAnotherName(t *testing.T) {
 	t.Parallel()
 	const dropped = `any_role: "org:admin" is no longer required`
@@ -153,7 +153,7 @@ func TestDiffOfWhatHasAnotherName(t *testing.T) {
 		},
 		{"it is stricter", []string{"a.v1.S/Get(a.v1.Id) token"}, []string{"a.v1.S/Fetch(a.v1.Id) admin"}, nil},
 		{"it is the same", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) admin"}, nil},
-		{"it is public, which is told of any new method", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) public"}, nil},
+		{"it is public, which is reported of any new method", []string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.T/Get(a.v1.Id) public"}, nil},
 		{
 			"one that is gone and another that is new, with nothing else in common",
 			[]string{"a.v1.S/Get(a.v1.Id) admin"}, []string{"a.v1.S/List(a.v1.All) token"},

@@ -198,15 +198,15 @@ func TestAnExpiredRevocationIsSkipped(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	list := revocation.New(revocation.Config{Now: func() time.Time { return now }})
-	told := 0
-	list.Watch(func() { told++ })
+	called := 0
+	list.Watch(func() { called++ })
 	for expires, want := range map[time.Time]int{now.Add(-time.Second): 0, now: 0, now.Add(time.Microsecond): 1} {
-		before, toldBefore := list.Len(), told
+		before, calledBefore := list.Len(), called
 		if err := list.Add(revocation.Revocation{Kind: revocation.TargetSession, Issuer: "https://issuer.test", ID: "sess_1", Expires: expires}); err != nil {
 			t.Fatal(err)
 		}
-		if list.Len()-before != want || told-toldBefore != want {
-			t.Errorf("expires at %v: %d added, %d told; want %d", expires, list.Len()-before, told-toldBefore, want)
+		if list.Len()-before != want || called-calledBefore != want {
+			t.Errorf("expires at %v: %d added, %d called; want %d", expires, list.Len()-before, called-calledBefore, want)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (l *List) Revoked(id *auth.Identity) error {
 }
 
 // A RevokedError is the cause of a TOKEN_REVOKED: the revocation by which a token is refused. It is
-// for logs, and for finding out who has revoked it; errors.As finds it in the refusal.
+// for logs, and for finding out who has revoked it; errors.AsType finds it in the refusal.
 type RevokedError struct{ Revocation Revocation }
 
 // Error says by what the token is revoked.

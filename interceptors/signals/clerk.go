@@ -28,7 +28,7 @@ type ClerkConfig struct {
 	Sink Sink
 	// Now is the clock. nil is time.Now.
 	Now func() time.Time
-	// Logger is told of messages that are accepted or refused. nil is slog.Default.
+	// Logger logs messages that are accepted or refused. nil is slog.Default().
 	Logger *slog.Logger
 }
 

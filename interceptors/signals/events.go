@@ -156,7 +156,7 @@ func NewSecurityEvents(config SecurityEventsConfig) (*Receiver, error) {
 }
 
 // authorized reports whether the header is one of those whose hashes are given. Hashes have
-// one length, so the time does not tell that of the value.
+// one length, so the time does not show that of the value.
 func authorized(header http.Header, accepted [][sha256.Size]byte) bool {
 	values := header.Values("Authorization")
 	if len(values) != 1 {
@@ -178,7 +178,7 @@ func refuseEvent(w http.ResponseWriter, refused *refusal) {
 	_ = json.NewEncoder(w).Encode(eventError{refused.code, refused.message}) // the sender is gone
 }
 
-// An eventError tells a transmitter why an event is refused.
+// An eventError says to a transmitter why an event is refused.
 type eventError struct {
 	Code        string `json:"err"`
 	Description string `json:"description"`
@@ -270,7 +270,7 @@ func checkAuthorization(value string) error {
 	}
 }
 
-// refusedBy returns how a transmitter is told why its signature is not accepted, or the
+// refusedBy returns what says to a transmitter why its signature is not accepted, or the
 // error itself where it should send again.
 func refusedBy(err error) error {
 	reason, ok := auth.ReasonOf(err)

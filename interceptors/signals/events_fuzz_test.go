@@ -28,7 +28,7 @@ func newFastKit(t testing.TB) *eventKit {
 	})
 }
 
-// FuzzEventClaims has a transmitter sign whatever it is told to. It can end only what belongs
+// FuzzEventClaims has a transmitter sign whatever it is given. It can end only what belongs
 // to the issuer that it may speak of, and nothing that is issued after now.
 func FuzzEventClaims(f *testing.F) {
 	for _, c := range []object{

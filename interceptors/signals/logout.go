@@ -227,7 +227,7 @@ func (l *logout) judge(m token.Message) (Message, error) {
 	return Message{ID: m.ID, Type: logoutEvent, Issuer: m.Issuer, Time: m.IssuedAt, Revocations: []revocation.Revocation{revoked}}, nil
 }
 
-// checkLogoutKind tells a logout token from what else the issuer signs for the client
+// checkLogoutKind distinguishes a logout token from what else the issuer signs for the client
 // (section 4.1). Its header should have the type logout+jwt; Keycloak's has JWT.
 func checkLogoutKind(typ string, claims strictjson.Object) error {
 	if typ != "" && !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, logoutType) {

@@ -37,7 +37,7 @@ type protocol struct {
 	// mediaType is what the Content-Type must be; "" for any.
 	mediaType string
 	// read verifies a request and returns what it means. A message without revocations is
-	// ignored. The error is a *refusal for what the sender is to be told; any other means
+	// ignored. The error is a *refusal where the sender gets the reason; any other means
 	// that it should send again.
 	read func(ctx context.Context, header http.Header, body []byte) (Message, error)
 	// accept answers a message that is in force, or means nothing here.
@@ -50,7 +50,7 @@ type protocol struct {
 type refusal struct {
 	status int    // of HTTP
 	code   string // the error code of the protocol, such as invalid_request
-	// message tells the sender what is wrong, without what is right.
+	// message says to the sender what is wrong, without what is right.
 	message string
 	// cause is for logs alone.
 	cause error

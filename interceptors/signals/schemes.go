@@ -106,7 +106,7 @@ func (s workOSSecrets) verify(header http.Header, body []byte, now time.Time) (i
 }
 
 // headerSecrets are shown in a header, with or without Bearer before them. Digests are
-// compared, so that the time which that takes does not tell how long a secret is.
+// compared, so that the time does not show how long a secret is.
 type headerSecrets struct {
 	name    string
 	digests [][sha256.Size]byte

@@ -84,7 +84,7 @@ type Status struct {
 	// LastError says why that was refused or failed. No secret and no part of a message
 	// is in it.
 	LastError string
-	// LastErrorIsOurs says that nobody was told LastError, since a fetch or the sink has
+	// LastErrorIsOurs says that LastError was sent to nobody, since a fetch or the sink has
 	// failed: it may name hosts of ours.
 	LastErrorIsOurs bool
 	// Lag is how long after it had happened the last accepted message was in force, by
@@ -111,7 +111,7 @@ var earliest = time.Unix(1e9, 0) // in 2001
 //     second.
 //
 // The price is that a user who signs in again within two seconds needs a second token,
-// and is told when. Too few tokens revoked would stay valid until they expire.
+// and the refusal says when. Too few tokens revoked would stay valid until they expire.
 //
 // What has not happened yet is refused: it would also revoke what is issued from now on. So
 // is what happened before there were tokens, which would revoke nothing.

@@ -198,7 +198,7 @@ func TestHowAStreamIsOpened(t *testing.T) {
 				"GET /streams":  always(http.StatusOK, []any{polled(nil), polled(object{"stream_id": "x"})}),
 				"POST /streams": always(http.StatusConflict, nil),
 			},
-			want: []string{"GET /streams", "POST /streams"}, fault: "cannot be told",
+			want: []string{"GET /streams", "POST /streams"}, fault: "nothing shows which",
 		},
 		"it is paused": {
 			routes: map[string]func(object) reply{"GET /status?stream_id=f67e39a0": always(http.StatusOK, object{"status": "paused"})},

@@ -66,7 +66,7 @@ func (s *Stream) open(ctx context.Context) (retryAfter time.Duration, err error)
 		}
 		switch {
 		case conflict && len(existing) != 1:
-			return 0, errors.New("the transmitter allows no other stream, and which of those it has is to be changed cannot be told: delete them there")
+			return 0, errors.New("the transmitter allows no other stream, and nothing shows which of those it has is to be changed: delete them there")
 		case conflict:
 			found, retryAfter, err = s.adopt(ctx, existing[0], request)
 		case err == nil && s.config.Shared:
@@ -198,7 +198,7 @@ func (s *Stream) use(ctx context.Context, found streamFound) error {
 	case found.issuer != s.config.Transmitter.Issuer:
 		return errors.New("the stream is of another issuer than the transmitter's metadata")
 	case len(found.audiences) == 0:
-		return errors.New("the stream has no aud, by which its events could be told from those for others")
+		return errors.New("the stream has no aud, which would distinguish its events from those for others")
 	case s.config.PushURL != "" && (found.method != pushDelivery || found.endpoint != s.config.PushURL):
 		return errors.New("the events of the stream are not pushed to where they should")
 	case s.config.PushURL == "" && found.method != pollDelivery:

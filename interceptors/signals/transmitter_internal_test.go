@@ -58,7 +58,7 @@ func startTransmitter(t *testing.T) *nodeTransmitter {
 	return &nodeTransmitter{t, strings.TrimSpace(line)}
 }
 
-// control tells the transmitter something, and reads its answer.
+// control sends the transmitter a command, and reads its answer.
 func (n *nodeTransmitter) control(method, path string, body, into any) {
 	n.t.Helper()
 	text, err := json.Marshal(body)
@@ -90,7 +90,7 @@ func (n *nodeTransmitter) emit(event map[string]any) string {
 	return sent.JTI
 }
 
-// An outcome is what the transmitter was told of an event.
+// An outcome is what the transmitter got as the answer to an event.
 type outcome struct {
 	Status int
 	Err    string

@@ -8,7 +8,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token/internal/claims"
 )
 
-// A Message is a JWT that tells something and is no credential, such as a logout token
+// A Message is a JWT that says something and is no credential, such as a logout token
 // (OpenID Connect Back-Channel Logout 1.0) or a security event token (RFC 8417). Its
 // signature is the issuer's, and by its times it counts now; nothing else was judged.
 type Message struct {

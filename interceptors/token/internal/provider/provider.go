@@ -1,5 +1,5 @@
 // Package provider knows how the tokens of each provider differ from those of OpenID Connect,
-// beyond what the paths of a profile say: how to tell their kinds apart, and the claims that
+// beyond what the paths of a profile say: how their kinds differ, and the claims that
 // have a form of their own.
 //
 //	keycloak := provider.Keycloak()
