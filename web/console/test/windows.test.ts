@@ -1,4 +1,4 @@
-import type { BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page, Request } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
 import { staged } from "../../testing/stage.js";
@@ -13,17 +13,24 @@ describe.skipIf(withoutChromium)("ten windows of a browser, over HTTP/1.1", () =
   async function openAll(context: BrowserContext, open: (page: Page, i: number) => Promise<void>) {
     const streams = new Map<string, number>();
     const pages: Page[] = [];
-    const count = (url: string, change: number) => {
-      const method = url.slice(url.lastIndexOf("/") + 1);
-      if (method.startsWith("Watch")) {
-        streams.set(method, (streams.get(method) ?? 0) + change);
-      }
-    };
     for (let i = 0; i < many; i++) {
       const page = await context.newPage();
-      page.on("request", (request) => count(request.url(), 1));
-      page.on("requestfinished", (request) => count(request.url(), -1));
-      page.on("requestfailed", (request) => count(request.url(), -1));
+      const requests = new Set<Request>();
+      const count = (request: Request, change: number) => {
+        const method = request.url().slice(request.url().lastIndexOf("/") + 1);
+        if (method.startsWith("Watch")) {
+          streams.set(method, (streams.get(method) ?? 0) + change);
+        }
+      };
+      const begun = (request: Request) => {
+        requests.add(request);
+        count(request, 1);
+      };
+      const over = (request: Request) => requests.delete(request) && count(request, -1);
+      page.on("request", begun);
+      page.on("requestfinished", over);
+      page.on("requestfailed", over);
+      page.on("close", () => [...requests].forEach(over)); // of a page that is closed, their end is not always said
       await page.goto(`${stage.server.url}/sessions`);
       await open(page, i);
       pages.push(page);
