@@ -247,7 +247,7 @@ func TestThePageReachesTheBackendsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.DefaultClient.Do(request)
+		response, err := httpClient(t, true).Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
