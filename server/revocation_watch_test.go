@@ -74,6 +74,7 @@ func TestAWatchSendsRevocationsThatMatch(t *testing.T) {
 			})
 			otto := r.issuer.Session("user_otto")
 			r.revokeAs(t, "user_otto", r.ofSession("before"))
+			eventually(t, "it has been read", func() bool { return r.ledger.Latest().Sequence > 0 })
 			filters := map[string]struct {
 				filter *revocationv1.ListRevocationsFilter
 				want   []string

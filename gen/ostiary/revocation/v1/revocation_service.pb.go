@@ -430,7 +430,8 @@ type WatchRevocationsRequest struct {
 	// Which revocations to send. Default: all.
 	Filter *ListRevocationsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// The position after which to send revocations: the resume_token of an earlier answer of
-	// WatchRevocations or of ListRevocations, with the same filter. Default: now.
+	// WatchRevocations or of ListRevocations, with the same filter. Default: now; revocations
+	// of the moment before may come, too.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

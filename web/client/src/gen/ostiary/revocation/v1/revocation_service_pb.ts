@@ -202,7 +202,8 @@ export type WatchRevocationsRequest = Message<"ostiary.revocation.v1.WatchRevoca
 
   /**
    * The position after which to send revocations: the resume_token of an earlier answer of
-   * WatchRevocations or of ListRevocations, with the same filter. Default: now.
+   * WatchRevocations or of ListRevocations, with the same filter. Default: now; revocations
+   * of the moment before may come, too.
    *
    * @generated from field: string resume_token = 2;
    */
