@@ -137,6 +137,10 @@ var mayImport = map[string][]string{
 		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
 		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/decision/v1", "gen/ostiary/decision/v1/decisionv1connect",
 	},
+	"cmd/ostiary/internal/revocations": {
+		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
+		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/revocation/v1", "gen/ostiary/revocation/v1/revocationv1connect",
+	},
 	"cmd/ostiary/internal/status": {
 		"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage", "gen/ostiary/status/v1",
 	},

@@ -47,7 +47,15 @@ export class Window {
   }
 
   async go(name: string): Promise<void> {
-    await this.page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+    const pages = this.page.getByRole("navigation");
+    const link = pages.getByRole("link", { name, exact: true, includeHidden: true });
+    await link.waitFor({ state: "attached" });
+    if (await link.isVisible()) {
+      await link.click();
+    } else {
+      await pages.getByRole("button", { name: "More" }).click();
+      await this.page.getByRole("option", { name: new RegExp(`^${name} `) }).click();
+    }
     await this.page.getByRole("heading", { level: 1, name }).waitFor();
   }
 
