@@ -1,4 +1,4 @@
-import type { Session } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { type Session, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useState } from "react";
 import type { List } from "../api/pages";
 import { Moment } from "../ui/moment";
@@ -161,6 +161,7 @@ function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupL
   const subject = showHidden(group.subject);
   const { length } = group.rows;
   const endable = group.rows.filter(canEnd).length;
+  const active = group.rows.filter(({ session, gone }) => !gone && session.state === SessionState.ACTIVE).length;
   const label = `${length} ${length === 1 ? "session" : "sessions"}`;
   return (
     <tr
@@ -185,9 +186,8 @@ function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupL
           <span className={styles.arrow} aria-hidden="true" />
           <bdi>{subject}</bdi>
         </button>
-        <Badge>{length}</Badge>
       </td>
-      <td data-column="State">{endable > 0 && <Badge tone="good">{endable} open</Badge>}</td>
+      <td data-column="State">{active > 0 && <Badge tone="good">{active} active</Badge>}</td>
       <td data-column="Organization" />
       <td data-column="Device">{label}</td>
       <td data-column="First seen" />

@@ -120,7 +120,7 @@ function Call({ api, asked, onMethod, caller, onCaller, again, onDone }: Omit<Pr
   }
   const procedure = procedureOf(method);
   return (
-    <>
+    <div className={styles.layout}>
       <div className={styles.what}>
         <label className={ui.field}>
           Method
@@ -152,6 +152,6 @@ function Call({ api, asked, onMethod, caller, onCaller, again, onDone }: Omit<Pr
         initially={again?.body ?? template(method.input)}
         onDone={onDone}
       />
-    </>
+    </div>
   );
 }
