@@ -122,6 +122,9 @@ func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.Explain
 	id := auth.MustFromContext(ctx)
 	res := &accessv1.ExplainAccessResponse{NextPageToken: next, PolicyDigest: s.digest}
 	for _, method := range page {
+		if ctx.Err() != nil { // conditions of others take time
+			return nil, ctx.Err()
+		}
 		message := explanationMessage(method.rule.GetProcedure(), s.explain(method, id))
 		message.Backend = method.rule.GetBackend()
 		res.Explanations = append(res.Explanations, message)

@@ -41,7 +41,7 @@ func (b Backend) Services(ctx context.Context) ([]string, error) {
 	if b.Image != "" {
 		schema, err = schemas.ReadImage(b.Image, time.Now)
 	} else {
-		schema, err = schemas.ReadReflection(ctx, strings.TrimRight(b.Reflection, "/"), time.Now)
+		schema, err = schemas.ReadReflection(ctx, strings.TrimRight(b.Reflection, "/"), nil, time.Now)
 	}
 	if err == nil {
 		err = schema.RulesErr

@@ -33,6 +33,9 @@ func ReadImage(data []byte) ([]protoreflect.FileDescriptor, error) {
 	if len(set.GetFile()) == 0 {
 		return nil, fmt.Errorf("the image is empty: make one with buf build -o image.binpb")
 	}
+	if err := checkPublicImports(set); err != nil {
+		return nil, err
+	}
 	files, err := protodesc.NewFiles(set)
 	if err != nil {
 		return nil, fmt.Errorf("the image is not whole: include what it imports: %w", err)
@@ -49,6 +52,45 @@ func ReadImage(data []byte) ([]protoreflect.FileDescriptor, error) {
 		own = append(own, file)
 	}
 	return own, nil
+}
+
+// maxPublicImports is how many files may be reached by public imports, from all files together and
+// by every way.
+const maxPublicImports = 1 << 20
+
+// checkPublicImports refuses an image whose public imports branch and meet again and again:
+// protobuf follows each way anew, and so for ever.
+func checkPublicImports(set *descriptorpb.FileDescriptorSet) error {
+	files := make(map[string]*descriptorpb.FileDescriptorProto, len(set.GetFile()))
+	for _, file := range set.GetFile() {
+		files[file.GetName()] = file
+	}
+	ways := make(map[string]int, len(files)) // from a file on; of one in a circle too few, which protobuf refuses
+	var follow func(name string) int
+	follow = func(name string) int {
+		if known, ok := ways[name]; ok {
+			return known
+		}
+		ways[name] = 0
+		sum := 0
+		dependencies := files[name].GetDependency()
+		for _, i := range files[name].GetPublicDependency() {
+			if int(i) >= 0 && int(i) < len(dependencies) {
+				sum = min(sum+1+follow(dependencies[i]), maxPublicImports)
+			}
+		}
+		ways[name] = sum
+		return sum
+	}
+	total := 0
+	for _, file := range set.GetFile() {
+		for _, imported := range file.GetDependency() {
+			if total += follow(imported); total >= maxPublicImports {
+				return fmt.Errorf("the public imports of the image lead to more than %d files, by all ways together: import the files themselves", maxPublicImports)
+			}
+		}
+	}
+	return nil
 }
 
 // buf marks the imports of an image in a field that it adds to

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ostiary/ostiary/interceptors/policydiff"
@@ -25,6 +27,11 @@ const (
 	maxBytes    = 16 << 20
 	maxFiles    = 2000
 	maxServices = 1000
+	// maxMethods bounds the rules, each of which is compiled.
+	maxMethods = 5000
+	// maxMessage is how long an answer may be, of the server's and of GetBackendSchema: what servers and
+	// clients of gRPC send and receive at most by default.
+	maxMessage = 4 << 20
 	// ReadTimeout is how long all of it may take.
 	ReadTimeout = 10 * time.Second
 )
@@ -38,10 +45,10 @@ const (
 	reflectionServiceV1Alpha = "grpc.reflection.v1alpha.ServerReflection"
 )
 
-// ReadReflection asks the server at a URL for its schema, without a token. It takes no longer
-// than ReadTimeout. Clients in libraries decode files before anybody can see how large they
+// ReadReflection asks the server at a URL for its schema, without a token. It waits no longer
+// than ReadTimeout. Where the server sends what it sent for the schema before, that is returned. Clients in libraries decode files before anybody can see how large they
 // become, so the messages of reflection are sent here.
-func ReadReflection(ctx context.Context, url string, now func() time.Time) (schema *Schema, err error) {
+func ReadReflection(ctx context.Context, url string, before *Schema, now func() time.Time) (schema *Schema, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ReadTimeout)
 	defer cancel()
 	transport := &http.Transport{
@@ -70,11 +77,18 @@ func ReadReflection(ctx context.Context, url string, now func() time.Time) (sche
 	case err != nil:
 		return nil, err
 	}
+	sent := found.digest()
+	if before != nil && before.sent == sent {
+		return before, nil
+	}
 	files, err := policydiff.ReadImage(found.image())
 	if err != nil {
 		return nil, fmt.Errorf("the schema that the server sends cannot be used: %w", err)
 	}
-	return newSchema(files, found.services, now)
+	if schema, err = newSchema(files, found.services, now); err == nil {
+		schema.sent = sent
+	}
+	return schema, err
 }
 
 // A finding is what a server has sent.
@@ -84,6 +98,15 @@ type finding struct {
 	imports  []string          // of the files, each once
 	imported map[string]bool
 	bytes    int
+	received int // bytes of files, those that were there already too
+}
+
+// digest identifies what was sent.
+func (f *finding) digest() [sha256.Size]byte {
+	digest := sha256.New()
+	fmt.Fprintf(digest, "%q\n", f.services)
+	_, _ = digest.Write(f.image()) // never fails
+	return [sha256.Size]byte(digest.Sum(nil))
 }
 
 // image returns the files as an encoded google.protobuf.FileDescriptorSet.
@@ -98,7 +121,8 @@ func (f *finding) image() []byte {
 // ask calls the method at a URL.
 func ask(ctx context.Context, client *http.Client, url string) (*finding, error) {
 	stream := connect.NewClient[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse](
-		client, url, connect.WithGRPC(), connect.WithReadMaxBytes(maxBytes),
+		client, url, connect.WithGRPC(), connect.WithReadMaxBytes(maxMessage), connect.WithCodec(countingCodec{}),
+		connect.WithAcceptCompression("gzip", nil, nil), // what is behind it can be a thousand times as long
 	).CallBidiStream(ctx)
 	defer func() {
 		_ = stream.CloseRequest()
@@ -168,6 +192,9 @@ func ask(ctx context.Context, client *http.Client, url string) (*finding, error)
 // add takes the files of an answer.
 func (f *finding) add(response *reflectionv1.ServerReflectionResponse) error {
 	for _, file := range response.GetFileDescriptorResponse().GetFileDescriptorProto() {
+		if f.received += len(file); f.received > 2*maxBytes {
+			return errors.New("the server sends the same files again and again")
+		}
 		path, imports, err := outline(file)
 		if err != nil {
 			return fmt.Errorf("the server sends a file that is none: %w", err)
@@ -190,6 +217,62 @@ func (f *finding) add(response *reflectionv1.ServerReflectionResponse) error {
 	return nil
 }
 
+// countingCodec is that of Protobuf, but that it reads no answer with more elements than are used: empty
+// ones take thirty times their size in memory.
+type countingCodec struct{}
+
+// Name implements connect.Codec.
+func (countingCodec) Name() string { return "proto" }
+
+// Marshal implements connect.Codec.
+func (countingCodec) Marshal(message any) ([]byte, error) {
+	return proto.Marshal(message.(proto.Message)) //nolint:forcetypeassert // connect gives it no other
+}
+
+// Unmarshal implements connect.Codec.
+func (countingCodec) Unmarshal(data []byte, message any) error {
+	elements := 0
+	if err := eachField(data, func(number protowire.Number, lists []byte) error {
+		if number != filesResponseField && number != servicesResponseField {
+			return nil
+		}
+		return eachField(lists, func(protowire.Number, []byte) error {
+			if elements++; elements > maxFiles {
+				return fmt.Errorf("an answer has more than %d elements", maxFiles)
+			}
+			return nil
+		})
+	}); err != nil {
+		return err
+	}
+	return proto.Unmarshal(data, message.(proto.Message)) //nolint:forcetypeassert // connect gives it no other
+}
+
+// Fields of ServerReflectionResponse.
+const (
+	filesResponseField    = 4
+	servicesResponseField = 6
+)
+
+// eachField calls a function with each field that has bytes, and with these.
+func eachField(message []byte, call func(number protowire.Number, value []byte) error) error {
+	for len(message) > 0 {
+		number, wireType, size := protowire.ConsumeField(message)
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		if wireType == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(message)
+			value, _ := protowire.ConsumeBytes(message[tag:size])
+			if err := call(number, value); err != nil {
+				return err
+			}
+		}
+		message = message[size:]
+	}
+	return nil
+}
+
 // Fields of google.protobuf.FileDescriptorProto.
 const (
 	nameField       = 1
@@ -198,21 +281,19 @@ const (
 
 // outline returns the path of an encoded file, and of those that it imports.
 func outline(file []byte) (path string, imports []string, err error) {
-	for len(file) > 0 {
-		number, wireType, size := protowire.ConsumeField(file)
-		if size < 0 {
-			return "", nil, protowire.ParseError(size)
-		}
-		if wireType == protowire.BytesType && (number == nameField || number == dependencyField) {
-			_, _, tag := protowire.ConsumeTag(file)
-			value, _ := protowire.ConsumeBytes(file[tag:size])
-			if number == nameField {
-				path = string(value)
-			} else if imports = append(imports, string(value)); len(imports) > maxFiles {
-				return "", nil, fmt.Errorf("it imports more than %d files", maxFiles)
+	err = eachField(file, func(number protowire.Number, value []byte) error {
+		switch number {
+		case nameField:
+			path = string(value)
+		case dependencyField:
+			if imports = append(imports, string(value)); len(imports) > maxFiles {
+				return fmt.Errorf("it imports more than %d files", maxFiles)
 			}
 		}
-		file = file[size:]
+		return nil
+	})
+	if err != nil {
+		return "", nil, err
 	}
 	if path == "" {
 		return "", nil, errors.New("it has no name")

@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -71,7 +73,7 @@ func TestASchemaIsReadByReflection(t *testing.T) {
 		reflectionv1alpha.RegisterServerReflectionServer(server, reflection.NewServer(reflection.ServerOptions{Services: server}))
 	})
 	for name, url := range map[string]string{"v1": both, "v1alpha alone": old} {
-		schema, err := ReadReflection(t.Context(), url, time.Now)
+		schema, err := ReadReflection(t.Context(), url, nil, time.Now)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -198,6 +200,25 @@ func TestASchemaThatCannotBeUsedIsAnError(t *testing.T) {
 		},
 		"a file that becomes large": {liar{services: []string{"acme.S"}, files: always(bomb)}, "declare more than fits into 64 MiB of memory"},
 		"a file that is large":      {liar{services: []string{"acme.S"}, files: always(bytes.Repeat([]byte{0x22, 0x00}, 9<<20))}, "resource_exhausted"},
+		"many elements in an answer": {
+			liar{services: []string{"acme.S"}, files: always(slices.Repeat([][]byte{nil}, maxFiles+1)...)}, "an answer has more than 2000 elements",
+		},
+		"the same file again and again": {
+			liar{services: strings.Fields("acme.S" + manyNames(maxServices-1)), files: always(slices.Repeat([][]byte{padded(t, good, 900)}, maxFiles)...)}, "the same files again and again",
+		},
+		"public imports that meet again and again": {
+			liar{services: []string{"acme.S"}, files: always(meeting(t, 30)...)}, "the public imports of the image lead to more than",
+		},
+		"many methods": {
+			liar{services: []string{"acme.S"}, files: always(file(t, "a.proto", func(f *descriptorpb.FileDescriptorProto) {
+				for i := range maxMethods {
+					f.Service[0].Method = append(f.Service[0].Method, &descriptorpb.MethodDescriptorProto{Name: proto.String(fmt.Sprint("M", i)), InputType: proto.String(".acme.M"), OutputType: proto.String(".acme.M")})
+				}
+			}))}, "the schema has 5001 methods; at most 5000 are shown",
+		},
+		"much text": {
+			liar{services: []string{"acme.S"}, files: onlyServicesOf(t)}, "at most 4 MiB are shown",
+		},
 		"files without end": {liar{services: []string{"acme.S"}, files: func(*reflectionv1.ServerReflectionRequest) [][]byte {
 			numbered++ // the stream has one goroutine
 			own := "a" + strings.Repeat("x", numbered) + ".proto"
@@ -207,10 +228,74 @@ func TestASchemaThatCannotBeUsedIsAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, _ := serve(t, func(server *grpc.Server) { reflectionv1.RegisterServerReflectionServer(server, test.liar) })
-			if _, err := ReadReflection(t.Context(), url, time.Now); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := ReadReflection(t.Context(), url, nil, time.Now); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v; want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// padded returns a file with an unknown field of so many bytes.
+func padded(t *testing.T, encoded []byte, bytes int) []byte {
+	t.Helper()
+	return protowire.AppendBytes(protowire.AppendTag(slices.Clone(encoded), 60000, protowire.BytesType), make([]byte, bytes))
+}
+
+// meeting returns files of which two import both of the two before publicly, and so on.
+func meeting(t *testing.T, depth int) [][]byte {
+	t.Helper()
+	var files [][]byte
+	for n := range depth {
+		for _, side := range []string{"a", "b"} {
+			files = append(files, file(t, fmt.Sprintf("%s%d.proto", side, n), func(f *descriptorpb.FileDescriptorProto) {
+				f.Package = proto.String(fmt.Sprintf("%s%d", side, n))
+				f.MessageType[0].Name = proto.String("N")
+				f.Service = nil
+				if n == depth-1 && side == "a" {
+					f.Package, f.MessageType[0].Name = proto.String("acme"), proto.String("M")
+					f.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("S")}}
+				}
+				if n > 0 {
+					f.Dependency, f.PublicDependency = []string{fmt.Sprintf("a%d.proto", n-1), fmt.Sprintf("b%d.proto", n-1)}, []int32{0, 1}
+				}
+			}))
+		}
+	}
+	return files
+}
+
+// onlyServicesOf sends a service in a file that imports two with much text, each by itself.
+func onlyServicesOf(t *testing.T) func(*reflectionv1.ServerReflectionRequest) [][]byte {
+	t.Helper()
+	long := func(path string) []byte {
+		return file(t, path, func(f *descriptorpb.FileDescriptorProto) {
+			f.Package, f.Service = proto.String(path[:1]), nil
+			f.Options = &descriptorpb.FileOptions{GoPackage: proto.String(strings.Repeat("x", 2<<20))}
+		})
+	}
+	first := file(t, "a.proto", func(f *descriptorpb.FileDescriptorProto) { f.Dependency = []string{"b.proto", "c.proto"} })
+	return func(request *reflectionv1.ServerReflectionRequest) [][]byte {
+		if path := request.GetFileByFilename(); path != "" {
+			return [][]byte{long(path)}
+		}
+		return [][]byte{first}
+	}
+}
+
+func TestASchemaThatIsTheSameIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	sent := liar{services: []string{"acme.S"}, files: func(*reflectionv1.ServerReflectionRequest) [][]byte { return [][]byte{file(t, "a.proto", nil)} }}
+	url, _ := serve(t, func(server *grpc.Server) { reflectionv1.RegisterServerReflectionServer(server, sent) })
+	first, err := ReadReflection(t.Context(), url, nil, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := ReadReflection(t.Context(), url, first, time.Now); err != nil || again != first {
+		t.Errorf("%p, %v; want %p", again, err, first)
+	}
+	another, _ := serve(t, whole)
+	if other, err := ReadReflection(t.Context(), another, first, time.Now); err != nil || other == first {
+		t.Errorf("another schema is taken for the same: %v", err)
 	}
 }
 
@@ -244,7 +329,7 @@ func TestAServerThatIsNoneIsAnError(t *testing.T) {
 		"one that speaks TLS not at": {strings.Replace(without, "http:", "https:", 1), "unavailable"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		if _, err := ReadReflection(ctx, test.url, time.Now); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := ReadReflection(ctx, test.url, nil, time.Now); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v; want %s", name, err, test.want)
 		}
 		cancel()

@@ -46,6 +46,8 @@ type Schema struct {
 	Rules *policy.Policy
 	// RulesErr is why the rules of the schema cannot be used.
 	RulesErr error
+
+	sent [sha256.Size]byte // identifies what the server has sent for it
 }
 
 // ReadImage reads the schema in a file that buf build -o has made. Its rules must be usable.
@@ -79,13 +81,18 @@ func newSchema(files []protoreflect.FileDescriptor, names []string, now func() t
 		}
 	}
 	schema := new(Schema)
+	methods := 0
 	all := names == nil
 	for _, file := range files {
 		for i := range file.Services().Len() {
 			if name := string(file.Services().Get(i).FullName()); all || slices.Contains(names, name) {
 				schema.Services = append(schema.Services, name)
+				methods += file.Services().Get(i).Methods().Len()
 			}
 		}
+	}
+	if methods > maxMethods {
+		return nil, fmt.Errorf("the schema has %d methods; at most %d are shown: make an image of the modules that are of interest", methods, maxMethods)
 	}
 	slices.Sort(schema.Services)
 	for _, name := range names {
@@ -127,6 +134,9 @@ func (s *Schema) encode(files []protoreflect.FileDescriptor) error {
 	var err error
 	if s.Files, err = (proto.MarshalOptions{Deterministic: true}).Marshal(set); err != nil {
 		return fmt.Errorf("encode the schema: %w", err)
+	}
+	if len(s.Files) > maxMessage-64<<10 { // and their names
+		return fmt.Errorf("the schema has %d KiB; at most %d MiB are shown: make an image of the modules that are of interest", len(s.Files)>>10, maxMessage>>20)
 	}
 	digest := sha256.New()
 	fmt.Fprintf(digest, "%q\n", s.Services)

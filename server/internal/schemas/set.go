@@ -111,8 +111,19 @@ func (s *Set) Run(ctx context.Context) {
 	s.mu.Lock()
 	s.running = nil // nobody else begins to ask
 	s.mu.Unlock()
-	s.asking.Wait()
+	asked := make(chan struct{})
+	go func() {
+		s.asking.Wait()
+		close(asked)
+	}()
+	select {
+	case <-asked:
+	case <-time.After(stopTimeout): // one that reads a large schema holds nothing that others need
+	}
 }
+
+// stopTimeout is how long Run waits for those who read a schema when it ends.
+const stopTimeout = 2 * time.Second
 
 // ask has each server asked, and no longer those that were before, once Run is called.
 func (s *Set) ask() {
@@ -135,8 +146,9 @@ func (s *Set) ask() {
 func (s *Set) follow(ctx context.Context, name, url string) {
 	pauses := s.options.pauses
 	pause := pauses.min
+	var before *Schema
 	for {
-		schema, err := ReadReflection(ctx, url, s.options.Now)
+		schema, err := ReadReflection(ctx, url, before, s.options.Now)
 		if ctx.Err() != nil {
 			return
 		}
@@ -145,7 +157,7 @@ func (s *Set) follow(ctx context.Context, name, url string) {
 		if err != nil {
 			wait, pause = pause, min(2*pause, pauses.max)
 		} else {
-			pause = pauses.min
+			pause, before = pauses.min, schema
 		}
 		timer := time.NewTimer(wait - rand.N(wait/4)) //nolint:gosec // it spreads load and keeps no secret
 		select {
