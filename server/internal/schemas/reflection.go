@@ -282,13 +282,14 @@ const (
 // outline returns the path of an encoded file, and of those that it imports.
 func outline(file []byte) (path string, imports []string, err error) {
 	err = eachField(file, func(number protowire.Number, value []byte) error {
-		switch number {
-		case nameField:
+		if number == nameField {
 			path = string(value)
-		case dependencyField:
-			if imports = append(imports, string(value)); len(imports) > maxFiles {
-				return fmt.Errorf("it imports more than %d files", maxFiles)
-			}
+		}
+		if number == dependencyField {
+			imports = append(imports, string(value))
+		}
+		if len(imports) > maxFiles {
+			return fmt.Errorf("it imports more than %d files", maxFiles)
 		}
 		return nil
 	})
