@@ -1,6 +1,6 @@
 /** Calls a function when the signal is aborted, or at once where it is. Returns what makes it forget the function. */
 export function onAbort(signal: AbortSignal | undefined, call: () => void): () => void {
-  signal?.addEventListener("abort", call, { once: true });
+  signal?.addEventListener("abort", call);
   if (signal?.aborted) {
     call();
   }

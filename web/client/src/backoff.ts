@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { onAbort } from "./abort.js";
 import { retryDelay } from "./details.js";
 import { reasonOf } from "./reason.js";
 
@@ -45,10 +46,7 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done);
     globalThis.addEventListener?.("online", done);
-    if (signal.aborted) {
-      done();
-    }
+    onAbort(signal, done);
   });
 }

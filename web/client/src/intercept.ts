@@ -12,7 +12,7 @@ import { type TokenSource, TokenSourceError } from "./source.js";
  */
 export const freshToken = createContextKey(false, { description: "fresh token" });
 
-/** Holds the token that a call was sent with, for code that repeats the call. */
+/** Holds the token of the source that a call was sent with, for code that repeats the call or watches its token. */
 export const sentToken = createContextKey<string | null>(null, { description: "sent token" });
 
 export interface AuthOptions {
@@ -56,6 +56,7 @@ export function authInterceptor(source: TokenSource, baseUrl: string, { onSigned
     signOuts.sent(token);
   };
   return (next) => async (req) => {
+    req.contextValues.set(sentToken, null); // the caller may have made another call with them
     if (isPublic(req.method) || req.header.has("Authorization") || originOf(req.url) !== originOf(baseUrl)) {
       return next(req);
     }

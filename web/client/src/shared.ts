@@ -36,7 +36,10 @@ export function sharedSource(source: TokenSource, session: string): SharedSource
 
 /** A source whose tokens all tabs share. */
 export interface SharedSource extends TokenSource {
-  /** Shares nothing any more, until a token is asked for again: call it when the user has signed out, or has another session. */
+  /**
+   * Shares nothing any more, until a token is asked for again: call it when the user has
+   * signed out. Those who wait for a token get null. Another session needs another source.
+   */
   close(): void;
 }
 
@@ -67,21 +70,24 @@ class Shared implements SharedSource {
     if (!canShare()) {
       return this.#source.getToken({ fresh });
     }
+    const closed = this.#closed.signal;
     const before = this.#token;
-    await (this.#opened ??= this.#open(this.#closed.signal).catch((error) => {
+    await (this.#opened ??= this.#open(closed).catch((error) => {
       this.#opened = undefined; // the next caller tries again
       throw error;
     }));
-    if (!fresh && this.#isGood()) {
+    if (!fresh && !closed.aborted && this.#isGood()) {
       return this.#token;
     }
     return inTurn(this.#name, async () => {
-      if (this.#token === before || !this.#isGood()) {
+      if (!closed.aborted && (this.#token === before || !this.#isGood())) {
         const token = (await this.#ask(fresh)) || null;
-        this.#learn(token);
-        this.#channel.post({ token });
+        if (!closed.aborted) {
+          this.#learn(token);
+          this.#channel.post({ token });
+        }
       }
-      return this.#token;
+      return closed.aborted ? null : this.#token;
     });
   }
 

@@ -9,6 +9,7 @@ import { IdentityService } from "../src/gen/ostiary/identity/v1/identity_pb.js";
 import { rule, RuleSchema } from "../src/gen/ostiary/policy/v1/policy_pb.js";
 import { devSource } from "../src/dev.js";
 import { authInterceptor, reasonOf, freshToken, functionSource, TokenSourceError } from "../src/index.js";
+import { sentToken } from "../src/intercept.js";
 import { isPublic } from "../src/rule.js";
 import { Server } from "../../testing/server.js";
 import { early, expired, identityClient, Tokens } from "./helpers.js";
@@ -250,6 +251,22 @@ test("a header of the caller's own stays", async () => {
     headers: { Authorization: `Bearer ${await server.token("robo")}` },
   });
   expect(tokens.asked).toEqual([]);
+});
+
+test("context values that are used again hold the token of no call before", async () => {
+  const tokens = new Tokens("first.of.all", null, "third.of.all");
+  const contextValues = createContextValues();
+  const held: (string | null)[] = [];
+  const note: Interceptor = (next) => (req) => {
+    held.push(req.contextValues.get(sentToken));
+    return next(req);
+  };
+  const client = identityClient(server.url, authInterceptor(tokens, server.url), note);
+  const own = { Authorization: `Bearer ${await server.token("robo")}` };
+  for (const headers of [{}, {}, {}, own]) {
+    await client.whoAmI({}, { contextValues, headers }).catch(() => undefined); // the tokens are none that the server accepts
+  }
+  expect(held).toEqual(["first.of.all", null, "third.of.all", null]);
 });
 
 /** Notes the Authorization header of what comes by, and answers by itself. */

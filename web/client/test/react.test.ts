@@ -116,4 +116,20 @@ describe.skipIf(withoutChromium)("a page in strict mode", () => {
     }
     await context.close();
   });
+
+  test("that closes its source while it waits for a token gets none, since the user has signed out", async () => {
+    const context = await browser.newContext();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await context.route("**/dev/token", async (route) => {
+      await released;
+      await route.continue();
+    });
+    const { page, count } = await open(context, { persona: "ada", session: "sess_closed" });
+    await expect.poll(() => count("token")).toBe(1);
+    await page.getByRole("button", { name: "Close" }).click();
+    release();
+    await shows(page, "first", "undefined failed TOKEN_MISSING");
+    await context.close();
+  });
 });
