@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { AccessExplanationSchema, AccessOutcome } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { SignalSourceStatusSchema } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
@@ -9,12 +10,15 @@ import { afterEach, expect, test, vi } from "vitest";
 import { StreamPriority } from "../src/api/priority.js";
 import { parseConfig } from "../src/app/config.js";
 import { ErrorBoundary } from "../src/app/errorboundary.js";
+import { pagesOf } from "../src/app/permitted.js";
 import { Counts } from "../src/decisions/counts.js";
 import { matching, most, nothingKept, series, withDecisions } from "../src/decisions/kept.js";
 import { fromFragment, toFragment } from "../src/decisions/link.js";
 import { took } from "../src/decisions/panel.js";
 import { DecisionTable } from "../src/decisions/table.js";
 import { SignalCard } from "../src/health/issuers.js";
+import { Answer } from "../src/try/answer.js";
+import type { Attempt } from "../src/try/attempt.js";
 import { Failure } from "../src/ui/failure.js";
 import { Moment } from "../src/ui/moment.js";
 
@@ -46,6 +50,50 @@ test("a failure says what went wrong, and is tried again", () => {
   expect(screen.getByRole("alert").textContent).toMatch(/The disk is full[.].*Internal/);
   fireEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(retry).toHaveBeenCalledOnce();
+});
+
+test("a failure shows the characters of the server's words that cannot be seen", () => {
+  render(<Failure error={new ConnectError("the disk\u202e is full", Code.Internal)} />);
+  expect(screen.getByRole("alert").textContent).toContain("The disk\\u202e is full.");
+});
+
+test("an answer shows where a backend's link goes, and what cannot be seen in its words", () => {
+  const error = {
+    code: "PermissionDenied",
+    reason: "NO\u200bREASON",
+    message: "not\u202eyou",
+    help: "https://signin\t.\u0430cme.example/\u202e",
+    violations: [],
+  };
+  const result: Attempt = {
+    began: 0,
+    state: "done",
+    headers: [["x-note", "a\u200bb"]],
+    messages: ['{"name": "c\u202ed"}'],
+    count: 1,
+    bytes: 0,
+    took: 0,
+    error,
+  };
+  const { container, rerender } = render(<Answer backend="shop" result={result} />);
+  expect(screen.getByRole("link").textContent).toBe("https://signin.xn--cme-5cd.example/%E2%80%AE");
+  expect(container.textContent).toContain("The backend says what to do about it at https://");
+  for (const shown of ["a\\u200bb", "c\\u202ed", "NO\\u200bREASON", "not\\u202eyou"]) {
+    expect(container.textContent).toContain(shown);
+  }
+  rerender(<Answer backend="" result={{ ...result, error: { ...error, violations: [{ field: "", description: "e\u2066f" }] } }} />);
+  expect(screen.getByRole("link").textContent).toBe("What to do about it");
+  expect(container.textContent).toContain("e\\u2066f");
+});
+
+test("what backends allow opens no page of this server", () => {
+  const explained = (backend: string, outcome: AccessOutcome) =>
+    create(AccessExplanationSchema, { procedure: "/ostiary.decision.v1.DecisionService/WatchDecisions", outcome, backend });
+  const names = (...of: Parameters<typeof pagesOf>) => pagesOf(...of).map(({ to }) => to);
+  const everybody = names([]);
+  expect(everybody).not.toContain("/decisions");
+  expect(names([explained("", AccessOutcome.UNMET), explained("shop", AccessOutcome.MET)])).toEqual(everybody);
+  expect(names([explained("", AccessOutcome.MET), explained("shop", AccessOutcome.UNMET)])).toContain("/decisions");
 });
 
 test("a time is said as seen from now", () => {

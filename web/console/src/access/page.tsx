@@ -190,7 +190,7 @@ function Line({ row: { backend, procedure, name, rule, outcome, requirements }, 
         <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
         {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
           <p key={description} className={ui.quiet}>
-            {detail || description} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
+            {showHidden(detail || description)} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
           </p>
         ))}
       </td>
@@ -201,13 +201,13 @@ function Line({ row: { backend, procedure, name, rule, outcome, requirements }, 
 /** A rule in words, and as it is declared. */
 function Declared({ rule: { description, rule, source } }: { rule: MethodRule }) {
   if (rule === undefined) {
-    return description;
+    return showHidden(description);
   }
   return (
     <details>
-      <summary>{description}</summary>
+      <summary>{showHidden(description)}</summary>
       <pre tabIndex={0} aria-label="The rule in a .proto file">
-        {optionOf(rule)}
+        {showHidden(optionOf(rule))}
       </pre>
       <p className={ui.quiet}>{placeOf(source)}</p>
     </details>
@@ -222,6 +222,6 @@ function Verdict({ outcome, open }: { outcome: AccessOutcome; open: Requirement[
       return <Badge tone="bad">may not</Badge>;
     default:
       // What it depends on is said by the server: the request, or the handler.
-      return <Badge tone="open">{[...new Set(open.map(({ detail }) => detail))].filter(Boolean).join("; ") || "it depends"}</Badge>;
+      return <Badge tone="open">{showHidden([...new Set(open.map(({ detail }) => detail))].filter(Boolean).join("; ")) || "it depends"}</Badge>;
   }
 }

@@ -2,6 +2,7 @@ import { sharesConnections, useOnline } from "../api/browser";
 import { useAhead } from "../api/clock";
 import type { Watched } from "../auth/identity";
 import { useSlowCalls } from "../auth/signedin";
+import { showHidden } from "../ui/text";
 import shell from "./shell.module.css";
 
 /** Says what is wrong with the connection to the server or to the issuer, and with this machine's clock. */
@@ -28,7 +29,7 @@ function useTrouble({ stream }: Watched): string | undefined {
     return "This machine is offline. What is shown may be old.";
   }
   if (stream.state === "waiting" && stream.delay > 0) {
-    return `${stream.what} Trying again…`; // without a delay only the token is replaced
+    return `${showHidden(stream.what)} Trying again…`; // without a delay only the token is replaced
   }
   if (slow) {
     return sharesConnections()

@@ -1,4 +1,4 @@
-import { AccessOutcome } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
+import { type AccessExplanation, AccessOutcome } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
 import { useQuery } from "@tanstack/react-query";
 import { permittedKey, useSignedIn } from "../auth/signedin";
 import { pages } from "./pages";
@@ -8,13 +8,19 @@ const needed = pages.flatMap(({ needs }) => (needs === undefined ? [] : [needs])
 /** The pages that the caller may use. A server that does not explain access hides those that need a permission. */
 export function usePages(enabled: boolean): typeof pages {
   const { access } = useSignedIn();
-  const { data } = useQuery({
+  const { data = [] } = useQuery({
     queryKey: permittedKey,
     queryFn: async ({ signal }) => (await access.explainAccess({ procedures: needed }, { signal })).explanations,
     enabled,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const permitted = new Set(data?.filter(({ outcome }) => outcome !== AccessOutcome.UNMET).map(({ procedure }) => procedure));
+  return pagesOf(data);
+}
+
+/** The pages that are permitted by what is explained. A backend may have the same methods: what it permits is not of this server. */
+export function pagesOf(explanations: AccessExplanation[]): typeof pages {
+  const met = explanations.filter(({ backend, outcome }) => backend === "" && outcome !== AccessOutcome.UNMET);
+  const permitted = new Set(met.map(({ procedure }) => procedure));
   return pages.filter(({ needs }) => needs === undefined || permitted.has(needs));
 }
 

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { invalidRequest } from "../ui/errors";
 import { Help, Violations } from "../ui/failure";
 import { Badge } from "../ui/names";
+import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 import type { Attempt } from "./attempt";
 import { NoAnswer } from "./noanswer";
@@ -13,14 +14,14 @@ export function Request({ request: { url, headers, body } }: { request: NonNulla
     <section className={ui.section} aria-labelledby="request">
       <h2 id="request">Request</h2>
       <pre className={ui.wrap} tabIndex={0} aria-labelledby="request">
-        {[`POST ${url}`, ...lines, "", body].join("\n")}
+        {showHidden([`POST ${url}`, ...lines, "", body].join("\n"))}
       </pre>
     </section>
   );
 }
 
-/** What came of a call. While it is paused, nothing moves. */
-export function Answer({ result }: { result: Attempt }) {
+/** What came of a call to this server, or to a backend by its name. While it is paused, nothing moves. */
+export function Answer({ backend, result }: { backend: string; result: Attempt }) {
   const [paused, setPaused] = useState<Attempt>();
   const shown = paused ?? result;
   const { state, error, headers, messages, count } = shown;
@@ -31,7 +32,7 @@ export function Answer({ result }: { result: Attempt }) {
         <h2 id="answer">
           Answer{" "}
           <span role="status">
-            {error ? <Badge tone="bad">{error.reason ?? error.code}</Badge> : <Badge tone={state === "done" ? "good" : "quiet"}>{state}</Badge>}
+            {error ? <Badge tone="bad">{showHidden(error.reason ?? error.code)}</Badge> : <Badge tone={state === "done" ? "good" : "quiet"}>{state}</Badge>}
           </span>
         </h2>
         <div className={ui.actions}>
@@ -46,19 +47,15 @@ export function Answer({ result }: { result: Attempt }) {
       {error?.unanswered && shown.request && <NoAnswer why={error.unanswered} request={shown.request} />}
       {error && error.unanswered === undefined && (
         <p>
-          {error.violations.length > 0 ? invalidRequest : error.message} {error.reason && <span className={ui.quiet}>({error.code})</span>}
+          {error.violations.length > 0 ? invalidRequest : showHidden(error.message)} {error.reason && <span className={ui.quiet}>({error.code})</span>}
         </p>
       )}
-      {error?.help && (
-        <p>
-          <Help link={error.help}>What to do about it</Help>
-        </p>
-      )}
+      {error?.help && <Remedy link={error.help} backend={backend} />}
       {error && <Violations of={error.violations} />}
       {count > messages.length && <p className={ui.quiet}>The last {messages.length} messages.</p>}
       {messages.map((message, i) => (
         <pre key={count - messages.length + i} tabIndex={0} aria-label={`Message ${count - messages.length + i + 1}`}>
-          {message}
+          {showHidden(message)}
         </pre>
       ))}
       {state !== "running" && !error && count === 0 && <p className={ui.quiet}>No message.</p>}
@@ -66,12 +63,28 @@ export function Answer({ result }: { result: Attempt }) {
         <details>
           <summary>Headers</summary>
           <pre className={ui.wrap} tabIndex={0} aria-label="Headers">
-            {headers.map(([name, value]) => `${name}: ${value}`).join("\n")}
+            {showHidden(headers.map(([name, value]) => `${name}: ${value}`).join("\n"))}
           </pre>
         </details>
       )}
     </section>
   );
+}
+
+/** Links to what can be done about an error. Of a link that a backend has chosen, it says so, and shows where the browser would go. */
+function Remedy({ link, backend }: { link: string; backend: string }) {
+  if (backend === "") {
+    return (
+      <p>
+        <Help link={link}>What to do about it</Help>
+      </p>
+    );
+  }
+  return URL.canParse(link) ? (
+    <p>
+      The backend says what to do about it at <Help link={link}>{new URL(link).href}</Help>
+    </p>
+  ) : null;
 }
 
 function summary({ took, count, bytes, state }: Attempt): string {

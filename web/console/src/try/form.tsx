@@ -97,7 +97,7 @@ export function Form({ api, method, caller, initially, onDone }: Props) {
       {asking && <ConfirmCall api={api} method={method} body={body} caller={caller} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
       {result && (
         <div className={styles.result}>
-          <Answer key={result.began} result={result} />
+          <Answer key={result.began} backend={api.backend} result={result} />
           {result.request && <Request request={result.request} />}
         </div>
       )}

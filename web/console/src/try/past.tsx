@@ -29,7 +29,7 @@ export function History({ past, onAgain }: { past: Past[]; onAgain: (call: Past)
               </td>
               <td>{call.caller.replace("persona ", "")}</td>
               <td>
-                <Badge tone={call.failed ? "bad" : "good"}>{call.outcome}</Badge>
+                <Badge tone={call.failed ? "bad" : "good"}>{showHidden(call.outcome)}</Badge>
               </td>
               <td>{Math.round(call.took)} ms</td>
               <td>

@@ -2,6 +2,7 @@ import { type FieldViolation, fieldViolations, helpLink, requestId } from "@osti
 import type { ReactNode } from "react";
 import { explain } from "./errors";
 import { Id } from "./names";
+import { showHidden } from "./text";
 import ui from "./ui.module.css";
 
 /** What went wrong, and what to do about it. */
@@ -11,10 +12,10 @@ export function Failure({ error, retry }: { error: unknown; retry?: (() => void)
   return (
     <div className={ui.failure} role="alert">
       <p>
-        <strong>{what}</strong>
+        <strong>{showHidden(what)}</strong>
       </p>
       <p className={ui.quiet}>
-        <Help link={helpLink(error)}>{code === undefined ? hint : <code>{code}</code>}</Help>
+        <Help link={helpLink(error)}>{code === undefined ? hint : <code>{showHidden(code)}</code>}</Help>
       </p>
       <Violations of={fieldViolations(error)} />
       {id !== undefined && (
@@ -53,7 +54,7 @@ export function Violations({ of }: { of: FieldViolation[] }) {
               <Id>{field}</Id>:{" "}
             </>
           )}
-          {description}
+          {showHidden(description)}
         </li>
       ))}
     </ul>
