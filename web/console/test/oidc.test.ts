@@ -190,7 +190,9 @@ describe.skipIf(withoutChromium)("sign-in at a real OpenID provider", () => {
       })
       .toBe(1);
     await signInThere(ada.page);
-    await ada.page.getByText("The keys to check the token are not available now; try again shortly. Trying again…").waitFor();
+    await ada.page
+      .getByText("The keys to check the token are not available now; try again shortly. Where the server runs, ostiary doctor says why. Trying again…")
+      .waitFor();
     expect(await ada.barriers()).toEqual([]);
     const readiness = await fetch(`${at.server.url}/readyz`);
     expect(readiness.status).toBe(503);
