@@ -7,14 +7,29 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
+
+func (tr endpoint) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
+	t.Helper()
+	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
+	return revocationv1connect.NewRevocationServiceClient(httpClient(t, true), tr.url, options...)
+}
+
+func (r *running) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
+	t.Helper()
+	return r.transports()["Connect"].revocations(t, token)
+}
+
+// send imports messages and returns the summary.
 
 const newestFirst = revocationv1.RevocationOrder_REVOCATION_ORDER_NEWEST_FIRST
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -22,18 +21,6 @@ import (
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-func (tr endpoint) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
-	t.Helper()
-	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
-	return revocationv1connect.NewRevocationServiceClient(httpClient(t, true), tr.url, options...)
-}
-
-func (r *running) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
-	t.Helper()
-	return r.transports()["Connect"].revocations(t, token)
-}
-
-// send imports messages and returns the summary.
 func send(t *testing.T, client revocationv1connect.RevocationServiceClient, messages ...[]*revocationv1.NewRevocation) (*revocationv1.ImportRevocationsResponse, error) {
 	t.Helper()
 	stream, err := client.ImportRevocations(t.Context())

@@ -33,8 +33,8 @@ type StreamConfig struct {
 	// TokenSource gives the tokens that are sent with each request: mostly
 	// authclient.ClientCredentials with the scope ssf.manage. nil sends none.
 	TokenSource authclient.TokenSource
-	// PushURL is where events are to be pushed: the URL of what [NewSecurityEvents] has
-	// returned. "" is to have them fetched by a [Poller].
+	// PushURL is the URL at which the transmitter delivers events (RFC 8935), to the handler of
+	// [NewSecurityEvents]. Default: a [Poller] fetches them (RFC 8936).
 	PushURL string
 	// PushAuthorization is one of the Authorizations that are accepted there. Optional.
 	PushAuthorization string

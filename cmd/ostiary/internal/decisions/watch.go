@@ -16,8 +16,6 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
-	"github.com/ostiary/ostiary/interceptors/authclient"
-	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
 // Watch returns ostiary decision watch.
@@ -51,7 +49,7 @@ these are bounded, and each 10 seconds how many other calls there were of each k
 		}
 		return caller.With(func(clients client.Clients) error {
 			w := watch{decisions: clients.Decisions, filter: filter, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), asJSON: caller.Output == "json"}
-			return w.run(cmd.Context())
+			return w.Run(cmd.Context(), cmd.ErrOrStderr(), w.watch, nil)
 		})
 	}
 	return cmd
@@ -96,33 +94,12 @@ const outcomePrefix = "DECISION_OUTCOME_"
 
 // A watch prints decisions, and connects again when the server has stopped.
 type watch struct {
+	client.Watch
+
 	decisions     decisionv1connect.DecisionServiceClient
 	filter        filter
 	out, progress io.Writer
 	asJSON        bool
-
-	begun bool
-}
-
-// run watches until it is interrupted, or the server refuses for good.
-func (w *watch) run(ctx context.Context) error {
-	err := authclient.Retry{Advice: w.advice, MaxDelay: client.MaxDelay}.Stream(ctx, w.watch)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted, as a watch is meant to end
-	}
-	return err
-}
-
-// advice says whether to connect again: not if the first try fails.
-func (w *watch) advice(err error) (advice authclient.Advice, retryAfter time.Duration) {
-	if !w.begun {
-		return authclient.GiveUp, 0
-	}
-	advice, retryAfter = connectauth.RetryAdvice(err)
-	if advice == authclient.RetryLater {
-		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", terminal.Printable(err.Error()))
-	}
-	return advice, retryAfter
 }
 
 func (w *watch) watch(ctx context.Context) (err error) {
@@ -132,7 +109,7 @@ func (w *watch) watch(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	for first := true; stream.Receive(); first = false {
-		if w.begun = true; first && !w.asJSON {
+		if w.Begun = true; first && !w.asJSON {
 			if _, err := fmt.Fprintln(w.out, time.Now().Format(time.TimeOnly), "watching"); err != nil {
 				return err
 			}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/client"
@@ -15,8 +14,6 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
-	"github.com/ostiary/ostiary/interceptors/authclient"
-	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
 // Watch returns ostiary revocation watch.
@@ -45,7 +42,7 @@ the next one, from where it was.`,
 				revocations: clients.Revocations, filter: filter.message(), list: filter.since > 0,
 				out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), asJSON: caller.Output == "json",
 			}
-			return w.run(cmd.Context())
+			return w.Run(cmd.Context(), cmd.ErrOrStderr(), w.watch, w.recovers)
 		})
 	}
 	return cmd
@@ -53,41 +50,25 @@ the next one, from where it was.`,
 
 // A watch prints revocations, and connects again when the server has stopped.
 type watch struct {
+	client.Watch
+
 	revocations   revocationv1connect.RevocationServiceClient
 	filter        *revocationv1.ListRevocationsFilter
 	out, progress io.Writer
 	asJSON        bool
 
-	begun  bool
 	list   bool   // print those that there are before watching
 	resume string // the last position
 }
 
-// run watches until it is interrupted, or the server refuses for good.
-func (w *watch) run(ctx context.Context) error {
-	err := authclient.Retry{Advice: w.advice, MaxDelay: client.MaxDelay}.Stream(ctx, w.watch)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted, as a watch is meant to end
+// recovers reports whether only the position was refused, since the database was replaced.
+func (w *watch) recovers(reason string) bool {
+	if reason != "POSITION_EPOCH_CHANGED" {
+		return false
 	}
-	return err
-}
-
-// advice says whether to connect again: not if the first try fails, and else also where only the
-// position was refused, since the database was replaced.
-func (w *watch) advice(err error) (advice authclient.Advice, retryAfter time.Duration) {
-	if !w.begun {
-		return authclient.GiveUp, 0
-	}
-	advice, retryAfter = connectauth.RetryAdvice(err)
-	var received *connect.Error
-	if errors.As(err, &received) && client.ReasonOf(received) == "POSITION_EPOCH_CHANGED" {
-		w.resume, advice = "", authclient.RetryLater
-		fmt.Fprintln(w.progress, "ostiary: the server has another database; list its revocations for those that were made meanwhile")
-	}
-	if advice == authclient.RetryLater {
-		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", terminal.Printable(err.Error()))
-	}
-	return advice, retryAfter
+	w.resume = ""
+	fmt.Fprintln(w.progress, "ostiary: the server has another database; list its revocations for those that were made meanwhile")
+	return true
 }
 
 // watch prints revocations from the last position on.
@@ -108,7 +89,7 @@ func (w *watch) watch(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		w.begun = true
+		w.Begun = true
 		if err := w.write(stream.Msg().GetRevocations()); err != nil { // none in a heartbeat
 			return err
 		}
@@ -123,7 +104,7 @@ func (w *watch) listed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.begun, w.list, w.resume = true, res.GetNextPageToken() != "", res.GetResumeToken()
+	w.Begun, w.list, w.resume = true, res.GetNextPageToken() != "", res.GetResumeToken()
 	return w.write(res.GetRevocations())
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -17,8 +16,6 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
-	"github.com/ostiary/ostiary/interceptors/authclient"
-	"github.com/ostiary/ostiary/interceptors/connectauth"
 )
 
 // Watch returns ostiary session watch.
@@ -50,8 +47,8 @@ have been missed, it prints every session as changed first.
 			return usage.Wrong(errors.Join(err, caller.Check()))
 		}
 		return caller.With(func(clients client.Clients) error {
-			w := watch{sessions: clients.Sessions, filter: filter, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), asJSON: caller.Output == "json"}
-			return w.run(cmd.Context())
+			w := watch{sessions: clients.Sessions, filter: filter, out: cmd.OutOrStdout(), asJSON: caller.Output == "json"}
+			return w.Run(cmd.Context(), cmd.ErrOrStderr(), w.watch, w.recovers)
 		})
 	}
 	return cmd
@@ -59,43 +56,25 @@ have been missed, it prints every session as changed first.
 
 // A watch prints changes, and connects again when the server has stopped.
 type watch struct {
-	sessions      sessionv1connect.SessionServiceClient
-	filter        filter
-	out, progress io.Writer
-	asJSON        bool
+	client.Watch
 
-	begun  bool
+	sessions sessionv1connect.SessionServiceClient
+	filter   filter
+	out      io.Writer
+	asJSON   bool
+
 	lost   bool   // changes may have been missed: list the sessions before watching
 	resume string // the last position
 }
 
-// run watches until it is interrupted, or the server refuses for good.
-func (w *watch) run(ctx context.Context) error {
-	err := authclient.Retry{Advice: w.advice, MaxDelay: client.MaxDelay}.Stream(ctx, w.watch)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted, as a watch is meant to end
+// recovers reports whether only the position was refused: changes may have been missed then.
+func (w *watch) recovers(reason string) bool {
+	switch reason {
+	case "POSITION_EPOCH_CHANGED", "POSITION_EXPIRED", "READER_TOO_SLOW":
+		w.lost = true
+		return true
 	}
-	return err
-}
-
-// advice says whether to connect again: not if the first try fails, and else also where
-// only the position was refused.
-func (w *watch) advice(err error) (advice authclient.Advice, retryAfter time.Duration) {
-	if !w.begun {
-		return authclient.GiveUp, 0
-	}
-	advice, retryAfter = connectauth.RetryAdvice(err)
-	var received *connect.Error
-	if errors.As(err, &received) {
-		switch client.ReasonOf(received) {
-		case "POSITION_EPOCH_CHANGED", "POSITION_EXPIRED", "READER_TOO_SLOW":
-			w.lost, advice = true, authclient.RetryLater
-		}
-	}
-	if advice == authclient.RetryLater {
-		fmt.Fprintf(w.progress, "ostiary: the watch was interrupted and goes on: %s\n", terminal.Printable(err.Error()))
-	}
-	return advice, retryAfter
+	return false
 }
 
 // watch prints changes from the last position on, or first every session if that is lost.
@@ -118,7 +97,7 @@ func (w *watch) watch(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		w.begun, w.lost = true, false
+		w.Begun, w.lost = true, false
 		for _, event := range stream.Msg().GetEvents() { // none in a heartbeat
 			if err := w.write(event); err != nil {
 				return err

@@ -54,7 +54,7 @@ export function useSessions(filter: Filter) {
   const [first] = list.data?.pages ?? [];
   const current = first?.currentSession;
   const currentKey = current && keyOf(current);
-  // Whether the window's own session is to be shown before the list, which does not have it.
+  // The window's own session is shown first where the list does not have it.
   const apart = current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey);
   const own = useQuery({
     queryKey: ["own session", currentKey],

@@ -92,7 +92,7 @@ interface Props {
   onMethod: (procedure: string) => void;
   caller: Caller;
   onCaller: (caller: Caller) => void;
-  /** A call that is to be made again. */
+  /** The earlier call whose body the form starts with. */
   again: Past | undefined;
   onDone: (call: Omit<Past, "id">) => void;
 }
