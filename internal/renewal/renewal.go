@@ -1,4 +1,6 @@
 // Package renewal says by when a TLS certificate should have been renewed.
+//
+//	late := time.Now().After(renewal.Due(certificate))
 package renewal
 
 import (

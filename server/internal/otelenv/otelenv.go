@@ -1,5 +1,10 @@
 // Package otelenv has what metrics and traces share of OpenTelemetry: the variables of its specification
 // that say whether something is sent, and its names.
+//
+//	if otelenv.Exports("TRACES") {
+//		protocol := otelenv.Protocol("TRACES") // "" is http/protobuf
+//		…
+//	}
 package otelenv
 
 import "os"
