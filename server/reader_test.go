@@ -229,6 +229,7 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 			"one of events":             {events, nil, 0, invalidPosition},
 			"one of another filter":     {sessions, ofAda, 0, invalidPosition},
 			"one of another order":      {sessions, nil, sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC, invalidPosition},
+			"one of none by subject":    {sessions, nil, sessionv1.SessionOrder_SESSION_ORDER_SUBJECT, invalidPosition},
 			"one of another subject":    {ofAnAdmin.GetNextPageToken(), nil, 0, invalidPosition},
 			"one of another database":   {otherSessions, nil, 0, otherEpoch},
 		} {

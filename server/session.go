@@ -97,6 +97,7 @@ var sessionOrders = map[sessionv1.SessionOrder]store.Order{
 	sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_DESC: store.FirstSeenDesc,
 	sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC:  store.FirstSeenAsc,
 	sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC:  store.LastSeenDesc,
+	sessionv1.SessionOrder_SESSION_ORDER_SUBJECT:         store.BySubject,
 }
 
 // listing reads which of the sessions within the view are asked for, and in which order.

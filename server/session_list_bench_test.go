@@ -53,6 +53,7 @@ func listSessions(b *testing.B, r *running) {
 	b.Helper()
 	otto := r.sessions(b, r.issuer.Session("user_otto"))
 	oldest, latest := sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC, sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC
+	bySubject := sessionv1.SessionOrder_SESSION_ORDER_SUBJECT
 	in := func(state sessionv1.SessionState) *sessionv1.ListSessionsFilter {
 		return &sessionv1.ListSessionsFilter{States: []sessionv1.SessionState{state}}
 	}
@@ -63,6 +64,9 @@ func listSessions(b *testing.B, r *running) {
 		{"newest", &sessionv1.ListSessionsRequest{}},
 		{"oldest", &sessionv1.ListSessionsRequest{Order: oldest}},
 		{"used-last", &sessionv1.ListSessionsRequest{Order: latest}},
+		{"by-subject", &sessionv1.ListSessionsRequest{Order: bySubject}},
+		{"by-subject-query-of-none", &sessionv1.ListSessionsRequest{Order: bySubject, Filter: &sessionv1.ListSessionsFilter{Query: "nobody"}}},
+		{"by-subject-ended-of-none", &sessionv1.ListSessionsRequest{Order: bySubject, Filter: in(revoked)}},
 		{"issuer", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
 		{"issuer-used-last", &sessionv1.ListSessionsRequest{Order: latest, Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String(r.issuer.URL())}}},
 		{"subject", &sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("user_000777")}}},

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +100,9 @@ func TestSessionsComeInEachOrderOverPagesThatEndEarly(t *testing.T) {
 		"those that go on":          {0, &sessionv1.ListSessionsFilter{States: []sessionv1.SessionState{active}}, "otto", 3, 3, false},
 		"the oldest that go on":     {sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC, &sessionv1.ListSessionsFilter{States: []sessionv1.SessionState{active}}, "sess_005000", 3, 3, false},
 		"of this server, used last": {sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC, &sessionv1.ListSessionsFilter{Service: proto.String("")}, "otto", 1, 1, true},
+		"by subject":                {sessionv1.SessionOrder_SESSION_ORDER_SUBJECT, &sessionv1.ListSessionsFilter{Query: "sess_00000"}, "sess_000001", 9, 9, false},
+		"the one that ended, so":    {sessionv1.SessionOrder_SESSION_ORDER_SUBJECT, &sessionv1.ListSessionsFilter{States: []sessionv1.SessionState{revoked}}, "sess_000001", 1, 1, true},
+		"of this server, so":        {sessionv1.SessionOrder_SESSION_ORDER_SUBJECT, &sessionv1.ListSessionsFilter{Service: proto.String("")}, "otto", 1, 0, true},
 	} {
 		seen := make(map[string]bool)
 		var first string
@@ -122,6 +127,51 @@ func TestSessionsComeInEachOrderOverPagesThatEndEarly(t *testing.T) {
 		}
 		if first != test.first || len(seen) != test.count {
 			t.Errorf("%s: %d sessions, of which %s is the first; want %d, and %s", name, len(seen), first, test.count, test.first)
+		}
+	}
+}
+
+// Each page goes on where the one before has ended, also in the midst of a subject, and has what
+// was seen a moment ago.
+func TestThoseOfASubjectStandTogether(t *testing.T) {
+	t.Parallel()
+	r := start(t, withOperator)
+	other := r.issuer.URL() + "/other"
+	for _, issuer := range []string{other, r.issuer.URL()} {
+		r.database(t, fmt.Sprintf(`INSERT INTO sessions WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+			SELECT '%s', printf('sess_%%06d', i), printf('user_%%d', i %% 7), '', '', '', '', 1700000000000000 + i * 7919 %% 61, 1700000000000000, '', '', '', '', '', '', 1700000000000000, 4000000000000000 FROM n`, issuer))
+	}
+	operator := r.issuer.Session("user_otto", authtest.With("sid", "otto"))
+	for protocol, tr := range r.transports() {
+		otto := tr.sessions(t, operator)
+		r.seen(t, map[string]string{"3": r.issuer.Session("user_3", authtest.With("sid", "now over "+protocol))})
+		var all []*sessionv1.Session
+		for req := (&sessionv1.ListSessionsRequest{Order: sessionv1.SessionOrder_SESSION_ORDER_SUBJECT, PageSize: 7, Filter: &sessionv1.ListSessionsFilter{Query: "user_"}}); ; {
+			res, err := otto.ListSessions(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, res.GetSessions()...)
+			if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+				break
+			}
+		}
+		if !slices.IsSortedFunc(all, func(a, b *sessionv1.Session) int {
+			return cmp.Or(strings.Compare(a.GetSession().GetSubject(), b.GetSession().GetSubject()), strings.Compare(a.GetSession().GetIssuer(), b.GetSession().GetIssuer()),
+				b.GetFirstSeenTime().AsTime().Compare(a.GetFirstSeenTime().AsTime()))
+		}) {
+			t.Errorf("over %s: not in order: %v", protocol, names(all))
+		}
+		at := slices.IndexFunc(all, func(s *sessionv1.Session) bool { return s.GetSession().GetSessionId() == "now over "+protocol })
+		if at < 1 || all[at-1].GetSession().GetSubject() != "user_2" || all[at+1].GetSession().GetSubject() != "user_3" {
+			t.Errorf("over %s: the one that was seen just now is at %d; want it to be the first of its subject", protocol, at)
+		}
+		seen := make(map[string]bool)
+		for _, s := range all {
+			seen[s.GetSession().GetIssuer()+" "+s.GetSession().GetSessionId()] = true
+		}
+		if len(seen) != len(all) || len(all) < 2*60+2 {
+			t.Errorf("over %s: %d sessions, of which %d differ; want all 120, that of otto, and those of now, once", protocol, len(all), len(seen))
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (l *Ledger) Sessions(ctx context.Context, listing Listing, limit int) (Sess
 			page.Sessions = append(page.Sessions, session)
 		}
 		if len(batch) < atOnce {
-			page.More, page.Next = !bounded.Until.IsZero(), bounded.Order.Behind(bounded.Until)
+			page.More, page.Next = bounded.Until != (store.Session{}), bounded.Order.Behind(bounded.Until)
 			return page, nil
 		}
 		bounded.After, atOnce = batch[len(batch)-1], BatchSize
@@ -87,7 +87,7 @@ func (l *Ledger) CountSessions(ctx context.Context, listing Listing) (Count, err
 	if err != nil {
 		return Count{}, err
 	}
-	count := Count{Minimum: !bounded.Until.IsZero()}
+	count := Count{Minimum: bounded.Until != (store.Session{})}
 	if len(bounded.States) == 0 {
 		if count.Sessions, err = l.store.CountSessions(ctx, bounded.Listing); err != nil {
 			return Count{}, l.Unavailable(ctx, err)
@@ -116,7 +116,7 @@ func (q Listing) searches() bool {
 // bounded returns the part of a listing that is found by examining a limited number of
 // sessions.
 func (l *Ledger) bounded(ctx context.Context, listing Listing) (Listing, error) {
-	until, err := l.store.TimeAt(ctx, listing.Listing, listing.maxExamined()+1)
+	until, err := l.store.KeyAt(ctx, listing.Listing, listing.maxExamined()+1)
 	if err != nil {
 		return Listing{}, l.Unavailable(ctx, err)
 	}

@@ -126,6 +126,6 @@ func (l *Ledger) Preview(ctx context.Context, request Request) (preview Preview,
 		}
 	}
 	preview.Subjects = int64(len(subjects))
-	preview.Minimum = !listing.Until.IsZero() || len(read) == maxRead
+	preview.Minimum = listing.Until != (store.Session{}) || len(read) == maxRead
 	return preview, true, nil
 }

@@ -2,15 +2,19 @@ package store
 
 import "time"
 
-// An Order is an order of sessions. Those of the same time are ordered by issuer, ID and
-// subject.
+// An Order is an order of sessions. Each has a key, which sessions can share: a time, or an
+// issuer with a subject.
 type Order int
 
-// The orders of sessions. The zero Order is that of [Session.Before]: newest first.
+// The orders of sessions. The zero Order is that of [Session.Before]: newest first. Those of the
+// same time are ordered by issuer, ID and subject.
 const (
 	FirstSeenDesc Order = iota
 	FirstSeenAsc
 	LastSeenDesc
+	// BySubject is the order of the bytes of the subject and the issuer. Those of the same
+	// subject are ordered by FirstSeen and ID, the newest first.
+	BySubject
 )
 
 // A Listing says which sessions are listed, and in which order: those within the view that
@@ -31,8 +35,9 @@ type Listing struct {
 	// After is the session behind which the listing begins. The zero Session is no limit.
 	// Only the time of the order, and the name, matter.
 	After Session
-	// Until is the time of the order up to which it goes, that time included.
-	Until time.Time
+	// Until has the key of the order up to which it goes, that key included. The zero Session is
+	// no limit.
+	Until Session
 }
 
 // List returns the listing of all sessions within a view, newest first.
@@ -44,7 +49,8 @@ func (l Listing) Behind(after Session) Listing {
 	return l
 }
 
-// Time returns the time of a session by which it is ordered.
+// Time returns the time of a session by which it is ordered, or ordered among those of its
+// subject.
 func (o Order) Time(s Session) time.Time {
 	if o == LastSeenDesc {
 		return s.LastSeen
@@ -60,12 +66,20 @@ func (o Order) Place(at time.Time, issuer, id, subject string) Session {
 	return Session{FirstSeen: at, Issuer: issuer, ID: id, Subject: subject}
 }
 
-// Behind returns the place behind all sessions of a time.
-func (o Order) Behind(at time.Time) Session {
-	if o == FirstSeenAsc {
-		at = at.Add(time.Microsecond)
+// Key returns the key of a session, and nothing else of it.
+func (o Order) Key(s Session) Session {
+	if o == BySubject {
+		return Session{Issuer: s.Issuer, Subject: s.Subject}
 	}
-	return o.Place(at, "", "", "")
+	return o.Place(o.Time(s), "", "", "")
+}
+
+// Behind returns the place behind all sessions with a key.
+func (o Order) Behind(key Session) Session {
+	if o == FirstSeenAsc {
+		key.FirstSeen = key.FirstSeen.Add(time.Microsecond)
+	}
+	return key
 }
 
 // PrefixEnd returns the first text, byte by byte, behind all those with the prefix; "" if

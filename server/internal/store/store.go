@@ -59,9 +59,9 @@ type Store interface {
 	SessionNames(ctx context.Context, listing Listing, limit int) ([]Session, error)
 	// CountSessions returns how many sessions a listing has.
 	CountSessions(ctx context.Context, listing Listing) (int64, error)
-	// TimeAt returns the time of the order at the n-th session of a listing, of which only
-	// View, Order and After matter. It is zero if there are not so many.
-	TimeAt(ctx context.Context, listing Listing, n int) (time.Time, error)
+	// KeyAt returns the key of the order at the n-th session of a listing, of which only View,
+	// Order and After matter. It is the zero Session if there are not so many.
+	KeyAt(ctx context.Context, listing Listing, n int) (Session, error)
 	// Sightings returns the sightings of each session, in the same order: the latest
 	// MaxSightings, in the order of Sighting.Compare. Only the names of the sessions matter.
 	Sightings(ctx context.Context, sessions []Session) ([][]Sighting, error)

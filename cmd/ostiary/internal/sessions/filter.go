@@ -65,6 +65,7 @@ var (
 		"newest":    sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_DESC,
 		"oldest":    sessionv1.SessionOrder_SESSION_ORDER_FIRST_SEEN_ASC,
 		"last-seen": sessionv1.SessionOrder_SESSION_ORDER_LAST_SEEN_DESC,
+		"subject":   sessionv1.SessionOrder_SESSION_ORDER_SUBJECT,
 	}
 )
 
@@ -74,7 +75,7 @@ func (f *listFilter) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.states, "state", nil, "only sessions in one of these `states`: active, expired or revoked")
 	cmd.Flags().StringVar(&f.service, "service", "", "only sessions that the service by this `name` has seen; "+ownService+" is the server itself")
 	cmd.Flags().DurationVar(&f.unusedFor, "unused-for", 0, "only sessions that were not seen for this `time`, such as 8h")
-	cmd.Flags().StringVar(&f.order, "order", "newest", "the `order`: newest or oldest, by first seen, or last-seen")
+	cmd.Flags().StringVar(&f.order, "order", "newest", "the `order`: newest or oldest, by first seen, last-seen or subject")
 }
 
 func (f *listFilter) check(flags *pflag.FlagSet) error {
@@ -85,7 +86,7 @@ func (f *listFilter) check(flags *pflag.FlagSet) error {
 		}
 	}
 	if _, known := orders[f.order]; !known {
-		wrong = errors.Join(wrong, fmt.Errorf("--order is %q; write newest, oldest or last-seen", f.order))
+		wrong = errors.Join(wrong, fmt.Errorf("--order is %q; write newest, oldest, last-seen or subject", f.order))
 	}
 	if f.unusedFor < 0 {
 		wrong = errors.Join(wrong, fmt.Errorf("--unused-for is %s; write a time such as 8h", f.unusedFor))

@@ -42,6 +42,9 @@ const (
 	// By last_seen_time, the latest first. A session that is used while its list is read moves
 	// to the beginning, and may be missing on later pages; WatchSessions does not say so.
 	SessionOrder_SESSION_ORDER_LAST_SEEN_DESC SessionOrder = 3
+	// By subject and issuer, in the order of their bytes in UTF-8: those of one subject one after
+	// the other, the newest first, by first_seen_time. A session keeps its place.
+	SessionOrder_SESSION_ORDER_SUBJECT SessionOrder = 4
 )
 
 // Enum value maps for SessionOrder.
@@ -51,12 +54,14 @@ var (
 		1: "SESSION_ORDER_FIRST_SEEN_DESC",
 		2: "SESSION_ORDER_FIRST_SEEN_ASC",
 		3: "SESSION_ORDER_LAST_SEEN_DESC",
+		4: "SESSION_ORDER_SUBJECT",
 	}
 	SessionOrder_value = map[string]int32{
 		"SESSION_ORDER_UNSPECIFIED":     0,
 		"SESSION_ORDER_FIRST_SEEN_DESC": 1,
 		"SESSION_ORDER_FIRST_SEEN_ASC":  2,
 		"SESSION_ORDER_LAST_SEEN_DESC":  3,
+		"SESSION_ORDER_SUBJECT":         4,
 	}
 )
 
@@ -1728,12 +1733,13 @@ const file_ostiary_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"user_agent\x18\x06 \x01(\tR\tuserAgent\x12\x1d\n" +
 	"\n" +
-	"ip_address\x18\a \x01(\tR\tipAddress*\x94\x01\n" +
+	"ip_address\x18\a \x01(\tR\tipAddress*\xaf\x01\n" +
 	"\fSessionOrder\x12\x1d\n" +
 	"\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dSESSION_ORDER_FIRST_SEEN_DESC\x10\x01\x12 \n" +
 	"\x1cSESSION_ORDER_FIRST_SEEN_ASC\x10\x02\x12 \n" +
-	"\x1cSESSION_ORDER_LAST_SEEN_DESC\x10\x03*\x90\x02\n" +
+	"\x1cSESSION_ORDER_LAST_SEEN_DESC\x10\x03\x12\x19\n" +
+	"\x15SESSION_ORDER_SUBJECT\x10\x04*\x90\x02\n" +
 	"\x10SessionEventType\x12\"\n" +
 	"\x1eSESSION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SESSION_EVENT_TYPE_SEEN\x10\x01\x12\x1e\n" +

@@ -5,18 +5,43 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// The orders of sessions, and what is behind a session in them.
-var orders = map[store.Order]struct{ column, direction, behind, upTo string }{
-	store.FirstSeenDesc: {"first_seen", " DESC", " < ", " >= "},
-	store.FirstSeenAsc:  {"first_seen", "", " > ", " <= "},
-	store.LastSeenDesc:  {"last_seen", " DESC", " < ", " >= "},
+// An order is SQL by which sessions are ordered. In its conditions, :time, :issuer, :id and
+// :subject are those of a place.
+type order struct {
+	key    string // the columns of its key: a time, an issuer and a subject
+	byKey  string // orders keys
+	rest   string // orders what has the same key
+	behind string // the condition that a session is behind a place
+	upTo   string // the condition that the key of a session is not behind that of a place
+}
+
+var orders = map[store.Order]order{
+	store.FirstSeenDesc: byTime("first_seen", " DESC", "<", ">="),
+	store.FirstSeenAsc:  byTime("first_seen", "", ">", "<="),
+	store.LastSeenDesc:  byTime("last_seen", " DESC", "<", ">="),
+	store.BySubject: {
+		key:    `0, issuer, subject`,
+		byKey:  `substr(subject, 1, 256), subject, issuer`,
+		rest:   `first_seen DESC, session_id DESC`,
+		behind: `substr(subject, 1, 256) >= substr(:subject::bytea, 1, 256) AND (subject, issuer) >= (:subject, :issuer) AND ((subject, issuer) > (:subject, :issuer) OR (first_seen, session_id) < (:time, :id))`,
+		upTo:   `substr(subject, 1, 256) <= substr(:subject::bytea, 1, 256) AND (subject, issuer) <= (:subject, :issuer)`,
+	},
+}
+
+func byTime(column, direction, behind, upTo string) order {
+	return order{
+		key:    column + `, ''::bytea, ''::bytea`,
+		byKey:  column + direction,
+		rest:   `issuer` + direction + `, session_id` + direction + `, subject` + direction,
+		behind: `(` + column + `, issuer, session_id, subject) ` + behind + ` (:time, :issuer, :id, :subject)`,
+		upTo:   column + ` ` + upTo + ` :time`,
+	}
 }
 
 // Sessions implements store.Store.
@@ -33,15 +58,20 @@ func (s *Store) sessions(ctx context.Context, columns string, scan func(pgx.Coll
 	if len(listing.View) == 0 {
 		return nil, nil
 	}
-	var b binder
-	o := orders[listing.Order]
-	sql := `SELECT ` + columns + ` FROM ostiary.sessions WHERE ` + b.listing(listing) +
-		` ORDER BY ` + o.column + o.direction + `, issuer` + o.direction + `, session_id` + o.direction + `, subject` + o.direction + ` LIMIT ` + b.bind(limit)
-	found, err := query(ctx, s, scan, sql, b.args...)
+	sql, args := selectSessions(columns, listing, limit)
+	found, err := query(ctx, s, scan, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	return found, nil
+}
+
+func selectSessions(columns string, listing store.Listing, limit int) (sql string, args []any) {
+	var b binder
+	order := orders[listing.Order]
+	sql = `SELECT ` + columns + ` FROM ostiary.sessions WHERE ` + b.listing(listing) +
+		` ORDER BY ` + order.byKey + `, ` + order.rest + ` LIMIT ` + b.bind(limit)
+	return sql, b.args
 }
 
 // CountSessions implements store.Store.
@@ -57,23 +87,29 @@ func (s *Store) CountSessions(ctx context.Context, listing store.Listing) (int64
 	return counts[0], nil
 }
 
-// TimeAt implements store.Store. It reads an index alone.
-func (s *Store) TimeAt(ctx context.Context, listing store.Listing, n int) (time.Time, error) {
+// KeyAt implements store.Store.
+func (s *Store) KeyAt(ctx context.Context, listing store.Listing, n int) (store.Session, error) {
 	if len(listing.View) == 0 {
-		return time.Time{}, nil
+		return store.Session{}, nil
 	}
 	var b binder
 	order := orders[listing.Order]
-	sql := `SELECT ` + order.column + ` FROM ostiary.sessions WHERE ` + b.place(store.Listing{View: listing.View, Order: listing.Order, After: listing.After}) +
-		` ORDER BY ` + order.column + order.direction + ` LIMIT 1 OFFSET ` + b.bind(n-1)
-	times, err := query(ctx, s, pgx.RowTo[int64], sql, b.args...)
+	// It reads an index alone, where the order is by time.
+	sql := `SELECT ` + order.key + ` FROM ostiary.sessions WHERE ` + b.place(store.Listing{View: listing.View, Order: listing.Order, After: listing.After}) +
+		` ORDER BY ` + order.byKey + ` LIMIT 1 OFFSET ` + b.bind(n-1)
+	keys, err := query(ctx, s, func(row pgx.CollectableRow) (store.Session, error) {
+		var at int64
+		var issuer, subject string
+		err := row.Scan(&at, (*text)(&issuer), (*text)(&subject))
+		return listing.Order.Place(store.FromMicros(at), issuer, "", subject), err
+	}, sql, b.args...)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("find a place among sessions: %w", err)
+		return store.Session{}, fmt.Errorf("find a place among sessions: %w", err)
 	}
-	if len(times) == 0 {
-		return time.Time{}, nil
+	if len(keys) == 0 {
+		return store.Session{}, nil
 	}
-	return store.FromMicros(times[0]), nil
+	return keys[0], nil
 }
 
 // A binder makes conditions, and has the values that they bind. Only constants get into
@@ -122,13 +158,27 @@ func (b *binder) listing(l store.Listing) string {
 // place returns the condition that a session is within the view of a listing, and between
 // its After and its Until.
 func (b *binder) place(l store.Listing) string {
-	condition, order := b.view(l.View), orders[l.Order]
+	condition := b.view(l.View)
 	if l.After != (store.Session{}) {
-		condition += ` AND (` + order.column + `, issuer, session_id, subject)` + order.behind + `(` +
-			b.bind(store.Micros(l.Order.Time(l.After))) + `, ` + b.bind([]byte(l.After.Issuer)) + `, ` + b.bind([]byte(l.After.ID)) + `, ` + b.bind([]byte(l.After.Subject)) + `)`
+		condition += ` AND ` + b.at(orders[l.Order].behind, l.Order, l.After)
 	}
-	if !l.Until.IsZero() {
-		condition += ` AND ` + order.column + order.upTo + b.bind(store.Micros(l.Until))
+	if l.Until != (store.Session{}) {
+		condition += ` AND ` + b.at(orders[l.Order].upTo, l.Order, l.Until)
+	}
+	return condition
+}
+
+// at returns a condition of an order, with the values of a place.
+func (b *binder) at(condition string, order store.Order, place store.Session) string {
+	for _, c := range []struct {
+		name  string
+		value any
+	}{
+		{":time", store.Micros(order.Time(place))}, {":issuer", []byte(place.Issuer)}, {":id", []byte(place.ID)}, {":subject", []byte(place.Subject)},
+	} {
+		if strings.Contains(condition, c.name) {
+			condition = strings.ReplaceAll(condition, c.name, b.bind(c.value))
+		}
 	}
 	return condition
 }
@@ -141,8 +191,12 @@ func (b *binder) view(view store.View) string {
 		if filter.Issuer != "" {
 			conditions = append(conditions, "issuer = "+b.bind([]byte(filter.Issuer)))
 		}
+		if filter.Subject != "" {
+			subject := b.bind([]byte(filter.Subject))
+			conditions = append(conditions, "substr(subject, 1, 256) = substr("+subject+"::bytea, 1, 256) AND subject = "+subject)
+		}
 		for _, c := range []struct{ column, value string }{
-			{"session_id", filter.ID}, {"subject", filter.Subject}, {"client_id", filter.ClientID},
+			{"session_id", filter.ID}, {"client_id", filter.ClientID},
 		} {
 			if c.value != "" {
 				conditions = append(conditions, "sha256("+c.column+") = "+b.bind(digestOne(c.value)))

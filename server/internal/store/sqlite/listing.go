@@ -7,16 +7,41 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
-// The orders of sessions, and what is behind a session in them.
-var orders = map[store.Order]struct{ column, direction, behind, upTo string }{
-	store.FirstSeenDesc: {"first_seen", " DESC", " < ", " >= "},
-	store.FirstSeenAsc:  {"first_seen", "", " > ", " <= "},
-	store.LastSeenDesc:  {"last_seen", " DESC", " < ", " >= "},
+// An order is SQL by which sessions are ordered. In its conditions, :time, :issuer, :id and
+// :subject are those of a place.
+type order struct {
+	key    string // the columns of its key: a time, an issuer and a subject
+	byKey  string // orders keys
+	rest   string // orders what has the same key
+	behind string // the condition that a session is behind a place
+	upTo   string // the condition that the key of a session is not behind that of a place
+}
+
+var orders = map[store.Order]order{
+	store.FirstSeenDesc: byTime("first_seen", " DESC", "<", ">="),
+	store.FirstSeenAsc:  byTime("first_seen", "", ">", "<="),
+	store.LastSeenDesc:  byTime("last_seen", " DESC", "<", ">="),
+	store.BySubject: {
+		key:    `0, issuer, subject`,
+		byKey:  `subject, issuer`,
+		rest:   `first_seen DESC, session_id DESC`,
+		behind: `(subject, issuer) >= (:subject, :issuer) AND ((subject, issuer) > (:subject, :issuer) OR (first_seen, session_id) < (:time, :id))`,
+		upTo:   `(subject, issuer) <= (:subject, :issuer)`,
+	},
+}
+
+func byTime(column, direction, behind, upTo string) order {
+	return order{
+		key:    column + `, '', ''`,
+		byKey:  column + direction,
+		rest:   `issuer` + direction + `, session_id` + direction + `, subject` + direction,
+		behind: `(` + column + `, issuer, session_id, subject) ` + behind + ` (:time, :issuer, :id, :subject)`,
+		upTo:   column + ` ` + upTo + ` :time`,
+	}
 }
 
 // Sessions implements store.Store.
@@ -42,8 +67,8 @@ func (s *Store) sessions(ctx context.Context, columns string, scan func(row) (st
 }
 
 func selectSessions(columns string, listing store.Listing, limit int) *query {
-	q := new(query)
-	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.listing(listing) + inOrder(listing.Order) + ` LIMIT ` + q.bind(limit))
+	q, order := new(query), orders[listing.Order]
+	q.text.WriteString(`SELECT ` + columns + ` FROM sessions WHERE ` + q.listing(listing) + ` ORDER BY ` + order.byKey + `, ` + order.rest + ` LIMIT ` + q.bind(limit))
 	return q
 }
 
@@ -60,26 +85,22 @@ func (s *Store) CountSessions(ctx context.Context, listing store.Listing) (count
 	return count, nil
 }
 
-// TimeAt implements store.Store. It reads an index alone.
-func (s *Store) TimeAt(ctx context.Context, listing store.Listing, n int) (time.Time, error) {
+// KeyAt implements store.Store. It reads an index alone.
+func (s *Store) KeyAt(ctx context.Context, listing store.Listing, n int) (store.Session, error) {
 	if len(listing.View) == 0 {
-		return time.Time{}, nil
+		return store.Session{}, nil
 	}
 	var q query
-	var at int64
 	order := orders[listing.Order]
-	q.text.WriteString(`SELECT ` + order.column + ` FROM sessions WHERE ` + q.place(store.Listing{View: listing.View, Order: listing.Order, After: listing.After}) +
-		` ORDER BY ` + order.column + order.direction + ` LIMIT 1 OFFSET ` + q.bind(n-1))
-	err := s.db.QueryRowContext(ctx, q.text.String(), q.args...).Scan(&at)
+	q.text.WriteString(`SELECT ` + order.key + ` FROM sessions WHERE ` + q.place(store.Listing{View: listing.View, Order: listing.Order, After: listing.After}) +
+		` ORDER BY ` + order.byKey + ` LIMIT 1 OFFSET ` + q.bind(n-1))
+	var at int64
+	var issuer, subject string
+	err := s.db.QueryRowContext(ctx, q.text.String(), q.args...).Scan(&at, &issuer, &subject)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, fmt.Errorf("find a place among sessions: %w", explain(err))
+		return store.Session{}, fmt.Errorf("find a place among sessions: %w", explain(err))
 	}
-	return store.FromMicros(at), nil
-}
-
-func inOrder(order store.Order) string {
-	o := orders[order]
-	return ` ORDER BY ` + o.column + o.direction + `, issuer` + o.direction + `, session_id` + o.direction + `, subject` + o.direction
+	return listing.Order.Place(store.FromMicros(at), issuer, "", subject), nil
 }
 
 // A query is SQL and what it binds. Only constants get into the text.
@@ -135,13 +156,27 @@ func (q *query) listing(l store.Listing) string {
 // place returns the condition that a session is within the view of a listing, and between
 // its After and its Until.
 func (q *query) place(l store.Listing) string {
-	condition, order := q.view(l.View), orders[l.Order]
+	condition := q.view(l.View)
 	if l.After != (store.Session{}) {
-		condition += ` AND (` + order.column + `, issuer, session_id, subject)` + order.behind + `(` +
-			q.bind(store.Micros(l.Order.Time(l.After))) + `, ` + q.bind(l.After.Issuer) + `, ` + q.bind(l.After.ID) + `, ` + q.bind(l.After.Subject) + `)`
+		condition += ` AND ` + q.at(orders[l.Order].behind, l.Order, l.After)
 	}
-	if !l.Until.IsZero() {
-		condition += ` AND ` + order.column + order.upTo + q.bind(store.Micros(l.Until))
+	if l.Until != (store.Session{}) {
+		condition += ` AND ` + q.at(orders[l.Order].upTo, l.Order, l.Until)
+	}
+	return condition
+}
+
+// at returns a condition of an order, with the values of a place.
+func (q *query) at(condition string, order store.Order, place store.Session) string {
+	for _, c := range []struct {
+		name  string
+		value any
+	}{
+		{":time", store.Micros(order.Time(place))}, {":issuer", place.Issuer}, {":id", place.ID}, {":subject", place.Subject},
+	} {
+		if strings.Contains(condition, c.name) {
+			condition = strings.ReplaceAll(condition, c.name, q.bind(c.value))
+		}
 	}
 	return condition
 }
@@ -158,7 +193,7 @@ func (q *query) view(view store.View) string {
 				conditions = append(conditions, c.column+" = "+q.bind(c.value))
 			}
 		}
-		if filter.Issuer != "" && filter.ID == "" {
+		if filter.Issuer != "" && filter.ID == "" && filter.Subject == "" {
 			conditions[1] = "+" + conditions[1] // it names too many for an index to find and to sort
 		}
 		if filter.Organization != nil {

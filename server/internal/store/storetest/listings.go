@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,10 +40,13 @@ func listings(t *testing.T, database Database) {
 		"it expires after a time, or never":  {store.Listing{ExpiresAfter: at(time.Hour)}, []store.Session{ada, everlasting}},
 		"it expires by a time":               {store.Listing{ExpiresBy: at(time.Hour)}, []store.Session{ben, stranger}},
 		"it expires by a time, which passed": {store.Listing{ExpiresBy: at(time.Hour - time.Microsecond)}, nil},
-		"up to a time":                       {store.Listing{Until: ben.FirstSeen}, []store.Session{ada, ben}},
+		"up to a time":                       {store.Listing{Until: store.Session{FirstSeen: ben.FirstSeen}}, []store.Session{ada, ben}},
 		"behind one":                         {store.Listing{After: ben}, []store.Session{stranger, everlasting}},
+		"by subject":                         {store.Listing{Order: store.BySubject}, []store.Session{everlasting, ada, stranger, ben}},
+		"by subject, up to one":              {store.Listing{Order: store.BySubject, Until: store.BySubject.Key(ada)}, []store.Session{everlasting, ada}},
+		"by subject, behind one":             {store.Listing{Order: store.BySubject, After: ada, Prefix: "sess_"}, []store.Session{stranger, ben}},
 		"all at once": {
-			store.Listing{Prefix: "user_", Service: &own, LastSeenBefore: at(time.Hour), ExpiresBy: at(time.Hour), After: ada, Until: ben.FirstSeen},
+			store.Listing{Prefix: "user_", Service: &own, LastSeenBefore: at(time.Hour), ExpiresBy: at(time.Hour), After: ada, Until: store.Session{FirstSeen: ben.FirstSeen}},
 			[]store.Session{ben},
 		},
 	} {
@@ -59,45 +63,65 @@ func listings(t *testing.T, database Database) {
 
 func listingsInOrder(t *testing.T, database Database) {
 	s := open(t, database)
-	all := make([]store.Session, 12)
+	// An index may have no more than the beginning of a subject.
+	long := strings.Repeat("x", 300)
+	subjects := []string{"user_b", long + "2", "user_a", long, "User_c", long + "1"}
+	all := make([]store.Session, 24)
 	for i := range all {
 		all[i] = ada
-		all[i].ID = fmt.Sprintf("sess_%02d", i*5%12)
+		all[i].ID = fmt.Sprintf("sess_%02d", i*5%24)
 		all[i].FirstSeen = at(time.Duration(i/3) * time.Second) // three at a time
 		all[i].LastSeen = at(time.Hour - time.Duration(i%4)*time.Second)
+		all[i].Subject = subjects[i%len(subjects)]
+		all[i].Issuer = ada.Issuer + strings.Repeat("/", i/12)
 	}
 	save(t, s, all...)
-	byID := func(a, b store.Session) int { return strings.Compare(a.ID, b.ID) }
+	// By a time, and a name.
+	byTime := func(timeOf func(store.Session) time.Time) func(a, b store.Session) int {
+		return func(a, b store.Session) int {
+			return cmp.Or(timeOf(a).Compare(timeOf(b)), strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.ID, b.ID))
+		}
+	}
+	firstSeen := byTime(func(s store.Session) time.Time { return s.FirstSeen })
+	lastSeen := byTime(func(s store.Session) time.Time { return s.LastSeen })
 	for name, test := range map[string]struct {
 		order   store.Order
 		compare func(a, b store.Session) int
 	}{
-		"first seen, the newest first": {store.FirstSeenDesc, func(a, b store.Session) int {
-			return -slices.Compare([]int{a.FirstSeen.Compare(b.FirstSeen), byID(a, b)}, []int{0, 0})
-		}},
-		"first seen, the oldest first": {store.FirstSeenAsc, func(a, b store.Session) int {
-			return slices.Compare([]int{a.FirstSeen.Compare(b.FirstSeen), byID(a, b)}, []int{0, 0})
-		}},
-		"last seen, the latest first": {store.LastSeenDesc, func(a, b store.Session) int {
-			return -slices.Compare([]int{a.LastSeen.Compare(b.LastSeen), byID(a, b)}, []int{0, 0})
+		"first seen, the newest first": {store.FirstSeenDesc, func(a, b store.Session) int { return firstSeen(b, a) }},
+		"first seen, the oldest first": {store.FirstSeenAsc, firstSeen},
+		"last seen, the latest first":  {store.LastSeenDesc, func(a, b store.Session) int { return lastSeen(b, a) }},
+		"by subject": {store.BySubject, func(a, b store.Session) int {
+			return cmp.Or(strings.Compare(a.Subject, b.Subject), strings.Compare(a.Issuer, b.Issuer), firstSeen(b, a))
 		}},
 	} {
 		want := slices.SortedFunc(slices.Values(all), test.compare)
 		listing := store.Listing{View: store.Everything(), Order: test.order}
-		for i := range want {
-			at := test.order.Time(want[i])
-			equal(t, fmt.Sprintf("%s: the time of %d", name, i+1), must[time.Time](t)(s.TimeAt(t.Context(), listing, i+1)), at)
-			place := test.order.Place(at, want[i].Issuer, want[i].ID, want[i].Subject)
+		for i, session := range want {
+			key := test.order.Key(session)
+			equal(t, fmt.Sprintf("%s: the key of %d", name, i+1), must[store.Session](t)(s.KeyAt(t.Context(), listing, i+1)), key)
+			place := test.order.Place(test.order.Time(session), session.Issuer, session.ID, session.Subject)
 			page := must[[]store.Session](t)(s.Sessions(t.Context(), listing.Behind(place), 4))
 			equal(t, fmt.Sprintf("%s: those behind %d", name, i+1), page, slices.Clip(append([]store.Session(nil), want[i+1:min(i+5, len(want))]...)))
 			if i+1 < len(want) {
-				equal(t, fmt.Sprintf("%s: the time of the next", name), must[time.Time](t)(s.TimeAt(t.Context(), listing.Behind(place), 1)), test.order.Time(want[i+1]))
+				equal(t, fmt.Sprintf("%s: the key of the next", name), must[store.Session](t)(s.KeyAt(t.Context(), listing.Behind(place), 1)), test.order.Key(want[i+1]))
 			}
-			rest := must[[]store.Session](t)(s.Sessions(t.Context(), listing.Behind(test.order.Behind(at)), 100))
-			later := slices.DeleteFunc(slices.Clone(want[i+1:]), func(s store.Session) bool { return test.order.Time(s).Equal(at) })
-			equal(t, fmt.Sprintf("%s: those behind the time of %d", name, i+1), rest, slices.Clip(append([]store.Session(nil), later...)))
+			hasKey := func(s store.Session) bool { return test.order.Key(s) == key }
+			upTo := listing
+			upTo.Until = key
+			last := len(want) - 1
+			for !hasKey(want[last]) {
+				last--
+			}
+			equal(t, fmt.Sprintf("%s: those up to the key of %d", name, i+1), must[[]store.Session](t)(s.Sessions(t.Context(), upTo, 100)), want[:last+1])
+			rest := must[[]store.Session](t)(s.Sessions(t.Context(), listing.Behind(test.order.Behind(key)), 100))
+			equal(t, fmt.Sprintf("%s: those behind the key of %d", name, i+1), rest, slices.Clip(append([]store.Session(nil), want[last+1:]...)))
 		}
-		equal(t, name+": the time of one more than there are", must[time.Time](t)(s.TimeAt(t.Context(), listing, len(want)+1)), time.Time{})
-		equal(t, name+": the time without a view", must[time.Time](t)(s.TimeAt(t.Context(), store.Listing{Order: test.order}, 1)), time.Time{})
+		equal(t, name+": the key of one more than there are", must[store.Session](t)(s.KeyAt(t.Context(), listing, len(want)+1)), store.Session{})
+		equal(t, name+": the key without a view", must[store.Session](t)(s.KeyAt(t.Context(), store.Listing{Order: test.order}, 1)), store.Session{})
+		// A page of a subject's own.
+		own := store.Listing{View: store.View{{Issuer: ada.Issuer, Subject: long}}, Order: test.order}
+		equal(t, name+": those of a subject", must[[]store.Session](t)(s.Sessions(t.Context(), own, 100)),
+			slices.Clip(slices.DeleteFunc(slices.Clone(want), func(s store.Session) bool { return s.Issuer != ada.Issuer || s.Subject != long })))
 	}
 }

@@ -161,7 +161,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	_, saveSessions := s.SaveSessions(ctx, []store.Session{ada})
 	_, sessions := s.Sessions(ctx, store.List(store.Everything()), 1)
 	_, countSessions := s.CountSessions(ctx, store.List(store.Everything()))
-	_, timeAt := s.TimeAt(ctx, store.List(store.Everything()), 1)
+	_, keyAt := s.KeyAt(ctx, store.List(store.Everything()), 1)
 	_, saveRevocations := s.SaveRevocations(ctx, []store.Revocation{{Target: store.Target{Kind: "session"}}}, nil)
 	_, revocations := s.Revocations(ctx, store.RevocationListing{}, 1)
 	_, changes := s.Changes(ctx, store.Revocation{}, 1)
@@ -187,7 +187,7 @@ func failsEach(t *testing.T, what string, s store.Store) {
 	probe := s.Probe(ctx)
 	_, prune := s.Prune(ctx, store.Age{}, 1)
 	for method, err := range map[string]error{
-		"SaveSessions": saveSessions, "Sessions": sessions, "CountSessions": countSessions, "TimeAt": timeAt, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
+		"SaveSessions": saveSessions, "Sessions": sessions, "CountSessions": countSessions, "KeyAt": keyAt, "Sightings": sightings, "SaveReaders": saveReaders, "Readers": readers, "SaveRevocations": saveRevocations,
 		"Revocations": revocations, "Changes": changes, "Strongest": strongest, "Expired": expired, "Answer": answer, "Clock": clock, "SaveClock": saveClock, "Probe": probe, "Prune": prune,
 		"SignOuts": signOuts, "ClaimSignOuts": claim, "SaveSignOut": saveSignOut, "PendingSignOuts": pending,
 		"AddStream": addStream, "Streams": streams, "UpdateStream": updateStream, "DeleteStream": deleteStream, "ClaimStreams": claimStreams,
