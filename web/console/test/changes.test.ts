@@ -90,6 +90,22 @@ describe("the rows after an event", () => {
     expect(rowsOf(read, true, changes, asked, { order }).rows.filter(({ added }) => added)).toHaveLength(behind.length + fresh.length);
   });
 
+  test.each([
+    ["of a subject before all that were read", "aaron", 0, true],
+    ["of a subject in between", "user_b", 0, true],
+    ["of a subject behind all that were read", "user_d", 9, false],
+    ["of one whose name goes on", "user_cc", 9, false],
+    ["of one that is behind in the order of bytes alone", "\u{1f6aa}", 9, false],
+    ["of the last subject, which is newer", "\uffee", 9, true],
+    ["of the last subject, which is older", "\uffee", 0, false],
+  ])("say that there is a new one where they are grouped, %s", (_, subject, at, fresh) => {
+    const last = /^[a-z]/.test(subject) ? "user_c" : "\uffee";
+    const read = [session("a", 1, SessionState.ACTIVE, "user_a"), session("b", 1, SessionState.ACTIVE, last)];
+    const changes = withMessage(noChanges, message(event(SessionEventType.RENEWED, session("new", at, SessionState.ACTIVE, subject))));
+    expect(rowsOf(read, true, changes, new Set(), { group: "subject", order: "oldest" }).fresh).toHaveLength(fresh ? 1 : 0);
+    expect(rowsOf(read, false, changes, new Set(), { group: "subject" }).fresh).toHaveLength(1);
+  });
+
   test("are those of the list where it was requested after the event", () => {
     const before = withMessage(noChanges, message(event(SessionEventType.RENEWED, session("a", 1)), event(SessionEventType.REMOVED, session("b", 2))));
     const read = [session("b", 2), session("a", 1, SessionState.REVOKED)];
@@ -166,4 +182,5 @@ test("a filter is requested as the server names it", () => {
     filter: { query: "x", states: [SessionState.REVOKED], organizationId: "org_1", service: "" },
     order: SessionOrder.FIRST_SEEN_ASC,
   });
+  expect(requestOf({ subject: "user_ada", group: "subject", order: "oldest" })).toEqual({ filter: { subject: "user_ada" }, order: SessionOrder.SUBJECT });
 });

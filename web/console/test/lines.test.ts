@@ -8,27 +8,39 @@ import { canEnd, groupsOf, linesOf } from "../src/sessions/lines.js";
 import { between } from "../src/sessions/selection.js";
 import { csvLine } from "../src/ui/csv.js";
 
-function row(key: string, subject: string, at: number, { state = SessionState.ACTIVE, gone = false, issuer = "https://example.com" } = {}): Row {
+function row(key: string, subject: string, at: number, { state = SessionState.ACTIVE, gone = false, added = false, issuer = "https://example.com" } = {}): Row {
   const session = { issuer, sessionId: key, owner: { case: "subject" as const, value: subject } };
-  return { key, gone, added: false, session: create(SessionSchema, { session, state, lastSeenTime: timestampFromMs(at) }) };
+  return { key, gone, added, session: create(SessionSchema, { session, state, lastSeenTime: timestampFromMs(at) }) };
 }
 
 describe("the lines of sessions", () => {
-  const rows = [row("a", "ada", 3), row("b", "ben", 2), row("c", "ada", 9), row("d", "ada", 1, { issuer: "https://other.example.com" })];
-  const shown = (open: string[]) =>
-    linesOf(rows, true, new Set(open)).map((line) => (line.kind === "group" ? `${line.group.subject} ${line.group.rows.length}` : line.row.key));
+  const rows = [row("a", "ada", 3), row("c", "ada", 9), row("d", "ada", 1, { issuer: "https://other.example.com" }), row("b", "ben", 2)];
+  const shown = (open: string[], more = false, of = rows) =>
+    linesOf(of, true, new Set(open), more).map((line) =>
+      line.kind === "group" ? `${line.group.subject} ${line.group.rows.length}${line.group.more ? "+" : ""}` : line.row.key,
+    );
 
   test("are the rows, where they are not grouped", () => {
-    expect(linesOf(rows, false, new Set()).map((line) => line.kind === "session" && line.row.key)).toEqual(["a", "b", "c", "d"]);
+    expect(linesOf(rows, false, new Set(), false).map((line) => line.kind === "session" && line.row.key)).toEqual(["a", "c", "d", "b"]);
   });
 
   test("are one for each subject of an issuer, in the order in which they come", () => {
-    expect(shown([])).toEqual(["ada 2", "ben 1", "ada 1"]);
-    expect(groupsOf(rows)[0]?.lastSeen).toEqual(timestampFromMs(9));
+    expect(shown([])).toEqual(["ada 2", "ada 1", "ben 1"]);
+    expect(groupsOf(rows, false)[0]?.lastSeen).toEqual(timestampFromMs(9));
   });
 
   test("have the sessions of a group that is open after it", () => {
-    expect(shown([groupsOf(rows)[0]!.key])).toEqual(["ada 2", "a", "c", "ben 1", "ada 1"]);
+    expect(shown([groupsOf(rows, false)[0]!.key])).toEqual(["ada 2", "a", "c", "ada 1", "ben 1"]);
+  });
+
+  test("count all of each subject but the last, of whom more may be on the next page", () => {
+    expect(shown([], true)).toEqual(["ada 2", "ada 1", "ben 1+"]);
+  });
+
+  test("stay where they are when others are asked for: those of a subject become the first of its group, and groups without others are the first", () => {
+    const asked = [row("x", "ben", 11, { added: true }), row("y", "abe", 12, { added: true }), row("z", "zoe", 13, { added: true })];
+    const keys = groupsOf(rows, false).map(({ key }) => key);
+    expect(shown(keys, true, [...asked, ...rows])).toEqual(["abe 1", "zoe 1", "ada 2", "a", "c", "ada 1", "d", "ben 2+", "x", "b"]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { type Session, type SessionEvent, SessionEventType, type WatchSessionsResponse } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
+import { compareTexts } from "../api/texts";
 import { compareTimes } from "../api/times";
-import { type Filter, matches, type Order } from "./filter";
-import { keyOf } from "./names";
+import { type Filter, matches, orderOf } from "./filter";
+import { keyOf, subjectOf } from "./names";
 
 /** What the stream has brought since the list was read. */
 export interface Changes {
@@ -113,7 +114,7 @@ export function rowsOf(listed: readonly Session[], more: boolean, changes: Chang
   const rows = new Map(listed.map((session) => row(keyOf(session.session), session)).map((row) => [row.key, row]));
   const last = listed.at(-1);
   // Whether it comes with a later page.
-  const comes = (session: Session) => more && last !== undefined && isBehind(session, last, filter.order);
+  const comes = (session: Session) => more && last !== undefined && isBehind(session, last, orderOf(filter));
   const asked: Row[] = [];
   const fresh: Row[] = [];
   for (const [key, { session, gone }] of changes.latest) {
@@ -131,15 +132,22 @@ export function rowsOf(listed: readonly Session[], more: boolean, changes: Chang
 }
 
 /** Whether a session is behind another in an order. */
-function isBehind(a: Session, b: Session, order: Order | undefined): boolean {
+function isBehind(a: Session, b: Session, order: ReturnType<typeof orderOf>): boolean {
   switch (order) {
     case "oldest":
       return later(a, b) > 0;
     case "last-seen":
       return compareTimes(a.lastSeenTime, b.lastSeenTime) < 0;
+    case "subject":
+      return (bySubject(a, b) || later(b, a)) > 0;
     default:
       return later(a, b) < 0;
   }
+}
+
+/** The order of two sessions by their subjects and issuers: above 0 where the first is behind the second. */
+function bySubject({ session: a }: Session, { session: b }: Session): number {
+  return compareTexts(subjectOf(a), subjectOf(b)) || compareTexts(a?.issuer ?? "", b?.issuer ?? "");
 }
 
 /** How much later one session was first seen than another: above 0 where it was later. */

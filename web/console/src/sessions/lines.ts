@@ -4,10 +4,12 @@ import { SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb"
 import type { Row } from "./changes";
 import { subjectOf } from "./names";
 
-/** The sessions of one subject, of those that were read. */
+/** The sessions of one subject. */
 export interface Group extends Pick<SubjectRef, "issuer" | "subject"> {
   key: string;
   rows: Row[];
+  /** It may have more sessions, on a page that was not read yet. */
+  more: boolean;
   /** When one of them was seen last. */
   lastSeen: Timestamp | undefined;
 }
@@ -20,28 +22,36 @@ export function canEnd({ session, gone }: Row): boolean {
   return !gone && session.state !== SessionState.REVOKED;
 }
 
-/** The rows by subject, in the order in which the subjects come first. */
-export function groupsOf(rows: readonly Row[]): Group[] {
-  const groups = new Map<string, Group>();
-  for (const row of rows) {
+/**
+ * The rows by subject, as they are listed. Sessions that the user has asked for are the first of
+ * their subject's, and subjects of which no other is listed come first. More says whether another
+ * page follows.
+ */
+export function groupsOf(rows: readonly Row[], more: boolean): Group[] {
+  const groups = new Map<string, Group & { place: number }>();
+  for (const [index, row] of rows.entries()) {
     const name = row.session.session;
     const issuer = name?.issuer ?? "";
     const subject = subjectOf(name);
     const key = JSON.stringify([issuer, subject]);
-    const group = groups.get(key) ?? { key, issuer, subject, rows: [], lastSeen: undefined };
+    const group = groups.get(key) ?? { key, issuer, subject, rows: [], more: false, lastSeen: undefined, place: -1 };
     group.rows.push(row);
+    group.more = more && index === rows.length - 1;
     group.lastSeen = latest(group.lastSeen, row.session.lastSeenTime);
+    if (!row.added && group.place < 0) {
+      group.place = index;
+    }
     groups.set(key, group);
   }
-  return [...groups.values()];
+  return [...groups.values()].sort((a, b) => a.place - b.place);
 }
 
 /** The lines of the table: one for each row, or one for each group, and after it the rows of those that are open. */
-export function linesOf(rows: readonly Row[], grouped: boolean, open: ReadonlySet<string>): Line[] {
+export function linesOf(rows: readonly Row[], grouped: boolean, open: ReadonlySet<string>, more: boolean): Line[] {
   if (!grouped) {
     return rows.map((row) => ({ kind: "session", row }));
   }
-  return groupsOf(rows).flatMap((group): Line[] => {
+  return groupsOf(rows, more).flatMap((group): Line[] => {
     const shown = open.has(group.key);
     return [{ kind: "group", group, open: shown }, ...(shown ? group.rows.map((row): Line => ({ kind: "session", row })) : [])];
   });

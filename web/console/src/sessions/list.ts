@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { WatchSessionsResponseSchema } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
-import { keepPreviousData, skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { skipToken, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { pollPages, useEnough } from "../api/pages";
 import { isPositionLost, priorities, useStream } from "../api/stream";
@@ -19,7 +19,8 @@ export function useSessions(filter: Filter) {
   const { identity } = useWatched();
   const request = requestOf(filter);
   const name = JSON.stringify(request);
-  const listKey = ["sessions", name];
+  const grouping = filter.group ?? "";
+  const listKey = ["sessions", grouping, name];
   const changesKey = ["session changes", name];
   const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
   const [queued, setQueued] = useState(false);
@@ -40,7 +41,8 @@ export function useSessions(filter: Filter) {
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
     refetchInterval: queued && pollPages,
-    placeholderData: keepPreviousData,
+    // What was listed by subject is not shown as if it were not, and the other way round.
+    placeholderData: (previous, query) => (query?.queryKey[1] === grouping ? previous : undefined),
   });
   const { data: changes = noChanges } = useQuery({
     queryKey: changesKey,
@@ -54,8 +56,8 @@ export function useSessions(filter: Filter) {
   const [first] = list.data?.pages ?? [];
   const current = first?.currentSession;
   const currentKey = current && keyOf(current);
-  // The window's own session is shown first where the list does not have it.
-  const apart = current !== undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey);
+  // The window's own session is shown first where the list does not have it, and not among those of its subject.
+  const apart = current !== undefined && filter.group === undefined && !isFiltered(filter) && !listed.some(({ session }) => keyOf(session) === currentKey);
   const own = useQuery({
     queryKey: ["own session", currentKey],
     queryFn: async ({ signal }) => (await sessions.getSession({ session: current! }, { signal })).session ?? null,

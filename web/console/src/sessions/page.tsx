@@ -12,7 +12,7 @@ import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
 import { EndDialog, type EndTarget } from "./enddialog";
 import { Export } from "./export";
-import { isFiltered, type Order } from "./filter";
+import { isFiltered, type Order, orderOf } from "./filter";
 import { canEnd, type Group } from "./lines";
 import { useSessions } from "./list";
 import { subjectOf } from "./names";
@@ -33,6 +33,7 @@ export function Sessions() {
   const selection = useSelection(rows);
   const mayEndAll = useMayEndAll();
   const [ending, setEnding] = useState<EndTarget>();
+  const grouped = search.group !== undefined;
   const opened = rows.find(({ key }) => key === search.selected);
   const open = (key: string | undefined) => void navigate({ search: { ...search, selected: key }, replace: search.selected !== undefined });
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, selected: undefined, ...part }, replace: true });
@@ -66,16 +67,22 @@ export function Sessions() {
             </button>
           ))}
         </div>
-        <select aria-label="Order" value={search.order ?? ""} onChange={(event) => filter({ order: (event.target.value as Order) || undefined })}>
+        <select
+          aria-label="Order"
+          value={orderOf(search) ?? ""}
+          disabled={grouped}
+          onChange={(event) => filter({ order: (event.target.value as Order) || undefined })}
+        >
           <option value="">Newest first</option>
           <option value="oldest">Oldest first</option>
           <option value="last-seen">Last seen first</option>
+          {grouped && <option value="subject">By user</option>}
         </select>
         <Chip name="Subject" value={search.subject} onRemove={() => filter({ subject: undefined, issuer: undefined })} />
         <Chip name="Organization" value={search.organization} onRemove={() => filter({ organization: undefined })} />
         <Chip name="Service" value={search.service} onRemove={() => filter({ service: undefined })} />
         <div className={split.tools}>
-          <button type="button" aria-pressed={search.group === "subject"} onClick={() => filter({ group: search.group === undefined ? "subject" : undefined })}>
+          <button type="button" aria-pressed={grouped} onClick={() => filter({ group: grouped ? undefined : "subject" })}>
             Group by user
           </button>
           <Export filter={search} />
@@ -83,11 +90,6 @@ export function Sessions() {
       </div>
       {error && <Failure error={error} retry={retry} />}
       <Fresh count={fresh.count} more={fresh.more} onShow={showFresh} />
-      {search.group === "subject" && list.hasNextPage && (
-        <p className={ui.quiet}>
-          These are the users of the {rows.length.toLocaleString()} sessions that were read so far, and may have more. Scroll to read on.
-        </p>
-      )}
       {list.data === undefined ? (
         !error && <Loading />
       ) : rows.length === 0 && !list.hasNextPage ? (
@@ -100,7 +102,7 @@ export function Sessions() {
         <div className={split.columns}>
           <SessionTable
             rows={rows}
-            grouped={search.group === "subject"}
+            grouped={grouped}
             selection={selection}
             currentKey={currentKey}
             open={search.selected}

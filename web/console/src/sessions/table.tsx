@@ -1,6 +1,6 @@
 import { type Session, SessionState } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { useState } from "react";
-import type { List } from "../api/pages";
+import { countOf, type List } from "../api/pages";
 import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
 import { showHidden } from "../ui/text";
@@ -39,7 +39,7 @@ export function SessionTable({ rows, grouped, selection, currentKey, open, onOpe
     next.delete(key) || next.add(key);
     setOpenGroups(next);
   };
-  const lines = linesOf(rows, grouped, openGroups);
+  const lines = linesOf(rows, grouped, openGroups, list.hasNextPage);
   const line = (index: number) => {
     const line = lines[index];
     switch (line?.kind) {
@@ -162,7 +162,7 @@ function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupL
   const { length } = group.rows;
   const endable = group.rows.filter(canEnd).length;
   const active = group.rows.filter(({ session, gone }) => !gone && session.state === SessionState.ACTIVE).length;
-  const label = `${length} ${length === 1 ? "session" : "sessions"}`;
+  const label = countOf(BigInt(length), group.more, "session", "sessions");
   return (
     <tr
       className={rowClass}
@@ -187,7 +187,7 @@ function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupL
           <bdi>{subject}</bdi>
         </button>
       </td>
-      <td data-column="State">{active > 0 && <Badge tone="good">{active} active</Badge>}</td>
+      <td data-column="State">{active > 0 && <Badge tone="good">{group.more ? "active" : `${active} active`}</Badge>}</td>
       <td data-column="Organization" />
       <td data-column="Device">{label}</td>
       <td data-column="First seen" />
