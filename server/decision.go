@@ -66,19 +66,23 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 	}
 	var faults rpcerror.Violations
 	refuseUnknown(req, &faults)
-	matches := decisionFilter(req.GetFilter(), &faults)
+	filter := readDecisionFilter(req.GetFilter(), &faults)
+	if req.GetRecentCount() < 0 {
+		faults.Add("recent_count", "must not be negative; leave it out for none")
+	}
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	watcher := s.log.Watch()
+	watcher, recent := s.begin(int(req.GetRecentCount()), filter)
 	defer watcher.Close()
 	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without decisions
 		records, missed, added, reported := watcher.Next()
-		res := &decisionv1.WatchDecisionsResponse{MissedCount: int64(missed)} //nolint:gosec // it counts decisions
+		res := &decisionv1.WatchDecisionsResponse{MissedCount: int64(missed), Recent: recent} //nolint:gosec // it counts decisions
+		recent = nil
 		for _, r := range records {
-			if matches(r) {
+			if filter.matches(r) {
 				res.Decisions = append(res.Decisions, decisionMessage(r))
 			}
 		}
@@ -114,15 +118,33 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 	}
 }
 
-// decisionFilter returns what reports whether a record is asked for.
-func decisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Violations) func(*decisions.Record) bool {
+// begin begins to watch, and returns what was decided before: nil where nothing is asked for.
+func (s *decisionService) begin(recentCount int, filter *decisionFilter) (*decisions.Watcher, *decisionv1.RecentDecisions) {
+	if recentCount == 0 {
+		return s.log.Watch(), nil
+	}
+	watcher, recent := s.log.WatchRecent()
+	return watcher, recentDecisions(recent, filter, recentCount)
+}
+
+// A decisionFilter says which records are asked for.
+type decisionFilter struct {
+	*decisionv1.WatchDecisionsFilter
+
+	outcome string // "" for any
+}
+
+func readDecisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Violations) *decisionFilter {
 	if asked == nil {
 		asked = new(decisionv1.WatchDecisionsFilter)
 	}
 	for _, part := range []struct {
 		name  string
 		asked *string
-	}{{"issuer", asked.Issuer}, {"subject", asked.Subject}, {"procedure", asked.Procedure}, {"reason", asked.Reason}, {"service", asked.Service}} {
+	}{
+		{"issuer", asked.Issuer}, {"subject", asked.Subject}, {"procedure", asked.Procedure}, {"reason", asked.Reason}, {"service", asked.Service},
+		{"request_id", asked.RequestId}, {"trace_id", asked.TraceId},
+	} {
 		if part.asked != nil && *part.asked == "" {
 			faults.Add("filter."+part.name, "empty; leave it out to get all")
 		}
@@ -131,20 +153,30 @@ func decisionFilter(asked *decisionv1.WatchDecisionsFilter, faults *rpcerror.Vio
 	if asked.Outcome != nil && outcome == "" {
 		faults.Add("filter.outcome", "not one that this server knows; leave it out to get all")
 	}
-	is := func(value string, asked *string) bool { return asked == nil || *asked == value }
-	return func(r *decisions.Record) bool {
-		return is(r.Issuer, asked.Issuer) && is(r.Subject, asked.Subject) && is(r.Procedure, asked.Procedure) && is(r.Reason, asked.Reason) &&
-			is(r.Service, asked.Service) && (asked.Outcome == nil || r.Outcome == outcome)
-	}
+	return &decisionFilter{asked, outcome}
 }
 
-const outcomePrefix = "DECISION_OUTCOME_"
+// matches reports whether a record is asked for.
+func (f *decisionFilter) matches(r *decisions.Record) bool {
+	is := func(value string, asked *string) bool { return asked == nil || *asked == value }
+	return is(r.Issuer, f.Issuer) && is(r.Subject, f.Subject) && is(r.Procedure, f.Procedure) && is(r.Reason, f.Reason) &&
+		is(r.Service, f.Service) && is(r.RequestID, f.RequestId) && is(r.TraceID, f.TraceId) && (f.outcome == "" || r.Outcome == f.outcome)
+}
+
+// isCounted reports whether what is asked for is counted, by outcome and reason alone.
+func (f *decisionFilter) isCounted() bool {
+	return f.Issuer == nil && f.Subject == nil && f.Procedure == nil && f.Service == nil && f.RequestId == nil && f.TraceId == nil
+}
+
+func decisionOutcome(name string) decisionv1.DecisionOutcome {
+	return decisionv1.DecisionOutcome(decisionv1.DecisionOutcome_value["DECISION_OUTCOME_"+strings.ToUpper(name)])
+}
 
 func decisionMessage(r *decisions.Record) *decisionv1.Decision {
 	m := &decisionv1.Decision{
 		DecisionId: r.ID, DecisionTime: timestamppb.New(r.Time),
 		Procedure: r.Procedure, Protocol: r.Protocol, Reason: r.Reason, Cause: r.Cause,
-		Outcome: decisionv1.DecisionOutcome(decisionv1.DecisionOutcome_value[outcomePrefix+strings.ToUpper(r.Outcome)]),
+		Outcome: decisionOutcome(r.Outcome),
 		Issuer:  r.Issuer, Subject: r.Subject, Kind: kindMessage(r.Kind), SessionId: r.Session, OrganizationId: r.Organization,
 		ClientId: r.ClientID, AuthorizedParty: r.AuthorizedParty, TokenId: r.TokenID,
 		KeyId: r.KeyID, TokenHash: r.TokenHash, RuleSource: r.RuleSource, Peer: r.Peer, RequestId: r.RequestID, TraceId: r.TraceID, SpanId: r.SpanID, Count: r.Count,

@@ -196,7 +196,7 @@ func TestAFilterThatIsEmptyIsRefused(t *testing.T) {
 	empty, unknown := "", decisionv1.DecisionOutcome(77)
 	for name, filter := range map[string]*decisionv1.WatchDecisionsFilter{
 		"filter.subject": {Subject: &empty}, "filter.issuer": {Issuer: &empty}, "filter.procedure": {Procedure: &empty}, "filter.reason": {Reason: &empty},
-		"filter.outcome": {Outcome: &unknown}, "filter.service": {Service: &empty},
+		"filter.outcome": {Outcome: &unknown}, "filter.service": {Service: &empty}, "filter.request_id": {RequestId: &empty}, "filter.trace_id": {TraceId: &empty},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,10 +1,10 @@
 // Package decisions keeps a record of what was decided about each call: as lines of JSON in a
 // file that is rotated, or on standard output, and for operators who watch. These also see what
-// services have reported.
+// services have reported, and what was decided before they came.
 //
 //	log, err := decisions.Open(decisions.Config{Output: "/var/log/ostiary/decisions.jsonl", Log: logger})
 //	guard.Observer = log
-//	watcher := log.Watch()
+//	watcher, before := log.WatchRecent()
 //	records, missed, added, reported := watcher.Next()
 //
 // A call never waits for the disk or for who watches: what they have not read in time is lost
@@ -47,11 +47,11 @@ type Config struct {
 // A Log keeps the records. Its methods may be called from any goroutine.
 type Log struct {
 	run       string // the beginning of all IDs
+	opened    time.Time
 	source    func(procedure string) string
 	entries   queue
 	reported  queue // what services have decided
 	strangers strangers
-	readers   atomic.Int64 // nothing is kept while there are none
 	watchers  atomic.Int64
 	writer    *writer // nil where nothing is written
 
@@ -60,15 +60,16 @@ type Log struct {
 
 // Open opens the output. The error says what is wrong with it, and what to do.
 func Open(config Config) (*Log, error) {
-	l := &Log{run: rand.Text()[:10], source: config.RuleSource}
+	l := &Log{run: rand.Text()[:10], opened: time.Now(), source: config.RuleSource}
 	l.strangers.flush = func(of auth.Decision, count int64) {
-		l.entries.add(entry{time: time.Now(), decision: of, count: count})
+		e := &entry{time: time.Now(), decision: of, count: count}
+		e.settle()
+		l.entries.add(e)
 	}
 	out, err := open(config)
 	if err != nil || out == nil {
 		return l, err
 	}
-	l.readers.Add(1)
 	l.writer = newWriter(l, out, config.Log)
 	return l, nil
 }
@@ -87,14 +88,15 @@ func (l *Log) Close() error {
 
 // Observe implements auth.Observer. It waits for nothing.
 func (l *Log) Observe(ctx context.Context, d auth.Decision) {
-	if l.readers.Load() == 0 || d.OfStranger() && !l.strangers.admit(&d) {
+	if d.OfStranger() && !l.strangers.admit(&d) {
 		return
 	}
-	e := entry{time: time.Now(), decision: d}
+	e := &entry{time: time.Now(), decision: d}
 	if l.source != nil {
 		e.rule = l.source(d.Procedure)
 	}
 	e.trace.traceID, e.trace.spanID = tracing.IDs(ctx)
+	e.settle()
 	l.entries.add(e)
 }
 
@@ -129,12 +131,12 @@ type Watcher struct {
 }
 
 // Watch returns a Watcher. Close it.
-func (l *Log) Watch() *Watcher {
-	w := &Watcher{log: l, own: l.entries.read(), reported: l.reported.read()}
+func (l *Log) Watch() *Watcher { return l.watcher(l.entries.read(), l.reported.read()) }
+
+func (l *Log) watcher(own, reported *reader) *Watcher {
+	w := &Watcher{log: l, own: own, reported: reported}
 	l.watchers.Add(1)
-	l.readers.Add(1)
 	w.close = sync.OnceFunc(func() {
-		l.readers.Add(-1)
 		l.watchers.Add(-1)
 		w.own.close()
 		w.reported.close()
@@ -151,8 +153,8 @@ func (w *Watcher) Next() (records []*Record, missed uint64, added, reported <-ch
 	entries, missed, added := w.own.take(watchedAtOnce)
 	others, missedOthers, reported := w.reported.take(watchedAtOnce)
 	entries = append(entries, others...)
-	for i := range entries {
-		records = append(records, w.log.record(&entries[i]))
+	for _, e := range entries {
+		records = append(records, w.log.record(e))
 	}
 	return records, missed + missedOthers, added, reported
 }

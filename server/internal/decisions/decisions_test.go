@@ -251,7 +251,6 @@ func TestAFullDiskIsToldAndRecoversByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.readers.Add(1)
 		l.writer = newWriter(l, out, slog.New(slog.NewTextHandler(said, nil)))
 		observe := func(n int) {
 			for range n {
@@ -308,7 +307,6 @@ func TestClosingDoesNotWaitForAFullDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.readers.Add(1)
 		l.writer = newWriter(l, new(disk), slog.New(slog.DiscardHandler))
 		for range 1000 {
 			l.Observe(t.Context(), admittedCall())
@@ -339,7 +337,6 @@ func TestClosingDoesNotWaitForAPipeThatIsNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.readers.Add(1)
 		pipe := make(stuck)
 		l.writer = newWriter(l, pipe, slog.New(slog.DiscardHandler))
 		l.Observe(t.Context(), admittedCall())

@@ -12,10 +12,12 @@ const (
 )
 
 // A queue keeps entries until all of its readers have them, and no more than fit: a reader
-// that is behind then misses the oldest. To add an entry never waits for a reader.
+// that is behind then misses the oldest. To add an entry never waits for a reader. For readers
+// to come it keeps a history.
 type queue struct {
 	mu      sync.Mutex
-	entries []entry
+	history history
+	entries []*entry
 	bytes   int
 	last    uint64 // the number of the last entry, of all that were ever added
 	readers map[*reader]struct{}
@@ -28,17 +30,18 @@ type reader struct {
 	last  uint64 // the number of the last entry that it has
 }
 
-// add adds an entry, of which it sets the number.
-func (q *queue) add(e entry) {
+// add adds an entry, of which it sets the number. Nothing changes it after that.
+func (q *queue) add(e *entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.last++
+	e.number, e.bytes = q.last, e.size()
+	q.history.add(e)
 	if len(q.readers) == 0 {
 		return
 	}
-	q.last++
-	e.number = q.last
 	q.entries = append(q.entries, e)
-	q.bytes += e.size()
+	q.bytes += e.bytes
 	for len(q.entries) > maxEntries || q.bytes > maxBytes {
 		q.remove(1)
 	}
@@ -51,8 +54,8 @@ func (q *queue) add(e entry) {
 // remove removes the oldest entries. q.mu must be held.
 func (q *queue) remove(n int) {
 	for i := range n {
-		q.bytes -= q.entries[i].size()
-		q.entries[i] = entry{}
+		q.bytes -= q.entries[i].bytes
+		q.entries[i] = nil
 	}
 	if q.entries = q.entries[n:]; len(q.entries) == 0 {
 		q.entries = nil
@@ -66,6 +69,18 @@ func (q *queue) first() uint64 { return q.last - uint64(len(q.entries)) }
 func (q *queue) read() *reader {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.begin()
+}
+
+// readRecent is read, with the history up to there.
+func (q *queue) readRecent() (*reader, history) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.begin(), q.history.clone()
+}
+
+// begin returns a reader. q.mu must be held.
+func (q *queue) begin() *reader {
 	r := &reader{q, q.last}
 	if q.readers == nil {
 		q.readers = make(map[*reader]struct{})
@@ -76,7 +91,7 @@ func (q *queue) read() *reader {
 
 // take returns the next entries, up to limit of them, and how many it has missed before
 // these. Where there are none, added is closed with the next.
-func (r *reader) take(limit int) (entries []entry, missed uint64, added <-chan struct{}) {
+func (r *reader) take(limit int) (entries []*entry, missed uint64, added <-chan struct{}) {
 	q := r.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()

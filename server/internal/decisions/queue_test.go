@@ -9,7 +9,7 @@ import (
 
 func added(q *queue, n int) {
 	for range n {
-		q.add(entry{decision: auth.Decision{Procedure: "/a"}})
+		q.add(&entry{decision: auth.Decision{Procedure: "/a"}})
 	}
 }
 
@@ -36,7 +36,8 @@ func taken(t *testing.T, r *reader) (first, last, missed uint64) {
 func TestAReaderThatIsBehindMissesTheOldest(t *testing.T) {
 	t.Parallel()
 	q := new(queue)
-	added(q, 5) // nobody reads
+	const unread = 5 // that only the history has
+	added(q, unread)
 	if q.entries != nil {
 		t.Errorf("%d entries are kept for nobody", len(q.entries))
 	}
@@ -48,7 +49,7 @@ func TestAReaderThatIsBehindMissesTheOldest(t *testing.T) {
 			t.Fatalf("the quick reader has got %d, and missed %d", len(entries), missed)
 		}
 	}
-	if first, last, missed := taken(t, slow); first != more+1 || last != maxEntries+more || missed != more {
+	if first, last, missed := taken(t, slow); first != unread+more+1 || last != unread+more+maxEntries || missed != more {
 		t.Errorf("the slow reader has got %d to %d, and missed %d", first, last, missed)
 	}
 	if q.entries != nil || q.bytes != 0 {
@@ -69,7 +70,7 @@ func TestLongTokensAreBoundedByTheirBytes(t *testing.T) {
 	defer r.close()
 	id := &auth.Identity{RawClaims: strings.Repeat("a", 1<<20)}
 	for range 20 {
-		q.add(entry{decision: auth.Decision{Identity: id}})
+		q.add(&entry{decision: auth.Decision{Identity: id}})
 	}
 	if first, last, missed := taken(t, r); last-first+1+missed != 20 || missed < 4 || missed > 6 {
 		t.Errorf("got %d to %d, missed %d", first, last, missed)

@@ -75,20 +75,43 @@ type Actor struct {
 	Type    string `json:"type,omitempty"`
 }
 
-// An entry is a decision on its way to a Record. It holds what the decision has, so that a
-// call does not wait while its record is made; or the Record itself, of one that is reported.
+// An entry is a decision on its way to a Record. Of a call that was admitted it holds what the
+// decision has, so that the call does not wait while its record is made. Of any other it holds
+// the Record, whose size is bounded: a stranger can have any call refused.
 type entry struct {
-	time     time.Time
+	time     time.Time // when it was decided; of a decision that is reported, when it came
 	number   uint64
+	bytes    int // about how many it keeps in memory
 	decision auth.Decision
 	trace    trace
 	rule     string // where it came from
-	count    int64  // 0 for 1
+	count    int64  // 0 for 1 that has an ID
 	record   *Record
 }
 
 // A trace is that of a call.
 type trace struct{ traceID, spanID string }
+
+// settle makes the Record, unless the entry admits a call. Its texts are copies: those of the
+// decision may be parts of a long token, and keep all of it in memory.
+func (e *entry) settle() {
+	if e.decision.Refusal == nil {
+		return
+	}
+	e.record = e.newRecord()
+	for _, text := range e.record.texts() {
+		*text = strings.Clone(*text)
+	}
+	e.decision = auth.Decision{}
+}
+
+// outcome returns what the entry is counted as.
+func (e *entry) outcome() outcome {
+	if e.record != nil {
+		return outcome{e.record.Outcome, e.record.Reason}
+	}
+	return outcome{name: Admitted}
+}
 
 // size returns about how many bytes the entry keeps in memory.
 func (e *entry) size() int {
@@ -98,26 +121,33 @@ func (e *entry) size() int {
 		return fixed + e.record.size()
 	case e.decision.Identity != nil:
 		return fixed + len(e.decision.Identity.RawClaims)
-	case e.decision.Refusal != nil && e.decision.Refusal.Verified != nil:
-		token := e.decision.Refusal.Verified
-		return fixed + len(token.Issuer) + len(token.Subject) + len(token.SessionID) + len(token.TokenID)
 	default:
 		return fixed
 	}
 }
 
-// record returns the Record of an entry.
+// record returns the Record of an entry, with its ID.
 func (l *Log) record(e *entry) *Record {
-	if e.record != nil {
-		return e.record
+	r := e.record
+	switch {
+	case r == nil:
+		r = e.newRecord()
+	case e.count == 0:
+		copied := *r
+		r = &copied
 	}
+	if e.count == 0 {
+		r.ID = l.id(e.number)
+	}
+	return r
+}
+
+// newRecord returns the Record of the entry's decision, without an ID.
+func (e *entry) newRecord() *Record {
 	d := &e.decision
 	r := &Record{
 		Time: e.time.UTC(), Procedure: d.Procedure, Protocol: d.Protocol, Outcome: outcomeOf(d), Peer: d.Peer, RequestID: d.RequestID,
 		TraceID: e.trace.traceID, SpanID: e.trace.spanID, Duration: d.Duration, Microseconds: d.Duration.Microseconds(), Count: max(e.count, 1),
-	}
-	if e.count == 0 {
-		r.ID = l.id(e.number)
 	}
 	if d.Refusal != nil {
 		r.Reason, r.Requirement = d.Refusal.Reason.String(), d.Refusal.Requirement
@@ -147,6 +177,26 @@ func outcomeOf(d *auth.Decision) string {
 	default:
 		return Admitted
 	}
+}
+
+// texts returns the texts of the Record that others have chosen.
+func (r *Record) texts() []*string {
+	texts := []*string{
+		&r.Procedure, &r.Cause, &r.Requirement, &r.RuleSource, &r.Issuer, &r.Subject, &r.Session, &r.Organization, &r.ClientID, &r.AuthorizedParty,
+		&r.TokenID, &r.KeyID, &r.TokenHash, &r.Peer, &r.RequestID, &r.TraceID, &r.SpanID, &r.Service, &r.Instance,
+	}
+	if a := r.Actor; a != nil {
+		texts = append(texts, &a.Issuer, &a.Subject, &a.Session, &a.Type)
+	}
+	return texts
+}
+
+// size returns how many bytes the texts of the Record have.
+func (r *Record) size() (n int) {
+	for _, text := range r.texts() {
+		n += len(*text)
+	}
+	return n
 }
 
 // cut returns text, or as much of it as may be kept.

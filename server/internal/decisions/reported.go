@@ -29,7 +29,7 @@ func (l *Log) Report(from *feedv1.Follower, decisions []*decisionv1.Decision, no
 			continue
 		}
 		r.Service, r.Instance = from.GetService(), from.GetInstanceId()
-		l.reported.add(entry{record: r})
+		l.reported.add(&entry{time: now, record: r, count: r.Count})
 	}
 	l.accepted.Add(uint64(int64(len(decisions)) - rejected)) //nolint:gosec // not negative
 	l.rejected.Add(uint64(rejected))
@@ -81,18 +81,4 @@ func OutcomeName(outcome decisionv1.DecisionOutcome) string {
 	case decisionv1.DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED:
 	}
 	return ""
-}
-
-// size returns about how many bytes the Record of a reported decision keeps in memory.
-func (r *Record) size() (n int) {
-	for _, text := range []string{
-		r.Procedure, r.Cause, r.Requirement, r.Issuer, r.Subject, r.Session, r.Organization, r.ClientID, r.AuthorizedParty, r.TokenID, r.KeyID, r.TokenHash, r.Peer, r.RequestID,
-		r.Service, r.Instance,
-	} {
-		n += len(text)
-	}
-	if a := r.Actor; a != nil {
-		n += len(a.Issuer) + len(a.Subject) + len(a.Session) + len(a.Type)
-	}
-	return n
 }

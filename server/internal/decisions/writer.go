@@ -99,13 +99,13 @@ func (w *writer) lose(records uint64) {
 
 // write writes records, and tries again until it has: meanwhile the queue fills, and then
 // loses the oldest. When the writer is closed, there is no further try.
-func (w *writer) write(entries []entry) {
+func (w *writer) write(entries []*entry) {
 	if w.untold > 0 {
 		w.append(&Record{Time: entries[0].time.UTC(), Lost: w.untold})
 		w.untold = 0
 	}
-	for i := range entries {
-		w.append(w.log.record(&entries[i]))
+	for _, e := range entries {
+		w.append(w.log.record(e))
 	}
 	defer w.lines.Reset()
 	for {

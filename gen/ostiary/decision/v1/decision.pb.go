@@ -90,7 +90,11 @@ func (DecisionOutcome) EnumDescriptor() ([]byte, []int) {
 type WatchDecisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which decisions to watch. Default: all.
-	Filter        *WatchDecisionsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter *WatchDecisionsFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// How many of the latest decisions that match the filter, from before the watch, to send as
+	// recent in the first message. A server keeps up to 2000 in memory, and sends no more than
+	// it keeps. Default: none, and no recent. Negative is refused with INVALID_REQUEST.
+	RecentCount   int32 `protobuf:"varint,2,opt,name=recent_count,json=recentCount,proto3" json:"recent_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +136,13 @@ func (x *WatchDecisionsRequest) GetFilter() *WatchDecisionsFilter {
 	return nil
 }
 
+func (x *WatchDecisionsRequest) GetRecentCount() int32 {
+	if x != nil {
+		return x.RecentCount
+	}
+	return 0
+}
+
 // WatchDecisionsFilter says which decisions to watch: those that match every field that is
 // set.
 type WatchDecisionsFilter struct {
@@ -150,7 +161,13 @@ type WatchDecisionsFilter struct {
 	Outcome *DecisionOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome,oneof" json:"outcome,omitempty"`
 	// The service that has reported the decision, as it names itself when it follows. Set and
 	// empty is refused with INVALID_REQUEST.
-	Service       *string `protobuf:"bytes,6,opt,name=service,proto3,oneof" json:"service,omitempty"`
+	Service *string `protobuf:"bytes,6,opt,name=service,proto3,oneof" json:"service,omitempty"`
+	// The request id of the call, as the caller got it with the error. Set and empty is refused
+	// with INVALID_REQUEST.
+	RequestId *string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
+	// The trace of the call, in hexadecimal digits. Set and empty is refused with
+	// INVALID_REQUEST.
+	TraceId       *string `protobuf:"bytes,8,opt,name=trace_id,json=traceId,proto3,oneof" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +244,20 @@ func (x *WatchDecisionsFilter) GetService() string {
 	return ""
 }
 
+func (x *WatchDecisionsFilter) GetRequestId() string {
+	if x != nil && x.RequestId != nil {
+		return *x.RequestId
+	}
+	return ""
+}
+
+func (x *WatchDecisionsFilter) GetTraceId() string {
+	if x != nil && x.TraceId != nil {
+		return *x.TraceId
+	}
+	return ""
+}
+
 // WatchDecisionsResponse has decisions, or none: a heartbeat. A server sends a message at
 // least every 30 seconds, so that proxies keep the connection open.
 type WatchDecisionsResponse struct {
@@ -235,7 +266,10 @@ type WatchDecisionsResponse struct {
 	Decisions []*Decision `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	// How many decisions were not looked at since the last message, because they were not read
 	// in time, whether they would have matched the filter or not.
-	MissedCount   int64 `protobuf:"varint,2,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	MissedCount int64 `protobuf:"varint,2,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	// What was decided before the watch. Set in the first message alone, where recent_count is
+	// above 0: what is decided later is in decisions, and nothing is in both.
+	Recent        *RecentDecisions `protobuf:"bytes,3,opt,name=recent,proto3" json:"recent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +314,221 @@ func (x *WatchDecisionsResponse) GetDecisions() []*Decision {
 func (x *WatchDecisionsResponse) GetMissedCount() int64 {
 	if x != nil {
 		return x.MissedCount
+	}
+	return 0
+}
+
+func (x *WatchDecisionsResponse) GetRecent() *RecentDecisions {
+	if x != nil {
+		return x.Recent
+	}
+	return nil
+}
+
+// RecentDecisions has what was decided before a watch, as far as the server has it in memory:
+// the latest decisions one by one, and how many there were in the last hour.
+type RecentDecisions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The latest decisions that match the filter, in the order of their times.
+	Decisions []*Decision `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	// Since when decisions has all refusals and ends of streams that match; those before are no
+	// longer kept, or were not asked for. At the earliest, when the server started. Absent where
+	// the filter asks for none.
+	RefusedSinceTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=refused_since_time,json=refusedSinceTime,proto3" json:"refused_since_time,omitempty"`
+	// The same of calls that were admitted, which are kept apart from those that were refused:
+	// neither pushes out the other.
+	AdmittedSinceTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=admitted_since_time,json=admittedSinceTime,proto3" json:"admitted_since_time,omitempty"`
+	// How many decisions there were in the last hour, those in decisions included, by outcome
+	// and reason. None where the filter asks for anything but an outcome or a reason.
+	Counts []*DecisionCount `protobuf:"bytes,4,rep,name=counts,proto3" json:"counts,omitempty"`
+	// Since when counts has all: an hour ago, to the minute, or when the server started. Absent
+	// where there are no counts because of the filter.
+	CountedSinceTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=counted_since_time,json=countedSinceTime,proto3" json:"counted_since_time,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RecentDecisions) Reset() {
+	*x = RecentDecisions{}
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecentDecisions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecentDecisions) ProtoMessage() {}
+
+func (x *RecentDecisions) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecentDecisions.ProtoReflect.Descriptor instead.
+func (*RecentDecisions) Descriptor() ([]byte, []int) {
+	return file_ostiary_decision_v1_decision_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RecentDecisions) GetDecisions() []*Decision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+func (x *RecentDecisions) GetRefusedSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RefusedSinceTime
+	}
+	return nil
+}
+
+func (x *RecentDecisions) GetAdmittedSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AdmittedSinceTime
+	}
+	return nil
+}
+
+func (x *RecentDecisions) GetCounts() []*DecisionCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *RecentDecisions) GetCountedSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedSinceTime
+	}
+	return nil
+}
+
+// DecisionCount says how many decisions there were with an outcome and a reason.
+type DecisionCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was decided.
+	Outcome DecisionOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=ostiary.decision.v1.DecisionOutcome" json:"outcome,omitempty"`
+	// Why calls were refused, or their streams ended. Empty for those that were admitted.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The minutes in which there were any, in order.
+	Minutes       []*MinuteCount `protobuf:"bytes,3,rep,name=minutes,proto3" json:"minutes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecisionCount) Reset() {
+	*x = DecisionCount{}
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecisionCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecisionCount) ProtoMessage() {}
+
+func (x *DecisionCount) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecisionCount.ProtoReflect.Descriptor instead.
+func (*DecisionCount) Descriptor() ([]byte, []int) {
+	return file_ostiary_decision_v1_decision_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DecisionCount) GetOutcome() DecisionOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return DecisionOutcome_DECISION_OUTCOME_UNSPECIFIED
+}
+
+func (x *DecisionCount) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DecisionCount) GetMinutes() []*MinuteCount {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
+// MinuteCount says how many decisions there were within a minute.
+type MinuteCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the minute began.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// How many decisions there were, each with its count. Strangers' that are counted together
+	// are in the minute in which they were counted.
+	Count         int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MinuteCount) Reset() {
+	*x = MinuteCount{}
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MinuteCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MinuteCount) ProtoMessage() {}
+
+func (x *MinuteCount) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MinuteCount.ProtoReflect.Descriptor instead.
+func (*MinuteCount) Descriptor() ([]byte, []int) {
+	return file_ostiary_decision_v1_decision_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MinuteCount) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *MinuteCount) GetCount() int64 {
+	if x != nil {
+		return x.Count
 	}
 	return 0
 }
@@ -363,7 +612,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[3]
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +624,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[3]
+	mi := &file_ostiary_decision_v1_decision_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +637,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_ostiary_decision_v1_decision_proto_rawDescGZIP(), []int{3}
+	return file_ostiary_decision_v1_decision_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Decision) GetDecisionId() string {
@@ -591,16 +840,20 @@ var File_ostiary_decision_v1_decision_proto protoreflect.FileDescriptor
 
 const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\"ostiary/decision/v1/decision.proto\x12\x13ostiary.decision.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\"Z\n" +
+	"\"ostiary/decision/v1/decision.proto\x12\x13ostiary.decision.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ostiary/identity/v1/identity.proto\x1a\x1eostiary/policy/v1/policy.proto\"}\n" +
 	"\x15WatchDecisionsRequest\x12A\n" +
-	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\"\xbe\x02\n" +
+	"\x06filter\x18\x01 \x01(\v2).ostiary.decision.v1.WatchDecisionsFilterR\x06filter\x12!\n" +
+	"\frecent_count\x18\x02 \x01(\x05R\vrecentCount\"\x9e\x03\n" +
 	"\x14WatchDecisionsFilter\x12\x1b\n" +
 	"\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1d\n" +
 	"\asubject\x18\x02 \x01(\tH\x01R\asubject\x88\x01\x01\x12!\n" +
 	"\tprocedure\x18\x03 \x01(\tH\x02R\tprocedure\x88\x01\x01\x12\x1b\n" +
 	"\x06reason\x18\x04 \x01(\tH\x03R\x06reason\x88\x01\x01\x12C\n" +
 	"\aoutcome\x18\x05 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeH\x04R\aoutcome\x88\x01\x01\x12\x1d\n" +
-	"\aservice\x18\x06 \x01(\tH\x05R\aservice\x88\x01\x01B\t\n" +
+	"\aservice\x18\x06 \x01(\tH\x05R\aservice\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tH\x06R\trequestId\x88\x01\x01\x12\x1e\n" +
+	"\btrace_id\x18\b \x01(\tH\aR\atraceId\x88\x01\x01B\t\n" +
 	"\a_issuerB\n" +
 	"\n" +
 	"\b_subjectB\f\n" +
@@ -610,10 +863,27 @@ const file_ostiary_decision_v1_decision_proto_rawDesc = "" +
 	"\n" +
 	"\b_outcomeB\n" +
 	"\n" +
-	"\b_service\"x\n" +
+	"\b_serviceB\r\n" +
+	"\v_request_idB\v\n" +
+	"\t_trace_id\"\xb6\x01\n" +
 	"\x16WatchDecisionsResponse\x12;\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\x12!\n" +
-	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\"\xbd\a\n" +
+	"\fmissed_count\x18\x02 \x01(\x03R\vmissedCount\x12<\n" +
+	"\x06recent\x18\x03 \x01(\v2$.ostiary.decision.v1.RecentDecisionsR\x06recent\"\xea\x02\n" +
+	"\x0fRecentDecisions\x12;\n" +
+	"\tdecisions\x18\x01 \x03(\v2\x1d.ostiary.decision.v1.DecisionR\tdecisions\x12H\n" +
+	"\x12refused_since_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x10refusedSinceTime\x12J\n" +
+	"\x13admitted_since_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x11admittedSinceTime\x12:\n" +
+	"\x06counts\x18\x04 \x03(\v2\".ostiary.decision.v1.DecisionCountR\x06counts\x12H\n" +
+	"\x12counted_since_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x10countedSinceTime\"\xa3\x01\n" +
+	"\rDecisionCount\x12>\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2$.ostiary.decision.v1.DecisionOutcomeR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12:\n" +
+	"\aminutes\x18\x03 \x03(\v2 .ostiary.decision.v1.MinuteCountR\aminutes\"^\n" +
+	"\vMinuteCount\x129\n" +
+	"\n" +
+	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"\xbd\a\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12?\n" +
@@ -672,34 +942,46 @@ func file_ostiary_decision_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_decision_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ostiary_decision_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_ostiary_decision_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ostiary_decision_v1_decision_proto_goTypes = []any{
 	(DecisionOutcome)(0),           // 0: ostiary.decision.v1.DecisionOutcome
 	(*WatchDecisionsRequest)(nil),  // 1: ostiary.decision.v1.WatchDecisionsRequest
 	(*WatchDecisionsFilter)(nil),   // 2: ostiary.decision.v1.WatchDecisionsFilter
 	(*WatchDecisionsResponse)(nil), // 3: ostiary.decision.v1.WatchDecisionsResponse
-	(*Decision)(nil),               // 4: ostiary.decision.v1.Decision
-	(*timestamppb.Timestamp)(nil),  // 5: google.protobuf.Timestamp
-	(v1.TokenKind)(0),              // 6: ostiary.policy.v1.TokenKind
-	(*v11.Actor)(nil),              // 7: ostiary.identity.v1.Actor
-	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
+	(*RecentDecisions)(nil),        // 4: ostiary.decision.v1.RecentDecisions
+	(*DecisionCount)(nil),          // 5: ostiary.decision.v1.DecisionCount
+	(*MinuteCount)(nil),            // 6: ostiary.decision.v1.MinuteCount
+	(*Decision)(nil),               // 7: ostiary.decision.v1.Decision
+	(*timestamppb.Timestamp)(nil),  // 8: google.protobuf.Timestamp
+	(v1.TokenKind)(0),              // 9: ostiary.policy.v1.TokenKind
+	(*v11.Actor)(nil),              // 10: ostiary.identity.v1.Actor
+	(*durationpb.Duration)(nil),    // 11: google.protobuf.Duration
 }
 var file_ostiary_decision_v1_decision_proto_depIdxs = []int32{
-	2, // 0: ostiary.decision.v1.WatchDecisionsRequest.filter:type_name -> ostiary.decision.v1.WatchDecisionsFilter
-	0, // 1: ostiary.decision.v1.WatchDecisionsFilter.outcome:type_name -> ostiary.decision.v1.DecisionOutcome
-	4, // 2: ostiary.decision.v1.WatchDecisionsResponse.decisions:type_name -> ostiary.decision.v1.Decision
-	5, // 3: ostiary.decision.v1.Decision.decision_time:type_name -> google.protobuf.Timestamp
-	0, // 4: ostiary.decision.v1.Decision.outcome:type_name -> ostiary.decision.v1.DecisionOutcome
-	6, // 5: ostiary.decision.v1.Decision.kind:type_name -> ostiary.policy.v1.TokenKind
-	7, // 6: ostiary.decision.v1.Decision.actor:type_name -> ostiary.identity.v1.Actor
-	8, // 7: ostiary.decision.v1.Decision.duration:type_name -> google.protobuf.Duration
-	1, // 8: ostiary.decision.v1.DecisionService.WatchDecisions:input_type -> ostiary.decision.v1.WatchDecisionsRequest
-	3, // 9: ostiary.decision.v1.DecisionService.WatchDecisions:output_type -> ostiary.decision.v1.WatchDecisionsResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: ostiary.decision.v1.WatchDecisionsRequest.filter:type_name -> ostiary.decision.v1.WatchDecisionsFilter
+	0,  // 1: ostiary.decision.v1.WatchDecisionsFilter.outcome:type_name -> ostiary.decision.v1.DecisionOutcome
+	7,  // 2: ostiary.decision.v1.WatchDecisionsResponse.decisions:type_name -> ostiary.decision.v1.Decision
+	4,  // 3: ostiary.decision.v1.WatchDecisionsResponse.recent:type_name -> ostiary.decision.v1.RecentDecisions
+	7,  // 4: ostiary.decision.v1.RecentDecisions.decisions:type_name -> ostiary.decision.v1.Decision
+	8,  // 5: ostiary.decision.v1.RecentDecisions.refused_since_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: ostiary.decision.v1.RecentDecisions.admitted_since_time:type_name -> google.protobuf.Timestamp
+	5,  // 7: ostiary.decision.v1.RecentDecisions.counts:type_name -> ostiary.decision.v1.DecisionCount
+	8,  // 8: ostiary.decision.v1.RecentDecisions.counted_since_time:type_name -> google.protobuf.Timestamp
+	0,  // 9: ostiary.decision.v1.DecisionCount.outcome:type_name -> ostiary.decision.v1.DecisionOutcome
+	6,  // 10: ostiary.decision.v1.DecisionCount.minutes:type_name -> ostiary.decision.v1.MinuteCount
+	8,  // 11: ostiary.decision.v1.MinuteCount.start_time:type_name -> google.protobuf.Timestamp
+	8,  // 12: ostiary.decision.v1.Decision.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 13: ostiary.decision.v1.Decision.outcome:type_name -> ostiary.decision.v1.DecisionOutcome
+	9,  // 14: ostiary.decision.v1.Decision.kind:type_name -> ostiary.policy.v1.TokenKind
+	10, // 15: ostiary.decision.v1.Decision.actor:type_name -> ostiary.identity.v1.Actor
+	11, // 16: ostiary.decision.v1.Decision.duration:type_name -> google.protobuf.Duration
+	1,  // 17: ostiary.decision.v1.DecisionService.WatchDecisions:input_type -> ostiary.decision.v1.WatchDecisionsRequest
+	3,  // 18: ostiary.decision.v1.DecisionService.WatchDecisions:output_type -> ostiary.decision.v1.WatchDecisionsResponse
+	18, // [18:19] is the sub-list for method output_type
+	17, // [17:18] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_decision_v1_decision_proto_init() }
@@ -714,7 +996,7 @@ func file_ostiary_decision_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_decision_v1_decision_proto_rawDesc), len(file_ostiary_decision_v1_decision_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -44,7 +44,8 @@ type DecisionServiceClient interface {
 	// WatchDecisions sends what the guards of this server decide from now on, and what services
 	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
 	// as these are bounded, and the others as exact counts. Servers that share a database do not
-	// show each other's. Its first message is sent at once and may have no decisions.
+	// show each other's. Its first message is sent at once and may have no decisions. Where
+	// recent_count asks for it, that message has the decisions of the time before.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.
@@ -90,7 +91,8 @@ type DecisionServiceHandler interface {
 	// WatchDecisions sends what the guards of this server decide from now on, and what services
 	// that follow this server, or a relay of it, report of theirs: refusals one by one, as far
 	// as these are bounded, and the others as exact counts. Servers that share a database do not
-	// show each other's. Its first message is sent at once and may have no decisions.
+	// show each other's. Its first message is sent at once and may have no decisions. Where
+	// recent_count asks for it, that message has the decisions of the time before.
 	//
 	// Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
 	// is counted in missed_count.

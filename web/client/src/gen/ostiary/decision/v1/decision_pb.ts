@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ostiary/decision/v1/decision.proto.
  */
 export const file_ostiary_decision_v1_decision: GenFile = /*@__PURE__*/
-  fileDesc("CiJvc3RpYXJ5L2RlY2lzaW9uL3YxL2RlY2lzaW9uLnByb3RvEhNvc3RpYXJ5LmRlY2lzaW9uLnYxIlIKFVdhdGNoRGVjaXNpb25zUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vc3RpYXJ5LmRlY2lzaW9uLnYxLldhdGNoRGVjaXNpb25zRmlsdGVyIogCChRXYXRjaERlY2lzaW9uc0ZpbHRlchITCgZpc3N1ZXIYASABKAlIAIgBARIUCgdzdWJqZWN0GAIgASgJSAGIAQESFgoJcHJvY2VkdXJlGAMgASgJSAKIAQESEwoGcmVhc29uGAQgASgJSAOIAQESOgoHb3V0Y29tZRgFIAEoDjIkLm9zdGlhcnkuZGVjaXNpb24udjEuRGVjaXNpb25PdXRjb21lSASIAQESFAoHc2VydmljZRgGIAEoCUgFiAEBQgkKB19pc3N1ZXJCCgoIX3N1YmplY3RCDAoKX3Byb2NlZHVyZUIJCgdfcmVhc29uQgoKCF9vdXRjb21lQgoKCF9zZXJ2aWNlImAKFldhdGNoRGVjaXNpb25zUmVzcG9uc2USMAoJZGVjaXNpb25zGAEgAygLMh0ub3N0aWFyeS5kZWNpc2lvbi52MS5EZWNpc2lvbhIUCgxtaXNzZWRfY291bnQYAiABKAMipgUKCERlY2lzaW9uEhMKC2RlY2lzaW9uX2lkGAEgASgJEjEKDWRlY2lzaW9uX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXByb2NlZHVyZRgDIAEoCRIQCghwcm90b2NvbBgEIAEoCRI1CgdvdXRjb21lGAUgASgOMiQub3N0aWFyeS5kZWNpc2lvbi52MS5EZWNpc2lvbk91dGNvbWUSDgoGcmVhc29uGAYgASgJEg0KBWNhdXNlGAcgASgJEg4KBmlzc3VlchgIIAEoCRIPCgdzdWJqZWN0GAkgASgJEioKBGtpbmQYCiABKA4yHC5vc3RpYXJ5LnBvbGljeS52MS5Ub2tlbktpbmQSEgoKc2Vzc2lvbl9pZBgLIAEoCRIXCg9vcmdhbml6YXRpb25faWQYDCABKAkSEQoJY2xpZW50X2lkGA0gASgJEhgKEGF1dGhvcml6ZWRfcGFydHkYDiABKAkSEAoIdG9rZW5faWQYDyABKAkSKQoFYWN0b3IYECABKAsyGi5vc3RpYXJ5LmlkZW50aXR5LnYxLkFjdG9yEgwKBHBlZXIYESABKAkSEgoKcmVxdWVzdF9pZBgSIAEoCRIQCgh0cmFjZV9pZBgTIAEoCRIPCgdzcGFuX2lkGBQgASgJEisKCGR1cmF0aW9uGBUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg0KBWNvdW50GBYgASgDEg4KBmtleV9pZBgXIAEoCRIPCgdzZXJ2aWNlGBggASgJEhMKC2luc3RhbmNlX2lkGBkgASgJEhMKC3JlcXVpcmVtZW50GBogASgJEhIKCnRva2VuX2hhc2gYGyABKAkSEwoLcnVsZV9zb3VyY2UYHCABKAkqjAEKD0RlY2lzaW9uT3V0Y29tZRIgChxERUNJU0lPTl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZREVDSVNJT05fT1VUQ09NRV9BRE1JVFRFRBABEhwKGERFQ0lTSU9OX09VVENPTUVfUkVGVVNFRBACEhoKFkRFQ0lTSU9OX09VVENPTUVfRU5ERUQQAzKlAQoPRGVjaXNpb25TZXJ2aWNlEnAKDldhdGNoRGVjaXNpb25zEioub3N0aWFyeS5kZWNpc2lvbi52MS5XYXRjaERlY2lzaW9uc1JlcXVlc3QaKy5vc3RpYXJ5LmRlY2lzaW9uLnYxLldhdGNoRGVjaXNpb25zUmVzcG9uc2UiA5ACATABGiDqXh0qGXRoZSBjYWxsZXIgaXMgYW4gb3BlcmF0b3ISAEKFAQodaW8uZ2l0aHViLm9zdGlhcnkuZGVjaXNpb24udjFCDURlY2lzaW9uUHJvdG9QAVo9Z2l0aHViLmNvbS9vc3RpYXJ5L29zdGlhcnkvZ2VuL29zdGlhcnkvZGVjaXNpb24vdjE7ZGVjaXNpb252MaoCE09zdGlhcnkuRGVjaXNpb24uVjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy]);
+  fileDesc("CiJvc3RpYXJ5L2RlY2lzaW9uL3YxL2RlY2lzaW9uLnByb3RvEhNvc3RpYXJ5LmRlY2lzaW9uLnYxImgKFVdhdGNoRGVjaXNpb25zUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vc3RpYXJ5LmRlY2lzaW9uLnYxLldhdGNoRGVjaXNpb25zRmlsdGVyEhQKDHJlY2VudF9jb3VudBgCIAEoBSLUAgoUV2F0Y2hEZWNpc2lvbnNGaWx0ZXISEwoGaXNzdWVyGAEgASgJSACIAQESFAoHc3ViamVjdBgCIAEoCUgBiAEBEhYKCXByb2NlZHVyZRgDIAEoCUgCiAEBEhMKBnJlYXNvbhgEIAEoCUgDiAEBEjoKB291dGNvbWUYBSABKA4yJC5vc3RpYXJ5LmRlY2lzaW9uLnYxLkRlY2lzaW9uT3V0Y29tZUgEiAEBEhQKB3NlcnZpY2UYBiABKAlIBYgBARIXCgpyZXF1ZXN0X2lkGAcgASgJSAaIAQESFQoIdHJhY2VfaWQYCCABKAlIB4gBAUIJCgdfaXNzdWVyQgoKCF9zdWJqZWN0QgwKCl9wcm9jZWR1cmVCCQoHX3JlYXNvbkIKCghfb3V0Y29tZUIKCghfc2VydmljZUINCgtfcmVxdWVzdF9pZEILCglfdHJhY2VfaWQilgEKFldhdGNoRGVjaXNpb25zUmVzcG9uc2USMAoJZGVjaXNpb25zGAEgAygLMh0ub3N0aWFyeS5kZWNpc2lvbi52MS5EZWNpc2lvbhIUCgxtaXNzZWRfY291bnQYAiABKAMSNAoGcmVjZW50GAMgASgLMiQub3N0aWFyeS5kZWNpc2lvbi52MS5SZWNlbnREZWNpc2lvbnMioAIKD1JlY2VudERlY2lzaW9ucxIwCglkZWNpc2lvbnMYASADKAsyHS5vc3RpYXJ5LmRlY2lzaW9uLnYxLkRlY2lzaW9uEjYKEnJlZnVzZWRfc2luY2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoTYWRtaXR0ZWRfc2luY2VfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoGY291bnRzGAQgAygLMiIub3N0aWFyeS5kZWNpc2lvbi52MS5EZWNpc2lvbkNvdW50EjYKEmNvdW50ZWRfc2luY2VfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiQEKDURlY2lzaW9uQ291bnQSNQoHb3V0Y29tZRgBIAEoDjIkLm9zdGlhcnkuZGVjaXNpb24udjEuRGVjaXNpb25PdXRjb21lEg4KBnJlYXNvbhgCIAEoCRIxCgdtaW51dGVzGAMgAygLMiAub3N0aWFyeS5kZWNpc2lvbi52MS5NaW51dGVDb3VudCJMCgtNaW51dGVDb3VudBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgCIAEoAyKmBQoIRGVjaXNpb24SEwoLZGVjaXNpb25faWQYASABKAkSMQoNZGVjaXNpb25fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcHJvY2VkdXJlGAMgASgJEhAKCHByb3RvY29sGAQgASgJEjUKB291dGNvbWUYBSABKA4yJC5vc3RpYXJ5LmRlY2lzaW9uLnYxLkRlY2lzaW9uT3V0Y29tZRIOCgZyZWFzb24YBiABKAkSDQoFY2F1c2UYByABKAkSDgoGaXNzdWVyGAggASgJEg8KB3N1YmplY3QYCSABKAkSKgoEa2luZBgKIAEoDjIcLm9zdGlhcnkucG9saWN5LnYxLlRva2VuS2luZBISCgpzZXNzaW9uX2lkGAsgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgMIAEoCRIRCgljbGllbnRfaWQYDSABKAkSGAoQYXV0aG9yaXplZF9wYXJ0eRgOIAEoCRIQCgh0b2tlbl9pZBgPIAEoCRIpCgVhY3RvchgQIAEoCzIaLm9zdGlhcnkuaWRlbnRpdHkudjEuQWN0b3ISDAoEcGVlchgRIAEoCRISCgpyZXF1ZXN0X2lkGBIgASgJEhAKCHRyYWNlX2lkGBMgASgJEg8KB3NwYW5faWQYFCABKAkSKwoIZHVyYXRpb24YFSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFY291bnQYFiABKAMSDgoGa2V5X2lkGBcgASgJEg8KB3NlcnZpY2UYGCABKAkSEwoLaW5zdGFuY2VfaWQYGSABKAkSEwoLcmVxdWlyZW1lbnQYGiABKAkSEgoKdG9rZW5faGFzaBgbIAEoCRITCgtydWxlX3NvdXJjZRgcIAEoCSqMAQoPRGVjaXNpb25PdXRjb21lEiAKHERFQ0lTSU9OX09VVENPTUVfVU5TUEVDSUZJRUQQABIdChlERUNJU0lPTl9PVVRDT01FX0FETUlUVEVEEAESHAoYREVDSVNJT05fT1VUQ09NRV9SRUZVU0VEEAISGgoWREVDSVNJT05fT1VUQ09NRV9FTkRFRBADMqUBCg9EZWNpc2lvblNlcnZpY2UScAoOV2F0Y2hEZWNpc2lvbnMSKi5vc3RpYXJ5LmRlY2lzaW9uLnYxLldhdGNoRGVjaXNpb25zUmVxdWVzdBorLm9zdGlhcnkuZGVjaXNpb24udjEuV2F0Y2hEZWNpc2lvbnNSZXNwb25zZSIDkAIBMAEaIOpeHSoZdGhlIGNhbGxlciBpcyBhbiBvcGVyYXRvchIAQoUBCh1pby5naXRodWIub3N0aWFyeS5kZWNpc2lvbi52MUINRGVjaXNpb25Qcm90b1ABWj1naXRodWIuY29tL29zdGlhcnkvb3N0aWFyeS9nZW4vb3N0aWFyeS9kZWNpc2lvbi92MTtkZWNpc2lvbnYxqgITT3N0aWFyeS5EZWNpc2lvbi5WMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_identity_v1_identity, file_ostiary_policy_v1_policy]);
 
 /**
  * WatchDecisionsRequest says which decisions to watch.
@@ -32,6 +32,15 @@ export type WatchDecisionsRequest = Message<"ostiary.decision.v1.WatchDecisionsR
    * @generated from field: ostiary.decision.v1.WatchDecisionsFilter filter = 1;
    */
   filter?: WatchDecisionsFilter | undefined;
+
+  /**
+   * How many of the latest decisions that match the filter, from before the watch, to send as
+   * recent in the first message. A server keeps up to 2000 in memory, and sends no more than
+   * it keeps. Default: none, and no recent. Negative is refused with INVALID_REQUEST.
+   *
+   * @generated from field: int32 recent_count = 2;
+   */
+  recentCount: number;
 };
 
 /**
@@ -92,6 +101,22 @@ export type WatchDecisionsFilter = Message<"ostiary.decision.v1.WatchDecisionsFi
    * @generated from field: optional string service = 6;
    */
   service?: string | undefined;
+
+  /**
+   * The request id of the call, as the caller got it with the error. Set and empty is refused
+   * with INVALID_REQUEST.
+   *
+   * @generated from field: optional string request_id = 7;
+   */
+  requestId?: string | undefined;
+
+  /**
+   * The trace of the call, in hexadecimal digits. Set and empty is refused with
+   * INVALID_REQUEST.
+   *
+   * @generated from field: optional string trace_id = 8;
+   */
+  traceId?: string | undefined;
 };
 
 /**
@@ -122,6 +147,14 @@ export type WatchDecisionsResponse = Message<"ostiary.decision.v1.WatchDecisions
    * @generated from field: int64 missed_count = 2;
    */
   missedCount: bigint;
+
+  /**
+   * What was decided before the watch. Set in the first message alone, where recent_count is
+   * above 0: what is decided later is in decisions, and nothing is in both.
+   *
+   * @generated from field: ostiary.decision.v1.RecentDecisions recent = 3;
+   */
+  recent?: RecentDecisions | undefined;
 };
 
 /**
@@ -130,6 +163,125 @@ export type WatchDecisionsResponse = Message<"ostiary.decision.v1.WatchDecisions
  */
 export const WatchDecisionsResponseSchema: GenMessage<WatchDecisionsResponse> = /*@__PURE__*/
   messageDesc(file_ostiary_decision_v1_decision, 2);
+
+/**
+ * RecentDecisions has what was decided before a watch, as far as the server has it in memory:
+ * the latest decisions one by one, and how many there were in the last hour.
+ *
+ * @generated from message ostiary.decision.v1.RecentDecisions
+ */
+export type RecentDecisions = Message<"ostiary.decision.v1.RecentDecisions"> & {
+  /**
+   * The latest decisions that match the filter, in the order of their times.
+   *
+   * @generated from field: repeated ostiary.decision.v1.Decision decisions = 1;
+   */
+  decisions: Decision[];
+
+  /**
+   * Since when decisions has all refusals and ends of streams that match; those before are no
+   * longer kept, or were not asked for. At the earliest, when the server started. Absent where
+   * the filter asks for none.
+   *
+   * @generated from field: google.protobuf.Timestamp refused_since_time = 2;
+   */
+  refusedSinceTime?: Timestamp | undefined;
+
+  /**
+   * The same of calls that were admitted, which are kept apart from those that were refused:
+   * neither pushes out the other.
+   *
+   * @generated from field: google.protobuf.Timestamp admitted_since_time = 3;
+   */
+  admittedSinceTime?: Timestamp | undefined;
+
+  /**
+   * How many decisions there were in the last hour, those in decisions included, by outcome
+   * and reason. None where the filter asks for anything but an outcome or a reason.
+   *
+   * @generated from field: repeated ostiary.decision.v1.DecisionCount counts = 4;
+   */
+  counts: DecisionCount[];
+
+  /**
+   * Since when counts has all: an hour ago, to the minute, or when the server started. Absent
+   * where there are no counts because of the filter.
+   *
+   * @generated from field: google.protobuf.Timestamp counted_since_time = 5;
+   */
+  countedSinceTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.decision.v1.RecentDecisions.
+ * Use `create(RecentDecisionsSchema)` to create a new message.
+ */
+export const RecentDecisionsSchema: GenMessage<RecentDecisions> = /*@__PURE__*/
+  messageDesc(file_ostiary_decision_v1_decision, 3);
+
+/**
+ * DecisionCount says how many decisions there were with an outcome and a reason.
+ *
+ * @generated from message ostiary.decision.v1.DecisionCount
+ */
+export type DecisionCount = Message<"ostiary.decision.v1.DecisionCount"> & {
+  /**
+   * What was decided.
+   *
+   * @generated from field: ostiary.decision.v1.DecisionOutcome outcome = 1;
+   */
+  outcome: DecisionOutcome;
+
+  /**
+   * Why calls were refused, or their streams ended. Empty for those that were admitted.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The minutes in which there were any, in order.
+   *
+   * @generated from field: repeated ostiary.decision.v1.MinuteCount minutes = 3;
+   */
+  minutes: MinuteCount[];
+};
+
+/**
+ * Describes the message ostiary.decision.v1.DecisionCount.
+ * Use `create(DecisionCountSchema)` to create a new message.
+ */
+export const DecisionCountSchema: GenMessage<DecisionCount> = /*@__PURE__*/
+  messageDesc(file_ostiary_decision_v1_decision, 4);
+
+/**
+ * MinuteCount says how many decisions there were within a minute.
+ *
+ * @generated from message ostiary.decision.v1.MinuteCount
+ */
+export type MinuteCount = Message<"ostiary.decision.v1.MinuteCount"> & {
+  /**
+   * When the minute began.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * How many decisions there were, each with its count. Strangers' that are counted together
+   * are in the minute in which they were counted.
+   *
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message ostiary.decision.v1.MinuteCount.
+ * Use `create(MinuteCountSchema)` to create a new message.
+ */
+export const MinuteCountSchema: GenMessage<MinuteCount> = /*@__PURE__*/
+  messageDesc(file_ostiary_decision_v1_decision, 5);
 
 /**
  * A Decision is what was decided about a call. It has no token. A field that nothing is
@@ -353,7 +505,7 @@ export type Decision = Message<"ostiary.decision.v1.Decision"> & {
  * Use `create(DecisionSchema)` to create a new message.
  */
 export const DecisionSchema: GenMessage<Decision> = /*@__PURE__*/
-  messageDesc(file_ostiary_decision_v1_decision, 3);
+  messageDesc(file_ostiary_decision_v1_decision, 6);
 
 /**
  * DecisionOutcome says what was decided. New values may be added.
@@ -411,7 +563,8 @@ export const DecisionService: GenService<{
    * WatchDecisions sends what the guards of this server decide from now on, and what services
    * that follow this server, or a relay of it, report of theirs: refusals one by one, as far
    * as these are bounded, and the others as exact counts. Servers that share a database do not
-   * show each other's. Its first message is sent at once and may have no decisions.
+   * show each other's. Its first message is sent at once and may have no decisions. Where
+   * recent_count asks for it, that message has the decisions of the time before.
    *
    * Nothing is sent twice, and nothing waits for a slow reader: what it has not read in time
    * is counted in missed_count.
