@@ -41,6 +41,7 @@ func (s *Server) newGRPC() *grpc.Server {
 			selector.UnaryServerInterceptor(askHubUnary, s.onlyAtHub()),
 		),
 		grpc.ChainStreamInterceptor(
+			transport.AnswerID,
 			recovery.StreamServerInterceptor(recoverPanic),
 			selector.StreamServerInterceptor(grpcauth.StreamServerInterceptor(s.guard), notOfFeed),
 			selector.StreamServerInterceptor(askHubStream, s.onlyAtHub()),
@@ -54,7 +55,8 @@ func (s *Server) newGRPC() *grpc.Server {
 	server := grpc.NewServer(options...)
 	// The gates refuse before a request is decoded; the interceptors guard what
 	// does not pass through one, such as reflection.
-	registrar, timeout := transport.RefuseUndecodable(transport.IdentifyErrors(server), rpcerror.InvalidMessage), grpcauth.RequestTimeout(s.config.RequestTimeout)
+	registrar := transport.RefuseUndecodable(transport.IdentifyAnswers(server), rpcerror.InvalidMessage)
+	timeout := grpcauth.RequestTimeout(s.config.RequestTimeout)
 	gate := grpcauth.Gate(registrar, s.guard, timeout)
 	identityv1.RegisterIdentityServiceServer(gate, grpcIdentity{identityService: s.identity})
 	sessionv1.RegisterSessionServiceServer(gate, grpcSession{sessionService: s.session})
@@ -65,7 +67,10 @@ func (s *Server) newGRPC() *grpc.Server {
 	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
 	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
 	if s.config.Reflection {
-		reflection.Register(server)
+		reflection.Register(struct {
+			grpc.ServiceRegistrar
+			reflection.ServiceInfoProvider
+		}{gate, server})
 	}
 	return server
 }

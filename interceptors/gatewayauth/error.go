@@ -3,6 +3,7 @@ package gatewayauth
 import (
 	"bufio"
 	"context"
+	"iter"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,7 +15,6 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/internal/refusal"
@@ -23,16 +23,12 @@ import (
 // RelayRefusals is for a gateway that dials a server which has a guard: what the server
 // refuses is answered with the challenge as WWW-Authenticate, streams too. The challenge
 // is that of the server's trailer, or made of the error's details where the trailer has
-// none. The x-request-id of the server, by which its log is searched, is that of the answer.
+// none. The id of the call, by which the server's log is searched, is X-Request-Id as well.
 //
 // It sets the mux's error handlers, as [WithGuard] does.
 func RelayRefusals() runtime.ServeMuxOption {
 	return func(mux *runtime.ServeMux) {
 		runtime.WithMiddlewares(relay)(mux)
-		runtime.WithForwardResponseOption(func(ctx context.Context, w http.ResponseWriter, _ proto.Message) error {
-			relayRequestID(ctx, w)
-			return nil
-		})(mux)
 		setErrorHandlers(mux)
 	}
 }
@@ -55,16 +51,28 @@ func ErrorHandler(next runtime.ErrorHandlerFunc) runtime.ErrorHandlerFunc {
 			w.Header().Set("Cache-Control", "no-store")
 			w = &challenged{ResponseWriter: w, refused: true, challenge: challenge}
 		}
-		relayRequestID(ctx, w)
+		relayRequestID(err, w)
 		next(ctx, mux, marshaler, w, r, err)
 	}
 }
 
-// relayRequestID answers with the id that the server has given the call, if the gateway has dialled one.
-func relayRequestID(ctx context.Context, w http.ResponseWriter) {
-	received, _ := runtime.ServerMetadataFromContext(ctx)
-	if ids := received.HeaderMD.Get("x-request-id"); len(ids) > 0 {
-		w.Header().Set("X-Request-Id", ids[0])
+// relayRequestID answers a refusal with the id of its call.
+func relayRequestID(err error, w http.ResponseWriter) {
+	for info := range errorInfos(status.Convert(err)) {
+		if id := info.GetMetadata()["request_id"]; auth.ValidRequestID(id) {
+			w.Header().Set(auth.RequestIDHeader, id)
+		}
+	}
+}
+
+// errorInfos are the details of a refusal.
+func errorInfos(received *status.Status) iter.Seq[*errdetails.ErrorInfo] {
+	return func(yield func(*errdetails.ErrorInfo) bool) {
+		for _, detail := range received.Details() {
+			if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == auth.ErrorDomain && !yield(info) {
+				return
+			}
+		}
 	}
 }
 
@@ -109,11 +117,7 @@ func challengeOf(ctx context.Context, r *http.Request, err error) (challenge str
 
 // challengeOfDetails makes the challenge of what a server sent without one.
 func challengeOfDetails(received *status.Status) (challenge string, refused bool) {
-	for _, detail := range received.Details() {
-		info, ok := detail.(*errdetails.ErrorInfo)
-		if !ok || info.GetDomain() != auth.ErrorDomain {
-			continue
-		}
+	for info := range errorInfos(received) {
 		reason, known := auth.ParseReason(info.GetReason())
 		if !known && received.Code() == codes.Unauthenticated { // of a newer server
 			return `Bearer error="invalid_token"`, true
@@ -143,7 +147,7 @@ func relay(next runtime.HandlerFunc) runtime.HandlerFunc {
 func streamError(ctx context.Context, err error) *status.Status {
 	if response, ok := ctx.Value(challengedKey{}).(*challenged); ok {
 		response.challenge, response.refused = challengeOfDetails(status.Convert(err))
-		relayRequestID(ctx, response)
+		relayRequestID(err, response)
 	}
 	return runtime.DefaultStreamErrorHandler(ctx, err)
 }

@@ -27,7 +27,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -45,8 +44,7 @@ import (
 // of the call as request_id, and with the challenge as www-authenticate in the trailer. A handler that returns an
 // *[auth.Error] refuses in just the same way.
 //
-// Every answer has the id of the call as x-request-id in its header ([auth.RequestID]). A
-// call gets a new id, unless a stats.Handler has given its context one
+// A call gets a new id ([auth.RequestID]), unless a stats.Handler has given its context one
 // ([auth.WithRequestID]), such as one that a proxy has sent.
 //
 // With a nil Guard every call is refused.
@@ -122,9 +120,6 @@ func streamType(client, server bool) auth.StreamType {
 	}
 }
 
-// requestIDKey is the metadata that has the id of the call.
-const requestIDKey = "x-request-id"
-
 // admit asks the guard about a call, unless it has admitted this very call
 // already: behind a Gate the interceptor sees the call a second time. Only the first
 // of the two checks the messages.
@@ -140,9 +135,6 @@ func admit(ctx context.Context, guard *auth.Guard, procedure string, stream auth
 		Header:    header{ctx},
 		Messages:  true,
 	})
-	// It fails only where there is no call to answer, as in a test that calls the
-	// interceptor by itself.
-	_ = grpc.SetHeader(ctx, metadata.MD{requestIDKey: {auth.RequestID(admitted)}})
 	return admitted, true, err
 }
 
@@ -164,9 +156,13 @@ func peerOf(ctx context.Context) string {
 type header struct{ context.Context }
 
 // Values implements auth.Header. It copies the values of one key only;
-// metadata.FromIncomingContext would copy them all.
+// metadata.FromIncomingContext would copy them all. That takes a name in any case, and finds
+// one in lower case the sooner.
 func (h header) Values(name string) []string {
-	return metadata.ValueFromIncomingContext(h.Context, strings.ToLower(name))
+	if name == "Authorization" { // it is asked for with each call
+		name = "authorization"
+	}
+	return metadata.ValueFromIncomingContext(h.Context, name)
 }
 
 // leasedStream is a stream whose context carries the identity, and that ends

@@ -100,13 +100,26 @@ func identified(ctx context.Context, err error) error {
 
 const errorInfo = "google.rpc.ErrorInfo"
 
-// IdentifyErrors returns a registrar whose services answer each error that has an ErrorInfo
-// with the id of the call in that.
-func IdentifyErrors(registrar grpc.ServiceRegistrar) grpc.ServiceRegistrar {
+// AnswerID answers a stream with the id of its call as x-request-id in the header. It comes
+// before what may refuse the stream.
+func AnswerID(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	answerID(stream.Context())
+	return next(server, stream)
+}
+
+func answerID(ctx context.Context) {
+	_ = grpc.SetHeader(ctx, metadata.Pairs(auth.RequestIDHeader, auth.RequestID(ctx))) // nothing is sent yet
+}
+
+// IdentifyAnswers returns a registrar whose services answer each unary call with its id as
+// x-request-id in the header, and each error that has an ErrorInfo with the id in that. See
+// AnswerID for streams, which interceptors can refuse before a service is asked.
+func IdentifyAnswers(registrar grpc.ServiceRegistrar) grpc.ServiceRegistrar {
 	return &wrapping{
 		registrar,
 		func(next grpc.MethodHandler) grpc.MethodHandler {
 			return func(impl any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+				answerID(ctx)
 				res, err := next(impl, ctx, decode, interceptor)
 				return res, identifiedStatus(ctx, err)
 			}
