@@ -9,14 +9,23 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
+
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -231,7 +240,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 		session    = sessionv1.SessionService_GetSession_FullMethodName
 		sessions   = sessionv1.SessionService_ListSessions_FullMethodName
 	)
-	rules, err := Rules()
+	rules, err := config.Rules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +250,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := Config{Issuers: []Issuer{{URL: one}}, OperatorSubjects: []string{"user_ops"}}.operators()
+	named := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}, OperatorSubjects: []string{"user_ops"}})
 	operator := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession}
 	impersonated := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession, Actor: &auth.Actor{Subject: "user_eve"}}
 	member := &auth.Identity{Issuer: one, Subject: "user_ada", Kind: auth.KindSession}
@@ -289,7 +298,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 // both alike.
 func TestExplainAccessAgreesWithTheHandlerOnEveryTransport(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.OperatorSubjects = []string{"user_ops"} })
+	r := start(t, func(c *config.Config) { c.OperatorSubjects = []string{"user_ops"} })
 	for name, tr := range r.transports() {
 		for subject, want := range map[string]accessv1.AccessOutcome{
 			"user_ops": accessv1.AccessOutcome_ACCESS_OUTCOME_MET,
@@ -347,7 +356,7 @@ func TestSourcesAndOutcomesAreOnTheWire(t *testing.T) {
 
 func TestEveryProtectedMethodOfOurOwnNeedsAToken(t *testing.T) {
 	t.Parallel()
-	rules, err := Rules()
+	rules, err := config.Rules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +425,7 @@ func TestRulesAndExplanationsComeInPages(t *testing.T) {
 func TestAPageTokenOfOtherRulesIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	other := start(t, func(c *Config) {
+	other := start(t, func(c *config.Config) {
 		c.Rules = []policy.Option{policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}
 	})
 	client := r.transports()["Connect"].access(t, r.issuer.Session("user_ada"))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -20,12 +21,12 @@ type adminServer struct {
 
 // startAdmin binds the listener, unless there is to be none.
 func (s *Server) startAdmin(ctx context.Context) error {
-	if s.config.AdminAddr == AdminNone {
+	if s.config.AdminAddr == config.AdminNone {
 		return nil
 	}
 	listener, err := listen(ctx, "admin_addr", s.config.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("%w, or %s", err, AdminNone)
+		return fmt.Errorf("%w, or %s", err, config.AdminNone)
 	}
 	s.admin = &adminServer{listener, transport.NewHTTPServer(s.adminHandler(), nil, s.strangers)}
 	return nil

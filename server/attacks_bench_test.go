@@ -20,6 +20,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/attack"
@@ -76,9 +78,9 @@ func serveAttacked() {
 	if err != nil {
 		panic(err)
 	}
-	srv, err := New(ctx, Config{
+	srv, err := New(ctx, config.Config{
 		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: dir, DatabaseURL: os.Getenv(attackedDatabase),
-		Issuers: []Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
+		Issuers: []config.Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
 		MaxStreamsPerSubject: 10_000, Profiling: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -19,8 +19,12 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 )
@@ -61,11 +65,11 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	t.Parallel()
 	needs := &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllPermissions: []string{"org:notes:read"}}}}
 	notes := imageOf(t, "NoteService", needs)
-	var config Config
+	var c config.Config
 	// Two servers may have the same methods, as those of two stages do.
-	r := start(t, func(c *Config) {
-		c.Backends = []Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
-	}, func(c *Config) { config = *c })
+	r := start(t, func(c *config.Config) {
+		c.Backends = []config.Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
+	}, func(settings *config.Config) { c = *settings })
 	const get, open = "/acme.v1.NoteService/Get", "/acme.v1.OpenService/Get"
 	for name, tr := range r.transports() {
 		ask := func(token string) (rules []*accessv1.MethodRule, explained []*accessv1.AccessExplanation) {
@@ -132,7 +136,7 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Reload(config); err != nil {
+	if err := r.Reload(c); err != nil {
 		t.Fatal(err)
 	}
 	_, err = r.transports()["Connect"].access(t, r.issuer.Session("user_ada")).ExplainAccess(t.Context(), &accessv1.ExplainAccessRequest{Procedures: []string{get}})
@@ -142,43 +146,11 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	}
 	contradictory := imageOf(t, "BadService", &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{Condition: "request.nothing == 1"}}})
 	for name, image := range map[string]string{"no image": notes, "no file": filepath.Join(t.TempDir(), "missing.binpb"), "a directory": t.TempDir(), "a broken rule": contradictory} {
-		broken := config
-		broken.Backends = []Backend{{Name: "notes", Image: image}}
-		var faults *ConfigError
+		broken := c
+		broken.Backends = []config.Backend{{Name: "notes", Image: image}}
+		var faults *config.Error
 		if err := r.Reload(broken); !errors.As(err, &faults) || faults.Faults[0].Setting != "backends[0].image" {
 			t.Errorf("%s: %v; want a fault of backends[0].image", name, err)
-		}
-	}
-}
-
-func TestFaultsOfBackends(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		backend Backend
-		setting string
-		want    string
-	}{
-		"no name":                         {Backend{Reflection: "https://b.example"}, "backends[1].name", "missing; give the backend a name that people know it by"},
-		"the name of another":             {Backend{Name: "first", Reflection: "https://b.example"}, "backends[1].name", "first is backends[0] already; choose another name"},
-		"a name that nobody can see":      {Backend{Name: "a\u202eb", Reflection: "https://b.example"}, "backends[1].name", "has characters that nobody can see; write letters, digits and single spaces"},
-		"a name as long as a book":        {Backend{Name: strings.Repeat("a", 101), Reflection: "https://b.example"}, "backends[1].name", "longer than 100 characters, or no text; choose a short name"},
-		"no schema":                       {Backend{Name: "b"}, "backends[1]", "nothing says where its schema is; set image to a file that buf build -o has made, or reflection to the URL of the gRPC server"},
-		"an image and reflection":         {Backend{Name: "b", Image: "x", Reflection: "https://b.example"}, "backends[1].reflection", "an image is given, too; remove one of the two"},
-		"reflection in the clear":         {Backend{Name: "b", Reflection: "http://b.example"}, "backends[1].reflection", "it is not https"},
-		"reflection below a path":         {Backend{Name: "b", Reflection: "https://b.example/api"}, "backends[1].reflection", "it has a path, and gRPC knows none; name the server alone, such as https://billing.example.com"},
-		"reflection without a scheme":     {Backend{Name: "b", Reflection: "b.example:9090"}, "backends[1].reflection", "it is not a URL"},
-		"a URL in the clear":              {Backend{Name: "b", Reflection: "https://b.example", URL: "http://b.example"}, "backends[1].url", "it is not https"},
-		"a URL with a user":               {Backend{Name: "b", Reflection: "https://b.example", URL: "https://u@b.example"}, "backends[1].url", "it is not a URL"},
-		"a URL with a query":              {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example/?a"}, "backends[1].url", "it has a query"},
-		"a URL that ends a directive":     {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example;"}, "backends[1].url", "its host is not one of DNS, nor an address"},
-		"a URL with a wildcard":           {Backend{Name: "b", Reflection: "https://b.example", URL: "https://*.example"}, "backends[1].url", "its host is not one of DNS, nor an address"},
-		"a URL that is code in a snippet": {Backend{Name: "b", Reflection: "https://b.example", URL: "https://b.example/$(id)"}, "backends[1].url", "its path has other characters than letters, digits and - . _ ~"},
-	} {
-		config := Config{Issuers: []Issuer{{URL: "https://clerk.example.com", AllowAnyAudience: true}}, Backends: []Backend{{Name: "first", Reflection: "https://first.example"}, test.backend}}
-		const remedy = "; write one such as https://billing.example.com, or with http for this machine alone"
-		faults := config.Faults()
-		if len(faults) != 1 || faults[0].Setting != test.setting || strings.TrimSuffix(faults[0].Err.Error(), remedy) != test.want {
-			t.Errorf("%s: %v; want of %s: %s", name, faults, test.setting, test.want)
 		}
 	}
 }
@@ -202,9 +174,9 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
-		c.Backends = []Backend{{Name: "there", Reflection: "http://" + listener.Addr().String()}, {Name: "away", Reflection: "http://127.0.0.1:1"}}
+		c.Backends = []config.Backend{{Name: "there", Reflection: "http://" + listener.Addr().String()}, {Name: "away", Reflection: "http://127.0.0.1:1"}}
 	})
 	tr := r.transports()["Connect"]
 	client := tr.access(t, r.issuer.Session("user_ada"))
@@ -239,8 +211,8 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 // TestThePageReachesTheBackendsAlone by its policy, also after the settings were read again.
 func TestThePageReachesTheBackendsAlone(t *testing.T) {
 	t.Parallel()
-	var config Config
-	r := start(t, func(c *Config) { c.Console.Enabled = true }, func(c *Config) { config = *c })
+	var c config.Config
+	r := start(t, func(c *config.Config) { c.Console.Enabled = true }, func(settings *config.Config) { c = *settings })
 	connect := func() string {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try", http.NoBody)
@@ -260,8 +232,8 @@ func TestThePageReachesTheBackendsAlone(t *testing.T) {
 		t.Errorf("without backends it is %s", got)
 	}
 	image := imageOf(t, "NoteService", nil)
-	config.Backends = []Backend{{Name: "a", Image: image, URL: "https://a.example/api/"}, {Name: "b", Image: image, URL: "https://a.example"}, {Name: "c", Image: image, URL: "http://localhost:8081"}, {Name: "d", Image: image}}
-	if err := r.Reload(config); err != nil {
+	c.Backends = []config.Backend{{Name: "a", Image: image, URL: "https://a.example/api/"}, {Name: "b", Image: image, URL: "https://a.example"}, {Name: "c", Image: image, URL: "http://localhost:8081"}, {Name: "d", Image: image}}
+	if err := r.Reload(c); err != nil {
 		t.Fatal(err)
 	}
 	if got := connect(); got != "'self' https://a.example http://localhost:8081" {

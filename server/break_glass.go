@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -14,7 +17,7 @@ import (
 
 // A Database is what servers with a Config keep, opened by somebody who has access to it:
 // to revoke when no operator's token can be verified because the issuer is away, and to ask
-// what is revoked. Servers may use it meanwhile. Make one with [Config.OpenDatabase]; its
+// what is revoked. Servers may use it meanwhile. Make one with [OpenDatabase]; its
 // methods may be called from any goroutine.
 type Database struct {
 	ledger   *ledger.Ledger
@@ -22,29 +25,29 @@ type Database struct {
 }
 
 // OpenDatabase opens the database that DataDir or DatabaseURL names and a server has made.
-// The Logger receives why it fails later. The error is a *[ConfigError] where the Config is
+// The Logger receives why it fails later. The error is a *[config.Error] where the Config is
 // at fault; a relay has no database.
-func (c Config) OpenDatabase(ctx context.Context) (*Database, error) {
+func OpenDatabase(ctx context.Context, c config.Config) (*Database, error) {
 	if faults := c.Faults(); len(faults) > 0 {
-		return nil, &ConfigError{Faults: faults}
+		return nil, &config.Error{Faults: faults}
 	}
 	c = c.WithDefaults()
-	if c.Follow.isSet() {
+	if c.Follow.IsSet() {
 		return nil, errors.New("follow: a server that follows another has no database; revoke at the one that it follows")
 	}
-	enders, err := c.enders()
+	enders, err := newEnders(c)
 	if err != nil {
 		return nil, err
 	}
-	db, err := ledger.OpenExistingStore(ctx, c.store())
+	db, err := ledger.OpenExistingStore(ctx, storeConfig(c))
 	if err != nil {
 		return nil, err
 	}
-	opened, err := ledger.OpenIdle(ctx, db, c.ledger(enders))
+	opened, err := ledger.OpenIdle(ctx, db, ledgerConfig(c, enders))
 	if err != nil {
 		return nil, err
 	}
-	return &Database{ledger: opened, sessions: &sessionService{ledger: opened, operators: c.operators()}}, nil
+	return &Database{ledger: opened, sessions: &sessionService{ledger: opened, operators: operatorsOf(c)}}, nil
 }
 
 // Close closes the database. It must be called once.

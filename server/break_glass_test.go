@@ -6,16 +6,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
-func openDatabase(t *testing.T, config Config) *Database {
+func openDatabase(t *testing.T, config config.Config) *Database {
 	t.Helper()
-	db, err := config.OpenDatabase(t.Context())
+	db, err := OpenDatabase(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +35,13 @@ func openDatabase(t *testing.T, config Config) *Database {
 // refused.
 func TestWhatIsRevokedInTheDatabaseIsRefusedByARunningServer(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(*testing.T, *Config){
-		"SQLite":     func(*testing.T, *Config) {},
-		"PostgreSQL": func(t *testing.T, c *Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(*testing.T, *config.Config){
+		"SQLite":     func(*testing.T, *config.Config) {},
+		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *Config) { database(t, c) })
+			r := start(t, func(c *config.Config) { database(t, c) })
 			ada, ben := r.issuer.Session("user_ada", authtest.With("sid", "ada")), r.issuer.Session("user_ben", authtest.With("sid", "ben"))
 			r.wantAdmitted(t, "a session that goes on", ben)
 			streams := r.watch(t, ada)
@@ -90,7 +93,7 @@ func TestARevocationInTheDatabaseSaysWhoMadeIt(t *testing.T) {
 	cast := r.cast()
 	r.seen(t, cast)
 	eventually(t, "the session is in the database", func() bool {
-		db, err := r.config.OpenDatabase(t.Context())
+		db, err := OpenDatabase(t.Context(), r.config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,18 +130,18 @@ func TestOnlyADatabaseOfAServerIsOpened(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for name, test := range map[string]struct {
-		edit func(*Config)
+		edit func(*config.Config)
 		says string
 	}{
-		"another directory": {func(c *Config) { c.DataDir = t.TempDir() }, "there is no database that a server has made"},
-		"another file":      {func(c *Config) { c.DatabaseURL = "sqlite:" + t.TempDir() + "/other.db" }, "there is no database that a server has made"},
-		"a relay": {func(c *Config) {
-			c.Follow = Follow{Hubs: []string{"https://ostiary.example.com"}, Secret: strings.Repeat("x", 40)}
+		"another directory": {func(c *config.Config) { c.DataDir = t.TempDir() }, "there is no database that a server has made"},
+		"another file":      {func(c *config.Config) { c.DatabaseURL = "sqlite:" + t.TempDir() + "/other.db" }, "there is no database that a server has made"},
+		"a relay": {func(c *config.Config) {
+			c.Follow = config.Follow{Hubs: []string{"https://ostiary.example.com"}, Secret: strings.Repeat("x", 40)}
 		}, "revoke at the one that it follows"},
 	} {
 		config := r.config
 		test.edit(&config)
-		if _, err := config.OpenDatabase(t.Context()); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := OpenDatabase(t.Context(), config); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v; want %q", name, err, test.says)
 		}
 	}

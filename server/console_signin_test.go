@@ -12,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // discovery serves a discovery document, in which SELF stands for the issuer.
@@ -35,16 +36,16 @@ const provider = `{"issuer":"SELF","jwks_uri":"SELF/keys","authorization_endpoin
 	"revocation_endpoint":"SELF/revoke","authorization_response_iss_parameter_supported":true,"id_token_signing_alg_values_supported":["ES256"]}`
 
 // withSignIn serves the console, on which users sign in at such issuers.
-func withSignIn(urls ...string) func(*Config) {
-	return func(c *Config) {
+func withSignIn(urls ...string) func(*config.Config) {
+	return func(c *config.Config) {
 		c.Console.Enabled = true
 		for _, url := range urls {
-			c.Issuers = append(c.Issuers, Issuer{URL: url, Profile: "oidc", JWKSURL: url + "/keys", AllowAnyAudience: true, Console: ConsoleClient{ClientID: "console"}})
+			c.Issuers = append(c.Issuers, config.Issuer{URL: url, Profile: "oidc", JWKSURL: url + "/keys", AllowAnyAudience: true, Console: config.ConsoleClient{ClientID: "console"}})
 		}
 	}
 }
 
-func callbackOf(url string) string { return (&Issuer{URL: url}).ConsoleCallback() }
+func callbackOf(url string) string { return (&config.Issuer{URL: url}).ConsoleCallback() }
 
 type toldSignIns struct {
 	SignIns []struct {
@@ -79,8 +80,8 @@ func (r *running) directive(t *testing.T, path, name string, header ...string) s
 func TestThePolicyAllowsTheEndpointsOfAnIssuerThatUsersSignInAt(t *testing.T) {
 	t.Parallel()
 	url, asked := discovery(t, func() string { return provider })
-	r := start(t, withSignIn(url), func(c *Config) {
-		c.Issuers[1].Console = ConsoleClient{ClientID: "console", Scopes: []string{"offline_access"}, Audience: "invoices", Resource: "https://api.example.com"}
+	r := start(t, withSignIn(url), func(c *config.Config) {
+		c.Issuers[1].Console = config.ConsoleClient{ClientID: "console", Scopes: []string{"offline_access"}, Audience: "invoices", Resource: "https://api.example.com"}
 	})
 	for name, want := range map[string]string{
 		"connect-src":     "'self' " + url + "/token " + url + "/revoke",
@@ -176,7 +177,7 @@ func TestAnIssuerThatIsAwayAtTheStartIsAskedAgain(t *testing.T) {
 		}
 		return "not yet"
 	})
-	r := start(t, withSignIn(url), func(c *Config) {
+	r := start(t, withSignIn(url), func(c *config.Config) {
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	})
 	before := r.signIns(t).SignIns[0]
@@ -279,7 +280,7 @@ func TestAFrameOfTheCallbackIsEmptyAndForThePageAlone(t *testing.T) {
 	if log := r.log.String(); strings.Contains(log, "s3cr3t") {
 		t.Errorf("the log has the code:\n%s", log)
 	}
-	if status, _, _ := start(t, func(c *Config) { c.Console.Enabled = true }).page(t, callbackOf(url)); status != http.StatusNotFound {
+	if status, _, _ := start(t, func(c *config.Config) { c.Console.Enabled = true }).page(t, callbackOf(url)); status != http.StatusNotFound {
 		t.Errorf("without an issuer to sign in at the callback answers %d; want 404", status)
 	}
 }
@@ -290,7 +291,7 @@ func TestUsersActInPersonThroughTheConsole(t *testing.T) {
 		true:  {"console": auth.KindSession, "other": auth.KindOAuth},
 		false: {"console": auth.KindOAuth, "other": auth.KindOAuth},
 	} {
-		r := start(t, func(c *Config) {
+		r := start(t, func(c *config.Config) {
 			c.Console.Enabled, c.Issuers[0].Profile, c.Issuers[0].Console.ClientID = enabled, "oidc", "console"
 		})
 		for client, want := range kinds {
@@ -302,81 +303,6 @@ func TestUsersActInPersonThroughTheConsole(t *testing.T) {
 			if id.Kind != want {
 				t.Errorf("with console %v, a token through the client %s is of kind %v; want %v", enabled, client, id.Kind, want)
 			}
-		}
-	}
-}
-
-func TestSignInFaults(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		issuer Issuer
-		want   string
-	}{
-		"all is well":                      {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "console", Scopes: []string{"offline_access"}, Resource: "https://api.example.com"}}, ""},
-		"on loopback":                      {Issuer{URL: "http://127.0.0.1:8081", Console: ConsoleClient{ClientID: "console"}}, ""},
-		"plain http":                       {Issuer{URL: "http://keycloak:8080", InsecureHTTP: true, Console: ConsoleClient{ClientID: "console"}}, "console_client_id: a browser would sign in over plain http"},
-		"no URL":                           {Issuer{URL: "acme", JWKSURL: "https://acme.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: nobody can sign in at an issuer that is no URL"},
-		"a URL of hyphens alone":           {Issuer{URL: "https://-", JWKSURL: "https://acme.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: nobody can sign in at an issuer that is no URL"},
-		"several tenants":                  {Issuer{URL: "https://login.example.com/{tenantid}/v2.0", Tenants: []string{"a"}, JWKSURL: "https://login.example.com/keys", Console: ConsoleClient{ClientID: "console"}}, "console_client_id: users sign in at one tenant"},
-		"white space in the client":        {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "con sole"}}, "console_client_id"},
-		"scopes in one text":               {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "console", Scopes: []string{"a b"}}}, "console_scopes"},
-		"a resource that is no URI":        {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "console", Resource: "invoices"}}, "console_resource: must be an absolute URI"},
-		"a resource with a fragment":       {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "console", Resource: "https://a.example.com#x"}}, "console_resource"},
-		"scopes without a client":          {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{Scopes: []string{"a"}}}, "console_scopes: says how the console signs in, which it does not"},
-		"an audience without a client":     {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{Audience: "a"}}, "console_audience: says how"},
-		"a resource without a client":      {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{Resource: "https://a.example.com"}}, "console_resource: says how"},
-		"a URL with something like a user": {Issuer{URL: "https://sso.example.com", Console: ConsoleClient{ClientID: "https://console.example.com/client"}}, ""},
-	} {
-		row.issuer.Profile, row.issuer.Audiences = "oidc", []string{"invoices"}
-		faults := Config{Issuers: []Issuer{row.issuer}}.Faults()
-		switch {
-		case row.want == "" && len(faults) > 0:
-			t.Errorf("%s: %v", name, faults)
-		case row.want != "" && (len(faults) != 1 || !strings.Contains(faults[0].String(), row.want)):
-			t.Errorf("%s: %v; want %s", name, faults, row.want)
-		}
-	}
-}
-
-func TestIssuersWithOneRedirectURIAreRefused(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		one, two string
-		refused  bool
-	}{
-		"two hosts":           {"https://a.example.com", "https://b.example.com", false},
-		"two realms":          {"https://sso.example.com/realms/a", "https://sso.example.com/realms/b", false},
-		"two ports":           {"https://sso.example.com:8443", "https://sso.example.com", false},
-		"a slash at the end":  {"https://sso.example.com", "https://sso.example.com/", true},
-		"another scheme":      {"https://localhost", "http://localhost", true},
-		"another separator":   {"https://sso.example.com/a/b", "https://sso.example.com/a-b", true},
-		"another case":        {"https://sso.example.com/A", "https://sso.example.com/a", true},
-		"what is not written": {"https://sso.example.com/a", "https://sso.example.com/a!", true},
-	} {
-		var c Config
-		for _, url := range []string{row.one, row.two} {
-			c.Issuers = append(c.Issuers, Issuer{URL: url, Profile: "oidc", JWKSURL: "https://keys.example.com", Audiences: []string{"invoices"}, Console: ConsoleClient{ClientID: "console"}})
-		}
-		faults := c.Faults()
-		refused := len(faults) == 1 && strings.Contains(faults[0].String(), "issuers[1]") && strings.Contains(faults[0].String(), "would have the redirect URI of "+row.one)
-		if refused != row.refused || !refused && len(faults) > 0 {
-			t.Errorf("%s: %v; want it refused: %v", name, faults, row.refused)
-		}
-	}
-}
-
-func TestCallbackPathsOfIssuers(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{
-		"https://sso.example.com/realms/acme": "/console/callback/sso.example.com-realms-acme",
-		"https://example.eu.auth0.com/":       "/console/callback/example.eu.auth0.com",
-		"http://localhost:8081":               "/console/callback/localhost-8081",
-		"http://[::1]:8081/x_y":               "/console/callback/1-8081-x_y",
-		"https://sso.example.com/../{x}/é?q":  "/console/callback/sso.example.com-..-x-q",
-		"https://..":                          "",
-	} {
-		if got := callbackOf(url); got != want {
-			t.Errorf("%s: %s; want %s", url, got, want)
 		}
 	}
 }

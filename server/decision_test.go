@@ -17,9 +17,13 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -153,7 +157,7 @@ func TestAnOperatorSeesWhatIsDecided(t *testing.T) {
 func TestADecisionNamesTheTokenAndTheSourceOfTheRule(t *testing.T) {
 	t.Parallel()
 	const listed = revocationv1.RevocationService_ListRevocations_FullMethodName
-	r := start(t, withOperator, func(c *Config) { c.Rules = []policy.Option{needsPermission(listed)} })
+	r := start(t, withOperator, func(c *config.Config) { c.Rules = []policy.Option{needsPermission(listed)} })
 	operator := r.issuer.Session("user_otto")
 	for name, tr := range r.transports() {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +283,7 @@ func records(t *testing.T, path string) (text string, all []decisions.Record) {
 func TestEveryDecisionIsInTheFileAndNoToken(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
-	r := start(t, withOperator, func(c *Config) { c.Decisions = path })
+	r := start(t, withOperator, func(c *config.Config) { c.Decisions = path })
 	const each = 40
 	admitted := r.issuer.Session("user_ada")
 	expired := r.issuer.Session("user_ben", authtest.IssuedAt(time.Now().Add(-2*time.Hour)))
@@ -324,19 +328,5 @@ func TestEveryDecisionIsInTheFileAndNoToken(t *testing.T) {
 	}
 	if strings.Contains(text, tokens[3]) || strings.Contains(r.log.String(), tokens[3]) {
 		t.Error("the file, or the log, has what was sent instead of a token")
-	}
-}
-
-func TestAFileOfDecisionsThatCannotBeIsAFault(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]Config{
-		"decisions":           {Decisions: filepath.Join(t.TempDir(), "missing", "decisions.jsonl")},
-		"decisions_max_size":  {DecisionsMaxSize: -1},
-		"decisions_max_files": {DecisionsMaxFiles: -1},
-	} {
-		c.Issuers = []Issuer{{URL: "https://clerk.example.com", AllowAnyAudience: true}}
-		if faults := c.Faults(); len(faults) != 1 || faults[0].Setting != name {
-			t.Errorf("%s: %v", name, faults)
-		}
 	}
 }

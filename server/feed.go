@@ -49,7 +49,7 @@ type feedService struct {
 }
 
 func (s *Server) newFeedService(followers followers) *feedService {
-	var source feedSource = hubSource{s.ledger, durationpb.New(s.config.longestLifetime())}
+	var source feedSource = hubSource{s.ledger, durationpb.New(longestLifetime(s.config))}
 	if s.relay != nil {
 		source = relaySource{s.relay}
 	}

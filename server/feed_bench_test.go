@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/server/internal/ledger"
@@ -63,7 +65,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			const many = 200_000
-			r := start(b, withFeed, func(c *Config) { c.DatabaseURL = url() })
+			r := start(b, withFeed, func(c *config.Config) { c.DatabaseURL = url() })
 			for range many / ledger.BatchSize {
 				requests := make([]ledger.Request, ledger.BatchSize)
 				for i := range requests {

@@ -15,9 +15,14 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -86,7 +91,7 @@ func (w *watched) sums() map[string]int64 {
 func TestAnOperatorSeesWhatServicesDecide(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
-	hub := start(t, withFeed, func(c *Config) { c.Decisions = path })
+	hub := start(t, withFeed, func(c *config.Config) { c.Decisions = path })
 	near := startRelay(t, hub, []string{hub.url})
 	operator := hub.issuer.Session("user_otto")
 	everything := hub.transports()["gRPC"].watchDecisions(t, operator, nil)

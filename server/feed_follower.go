@@ -4,23 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ostiary/ostiary/server/config"
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
-
-// minFeedSecret is the length of the shortest secret of followers, in bytes.
-const minFeedSecret = 32
 
 // feedSecretIssuer is the issuer in the identities of those who send a secret.
 const feedSecretIssuer = "feed_secret"
@@ -60,15 +56,11 @@ type feedSecret struct {
 	identity *auth.Identity // of those that send it
 }
 
-// followers reads the settings. Their faults are found before.
-func (c Config) followers() (followers, error) {
-	secrets := slices.Clone(c.FeedSecret)
-	if c.FeedSecretFile != "" {
-		more, err := secretsIn(c.FeedSecretFile)
-		if err != nil {
-			return followers{}, err
-		}
-		secrets = append(secrets, more...)
+// followersOf reads the settings. Their faults are found before.
+func followersOf(c config.Config) (followers, error) {
+	secrets, err := c.FeedSecrets()
+	if err != nil {
+		return followers{}, err
 	}
 	hashed := make([]feedSecret, 0, len(secrets))
 	for i, secret := range secrets {
@@ -79,47 +71,6 @@ func (c Config) followers() (followers, error) {
 	f := followers{permission: c.FeedPermission, secrets: new(atomic.Pointer[[]feedSecret])}
 	f.secrets.Store(&hashed)
 	return f, nil
-}
-
-// secretsIn returns the secrets in a file.
-func secretsIn(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the secrets of followers: %w", err)
-	}
-	secrets := strings.Fields(string(text))
-	if len(secrets) == 0 {
-		return nil, errors.New("the file has no secret in it; write one with: openssl rand -hex 32")
-	}
-	return secrets, nil
-}
-
-// checkFeedPermission checks that a token can have the permission.
-func (c Config) checkFeedPermission() error {
-	all, known := capabilities(c.Issuers)
-	machines := slices.ContainsFunc(all, func(i auth.IssuerCapabilities) bool { return slices.Contains(i.Kinds, auth.KindMachine) })
-	if c.FeedPermission == "" || !known || machines {
-		return nil
-	}
-	return errors.New("no issuer's tokens of machines are accepted, so nobody could have it; accept the kind machine of one")
-}
-
-// feedFaults returns what is wrong with the secrets, and repeats none of them.
-func feedFaults(secrets []string) []error {
-	var faults []error
-	for i, secret := range secrets {
-		switch {
-		case len(secret) < minFeedSecret:
-			faults = append(faults, fmt.Errorf("secret %d of %d has fewer than %d bytes; make one with: openssl rand -hex 32", i+1, len(secrets), minFeedSecret))
-		case strings.ContainsFunc(secret, func(c rune) bool { return !bearerCharacter(c) }):
-			faults = append(faults, fmt.Errorf("secret %d of %d has a character that a bearer token cannot have (RFC 6750, section 2.1); make one with: openssl rand -hex 32", i+1, len(secrets)))
-		}
-	}
-	return faults
-}
-
-func bearerCharacter(c rune) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._~+/=", c)
 }
 
 // require refuses callers who may not follow.

@@ -12,8 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -31,7 +35,7 @@ func (r *running) follower(ctx context.Context) context.Context {
 func TestServersOnOneDatabaseAreOneHub(t *testing.T) {
 	t.Parallel()
 	one := start(t, withFeed)
-	other := start(t, withFeed, func(c *Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+	other := start(t, withFeed, func(c *config.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 	stream := other.transports()["gRPC"].follow(t, secretOfFeed, "")
 	feedUntil(t, "at the other", stream, 0)
 	one.revoke(t, "a", "b")
@@ -113,10 +117,10 @@ func TestAHubWithoutItsStoreSaysHowFarItIs(t *testing.T) {
 func TestAPageIsNotReadFromAStandby(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t)
-	r := start(t, withFeed, func(c *Config) { c.DatabaseURL = primary.URL("postgres") })
+	r := start(t, withFeed, func(c *config.Config) { c.DatabaseURL = primary.URL("postgres") })
 	r.revoke(t, "a")
 	standby := primary.Standby(t, pgserver.Synchronous)
-	behind := start(t, withFeed, func(c *Config) { c.DatabaseURL, c.Issuers = standby.URL("postgres"), r.config.Issuers })
+	behind := start(t, withFeed, func(c *config.Config) { c.DatabaseURL, c.Issuers = standby.URL("postgres"), r.config.Issuers })
 	for protocol, tr := range behind.transports() {
 		feed := tr.feed(t, secretOfFeed)
 		res, err := feed.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: someFollower()})
@@ -195,7 +199,7 @@ func TestSecretsOfAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(inFile+"\n\n"+strings.Repeat("g", 40)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, withFeed, func(c *Config) { c.FeedSecretFile = path })
+	r := start(t, withFeed, func(c *config.Config) { c.FeedSecretFile = path })
 	for _, secret := range []string{secretOfFeed, inFile, strings.Repeat("g", 40)} {
 		feedUntil(t, "a secret", r.transports()["gRPC"].follow(t, secret, ""), 0)
 	}

@@ -13,9 +13,13 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
@@ -79,14 +83,14 @@ func (r *running) sightings(t *testing.T, session string) (string, *sessionv1.Se
 
 func TestASessionIsListedWhereverItWasSeen(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T, c *Config){
-		"SQLite":     func(t *testing.T, c *Config) { t.Helper(); c.DataDir = t.TempDir() },
-		"PostgreSQL": func(t *testing.T, c *Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(t *testing.T, c *config.Config){
+		"SQLite":     func(t *testing.T, c *config.Config) { t.Helper(); c.DataDir = t.TempDir() },
+		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one := start(t, withFeed, func(c *Config) { database(t, c) })
-			other := start(t, withFeed, func(c *Config) {
+			one := start(t, withFeed, func(c *config.Config) { database(t, c) })
+			other := start(t, withFeed, func(c *config.Config) {
 				c.DataDir, c.DatabaseURL, c.Issuers = one.config.DataDir, one.config.DatabaseURL, one.config.Issuers
 			})
 			other.issuer = one.issuer

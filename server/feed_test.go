@@ -13,9 +13,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -28,13 +32,13 @@ const (
 	secretOfFeed   = "0123456789abcdef0123456789abcdef"
 )
 
-func withFeed(c *Config) {
+func withFeed(c *config.Config) {
 	withOperator(c)
 	withMachines(c)
 	c.FeedPermission, c.FeedSecret = feedPermission, []string{strings.Repeat("old-", 8), secretOfFeed}
 }
 
-func withMachines(c *Config) {
+func withMachines(c *config.Config) {
 	c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 }
 
@@ -154,8 +158,8 @@ func TestEveryMessageOfTheFeedSaysHowCompleteItIs(t *testing.T) {
 				if got := message.GetHeartbeatInterval().AsDuration(); got != time.Second {
 					t.Errorf("%s: a heartbeat each %s; want 1s", protocol, got)
 				}
-				if got := message.GetRetention().AsDuration(); got != r.config.longestLifetime() {
-					t.Errorf("%s: kept for %s; want %s", protocol, got, r.config.longestLifetime())
+				if got := message.GetRetention().AsDuration(); got != longestLifetime(r.config) {
+					t.Errorf("%s: kept for %s; want %s", protocol, got, longestLifetime(r.config))
 				}
 				if got := time.Since(message.GetHubTime().AsTime()); got < 0 || got > time.Minute || message.GetResumeToken() == "" {
 					t.Errorf("%s: %v", protocol, message)
@@ -299,7 +303,7 @@ func TestASecretOfTheFeedIsNoToken(t *testing.T) {
 // A follower with a wrong secret is not sent to look for a fault in a token.
 func TestAWrongSecretOfTheFeedIsCalledOne(t *testing.T) {
 	t.Parallel()
-	for cause, edit := range map[string]func(*Config){
+	for cause, edit := range map[string]func(*config.Config){
 		"no feed_secret is like it, nor is it a token: ": withFeed,
 		"it is no token, and no feed_secret is set: ":    withMachines,
 	} {

@@ -15,8 +15,11 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/server/config"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
@@ -197,7 +200,7 @@ func (openStream) WatchChanges(ctx context.Context, _ *feedv1.WatchChangesReques
 func TestAServiceGoesOnAtAnotherReplica(t *testing.T) {
 	t.Parallel()
 	first := start(t, withFeed)
-	second := start(t, withFeed, func(c *Config) { c.DataDir, c.Issuers = first.config.DataDir, first.config.Issuers })
+	second := start(t, withFeed, func(c *config.Config) { c.DataDir, c.Issuers = first.config.DataDir, first.config.Issuers })
 	second.issuer = first.issuer
 	s := followHubs(t, []*running{first, second})
 	s.caughtUp(t)

@@ -5,34 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
-	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
-
-// services are the names of those whose calls are guarded by their own rules.
-func services() []string {
-	return []string{
-		identityv1connect.IdentityServiceName,
-		sessionv1connect.SessionServiceName,
-		revocationv1connect.RevocationServiceName,
-		accessv1connect.AccessServiceName,
-		decisionv1connect.DecisionServiceName,
-		statusv1connect.StatusServiceName,
-		feedv1connect.FeedServiceName,
-	}
-}
 
 // buildGuards makes what decides about calls, from the issuers and the rules in the
 // schema. That of the FeedService accepts secrets as well.
@@ -46,11 +28,11 @@ func (s *Server) buildGuards() error {
 		return err
 	}
 	s.logRules(rules)
-	followers, err := s.config.followers()
+	followers, err := followersOf(s.config)
 	if err != nil {
 		return err
 	}
-	backends, err := s.config.backends()
+	backends, err := readBackends(s.config)
 	if err != nil {
 		return err
 	}
@@ -143,12 +125,12 @@ func (s *Server) closeKeys() error {
 }
 
 // trust opens the keys of an issuer and says what its tokens must be like.
-func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
+func (s *Server) trust(issuer config.Issuer) (token.Issuer, error) {
 	profile, err := issuer.TokenProfile()
 	if err != nil {
 		return token.Issuer{}, err
 	}
-	set, remote, err := issuer.keys(s.config.Now, s.log)
+	set, remote, err := s.openKeys(&issuer)
 	if err != nil {
 		return token.Issuer{}, err
 	}
@@ -156,7 +138,7 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		s.keySets = make(map[string]jwks.Set)
 	}
 	s.keySets[issuer.URL] = set
-	s.keys = append(s.keys, keySource{issuer: issuer.URL, essential: s.config.isEssential(&issuer), remote: remote})
+	s.keys = append(s.keys, keySource{issuer: issuer.URL, essential: isEssential(s.config, &issuer), remote: remote})
 	s.warnOf(&issuer)
 	return token.Issuer{
 		URL:                         issuer.URL,
@@ -167,9 +149,9 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 		Audiences:                   issuer.Audiences,
 		AuthorizedParties:           issuer.AuthorizedParties,
 		AllowMissingAuthorizedParty: issuer.AllowMissingAuthorizedParty,
-		AllowAnyAudience:            issuer.AllowAnyAudience || issuer.exempt(),
+		AllowAnyAudience:            issuer.AllowAnyAudience || issuer.AcceptsAnyAudience(),
 		AllowUnboundConfirmation:    issuer.AllowUnboundConfirmation,
-		FirstPartyClients:           issuer.firstPartyClients(s.config.Console),
+		FirstPartyClients:           firstPartyClients(&issuer, s.config.Console),
 		Algorithms:                  issuer.Algorithms,
 		Kinds:                       issuer.Kinds,
 		MaxTokenBytes:               issuer.MaxTokenBytes,
@@ -179,8 +161,8 @@ func (s *Server) trust(issuer Issuer) (token.Issuer, error) {
 }
 
 // warnOf logs the settings that weaken a check.
-func (s *Server) warnOf(issuer *Issuer) {
-	if issuer.exempt() {
+func (s *Server) warnOf(issuer *config.Issuer) {
+	if issuer.AcceptsAnyAudience() {
 		s.log.Warn("tokens of this issuer are accepted for any service; this is for development alone",
 			"issuer", issuer.URL, "remedy", "set audiences or authorized_parties")
 	}
@@ -197,9 +179,9 @@ func (s *Server) warnOf(issuer *Issuer) {
 // fetches the issuer's keys and ends when ctx does. It writes neither log nor file.
 //
 // Its error is an *auth.Error where the token is not accepted, and a
-// *[ConfigError] where the Config is at fault.
-func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier(ctx)
+// *[config.Error] where the Config is at fault.
+func VerifyToken(ctx context.Context, config config.Config, token string) (*auth.Identity, error) {
+	verifier, closeKeys, err := openVerifier(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +191,9 @@ func VerifyToken(ctx context.Context, config Config, token string) (*auth.Identi
 
 // ExplainToken makes the checks of VerifyToken, and goes on after one has failed: see
 // [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
-// is a *[ConfigError] where the Config is at fault.
-func ExplainToken(ctx context.Context, config Config, raw string) (token.Explanation, *auth.Identity, error) {
-	verifier, closeKeys, err := config.openVerifier(ctx)
+// is a *[config.Error] where the Config is at fault.
+func ExplainToken(ctx context.Context, config config.Config, raw string) (token.Explanation, *auth.Identity, error) {
+	verifier, closeKeys, err := openVerifier(ctx, config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -226,15 +208,11 @@ func ExplainToken(ctx context.Context, config Config, raw string) (token.Explana
 
 // openVerifier returns what verifies the tokens of a Server with this Config, and what ends
 // the fetching of keys.
-func (c Config) openVerifier(ctx context.Context) (*token.Verifier, func(), error) {
+func openVerifier(ctx context.Context, c config.Config) (*token.Verifier, func(), error) {
 	if faults := c.Faults(); len(faults) > 0 {
-		return nil, nil, &ConfigError{Faults: faults}
+		return nil, nil, &config.Error{Faults: faults}
 	}
-	s := &Server{config: c.WithDefaults(), log: slog.New(slog.DiscardHandler)}
-	s.config.Issuers = append([]Issuer(nil), s.config.Issuers...)
-	for i := range s.config.Issuers {
-		s.config.Issuers[i].snapshotReadOnly = true // a server may be using it
-	}
+	s := &Server{config: c.WithDefaults(), log: slog.New(slog.DiscardHandler), snapshotsReadOnly: true} // a server may be using them
 	closeKeys := func() { _ = s.closeKeys() }
 	verifier, err := s.buildVerifier() //nolint:contextcheck // keys are fetched until closeKeys
 	if err != nil {
@@ -267,4 +245,25 @@ func (s *Server) awaitKeys(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// firstPartyClients are the clients through which users act in person; that of the console is
+// one where there is a console.
+func firstPartyClients(i *config.Issuer, console config.Console) []string {
+	if !console.Enabled || i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
+		return i.FirstPartyClients
+	}
+	return append(slices.Clone(i.FirstPartyClients), i.Console.ClientID)
+}
+
+// openKeys opens the issuer's key set. The remote is nil where the key was given.
+func (s *Server) openKeys(issuer *config.Issuer) (jwks.Set, *jwks.Remote, error) {
+	if issuer.JWTKey != "" {
+		set, err := jwks.ParsePEM([]byte(issuer.JWTKey))
+		return set, nil, err
+	}
+	config := issuer.RemoteConfig()
+	config.Now, config.Logger, config.SnapshotReadOnly = s.config.Now, s.log, s.snapshotsReadOnly
+	remote, err := jwks.NewRemote(config)
+	return remote, remote, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/jwks"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -238,7 +239,7 @@ type healthService struct {
 
 func newHealthService(ready func() bool, watches int, heartbeat time.Duration, draining, stopping <-chan struct{}) *healthService {
 	return &healthService{
-		services:  append(services(), ""),
+		services:  append(config.Services(), ""),
 		ready:     ready,
 		heartbeat: heartbeat,
 		draining:  draining,

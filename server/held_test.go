@@ -14,6 +14,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -131,7 +133,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			now := newClock()
-			r := start(t, now.set, func(c *Config) { c.OperatorSubjects = []string{"user_otto", "user_olga"} })
+			r := start(t, now.set, func(c *config.Config) { c.OperatorSubjects = []string{"user_otto", "user_olga"} })
 			eventually(t, "the keys are there", r.ready)
 			long := authtest.ExpiresIn(time.Hour)
 			ada := r.issuer.Session("user_ada", authtest.With("sid", "ada"), long)
@@ -162,7 +164,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 func TestARequestMustArriveWholeWithinItsLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
-	r := start(t, withOperator, func(c *Config) { c.RequestTimeout = limit })
+	r := start(t, withOperator, func(c *config.Config) { c.RequestTimeout = limit })
 	eventually(t, "the keys are there", r.ready)
 	ada := r.issuer.Session("user_ada", authtest.With("sid", "ada"))
 	calls := make(map[string]*heldCall)

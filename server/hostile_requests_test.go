@@ -15,10 +15,15 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -276,10 +281,10 @@ func TestACallerWhoMayNotEndItEndsNothing(t *testing.T) {
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *Config) {
+			r := start(t, func(c *config.Config) {
 				kinds := []auth.TokenKind{auth.KindSession, auth.KindMachine, auth.KindOAuth}
 				c.Issuers[0].Kinds = kinds
-				c.Issuers = append(c.Issuers, Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
+				c.Issuers = append(c.Issuers, config.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
 				c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
 				c.OperatorPermission = "tokens:revoke"
 			})
@@ -410,7 +415,7 @@ func TestAReplayedRequestEndsNothingElse(t *testing.T) {
 // to destroy.
 func TestAMisspeltFieldEndsNobodysSession(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine}
 		c.OperatorSubjects = []string{"mch_robo"}
 	})

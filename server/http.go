@@ -20,6 +20,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -80,7 +81,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
 	s.health.mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {
-		reflector := grpcreflect.NewStaticReflector(append(services(), healthName)...)
+		reflector := grpcreflect.NewStaticReflector(append(config.Services(), healthName)...)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
@@ -88,7 +89,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	for pattern, handler := range s.config.Routes {
 		mux.Handle(pattern, handler)
 	}
-	page := s.config.console()
+	page := consoleConfig(s.config)
 	page.Backends = s.backendURLs
 	return mux, page.Mount(mux)
 }
@@ -97,7 +98,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 // method.
 func streams() func(path string) bool {
 	paths := make(map[string]bool)
-	served := append(services(), healthName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
+	served := append(config.Services(), healthName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
 	for _, name := range served {
 		// All are linked in: each is served by its generated code.
 		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
@@ -172,32 +173,13 @@ func (s *Server) handlerOptions(guard *auth.Guard, more ...connect.HandlerOption
 	}, more, []connect.HandlerOption{connectauth.WithGuard(guard)})
 }
 
-// metadata is what OAuth clients can learn of the server without a token.
-func (c Config) metadata(scopes []string) httpauth.ResourceMetadata {
-	m := httpauth.ResourceMetadata{Resource: c.ResourceURL, Scopes: scopes}
-	for _, issuer := range c.Issuers {
-		if strings.HasPrefix(issuer.URL, "https://") || strings.HasPrefix(issuer.URL, "http://") { // others are no authorization server
-			m.AuthorizationServers = append(m.AuthorizationServers, issuer.URL)
-		}
-	}
-	return m
-}
-
-func (c Config) checkResourceURL() error {
-	if c.ResourceURL == "" {
-		return nil
-	}
-	_, _, err := c.metadata(nil).Handler()
-	return err
-}
-
 // buildMetadata has the guard name the metadata in its challenges.
 func (s *Server) buildMetadata(scopes []string) error {
 	if s.config.ResourceURL == "" {
 		return nil
 	}
 	var err error
-	if s.guard.ResourceMetadata, _, err = s.config.metadata(scopes).Handler(); err != nil {
+	if s.guard.ResourceMetadata, _, err = s.config.ResourceMetadata(scopes).Handler(); err != nil {
 		return err
 	}
 	return s.publishMetadata(scopes)
@@ -208,7 +190,7 @@ func (s *Server) publishMetadata(scopes []string) error {
 	if s.config.ResourceURL == "" {
 		return nil
 	}
-	_, handler, err := s.config.metadata(scopes).Handler()
+	_, handler, err := s.config.ResourceMetadata(scopes).Handler()
 	if err == nil {
 		s.metadata.Store(&handler)
 	}

@@ -19,8 +19,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -286,7 +289,7 @@ func TestAWatchEndsWhenTheTokenExpires(t *testing.T) {
 	// time to start, and to open every stream, on a machine that is busy.
 	issued := time.Now().Truncate(time.Second)
 	ahead := time.Until(issued.Add(time.Minute + 5*time.Second - 2*time.Second))
-	r := start(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	r := start(t, func(c *config.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
 	token := r.issuer.Session("user_ada", authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute))
 	for name, stream := range r.watch(t, token) {
 		_, err := stream.next()
@@ -304,7 +307,7 @@ func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("Run returned %v; want nil", err)
 	}
-	if took := time.Since(began); took > DefaultShutdownTimeout/2 {
+	if took := time.Since(began); took > config.DefaultShutdownTimeout/2 {
 		t.Errorf("stopping took %s with nothing but watches open", took)
 	}
 	for name, stream := range streams {

@@ -12,6 +12,8 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -51,7 +53,7 @@ func TestAnImportStopsWhenItsCallerIsNoLongerAnOperator(t *testing.T) {
 		for name, last := range map[string]int{"amid a batch": 1, "with a whole batch": ledger.BatchSize} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r := start(t, func(c *Config) { c.OperatorPermission = "org:tokens:revoke" })
+				r := start(t, func(c *config.Config) { c.OperatorPermission = "org:tokens:revoke" })
 				issued := time.Now().Truncate(time.Second)
 				mint := func(after time.Duration, permissions ...string) string {
 					return r.issuer.Session("user_pam", authtest.With("sid", "pam"), authtest.IssuedAt(issued.Add(after)),
@@ -177,7 +179,7 @@ func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *Config) { c.ShutdownTimeout = 100 * time.Millisecond })
+			r := start(t, withOperator, func(c *config.Config) { c.ShutdownTimeout = 100 * time.Millisecond })
 			stream, err := r.transports()[protocol].revocations(t, r.issuer.Session("user_otto")).ImportRevocations(t.Context())
 			if err != nil {
 				t.Fatal(err)

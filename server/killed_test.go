@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -27,9 +29,9 @@ const (
 // made durable: it says so, and waits.
 func serveUntilKilled() {
 	ctx := context.Background()
-	config := Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: os.Getenv(killedIn),
-		Issuers: []Issuer{{URL: os.Getenv(killedWith), AllowAnyAudience: true}}, Logger: slog.New(stopAtMessage{slog.DiscardHandler}),
+	config := config.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: os.Getenv(killedIn),
+		Issuers: []config.Issuer{{URL: os.Getenv(killedWith), AllowAnyAudience: true}}, Logger: slog.New(stopAtMessage{slog.DiscardHandler}),
 	}
 	withWebhooks(&config)
 	srv, err := New(ctx, config)

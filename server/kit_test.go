@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -71,25 +73,31 @@ var firstKey = sync.OnceValue(func() *authtest.Key { return authtest.NewKey("RS2
 
 // start serves on free ports with an issuer of its own, on the same clock, after
 // the edits.
-func start(t testing.TB, edits ...func(*Config)) *running {
+func start(t testing.TB, edits ...func(*config.Config)) *running {
 	t.Helper()
-	var config Config
-	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return config.WithDefaults().Now() }))
+	return startTuned(t, tuning{heartbeat: heartbeatInterval}, edits...)
+}
+
+// startTuned is start with what is no setting.
+func startTuned(t testing.TB, tuning tuning, edits ...func(*config.Config)) *running {
+	t.Helper()
+	var c config.Config
+	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return c.WithDefaults().Now() }))
 	issuer.Publish(firstKey())
 	log := new(logBuffer)
-	config = Config{
+	c = config.Config{
 		HTTPAddr:   "127.0.0.1:0",
 		GRPCAddr:   "127.0.0.1:0",
 		AdminAddr:  "127.0.0.1:0",
 		DataDir:    t.TempDir(),
 		DrainDelay: -1,
-		Issuers:    []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+		Issuers:    []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:     slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, edit := range edits {
-		edit(&config)
+		edit(&c)
 	}
-	srv, err := New(t.Context(), config)
+	srv, err := newServer(t.Context(), c, tuning)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
@@ -265,4 +273,4 @@ func (c *clock) now() time.Time { return time.Unix(c.seconds.Load(), 0) }
 
 func (c *clock) move(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
 
-func (c *clock) set(config *Config) { config.Now = c.now }
+func (c *clock) set(config *config.Config) { config.Now = c.now }

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -24,7 +26,7 @@ import (
 // of a client and a server in one process. Whole calls with and without differ less than from
 // run to run.
 func BenchmarkMetrics(b *testing.B) {
-	plain := start(b, func(c *Config) { c.AdminAddr = AdminNone })
+	plain := start(b, func(c *config.Config) { c.AdminAddr = config.AdminNone })
 	measured := start(b)
 	m := measured.Server.metrics
 	for _, protocol := range []string{"connect", "grpc"} {
@@ -62,18 +64,20 @@ func BenchmarkMetrics(b *testing.B) {
 // them together. It calls two servers in turn, of which one has none of them, and compares the
 // medians of the processor time of a call, of client and server together.
 func BenchmarkObservers(b *testing.B) {
-	quiet := func(c *Config) { c.AdminAddr, c.Logger = AdminNone, slog.New(slog.DiscardHandler) }
-	metrics := func(c *Config) { c.AdminAddr = "127.0.0.1:0" }
-	decisions := func(c *Config) { c.Decisions, c.DecisionsMaxFiles = filepath.Join(b.TempDir(), "decisions.jsonl"), 2 }
-	log := func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(nowhere{}, nil)) }
+	quiet := func(c *config.Config) { c.AdminAddr, c.Logger = config.AdminNone, slog.New(slog.DiscardHandler) }
+	metrics := func(c *config.Config) { c.AdminAddr = "127.0.0.1:0" }
+	decisions := func(c *config.Config) {
+		c.Decisions, c.DecisionsMaxFiles = filepath.Join(b.TempDir(), "decisions.jsonl"), 2
+	}
+	log := func(c *config.Config) { c.Logger = slog.New(slog.NewTextHandler(nowhere{}, nil)) }
 	for _, observers := range []struct {
 		name string
-		set  []func(*Config)
+		set  []func(*config.Config)
 	}{
-		{"metrics", []func(*Config){quiet, metrics}},
-		{"decisions", []func(*Config){quiet, decisions}},
-		{"log", []func(*Config){quiet, log}},
-		{"all", []func(*Config){quiet, metrics, decisions, log}},
+		{"metrics", []func(*config.Config){quiet, metrics}},
+		{"decisions", []func(*config.Config){quiet, decisions}},
+		{"log", []func(*config.Config){quiet, log}},
+		{"all", []func(*config.Config){quiet, metrics, decisions, log}},
 	} {
 		plain, watched := start(b, quiet), start(b, observers.set...)
 		for _, protocol := range []string{"connect", "grpc"} {

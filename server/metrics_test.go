@@ -13,6 +13,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -112,7 +114,7 @@ var (
 func TestDashboardsAndAlertsNameWhatIsExported(t *testing.T) {
 	t.Parallel()
 	clerk := startBackend(t)
-	r := start(t, withFeed, withWebhooks, clerk.use, func(c *Config) {
+	r := start(t, withFeed, withWebhooks, clerk.use, func(c *config.Config) {
 		c.SignalsTransmitterURL = "https://ostiary.example.com"
 		c.DroppedLogLines, c.Decisions = func() uint64 { return 0 }, filepath.Join(t.TempDir(), "decisions.jsonl")
 	})

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // getLive asks for /livez by the scheme, over HTTP/1.1 or HTTP/2. A certificate of the
@@ -93,7 +95,7 @@ func TestWhoSpeaksTLSToPlaintextOrTheReverseIsLogged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cert, key, _ := selfSigned(t)
-			r := start(t, func(c *Config) {
+			r := start(t, func(c *config.Config) {
 				if test.tls {
 					c.TLSCert, c.TLSKey = cert, key
 				}

@@ -11,15 +11,19 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
@@ -146,7 +150,7 @@ func (r *running) post(t *testing.T, path, contentType, token, body string) {
 // The log is what is shown to others when something is wrong.
 func TestNoPartOfATokenIsInTheLog(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	tokens := map[string]string{
 		"good":           r.issuer.Session("user_ada"),
 		"expired":        r.issuer.Session("user_ada", authtest.IssuedAt(time.Now().Add(-2*time.Hour))),

@@ -2,12 +2,10 @@ package server
 
 import (
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -36,35 +34,17 @@ func (o operators) current() *operatorSet {
 // A subject names a user only together with its issuer.
 type subject struct{ issuer, id string }
 
-func (c Config) operators() operators {
+// operatorsOf returns those of the settings. A subject that is at fault is none.
+func operatorsOf(c config.Config) operators {
 	set := &operatorSet{subjects: make(map[subject]bool), permission: c.OperatorPermission}
 	for _, written := range c.OperatorSubjects {
-		if s, err := c.operatorSubject(written); err == nil {
-			set.subjects[s] = true
+		if issuer, id, err := c.OperatorSubject(written); err == nil {
+			set.subjects[subject{issuer, id}] = true
 		}
 	}
 	o := operators{new(atomic.Pointer[operatorSet])}
 	o.Store(set)
 	return o
-}
-
-// operatorSubject reads issuer#subject, or the subject alone where there is one
-// issuer only. An issuer's URL has no fragment, so the first # is the one
-// between them.
-func (c Config) operatorSubject(written string) (subject, error) {
-	issuer, id, found := strings.Cut(written, "#")
-	var trusted []string
-	for _, i := range c.Issuers {
-		trusted = append(trusted, i.names()...)
-	}
-	switch {
-	case found && slices.Contains(trusted, issuer) && id != "":
-		return subject{issuer, id}, nil
-	case len(trusted) == 1 && written != "" && !strings.Contains(written, "://"):
-		return subject{trusted[0], written}, nil
-	default:
-		return subject{}, fmt.Errorf("%q does not say whose subject is meant; write issuer#subject, with one of the issuers that are given, such as https://clerk.example.com#user_1", written)
-	}
 }
 
 func (o operators) include(id *auth.Identity) bool { return o.names(id) && o.empowers(id) }

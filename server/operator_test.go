@@ -6,7 +6,10 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -17,15 +20,15 @@ import (
 func TestWhoIsAnOperator(t *testing.T) {
 	t.Parallel()
 	const one, two = "https://one.example.com", "https://two.example.com"
-	both := Config{
-		Issuers:            []Issuer{{URL: one}, {URL: two}},
+	both := operatorsOf(config.Config{
+		Issuers:            []config.Issuer{{URL: one}, {URL: two}},
 		OperatorSubjects:   []string{one + "#user_1"},
 		OperatorPermission: "org:tokens:revoke",
-	}.operators()
-	nobody := Config{Issuers: []Issuer{{URL: one}}}.operators()
+	})
+	nobody := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}})
 	own := func(id *auth.Identity) store.View { return store.View{{Issuer: id.Issuer, Subject: id.Subject}} }
 	everything := func(*auth.Identity) store.View { return store.Everything() }
-	named := Config{Issuers: []Issuer{{URL: one}}, OperatorSubjects: []string{"user_1", "mch_1"}}.operators()
+	named := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}, OperatorSubjects: []string{"user_1", "mch_1"}})
 	support := &auth.Actor{Subject: "user_support"}
 	permitted := []string{"org:tokens:revoke"}
 	for name, test := range map[string]struct {
@@ -88,7 +91,7 @@ func TestWhoIsAnOperator(t *testing.T) {
 func TestAnOperatorActsInPerson(t *testing.T) {
 	t.Parallel()
 	const permission = "tokens:revoke"
-	r := start(t, withOperator, func(c *Config) {
+	r := start(t, withOperator, func(c *config.Config) {
 		c.OperatorPermission = permission
 		c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth}
 	})
@@ -152,7 +155,7 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 // otherwise sign its user out everywhere.
 func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
+	r := start(t, func(c *config.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
 	cast := r.cast()
 	r.seen(t, cast)
 	for who, token := range map[string]string{

@@ -6,8 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
@@ -28,17 +32,17 @@ func propagationText(p *revocationv1.Propagation) string {
 
 func TestWhoRevokesLearnsWhereItIsInForce(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T, c *Config){
-		"SQLite":     func(t *testing.T, c *Config) { t.Helper(); c.DataDir = t.TempDir() },
-		"PostgreSQL": func(t *testing.T, c *Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(t *testing.T, c *config.Config){
+		"SQLite":     func(t *testing.T, c *config.Config) { t.Helper(); c.DataDir = t.TempDir() },
+		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one := start(t, withFeed, func(c *Config) { database(t, c) })
+			one := start(t, withFeed, func(c *config.Config) { database(t, c) })
 			if got := one.propagation(t, "alone"); got != "1 of 1" {
 				t.Errorf("alone: in force on %s; want 1 of 1", got)
 			}
-			other := start(t, withFeed, func(c *Config) {
+			other := start(t, withFeed, func(c *config.Config) {
 				c.DataDir, c.DatabaseURL, c.Issuers = one.config.DataDir, one.config.DatabaseURL, one.config.Issuers
 			})
 			other.issuer = one.issuer

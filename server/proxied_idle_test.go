@@ -67,7 +67,7 @@ func TestAnIdleStreamOutlivesAnHourOfProxies(t *testing.T) {
 		holding.Go(func() {
 			var err error
 			for _, timeout := range []time.Duration{time.Second / 2, 4 * time.Second} {
-				p := behind(t, kind, timeouts(kind, timeout), func(c *Config) { c.heartbeat = timeout / 5 })
+				p := behind(t, kind, timeouts(kind, timeout), tuning{heartbeat: timeout / 5})
 				if err = p.hold(t, time.After(30*time.Second)); err == nil {
 					return
 				}
@@ -83,7 +83,7 @@ func TestAnIdleStreamOutlivesAnHourOfProxies(t *testing.T) {
 func TestProxiesEndASilentStream(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []proxytest.Kind{proxytest.NGINX, proxytest.HAProxy} {
-		p := behind(t, kind, timeouts(kind, time.Second/2), func(c *Config) { c.heartbeat = time.Hour })
+		p := behind(t, kind, timeouts(kind, time.Second/2), tuning{heartbeat: time.Hour})
 		if err := p.hold(t, time.After(time.Minute)); err == nil {
 			t.Errorf("%s keeps a silent stream, so the test of those with heartbeats shows nothing", kind.File)
 		}

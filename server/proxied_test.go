@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -40,9 +42,9 @@ type proxied struct {
 }
 
 // behind starts a proxy of deploy/proxies in front of a server, which trusts it.
-func behind(t *testing.T, kind proxytest.Kind, edits []string, configs ...func(*Config)) proxied {
+func behind(t *testing.T, kind proxytest.Kind, edits []string, tuning tuning, configs ...func(*config.Config)) proxied {
 	t.Helper()
-	r := start(t, append(configs, withOperator, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })...)
+	r := startTuned(t, tuning, append(configs, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1"} })...)
 	eventually(t, "the server is ready", r.ready)
 	proxy := proxytest.Start(t, kind, []proxytest.Server{{HTTP: r.HTTPAddr().String(), GRPC: r.GRPCAddr().String()}}, edits...)
 	return proxied{r, proxy, "localhost"}
@@ -152,7 +154,7 @@ func TestBehindProxies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// Without heartbeats the first message is the only one.
-			p := behind(t, kind, nil, func(c *Config) { c.heartbeat = time.Hour })
+			p := behind(t, kind, nil, tuning{heartbeat: time.Hour})
 			calls := p.calls(t)
 			for protocol, call := range calls {
 				subject := strings.NewReplacer(" ", "_", "/", "_").Replace(protocol)
@@ -195,7 +197,7 @@ func TestBehindHAProxyThatPassesOnBytes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	clients := proxytest.WriteCertificate(t, dir)
-	p := behind(t, proxytest.HAProxyTCP, nil, func(c *Config) {
+	p := behind(t, proxytest.HAProxyTCP, nil, tuning{heartbeat: heartbeatInterval}, func(c *config.Config) {
 		c.ProxyProtocol, c.TLSCert, c.TLSKey = true, filepath.Join(dir, "fullchain.pem"), filepath.Join(dir, "key.pem")
 	})
 	p.proxy.TLS, p.grpcHost = clients, "grpc.localhost"

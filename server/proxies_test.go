@@ -17,8 +17,11 @@ import (
 	"github.com/pires/go-proxyproto"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -57,7 +60,7 @@ func (r *running) checkPeer(t *testing.T, transport endpoint, client *http.Clien
 
 func TestTheClientOfATrustedProxyIsThePeer(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.TrustedProxies = []string{"127.0.0.0/8"} })
+	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.0/8"} })
 	for protocol, transport := range r.transports() {
 		subject := strings.ReplaceAll(protocol, " ", "_")
 		r.checkPeer(t, transport, httpClient(t, true), "ada_"+subject,
@@ -92,7 +95,7 @@ func TestAnswersOfStreamsAloneAreNotToBeBuffered(t *testing.T) {
 
 func TestAWatchOfTheHealthIsNeverSilentForLong(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.heartbeat = time.Millisecond })
+	r := startTuned(t, tuning{heartbeat: time.Millisecond})
 	eventually(t, "the server is ready", r.ready)
 	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 	for n := 0; n < 3 && err == nil; n++ {
@@ -108,7 +111,7 @@ func TestAWatchOfTheHealthIsNeverSilentForLong(t *testing.T) {
 
 func TestWhatAStrangerForwardsIsIgnored(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1"} })
+	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1"} })
 	for protocol, transport := range r.transports() {
 		r.checkPeer(t, transport, httpClient(t, true), strings.ReplaceAll(protocol, " ", "_"),
 			map[string]string{"X-Forwarded-For": "10.0.0.1, 203.0.113.5", "Forwarded": "for=203.0.113.5"}, "127.0.0.1:")
@@ -136,7 +139,7 @@ func proxyHeader(version byte, client string) *proxyproto.Header {
 
 func TestThePROXYProtocolNamesTheClient(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1", "10.0.0.0/8"}, true })
+	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1", "10.0.0.0/8"}, true })
 	for protocol, transport := range r.transports() {
 		subject := strings.ReplaceAll(protocol, " ", "_")
 		// The client is no trusted proxy, so its own headers do not count.
@@ -151,9 +154,9 @@ func TestThePROXYProtocolNamesTheClient(t *testing.T) {
 
 func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 	t.Parallel()
-	expecting := start(t, func(c *Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
-	elsewhere := start(t, func(c *Config) { c.TrustedProxies, c.ProxyProtocol = []string{"10.0.0.1"}, true })
-	notExpecting := start(t, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })
+	expecting := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
+	elsewhere := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"10.0.0.1"}, true })
+	notExpecting := start(t, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1"} })
 	const get, preface = "GET /livez HTTP/1.1\r\nHost: ostiary\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	const header = "PROXY TCP4 203.0.113.5 192.0.2.1 4711 443\r\n"
 	for name, tt := range map[string]struct {
@@ -189,7 +192,7 @@ func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 // proxy.
 func TestConnectionsCountForTheClientThatAPROXYHeaderNames(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.TrustedProxies, c.ProxyProtocol, c.MaxConnectionsPerAddress = []string{"127.0.0.1"}, true, 2
 	})
 	open := func(addr net.Addr, client string) net.Conn {
@@ -242,7 +245,7 @@ func TestConnectionsCountForTheClientThatAPROXYHeaderNames(t *testing.T) {
 // Each header is waited for, for seconds, but by its own connection alone.
 func TestASilentProxyKeepsNobodyElseWaiting(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
+	r := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
 	for range 20 {
 		for _, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr()} {
 			silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())

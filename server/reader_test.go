@@ -7,8 +7,12 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -19,7 +23,7 @@ import (
 // Where longer tokens are accepted, the ids in them can be named.
 func TestTheLongestIDOfATokenCanBeRevoked(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.Issuers[0].MaxTokenBytes = MaxTokenBytesLimit })
+	r := start(t, withOperator, func(c *config.Config) { c.Issuers[0].MaxTokenBytes = config.MaxTokenBytesLimit })
 	long := strings.Repeat("s", 16<<10)
 	token := r.issuer.Session("user_ada", authtest.With("sid", long))
 	r.seen(t, map[string]string{long: token})
@@ -101,7 +105,7 @@ func TestRevocationsAreFollowedByTheirResumeTokens(t *testing.T) {
 	poll(r)
 	revoke(r, "sess_3")
 	poll(r, "sess_3")
-	now.move(2 * DefaultSessionRetention)
+	now.move(2 * config.DefaultSessionRetention)
 	r = r.again(t)
 	r.database(t, `DELETE FROM revocations`) // as when they are pruned, which takes a clock that has not jumped
 	poll(r)
@@ -132,7 +136,7 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 	before := revoke("sess_1")
 	r.database(t, "VACUUM INTO '"+backup+"'")
 	after := revoke("sess_2")
-	restored := start(t, withOperator, func(c *Config) { c.DatabaseURL, c.Issuers = "sqlite:"+backup, r.config.Issuers })
+	restored := start(t, withOperator, func(c *config.Config) { c.DatabaseURL, c.Issuers = "sqlite:"+backup, r.config.Issuers })
 	if res, err := list(restored, before); err != nil || len(res.GetRevocations()) != 0 {
 		t.Errorf("from before the backup: %v, error %v", res, err)
 	}
@@ -164,7 +168,7 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
-	other := start(t, withOperator, func(c *Config) { c.Issuers = r.config.Issuers })
+	other := start(t, withOperator, func(c *config.Config) { c.Issuers = r.config.Issuers })
 	other.issuer = r.issuer
 	otto := r.issuer.Session("user_otto")
 	cast := r.cast()

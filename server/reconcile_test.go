@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 )
@@ -95,7 +97,7 @@ func TestAServerWithoutAKeySaysWhatItMayMiss(t *testing.T) {
 	}
 	// Without messages there is nothing to miss.
 	clerk := startBackend(t)
-	for _, edit := range []func(*Config){func(*Config) {}, clerk.use} {
+	for _, edit := range []func(*config.Config){func(*config.Config) {}, clerk.use} {
 		if text := start(t, edit).log.String(); strings.Contains(text, "missed") {
 			t.Errorf("the log has %s", text)
 		}

@@ -8,9 +8,14 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -90,7 +95,7 @@ func loggedRefusals() map[string]loggedRefusal {
 }
 
 // strictly asks for what the tokens of the table lack.
-func strictly(c *Config) {
+func strictly(c *config.Config) {
 	c.Issuers[0].AllowAnyAudience = false
 	c.Issuers[0].Audiences = []string{"https://api.example.com"}
 	c.Issuers[0].AuthorizedParties = []string{"https://app.example.com"}

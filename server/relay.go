@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"connectrpc.com/connect"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/interceptors/feed"
+	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
@@ -55,4 +58,32 @@ func askHubUnary(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler)
 
 func askHubStream(any, grpc.ServerStream, *grpc.StreamServerInfo, grpc.StreamHandler) error {
 	return errAskHub()
+}
+
+// relayService is the name under which a relay follows.
+const relayService = "ostiary-relay"
+
+// startRelay begins to follow.
+func (s *Server) startRelay() error {
+	f := s.config.Follow
+	source, err := f.Source(s.config.Now)
+	if err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	s.followTokens = newLiveTokens(source)
+	if f.InsecureHTTP {
+		s.log.Warn("the hub may be followed over plain http; who can read the traffic can follow it, and who can change it can hide revocations", "setting", "follow_insecure_http")
+	}
+	s.relay, err = relay.Start(relay.Config{
+		Feed: feed.Config{
+			Hubs: f.Hubs, TokenSource: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
+			Retention: longestLifetime(s.config), Snapshot: f.Snapshot, Logger: s.log,
+		},
+		Scope: feedScope, Now: s.config.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	s.log.Info("this server is a relay; sessions are listed and ended at its hub", "hubs", f.Hubs)
+	return nil
 }

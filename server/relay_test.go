@@ -14,9 +14,14 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -58,7 +63,7 @@ func (a *address) kill() {
 
 // startRelay starts a relay of hubs, whose issuer is trusted by it too, and waits until it
 // has caught up.
-func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*Config)) *running {
+func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*config.Config)) *running {
 	t.Helper()
 	r := startUnready(t, hub, urls, edits...)
 	if err := r.relay.Follower().WaitReady(t.Context()); err != nil {
@@ -67,12 +72,12 @@ func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*Config
 	return r
 }
 
-func startUnready(t *testing.T, hub *running, urls []string, edits ...func(*Config)) *running {
+func startUnready(t *testing.T, hub *running, urls []string, edits ...func(*config.Config)) *running {
 	t.Helper()
-	r := start(t, append([]func(*Config){withFeed, func(c *Config) {
+	r := start(t, append([]func(*config.Config){withFeed, func(c *config.Config) {
 		c.DataDir = "/nonexistent" // none is needed
 		c.Issuers = hub.config.Issuers
-		c.Follow = Follow{Hubs: urls, Secret: secretOfFeed}
+		c.Follow = config.Follow{Hubs: urls, Secret: secretOfFeed}
 	}}, edits...)...)
 	r.issuer = hub.issuer
 	return r
@@ -312,7 +317,7 @@ func TestServicesMoveBetweenARelayAndItsHub(t *testing.T) {
 func TestARelayKeepsWhatItKnows(t *testing.T) {
 	t.Parallel()
 	snapshot := filepath.Join(t.TempDir(), "revocations")
-	with := func(c *Config) { c.Follow.Snapshot = snapshot }
+	with := func(c *config.Config) { c.Follow.Snapshot = snapshot }
 	hub := start(t, withFeed)
 	hub.revoke(t, "a", "b")
 	at, itself := newAddress(t, hub), newAddress(t, nil)
@@ -359,7 +364,7 @@ func TestARelayKeepsWhatItKnows(t *testing.T) {
 func TestARelayPassesOnWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	snapshot := filepath.Join(t.TempDir(), "revocations")
-	with := func(c *Config) { c.Follow.Snapshot = snapshot }
+	with := func(c *config.Config) { c.Follow.Snapshot = snapshot }
 	hub := start(t, withFeed)
 	hub.revoke(t, "a", "b")
 	hub.database(t, `UPDATE revocations SET kind = 'planet' WHERE value = 'a'`)
@@ -462,7 +467,7 @@ func TestARelayFollowsAsAMachine(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":60}`, machine)
 	}))
 	defer endpoint.Close()
-	relay := startRelay(t, hub, []string{hub.url}, func(c *Config) {
+	relay := startRelay(t, hub, []string{hub.url}, func(c *config.Config) {
 		c.Follow.TokenURL, c.Follow.ClientID, c.Follow.Secret = endpoint.URL, "relay", "of-the-client"
 		c.Follow.Scopes, c.Follow.Audience = []string{feedPermission}, "hub"
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
@@ -21,27 +23,27 @@ import (
 // stays until it connects again, and a stream shows its caller what an operator may see until it
 // ends.
 //
-// If the Config has faults nothing of it is taken over, and the error is a *[ConfigError].
-func (s *Server) Reload(config Config) error {
+// If the Config has faults nothing of it is taken over, and the error is a *[config.Error].
+func (s *Server) Reload(c config.Config) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	s.ReloadCertificate()
-	if faults := config.Faults(); len(faults) > 0 {
-		return &ConfigError{Faults: faults}
+	if faults := c.Faults(); len(faults) > 0 {
+		return &config.Error{Faults: faults}
 	}
-	rules, err := s.rulesOf(config)
+	rules, err := s.rulesOf(c)
 	if err != nil {
 		return err
 	}
-	followers, err := config.followers()
+	followers, err := followersOf(c)
 	if err != nil {
 		return err
 	}
-	backends, err := config.WithDefaults().backends()
+	backends, err := readBackends(c.WithDefaults())
 	if err != nil {
 		return err
 	}
-	replaceSecrets, err := s.newSecrets(config)
+	replaceSecrets, err := s.newSecrets(c)
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func (s *Server) Reload(config Config) error {
 	for _, replace := range replaceSecrets {
 		replace()
 	}
-	s.operators.Store(config.operators().Load())
+	s.operators.Store(operatorsOf(c).Load())
 	s.followers.replaceSecrets(followers)
 	s.rules.Store(rules)
 	s.access.Store(access)
@@ -69,8 +71,8 @@ func (s *Server) Reload(config Config) error {
 func (s *Server) ReloadCertificate() { s.certificate.Reload() }
 
 // rulesOf returns the rules of the settings, on the clock of the server.
-func (s *Server) rulesOf(config Config) (*policy.Policy, error) {
-	return Rules(append(append([]policy.Option(nil), config.Rules...), policy.Now(s.config.Now))...)
+func (s *Server) rulesOf(c config.Config) (*policy.Policy, error) {
+	return config.Rules(append(append([]policy.Option(nil), c.Rules...), policy.Now(s.config.Now))...)
 }
 
 // logRules names the rules that are not those of the schema.

@@ -3,11 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/signals"
+	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/eventstream"
 )
 
 // liveTokens gives the tokens of another source when a secret has changed.
@@ -30,8 +31,8 @@ func (l *liveTokens) replace(by authclient.TokenSource) { l.current.Store(&by) }
 
 // newSecrets reads the secrets of a faultless Config, and returns what puts them in force. It
 // changes nothing by itself.
-func (s *Server) newSecrets(config Config) (replace []func(), err error) {
-	if s.followTokens != nil && config.Follow.isSet() {
+func (s *Server) newSecrets(config config.Config) (replace []func(), err error) {
+	if s.followTokens != nil && config.Follow.IsSet() {
 		follow := s.config.Follow
 		follow.Secret, follow.SecretFile = config.Follow.Secret, config.Follow.SecretFile
 		source, err := follow.Source(s.config.Now)
@@ -41,7 +42,7 @@ func (s *Server) newSecrets(config Config) (replace []func(), err error) {
 		replace = append(replace, func() { s.followTokens.replace(source) })
 	}
 	for _, issuer := range config.Issuers {
-		key, err := issuer.secretKey()
+		key, err := issuer.ReadSecretKey()
 		if err != nil {
 			return nil, fmt.Errorf("issuer %s: %w", issuer.URL, err)
 		}
@@ -53,7 +54,7 @@ func (s *Server) newSecrets(config Config) (replace []func(), err error) {
 			})
 		}
 	}
-	for _, source := range config.allSources() {
+	for _, source := range config.Sources() {
 		for i := range s.signals {
 			if s.signals[i].name != source.Name || s.signals[i].settings.Kind != source.Kind {
 				continue // one that was not there at the start, or was another
@@ -70,12 +71,12 @@ func (s *Server) newSecrets(config Config) (replace []func(), err error) {
 
 // newSourceSecrets is newSecrets for a source of messages of issuers. All but the secrets of it
 // is as it was at the start.
-func (s *Server) newSourceSecrets(running *signalSource, read SignalSource) (replace []func(), err error) {
+func (s *Server) newSourceSecrets(running *signalSource, read config.SignalSource) (replace []func(), err error) {
 	settings := running.settings
 	settings.Secrets, settings.SecretsFile = read.Secrets, read.SecretsFile
 	settings.ClientSecret, settings.ClientSecretFile = read.ClientSecret, read.ClientSecretFile
 	if running.tokens != nil {
-		tokens, err := settings.tokens(s.config.Now)
+		tokens, err := settings.TokenSource(s.config.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -85,19 +86,19 @@ func (s *Server) newSourceSecrets(running *signalSource, read SignalSource) (rep
 	}
 	switch receiver := running.receiver.(type) {
 	case *signals.Receiver:
-		built, err := s.config.receiver(settings, running.keys, nil, signalSink{s.ledger})
+		built, err := s.config.Receiver(settings, running.keys, nil, signalSink{s.ledger})
 		if err != nil {
 			return nil, err
 		}
 		if by, ok := built.(*signals.Receiver); ok {
 			replace = append(replace, func() { receiver.Replace(by) })
 		}
-	case pushedStream:
-		secrets, err := withSecretsIn(settings.SecretsFile, settings.Secrets)
+	case eventstream.Pushed:
+		built, err := s.config.Receiver(settings, nil, nil, signalSink{s.ledger})
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Equal(bearers(secrets), receiver.events.Authorizations) {
+		if by, ok := built.(eventstream.Pushed); ok && !by.TakesSecretsOf(receiver.Stream) {
 			replace = append(replace, func() {
 				s.log.Warn("a setting has changed that is taken over only by a restart", "setting", "signals."+running.name+".secrets")
 			})

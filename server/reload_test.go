@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -24,7 +28,7 @@ func needsPermission(procedure string) policy.Option {
 }
 
 // reload has the server take over the edited settings.
-func (r *running) reload(t *testing.T, edits ...func(*Config)) {
+func (r *running) reload(t *testing.T, edits ...func(*config.Config)) {
 	t.Helper()
 	config := r.config
 	for _, edit := range edits {
@@ -57,12 +61,12 @@ func TestRulesChangeWhileCallsAreDecided(t *testing.T) {
 			}
 		})
 	}
-	strict := func(c *Config) {
+	strict := func(c *config.Config) {
 		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WhoAmI_FullMethodName)}
 	}
 	client, digests := endpoint{url: r.url}.access(t, token), make(map[string]bool)
 	for range 10 {
-		for _, edits := range [][]func(*Config){{strict}, nil} {
+		for _, edits := range [][]func(*config.Config){{strict}, nil} {
 			r.reload(t, edits...)
 			_, err := r.identityClient(t, token).WhoAmI(t.Context(), new(identityv1.WhoAmIRequest))
 			if _, refused := reasonOf(err); refused != (edits != nil) {
@@ -90,7 +94,7 @@ func TestAnOpenStreamIsDecidedByNewRulesWithItsNextToken(t *testing.T) {
 	if err != nil || !stream.Receive() {
 		t.Fatalf("no first message: %v", errors.Join(err, stream.Err()))
 	}
-	r.reload(t, func(c *Config) {
+	r.reload(t, func(c *config.Config) {
 		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WatchIdentity_FullMethodName)}
 	})
 	next := r.issuer.Session("user_ada", session, authtest.IssuedAt(time.Now().Add(time.Second)))
@@ -107,12 +111,12 @@ func TestAnOpenStreamIsDecidedByNewRulesWithItsNextToken(t *testing.T) {
 func TestSettingsAtFaultChangeNothing(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)
-	config := r.config
-	config.FeedSecret = nil
-	config.Rules = []policy.Option{needsPermission("/ostiary.identity.v1.IdentityService/Nothing")}
-	var wrong *ConfigError
-	if err := r.Reload(config); !errors.As(err, &wrong) {
-		t.Errorf("Reload returned %v; want a ConfigError", err)
+	c := r.config
+	c.FeedSecret = nil
+	c.Rules = []policy.Option{needsPermission("/ostiary.identity.v1.IdentityService/Nothing")}
+	var wrong *config.Error
+	if err := r.Reload(c); !errors.As(err, &wrong) {
+		t.Errorf("Reload returned %v; want a Error", err)
 	}
 	if len(r.followers.current()) == 0 {
 		t.Error("the secrets of followers are gone")
@@ -121,7 +125,7 @@ func TestSettingsAtFaultChangeNothing(t *testing.T) {
 
 func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *Config) { c.ResourceURL = "https://api.example.com" })
+	r := start(t, func(c *config.Config) { c.ResourceURL = "https://api.example.com" })
 	published := func() string {
 		_, _, body := r.send(t, http.MethodGet, httpauth.MetadataPath, nil, "")
 		return body
@@ -129,7 +133,7 @@ func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 	if body := published(); strings.Contains(body, "notes.read") {
 		t.Fatalf("before there is such a rule, %s is published", body)
 	}
-	r.reload(t, func(c *Config) {
+	r.reload(t, func(c *config.Config) {
 		c.Rules = []policy.Option{policy.Configured("ostiary.yaml", identityv1.IdentityService_WhoAmI_FullMethodName,
 			&policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllScopes: []string{"notes.read"}}}})}
 	})
@@ -141,13 +145,13 @@ func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 // The transmitter sends the secret that it was given.
 func TestASecretThatTheTransmitterHasNeedsARestart(t *testing.T) {
 	t.Parallel()
-	r := start(t, withStream(StreamPush, SignalSource{Transmitter: "https://transmitter.invalid", Secrets: []string{"the-secret-of-before"}}))
+	r := start(t, withStream(config.StreamPush, config.SignalSource{Transmitter: "https://transmitter.invalid", Secrets: []string{"the-secret-of-before"}}))
 	r.reload(t)
 	const want = "setting=signals.idp.secrets"
 	if logged := r.log.String(); strings.Contains(logged, want) {
 		t.Errorf("nothing has changed, and the log has %s", logged)
 	}
-	r.reload(t, func(c *Config) {
+	r.reload(t, func(c *config.Config) {
 		c.Signals = slices.Clone(c.Signals)
 		c.Signals[0].Secrets = []string{"the-secret-of-after"}
 	})
@@ -161,7 +165,7 @@ func TestASecretThatStaysKeepsItsIdentity(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)
 	before := slices.Clone(r.followers.current())
-	r.reload(t, func(c *Config) {
+	r.reload(t, func(c *config.Config) {
 		c.FeedSecret = append([]string{"another-secret-of-at-least-32-bytes"}, c.FeedSecret...)
 	})
 	after := r.followers.current()

@@ -18,9 +18,13 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -178,7 +182,7 @@ func (tr endpoint) watch(t *testing.T, token string) error {
 func TestEveryAnswerOfTheHTTPPortHasAnID(t *testing.T) {
 	t.Parallel()
 	const page = "https://app.example.com"
-	r := start(t, func(c *Config) { c.CORS.AllowedOrigins = []string{page} })
+	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{page} })
 	for name, test := range map[string]struct{ method, path, log string }{
 		"a probe":                      {http.MethodGet, "/livez", `procedure="GET /livez"`},
 		"a path that leads nowhere":    {http.MethodGet, "/none", "code=http_404"},
@@ -277,7 +281,7 @@ func TestOnlyTrustedProxiesChooseTheIDOfACall(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
 		t.Run(fmt.Sprint("trusted ", trusted), func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *Config) {
+			r := start(t, func(c *config.Config) {
 				if trusted {
 					c.TrustedProxies = []string{"127.0.0.1"}
 				}

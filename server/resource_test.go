@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/server/config"
+
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
 )
@@ -16,7 +18,7 @@ import (
 func TestTheMetadataOfTheServerIsPublic(t *testing.T) {
 	t.Parallel()
 	const procedure = identityv1connect.IdentityServiceWhoAmIProcedure
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.ResourceURL = "https://api.example.com/v1"
 		c.CORS.AllowedOrigins = []string{"https://app.example.com"}
 		c.Rules = []policy.Option{policy.Override(procedure, &policyv1.Rule{Access: &policyv1.Rule_Require{

@@ -11,8 +11,12 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -104,7 +108,7 @@ func TestCallsWithOneIDAtOnceRevokeOnce(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			one := start(t, withOperator)
-			other := start(t, withOperator, func(c *Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+			other := start(t, withOperator, func(c *config.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 			other.issuer = one.issuer
 			cast := one.cast()
 			one.seen(t, cast)
@@ -252,7 +256,7 @@ func TestARetryShowsNoMoreThanTheCallerMayKnowNow(t *testing.T) {
 		}
 		return res
 	}
-	benIs := Config{Issuers: []Issuer{{URL: r.issuer.URL()}}, OperatorSubjects: []string{"user_ben"}}.operators()
+	benIs := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: r.issuer.URL()}}, OperatorSubjects: []string{"user_ben"}})
 	first := call(benIs)
 	if got := first.GetRevocations()[0]; got.GetCause() != "an investigation" || got.GetOrigin().GetCaller().GetSubject() != "user_olga" {
 		t.Fatalf("an operator is answered %v", got)

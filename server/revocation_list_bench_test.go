@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
@@ -24,7 +26,7 @@ func BenchmarkListRevocations(b *testing.B) {
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		database := pgtest.NewDatabase(b)
-		r := start(b, withOperator, func(c *Config) { c.DatabaseURL = database })
+		r := start(b, withOperator, func(c *config.Config) { c.DatabaseURL = database })
 		conn, err := pgx.Connect(b.Context(), database)
 		if err != nil {
 			b.Fatal(err)

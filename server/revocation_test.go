@@ -10,8 +10,11 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -37,7 +40,7 @@ func send(t *testing.T, client revocationv1connect.RevocationServiceClient, mess
 
 func TestRevocationsAreForOperatorsAlone(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.OperatorPermission = "org:tokens:revoke" })
+	r := start(t, withOperator, func(c *config.Config) { c.OperatorPermission = "org:tokens:revoke" })
 	cast := r.cast()
 	call := func(tr endpoint, token string) map[string]error {
 		client := tr.revocations(t, token)
@@ -118,7 +121,7 @@ func TestWhatARevocationReaches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := newClock()
-			r := start(t, withOperator, now.set, func(c *Config) {
+			r := start(t, withOperator, now.set, func(c *config.Config) {
 				c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine, auth.KindOAuth}
 			})
 			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))

@@ -1,7 +1,7 @@
 // Package server is ostiary's own server: the services under one guard, on a
 // port for Connect, gRPC and gRPC-Web, and on another for native gRPC.
 //
-//	srv, err := server.New(ctx, server.Config{Issuers: []server.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}})
+//	srv, err := server.New(ctx, config.Config{Issuers: []config.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}})
 //	log.Println("serving on", srv.HTTPAddr(), "and", srv.GRPCAddr())
 //	err = srv.Run(ctx) // until ctx ends
 //
@@ -27,6 +27,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/certificate"
 	"github.com/ostiary/ostiary/server/internal/decisions"
@@ -46,7 +47,8 @@ import (
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
 // may be called from any goroutine.
 type Server struct {
-	config Config
+	config config.Config
+	tuning tuning
 	log    *slog.Logger
 	// strangers bounds what callers whom nobody knows make the log say.
 	strangers *logsample.Sampler
@@ -54,9 +56,11 @@ type Server struct {
 	// certificate is nil without TLS.
 	certificate *certificate.Pair
 	keys        []keySource
-	keySets     map[string]jwks.Set // by the URL of the issuer
-	guard       *auth.Guard
-	metadata    atomic.Pointer[http.Handler] // nil where none is published
+	// snapshotsReadOnly has the snapshots of keys read and not written.
+	snapshotsReadOnly bool
+	keySets           map[string]jwks.Set // by the URL of the issuer
+	guard             *auth.Guard
+	metadata          atomic.Pointer[http.Handler] // nil where none is published
 
 	reloading    sync.Mutex
 	operators    operators
@@ -110,29 +114,40 @@ type Server struct {
 // New checks the whole Config, begins to fetch keys and binds the listeners, so that the
 // addresses are known and connections queue until Run. The context bounds New alone.
 //
-// If the Config has faults nothing is started, and the error is a *[ConfigError].
+// If the Config has faults nothing is started, and the error is a *[config.Error].
 // Other errors come from the machine, such as an address that is in use.
 //
 // A Server that is not run must be closed.
-func New(ctx context.Context, config Config) (*Server, error) {
-	if faults := config.Faults(); len(faults) > 0 {
-		if config.HTTPListener != nil {
-			_ = config.HTTPListener.Close() // the faults are what the caller can mend
+func New(ctx context.Context, config config.Config) (*Server, error) {
+	return newServer(ctx, config, tuning{heartbeat: heartbeatInterval})
+}
+
+// tuning is what is no setting, and is otherwise in tests.
+type tuning struct {
+	heartbeat time.Duration // of streams
+	maxEvents int           // that are kept for those who watch sessions; default: that of the ledger
+}
+
+func newServer(ctx context.Context, c config.Config, tuning tuning) (*Server, error) {
+	if faults := c.Faults(); len(faults) > 0 {
+		if c.HTTPListener != nil {
+			_ = c.HTTPListener.Close() // the faults are what the caller can mend
 		}
-		return nil, &ConfigError{Faults: faults}
+		return nil, &config.Error{Faults: faults}
 	}
-	config = config.WithDefaults()
-	config.Logger = slog.New(transport.LogHandler(config.Logger.Handler()))
+	c = c.WithDefaults()
+	c.Logger = slog.New(transport.LogHandler(c.Logger.Handler()))
 	s := &Server{
-		config:       config,
-		log:          config.Logger,
-		strangers:    &logsample.Sampler{Logger: config.Logger},
-		httpListener: config.HTTPListener,
+		config:       c,
+		tuning:       tuning,
+		log:          c.Logger,
+		strangers:    &logsample.Sampler{Logger: c.Logger},
+		httpListener: c.HTTPListener,
 		draining:     drain.New(),
 		stopping:     make(chan struct{}),
-		operators:    config.operators(),
+		operators:    operatorsOf(c),
 	}
-	s.proxies, _ = proxy.Parse(config.TrustedProxies) // Faults has found them good
+	s.proxies, _ = proxy.Parse(c.TrustedProxies) // Faults has found them good
 	s.stop = sync.OnceFunc(func() {
 		s.draining.Begin()
 		close(s.stopping)
@@ -147,7 +162,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 
 func (s *Server) assemble(ctx context.Context) error {
 	var err error
-	if s.config.Follow.isSet() {
+	if s.config.Follow.IsSet() {
 		err = s.startRelay() //nolint:contextcheck // it follows as long as the server lives, not as long as New runs
 	} else {
 		err = s.openLedger(ctx)
@@ -164,11 +179,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err := s.buildGuards(); err != nil { //nolint:contextcheck // keys are fetched as long as the server lives, not as long as New runs
 		return err
 	}
-	s.identity = &identityService{heartbeat: s.config.heartbeat, stopping: s.stopping}
-	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
-	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
-	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.config.heartbeat, s.draining.Begun(), s.stopping)
-	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.config.heartbeat, stopping: s.stopping}
+	s.identity = &identityService{heartbeat: s.tuning.heartbeat, stopping: s.stopping}
+	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
+	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
+	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.tuning.heartbeat, s.draining.Begun(), s.stopping)
+	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.status = &statusService{server: s, started: s.config.Now()}
 	if s.config.TLSCert != "" {
 		if s.certificate, err = certificate.Open(s.config.TLSCert, s.config.TLSKey, s.config.Now, s.log); err != nil { //nolint:contextcheck // it is read as long as the server lives
@@ -188,6 +203,15 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.grpc = s.newGRPC() //nolint:contextcheck // each call has its own
 	return s.listen(ctx)
+}
+
+// listen listens on the address of a setting.
+func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
+	listener, err := transport.Listen(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return listener, nil
 }
 
 func (s *Server) listen(ctx context.Context) error {

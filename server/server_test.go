@@ -24,6 +24,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -35,10 +37,10 @@ func TestNewStartsNothingOnAFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := New(t.Context(), Config{HTTPListener: listener})
-	var wrong *ConfigError
+	srv, err := New(t.Context(), config.Config{HTTPListener: listener})
+	var wrong *config.Error
 	if srv != nil || !errors.As(err, &wrong) || len(wrong.Faults) != 1 {
-		t.Fatalf("New: %v, %v; want a ConfigError of one fault", srv, err)
+		t.Fatalf("New: %v, %v; want an Error of one fault", srv, err)
 	}
 	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener is still open")
@@ -53,14 +55,14 @@ func TestNewNamesAnAddressInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	issuer := authtest.Start(t)
-	for name, config := range map[string]Config{
-		"http_addr":  {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone},
-		"grpc_addr":  {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String(), AdminAddr: AdminNone},
+	for name, c := range map[string]config.Config{
+		"http_addr":  {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone},
+		"grpc_addr":  {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String(), AdminAddr: config.AdminNone},
 		"admin_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: taken.Addr().String()},
 	} {
-		config.Issuers = []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
-		config.DataDir = t.TempDir()
-		_, err := New(t.Context(), config)
+		c.Issuers = []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
+		c.DataDir = t.TempDir()
+		_, err := New(t.Context(), c)
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%s: %v; want that the address is in use", name, err)
 		}
@@ -70,9 +72,9 @@ func TestNewNamesAnAddressInUse(t *testing.T) {
 func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
-	srv, err := New(t.Context(), Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(),
-		Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+	srv, err := New(t.Context(), config.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
+		Issuers: []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:  slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -86,7 +88,7 @@ func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 func TestTLSOnBothListeners(t *testing.T) {
 	t.Parallel()
 	cert, key, roots := selfSigned(t)
-	r := start(t, func(c *Config) { c.TLSCert, c.TLSKey = cert, key })
+	r := start(t, func(c *config.Config) { c.TLSCert, c.TLSKey = cert, key })
 	token := r.issuer.Session("user_ada")
 	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 
@@ -162,9 +164,9 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv, err := New(t.Context(), Config{
-				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(),
-				Issuers: []Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+			srv, err := New(t.Context(), config.Config{
+				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
+				Issuers: []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 				Logger:  slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
@@ -189,7 +191,7 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 func TestStoppingCutsOffCallsThatDoNotEnd(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.ShutdownTimeout = 50 * time.Millisecond
 		c.Routes = map[string]http.Handler{"/stuck": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			close(entered)
@@ -227,7 +229,7 @@ func TestStoppingCutsOffCallsThatDoNotEnd(t *testing.T) {
 func TestACallInProgressMayFinish(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
-	r := start(t, func(c *Config) {
+	r := start(t, func(c *config.Config) {
 		c.Routes = map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(entered)
 			<-release
@@ -259,5 +261,29 @@ func TestACallInProgressMayFinish(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAServerThatCannotListenSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	for setting, edit := range map[string]func(*config.Config){
+		"http_addr":  func(c *config.Config) { c.HTTPAddr = taken.Addr().String() },
+		"grpc_addr":  func(c *config.Config) { c.GRPCAddr = taken.Addr().String() },
+		"admin_addr": func(c *config.Config) { c.AdminAddr = taken.Addr().String() },
+	} {
+		config := config.Config{
+			HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
+			Issuers: []config.Issuer{{URL: "http://127.0.0.1:1", AllowAnyAudience: true}},
+		}
+		edit(&config)
+		_, err := New(t.Context(), config)
+		if err == nil || !strings.HasPrefix(err.Error(), setting+": cannot be listened on: ") || !strings.Contains(err.Error(), "stop the program that has it, or choose another address") {
+			t.Errorf("%s: %v; want the setting, why, and the remedy", setting, err)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
@@ -24,7 +26,7 @@ func BenchmarkListSessions(b *testing.B) {
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		database := pgtest.NewDatabase(b)
-		r := start(b, withOperator, func(c *Config) { c.DatabaseURL = database })
+		r := start(b, withOperator, func(c *config.Config) { c.DatabaseURL = database })
 		conn, err := pgx.Connect(b.Context(), database)
 		if err != nil {
 			b.Fatal(err)

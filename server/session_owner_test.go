@@ -7,8 +7,12 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -19,10 +23,10 @@ import (
 func owners(t *testing.T) (r *running, tokens map[string]string) {
 	t.Helper()
 	elsewhere := hourIssuer{authtest.Start(t)}
-	r = start(t, withOperator, func(c *Config) {
+	r = start(t, withOperator, func(c *config.Config) {
 		kinds := []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 		c.Issuers[0].Kinds = kinds
-		c.Issuers = append(c.Issuers, Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
+		c.Issuers = append(c.Issuers, config.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
 	})
 	eventually(t, "the keys are there", r.ready)

@@ -14,8 +14,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
@@ -133,7 +137,7 @@ const (
 	revoked = sessionv1.SessionState_SESSION_STATE_REVOKED
 )
 
-func withOperator(c *Config) { c.OperatorSubjects = []string{"user_otto"} }
+func withOperator(c *config.Config) { c.OperatorSubjects = []string{"user_otto"} }
 
 func names(sessions []*sessionv1.Session) string {
 	var ids []string
@@ -305,7 +309,7 @@ func TestAFilterNarrowsWhatTheCallerSees(t *testing.T) {
 
 func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
+	r := start(t, withOperator, func(c *config.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
 	ada := r.issuer.Session("user_ada")
 	otto := r.issuer.Session("user_otto")
 	robo := r.issuer.Machine("mch_robo")

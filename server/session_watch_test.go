@@ -128,13 +128,11 @@ func TestAWatchSendsWhatTheCallerMaySee(t *testing.T) {
 	}
 }
 
-func keepsEvents(n int) func(*Config) { return func(c *Config) { c.maxEvents = n } }
-
 // The stream of a slow reader ends, so that the reader knows of the missed events.
 func TestAWatchThatFallsBehindEnds(t *testing.T) {
 	t.Parallel()
 	const kept = 200
-	r := start(t, withOperator, keepsEvents(kept))
+	r := startTuned(t, tuning{heartbeat: heartbeatInterval, maxEvents: kept}, withOperator)
 	otto := &auth.Identity{Issuer: r.issuer.URL(), Subject: "user_otto", Kind: auth.KindSession}
 	ctx := auth.NewContext(t.Context(), otto)
 	sent, release := make(chan string, 1000), make(chan struct{})
@@ -181,7 +179,7 @@ func TestAWatchThatFallsBehindEnds(t *testing.T) {
 func TestASignOutEndsNobodysWatch(t *testing.T) {
 	t.Parallel()
 	const kept = ledger.BatchSize + 200 // events are added a batch at once
-	r := start(t, withOperator, keepsEvents(kept))
+	r := startTuned(t, tuning{heartbeat: heartbeatInterval, maxEvents: kept}, withOperator)
 	cast := r.cast()
 	r.seen(t, map[string]string{"ben": cast["ben"], "cleo": cast["cleo"]})
 	r.ledger.Flush(t.Context())

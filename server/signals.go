@@ -11,32 +11,26 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/bounds"
+	"github.com/ostiary/ostiary/server/internal/eventstream"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
-const (
-	// signalsPath begins the paths that issuers send messages to; the name of the source
-	// follows.
-	signalsPath = "/signals/"
-	// clerkSource is that of ClerkWebhookSecret, and logoutSource that of BackChannelLogout.
-	clerkSource  = "clerk"
-	logoutSource = "backchannel-logout"
-	// signalTimeout is how long a message may take to arrive.
-	signalTimeout = 5 * time.Second
-)
+// signalTimeout is how long a message may take to arrive.
+const signalTimeout = 5 * time.Second
 
 // A signalSource is one of the sources of messages of issuers.
 type signalSource struct {
 	name     string
 	issuers  []string
-	receiver messageReceiver
+	receiver config.Receiver
 
-	settings SignalSource // zero for logout tokens
-	keys     jwks.Set     // of the transmitter; nil for none
-	tokens   *liveTokens  // for the transmitter; nil for none
+	settings config.SignalSource // zero for logout tokens
+	keys     jwks.Set            // of the transmitter; nil for none
+	tokens   *liveTokens         // for the transmitter; nil for none
 }
 
 // A signalSink makes durable in the ledger what messages revoke.
@@ -53,12 +47,12 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 		return nil // it has none: they are faults of its settings
 	}
 	sink := signalSink{s.ledger}
-	for _, source := range s.config.allSources() {
+	for _, source := range s.config.Sources() {
 		keys, err := s.keysOf(source)
 		if err != nil {
 			return fmt.Errorf("signals %s: %w", source.Name, err)
 		}
-		tokens, err := source.tokens(s.config.Now)
+		tokens, err := source.TokenSource(s.config.Now)
 		if err != nil {
 			return err
 		}
@@ -67,17 +61,17 @@ func (s *Server) buildSignals(verifier *token.Verifier) error {
 			built.tokens = newLiveTokens(tokens)
 			tokens = built.tokens
 		}
-		if built.receiver, err = s.config.receiver(source, keys, tokens, sink); err != nil {
+		if built.receiver, err = s.config.Receiver(source, keys, tokens, sink); err != nil {
 			return err
 		}
 		s.addSource(built)
 	}
-	if issuers := s.config.logoutIssuers(); len(issuers) > 0 {
+	if issuers := s.config.LogoutIssuers(); len(issuers) > 0 {
 		urls := make([]string, len(issuers))
 		for i, issuer := range issuers {
 			urls[i] = issuer.URL
 		}
-		receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{Name: logoutSource, Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
+		receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{Name: config.LogoutSource, Verifier: verifier, Issuers: issuers, Sink: sink, Now: s.config.Now, Logger: s.log})
 		if err != nil {
 			return err
 		}
@@ -93,7 +87,7 @@ func (s *Server) addSource(source signalSource) {
 		s.log.Info("messages of an issuer are fetched", "source", source.name, "issuers", source.issuers)
 		return
 	}
-	s.log.Info("messages of an issuer are received", "source", source.name, "path", signalsPath+source.name, "issuers", source.issuers)
+	s.log.Info("messages of an issuer are received", "source", source.name, "path", config.SignalsPath+source.name, "issuers", source.issuers)
 }
 
 // poll fetches the messages of those sources that have them fetched, and keeps the streams
@@ -118,9 +112,9 @@ func (s *Server) closePollers() {
 }
 
 // keysOf opens the keys of a transmitter of security events; nil for other kinds.
-func (s *Server) keysOf(source SignalSource) (jwks.Set, error) {
+func (s *Server) keysOf(source config.SignalSource) (jwks.Set, error) {
 	switch {
-	case source.Kind != SignalEvents || source.Stream != "": // the stream's metadata says where
+	case source.Kind != config.SignalEvents || source.Stream != "": // the stream's metadata says where
 		return nil, nil
 	case source.JWKSURL == "":
 		return s.keySets[source.Issuer], nil
@@ -138,7 +132,7 @@ func (s *Server) signalsHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, source := range s.signals {
 		if handler, ok := source.receiver.(http.Handler); ok {
-			mux.Handle(http.MethodPost+" "+signalsPath+source.name, bounds.NewMessages(source.name, handler, s.log))
+			mux.Handle(http.MethodPost+" "+config.SignalsPath+source.name, bounds.NewMessages(source.name, handler, s.log))
 		}
 	}
 	calls := s.callLog()
@@ -158,7 +152,7 @@ func (s *Server) serveSignals(next http.Handler) http.Handler {
 	}
 	sources := s.signalsHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, signalsPath) {
+		if strings.HasPrefix(r.URL.Path, config.SignalsPath) {
 			sources.ServeHTTP(w, r)
 			return
 		}
@@ -182,7 +176,7 @@ type signalReadiness struct {
 	Failed       int64     `json:"failed"`
 	LastPoll     time.Time `json:"last_poll,omitzero"` // that was answered
 	// Stream is that which the server keeps at the transmitter; nil for other sources.
-	Stream *streamReadiness `json:"stream,omitempty"`
+	Stream *eventstream.Readiness `json:"stream,omitempty"`
 }
 
 func (s signalSource) readiness() signalReadiness {
@@ -196,8 +190,8 @@ func (s signalSource) readiness() signalReadiness {
 	if status.LastErrorIsOurs {
 		state.LastError = "it could not be fetched, verified or stored: the log says why"
 	}
-	if kept, ok := s.receiver.(interface{ readiness() *streamReadiness }); ok {
-		state.Stream = kept.readiness()
+	if kept, ok := s.receiver.(interface{ Readiness() *eventstream.Readiness }); ok {
+		state.Stream = kept.Readiness()
 	}
 	return state
 }

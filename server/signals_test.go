@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
@@ -21,9 +23,9 @@ import (
 // webhookSecret signs what is sent as Clerk.
 const webhookSecret = "whsec_bmV2ZXIgdG8gYmUgc2VlbiBpbiBhIGxvZyBvciBlcnJvcg=="
 
-func withWebhooks(c *Config) { c.ClerkWebhookSecret = []string{webhookSecret} }
+func withWebhooks(c *config.Config) { c.ClerkWebhookSecret = []string{webhookSecret} }
 
-func withLogout(c *Config) { c.Issuers[0].BackChannelLogout.ClientIDs = []string{"web"} }
+func withLogout(c *config.Config) { c.Issuers[0].BackChannelLogout.ClientIDs = []string{"web"} }
 
 // signed are the headers of a webhook that Clerk sends at a time.
 func signed(at time.Time, id, body string) map[string]string {
@@ -79,7 +81,7 @@ func (r *running) readySignals(t *testing.T) map[string]signalReadiness {
 func TestWhatAnIssuerSaysHasEndedEndsEverywhere(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		edit func(*Config)
+		edit func(*config.Config)
 		say  func(*testing.T, *running) int
 		want *revocationv1.SignalOrigin
 	}{
@@ -95,7 +97,7 @@ func TestWhatAnIssuerSaysHasEndedEndsEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, withOperator, test.edit)
-			other := start(t, func(c *Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
+			other := start(t, func(c *config.Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
 			other.issuer = r.issuer
 			cast := r.cast()
 			here, there := r.watch(t, cast["ada-1"]), other.watch(t, cast["ada-1"])
@@ -181,7 +183,7 @@ func TestASessionThatClerkHasEndedIsNotEndedThereAgain(t *testing.T) {
 
 func TestAMessageThatIsNotTheIssuersIsRefused(t *testing.T) {
 	t.Parallel()
-	r := start(t, withWebhooks, withLogout, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, withWebhooks, withLogout, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	token := r.cast()["ada-1"]
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	body := sessionEnded("ada-1")
@@ -258,7 +260,7 @@ func TestAMessageIsNotAcknowledgedWhileNothingCanBeKept(t *testing.T) {
 
 func TestMessagesOfIssuersCanHaveAnAddressOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	r := start(t, withWebhooks, func(c *Config) { c.SignalsAddr = "127.0.0.1:0" })
+	r := start(t, withWebhooks, func(c *config.Config) { c.SignalsAddr = "127.0.0.1:0" })
 	body := sessionEnded("ada-1")
 	if status, _, _ := r.send(t, http.MethodPost, "/signals/clerk", signed(time.Now(), "msg_1", body), body); status != http.StatusNotFound {
 		t.Errorf("at the address of calls: status %d; want 404", status)

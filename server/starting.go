@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 )
 
@@ -19,7 +20,9 @@ type startingIssuer struct {
 
 // isEssential reports whether the server is not ready without the keys of an issuer. The only one
 // is essential in any case.
-func (c Config) isEssential(issuer *Issuer) bool { return issuer.Essential || len(c.Issuers) == 1 }
+func isEssential(c config.Config, issuer *config.Issuer) bool {
+	return issuer.Essential || len(c.Issuers) == 1
+}
 
 // logStart logs what is about to be served, before anything can fail, whatever the level of the
 // log is: no other line says what the server was set to. Nothing in it is secret.
@@ -28,17 +31,17 @@ func (s *Server) logStart() {
 	version, revision := metrics.Built(c.Version, c.Revision)
 	issuers := make([]startingIssuer, len(c.Issuers))
 	for i, issuer := range c.Issuers {
-		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, c.isEssential(&issuer)}
+		issuers[i] = startingIssuer{issuer.URL, issuer.Audiences, issuer.AuthorizedParties, isEssential(c, &issuer)}
 	}
 	http := c.HTTPAddr
 	if s.httpListener != nil {
 		http = s.httpListener.Addr().String()
 	}
 	line := []any{"version", version, "revision", revision, "issuers", issuers}
-	if c.Follow.isSet() {
+	if c.Follow.IsSet() {
 		line = append(line, "follow", strings.Join(c.Follow.Hubs, ","))
 	} else {
-		line = append(line, "database", c.store().Name())
+		line = append(line, "database", storeConfig(c).Name())
 	}
 	line = append(line, "tls", c.TLSCert != "", "http_addr", http, "grpc_addr", c.GRPCAddr, "admin_addr", c.AdminAddr)
 	if c.SignalsAddr != "" {

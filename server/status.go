@@ -112,7 +112,7 @@ func (s *Server) storeMessage(database *databaseReadiness) *statusv1.StoreStatus
 	}
 	status := s.ledger.Status()
 	message := &statusv1.StoreStatus{
-		Kind: statusv1.StoreKind_STORE_KIND_POSTGRESQL, Name: s.config.store().Name(), State: storeStates[database.State], Essential: database.Essential,
+		Kind: statusv1.StoreKind_STORE_KIND_POSTGRESQL, Name: storeConfig(s.config).Name(), State: storeStates[database.State], Essential: database.Essential,
 		FailingSinceTime: timeMessage(database.FailingSince), LastError: shown(database.LastError),
 		RecentSessionCount: int64(status.Sessions), UnsavedSessionCount: int64(status.Unsaved), LostSessionCount: status.Lost,
 	}

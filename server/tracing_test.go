@@ -9,7 +9,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -69,9 +72,9 @@ const (
 
 // traced makes an admitted call, and one that the gate refuses, on both ports, and returns
 // their spans by port and outcome.
-func (c *traceCollector) traced(t *testing.T, edits ...func(*Config)) (spans map[string]*tracev1.Span, whole string) {
+func (c *traceCollector) traced(t *testing.T, edits ...func(*config.Config)) (spans map[string]*tracev1.Span, whole string) {
 	t.Helper()
-	r := start(t, append(edits, func(c *Config) { c.AdminAddr = AdminNone })...)
+	r := start(t, append(edits, func(c *config.Config) { c.AdminAddr = config.AdminNone })...)
 	eventually(t, "the server is ready", r.ready)
 	ada := r.issuer.Session("user_ada")
 	for _, token := range []string{ada, ""} {
@@ -142,7 +145,7 @@ func TestEachCallIsASpanOfTheCallersTrace(t *testing.T) {
 func TestCallersAreNamedInTracesWhereThatIsWanted(t *testing.T) {
 	c := startTraceCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", c.url)
-	spans, _ := c.traced(t, func(c *Config) { c.TraceIdentities = true })
+	spans, _ := c.traced(t, func(c *config.Config) { c.TraceIdentities = true })
 	for _, call := range []string{"connect admitted", "grpc admitted"} {
 		if got := attributes(spans[call]); got["user.id"] != "user_ada" || got["session.id"] == "" || got["ostiary.issuer"] == "" {
 			t.Errorf("%s: %v; want user_ada, a session and an issuer", call, got)

@@ -2,52 +2,13 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
-	"github.com/ostiary/ostiary/internal/loopback"
-	"github.com/ostiary/ostiary/server/internal/revokedlog"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
-
-// checkTransmitterURL checks what receivers know the server by.
-func (c Config) checkTransmitterURL() error {
-	if c.SignalsTransmitterURL == "" {
-		return nil
-	}
-	u, err := url.Parse(c.SignalsTransmitterURL)
-	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || u.Scheme+"://"+u.Host != c.SignalsTransmitterURL || strings.ToLower(u.Host) != u.Host:
-		return errors.New("must be this server's URL as receivers know it, in lower case and without a path, such as https://ostiary.example.com")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback.Host(u.Hostname())):
-		return errors.New("must begin with https://, since receivers fetch the keys there by which they believe events")
-	case c.FeedPermission == "" && len(c.FeedSecret) == 0 && c.FeedSecretFile == "":
-		return mentionf("nobody could receive events; set %s or %s", settingName("feed_permission"), settingName("feed_secret"))
-	default:
-		return nil
-	}
-}
-
-// openLedger opens the database, and begins to send what is revoked.
-func (s *Server) openLedger(ctx context.Context) error {
-	var err error
-	if s.enders, err = s.config.enders(); err != nil {
-		return err
-	}
-	opened, db, err := s.config.openLedger(ctx, s.enders)
-	if err != nil {
-		return err
-	}
-	s.ledger = opened
-	s.revokedLog = revokedlog.Start(revokedlog.Config{Find: db.Strongest, Now: s.config.Now, Logger: s.log}) //nolint:contextcheck // it lives as long as the server
-	s.startTransmitter(ctx, db)
-	return nil
-}
 
 // startTransmitter begins to send security events, where that is configured.
 func (s *Server) startTransmitter(ctx context.Context, db store.Store) {

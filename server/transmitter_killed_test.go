@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
@@ -32,9 +34,9 @@ const (
 // sendUntilKilled serves, and says where.
 func sendUntilKilled() {
 	ctx := context.Background()
-	config := Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DatabaseURL: os.Getenv(killedDatabase),
-		Issuers: []Issuer{{URL: os.Getenv(killedIssuer), AllowAnyAudience: true}}, Logger: slog.New(slog.DiscardHandler),
+	config := config.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DatabaseURL: os.Getenv(killedDatabase),
+		Issuers: []config.Issuer{{URL: os.Getenv(killedIssuer), AllowAnyAudience: true}}, Logger: slog.New(slog.DiscardHandler),
 		SignalsTransmitterURL: os.Getenv(killedURL), AllowPrivateReceivers: true,
 	}
 	withFeed(&config)
@@ -101,7 +103,7 @@ func TestEventsArriveAlsoIfTheServerThatSendsThemIsKilled(t *testing.T) {
 	receiver := &countingReceiver{taken: make(map[string]map[string]int), stopAt: 30, stopped: make(chan struct{}), goOn: make(chan struct{})}
 	service := httptest.NewServer(receiver)
 	defer service.Close()
-	one := start(t, withTransmitter, func(c *Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
+	one := start(t, withTransmitter, func(c *config.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
 	body := fmt.Sprintf(`{"delivery": {"method": "urn:ietf:rfc:8935", "endpoint_url": %q}}`, service.URL)
 	if status, _, answered := one.send(t, http.MethodPost, "/ssf/stream", map[string]string{"Authorization": "Bearer " + secretOfFeed}, body); status != http.StatusCreated {
 		t.Fatalf("%d %s", status, answered)
@@ -140,7 +142,7 @@ func TestEventsArriveAlsoIfTheServerThatSendsThemIsKilled(t *testing.T) {
 		t.Fatalf("all %d events had arrived before", n)
 	}
 
-	start(t, withFeed, func(c *Config) {
+	start(t, withFeed, func(c *config.Config) {
 		c.DatabaseURL, c.Issuers, c.SignalsTransmitterURL, c.AllowPrivateReceivers = one.config.DatabaseURL, one.config.Issuers, one.config.SignalsTransmitterURL, true
 		c.Now = func() time.Time { return time.Now().Add(time.Minute) } // when the claim of the other has ended
 	})

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
+
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
@@ -31,7 +33,7 @@ import (
 )
 
 // withTransmitter has receivers know the server by its address.
-func withTransmitter(c *Config) {
+func withTransmitter(c *config.Config) {
 	withFeed(c)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,8 +158,8 @@ func TestAReceiverOfAnotherMakeGetsWhatIsRevoked(t *testing.T) {
 // While one of two servers stops, the other goes on.
 func TestServersOnOneDatabaseSendTogether(t *testing.T) {
 	t.Parallel()
-	one := start(t, withTransmitter, func(c *Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
-	other := start(t, withFeed, func(c *Config) {
+	one := start(t, withTransmitter, func(c *config.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
+	other := start(t, withFeed, func(c *config.Config) {
 		c.DatabaseURL, c.Issuers, c.SignalsTransmitterURL, c.AllowPrivateReceivers = one.config.DatabaseURL, one.config.Issuers, one.config.SignalsTransmitterURL, true
 	})
 	other.issuer = one.issuer

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
+	"github.com/ostiary/ostiary/server"
 )
 
 func oneFile(cmd *cobra.Command, args []string) error {
@@ -37,7 +38,7 @@ schema is named ostiary.`,
 		if err := loaded.DatabaseFaults(); err != nil {
 			return err
 		}
-		return loaded.Server.Backup(cmd.Context(), args[0])
+		return server.Backup(cmd.Context(), loaded.Server, args[0])
 	}
 	return cmd
 }
@@ -64,7 +65,7 @@ A PostgreSQL database is restored with PostgreSQL's own tools, such as pg_restor
 		if err := loaded.DatabaseFaults(); err != nil {
 			return err
 		}
-		restored, err := loaded.Server.Restore(cmd.Context(), args[0], *replace)
+		restored, err := server.Restore(cmd.Context(), loaded.Server, args[0], *replace)
 		if err != nil {
 			return err
 		}

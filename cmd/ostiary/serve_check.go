@@ -12,7 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // checkServe finds all faults without serving, or prints what would be served.
@@ -24,8 +24,8 @@ func checkServe(cmd *cobra.Command, loaded *settings.Loaded) error {
 }
 
 // writeServed prints what a server with the settings would serve.
-func writeServed(out io.Writer, config server.Config) error {
-	rules, err := server.Rules(config.Rules...)
+func writeServed(out io.Writer, c config.Config) error {
+	rules, err := config.Rules(c.Rules...)
 	if err != nil {
 		return err
 	}
@@ -34,31 +34,31 @@ func writeServed(out io.Writer, config server.Config) error {
 		fmt.Fprintf(table, "%s\t%s\n", name, terminal.OneLine(fmt.Sprintf(format, args...)))
 	}
 	security := "in plaintext"
-	if config.TLSCert != "" {
+	if c.TLSCert != "" {
 		security = "with TLS"
 	}
-	row("http", "%s, %s: Connect, gRPC and gRPC-Web", config.HTTPAddr, security)
-	row("grpc", "%s, %s: native gRPC", config.GRPCAddr, security)
-	if config.SignalsAddr != "" {
-		row("signals", "%s, %s: messages of issuers", config.SignalsAddr, security)
+	row("http", "%s, %s: Connect, gRPC and gRPC-Web", c.HTTPAddr, security)
+	row("grpc", "%s, %s: native gRPC", c.GRPCAddr, security)
+	if c.SignalsAddr != "" {
+		row("signals", "%s, %s: messages of issuers", c.SignalsAddr, security)
 	}
-	if config.AdminAddr != server.AdminNone {
-		row("admin", "%s, in plaintext: metrics and health", config.AdminAddr)
+	if c.AdminAddr != config.AdminNone {
+		row("admin", "%s, in plaintext: metrics and health", c.AdminAddr)
 	}
-	for i := range config.Issuers {
-		issuer := &config.Issuers[i]
+	for i := range c.Issuers {
+		issuer := &c.Issuers[i]
 		row("issuer", "%s, profile %s, audiences %s, authorized parties %s", issuer.URL, issuer.ProfileName(),
 			cmp.Or(strings.Join(issuer.Audiences, " "), "any"), cmp.Or(strings.Join(issuer.AuthorizedParties, " "), "any"))
 	}
-	switch database, _, isURL := strings.Cut(config.DatabaseURL, ":"); {
-	case len(config.Follow.Hubs) > 0:
-		row("follows", "%s, without a database", strings.Join(config.Follow.Hubs, " "))
+	switch database, _, isURL := strings.Cut(c.DatabaseURL, ":"); {
+	case len(c.Follow.Hubs) > 0:
+		row("follows", "%s, without a database", strings.Join(c.Follow.Hubs, " "))
 	case isURL && database != "sqlite":
 		row("database", "PostgreSQL, which was not connected to")
 	default:
-		row("database", "%s", cmp.Or(strings.TrimPrefix(config.DatabaseURL, "sqlite:"), "in "+config.DataDir))
+		row("database", "%s", cmp.Or(strings.TrimPrefix(c.DatabaseURL, "sqlite:"), "in "+c.DataDir))
 	}
-	for _, backend := range config.Backends {
+	for _, backend := range c.Backends {
 		source := "by the image " + backend.Image
 		if backend.Image == "" {
 			source = "by reflection of " + backend.Reflection + ", which was not asked"

@@ -25,6 +25,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // A setup is what an operator has set.
@@ -133,17 +134,17 @@ func listen(t *testing.T, handler http.Handler) (addr string) {
 }
 
 // serve runs a server until the test ends, and returns flags that say the same.
-func serve(t *testing.T, config server.Config) (addr string, flags []string) {
+func serve(t *testing.T, c config.Config) (addr string, flags []string) {
 	t.Helper()
-	config.Logger, config.DrainDelay = slog.New(slog.DiscardHandler), -1
-	if config.HTTPAddr == "" {
-		config.HTTPAddr = "127.0.0.1:0"
+	c.Logger, c.DrainDelay = slog.New(slog.DiscardHandler), -1
+	if c.HTTPAddr == "" {
+		c.HTTPAddr = "127.0.0.1:0"
 	}
-	config.GRPCAddr, config.DataDir = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
-	if config.AdminAddr == "" {
-		config.AdminAddr = server.AdminNone
+	c.GRPCAddr, c.DataDir = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
+	if c.AdminAddr == "" {
+		c.AdminAddr = config.AdminNone
 	}
-	srv, err := server.New(t.Context(), config)
+	srv, err := server.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func serve(t *testing.T, config server.Config) (addr string, flags []string) {
 		}
 	})
 	addr = srv.HTTPAddr().String()
-	flags = []string{"--http-addr", addr, "--grpc-addr", srv.GRPCAddr().String(), "--data-dir", config.DataDir}
+	flags = []string{"--http-addr", addr, "--grpc-addr", srv.GRPCAddr().String(), "--data-dir", c.DataDir}
 	if admin := srv.AdminAddr(); admin != nil {
 		flags = append(flags, "--admin-addr", admin.String())
 		awaitReady(t, admin.String())
@@ -190,8 +191,8 @@ func awaitReady(t *testing.T, addr string) {
 }
 
 // oneOf is the configuration of a server with one issuer.
-func oneOf(issuer *authtest.Issuer) server.Config {
-	return server.Config{Issuers: []server.Issuer{{URL: issuer.URL()}}}
+func oneOf(issuer *authtest.Issuer) config.Config {
+	return config.Config{Issuers: []config.Issuer{{URL: issuer.URL()}}}
 }
 
 // pair writes a certificate that counts for this long, and its key.

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // readiness is what /readyz answers, as far as it is looked at.
@@ -57,14 +57,14 @@ type running struct {
 
 // lookForServer asks the address of the settings for a server.
 func (p *patient) lookForServer(ctx context.Context) running {
-	config := p.Settings.Server.WithDefaults()
+	c := p.Settings.Server.WithDefaults()
 	schemes := []string{"http", "https"}
-	if config.TLSCert != "" {
+	if c.TLSCert != "" {
 		schemes = []string{"https", "http"}
 	}
 	found := running{}
 	for _, scheme := range schemes {
-		here := ask(ctx, scheme, config.HTTPAddr, config.ProxyProtocol)
+		here := ask(ctx, scheme, c.HTTPAddr, c.ProxyProtocol)
 		if here.state != nil || found.base == "" {
 			found = here
 		}
@@ -72,9 +72,9 @@ func (p *patient) lookForServer(ctx context.Context) running {
 			break
 		}
 	}
-	if found.state != nil && config.AdminAddr != server.AdminNone {
+	if found.state != nil && c.AdminAddr != config.AdminNone {
 		// Operators are told more, if it is the same server.
-		if admin := ask(ctx, "http", config.AdminAddr, false); admin.state != nil && slices.Equal(admin.state.issuers(), found.state.issuers()) {
+		if admin := ask(ctx, "http", c.AdminAddr, false); admin.state != nil && slices.Equal(admin.state.issuers(), found.state.issuers()) {
 			found.state = admin.state
 		}
 	}
@@ -174,8 +174,8 @@ const notServing = "no call is served here"
 
 // server looks at what listens on the addresses of the settings.
 func (p *patient) server(ctx context.Context) []Finding {
-	config := p.Settings.Server.WithDefaults()
-	findings := append(p.loopbackOnly(config), p.foreign(config)...)
+	c := p.Settings.Server.WithDefaults()
+	findings := append(p.loopbackOnly(c), p.foreign(c)...)
 	found := p.findServer()
 	name := p.Settings.NameOf("http_addr")
 	switch {
@@ -187,11 +187,11 @@ func (p *patient) server(ctx context.Context) []Finding {
 		findings = append(findings, warning("server.only_proxies", name, "the server accepts only its trusted proxies, of which this machine is none", "CORS and the running server were not examined",
 			"add 127.0.0.1 to "+p.Settings.NameOf("trusted_proxies")+", or see /readyz on "+p.Settings.NameOf("admin_addr")))
 	case found.other:
-		findings = append(findings, portInUse(name, config.HTTPAddr, "it is no ostiary server"))
+		findings = append(findings, portInUse(name, c.HTTPAddr, "it is no ostiary server"))
 	default:
-		findings = append(findings, warning("server.not_running", config.HTTPAddr, "no server answers", "CORS and the running server were not examined", "start it with: ostiary serve; or run the doctor where it runs, with its settings"))
+		findings = append(findings, warning("server.not_running", c.HTTPAddr, "no server answers", "CORS and the running server were not examined", "start it with: ostiary serve; or run the doctor where it runs, with its settings"))
 	}
-	return append(findings, p.otherPorts(ctx, config, found.state != nil || found.other && found.announced)...)
+	return append(findings, p.otherPorts(ctx, c, found.state != nil || found.other && found.announced)...)
 }
 
 func portInUse(name, addr, why string) Finding {
@@ -200,12 +200,12 @@ func portInUse(name, addr, why string) Finding {
 }
 
 // loopbackOnly finds addresses that nobody reaches from outside a container.
-func (p *patient) loopbackOnly(config server.Config) []Finding {
+func (p *patient) loopbackOnly(c config.Config) []Finding {
 	if !p.inContainer() {
 		return nil
 	}
 	var names, addrs []string
-	for _, listener := range listeners(config) {
+	for _, listener := range listeners(c) {
 		if listener[0] != "admin_addr" && isLoopback(listener[1]) {
 			names, addrs = append(names, p.Settings.NameOf(listener[0])), append(addrs, listener[1])
 		}
@@ -219,18 +219,18 @@ func (p *patient) loopbackOnly(config server.Config) []Finding {
 }
 
 // listeners are the addresses of the settings, by key.
-func listeners(config server.Config) [][2]string {
-	return [][2]string{{"http_addr", config.HTTPAddr}, {"grpc_addr", config.GRPCAddr}, {"signals_addr", config.SignalsAddr}, {"admin_addr", config.AdminAddr}}
+func listeners(c config.Config) [][2]string {
+	return [][2]string{{"http_addr", c.HTTPAddr}, {"grpc_addr", c.GRPCAddr}, {"signals_addr", c.SignalsAddr}, {"admin_addr", c.AdminAddr}}
 }
 
 // foreign finds addresses that are not of this machine.
-func (p *patient) foreign(config server.Config) []Finding {
+func (p *patient) foreign(c config.Config) []Finding {
 	own, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil
 	}
 	var findings []Finding
-	for _, listener := range listeners(config) {
+	for _, listener := range listeners(c) {
 		host, _, err := net.SplitHostPort(listener[1])
 		ip := net.ParseIP(host)
 		if err != nil || ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
@@ -300,9 +300,9 @@ func (p *patient) serving(found running) []Finding {
 }
 
 // otherPorts looks at the ports besides that of http_addr.
-func (p *patient) otherPorts(ctx context.Context, config server.Config, runs bool) []Finding {
+func (p *patient) otherPorts(ctx context.Context, c config.Config, runs bool) []Finding {
 	var findings []Finding
-	for _, listener := range [][2]string{{"grpc_addr", config.GRPCAddr}, {"signals_addr", config.SignalsAddr}} {
+	for _, listener := range [][2]string{{"grpc_addr", c.GRPCAddr}, {"signals_addr", c.SignalsAddr}} {
 		name := p.Settings.NameOf(listener[0])
 		switch answers := accepts(ctx, listener[1]); {
 		case listener[1] == "" || strings.HasSuffix(listener[1], ":0"):
@@ -312,18 +312,18 @@ func (p *patient) otherPorts(ctx context.Context, config server.Config, runs boo
 			findings = append(findings, fault("server.other_settings", name, "the server that runs does not listen on "+listener[1], "calls to this address fail", "restart the server, or run the doctor with its settings"))
 		}
 	}
-	if config.AdminAddr == server.AdminNone || strings.HasSuffix(config.AdminAddr, ":0") {
+	if c.AdminAddr == config.AdminNone || strings.HasSuffix(c.AdminAddr, ":0") {
 		return findings
 	}
 	name := p.Settings.NameOf("admin_addr")
-	admin := ask(ctx, "http", config.AdminAddr, false)
+	admin := ask(ctx, "http", c.AdminAddr, false)
 	switch {
 	case admin.other:
-		findings = append(findings, portInUse(name, config.AdminAddr, "it is no ostiary server"))
+		findings = append(findings, portInUse(name, c.AdminAddr, "it is no ostiary server"))
 	case admin.state != nil && !runs:
-		findings = append(findings, portInUse(name, config.AdminAddr, "it is another ostiary server; two servers on one machine need an admin_addr each"))
+		findings = append(findings, portInUse(name, c.AdminAddr, "it is another ostiary server; two servers on one machine need an admin_addr each"))
 	case admin.state == nil && runs:
-		findings = append(findings, warning("server.no_admin", name, "the server that runs does not listen on "+config.AdminAddr, "probes and Prometheus do not reach it there", "restart the server, or run the doctor with its settings"))
+		findings = append(findings, warning("server.no_admin", name, "the server that runs does not listen on "+c.AdminAddr, "probes and Prometheus do not reach it there", "restart the server, or run the doctor with its settings"))
 	}
 	return findings
 }

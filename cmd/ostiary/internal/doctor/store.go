@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/internal/disk"
+	"github.com/ostiary/ostiary/server"
 )
 
 // maxClockDifference is that of PostgreSQL's clock which the server warns of.
@@ -25,7 +26,7 @@ func (p *patient) store(ctx context.Context) []Finding {
 	if config.DatabaseURL != "" && p.hasFault("database_url") {
 		return nil
 	}
-	state, err := config.InspectStore(ctx)
+	state, err := server.InspectStore(ctx, config)
 	subject := cmp.Or(state.File, "PostgreSQL")
 	const noStart = "the server does not start; one that runs goes on with what it knows, and nothing can be revoked"
 	switch {

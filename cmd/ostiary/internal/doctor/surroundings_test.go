@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/doctor"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 func TestTroubleWithTheCertificateIsFound(t *testing.T) {
@@ -189,9 +190,9 @@ func TestNothingIsChanged(t *testing.T) {
 		t.Errorf("%v, %v; want nothing", entries, err)
 	}
 	issuer := authtest.Start(t)
-	config := oneOf(issuer)
-	config.HTTPAddr, config.GRPCAddr, config.AdminAddr, config.DataDir = "127.0.0.1:0", "127.0.0.1:0", server.AdminNone, dir
-	srv, err := server.New(t.Context(), config)
+	settings := oneOf(issuer)
+	settings.HTTPAddr, settings.GRPCAddr, settings.AdminAddr, settings.DataDir = "127.0.0.1:0", "127.0.0.1:0", config.AdminNone, dir
+	srv, err := server.New(t.Context(), settings)
 	if err != nil {
 		t.Fatal(err)
 	}

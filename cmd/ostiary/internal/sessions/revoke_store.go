@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // storeHelp is a part of the help of the commands that revoke.
@@ -86,13 +87,13 @@ func (r *revoke) inStore(cmd *cobra.Command, do func(db *server.Database, issuer
 
 // openDatabase opens the database of a server with the settings. Only faults of what it uses
 // are reported.
-func openDatabase(cmd *cobra.Command, set *settings.Set) (*server.Database, server.Config, error) {
+func openDatabase(cmd *cobra.Command, set *settings.Set) (*server.Database, config.Config, error) {
 	loaded := set.Load(cmd.Flags(), os.Environ())
 	loaded.OnlyDatabase(cmd.ErrOrStderr())
 	if err := loaded.Faults(); err != nil {
-		return nil, server.Config{}, err
+		return nil, config.Config{}, err
 	}
-	db, err := loaded.Server.OpenDatabase(cmd.Context())
+	db, err := server.OpenDatabase(cmd.Context(), loaded.Server)
 	return db, loaded.Server, err
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // An Error is everything that is wrong with the settings.
@@ -77,7 +77,7 @@ func (l *Loaded) Check(key string, err error) {
 }
 
 // Faults returns an *[Error] with everything that is wrong with the sources, and
-// with Server by [server.Config.Faults]; nil if nothing is wrong.
+// with Server by [config.Config.Faults]; nil if nothing is wrong.
 func (l *Loaded) Faults() error {
 	faults := &Error{slices.Clone(l.faults.Faults)}
 	l.addTo(faults, l.Server.Faults())
@@ -85,7 +85,7 @@ func (l *Loaded) Faults() error {
 }
 
 // CheckFaults returns an *[Error] with the Faults, the Unknown variables, and what is wrong with
-// the machine by [server.Config.MachineFaults]; nil if nothing is wrong.
+// the machine by [config.Config.MachineFaults]; nil if nothing is wrong.
 func (l *Loaded) CheckFaults(ctx context.Context) error {
 	faults := &Error{slices.Concat(l.faults.Faults, l.unknown)}
 	l.addTo(faults, l.Server.Faults())
@@ -93,7 +93,7 @@ func (l *Loaded) CheckFaults(ctx context.Context) error {
 	return faults.orNil()
 }
 
-func (l *Loaded) addTo(faults *Error, found []server.Fault) {
+func (l *Loaded) addTo(faults *Error, found []config.Fault) {
 	for _, fault := range found {
 		// A value that could not be read has its fault already.
 		if key, name := l.naming(fault); !l.hasFailed(key) {
@@ -137,7 +137,7 @@ func (l *Loaded) faultsOf(keys []string) error {
 
 // naming returns the key that a fault of the server is about, and how messages
 // about it name other settings.
-func (l *Loaded) naming(fault server.Fault) (key string, name func(string) string) {
+func (l *Loaded) naming(fault config.Fault) (key string, name func(string) string) {
 	switch fault.Issuer {
 	case "":
 		return fault.Setting, l.name

@@ -9,13 +9,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // addDescribedIssuer adds the issuer that flags and environment describe, if
 // they say anything of one.
 func (l *Loaded) addDescribedIssuer() {
-	described := slices.ContainsFunc(issuerTable(), func(setting setting[server.Issuer]) bool {
+	described := slices.ContainsFunc(issuerTable(), func(setting setting[config.Issuer]) bool {
 		_, ok := l.values[keyOfDescribed(setting.key)]
 		return ok && (len(l.Server.Issuers) == 0 || !slices.Contains(ofSecretKey, setting.key))
 	})
@@ -72,7 +72,7 @@ func (l *Loaded) giveSecretKey() {
 	}
 }
 
-// entryOf returns the name of an entry in the list of issuers, as server.Fault
+// entryOf returns the name of an entry in the list of issuers, as config.Fault
 // has it.
 func entryOf(i int) string { return fmt.Sprintf("issuers[%d]", i) }
 
@@ -88,7 +88,7 @@ func keyOfDescribed(key string) string {
 // IssuersInForce returns the issuers of a server with the settings in a YAML file and
 // in the environment; none if any of these settings is at fault, which is for the
 // server to report.
-func IssuersInForce(path string, environ []string) []server.Issuer {
+func IssuersInForce(path string, environ []string) []config.Issuer {
 	set, flags := Issuers(), pflag.NewFlagSet("", pflag.ContinueOnError)
 	set.AddFlags(flags)
 	if err := flags.Set(configFlag, path); err != nil {

@@ -12,7 +12,7 @@
 //
 // To add a setting, add a row to the table of the server (table_server.go) or to that of
 // an issuer (table_issuer.go). Flags, help, loading and docs/configuration.md are
-// made from these rows. What a value may be is for [server.Config.Faults] to say.
+// made from these rows. What a value may be is for [config.Config.Faults] to say.
 package settings
 
 import (
@@ -25,15 +25,15 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/ostiary/ostiary/server"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // Settings are the values of the tables.
 type Settings struct {
-	Server server.Config
+	Server config.Config
 	// Issuer is the one that flags and environment describe. It is among
 	// Server.Issuers too, if they describe one.
-	Issuer server.Issuer
+	Issuer config.Issuer
 
 	logFormat string
 	logLevel  string

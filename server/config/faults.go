@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/server/internal/certificate"
+	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/proxy"
@@ -35,7 +36,7 @@ func (c Config) Faults() []Fault {
 	add("cors_allowed_origins", c.checkAnyOrigin())
 	add("cors_allowed_origins", transport.CORS(c.CORS).OriginFaults()...)
 	add("cors_allowed_headers", transport.CORS(c.CORS).HeaderFaults()...)
-	add("publishable_key", c.console().Fault())
+	add("publishable_key", console.Config{PublishableKey: c.Console.PublishableKey}.Fault())
 	if c.RequestTimeout < 0 {
 		add("request_timeout", errors.New("must not be negative; write a duration such as 30s"))
 	}
@@ -73,7 +74,7 @@ func (c Config) Faults() []Fault {
 		add("decisions_max_files", errors.New("must not be negative; write a number such as 10"))
 	}
 	for _, written := range c.OperatorSubjects {
-		_, err := c.operatorSubject(written)
+		_, _, err := c.OperatorSubject(written)
 		add("operator_subjects", err)
 	}
 	faults = append(faults, c.backendFaults()...)
@@ -103,7 +104,7 @@ func (c Config) issuerFaults() []Fault {
 			fault.Issuer = entry
 			faults = append(faults, fault)
 		}
-		for _, name := range slices.Concat(issuer.names(), issuer.Aliases) {
+		for _, name := range slices.Concat(issuer.Names(), issuer.Aliases) {
 			if j, again := first[name]; again && j != i && name != "" {
 				faults = append(faults, Fault{Issuer: entry, Setting: "url", Err: fmt.Errorf("%s is issuers[%d] already; merge the two", name, j)})
 				continue

@@ -4,20 +4,22 @@ import (
 	"context"
 	"time"
 
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 )
 
-func (c Config) store() ledger.StoreConfig {
+// storeConfig says which database the settings name.
+func storeConfig(c config.Config) ledger.StoreConfig {
 	return ledger.StoreConfig{
 		URL: c.DatabaseURL, DataDir: c.DataDir, MaxConnections: c.DatabaseMaxConnections, Timeout: c.DatabaseTimeout, Log: c.Logger,
 	}
 }
 
-// Backup copies the SQLite database that DataDir or DatabaseURL names to a file, as it is at
+// Backup copies the SQLite database that DataDir or DatabaseURL of the Config names to a file, as it is at
 // one instant. A server may use it meanwhile. The file must not exist, and is for its owner
 // alone. For a database of PostgreSQL the error says what to use instead.
-func (c Config) Backup(ctx context.Context, file string) error {
-	return c.WithDefaults().store().Backup(ctx, file)
+func Backup(ctx context.Context, c config.Config, file string) error {
+	return storeConfig(c.WithDefaults()).Backup(ctx, file)
 }
 
 // Restored is what Restore has done.
@@ -29,11 +31,11 @@ type Restored struct {
 	Lost int64
 }
 
-// Restore replaces the SQLite database that DataDir or DatabaseURL names by a file that
+// Restore replaces the SQLite database that DataDir or DatabaseURL of the Config names by a file that
 // Backup made. It replaces one that exists only if replace says so. A server may use it
 // meanwhile, and notices within a second.
-func (c Config) Restore(ctx context.Context, file string, replace bool) (Restored, error) {
-	restored, err := c.WithDefaults().store().Restore(ctx, file, replace)
+func Restore(ctx context.Context, c config.Config, file string, replace bool) (Restored, error) {
+	restored, err := storeConfig(c.WithDefaults()).Restore(ctx, file, replace)
 	return Restored(restored), err
 }
 
@@ -52,15 +54,17 @@ type StoreState struct {
 	ClockAhead time.Duration
 }
 
-// InspectStore looks at the database that DataDir or DatabaseURL names, and changes
+// InspectStore looks at the database that DataDir or DatabaseURL of the Config names, and changes
 // nothing. A server may use it meanwhile. One that is not there yet is no error; one that
 // cannot be reached is, at once. No error repeats a password.
-func (c Config) InspectStore(ctx context.Context) (StoreState, error) {
-	file, found, err := c.WithDefaults().store().Inspect(ctx)
+func InspectStore(ctx context.Context, c config.Config) (StoreState, error) {
+	file, found, err := storeConfig(c.WithDefaults()).Inspect(ctx)
 	return StoreState{
 		File: file, Exists: found.Exists, Version: found.Version, Known: found.Known, ReadOnly: found.ReadOnly, ClockAhead: found.ClockAhead,
 	}, err
 }
 
-// StoreFile returns the path of the SQLite database; "" for PostgreSQL.
-func (c Config) StoreFile() string { return c.WithDefaults().store().File() }
+// MakeDataDir makes the directory that a Config.DataDir names, for its owner
+// alone, where it is missing. New does that by itself. Its contents belong to
+// this machine, so they are hidden from git.
+func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }

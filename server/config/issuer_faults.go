@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"cmp"
@@ -260,7 +260,7 @@ func (i *Issuer) checkOrigins() []error {
 
 // checkAudience keeps a service from accepting tokens made for any other.
 func (i *Issuer) checkAudience() error {
-	if !i.anyAudience() || i.AllowAnyAudience || i.exempt() {
+	if !i.anyAudience() || i.AllowAnyAudience || i.AcceptsAnyAudience() {
 		return nil
 	}
 	return mentionf("neither %s nor %s is given, so a token made for any other service would be accepted here; give one of them, or set %s",
@@ -271,9 +271,9 @@ func (i *Issuer) anyAudience() bool {
 	return len(i.Audiences) == 0 && len(i.AuthorizedParties) == 0
 }
 
-// exempt reports whether any audience is accepted without a setting that says so:
+// AcceptsAnyAudience reports whether any audience is accepted without a setting that says so:
 // from an issuer for development, on plain http and loopback.
-func (i *Issuer) exempt() bool {
+func (i *Issuer) AcceptsAnyAudience() bool {
 	u, err := url.Parse(i.URL)
 	return err == nil && u.Scheme == "http" && loopback.Host(u.Hostname()) && i.anyAudience() && !i.AllowAnyAudience
 }

@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -9,13 +9,8 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/authclient"
-	"github.com/ostiary/ostiary/interceptors/feed"
 	"github.com/ostiary/ostiary/internal/loopback"
-	"github.com/ostiary/ostiary/server/internal/relay"
 )
-
-// relayService is the name under which a relay follows.
-const relayService = "ostiary-relay"
 
 // Follow makes a Server a relay: it follows the feed of a hub, and answers followers of its
 // own, without a database. It refuses what is revoked at the hub, and its readiness waits
@@ -50,7 +45,8 @@ type Follow struct {
 // errRelaySignals is why a relay has no sources of messages.
 var errRelaySignals = errors.New("a relay revokes nothing; have the issuer send its messages to the hub")
 
-func (f *Follow) isSet() bool { return len(f.Hubs) > 0 }
+// IsSet reports whether a hub is followed.
+func (f *Follow) IsSet() bool { return len(f.Hubs) > 0 }
 
 // secret returns that of the settings or the file.
 func (f *Follow) secret() (string, error) {
@@ -85,7 +81,7 @@ func (c Config) followFaults() []Fault {
 	f := c.Follow
 	var faults faultList
 	add := faults.add
-	if !f.isSet() {
+	if !f.IsSet() {
 		for _, setting := range [][2]string{
 			{"follow_secret", f.Secret}, {"follow_secret_file", f.SecretFile}, {"follow_token_url", f.TokenURL},
 			{"follow_client_id", f.ClientID}, {"follow_snapshot", f.Snapshot},
@@ -175,29 +171,4 @@ func (f *Follow) checkHub(hub string) error {
 	default:
 		return nil
 	}
-}
-
-// startRelay begins to follow.
-func (s *Server) startRelay() error {
-	f := s.config.Follow
-	source, err := f.Source(s.config.Now)
-	if err != nil {
-		return fmt.Errorf("follow: %w", err)
-	}
-	s.followTokens = newLiveTokens(source)
-	if f.InsecureHTTP {
-		s.log.Warn("the hub may be followed over plain http; who can read the traffic can follow it, and who can change it can hide revocations", "setting", "follow_insecure_http")
-	}
-	s.relay, err = relay.Start(relay.Config{
-		Feed: feed.Config{
-			Hubs: f.Hubs, TokenSource: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
-			Retention: s.config.longestLifetime(), Snapshot: f.Snapshot, Logger: s.log,
-		},
-		Scope: feedScope, Now: s.config.Now,
-	})
-	if err != nil {
-		return fmt.Errorf("follow: %w", err)
-	}
-	s.log.Info("this server is a relay; sessions are listed and ended at its hub", "hubs", f.Hubs)
-	return nil
 }

@@ -1,23 +1,24 @@
-package server
+// Package config is what a server is set to: its Config, the issuers that it trusts, and
+// everything that can be wrong with them.
+//
+//	settings := config.Config{Issuers: []config.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
+//	for _, fault := range settings.Faults() {
+//		log.Println(fault) // the setting, what is wrong with it, and the remedy
+//	}
+//
+// server.New takes a Config, and is the only one that starts something by it.
+package config
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
-	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/bounds"
-	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
-	"github.com/ostiary/ostiary/server/internal/metrics"
-	"github.com/ostiary/ostiary/server/internal/outbox"
-	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // The defaults of Config.
@@ -48,7 +49,7 @@ const (
 	DecisionsStdout = decisions.Stdout
 )
 
-// Config configures a Server. Only Issuers are required; the zero value of every
+// Config configures a server.Server. Only Issuers are required; the zero value of every
 // other field is the default that is documented with it.
 type Config struct {
 	// HTTPAddr is where Connect, gRPC and gRPC-Web are served, host:port. Port 0
@@ -242,9 +243,6 @@ type Config struct {
 	Revision string
 	// Now is the clock for tokens and keys. Default: time.Now.
 	Now func() time.Time
-
-	heartbeat time.Duration // of streams; default: heartbeatInterval
-	maxEvents int           // that are kept for those who watch sessions; default: that of the ledger
 }
 
 // WithDefaults returns the Config with every default filled in.
@@ -307,10 +305,12 @@ func (c Config) WithDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.heartbeat == 0 {
-		c.heartbeat = heartbeatInterval
-	}
 	return c
+}
+
+// StoreFile returns the path of the SQLite database; "" for PostgreSQL.
+func (c Config) StoreFile() string {
+	return ledger.StoreConfig{URL: c.DatabaseURL, DataDir: c.WithDefaults().DataDir}.File()
 }
 
 // CORS says which web pages may call from a browser. The zero value allows
@@ -350,77 +350,4 @@ type Console struct {
 	// Personas are offered for signing in. The development issuer must then be
 	// among the Routes.
 	Personas bool
-}
-
-// console is what the page is served with.
-func (c Config) console() console.Config {
-	version, _ := metrics.Built(c.Version, c.Revision)
-	return console.Config{
-		Enabled:        c.Console.Enabled,
-		PublishableKey: c.Console.PublishableKey,
-		Personas:       c.Console.Personas,
-		Version:        version,
-		Issuers:        c.signIns(),
-		Now:            c.Now,
-		Log:            c.Logger,
-	}
-}
-
-// signIns are the issuers at which the page signs users in.
-func (c Config) signIns() []console.Issuer {
-	var issuers []console.Issuer
-	for _, issuer := range c.Issuers {
-		if issuer.Console.ClientID == "" {
-			continue
-		}
-		source := jwks.RemoteConfig{Issuer: issuer.URL, CAFile: issuer.CAFile}
-		kinds := issuer.Kinds
-		if len(kinds) == 0 {
-			profile, _ := issuer.TokenProfile() // Faults has found it good
-			kinds = profile.Kinds
-		}
-		issuers = append(issuers, console.Issuer{
-			URL:          issuer.URL,
-			ClientID:     issuer.Console.ClientID,
-			Scopes:       issuer.Console.Scopes,
-			Audience:     issuer.Console.Audience,
-			Resource:     issuer.Console.Resource,
-			TakesIDToken: slices.Contains(kinds, auth.KindID),
-			Discover:     source.Discover,
-		})
-	}
-	return issuers
-}
-
-// MakeDataDir makes the directory that a Config.DataDir names, for its owner
-// alone, where it is missing. New does that by itself. Its contents belong to
-// this machine, so they are hidden from git.
-func MakeDataDir(dir string) error { return ledger.MakeDataDir(dir) }
-
-// openLedger opens what DatabaseURL names, which the ledger closes.
-func (c Config) openLedger(ctx context.Context, enders map[string]*outbox.Clerk) (*ledger.Ledger, store.Store, error) {
-	db, err := ledger.OpenStore(ctx, c.store())
-	if err != nil {
-		return nil, nil, err
-	}
-	opened, err := ledger.Open(ctx, db, c.ledger(enders))
-	return opened, db, err
-}
-
-func (c Config) ledger(clerks map[string]*outbox.Clerk) ledger.Config {
-	enders := make(map[string]outbox.Ender, len(clerks))
-	for issuer, clerk := range clerks {
-		enders[issuer] = clerk
-	}
-	return ledger.Config{
-		Retention:   c.SessionRetention,
-		MaxLifetime: c.longestLifetime(),
-		MaxIDBytes:  c.longestToken(),
-		Skews:       c.skews(),
-		MaxEvents:   c.maxEvents,
-		Change:      changeMessage,
-		Enders:      enders,
-		Now:         c.Now,
-		Log:         c.Logger,
-	}
 }

@@ -1,7 +1,8 @@
-package server
+package config
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -353,41 +354,6 @@ func TestFaultsNameEverySettingThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAnIssuerForDevelopmentIsLoggedAsAWarning(t *testing.T) {
-	t.Parallel()
-	r := start(t, func(c *Config) { c.Issuers[0].AllowAnyAudience = false })
-	if _, err := r.native(t.Context(), t, r.issuer.Session("user_ada")); err != nil {
-		t.Error(err)
-	}
-	if !contains(r.log, "level=WARN", "development alone", r.issuer.URL()) {
-		t.Error("the log does not warn")
-	}
-}
-
-func TestKeysOfAnOIDCIssuerAreDiscovered(t *testing.T) {
-	t.Parallel()
-	r := start(t, func(c *Config) { c.Issuers[0].Profile = "oidc" })
-	if _, err := r.native(t.Context(), t, r.issuer.OIDC("user_ada")); err != nil {
-		t.Error(err)
-	}
-	if r.issuer.Requests(authtest.DiscoveryPath) == 0 {
-		t.Error("nobody asked for the discovery document")
-	}
-}
-
-func TestRevocationsAreKeptForAsLongAsTheLongestToken(t *testing.T) {
-	t.Parallel()
-	for want, issuers := range map[time.Duration][]Issuer{
-		24*time.Hour + 10*time.Second: {{}},
-		time.Minute:                   {{MaxLifetime: time.Minute, Skew: -1}},
-		48*time.Hour + 2*time.Minute:  {{}, {MaxLifetime: 48 * time.Hour, Skew: time.Minute}, {MaxLifetime: time.Hour}},
-	} {
-		if got := (Config{Issuers: issuers}).longestLifetime(); got != want {
-			t.Errorf("%+v: %s; want %s", issuers, got, want)
-		}
-	}
-}
-
 // assertFaults checks how each fault begins, and that none shows a password.
 func assertFaults(t *testing.T, faults []Fault, want []string) {
 	t.Helper()
@@ -402,6 +368,20 @@ func assertFaults(t *testing.T, faults []Fault, want []string) {
 	for _, fault := range faults {
 		if strings.Contains(fault.String(), "hunter2") {
 			t.Errorf("fault %v shows a password", fault)
+		}
+	}
+}
+
+func TestAFileOfDecisionsThatCannotBeIsAFault(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{
+		"decisions":           {Decisions: filepath.Join(t.TempDir(), "missing", "decisions.jsonl")},
+		"decisions_max_size":  {DecisionsMaxSize: -1},
+		"decisions_max_files": {DecisionsMaxFiles: -1},
+	} {
+		c.Issuers = []Issuer{{URL: "https://clerk.example.com", AllowAnyAudience: true}}
+		if faults := c.Faults(); len(faults) != 1 || faults[0].Setting != name {
+			t.Errorf("%s: %v", name, faults)
 		}
 	}
 }

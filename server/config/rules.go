@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -6,6 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
@@ -19,7 +26,7 @@ import (
 // Server has, or makes a method public that must know its caller.
 func Rules(overrides ...policy.Option) (*policy.Policy, error) {
 	schema := []policy.Option{
-		policy.Services(services()...),
+		policy.Services(Services()...),
 		condition.Enable(),
 	}
 	served, err := policy.New(schema...)
@@ -80,11 +87,11 @@ func misplaced(served, rules *policy.Policy) policy.RuleErrors {
 	return faults
 }
 
-// ofOurOwn reports whether the procedure is a method of services(): those of health and
+// ofOurOwn reports whether the procedure is a method of Services(): those of health and
 // reflection are not.
 func ofOurOwn(procedure string) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
-	return slices.Contains(services(), service)
+	return slices.Contains(Services(), service)
 }
 
 // UnmeetableRules returns a fault for each rule that no token of the issuers can meet, by
@@ -142,4 +149,17 @@ func ruleFault(fault *policy.RuleError) Fault {
 		name = service + "*"
 	}
 	return Fault{Setting: "rules[" + name + "]", Err: err}
+}
+
+// Services are the names of those whose calls are guarded by their own rules.
+func Services() []string {
+	return []string{
+		identityv1connect.IdentityServiceName,
+		sessionv1connect.SessionServiceName,
+		revocationv1connect.RevocationServiceName,
+		accessv1connect.AccessServiceName,
+		decisionv1connect.DecisionServiceName,
+		statusv1connect.StatusServiceName,
+		feedv1connect.FeedServiceName,
+	}
 }

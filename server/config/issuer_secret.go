@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/internal/loopback"
-	"github.com/ostiary/ostiary/server/internal/outbox"
 )
 
 // The parts of Clerk's names that say what they are of.
@@ -19,24 +18,8 @@ const (
 	clerkTestHost = ".clerk.accounts.dev"
 )
 
-// enders returns what ends sessions at their issuers, by issuer.
-func (c Config) enders() (map[string]*outbox.Clerk, error) {
-	enders := make(map[string]*outbox.Clerk)
-	for _, issuer := range c.Issuers {
-		key, err := issuer.secretKey()
-		if err != nil {
-			return nil, err
-		}
-		if key != "" {
-			c.Logger.Info("sessions that are ended here are ended at their issuer, too", "issuer", issuer.URL)
-			enders[issuer.URL] = outbox.NewClerk(outbox.ClerkConfig{SecretKey: key, URL: issuer.APIURL, KeysURL: issuer.keysURL()})
-		}
-	}
-	return enders, nil
-}
-
-// secretKey returns that of the settings or the file; "" for none.
-func (i *Issuer) secretKey() (string, error) {
+// ReadSecretKey returns that of the settings or the file; "" for none.
+func (i *Issuer) ReadSecretKey() (string, error) {
 	if i.SecretKeyFile == "" {
 		return i.SecretKey, nil
 	}
@@ -48,15 +31,6 @@ func (i *Issuer) secretKey() (string, error) {
 		return key, nil
 	}
 	return "", errors.New("the file is empty; write the secret key into it, from the API keys in Clerk's dashboard")
-}
-
-// keysURL returns where Clerk publishes the keys of the issuer; "" where nothing is fetched,
-// or not from Clerk itself.
-func (i *Issuer) keysURL() string {
-	if i.JWTKey != "" || i.CAFile != "" || i.TokenFile != "" {
-		return ""
-	}
-	return i.RemoteConfig().URL
 }
 
 // secretKeyFaults returns what is wrong with the secret key and where it is sent to. It
@@ -75,7 +49,7 @@ func (i *Issuer) secretKeyFaults() []Fault {
 	case i.SecretKeyFile != "":
 		setting = "secret_key_file"
 	}
-	switch key, err := i.secretKey(); {
+	switch key, err := i.ReadSecretKey(); {
 	case err != nil:
 		add(setting, err)
 	case key != "":

@@ -1,9 +1,7 @@
-package server
+package config
 
 import (
 	"cmp"
-	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +43,6 @@ type Issuer struct {
 	JWTKey string
 	// KeysSnapshot is the Snapshot of the keys. Default: none.
 	KeysSnapshot string
-	// snapshotReadOnly has KeysSnapshot read and not written.
-	snapshotReadOnly bool
 	// Essential says that the server is not ready while it has no keys of the issuer. It is
 	// not ready either while it has keys of no issuer at all, so the only issuer is essential
 	// in any case. Keys that were fetched before count for a day, whatever becomes of the
@@ -138,15 +134,6 @@ type ConsoleClient struct {
 // issuer's own, such as /console/callback/sso.example.com-realms-acme, and follows from its URL alone.
 func (i *Issuer) ConsoleCallback() string { return console.CallbackPath(i.URL) }
 
-// firstPartyClients are the clients through which users act in person; that of the console is
-// one where there is a console.
-func (i *Issuer) firstPartyClients(console Console) []string {
-	if !console.Enabled || i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
-		return i.FirstPartyClients
-	}
-	return append(slices.Clone(i.FirstPartyClients), i.Console.ClientID)
-}
-
 // TokenProfile returns the profile with the Claims in place of its own.
 func (i *Issuer) TokenProfile() (token.Profile, error) {
 	profile, err := token.ProfileNamed(i.ProfileName())
@@ -175,8 +162,8 @@ func (i *Issuer) namesSubjectElsewhere() bool {
 
 func (i *Issuer) isSPIFFE() bool { return i.ProfileName() == token.SPIFFE().Name }
 
-// names returns the issuers of its identities: URL, or that of each tenant.
-func (i *Issuer) names() []string {
+// Names returns the issuers of its identities: URL, or that of each tenant.
+func (i *Issuer) Names() []string {
 	if !strings.Contains(i.URL, token.TenantPlaceholder) {
 		return []string{i.URL}
 	}
@@ -185,18 +172,6 @@ func (i *Issuer) names() []string {
 		names[n] = strings.ReplaceAll(i.URL, token.TenantPlaceholder, tenant)
 	}
 	return names
-}
-
-// keys opens the issuer's key set. The remote is nil where the key was given.
-func (i *Issuer) keys(now func() time.Time, log *slog.Logger) (jwks.Set, *jwks.Remote, error) {
-	if i.JWTKey != "" {
-		set, err := jwks.ParsePEM([]byte(i.JWTKey))
-		return set, nil, err
-	}
-	config := i.RemoteConfig()
-	config.Now, config.Logger = now, log
-	remote, err := jwks.NewRemote(config)
-	return remote, remote, err
 }
 
 // RemoteConfig says how the keys are fetched, with the defaults for the clock and the log. It
@@ -209,8 +184,6 @@ func (i *Issuer) RemoteConfig() jwks.RemoteConfig {
 		InsecureAllowPlaintext: i.InsecureHTTP,
 		AllowJWTSVID:           i.isSPIFFE(),
 		Snapshot:               i.KeysSnapshot,
-
-		SnapshotReadOnly: i.snapshotReadOnly,
 	}
 	switch {
 	case config.URL != "":
@@ -221,39 +194,3 @@ func (i *Issuer) RemoteConfig() jwks.RemoteConfig {
 	}
 	return config
 }
-
-// longestLifetime returns how long a token can be accepted that is issued now.
-func (c Config) longestLifetime() time.Duration {
-	var longest time.Duration
-	for _, issuer := range c.Issuers {
-		// The issuer's clock may be ahead of ours by as much as the skew, too.
-		lifetime := cmp.Or(issuer.MaxLifetime, token.DefaultMaxLifetime)
-		longest = max(longest, lifetime+2*issuer.skew())
-	}
-	return longest
-}
-
-// longestToken returns the length of the longest token that is accepted, which no id in one
-// exceeds; and not less than the default, as longer ones may have been accepted before.
-func (c Config) longestToken() int {
-	longest := token.DefaultMaxTokenBytes
-	for _, issuer := range c.Issuers {
-		profile, _ := issuer.TokenProfile() // New has checked it
-		longest = max(longest, cmp.Or(issuer.MaxTokenBytes, profile.MaxTokenBytes))
-	}
-	return longest
-}
-
-// skews are those of the issuers that are trusted, by the name that identities have.
-func (c Config) skews() map[string]time.Duration {
-	skews := make(map[string]time.Duration, len(c.Issuers))
-	for _, issuer := range c.Issuers {
-		for _, name := range issuer.names() {
-			skews[name] = issuer.skew()
-		}
-	}
-	return skews
-}
-
-// skew returns Skew with its default, and 0 for none.
-func (i *Issuer) skew() time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }

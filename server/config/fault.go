@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// A ConfigError is everything that is wrong with a Config.
-type ConfigError struct{ Faults []Fault }
+// A Error is everything that is wrong with a Config.
+type Error struct{ Faults []Fault }
 
 // Error returns the faults, a line for each.
-func (e *ConfigError) Error() string {
+func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, fault := range e.Faults {
 		lines[i] = fault.String()
@@ -20,7 +20,7 @@ func (e *ConfigError) Error() string {
 }
 
 // Unwrap returns the errors of the faults.
-func (e *ConfigError) Unwrap() []error {
+func (e *Error) Unwrap() []error {
 	errs := make([]error, len(e.Faults))
 	for i, fault := range e.Faults {
 		errs[i] = fault.Err

@@ -1,17 +1,16 @@
-package server
+package config
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/internal/transport"
 )
 
 // MachineFaults returns why New would fail on this machine, or a running Server later, though
@@ -33,8 +32,8 @@ func (c Config) MachineFaults(ctx context.Context) []Fault {
 			add("", setting, canListen(ctx, addr))
 		}
 	}
-	switch path := c.store().File(); {
-	case c.Follow.isSet(): // has no database
+	switch path := c.StoreFile(); {
+	case c.Follow.IsSet(): // has no database
 		add("", "follow_snapshot", canWriteFile(c.Follow.Snapshot))
 	case path == "" || ledger.CheckDatabaseURL(c.DatabaseURL) != nil:
 	case c.DatabaseURL == "":
@@ -48,33 +47,12 @@ func (c Config) MachineFaults(ctx context.Context) []Fault {
 	return slices.Clip(faults)
 }
 
-// listen listens on the address of a setting.
-func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, notListening(err))
-	}
-	return listener, nil
-}
-
 func canListen(ctx context.Context, addr string) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := transport.Listen(ctx, addr)
 	if err != nil {
-		return notListening(err)
+		return err
 	}
 	return listener.Close()
-}
-
-// notListening adds the remedy to an error of net.Listen.
-func notListening(err error) error {
-	remedy := "choose another address"
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		remedy = "if it is not this server that runs already, stop the program that has it, or choose another address"
-	case errors.Is(err, fs.ErrPermission):
-		remedy = "choose another address, with a port above 1023, or give the program the right to lower ones (CAP_NET_BIND_SERVICE)"
-	}
-	return fmt.Errorf("cannot be listened on: %w; %s", err, remedy)
 }
 
 // canWriteFile returns why a file cannot be written, or made where it is missing: with the

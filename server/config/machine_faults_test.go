@@ -1,4 +1,4 @@
-package server
+package config
 
 import (
 	"errors"
@@ -77,29 +77,5 @@ func TestADirectoryThatCannotBeWrittenIsAFault(t *testing.T) {
 	faults := Config{HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: dir}.MachineFaults(t.Context())
 	if len(faults) != 1 || !strings.HasPrefix(faults[0].String(), "data_dir: no file can be made in "+dir) {
 		t.Errorf("%v", faults)
-	}
-}
-
-func TestAServerThatCannotListenSaysWhatToDo(t *testing.T) {
-	t.Parallel()
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = taken.Close() })
-	for setting, edit := range map[string]func(*Config){
-		"http_addr":  func(c *Config) { c.HTTPAddr = taken.Addr().String() },
-		"grpc_addr":  func(c *Config) { c.GRPCAddr = taken.Addr().String() },
-		"admin_addr": func(c *Config) { c.AdminAddr = taken.Addr().String() },
-	} {
-		config := Config{
-			HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: AdminNone, DataDir: t.TempDir(),
-			Issuers: []Issuer{{URL: "http://127.0.0.1:1", AllowAnyAudience: true}},
-		}
-		edit(&config)
-		_, err := New(t.Context(), config)
-		if err == nil || !strings.HasPrefix(err.Error(), setting+": cannot be listened on: ") || !strings.Contains(err.Error(), "stop the program that has it, or choose another address") {
-			t.Errorf("%s: %v; want the setting, why, and the remedy", setting, err)
-		}
 	}
 }

@@ -1,0 +1,20 @@
+package config_test
+
+import (
+	"fmt"
+
+	"github.com/ostiary/ostiary/server/config"
+)
+
+func ExampleConfig_Faults() {
+	settings := config.Config{
+		Issuers: []config.Issuer{{URL: "http://clerk.example.com", Audiences: []string{"invoices"}}},
+		CORS:    config.CORS{AllowedOrigins: []string{"https://app.example.com/"}},
+	}
+	for _, fault := range settings.Faults() {
+		fmt.Println(fault)
+	}
+	// Output:
+	// cors_allowed_origins: "https://app.example.com/" is not an origin: leave out everything after the host and the port, a trailing slash too
+	// issuers[0].url: "http://clerk.example.com" is plain http, which is allowed on loopback alone; use https, or set `insecure_http` within a private network
+}
