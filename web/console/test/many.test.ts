@@ -162,7 +162,7 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByRole("button", { name: "Cancel" }).click();
     await ada.page.getByRole("button", { name: "Revoke…" }).click();
-    await ada.page.getByRole("dialog").getByRole("combobox").selectOption("issuer");
+    await ada.page.getByRole("dialog").getByRole("combobox", { name: "Of" }).selectOption("issuer");
     expect(await ada.page.getByLabel("All, those to come as well").count()).toBe(0);
     await ada.page.getByRole("button", { name: "Continue" }).click();
     await ada.page.getByRole("dialog").getByText("Your own token is among them: this window is signed out, too.").waitFor();
@@ -173,7 +173,7 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByRole("button", { name: "Cancel" }).click();
     await ada.page.getByRole("button", { name: "Revoke…" }).click();
-    await ada.page.getByRole("dialog").getByRole("combobox").selectOption("client");
+    await ada.page.getByRole("dialog").getByRole("combobox", { name: "Of" }).selectOption("client");
     await ada.page.getByLabel("Client id").fill("crm");
     await ada.page.getByLabel("All, those to come as well").check();
     await ada.page.getByRole("button", { name: "Continue" }).click();

@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { withoutChromium } from "../../testing/browser.js";
 import { staged } from "../../testing/stage.js";
-import { most, nothingMade, rowsOf, withMessage } from "../src/revocations/made.js";
+import { madeSince, most, nothingMade, rowsOf, withMessage } from "../src/revocations/made.js";
 import { Window } from "./window.js";
 
 const revocation = (revocationId: string) => create(RevocationSchema, { revocationId });
@@ -28,10 +28,22 @@ test("new revocations are announced once, the latest first, and shown before the
 test("of very many new revocations a bounded number is kept", () => {
   const many = Array.from({ length: most }, (_, i) => `r${i}`);
   const full = withMessage(nothingMade, message(...many));
-  expect(full.more).toBe(false);
+  expect(full.leftOut).toBe(0);
   const over = withMessage(full, message("one more"));
-  expect([over.revocations.size, over.more, over.position]).toEqual([most, true, "one more"]);
-  expect(withMessage(over, message()).more).toBe(true);
+  expect([over.revocations.size, over.leftOut, over.position]).toEqual([most, 1, "one more"]);
+  expect(withMessage(over, message()).leftOut).toBe(1);
+});
+
+test("what was made before a list was requested is what the list says, and what was made since is kept", () => {
+  const before = withMessage(nothingMade, message(...Array.from({ length: most + 2 }, (_, i) => `r${i}`)));
+  const read = madeSince(before, before, "read");
+  expect(read).toEqual({ ...nothingMade, position: "read" });
+  const since = madeSince(before, withMessage(before, message("left out")), "read");
+  expect([since.leftOut, since.position]).toEqual([1, "left out"]);
+  const first = withMessage(nothingMade, message("a"));
+  const meanwhile = madeSince(first, withMessage(first, message("b")), "read");
+  expect([[...meanwhile.revocations.keys()], meanwhile.position]).toEqual([["b"], "b"]);
+  expect(madeSince(nothingMade, nothingMade, "read").position).toBe("read");
 });
 
 describe.skipIf(withoutChromium)("the page of revocations", () => {
@@ -70,6 +82,59 @@ describe.skipIf(withoutChromium)("the page of revocations", () => {
     await fresh(olga.page, "1 new").click();
     expect(await names(olga.page)).toEqual(["sess_fourth", "sess_third", "sess_second", "sess_first"]);
     await olga.close(/net::ERR_/);
+  });
+
+  test("says of no revocation that it is new once the list was read again", async () => {
+    const context = await stage.browser.newContext();
+    context.setDefaultTimeout(60_000);
+    const first = await context.newPage();
+    await first.goto(`${stage.server.url}/revocations`);
+    await first.getByRole("button", { name: "Sign in as olga" }).click();
+    await live(first);
+    const remembered = await first.evaluate(() => sessionStorage.getItem("ostiary.persona") ?? "");
+    await context.addInitScript((text) => sessionStorage.setItem("ostiary.persona", text), remembered); // as when a tab is duplicated
+    const second = await context.newPage();
+    await second.goto(`${stage.server.url}/revocations`);
+    await live(second);
+    const subjects = Array.from({ length: most }, (_, i) => ({ target: { subject: { issuer: stage.server.url, subject: `gone_${i}` } } }));
+    await stage.server.call("robo", {}, "revocation.v1.RevocationService/RevokeTokens", { revocations: subjects });
+    await stage.server.revoke("robo", "sess_one_more", "user_ben");
+    await fresh(second, `More than ${most} new`).waitFor();
+    await stage.server.restart(); // the other window reads the stream, and opens it again
+    await fresh(second, `More than ${most} new`).waitFor({ state: "detached" });
+    expect((await names(second))[0]).toBe("sess_one_more");
+    await live(second);
+    await stage.server.revoke("robo", "sess_after", "user_ben");
+    await fresh(second, "1 new").click();
+    expect((await names(second)).slice(0, 2)).toEqual(["sess_after", "sess_one_more"]);
+    await context.close();
+  });
+
+  test("suggests the issuers, and the clients that were seen there, when something is to be revoked", async () => {
+    await stage.server.call("ben", { sid: "sess_crm", client_id: "crm" });
+    await stage.server.call("ben", { sid: "sess_app", client_id: "app" });
+    const olga = await Window.open(stage.browser, `${stage.server.url}/revocations`, wide);
+    await olga.signIn("olga");
+    await live(olga.page);
+    await olga.page.getByRole("button", { name: "Revoke…" }).click();
+    const suggested = (label: string) =>
+      olga.page.getByLabel(label).evaluate((input) => [...((input as HTMLInputElement).list?.options ?? [])].map(({ value }) => value));
+    await expect.poll(() => suggested("Issuer (iss)")).toEqual([stage.server.url]);
+    await olga.page.getByRole("dialog").getByRole("combobox", { name: "Of" }).selectOption("client");
+    await expect.poll(() => suggested("Client id")).toEqual(["app", "crm"]);
+    const asked = () => olga.requests.filter((path) => /ListSessions|GetStatus/.test(path)).length;
+    const before = asked();
+    await olga.page.getByLabel("Client id").pressSequentially("cr");
+    await olga.page.getByLabel("Issuer (iss)").fill("https://other.example.com");
+    await expect.poll(() => suggested("Client id")).toEqual([]);
+    await olga.page.getByLabel("Issuer (iss)").fill(stage.server.url);
+    await expect.poll(() => suggested("Client id")).toEqual(["app", "crm"]);
+    expect(asked()).toBe(before);
+    expect(await olga.barriers()).toEqual([]);
+    await olga.page.getByLabel("Client id").fill("crm");
+    await olga.page.getByRole("button", { name: "Continue" }).click();
+    await olga.page.getByRole("dialog").getByText("Ends 1 session of 1 user.").waitFor();
+    await olga.close();
   });
 
   test("has links to a filter by issuer and by who has revoked, which hold for what is new", async () => {

@@ -6,7 +6,7 @@ import { pollPages, useEnough } from "../api/pages";
 import { isPositionLost, priorities, useStream } from "../api/stream";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
-import { type Made, nothingMade, rowsOf, withMessage } from "./made";
+import { type Made, madeSince, nothingMade, rowsOf, withMessage } from "./made";
 import type { Kind } from "./target";
 
 /** How many revocations are read at a time. */
@@ -59,8 +59,18 @@ export function useRevocations({ q = "", kind, issuer, by }: Filter) {
   const [streamError, setStreamError] = useState<ConnectError>();
   const list = useInfiniteQuery({
     queryKey: listKey,
-    queryFn: ({ pageParam, signal }) =>
-      revocations.listRevocations({ filter, order: RevocationOrder.NEWEST_FIRST, pageSize, pageToken: pageParam, countTotal: pageParam === "" }, { signal }),
+    queryFn: async ({ pageParam, signal }) => {
+      const before = queries.getQueryData<Made>(madeKey) ?? nothingMade;
+      const first = pageParam === "";
+      const page = await revocations.listRevocations(
+        { filter, order: RevocationOrder.NEWEST_FIRST, pageSize, pageToken: pageParam, countTotal: first },
+        { signal },
+      );
+      if (first) {
+        queries.setQueryData<Made>(madeKey, (now = nothingMade) => madeSince(before, now, page.resumeToken));
+      }
+      return page;
+    },
     initialPageParam: "",
     getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -81,7 +91,7 @@ export function useRevocations({ q = "", kind, issuer, by }: Filter) {
     priority: priorities.page,
     enabled: identity !== undefined && list.data !== undefined && !list.isPlaceholderData && streamError === undefined,
     open: async function* (call) {
-      const resumeToken = queries.getQueryData<Made>(madeKey)?.position ?? list.data?.pages[0]?.resumeToken ?? "";
+      const resumeToken = queries.getQueryData<Made>(madeKey)?.position ?? "";
       try {
         yield* revocations.watchRevocations({ filter, resumeToken }, call);
       } catch (error) {
@@ -115,8 +125,8 @@ export function useRevocations({ q = "", kind, issuer, by }: Filter) {
     /** How many there are, with those that the user has asked for since they were counted. */
     total: first?.totalCount === undefined ? undefined : first.totalCount + BigInt(rows.length - listed.length),
     totalIsMinimum: first?.totalCountIsMinimum ?? false,
-    fresh: { count: fresh.length, more: made.more },
-    showFresh: () => (made.more ? void readAgain(queries) : setShown(new Set([...shown, ...fresh.map(({ revocationId }) => revocationId)]))),
+    fresh: { count: fresh.length, more: made.leftOut > 0 },
+    showFresh: () => (made.leftOut > 0 ? void readAgain(queries) : setShown(new Set([...shown, ...fresh.map(({ revocationId }) => revocationId)]))),
   };
 }
 

@@ -6,15 +6,15 @@ export const most = 1000;
 
 /** What the stream has brought since the list was read. */
 export interface Made {
-  /** Where to go on after a break; undefined before the first message. */
+  /** Where the stream begins, or goes on after a break; undefined before the list was read. */
   position?: string;
   /** By their ids, in the order in which they were made. */
   revocations: ReadonlyMap<string, Revocation>;
-  /** There were more than are kept: the list has to be read again to show them. */
-  more: boolean;
+  /** How many more there were than are kept: the list has to be read again to show them. */
+  leftOut: number;
 }
 
-export const nothingMade: Made = { revocations: new Map(), more: false };
+export const nothingMade: Made = { revocations: new Map(), leftOut: 0 };
 
 /** What was made, after a message of the stream. */
 export function withMessage(made: Made, { revocations, resumeToken }: WatchRevocationsResponse): Made {
@@ -27,8 +27,17 @@ export function withMessage(made: Made, { revocations, resumeToken }: WatchRevoc
       all.set(revocation.revocationId, revocation);
     }
   }
-  const more = made.more || revocations.some(({ revocationId }) => !all.has(revocationId));
-  return { position: resumeToken, revocations: all, more };
+  const leftOut = revocations.filter(({ revocationId }) => !all.has(revocationId)).length;
+  return { position: resumeToken, revocations: all, leftOut: made.leftOut + leftOut };
+}
+
+/** What was made that a list may lack: since it was requested. It was read at a position. */
+export function madeSince(before: Made, now: Made, position: string): Made {
+  return {
+    position: now.position === undefined || now.position === before.position ? position : now.position,
+    revocations: new Map([...now.revocations].filter(([id]) => !before.revocations.has(id))),
+    leftOut: Math.max(0, now.leftOut - before.leftOut),
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type NewRevocation, NewRevocationSchema } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
-import { useEffect, useRef, useState } from "react";
+import { type ComponentProps, useEffect, useId, useRef, useState } from "react";
 import { useWatched } from "../app/watched";
 import { useSignedIn } from "../auth/signedin";
 import { Confirm } from "../ui/confirm";
@@ -8,6 +8,7 @@ import { Fact, Id } from "../ui/names";
 import ui from "../ui/ui.module.css";
 import { defaultExtent, type Extent, type Field, fieldLabels, forms, hasExtent, type Revocable, targetOf, type Values } from "./form";
 import { Preview } from "./preview";
+import { useClients, useIssuers } from "./suggestions";
 import { kinds, labelOf, nameOf } from "./target";
 
 const revocables = Object.keys(forms) as Revocable[];
@@ -32,6 +33,10 @@ function Form({ onSubmit, onClose }: { onSubmit: (revocation: NewRevocation) => 
   const dialog = useRef<HTMLDialogElement>(null);
   const [kind, setKind] = useState<Revocable>("subject");
   const [extent, setExtent] = useState<Extent>();
+  const [typed, setIssuer] = useState<string>();
+  const issuer = typed ?? identity?.issuer ?? "";
+  const issuers = useIssuers();
+  const clients = useClients(issuer.trim(), kind === "client");
   useEffect(() => dialog.current?.showModal(), []);
   const submit = (form: HTMLFormElement) => {
     const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()])) as Values;
@@ -65,15 +70,9 @@ function Form({ onSubmit, onClose }: { onSubmit: (revocation: NewRevocation) => 
             ))}
           </select>
         </label>
-        <label className={ui.field}>
-          Issuer (iss)
-          <input key={identity?.issuer} type="text" name="issuer" required spellCheck={false} autoComplete="off" defaultValue={identity?.issuer ?? ""} />
-        </label>
+        <Name label="Issuer (iss)" name="issuer" value={issuer} onChange={(event) => setIssuer(event.target.value)} suggestions={issuers} />
         {forms[kind].fields.map((field: Field) => (
-          <label key={field} className={ui.field}>
-            {fieldLabels[field]}
-            <input type="text" name={field} required spellCheck={false} autoComplete="off" />
-          </label>
+          <Name key={field} label={fieldLabels[field]} name={field} suggestions={field === "clientId" ? clients : []} />
         ))}
         {hasExtent(kind) && (
           <fieldset className={ui.field}>
@@ -96,6 +95,29 @@ function Form({ onSubmit, onClose }: { onSubmit: (revocation: NewRevocation) => 
         </div>
       </form>
     </dialog>
+  );
+}
+
+interface NameProps extends Pick<ComponentProps<"input">, "name" | "value" | "onChange"> {
+  label: string;
+  /** Those that are known. */
+  suggestions: readonly string[];
+}
+
+/** Asks for a name as tokens have it. */
+function Name({ label, suggestions, ...input }: NameProps) {
+  const id = useId();
+  const suggests = suggestions.length > 0;
+  return (
+    <label className={ui.field}>
+      {label}
+      <input type="text" list={suggests ? id : undefined} autoComplete={suggests ? "on" : "off"} required spellCheck={false} {...input} />
+      <datalist id={id}>
+        {suggestions.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </label>
   );
 }
 
