@@ -38,7 +38,7 @@ export function Access() {
   const backends = (query.data?.backends ?? []).filter(({ name }) => q === "" || groups.some(({ backend }) => backend === name));
 
   return (
-    <div className={ui.page}>
+    <div className={`${ui.page} ${ui.wide}`}>
       <Head title="Access">
         <p className={ui.quiet}>Which methods you may call with your present token. It is decided again with each call.</p>
       </Head>
@@ -79,20 +79,26 @@ export function Access() {
           {groups.length === 0 && backends.length === 0 && (
             <p className={ui.empty}>{q === "" ? "Nothing is left: you may call every method." : "No method matches."}</p>
           )}
-          {own.map((group) => (
-            <Service key={group.service} group={group} compared={compared} />
-          ))}
+          {own.length > 0 && (
+            <div className={styles.list}>
+              {own.map((group) => (
+                <Service key={group.service} group={group} compared={compared} />
+              ))}
+            </div>
+          )}
           {backends.map((backend) => (
             <section key={backend.name} className={ui.section} aria-label={`The backend ${showHidden(backend.name)}`}>
               <h2>
                 {showHidden(backend.name)} <Badge tone="quiet">backend</Badge>
               </h2>
               <p className={ui.quiet}>{backend.problem || "By its schema: it decides by itself when it is called."}</p>
-              {groups
-                .filter((group) => group.backend === backend.name)
-                .map((group) => (
-                  <Service key={group.service} group={group} compared={compared} callable={backend.url !== ""} />
-                ))}
+              <div className={styles.list}>
+                {groups
+                  .filter((group) => group.backend === backend.name)
+                  .map((group) => (
+                    <Service key={group.service} group={group} compared={compared} callable={backend.url !== ""} />
+                  ))}
+              </div>
             </section>
           ))}
         </>
@@ -145,7 +151,7 @@ function Service({ group: { backend, service, builtIn, rows }, compared, callabl
   const Heading = backend === "" ? "h2" : "h3";
   const label = backend === "" ? service : `${service} of ${showHidden(backend)}`;
   return (
-    <section className={ui.section} aria-label={label}>
+    <section className={styles.service} aria-label={label}>
       <Heading>
         <code>{service}</code> {builtIn && <Badge tone="quiet">built in</Badge>}
       </Heading>
@@ -187,12 +193,14 @@ function Line({ row: { backend, procedure, name, rule, outcome, requirements }, 
       </th>
       <td>{rule && <Declared rule={rule} />}</td>
       <td>
-        <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
-        {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
-          <p key={description} className={ui.quiet}>
-            {showHidden(detail || description)} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
-          </p>
-        ))}
+        <div className={styles.verdict}>
+          <Verdict outcome={outcome} open={those(AccessOutcome.UNDECIDED)} />
+          {those(AccessOutcome.UNMET).map(({ description, detail, reason }) => (
+            <p key={description} className={ui.quiet}>
+              {showHidden(detail || description)} {reason !== Reason.UNSPECIFIED && <code>{Reason[reason] ?? reason}</code>}
+            </p>
+          ))}
+        </div>
       </td>
     </tr>
   );

@@ -30,103 +30,107 @@ export function Me() {
   }
   const { organization, actor } = identity;
   return (
-    <div className={ui.page}>
+    <div className={`${ui.page} ${styles.page}`}>
       <Head title="Me">
         <p className={ui.quiet}>Who the server takes you for, from a token that it has verified.</p>
       </Head>
       <Lease watched={watched} />
-      <section className={ui.section} aria-labelledby="identity">
-        <h2 id="identity">Identity</h2>
-        <dl className={ui.facts}>
-          <Fact name="Subject">
-            <Id>{identity.subject}</Id>
-          </Fact>
-          <Fact name="Issuer">
-            <Id>{identity.issuer}</Id>
-          </Fact>
-          <Fact name="Kind">
-            <Badge>{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Badge>
-          </Fact>
-          <Fact name="Session">
-            {identity.sessionId ? (
-              <Link to="/sessions" search={{ subject: identity.subject, issuer: identity.issuer }}>
-                <Id>{identity.sessionId}</Id>
-              </Link>
-            ) : (
-              <span className={ui.quiet}>none</span>
+      <div className={ui.columns}>
+        <section className={ui.section} aria-labelledby="identity">
+          <h2 id="identity">Identity</h2>
+          <dl className={ui.facts}>
+            <Fact name="Subject">
+              <Id>{identity.subject}</Id>
+            </Fact>
+            <Fact name="Issuer">
+              <Id>{identity.issuer}</Id>
+            </Fact>
+            <Fact name="Kind">
+              <Badge>{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Badge>
+            </Fact>
+            <Fact name="Session">
+              {identity.sessionId ? (
+                <Link to="/sessions" search={{ subject: identity.subject, issuer: identity.issuer }}>
+                  <Id>{identity.sessionId}</Id>
+                </Link>
+              ) : (
+                <span className={ui.quiet}>none</span>
+              )}
+            </Fact>
+            <Fact name="Organization">
+              {organization ? (
+                <>
+                  <Id>{organization.slug || organization.id}</Id> as <Id>{organization.role}</Id>
+                </>
+              ) : (
+                <span className={ui.quiet}>none</span>
+              )}
+            </Fact>
+            {actor && (
+              <Fact name="Impersonated by">
+                <Id>{actor.subject}</Id>
+              </Fact>
             )}
-          </Fact>
-          <Fact name="Organization">
-            {organization ? (
-              <>
-                <Id>{organization.slug || organization.id}</Id> as <Id>{organization.role}</Id>
-              </>
-            ) : (
-              <span className={ui.quiet}>none</span>
+            {identity.clientId && (
+              <Fact name="Client">
+                <Id>{identity.clientId}</Id>
+              </Fact>
             )}
-          </Fact>
-          {actor && (
-            <Fact name="Impersonated by">
-              <Id>{actor.subject}</Id>
+            {identity.authorizedParty && (
+              <Fact name="Application">
+                <Id>{identity.authorizedParty}</Id>
+              </Fact>
+            )}
+            {identity.audience.length > 0 && (
+              <Fact name="Audience">
+                <Words of={identity.audience} />
+              </Fact>
+            )}
+            <Fact name="Issued">
+              <Moment at={identity.issueTime} inFull />
             </Fact>
-          )}
-          {identity.clientId && (
-            <Fact name="Client">
-              <Id>{identity.clientId}</Id>
+            <Fact name="Expires">
+              <Moment at={identity.expireTime} inFull />
             </Fact>
-          )}
-          {identity.authorizedParty && (
-            <Fact name="Application">
-              <Id>{identity.authorizedParty}</Id>
-            </Fact>
-          )}
-          {identity.audience.length > 0 && (
-            <Fact name="Audience">
-              <Words of={identity.audience} />
-            </Fact>
-          )}
-          <Fact name="Issued">
-            <Moment at={identity.issueTime} inFull />
-          </Fact>
-          <Fact name="Expires">
-            <Moment at={identity.expireTime} inFull />
-          </Fact>
-          <Verification identity={identity} />
-        </dl>
-      </section>
-      <section className={ui.section} aria-labelledby="permissions">
-        <h2 id="permissions">Permissions</h2>
-        <dl className={ui.facts}>
-          <Fact name="Roles">
-            <Words of={identity.roles} />
-          </Fact>
-          <Fact name="Permissions">
-            <Words of={identity.permissions} />
-          </Fact>
-          <Fact name="Scopes">
-            <Words of={identity.scopes} />
-          </Fact>
-          {identity.features.length > 0 && (
-            <Fact name="Features">
-              <Words of={identity.features} />
-            </Fact>
-          )}
-          {identity.plans.length > 0 && (
-            <Fact name="Plans">
-              <Words of={identity.plans} />
-            </Fact>
-          )}
-        </dl>
-      </section>
-      <section className={ui.section} aria-labelledby="claims">
-        <h2 id="claims">Claims</h2>
-        <details>
-          <summary>The latest token's payload, as it is</summary>
-          <pre tabIndex={0} aria-labelledby="claims">
-            {showHidden(JSON.stringify(readClaims(token) ?? {}, null, 2))}
-          </pre>
-        </details>
-      </section>
+            <Verification identity={identity} />
+          </dl>
+        </section>
+        <div className={styles.granted}>
+          <section className={ui.section} aria-labelledby="permissions">
+            <h2 id="permissions">Permissions</h2>
+            <dl className={ui.facts}>
+              <Fact name="Roles">
+                <Words of={identity.roles} />
+              </Fact>
+              <Fact name="Permissions">
+                <Words of={identity.permissions} />
+              </Fact>
+              <Fact name="Scopes">
+                <Words of={identity.scopes} />
+              </Fact>
+              {identity.features.length > 0 && (
+                <Fact name="Features">
+                  <Words of={identity.features} />
+                </Fact>
+              )}
+              {identity.plans.length > 0 && (
+                <Fact name="Plans">
+                  <Words of={identity.plans} />
+                </Fact>
+              )}
+            </dl>
+          </section>
+          <section className={ui.section} aria-labelledby="claims">
+            <h2 id="claims">Claims</h2>
+            <details>
+              <summary>The latest token's payload, as it is</summary>
+              <pre tabIndex={0} aria-labelledby="claims">
+                {showHidden(JSON.stringify(readClaims(token) ?? {}, null, 2))}
+              </pre>
+            </details>
+          </section>
+        </div>
+      </div>
     </div>
   );
 }

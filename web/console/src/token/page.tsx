@@ -27,7 +27,7 @@ export function Token() {
   const token = trimToken(text);
   const parts = token === "" ? undefined : readToken(token);
   return (
-    <div className={ui.page}>
+    <div className={`${ui.page} ${styles.page}`}>
       <Head title="Token">
         <p className={ui.quiet}>Paste a token to see what it says. It is read in this page, sent only to this server when you ask for it, and never stored.</p>
       </Head>
@@ -48,33 +48,46 @@ export function Token() {
           </span>
         </p>
       )}
-      <label className={ui.field}>
-        Token
-        <textarea
-          className={ui.mono}
-          rows={5}
-          spellCheck={false}
-          autoComplete="off"
-          autoCapitalize="off"
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-          aria-describedby="trimmed"
-        />
-      </label>
-      <p id="trimmed" className={ui.quiet}>
-        {text !== "" && token !== text ? "“Bearer”, quotes and line breaks were left out." : "“Bearer”, quotes and line breaks are left out."}
-      </p>
-      {typeof parts === "string" && (
-        <p role="alert" className={ui.failure}>
-          {parts}
-        </p>
-      )}
-      {typeof parts === "object" && (
-        <>
-          <Check key={token} token={token} method={method} />
-          <Contents parts={parts} />
-        </>
-      )}
+      <div className={ui.columns}>
+        <div className={styles.column}>
+          <label className={ui.field}>
+            Token
+            <textarea
+              className={ui.mono}
+              rows={5}
+              spellCheck={false}
+              autoComplete="off"
+              autoCapitalize="off"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              aria-describedby="trimmed"
+            />
+          </label>
+          <p id="trimmed" className={ui.quiet}>
+            {text !== "" && token !== text ? "“Bearer”, quotes and line breaks were left out." : "“Bearer”, quotes and line breaks are left out."}
+          </p>
+          {typeof parts === "string" && (
+            <p role="alert" className={ui.failure}>
+              {parts}
+            </p>
+          )}
+          {typeof parts === "object" && (
+            <>
+              <Check key={token} token={token} method={method} />
+              <Times claims={parts.claims} />
+            </>
+          )}
+        </div>
+        {typeof parts === "object" && (
+          <div className={styles.column}>
+            <Part name="Header" value={parts.header} />
+            <Part name="Claims" value={parts.claims} />
+            <p className={ui.quiet}>
+              The signature is not shown. <Link to="/access">What you may call with your own token</Link>
+            </p>
+          </div>
+        )}
+      </div>
     </div>
   );
 }
@@ -114,40 +127,31 @@ function Refusal({ error }: { error: ConnectError }) {
   );
 }
 
-function Contents({ parts: { header, claims } }: { parts: Parts }) {
+function Times({ claims }: Pick<Parts, "claims">) {
   const now = useNow();
   return (
-    <>
-      <section className={ui.section} aria-labelledby="times">
-        <h2 id="times">Times</h2>
-        <dl className={ui.facts}>
-          {timeClaims.map(([name, label]) => {
-            const value = claims[name];
-            const at = timeOf(value);
-            return (
-              <Fact key={name} name={label}>
-                {at === undefined ? (
-                  <span className={ui.quiet}>
-                    {value === undefined ? "not said" : `not a time: ${showHidden(typeof value === "number" ? String(value) : JSON.stringify(value))}`}
-                  </span>
-                ) : (
-                  <>
-                    <Moment at={timestampFromMs(at)} inFull /> <State name={name} at={at} now={now} />
-                  </>
-                )}
-              </Fact>
-            );
-          })}
-        </dl>
-      </section>
-      <div className={styles.parts}>
-        <Part name="Header" value={header} />
-        <Part name="Claims" value={claims} />
-      </div>
-      <p className={ui.quiet}>
-        The signature is not shown. <Link to="/access">What you may call with your own token</Link>
-      </p>
-    </>
+    <section className={ui.section} aria-labelledby="times">
+      <h2 id="times">Times</h2>
+      <dl className={ui.facts}>
+        {timeClaims.map(([name, label]) => {
+          const value = claims[name];
+          const at = timeOf(value);
+          return (
+            <Fact key={name} name={label}>
+              {at === undefined ? (
+                <span className={ui.quiet}>
+                  {value === undefined ? "not said" : `not a time: ${showHidden(typeof value === "number" ? String(value) : JSON.stringify(value))}`}
+                </span>
+              ) : (
+                <>
+                  <Moment at={timestampFromMs(at)} inFull /> <State name={name} at={at} now={now} />
+                </>
+              )}
+            </Fact>
+          );
+        })}
+      </dl>
+    </section>
   );
 }
 
