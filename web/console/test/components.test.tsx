@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { AccessExplanationSchema, AccessOutcome } from "@ostiary/client/gen/ostiary/access/v1/access_pb";
-import { DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
+import { type Decision, DecisionOutcome, DecisionSchema, WatchDecisionsResponseSchema } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { SignalSourceStatusSchema } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
@@ -12,9 +12,10 @@ import { parseConfig } from "../src/app/config.js";
 import { ErrorBoundary } from "../src/app/errorboundary.js";
 import { pagesOf } from "../src/app/permitted.js";
 import { Counts } from "../src/decisions/counts.js";
-import { matching, most, nothingKept, series, withDecisions } from "../src/decisions/kept.js";
+import { countedSince, most, nothingKept, series, toMessage, withMessage } from "../src/decisions/kept.js";
 import { fromFragment, toFragment } from "../src/decisions/link.js";
 import { took } from "../src/decisions/panel.js";
+import { Search } from "../src/decisions/search.js";
 import { DecisionTable } from "../src/decisions/table.js";
 import { SignalCard } from "../src/health/issuers.js";
 import { Answer } from "../src/try/answer.js";
@@ -153,7 +154,7 @@ test("decisions are counted by reason, the most frequent first, and choosing one
     decisions: [decision("TOKEN_EXPIRED", now), decision("", now, 40n), decision("TOKEN_EXPIRED", now - 60_000, 2n)],
   });
   const onReason = vi.fn();
-  render(<Counts kept={withDecisions(nothingKept, message, now)} onReason={onReason} />);
+  render(<Counts kept={withMessage(nothingKept, message, now)} onReason={onReason} />);
   expect(screen.getAllByRole("listitem").map((item) => item.textContent)).toEqual(["admitted40", "TOKEN_EXPIRED3"]);
   fireEvent.click(screen.getByRole("button", { name: "TOKEN_EXPIRED" }));
   expect(onReason).toHaveBeenCalledWith("TOKEN_EXPIRED");
@@ -163,47 +164,131 @@ test("of many decisions the latest are kept, and all are counted, for an hour", 
   const now = Date.now();
   const burst = (at: number) =>
     create(WatchDecisionsResponseSchema, { decisions: Array.from({ length: most + 5 }, () => decision("TOKEN_MISSING", at)), missedCount: 7n });
-  const kept = withDecisions(withDecisions(nothingKept, burst(now), now), create(WatchDecisionsResponseSchema, { missedCount: 1n }), now);
+  const kept = withMessage(withMessage(nothingKept, burst(now), now), create(WatchDecisionsResponseSchema, { missedCount: 1n }), now);
   expect(kept.decisions).toHaveLength(most);
   expect([...kept.counts.values()].map((of) => of.get("TOKEN_MISSING"))).toEqual([most + 5]);
   expect(kept.missed).toBe(8n);
   const later = now + 3_700_000;
-  expect([...withDecisions(kept, burst(later), later).counts.keys()]).toEqual([Math.floor(later / 60_000)]);
+  expect([...withMessage(kept, burst(later), later).counts.keys()]).toEqual([Math.floor(later / 60_000)]);
 });
 
 test("how many decisions are new is known although those before are no longer kept", () => {
   const now = Date.now();
   const of = (length: number) => create(WatchDecisionsResponseSchema, { decisions: Array.from({ length }, () => decision("TOKEN_MISSING", now)) });
-  const paused = withDecisions(nothingKept, of(3), now);
-  expect(withDecisions(paused, of(most + 5), now).received - paused.received).toBe(most + 5);
+  const paused = withMessage(nothingKept, of(3), now);
+  expect(withMessage(paused, of(most + 5), now).received - paused.received).toBe(most + 5);
 });
 
-test("a filter begins with what matches of all decisions that are kept, and counts those", () => {
-  const now = Date.now();
-  const message = create(WatchDecisionsResponseSchema, {
-    decisions: [decision("TOKEN_EXPIRED", now), decision("", now), decision("TOKEN_EXPIRED", now - 60_000, 2n)],
+/** The first message of a stream, with the reach and the counts of a server that has them. */
+function first(
+  decisions: Decision[],
+  { refused = 0, admitted = 0, counted, counts = [] }: { refused?: number; admitted?: number; counted?: number; counts?: [string, number, number][] },
+) {
+  return create(WatchDecisionsResponseSchema, {
+    recent: {
+      decisions,
+      refusedSinceTime: timestampFromMs(refused),
+      admittedSinceTime: timestampFromMs(admitted),
+      ...(counted === undefined ? {} : { countedSinceTime: timestampFromMs(counted) }),
+      counts: counts.map(([reason, at, count]) => ({
+        outcome: reason === "" ? DecisionOutcome.ADMITTED : DecisionOutcome.REFUSED,
+        reason,
+        minutes: [{ startTime: timestampFromMs(at - (at % 60_000)), count: BigInt(count) }],
+      })),
+    },
   });
-  const kept = withDecisions(nothingKept, message, now);
-  const found = matching(kept, ({ reason }) => reason === "TOKEN_EXPIRED", now);
-  expect(found.decisions).toEqual([message.decisions[2], message.decisions[0]]);
-  expect(series(found, now).map(({ kind, total }) => [kind, total])).toEqual([["TOKEN_EXPIRED", 3]]);
-  expect(found.since).toBe(now);
-  expect(matching(kept, () => false, now)).toMatchObject({ decisions: [], received: 0, since: now });
-  expect(matching(nothingKept, () => true, now)).toEqual(nothingKept);
-  const burst = create(WatchDecisionsResponseSchema, { decisions: Array.from({ length: most }, () => decision("TOKEN_MISSING", now + 1000)) });
-  expect(matching(withDecisions(kept, burst, now), () => true, now).since).toBe(now + 1000); // the others are known by their number alone
+}
+
+const totals = (kept: typeof nothingKept, now: number) => Object.fromEntries(series(kept, now).map(({ kind, total }) => [kind, total]));
+
+test("the chart has what the server counted before, and adds what comes", () => {
+  const now = Date.now();
+  const old = decision("TOKEN_EXPIRED", now - 120_000);
+  const before = first([old], {
+    refused: now - 600_000,
+    admitted: now - 1000,
+    counted: now - 3_000_000,
+    counts: [
+      ["TOKEN_EXPIRED", now - 120_000, 900],
+      ["", now, 40_000],
+    ],
+  });
+  const kept = withMessage(nothingKept, before, now);
+  expect(totals(kept, now)).toEqual({ admitted: 40_000, TOKEN_EXPIRED: 900 });
+  const after = withMessage(kept, create(WatchDecisionsResponseSchema, { decisions: [decision("TOKEN_EXPIRED", now, 2n)] }), now);
+  expect(totals(after, now)).toEqual({ admitted: 40_000, TOKEN_EXPIRED: 902 });
+  expect(after.decisions.map(({ count }) => count)).toEqual([2n, 1n]);
+  expect(countedSince(after)).toBe(now - 3_000_000);
+  expect(countedSince(withMessage(nothingKept, first([old], { refused: now - 600_000, admitted: now - 1000 }), now))).toBe(now - 1000);
+});
+
+test("a stream that is opened again doubles nothing, and says how far back all goes without a gap", () => {
+  const now = Date.now();
+  const named = (id: string, reason: string) => create(DecisionSchema, { ...decision(reason, now), decisionId: id });
+  const folded = decision("TOKEN_MISSING", now, 990n); // has no id
+  const kept = withMessage(nothingKept, first([named("a-1", "TOKEN_EXPIRED"), folded], { refused: now - 5000, admitted: now - 5000 }), now);
+  expect(totals(kept, now)).toEqual({ TOKEN_EXPIRED: 1, TOKEN_MISSING: 990 });
+  const again = [named("a-1", "TOKEN_EXPIRED"), create(DecisionSchema, folded), named("a-2", "TOKEN_EXPIRED")];
+  const after = withMessage(kept, first(again, { refused: now - 1000, admitted: now + 2000 }), now + 3000);
+  expect(after.decisions.map(({ decisionId }) => decisionId)).toEqual(["a-2", "", "a-1"]);
+  expect(after.received).toBe(3);
+  expect(totals(after, now)).toEqual({ TOKEN_EXPIRED: 2, TOKEN_MISSING: 990 });
+  expect(after.refusedSince).toBe(now - 5000);
+  expect(after.admittedSince).toBe(now + 2000); // those in between are missing
+});
+
+test("when no more are kept one by one, they go back to the oldest", () => {
+  const now = Date.now();
+  const kept = withMessage(nothingKept, first([decision("TOKEN_EXPIRED", now - 9000)], { refused: now - 10_000, admitted: now - 10_000 }), now);
+  const many = Array.from({ length: most }, (_, i) => decision("TOKEN_EXPIRED", now + i));
+  const after = withMessage(kept, create(WatchDecisionsResponseSchema, { decisions: many }), now);
+  expect([after.refusedSince, after.admittedSince]).toEqual([now, now]);
+});
+
+test("a window that joins others gets all that they have", () => {
+  const now = Date.now();
+  const counts: [string, number, number][] = [
+    ["TOKEN_EXPIRED", now - 120_000, 900],
+    ["", now, 40],
+  ];
+  const kept = withMessage(
+    nothingKept,
+    first([decision("TOKEN_EXPIRED", now)], { refused: now - 2000, admitted: now - 1000, counted: now - 3_000_000, counts }),
+    now,
+  );
+  expect(withMessage(nothingKept, toMessage(kept), now)).toEqual(kept);
+  const filtered = withMessage(nothingKept, first([decision("TOKEN_EXPIRED", now)], { refused: now - 2000, admitted: now - 1000 }), now);
+  expect(withMessage(nothingKept, toMessage(filtered), now)).toEqual(filtered);
+});
+
+test("decisions are searched for by subject, request id or trace id, and by one of them alone", () => {
+  const onSearch = vi.fn();
+  const { rerender } = render(<Search filter={{ subject: "user_ada" }} onSearch={onSearch} />);
+  expect(screen.getByRole<HTMLInputElement>("searchbox", { name: "Subject" }).value).toBe("user_ada");
+  fireEvent.change(screen.getByRole("combobox"), { target: { value: "request" } });
+  const field = screen.getByRole("searchbox", { name: "Request id" });
+  field.focus();
+  fireEvent.change(field, { target: { value: " 9h3k " } });
+  fireEvent.submit(field);
+  expect(onSearch).toHaveBeenLastCalledWith({ subject: undefined, trace: undefined, request: "9h3k" });
+  rerender(<Search filter={{ request: "9h3k" }} onSearch={onSearch} />);
+  expect(document.activeElement).toBe(field);
+  rerender(<Search filter={{ trace: "0af7" }} onSearch={onSearch} />); // by a link
+  expect(screen.getByRole<HTMLInputElement>("searchbox", { name: "Trace id" }).value).toBe("0af7");
+  fireEvent.change(screen.getByRole("searchbox"), { target: { value: "" } });
+  expect(onSearch).toHaveBeenLastCalledWith({ subject: undefined, request: undefined, trace: undefined });
 });
 
 test.each([3, most])("the decision that has the focus keeps it when another comes, of %d without an id", (length) => {
   vi.spyOn(Element.prototype, "clientHeight", "get").mockReturnValue(800); // jsdom has no layout
   const now = Date.now();
   const decisions = Array.from({ length }, (_, i) => create(DecisionSchema, { procedure: `/acme.v1.Service/Method${i}` }));
-  const kept = withDecisions(nothingKept, create(WatchDecisionsResponseSchema, { decisions }), now);
+  const kept = withMessage(nothingKept, create(WatchDecisionsResponseSchema, { decisions }), now);
   const show = (of: typeof kept) => <DecisionTable kept={of} selected="" onSelect={() => {}} />;
   const { rerender } = render(show(kept));
   const button = screen.getByRole("button", { name: `Method${length - 2}` });
   button.focus();
-  const after = withDecisions(
+  const after = withMessage(
     kept,
     create(WatchDecisionsResponseSchema, { decisions: [create(DecisionSchema, { procedure: "/acme.v1.Service/Another" })] }),
     now,

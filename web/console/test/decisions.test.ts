@@ -7,18 +7,78 @@ import { Window } from "./window.js";
 describe.skipIf(withoutChromium)("the pages for operators", () => {
   const stage = staged(() => Server.start("--operator-subjects", "user_ada", "--operator-permission", "org:invoices:delete"));
 
-  /** Makes a call that is refused with PERMISSION_REQUIRED. */
-  const refuse = async (persona: string) => {
+  /** Makes a call that is refused with PERMISSION_REQUIRED, and returns its request id, which is in the error. */
+  const refuse = async (subject: string): Promise<string> => {
     const method = "revocation.v1.RevocationService/ListRevocations";
-    await expect(stage.server.call(persona, {}, method)).rejects.toThrow("403");
+    const refusal = stage.server.call("ben", { sub: subject }, method);
+    await expect(refusal).rejects.toThrow("403");
+    const id = await refusal.catch((error: Error) => /"request_id":"([^"]+)"/.exec(error.message)?.[1]);
+    return id ?? "";
   };
+
+  test("show what was refused before the page was opened, count it, and find a call by its request id", async () => {
+    const [id] = [await refuse("user_first"), await refuse("user_second"), await refuse("user_second")];
+    expect(id).toMatch(/^[0-9a-z]{16}$/);
+    const ada = await Window.open(stage.browser, `${stage.server.url}/decisions`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    const rows = ada.page.getByRole("row", { name: /refused.*ListRevocations.*PERMISSION_REQUIRED/ });
+    await expect.poll(() => rows.count()).toBe(3);
+    expect((await rows.first().innerText()).includes("user_second")).toBe(true); // the latest
+    const counted = ada.page.getByRole("listitem").filter({ has: ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }) });
+    expect(await counted.innerText()).toMatch(/PERMISSION_REQUIRED\s*3/);
+    await ada.page.getByText("all back to").waitFor();
+    await refuse("user_second");
+    await expect.poll(() => counted.innerText()).toMatch(/PERMISSION_REQUIRED\s*4/);
+
+    await ada.page.getByRole("combobox", { name: "Search by" }).selectOption("Request id");
+    await ada.page.getByRole("searchbox", { name: "Request id" }).fill(id);
+    await ada.page.keyboard.press("Enter");
+    await ada.page.waitForURL(`**/decisions?request=${id}`);
+    await expect.poll(() => rows.count()).toBe(1);
+    await rows.getByRole("button").click();
+    await ada.details.getByText(/^[0-9a-f]{16}$/).waitFor(); // the hash of the token
+    await ada.details.getByText("ostiary/revocation/v1/revocation_service.proto").waitFor();
+    await ada.details.getByRole("link", { name: "Decisions about this call" }).click();
+    await expect.poll(() => ada.page.getByRole("row", { name: /user_first/ }).count()).toBe(2); // it was admitted by its rule, and refused by the handler
+    expect(await ada.barriers()).toEqual([]);
+
+    await ada.page.getByRole("searchbox", { name: "Request id" }).fill("nothing");
+    await ada.page.keyboard.press("Enter");
+    await ada.page.getByText(/No decision matches[.] The server has all back to /).waitFor();
+    await ada.page.getByText("Ask the server that took the call.").waitFor();
+    expect(await ada.barriers()).toEqual([]);
+    await ada.close();
+  });
+
+  test("show all that was decided in a window that joins another of the same session", async () => {
+    await refuse("user_before");
+    const ada = await Window.open(stage.browser, `${stage.server.url}/decisions`);
+    await ada.signIn("ada");
+    await ada.page.getByRole("row", { name: /refused.*user_before/ }).waitFor();
+    await refuse("user_between");
+    await ada.page.getByRole("row", { name: /refused.*user_between/ }).waitFor();
+    const remembered = await ada.page.evaluate(() => sessionStorage.getItem("ostiary.persona") ?? "");
+    const other = await ada.context.newPage();
+    await other.addInitScript((text) => sessionStorage.setItem("ostiary.persona", text), remembered); // as when a tab is duplicated
+    let asked = false;
+    other.on("request", (request) => {
+      asked ||= request.url().endsWith("/WatchDecisions");
+    });
+    await other.goto(`${stage.server.url}/decisions`);
+    await other.getByRole("row", { name: /refused.*user_before/ }).waitFor();
+    const rowsOf = async (page: typeof other) => (await page.getByRole("row").allInnerTexts()).length;
+    await expect.poll(async () => (await rowsOf(other)) - (await rowsOf(ada.page))).toBe(0);
+    expect(asked).toBe(false);
+    await other.close();
+    await ada.close();
+  });
 
   test("show decisions live, why a call was refused, and what to do about it", async () => {
     const ada = await Window.open(stage.browser, stage.server.url, { width: 1440, height: 900 });
     await ada.signIn("ada");
     await ada.go("Decisions");
     await ada.page.getByText("live", { exact: true }).waitFor();
-    await refuse("ben");
+    await refuse("user_ben");
     const row = ada.page.getByRole("row", { name: /refused.*ListRevocations.*user_ben.*PERMISSION_REQUIRED/ });
     await row.waitFor();
     await ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }).waitFor(); // the chart's
@@ -54,39 +114,39 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/decisions?outcome=refused`, { width: 1440, height: 900 });
     await ada.signIn("ada");
     await ada.page.getByText("live", { exact: true }).waitFor();
-    await refuse("ben");
-    await ada.page.getByRole("row", { name: /user_ben/ }).waitFor();
+    await refuse("user_dan");
+    await ada.page.getByRole("row", { name: /user_dan/ }).waitFor();
     await ada.page.getByRole("button", { name: "Pause" }).click();
-    await refuse("cleo");
+    await refuse("user_cleo");
     await ada.page.getByText("1 new", { exact: true }).waitFor();
     expect(await ada.page.getByRole("row", { name: /user_cleo/ }).count()).toBe(0);
     await ada.page.getByRole("button", { name: "Go on" }).click();
     await ada.page.getByRole("row", { name: /user_cleo/ }).waitFor();
-    await ada.page.getByRole("searchbox", { name: "Subject" }).fill("user_ben");
+    await ada.page.getByRole("searchbox", { name: "Subject" }).fill("user_dan");
     const opened = ada.page.waitForRequest("**/WatchDecisions");
     await ada.page.keyboard.press("Enter");
     await opened;
     await ada.page.getByText("live", { exact: true }).waitFor();
-    await refuse("cleo");
-    await refuse("ben");
-    await ada.page.getByRole("row", { name: /user_ben/ }).waitFor();
+    await refuse("user_cleo");
+    await refuse("user_dan");
+    await expect.poll(() => ada.page.getByRole("row", { name: /user_dan/ }).count()).toBe(2);
     expect(await ada.page.getByRole("row", { name: /user_cleo/ }).count()).toBe(0);
     await ada.close();
   });
 
-  test("show what has come already when a filter is set", async () => {
+  test("show what was decided before a filter is set", async () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/decisions`, { width: 1440, height: 900 });
     await ada.signIn("ada");
     await ada.page.getByText("live", { exact: true }).waitFor();
-    await refuse("ben");
-    await refuse("cleo");
-    const rows = [/user_ben.*PERMISSION_REQUIRED/, /user_cleo.*PERMISSION_REQUIRED/].map((name) => ada.page.getByRole("row", { name }));
+    await refuse("user_eve");
+    await refuse("user_finn");
+    const rows = [/user_eve.*PERMISSION_REQUIRED/, /user_finn.*PERMISSION_REQUIRED/].map((name) => ada.page.getByRole("row", { name }));
     await Promise.all(rows.map((row) => row.waitFor()));
     await ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }).click(); // the chart's
     await ada.page.waitForURL("**/decisions?reason=PERMISSION_REQUIRED");
     await Promise.all(rows.map((row) => row.waitFor()));
     await ada.page.getByRole("combobox", { name: "Reason" }).selectOption("TOKEN_EXPIRED");
-    await ada.page.getByText("Nothing that matches has come yet.").waitFor();
+    await ada.page.getByText("No decision matches. The server has refusals back to").waitFor();
     await ada.close();
   });
 

@@ -10,6 +10,8 @@ interface Shared<S> {
   /** Is called with own = false where another window reads the stream. */
   onStatus: (status: S, own: boolean) => void;
   onMessage: (message: Uint8Array<ArrayBuffer>) => void;
+  /** What windows get that join the others, in place of the last message; undefined: nothing takes its place. */
+  latest: () => Uint8Array<ArrayBuffer> | undefined;
 }
 
 /**
@@ -18,7 +20,7 @@ interface Shared<S> {
  * over. Pages that come over plain HTTP from another machine have no locks: there
  * each window reads for itself.
  */
-export async function shareStream<S>({ name, signal, read, onStatus, onMessage }: Shared<S>): Promise<void> {
+export async function shareStream<S>({ name, signal, read, onStatus, onMessage, latest }: Shared<S>): Promise<void> {
   if (name === undefined || !("locks" in navigator)) {
     return read({ status: (status) => onStatus(status, true), message: onMessage });
   }
@@ -33,7 +35,7 @@ export async function shareStream<S>({ name, signal, read, onStatus, onMessage }
           post({ type: "status", status: last.status });
         }
         if (last.message !== undefined) {
-          post({ type: "message", message: last.message });
+          post({ type: "message", message: latest() ?? last.message });
         }
       }
     } else if (data.type === "status") {

@@ -37,6 +37,8 @@ interface Options<D extends DescMessage> {
   /** Default: true. */
   enabled?: boolean;
   onMessage: (message: MessageShape<D>) => void;
+  /** What windows get that join those which share the stream. Default: the last message. */
+  latest?: () => MessageShape<D>;
   /** Is called where another window reads the stream and had to open it again: messages may be missing. Default: that does not matter. */
   onGap?: () => void;
   /** Is called when the stream has ended for good. */
@@ -44,7 +46,7 @@ interface Options<D extends DescMessage> {
 }
 
 /** Keeps a server stream open while the window is visible, and opens it again after a break. */
-export function useStream<D extends DescMessage>({ name, schema, open, priority, enabled = true, onMessage, onGap, onEnd }: Options<D>): StreamStatus {
+export function useStream<D extends DescMessage>({ name, schema, open, priority, enabled = true, onMessage, latest, onGap, onEnd }: Options<D>): StreamStatus {
   const { streams, source } = useSignedIn();
   const id = useId();
   const visible = useVisible();
@@ -53,6 +55,7 @@ export function useStream<D extends DescMessage>({ name, schema, open, priority,
   useEffect(() => (enabled ? streams.add(id, priority) : undefined), [streams, id, priority, enabled]);
 
   const read = useEffectEvent((bytes: Uint8Array) => onMessage(fromBinary(schema, bytes)));
+  const whatIsLatest = useEffectEvent(() => latest && toBinary(schema, latest()));
   const end = useEffectEvent(onEnd);
   const gap = useEffectEvent(() => onGap?.());
   const start = useEffectEvent(open);
@@ -81,6 +84,7 @@ export function useStream<D extends DescMessage>({ name, schema, open, priority,
         signal,
         onStatus,
         onMessage: (bytes) => signal.aborted || read(bytes),
+        latest: () => whatIsLatest(),
         read: ({ status, message }) =>
           withSlot(
             signal,

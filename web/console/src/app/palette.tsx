@@ -45,6 +45,11 @@ export function Palette({ pages, onSignOut, onShortcuts, onClose }: Props) {
           about: "Calls of a subject, live",
           run: () => void navigate({ to: "/decisions", search: { subject: query } }),
         });
+        found.push({
+          name: `Decisions with the request id “${query}”`,
+          about: "Of the call whose error has it",
+          run: () => void navigate({ to: "/decisions", search: { request: query } }),
+        });
       }
       if (has("/revocations")) {
         found.push({

@@ -42,7 +42,7 @@ const sessions = createRoute({
 const decisions = createRoute({
   getParentRoute: () => root,
   path: "/decisions",
-  validateSearch: v.object({ outcome: oneOf(decisionOutcomes), reason: text, subject: text, procedure: text, service: text }),
+  validateSearch: v.object({ outcome: oneOf(decisionOutcomes), reason: text, subject: text, request: text, trace: text, procedure: text, service: text }),
   component: lazyPage(() => import("../decisions/page"), "Decisions"),
 });
 

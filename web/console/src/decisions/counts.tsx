@@ -3,7 +3,7 @@ import { useNow } from "../api/clock";
 import { Moment } from "../ui/moment";
 import ui from "../ui/ui.module.css";
 import styles from "./decisions.module.css";
-import { type Kept, minuteOf, minutes, series } from "./kept";
+import { countedSince, type Kept, minuteOf, minutes, series } from "./kept";
 
 /** How many kinds of decisions are shown. */
 const rows = 6;
@@ -12,6 +12,7 @@ const rows = 6;
 export function Counts({ kept, onReason }: { kept: Kept; onReason: (kind: string) => void }) {
   const minute = minuteOf(useNow());
   const all = series(kept, minute * 60_000);
+  const since = countedSince(kept);
   if (all.length === 0) {
     return null;
   }
@@ -19,9 +20,9 @@ export function Counts({ kept, onReason }: { kept: Kept; onReason: (kind: string
     <section className={ui.section} aria-labelledby="counts">
       <h2 id="counts" className={styles.title}>
         Last hour{" "}
-        {kept.since !== undefined && minute - minuteOf(kept.since) < minutes && (
+        {since !== undefined && minute - minuteOf(since) < minutes - 1 && (
           <span className={ui.quiet}>
-            watched since <Moment at={timestampFromMs(kept.since)} />
+            back to <Moment at={timestampFromMs(since)} />
           </span>
         )}
       </h2>

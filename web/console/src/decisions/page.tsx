@@ -3,16 +3,19 @@ import { getRouteApi, useLocation } from "@tanstack/react-router";
 import { useState } from "react";
 import { decisionOutcomes } from "../app/router";
 import { Chip } from "../ui/chip";
-import { Failure } from "../ui/failure";
+import { Failure, Loading } from "../ui/failure";
 import { Head } from "../ui/head";
 import { LiveBadge } from "../ui/live";
 import split from "../ui/split.module.css";
 import ui from "../ui/ui.module.css";
 import { Counts } from "./counts";
+import styles from "./decisions.module.css";
 import { type Kept, most } from "./kept";
 import { fromFragment, toFragment } from "./link";
 import { DecisionPanel } from "./panel";
+import { Reach } from "./reach";
 import { reasons } from "./reasons";
+import { Search, searchedBy } from "./search";
 import { DecisionTable } from "./table";
 import { useDecisions } from "./watch";
 
@@ -30,6 +33,7 @@ export function Decisions() {
   const shown = paused ?? pointed ?? kept;
   const held = kept.received - shown.received;
   const selected = fromFragment(hash);
+  const searched = searchedBy(search);
   const select = (decision: Decision | undefined) =>
     void navigate({ search, hash: decision === undefined ? "" : toFragment(decision), replace: selected !== undefined });
 
@@ -40,6 +44,11 @@ export function Decisions() {
         <span className={ui.quiet}>
           {kept.decisions.length === most ? `the latest ${most}` : kept.decisions.length}
           {kept.missed > 0n && `, and ${kept.missed} that came too fast to be sent`}
+          {kept.until !== undefined && kept.decisions.length > 0 && (
+            <>
+              : <Reach kept={kept} />
+            </>
+          )}
         </span>
       </Head>
       <div className={split.filters} role="search">
@@ -56,22 +65,9 @@ export function Decisions() {
             <option key={reason}>{reason}</option>
           ))}
         </select>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            filter({ subject: new FormData(event.currentTarget).get("subject")?.toString().trim() || undefined });
-          }}
-        >
-          <input
-            key={search.subject}
-            type="search"
-            name="subject"
-            aria-label="Subject"
-            placeholder="Subject, then Enter"
-            spellCheck={false}
-            defaultValue={search.subject}
-          />
-        </form>
+        <Search filter={search} onSearch={filter} />
+        <Chip name="Request id" value={searched === "request" ? undefined : search.request} onRemove={() => filter({ request: undefined })} />
+        <Chip name="Trace id" value={searched === "trace" ? undefined : search.trace} onRemove={() => filter({ trace: undefined })} />
         <Chip name="Method" value={search.procedure} onRemove={() => filter({ procedure: undefined })} />
         <Chip name="Service" value={search.service} onRemove={() => filter({ service: undefined })} />
         <button type="button" aria-pressed={paused !== undefined} onClick={() => setPaused(paused === undefined ? shown : undefined)}>
@@ -87,12 +83,7 @@ export function Decisions() {
       {/* Rows stay where they are while the pointer is over them. */}
       <div className={split.columns} onPointerEnter={() => setPointed(kept)} onPointerLeave={() => setPointed(undefined)}>
         {shown.decisions.length === 0 && selected === undefined ? (
-          !error && (
-            <p className={ui.empty}>
-              {filtered ? "Nothing that matches has come yet." : "Nothing was decided since this page was opened."} The server sends decisions from now on, and
-              keeps none for the page.
-            </p>
-          )
+          !error && <Nothing kept={shown} filtered={filtered} byId={search.request !== undefined || search.trace !== undefined} />
         ) : (
           <DecisionTable key={name} kept={shown} selected={hash} onSelect={select} />
         )}
@@ -100,6 +91,26 @@ export function Decisions() {
           <DecisionPanel decision={selected} known={kept.decisions.some((decision) => toFragment(decision) === hash)} onClose={() => select(undefined)} />
         )}
       </div>
+    </div>
+  );
+}
+
+/** Why the table is empty. */
+function Nothing({ kept, filtered, byId }: { kept: Kept; filtered: boolean; byId: boolean }) {
+  if (kept.until === undefined) {
+    return <Loading />;
+  }
+  return (
+    <div className={`${ui.empty} ${styles.nothing}`} role="status">
+      <p>
+        {filtered ? "No decision matches" : "Nothing was decided yet"}. The server has <Reach kept={kept} />. What it decides from now on is shown here.
+      </p>
+      {byId && (
+        <p>
+          Ask the server that took the call. Of the refusals of strangers that are alike, only ten within ten seconds have their ids. The server’s log may have
+          more.
+        </p>
+      )}
     </div>
   );
 }

@@ -24,7 +24,7 @@ interface Props {
 /** The details of a decision, and what to do about a refusal. */
 export function DecisionPanel({ decision, known, onClose }: Props) {
   const { name, tone } = outcomeOf(decision);
-  const { procedure, reason, cause, requirement, subject, issuer, sessionId, actor } = decision;
+  const { procedure, reason, cause, requirement, subject, issuer, sessionId, actor, requestId } = decision;
   const message = messageOf(reason);
   const address = toFragment(decision);
   const title = (
@@ -80,9 +80,11 @@ export function DecisionPanel({ decision, known, onClose }: Props) {
         <Text name="Client">{decision.clientId}</Text>
         <Text name="Application">{decision.authorizedParty}</Text>
         <Text name="Token">{decision.tokenId}</Text>
+        <Text name="Token hash">{decision.tokenHash}</Text>
         <Text name="Key">{decision.keyId}</Text>
+        <Text name="Rule from">{decision.ruleSource}</Text>
         <Text name="Address">{decision.peer}</Text>
-        <Text name="Request">{decision.requestId}</Text>
+        <Text name="Request">{requestId}</Text>
         <Text name="Trace">{decision.traceId}</Text>
         <Text name="Service">{decision.service}</Text>
         <Text name="Instance">{decision.instanceId}</Text>
@@ -99,6 +101,11 @@ export function DecisionPanel({ decision, known, onClose }: Props) {
           {subject && (
             <Link to="/decisions" search={{ subject }}>
               Decisions about this user
+            </Link>
+          )}
+          {requestId && (
+            <Link to="/decisions" search={{ request: requestId }}>
+              Decisions about this call
             </Link>
           )}
           <Link to="/decisions" search={{ procedure }}>
