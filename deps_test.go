@@ -113,6 +113,12 @@ var mayImport = map[string][]string{
 	"server/internal/relay": {
 		"interceptors/feed", "gen/ostiary/error/v1", "gen/ostiary/feed/v1", "server/internal/ledger", "server/internal/position", "server/internal/rpcerror",
 	},
+	"server/internal/problem": {"interceptors/token", "internal/disk", "gen/ostiary/status/v1"},
+	"server/internal/health":  {"server/internal/rpcerror"},
+	"server/internal/feed": {
+		"interceptors/auth", "interceptors/token", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "server/internal/decisions",
+		"server/internal/ledger", "server/internal/position", "server/internal/relay", "server/internal/rpcerror", "server/internal/store",
+	},
 	"server/internal/eventstream": {"interceptors/authclient", "interceptors/jwks", "interceptors/signals"},
 	"server/config": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1/*v1connect", "internal/loopback",

@@ -18,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/schemas"
@@ -29,7 +30,7 @@ type accessService struct {
 	rules     *policy.Policy
 	backends  []schemas.State
 	operators operators
-	followers followers
+	followers feed.Followers
 	methods   []method // this server's, ordered by procedure, then those of each backend
 	digest    string   // of all rules
 }
@@ -41,7 +42,7 @@ type method struct {
 	backend *policy.Policy
 }
 
-func newAccessService(rules *policy.Policy, backends []schemas.State, operators operators, followers followers) (*accessService, error) {
+func newAccessService(rules *policy.Policy, backends []schemas.State, operators operators, followers feed.Followers) (*accessService, error) {
 	s := &accessService{rules: rules, backends: backends, operators: operators, followers: followers}
 	if err := s.add(rules.Entries(), "", nil); err != nil {
 		return nil, err
@@ -87,8 +88,8 @@ func (s *accessService) add(entries []policy.Entry, name string, rules *policy.P
 // ListMethodRules implements both the connect and the grpc-go interface.
 func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMethodRulesRequest) (*accessv1.ListMethodRulesResponse, error) {
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
+	faults.RefuseUnknown(req)
+	size := faults.PageSize(req.GetPageSize(), rpcerror.DefaultPageSize)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
@@ -107,8 +108,8 @@ func (s *accessService) ListMethodRules(_ context.Context, req *accessv1.ListMet
 // ExplainAccess implements both the connect and the grpc-go interface.
 func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.ExplainAccessRequest) (*accessv1.ExplainAccessResponse, error) {
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), defaultPageSize, &faults)
+	faults.RefuseUnknown(req)
+	size := faults.PageSize(req.GetPageSize(), rpcerror.DefaultPageSize)
 	methods := s.named(req.GetProcedures(), &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -201,7 +202,7 @@ func (s *accessService) explain(method method, id *auth.Identity) policy.Explana
 		switch {
 		case !step.Handler:
 		case strings.HasPrefix(procedure, "/"+feedv1connect.FeedServiceName+"/"):
-			if step.Outcome, step.Detail = policy.Met, ""; !s.followers.include(id) {
+			if step.Outcome, step.Detail = policy.Met, ""; !s.followers.Include(id) {
 				step.Outcome, step.Detail = policy.Unmet, "needs the permission of a machine that follows the feed"
 			}
 		case s.operators.include(id):
@@ -218,7 +219,7 @@ func (s *accessService) explain(method method, id *auth.Identity) policy.Explana
 // ListBackends implements both the connect and the grpc-go interface.
 func (s *accessService) ListBackends(_ context.Context, req *accessv1.ListBackendsRequest) (*accessv1.ListBackendsResponse, error) {
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
+	faults.RefuseUnknown(req)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
@@ -252,7 +253,7 @@ func problemOf(state schemas.State) string {
 // GetBackendSchema implements both the connect and the grpc-go interface.
 func (s *accessService) GetBackendSchema(_ context.Context, req *accessv1.GetBackendSchemaRequest) (*accessv1.GetBackendSchemaResponse, error) {
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
+	faults.RefuseUnknown(req)
 	at := slices.IndexFunc(s.backends, func(state schemas.State) bool { return state.Name == req.GetName() })
 	switch {
 	case at < 0:

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/feed"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
@@ -39,7 +40,7 @@ func (tr endpoint) access(t *testing.T, token string) accessv1connect.AccessServ
 
 func accessOf(t *testing.T, rules *policy.Policy, operators operators) *accessService {
 	t.Helper()
-	service, err := newAccessService(rules, nil, operators, followers{})
+	service, err := newAccessService(rules, nil, operators, feed.Followers{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 		return err
 	}
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
+	faults.RefuseUnknown(req)
 	filter := readDecisionFilter(req.GetFilter(), &faults)
 	if req.GetRecentCount() < 0 {
 		faults.Add("recent_count", "must not be negative; leave it out for none")
@@ -106,7 +106,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 			due = true
 			continue
 		case <-s.stopping:
-			return errStopping()
+			return rpcerror.Stopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -26,12 +26,12 @@ func BenchmarkHeartbeats(b *testing.B) {
 	const followers = 1000
 	r := start(b, withFeed)
 	r.issuer.Session("user_otto") // its key takes a while to make
-	ctx, leave := context.WithCancel(r.follower(b.Context()))
+	ctx, leave := context.WithCancel(r.follower(b.Context(), b))
 	var sent atomic.Int64
 	begun, enough, ended := make(chan struct{}), make(chan struct{}), make(chan error, followers)
 	for range followers {
 		go func() {
-			ended <- r.feed.watch(ctx, &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
+			ended <- r.feed.Watch(ctx, &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
 				switch sent.Add(1) {
 				case followers:
 					close(begun)
@@ -85,7 +85,7 @@ func BenchmarkCatchUp(b *testing.B) {
 			before := processorTime(b)
 			for b.Loop() {
 				received, enough := 0, errors.New("enough")
-				err := r.feed.watch(r.follower(b.Context()), &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
+				err := r.feed.Watch(r.follower(b.Context(), b), &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
 					if _, err := proto.Marshal(res); err != nil {
 						return err
 					}

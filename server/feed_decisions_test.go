@@ -37,6 +37,9 @@ type whoService struct {
 	identityv1.UnimplementedIdentityServiceServer
 }
 
+// maxDecisions is how many decisions a report has at most, by the schema.
+const maxDecisions = 200
+
 func (whoService) WhoAmI(context.Context, *identityv1.WhoAmIRequest) (*identityv1.WhoAmIResponse, error) {
 	return &identityv1.WhoAmIResponse{}, nil
 }

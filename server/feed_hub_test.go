@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,12 +22,25 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 
 // follower is a context of somebody who may follow, for calls of the service itself.
-func (r *running) follower(ctx context.Context) context.Context {
-	return auth.NewContext(ctx, r.feed.followers.current()[0].identity)
+func (r *running) follower(ctx context.Context, t testing.TB) context.Context {
+	t.Helper()
+	return auth.NewContext(ctx, r.followerWith(t, secretOfFeed))
+}
+
+// followerWith returns the identity of those who send a secret.
+func (r *running) followerWith(t testing.TB, secret string) *auth.Identity {
+	t.Helper()
+	id, err := feed.Authenticator{Verifier: r.verifier, Followers: r.followers}.
+		Authenticate(t.Context(), auth.Call{Header: http.Header{"Authorization": {"Bearer " + secret}}})
+	if err != nil {
+		t.Fatalf("the secret does not count: %v", err)
+	}
+	return id
 }
 
 // Two servers on one database are one hub: what is revoked at one reaches the followers of
@@ -136,11 +149,11 @@ func TestAPageIsNotReadFromAStandby(t *testing.T) {
 func TestASlowFollowerIsServedWhenItReads(t *testing.T) {
 	t.Parallel()
 	r := start(t, withFeed)
-	ctx, leave := context.WithCancel(r.follower(t.Context()))
+	ctx, leave := context.WithCancel(r.follower(t.Context(), t))
 	defer leave()
 	release, got, ended := make(chan struct{}), make(chan string, 100), make(chan error, 1)
 	go func() {
-		ended <- r.feed.watch(ctx, &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
+		ended <- r.feed.Watch(ctx, &feedv1.WatchChangesRequest{Follower: someFollower()}, func(res *feedv1.WatchChangesResponse) error {
 			<-release
 			for _, session := range sessionsOf(res.GetChanges()) {
 				got <- session
@@ -168,7 +181,7 @@ func TestASlowFollowerIsServedWhenItReads(t *testing.T) {
 		t.Errorf("ended with %v; want %v", err, context.Canceled)
 	}
 	broken := errors.New("broken")
-	err := r.feed.watch(r.follower(t.Context()), &feedv1.WatchChangesRequest{Follower: someFollower()}, func(*feedv1.WatchChangesResponse) error { return broken })
+	err := r.feed.Watch(r.follower(t.Context(), t), &feedv1.WatchChangesRequest{Follower: someFollower()}, func(*feedv1.WatchChangesResponse) error { return broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("ended with %v; want the error of its stream", err)
 	}
@@ -203,8 +216,8 @@ func TestSecretsOfAFile(t *testing.T) {
 	for _, secret := range []string{secretOfFeed, inFile, strings.Repeat("g", 40)} {
 		feedUntil(t, "a secret", r.transports()["gRPC"].follow(t, secret, ""), 0)
 	}
-	if len(r.feed.followers.current()) != 4 {
-		t.Errorf("%d secrets; want 4", len(r.feed.followers.current()))
+	if secrets, err := r.config.FeedSecrets(); err != nil || len(secrets) != 4 {
+		t.Errorf("%d secrets, error %v; want 4", len(secrets), err)
 	}
 }
 
@@ -224,20 +237,5 @@ func TestExplainAccessKnowsWhoMayFollow(t *testing.T) {
 		if err != nil || len(res.GetExplanations()) != 1 || res.GetExplanations()[0].GetOutcome() != test.want {
 			t.Errorf("%s: %v, error %v; want %v", name, res, err, test.want)
 		}
-	}
-}
-
-func TestOfManyFollowersThatComeAtOnceAFewAreLogged(t *testing.T) {
-	t.Parallel()
-	log := new(logBuffer)
-	followers := followerLog{log: slog.New(slog.NewTextHandler(log, nil))}
-	now := time.Now().Truncate(time.Second)
-	for range 25 {
-		followers.write(t.Context(), now, "connected", someFollower())
-	}
-	followers.write(t.Context(), now.Add(time.Second), "disconnected", someFollower())
-	got := log.String()
-	if n := strings.Count(got, "state=connected"); n != 10 || !strings.Contains(got, "state=disconnected service=billing instance_id=billing-0 left_out=15") {
-		t.Errorf("%d lines of 25, and then %s; want 10, and 15 that were left out", n, got)
 	}
 }

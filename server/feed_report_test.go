@@ -212,7 +212,7 @@ func TestAReportThatIsNoneIsRefused(t *testing.T) {
 		"a server's own name":      named(""),
 		"a name with a NUL":        named("billing\x00"),
 		"a name of a thousand":     named(strings.Repeat("b", 1000)),
-		"too many sessions":        {Follower: someFollower(), Sessions: slices.Repeat([]*feedv1.SeenSession{r.reportOf("sess_1")}, maxReported+1)},
+		"too many sessions":        {Follower: someFollower(), Sessions: slices.Repeat([]*feedv1.SeenSession{r.reportOf("sess_1")}, 1001)},
 		"fewer than none dropped":  {Follower: someFollower(), DroppedCount: -1},
 		"an instance without name": {Follower: &feedv1.Follower{Service: "billing"}},
 	} {

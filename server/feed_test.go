@@ -23,6 +23,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 )
@@ -339,7 +340,7 @@ func TestThePositionsOfTheFeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := func(sequence, createdAt int64) string {
-		return position.Encode(r.ledger.Epoch(), feedScope, ledger.Place{Sequence: sequence, CreatedAt: createdAt})
+		return position.Encode(r.ledger.Epoch(), feed.Scope, ledger.Place{Sequence: sequence, CreatedAt: createdAt})
 	}
 	for name, test := range map[string]struct {
 		position string

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/encoding/gzip" // callers may compress, as on the HTTP port
-	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
@@ -64,8 +63,8 @@ func (s *Server) newGRPC() *grpc.Server {
 	accessv1.RegisterAccessServiceServer(gate, grpcAccess{liveAccess: &s.access})
 	decisionv1.RegisterDecisionServiceServer(gate, grpcDecision{decisionService: s.decision})
 	statusv1.RegisterStatusServiceServer(gate, grpcStatus{statusService: s.status})
-	feedv1.RegisterFeedServiceServer(grpcauth.Gate(registrar, s.feedGuard, timeout), grpcFeed{feedService: s.feed})
-	grpc_health_v1.RegisterHealthServer(gate, grpcHealth{health: s.health})
+	s.feed.Register(grpcauth.Gate(registrar, s.feedGuard, timeout))
+	s.health.Register(gate)
 	if s.config.Reflection {
 		reflection.Register(struct {
 			grpc.ServiceRegistrar

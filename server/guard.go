@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -49,13 +50,16 @@ func (s *Server) buildGuards() error {
 	revocations := s.revocations()
 	s.guard = s.newGuard(verifier, guarded{&s.rules}, revocations)
 	s.guard.MaxStreamsPerSubject, s.guard.MaxStreams = s.config.MaxStreamsPerSubject, s.config.MaxStreams
-	s.feed = s.newFeedService(followers)
+	s.feed = feed.New(feed.Config{
+		Source: s.feedSource(), Followers: followers, Decisions: s.decisions, Now: s.config.Now, Log: s.log, Stopping: s.stopping,
+	})
 	if err := s.buildSignals(verifier); err != nil {
 		return err
 	}
 	s.reconcile()
-	s.feedGuard = s.newGuard(feedAuthenticator{verifier, followers}, &s.rules, feedRevocations{revocations})
-	s.transmitterGuard = s.newGuard(feedAuthenticator{verifier, followers}, followersOnly{followers}, revocations)
+	follower := feed.Authenticator{Verifier: verifier, Followers: followers}
+	s.feedGuard = s.newGuard(follower, &s.rules, feed.Revocations{Revocations: revocations})
+	s.transmitterGuard = s.newGuard(follower, followersOnly{followers}, revocations)
 	return s.buildMetadata(rules.Scopes())
 }
 
@@ -266,4 +270,18 @@ func (s *Server) openKeys(issuer *config.Issuer) (jwks.Set, *jwks.Remote, error)
 	config.Now, config.Logger, config.SnapshotReadOnly = s.config.Now, s.log, s.snapshotsReadOnly
 	remote, err := jwks.NewRemote(config)
 	return remote, remote, err
+}
+
+// feedSource is where the changes of the feed come from.
+func (s *Server) feedSource() feed.Source {
+	if s.relay != nil {
+		return feed.Relay(s.relay)
+	}
+	return feed.Hub(s.ledger, longestLifetime(s.config))
+}
+
+// followersOf reads the settings. Their faults are found before.
+func followersOf(c config.Config) (feed.Followers, error) {
+	secrets, err := c.FeedSecrets()
+	return feed.NewFollowers(c.FeedPermission, secrets), err
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
-	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
@@ -21,6 +20,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/health"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -75,13 +75,10 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(accessv1connect.NewAccessServiceHandler(&s.access, own...))
 	mux.Handle(decisionv1connect.NewDecisionServiceHandler(connectDecision{s.decision}, own...))
 	mux.Handle(statusv1connect.NewStatusServiceHandler(s.status, own...))
-	// The same changes go to each follower: to compress them for each is for those alone who
-	// read very many.
-	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s.feed},
-		s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage), connect.WithCompressMinBytes(changesBytesAtOnce/4))...))
-	s.health.mount(mux, s.handlerOptions(s.guard)...)
+	s.feed.Mount(mux, s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage))...)
+	s.health.Mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {
-		reflector := grpcreflect.NewStaticReflector(append(config.Services(), healthName)...)
+		reflector := grpcreflect.NewStaticReflector(append(config.Services(), health.Name)...)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
@@ -98,7 +95,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 // method.
 func streams() func(path string) bool {
 	paths := make(map[string]bool)
-	served := append(config.Services(), healthName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
+	served := append(config.Services(), health.Name, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
 	for _, name := range served {
 		// All are linked in: each is served by its generated code.
 		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))

@@ -10,17 +10,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
-
-// errStopping ends streams when the server stops. Another instance may serve them.
-func errStopping() error {
-	return rpcerror.New(errorv1.Reason_REASON_SERVER_STOPPING, rpcerror.RetryAfter(time.Second))
-}
 
 // heartbeatInterval is the longest silence of a stream. The schema says at most 30
 // seconds, and proxies end streams after 50 or 60.
@@ -56,7 +50,7 @@ func (s *identityService) watch(ctx context.Context, send func(*identityv1.Watch
 		case <-heartbeat.C:
 			message = &identityv1.WatchIdentityResponse{}
 		case <-s.stopping:
-			return errStopping()
+			return rpcerror.Stopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

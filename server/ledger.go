@@ -3,13 +3,17 @@ package server
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"time"
+
+	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/revokedlog"
+	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 // openLedger opens the database, and begins to send what is revoked.
@@ -110,3 +114,14 @@ func skews(c config.Config) map[string]time.Duration {
 
 // skew returns Skew with its default, and 0 for none.
 func skew(i *config.Issuer) time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }
+
+// changeMessage returns what followers get of a revocation.
+func changeMessage(r store.Revocation) *feedv1.Change {
+	return &feedv1.Change{Change: &feedv1.Change_Revoked{Revoked: &feedv1.Revoked{
+		RevocationId:     base64.RawURLEncoding.EncodeToString(r.ID[:]),
+		Target:           targetMessage(r.Target),
+		IssuedBeforeTime: timeMessage(r.IssuedBefore),
+		ExpireTime:       timeMessage(r.ExpiresAt),
+		CreateTime:       timeMessage(r.CreatedAt),
+	}}}
+}

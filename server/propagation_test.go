@@ -96,7 +96,7 @@ func TestNobodyWaitsForAFollowerThatConfirmsNothing(t *testing.T) {
 		t.Errorf("afterwards: %s; want 2 of 2", got)
 	}
 	// A reader of pages confirms with each position that it sends.
-	reader := &feedv1.Follower{Service: "reader", InstanceId: strings.Repeat("r", maxFollowerName)}
+	reader := &feedv1.Follower{Service: "reader", InstanceId: strings.Repeat("r", 253)}
 	if _, err := client.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: reader, ResumeToken: position}); err != nil {
 		t.Fatal(err)
 	}

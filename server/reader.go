@@ -6,9 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protopath"
-	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
@@ -30,18 +27,6 @@ const (
 type reader struct {
 	ledger *ledger.Ledger
 	faults rpcerror.Violations
-}
-
-// refuseUnknown refuses a message with fields that this server does not know, as a newer
-// schema has them: they may restrict what is meant. Their names are not in the message.
-func refuseUnknown(message proto.Message, faults *rpcerror.Violations) {
-	_ = protorange.Range(message.ProtoReflect(), func(v protopath.Values) error {
-		if last := len(v.Path) - 1; v.Path[last].Kind() == protopath.UnknownAccessStep {
-			place := strings.TrimPrefix(v.Path[1:last].String(), ".")
-			faults.Add(place, "with a field that this server does not know; leave it out, or ask a newer server")
-		}
-		return nil
-	})
 }
 
 // revocation reads a revocation that is asked for, whose fields have the prefix.
@@ -200,24 +185,4 @@ func (r *reader) filter(issuer, subject, organization *string) store.Filter {
 		}
 	}
 	return filter
-}
-
-// The sizes of a page.
-const (
-	defaultPageSize = 100
-	maxPageSize     = 1000
-)
-
-// pageSize returns how many rows a page has. A page_size that is negative is added to
-// the faults.
-func pageSize(asked int32, byDefault int, faults *rpcerror.Violations) int {
-	switch {
-	case asked < 0:
-		faults.Add("page_size", "must not be negative; leave it out for %d", byDefault)
-		return 0
-	case asked == 0:
-		return byDefault
-	default:
-		return int(min(asked, maxPageSize))
-	}
 }

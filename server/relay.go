@@ -12,7 +12,8 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
-	"github.com/ostiary/ostiary/interceptors/feed"
+	feedclient "github.com/ostiary/ostiary/interceptors/feed"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
@@ -75,11 +76,11 @@ func (s *Server) startRelay() error {
 		s.log.Warn("the hub may be followed over plain http; who can read the traffic can follow it, and who can change it can hide revocations", "setting", "follow_insecure_http")
 	}
 	s.relay, err = relay.Start(relay.Config{
-		Feed: feed.Config{
+		Feed: feedclient.Config{
 			Hubs: f.Hubs, TokenSource: s.followTokens, Service: relayService, InsecureAllowPlaintext: f.InsecureHTTP,
 			Retention: longestLifetime(s.config), Snapshot: f.Snapshot, Logger: s.log,
 		},
-		Scope: feedScope, Now: s.config.Now,
+		Scope: feed.Scope, Now: s.config.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("follow: %w", err)

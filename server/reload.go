@@ -59,7 +59,7 @@ func (s *Server) Reload(c config.Config) error {
 		replace()
 	}
 	s.operators.Store(operatorsOf(c).Load())
-	s.followers.replaceSecrets(followers)
+	s.followers.ReplaceSecrets(followers)
 	s.rules.Store(rules)
 	s.access.Store(access)
 	s.logRules(rules)

@@ -44,7 +44,7 @@ func (s *revocationService) RevokeTokens(ctx context.Context, req *revocationv1.
 		return nil, err
 	}
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	r.requestID(req.GetRequestId())
 	if n := len(req.GetRevocations()); n == 0 || n > maxRevocations {
 		r.faults.Add("revocations", "%d of them; name 1 to %d", n, maxRevocations)
@@ -132,7 +132,7 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		}
 		for _, asked := range message.GetRevocations() {
 			r := reader{ledger: s.ledger}
-			refuseUnknown(asked, &r.faults)
+			r.faults.RefuseUnknown(asked)
 			request := r.revocation("", asked)
 			if r.faults.Err() != nil {
 				reject(summary, index, r.faults.Fields())

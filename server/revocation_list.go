@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
@@ -22,8 +23,8 @@ func (s *revocationService) ListRevocations(ctx context.Context, req *revocation
 		return nil, err
 	}
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
-	size := pageSize(req.GetPageSize(), defaultPageSize, &r.faults)
+	r.faults.RefuseUnknown(req)
+	size := r.faults.PageSize(req.GetPageSize(), rpcerror.DefaultPageSize)
 	listing := r.revocationListing(req.GetFilter())
 	listing.NewestFirst = r.newestFirst(req.GetOrder())
 	if err := r.faults.Err(); err != nil {
@@ -119,7 +120,7 @@ func (s *revocationService) PreviewRevocation(ctx context.Context, req *revocati
 		return nil, err
 	}
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	request := r.revocation("revocation.", req.GetRevocation())
 	if err := r.faults.Err(); err != nil {
 		return nil, err

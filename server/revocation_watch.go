@@ -21,7 +21,7 @@ func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRe
 		return err
 	}
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	listing := r.revocationListing(req.GetFilter())
 	if err := r.faults.Err(); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRe
 		case <-heartbeat.C:
 			due = true
 		case <-s.stopping:
-			return errStopping()
+			return rpcerror.Stopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -32,6 +32,8 @@ import (
 	"github.com/ostiary/ostiary/server/internal/certificate"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/drain"
+	"github.com/ostiary/ostiary/server/internal/feed"
+	"github.com/ostiary/ostiary/server/internal/health"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/outbox"
@@ -83,11 +85,11 @@ type Server struct {
 	access     liveAccess
 	backends   *schemas.Set
 	rules      liveRules
-	followers  followers
+	followers  feed.Followers
 	decision   *decisionService
 	status     *statusService
-	feed       *feedService
-	health     *healthService
+	feed       *feed.Service
+	health     *health.Service
 	signals    []signalSource
 	signalKeys []*jwks.Remote   // of transmitters of security events
 	admin      *adminServer     // nil where there is none
@@ -182,7 +184,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.identity = &identityService{heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
-	s.health = newHealthService(s.ready, healthWatches(s.config.MaxStreams), s.tuning.heartbeat, s.draining.Begun(), s.stopping)
+	s.health = health.New(health.Config{
+		Services: config.Services(), Ready: s.ready, MaxStreams: s.config.MaxStreams,
+		Heartbeat: s.tuning.heartbeat, Draining: s.draining.Begun(), Stopping: s.stopping,
+	})
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.status = &statusService{server: s, started: s.config.Now()}
 	if s.config.TLSCert != "" {

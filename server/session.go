@@ -54,8 +54,8 @@ func (p sessionPlace) session(order store.Order) store.Session {
 func (s *sessionService) ListSessions(ctx context.Context, req *sessionv1.ListSessionsRequest) (*sessionv1.ListSessionsResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
-	size := pageSize(req.GetPageSize(), defaultPageSize, &r.faults)
+	r.faults.RefuseUnknown(req)
+	size := r.faults.PageSize(req.GetPageSize(), rpcerror.DefaultPageSize)
 	listing := r.listing(req, s.operators.view(id))
 	if err := r.faults.Err(); err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func narrow(view store.View, asked store.Filter) store.View {
 func (s *sessionService) GetSession(ctx context.Context, req *sessionv1.GetSessionRequest) (*sessionv1.GetSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	named := r.session("session", req.GetSession())
 	if err := r.faults.Err(); err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (s *sessionService) viewOf(id *auth.Identity, named store.Session) store.Vi
 func (s *sessionService) allSessions(ctx context.Context, view store.View) ([]store.Session, error) {
 	var all []store.Session
 	for listing := (ledger.Listing{Listing: store.List(view)}); ; {
-		page, err := s.ledger.Sessions(ctx, listing, maxPageSize)
+		page, err := s.ledger.Sessions(ctx, listing, rpcerror.MaxPageSize)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 
@@ -254,7 +255,7 @@ func TestAllSessionsByAnIDEnd(t *testing.T) {
 		t.Run("by "+by, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, withOperator)
-			const count = maxPageSize + 1
+			const count = rpcerror.MaxPageSize + 1
 			for i := range count {
 				r.ledger.See(&auth.Identity{
 					Issuer: r.issuer.URL(), Subject: fmt.Sprint("user_", i), SessionID: "shared",

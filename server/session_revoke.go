@@ -16,7 +16,7 @@ import (
 func (s *sessionService) RevokeSession(ctx context.Context, req *sessionv1.RevokeSessionRequest) (*sessionv1.RevokeSessionResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	var named store.Session
 	switch target := req.GetTarget().(type) {
 	case *sessionv1.RevokeSessionRequest_Session:
@@ -142,7 +142,7 @@ func (s *sessionService) countNotEnded(ctx context.Context, named store.Session)
 func (s *sessionService) RevokeSubject(ctx context.Context, req *sessionv1.RevokeSubjectRequest) (*sessionv1.RevokeSubjectResponse, error) {
 	id := auth.MustFromContext(ctx)
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	var named subject
 	switch target := req.GetTarget().(type) {
 	case *sessionv1.RevokeSubjectRequest_Subject:

@@ -57,7 +57,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		asked = new(sessionv1.WatchSessionsFilter)
 	}
 	r := reader{ledger: s.ledger}
-	refuseUnknown(req, &r.faults)
+	r.faults.RefuseUnknown(req)
 	filter := r.filter(asked.Issuer, asked.Subject, asked.OrganizationId)
 	if err := r.faults.Err(); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		case <-heartbeat.C:
 			due = true
 		case <-s.stopping:
-			return errStopping()
+			return rpcerror.Stopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

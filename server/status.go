@@ -14,6 +14,7 @@ import (
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/internal/disk"
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/internal/problem"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
@@ -33,12 +34,12 @@ func (s *statusService) GetStatus(ctx context.Context, req *statusv1.GetStatusRe
 		return nil, err
 	}
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
+	faults.RefuseUnknown(req)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	status := s.server.status.message(ctx)
-	status.Problems = problems(status)
+	status.Problems = problem.Find(status)
 	return &statusv1.GetStatusResponse{Status: status}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
+	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 )
@@ -42,14 +43,14 @@ func (s *Server) transmitterRoutes(mux *http.ServeMux) {
 // who have a secret.
 func streamOwner(ctx context.Context) store.StreamOwner {
 	id := auth.MustFromContext(ctx)
-	if id.Issuer == feedSecretIssuer {
-		return store.StreamOwner{Issuer: feedSecretIssuer}
+	if id.Issuer == feed.SecretIssuer {
+		return store.StreamOwner{Issuer: feed.SecretIssuer}
 	}
 	return store.StreamOwner{Issuer: id.Issuer, Subject: id.Subject}
 }
 
 // followersOnly is the rule of the transmitter's endpoints.
-type followersOnly struct{ followers }
+type followersOnly struct{ feed.Followers }
 
 // Rule implements auth.Policy.
 func (f followersOnly) Rule(string) auth.Rule { return f }
@@ -59,5 +60,5 @@ func (f followersOnly) Check(id *auth.Identity) error {
 	if id == nil {
 		return auth.NewError(auth.TokenMissing, nil)
 	}
-	return f.require(id)
+	return f.Require(id)
 }

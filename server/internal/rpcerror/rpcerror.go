@@ -54,6 +54,9 @@ func RetryAfter(d time.Duration) Option {
 	return detail(&errdetails.RetryInfo{RetryDelay: durationpb.New(d)})
 }
 
+// Stopping ends streams when the server stops. Another instance may serve them.
+func Stopping() error { return New(errorv1.Reason_REASON_SERVER_STOPPING, RetryAfter(time.Second)) }
+
 // Cause adds what the log shows of the error. It is not sent, and errors.Is and
 // errors.As do not find it.
 func Cause(err error) Option {

@@ -1,9 +1,10 @@
-package server
+package feed
 
 import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,34 +12,45 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/token"
 )
 
-// feedSecretIssuer is the issuer in the identities of those who send a secret.
-const feedSecretIssuer = "feed_secret"
+// SecretIssuer is the issuer in the identities of those who send a secret.
+const SecretIssuer = "feed_secret"
 
-// followers may follow the feed: machines, and holders of a secret. Nobody else may,
+// Followers may follow the feed: machines, and holders of a secret. Nobody else may,
 // operators included.
-type followers struct {
+type Followers struct {
 	permission string // "" for none
-	secrets    *atomic.Pointer[[]feedSecret]
+	secrets    *atomic.Pointer[[]secret]
+}
+
+// NewFollowers returns those with a permission, "" for none, and those with one of the secrets.
+func NewFollowers(permission string, secrets []string) Followers {
+	hashed := make([]secret, 0, len(secrets))
+	for i, text := range secrets {
+		hashed = append(hashed, secret{sha256.Sum256([]byte(text)), &auth.Identity{
+			Issuer: SecretIssuer, Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
+		}})
+	}
+	f := Followers{permission: permission, secrets: new(atomic.Pointer[[]secret])}
+	f.secrets.Store(&hashed)
+	return f
 }
 
 // current returns the secrets that count now.
-func (f followers) current() []feedSecret {
+func (f Followers) current() []secret {
 	if f.secrets == nil {
 		return nil
 	}
 	return *f.secrets.Load()
 }
 
-// replaceSecrets has those of the others count from now on. One that is among both has the
+// ReplaceSecrets has those of the others count from now on. One that is among both has the
 // same identity as before, by which those who are connected with it are known.
-func (f followers) replaceSecrets(by followers) {
+func (f Followers) ReplaceSecrets(by Followers) {
 	secrets := slices.Clone(by.current())
 	for i, secret := range secrets {
 		for _, before := range f.current() {
@@ -50,56 +62,43 @@ func (f followers) replaceSecrets(by followers) {
 	f.secrets.Store(&secrets)
 }
 
-// A feedSecret is one that a follower can send instead of a token.
-type feedSecret struct {
+// A secret is one that a follower can send instead of a token.
+type secret struct {
 	hash     [sha256.Size]byte
 	identity *auth.Identity // of those that send it
 }
 
-// followersOf reads the settings. Their faults are found before.
-func followersOf(c config.Config) (followers, error) {
-	secrets, err := c.FeedSecrets()
-	if err != nil {
-		return followers{}, err
-	}
-	hashed := make([]feedSecret, 0, len(secrets))
-	for i, secret := range secrets {
-		hashed = append(hashed, feedSecret{sha256.Sum256([]byte(secret)), &auth.Identity{
-			Issuer: feedSecretIssuer, Subject: fmt.Sprintf("feed_secret_%d", i+1), Kind: auth.KindMachine,
-		}})
-	}
-	f := followers{permission: c.FeedPermission, secrets: new(atomic.Pointer[[]feedSecret])}
-	f.secrets.Store(&hashed)
-	return f, nil
-}
-
-// require refuses callers who may not follow.
-func (f followers) require(id *auth.Identity) error {
-	if f.include(id) {
+// Require refuses callers who may not follow.
+func (f Followers) Require(id *auth.Identity) error {
+	if f.Include(id) {
 		return nil
 	}
-	return permissionRequired("only a service that has the permission of followers may do this; ask an operator of this server for it, or for a secret",
-		"the caller is no machine with feed_permission, and has not sent a feed_secret")
+	return &auth.Error{
+		Reason:  auth.PermissionRequired,
+		Message: "only a service that has the permission of followers may do this; ask an operator of this server for it, or for a secret",
+		Cause:   errors.New("the caller is no machine with feed_permission, and has not sent a feed_secret"),
+	}
 }
 
-func (f followers) include(id *auth.Identity) bool {
-	if slices.ContainsFunc(f.current(), func(s feedSecret) bool { return s.identity == id }) {
+// Include reports whether the caller may follow.
+func (f Followers) Include(id *auth.Identity) bool {
+	if slices.ContainsFunc(f.current(), func(s secret) bool { return s.identity == id }) {
 		return true
 	}
 	return f.permission != "" && id.Kind == auth.KindMachine && id.Actor == nil && (id.HasPermission(f.permission) || id.HasScope(f.permission))
 }
 
-// A feedAuthenticator accepts secrets, and tokens as the verifier does.
-type feedAuthenticator struct {
+// An Authenticator accepts secrets, and tokens as the verifier does.
+type Authenticator struct {
 	*token.Verifier
 
-	followers followers
+	Followers Followers
 }
 
 // Authenticate implements auth.Authenticator. How long it takes does not depend on the
 // secrets.
-func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*auth.Identity, error) {
-	secrets := a.followers.current()
+func (a Authenticator) Authenticate(ctx context.Context, call auth.Call) (*auth.Identity, error) {
+	secrets := a.Followers.current()
 	if len(secrets) > 0 {
 		sent, err := auth.BearerToken(call.Header)
 		if err != nil {
@@ -128,13 +127,13 @@ func (a feedAuthenticator) Authenticate(ctx context.Context, call auth.Call) (*a
 	return id, err
 }
 
-// feedRevocations do not tell the guard of what is new, so that a stream of the feed can
+// Revocations do not tell the guard of what is new, so that a stream of the feed can
 // send the revocation of its follower's token before it ends by it. The guard refuses
 // calls at once, and ends such a stream within a minute if it has not ended itself.
-type feedRevocations struct{ auth.Revocations }
+type Revocations struct{ auth.Revocations }
 
 // Watch implements auth.Revocations.
-func (feedRevocations) Watch(func()) (stop func()) { return func() {} }
+func (Revocations) Watch(func()) (stop func()) { return func() {} }
 
 // A followerLog says who comes and goes, up to ten times in a second.
 type followerLog struct {

@@ -1,8 +1,17 @@
-package server
+// Package feed serves the FeedService: what is revoked goes to those who follow, and they report the
+// sessions that they have seen and what they have decided.
+//
+//	followers := feed.NewFollowers(permission, secrets)
+//	service := feed.New(feed.Config{Source: feed.Hub(ledger, retention), Followers: followers, …})
+//	service.Mount(mux, options...) // for connect-go, behind a guard with a feed.Authenticator
+//	service.Register(registrar)    // for grpc-go
+package feed
 
 import (
 	"context"
-	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +21,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
+	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
-	"github.com/ostiary/ostiary/server/internal/store"
 )
 
 const (
@@ -28,45 +37,68 @@ const (
 	changesAtOnce      = 500
 	changesBytesAtOnce = 64 << 10
 	// The interval between heartbeats, within which a follower can choose.
-	minFeedHeartbeat = time.Second
-	maxFeedHeartbeat = 30 * time.Second
+	minHeartbeat = time.Second
+	maxHeartbeat = 30 * time.Second
 
 	maxFollowerName = 253
 )
 
-// feedScope is that of positions in the changes, for both methods.
-var feedScope = position.ScopeOf(feedv1.FeedService_ServiceDesc.ServiceName, nil)
+// Scope is that of positions in the changes, for both methods.
+var Scope = position.ScopeOf(feedv1.FeedService_ServiceDesc.ServiceName, nil)
 
-// feedService implements FeedService for both transports. Its rule asks for a token;
-// whether its bearer may follow is decided here.
-type feedService struct {
-	source    feedSource
-	followers followers
+// Config configures a Service. All fields are required.
+type Config struct {
+	// Source is a Hub or a Relay.
+	Source    Source
+	Followers Followers
+	Decisions *decisions.Log
+	Now       func() time.Time
+	Log       *slog.Logger
+	// Stopping is closed when the server begins to stop.
+	Stopping <-chan struct{}
+}
+
+// A Service implements FeedService for both transports. Its rule asks for a token; whether its
+// bearer may follow is decided here.
+type Service struct {
+	source    Source
+	followers Followers
 	decisions *decisions.Log
 	now       func() time.Time
 	log       followerLog
 	stopping  <-chan struct{}
 }
 
-func (s *Server) newFeedService(followers followers) *feedService {
-	var source feedSource = hubSource{s.ledger, durationpb.New(longestLifetime(s.config))}
-	if s.relay != nil {
-		source = relaySource{s.relay}
+// New returns a Service.
+func New(config Config) *Service {
+	return &Service{
+		source: config.Source, followers: config.Followers, decisions: config.Decisions, now: config.Now,
+		log: followerLog{log: config.Log}, stopping: config.Stopping,
 	}
-	return &feedService{
-		source: source, followers: followers, decisions: s.decisions, now: s.config.Now, log: followerLog{log: s.log}, stopping: s.stopping,
-	}
+}
+
+// Mount adds the service as connect-go serves it.
+func (s *Service) Mount(mux *http.ServeMux, options ...connect.HandlerOption) {
+	// The same changes go to each follower: to compress them for each is for those alone who
+	// read very many.
+	options = append(slices.Clone(options), connect.WithCompressMinBytes(changesBytesAtOnce/4))
+	mux.Handle(feedv1connect.NewFeedServiceHandler(connectFeed{s}, options...))
+}
+
+// Register adds the service as grpc-go serves it.
+func (s *Service) Register(registrar grpc.ServiceRegistrar) {
+	feedv1.RegisterFeedServiceServer(registrar, grpcFeed{Service: s})
 }
 
 // from returns the place after which to read, and the epoch of its database. It refuses a
 // request with faults.
-func (s *feedService) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (epoch position.Epoch, place ledger.Place, err error) {
+func (s *Service) from(token string, follower *feedv1.Follower, faults *rpcerror.Violations) (epoch position.Epoch, place ledger.Place, err error) {
 	checkFollower(follower, faults)
 	if err := faults.Err(); err != nil {
 		return epoch, place, err
 	}
 	epoch = s.source.Epoch()
-	place, err = position.Decode[ledger.Place](token, epoch, feedScope)
+	place, err = position.Decode[ledger.Place](token, epoch, Scope)
 	return epoch, place, err
 }
 
@@ -79,20 +111,20 @@ func followerName(field, name string, faults *rpcerror.Violations) {
 	switch {
 	case name == "":
 		faults.Add(field, "missing; say who follows, so that it can be found when it lags")
-	case len(name) > maxFollowerName || strings.ContainsFunc(name, func(c rune) bool { return !visible(c) }):
+	case len(name) > maxFollowerName || strings.ContainsFunc(name, func(c rune) bool { return c < 0x21 || c > 0x7e }):
 		faults.Add(field, "over %d characters, or not visible ASCII; write a name such as billing", maxFollowerName)
 	}
 }
 
 // ReadChanges implements both the connect and the grpc-go interface.
-func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRequest) (*feedv1.ReadChangesResponse, error) {
+func (s *Service) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRequest) (*feedv1.ReadChangesResponse, error) {
 	began := time.Now()
-	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+	if err := s.followers.Require(auth.MustFromContext(ctx)); err != nil {
 		return nil, err
 	}
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
-	size := pageSize(req.GetPageSize(), maxPageSize, &faults)
+	faults.RefuseUnknown(req)
+	size := faults.PageSize(req.GetPageSize(), rpcerror.MaxPageSize)
 	epoch, from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
 	if err != nil {
 		return nil, err
@@ -106,7 +138,7 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 			return nil, err
 		}
 		if all := !page.Through.IsZero(); all || len(page.Changes) > 0 {
-			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: position.Encode(epoch, feedScope, page.Place), More: !all, Retention: s.source.Retention()}
+			res := &feedv1.ReadChangesResponse{Changes: page.Changes, ResumeToken: position.Encode(epoch, Scope, page.Place), More: !all, Retention: s.source.Retention()}
 			if all {
 				res.CompleteThrough = durationpb.New(page.Through.Sub(began))
 			}
@@ -118,23 +150,23 @@ func (s *feedService) ReadChanges(ctx context.Context, req *feedv1.ReadChangesRe
 		select {
 		case <-wait:
 		case <-s.stopping:
-			return nil, errStopping()
+			return nil, rpcerror.Stopping()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// watch sends changes, and heartbeats between them, until the follower leaves. It fetches
+// Watch sends changes, and heartbeats between them, until the follower leaves. It fetches
 // them when the follower has read those before, and holds none.
-func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest, send func(*feedv1.WatchChangesResponse) error) error {
+func (s *Service) Watch(ctx context.Context, req *feedv1.WatchChangesRequest, send func(*feedv1.WatchChangesResponse) error) error {
 	began := time.Now()
-	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+	if err := s.followers.Require(auth.MustFromContext(ctx)); err != nil {
 		return err
 	}
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
-	interval := feedHeartbeat(req.GetHeartbeatInterval(), &faults)
+	faults.RefuseUnknown(req)
+	interval := heartbeatOf(req.GetHeartbeatInterval(), &faults)
 	epoch, from, err := s.from(req.GetResumeToken(), req.GetFollower(), &faults)
 	if err != nil {
 		return err
@@ -145,7 +177,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 	defer func() { s.log.write(ctx, s.now(), "disconnected", req.GetFollower()) }()
 
 	cursor, place := s.source.Follow(epoch, from, true), from
-	token, every := position.Encode(epoch, feedScope, from), durationpb.New(interval)
+	token, every := position.Encode(epoch, Scope, from), durationpb.New(interval)
 	var complete *durationpb.Duration // until something is
 	var through time.Time             // as of when that is
 	own := ownToken{service: s}
@@ -161,7 +193,7 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 			return err
 		}
 		if page.Place != place {
-			place, token = page.Place, position.Encode(epoch, feedScope, page.Place)
+			place, token = page.Place, position.Encode(epoch, Scope, page.Place)
 		}
 		all := !page.Through.IsZero()
 		if all && page.Through.After(through) {
@@ -189,19 +221,19 @@ func (s *feedService) watch(ctx context.Context, req *feedv1.WatchChangesRequest
 		case <-heartbeat.C:
 			due = true
 		case <-s.stopping:
-			return errStopping()
+			return rpcerror.Stopping()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// feedHeartbeat returns the interval that the hub keeps.
-func feedHeartbeat(asked *durationpb.Duration, faults *rpcerror.Violations) time.Duration {
+// heartbeatOf returns the interval that the hub keeps.
+func heartbeatOf(asked *durationpb.Duration, faults *rpcerror.Violations) time.Duration {
 	if asked != nil && asked.CheckValid() != nil {
 		faults.Add("heartbeat_interval", "not a duration; write one between 1s and 30s, or leave it out")
 	}
-	return min(max(asked.AsDuration(), minFeedHeartbeat), maxFeedHeartbeat)
+	return min(max(asked.AsDuration(), minHeartbeat), maxHeartbeat)
 }
 
 // lastWords is how long a stream goes on at most when the token of its follower was
@@ -209,9 +241,9 @@ func feedHeartbeat(asked *durationpb.Duration, faults *rpcerror.Violations) time
 const lastWords = 2 * time.Second
 
 // ownToken is the token of a stream's follower, which can be renewed or revoked. The guard
-// does not end the stream by its revocation, see feedRevocations.
+// does not end the stream by its revocation, see Revocations.
 type ownToken struct {
-	service *feedService
+	service *Service
 	holder  *auth.Identity
 	counts  func() error
 	since   time.Time // when it was found to be revoked
@@ -220,8 +252,8 @@ type ownToken struct {
 // check returns an error if the stream is to end, and otherwise whether it is to end
 // when all changes have been sent, with that of its own revocation.
 func (o *ownToken) check(ctx context.Context) (revoked, err error) {
-	if id := current(ctx); id != o.holder {
-		if err := o.service.followers.require(id); err != nil {
+	if id := holder(ctx); id != o.holder {
+		if err := o.service.followers.Require(id); err != nil {
 			return nil, err // a newer token may have lost the permission
 		}
 		o.holder, o.counts = id, auth.CallerCheck(ctx)
@@ -240,30 +272,35 @@ func (o *ownToken) check(ctx context.Context) (revoked, err error) {
 	return revoked, nil
 }
 
-// changeMessage returns what followers get of a revocation.
-func changeMessage(r store.Revocation) *feedv1.Change {
-	return &feedv1.Change{Change: &feedv1.Change_Revoked{Revoked: &feedv1.Revoked{
-		RevocationId:     base64.RawURLEncoding.EncodeToString(r.ID[:]),
-		Target:           targetMessage(r.Target),
-		IssuedBeforeTime: timeMessage(r.IssuedBefore),
-		ExpireTime:       timeMessage(r.ExpiresAt),
-		CreateTime:       timeMessage(r.CreatedAt),
-	}}}
+// holder returns the bearer of a stream's token as it is now. The rule asks for a token, so there
+// is one.
+func holder(ctx context.Context) *auth.Identity {
+	if id, ok := auth.CurrentIdentity(ctx); ok {
+		return id
+	}
+	return auth.MustFromContext(ctx)
 }
 
+// ready is a channel that is closed.
+var ready = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // connectFeed is the service as connect-go wants it.
-type connectFeed struct{ *feedService }
+type connectFeed struct{ *Service }
 
 func (s connectFeed) WatchChanges(ctx context.Context, req *feedv1.WatchChangesRequest, stream *connect.ServerStream[feedv1.WatchChangesResponse]) error {
-	return s.watch(ctx, req, stream.Send)
+	return s.Watch(ctx, req, stream.Send)
 }
 
 // grpcFeed is the service as grpc-go wants it.
 type grpcFeed struct {
 	feedv1.UnsafeFeedServiceServer
-	*feedService
+	*Service
 }
 
 func (s grpcFeed) WatchChanges(req *feedv1.WatchChangesRequest, stream grpc.ServerStreamingServer[feedv1.WatchChangesResponse]) error {
-	return s.watch(stream.Context(), req, stream.Send)
+	return s.Watch(stream.Context(), req, stream.Send)
 }

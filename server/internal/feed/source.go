@@ -1,7 +1,8 @@
-package server
+package feed
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -10,14 +11,14 @@ import (
 	"github.com/ostiary/ostiary/server/internal/relay"
 )
 
-// A feedSource is where the changes of the feed come from, and where reports go: the
+// A Source is where the changes of the feed come from, and where reports go: the
 // database of a hub, or the hub of a relay.
-type feedSource interface {
+type Source interface {
 	// Epoch identifies the database that positions belong to.
 	Epoch() [16]byte
 	// Follow returns a cursor that begins after a place in the database of an epoch. What
 	// a stream needs next may be read ahead.
-	Follow(epoch [16]byte, after ledger.Place, stream bool) feedCursor
+	Follow(epoch [16]byte, after ledger.Place, stream bool) Cursor
 	// Refresh reads what was revoked by now, if that can be read.
 	Refresh(ctx context.Context)
 	// Unavailable is the answer where a page has a failure.
@@ -33,10 +34,19 @@ type feedSource interface {
 	Report(ctx context.Context, report *feedv1.ReportRequest, confirmed ledger.Place) (*feedv1.ReportResponse, error)
 }
 
-// A feedCursor reads the changes in order, as ledger.Cursor does.
-type feedCursor interface {
+// A Cursor reads the changes in order, as ledger.Cursor does.
+type Cursor interface {
 	Next(ctx context.Context, limit, size int) (page ledger.Page, wait <-chan struct{}, err error)
 }
+
+// Hub returns the source of a server with a database. It says that revocations are kept for the
+// retention at least.
+func Hub(l *ledger.Ledger, retention time.Duration) Source {
+	return hubSource{l, durationpb.New(retention)}
+}
+
+// Relay returns the source of a server that follows another.
+func Relay(r *relay.Relay) Source { return relaySource{r} }
 
 // hubSource is that of a hub.
 type hubSource struct {
@@ -46,7 +56,7 @@ type hubSource struct {
 
 func (s hubSource) Epoch() [16]byte { return s.ledger.Epoch() }
 
-func (s hubSource) Follow(epoch [16]byte, after ledger.Place, stream bool) feedCursor {
+func (s hubSource) Follow(epoch [16]byte, after ledger.Place, stream bool) Cursor {
 	return s.ledger.Follow(epoch, after, stream)
 }
 
@@ -85,8 +95,6 @@ func (s hubSource) Report(_ context.Context, report *feedv1.ReportRequest, confi
 // relaySource is that of a relay.
 type relaySource struct{ *relay.Relay }
 
-func (s relaySource) Follow(epoch [16]byte, after ledger.Place, _ bool) feedCursor {
+func (s relaySource) Follow(epoch [16]byte, after ledger.Place, _ bool) Cursor {
 	return s.Relay.Follow(epoch, after)
 }
-
-var _ feedSource = relaySource{}

@@ -1,33 +1,23 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"connectrpc.com/connect"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/health/grpc_health_v1"
-
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/server/config"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/health"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
-
-// healthName is the service of gRPC health.
-const healthName = "grpc.health.v1.Health"
 
 // Routes and procedures of health checks, which are called every few seconds.
 const (
 	routeLive        = "GET /livez"
 	routeReady       = "GET /readyz"
-	healthProcedures = "/" + healthName + "/"
+	healthProcedures = "/" + health.Name + "/"
 )
 
 // isFrequent reports whether a procedure or a route is a health check, a follower's report,
@@ -200,151 +190,4 @@ func (s *Server) databaseReadiness() *databaseReadiness {
 		State: state, Essential: s.config.DatabaseEssential, Remedy: remedies[state],
 		FailingSince: status.FailingSince, LastError: status.LastError,
 	}
-}
-
-const (
-	// watchHealthInterval is how often a watch checks the health.
-	watchHealthInterval = time.Second
-	// maxHealthWatches bounds the watches, some 20 KiB each, since anybody may
-	// watch. See healthWatches.
-	maxHealthWatches = 1000
-)
-
-// healthWatches returns how many watches there may be where there may be so many streams in
-// all: too few to take all places of callers without a token. The guard refuses whom it has no
-// place for with another error than Watch, by which clients take the server for unhealthy.
-func healthWatches(maxStreams int) int {
-	if maxStreams <= 0 {
-		return maxHealthWatches
-	}
-	return min(max(maxStreams/4, 1), maxHealthWatches)
-}
-
-var (
-	errUnknownService = errors.New("no such service here; name a service in full, or none for the server")
-	errManyWatches    = errors.New("too many watch the health already; call Check from time to time")
-)
-
-// healthService implements the gRPC health protocol, alike on both ports. Package grpchealth
-// has no Watch.
-type healthService struct {
-	services []string // "" for the server among them
-	ready    func() bool
-	// heartbeat is the longest silence of a watch.
-	heartbeat time.Duration
-	draining  <-chan struct{} // closed when ready turns false for good
-	stopping  <-chan struct{}
-	watches   chan struct{} // holds one value for each watch
-}
-
-func newHealthService(ready func() bool, watches int, heartbeat time.Duration, draining, stopping <-chan struct{}) *healthService {
-	return &healthService{
-		services:  append(config.Services(), ""),
-		ready:     ready,
-		heartbeat: heartbeat,
-		draining:  draining,
-		stopping:  stopping,
-		watches:   make(chan struct{}, watches),
-	}
-}
-
-// status returns the health of a service. Services share their keys, and so their
-// health.
-func (h *healthService) status(service string) grpc_health_v1.HealthCheckResponse_ServingStatus {
-	switch {
-	case !slices.Contains(h.services, service):
-		return grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN
-	case h.ready():
-		return grpc_health_v1.HealthCheckResponse_SERVING
-	default:
-		return grpc_health_v1.HealthCheckResponse_NOT_SERVING
-	}
-}
-
-// check is status, with NOT_FOUND for an unknown service.
-func (h *healthService) check(service string) (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
-	status := h.status(service)
-	if status == grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN {
-		return status, rpcerror.WithCode(connect.CodeNotFound, rpcerror.Message("%v", errUnknownService))
-	}
-	return status, nil
-}
-
-// mount adds the service as connect-go serves it.
-func (h *healthService) mount(mux *http.ServeMux, options ...connect.HandlerOption) {
-	service := grpcHealth{health: h}
-	mux.Handle(grpc_health_v1.Health_Check_FullMethodName, connect.NewUnaryHandlerSimple(grpc_health_v1.Health_Check_FullMethodName, service.Check, options...))
-	mux.Handle(grpc_health_v1.Health_List_FullMethodName, connect.NewUnaryHandlerSimple(grpc_health_v1.Health_List_FullMethodName, service.List, options...))
-	mux.Handle(grpc_health_v1.Health_Watch_FullMethodName, connect.NewServerStreamHandlerSimple(grpc_health_v1.Health_Watch_FullMethodName,
-		func(ctx context.Context, req *grpc_health_v1.HealthCheckRequest, stream *connect.ServerStream[grpc_health_v1.HealthCheckResponse]) error {
-			return h.watch(ctx, req.GetService(), stream.Send)
-		}, options...))
-}
-
-// grpcHealth is the service as grpc-go wants it.
-type grpcHealth struct {
-	grpc_health_v1.UnsafeHealthServer
-
-	health *healthService
-}
-
-func (h grpcHealth) Check(_ context.Context, req *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
-	status, err := h.health.check(req.GetService())
-	if err != nil {
-		return nil, err
-	}
-	return &grpc_health_v1.HealthCheckResponse{Status: status}, nil
-}
-
-func (h grpcHealth) List(context.Context, *grpc_health_v1.HealthListRequest) (*grpc_health_v1.HealthListResponse, error) {
-	res := &grpc_health_v1.HealthListResponse{Statuses: make(map[string]*grpc_health_v1.HealthCheckResponse)}
-	for _, service := range h.health.services {
-		res.Statuses[service] = &grpc_health_v1.HealthCheckResponse{Status: h.health.status(service)}
-	}
-	return res, nil
-}
-
-// watch sends each change until the caller leaves or the server stops, and the same status again
-// before a proxy takes the stream for dead. If too many
-// watch, it answers UNIMPLEMENTED, which clients treat as healthy; they treat every
-// other error as unhealthy. So a stranger who takes all places turns nobody away.
-func (h *healthService) watch(ctx context.Context, service string, send func(*grpc_health_v1.HealthCheckResponse) error) error {
-	select {
-	case h.watches <- struct{}{}:
-		defer func() { <-h.watches }()
-	default:
-		return rpcerror.WithCode(connect.CodeUnimplemented, rpcerror.Message("%v", errManyWatches))
-	}
-	look, heartbeat := time.NewTicker(watchHealthInterval), time.NewTicker(h.heartbeat)
-	defer look.Stop()
-	defer heartbeat.Stop()
-	sent := grpc_health_v1.HealthCheckResponse_UNKNOWN
-	draining := h.draining
-	for stopping := false; ; {
-		if status := h.status(service); status != sent {
-			if err := send(&grpc_health_v1.HealthCheckResponse{Status: status}); err != nil {
-				return err
-			}
-			sent = status
-		}
-		if stopping {
-			return errStopping()
-		}
-		select {
-		case <-look.C:
-		case <-heartbeat.C:
-			sent = grpc_health_v1.HealthCheckResponse_UNKNOWN
-		case <-draining:
-			draining = nil
-		case <-h.stopping:
-			stopping = true
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Watch implements grpc_health_v1.HealthServer.
-func (h grpcHealth) Watch(req *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
-	return h.health.watch(stream.Context(), req.GetService(), stream.Send)
 }

@@ -1,4 +1,7 @@
-package server
+// Package problem finds what is wrong with a server by its status, and says what to do about it.
+//
+//	status.Problems = problem.Find(status)
+package problem
 
 import (
 	"cmp"
@@ -25,8 +28,8 @@ const (
 	severityWarning = statusv1.ProblemSeverity_PROBLEM_SEVERITY_WARNING
 )
 
-// problems returns what is wrong by a status, faults first.
-func problems(status *statusv1.ServerStatus) []*statusv1.Problem {
+// Find returns what is wrong by a status, faults first.
+func Find(status *statusv1.ServerStatus) []*statusv1.Problem {
 	var found []*statusv1.Problem
 	if status.GetReadiness() == statusv1.Readiness_READINESS_STOPPING {
 		found = append(found, &statusv1.Problem{

@@ -1,4 +1,4 @@
-package server
+package feed
 
 import (
 	"context"
@@ -24,12 +24,12 @@ const (
 )
 
 // Report implements both the connect and the grpc-go interface.
-func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*feedv1.ReportResponse, error) {
-	if err := s.followers.require(auth.MustFromContext(ctx)); err != nil {
+func (s *Service) Report(ctx context.Context, req *feedv1.ReportRequest) (*feedv1.ReportResponse, error) {
+	if err := s.followers.Require(auth.MustFromContext(ctx)); err != nil {
 		return nil, err
 	}
 	var faults rpcerror.Violations
-	refuseUnknown(req, &faults)
+	faults.RefuseUnknown(req)
 	checkFollower(req.GetFollower(), &faults)
 	if n := len(req.GetSessions()); n > maxReported {
 		faults.Add("sessions", "%d of them; report at most %d at once", n, maxReported)
@@ -46,7 +46,7 @@ func (s *feedService) Report(ctx context.Context, req *feedv1.ReportRequest) (*f
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	confirmed, err := position.Decode[ledger.Place](req.GetConfirmedResumeToken(), s.source.Epoch(), feedScope)
+	confirmed, err := position.Decode[ledger.Place](req.GetConfirmedResumeToken(), s.source.Epoch(), Scope)
 	if err != nil {
 		return nil, err
 	}
