@@ -3,8 +3,8 @@ import { useState } from "react";
 import { countOf, type List } from "../api/pages";
 import { Moment } from "../ui/moment";
 import { Badge } from "../ui/names";
+import { Shortened } from "../ui/shortened";
 import { showHidden } from "../ui/text";
-import { browserOf } from "../ui/useragent";
 import { rowClass, VirtualTable } from "../ui/virtualtable";
 import type { Row } from "./changes";
 import { canEnd, type Group, linesOf } from "./lines";
@@ -12,6 +12,7 @@ import { stateOf, subjectOf } from "./names";
 import { SelectBox } from "./selectbox";
 import type { Selection } from "./selection";
 import styles from "./sessions.module.css";
+import { deviceOf, widthsOf } from "./widths";
 
 const columns = ["Select", "Subject", "State", "Organization", "Device", "First seen", "Last seen", "Session", ""] as const;
 
@@ -66,7 +67,18 @@ export function SessionTable({ rows, grouped, selection, currentKey, open, onOpe
     }
   };
   const heads = { Select: <SelectBox label="Select all sessions that are shown" rows={rows} selection={selection} /> };
-  return <VirtualTable label="Sessions" columns={columns} heads={heads} className={styles.table} count={lines.length} row={line} list={list} />;
+  return (
+    <VirtualTable
+      label="Sessions"
+      columns={columns}
+      heads={heads}
+      className={styles.table}
+      style={widthsOf(rows, currentKey)}
+      count={lines.length}
+      row={line}
+      list={list}
+    />
+  );
 }
 
 interface SessionLineProps extends Pick<Props, "selection" | "onOpen" | "onEnd"> {
@@ -82,8 +94,8 @@ function SessionLine({ row, index, indented, current, open, selection, onOpen, o
   const subject = showHidden(subjectOf(session.session));
   const id = showHidden(session.session?.sessionId ?? "");
   const { name: state, tone } = stateOf(session);
-  const [seen, ...others] = session.sightings;
-  const device = `${browserOf(seen?.userAgent ?? "")} at ${showHidden(seen?.ipAddress ?? "") || "an unknown address"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
+  const organization = showHidden(session.organizationId);
+  const device = deviceOf(row);
   const endable = canEnd(row);
   return (
     // The button in the row does the same for the keyboard.
@@ -116,7 +128,7 @@ function SessionLine({ row, index, indented, current, open, selection, onOpen, o
           aria-label={`Details of ${subject}, ${id}`}
           onClick={() => onOpen(key)}
         >
-          <bdi>{subject}</bdi>
+          <Shortened>{subject}</Shortened>
         </button>
         {current && <Badge>this window</Badge>}
         {session.actor && <Badge tone="bad">impersonated</Badge>}
@@ -124,11 +136,11 @@ function SessionLine({ row, index, indented, current, open, selection, onOpen, o
       <td data-column="State">
         <Badge tone={gone ? "quiet" : tone}>{gone ? "removed" : state}</Badge>
       </td>
-      <td data-column="Organization" title={showHidden(session.organizationId)}>
-        <bdi>{showHidden(session.organizationId)}</bdi>
+      <td data-column="Organization" title={organization} aria-label={organization || undefined}>
+        <Shortened>{organization}</Shortened>
       </td>
-      <td data-column="Device" title={device}>
-        {device}
+      <td data-column="Device" title={device} aria-label={device}>
+        <Shortened>{device}</Shortened>
       </td>
       <td data-column="First seen">
         <Moment at={session.firstSeenTime} short />
@@ -136,8 +148,10 @@ function SessionLine({ row, index, indented, current, open, selection, onOpen, o
       <td data-column="Last seen">
         <Moment at={session.lastSeenTime} short />
       </td>
-      <td data-column="Session" title={id}>
-        <code>{id}</code>
+      <td data-column="Session" title={id} aria-label={id}>
+        <code>
+          <Shortened>{id}</Shortened>
+        </code>
       </td>
       <td data-column="">
         {endable && (
@@ -184,7 +198,7 @@ function GroupLine({ group, index, open, selection, onToggle, onEndAll }: GroupL
           onClick={() => onToggle(group)}
         >
           <span className={styles.arrow} aria-hidden="true" />
-          <bdi>{subject}</bdi>
+          <Shortened>{subject}</Shortened>
         </button>
       </td>
       <td data-column="State">{active > 0 && <Badge tone="good">{group.more ? "active" : `${active} active`}</Badge>}</td>

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useRef } from "react";
 import { useNarrow } from "../api/browser";
 import { type List, useNextPage } from "../api/pages";
 import ui from "./ui.module.css";
@@ -14,8 +14,10 @@ interface Props {
   columns: readonly string[];
   /** What a column has at its top in place of its name. */
   heads?: Partial<Record<string, ReactNode>>;
-  /** A class of CSS that gives the columns their widths. */
+  /** A class of CSS that gives the columns their widths, in --columns. A column that it hides has none there. */
   className: string | undefined;
+  /** What that needs to know of the rows. */
+  style?: CSSProperties;
   count: number;
   /** Renders a row as a `tr` with the class `rowClass` and the aria-rowindex index + 2. */
   row: (index: number) => ReactNode;
@@ -27,7 +29,7 @@ interface Props {
 export const rowClass = styles.row;
 
 /** A table of which only the rows in view are in the document. On narrow windows each row has two lines. */
-export function VirtualTable({ label, columns, heads, className, count, row, list }: Props) {
+export function VirtualTable({ label, columns, heads, className, style, count, row, list }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useNarrow() ? heights.narrow : heights.wide;
   const virtual = useVirtualizer({ count, getScrollElement: () => scroller.current, estimateSize: () => size, overscan: 10 });
@@ -40,7 +42,7 @@ export function VirtualTable({ label, columns, heads, className, count, row, lis
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <div className={styles.scroller} ref={scroller}>
-      <table className={`${styles.table} ${className}`} aria-label={label} aria-rowcount={list?.hasNextPage ? -1 : count + 1}>
+      <table className={`${styles.table} ${className}`} style={style} aria-label={label} aria-rowcount={list?.hasNextPage ? -1 : count + 1}>
         <thead>
           <tr aria-rowindex={1}>
             {columns.map((name) => (

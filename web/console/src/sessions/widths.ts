@@ -1,0 +1,30 @@
+import type { CSSProperties } from "react";
+import { showHidden } from "../ui/text";
+import { browserOf } from "../ui/useragent";
+import type { Row } from "./changes";
+import { subjectOf } from "./names";
+
+/** How many rows decide, so that the columns stay as they are while others are read. */
+const looked = 200;
+
+/** How many characters the marks of a session take: of this window, or impersonated. */
+const marks = 16;
+
+/** From where a session was seen last, and how many others have seen it. */
+export function deviceOf({ session: { sightings } }: Row): string {
+  const [seen, ...others] = sightings;
+  return `${browserOf(seen?.userAgent ?? "")} at ${showHidden(seen?.ipAddress ?? "") || "an unknown address"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
+}
+
+/** The widths with which the columns show all of the texts in the first rows, as properties of CSS. */
+export function widthsOf(rows: readonly Row[], currentKey: string | undefined): CSSProperties {
+  const first = rows.slice(0, looked);
+  const width = (lengthOf: (row: Row) => number) => `calc(${Math.max(8, ...first.map(lengthOf)) + 1}ch + 2 * var(--space-3))`;
+  const names = {
+    "--subject": width(({ key, session }) => showHidden(subjectOf(session.session)).length + (session.actor || key === currentKey ? marks : 0)),
+    "--organization": width(({ session }) => showHidden(session.organizationId).length),
+    "--device": width((row) => deviceOf(row).length),
+    "--session": width(({ session }) => showHidden(session.session?.sessionId ?? "").length),
+  };
+  return names as CSSProperties;
+}
