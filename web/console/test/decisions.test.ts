@@ -134,6 +134,36 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.close();
   });
 
+  test("leave the focus where it is while others come, and give it back when the details are closed", async () => {
+    const ada = await Window.open(stage.browser, `${stage.server.url}/decisions?outcome=refused`, { width: 1440, height: 900 });
+    await ada.signIn("ada");
+    await ada.page.getByText("live", { exact: true }).waitFor();
+    await refuse("user_focus");
+    await ada.page.getByRole("row", { name: /user_focus/ }).waitFor();
+    await ada.page.getByRole("button", { name: "Pause" }).focus();
+    const inRow = (name: string) => ada.page.evaluate((name) => document.activeElement?.closest("tr")?.textContent?.includes(name), name);
+    await expect
+      .poll(async () => {
+        await ada.page.keyboard.press("Tab"); // over the chart
+        return inRow("user_focus");
+      })
+      .toBe(true);
+    const others = 40; // more than are in view
+    for (let i = 0; i < others; i++) {
+      await refuse("user_other");
+    }
+    await ada.page.getByText(`${others} new`, { exact: true }).waitFor();
+    expect(await inRow("user_focus")).toBe(true);
+    await ada.page.keyboard.press("Enter");
+    await ada.details.getByText("Cause: the caller is no operator").waitFor();
+    await ada.page.keyboard.press("Escape");
+    await ada.details.waitFor({ state: "detached" });
+    expect(await inRow("user_focus")).toBe(true);
+    await ada.page.keyboard.press("Shift+Tab");
+    await ada.page.getByText(`${others} new`).waitFor({ state: "detached" });
+    await ada.close();
+  });
+
   test("show what was decided before a filter is set", async () => {
     const ada = await Window.open(stage.browser, `${stage.server.url}/decisions`, { width: 1440, height: 900 });
     await ada.signIn("ada");

@@ -29,8 +29,9 @@ export function Decisions() {
   const { name, filtered, kept, status, error, retry } = useDecisions(search);
   const [paused, setPaused] = useHeld(name);
   const [pointed, setPointed] = useHeld(name);
+  const [focused, setFocused] = useHeld(name);
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, ...part }, hash: "", replace: true });
-  const shown = paused ?? pointed ?? kept;
+  const shown = paused ?? focused ?? pointed ?? kept;
   const held = kept.received - shown.received;
   const selected = fromFragment(hash);
   const searched = searchedBy(search);
@@ -80,8 +81,15 @@ export function Decisions() {
         kept={kept}
         onReason={(kind) => filter(kind === "admitted" ? { outcome: "admitted", reason: undefined } : { outcome: undefined, reason: kind })}
       />
-      {/* Rows stay where they are while the pointer is over them. */}
-      <div className={split.columns} onPointerEnter={() => setPointed(kept)} onPointerLeave={() => setPointed(undefined)}>
+      {/* Rows stay where they are while the pointer is over them, or the keyboard in them or in the details of one. */}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: nothing is done here but to hold the rows */}
+      <div
+        className={split.columns}
+        onPointerEnter={() => setPointed(kept)}
+        onPointerLeave={() => setPointed(undefined)}
+        onFocus={({ target }) => target.closest("table") !== null && target.matches(":focus-visible") && setFocused(shown)}
+        onBlur={({ currentTarget, relatedTarget }) => !currentTarget.contains(relatedTarget) && setFocused(undefined)}
+      >
         {shown.decisions.length === 0 && selected === undefined ? (
           !error && <Nothing kept={shown} filtered={filtered} byId={search.request !== undefined || search.trace !== undefined} />
         ) : (

@@ -11,7 +11,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** The details of one row, beside the table. Escape closes it. */
+/** The details of one row, beside the table. Escape closes it, and the focus is where it was before. */
 export function Panel({ title, of, onClose, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const onKey = useEffectEvent((event: KeyboardEvent) => {
@@ -19,8 +19,16 @@ export function Panel({ title, of, onClose, children }: Props) {
       onClose();
     }
   });
+  const before = useRef<HTMLElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each row that is shown takes the focus
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [of]);
+  useEffect(() => {
+    const { activeElement } = document;
+    if (activeElement instanceof HTMLElement && activeElement.closest("aside") === null) {
+      before.current = activeElement;
+    }
+    heading.current?.focus({ preventScroll: true });
+  }, [of]);
+  useEffect(() => () => void (document.activeElement === document.body && before.current?.focus({ preventScroll: true })), []);
   useEffect(() => {
     const listener = (event: KeyboardEvent) => onKey(event);
     addEventListener("keydown", listener);
