@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
+	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -53,7 +54,7 @@ func (s *Server) buildGuards() error {
 	s.feed = feed.New(feed.Config{
 		Source: s.feedSource(), Followers: followers, Decisions: s.decisions, Now: s.config.Now, Log: s.log, Stopping: s.stopping,
 	})
-	if err := s.buildSignals(verifier); err != nil {
+	if s.inbox, err = inbox.Open(inbox.Config{Settings: s.config, Ledger: s.ledger, Verifier: verifier, Keys: s.keySets}); err != nil {
 		return err
 	}
 	s.reconcile()
@@ -121,9 +122,6 @@ func (s *Server) closeKeys() error {
 		if source.remote != nil {
 			errs = append(errs, source.remote.Close())
 		}
-	}
-	for _, remote := range s.signalKeys {
-		errs = append(errs, remote.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -34,7 +34,7 @@ func (s *Server) newHTTP() error {
 	s.http = transport.NewHTTPServer(handler, s.certificate.TLSConfig(), s.strangers)
 	s.resets.Bound(s.http)
 	if s.config.SignalsAddr != "" {
-		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.signalsHandler())), s.certificate.TLSConfig(), s.strangers)
+		s.signalsHTTP = transport.NewHTTPServer(s.proxies.Middleware(withRequestIDs(s.inbox.Handler(s.callLog()))), s.certificate.TLSConfig(), s.strangers)
 		s.resets.Bound(s.signalsHTTP)
 	}
 	s.draining.Join(s.http, s.signalsHTTP)
@@ -106,6 +106,21 @@ func streams() func(path string) bool {
 		}
 	}
 	return func(path string) bool { return paths[path] }
+}
+
+// serveSignals serves the messages of issuers on the HTTP port, unless they have one of their own.
+func (s *Server) serveSignals(next http.Handler) http.Handler {
+	if s.inbox.IsEmpty() || s.config.SignalsAddr != "" {
+		return next
+	}
+	received := s.inbox.Handler(s.callLog())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, config.SignalsPath) {
+			received.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withRequestIDs gives each call its id, which trusted proxies may choose.

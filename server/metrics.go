@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/otelenv"
@@ -189,31 +190,30 @@ func (s *Server) measureRevocations() {
 }
 
 func (s *Server) measureSignals() {
-	each := func(read func(record metrics.Record, source signalSource)) func(metrics.Record) {
+	each := func(read func(record metrics.Record, status signals.Status)) func(metrics.Record) {
 		return func(record metrics.Record) {
-			for _, source := range s.signals {
-				read(record, source)
+			for _, status := range s.inbox.Statuses() {
+				read(record, status)
 			}
 		}
 	}
-	if len(s.signals) > 0 {
+	if !s.inbox.IsEmpty() {
 		m := s.metrics
-		m.Counter("ostiary.signals.messages", "{message}", "Messages of issuers, by what became of them.", each(func(record metrics.Record, source signalSource) {
-			status := source.receiver.Status()
+		m.Counter("ostiary.signals.messages", "{message}", "Messages of issuers, by what became of them.", each(func(record metrics.Record, status signals.Status) {
 			for result, n := range map[string]int64{
 				"accepted": status.Accepted, "repeated": status.Repeated, "ignored": status.Ignored, "refused": status.Refused, "failed": status.Failed,
 			} {
-				record(float64(n), sourceAttribute, source.name, resultAttribute, result)
+				record(float64(n), sourceAttribute, status.Source, resultAttribute, result)
 			}
 		}))
-		m.Gauge("ostiary.signals.last_message", "s", "When the last message came that its sender has signed, in seconds since 1970.", each(func(record metrics.Record, source signalSource) {
-			if at := source.receiver.Status().LastMessage; !at.IsZero() {
-				record(float64(at.UnixMilli())/1000, sourceAttribute, source.name)
+		m.Gauge("ostiary.signals.last_message", "s", "When the last message came that its sender has signed, in seconds since 1970.", each(func(record metrics.Record, status signals.Status) {
+			if at := status.LastMessage; !at.IsZero() {
+				record(float64(at.UnixMilli())/1000, sourceAttribute, status.Source)
 			}
 		}))
-		m.Gauge("ostiary.signals.lag", "s", "How long after it had happened the last accepted message was in force.", each(func(record metrics.Record, source signalSource) {
-			if status := source.receiver.Status(); !status.LastAccepted.IsZero() {
-				record(status.Lag.Seconds(), sourceAttribute, source.name)
+		m.Gauge("ostiary.signals.lag", "s", "How long after it had happened the last accepted message was in force.", each(func(record metrics.Record, status signals.Status) {
+			if !status.LastAccepted.IsZero() {
+				record(status.Lag.Seconds(), sourceAttribute, status.Source)
 			}
 		}))
 	}

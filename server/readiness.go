@@ -9,6 +9,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/server/internal/health"
+	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
 )
@@ -86,7 +87,7 @@ type readiness struct {
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 	// Signals are the sources of messages of issuers. They do not count either: whether an
 	// issuer sends anything is for it to say.
-	Signals []signalReadiness `json:"signals,omitempty"`
+	Signals []inbox.State `json:"signals,omitempty"`
 	// Transmitter says how the streams of security events are. They do not count, either.
 	Transmitter *transmitter.Summary `json:"signals_transmitter,omitempty"`
 	// Reconciled is what issuers were asked after the last outage.
@@ -171,9 +172,7 @@ func (s *Server) readiness() (code int, body readiness) {
 	for _, source := range s.keys {
 		body.Issuers = append(body.Issuers, source.readiness())
 	}
-	for _, source := range s.signals {
-		body.Signals = append(body.Signals, source.readiness())
-	}
+	body.Signals = s.inbox.States()
 	if s.transmitter != nil {
 		summary := s.transmitter.Summary()
 		body.Transmitter = &summary

@@ -5,21 +5,14 @@ import "time"
 // reconcile has the issuers whose messages are received asked about sessions after an
 // outage, in which messages may have been missed.
 func (s *Server) reconcile() {
-	asked := make(map[string]bool)
 	var issuers []string
-	for _, source := range s.signals {
-		for _, issuer := range source.issuers {
-			if asked[issuer] {
-				continue
-			}
-			asked[issuer] = true
-			if s.ledger.EndsAtIssuer(issuer) {
-				issuers = append(issuers, issuer)
-				continue
-			}
-			s.log.Info("what an issuer says while this server or its database is down can be missed; tokens of these sessions are accepted until they expire", "issuer", issuer,
-				"remedy", "where it is Clerk, set secret_key: then Clerk is asked afterwards")
+	for _, issuer := range s.inbox.Issuers() {
+		if s.ledger.EndsAtIssuer(issuer) {
+			issuers = append(issuers, issuer)
+			continue
 		}
+		s.log.Info("what an issuer says while this server or its database is down can be missed; tokens of these sessions are accepted until they expire", "issuer", issuer,
+			"remedy", "where it is Clerk, set secret_key: then Clerk is asked afterwards")
 	}
 	if len(issuers) > 0 {
 		s.ledger.Reconcile(issuers...)

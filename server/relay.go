@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/tokensource"
 )
 
 // errAskHub answers calls for which a relay would need a database.
@@ -71,7 +72,7 @@ func (s *Server) startRelay() error {
 	if err != nil {
 		return fmt.Errorf("follow: %w", err)
 	}
-	s.followTokens = newLiveTokens(source)
+	s.followTokens = tokensource.New(source)
 	if f.InsecureHTTP {
 		s.log.Warn("the hub may be followed over plain http; who can read the traffic can follow it, and who can change it can hide revocations", "setting", "follow_insecure_http")
 	}

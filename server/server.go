@@ -34,6 +34,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/drain"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/health"
+	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/outbox"
@@ -41,6 +42,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/relay"
 	"github.com/ostiary/ostiary/server/internal/revokedlog"
 	"github.com/ostiary/ostiary/server/internal/schemas"
+	"github.com/ostiary/ostiary/server/internal/tokensource"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
@@ -67,7 +69,7 @@ type Server struct {
 	reloading    sync.Mutex
 	operators    operators
 	enders       map[string]*outbox.Clerk // by the URL of the issuer
-	followTokens *liveTokens              // nil at a hub
+	followTokens *tokensource.Replaceable // nil at a hub
 
 	feedGuard *auth.Guard // of the FeedService
 
@@ -90,8 +92,7 @@ type Server struct {
 	status     *statusService
 	feed       *feed.Service
 	health     *health.Service
-	signals    []signalSource
-	signalKeys []*jwks.Remote   // of transmitters of security events
+	inbox      *inbox.Inbox
 	admin      *adminServer     // nil where there is none
 	metrics    *metrics.Metrics // nil where nobody reads them
 	tracing    *tracing.Tracing // nil where nobody reads them
@@ -279,7 +280,7 @@ func (s *Server) Run(ctx context.Context) error {
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(ctx)) // also while the server drains
 	defer stopPolling()
 	group.Go(func() error {
-		s.poll(polling)
+		s.inbox.Run(polling)
 		return nil
 	})
 	group.Go(func() error {
@@ -389,8 +390,7 @@ func (s *Server) release() error {
 			errs = append(errs, err)
 		}
 	}
-	s.closePollers()
-	errs = append(errs, s.decisions.Close(), s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys())
+	errs = append(errs, s.decisions.Close(), s.admin.close(), s.metrics.Close(), s.tracing.Close(), s.closeKeys(), s.inbox.Close())
 	s.transmitter.Close()
 	s.revokedLog.Close()
 	if s.ledger != nil {

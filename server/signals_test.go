@@ -18,6 +18,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/inbox"
 )
 
 // webhookSecret signs what is sent as Clerk.
@@ -64,14 +65,14 @@ func (r *running) logout(t *testing.T, edits ...authtest.Edit) int {
 }
 
 // readySignals is what /readyz says of the sources.
-func (r *running) readySignals(t *testing.T) map[string]signalReadiness {
+func (r *running) readySignals(t *testing.T) map[string]inbox.State {
 	t.Helper()
 	_, _, body := r.send(t, http.MethodGet, "/readyz", nil, "")
 	var got readiness
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
-	sources := make(map[string]signalReadiness)
+	sources := make(map[string]inbox.State)
 	for _, source := range got.Signals {
 		sources[source.Source] = source
 	}
@@ -283,7 +284,7 @@ func TestEverySourceHasAState(t *testing.T) {
 	t.Parallel()
 	r := start(t, withWebhooks, withLogout)
 	for name, state := range r.readySignals(t) {
-		if want := (signalReadiness{Source: name, Issuers: []string{r.issuer.URL()}}); fmt.Sprint(state) != fmt.Sprint(want) {
+		if want := (inbox.State{Source: name, Issuers: []string{r.issuer.URL()}}); fmt.Sprint(state) != fmt.Sprint(want) {
 			t.Errorf("before the first message /readyz says %+v", state)
 		}
 		if !contains(r.log, "messages of an issuer are received", "path=/signals/"+name) {

@@ -13,6 +13,7 @@ import (
 
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/internal/disk"
+	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/problem"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
@@ -189,7 +190,7 @@ func (s *Server) signOutMessages(ctx context.Context, reconciled []reconciliatio
 	return messages
 }
 
-func signalMessage(state signalReadiness) *statusv1.SignalSourceStatus {
+func signalMessage(state inbox.State) *statusv1.SignalSourceStatus {
 	message := &statusv1.SignalSourceStatus{
 		Source: state.Source, Issuers: state.Issuers,
 		LastMessageTime: timeMessage(state.LastMessage), LastAcceptedTime: timeMessage(state.LastAccepted), LastRefusedTime: timeMessage(state.LastRefused),
