@@ -9,27 +9,19 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/ostiary/ostiary/server/config"
-	"github.com/ostiary/ostiary/server/internal/feed"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/access/v1/accessv1connect"
-
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
-
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/feed"
 )
 
 func (tr endpoint) access(t *testing.T, token string) accessv1connect.AccessServiceClient {

@@ -19,14 +19,11 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
-
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
-
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // imageOf writes an image of a schema with a service that has a rule, or none for nil, and returns its path.

@@ -8,11 +8,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 func TestAServerWithAReadOnlyDatabaseVerifiesTokens(t *testing.T) {

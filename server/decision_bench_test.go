@@ -8,11 +8,10 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // BenchmarkDecisions says what a record adds to a call with a token that was verified before:

@@ -17,17 +17,14 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/decision/v1/decisionv1connect"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 )
 

@@ -15,20 +15,16 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	decisionv1 "github.com/ostiary/ostiary/gen/ostiary/decision/v1"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/decisions"
 )
 

@@ -12,16 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/pgserver"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )

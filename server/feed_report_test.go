@@ -13,18 +13,15 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ostiary/ostiary"
-	"github.com/ostiary/ostiary/server/config"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/feed"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 

@@ -15,11 +15,8 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/ostiary/ostiary"
-	"github.com/ostiary/ostiary/server/config"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authclient"
@@ -27,6 +24,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/feed"
 	"github.com/ostiary/ostiary/interceptors/revocation"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // A service follows hubs as a user of the library does.

@@ -15,18 +15,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
-
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 const importProcedure = revocationv1connect.RevocationServiceImportRevocationsProcedure

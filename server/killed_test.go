@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // killedIn names the data directory of a server that is killed, and killedWith the issuer

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
-
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"

@@ -6,13 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 

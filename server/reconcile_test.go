@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // reconciled is what /readyz says of the last outage.

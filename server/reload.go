@@ -4,11 +4,10 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // Reload takes over what can be changed while the Server runs: Rules, OperatorSubjects,

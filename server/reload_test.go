@@ -9,17 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // needsPermission is a rule that the users of these tests do not meet.

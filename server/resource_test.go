@@ -7,10 +7,9 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/server/config"
-
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // TestTheMetadataOfTheServerIsPublic asks as a client does that has no token yet: it

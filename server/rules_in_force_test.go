@@ -10,16 +10,13 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
-
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
-
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/policy"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 func anyRole(names ...string) *policyv1.Rule {

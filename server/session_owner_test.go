@@ -7,16 +7,13 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/ostiary/ostiary/server/config"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
-
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // owners begins a server with two issuers and returns tokens that all name the

@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/inbox"
 )
 

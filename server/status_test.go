@@ -12,13 +12,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/ostiary/ostiary/server/config"
-	"github.com/ostiary/ostiary/server/internal/problem"
-
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/internal/problem"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 )
 

@@ -15,9 +15,9 @@ func storeConfig(c config.Config) ledger.StoreConfig {
 	}
 }
 
-// Backup copies the SQLite database that DataDir or DatabaseURL of the Config names to a file, as it is at
-// one instant. A server may use it meanwhile. The file must not exist, and is for its owner
-// alone. For a database of PostgreSQL the error says what to use instead.
+// Backup copies the SQLite database of the settings to a file, as it is at one instant. A server
+// may use it meanwhile. The file must not exist, and is for its owner alone. For a database of
+// PostgreSQL the error says what to use instead.
 func Backup(ctx context.Context, c config.Config, file string) error {
 	return storeConfig(c.WithDefaults()).Backup(ctx, file)
 }
@@ -31,9 +31,9 @@ type Restored struct {
 	Lost int64
 }
 
-// Restore replaces the SQLite database that DataDir or DatabaseURL of the Config names by a file that
-// Backup made. It replaces one that exists only if replace says so. A server may use it
-// meanwhile, and notices within a second.
+// Restore replaces the SQLite database of the settings by a file that Backup made. It replaces
+// one that exists only if replace says so. A server may use it meanwhile, and notices within a
+// second.
 func Restore(ctx context.Context, c config.Config, file string, replace bool) (Restored, error) {
 	restored, err := storeConfig(c.WithDefaults()).Restore(ctx, file, replace)
 	return Restored(restored), err
@@ -54,8 +54,7 @@ type StoreState struct {
 	ClockAhead time.Duration
 }
 
-// InspectStore looks at the database that DataDir or DatabaseURL of the Config names, and changes
-// nothing. A server may use it meanwhile. One that is not there yet is no error; one that
+// InspectStore looks at the database of the settings, and changes nothing. A server may use it meanwhile. One that is not there yet is no error; one that
 // cannot be reached is, at once. No error repeats a password.
 func InspectStore(ctx context.Context, c config.Config) (StoreState, error) {
 	file, found, err := storeConfig(c.WithDefaults()).Inspect(ctx)

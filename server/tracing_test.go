@@ -9,16 +9,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
+	"github.com/ostiary/ostiary/server/config"
 )
 
 // traceCollector takes what is sent to it by OTLP.

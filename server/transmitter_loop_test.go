@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
-
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
 )
 
