@@ -1,6 +1,7 @@
 import { type Decision, DecisionOutcome } from "@ostiary/client/gen/ostiary/decision/v1/decision_pb";
 import { Moment } from "../ui/moment";
 import { Badge, type Tone } from "../ui/names";
+import { Shortened } from "../ui/shortened";
 import { showHidden } from "../ui/text";
 import { rowClass, VirtualTable } from "../ui/virtualtable";
 import styles from "./decisions.module.css";
@@ -70,8 +71,8 @@ function Line({ decision, index, selected, onSelect }: { decision: Decision; ind
           <code>{showHidden(methodOf(procedure))}</code>
         </button>
       </td>
-      <td data-column="Subject" title={showHidden(subject)}>
-        <bdi>{showHidden(subject)}</bdi>
+      <td data-column="Subject" title={showHidden(subject)} aria-label={showHidden(subject) || undefined}>
+        <Shortened>{showHidden(subject)}</Shortened>
       </td>
       <td data-column="Reason">
         <code>{showHidden(reason)}</code>
