@@ -54,8 +54,9 @@ type StoreState struct {
 	ClockAhead time.Duration
 }
 
-// InspectStore looks at the database of the settings, and changes nothing. A server may use it meanwhile. One that is not there yet is no error; one that
-// cannot be reached is, at once. No error repeats a password.
+// InspectStore looks at the database of the settings, and changes nothing. A server may use it
+// meanwhile. One that is not there yet is no error; one that cannot be reached is, at once. No
+// error repeats a password.
 func InspectStore(ctx context.Context, c config.Config) (StoreState, error) {
 	file, found, err := storeConfig(c.WithDefaults()).Inspect(ctx)
 	return StoreState{
