@@ -62,60 +62,77 @@ func TestCallsThatAreAdmittedPushOutNoRefusal(t *testing.T) {
 // Each decision is among the recent ones or comes later, and none does both, while calls go on.
 func TestNothingIsMissedOrDoubledWhereAWatchBegins(t *testing.T) {
 	t.Parallel()
-	l, _ := opened(t, None)
-	const callers, each, watches = 4, 1500, 20
-	var calls sync.WaitGroup
-	for i := range callers {
-		calls.Go(func() {
-			for range each {
-				if i%2 == 0 {
-					l.Observe(t.Context(), admittedCall())
-				} else {
-					l.Observe(t.Context(), refusedCall(auth.TokenExpired, true))
+	const rounds, callers, each, watches = 300, 4, 100, 8
+	during := 0
+	for range rounds {
+		l, _ := opened(t, None)
+		var calls sync.WaitGroup
+		begun := make(chan struct{}, callers)
+		for i := range callers {
+			calls.Go(func() {
+				begun <- struct{}{}
+				for range each {
+					if i%2 == 0 {
+						l.Observe(t.Context(), admittedCall())
+					} else {
+						l.Observe(t.Context(), refusedCall(auth.TokenExpired, true))
+					}
 				}
-			}
-		})
-	}
-	var watchers []*Watcher
-	var befores []*Recent
-	for range watches {
-		w, before := l.WatchRecent()
-		watchers, befores = append(watchers, w), append(befores, before)
-		runtime.Gosched()
-	}
-	calls.Wait()
-	for i, w := range watchers {
-		seen, counted := map[int]bool{}, int64(0)
-		for _, c := range befores[i].Counts {
-			counted += c.Count
+			})
 		}
-		highest := 0
-		for _, r := range befores[i].Records {
+		<-begun
+		var watchers [watches]*Watcher
+		var befores [watches]*Recent
+		for i := range watches {
+			watchers[i], befores[i] = l.WatchRecent()
+		}
+		calls.Wait()
+		for i, w := range watchers {
+			if before := beforeAndLater(t, w, befores[i], callers*each); before > 0 && before < callers*each {
+				during++
+			}
+			w.Close()
+		}
+	}
+	if during < rounds/10 {
+		t.Errorf("only %d watches have begun while calls went on", during)
+	}
+}
+
+// beforeAndLater checks that a watch has so many decisions, each once, and returns how many were
+// before it.
+func beforeAndLater(t *testing.T, w *Watcher, recent *Recent, want int) (before int) {
+	t.Helper()
+	for _, c := range recent.Counts {
+		before += int(c.Count)
+	}
+	numbers := map[int]bool{}
+	for _, r := range recent.Records {
+		numbers[number(t, *r)] = true
+	}
+	if before != len(recent.Records) || before != len(numbers) {
+		t.Fatalf("%d were counted before, and %d were sent", before, len(recent.Records))
+	}
+	for {
+		records, missed, _, _ := w.Next()
+		if missed > 0 {
+			t.Fatalf("missed %d", missed)
+		}
+		for _, r := range records {
 			n := number(t, *r)
-			seen[n], highest = true, max(highest, n)
-		}
-		if int64(highest) != counted || len(seen) > 2*maxRecent {
-			t.Errorf("watch %d: %d were counted before, and %d were sent, up to number %d", i, counted, len(seen), highest)
-		}
-		for live := 0; ; {
-			records, missed, _, _ := w.Next()
-			if missed > 0 {
-				t.Fatalf("missed %d", missed)
+			if numbers[n] || n <= before {
+				t.Fatalf("%d comes after the first %d", n, before)
 			}
-			for _, r := range records {
-				if live++; number(t, *r) != highest+live {
-					t.Fatalf("watch %d: %d comes after %d, and %d others", i, number(t, *r), highest, live-1)
-				}
-			}
-			if len(records) == 0 {
-				if highest+live != callers*each {
-					t.Errorf("watch %d: %d were before and %d later; want %d", i, highest, live, callers*each)
-				}
-				break
-			}
+			numbers[n] = true
 		}
-		w.Close()
+		if len(records) == 0 {
+			break
+		}
 	}
+	if len(numbers) != want {
+		t.Fatalf("%d were before, and %d later; want %d", before, len(numbers)-before, want)
+	}
+	return before
 }
 
 func TestWhatIsKeptIsBoundedByItsBytes(t *testing.T) {

@@ -235,6 +235,8 @@ test("a stream that is opened again doubles nothing, and says how far back all g
   expect(totals(after, now)).toEqual({ TOKEN_EXPIRED: 2, TOKEN_MISSING: 990 });
   expect(after.refusedSince).toBe(now - 5000);
   expect(after.admittedSince).toBe(now + 2000); // those in between are missing
+  const another = withMessage(after, first([named("b-1", "TOKEN_EXPIRED")], { refused: now + 1000, admitted: now + 1000 }), now + 3000);
+  expect([another.refusedSince, another.admittedSince]).toEqual([now + 1000, now + 1000]); // of another server
 });
 
 test("when no more are kept one by one, they go back to the oldest", () => {

@@ -61,8 +61,9 @@ function withRecent(kept: Kept, recent: RecentDecisions, now: number): Kept {
   const keyOf = (decision: Decision) => decision.decisionId || toFragment(decision);
   const known = new Set(kept.decisions.map(keyOf));
   const fresh = recent.decisions.filter((decision) => !known.has(keyOf(decision)));
+  const goesOn = fresh.length < recent.decisions.length; // of the same server: another one has decisions of its own
   const since = (before: number | undefined, at: number | undefined) =>
-    at !== undefined && before !== undefined && kept.until !== undefined && kept.until >= at ? Math.min(before, at) : at;
+    goesOn && at !== undefined && before !== undefined && kept.until !== undefined && kept.until >= at ? Math.min(before, at) : at;
   return withDecisions(
     {
       ...kept,
