@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/feed/v1/feedv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/token/v1/tokenv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server/internal/feed"
@@ -126,9 +127,7 @@ func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.Explain
 		if ctx.Err() != nil { // conditions of others take time
 			return nil, ctx.Err()
 		}
-		message := explanationMessage(method.rule.GetProcedure(), s.explain(method, id))
-		message.Backend = method.rule.GetBackend()
-		res.Explanations = append(res.Explanations, message)
+		res.Explanations = append(res.Explanations, s.explanation(method, id))
 	}
 	return res, nil
 }
@@ -209,7 +208,8 @@ func (s *accessService) explain(method method, id *auth.Identity) policy.Explana
 			step.Outcome, step.Detail = policy.Met, ""
 		case strings.HasPrefix(procedure, "/"+revocationv1connect.RevocationServiceName+"/"),
 			strings.HasPrefix(procedure, "/"+decisionv1connect.DecisionServiceName+"/"),
-			strings.HasPrefix(procedure, "/"+statusv1connect.StatusServiceName+"/"):
+			strings.HasPrefix(procedure, "/"+statusv1connect.StatusServiceName+"/"),
+			strings.HasPrefix(procedure, "/"+tokenv1connect.TokenServiceName+"/"):
 			step.Outcome, step.Detail = policy.Unmet, "needs an operator"
 		}
 	}
@@ -275,8 +275,12 @@ type grpcAccess struct {
 	*liveAccess
 }
 
-func explanationMessage(procedure string, explanation policy.Explanation) *accessv1.AccessExplanation {
-	message := &accessv1.AccessExplanation{Procedure: procedure, Outcome: outcomeMessage(explanation.Outcome())}
+// explanation says whether an identity may call a method, and why.
+func (s *accessService) explanation(method method, id *auth.Identity) *accessv1.AccessExplanation {
+	explanation := s.explain(method, id)
+	message := &accessv1.AccessExplanation{
+		Procedure: method.rule.GetProcedure(), Backend: method.rule.GetBackend(), Outcome: outcomeMessage(explanation.Outcome()),
+	}
 	for _, step := range explanation {
 		message.Requirements = append(message.Requirements, &accessv1.Requirement{
 			Description: step.Requirement,

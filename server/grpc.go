@@ -19,6 +19,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
+	tokenv1 "github.com/ostiary/ostiary/gen/ostiary/token/v1"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
@@ -63,6 +64,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	accessv1.RegisterAccessServiceServer(gate, grpcAccess{liveAccess: &s.access})
 	decisionv1.RegisterDecisionServiceServer(gate, grpcDecision{decisionService: s.decision})
 	statusv1.RegisterStatusServiceServer(gate, grpcStatus{statusService: s.status})
+	tokenv1.RegisterTokenServiceServer(gate, grpcToken{tokenService: s.token})
 	s.feed.Register(grpcauth.Gate(registrar, s.feedGuard, timeout))
 	s.health.Register(gate)
 	if s.config.Reflection {

@@ -105,6 +105,7 @@ func (s *Server) buildVerifier() (*token.Verifier, error) {
 		}
 		config.Issuers = append(config.Issuers, trusted)
 	}
+	s.trusted = config.Issuers
 	verifier, err := token.New(config)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/token/v1/tokenv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
@@ -75,6 +76,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.Handle(accessv1connect.NewAccessServiceHandler(&s.access, own...))
 	mux.Handle(decisionv1connect.NewDecisionServiceHandler(connectDecision{s.decision}, own...))
 	mux.Handle(statusv1connect.NewStatusServiceHandler(s.status, own...))
+	mux.Handle(tokenv1connect.NewTokenServiceHandler(s.token, own...))
 	s.feed.Mount(mux, s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage))...)
 	s.health.Mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {

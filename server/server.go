@@ -90,6 +90,7 @@ type Server struct {
 	followers  feed.Followers
 	decision   *decisionService
 	status     *statusService
+	token      *tokenService
 	feed       *feed.Service
 	health     *health.Service
 	inbox      *inbox.Inbox
@@ -98,6 +99,7 @@ type Server struct {
 	tracing    *tracing.Tracing // nil where nobody reads them
 	decisions  *decisions.Log
 	verifier   *token.Verifier
+	trusted    []token.Issuer // what it was made of
 
 	httpListener, grpcListener, signalsListener net.Listener
 
@@ -191,6 +193,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	})
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.status = &statusService{server: s, started: s.config.Now()}
+	s.token = &tokenService{
+		verifier: s.verifier, trusted: s.trusted, revocations: s.revocations(), access: &s.access, operators: s.operators,
+	}
 	if s.config.TLSCert != "" {
 		if s.certificate, err = certificate.Open(s.config.TLSCert, s.config.TLSKey, s.config.Now, s.log); err != nil { //nolint:contextcheck // it is read as long as the server lives
 			return fmt.Errorf("tls_cert and tls_key: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
+	"github.com/ostiary/ostiary/gen/ostiary/token/v1/tokenv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
@@ -160,6 +161,7 @@ func Services() []string {
 		accessv1connect.AccessServiceName,
 		decisionv1connect.DecisionServiceName,
 		statusv1connect.StatusServiceName,
+		tokenv1connect.TokenServiceName,
 		feedv1connect.FeedServiceName,
 	}
 }

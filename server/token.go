@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
+	tokenv1 "github.com/ostiary/ostiary/gen/ostiary/token/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
+	"github.com/ostiary/ostiary/interceptors/token"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
+)
+
+const (
+	maxExplainedBytes = 64 << 10
+	// explainTimeout bounds the wait for an issuer's keys.
+	explainTimeout = 5 * time.Second
+)
+
+// tokenService implements TokenService for both transports. Its rule asks for a token; whether
+// its bearer is an operator is decided here.
+type tokenService struct {
+	verifier    *token.Verifier
+	trusted     []token.Issuer // what the verifier was made of
+	revocations auth.Revocations
+	access      *liveAccess
+	operators   operators
+}
+
+// ExplainToken implements both the connect and the grpc-go interface.
+func (s *tokenService) ExplainToken(ctx context.Context, req *tokenv1.ExplainTokenRequest) (*tokenv1.ExplainTokenResponse, error) {
+	if err := s.operators.require(current(ctx)); err != nil {
+		return nil, err
+	}
+	var faults rpcerror.Violations
+	faults.RefuseUnknown(req)
+	raw := req.GetToken()
+	switch {
+	case raw == "":
+		faults.Add("token", "is missing; send the token without Bearer")
+	case len(raw) > maxExplainedBytes:
+		faults.Add("token", "is longer than 64 KiB, which is no token")
+	}
+	access := s.access.Load()
+	var methods []method
+	if len(req.GetProcedures()) > 0 {
+		methods = access.named(req.GetProcedures(), &faults)
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
+	defer cancel()
+	explanation := s.verifier.Explain(ctx, raw)
+	res := &tokenv1.ExplainTokenResponse{SignatureVerified: explanation.Verified()}
+	for _, check := range explanation {
+		res.Checks = append(res.Checks, checkMessage(&check))
+	}
+	id := s.identity(ctx, raw, explanation)
+	res.Checks = append(res.Checks, s.revocation(id))
+	if id == nil {
+		return res, nil
+	}
+	res.Identity = identityMessage(id)
+	for _, method := range methods {
+		res.Explanations = append(res.Explanations, access.explanation(method, id))
+	}
+	return res, nil
+}
+
+// identity returns whom a token is for, if it was accepted once; nil otherwise. It verifies the
+// token again, as of when it began to count.
+func (s *tokenService) identity(ctx context.Context, raw string, explanation token.Explanation) *auth.Identity {
+	if !explanation.Verified() {
+		return nil
+	}
+	began := beginningOf(raw)
+	verifier, err := token.New(token.Config{
+		Issuers: s.trusted, Now: func() time.Time { return began }, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil
+	}
+	id, err := verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil
+	}
+	return id
+}
+
+// beginningOf returns when a token begins to count by its own word, whoever has written it.
+func beginningOf(raw string) time.Time {
+	var claims struct {
+		IssuedAt  float64 `json:"iat"`
+		NotBefore float64 `json:"nbf"`
+	}
+	if _, rest, ok := strings.Cut(raw, "."); ok {
+		payload, _, _ := strings.Cut(rest, ".")
+		text, _ := base64.RawURLEncoding.DecodeString(payload)
+		_ = json.Unmarshal(text, &claims) // what cannot be read is zero
+	}
+	return time.Unix(int64(max(claims.IssuedAt, claims.NotBefore)), 0)
+}
+
+// revocation is the check whether a token is revoked; without an identity nobody can be asked.
+func (s *tokenService) revocation(id *auth.Identity) *tokenv1.TokenCheck {
+	check := token.Check{Name: "revocation", Skipped: id == nil}
+	if id != nil {
+		check.Configured, check.Received = "not revoked", "not revoked"
+		if err := s.revocations.Revoked(id); err != nil {
+			check.Received, check.Refusal = "revoked", auth.AsError(err)
+		}
+	}
+	return checkMessage(&check)
+}
+
+func checkMessage(check *token.Check) *tokenv1.TokenCheck {
+	message := &tokenv1.TokenCheck{
+		Name: check.Name, Outcome: tokenv1.TokenCheckOutcome_TOKEN_CHECK_OUTCOME_PASSED,
+		Configured: check.Configured, Received: strings.ToValidUTF8(check.Received, "�"),
+	}
+	switch {
+	case check.Skipped:
+		message.Outcome = tokenv1.TokenCheckOutcome_TOKEN_CHECK_OUTCOME_SKIPPED
+	case check.Refusal != nil:
+		message.Outcome = tokenv1.TokenCheckOutcome_TOKEN_CHECK_OUTCOME_FAILED
+		message.Reason = errorv1.Reason(errorv1.Reason_value["REASON_"+check.Refusal.Reason.String()])
+		if cause := check.Refusal.Unwrap(); cause != nil {
+			message.Cause = strings.ToValidUTF8(cause.Error(), "�")
+		}
+	}
+	return message
+}
+
+// grpcToken is the service as grpc-go wants it.
+type grpcToken struct {
+	tokenv1.UnsafeTokenServiceServer
+	*tokenService
+}
