@@ -222,14 +222,32 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.getByText("expired", { exact: true }).waitFor();
     expect(sent.filter((request) => request.includes(token))).toEqual([]);
     await ada.page.getByRole("button", { name: "Check with this server" }).click();
-    await ada.page.getByText("TOKEN_EXPIRED").waitFor();
+    const checks = ada.page.getByRole("table", { name: "Checks" });
+    await checks.getByRole("row", { name: /^expiry failed .* TOKEN_EXPIRED/ }).waitFor();
+    await checks.getByRole("row", { name: /^signature passed/ }).waitFor();
+    await checks.getByRole("row", { name: "revocation passed not revoked not revoked" }).waitFor();
+    await ada.page.getByLabel("What is missing for a method, if the token were accepted").selectOption("/ostiary.token.v1.TokenService/ExplainToken");
+    await ada.page.getByRole("listitem").filter({ hasText: "needs an operator" }).getByText("missing", { exact: true }).waitFor();
+    expect(await ada.barriers()).toEqual([]);
     expect(sent.filter((request) => request.includes(token)).length).toBeGreaterThan(0); // to this server: the window would name any other
     const stored = await ada.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.cookie]));
     expect(stored).not.toContain(token.split(".")[1]);
     await ada.go("Me");
     await ada.go("Token");
     expect(await ada.page.getByLabel("Token", { exact: true }).inputValue()).toBe("");
-    await ada.close(/401/);
+    await ada.close();
+  });
+
+  test("have a token answered that who is no operator pastes, as its bearer is", async () => {
+    const ben = await Window.open(stage.browser, `${stage.server.url}/token`);
+    await ben.signIn("ben");
+    await ben.page.getByLabel("Token", { exact: true }).fill(await stage.server.token("cleo", { exp: 1, iat: 0, nbf: 0 }));
+    await ben.page.getByRole("button", { name: "Check with this server" }).click();
+    await ben.page.getByText("TOKEN_EXPIRED").waitFor();
+    await ben.page.getByText("refused", { exact: true }).waitFor();
+    await ben.page.getByText("An operator sees each check here").waitFor();
+    expect(await ben.page.getByRole("table").count()).toBe(0);
+    await ben.close(/401/);
   });
 
   test("show a token whose times are none, and say so", async () => {

@@ -18,15 +18,16 @@ export function keyOf({ backend, procedure }: { backend: string; procedure: stri
 
 /** Reads all pages of all lists. */
 export async function readAccess(client: Client<typeof AccessService>, call: CallOptions): Promise<Access> {
-  const [{ backends }, rules, explanations] = await Promise.all([
-    client.listBackends({}, call),
-    everyPage(async (pageToken) => {
-      const { methodRules, nextPageToken } = await client.listMethodRules({ pageSize, pageToken }, call);
-      return [methodRules, nextPageToken];
-    }),
-    readExplanations(client, call),
-  ]);
+  const [{ backends }, rules, explanations] = await Promise.all([client.listBackends({}, call), readRules(client, call), readExplanations(client, call)]);
   return { backends, rules, explanations };
+}
+
+/** Reads all pages of the rules. */
+export function readRules(client: Client<typeof AccessService>, call: CallOptions): Promise<MethodRule[]> {
+  return everyPage(async (pageToken) => {
+    const { methodRules, nextPageToken } = await client.listMethodRules({ pageSize, pageToken }, call);
+    return [methodRules, nextPageToken];
+  });
 }
 
 /** Reads all pages of what the caller may call. */

@@ -7,6 +7,7 @@ import { type Identity, IdentityService } from "@ostiary/client/gen/ostiary/iden
 import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { StatusService } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
+import { TokenService } from "@ostiary/client/gen/ostiary/token/v1/token_pb";
 import { QueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useSyncExternalStore } from "react";
 import { StreamPriority } from "../api/priority";
@@ -49,6 +50,7 @@ export class SignedIn {
   readonly revocations: Client<typeof RevocationService>;
   readonly sessions: Client<typeof SessionService>;
   readonly status: Client<typeof StatusService>;
+  readonly tokens: Client<typeof TokenService>;
   readonly source: TokenSource;
   readonly slowCalls = new SlowCalls();
   readonly streams = new StreamPriority();
@@ -85,6 +87,7 @@ export class SignedIn {
     this.revocations = createClient(RevocationService, this.transport);
     this.sessions = createClient(SessionService, this.transport);
     this.status = createClient(StatusService, this.transport);
+    this.tokens = createClient(TokenService, this.transport);
   }
 
   /** Takes the identity that the server has read from the latest token. What the caller may use is asked again where that has changed. */

@@ -5,6 +5,8 @@ import { useMutation } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useNow } from "../api/clock";
+import { useOperator } from "../app/permitted";
+import { useSignedIn } from "../auth/signedin";
 import { helpOf } from "../decisions/reasons";
 import { Failure } from "../ui/failure";
 import { Head } from "../ui/head";
@@ -12,7 +14,8 @@ import { Moment } from "../ui/moment";
 import { Badge, Fact, Id } from "../ui/names";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
-import { checkToken } from "./check";
+import { explainToken, tryToken } from "./check";
+import { Checks } from "./checks";
 import { type Parts, readToken, timeClaims, timeOf } from "./read";
 import styles from "./token.module.css";
 import { trimToken } from "./trim";
@@ -93,8 +96,9 @@ export function Token() {
 }
 
 function Check({ token, method }: { token: string; method: string | undefined }) {
-  const check = useMutation({ mutationFn: () => checkToken(token), gcTime: 0 });
-  const refused = check.data !== undefined && "refusal" in check.data ? check.data.refusal : undefined;
+  const { tokens, access } = useSignedIn();
+  const operator = useOperator();
+  const { data, ...check } = useMutation({ mutationFn: () => (operator ? explainToken(tokens, access, token) : tryToken(token)), gcTime: 0 });
   return (
     <section className={ui.section} aria-labelledby="check">
       <h2 id="check">Check</h2>
@@ -103,12 +107,18 @@ function Check({ token, method }: { token: string; method: string | undefined })
           Check with this server
         </button>
         <span role="status">
-          {check.isPending ? "Checking…" : refused ? <Badge tone="bad">refused</Badge> : check.data && <Badge tone="good">accepted</Badge>}
+          {check.isPending ? "Checking…" : data && <Badge tone={data.accepted ? "good" : "bad"}>{data.accepted ? "accepted" : "refused"}</Badge>}{" "}
+          {data?.reason && (
+            <a href={helpOf(data.reason)} target="_blank" rel="noreferrer">
+              <code>{data.reason}</code>
+            </a>
+          )}
         </span>
       </div>
       {check.isError && <Failure error={check.error} />}
-      {refused && <Refusal error={refused} />}
-      {check.data && "explanations" in check.data && <Verdict {...check.data} method={method} />}
+      {data?.refusal && <Refusal error={data.refusal} />}
+      {data?.checks && <Checks checks={data.checks} verified={data.verified ?? false} />}
+      {data?.identity && <Verdict identity={data.identity} explanations={data.explanations} accepted={data.accepted} method={method} />}
     </section>
   );
 }
@@ -120,7 +130,8 @@ function Refusal({ error }: { error: ConnectError }) {
       <Failure error={error} />
       {reason && (
         <p className={ui.quiet}>
-          The server's log and the decisions have the cause: what was compared, which callers do not get. <code>ostiary token explain</code> shows each check.
+          The server's log and the decisions have the cause: what was compared, which callers do not get. An operator sees each check here, and by{" "}
+          <code>ostiary token explain</code>.
         </p>
       )}
     </>

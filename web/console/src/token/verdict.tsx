@@ -11,6 +11,7 @@ import ui from "../ui/ui.module.css";
 interface Props {
   identity: Identity;
   explanations: AccessExplanation[];
+  accepted: boolean;
   /** The method to begin with. */
   method: string | undefined;
 }
@@ -23,7 +24,7 @@ const outcomes = {
 } as const;
 
 /** Whom a token is for, and what it lacks for a method. */
-export function Verdict({ identity, explanations, method: first }: Props) {
+export function Verdict({ identity, explanations, accepted, method: first }: Props) {
   const [method, setMethod] = useState(first ?? "/ostiary.identity.v1.IdentityService/WhoAmI");
   const explanation = explanations.find(({ procedure }) => procedure === method);
   return (
@@ -46,7 +47,7 @@ export function Verdict({ identity, explanations, method: first }: Props) {
         </Fact>
       </dl>
       <label className={ui.field}>
-        What is missing for a method
+        {accepted ? "What is missing for a method" : "What is missing for a method, if the token were accepted"}
         <select value={explanation === undefined ? "" : method} onChange={(event) => setMethod(event.target.value)}>
           {explanation === undefined && <option value="">Choose a method</option>}
           {explanations.map(({ procedure }) => (

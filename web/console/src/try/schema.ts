@@ -7,9 +7,10 @@ import { IdentityService } from "@ostiary/client/gen/ostiary/identity/v1/identit
 import { RevocationService } from "@ostiary/client/gen/ostiary/revocation/v1/revocation_service_pb";
 import { SessionService } from "@ostiary/client/gen/ostiary/session/v1/session_pb";
 import { StatusService } from "@ostiary/client/gen/ostiary/status/v1/status_pb";
+import { TokenService } from "@ostiary/client/gen/ostiary/token/v1/token_pb";
 
 /** Those of this server. */
-export const services: DescService[] = [IdentityService, SessionService, RevocationService, DecisionService, StatusService, AccessService];
+export const services: DescService[] = [IdentityService, SessionService, RevocationService, DecisionService, StatusService, TokenService, AccessService];
 
 /** A method that a browser can call. */
 export type Callable = DescMethodUnary | DescMethodServerStreaming;

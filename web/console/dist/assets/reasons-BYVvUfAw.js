@@ -1,1 +1,0 @@
-import{Tt as e,l as t,u as n,wt as r}from"./clock-D7OJu1US.js";import{t as i}from"./config-jO5DWZdK.js";var a=new Map(t.values.filter(t=>e(t,n)).map(e=>[e.name.replace(/^REASON_/,``),r(e,n).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};

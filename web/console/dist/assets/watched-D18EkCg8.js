@@ -1,1 +1,0 @@
-import{Yt as e,qt as t}from"./clock-D7OJu1US.js";var n=e(t(),1),r=(0,n.createContext)(void 0),i=r.Provider;function a(){let e=(0,n.useContext)(r);if(e===void 0)throw Error(`useWatched is used outside of WatchedProvider`);return e}export{a as n,i as t};
