@@ -40,16 +40,19 @@ func TestOperatorsAloneHaveTokensExplained(t *testing.T) {
 					t.Errorf("%s: %v, %v; want %v", who, res, err, auth.PermissionRequired)
 				}
 			}
-			for field, req := range map[string]*tokenv1.ExplainTokenRequest{
-				"token":         {},
-				"token ":        {Token: strings.Repeat("a", 64<<10+1)},
-				"procedures[0]": {Token: ada, Procedures: []string{"/acme.v1.S/Get"}},
-				"procedures[1]": {Token: ada, Procedures: []string{sessionsListed, sessionsListed}},
-				"procedures":    {Token: ada, Procedures: slices.Repeat([]string{sessionsListed}, 1001)},
+			for _, test := range []struct {
+				field string
+				req   *tokenv1.ExplainTokenRequest
+			}{
+				{"token", &tokenv1.ExplainTokenRequest{}},
+				{"token", &tokenv1.ExplainTokenRequest{Token: strings.Repeat("a", 64<<10+1)}},
+				{"procedures[0]", &tokenv1.ExplainTokenRequest{Token: ada, Procedures: []string{"/acme.v1.S/Get"}}},
+				{"procedures[1]", &tokenv1.ExplainTokenRequest{Token: ada, Procedures: []string{sessionsListed, sessionsListed}}},
+				{"procedures", &tokenv1.ExplainTokenRequest{Token: ada, Procedures: slices.Repeat([]string{sessionsListed}, 1001)}},
 			} {
-				_, err := tr.explainToken(t, otto, req)
-				if got := violationsOf(t, err); !slices.Equal(got, []string{strings.TrimSpace(field)}) {
-					t.Errorf("%v: %v is wrong; want %s", err, got, field)
+				_, err := tr.explainToken(t, otto, test.req)
+				if got := violationsOf(t, err); !slices.Equal(got, []string{test.field}) {
+					t.Errorf("%v: %v is wrong; want %s", err, got, test.field)
 				}
 			}
 		})
