@@ -7,8 +7,11 @@ import { subjectOf } from "./names";
 /** How many rows decide, so that the columns stay as they are while others are read. */
 const looked = 200;
 
-/** How many characters the marks of a session take: of this window, or impersonated. */
-const marks = 16;
+/** How many characters the mark of a session takes: this window, or impersonated. */
+const mark = 13;
+
+/** How wide a character of code is, in those of other texts. */
+const code = 0.88;
 
 /** From where a session was seen last, and how many others have seen it. */
 export function deviceOf({ session: { sightings } }: Row): string {
@@ -19,12 +22,12 @@ export function deviceOf({ session: { sightings } }: Row): string {
 /** The widths with which the columns show all of the texts in the first rows, as properties of CSS. */
 export function widthsOf(rows: readonly Row[], currentKey: string | undefined): CSSProperties {
   const first = rows.slice(0, looked);
-  const width = (lengthOf: (row: Row) => number) => `calc(${Math.max(8, ...first.map(lengthOf)) + 1}ch + 2 * var(--space-3))`;
+  const width = (lengthOf: (row: Row) => number) => `calc(${Math.ceil(Math.max(8, ...first.map(lengthOf))) + 1}ch + 2 * var(--space-3))`;
   const names = {
-    "--subject": width(({ key, session }) => showHidden(subjectOf(session.session)).length + (session.actor || key === currentKey ? marks : 0)),
+    "--subject": width(({ key, session }) => showHidden(subjectOf(session.session)).length + (session.actor || key === currentKey ? mark : 0)),
     "--organization": width(({ session }) => showHidden(session.organizationId).length),
     "--device": width((row) => deviceOf(row).length),
-    "--session": width(({ session }) => showHidden(session.session?.sessionId ?? "").length),
+    "--session": width(({ session }) => showHidden(session.session?.sessionId ?? "").length * code),
   };
   return names as CSSProperties;
 }
