@@ -16,6 +16,8 @@ import (
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
+	"github.com/ostiary/ostiary/server/internal/decisions"
+	"github.com/ostiary/ostiary/server/internal/rpcerror"
 )
 
 // everyRecent is more than a server keeps.
@@ -45,8 +47,8 @@ func (r *running) refusedWhoAmI(t *testing.T, tr endpoint, subject string) strin
 	return requestIDIn(err)
 }
 
-func requestIDs(decisions []*decisionv1.Decision) (ids []string) {
-	for _, d := range decisions {
+func requestIDs(of []*decisionv1.Decision) (ids []string) {
+	for _, d := range of {
 		ids = append(ids, d.GetRequestId())
 	}
 	return ids
@@ -205,6 +207,32 @@ func TestOperatorsAloneSeeWhatWasDecidedBefore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAFilterAsksForTheValueOfItsField(t *testing.T) {
+	t.Parallel()
+	refused := decisionv1.DecisionOutcome_DECISION_OUTCOME_REFUSED
+	value := "this"
+	for name, test := range map[string]struct {
+		filter  *decisionv1.WatchDecisionsFilter
+		matches decisions.Record
+		counted bool // by the minute
+	}{
+		"issuer":     {&decisionv1.WatchDecisionsFilter{Issuer: &value}, decisions.Record{Issuer: value}, false},
+		"subject":    {&decisionv1.WatchDecisionsFilter{Subject: &value}, decisions.Record{Subject: value}, false},
+		"procedure":  {&decisionv1.WatchDecisionsFilter{Procedure: &value}, decisions.Record{Procedure: value}, false},
+		"reason":     {&decisionv1.WatchDecisionsFilter{Reason: &value}, decisions.Record{Reason: value}, true},
+		"outcome":    {&decisionv1.WatchDecisionsFilter{Outcome: &refused}, decisions.Record{Outcome: decisions.Refused}, true},
+		"service":    {&decisionv1.WatchDecisionsFilter{Service: &value}, decisions.Record{Service: value}, false},
+		"request id": {&decisionv1.WatchDecisionsFilter{RequestId: &value}, decisions.Record{RequestID: value}, false},
+		"trace id":   {&decisionv1.WatchDecisionsFilter{TraceId: &value}, decisions.Record{TraceID: value}, false},
+	} {
+		var faults rpcerror.Violations
+		filter := readDecisionFilter(test.filter, &faults)
+		if faults.Err() != nil || !filter.matches(&test.matches) || filter.matches(new(decisions.Record)) || filter.isCounted() != test.counted {
+			t.Errorf("%s: %v; it matches %v and nothing else: %v, %v", name, faults.Err(), test.matches, filter.matches(&test.matches), filter.matches(new(decisions.Record)))
+		}
 	}
 }
 
