@@ -193,7 +193,7 @@ func (l *Ledger) addEnded(ctx context.Context) {
 }
 
 // addRevoked adds an event for each session that revocations end, in parts, so that
-// readers keep up.
+// readers keep up, or one for all where there are too many.
 func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revocation) {
 	if !l.events.wanted.Load() {
 		return
@@ -219,7 +219,7 @@ func (l *Ledger) addRevoked(ctx context.Context, revocations []revocation.Revoca
 			}
 			l.events.add(events...)
 			ended += len(events)
-			if ended > l.events.max && (r.Kind == revocation.TargetClient || r.Kind == revocation.TargetOrganization || r.Kind == revocation.TargetIssuer) {
+			if ended > l.events.max/2 { // so that nobody else loses any, who reads a little later
 				l.events.add(&Event{Lost: &concernedBy(r)[0], Time: l.now()})
 				break
 			}

@@ -223,11 +223,13 @@ func TestMoreRevokedSessionsThanEventsAreNotHeld(t *testing.T) {
 	l.events.max = someMax
 	since := l.Events().Last()
 	sessionsOf(t, l, "user_ada", someMax+1)
+	sessionsOf(t, l, "user_ben", someMax+1)
 	organization := "org_acme"
 	for _, test := range []struct {
 		revoke revocation.Revocation
 		lost   store.Filter
 	}{
+		{revocation.Revocation{Kind: revocation.TargetSubject, Issuer: someIssuer, ID: "user_ben"}, store.Filter{Issuer: someIssuer, Subject: "user_ben"}},
 		{revocation.Revocation{Kind: revocation.TargetOrganization, Issuer: someIssuer, ID: organization}, store.Filter{Issuer: someIssuer, Organization: &organization}},
 		{revocation.Revocation{Kind: revocation.TargetIssuer, Issuer: someIssuer}, store.Filter{Issuer: someIssuer}},
 	} {
