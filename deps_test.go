@@ -121,28 +121,28 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/tokensource": {"interceptors/authclient"},
 	"server/internal/inbox": {
-		"interceptors/jwks", "interceptors/signals", "interceptors/token", "server/config", "server/internal/bounds", "server/internal/eventstream",
+		"interceptors/jwks", "interceptors/signals", "interceptors/token", "server/settings", "server/internal/bounds", "server/internal/eventstream",
 		"server/internal/ledger", "server/internal/store", "server/internal/tokensource", "server/internal/transport",
 	},
 	"server/internal/eventstream": {"interceptors/authclient", "interceptors/jwks", "interceptors/signals"},
-	"server/config": {
+	"server/settings": {
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1/*v1connect", "internal/loopback",
 		"server/internal/bounds", "server/internal/certificate", "server/internal/console", "server/internal/decisions", "server/internal/eventstream",
 		"server/internal/ledger", "server/internal/proxy", "server/internal/schemas", "server/internal/transport",
 	},
 	"server": {
-		"server/config",
+		"server/settings",
 		"interceptors/*", "interceptors/policy/condition", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "server/internal/*", "internal/disk", "internal/logsample", "internal/logtext", "internal/loopback",
 	},
 	"web":   nil,
 	"proto": nil,
 	"cmd/*": {
-		"server", "server/config", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
+		"server", "server/settings", "server/devissuer", "interceptors/*", "interceptors/policy/condition",
 		"gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect", "cmd/ostiary/internal/*", "internal/logsample", "internal/logtext", "internal/loopback", "proto",
 	},
 	"cmd/ostiary/internal/bufproject": {"proto"},
 	"cmd/ostiary/internal/doctor": {
-		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "server", "server/config",
+		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "server", "server/settings",
 		"interceptors/auth", "interceptors/connectauth", "interceptors/jwks", "interceptors/token",
 		"gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "gen/ostiary/identity/v1/identityv1connect", "internal/disk", "internal/loopback", "internal/renewal",
 	},
@@ -164,17 +164,17 @@ var mayImport = map[string][]string{
 	},
 	"cmd/ostiary/internal/explain": {
 		"cmd/ostiary/internal/nearest", "cmd/ostiary/internal/rules", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal",
-		"cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server", "server/config", "interceptors/auth", "interceptors/policy", "interceptors/token",
+		"cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server", "server/settings", "interceptors/auth", "interceptors/policy", "interceptors/token",
 	},
 	"cmd/ostiary/internal/logqueue":    nil,
 	"cmd/ostiary/internal/nearest":     nil,
 	"cmd/ostiary/internal/processtest": nil, // only tests
 	"cmd/ostiary/internal/rules": {
 		"cmd/ostiary/internal/bufproject", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage",
-		"server/config", "interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff", "proto",
+		"server/settings", "interceptors/policy", "interceptors/policy/condition", "interceptors/policydiff", "proto",
 	},
 	"cmd/ostiary/internal/sessions": {
-		"cmd/ostiary/internal/client", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage", "server", "server/config",
+		"cmd/ostiary/internal/client", "cmd/ostiary/internal/settings", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/usage", "server", "server/settings",
 		"interceptors/authclient", "interceptors/connectauth", "gen/ostiary/*/v1", "gen/ostiary/session/v1/sessionv1connect",
 	},
 	"cmd/ostiary/internal/systemd":    nil,
@@ -182,7 +182,7 @@ var mayImport = map[string][]string{
 	"cmd/ostiary/internal/tokens":     {"cmd/ostiary/internal/client", "cmd/ostiary/internal/terminal", "cmd/ostiary/internal/unverified", "cmd/ostiary/internal/usage", "server/devissuer"},
 	"cmd/ostiary/internal/usage":      {"cmd/ostiary/internal/settings"},
 	"cmd/ostiary/internal/unverified": {"interceptors/auth", "interceptors/jwks", "interceptors/token"},
-	"cmd/ostiary/internal/settings":   {"cmd/ostiary/internal/nearest", "server/config", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
+	"cmd/ostiary/internal/settings":   {"cmd/ostiary/internal/nearest", "server/settings", "interceptors/auth", "interceptors/policy", "interceptors/signals", "interceptors/token", "gen/ostiary/policy/v1"},
 	"examples/*": {
 		"interceptors/*", "gen/ostiary/*/v1", "gen/ostiary/*/v1/*v1connect",
 		"examples/invoice", "examples/gen/acme/*/v1", "examples/gen/acme/*/v1/*v1connect",
@@ -203,7 +203,7 @@ var belowTheAdapters = []string{
 }
 
 // forbiddenFolders are names that say nothing.
-var forbiddenFolders = []string{"pkg", "api", "common", "utils", "models", "middleware", "mocks"}
+var forbiddenFolders = []string{"pkg", "api", "config", "common", "utils", "models", "middleware", "mocks"}
 
 type goPackage struct {
 	ImportPath string
@@ -361,7 +361,7 @@ func TestTheArithmeticOfRSAIsTheStandardLibrarys(t *testing.T) {
 // is several megabytes. A program that imports another one does not link it.
 var mayLinkCEL = []string{
 	"interceptors/policy/condition", "interceptors/policydiff", "interceptors/internal/reads", "interceptors/internal/schematest",
-	"server", "server/config", "server/internal/inbox", "server/internal/schemas", "cmd/*", "cmd/*/internal/*",
+	"server", "server/settings", "server/internal/inbox", "server/internal/schemas", "cmd/*", "cmd/*/internal/*",
 }
 
 func TestOnlyConditionsLinkTheirCompiler(t *testing.T) {

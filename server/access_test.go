@@ -20,8 +20,8 @@ import (
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func (tr endpoint) access(t *testing.T, token string) accessv1connect.AccessServiceClient {
@@ -233,7 +233,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 		session    = sessionv1.SessionService_GetSession_FullMethodName
 		sessions   = sessionv1.SessionService_ListSessions_FullMethodName
 	)
-	rules, err := config.Rules()
+	rules, err := settings.Rules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}, OperatorSubjects: []string{"user_ops"}})
+	named := operatorsOf(settings.Config{Issuers: []settings.Issuer{{URL: one}}, OperatorSubjects: []string{"user_ops"}})
 	operator := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession}
 	impersonated := &auth.Identity{Issuer: one, Subject: "user_ops", Kind: auth.KindSession, Actor: &auth.Actor{Subject: "user_eve"}}
 	member := &auth.Identity{Issuer: one, Subject: "user_ada", Kind: auth.KindSession}
@@ -291,7 +291,7 @@ func TestExplainAccessShowsWhoMeetsWhatTheHandlerRequires(t *testing.T) {
 // both alike.
 func TestExplainAccessAgreesWithTheHandlerOnEveryTransport(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.OperatorSubjects = []string{"user_ops"} })
+	r := start(t, func(c *settings.Config) { c.OperatorSubjects = []string{"user_ops"} })
 	for name, tr := range r.transports() {
 		for subject, want := range map[string]accessv1.AccessOutcome{
 			"user_ops": accessv1.AccessOutcome_ACCESS_OUTCOME_MET,
@@ -349,7 +349,7 @@ func TestSourcesAndOutcomesAreOnTheWire(t *testing.T) {
 
 func TestEveryProtectedMethodOfOurOwnNeedsAToken(t *testing.T) {
 	t.Parallel()
-	rules, err := config.Rules()
+	rules, err := settings.Rules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +418,7 @@ func TestRulesAndExplanationsComeInPages(t *testing.T) {
 func TestAPageTokenOfOtherRulesIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	other := start(t, func(c *config.Config) {
+	other := start(t, func(c *settings.Config) {
 		c.Rules = []policy.Option{policy.Override(identityv1.IdentityService_WhoAmI_FullMethodName, anyRole("admin"))}
 	})
 	client := r.transports()["Connect"].access(t, r.issuer.Session("user_ada"))

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // An adminServer is the listener for operators and their probes. It has no TLS and no
@@ -21,12 +21,12 @@ type adminServer struct {
 
 // startAdmin binds the listener, unless there is to be none.
 func (s *Server) startAdmin(ctx context.Context) error {
-	if s.config.AdminAddr == config.AdminNone {
+	if s.config.AdminAddr == settings.AdminNone {
 		return nil
 	}
 	listener, err := listen(ctx, "admin_addr", s.config.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("%w, or %s", err, config.AdminNone)
+		return fmt.Errorf("%w, or %s", err, settings.AdminNone)
 	}
 	s.admin = &adminServer{listener, transport.NewHTTPServer(s.adminHandler(), nil, s.strangers)}
 	return nil

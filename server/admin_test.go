@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // admin returns the answer of the listener for operators.
@@ -28,7 +28,7 @@ func (r *running) admin(t *testing.T, path string) (status int, body string) {
 func TestProbesAreAnsweredInPlaintextForOperators(t *testing.T) {
 	t.Parallel()
 	cert, key, _ := selfSigned(t)
-	r := start(t, func(c *config.Config) { c.TLSCert, c.TLSKey = cert, key })
+	r := start(t, func(c *settings.Config) { c.TLSCert, c.TLSKey = cert, key })
 	if status, body := r.admin(t, "/livez"); status != http.StatusOK || !strings.Contains(body, `"live"`) {
 		t.Errorf("/livez: %d %s; want 200", status, body)
 	}
@@ -58,7 +58,7 @@ func TestNothingButProbesAndMetricsIsServedForOperators(t *testing.T) {
 // The command line is not shown, since flags can be secrets.
 func TestProfilesAreServedWhereTheyAreWanted(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Profiling = true })
+	r := start(t, func(c *settings.Config) { c.Profiling = true })
 	if status, body := r.admin(t, "/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
 		t.Errorf("goroutines: %d %.100s; want a profile", status, body)
 	}
@@ -77,7 +77,7 @@ func TestProfilesAreServedWhereTheyAreWanted(t *testing.T) {
 
 func TestTheListenerForOperatorsCanBeLeftOut(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.AdminAddr = config.AdminNone })
+	r := start(t, func(c *settings.Config) { c.AdminAddr = settings.AdminNone })
 	if addr := r.AdminAddr(); addr != nil {
 		t.Errorf("it listens on %v; want nothing", addr)
 	}

@@ -22,8 +22,8 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/attack"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // attackWith has a process attack what it describes, and attackedIssuer one serve, with
@@ -77,9 +77,9 @@ func serveAttacked() {
 	if err != nil {
 		panic(err)
 	}
-	srv, err := New(ctx, config.Config{
+	srv, err := New(ctx, settings.Config{
 		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: dir, DatabaseURL: os.Getenv(attackedDatabase),
-		Issuers: []config.Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
+		Issuers: []settings.Issuer{{URL: os.Getenv(attackedIssuer), AllowAnyAudience: true, Algorithms: []string{"RS256", "EdDSA"}}}, OperatorSubjects: []string{"user_olga"},
 		MaxStreamsPerSubject: 10_000, Profiling: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

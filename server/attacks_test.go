@@ -19,9 +19,9 @@ import (
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/attack"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // target is what every attack needs on one port, with many subjects.
@@ -55,7 +55,7 @@ func TestOthersAreServedDuringEachAttack(t *testing.T) { //nolint:tparallel // t
 
 func attackInTurn(t *testing.T, native bool) {
 	t.Helper()
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.RequestTimeout, c.MaxConnections, c.MaxConnectionsPerAddress = 3*time.Second, 150, 100
 	})
 	attacked := target(r.issuer, r.portAddr(native), 20)
@@ -131,7 +131,7 @@ func TestAllStreamsOfASubjectEndWhileOthersCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const many = 1000
-			r := start(t, withOperator, func(c *config.Config) { c.MaxStreamsPerSubject = many })
+			r := start(t, withOperator, func(c *settings.Config) { c.MaxStreamsPerSubject = many })
 			held := attack.Target{Addr: r.portAddr(native), Path: identityv1connect.IdentityServiceWatchIdentityProcedure, Tokens: []string{r.issuer.Session("user_bob")}}
 			progress, stop := runAttack(t, held, attack.Streams(many))
 			defer stop()
@@ -169,7 +169,7 @@ func TestAConnectionThatResetsWithoutPauseIsClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *config.Config) {
+			r := start(t, func(c *settings.Config) {
 				if tt.dialer == secured {
 					c.TLSCert, c.TLSKey = cert, key
 				}
@@ -198,7 +198,7 @@ func TestAConnectionThatResetsWithoutPauseIsClosed(t *testing.T) {
 // TestConnectionsOfOneAddressAreBoundedOverBothPorts has one silent connection too many.
 func TestConnectionsOfOneAddressAreBoundedOverBothPorts(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.MaxConnectionsPerAddress = 2 })
+	r := start(t, func(c *settings.Config) { c.MaxConnectionsPerAddress = 2 })
 	dial := func(addr net.Addr) net.Conn {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())
 		if err != nil {
@@ -233,7 +233,7 @@ func TestConnectionsOfAProxyAreNotThoseOfOneAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			exempt := trusted == "127.0.0.1"
-			r := start(t, func(c *config.Config) {
+			r := start(t, func(c *settings.Config) {
 				c.TrustedProxies, c.ProxyProtocol, c.MaxConnectionsPerAddress = []string{trusted}, exempt, 1
 			})
 			for i, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr(), r.HTTPAddr()} {

@@ -23,7 +23,7 @@ import (
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // imageOf writes an image of a schema with a service that has a rule, or none for nil, and returns its path.
@@ -62,11 +62,11 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	t.Parallel()
 	needs := &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllPermissions: []string{"org:notes:read"}}}}
 	notes := imageOf(t, "NoteService", needs)
-	var c config.Config
+	var c settings.Config
 	// Two servers may have the same methods, as those of two stages do.
-	r := start(t, func(c *config.Config) {
-		c.Backends = []config.Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
-	}, func(settings *config.Config) { c = *settings })
+	r := start(t, func(c *settings.Config) {
+		c.Backends = []settings.Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
+	}, func(settings *settings.Config) { c = *settings })
 	const get, open = "/acme.v1.NoteService/Get", "/acme.v1.OpenService/Get"
 	for name, tr := range r.transports() {
 		ask := func(token string) (rules []*accessv1.MethodRule, explained []*accessv1.AccessExplanation) {
@@ -144,8 +144,8 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	contradictory := imageOf(t, "BadService", &policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{Condition: "request.nothing == 1"}}})
 	for name, image := range map[string]string{"no image": notes, "no file": filepath.Join(t.TempDir(), "missing.binpb"), "a directory": t.TempDir(), "a broken rule": contradictory} {
 		broken := c
-		broken.Backends = []config.Backend{{Name: "notes", Image: image}}
-		var faults *config.Error
+		broken.Backends = []settings.Backend{{Name: "notes", Image: image}}
+		var faults *settings.Error
 		if err := r.Reload(broken); !errors.As(err, &faults) || faults.Faults[0].Setting != "backends[0].image" {
 			t.Errorf("%s: %v; want a fault of backends[0].image", name, err)
 		}
@@ -171,9 +171,9 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
-		c.Backends = []config.Backend{{Name: "there", Reflection: "http://" + listener.Addr().String()}, {Name: "away", Reflection: "http://127.0.0.1:1"}}
+		c.Backends = []settings.Backend{{Name: "there", Reflection: "http://" + listener.Addr().String()}, {Name: "away", Reflection: "http://127.0.0.1:1"}}
 	})
 	tr := r.transports()["Connect"]
 	client := tr.access(t, r.issuer.Session("user_ada"))
@@ -208,8 +208,8 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 // TestThePageReachesTheBackendsAlone by its policy, also after the settings were read again.
 func TestThePageReachesTheBackendsAlone(t *testing.T) {
 	t.Parallel()
-	var c config.Config
-	r := start(t, func(c *config.Config) { c.Console.Enabled = true }, func(settings *config.Config) { c = *settings })
+	var c settings.Config
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true }, func(settings *settings.Config) { c = *settings })
 	connect := func() string {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try", http.NoBody)
@@ -229,7 +229,7 @@ func TestThePageReachesTheBackendsAlone(t *testing.T) {
 		t.Errorf("without backends it is %s", got)
 	}
 	image := imageOf(t, "NoteService", nil)
-	c.Backends = []config.Backend{{Name: "a", Image: image, URL: "https://a.example/api/"}, {Name: "b", Image: image, URL: "https://a.example"}, {Name: "c", Image: image, URL: "http://localhost:8081"}, {Name: "d", Image: image}}
+	c.Backends = []settings.Backend{{Name: "a", Image: image, URL: "https://a.example/api/"}, {Name: "b", Image: image, URL: "https://a.example"}, {Name: "c", Image: image, URL: "http://localhost:8081"}, {Name: "d", Image: image}}
 	if err := r.Reload(c); err != nil {
 		t.Fatal(err)
 	}

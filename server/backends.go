@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/schemas"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // readBackends reads the images of the Backends.
-func readBackends(c config.Config) ([]schemas.Backend, error) {
+func readBackends(c settings.Config) ([]schemas.Backend, error) {
 	backends := make([]schemas.Backend, len(c.Backends))
 	for i, b := range c.Backends {
 		backends[i] = schemas.Backend{Name: b.Name, URL: strings.TrimRight(b.URL, "/"), Reflection: strings.TrimRight(b.Reflection, "/")}

@@ -8,9 +8,9 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A Database is what servers with a Config keep, opened by somebody who has access to it:
@@ -23,11 +23,11 @@ type Database struct {
 }
 
 // OpenDatabase opens the database that DataDir or DatabaseURL names and a server has made.
-// The Logger receives why it fails later. The error is a *[config.Error] where the Config is
+// The Logger receives why it fails later. The error is a *[settings.Error] where the Config is
 // at fault; a relay has no database.
-func OpenDatabase(ctx context.Context, c config.Config) (*Database, error) {
+func OpenDatabase(ctx context.Context, c settings.Config) (*Database, error) {
 	if faults := c.Faults(); len(faults) > 0 {
-		return nil, &config.Error{Faults: faults}
+		return nil, &settings.Error{Faults: faults}
 	}
 	c = c.WithDefaults()
 	if c.Follow.IsSet() {

@@ -10,11 +10,11 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
-func openDatabase(t *testing.T, config config.Config) *Database {
+func openDatabase(t *testing.T, config settings.Config) *Database {
 	t.Helper()
 	db, err := OpenDatabase(t.Context(), config)
 	if err != nil {
@@ -33,13 +33,13 @@ func openDatabase(t *testing.T, config config.Config) *Database {
 // refused.
 func TestWhatIsRevokedInTheDatabaseIsRefusedByARunningServer(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(*testing.T, *config.Config){
-		"SQLite":     func(*testing.T, *config.Config) {},
-		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(*testing.T, *settings.Config){
+		"SQLite":     func(*testing.T, *settings.Config) {},
+		"PostgreSQL": func(t *testing.T, c *settings.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *config.Config) { database(t, c) })
+			r := start(t, func(c *settings.Config) { database(t, c) })
 			ada, ben := r.issuer.Session("user_ada", authtest.With("sid", "ada")), r.issuer.Session("user_ben", authtest.With("sid", "ben"))
 			r.wantAdmitted(t, "a session that goes on", ben)
 			streams := r.watch(t, ada)
@@ -128,13 +128,13 @@ func TestOnlyADatabaseOfAServerIsOpened(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for name, test := range map[string]struct {
-		edit func(*config.Config)
+		edit func(*settings.Config)
 		says string
 	}{
-		"another directory": {func(c *config.Config) { c.DataDir = t.TempDir() }, "there is no database that a server has made"},
-		"another file":      {func(c *config.Config) { c.DatabaseURL = "sqlite:" + t.TempDir() + "/other.db" }, "there is no database that a server has made"},
-		"a relay": {func(c *config.Config) {
-			c.Follow = config.Follow{Hubs: []string{"https://ostiary.example.com"}, Secret: strings.Repeat("x", 40)}
+		"another directory": {func(c *settings.Config) { c.DataDir = t.TempDir() }, "there is no database that a server has made"},
+		"another file":      {func(c *settings.Config) { c.DatabaseURL = "sqlite:" + t.TempDir() + "/other.db" }, "there is no database that a server has made"},
+		"a relay": {func(c *settings.Config) {
+			c.Follow = settings.Follow{Hubs: []string{"https://ostiary.example.com"}, Secret: strings.Repeat("x", 40)}
 		}, "revoke at the one that it follows"},
 	} {
 		config := r.config

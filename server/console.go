@@ -5,13 +5,13 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/console"
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // consoleConfig is what the page is served with.
-func consoleConfig(c config.Config) console.Config {
+func consoleConfig(c settings.Config) console.Config {
 	version, _ := metrics.Built(c.Version, c.Revision)
 	return console.Config{
 		Enabled:        c.Console.Enabled,
@@ -25,7 +25,7 @@ func consoleConfig(c config.Config) console.Config {
 }
 
 // signIns are the issuers at which the page signs users in.
-func signIns(c config.Config) []console.Issuer {
+func signIns(c settings.Config) []console.Issuer {
 	var issuers []console.Issuer
 	for _, issuer := range c.Issuers {
 		if issuer.Console.ClientID == "" {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // discovery serves a discovery document, in which SELF stands for the issuer.
@@ -36,16 +36,16 @@ const provider = `{"issuer":"SELF","jwks_uri":"SELF/keys","authorization_endpoin
 	"revocation_endpoint":"SELF/revoke","authorization_response_iss_parameter_supported":true,"id_token_signing_alg_values_supported":["ES256"]}`
 
 // withSignIn serves the console, on which users sign in at such issuers.
-func withSignIn(urls ...string) func(*config.Config) {
-	return func(c *config.Config) {
+func withSignIn(urls ...string) func(*settings.Config) {
+	return func(c *settings.Config) {
 		c.Console.Enabled = true
 		for _, url := range urls {
-			c.Issuers = append(c.Issuers, config.Issuer{URL: url, Profile: "oidc", JWKSURL: url + "/keys", AllowAnyAudience: true, Console: config.ConsoleClient{ClientID: "console"}})
+			c.Issuers = append(c.Issuers, settings.Issuer{URL: url, Profile: "oidc", JWKSURL: url + "/keys", AllowAnyAudience: true, Console: settings.ConsoleClient{ClientID: "console"}})
 		}
 	}
 }
 
-func callbackOf(url string) string { return (&config.Issuer{URL: url}).ConsoleCallback() }
+func callbackOf(url string) string { return (&settings.Issuer{URL: url}).ConsoleCallback() }
 
 type toldSignIns struct {
 	SignIns []struct {
@@ -80,8 +80,8 @@ func (r *running) directive(t *testing.T, path, name string, header ...string) s
 func TestThePolicyAllowsTheEndpointsOfAnIssuerThatUsersSignInAt(t *testing.T) {
 	t.Parallel()
 	url, asked := discovery(t, func() string { return provider })
-	r := start(t, withSignIn(url), func(c *config.Config) {
-		c.Issuers[1].Console = config.ConsoleClient{ClientID: "console", Scopes: []string{"offline_access"}, Audience: "invoices", Resource: "https://api.example.com"}
+	r := start(t, withSignIn(url), func(c *settings.Config) {
+		c.Issuers[1].Console = settings.ConsoleClient{ClientID: "console", Scopes: []string{"offline_access"}, Audience: "invoices", Resource: "https://api.example.com"}
 	})
 	for name, want := range map[string]string{
 		"connect-src":     "'self' " + url + "/token " + url + "/revoke",
@@ -177,7 +177,7 @@ func TestAnIssuerThatIsAwayAtTheStartIsAskedAgain(t *testing.T) {
 		}
 		return "not yet"
 	})
-	r := start(t, withSignIn(url), func(c *config.Config) {
+	r := start(t, withSignIn(url), func(c *settings.Config) {
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	})
 	before := r.signIns(t).SignIns[0]
@@ -280,7 +280,7 @@ func TestAFrameOfTheCallbackIsEmptyAndForThePageAlone(t *testing.T) {
 	if log := r.log.String(); strings.Contains(log, "s3cr3t") {
 		t.Errorf("the log has the code:\n%s", log)
 	}
-	if status, _, _ := start(t, func(c *config.Config) { c.Console.Enabled = true }).page(t, callbackOf(url)); status != http.StatusNotFound {
+	if status, _, _ := start(t, func(c *settings.Config) { c.Console.Enabled = true }).page(t, callbackOf(url)); status != http.StatusNotFound {
 		t.Errorf("without an issuer to sign in at the callback answers %d; want 404", status)
 	}
 }
@@ -291,7 +291,7 @@ func TestUsersActInPersonThroughTheConsole(t *testing.T) {
 		true:  {"console": auth.KindSession, "other": auth.KindOAuth},
 		false: {"console": auth.KindOAuth, "other": auth.KindOAuth},
 	} {
-		r := start(t, func(c *config.Config) {
+		r := start(t, func(c *settings.Config) {
 			c.Console.Enabled, c.Issuers[0].Profile, c.Issuers[0].Console.ClientID = enabled, "oidc", "console"
 		})
 		for client, want := range kinds {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // clerkKey stands for https://clerk.example.com.
@@ -33,7 +33,7 @@ func TestTheConsoleIsOffByDefault(t *testing.T) {
 
 func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Console.Enabled = true })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true })
 	_, header, index := r.page(t, "/")
 	if !strings.Contains(index, "<title>ostiary</title>") || header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%v %s; want the page", header, index)
@@ -55,7 +55,7 @@ func TestTheConsoleIsOnePageAtSeveralPaths(t *testing.T) {
 
 func TestASlashAfterAPageRedirectsToThePage(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Console.Enabled = true })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true })
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try/?method=/a.B/C", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestASlashAfterAPageRedirectsToThePage(t *testing.T) {
 
 func TestUnknownPathsAnswerBrowsersWithThePage(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Console.Enabled = true })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true })
 	_, at, index := r.page(t, "/")
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	for _, path := range []string{"/nothing", "/sessions/more", "/assets/", "/assets/index-gone.js", "/ostiary.nothing.v1.NoService/Method"} {
@@ -106,7 +106,7 @@ func TestUnknownPathsAnswerBrowsersWithThePage(t *testing.T) {
 
 func TestTheConsolesFilesAreCompressedIfTheClientAcceptsGzip(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Console.Enabled = true })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true })
 	_, _, plain := r.page(t, "/")
 	_, script, _ := strings.Cut(plain, `src="`)
 	script, _, _ = strings.Cut(script, `"`)
@@ -131,7 +131,7 @@ func TestTheConsolesFilesAreCompressedIfTheClientAcceptsGzip(t *testing.T) {
 
 func TestTheConsolesPolicyAllowsClerkOnlyWhereItIsConfigured(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Console.Enabled, c.Version = true, "v1.2.3" })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled, c.Version = true, "v1.2.3" })
 	const strict = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
 		"style-src 'self'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 	if _, header, _ := r.page(t, "/"); header.Get("Content-Security-Policy") != strict {
@@ -141,8 +141,8 @@ func TestTheConsolesPolicyAllowsClerkOnlyWhereItIsConfigured(t *testing.T) {
 		t.Errorf("config.json is %s", config)
 	}
 
-	r = start(t, func(c *config.Config) {
-		c.Version, c.Console = "v1.2.3", config.Console{Enabled: true, PublishableKey: clerkKey}
+	r = start(t, func(c *settings.Config) {
+		c.Version, c.Console = "v1.2.3", settings.Console{Enabled: true, PublishableKey: clerkKey}
 	})
 	_, header, _ := r.page(t, "/")
 	for _, want := range []string{"script-src 'self' https://clerk.example.com ", "connect-src 'self' https://clerk.example.com ", "default-src 'none'"} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // browse calls WhoAmI as a browser does.
@@ -26,7 +26,7 @@ func preflight(origin string) map[string]string {
 
 func TestCORS(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.CORS.AllowedOrigins = []string{"https://app.example.com", "https://*.preview.example.com"}
 	})
 	call := func(origin string) map[string]string {
@@ -67,7 +67,7 @@ func TestCORS(t *testing.T) {
 
 func TestCORSExposesTheHeadersThatAPageNeeds(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 
 	_, header := r.browse(t, http.MethodOptions, preflight("https://app.example.com"))
 	for name, want := range map[string]string{
@@ -98,10 +98,10 @@ func preflightFor(headers string) map[string]string {
 
 func TestCORSRequestHeaders(t *testing.T) {
 	t.Parallel()
-	allowOrigin := func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} }
-	allowTenant := func(c *config.Config) { c.CORS.AllowedHeaders = []string{"X-Tenant", "x-b"} }
+	allowOrigin := func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} }
+	allowTenant := func(c *settings.Config) { c.CORS.AllowedHeaders = []string{"X-Tenant", "x-b"} }
 	tests := map[string]struct {
-		edit    func(*config.Config)
+		edit    func(*settings.Config)
 		headers string // as browsers send them: in lower case, sorted
 		refused string // as the log has them
 	}{
@@ -121,7 +121,7 @@ func TestCORSRequestHeaders(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			edits := []func(*config.Config){allowOrigin}
+			edits := []func(*settings.Config){allowOrigin}
 			if test.edit != nil {
 				edits = append(edits, test.edit)
 			}
@@ -144,7 +144,7 @@ func TestCORSRequestHeaders(t *testing.T) {
 
 func TestCORSLogsTheMethodThatItRefuses(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	asked := preflight("https://app.example.com")
 	asked["Access-Control-Request-Method"] = http.MethodPut
 	if _, header := r.browse(t, http.MethodOptions, asked); header.Get("Access-Control-Allow-Origin") != "" {
@@ -157,7 +157,7 @@ func TestCORSLogsTheMethodThatItRefuses(t *testing.T) {
 
 func TestCORSLogsTheOriginAloneOfAnotherPage(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	asked := preflightFor("x-tenant")
 	asked["Origin"] = "https://evil.example.net"
 	r.browse(t, http.MethodOptions, asked)
@@ -171,7 +171,9 @@ func TestCORSLogsTheOriginAloneOfAnotherPage(t *testing.T) {
 
 func TestCORSWithoutCredentials(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS = config.CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true} })
+	r := start(t, func(c *settings.Config) {
+		c.CORS = settings.CORS{AllowedOrigins: []string{"*"}, WithoutCredentials: true}
+	})
 	_, header := r.browse(t, http.MethodOptions, preflight("https://anybody.example"))
 	if got := header.Get("Access-Control-Allow-Origin"); got != "https://anybody.example" {
 		t.Errorf("Access-Control-Allow-Origin %q; want the page's own", got)
@@ -183,7 +185,7 @@ func TestCORSWithoutCredentials(t *testing.T) {
 
 func TestCORSAnswersNoRequestWithTwoOrigins(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+identityv1connect.IdentityServiceWhoAmIProcedure, strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)

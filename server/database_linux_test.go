@@ -11,7 +11,7 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestAServerWithAReadOnlyDatabaseVerifiesTokens(t *testing.T) {
@@ -28,7 +28,7 @@ func TestAServerWithAReadOnlyDatabaseVerifiesTokens(t *testing.T) {
 		t.Skipf("this user may not mount a disk: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	onDisk := func(c *config.Config) { withOperator(c); c.DataDir = filepath.Join(dir, "data") }
+	onDisk := func(c *settings.Config) { withOperator(c); c.DataDir = filepath.Join(dir, "data") }
 	r := start(t, onDisk)
 	r.revoke(t, "gone")
 	if err := r.stop(); err != nil {
@@ -37,7 +37,7 @@ func TestAServerWithAReadOnlyDatabaseVerifiesTokens(t *testing.T) {
 	if err := mount("-o", "remount,ro"); err != nil {
 		t.Fatal(err)
 	}
-	again := start(t, onDisk, func(c *config.Config) { c.Issuers = r.config.Issuers })
+	again := start(t, onDisk, func(c *settings.Config) { c.Issuers = r.config.Issuers })
 	again.issuer = r.issuer
 	again.wantAdmitted(t, "a session", r.issuer.Session("user_ada"))
 	again.wantReason(t, "a session that was revoked", r.issuer.Session("user_ada", authtest.With("sid", "gone")), auth.TokenRevoked)

@@ -18,17 +18,17 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, unused := filepath.Join(dir, "mine.db"), filepath.Join(dir, "unused")
-	ofTheURL := func(c *config.Config) { c.DatabaseURL, c.DataDir = "sqlite:"+file, unused }
+	ofTheURL := func(c *settings.Config) { c.DatabaseURL, c.DataDir = "sqlite:"+file, unused }
 	r := start(t, ofTheURL)
 	token := r.issuer.Session("user_ada")
 	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
@@ -38,7 +38,7 @@ func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	sameIssuer := func(c *config.Config) { c.Issuers = r.config.Issuers }
+	sameIssuer := func(c *settings.Config) { c.Issuers = r.config.Issuers }
 	start(t, ofTheURL, sameIssuer).wantReason(t, "with the same URL", token, auth.TokenRevoked)
 	start(t, sameIssuer).wantAdmitted(t, "with a database of its own", token)
 	if _, err := os.Stat(unused); !errors.Is(err, fs.ErrNotExist) {
@@ -48,9 +48,9 @@ func TestRevocationsAreInTheDatabaseOfTheURL(t *testing.T) {
 
 func TestADatabaseThatCannotBeOpenedStopsTheServer(t *testing.T) {
 	t.Parallel()
-	config := config.Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(), DatabaseURL: "sqlite:" + t.TempDir(), // a directory
-		Issuers: []config.Issuer{{URL: "http://localhost:1"}},
+	config := settings.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DataDir: t.TempDir(), DatabaseURL: "sqlite:" + t.TempDir(), // a directory
+		Issuers: []settings.Issuer{{URL: "http://localhost:1"}},
 	}
 	if srv, err := New(t.Context(), config); err == nil {
 		t.Errorf("New: %v; want an error", errors.Join(srv.Close()))
@@ -136,7 +136,7 @@ func TestAStoreThatFailsIsUnavailable(t *testing.T) {
 func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "elsewhere", "other.db")
-	withDatabase := func(c *config.Config) { c.DatabaseURL = "sqlite:" + path }
+	withDatabase := func(c *settings.Config) { c.DatabaseURL = "sqlite:" + path }
 	r := start(t, withDatabase)
 	token := r.issuer.Session("user_ada")
 	if _, err := r.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
@@ -149,7 +149,7 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	issuers := r.config.Issuers
-	again := start(t, withDatabase, func(c *config.Config) { c.Issuers = issuers })
+	again := start(t, withDatabase, func(c *settings.Config) { c.Issuers = issuers })
 	again.wantReason(t, "the token, with another data directory", token, auth.TokenRevoked)
 	db, err := ledger.OpenStore(t.Context(), ledger.StoreConfig{URL: "sqlite:" + path})
 	if err != nil {
@@ -164,9 +164,9 @@ func TestTheConfiguredDatabaseIsUsed(t *testing.T) {
 func TestServersOnOnePostgreSQLDatabaseAgree(t *testing.T) {
 	t.Parallel()
 	url := pgtest.NewDatabase(t)
-	ofTheURL := func(c *config.Config) { c.DatabaseURL = url }
+	ofTheURL := func(c *settings.Config) { c.DatabaseURL = url }
 	one := start(t, ofTheURL)
-	other := start(t, ofTheURL, func(c *config.Config) { c.Issuers = one.config.Issuers })
+	other := start(t, ofTheURL, func(c *settings.Config) { c.Issuers = one.config.Issuers })
 	token, another := one.issuer.Session("user_ada"), one.issuer.Session("user_ben")
 	other.wantAdmitted(t, "before", token)
 	if _, err := one.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {
@@ -179,7 +179,7 @@ func TestServersOnOnePostgreSQLDatabaseAgree(t *testing.T) {
 	})
 	other.wantReason(t, "after", token, auth.TokenRevoked)
 	other.wantAdmitted(t, "after", another)
-	start(t, ofTheURL, func(c *config.Config) { c.Issuers = one.config.Issuers }).wantReason(t, "at one that starts later", token, auth.TokenRevoked)
+	start(t, ofTheURL, func(c *settings.Config) { c.Issuers = one.config.Issuers }).wantReason(t, "at one that starts later", token, auth.TokenRevoked)
 	if left, err := os.ReadDir(one.config.DataDir); err != nil || len(left) != 0 {
 		t.Errorf("the data directory has %v, error %v; want nothing in it", left, err)
 	}
@@ -191,8 +191,8 @@ func TestAnotherDatabaseIsNoticedWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Start(t)
 	mine, anothers := database.NewDatabase(t), database.NewDatabase(t)
-	r := start(t, withFeed, func(c *config.Config) { c.DatabaseURL = mine })
-	another := start(t, withFeed, func(c *config.Config) { c.DatabaseURL, c.Issuers = anothers, r.config.Issuers })
+	r := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL = mine })
+	another := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL, c.Issuers = anothers, r.config.Issuers })
 	another.issuer = r.issuer
 	r.revoke(t, "here")
 	another.revoke(t, "there")

@@ -11,16 +11,16 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // BenchmarkDecisions says what a record adds to a call with a token that was verified before:
 // the processor time of making and writing the record, beside that of a call without one, of a
 // client and a server in one process; and how long the call waits for it.
 func BenchmarkDecisions(b *testing.B) {
-	plain := start(b, func(c *config.Config) { c.AdminAddr = config.AdminNone })
-	recorded := start(b, func(c *config.Config) {
-		c.AdminAddr, c.Decisions, c.DecisionsMaxFiles = config.AdminNone, filepath.Join(b.TempDir(), "decisions.jsonl"), 2
+	plain := start(b, func(c *settings.Config) { c.AdminAddr = settings.AdminNone })
+	recorded := start(b, func(c *settings.Config) {
+		c.AdminAddr, c.Decisions, c.DecisionsMaxFiles = settings.AdminNone, filepath.Join(b.TempDir(), "decisions.jsonl"), 2
 	})
 	token := plain.issuer.Session("user_ada")
 	protocols := new(http.Protocols)

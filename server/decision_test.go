@@ -24,8 +24,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/decisions"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func (tr endpoint) decisions(t *testing.T, token string) decisionv1connect.DecisionServiceClient {
@@ -154,7 +154,7 @@ func TestAnOperatorSeesWhatIsDecided(t *testing.T) {
 func TestADecisionNamesTheTokenAndTheSourceOfTheRule(t *testing.T) {
 	t.Parallel()
 	const listed = revocationv1.RevocationService_ListRevocations_FullMethodName
-	r := start(t, withOperator, func(c *config.Config) { c.Rules = []policy.Option{needsPermission(listed)} })
+	r := start(t, withOperator, func(c *settings.Config) { c.Rules = []policy.Option{needsPermission(listed)} })
 	operator := r.issuer.Session("user_otto")
 	for name, tr := range r.transports() {
 		t.Run(name, func(t *testing.T) {
@@ -280,7 +280,7 @@ func records(t *testing.T, path string) (text string, all []decisions.Record) {
 func TestEveryDecisionIsInTheFileAndNoToken(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
-	r := start(t, withOperator, func(c *config.Config) { c.Decisions = path })
+	r := start(t, withOperator, func(c *settings.Config) { c.Decisions = path })
 	const each = 40
 	admitted := r.issuer.Session("user_ada")
 	expired := r.issuer.Session("user_ben", authtest.IssuedAt(time.Now().Add(-2*time.Hour)))

@@ -9,14 +9,14 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A connection that is made while the server drains, and stays silent, is waited for, but not
 // for all of shutdown_timeout: streams need some of that to end.
 func TestASilentConnectionLeavesStreamsTheTimeToEnd(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, 4*time.Second })
+	r := start(t, func(c *settings.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, 4*time.Second })
 	stream, err := grpc_health_v1.NewHealthClient(r.grpcConn(t)).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 	if err == nil {
 		_, err = stream.Recv()

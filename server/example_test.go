@@ -8,7 +8,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func ExampleNew() {
@@ -21,13 +21,13 @@ func ExampleNew() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	srv, err := server.New(ctx, config.Config{
+	srv, err := server.New(ctx, settings.Config{
 		HTTPAddr:   "127.0.0.1:0",
 		GRPCAddr:   "127.0.0.1:0",
-		AdminAddr:  config.AdminNone,
+		AdminAddr:  settings.AdminNone,
 		DataDir:    dir,
 		DrainDelay: -1, // nothing is in front of it
-		Issuers: []config.Issuer{{
+		Issuers: []settings.Issuer{{
 			URL:       issuer.URL(),
 			JWTKey:    string(issuer.PublicPEM()), // without it the keys are fetched
 			Audiences: []string{"invoices"},

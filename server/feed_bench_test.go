@@ -12,10 +12,10 @@ import (
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // BenchmarkHeartbeats has a thousand followers, each with a heartbeat a second. What is
@@ -64,7 +64,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			const many = 200_000
-			r := start(b, withFeed, func(c *config.Config) { c.DatabaseURL = url() })
+			r := start(b, withFeed, func(c *settings.Config) { c.DatabaseURL = url() })
 			for range many / ledger.BatchSize {
 				requests := make([]ledger.Request, ledger.BatchSize)
 				for i := range requests {

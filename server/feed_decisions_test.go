@@ -24,8 +24,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/decisions"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // whoService answers callers, as a service of Connect and of gRPC.
@@ -90,7 +90,7 @@ func (w *watched) sums() map[string]int64 {
 func TestAnOperatorSeesWhatServicesDecide(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
-	hub := start(t, withFeed, func(c *config.Config) { c.Decisions = path })
+	hub := start(t, withFeed, func(c *settings.Config) { c.Decisions = path })
 	near := startRelay(t, hub, []string{hub.url})
 	operator := hub.issuer.Session("user_otto")
 	everything := hub.transports()["gRPC"].watchDecisions(t, operator, nil)

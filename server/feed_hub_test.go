@@ -18,9 +18,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/pgserver"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // follower is a context of somebody who may follow, for calls of the service itself.
@@ -45,7 +45,7 @@ func (r *running) followerWith(t testing.TB, secret string) *auth.Identity {
 func TestServersOnOneDatabaseAreOneHub(t *testing.T) {
 	t.Parallel()
 	one := start(t, withFeed)
-	other := start(t, withFeed, func(c *config.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+	other := start(t, withFeed, func(c *settings.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 	stream := other.transports()["gRPC"].follow(t, secretOfFeed, "")
 	feedUntil(t, "at the other", stream, 0)
 	one.revoke(t, "a", "b")
@@ -127,10 +127,10 @@ func TestAHubWithoutItsStoreSaysHowFarItIs(t *testing.T) {
 func TestAPageIsNotReadFromAStandby(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t)
-	r := start(t, withFeed, func(c *config.Config) { c.DatabaseURL = primary.URL("postgres") })
+	r := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL = primary.URL("postgres") })
 	r.revoke(t, "a")
 	standby := primary.Standby(t, pgserver.Synchronous)
-	behind := start(t, withFeed, func(c *config.Config) { c.DatabaseURL, c.Issuers = standby.URL("postgres"), r.config.Issuers })
+	behind := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL, c.Issuers = standby.URL("postgres"), r.config.Issuers })
 	for protocol, tr := range behind.transports() {
 		feed := tr.feed(t, secretOfFeed)
 		res, err := feed.ReadChanges(t.Context(), &feedv1.ReadChangesRequest{Follower: someFollower()})
@@ -209,7 +209,7 @@ func TestSecretsOfAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(inFile+"\n\n"+strings.Repeat("g", 40)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, withFeed, func(c *config.Config) { c.FeedSecretFile = path })
+	r := start(t, withFeed, func(c *settings.Config) { c.FeedSecretFile = path })
 	for _, secret := range []string{secretOfFeed, inFile, strings.Repeat("g", 40)} {
 		feedUntil(t, "a secret", r.transports()["gRPC"].follow(t, secret, ""), 0)
 	}

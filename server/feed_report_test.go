@@ -21,8 +21,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authclient"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/feed"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // guardOf guards a service that follows a hub and reports to it.
@@ -80,14 +80,14 @@ func (r *running) sightings(t *testing.T, session string) (string, *sessionv1.Se
 
 func TestASessionIsListedWhereverItWasSeen(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T, c *config.Config){
-		"SQLite":     func(t *testing.T, c *config.Config) { t.Helper(); c.DataDir = t.TempDir() },
-		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(t *testing.T, c *settings.Config){
+		"SQLite":     func(t *testing.T, c *settings.Config) { t.Helper(); c.DataDir = t.TempDir() },
+		"PostgreSQL": func(t *testing.T, c *settings.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one := start(t, withFeed, func(c *config.Config) { database(t, c) })
-			other := start(t, withFeed, func(c *config.Config) {
+			one := start(t, withFeed, func(c *settings.Config) { database(t, c) })
+			other := start(t, withFeed, func(c *settings.Config) {
 				c.DataDir, c.DatabaseURL, c.Issuers = one.config.DataDir, one.config.DatabaseURL, one.config.Issuers
 			})
 			other.issuer = one.issuer

@@ -19,10 +19,10 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 const (
@@ -30,13 +30,13 @@ const (
 	secretOfFeed   = "0123456789abcdef0123456789abcdef"
 )
 
-func withFeed(c *config.Config) {
+func withFeed(c *settings.Config) {
 	withOperator(c)
 	withMachines(c)
 	c.FeedPermission, c.FeedSecret = feedPermission, []string{strings.Repeat("old-", 8), secretOfFeed}
 }
 
-func withMachines(c *config.Config) {
+func withMachines(c *settings.Config) {
 	c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 }
 
@@ -301,7 +301,7 @@ func TestASecretOfTheFeedIsNoToken(t *testing.T) {
 // A follower with a wrong secret is not sent to look for a fault in a token.
 func TestAWrongSecretOfTheFeedIsCalledOne(t *testing.T) {
 	t.Parallel()
-	for cause, edit := range map[string]func(*config.Config){
+	for cause, edit := range map[string]func(*settings.Config){
 		"no feed_secret is like it, nor is it a token: ": withFeed,
 		"it is no token, and no feed_secret is set: ":    withMachines,
 	} {

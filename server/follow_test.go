@@ -24,7 +24,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/feed"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A service follows hubs as a user of the library does.
@@ -198,7 +198,7 @@ func (openStream) WatchChanges(ctx context.Context, _ *feedv1.WatchChangesReques
 func TestAServiceGoesOnAtAnotherReplica(t *testing.T) {
 	t.Parallel()
 	first := start(t, withFeed)
-	second := start(t, withFeed, func(c *config.Config) { c.DataDir, c.Issuers = first.config.DataDir, first.config.Issuers })
+	second := start(t, withFeed, func(c *settings.Config) { c.DataDir, c.Issuers = first.config.DataDir, first.config.Issuers })
 	second.issuer = first.issuer
 	s := followHubs(t, []*running{first, second})
 	s.caughtUp(t)

@@ -11,11 +11,11 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/schemas"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // buildGuards makes what decides about calls, from the issuers and the rules in the
@@ -128,7 +128,7 @@ func (s *Server) closeKeys() error {
 }
 
 // trust opens the keys of an issuer and says what its tokens must be like.
-func (s *Server) trust(issuer config.Issuer) (token.Issuer, error) {
+func (s *Server) trust(issuer settings.Issuer) (token.Issuer, error) {
 	profile, err := issuer.TokenProfile()
 	if err != nil {
 		return token.Issuer{}, err
@@ -164,7 +164,7 @@ func (s *Server) trust(issuer config.Issuer) (token.Issuer, error) {
 }
 
 // warnOf logs the settings that weaken a check.
-func (s *Server) warnOf(issuer *config.Issuer) {
+func (s *Server) warnOf(issuer *settings.Issuer) {
 	if issuer.AcceptsAnyAudience() {
 		s.log.Warn("tokens of this issuer are accepted for any service; this is for development alone",
 			"issuer", issuer.URL, "remedy", "set audiences or authorized_parties")
@@ -182,8 +182,8 @@ func (s *Server) warnOf(issuer *config.Issuer) {
 // fetches the issuer's keys and ends when ctx does. It writes neither log nor file.
 //
 // Its error is an *auth.Error where the token is not accepted, and a
-// *[config.Error] where the Config is at fault.
-func VerifyToken(ctx context.Context, config config.Config, token string) (*auth.Identity, error) {
+// *[settings.Error] where the Config is at fault.
+func VerifyToken(ctx context.Context, config settings.Config, token string) (*auth.Identity, error) {
 	verifier, closeKeys, err := openVerifier(ctx, config)
 	if err != nil {
 		return nil, err
@@ -194,8 +194,8 @@ func VerifyToken(ctx context.Context, config config.Config, token string) (*auth
 
 // ExplainToken makes the checks of VerifyToken, and goes on after one has failed: see
 // [token.Verifier.Explain]. The identity is nil where the token is not accepted. The error
-// is a *[config.Error] where the Config is at fault.
-func ExplainToken(ctx context.Context, config config.Config, raw string) (token.Explanation, *auth.Identity, error) {
+// is a *[settings.Error] where the Config is at fault.
+func ExplainToken(ctx context.Context, config settings.Config, raw string) (token.Explanation, *auth.Identity, error) {
 	verifier, closeKeys, err := openVerifier(ctx, config)
 	if err != nil {
 		return nil, nil, err
@@ -211,9 +211,9 @@ func ExplainToken(ctx context.Context, config config.Config, raw string) (token.
 
 // openVerifier returns what verifies the tokens of a Server with this Config, and what ends
 // the fetching of keys.
-func openVerifier(ctx context.Context, c config.Config) (*token.Verifier, func(), error) {
+func openVerifier(ctx context.Context, c settings.Config) (*token.Verifier, func(), error) {
 	if faults := c.Faults(); len(faults) > 0 {
-		return nil, nil, &config.Error{Faults: faults}
+		return nil, nil, &settings.Error{Faults: faults}
 	}
 	s := &Server{config: c.WithDefaults(), log: slog.New(slog.DiscardHandler), snapshotsReadOnly: true} // a server may be using them
 	closeKeys := func() { _ = s.closeKeys() }
@@ -252,7 +252,7 @@ func (s *Server) awaitKeys(ctx context.Context) {
 
 // firstPartyClients are the clients through which users act in person; that of the console is
 // one where there is a console.
-func firstPartyClients(i *config.Issuer, console config.Console) []string {
+func firstPartyClients(i *settings.Issuer, console settings.Console) []string {
 	if !console.Enabled || i.Console.ClientID == "" || slices.Contains(i.FirstPartyClients, i.Console.ClientID) {
 		return i.FirstPartyClients
 	}
@@ -260,7 +260,7 @@ func firstPartyClients(i *config.Issuer, console config.Console) []string {
 }
 
 // openKeys opens the issuer's key set. The remote is nil where the key was given.
-func (s *Server) openKeys(issuer *config.Issuer) (jwks.Set, *jwks.Remote, error) {
+func (s *Server) openKeys(issuer *settings.Issuer) (jwks.Set, *jwks.Remote, error) {
 	if issuer.JWTKey != "" {
 		set, err := jwks.ParsePEM([]byte(issuer.JWTKey))
 		return set, nil, err
@@ -280,7 +280,7 @@ func (s *Server) feedSource() feed.Source {
 }
 
 // followersOf reads the settings. Their faults are found before.
-func followersOf(c config.Config) (feed.Followers, error) {
+func followersOf(c settings.Config) (feed.Followers, error) {
 	secrets, err := c.FeedSecrets()
 	return feed.NewFollowers(c.FeedPermission, secrets), err
 }

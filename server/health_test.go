@@ -20,7 +20,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // readyz returns the status and the body.
@@ -61,7 +61,7 @@ func TestTheServerIsReadyOnceTheKeysAreThere(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	issuer.Fail(authtest.Status(http.StatusInternalServerError))
-	r := start(t, func(c *config.Config) { c.Issuers[0].URL = issuer.URL() })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].URL = issuer.URL() })
 
 	code, body := r.readyz(t)
 	if code != http.StatusServiceUnavailable || body.Status != "not ready" || body.Issuers[0].Ready || body.Issuers[0].Issuer != issuer.URL() {
@@ -97,8 +97,8 @@ func TestTheServerIsReadyOnceTheKeysAreThere(t *testing.T) {
 func TestAServerWithAKeyOfItsOwnIsReadyAtOnce(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.New("https://clerk.example.com")
-	r := start(t, func(c *config.Config) {
-		c.Issuers = []config.Issuer{{URL: issuer.URL(), JWTKey: string(issuer.PublicPEM()), AllowAnyAudience: true}}
+	r := start(t, func(c *settings.Config) {
+		c.Issuers = []settings.Issuer{{URL: issuer.URL(), JWTKey: string(issuer.PublicPEM()), AllowAnyAudience: true}}
 	})
 	if code, body := r.readyz(t); code != http.StatusOK || body.Issuers[0].Keys != 1 {
 		t.Errorf("%d %+v; want 200 and the one key", code, body)
@@ -110,7 +110,7 @@ func TestAServerWithAKeyOfItsOwnIsReadyAtOnce(t *testing.T) {
 
 func TestTheServerIsLiveWithoutKeys(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Issuers[0].URL = "http://127.0.0.1:1" })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].URL = "http://127.0.0.1:1" })
 	res, err := httpClient(t, false).Get(r.url + "/livez")
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestAHealthWatchSendsEachChange(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
 	issuer.Fail(authtest.Status(http.StatusInternalServerError))
-	r := start(t, func(c *config.Config) { c.Issuers[0].URL = issuer.URL() })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].URL = issuer.URL() })
 	watches := make(map[string]func() (grpc_health_v1.HealthCheckResponse_ServingStatus, error))
 	wantTold := func(when string, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
 		t.Helper()
@@ -199,7 +199,7 @@ func TestAHealthWatchSendsEachChange(t *testing.T) {
 // many watches by strangers must not turn other clients away.
 func TestTheNumberOfHealthWatchesIsLimited(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.MaxStreams = 8 }) // two of them can be watches
+	r := start(t, func(c *settings.Config) { c.MaxStreams = 8 }) // two of them can be watches
 	if _, err := r.watchHealth(t, "")(); err != nil {
 		t.Fatal(err)
 	}
@@ -236,13 +236,13 @@ func TestTheHealthOfEverythingIsListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, service := range append(config.Services(), "") {
+		for _, service := range append(settings.Services(), "") {
 			if got := res.Msg.GetStatuses()[service].GetStatus(); got != grpc_health_v1.HealthCheckResponse_SERVING {
 				t.Errorf("%s: health of %q is %v; want SERVING", protocol, service, got)
 			}
 		}
-		if got := len(res.Msg.GetStatuses()); got != len(config.Services())+1 {
-			t.Errorf("%s: %d are listed; want %d", protocol, got, len(config.Services())+1)
+		if got := len(res.Msg.GetStatuses()); got != len(settings.Services())+1 {
+			t.Errorf("%s: %d are listed; want %d", protocol, got, len(settings.Services())+1)
 		}
 	}
 }
@@ -276,7 +276,7 @@ func (r *running) reflected(t *testing.T) (overHTTP []protoreflect.FullName, nat
 
 func TestReflectionListsTheServicesWhereItIsOn(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Reflection = true })
+	r := start(t, func(c *settings.Config) { c.Reflection = true })
 	overHTTP, native, err := r.reflected(t)
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func TestReflectionIsOffOtherwise(t *testing.T) {
 // the server for unhealthy.
 func TestStrangersWhoWatchTheHealthTurnNobodyAway(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.MaxStreams = 8 })
+	r := start(t, func(c *settings.Config) { c.MaxStreams = 8 })
 	client := grpc_health_v1.NewHealthClient(r.grpcConn(t))
 	for n := range 6 {
 		stream, err := client.Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})

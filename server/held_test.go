@@ -18,9 +18,9 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A wire is one way to send a unary call byte by byte.
@@ -132,7 +132,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			now := newClock()
-			r := start(t, now.set, func(c *config.Config) { c.OperatorSubjects = []string{"user_otto", "user_olga"} })
+			r := start(t, now.set, func(c *settings.Config) { c.OperatorSubjects = []string{"user_otto", "user_olga"} })
 			eventually(t, "the keys are there", r.ready)
 			long := authtest.ExpiresIn(time.Hour)
 			ada := r.issuer.Session("user_ada", authtest.With("sid", "ada"), long)
@@ -163,7 +163,7 @@ func TestAHeldCallIsRefusedWhenItsTokenIsNoLongerValid(t *testing.T) {
 func TestARequestMustArriveWholeWithinItsLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
-	r := start(t, withOperator, func(c *config.Config) { c.RequestTimeout = limit })
+	r := start(t, withOperator, func(c *settings.Config) { c.RequestTimeout = limit })
 	eventually(t, "the keys are there", r.ready)
 	ada := r.issuer.Session("user_ada", authtest.With("sid", "ada"))
 	calls := make(map[string]*heldCall)

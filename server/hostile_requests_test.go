@@ -22,7 +22,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 const importProcedure = revocationv1connect.RevocationServiceImportRevocationsProcedure
@@ -277,10 +277,10 @@ func TestACallerWhoMayNotEndItEndsNothing(t *testing.T) {
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *config.Config) {
+			r := start(t, func(c *settings.Config) {
 				kinds := []auth.TokenKind{auth.KindSession, auth.KindMachine, auth.KindOAuth}
 				c.Issuers[0].Kinds = kinds
-				c.Issuers = append(c.Issuers, config.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
+				c.Issuers = append(c.Issuers, settings.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
 				c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
 				c.OperatorPermission = "tokens:revoke"
 			})
@@ -411,7 +411,7 @@ func TestAReplayedRequestEndsNothingElse(t *testing.T) {
 // to destroy.
 func TestAMisspeltFieldEndsNobodysSession(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine}
 		c.OperatorSubjects = []string{"mch_robo"}
 	})

@@ -20,11 +20,11 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/health"
 	"github.com/ostiary/ostiary/server/internal/proxy"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func (s *Server) newHTTP() error {
@@ -80,7 +80,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	s.feed.Mount(mux, s.handlerOptions(s.feedGuard, connectauth.StrictJSON(rpcerror.InvalidMessage))...)
 	s.health.Mount(mux, s.handlerOptions(s.guard)...)
 	if s.config.Reflection {
-		reflector := grpcreflect.NewStaticReflector(append(config.Services(), health.Name)...)
+		reflector := grpcreflect.NewStaticReflector(append(settings.Services(), health.Name)...)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, s.handlerOptions(s.guard)...))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, s.handlerOptions(s.guard)...))
 	}
@@ -97,7 +97,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 // method.
 func streams() func(path string) bool {
 	paths := make(map[string]bool)
-	served := append(config.Services(), health.Name, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
+	served := append(settings.Services(), health.Name, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName)
 	for _, name := range served {
 		// All are linked in: each is served by its generated code.
 		descriptor, _ := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
@@ -117,7 +117,7 @@ func (s *Server) serveSignals(next http.Handler) http.Handler {
 	}
 	received := s.inbox.Handler(s.callLog())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, config.SignalsPath) {
+		if strings.HasPrefix(r.URL.Path, settings.SignalsPath) {
 			received.ServeHTTP(w, r)
 			return
 		}

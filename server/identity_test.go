@@ -26,7 +26,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/grpcauth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // whoAmI is the unary call of one protocol.
@@ -287,7 +287,7 @@ func TestAWatchEndsWhenTheTokenExpires(t *testing.T) {
 	// time to start, and to open every stream, on a machine that is busy.
 	issued := time.Now().Truncate(time.Second)
 	ahead := time.Until(issued.Add(time.Minute + 5*time.Second - 2*time.Second))
-	r := start(t, func(c *config.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	r := start(t, func(c *settings.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
 	token := r.issuer.Session("user_ada", authtest.IssuedAt(issued), authtest.ExpiresIn(time.Minute))
 	for name, stream := range r.watch(t, token) {
 		_, err := stream.next()
@@ -305,7 +305,7 @@ func TestAWatchEndsWithUnavailableWhenTheServerStops(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("Run returned %v; want nil", err)
 	}
-	if took := time.Since(began); took > config.DefaultShutdownTimeout/2 {
+	if took := time.Since(began); took > settings.DefaultShutdownTimeout/2 {
 		t.Errorf("stopping took %s with nothing but watches open", took)
 	}
 	for name, stream := range streams {

@@ -17,9 +17,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // rowsOf returns revocations of n sessions.
@@ -52,7 +52,7 @@ func TestAnImportStopsWhenItsCallerIsNoLongerAnOperator(t *testing.T) {
 		for name, last := range map[string]int{"amid a batch": 1, "with a whole batch": ledger.BatchSize} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r := start(t, func(c *config.Config) { c.OperatorPermission = "org:tokens:revoke" })
+				r := start(t, func(c *settings.Config) { c.OperatorPermission = "org:tokens:revoke" })
 				issued := time.Now().Truncate(time.Second)
 				mint := func(after time.Duration, permissions ...string) string {
 					return r.issuer.Session("user_pam", authtest.With("sid", "pam"), authtest.IssuedAt(issued.Add(after)),
@@ -178,7 +178,7 @@ func TestAnImportThatNeverEndsIsCutOff(t *testing.T) {
 	for _, protocol := range transportNames() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *config.Config) { c.ShutdownTimeout = 100 * time.Millisecond })
+			r := start(t, withOperator, func(c *settings.Config) { c.ShutdownTimeout = 100 * time.Millisecond })
 			stream, err := r.transports()[protocol].revocations(t, r.issuer.Session("user_otto")).ImportRevocations(t.Context())
 			if err != nil {
 				t.Fatal(err)

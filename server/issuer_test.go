@@ -15,13 +15,13 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // verifies asserts what becomes of a token with an issuer's settings.
-func verifies(t *testing.T, issuer config.Issuer, token string, want auth.Reason) *auth.Identity {
+func verifies(t *testing.T, issuer settings.Issuer, token string, want auth.Reason) *auth.Identity {
 	t.Helper()
-	id, err := VerifyToken(t.Context(), config.Config{Issuers: []config.Issuer{issuer}}, token)
+	id, err := VerifyToken(t.Context(), settings.Config{Issuers: []settings.Issuer{issuer}}, token)
 	var refusal *auth.Error
 	switch {
 	case want == 0 && err != nil:
@@ -51,28 +51,28 @@ func TestClaimsAreReadWhereTheSettingsSay(t *testing.T) {
 		authtest.With("aud", "invoices"),
 		authtest.ExpiresIn(time.Hour),
 	)
-	base := config.Issuer{URL: url, Profile: "oidc", JWTKey: string(issuer.PublicPEM()), Audiences: []string{"invoices"}}
+	base := settings.Issuer{URL: url, Profile: "oidc", JWTKey: string(issuer.PublicPEM()), Audiences: []string{"invoices"}}
 	tests := map[string]struct {
-		claims config.Claims
+		claims settings.Claims
 		want   func(*auth.Identity) any
 		value  any
 	}{
-		"a claim within another":     {config.Claims{Roles: []string{"/realm_access/roles"}}, roles, []string{"admin", "auditor"}},
-		"a claim of each audience":   {config.Claims{Roles: []string{"/resource_access/{audience}/roles"}}, roles, []string{"editor"}},
-		"a name with dots":           {config.Claims{Roles: []string{"https://example.com/roles"}}, roles, []string{"owner"}},
-		"a name with escapes":        {config.Claims{Roles: []string{"/a~1b~0c/d"}}, roles, []string{"escaped"}},
-		"roles of two claims":        {config.Claims{Roles: []string{"/realm_access/roles", "https://example.com/roles"}}, roles, []string{"admin", "auditor", "owner"}},
-		"groups, which are objects":  {config.Claims{Groups: []string{"teams"}, NameMember: "name"}, roles, []string{"blue"}},
-		"groups, whose name is none": {config.Claims{Groups: []string{"teams"}}, roles, []string(nil)},
-		"permissions":                {config.Claims{Permissions: []string{"can"}}, func(id *auth.Identity) any { return id.Permissions }, []string{"invoices:read"}},
-		"scopes":                     {config.Claims{Scopes: []string{"granted"}}, func(id *auth.Identity) any { return id.Scopes }, []string{"email", "profile"}},
+		"a claim within another":     {settings.Claims{Roles: []string{"/realm_access/roles"}}, roles, []string{"admin", "auditor"}},
+		"a claim of each audience":   {settings.Claims{Roles: []string{"/resource_access/{audience}/roles"}}, roles, []string{"editor"}},
+		"a name with dots":           {settings.Claims{Roles: []string{"https://example.com/roles"}}, roles, []string{"owner"}},
+		"a name with escapes":        {settings.Claims{Roles: []string{"/a~1b~0c/d"}}, roles, []string{"escaped"}},
+		"roles of two claims":        {settings.Claims{Roles: []string{"/realm_access/roles", "https://example.com/roles"}}, roles, []string{"admin", "auditor", "owner"}},
+		"groups, which are objects":  {settings.Claims{Groups: []string{"teams"}, NameMember: "name"}, roles, []string{"blue"}},
+		"groups, whose name is none": {settings.Claims{Groups: []string{"teams"}}, roles, []string(nil)},
+		"permissions":                {settings.Claims{Permissions: []string{"can"}}, func(id *auth.Identity) any { return id.Permissions }, []string{"invoices:read"}},
+		"scopes":                     {settings.Claims{Scopes: []string{"granted"}}, func(id *auth.Identity) any { return id.Scopes }, []string{"email", "profile"}},
 		"an organization, and the role in it": {
-			config.Claims{Organization: []string{"/tenant/id"}, OrganizationRole: []string{"/tenant/role"}},
+			settings.Claims{Organization: []string{"/tenant/id"}, OrganizationRole: []string{"/tenant/role"}},
 			func(id *auth.Identity) any { return id.Organization.ID + " " + id.Organization.Role }, "org_acme org:member",
 		},
-		"a session":              {config.Claims{Session: []string{"login"}}, func(id *auth.Identity) any { return id.SessionID }, "sess_1"},
-		"the second of two":      {config.Claims{Session: []string{"absent", "login"}}, func(id *auth.Identity) any { return id.SessionID }, "sess_1"},
-		"a claim that is absent": {config.Claims{Roles: []string{"/absent/roles"}}, roles, []string(nil)},
+		"a session":              {settings.Claims{Session: []string{"login"}}, func(id *auth.Identity) any { return id.SessionID }, "sess_1"},
+		"the second of two":      {settings.Claims{Session: []string{"absent", "login"}}, func(id *auth.Identity) any { return id.SessionID }, "sess_1"},
+		"a claim that is absent": {settings.Claims{Roles: []string{"/absent/roles"}}, roles, []string(nil)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,30 +98,30 @@ func TestIssuerSettingsDecideWhichTokensAreAccepted(t *testing.T) {
 	tenant := "11111111-2222-3333-4444-555555555555"
 	tests := map[string]struct {
 		iss   string
-		edit  func(*config.Issuer)
+		edit  func(*settings.Issuer)
 		mint  func(*authtest.Issuer, ...authtest.Edit) string
 		edits []authtest.Edit
 		want  auth.Reason
 	}{
 		"a token of 200 groups is too large":       {iss: url, edits: []authtest.Edit{authtest.With("groups", groups)}, want: auth.TokenTooLarge},
-		"a token of 200 groups, where that is set": {iss: url, edit: func(i *config.Issuer) { i.MaxTokenBytes = 16 << 10 }, edits: []authtest.Edit{authtest.With("groups", groups)}},
-		"a token over what is set":                 {iss: url, edit: func(i *config.Issuer) { i.MaxTokenBytes = 100 }, want: auth.TokenTooLarge},
+		"a token of 200 groups, where that is set": {iss: url, edit: func(i *settings.Issuer) { i.MaxTokenBytes = 16 << 10 }, edits: []authtest.Edit{authtest.With("groups", groups)}},
+		"a token over what is set":                 {iss: url, edit: func(i *settings.Issuer) { i.MaxTokenBytes = 100 }, want: auth.TokenTooLarge},
 		"a bound token":                            {iss: url, edits: bound, want: auth.TokenBindingUnchecked},
-		"a bound token, where that is set":         {iss: url, edit: func(i *config.Issuer) { i.AllowUnboundConfirmation = true }, edits: bound},
+		"a bound token, where that is set":         {iss: url, edit: func(i *settings.Issuer) { i.AllowUnboundConfirmation = true }, edits: bound},
 		"an iss that is no URL":                    {iss: "accounts.example.com"},
-		"another spelling":                         {iss: "accounts.example.com", edit: func(i *config.Issuer) { i.URL, i.Aliases = url, []string{"accounts.example.com"} }},
-		"another spelling that is not set":         {iss: "accounts.example.com", edit: func(i *config.Issuer) { i.URL = url }, want: auth.IssuerUntrusted},
-		"a tenant": {iss: "https://login.example.com/" + tenant + "/v2.0", edit: func(i *config.Issuer) {
+		"another spelling":                         {iss: "accounts.example.com", edit: func(i *settings.Issuer) { i.URL, i.Aliases = url, []string{"accounts.example.com"} }},
+		"another spelling that is not set":         {iss: "accounts.example.com", edit: func(i *settings.Issuer) { i.URL = url }, want: auth.IssuerUntrusted},
+		"a tenant": {iss: "https://login.example.com/" + tenant + "/v2.0", edit: func(i *settings.Issuer) {
 			i.URL, i.Tenants = "https://login.example.com/{tenantid}/v2.0", []string{"another", tenant}
 		}},
-		"a tenant that is not set": {iss: "https://login.example.com/other/v2.0", edit: func(i *config.Issuer) {
+		"a tenant that is not set": {iss: "https://login.example.com/other/v2.0", edit: func(i *settings.Issuer) {
 			i.URL, i.Tenants = "https://login.example.com/{tenantid}/v2.0", []string{"another", tenant}
 		}, want: auth.IssuerUntrusted},
 		"an ID token":                    {iss: url, edits: []authtest.Edit{authtest.With("nonce", "n")}, want: auth.TokenKindUnsupported},
-		"an ID token, where that is set": {iss: url, edit: func(i *config.Issuer) { i.Kinds = []auth.TokenKind{auth.KindID} }, edits: []authtest.Edit{authtest.With("nonce", "n")}},
-		"a token for any client is an application's": {iss: url, edit: func(i *config.Issuer) { i.Kinds = []auth.TokenKind{auth.KindSession} },
+		"an ID token, where that is set": {iss: url, edit: func(i *settings.Issuer) { i.Kinds = []auth.TokenKind{auth.KindID} }, edits: []authtest.Edit{authtest.With("nonce", "n")}},
+		"a token for any client is an application's": {iss: url, edit: func(i *settings.Issuer) { i.Kinds = []auth.TokenKind{auth.KindSession} },
 			edits: app, want: auth.TokenKindUnsupported},
-		"a token for a first-party client is a session": {iss: url, edit: func(i *config.Issuer) {
+		"a token for a first-party client is a session": {iss: url, edit: func(i *settings.Issuer) {
 			i.Kinds, i.FirstPartyClients = []auth.TokenKind{auth.KindSession}, []string{"web", "spa"}
 		}, edits: app},
 	}
@@ -129,7 +129,7 @@ func TestIssuerSettingsDecideWhichTokensAreAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			issuer := authtest.New(test.iss)
-			config := config.Issuer{URL: test.iss, Profile: "oidc", JWTKey: string(issuer.PublicPEM()), AllowAnyAudience: true}
+			config := settings.Issuer{URL: test.iss, Profile: "oidc", JWTKey: string(issuer.PublicPEM()), AllowAnyAudience: true}
 			if test.edit != nil {
 				test.edit(&config)
 			}
@@ -149,8 +149,8 @@ var (
 func TestTheKindsInForceAreLogged(t *testing.T) {
 	t.Parallel()
 	other := authtest.New("https://accounts.example.com")
-	r := start(t, func(c *config.Config) {
-		c.Issuers = append(c.Issuers, config.Issuer{
+	r := start(t, func(c *settings.Config) {
+		c.Issuers = append(c.Issuers, settings.Issuer{
 			URL: other.URL(), Profile: "oidc", JWTKey: string(other.PublicPEM()), Audiences: []string{"invoices"},
 			Kinds: []auth.TokenKind{auth.KindMachine, auth.KindID}, AllowUnboundConfirmation: true,
 		})
@@ -186,7 +186,7 @@ func TestKeysOfAClusterAreFetchedAsItsServiceAccount(t *testing.T) {
 	if err := errors.Join(os.WriteFile(ca, certificate, 0o600), os.WriteFile(secret, []byte("of-the-pod\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	id := verifies(t, config.Issuer{
+	id := verifies(t, settings.Issuer{
 		URL: issuer.URL(), Profile: "kubernetes", JWKSURL: api.URL + "/openid/v1/jwks?p=1", CAFile: ca, TokenFile: secret,
 		Audiences: []string{"invoices"},
 	}, issuer.OIDC("system:serviceaccount:acme:robo", authtest.With("aud", []string{"invoices"})), 0)
@@ -199,7 +199,7 @@ func TestKeysOfAClusterAreFetchedAsItsServiceAccount(t *testing.T) {
 // the limit of all headers, on every protocol.
 func TestATokenOfTheLongestConfigurableLengthIsAccepted(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Issuers[0].MaxTokenBytes = config.MaxTokenBytesLimit })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].MaxTokenBytes = settings.MaxTokenBytesLimit })
 	ofLength := func(length int) string {
 		pad := length / 2
 		for {
@@ -214,11 +214,11 @@ func TestATokenOfTheLongestConfigurableLengthIsAccepted(t *testing.T) {
 	for name, call := range r.protocols() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res, err := call(t.Context(), t, ofLength(config.MaxTokenBytesLimit-2))
+			res, err := call(t.Context(), t, ofLength(settings.MaxTokenBytesLimit-2))
 			if err != nil || res.GetIdentity().GetSubject() != "user_ada" {
 				t.Errorf("at the limit: %v, %v; want user_ada", res, err)
 			}
-			_, err = call(t.Context(), t, ofLength(config.MaxTokenBytesLimit+1))
+			_, err = call(t.Context(), t, ofLength(settings.MaxTokenBytesLimit+1))
 			if reason, _ := reasonOf(err); reason != auth.TokenTooLarge {
 				t.Errorf("over the limit: %v; want %v", err, auth.TokenTooLarge)
 			}
@@ -230,7 +230,7 @@ func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 	t.Parallel()
 	issuer := hourIssuer{authtest.Start(t)}
 	snapshot := filepath.Join(t.TempDir(), "keys.json")
-	config := config.Config{Issuers: []config.Issuer{{URL: issuer.URL(), Audiences: []string{"invoices"}, KeysSnapshot: snapshot}}}
+	config := settings.Config{Issuers: []settings.Issuer{{URL: issuer.URL(), Audiences: []string{"invoices"}, KeysSnapshot: snapshot}}}
 	forInvoices := authtest.With("aud", "invoices")
 	for _, tt := range []struct {
 		name  string
@@ -264,15 +264,15 @@ func TestVerifyTokenDecidesAsTheServerDoes(t *testing.T) {
 
 func TestVerifyTokenRefusesAnInvalidConfig(t *testing.T) {
 	t.Parallel()
-	var fault *config.Error
-	if _, err := VerifyToken(t.Context(), config.Config{}, "token"); !errors.As(err, &fault) {
+	var fault *settings.Error
+	if _, err := VerifyToken(t.Context(), settings.Config{}, "token"); !errors.As(err, &fault) {
 		t.Errorf("%v; want a Error", err)
 	}
 }
 
 func TestAnIssuerForDevelopmentIsLoggedAsAWarning(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Issuers[0].AllowAnyAudience = false })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].AllowAnyAudience = false })
 	if _, err := r.native(t.Context(), t, r.issuer.Session("user_ada")); err != nil {
 		t.Error(err)
 	}
@@ -283,7 +283,7 @@ func TestAnIssuerForDevelopmentIsLoggedAsAWarning(t *testing.T) {
 
 func TestKeysOfAnOIDCIssuerAreDiscovered(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Issuers[0].Profile = "oidc" })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].Profile = "oidc" })
 	if _, err := r.native(t.Context(), t, r.issuer.OIDC("user_ada")); err != nil {
 		t.Error(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // killedIn names the data directory of a server that is killed, and killedWith the issuer
@@ -28,9 +28,9 @@ const (
 // made durable: it says so, and waits.
 func serveUntilKilled() {
 	ctx := context.Background()
-	config := config.Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: os.Getenv(killedIn),
-		Issuers: []config.Issuer{{URL: os.Getenv(killedWith), AllowAnyAudience: true}}, Logger: slog.New(stopAtMessage{slog.DiscardHandler}),
+	config := settings.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DataDir: os.Getenv(killedIn),
+		Issuers: []settings.Issuer{{URL: os.Getenv(killedWith), AllowAnyAudience: true}}, Logger: slog.New(stopAtMessage{slog.DiscardHandler}),
 	}
 	withWebhooks(&config)
 	srv, err := New(ctx, config)

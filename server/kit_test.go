@@ -25,7 +25,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestMain(m *testing.M) {
@@ -72,25 +72,25 @@ var firstKey = sync.OnceValue(func() *authtest.Key { return authtest.NewKey("RS2
 
 // start serves on free ports with an issuer of its own, on the same clock, after
 // the edits.
-func start(t testing.TB, edits ...func(*config.Config)) *running {
+func start(t testing.TB, edits ...func(*settings.Config)) *running {
 	t.Helper()
 	return startTuned(t, tuning{heartbeat: heartbeatInterval}, edits...)
 }
 
 // startTuned is start with what is no setting.
-func startTuned(t testing.TB, tuning tuning, edits ...func(*config.Config)) *running {
+func startTuned(t testing.TB, tuning tuning, edits ...func(*settings.Config)) *running {
 	t.Helper()
-	var c config.Config
+	var c settings.Config
 	issuer := authtest.Start(t, authtest.WithNow(func() time.Time { return c.WithDefaults().Now() }))
 	issuer.Publish(firstKey())
 	log := new(logBuffer)
-	c = config.Config{
+	c = settings.Config{
 		HTTPAddr:   "127.0.0.1:0",
 		GRPCAddr:   "127.0.0.1:0",
 		AdminAddr:  "127.0.0.1:0",
 		DataDir:    t.TempDir(),
 		DrainDelay: -1,
-		Issuers:    []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+		Issuers:    []settings.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:     slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, edit := range edits {
@@ -272,4 +272,4 @@ func (c *clock) now() time.Time { return time.Unix(c.seconds.Load(), 0) }
 
 func (c *clock) move(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
 
-func (c *clock) set(config *config.Config) { config.Now = c.now }
+func (c *clock) set(config *settings.Config) { config.Now = c.now }

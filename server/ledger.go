@@ -8,11 +8,11 @@ import (
 
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/outbox"
 	"github.com/ostiary/ostiary/server/internal/revokedlog"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // openLedger opens the database, and begins to send what is revoked.
@@ -36,7 +36,7 @@ func (s *Server) openLedger(ctx context.Context) error {
 }
 
 // ledgerConfig says what the ledger keeps, and for how long.
-func ledgerConfig(c config.Config, clerks map[string]*outbox.Clerk) ledger.Config {
+func ledgerConfig(c settings.Config, clerks map[string]*outbox.Clerk) ledger.Config {
 	enders := make(map[string]outbox.Ender, len(clerks))
 	for issuer, clerk := range clerks {
 		enders[issuer] = clerk
@@ -54,7 +54,7 @@ func ledgerConfig(c config.Config, clerks map[string]*outbox.Clerk) ledger.Confi
 }
 
 // newEnders returns what ends sessions at their issuers, by issuer.
-func newEnders(c config.Config) (map[string]*outbox.Clerk, error) {
+func newEnders(c settings.Config) (map[string]*outbox.Clerk, error) {
 	enders := make(map[string]*outbox.Clerk)
 	for _, issuer := range c.Issuers {
 		key, err := issuer.ReadSecretKey()
@@ -71,7 +71,7 @@ func newEnders(c config.Config) (map[string]*outbox.Clerk, error) {
 
 // keysURL returns where Clerk publishes the keys of the issuer; "" where nothing is fetched,
 // or not from Clerk itself.
-func keysURL(i *config.Issuer) string {
+func keysURL(i *settings.Issuer) string {
 	if i.JWTKey != "" || i.CAFile != "" || i.TokenFile != "" {
 		return ""
 	}
@@ -79,7 +79,7 @@ func keysURL(i *config.Issuer) string {
 }
 
 // longestLifetime returns how long a token can be accepted that is issued now.
-func longestLifetime(c config.Config) time.Duration {
+func longestLifetime(c settings.Config) time.Duration {
 	var longest time.Duration
 	for _, issuer := range c.Issuers {
 		// The issuer's clock may be ahead of ours by as much as the skew, too.
@@ -91,7 +91,7 @@ func longestLifetime(c config.Config) time.Duration {
 
 // longestToken returns the length of the longest token that is accepted, which no id in one
 // exceeds; and not less than the default, as longer ones may have been accepted before.
-func longestToken(c config.Config) int {
+func longestToken(c settings.Config) int {
 	longest := token.DefaultMaxTokenBytes
 	for _, issuer := range c.Issuers {
 		profile, _ := issuer.TokenProfile() // New has checked it
@@ -101,7 +101,7 @@ func longestToken(c config.Config) int {
 }
 
 // skews are those of the issuers that are trusted, by the name that identities have.
-func skews(c config.Config) map[string]time.Duration {
+func skews(c settings.Config) map[string]time.Duration {
 	skews := make(map[string]time.Duration, len(c.Issuers))
 	for _, issuer := range c.Issuers {
 		for _, name := range issuer.Names() {
@@ -112,7 +112,7 @@ func skews(c config.Config) map[string]time.Duration {
 }
 
 // skew returns Skew with its default, and 0 for none.
-func skew(i *config.Issuer) time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }
+func skew(i *settings.Issuer) time.Duration { return max(cmp.Or(i.Skew, token.DefaultSkew), 0) }
 
 // changeMessage returns what followers get of a revocation.
 func changeMessage(r store.Revocation) *feedv1.Change {

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/interceptors/signals"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/metrics"
 	"github.com/ostiary/ostiary/server/internal/otelenv"
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // startTelemetry begins to measure and to trace, where somebody is to read it. What measures
@@ -21,7 +21,7 @@ func (s *Server) startTelemetry(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if s.config.AdminAddr == config.AdminNone && !otelenv.Exports("METRICS") && s.tracing == nil {
+	if s.config.AdminAddr == settings.AdminNone && !otelenv.Exports("METRICS") && s.tracing == nil {
 		return nil
 	}
 	s.metrics, err = metrics.New(ctx, metrics.Config{Version: s.config.Version, Revision: s.config.Revision, Log: s.log})
@@ -85,7 +85,7 @@ func (s *Server) measureDecisions() {
 	m.Counter("ostiary.decisions.rejected", "{record}", "Records of decisions that services have reported, and that were left out since they cannot be.", func(record metrics.Record) {
 		record(float64(s.decisions.Status().Rejected))
 	})
-	if s.config.Decisions == config.DecisionsNone {
+	if s.config.Decisions == settings.DecisionsNone {
 		return
 	}
 	m.Counter("ostiary.decisions.written", "{record}", "Records of decisions that were written.", func(record metrics.Record) {

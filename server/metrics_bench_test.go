@@ -17,7 +17,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // BenchmarkMetrics says what measuring adds to a call with a token that was verified before:
@@ -25,7 +25,7 @@ import (
 // of a client and a server in one process. Whole calls with and without differ less than from
 // run to run.
 func BenchmarkMetrics(b *testing.B) {
-	plain := start(b, func(c *config.Config) { c.AdminAddr = config.AdminNone })
+	plain := start(b, func(c *settings.Config) { c.AdminAddr = settings.AdminNone })
 	measured := start(b)
 	m := measured.Server.metrics
 	for _, protocol := range []string{"connect", "grpc"} {
@@ -63,20 +63,20 @@ func BenchmarkMetrics(b *testing.B) {
 // them together. It calls two servers in turn, of which one has none of them, and compares the
 // medians of the processor time of a call, of client and server together.
 func BenchmarkObservers(b *testing.B) {
-	quiet := func(c *config.Config) { c.AdminAddr, c.Logger = config.AdminNone, slog.New(slog.DiscardHandler) }
-	metrics := func(c *config.Config) { c.AdminAddr = "127.0.0.1:0" }
-	decisions := func(c *config.Config) {
+	quiet := func(c *settings.Config) { c.AdminAddr, c.Logger = settings.AdminNone, slog.New(slog.DiscardHandler) }
+	metrics := func(c *settings.Config) { c.AdminAddr = "127.0.0.1:0" }
+	decisions := func(c *settings.Config) {
 		c.Decisions, c.DecisionsMaxFiles = filepath.Join(b.TempDir(), "decisions.jsonl"), 2
 	}
-	log := func(c *config.Config) { c.Logger = slog.New(slog.NewTextHandler(nowhere{}, nil)) }
+	log := func(c *settings.Config) { c.Logger = slog.New(slog.NewTextHandler(nowhere{}, nil)) }
 	for _, observers := range []struct {
 		name string
-		set  []func(*config.Config)
+		set  []func(*settings.Config)
 	}{
-		{"metrics", []func(*config.Config){quiet, metrics}},
-		{"decisions", []func(*config.Config){quiet, decisions}},
-		{"log", []func(*config.Config){quiet, log}},
-		{"all", []func(*config.Config){quiet, metrics, decisions, log}},
+		{"metrics", []func(*settings.Config){quiet, metrics}},
+		{"decisions", []func(*settings.Config){quiet, decisions}},
+		{"log", []func(*settings.Config){quiet, log}},
+		{"all", []func(*settings.Config){quiet, metrics, decisions, log}},
 	} {
 		plain, watched := start(b, quiet), start(b, observers.set...)
 		for _, protocol := range []string{"connect", "grpc"} {

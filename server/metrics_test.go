@@ -16,7 +16,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A series is one line of what Prometheus reads.
@@ -113,7 +113,7 @@ var (
 func TestDashboardsAndAlertsNameWhatIsExported(t *testing.T) {
 	t.Parallel()
 	clerk := startBackend(t)
-	r := start(t, withFeed, withWebhooks, clerk.use, func(c *config.Config) {
+	r := start(t, withFeed, withWebhooks, clerk.use, func(c *settings.Config) {
 		c.SignalsTransmitterURL = "https://ostiary.example.com"
 		c.DroppedLogLines, c.Decisions = func() uint64 { return 0 }, filepath.Join(t.TempDir(), "decisions.jsonl")
 	})

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // getLive asks for /livez by the scheme, over HTTP/1.1 or HTTP/2. A certificate of the
@@ -95,7 +95,7 @@ func TestWhoSpeaksTLSToPlaintextOrTheReverseIsLogged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cert, key, _ := selfSigned(t)
-			r := start(t, func(c *config.Config) {
+			r := start(t, func(c *settings.Config) {
 				if test.tls {
 					c.TLSCert, c.TLSKey = cert, key
 				}

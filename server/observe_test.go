@@ -19,8 +19,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // contains reports whether one line of the log has all the parts.
@@ -146,7 +146,7 @@ func (r *running) post(t *testing.T, path, contentType, token, body string) {
 // The log is what is shown to others when something is wrong.
 func TestNoPartOfATokenIsInTheLog(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	tokens := map[string]string{
 		"good":           r.issuer.Session("user_ada"),
 		"expired":        r.issuer.Session("user_ada", authtest.IssuedAt(time.Now().Add(-2*time.Hour))),

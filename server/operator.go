@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // adminRole is the role whose bearers look after an organization.
@@ -35,7 +35,7 @@ func (o operators) current() *operatorSet {
 type subject struct{ issuer, id string }
 
 // operatorsOf returns those of the settings. A subject that is at fault is none.
-func operatorsOf(c config.Config) operators {
+func operatorsOf(c settings.Config) operators {
 	set := &operatorSet{subjects: make(map[subject]bool), permission: c.OperatorPermission}
 	for _, written := range c.OperatorSubjects {
 		if issuer, id, err := c.OperatorSubject(written); err == nil {

@@ -11,22 +11,22 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestWhoIsAnOperator(t *testing.T) {
 	t.Parallel()
 	const one, two = "https://one.example.com", "https://two.example.com"
-	both := operatorsOf(config.Config{
-		Issuers:            []config.Issuer{{URL: one}, {URL: two}},
+	both := operatorsOf(settings.Config{
+		Issuers:            []settings.Issuer{{URL: one}, {URL: two}},
 		OperatorSubjects:   []string{one + "#user_1"},
 		OperatorPermission: "org:tokens:revoke",
 	})
-	nobody := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}})
+	nobody := operatorsOf(settings.Config{Issuers: []settings.Issuer{{URL: one}}})
 	own := func(id *auth.Identity) store.View { return store.View{{Issuer: id.Issuer, Subject: id.Subject}} }
 	everything := func(*auth.Identity) store.View { return store.Everything() }
-	named := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: one}}, OperatorSubjects: []string{"user_1", "mch_1"}})
+	named := operatorsOf(settings.Config{Issuers: []settings.Issuer{{URL: one}}, OperatorSubjects: []string{"user_1", "mch_1"}})
 	support := &auth.Actor{Subject: "user_support"}
 	permitted := []string{"org:tokens:revoke"}
 	for name, test := range map[string]struct {
@@ -89,7 +89,7 @@ func TestWhoIsAnOperator(t *testing.T) {
 func TestAnOperatorActsInPerson(t *testing.T) {
 	t.Parallel()
 	const permission = "tokens:revoke"
-	r := start(t, withOperator, func(c *config.Config) {
+	r := start(t, withOperator, func(c *settings.Config) {
 		c.OperatorPermission = permission
 		c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth}
 	})
@@ -153,7 +153,7 @@ func TestAnAdministratorActsInPerson(t *testing.T) {
 // otherwise sign its user out everywhere.
 func TestAnActorForAUserEndsNoOtherSession(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
+	r := start(t, func(c *settings.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindOAuth} })
 	cast := r.cast()
 	r.seen(t, cast)
 	for who, token := range map[string]string{

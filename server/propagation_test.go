@@ -9,8 +9,8 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	feedv1 "github.com/ostiary/ostiary/gen/ostiary/feed/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // propagation revokes a session and returns where that is in force, such as 2 of 3.
@@ -29,17 +29,17 @@ func propagationText(p *revocationv1.Propagation) string {
 
 func TestWhoRevokesLearnsWhereItIsInForce(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func(t *testing.T, c *config.Config){
-		"SQLite":     func(t *testing.T, c *config.Config) { t.Helper(); c.DataDir = t.TempDir() },
-		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+	for name, database := range map[string]func(t *testing.T, c *settings.Config){
+		"SQLite":     func(t *testing.T, c *settings.Config) { t.Helper(); c.DataDir = t.TempDir() },
+		"PostgreSQL": func(t *testing.T, c *settings.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one := start(t, withFeed, func(c *config.Config) { database(t, c) })
+			one := start(t, withFeed, func(c *settings.Config) { database(t, c) })
 			if got := one.propagation(t, "alone"); got != "1 of 1" {
 				t.Errorf("alone: in force on %s; want 1 of 1", got)
 			}
-			other := start(t, withFeed, func(c *config.Config) {
+			other := start(t, withFeed, func(c *settings.Config) {
 				c.DataDir, c.DatabaseURL, c.Issuers = one.config.DataDir, one.config.DatabaseURL, one.config.Issuers
 			})
 			other.issuer = one.issuer

@@ -21,7 +21,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/proxytest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // proxies are those that run in tests.
@@ -41,9 +41,9 @@ type proxied struct {
 }
 
 // behind starts a proxy of deploy/proxies in front of a server, which trusts it.
-func behind(t *testing.T, kind proxytest.Kind, edits []string, tuning tuning, configs ...func(*config.Config)) proxied {
+func behind(t *testing.T, kind proxytest.Kind, edits []string, tuning tuning, configs ...func(*settings.Config)) proxied {
 	t.Helper()
-	r := startTuned(t, tuning, append(configs, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1"} })...)
+	r := startTuned(t, tuning, append(configs, withOperator, func(c *settings.Config) { c.TrustedProxies = []string{"127.0.0.1"} })...)
 	eventually(t, "the server is ready", r.ready)
 	proxy := proxytest.Start(t, kind, []proxytest.Server{{HTTP: r.HTTPAddr().String(), GRPC: r.GRPCAddr().String()}}, edits...)
 	return proxied{r, proxy, "localhost"}
@@ -196,7 +196,7 @@ func TestBehindHAProxyThatPassesOnBytes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	clients := proxytest.WriteCertificate(t, dir)
-	p := behind(t, proxytest.HAProxyTCP, nil, tuning{heartbeat: heartbeatInterval}, func(c *config.Config) {
+	p := behind(t, proxytest.HAProxyTCP, nil, tuning{heartbeat: heartbeatInterval}, func(c *settings.Config) {
 		c.ProxyProtocol, c.TLSCert, c.TLSKey = true, filepath.Join(dir, "fullchain.pem"), filepath.Join(dir, "key.pem")
 	})
 	p.proxy.TLS, p.grpcHost = clients, "grpc.localhost"

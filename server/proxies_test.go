@@ -23,7 +23,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // checkPeer calls as a subject of its own, with headers of the proxy's, and asks the log and an
@@ -58,7 +58,7 @@ func (r *running) checkPeer(t *testing.T, transport endpoint, client *http.Clien
 
 func TestTheClientOfATrustedProxyIsThePeer(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.0/8"} })
+	r := start(t, withOperator, func(c *settings.Config) { c.TrustedProxies = []string{"127.0.0.0/8"} })
 	for protocol, transport := range r.transports() {
 		subject := strings.ReplaceAll(protocol, " ", "_")
 		r.checkPeer(t, transport, httpClient(t, true), "ada_"+subject,
@@ -109,7 +109,7 @@ func TestAWatchOfTheHealthIsNeverSilentForLong(t *testing.T) {
 
 func TestWhatAStrangerForwardsIsIgnored(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1"} })
+	r := start(t, withOperator, func(c *settings.Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1"} })
 	for protocol, transport := range r.transports() {
 		r.checkPeer(t, transport, httpClient(t, true), strings.ReplaceAll(protocol, " ", "_"),
 			map[string]string{"X-Forwarded-For": "10.0.0.1, 203.0.113.5", "Forwarded": "for=203.0.113.5"}, "127.0.0.1:")
@@ -137,7 +137,9 @@ func proxyHeader(version byte, client string) *proxyproto.Header {
 
 func TestThePROXYProtocolNamesTheClient(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1", "10.0.0.0/8"}, true })
+	r := start(t, withOperator, func(c *settings.Config) {
+		c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1", "10.0.0.0/8"}, true
+	})
 	for protocol, transport := range r.transports() {
 		subject := strings.ReplaceAll(protocol, " ", "_")
 		// The client is no trusted proxy, so its own headers do not count.
@@ -152,9 +154,9 @@ func TestThePROXYProtocolNamesTheClient(t *testing.T) {
 
 func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 	t.Parallel()
-	expecting := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
-	elsewhere := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"10.0.0.1"}, true })
-	notExpecting := start(t, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1"} })
+	expecting := start(t, func(c *settings.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
+	elsewhere := start(t, func(c *settings.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"10.0.0.1"}, true })
+	notExpecting := start(t, func(c *settings.Config) { c.TrustedProxies = []string{"127.0.0.1"} })
 	const get, preface = "GET /livez HTTP/1.1\r\nHost: ostiary\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	const header = "PROXY TCP4 203.0.113.5 192.0.2.1 4711 443\r\n"
 	for name, tt := range map[string]struct {
@@ -190,7 +192,7 @@ func TestConnectionsWithoutAPROXYHeaderAreClosed(t *testing.T) {
 // proxy.
 func TestConnectionsCountForTheClientThatAPROXYHeaderNames(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.TrustedProxies, c.ProxyProtocol, c.MaxConnectionsPerAddress = []string{"127.0.0.1"}, true, 2
 	})
 	open := func(addr net.Addr, client string) net.Conn {
@@ -243,7 +245,7 @@ func TestConnectionsCountForTheClientThatAPROXYHeaderNames(t *testing.T) {
 // Each header is waited for, for seconds, but by its own connection alone.
 func TestASilentProxyKeepsNobodyElseWaiting(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
+	r := start(t, func(c *settings.Config) { c.TrustedProxies, c.ProxyProtocol = []string{"127.0.0.1"}, true })
 	for range 20 {
 		for _, addr := range []net.Addr{r.HTTPAddr(), r.GRPCAddr()} {
 			silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr.String())

@@ -12,15 +12,15 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // Where longer tokens are accepted, the ids in them can be named.
 func TestTheLongestIDOfATokenCanBeRevoked(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.Issuers[0].MaxTokenBytes = config.MaxTokenBytesLimit })
+	r := start(t, withOperator, func(c *settings.Config) { c.Issuers[0].MaxTokenBytes = settings.MaxTokenBytesLimit })
 	long := strings.Repeat("s", 16<<10)
 	token := r.issuer.Session("user_ada", authtest.With("sid", long))
 	r.seen(t, map[string]string{long: token})
@@ -102,7 +102,7 @@ func TestRevocationsAreFollowedByTheirResumeTokens(t *testing.T) {
 	poll(r)
 	revoke(r, "sess_3")
 	poll(r, "sess_3")
-	now.move(2 * config.DefaultSessionRetention)
+	now.move(2 * settings.DefaultSessionRetention)
 	r = r.again(t)
 	r.database(t, `DELETE FROM revocations`) // as when they are pruned, which takes a clock that has not jumped
 	poll(r)
@@ -133,7 +133,7 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 	before := revoke("sess_1")
 	r.database(t, "VACUUM INTO '"+backup+"'")
 	after := revoke("sess_2")
-	restored := start(t, withOperator, func(c *config.Config) { c.DatabaseURL, c.Issuers = "sqlite:"+backup, r.config.Issuers })
+	restored := start(t, withOperator, func(c *settings.Config) { c.DatabaseURL, c.Issuers = "sqlite:"+backup, r.config.Issuers })
 	if res, err := list(restored, before); err != nil || len(res.GetRevocations()) != 0 {
 		t.Errorf("from before the backup: %v, error %v", res, err)
 	}
@@ -165,7 +165,7 @@ func TestAPositionFromAfterTheBackupIsRefused(t *testing.T) {
 func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, withOperator)
-	other := start(t, withOperator, func(c *config.Config) { c.Issuers = r.config.Issuers })
+	other := start(t, withOperator, func(c *settings.Config) { c.Issuers = r.config.Issuers })
 	other.issuer = r.issuer
 	otto := r.issuer.Session("user_otto")
 	cast := r.cast()

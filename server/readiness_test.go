@@ -13,7 +13,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // two is a server with two issuers: its own, and another.
@@ -35,8 +35,8 @@ func startTwo(t *testing.T, essential bool, away ...string) two {
 			issuer.Fail(authtest.Status(http.StatusInternalServerError))
 		}
 	}
-	r := start(t, now.set, func(c *config.Config) {
-		c.Issuers = []config.Issuer{
+	r := start(t, now.set, func(c *settings.Config) {
+		c.Issuers = []settings.Issuer{
 			{URL: own.URL(), AllowAnyAudience: true},
 			{URL: other.URL(), AllowAnyAudience: true, Essential: essential},
 		}
@@ -152,7 +152,7 @@ func TestOperatorsReadThatTheOnlyIssuerIsEssential(t *testing.T) {
 
 func TestAnEssentialDatabaseCountsAsLongAsItFails(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.DatabaseEssential = true })
+	r := start(t, withOperator, func(c *settings.Config) { c.DatabaseEssential = true })
 	r.wantReady(t, "at first", true)
 	r.database(t, "ALTER TABLE revocations RENAME TO gone")
 	r.wantReady(t, "while the database cannot be read", false)

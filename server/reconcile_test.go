@@ -9,7 +9,7 @@ import (
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // reconciled is what /readyz says of the last outage.
@@ -96,7 +96,7 @@ func TestAServerWithoutAKeySaysWhatItMayMiss(t *testing.T) {
 	}
 	// Without messages there is nothing to miss.
 	clerk := startBackend(t)
-	for _, edit := range []func(*config.Config){func(*config.Config) {}, clerk.use} {
+	for _, edit := range []func(*settings.Config){func(*settings.Config) {}, clerk.use} {
 		if text := start(t, edit).log.String(); strings.Contains(text, "missed") {
 			t.Errorf("the log has %s", text)
 		}

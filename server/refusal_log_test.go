@@ -15,7 +15,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A refusal that a caller can have, and what the log says of it beside who calls.
@@ -91,7 +91,7 @@ func loggedRefusals() map[string]loggedRefusal {
 }
 
 // strictly asks for what the tokens of the table lack.
-func strictly(c *config.Config) {
+func strictly(c *settings.Config) {
 	c.Issuers[0].AllowAnyAudience = false
 	c.Issuers[0].Audiences = []string{"https://api.example.com"}
 	c.Issuers[0].AuthorizedParties = []string{"https://app.example.com"}

@@ -21,10 +21,10 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	feedclient "github.com/ostiary/ostiary/interceptors/feed"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/feed"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // An address is one at which a server is, or another later, or none.
@@ -60,7 +60,7 @@ func (a *address) kill() {
 
 // startRelay starts a relay of hubs, whose issuer is trusted by it too, and waits until it
 // has caught up.
-func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*config.Config)) *running {
+func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*settings.Config)) *running {
 	t.Helper()
 	r := startUnready(t, hub, urls, edits...)
 	if err := r.relay.Follower().WaitReady(t.Context()); err != nil {
@@ -69,12 +69,12 @@ func startRelay(t *testing.T, hub *running, urls []string, edits ...func(*config
 	return r
 }
 
-func startUnready(t *testing.T, hub *running, urls []string, edits ...func(*config.Config)) *running {
+func startUnready(t *testing.T, hub *running, urls []string, edits ...func(*settings.Config)) *running {
 	t.Helper()
-	r := start(t, append([]func(*config.Config){withFeed, func(c *config.Config) {
+	r := start(t, append([]func(*settings.Config){withFeed, func(c *settings.Config) {
 		c.DataDir = "/nonexistent" // none is needed
 		c.Issuers = hub.config.Issuers
-		c.Follow = config.Follow{Hubs: urls, Secret: secretOfFeed}
+		c.Follow = settings.Follow{Hubs: urls, Secret: secretOfFeed}
 	}}, edits...)...)
 	r.issuer = hub.issuer
 	return r
@@ -314,7 +314,7 @@ func TestServicesMoveBetweenARelayAndItsHub(t *testing.T) {
 func TestARelayKeepsWhatItKnows(t *testing.T) {
 	t.Parallel()
 	snapshot := filepath.Join(t.TempDir(), "revocations")
-	with := func(c *config.Config) { c.Follow.Snapshot = snapshot }
+	with := func(c *settings.Config) { c.Follow.Snapshot = snapshot }
 	hub := start(t, withFeed)
 	hub.revoke(t, "a", "b")
 	at, itself := newAddress(t, hub), newAddress(t, nil)
@@ -361,7 +361,7 @@ func TestARelayKeepsWhatItKnows(t *testing.T) {
 func TestARelayPassesOnWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	snapshot := filepath.Join(t.TempDir(), "revocations")
-	with := func(c *config.Config) { c.Follow.Snapshot = snapshot }
+	with := func(c *settings.Config) { c.Follow.Snapshot = snapshot }
 	hub := start(t, withFeed)
 	hub.revoke(t, "a", "b")
 	hub.database(t, `UPDATE revocations SET kind = 'planet' WHERE value = 'a'`)
@@ -464,7 +464,7 @@ func TestARelayFollowsAsAMachine(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":60}`, machine)
 	}))
 	defer endpoint.Close()
-	relay := startRelay(t, hub, []string{hub.url}, func(c *config.Config) {
+	relay := startRelay(t, hub, []string{hub.url}, func(c *settings.Config) {
 		c.Follow.TokenURL, c.Follow.ClientID, c.Follow.Secret = endpoint.URL, "relay", "of-the-client"
 		c.Follow.Scopes, c.Follow.Audience = []string{feedPermission}, "hub"
 	})

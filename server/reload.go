@@ -8,7 +8,7 @@ import (
 	accessv1 "github.com/ostiary/ostiary/gen/ostiary/access/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // Reload takes over what can be changed while the Server runs: Rules, OperatorSubjects,
@@ -23,13 +23,13 @@ import (
 // stays until it connects again, and a stream shows its caller what an operator may see until it
 // ends.
 //
-// If the Config has faults nothing of it is taken over, and the error is a *[config.Error].
-func (s *Server) Reload(c config.Config) error {
+// If the Config has faults nothing of it is taken over, and the error is a *[settings.Error].
+func (s *Server) Reload(c settings.Config) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	s.ReloadCertificate()
 	if faults := c.Faults(); len(faults) > 0 {
-		return &config.Error{Faults: faults}
+		return &settings.Error{Faults: faults}
 	}
 	rules, err := s.rulesOf(c)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) Reload(c config.Config) error {
 
 // newSecrets reads the secrets of a faultless Config, and returns what puts them in force. It
 // changes nothing by itself.
-func (s *Server) newSecrets(config config.Config) (replace []func(), err error) {
+func (s *Server) newSecrets(config settings.Config) (replace []func(), err error) {
 	if s.followTokens != nil && config.Follow.IsSet() {
 		follow := s.config.Follow
 		follow.Secret, follow.SecretFile = config.Follow.Secret, config.Follow.SecretFile
@@ -100,8 +100,8 @@ func (s *Server) newSecrets(config config.Config) (replace []func(), err error) 
 func (s *Server) ReloadCertificate() { s.certificate.Reload() }
 
 // rulesOf returns the rules of the settings, on the clock of the server.
-func (s *Server) rulesOf(c config.Config) (*policy.Policy, error) {
-	return config.Rules(append(append([]policy.Option(nil), c.Rules...), policy.Now(s.config.Now))...)
+func (s *Server) rulesOf(c settings.Config) (*policy.Policy, error) {
+	return settings.Rules(append(append([]policy.Option(nil), c.Rules...), policy.Now(s.config.Now))...)
 }
 
 // logRules names the rules that are not those of the schema.

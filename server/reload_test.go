@@ -16,7 +16,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/httpauth"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // needsPermission is a rule that the users of these tests do not meet.
@@ -25,7 +25,7 @@ func needsPermission(procedure string) policy.Option {
 }
 
 // reload has the server take over the edited settings.
-func (r *running) reload(t *testing.T, edits ...func(*config.Config)) {
+func (r *running) reload(t *testing.T, edits ...func(*settings.Config)) {
 	t.Helper()
 	config := r.config
 	for _, edit := range edits {
@@ -58,12 +58,12 @@ func TestRulesChangeWhileCallsAreDecided(t *testing.T) {
 			}
 		})
 	}
-	strict := func(c *config.Config) {
+	strict := func(c *settings.Config) {
 		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WhoAmI_FullMethodName)}
 	}
 	client, digests := endpoint{url: r.url}.access(t, token), make(map[string]bool)
 	for range 10 {
-		for _, edits := range [][]func(*config.Config){{strict}, nil} {
+		for _, edits := range [][]func(*settings.Config){{strict}, nil} {
 			r.reload(t, edits...)
 			_, err := r.identityClient(t, token).WhoAmI(t.Context(), new(identityv1.WhoAmIRequest))
 			if _, refused := reasonOf(err); refused != (edits != nil) {
@@ -91,7 +91,7 @@ func TestAnOpenStreamIsDecidedByNewRulesWithItsNextToken(t *testing.T) {
 	if err != nil || !stream.Receive() {
 		t.Fatalf("no first message: %v", errors.Join(err, stream.Err()))
 	}
-	r.reload(t, func(c *config.Config) {
+	r.reload(t, func(c *settings.Config) {
 		c.Rules = []policy.Option{needsPermission(identityv1.IdentityService_WatchIdentity_FullMethodName)}
 	})
 	next := r.issuer.Session("user_ada", session, authtest.IssuedAt(time.Now().Add(time.Second)))
@@ -111,7 +111,7 @@ func TestSettingsAtFaultChangeNothing(t *testing.T) {
 	c := r.config
 	c.FeedSecret = nil
 	c.Rules = []policy.Option{needsPermission("/ostiary.identity.v1.IdentityService/Nothing")}
-	var wrong *config.Error
+	var wrong *settings.Error
 	if err := r.Reload(c); !errors.As(err, &wrong) {
 		t.Errorf("Reload returned %v; want an Error", err)
 	}
@@ -120,7 +120,7 @@ func TestSettingsAtFaultChangeNothing(t *testing.T) {
 
 func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.ResourceURL = "https://api.example.com" })
+	r := start(t, func(c *settings.Config) { c.ResourceURL = "https://api.example.com" })
 	published := func() string {
 		_, _, body := r.send(t, http.MethodGet, httpauth.MetadataPath, nil, "")
 		return body
@@ -128,7 +128,7 @@ func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 	if body := published(); strings.Contains(body, "notes.read") {
 		t.Fatalf("before there is such a rule, %s is published", body)
 	}
-	r.reload(t, func(c *config.Config) {
+	r.reload(t, func(c *settings.Config) {
 		c.Rules = []policy.Option{policy.Configured("ostiary.yaml", identityv1.IdentityService_WhoAmI_FullMethodName,
 			&policyv1.Rule{Access: &policyv1.Rule_Require{Require: &policyv1.Require{AllScopes: []string{"notes.read"}}}})}
 	})
@@ -140,13 +140,13 @@ func TestThePublishedScopesAreThoseOfTheNewRules(t *testing.T) {
 // The transmitter sends the secret that it was given.
 func TestASecretThatTheTransmitterHasNeedsARestart(t *testing.T) {
 	t.Parallel()
-	r := start(t, withStream(config.StreamPush, config.SignalSource{Transmitter: "https://transmitter.invalid", Secrets: []string{"the-secret-of-before"}}))
+	r := start(t, withStream(settings.StreamPush, settings.SignalSource{Transmitter: "https://transmitter.invalid", Secrets: []string{"the-secret-of-before"}}))
 	r.reload(t)
 	const want = "setting=signals.idp.secrets"
 	if logged := r.log.String(); strings.Contains(logged, want) {
 		t.Errorf("nothing has changed, and the log has %s", logged)
 	}
-	r.reload(t, func(c *config.Config) {
+	r.reload(t, func(c *settings.Config) {
 		c.Signals = slices.Clone(c.Signals)
 		c.Signals[0].Secrets = []string{"the-secret-of-after"}
 	})
@@ -161,7 +161,7 @@ func TestASecretThatStaysKeepsItsIdentity(t *testing.T) {
 	r := start(t, withFeed)
 	before := r.followerWith(t, secretOfFeed)
 	const another = "another-secret-of-at-least-32-bytes"
-	r.reload(t, func(c *config.Config) { c.FeedSecret = append([]string{another}, c.FeedSecret...) })
+	r.reload(t, func(c *settings.Config) { c.FeedSecret = append([]string{another}, c.FeedSecret...) })
 	if after := r.followerWith(t, secretOfFeed); after != before {
 		t.Errorf("%v after %v; want the same", after, before)
 	}

@@ -24,7 +24,7 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 var madeRequestID = regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{16}$`)
@@ -179,7 +179,7 @@ func (tr endpoint) watch(t *testing.T, token string) error {
 func TestEveryAnswerOfTheHTTPPortHasAnID(t *testing.T) {
 	t.Parallel()
 	const page = "https://app.example.com"
-	r := start(t, func(c *config.Config) { c.CORS.AllowedOrigins = []string{page} })
+	r := start(t, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{page} })
 	for name, test := range map[string]struct{ method, path, log string }{
 		"a probe":                      {http.MethodGet, "/livez", `procedure="GET /livez"`},
 		"a path that leads nowhere":    {http.MethodGet, "/none", "code=http_404"},
@@ -278,7 +278,7 @@ func TestOnlyTrustedProxiesChooseTheIDOfACall(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
 		t.Run(fmt.Sprint("trusted ", trusted), func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *config.Config) {
+			r := start(t, func(c *settings.Config) {
 				if trusted {
 					c.TrustedProxies = []string{"127.0.0.1"}
 				}

@@ -9,7 +9,7 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // TestTheMetadataOfTheServerIsPublic asks as a client does that has no token yet: it
@@ -17,7 +17,7 @@ import (
 func TestTheMetadataOfTheServerIsPublic(t *testing.T) {
 	t.Parallel()
 	const procedure = identityv1connect.IdentityServiceWhoAmIProcedure
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.ResourceURL = "https://api.example.com/v1"
 		c.CORS.AllowedOrigins = []string{"https://app.example.com"}
 		c.Rules = []policy.Option{policy.Override(procedure, &policyv1.Rule{Access: &policyv1.Rule_Require{

@@ -17,9 +17,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/revocation"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // retryable are calls with a request_id, one for each method that takes one.
@@ -105,7 +105,7 @@ func TestCallsWithOneIDAtOnceRevokeOnce(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			one := start(t, withOperator)
-			other := start(t, withOperator, func(c *config.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+			other := start(t, withOperator, func(c *settings.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 			other.issuer = one.issuer
 			cast := one.cast()
 			one.seen(t, cast)
@@ -253,7 +253,7 @@ func TestARetryShowsNoMoreThanTheCallerMayKnowNow(t *testing.T) {
 		}
 		return res
 	}
-	benIs := operatorsOf(config.Config{Issuers: []config.Issuer{{URL: r.issuer.URL()}}, OperatorSubjects: []string{"user_ben"}})
+	benIs := operatorsOf(settings.Config{Issuers: []settings.Issuer{{URL: r.issuer.URL()}}, OperatorSubjects: []string{"user_ben"}})
 	first := call(benIs)
 	if got := first.GetRevocations()[0]; got.GetCause() != "an investigation" || got.GetOrigin().GetCaller().GetSubject() != "user_olga" {
 		t.Fatalf("an operator is answered %v", got)

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // BenchmarkListRevocations says how long an operator waits for a page of 100 among 1,000,000
@@ -25,7 +25,7 @@ func BenchmarkListRevocations(b *testing.B) {
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		database := pgtest.NewDatabase(b)
-		r := start(b, withOperator, func(c *config.Config) { c.DatabaseURL = database })
+		r := start(b, withOperator, func(c *settings.Config) { c.DatabaseURL = database })
 		conn, err := pgx.Connect(b.Context(), database)
 		if err != nil {
 			b.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/revocation/v1/revocationv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func (tr endpoint) revocations(t testing.TB, token string) revocationv1connect.RevocationServiceClient {
@@ -62,7 +62,7 @@ func TestRevocationsAreFoundByWhatIsKnownOfThem(t *testing.T) {
 	for name, edit := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *config.Config) {
+			r := start(t, withOperator, func(c *settings.Config) {
 				edit(t, c)
 				c.OperatorSubjects = append(c.OperatorSubjects, "user_pam")
 			})
@@ -122,10 +122,10 @@ func TestRevocationsAreFoundByWhatIsKnownOfThem(t *testing.T) {
 }
 
 // databases are the kinds of databases, for tests that need each.
-func databases() map[string]func(*testing.T, *config.Config) {
-	return map[string]func(*testing.T, *config.Config){
-		"SQLite":     func(t *testing.T, _ *config.Config) { t.Helper() },
-		"PostgreSQL": func(t *testing.T, c *config.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
+func databases() map[string]func(*testing.T, *settings.Config) {
+	return map[string]func(*testing.T, *settings.Config){
+		"SQLite":     func(t *testing.T, _ *settings.Config) { t.Helper() },
+		"PostgreSQL": func(t *testing.T, c *settings.Config) { t.Helper(); c.DatabaseURL = pgtest.NewDatabase(t) },
 	}
 }
 
@@ -182,7 +182,7 @@ func TestASearchAmongVeryManyRevocationsIsBounded(t *testing.T) {
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 		SELECT 'subject', '%s', 'user_' || i, '', 1700000000000000, 4000000000000000, 1700000000000000 + i, 'caller', '', '', '', '', '', '', '', '', CASE i WHEN 1 THEN 'the first' ELSE '' END FROM n`,
 		n, r.issuer.URL()))
-	again := start(t, withOperator, func(c *config.Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
+	again := start(t, withOperator, func(c *settings.Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
 	again.issuer = r.issuer
 	client := again.revocations(t, r.issuer.Session("user_otto"))
 	req := &revocationv1.ListRevocationsRequest{Order: newestFirst, CountTotal: true, Filter: &revocationv1.ListRevocationsFilter{Query: "the first"}}
@@ -219,7 +219,7 @@ func TestAPreviewSaysWhatARevocationWouldEnd(t *testing.T) {
 	for name, edit := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *config.Config) { edit(t, c) })
+			r := start(t, withOperator, func(c *settings.Config) { edit(t, c) })
 			cast := r.cast()
 			cast["gone"] = r.issuer.Session("user_ben", authtest.With("sid", "gone"))
 			r.seen(t, cast)

@@ -17,9 +17,9 @@ import (
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func send(t *testing.T, client revocationv1connect.RevocationServiceClient, messages ...[]*revocationv1.NewRevocation) (*revocationv1.ImportRevocationsResponse, error) {
@@ -38,7 +38,7 @@ func send(t *testing.T, client revocationv1connect.RevocationServiceClient, mess
 
 func TestRevocationsAreForOperatorsAlone(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.OperatorPermission = "org:tokens:revoke" })
+	r := start(t, withOperator, func(c *settings.Config) { c.OperatorPermission = "org:tokens:revoke" })
 	cast := r.cast()
 	call := func(tr endpoint, token string) map[string]error {
 		client := tr.revocations(t, token)
@@ -119,7 +119,7 @@ func TestWhatARevocationReaches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := newClock()
-			r := start(t, withOperator, now.set, func(c *config.Config) {
+			r := start(t, withOperator, now.set, func(c *settings.Config) {
 				c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine, auth.KindOAuth}
 			})
 			ago, soon := authtest.IssuedAt(now.now().Add(-2*time.Second)), authtest.IssuedAt(now.now().Add(10*time.Second))

@@ -11,9 +11,9 @@ import (
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 type revocationWatch = *connect.ServerStreamForClient[revocationv1.WatchRevocationsResponse]
@@ -69,7 +69,7 @@ func TestAWatchSendsRevocationsThatMatch(t *testing.T) {
 	for name, edit := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, withOperator, func(c *config.Config) {
+			r := start(t, withOperator, func(c *settings.Config) {
 				edit(t, c)
 				c.OperatorSubjects = append(c.OperatorSubjects, "user_pam")
 			})
@@ -162,8 +162,8 @@ func TestAWatchThatFallsBehindGetsAll(t *testing.T) {
 func TestAWatchSeesWhatIsRevokedAtAnotherServer(t *testing.T) {
 	t.Parallel()
 	database := pgtest.NewDatabase(t)
-	one := start(t, withOperator, func(c *config.Config) { c.DatabaseURL = database })
-	two := start(t, withOperator, func(c *config.Config) { c.DatabaseURL, c.Issuers[0].URL = database, one.config.Issuers[0].URL })
+	one := start(t, withOperator, func(c *settings.Config) { c.DatabaseURL = database })
+	two := start(t, withOperator, func(c *settings.Config) { c.DatabaseURL, c.Issuers[0].URL = database, one.config.Issuers[0].URL })
 	otto := one.issuer.Session("user_otto")
 	watch := two.transports()["Connect"].watchRevocations(t, otto, &revocationv1.WatchRevocationsRequest{})
 	one.revokeAs(t, "user_otto", one.ofSession("one"), one.ofSubject("user_ada"))
@@ -176,7 +176,7 @@ func TestAWatchSeesWhatIsRevokedAtAnotherServer(t *testing.T) {
 // The watch of an operator ends when a newer token of the session no longer makes one.
 func TestAWatchEndsWithThePermission(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.OperatorPermission = "org:tokens:revoke" })
+	r := start(t, withOperator, func(c *settings.Config) { c.OperatorPermission = "org:tokens:revoke" })
 	pam := r.issuer.Session("user_pam", authtest.With("sid", "pam"), authtest.InOrganization("org_acme", "acme", "member", "tokens:revoke"))
 	watch := r.transports()["Connect"].watchRevocations(t, pam, &revocationv1.WatchRevocationsRequest{})
 	r.revokeAs(t, "user_otto", r.ofSession("one"))

@@ -14,8 +14,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/connectauth"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // wantReason asks who the token's bearer is, over every transport.
@@ -37,12 +37,12 @@ func (r *running) wantAdmitted(t *testing.T, what, token string) {
 }
 
 // again stops the server and starts another with the same data and issuer.
-func (r *running) again(t *testing.T, edits ...func(*config.Config)) *running {
+func (r *running) again(t *testing.T, edits ...func(*settings.Config)) *running {
 	t.Helper()
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	again := start(t, append(edits, func(c *config.Config) {
+	again := start(t, append(edits, func(c *settings.Config) {
 		c.DataDir, c.Issuers, c.OperatorSubjects, c.Now = r.config.DataDir, r.config.Issuers, r.config.OperatorSubjects, r.config.Now
 	})...)
 	again.issuer = r.issuer
@@ -86,8 +86,8 @@ func TestARevokedSessionStaysRevoked(t *testing.T) {
 				got.GetOrigin().GetCaller().GetIssuer() != r.issuer.URL() {
 				t.Errorf("revocation %v", got)
 			}
-			if left := time.Until(got.GetExpireTime().AsTime()); left < config.DefaultSessionRetention-time.Minute {
-				t.Errorf("it is forgotten in %s; want %s", left, config.DefaultSessionRetention)
+			if left := time.Until(got.GetExpireTime().AsTime()); left < settings.DefaultSessionRetention-time.Minute {
+				t.Errorf("it is forgotten in %s; want %s", left, settings.DefaultSessionRetention)
 			}
 			renewed := r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(time.Now().Add(2*time.Second)))
 			elsewhere := r.issuer.Session("user_ben", authtest.With("sid", "ben-2"))
@@ -150,19 +150,19 @@ func TestASessionIsRevokedAgainBeforeItsRevocationExpires(t *testing.T) {
 			t.Fatalf("%v, error %v; want a new revocation: %v", res, err, want)
 		}
 		until := res.GetRevocations()[0].GetExpireTime().AsTime()
-		if late := now.now().Add(config.DefaultSessionRetention); until.Equal(late) != want {
+		if late := now.now().Add(settings.DefaultSessionRetention); until.Equal(late) != want {
 			t.Errorf("it is forgotten at %v; want %v: %t", until, late, want)
 		}
 	}
 	r.seen(t, map[string]string{"ben": r.issuer.Session("user_ben", authtest.With("sid", "ben"), authtest.IssuedAt(now.now()))})
 	revoke(true)
-	now.move(config.DefaultSessionRetention/2 - time.Second)
+	now.move(settings.DefaultSessionRetention/2 - time.Second)
 	revoke(false)
 	now.move(2 * time.Second)
 	revoke(true)
 	now.move(time.Second)
 	revoke(false)
-	now.move(config.DefaultSessionRetention - 2*time.Second)
+	now.move(settings.DefaultSessionRetention - 2*time.Second)
 	for _, server := range []*running{r, nil} {
 		if server == nil {
 			server = r.again(t)
@@ -253,7 +253,7 @@ func TestTokensOfAnIssuerWhoseClockIsAheadAreRevokedToo(t *testing.T) {
 			t.Run(fmt.Sprintf("%s with a skew of %s", how, skew), func(t *testing.T) {
 				t.Parallel()
 				now := newClock()
-				r := start(t, withOperator, now.set, func(c *config.Config) { c.Issuers[0].Skew = setting })
+				r := start(t, withOperator, now.set, func(c *settings.Config) { c.Issuers[0].Skew = setting })
 				issued := func(at time.Time) string {
 					return r.issuer.Session("user_ada", authtest.IssuedAt(at), authtest.ExpiresIn(time.Hour), authtest.Without("sid"), authtest.InOrganization("org_acme", "acme", "member"))
 				}
@@ -299,7 +299,7 @@ func TestOnlyAnOperatorSignsOthersOut(t *testing.T) {
 func TestAnotherServerOnTheSameDatabaseAppliesARevocation(t *testing.T) {
 	t.Parallel()
 	one := start(t)
-	other := start(t, func(c *config.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
+	other := start(t, func(c *settings.Config) { c.DataDir, c.Issuers = one.config.DataDir, one.config.Issuers })
 	token := one.issuer.Session("user_ada")
 	other.wantAdmitted(t, "the token before", token)
 	if _, err := one.sessions(t, token).RevokeSession(t.Context(), revokeCurrent()); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func anyRole(names ...string) *policyv1.Rule {
@@ -30,7 +30,7 @@ func authenticated() *policyv1.Rule {
 func TestRulesOfTheConfigAreInForceOnEveryTransport(t *testing.T) {
 	t.Parallel()
 	const whoAmI = identityv1.IdentityService_WhoAmI_FullMethodName
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.Rules = []policy.Option{
 			policy.Configured("ostiary.yaml", grpc_health_v1.Health_Check_FullMethodName, authenticated()),
 			policy.Override(whoAmI, anyRole("admin")),

@@ -1,7 +1,7 @@
 // Package server is ostiary's own server: the services under one guard, on a
 // port for Connect, gRPC and gRPC-Web, and on another for native gRPC.
 //
-//	srv, err := server.New(ctx, config.Config{Issuers: []config.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}})
+//	srv, err := server.New(ctx, settings.Config{Issuers: []settings.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}})
 //	log.Println("serving on", srv.HTTPAddr(), "and", srv.GRPCAddr())
 //	err = srv.Run(ctx) // until ctx ends
 //
@@ -27,7 +27,6 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
 	"github.com/ostiary/ostiary/internal/logsample"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/certificate"
 	"github.com/ostiary/ostiary/server/internal/decisions"
@@ -46,12 +45,13 @@ import (
 	"github.com/ostiary/ostiary/server/internal/tracing"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A Server listens as soon as [New] returns, and serves while Run runs. Its methods
 // may be called from any goroutine.
 type Server struct {
-	config config.Config
+	config settings.Config
 	tuning tuning
 	log    *slog.Logger
 	// strangers bounds what callers whom nobody knows make the log say.
@@ -119,11 +119,11 @@ type Server struct {
 // New checks the whole Config, begins to fetch keys and binds the listeners, so that the
 // addresses are known and connections queue until Run. The context bounds New alone.
 //
-// If the Config has faults nothing is started, and the error is a *[config.Error].
+// If the Config has faults nothing is started, and the error is a *[settings.Error].
 // Other errors come from the machine, such as an address that is in use.
 //
 // A Server that is not run must be closed.
-func New(ctx context.Context, config config.Config) (*Server, error) {
+func New(ctx context.Context, config settings.Config) (*Server, error) {
 	return newServer(ctx, config, tuning{heartbeat: heartbeatInterval})
 }
 
@@ -133,12 +133,12 @@ type tuning struct {
 	maxEvents int           // that are kept for those who watch sessions; default: that of the ledger
 }
 
-func newServer(ctx context.Context, c config.Config, tuning tuning) (*Server, error) {
+func newServer(ctx context.Context, c settings.Config, tuning tuning) (*Server, error) {
 	if faults := c.Faults(); len(faults) > 0 {
 		if c.HTTPListener != nil {
 			_ = c.HTTPListener.Close() // the faults are what the caller can mend
 		}
-		return nil, &config.Error{Faults: faults}
+		return nil, &settings.Error{Faults: faults}
 	}
 	c = c.WithDefaults()
 	c.Logger = slog.New(transport.LogHandler(c.Logger.Handler()))
@@ -188,7 +188,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.session = &sessionService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.revocation = &revocationService{ledger: s.ledger, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.health = health.New(health.Config{
-		Services: config.Services(), Ready: s.ready, MaxStreams: s.config.MaxStreams,
+		Services: settings.Services(), Ready: s.ready, MaxStreams: s.config.MaxStreams,
 		Heartbeat: s.tuning.heartbeat, Draining: s.draining.Begun(), Stopping: s.stopping,
 	})
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}

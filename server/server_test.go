@@ -27,7 +27,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestNewStartsNothingOnAFault(t *testing.T) {
@@ -36,8 +36,8 @@ func TestNewStartsNothingOnAFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := New(t.Context(), config.Config{HTTPListener: listener})
-	var wrong *config.Error
+	srv, err := New(t.Context(), settings.Config{HTTPListener: listener})
+	var wrong *settings.Error
 	if srv != nil || !errors.As(err, &wrong) || len(wrong.Faults) != 1 {
 		t.Fatalf("New: %v, %v; want an Error of one fault", srv, err)
 	}
@@ -54,12 +54,12 @@ func TestNewNamesAnAddressInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	issuer := authtest.Start(t)
-	for name, c := range map[string]config.Config{
-		"http_addr":  {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone},
-		"grpc_addr":  {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String(), AdminAddr: config.AdminNone},
+	for name, c := range map[string]settings.Config{
+		"http_addr":  {HTTPAddr: taken.Addr().String(), GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone},
+		"grpc_addr":  {HTTPAddr: "127.0.0.1:0", GRPCAddr: taken.Addr().String(), AdminAddr: settings.AdminNone},
 		"admin_addr": {HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: taken.Addr().String()},
 	} {
-		c.Issuers = []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
+		c.Issuers = []settings.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}}
 		c.DataDir = t.TempDir()
 		_, err := New(t.Context(), c)
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), name+": ") {
@@ -71,9 +71,9 @@ func TestNewNamesAnAddressInUse(t *testing.T) {
 func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 	t.Parallel()
 	issuer := authtest.Start(t)
-	srv, err := New(t.Context(), config.Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
-		Issuers: []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+	srv, err := New(t.Context(), settings.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DataDir: t.TempDir(),
+		Issuers: []settings.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 		Logger:  slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func TestAServerThatIsNotRunCanBeClosed(t *testing.T) {
 func TestTLSOnBothListeners(t *testing.T) {
 	t.Parallel()
 	cert, key, roots := selfSigned(t)
-	r := start(t, func(c *config.Config) { c.TLSCert, c.TLSKey = cert, key })
+	r := start(t, func(c *settings.Config) { c.TLSCert, c.TLSKey = cert, key })
 	token := r.issuer.Session("user_ada")
 	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 
@@ -163,9 +163,9 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv, err := New(t.Context(), config.Config{
-				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
-				Issuers: []config.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
+			srv, err := New(t.Context(), settings.Config{
+				HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DataDir: t.TempDir(),
+				Issuers: []settings.Issuer{{URL: issuer.URL(), AllowAnyAudience: true}},
 				Logger:  slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
@@ -190,7 +190,7 @@ func TestRunEndsWithTheErrorOfAListener(t *testing.T) {
 func TestStoppingCutsOffCallsThatDoNotEnd(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.ShutdownTimeout = 50 * time.Millisecond
 		c.Routes = map[string]http.Handler{"/stuck": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			close(entered)
@@ -228,7 +228,7 @@ func TestStoppingCutsOffCallsThatDoNotEnd(t *testing.T) {
 func TestACallInProgressMayFinish(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
-	r := start(t, func(c *config.Config) {
+	r := start(t, func(c *settings.Config) {
 		c.Routes = map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(entered)
 			<-release
@@ -270,14 +270,14 @@ func TestAServerThatCannotListenSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = taken.Close() })
-	for setting, edit := range map[string]func(*config.Config){
-		"http_addr":  func(c *config.Config) { c.HTTPAddr = taken.Addr().String() },
-		"grpc_addr":  func(c *config.Config) { c.GRPCAddr = taken.Addr().String() },
-		"admin_addr": func(c *config.Config) { c.AdminAddr = taken.Addr().String() },
+	for setting, edit := range map[string]func(*settings.Config){
+		"http_addr":  func(c *settings.Config) { c.HTTPAddr = taken.Addr().String() },
+		"grpc_addr":  func(c *settings.Config) { c.GRPCAddr = taken.Addr().String() },
+		"admin_addr": func(c *settings.Config) { c.AdminAddr = taken.Addr().String() },
 	} {
-		config := config.Config{
-			HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DataDir: t.TempDir(),
-			Issuers: []config.Issuer{{URL: "http://127.0.0.1:1", AllowAnyAudience: true}},
+		config := settings.Config{
+			HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DataDir: t.TempDir(),
+			Issuers: []settings.Issuer{{URL: "http://127.0.0.1:1", AllowAnyAudience: true}},
 		}
 		edit(&config)
 		_, err := New(t.Context(), config)

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // schemaServices are the services of ostiary's schema.
@@ -35,8 +35,8 @@ func TestEveryServiceOfTheSchemaIsServed(t *testing.T) {
 	registered := r.grpc.GetServiceInfo()
 	for _, service := range schemaServices() {
 		name := string(service.FullName())
-		if _, ok := registered[name]; !slices.Contains(config.Services(), name) || !ok {
-			t.Errorf("%s: guarded %t, registered %t; want both", name, slices.Contains(config.Services(), name), ok)
+		if _, ok := registered[name]; !slices.Contains(settings.Services(), name) || !ok {
+			t.Errorf("%s: guarded %t, registered %t; want both", name, slices.Contains(settings.Services(), name), ok)
 		}
 		status, _, _ := r.send(t, http.MethodPost, "/"+name+"/"+string(service.Methods().Get(0).Name()), map[string]string{"Content-Type": "application/json"}, "{}")
 		if status == http.StatusNotFound {
@@ -49,11 +49,11 @@ func TestEveryServiceOfTheSchemaIsServed(t *testing.T) {
 // else is refused.
 func TestEveryMethodRefusesFieldsThatItDoesNotHave(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.OperatorSubjects = []string{"user_otto"} })
+	r := start(t, func(c *settings.Config) { c.OperatorSubjects = []string{"user_otto"} })
 	otto := r.issuer.Session("user_otto")
 	const body = `{"noSuchField":"user_ben"}`
 	for _, service := range schemaServices() {
-		if !slices.Contains(config.Services(), string(service.FullName())) {
+		if !slices.Contains(settings.Services(), string(service.FullName())) {
 			continue
 		}
 		for i := range service.Methods().Len() {

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // BenchmarkListSessions says how long an operator waits for a page of 100 among 100,000
@@ -25,7 +25,7 @@ func BenchmarkListSessions(b *testing.B) {
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		database := pgtest.NewDatabase(b)
-		r := start(b, withOperator, func(c *config.Config) { c.DatabaseURL = database })
+		r := start(b, withOperator, func(c *settings.Config) { c.DatabaseURL = database })
 		conn, err := pgx.Connect(b.Context(), database)
 		if err != nil {
 			b.Fatal(err)

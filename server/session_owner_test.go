@@ -12,8 +12,8 @@ import (
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // owners begins a server with two issuers and returns tokens that all name the
@@ -21,10 +21,10 @@ import (
 func owners(t *testing.T) (r *running, tokens map[string]string) {
 	t.Helper()
 	elsewhere := hourIssuer{authtest.Start(t)}
-	r = start(t, withOperator, func(c *config.Config) {
+	r = start(t, withOperator, func(c *settings.Config) {
 		kinds := []auth.TokenKind{auth.KindSession, auth.KindOAuth, auth.KindMachine}
 		c.Issuers[0].Kinds = kinds
-		c.Issuers = append(c.Issuers, config.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
+		c.Issuers = append(c.Issuers, settings.Issuer{URL: elsewhere.URL(), AllowAnyAudience: true, Kinds: kinds})
 		c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
 	})
 	eventually(t, "the keys are there", r.ready)

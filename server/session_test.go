@@ -20,8 +20,8 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/session/v1/sessionv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // An endpoint is a way to call a server: an address and a protocol.
@@ -134,7 +134,7 @@ const (
 	revoked = sessionv1.SessionState_SESSION_STATE_REVOKED
 )
 
-func withOperator(c *config.Config) { c.OperatorSubjects = []string{"user_otto"} }
+func withOperator(c *settings.Config) { c.OperatorSubjects = []string{"user_otto"} }
 
 func names(sessions []*sessionv1.Session) string {
 	var ids []string
@@ -306,7 +306,7 @@ func TestAFilterNarrowsWhatTheCallerSees(t *testing.T) {
 
 func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 	t.Parallel()
-	r := start(t, withOperator, func(c *config.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
+	r := start(t, withOperator, func(c *settings.Config) { c.Issuers[0].Kinds = []auth.TokenKind{auth.KindSession, auth.KindMachine} })
 	ada := r.issuer.Session("user_ada")
 	otto := r.issuer.Session("user_otto")
 	robo := r.issuer.Machine("mch_robo")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // The owner of one of the issuers ends nothing at another, and takes no message of that one
@@ -17,9 +17,9 @@ import (
 func TestAnIssuerEndsNothingAtAnother(t *testing.T) {
 	t.Parallel()
 	other := authtest.Start(t)
-	r := start(t, withLogout, func(c *config.Config) {
-		c.Issuers = append(c.Issuers, config.Issuer{URL: other.URL(), AllowAnyAudience: true, BackChannelLogout: c.Issuers[0].BackChannelLogout})
-		c.Signals = []config.SignalSource{{Name: "idp", Kind: config.SignalEvents, Issuer: other.URL(), Audiences: []string{"sp"}, SessionsInTokens: true}}
+	r := start(t, withLogout, func(c *settings.Config) {
+		c.Issuers = append(c.Issuers, settings.Issuer{URL: other.URL(), AllowAnyAudience: true, BackChannelLogout: c.Issuers[0].BackChannelLogout})
+		c.Signals = []settings.SignalSource{{Name: "idp", Kind: settings.SignalEvents, Issuer: other.URL(), Audiences: []string{"sp"}, SessionsInTokens: true}}
 	})
 	token := r.cast()["ada-1"]
 	logout := func(edits ...authtest.Edit) string {

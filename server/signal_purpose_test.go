@@ -8,15 +8,15 @@ import (
 
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // One issuer signs all of them, with one key, for the same audience: each is taken for what
 // it is, and for nothing else.
 func TestATokenHasOnePurpose(t *testing.T) {
 	t.Parallel()
-	r := start(t, withLogout, func(c *config.Config) {
-		c.Signals = []config.SignalSource{{Name: "idp", Kind: config.SignalEvents, Audiences: []string{"sp"}, SessionsInTokens: true, AllowUntyped: true}}
+	r := start(t, withLogout, func(c *settings.Config) {
+		c.Signals = []settings.SignalSource{{Name: "idp", Kind: settings.SignalEvents, Audiences: []string{"sp"}, SessionsInTokens: true, AllowUntyped: true}}
 	})
 	const api, logout, event, nowhere = "the API", "/signals/backchannel-logout", "/signals/idp", ""
 	session := r.issuer.Session("user_ada", authtest.With("sid", "ada-2"))

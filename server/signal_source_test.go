@@ -14,23 +14,23 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/interceptors/signals"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // hooks is a source with a table, whose secret is in a file.
-func hooks(t *testing.T) config.SignalSource {
+func hooks(t *testing.T) settings.SignalSource {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secrets")
 	if err := os.WriteFile(path, []byte(webhookSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return config.SignalSource{Name: "hooks", SecretsFile: path, Events: []signals.EventMapping{{Event: "session.ended", Session: "data.id"}}}
+	return settings.SignalSource{Name: "hooks", SecretsFile: path, Events: []signals.EventMapping{{Event: "session.ended", Session: "data.id"}}}
 }
 
 func TestASourceOfTheSettingsIsHeardAtItsName(t *testing.T) {
 	t.Parallel()
 	source := hooks(t)
-	r := start(t, withOperator, func(c *config.Config) { c.Signals = []config.SignalSource{source} })
+	r := start(t, withOperator, func(c *settings.Config) { c.Signals = []settings.SignalSource{source} })
 	cast := r.cast()
 	body := sessionEnded("ada-1")
 	if status, _, answer := r.send(t, http.MethodPost, "/signals/hooks", signed(time.Now(), "msg_1", body+" "), body); status != http.StatusUnauthorized {
@@ -51,10 +51,10 @@ func TestASourceOfTheSettingsIsHeardAtItsName(t *testing.T) {
 func TestTwoInstancesOfClerkAreTwoSources(t *testing.T) {
 	t.Parallel()
 	second := authtest.Start(t)
-	r := start(t, func(c *config.Config) {
-		c.Issuers = append(c.Issuers, config.Issuer{URL: second.URL(), AllowAnyAudience: true})
+	r := start(t, func(c *settings.Config) {
+		c.Issuers = append(c.Issuers, settings.Issuer{URL: second.URL(), AllowAnyAudience: true})
 		for i, name := range []string{"one", "two"} {
-			c.Signals = append(c.Signals, config.SignalSource{Name: name, Kind: config.SignalClerk, Issuer: c.Issuers[i].URL, Secrets: []string{webhookSecret}})
+			c.Signals = append(c.Signals, settings.SignalSource{Name: name, Kind: settings.SignalClerk, Issuer: c.Issuers[i].URL, Secrets: []string{webhookSecret}})
 		}
 	})
 	body := sessionEnded("ada-1")
@@ -81,12 +81,12 @@ func TestSecurityEventsArePushed(t *testing.T) {
 			t.Parallel()
 			transmitter := authtest.Start(t)
 			const secret = "never to be seen in a log"
-			r := start(t, withOperator, func(c *config.Config) {
-				source := config.SignalSource{Name: "idp", Kind: config.SignalEvents, Audiences: []string{"sp"}, Secrets: []string{secret}, SessionsInTokens: true}
+			r := start(t, withOperator, func(c *settings.Config) {
+				source := settings.SignalSource{Name: "idp", Kind: settings.SignalEvents, Audiences: []string{"sp"}, Secrets: []string{secret}, SessionsInTokens: true}
 				if otherKeys {
 					source.Transmitter, source.JWKSURL = transmitter.URL(), transmitter.JWKSURL()
 				}
-				c.Signals = []config.SignalSource{source}
+				c.Signals = []settings.SignalSource{source}
 			})
 			if !otherKeys {
 				transmitter = r.issuer.Issuer
@@ -128,8 +128,8 @@ func TestATransmitterThatIsAwayHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	away := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(away.Close)
-	r := start(t, func(c *config.Config) {
-		c.Signals = []config.SignalSource{{Name: "idp", Kind: config.SignalEvents, Transmitter: away.URL, JWKSURL: away.URL + "/keys", Audiences: []string{"sp"}}}
+	r := start(t, func(c *settings.Config) {
+		c.Signals = []settings.SignalSource{{Name: "idp", Kind: settings.SignalEvents, Transmitter: away.URL, JWKSURL: away.URL + "/keys", Audiences: []string{"sp"}}}
 	})
 	r.wantAdmitted(t, "a call", r.cast()["ada-1"])
 	if status, _, body := r.send(t, http.MethodGet, "/readyz", nil, ""); status != http.StatusOK {
@@ -176,10 +176,10 @@ func TestSecurityEventsAreFetched(t *testing.T) {
 	endpoint := &pollEndpoint{secret: "never to be seen in a log", acknowledged: make(chan struct{}, 1)}
 	served := httptest.NewServer(endpoint)
 	t.Cleanup(served.Close)
-	r := start(t, withOperator, func(c *config.Config) {
+	r := start(t, withOperator, func(c *settings.Config) {
 		endpoint.event = securityEvent(idp, c.Issuers[0].URL, "ada-1")
-		c.Signals = []config.SignalSource{{
-			Name: "idp", Kind: config.SignalEvents, Transmitter: idp.URL(), JWKSURL: idp.JWKSURL(), Audiences: []string{"sp"}, SessionsInTokens: true,
+		c.Signals = []settings.SignalSource{{
+			Name: "idp", Kind: settings.SignalEvents, Transmitter: idp.URL(), JWKSURL: idp.JWKSURL(), Audiences: []string{"sp"}, SessionsInTokens: true,
 			ClientSecret: endpoint.secret, PollURL: served.URL,
 		}}
 	})

@@ -22,8 +22,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/internal/testprogram"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A nodeTransmitter is one in another language, with a JOSE library of another make.
@@ -97,20 +97,20 @@ func (n *nodeTransmitter) ends(issuer, session string) {
 }
 
 // withStream has the server keep a stream of the source idp, delivered as asked.
-func withStream(delivery string, source config.SignalSource) func(*config.Config) {
-	return func(c *config.Config) {
-		source.Name, source.Kind, source.Stream = "idp", config.SignalEvents, delivery
-		if delivery == config.StreamPush && source.PushURL == "" {
+func withStream(delivery string, source settings.SignalSource) func(*settings.Config) {
+	return func(c *settings.Config) {
+		source.Name, source.Kind, source.Stream = "idp", settings.SignalEvents, delivery
+		if delivery == settings.StreamPush && source.PushURL == "" {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				panic(err)
 			}
 			c.HTTPListener, source.PushURL = listener, "http://"+listener.Addr().String()+"/signals/idp"
 		}
-		if delivery == config.StreamPush {
+		if delivery == settings.StreamPush {
 			source.Secrets = []string{"of what is pushed, and in no log"}
 		}
-		c.Signals = []config.SignalSource{source}
+		c.Signals = []settings.SignalSource{source}
 	}
 }
 
@@ -149,11 +149,11 @@ func (r *running) wantWell(t *testing.T) {
 
 func TestAStreamIsKeptAtATransmitterOfAnotherMake(t *testing.T) {
 	t.Parallel()
-	for _, delivery := range []string{config.StreamPush, config.StreamPoll} {
+	for _, delivery := range []string{settings.StreamPush, settings.StreamPoll} {
 		t.Run(delivery, func(t *testing.T) {
 			t.Parallel()
 			node := startNodeTransmitter(t)
-			r := start(t, withStream(delivery, config.SignalSource{
+			r := start(t, withStream(delivery, settings.SignalSource{
 				Transmitter: node.url, TokenURL: node.url + "/token", ClientID: nodeClient, ClientSecret: nodeSecret, Scopes: []string{"ssf.manage"},
 			}))
 			r.verified(t)
@@ -173,13 +173,13 @@ func TestAStreamIsKeptAtATransmitterOfAnotherMake(t *testing.T) {
 // A server follows another by security events alone.
 func TestAServerKeepsAStreamAtAnother(t *testing.T) {
 	t.Parallel()
-	for _, delivery := range []string{config.StreamPush, config.StreamPoll} {
+	for _, delivery := range []string{settings.StreamPush, settings.StreamPoll} {
 		t.Run(delivery, func(t *testing.T) {
 			t.Parallel()
 			sender := start(t, withTransmitter)
 			sender.sees(t, "ada-1")
-			r := start(t, func(c *config.Config) { c.Issuers = sender.config.Issuers },
-				withStream(delivery, config.SignalSource{Transmitter: sender.url, ClientSecret: secretOfFeed}))
+			r := start(t, func(c *settings.Config) { c.Issuers = sender.config.Issuers },
+				withStream(delivery, settings.SignalSource{Transmitter: sender.url, ClientSecret: secretOfFeed}))
 			r.issuer = sender.issuer
 			r.verified(t)
 			cast := r.cast()
@@ -217,8 +217,8 @@ func TestServersOnOneDatabaseKeepOneStream(t *testing.T) {
 	database := pgtest.NewDatabase(t)
 	var both [2]*running
 	for i := range both {
-		both[i] = start(t, func(c *config.Config) { c.DatabaseURL, c.Issuers = database, sender.config.Issuers },
-			withStream(config.StreamPush, config.SignalSource{Transmitter: sender.url, ClientSecret: secretOfFeed, PushURL: balancer.URL + "/signals/idp"}))
+		both[i] = start(t, func(c *settings.Config) { c.DatabaseURL, c.Issuers = database, sender.config.Issuers },
+			withStream(settings.StreamPush, settings.SignalSource{Transmitter: sender.url, ClientSecret: secretOfFeed, PushURL: balancer.URL + "/signals/idp"}))
 		both[i].issuer = sender.issuer
 		to, err := url.Parse(both[i].url)
 		if err != nil {
@@ -265,12 +265,12 @@ func TestATransmitterThatComesLate(t *testing.T) {
 		http.Error(w, "away", http.StatusServiceUnavailable)
 	}))
 	t.Cleanup(address.Close)
-	sender := start(t, withTransmitter, func(c *config.Config) { c.SignalsTransmitterURL = address.URL })
+	sender := start(t, withTransmitter, func(c *settings.Config) { c.SignalsTransmitterURL = address.URL })
 	to, err := url.Parse(sender.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, func(c *config.Config) { c.Issuers = sender.config.Issuers }, withStream(config.StreamPush, config.SignalSource{Transmitter: address.URL, ClientSecret: secretOfFeed}))
+	r := start(t, func(c *settings.Config) { c.Issuers = sender.config.Issuers }, withStream(settings.StreamPush, settings.SignalSource{Transmitter: address.URL, ClientSecret: secretOfFeed}))
 	r.issuer = sender.issuer
 	eventually(t, "/readyz says that the transmitter is away", func() bool { return r.readySignals(t)["idp"].Stream.Failing })
 	r.wantAdmitted(t, "a call", r.cast()["ada-1"])
@@ -298,12 +298,12 @@ func TestAServerStopsWhileItsTransmitterIsAway(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(away.Close)
-	r := start(t, withStream(config.StreamPoll, config.SignalSource{Transmitter: away.URL}))
+	r := start(t, withStream(settings.StreamPoll, settings.SignalSource{Transmitter: away.URL}))
 	<-asked
 	if err := r.stop(); err != nil {
 		t.Errorf("stopping: %v", err)
 	}
-	unused, err := New(t.Context(), config.Config{
+	unused, err := New(t.Context(), settings.Config{
 		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DataDir: t.TempDir(), Issuers: r.config.Issuers, Signals: r.config.Signals, Logger: r.config.Logger,
 	})
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/inbox"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // webhookSecret signs what is sent as Clerk.
 const webhookSecret = "whsec_bmV2ZXIgdG8gYmUgc2VlbiBpbiBhIGxvZyBvciBlcnJvcg=="
 
-func withWebhooks(c *config.Config) { c.ClerkWebhookSecret = []string{webhookSecret} }
+func withWebhooks(c *settings.Config) { c.ClerkWebhookSecret = []string{webhookSecret} }
 
-func withLogout(c *config.Config) { c.Issuers[0].BackChannelLogout.ClientIDs = []string{"web"} }
+func withLogout(c *settings.Config) { c.Issuers[0].BackChannelLogout.ClientIDs = []string{"web"} }
 
 // signed are the headers of a webhook that Clerk sends at a time.
 func signed(at time.Time, id, body string) map[string]string {
@@ -81,7 +81,7 @@ func (r *running) readySignals(t *testing.T) map[string]inbox.State {
 func TestWhatAnIssuerSaysHasEndedEndsEverywhere(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		edit func(*config.Config)
+		edit func(*settings.Config)
 		say  func(*testing.T, *running) int
 		want *revocationv1.SignalOrigin
 	}{
@@ -97,7 +97,7 @@ func TestWhatAnIssuerSaysHasEndedEndsEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, withOperator, test.edit)
-			other := start(t, func(c *config.Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
+			other := start(t, func(c *settings.Config) { c.DataDir, c.Issuers = r.config.DataDir, r.config.Issuers })
 			other.issuer = r.issuer
 			cast := r.cast()
 			here, there := r.watch(t, cast["ada-1"]), other.watch(t, cast["ada-1"])
@@ -183,7 +183,7 @@ func TestASessionThatClerkHasEndedIsNotEndedThereAgain(t *testing.T) {
 
 func TestAMessageThatIsNotTheIssuersIsRefused(t *testing.T) {
 	t.Parallel()
-	r := start(t, withWebhooks, withLogout, func(c *config.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
+	r := start(t, withWebhooks, withLogout, func(c *settings.Config) { c.CORS.AllowedOrigins = []string{"https://app.example.com"} })
 	token := r.cast()["ada-1"]
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	body := sessionEnded("ada-1")
@@ -260,7 +260,7 @@ func TestAMessageIsNotAcknowledgedWhileNothingCanBeKept(t *testing.T) {
 
 func TestMessagesOfIssuersCanHaveAnAddressOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	r := start(t, withWebhooks, func(c *config.Config) { c.SignalsAddr = "127.0.0.1:0" })
+	r := start(t, withWebhooks, func(c *settings.Config) { c.SignalsAddr = "127.0.0.1:0" })
 	body := sessionEnded("ada-1")
 	if status, _, _ := r.send(t, http.MethodPost, "/signals/clerk", signed(time.Now(), "msg_1", body), body); status != http.StatusNotFound {
 		t.Errorf("at the address of calls: status %d; want 404", status)

@@ -14,7 +14,7 @@ import (
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
 	sessionv1 "github.com/ostiary/ostiary/gen/ostiary/session/v1"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 const (
@@ -68,7 +68,7 @@ func startBackend(t *testing.T) *backend {
 }
 
 // use has a server end sessions there.
-func (b *backend) use(c *config.Config) {
+func (b *backend) use(c *settings.Config) {
 	c.Issuers[0].SecretKey, c.Issuers[0].APIURL = someSecretKey, b.url
 }
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/metrics"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // A startingIssuer is what the first line of the log says of an issuer.
@@ -20,7 +20,7 @@ type startingIssuer struct {
 
 // isEssential reports whether the server is not ready without the keys of an issuer. The only one
 // is essential in any case.
-func isEssential(c config.Config, issuer *config.Issuer) bool {
+func isEssential(c settings.Config, issuer *settings.Issuer) bool {
 	return issuer.Essential || len(c.Issuers) == 1
 }
 

@@ -16,9 +16,9 @@ import (
 	"github.com/ostiary/ostiary/gen/ostiary/status/v1/statusv1connect"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/authtest"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/problem"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func (tr endpoint) getStatus(t *testing.T, token string) (*statusv1.ServerStatus, error) {
@@ -79,10 +79,10 @@ func TestTheStatusNamesABrokenIssuer(t *testing.T) {
 			t.Parallel()
 			broken := authtest.Start(t)
 			broken.Fail(authtest.Status(http.StatusInternalServerError))
-			r := start(t, withOperator, func(c *config.Config) {
+			r := start(t, withOperator, func(c *settings.Config) {
 				edit(t, c)
 				c.OperatorSubjects = []string{c.Issuers[0].URL + "#user_otto"}
-				c.Issuers = append(c.Issuers, config.Issuer{URL: broken.URL(), AllowAnyAudience: true, Essential: true})
+				c.Issuers = append(c.Issuers, settings.Issuer{URL: broken.URL(), AllowAnyAudience: true, Essential: true})
 			})
 			eventually(t, "the failure is named", func() bool { return r.statusFor(t).GetIssuers()[1].GetFailureCount() > 0 })
 			status := r.statusFor(t)
@@ -117,7 +117,7 @@ func TestTheStatusSaysWhyTheDatabaseFails(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.NewDatabase(t)
-		r := start(t, withOperator, func(c *config.Config) { c.DatabaseURL = url })
+		r := start(t, withOperator, func(c *settings.Config) { c.DatabaseURL = url })
 		wantStoreFailure(t, r, statusv1.StoreKind_STORE_KIND_POSTGRESQL, func(statement string) {
 			conn, err := pgx.Connect(t.Context(), url)
 			if err != nil {
@@ -157,7 +157,7 @@ func TestTheStatusListsWhoFollows(t *testing.T) {
 	for name, edit := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			hub := start(t, withFeed, func(c *config.Config) { edit(t, c) })
+			hub := start(t, withFeed, func(c *settings.Config) { edit(t, c) })
 			relay := startRelay(t, hub, []string{hub.url})
 			stream := hub.transports()["gRPC"].follow(t, secretOfFeed, "")
 			feedUntil(t, "the feed", stream, 0)
@@ -187,8 +187,8 @@ func TestTheStatusListsWhoFollows(t *testing.T) {
 func TestTheStatusSaysWhichHubARelayHas(t *testing.T) {
 	t.Parallel()
 	database := pgtest.NewDatabase(t)
-	one := start(t, withFeed, func(c *config.Config) { c.DatabaseURL = database })
-	two := start(t, withFeed, func(c *config.Config) { c.DatabaseURL, c.Issuers = database, one.config.Issuers })
+	one := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL = database })
+	two := start(t, withFeed, func(c *settings.Config) { c.DatabaseURL, c.Issuers = database, one.config.Issuers })
 	two.issuer = one.issuer
 	relay := startRelay(t, one, []string{one.url, two.url})
 	lists := func(r *running) bool {
@@ -219,7 +219,7 @@ func TestTheStatusHasTheAddressesAndTheCertificate(t *testing.T) {
 	t.Parallel()
 	cert, key, _ := selfSigned(t)
 	now := newClock()
-	r := start(t, withOperator, now.set, func(c *config.Config) {
+	r := start(t, withOperator, now.set, func(c *settings.Config) {
 		c.TLSCert, c.TLSKey, c.SignalsAddr = cert, key, "127.0.0.1:0"
 		c.Issuers[0].Profile, c.ClerkWebhookSecret = "clerk", []string{webhookSecret}
 	})
@@ -251,7 +251,7 @@ func TestTheStatusHasTheAddressesAndTheCertificate(t *testing.T) {
 func TestTheStatusHasNoSecret(t *testing.T) {
 	t.Parallel()
 	withPassword := strings.Replace(pgtest.NewDatabase(t), "@", ":opensesame@", 1)
-	r := start(t, withFeed, func(c *config.Config) {
+	r := start(t, withFeed, func(c *settings.Config) {
 		c.Issuers[0].Profile = "clerk"
 		c.DatabaseURL, c.ClerkWebhookSecret = withPassword, []string{webhookSecret}
 	})

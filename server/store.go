@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/ledger"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // storeConfig says which database the settings name.
-func storeConfig(c config.Config) ledger.StoreConfig {
+func storeConfig(c settings.Config) ledger.StoreConfig {
 	return ledger.StoreConfig{
 		URL: c.DatabaseURL, DataDir: c.DataDir, MaxConnections: c.DatabaseMaxConnections, Timeout: c.DatabaseTimeout, Log: c.Logger,
 	}
@@ -18,7 +18,7 @@ func storeConfig(c config.Config) ledger.StoreConfig {
 // Backup copies the SQLite database of the settings to a file, as it is at one instant. A server
 // may use it meanwhile. The file must not exist, and is for its owner alone. For a database of
 // PostgreSQL the error says what to use instead.
-func Backup(ctx context.Context, c config.Config, file string) error {
+func Backup(ctx context.Context, c settings.Config, file string) error {
 	return storeConfig(c.WithDefaults()).Backup(ctx, file)
 }
 
@@ -34,7 +34,7 @@ type Restored struct {
 // Restore replaces the SQLite database of the settings by a file that Backup made. It replaces
 // one that exists only if replace says so. A server may use it meanwhile, and notices within a
 // second.
-func Restore(ctx context.Context, c config.Config, file string, replace bool) (Restored, error) {
+func Restore(ctx context.Context, c settings.Config, file string, replace bool) (Restored, error) {
 	restored, err := storeConfig(c.WithDefaults()).Restore(ctx, file, replace)
 	return Restored(restored), err
 }
@@ -57,7 +57,7 @@ type StoreState struct {
 // InspectStore looks at the database of the settings, and changes nothing. A server may use it
 // meanwhile. One that is not there yet is no error; one that cannot be reached is, at once. No
 // error repeats a password.
-func InspectStore(ctx context.Context, c config.Config) (StoreState, error) {
+func InspectStore(ctx context.Context, c settings.Config) (StoreState, error) {
 	file, found, err := storeConfig(c.WithDefaults()).Inspect(ctx)
 	return StoreState{
 		File: file, Exists: found.Exists, Version: found.Version, Known: found.Known, ReadOnly: found.ReadOnly, ClockAhead: found.ClockAhead,

@@ -16,7 +16,7 @@ import (
 
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	"github.com/ostiary/ostiary/gen/ostiary/identity/v1/identityv1connect"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // traceCollector takes what is sent to it by OTLP.
@@ -70,9 +70,9 @@ const (
 
 // traced makes an admitted call, and one that the gate refuses, on both ports, and returns
 // their spans by port and outcome.
-func (c *traceCollector) traced(t *testing.T, edits ...func(*config.Config)) (spans map[string]*tracev1.Span, whole string) {
+func (c *traceCollector) traced(t *testing.T, edits ...func(*settings.Config)) (spans map[string]*tracev1.Span, whole string) {
 	t.Helper()
-	r := start(t, append(edits, func(c *config.Config) { c.AdminAddr = config.AdminNone })...)
+	r := start(t, append(edits, func(c *settings.Config) { c.AdminAddr = settings.AdminNone })...)
 	eventually(t, "the server is ready", r.ready)
 	ada := r.issuer.Session("user_ada")
 	for _, token := range []string{ada, ""} {
@@ -143,7 +143,7 @@ func TestEachCallIsASpanOfTheCallersTrace(t *testing.T) {
 func TestCallersAreNamedInTracesWhereThatIsWanted(t *testing.T) {
 	c := startTraceCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", c.url)
-	spans, _ := c.traced(t, func(c *config.Config) { c.TraceIdentities = true })
+	spans, _ := c.traced(t, func(c *settings.Config) { c.TraceIdentities = true })
 	for _, call := range []string{"connect admitted", "grpc admitted"} {
 		if got := attributes(spans[call]); got["user.id"] != "user_ada" || got["session.id"] == "" || got["ostiary.issuer"] == "" {
 			t.Errorf("%s: %v; want user_ada, a session and an issuer", call, got)

@@ -18,8 +18,8 @@ import (
 	"time"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // Of a server that is killed while it sends events: its database, its issuer, and its URL
@@ -33,9 +33,9 @@ const (
 // sendUntilKilled serves, and says where.
 func sendUntilKilled() {
 	ctx := context.Background()
-	config := config.Config{
-		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: config.AdminNone, DatabaseURL: os.Getenv(killedDatabase),
-		Issuers: []config.Issuer{{URL: os.Getenv(killedIssuer), AllowAnyAudience: true}}, Logger: slog.New(slog.DiscardHandler),
+	config := settings.Config{
+		HTTPAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", AdminAddr: settings.AdminNone, DatabaseURL: os.Getenv(killedDatabase),
+		Issuers: []settings.Issuer{{URL: os.Getenv(killedIssuer), AllowAnyAudience: true}}, Logger: slog.New(slog.DiscardHandler),
 		SignalsTransmitterURL: os.Getenv(killedURL), AllowPrivateReceivers: true,
 	}
 	withFeed(&config)
@@ -102,7 +102,7 @@ func TestEventsArriveAlsoIfTheServerThatSendsThemIsKilled(t *testing.T) {
 	receiver := &countingReceiver{taken: make(map[string]map[string]int), stopAt: 30, stopped: make(chan struct{}), goOn: make(chan struct{})}
 	service := httptest.NewServer(receiver)
 	defer service.Close()
-	one := start(t, withTransmitter, func(c *config.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
+	one := start(t, withTransmitter, func(c *settings.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
 	body := fmt.Sprintf(`{"delivery": {"method": "urn:ietf:rfc:8935", "endpoint_url": %q}}`, service.URL)
 	if status, _, answered := one.send(t, http.MethodPost, "/ssf/stream", map[string]string{"Authorization": "Bearer " + secretOfFeed}, body); status != http.StatusCreated {
 		t.Fatalf("%d %s", status, answered)
@@ -141,7 +141,7 @@ func TestEventsArriveAlsoIfTheServerThatSendsThemIsKilled(t *testing.T) {
 		t.Fatalf("all %d events had arrived before", n)
 	}
 
-	start(t, withFeed, func(c *config.Config) {
+	start(t, withFeed, func(c *settings.Config) {
 		c.DatabaseURL, c.Issuers, c.SignalsTransmitterURL, c.AllowPrivateReceivers = one.config.DatabaseURL, one.config.Issuers, one.config.SignalsTransmitterURL, true
 		c.Now = func() time.Time { return time.Now().Add(time.Minute) } // when the claim of the other has ended
 	})

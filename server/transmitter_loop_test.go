@@ -13,8 +13,8 @@ import (
 	"time"
 
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // place returns the last revocation that was made, and the last that was sent.
@@ -46,20 +46,20 @@ func TestServersThatSendEachOtherEventsComeToRest(t *testing.T) {
 		}))
 		t.Cleanup(away[i].Close)
 	}
-	configs := make([]config.Config, 2)
+	configs := make([]settings.Config, 2)
 	for i := range configs {
-		configs[i] = config.Config{Issuers: make([]config.Issuer, 1)}
+		configs[i] = settings.Config{Issuers: make([]settings.Issuer, 1)}
 		withTransmitter(&configs[i])
 	}
 	for i := range pair {
 		other := configs[1-i].SignalsTransmitterURL
-		pair[i] = start(t, withFeed, func(c *config.Config) {
+		pair[i] = start(t, withFeed, func(c *settings.Config) {
 			c.HTTPListener, c.SignalsTransmitterURL, c.AllowPrivateReceivers = configs[i].HTTPListener, configs[i].SignalsTransmitterURL, true
 			c.Now = func() time.Time { return time.Now().Add(3 * time.Second * time.Duration(events.Load())) }
 			if i == 1 {
 				c.Issuers = pair[0].config.Issuers
 			}
-			c.Signals = []config.SignalSource{{Name: "other", Kind: config.SignalEvents, Issuer: c.Issuers[0].URL, Transmitter: other, JWKSURL: other + "/ssf/jwks.json", Audiences: []string{"receiver"}}}
+			c.Signals = []settings.SignalSource{{Name: "other", Kind: settings.SignalEvents, Issuer: c.Issuers[0].URL, Transmitter: other, JWKSURL: other + "/ssf/jwks.json", Audiences: []string{"receiver"}}}
 		})
 	}
 	pair[1].issuer = pair[0].issuer

@@ -26,13 +26,13 @@ import (
 	"github.com/ostiary/ostiary/interceptors/revocation"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/internal/testprogram"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/store/postgres/pgtest"
 	"github.com/ostiary/ostiary/server/internal/transmitter"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // withTransmitter has receivers know the server by its address.
-func withTransmitter(c *config.Config) {
+func withTransmitter(c *settings.Config) {
 	withFeed(c)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -157,8 +157,8 @@ func TestAReceiverOfAnotherMakeGetsWhatIsRevoked(t *testing.T) {
 // While one of two servers stops, the other goes on.
 func TestServersOnOneDatabaseSendTogether(t *testing.T) {
 	t.Parallel()
-	one := start(t, withTransmitter, func(c *config.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
-	other := start(t, withFeed, func(c *config.Config) {
+	one := start(t, withTransmitter, func(c *settings.Config) { c.DatabaseURL = pgtest.NewDatabase(t) })
+	other := start(t, withFeed, func(c *settings.Config) {
 		c.DatabaseURL, c.Issuers, c.SignalsTransmitterURL, c.AllowPrivateReceivers = one.config.DatabaseURL, one.config.Issuers, one.config.SignalsTransmitterURL, true
 	})
 	other.issuer = one.issuer

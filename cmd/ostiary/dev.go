@@ -20,8 +20,8 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/devissuer"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // devDefaults are the defaults in which ostiary dev differs from ostiary serve.
@@ -29,7 +29,7 @@ func devDefaults() map[string]string {
 	return map[string]string{
 		"http_addr":            "127.0.0.1:8080",
 		"grpc_addr":            "127.0.0.1:9090",
-		"admin_addr":           config.AdminNone,
+		"admin_addr":           serversettings.AdminNone,
 		"drain_delay":          "0s",
 		"cors_allowed_origins": "http://localhost:3000",
 		"reflection":           "true",
@@ -69,12 +69,12 @@ the host's loopback alone, as deploy/compose.yaml does.`,
 		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		return withLog(cmd, loaded, func(config config.Config) error { return runDev(cmd, config, *remote) })
+		return withLog(cmd, loaded, func(config serversettings.Config) error { return runDev(cmd, config, *remote) })
 	}
 	return cmd
 }
 
-func runDev(cmd *cobra.Command, config config.Config, remote []string) error {
+func runDev(cmd *cobra.Command, config serversettings.Config, remote []string) error {
 	ctx := cmd.Context()
 	issuerURL, err := addDevIssuer(ctx, &config, remote)
 	if err != nil {
@@ -108,7 +108,7 @@ func warnOfOthers(log *slog.Logger, remote []string, addrs ...net.Addr) {
 // addDevIssuer binds the HTTP address, whose port is part of the issuer's name,
 // and mounts the issuer there, for the machines that call it by one of remote too. It
 // returns the issuer's URL.
-func addDevIssuer(ctx context.Context, config *config.Config, remote []string) (string, error) {
+func addDevIssuer(ctx context.Context, config *serversettings.Config, remote []string) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.HTTPAddr)
 	if err != nil {
 		return "", err
@@ -129,15 +129,15 @@ func addDevIssuer(ctx context.Context, config *config.Config, remote []string) (
 }
 
 func openDevIssuer(url, dataDir string) (*devissuer.Issuer, error) {
-	dataDir = cmp.Or(dataDir, config.DefaultDataDir)
+	dataDir = cmp.Or(dataDir, serversettings.DefaultDataDir)
 	if err := server.MakeDataDir(dataDir); err != nil {
 		return nil, err
 	}
 	return devissuer.Open(url, filepath.Join(dataDir, "dev-issuer.pem"))
 }
 
-func devIssuers(url string) []config.Issuer {
-	return []config.Issuer{{
+func devIssuers(url string) []serversettings.Issuer {
+	return []serversettings.Issuer{{
 		URL:              url,
 		AllowAnyAudience: true,
 		Kinds:            []auth.TokenKind{auth.KindSession, auth.KindMachine},

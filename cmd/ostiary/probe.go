@@ -18,7 +18,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 func newProbe() *cobra.Command {
@@ -63,10 +63,10 @@ var errNoAdmin = errors.New("admin_addr is none, so the server has no address fo
 // probed returns where a server can be asked that listens at an address. One that listens
 // everywhere also does so on the loopback interface.
 func probed(listens string) (string, error) {
-	if listens == config.AdminNone {
+	if listens == serversettings.AdminNone {
 		return "", errNoAdmin
 	}
-	host, port, err := net.SplitHostPort(cmp.Or(listens, config.DefaultAdminAddr))
+	host, port, err := net.SplitHostPort(cmp.Or(listens, serversettings.DefaultAdminAddr))
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestProbe(t *testing.T) {
@@ -29,8 +29,8 @@ func TestProbe(t *testing.T) {
 func TestProbed(t *testing.T) {
 	t.Parallel()
 	for listens, want := range map[string]string{
-		"": config.DefaultAdminAddr, "127.0.0.1:9464": "127.0.0.1:9464", ":9464": "127.0.0.1:9464", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1",
-		"[::1]:1": "[::1]:1", "10.0.0.7:1": "10.0.0.7:1", config.AdminNone: "",
+		"": settings.DefaultAdminAddr, "127.0.0.1:9464": "127.0.0.1:9464", ":9464": "127.0.0.1:9464", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1",
+		"[::1]:1": "[::1]:1", "10.0.0.7:1": "10.0.0.7:1", settings.AdminNone: "",
 	} {
 		if got, err := probed(listens); got != want || (err != nil) != (want == "") {
 			t.Errorf("%s: %q, %v, want %q", listens, got, err, want)

@@ -14,12 +14,12 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/internal/logsample"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // withLog runs a server whose log, on standard error, may be read late, or no longer. It
 // also writes the error that ends the server, which would otherwise wait for the reader.
-func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(config.Config) error) error {
+func withLog(cmd *cobra.Command, loaded *settings.Loaded, run func(serversettings.Config) error) error {
 	signal.Ignore(syscall.SIGPIPE) // else a log reader that ends takes the server along
 	queue := logqueue.New(cmd.ErrOrStderr(), func(w io.Writer, lines uint64) {
 		loaded.Logger(w).Error("log lines were dropped, since they were not read in time", "lines", lines)

@@ -13,7 +13,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/systemd"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 func newServe() *cobra.Command {
@@ -82,7 +82,7 @@ few seconds.`,
 		if err := loaded.Faults(); err != nil {
 			return err
 		}
-		return withLog(cmd, loaded, func(config config.Config) error {
+		return withLog(cmd, loaded, func(config serversettings.Config) error {
 			hangup := make(chan os.Signal, 1)
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)

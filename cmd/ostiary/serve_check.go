@@ -12,7 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // checkServe finds all faults without serving, or prints what would be served.
@@ -24,8 +24,8 @@ func checkServe(cmd *cobra.Command, loaded *settings.Loaded) error {
 }
 
 // writeServed prints what a server with the settings would serve.
-func writeServed(out io.Writer, c config.Config) error {
-	rules, err := config.Rules(c.Rules...)
+func writeServed(out io.Writer, c serversettings.Config) error {
+	rules, err := serversettings.Rules(c.Rules...)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func writeServed(out io.Writer, c config.Config) error {
 	if c.SignalsAddr != "" {
 		row("signals", "%s, %s: messages of issuers", c.SignalsAddr, security)
 	}
-	if c.AdminAddr != config.AdminNone {
+	if c.AdminAddr != serversettings.AdminNone {
 		row("admin", "%s, in plaintext: metrics and health", c.AdminAddr)
 	}
 	for i := range c.Issuers {

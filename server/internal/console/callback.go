@@ -8,7 +8,7 @@ import (
 // CallbackPath returns the path that an issuer sends the browser back to: its own, so that the page
 // knows whose answer it has (RFC 9700, section 4.4.2.2). Its last segment is the issuer's URL without
 // the scheme, with a hyphen for what is no letter, digit, dot or underscore. It is empty for an issuer
-// that has none of those. Two issuers can have the same one; config.Config.Faults refuses them.
+// that has none of those. Two issuers can have the same one; settings.Config.Faults refuses them.
 func CallbackPath(issuer string) string {
 	_, rest, _ := strings.Cut(issuer, "://")
 	name := strings.Trim(strings.Join(strings.FieldsFunc(rest, isSeparator), "-"), ".")

@@ -21,7 +21,7 @@ import (
 	"github.com/ostiary/ostiary/web"
 )
 
-// Config says what the page offers. See config.Console.
+// Config says what the page offers. See settings.Console.
 type Config struct {
 	Enabled        bool
 	PublishableKey string

@@ -18,12 +18,12 @@ import (
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/signals"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/bounds"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/store"
 	"github.com/ostiary/ostiary/server/internal/tokensource"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // arrivalTimeout is how long a message may take to arrive.
@@ -32,7 +32,7 @@ const arrivalTimeout = 5 * time.Second
 // Config configures an Inbox. All fields are required, but those of the Settings.
 type Config struct {
 	// Settings name the sources. They have no faults, and their defaults.
-	Settings config.Config
+	Settings settings.Config
 	Ledger   *ledger.Ledger
 	// Verifier verifies logout tokens.
 	Verifier *token.Verifier
@@ -42,7 +42,7 @@ type Config struct {
 
 // An Inbox has the sources of messages of issuers. Its methods may be called from any goroutine.
 type Inbox struct {
-	settings config.Config
+	settings settings.Config
 	sink     sink
 	sources  []source
 	keys     []*jwks.Remote // of transmitters of security events
@@ -52,9 +52,9 @@ type Inbox struct {
 type source struct {
 	name     string
 	issuers  []string
-	receiver config.Receiver
+	receiver settings.Receiver
 
-	settings config.SignalSource      // zero for logout tokens
+	settings settings.SignalSource    // zero for logout tokens
 	keys     jwks.Set                 // of the transmitter; nil for none
 	tokens   *tokensource.Replaceable // for the transmitter; nil for none
 }
@@ -105,7 +105,7 @@ func (i *Inbox) open(c Config) error {
 		urls[n] = issuer.URL
 	}
 	receiver, err := signals.NewBackChannelLogout(signals.LogoutConfig{
-		Name: config.LogoutSource, Verifier: c.Verifier, Issuers: issuers, Sink: i.sink, Now: c.Settings.Now, Logger: c.Settings.Logger,
+		Name: settings.LogoutSource, Verifier: c.Verifier, Issuers: issuers, Sink: i.sink, Now: c.Settings.Now, Logger: c.Settings.Logger,
 	})
 	if err != nil {
 		return err
@@ -121,13 +121,13 @@ func (i *Inbox) add(s source) {
 		i.settings.Logger.Info("messages of an issuer are fetched", "source", s.name, "issuers", s.issuers)
 		return
 	}
-	i.settings.Logger.Info("messages of an issuer are received", "source", s.name, "path", config.SignalsPath+s.name, "issuers", s.issuers)
+	i.settings.Logger.Info("messages of an issuer are received", "source", s.name, "path", settings.SignalsPath+s.name, "issuers", s.issuers)
 }
 
 // keysOf opens the keys of a transmitter of security events; nil for other kinds.
-func (i *Inbox) keysOf(source config.SignalSource, ofIssuers map[string]jwks.Set) (jwks.Set, error) {
+func (i *Inbox) keysOf(source settings.SignalSource, ofIssuers map[string]jwks.Set) (jwks.Set, error) {
 	switch {
-	case source.Kind != config.SignalEvents || source.Stream != "": // the stream's metadata says where
+	case source.Kind != settings.SignalEvents || source.Stream != "": // the stream's metadata says where
 		return nil, nil
 	case source.JWKSURL == "":
 		return ofIssuers[source.Issuer], nil
@@ -189,7 +189,7 @@ func (i *Inbox) Handler(calls transport.CallLog) http.Handler {
 	mux := http.NewServeMux()
 	for _, source := range i.sources {
 		if handler, ok := source.receiver.(http.Handler); ok {
-			mux.Handle(http.MethodPost+" "+config.SignalsPath+source.name, bounds.NewMessages(source.name, handler, i.settings.Logger))
+			mux.Handle(http.MethodPost+" "+settings.SignalsPath+source.name, bounds.NewMessages(source.name, handler, i.settings.Logger))
 		}
 	}
 	calls.Signed = true

@@ -4,13 +4,13 @@ import (
 	"fmt"
 
 	"github.com/ostiary/ostiary/interceptors/signals"
-	"github.com/ostiary/ostiary/server/config"
 	"github.com/ostiary/ostiary/server/internal/eventstream"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // NewSecrets reads the secrets of a faultless Config, and returns what puts them in force. It
 // changes nothing by itself. A source that was not there when the Inbox was opened has none.
-func (i *Inbox) NewSecrets(settings config.Config) (replace []func(), err error) {
+func (i *Inbox) NewSecrets(settings settings.Config) (replace []func(), err error) {
 	for _, source := range settings.Sources() {
 		for n := range i.sources {
 			if i.sources[n].name != source.Name || i.sources[n].settings.Kind != source.Kind {
@@ -27,7 +27,7 @@ func (i *Inbox) NewSecrets(settings config.Config) (replace []func(), err error)
 }
 
 // newSecrets is NewSecrets for one source. All but its secrets is as it was at the start.
-func (i *Inbox) newSecrets(running *source, read config.SignalSource) (replace []func(), err error) {
+func (i *Inbox) newSecrets(running *source, read settings.SignalSource) (replace []func(), err error) {
 	settings := running.settings
 	settings.Secrets, settings.SecretsFile = read.Secrets, read.SecretsFile
 	settings.ClientSecret, settings.ClientSecretFile = read.ClientSecret, read.ClientSecretFile

@@ -5,12 +5,12 @@ import (
 	"fmt"
 
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // backend asks another server for its schema, as the server does. A schema in a file is one of the
 // settings.
-func (p *patient) backend(ctx context.Context, backend config.Backend) []Finding {
+func (p *patient) backend(ctx context.Context, backend settings.Backend) []Finding {
 	if backend.Reflection == "" || backend.Image != "" || p.Settings.HasFault("backends") {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/terminal"
 	"github.com/ostiary/ostiary/interceptors/jwks"
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 const (
@@ -88,7 +88,7 @@ func (f firstLine) Handle(context.Context, slog.Record) error {
 }
 
 // clock compares this machine's clock with the issuer's.
-func (p *patient) clock(issuer *config.Issuer, visits *recorder) []Finding {
+func (p *patient) clock(issuer *settings.Issuer, visits *recorder) []Finding {
 	v, visited := visits.last()
 	if !visited || !v.hasDate {
 		return nil

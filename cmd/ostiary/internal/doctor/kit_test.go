@@ -25,7 +25,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // A setup is what an operator has set.
@@ -134,7 +134,7 @@ func listen(t *testing.T, handler http.Handler) (addr string) {
 }
 
 // serve runs a server until the test ends, and returns flags that say the same.
-func serve(t *testing.T, c config.Config) (addr string, flags []string) {
+func serve(t *testing.T, c serversettings.Config) (addr string, flags []string) {
 	t.Helper()
 	c.Logger, c.DrainDelay = slog.New(slog.DiscardHandler), -1
 	if c.HTTPAddr == "" {
@@ -142,7 +142,7 @@ func serve(t *testing.T, c config.Config) (addr string, flags []string) {
 	}
 	c.GRPCAddr, c.DataDir = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
 	if c.AdminAddr == "" {
-		c.AdminAddr = config.AdminNone
+		c.AdminAddr = serversettings.AdminNone
 	}
 	srv, err := server.New(t.Context(), c)
 	if err != nil {
@@ -191,8 +191,8 @@ func awaitReady(t *testing.T, addr string) {
 }
 
 // oneOf is the configuration of a server with one issuer.
-func oneOf(issuer *authtest.Issuer) config.Config {
-	return config.Config{Issuers: []config.Issuer{{URL: issuer.URL()}}}
+func oneOf(issuer *authtest.Issuer) serversettings.Config {
+	return serversettings.Config{Issuers: []serversettings.Issuer{{URL: issuer.URL()}}}
 }
 
 // pair writes a certificate that counts for this long, and its key.

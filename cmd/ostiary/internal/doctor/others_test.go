@@ -15,7 +15,7 @@ import (
 	"github.com/ostiary/ostiary/internal/pgserver"
 	"github.com/ostiary/ostiary/internal/testprogram"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // The server accepts tokens by the keys of the snapshot then.
@@ -212,9 +212,9 @@ func TestTroubleWithPostgreSQLIsFound(t *testing.T) {
 	want{"store.unreachable", doctor.Fault, "DATABASE_URL", "there is no such database"}.check(t, with(db.URL("nowhere")))
 	want{"store.read_only", doctor.Fault, "make it writable", "GRANT CREATE"}.check(t, with(strings.Replace(empty, "user="+pgserver.User, "user=ben", 1)))
 
-	settings := oneOf(authtest.Start(t))
-	settings.DatabaseURL, settings.HTTPAddr, settings.GRPCAddr, settings.AdminAddr = used, "127.0.0.1:0", "127.0.0.1:0", config.AdminNone
-	srv, err := server.New(t.Context(), settings)
+	config := oneOf(authtest.Start(t))
+	config.DatabaseURL, config.HTTPAddr, config.GRPCAddr, config.AdminAddr = used, "127.0.0.1:0", "127.0.0.1:0", settings.AdminNone
+	srv, err := server.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

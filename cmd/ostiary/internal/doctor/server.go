@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // readiness is what /readyz answers, as far as it is looked at.
@@ -72,7 +72,7 @@ func (p *patient) lookForServer(ctx context.Context) running {
 			break
 		}
 	}
-	if found.state != nil && c.AdminAddr != config.AdminNone {
+	if found.state != nil && c.AdminAddr != settings.AdminNone {
 		// Operators are told more, if it is the same server.
 		if admin := ask(ctx, "http", c.AdminAddr, false); admin.state != nil && slices.Equal(admin.state.issuers(), found.state.issuers()) {
 			found.state = admin.state
@@ -200,7 +200,7 @@ func portInUse(name, addr, why string) Finding {
 }
 
 // loopbackOnly finds addresses that nobody reaches from outside a container.
-func (p *patient) loopbackOnly(c config.Config) []Finding {
+func (p *patient) loopbackOnly(c settings.Config) []Finding {
 	if !p.inContainer() {
 		return nil
 	}
@@ -219,12 +219,12 @@ func (p *patient) loopbackOnly(c config.Config) []Finding {
 }
 
 // listeners are the addresses of the settings, by key.
-func listeners(c config.Config) [][2]string {
+func listeners(c settings.Config) [][2]string {
 	return [][2]string{{"http_addr", c.HTTPAddr}, {"grpc_addr", c.GRPCAddr}, {"signals_addr", c.SignalsAddr}, {"admin_addr", c.AdminAddr}}
 }
 
 // foreign finds addresses that are not of this machine.
-func (p *patient) foreign(c config.Config) []Finding {
+func (p *patient) foreign(c settings.Config) []Finding {
 	own, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil
@@ -300,7 +300,7 @@ func (p *patient) serving(found running) []Finding {
 }
 
 // otherPorts looks at the ports besides that of http_addr.
-func (p *patient) otherPorts(ctx context.Context, c config.Config, runs bool) []Finding {
+func (p *patient) otherPorts(ctx context.Context, c settings.Config, runs bool) []Finding {
 	var findings []Finding
 	for _, listener := range [][2]string{{"grpc_addr", c.GRPCAddr}, {"signals_addr", c.SignalsAddr}} {
 		name := p.Settings.NameOf(listener[0])
@@ -312,7 +312,7 @@ func (p *patient) otherPorts(ctx context.Context, c config.Config, runs bool) []
 			findings = append(findings, fault("server.other_settings", name, "the server that runs does not listen on "+listener[1], "calls to this address fail", "restart the server, or run the doctor with its settings"))
 		}
 	}
-	if c.AdminAddr == config.AdminNone || strings.HasSuffix(c.AdminAddr, ":0") {
+	if c.AdminAddr == settings.AdminNone || strings.HasSuffix(c.AdminAddr, ":0") {
 		return findings
 	}
 	name := p.Settings.NameOf("admin_addr")

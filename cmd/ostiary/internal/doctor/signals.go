@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // signals says of each issuer whether its messages are received, and what has to end there
@@ -29,7 +29,7 @@ func (p *patient) signals(context.Context) []Finding {
 }
 
 // heard says whether messages of an issuer are received, and what they tell.
-func (p *patient) heard(issuer *config.Issuer) Finding {
+func (p *patient) heard(issuer *settings.Issuer) Finding {
 	profile := issuer.ProfileName()
 	told, known := toldBy[profile]
 	var sources []string

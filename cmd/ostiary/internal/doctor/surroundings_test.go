@@ -12,7 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/doctor"
 	"github.com/ostiary/ostiary/interceptors/authtest"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestTroubleWithTheCertificateIsFound(t *testing.T) {
@@ -190,9 +190,9 @@ func TestNothingIsChanged(t *testing.T) {
 		t.Errorf("%v, %v; want nothing", entries, err)
 	}
 	issuer := authtest.Start(t)
-	settings := oneOf(issuer)
-	settings.HTTPAddr, settings.GRPCAddr, settings.AdminAddr, settings.DataDir = "127.0.0.1:0", "127.0.0.1:0", config.AdminNone, dir
-	srv, err := server.New(t.Context(), settings)
+	config := oneOf(issuer)
+	config.HTTPAddr, config.GRPCAddr, config.AdminAddr, config.DataDir = "127.0.0.1:0", "127.0.0.1:0", settings.AdminNone, dir
+	srv, err := server.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

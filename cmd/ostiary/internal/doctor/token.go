@@ -8,7 +8,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/unverified"
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // token makes the checks that the server makes of the token that was given, and goes on after
@@ -26,7 +26,7 @@ func (p *patient) token(ctx context.Context) []Finding {
 	if at < 0 {
 		return []Finding{p.untrusted(parsed.Issuer())}
 	}
-	trusted := config.Config{Issuers: p.Settings.Server.Issuers[at : at+1]}
+	trusted := settings.Config{Issuers: p.Settings.Server.Issuers[at : at+1]}
 	explanation, _, err := server.ExplainToken(ctx, trusted, unverified.Trim(p.Token))
 	if err != nil {
 		return []Finding{warning("token.unchecked", subject, "it cannot be verified: "+err.Error(), "it is not known whether the server accepts it", "correct the settings of the issuer first")}

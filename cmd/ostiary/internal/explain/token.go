@@ -17,7 +17,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // explainTimeout bounds the wait for an issuer's keys.
@@ -148,7 +148,7 @@ func (c *tokenExplainer) rules(stdin io.Reader) (*policy.Policy, error) {
 }
 
 // askDatabase asks the database whether the token is revoked.
-func askDatabase(ctx context.Context, report *Report, config config.Config, claimed *auth.Identity) error {
+func askDatabase(ctx context.Context, report *Report, config serversettings.Config, claimed *auth.Identity) error {
 	if claimed == nil {
 		report.CannotAsk("the token's claims cannot be read")
 		return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/ostiary/ostiary/interceptors/policy"
 	"github.com/ostiary/ostiary/interceptors/policy/condition"
 	"github.com/ostiary/ostiary/interceptors/policydiff"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // A Schema is where a command finds the rules.
@@ -62,7 +62,7 @@ func (s *Schema) unmeetable(rules *policy.Policy) policy.RuleErrors {
 	if s.Config == "" {
 		return nil
 	}
-	return config.UnmeetableRules(rules, settings.IssuersInForce(s.Config, os.Environ()))
+	return serversettings.UnmeetableRules(rules, settings.IssuersInForce(s.Config, os.Environ()))
 }
 
 // ReadSound is read for commands that need every rule to be valid.

@@ -12,7 +12,7 @@ import (
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/settings"
 	"github.com/ostiary/ostiary/cmd/ostiary/internal/usage"
 	"github.com/ostiary/ostiary/server"
-	"github.com/ostiary/ostiary/server/config"
+	serversettings "github.com/ostiary/ostiary/server/settings"
 )
 
 // storeHelp is a part of the help of the commands that revoke.
@@ -87,11 +87,11 @@ func (r *revoke) inStore(cmd *cobra.Command, do func(db *server.Database, issuer
 
 // openDatabase opens the database of a server with the settings. Only faults of what it uses
 // are reported.
-func openDatabase(cmd *cobra.Command, set *settings.Set) (*server.Database, config.Config, error) {
+func openDatabase(cmd *cobra.Command, set *settings.Set) (*server.Database, serversettings.Config, error) {
 	loaded := set.Load(cmd.Flags(), os.Environ())
 	loaded.OnlyDatabase(cmd.ErrOrStderr())
 	if err := loaded.Faults(); err != nil {
-		return nil, config.Config{}, err
+		return nil, serversettings.Config{}, err
 	}
 	db, err := server.OpenDatabase(cmd.Context(), loaded.Server)
 	return db, loaded.Server, err

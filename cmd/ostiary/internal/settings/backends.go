@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // backendTable lists the settings of an entry of backends.
-func backendTable() []setting[config.Backend] {
-	type backend = config.Backend
+func backendTable() []setting[settings.Backend] {
+	type backend = settings.Backend
 	return []setting[backend]{
 		{key: "name", help: "What people see. No two have the same. Required.", format: text(func(b *backend) *string { return &b.Name })},
 		{key: "image", help: "File with the schema, as `buf build -o` makes it; read at the start and at SIGHUP. Required, or else `reflection`.", format: text(func(b *backend) *string { return &b.Image })},
@@ -41,15 +41,15 @@ func backendsFormat() format[Settings] {
 
 // withBackend adds what an entry says to the backend of its name. Of a server without an image the
 // URL is where both its schema and its Connect API are.
-func withBackend(backends []config.Backend, entry string) ([]config.Backend, error) {
+func withBackend(backends []settings.Backend, entry string) ([]settings.Backend, error) {
 	name, where, found := strings.Cut(entry, "=")
 	if name, where = strings.TrimSpace(name), strings.TrimSpace(where); !found || name == "" || where == "" {
 		return backends, fmt.Errorf("%q is not valid; write name=URL or name=FILE, such as billing=http://localhost:8081", entry)
 	}
-	at := slices.IndexFunc(backends, func(b config.Backend) bool { return b.Name == name })
+	at := slices.IndexFunc(backends, func(b settings.Backend) bool { return b.Name == name })
 	if at < 0 {
 		at = len(backends)
-		backends = append(backends, config.Backend{Name: name})
+		backends = append(backends, settings.Backend{Name: name})
 	}
 	backend := &backends[at]
 	isURL := strings.Contains(where, "://")

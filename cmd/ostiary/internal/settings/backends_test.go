@@ -6,23 +6,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 const anIssuer = "issuers: [{url: https://clerk.example.com, audiences: [invoices]}]\n"
 
 func TestBackendsInOneLine(t *testing.T) {
 	t.Parallel()
-	billing := config.Backend{Name: "billing", Reflection: "http://localhost:8081", URL: "http://localhost:8081"}
+	billing := settings.Backend{Name: "billing", Reflection: "http://localhost:8081", URL: "http://localhost:8081"}
 	for name, test := range map[string]struct {
 		text string
-		want []config.Backend
+		want []settings.Backend
 	}{
-		"a server with reflection":          {"billing=http://localhost:8081", []config.Backend{billing}},
-		"an image":                          {"billing=billing.binpb", []config.Backend{{Name: "billing", Image: "billing.binpb"}}},
-		"an image, and where to call":       {"billing=billing.binpb, billing=https://b.example.com", []config.Backend{{Name: "billing", Image: "billing.binpb", URL: "https://b.example.com"}}},
-		"where to call, and then the image": {"billing=https://b.example.com,billing=billing.binpb", []config.Backend{{Name: "billing", Image: "billing.binpb", URL: "https://b.example.com"}}},
-		"two":                               {"billing=http://localhost:8081,the shop=shop.binpb", []config.Backend{billing, {Name: "the shop", Image: "shop.binpb"}}},
+		"a server with reflection":          {"billing=http://localhost:8081", []settings.Backend{billing}},
+		"an image":                          {"billing=billing.binpb", []settings.Backend{{Name: "billing", Image: "billing.binpb"}}},
+		"an image, and where to call":       {"billing=billing.binpb, billing=https://b.example.com", []settings.Backend{{Name: "billing", Image: "billing.binpb", URL: "https://b.example.com"}}},
+		"where to call, and then the image": {"billing=https://b.example.com,billing=billing.binpb", []settings.Backend{{Name: "billing", Image: "billing.binpb", URL: "https://b.example.com"}}},
+		"two":                               {"billing=http://localhost:8081,the shop=shop.binpb", []settings.Backend{billing, {Name: "the shop", Image: "shop.binpb"}}},
 	} {
 		got := new(Settings)
 		if err := backendsFormat().set(got, test.text); err != nil || !reflect.DeepEqual(got.Server.Backends, test.want) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // An Error is everything that is wrong with the settings.
@@ -93,7 +93,7 @@ func (l *Loaded) CheckFaults(ctx context.Context) error {
 	return faults.orNil()
 }
 
-func (l *Loaded) addTo(faults *Error, found []config.Fault) {
+func (l *Loaded) addTo(faults *Error, found []settings.Fault) {
 	for _, fault := range found {
 		// A value that could not be read has its fault already.
 		if key, name := l.naming(fault); !l.hasFailed(key) {
@@ -137,7 +137,7 @@ func (l *Loaded) faultsOf(keys []string) error {
 
 // naming returns the key that a fault of the server is about, and how messages
 // about it name other settings.
-func (l *Loaded) naming(fault config.Fault) (key string, name func(string) string) {
+func (l *Loaded) naming(fault settings.Fault) (key string, name func(string) string) {
 	switch fault.Issuer {
 	case "":
 		return fault.Setting, l.name

@@ -9,13 +9,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // addDescribedIssuer adds the issuer that flags and environment describe, if
 // they say anything of one.
 func (l *Loaded) addDescribedIssuer() {
-	described := slices.ContainsFunc(issuerTable(), func(setting setting[config.Issuer]) bool {
+	described := slices.ContainsFunc(issuerTable(), func(setting setting[settings.Issuer]) bool {
 		_, ok := l.values[keyOfDescribed(setting.key)]
 		return ok && (len(l.Server.Issuers) == 0 || !slices.Contains(ofSecretKey, setting.key))
 	})
@@ -88,7 +88,7 @@ func keyOfDescribed(key string) string {
 // IssuersInForce returns the issuers of a server with the settings in a YAML file and
 // in the environment; none if any of these settings is at fault, which is for the
 // server to report.
-func IssuersInForce(path string, environ []string) []config.Issuer {
+func IssuersInForce(path string, environ []string) []settings.Issuer {
 	set, flags := Issuers(), pflag.NewFlagSet("", pflag.ContinueOnError)
 	set.AddFlags(flags)
 	if err := flags.Set(configFlag, path); err != nil {

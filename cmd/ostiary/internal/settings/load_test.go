@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // sources are what settings are read from.
@@ -238,9 +238,9 @@ func TestIssuersOfTheListComeBeforeTheOneThatIsDescribed(t *testing.T) {
 			"    roles_claim: [/realm_access/roles]\n    insecure_http: true\n  - url: https://two.example.com\n    allow_any_audience: true\naudiences: [b]\n",
 		flags: []string{"--issuer=https://three.example.com"},
 	}.read(t, All())
-	want := []config.Issuer{
+	want := []settings.Issuer{
 		{URL: "https://one.example.com", Audiences: []string{"a"}, Kinds: []auth.TokenKind{auth.KindMachine}, MaxTokenBytes: 16384,
-			Claims: config.Claims{Roles: []string{"/realm_access/roles"}}, InsecureHTTP: true},
+			Claims: settings.Claims{Roles: []string{"/realm_access/roles"}}, InsecureHTTP: true},
 		{URL: "https://two.example.com", AllowAnyAudience: true},
 		{URL: "https://three.example.com", Audiences: []string{"b"}},
 	}

@@ -16,7 +16,7 @@ import (
 
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/policy"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // RulesInForce returns the rules of a server with the settings in a YAML file;
@@ -28,7 +28,7 @@ func RulesInForce(path string) (*policy.Policy, error) {
 		return nil, err
 	}
 	overrides, broken := readRules(path, written)
-	rules, err := config.Rules(overrides...)
+	rules, err := settings.Rules(overrides...)
 	return sound(rules, broken, err)
 }
 
@@ -41,7 +41,7 @@ func RulesOver(path string, files []protoreflect.FileDescriptor, options ...poli
 	if err != nil {
 		return nil, err
 	}
-	own, err := config.Rules()
+	own, err := settings.Rules()
 	if err != nil {
 		return nil, err
 	}

@@ -25,15 +25,15 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // Settings are the values of the tables.
 type Settings struct {
-	Server config.Config
+	Server settings.Config
 	// Issuer is the one that flags and environment describe. It is among
 	// Server.Issuers too, if they describe one.
-	Issuer config.Issuer
+	Issuer settings.Issuer
 
 	logFormat string
 	logLevel  string

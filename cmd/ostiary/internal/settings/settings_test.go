@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestFlags(t *testing.T) {
@@ -79,7 +79,7 @@ func TestOstiaryDevTakesItsOwnSettings(t *testing.T) {
 	}
 	loaded.Check("http_addr", errors.New("no"))
 	loaded.Server.HTTPAddr = "wrong as well"
-	loaded.Server.Issuers = []config.Issuer{{URL: "http://localhost"}}
+	loaded.Server.Issuers = []settings.Issuer{{URL: "http://localhost"}}
 	if got, want := loaded.Faults().Error(), "OSTIARY_HTTP_ADDR: no"; got != want {
 		t.Errorf("faults %s; want %s, and no second one of the same setting", got, want)
 	}
@@ -120,11 +120,11 @@ func TestLoad(t *testing.T) {
 	tests := map[string]struct {
 		environ []string
 		args    []string
-		want    config.Issuer
+		want    settings.Issuer
 	}{
 		"lists have commas, and blanks that do not count": {
 			environ: []string{clerk, "OSTIARY_AUDIENCES= one, two ,,", "OSTIARY_ACCEPT_KINDS=session,machine"},
-			want: config.Issuer{
+			want: settings.Issuer{
 				URL: "https://clerk.example.com", Audiences: []string{"one", "two"},
 				Kinds: []auth.TokenKind{auth.KindSession, auth.KindMachine},
 			},
@@ -132,23 +132,23 @@ func TestLoad(t *testing.T) {
 		"a flag wins over a variable": {
 			environ: []string{clerk, "OSTIARY_AUDIENCES=one"},
 			args:    []string{"--audiences", "two"},
-			want:    config.Issuer{URL: "https://clerk.example.com", Audiences: []string{"two"}},
+			want:    settings.Issuer{URL: "https://clerk.example.com", Audiences: []string{"two"}},
 		},
 		"an empty variable counts as not set": {
 			environ: []string{clerk, "OSTIARY_AUDIENCES=one", "OSTIARY_SKEW=", "OSTIARY_ALLOW_ANY_AUDIENCE= "},
-			want:    config.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
+			want:    settings.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
 		},
 		"no skew is none, and not the default": {
 			environ: []string{clerk},
 			args:    []string{"--skew=0s", "--allow-any-audience", "--max-lifetime=1h"},
-			want: config.Issuer{
+			want: settings.Issuer{
 				URL: "https://clerk.example.com", Skew: -1, AllowAnyAudience: true, MaxLifetime: time.Hour,
 			},
 		},
 		"the publishable key names the issuer": {
 			environ: []string{"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k"},
 			args:    []string{"--audiences=one"},
-			want:    config.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
+			want:    settings.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
 		},
 		"the same publishable key by two of its names": {
 			environ: []string{
@@ -156,26 +156,26 @@ func TestLoad(t *testing.T) {
 				"CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k",
 			},
 			args: []string{"--audiences=one"},
-			want: config.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
+			want: settings.Issuer{URL: "https://clerk.example.com", Audiences: []string{"one"}},
 		},
 		"an issuer wins over the publishable key": {
 			environ: []string{"CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "CLERK_JWT_ISSUER=https://other.example.com"},
 			args:    []string{"--authorized-parties=https://app.example.com", "--allow-missing-authorized-party"},
-			want: config.Issuer{
+			want: settings.Issuer{
 				URL: "https://other.example.com", AuthorizedParties: []string{"https://app.example.com"},
 				AllowMissingAuthorizedParty: true,
 			},
 		},
 		"Clerk's own names": {
 			environ: []string{"CLERK_JWT_ISSUER=https://clerk.example.com", "CLERK_JWT_AUD=one", "CLERK_AUTHORIZED_PARTIES=https://app.example.com"},
-			want: config.Issuer{
+			want: settings.Issuer{
 				URL:       "https://clerk.example.com",
 				Audiences: []string{"one"}, AuthorizedParties: []string{"https://app.example.com"},
 			},
 		},
 		"any other provider": {
 			args: []string{"--issuer=https://t.auth0.com/", "--profile=oidc", "--audiences=one", "--algorithms=ES256", "--jwks-url=https://keys.example.com/jwks"},
-			want: config.Issuer{
+			want: settings.Issuer{
 				URL: "https://t.auth0.com/", Profile: "oidc", JWKSURL: "https://keys.example.com/jwks",
 				Audiences: []string{"one"}, Algorithms: []string{"ES256"},
 			},
@@ -188,7 +188,7 @@ func TestLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := []config.Issuer{test.want}; !reflect.DeepEqual(s.Server.Issuers, want) {
+			if want := []settings.Issuer{test.want}; !reflect.DeepEqual(s.Server.Issuers, want) {
 				t.Errorf("issuers %+v; want %+v", s.Server.Issuers, want)
 			}
 		})

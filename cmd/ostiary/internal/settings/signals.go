@@ -7,12 +7,12 @@ import (
 	"slices"
 
 	"github.com/ostiary/ostiary/interceptors/signals"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // logoutClients is a list of clients or, in the YAML file, a map that also says more.
-func logoutClients() format[config.Issuer] {
-	return format[config.Issuer]{"list", func(i *config.Issuer, value any) (err error) {
+func logoutClients() format[settings.Issuer] {
+	return format[settings.Issuer]{"list", func(i *settings.Issuer, value any) (err error) {
 		logout := &i.BackChannelLogout
 		values, isMap := value.(map[string]any)
 		if !isMap {
@@ -24,7 +24,7 @@ func logoutClients() format[config.Issuer] {
 			case "client_ids":
 				logout.ClientIDs, err = asList(values[key])
 			case "sessions_in_tokens":
-				err = boolean(func(l *config.BackChannelLogout, on bool) { l.SessionsInTokens = on }).set(logout, values[key])
+				err = boolean(func(l *settings.BackChannelLogout, on bool) { l.SessionsInTokens = on }).set(logout, values[key])
 			default:
 				err = errors.New("unknown setting; write client_ids, and sessions_in_tokens if need be")
 			}
@@ -40,11 +40,11 @@ func logoutClients() format[config.Issuer] {
 }
 
 // signalTable lists the settings of an entry of signals.
-func signalTable() []setting[config.SignalSource] {
-	type source = config.SignalSource
+func signalTable() []setting[settings.SignalSource] {
+	type source = settings.SignalSource
 	return []setting[source]{
 		{key: "name", help: "Name of the source, in the path /signals/{name}, in logs, and in the origin of revocations. Required.", format: text(func(s *source) *string { return &s.Name })},
-		{key: "kind", help: "clerk, webhooks or security_events.", def: config.SignalWebhooks, format: text(func(s *source) *string { return &s.Kind })},
+		{key: "kind", help: "clerk, webhooks or security_events.", def: settings.SignalWebhooks, format: text(func(s *source) *string { return &s.Kind })},
 		{key: "issuer", help: "The url of the issuer of whose tokens the messages speak. Default: the only one.", format: text(func(s *source) *string { return &s.Issuer })},
 		{key: "secrets", help: "Secrets that prove who sends, as the sender shows them. For security events that are pushed they are optional, and sent as bearer tokens.", format: list(func(s *source) *[]string { return &s.Secrets })},
 		{key: "secrets_file", help: "File with such secrets, one a line; read at the start and at SIGHUP.", format: text(func(s *source) *string { return &s.SecretsFile })},
@@ -93,8 +93,8 @@ func eventTable() []setting[signals.EventMapping] {
 }
 
 // events reads a list of events.
-func events() format[config.SignalSource] {
-	return format[config.SignalSource]{"list", func(s *config.SignalSource, value any) error {
+func events() format[settings.SignalSource] {
+	return format[settings.SignalSource]{"list", func(s *settings.SignalSource, value any) error {
 		entries, ok := value.([]any)
 		if !ok {
 			return errors.New("not a list; write [{event: session.revoked, session: data.id}]")

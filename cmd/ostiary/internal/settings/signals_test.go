@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/interceptors/signals"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func TestBackChannelLogoutIsAListOfClientsOrSaysMore(t *testing.T) {
@@ -15,18 +15,18 @@ func TestBackChannelLogoutIsAListOfClientsOrSaysMore(t *testing.T) {
 	const setting = "issuers[0].backchannel_logout in FILE: "
 	for name, test := range map[string]struct {
 		written string
-		want    config.BackChannelLogout
+		want    settings.BackChannelLogout
 		fault   string
 	}{
-		"a map":                     {"{client_ids: [web, app]}", config.BackChannelLogout{ClientIDs: []string{"web", "app"}}, ""},
-		"a map with a text":         {"{client_ids: web, sessions_in_tokens: true}", config.BackChannelLogout{ClientIDs: []string{"web"}, SessionsInTokens: true}, ""},
-		"a list":                    {"[web]", config.BackChannelLogout{ClientIDs: []string{"web"}}, ""},
-		"a text":                    {"web, app", config.BackChannelLogout{ClientIDs: []string{"web", "app"}}, ""},
-		"a map without clients":     {"{sessions_in_tokens: false}", config.BackChannelLogout{}, setting + "no client is named; write {client_ids: [web]}"},
-		"an empty map":              {"{}", config.BackChannelLogout{}, setting + "no client is named; write {client_ids: [web]}"},
-		"a map without a value":     {"{client_ids: }", config.BackChannelLogout{}, setting + "client_ids: not a list of strings; write [one, two]"},
-		"a map with something else": {"{client_id: web}", config.BackChannelLogout{}, setting + "client_id: unknown setting; write client_ids, and sessions_in_tokens if need be"},
-		"a number":                  {"1", config.BackChannelLogout{}, setting + "not a list of strings; write [one, two]"},
+		"a map":                     {"{client_ids: [web, app]}", settings.BackChannelLogout{ClientIDs: []string{"web", "app"}}, ""},
+		"a map with a text":         {"{client_ids: web, sessions_in_tokens: true}", settings.BackChannelLogout{ClientIDs: []string{"web"}, SessionsInTokens: true}, ""},
+		"a list":                    {"[web]", settings.BackChannelLogout{ClientIDs: []string{"web"}}, ""},
+		"a text":                    {"web, app", settings.BackChannelLogout{ClientIDs: []string{"web", "app"}}, ""},
+		"a map without clients":     {"{sessions_in_tokens: false}", settings.BackChannelLogout{}, setting + "no client is named; write {client_ids: [web]}"},
+		"an empty map":              {"{}", settings.BackChannelLogout{}, setting + "no client is named; write {client_ids: [web]}"},
+		"a map without a value":     {"{client_ids: }", settings.BackChannelLogout{}, setting + "client_ids: not a list of strings; write [one, two]"},
+		"a map with something else": {"{client_id: web}", settings.BackChannelLogout{}, setting + "client_id: unknown setting; write client_ids, and sessions_in_tokens if need be"},
+		"a number":                  {"1", settings.BackChannelLogout{}, setting + "not a list of strings; write [one, two]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +84,7 @@ signals:
 	if want := []string{"signals[1] in FILE: client_secret_file: cannot read the secrets: open /nowhere/secret: no such file or directory"}; !slices.Equal(faults, want) {
 		t.Fatalf("faults %q; want %q", faults, want)
 	}
-	want := []config.SignalSource{
+	want := []settings.SignalSource{
 		{
 			Name: "hooks", Secrets: []string{"0123456789abcdef"}, Signature: "header", Header: "X-Secret", TypePath: "event", IDPath: "id", TimePath: "at",
 			Events: []signals.EventMapping{
@@ -116,7 +116,7 @@ func TestEachSettingOfASourceSetsItsField(t *testing.T) {
 		if s.key == "events" {
 			value = []any{map[string]any{"event": "a"}}
 		}
-		var source config.SignalSource
+		var source settings.SignalSource
 		if err := s.format.set(&source, value); err != nil {
 			t.Errorf("%s: %v", s.key, err)
 		}
@@ -127,7 +127,7 @@ func TestEachSettingOfASourceSetsItsField(t *testing.T) {
 		}
 		set[changed[0]] = true
 	}
-	if fields := reflect.TypeFor[config.SignalSource]().NumField(); len(set) != fields {
+	if fields := reflect.TypeFor[settings.SignalSource]().NumField(); len(set) != fields {
 		t.Errorf("%d of %d fields can be set", len(set), fields)
 	}
 }

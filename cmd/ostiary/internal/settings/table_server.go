@@ -4,24 +4,24 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // table lists every setting, in the order of docs/configuration.md.
 func table() []setting[Settings] {
 	all := []setting[Settings]{
 		{
-			key: "http_addr", env: []string{"OSTIARY_HTTP_ADDR"}, def: config.DefaultHTTPAddr, dev: true,
+			key: "http_addr", env: []string{"OSTIARY_HTTP_ADDR"}, def: settings.DefaultHTTPAddr, dev: true,
 			help:   "Address for Connect, gRPC and gRPC-Web, as host:port; port 0 picks a free port.",
 			format: text(func(s *Settings) *string { return &s.Server.HTTPAddr }),
 		},
 		{
-			key: "grpc_addr", env: []string{"OSTIARY_GRPC_ADDR"}, def: config.DefaultGRPCAddr, dev: true,
+			key: "grpc_addr", env: []string{"OSTIARY_GRPC_ADDR"}, def: settings.DefaultGRPCAddr, dev: true,
 			help:   "Address for native gRPC: the same services, at less CPU per call.",
 			format: text(func(s *Settings) *string { return &s.Server.GRPCAddr }),
 		},
 		{
-			key: "admin_addr", env: []string{"OSTIARY_ADMIN_ADDR"}, def: config.DefaultAdminAddr, dev: true,
+			key: "admin_addr", env: []string{"OSTIARY_ADMIN_ADDR"}, def: settings.DefaultAdminAddr, dev: true,
 			help:   "Address for operators: /metrics for Prometheus, /livez and /readyz for probes, in plaintext and without a token; or none. Do not let strangers reach it.",
 			format: text(func(s *Settings) *string { return &s.Server.AdminAddr }),
 		},
@@ -31,17 +31,17 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.Profiling = on }),
 		},
 		{
-			key: "decisions", env: []string{"OSTIARY_DECISIONS"}, def: config.DecisionsNone, dev: true,
+			key: "decisions", env: []string{"OSTIARY_DECISIONS"}, def: settings.DecisionsNone, dev: true,
 			help:   "Where a record of each decision about a call is written, as a line of JSON: the path of a file, in a directory that exists; stdout; or none.",
 			format: text(func(s *Settings) *string { return &s.Server.Decisions }),
 		},
 		{
-			key: "decisions_max_size", env: []string{"OSTIARY_DECISIONS_MAX_SIZE"}, def: strconv.Itoa(config.DefaultDecisionsMaxSize), dev: true,
+			key: "decisions_max_size", env: []string{"OSTIARY_DECISIONS_MAX_SIZE"}, def: strconv.Itoa(settings.DefaultDecisionsMaxSize), dev: true,
 			help:   "Size in MiB at which that file is set aside, under a name with the time, and another is begun.",
 			format: count(func(s *Settings) *int { return &s.Server.DecisionsMaxSize }),
 		},
 		{
-			key: "decisions_max_files", env: []string{"OSTIARY_DECISIONS_MAX_FILES"}, def: strconv.Itoa(config.DefaultDecisionsMaxFiles), dev: true,
+			key: "decisions_max_files", env: []string{"OSTIARY_DECISIONS_MAX_FILES"}, def: strconv.Itoa(settings.DefaultDecisionsMaxFiles), dev: true,
 			help:   "How many files that were set aside are kept.",
 			format: count(func(s *Settings) *int { return &s.Server.DecisionsMaxFiles }),
 		},
@@ -111,17 +111,17 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.Console.Enabled = on }),
 		},
 		setting[Settings]{
-			key: "request_timeout", env: []string{"OSTIARY_REQUEST_TIMEOUT"}, def: config.DefaultRequestTimeout.String(), dev: true,
+			key: "request_timeout", env: []string{"OSTIARY_REQUEST_TIMEOUT"}, def: settings.DefaultRequestTimeout.String(), dev: true,
 			help:   "How long the request of a unary call may take to arrive whole. Streams are not limited.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.RequestTimeout }),
 		},
 		setting[Settings]{
-			key: "drain_delay", env: []string{"OSTIARY_DRAIN_DELAY"}, def: config.DefaultDrainDelay.String(), dev: true,
+			key: "drain_delay", env: []string{"OSTIARY_DRAIN_DELAY"}, def: settings.DefaultDrainDelay.String(), dev: true,
 			help:   "How long everything is still served when the server is about to stop, while readiness and health say no. Longer than load balancers need to see that; 0s for none.",
 			format: tolerance(func(s *Settings) *time.Duration { return &s.Server.DrainDelay }),
 		},
 		setting[Settings]{
-			key: "max_streams_per_subject", env: []string{"OSTIARY_MAX_STREAMS_PER_SUBJECT"}, def: strconv.Itoa(config.DefaultMaxStreamsPerSubject), dev: true,
+			key: "max_streams_per_subject", env: []string{"OSTIARY_MAX_STREAMS_PER_SUBJECT"}, def: strconv.Itoa(settings.DefaultMaxStreamsPerSubject), dev: true,
 			help:   "How many streams a subject may have open at once, over all its sessions. One more is refused with TOO_MANY_STREAMS. Followers of the feed are not bounded.",
 			format: count(func(s *Settings) *int { return &s.Server.MaxStreamsPerSubject }),
 		},
@@ -141,12 +141,12 @@ func table() []setting[Settings] {
 			format: count(func(s *Settings) *int { return &s.Server.MaxConnectionsPerAddress }),
 		},
 		setting[Settings]{
-			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: config.DefaultShutdownTimeout.String(), dev: true,
+			key: "shutdown_timeout", env: []string{"OSTIARY_SHUTDOWN_TIMEOUT"}, def: settings.DefaultShutdownTimeout.String(), dev: true,
 			help:   "How long calls in progress may take to finish after drain_delay; then they are cut off.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.ShutdownTimeout }),
 		},
 		setting[Settings]{
-			key: "data_dir", env: []string{"OSTIARY_DATA_DIR"}, def: config.DefaultDataDir, dev: true,
+			key: "data_dir", env: []string{"OSTIARY_DATA_DIR"}, def: settings.DefaultDataDir, dev: true,
 			help:   "Directory for sessions and revocations; created if missing.",
 			format: text(func(s *Settings) *string { return &s.Server.DataDir }),
 		},
@@ -161,17 +161,17 @@ func table() []setting[Settings] {
 			format: boolean(func(s *Settings, on bool) { s.Server.DatabaseEssential = on }),
 		},
 		setting[Settings]{
-			key: "database_max_connections", env: []string{"OSTIARY_DATABASE_MAX_CONNECTIONS"}, def: strconv.Itoa(config.DefaultDatabaseMaxConnections), dev: true,
+			key: "database_max_connections", env: []string{"OSTIARY_DATABASE_MAX_CONNECTIONS"}, def: strconv.Itoa(settings.DefaultDatabaseMaxConnections), dev: true,
 			help:   "How many connections to PostgreSQL this server may open, besides one that listens for changes.",
 			format: count(func(s *Settings) *int { return &s.Server.DatabaseMaxConnections }),
 		},
 		setting[Settings]{
-			key: "database_timeout", env: []string{"OSTIARY_DATABASE_TIMEOUT"}, def: config.DefaultDatabaseTimeout.String(), dev: true,
+			key: "database_timeout", env: []string{"OSTIARY_DATABASE_TIMEOUT"}, def: settings.DefaultDatabaseTimeout.String(), dev: true,
 			help:   "How long PostgreSQL may take for each use of it, including the wait for a connection and for other writers.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.DatabaseTimeout }),
 		},
 		setting[Settings]{
-			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: config.DefaultSessionRetention.String(), dev: true,
+			key: "session_retention", env: []string{"OSTIARY_SESSION_RETENTION"}, def: settings.DefaultSessionRetention.String(), dev: true,
 			help:   "How long sessions stay listed after last use, and revoked sessions stay refused.",
 			format: duration(func(s *Settings) *time.Duration { return &s.Server.SessionRetention }),
 		},
@@ -290,7 +290,7 @@ func table() []setting[Settings] {
 
 // ofDescribed makes a setting of an issuer one of the issuer that flags and
 // environment describe.
-func ofDescribed(s setting[config.Issuer]) setting[Settings] {
+func ofDescribed(s setting[settings.Issuer]) setting[Settings] {
 	return setting[Settings]{
 		key: keyOfDescribed(s.key), env: s.env, def: s.def, help: s.help, secret: s.secret,
 		format: format[Settings]{s.format.name, func(t *Settings, value any) error {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/interceptors/token"
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 // TestEachSettingSetsItsField compares what a value other than the default changes
@@ -94,12 +94,12 @@ func TestDefaultsOfTheTableAreThoseOfTheServer(t *testing.T) {
 			t.Errorf("%s: the default %q: %v", setting.key, setting.def, err)
 		}
 	}
-	got, want := s.Server.WithDefaults(), config.Config{}.WithDefaults()
+	got, want := s.Server.WithDefaults(), settings.Config{}.WithDefaults()
 	got.Now, want.Now = nil, nil // functions cannot be compared
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the table's defaults give %+v; the server's are %+v", got, want)
 	}
-	issuer := config.Issuer{Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
+	issuer := settings.Issuer{Skew: token.DefaultSkew, MaxLifetime: token.DefaultMaxLifetime}
 	if !reflect.DeepEqual(s.Issuer, issuer) {
 		t.Errorf("the table's defaults give %+v; the server's are %+v", s.Issuer, issuer)
 	}

@@ -1,15 +1,15 @@
-package config_test
+package settings_test
 
 import (
 	"fmt"
 
-	"github.com/ostiary/ostiary/server/config"
+	"github.com/ostiary/ostiary/server/settings"
 )
 
 func ExampleConfig_Faults() {
-	settings := config.Config{
-		Issuers: []config.Issuer{{URL: "http://clerk.example.com", Audiences: []string{"invoices"}}},
-		CORS:    config.CORS{AllowedOrigins: []string{"https://app.example.com/"}},
+	settings := settings.Config{
+		Issuers: []settings.Issuer{{URL: "http://clerk.example.com", Audiences: []string{"invoices"}}},
+		CORS:    settings.CORS{AllowedOrigins: []string{"https://app.example.com/"}},
 	}
 	for _, fault := range settings.Faults() {
 		fmt.Println(fault)

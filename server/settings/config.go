@@ -1,13 +1,13 @@
-// Package config is what a server is set to: its Config, the issuers that it trusts, and
+// Package settings is what a server is set to: its Config, the issuers that it trusts, and
 // everything that can be wrong with them.
 //
-//	settings := config.Config{Issuers: []config.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
-//	for _, fault := range settings.Faults() {
+//	config := settings.Config{Issuers: []settings.Issuer{{URL: "https://clerk.example.com", Audiences: []string{"invoices"}}}}
+//	for _, fault := range config.Faults() {
 //		log.Println(fault) // the setting, what is wrong with it, and the remedy
 //	}
 //
 // server.New takes a Config, and is the only one that starts something by it.
-package config
+package settings
 
 import (
 	"log/slog"
