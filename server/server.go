@@ -99,7 +99,6 @@ type Server struct {
 	tracing    *tracing.Tracing // nil where nobody reads them
 	decisions  *decisions.Log
 	verifier   *token.Verifier
-	trusted    []token.Issuer // what it was made of
 
 	httpListener, grpcListener, signalsListener net.Listener
 
@@ -194,7 +193,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.decision = &decisionService{log: s.decisions, operators: s.operators, heartbeat: s.tuning.heartbeat, stopping: s.stopping}
 	s.status = &statusService{server: s, started: s.config.Now()}
 	s.token = &tokenService{
-		verifier: s.verifier, trusted: s.trusted, revocations: s.revocations(), access: &s.access, operators: s.operators,
+		verifier: s.verifier, revocations: s.revocations(), access: &s.access, operators: s.operators,
 	}
 	if s.config.TLSCert != "" {
 		if s.certificate, err = certificate.Open(s.config.TLSCert, s.config.TLSKey, s.config.Now, s.log); err != nil { //nolint:contextcheck // it is read as long as the server lives

@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -25,7 +22,6 @@ const (
 // its bearer is an operator is decided here.
 type tokenService struct {
 	verifier    *token.Verifier
-	trusted     []token.Issuer // what the verifier was made of
 	revocations auth.Revocations
 	access      *liveAccess
 	operators   operators
@@ -55,12 +51,11 @@ func (s *tokenService) ExplainToken(ctx context.Context, req *tokenv1.ExplainTok
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	explanation := s.verifier.Explain(ctx, raw)
+	explanation, id := s.verifier.Explain(ctx, raw)
 	res := &tokenv1.ExplainTokenResponse{SignatureVerified: explanation.Verified()}
 	for _, check := range explanation {
 		res.Checks = append(res.Checks, checkMessage(&check))
 	}
-	id := s.identity(ctx, raw, explanation)
 	res.Checks = append(res.Checks, s.revocation(id))
 	if id == nil {
 		return res, nil
@@ -70,40 +65,6 @@ func (s *tokenService) ExplainToken(ctx context.Context, req *tokenv1.ExplainTok
 		res.Explanations = append(res.Explanations, access.explanation(method, id))
 	}
 	return res, nil
-}
-
-// identity returns whom a token is for, if it was accepted once; nil otherwise. It verifies the
-// token again, as of when it began to count.
-func (s *tokenService) identity(ctx context.Context, raw string, explanation token.Explanation) *auth.Identity {
-	if !explanation.Verified() {
-		return nil
-	}
-	began := beginningOf(raw)
-	verifier, err := token.New(token.Config{
-		Issuers: s.trusted, Now: func() time.Time { return began }, Logger: slog.New(slog.DiscardHandler), CacheEntries: -1,
-	})
-	if err != nil {
-		return nil
-	}
-	id, err := verifier.Verify(ctx, raw)
-	if err != nil {
-		return nil
-	}
-	return id
-}
-
-// beginningOf returns when a token begins to count by its own word, whoever has written it.
-func beginningOf(raw string) time.Time {
-	var claims struct {
-		IssuedAt  float64 `json:"iat"`
-		NotBefore float64 `json:"nbf"`
-	}
-	if _, rest, ok := strings.Cut(raw, "."); ok {
-		payload, _, _ := strings.Cut(rest, ".")
-		text, _ := base64.RawURLEncoding.DecodeString(payload)
-		_ = json.Unmarshal(text, &claims) // what cannot be read is zero
-	}
-	return time.Unix(int64(max(claims.IssuedAt, claims.NotBefore)), 0)
 }
 
 // revocation is the check whether a token is revoked; without an identity nobody can be asked.

@@ -93,6 +93,8 @@ func TestATokenIsExplained(t *testing.T) {
 		"with another's signature": {ada[:len(ada)-10] + "AAAAAAAAAA", []string{"signature REASON_SIGNATURE_INVALID"}, "", false},
 		"expired and revoked": {r.issuer.Session("user_rita", authtest.With("sid", "sess_revoked"), authtest.IssuedAt(time.Now().Add(-2*time.Hour))),
 			[]string{"expiry REASON_TOKEN_EXPIRED", "revocation REASON_TOKEN_REVOKED"}, "user_rita", true},
+		"revoked, without iat":             {r.issuer.Session("user_rita", authtest.With("sid", "sess_revoked"), authtest.Without("iat"), authtest.Without("nbf")), []string{"revocation REASON_TOKEN_REVOKED"}, "user_rita", true},
+		"not valid yet":                    {r.issuer.Session("user_ada", authtest.With("nbf", time.Now().Add(30*time.Minute).Unix())), []string{"start REASON_TOKEN_NOT_YET_VALID"}, "", true},
 		"bound to a key":                   {r.issuer.Session("user_ada", authtest.With("cnf", map[string]any{"jkt": "a"})), []string{"binding REASON_TOKEN_BINDING_UNCHECKED"}, "", true},
 		"of an issuer that is not trusted": {elsewhere.Session("user_ada"), []string{"issuer REASON_ISSUER_UNTRUSTED"}, "", false},
 		"no JWT":                           {"a.\x00<b>", []string{"form REASON_TOKEN_MALFORMED"}, "", false},

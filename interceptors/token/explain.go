@@ -57,7 +57,10 @@ func (e Explanation) Verified() bool {
 // the cache nor the speed of Verify, and a token of any size is read: it is for operators and
 // not for the calls of strangers. The context bounds the wait for the issuer's keys.
 // An Explanation is for people; nobody may be let in because of one.
-func (v *Verifier) Explain(ctx context.Context, raw string) Explanation {
+//
+// The identity is whom the token is for, if it is accepted, or would be but for its expiry; nil
+// otherwise.
+func (v *Verifier) Explain(ctx context.Context, raw string) (Explanation, *auth.Identity) {
 	t := &verification{verifier: v, raw: raw}
 	explanation := make(Explanation, 0, len(lookupSteps)+len(signatureSteps)+len(claimSteps))
 	for _, steps := range [][]step{lookupSteps, signatureSteps, claimSteps} {
@@ -66,7 +69,13 @@ func (v *Verifier) Explain(ctx context.Context, raw string) Explanation {
 			explanation = append(explanation, t.explain(ctx, &steps[i]))
 		}
 	}
-	return explanation
+	for _, check := range explanation {
+		if check.Skipped || check.Refusal != nil && check.Refusal.Reason != auth.TokenExpired {
+			return explanation, nil
+		}
+	}
+	d := sha256.Sum256(bytesOf(raw))
+	return explanation, t.proven(&d)
 }
 
 // explain takes one step, if it can be taken.

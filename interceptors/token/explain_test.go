@@ -17,11 +17,14 @@ import (
 // test has.
 func checkExplained(t *testing.T, v *token.Verifier, raw string) {
 	t.Helper()
-	explanation := v.Explain(t.Context(), raw)
-	_, err := v.Verify(t.Context(), raw)
+	explanation, explained := v.Explain(t.Context(), raw)
+	id, err := v.Verify(t.Context(), raw)
 	refusal := explanation.Refusal()
 	switch {
 	case err == nil && refusal == nil:
+		if explained == nil || explained.TokenHash != id.TokenHash || !reflect.DeepEqual(explained.VerifiedToken(), id.VerifiedToken()) || explained.RawClaims != id.RawClaims {
+			t.Fatalf("Explain has the identity %v, and Verify %v", explained, id)
+		}
 	case err == nil || refusal == nil:
 		t.Fatalf("Explain has %v, and Verify %v", refusal, err)
 	default:
@@ -81,7 +84,7 @@ func TestExplainGoesOnAfterAFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			checkExplained(t, v, test.raw)
-			explanation := v.Explain(t.Context(), test.raw)
+			explanation, _ := v.Explain(t.Context(), test.raw)
 			if failed, skipped := summary(explanation); !slices.Equal(failed, test.failed) || !slices.Equal(skipped, test.skipped) {
 				t.Errorf("failed are %q, skipped %q; want %q and %q", failed, skipped, test.failed, test.skipped)
 			}
@@ -97,7 +100,7 @@ func TestExplainSaysWhatIsVerified(t *testing.T) {
 	old := authtest.IssuedAt(now.Add(-3 * time.Hour))
 	forged := issuer.Session("user_ada", old, authtest.SignedBy(authtest.NewKey("RS256").WithID(issuer.Key().ID())))
 	for raw, verified := range map[string]bool{issuer.Session("user_ada", old): true, forged: false} {
-		explanation := v.Explain(t.Context(), raw)
+		explanation, _ := v.Explain(t.Context(), raw)
 		if explanation.Verified() != verified {
 			t.Errorf("it is verified: %v; want %v", explanation.Verified(), verified)
 		}
@@ -109,6 +112,46 @@ func TestExplainSaysWhatIsVerified(t *testing.T) {
 	}
 }
 
+// Somebody asks about a token when it has expired, or has never counted, by whatever it says of its
+// beginning.
+func TestExplainHasTheIdentityOfATokenThatCountedOnce(t *testing.T) {
+	t.Parallel()
+	issuer := newIssuer()
+	v := newVerifier(t, issuer, nil)
+	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
+	for name, test := range map[string]struct {
+		edits   []authtest.Edit
+		subject string
+	}{
+		"accepted":                            {nil, "user_ada"},
+		"expired":                             {[]authtest.Edit{authtest.IssuedAt(now.Add(-3 * time.Hour))}, "user_ada"},
+		"accepted, without iat and nbf":       {[]authtest.Edit{authtest.Without("iat"), authtest.Without("nbf")}, "user_ada"},
+		"expired, without iat and nbf":        {[]authtest.Edit{authtest.Without("iat"), authtest.Without("nbf"), authtest.With("exp", at(-time.Hour))}, "user_ada"},
+		"accepted, with a claim like iat":     {[]authtest.Edit{authtest.With("IAT", 5)}, "user_ada"},
+		"not valid yet":                       {[]authtest.Edit{authtest.With("nbf", at(time.Minute)), authtest.With("exp", at(time.Hour))}, ""},
+		"issued in the future":                {[]authtest.Edit{authtest.IssuedAt(now.Add(time.Hour))}, ""},
+		"with too long a life":                {[]authtest.Edit{authtest.With("exp", at(25*time.Hour))}, ""},
+		"expired, bound to a key":             {[]authtest.Edit{authtest.IssuedAt(now.Add(-3 * time.Hour)), authtest.With("cnf", map[string]any{"jkt": "a"})}, ""},
+		"forged":                              {[]authtest.Edit{authtest.SignedBy(authtest.NewKey("RS256").WithID(issuer.Key().ID()))}, ""},
+		"expired, and forged":                 {[]authtest.Edit{authtest.IssuedAt(now.Add(-3 * time.Hour)), authtest.SignedBy(authtest.NewKey("RS256").WithID(issuer.Key().ID()))}, ""},
+		"expired, signed with an unknown key": {[]authtest.Edit{authtest.IssuedAt(now.Add(-3 * time.Hour)), authtest.SignedBy(authtest.NewKey("RS256"))}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := issuer.Session("user_ada", test.edits...)
+			checkExplained(t, v, raw)
+			explanation, id := v.Explain(t.Context(), raw)
+			var subject string
+			if id != nil {
+				subject = id.Subject
+			}
+			if subject != test.subject {
+				t.Errorf("the identity is %q, want %q: %+v", subject, test.subject, explanation)
+			}
+		})
+	}
+}
+
 func TestExplainShowsWhatWasCompared(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer()
@@ -117,7 +160,8 @@ func TestExplainShowsWhatWasCompared(t *testing.T) {
 	})
 	raw := issuer.Session("user_ada", authtest.With("azp", app+"/"), authtest.With("aud", "invoice"), authtest.IssuedAt(now.Add(-3*time.Hour)), authtest.ExpiresIn(time.Minute))
 	got := map[string]string{}
-	for _, check := range v.Explain(t.Context(), raw) {
+	explanation, _ := v.Explain(t.Context(), raw)
+	for _, check := range explanation {
 		got[check.Name] = check.Configured + " / " + check.Received
 	}
 	for name, want := range map[string]string{
@@ -140,8 +184,8 @@ func TestExplainAsksNoStranger(t *testing.T) {
 	issuer := newIssuer()
 	v := newVerifier(t, issuer, nil)
 	raw := issuer.Session("user_ada", authtest.With("iss", "https://stranger.example.com"), authtest.Header("jku", "https://stranger.example.com/jwks.json"))
-	refusal := v.Explain(t.Context(), raw).Refusal()
-	if !errors.Is(refusal, &auth.Error{Reason: auth.IssuerUntrusted}) {
+	explanation, _ := v.Explain(t.Context(), raw)
+	if refusal := explanation.Refusal(); !errors.Is(refusal, &auth.Error{Reason: auth.IssuerUntrusted}) {
 		t.Errorf("refused with %v", refusal)
 	}
 }

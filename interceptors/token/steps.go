@@ -100,6 +100,13 @@ func (t *verification) run(ctx context.Context, steps []step) error {
 	return nil
 }
 
+// proven returns the identity of a token whose steps were all taken, with what proves it.
+func (t *verification) proven(d *digest) *auth.Identity {
+	id := t.identity
+	id.RawClaims, id.Key, id.KeyID, id.TokenHash = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID(), hashOf(d)
+	return id
+}
+
 func checkSize(_ context.Context, t *verification) error { return t.verifier.checkSize(t.raw) }
 
 func (v *Verifier) checkSize(raw string) error {

@@ -169,8 +169,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, d *digest) (*auth.Ide
 	if err := t.run(ctx, claimSteps); err != nil {
 		return nil, auth.AsVerified(err, t.issuer.verifiedToken(&t.token.Claims, t.key, d))
 	}
-	id := t.identity
-	id.RawClaims, id.Key, id.KeyID, id.TokenHash = t.jws.payload, &signer{key: t.key, issuer: t.issuer}, t.key.ID(), hashOf(d)
+	id := t.proven(d)
 	v.notices.warn(t.issuer.URL, t.token.Unread, t.now)
 	v.cache.put(verdict{digest: *d, identity: id, issuer: t.issuer, key: t.key}, t.now)
 	return id, nil
