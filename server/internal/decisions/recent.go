@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// maxRecent and maxRecentBytes bound what is kept of the refused, and of the admitted, of
-	// each queue: of all four together, 2000 entries and 2 MiB.
-	maxRecent      = 500
-	maxRecentBytes = 512 << 10
+	// maxRecent and maxRecentBytes bound each of the three that a history keeps apart: of both
+	// queues together, 2000 entries and 2 MiB.
+	maxRecent      = 333
+	maxRecentBytes = 340 << 10
 	// minutes is for how many of them decisions are counted.
 	minutes = 60
 )
@@ -43,9 +43,9 @@ func (l *Log) WatchRecent() (*Watcher, *Recent) {
 	now := time.Now()
 	recent := &Recent{RefusedSince: l.opened, AdmittedSince: l.opened, CountedSince: later(l.opened, now.Truncate(time.Minute).Add(-(minutes-1)*time.Minute))}
 	for _, h := range []history{before, beforeReported} {
-		recent.RefusedSince = later(recent.RefusedSince, h.refused.lost)
+		recent.RefusedSince = later(recent.RefusedSince, later(h.refused.lost, h.strangers.lost))
 		recent.AdmittedSince = later(recent.AdmittedSince, h.admitted.lost)
-		for _, e := range slices.Concat(h.refused.entries, h.admitted.entries) {
+		for _, e := range slices.Concat(h.strangers.entries, h.refused.entries, h.admitted.entries) {
 			recent.Records = append(recent.Records, l.record(e))
 		}
 		recent.Counts = append(recent.Counts, h.counts.since(now)...)
@@ -63,23 +63,26 @@ func later(a, b time.Time) time.Time {
 
 // A history is what is kept of the entries of a queue, for who begins to read them.
 type history struct {
-	// They are apart, so that neither pushes out the other: what strangers cause, and the calls
-	// of a busy server.
-	refused, admitted kept
-	counts            counts
+	// They are apart, so that none pushes out another: what strangers are refused, what callers
+	// are whose token is known, and the calls of a busy server.
+	strangers, refused, admitted kept
+	counts                       counts
 }
 
 func (h *history) add(e *entry) {
 	h.counts.add(e)
-	if e.outcome().name == Admitted {
+	switch {
+	case e.outcome().name == Admitted:
 		h.admitted.add(e)
-	} else {
+	case e.record.Issuer == "": // nothing is known of the caller
+		h.strangers.add(e)
+	default:
 		h.refused.add(e)
 	}
 }
 
 func (h *history) clone() history {
-	c := history{refused: h.refused.clone(), admitted: h.admitted.clone()}
+	c := history{strangers: h.strangers.clone(), refused: h.refused.clone(), admitted: h.admitted.clone()}
 	for i, m := range h.counts {
 		c.counts[i] = minute{m.number, maps.Clone(m.of)}
 	}
@@ -122,9 +125,9 @@ func (k *kept) clone() kept {
 	return kept{entries: slices.DeleteFunc(in, func(e *entry) bool { return e == nil }), lost: k.lost}
 }
 
-// counts are how many decisions there were in each minute of the last hour, at the place of the
-// minute within its hour.
-type counts [minutes]minute
+// counts are how many decisions there were in each minute of the last hour, and of the next, since
+// the clock of a service may be ahead: at the place of the remainder of its number.
+type counts [minutes + 1]minute
 
 // A minute has how many decisions there were in it.
 type minute struct {
@@ -146,7 +149,7 @@ func (c *counts) add(e *entry) {
 	if number < 0 {
 		return
 	}
-	m := &c[number%minutes]
+	m := &c[number%int64(len(c))]
 	if m.of == nil || m.number < number {
 		*m = minute{number, make(map[outcome]int64)}
 	}

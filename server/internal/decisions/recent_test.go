@@ -59,6 +59,56 @@ func TestCallsThatAreAdmittedPushOutNoRefusal(t *testing.T) {
 	})
 }
 
+// Strangers can have calls to all methods refused for many reasons, each of which is recorded
+// ten times.
+func TestStrangersPushOutNoRefusalOfAKnownCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := opened(t, None)
+		begun := time.Now()
+		l.Observe(t.Context(), refusedCall(auth.TokenRevoked, true))
+		report := &decisionv1.Decision{DecisionTime: timestamppb.Now(), Outcome: decisionv1.DecisionOutcome_DECISION_OUTCOME_REFUSED, Reason: "TOKEN_REVOKED", Issuer: ada.Issuer, Count: 1}
+		l.Report(&feedv1.Follower{Service: "billing"}, []*decisionv1.Decision{report}, time.Now())
+		<-time.After(time.Millisecond)
+		report = &decisionv1.Decision{DecisionTime: timestamppb.Now(), Outcome: decisionv1.DecisionOutcome_DECISION_OUTCOME_REFUSED, Reason: "TOKEN_MISSING", Count: 1}
+		for i := range 2 * maxRecent {
+			d := refusedCall(auth.TokenMissing, false)
+			d.Procedure = fmt.Sprint(i / maxAlike)
+			l.Observe(t.Context(), d)
+			l.Report(&feedv1.Follower{Service: "billing"}, []*decisionv1.Decision{report}, time.Now())
+		}
+		r, by := recent(l)
+		reasons := map[string]int{}
+		for _, record := range by[Refused] {
+			reasons[record.Reason]++
+		}
+		if reasons["TOKEN_REVOKED"] != 2 || reasons["TOKEN_MISSING"] < maxRecent || reasons["TOKEN_MISSING"] > 2*maxRecent {
+			t.Errorf("kept are %v", reasons)
+		}
+		if !r.RefusedSince.After(begun) {
+			t.Errorf("all that were refused are kept since %v, though some are gone", r.RefusedSince)
+		}
+	})
+}
+
+// The clock of a service that is ahead takes no count from the first minute of the hour.
+func TestAServiceWhoseClockIsAheadTakesNoCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := opened(t, None)
+		report := func(at time.Time) {
+			m := &decisionv1.Decision{DecisionTime: timestamppb.New(at), Outcome: decisionv1.DecisionOutcome_DECISION_OUTCOME_ADMITTED, Count: 1}
+			l.Report(&feedv1.Follower{Service: "billing"}, []*decisionv1.Decision{m}, time.Now())
+		}
+		report(time.Now())
+		<-time.After((minutes - 1) * time.Minute)
+		report(time.Now().Add(time.Minute))
+		if r, _ := recent(l); len(r.Counts) != 2 {
+			t.Errorf("counted %v since %v", r.Counts, r.CountedSince)
+		}
+	})
+}
+
 // Each decision is among the recent ones or comes later, and none does both, while calls go on.
 func TestNothingIsMissedOrDoubledWhereAWatchBegins(t *testing.T) {
 	t.Parallel()
