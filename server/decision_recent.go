@@ -17,8 +17,8 @@ func recentDecisions(recent *decisions.Recent, filter *decisionFilter, limit int
 	matching := slices.DeleteFunc(recent.Records, func(r *decisions.Record) bool { return !filter.matches(r) })
 	var cut time.Time // since when there are no more of them than wanted
 	if excess := len(matching) - limit; excess > 0 {
+		cut = matching[excess-1].Time.Add(1)
 		matching = matching[excess:]
-		cut = matching[0].Time
 	}
 	m := new(decisionv1.RecentDecisions)
 	for _, r := range matching {

@@ -89,7 +89,7 @@ func TestAWatchBeginsWithWhatWasDecidedBefore(t *testing.T) {
 					t.Errorf("%s: %d were counted; want %d", test, got, c.counted)
 				}
 				refusedSince := recent.GetRefusedSinceTime().AsTime()
-				if oldest := recent.GetDecisions(); c.count == 2 && !refusedSince.Equal(oldest[0].GetDecisionTime().AsTime()) || c.count != 2 && time.Since(refusedSince) > time.Hour {
+				if oldest := recent.GetDecisions(); c.count == 2 && refusedSince.After(oldest[0].GetDecisionTime().AsTime()) || time.Since(refusedSince) > time.Hour {
 					t.Errorf("%s: refusals are there since %v", test, refusedSince)
 				}
 			}
@@ -182,6 +182,17 @@ func TestNoDecisionIsMissedOrDoubledWhereAWatchBegins(t *testing.T) {
 		if len(seen) != callers*each+1 || len(w.all) != len(seen) || w.missed != 0 {
 			t.Errorf("%s: got %d of %d subjects, %d missed", name, len(w.all), len(seen), w.missed)
 		}
+	}
+}
+
+// Decisions can be of the same time: then not all of that time are there.
+func TestTheTimeSinceWhichAllAreThereIsAfterTheLastThatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	recent := &decisions.Recent{Records: []*decisions.Record{{Time: at, Outcome: decisions.Refused}, {Time: at, Outcome: decisions.Refused}}}
+	got := recentDecisions(recent, &decisionFilter{WatchDecisionsFilter: new(decisionv1.WatchDecisionsFilter)}, 1)
+	if len(got.GetDecisions()) != 1 || !got.GetRefusedSinceTime().AsTime().After(at) {
+		t.Errorf("%d are there, all since %v; want 1, and a time after %v", len(got.GetDecisions()), got.GetRefusedSinceTime().AsTime(), at)
 	}
 }
 

@@ -94,7 +94,7 @@ type kept struct {
 	entries []*entry // nil where there is none
 	next    int
 	bytes   int
-	lost    time.Time // when the last one that is gone was added, or a moment later; zero for none
+	lost    time.Time // a moment after the last one that is gone was decided; zero for none
 }
 
 func (k *kept) add(e *entry) {
@@ -113,7 +113,7 @@ func (k *kept) add(e *entry) {
 // remove removes the entry at a place, if there is one.
 func (k *kept) remove(place int) {
 	if e := k.entries[place]; e != nil {
-		k.lost = later(k.lost, e.time.Add(1))
+		k.lost = later(k.lost, e.decided().Add(1))
 		k.bytes -= e.bytes
 		k.entries[place] = nil
 	}
@@ -141,11 +141,7 @@ type outcome struct{ name, reason string }
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 
 func (c *counts) add(e *entry) {
-	at := e.time
-	if e.record != nil {
-		at = e.record.Time
-	}
-	number := minuteOf(at)
+	number := minuteOf(e.decided())
 	if number < 0 {
 		return
 	}

@@ -109,6 +109,25 @@ func TestAServiceWhoseClockIsAheadTakesNoCount(t *testing.T) {
 	})
 }
 
+// What is gone was decided before all that is kept is said to be kept, also by a clock that is ahead.
+func TestAServiceWhoseClockIsAheadIsNotSaidToBeKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := opened(t, None)
+		ahead := time.Now().Add(maxAhead)
+		for i := range maxRecent + 1 {
+			m := &decisionv1.Decision{DecisionTime: timestamppb.Now(), Outcome: decisionv1.DecisionOutcome_DECISION_OUTCOME_ADMITTED, Count: 1}
+			if i == 0 {
+				m.DecisionTime = timestamppb.New(ahead)
+			}
+			l.Report(&feedv1.Follower{Service: "billing"}, []*decisionv1.Decision{m}, time.Now())
+		}
+		if r, by := recent(l); len(by[Admitted]) >= maxRecent+1 || !r.AdmittedSince.After(ahead) {
+			t.Errorf("%d are kept, and all since %v; want none of %v", len(by[Admitted]), r.AdmittedSince, ahead)
+		}
+	})
+}
+
 // Each decision is among the recent ones or comes later, and none does both, while calls go on.
 func TestNothingIsMissedOrDoubledWhereAWatchBegins(t *testing.T) {
 	t.Parallel()

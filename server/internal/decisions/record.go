@@ -105,6 +105,14 @@ func (e *entry) settle() {
 	e.decision = auth.Decision{}
 }
 
+// decided returns when it was decided, by the clock of who has decided it.
+func (e *entry) decided() time.Time {
+	if e.record != nil {
+		return e.record.Time
+	}
+	return e.time
+}
+
 // outcome returns what the entry is counted as.
 func (e *entry) outcome() outcome {
 	if e.record != nil {
