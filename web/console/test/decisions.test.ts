@@ -262,6 +262,20 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.close();
   });
 
+  test("come while the pointer rests where they will be", async () => {
+    const ada = await Window.open(stage.browser, stage.server.url);
+    await ada.signIn("ada");
+    await ada.page.getByRole("link", { name: "Decisions" }).waitFor();
+    await ada.page.mouse.move(600, 500);
+    await ada.page.keyboard.press("g");
+    await ada.page.keyboard.press("d");
+    await ada.page
+      .getByRole("row", { name: /admitted/ })
+      .first()
+      .waitFor();
+    await ada.close();
+  });
+
   test("are reached with the keyboard: the palette, the shortcuts and the search", async () => {
     const ada = await Window.open(stage.browser, stage.server.url);
     await ada.signIn("ada");
@@ -273,7 +287,7 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.getByText("this window").waitFor();
     await ada.page.keyboard.press("/");
     await ada.page.keyboard.type("nobody");
-    await ada.page.getByText("No session matches.").waitFor();
+    await ada.page.getByText("No session matches. A search finds what a subject, a session or an organization begins with").waitFor();
     expect(new URL(ada.page.url()).search).toBe("?q=nobody");
     await ada.page.getByRole("heading", { level: 1 }).focus();
     await ada.page.keyboard.press("g");
@@ -281,6 +295,7 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.getByRole("heading", { level: 1, name: "Token" }).waitFor();
     await ada.page.keyboard.press("?");
     await ada.page.getByRole("dialog", { name: "Shortcuts" }).waitFor();
+    expect(await ada.page.evaluate(() => document.activeElement?.textContent)).toBe("Shortcuts");
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByLabel("Single keys are shortcuts").uncheck();
     await ada.page.keyboard.press("Escape");

@@ -33,6 +33,8 @@ export function Decisions() {
   const filter = (part: Partial<typeof search>) => void navigate({ search: { ...search, ...part }, hash: "", replace: true });
   const shown = paused ?? focused ?? pointed ?? kept;
   const held = kept.received - shown.received;
+  // Before the first rows there is nothing to hold: they come while the pointer may rest where they will be.
+  const hold = () => pointed === undefined && kept.decisions.length > 0 && setPointed(kept);
   const selected = fromFragment(hash);
   const searched = searchedBy(search);
   const select = (decision: Decision | undefined) =>
@@ -85,7 +87,8 @@ export function Decisions() {
       {/* biome-ignore lint/a11y/noStaticElementInteractions: nothing is done here but to hold the rows */}
       <div
         className={split.columns}
-        onPointerEnter={() => setPointed(kept)}
+        onPointerEnter={hold}
+        onPointerMove={hold}
         onPointerLeave={() => setPointed(undefined)}
         onFocus={({ target }) => target.closest("table") !== null && target.matches(":focus-visible") && setFocused(shown)}
         onBlur={({ currentTarget, relatedTarget }) => !currentTarget.contains(relatedTarget) && setFocused(undefined)}
