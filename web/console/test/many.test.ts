@@ -97,6 +97,17 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     await group("10 sessions of user_100").waitFor(); // behind 1 and 10
     expect(await first.getAttribute("aria-label")).toBe("10 sessions of user_0");
     expect(await ada.barriers()).toEqual([]);
+    const lefts = (row: number) =>
+      ada.page
+        .getByRole("row")
+        .nth(row)
+        .evaluate((row) => [...row.children].map((cell) => Math.round(cell.getBoundingClientRect().left)));
+    const badge = ada.page.getByText("10 active", { exact: true }).first();
+    for (const width of [2560, 1440]) {
+      await ada.page.setViewportSize({ width, height: 900 });
+      await expect.poll(() => lefts(1)).toEqual(await lefts(0));
+      expect(await badge.evaluate(({ parentElement: cell }) => cell!.scrollWidth - cell!.clientWidth)).toBe(0);
+    }
     await group("10 sessions of user_10").click();
     await ada.row("sess_many_10").first().waitFor();
     expect(await ada.page.locator("tr[data-indented]").count()).toBe(10);
@@ -138,6 +149,20 @@ describe.skipIf(withoutChromium || withoutSqlite)(`a server with ${many} session
     await ada.page.setViewportSize({ width: 380, height: 760 });
     expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
     expect(await ada.barriers()).toEqual([]);
+    await ada.close();
+  });
+
+  test("ends all sessions of a user in three steps from the first page", async () => {
+    const ada = await Window.open(stage.browser, stage.server.url, { width: 380, height: 760 });
+    await ada.signIn("ada");
+    await ada.page.keyboard.press("Control+k");
+    await ada.page.getByRole("combobox", { name: /^Find/ }).fill("user_77");
+    await ada.page.getByRole("option", { name: "Users that begin with “user_77”" }).click();
+    const end = ada.page.getByRole("button", { name: "End all sessions of user_77", exact: true });
+    await end.click();
+    await ada.page.getByRole("dialog").getByRole("button", { name: "Sign out everywhere" }).click();
+    await end.waitFor({ state: "detached" });
+    await ada.page.getByRole("button", { name: "End all sessions of user_770", exact: true }).waitFor();
     await ada.close();
   });
 
