@@ -39,6 +39,11 @@ export function Palette({ pages, onSignOut, onShortcuts, onClose }: Props) {
     if (query !== "") {
       const has = (to: string) => pages.some((page) => page.to === to);
       found.push({ name: `Search sessions for “${query}”`, about: "Sessions", run: () => void navigate({ to: "/sessions", search: { q: query } }) });
+      found.push({
+        name: `Users that begin with “${query}”`,
+        about: "Sessions by user, to end all of one",
+        run: () => void navigate({ to: "/sessions", search: { q: query, group: "subject" } }),
+      });
       if (has("/decisions")) {
         found.push({
           name: `Decisions about “${query}”`,

@@ -95,7 +95,7 @@ export function Sessions() {
       ) : rows.length === 0 && !list.hasNextPage ? (
         <p className={ui.empty}>
           {isFiltered(search)
-            ? "No session matches."
+            ? `No session matches.${search.q ? " A search finds what a subject, a session or an organization begins with, in the same upper and lower case." : ""}`
             : "No session was seen yet. Machines have none: sign in as a user in another window, and the session appears here."}
         </p>
       ) : (
