@@ -58,7 +58,11 @@ export function useShortcuts(pages: typeof allPages, open: (what: "palette" | "s
 export function Shortcuts({ pages, version, onClose }: { pages: typeof allPages; version: string; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [on, setOn] = useState(() => singleKeys() === "on");
-  useEffect(() => dialog.current?.showModal(), []);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    heading.current?.focus(); // and not what is below the keys, which a small window would scroll to
+  }, []);
   const keys: [keys: string[], what: string][] = [
     [["Ctrl", "K"], "Find a page, a session or a command"],
     [["?"], "Show these shortcuts"],
@@ -68,7 +72,9 @@ export function Shortcuts({ pages, version, onClose }: { pages: typeof allPages;
   ];
   return (
     <dialog ref={dialog} aria-labelledby="shortcuts" onClose={onClose}>
-      <h2 id="shortcuts">Shortcuts</h2>
+      <h2 id="shortcuts" ref={heading} tabIndex={-1}>
+        Shortcuts
+      </h2>
       <dl className={ui.facts}>
         {keys.map(([names, what]) => (
           <div key={what}>
