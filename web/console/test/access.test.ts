@@ -89,6 +89,7 @@ describe.skipIf(withoutChromium)("the page of access", () => {
     expect(await ada.barriers()).toEqual([]);
     await ada.page.setViewportSize({ width: 380, height: 700 });
     expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
+    expect(await ada.barriers()).toEqual([]);
     await ada.close();
   });
 });

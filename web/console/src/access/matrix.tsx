@@ -20,7 +20,8 @@ export function Matrix({ methods, label }: Props) {
     return <Failure error={error} />;
   }
   return (
-    <section className={styles.scroller} aria-label={`${label}, by persona`}>
+    // It is scrolled with the keyboard, too.
+    <section className={styles.scroller} aria-label={`${label}, by persona`} tabIndex={0}>
       {names === undefined ? (
         <Loading />
       ) : (
