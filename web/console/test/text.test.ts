@@ -31,7 +31,7 @@ test.each([
 test("browsers are known by their User-Agent, and others shown as they are", () => {
   expect(browserOf("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36")).toBe("Chrome on Linux");
   expect(browserOf("grpc-go/1.70.0\u202e")).toBe("grpc-go/1.70.0\\u202e");
-  expect(browserOf("")).toBe("Something");
+  expect(browserOf("")).toBe("Unknown device");
 });
 
 test.each([["Bearer a.b.c"], ["Authorization: Bearer a.b.c"], ['"a.b.c"'], ["\n  'a.\r\n  b.c' "], ["-a.b.c".slice(1)]])("the token in %j is found", (text) => {
@@ -42,6 +42,7 @@ test("a token is read, and what is none is explained", () => {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   expect(readToken(`${part({ alg: "RS256" })}.${part({ sub: "zoë" })}.sig`)).toEqual({ header: { alg: "RS256" }, claims: { sub: "zoë" } });
   expect(readToken("opaque")).toMatch(/no dot/);
+  expect(readToken("a.b")).toMatch(/it has one dot, and a JWT has two/);
   expect(readToken("a.b.c.d.e")).toMatch(/JWE/);
   expect(readToken(`${part([])}.${part({})}.sig`)).toMatch(/not JSON/);
   expect(readToken("a.b.c")).toMatch(/not JSON/);

@@ -7,7 +7,12 @@ import { Card, Count } from "./card";
 /** Another server that the settings name. */
 export function BackendCard({ backend: of }: { backend: BackendStatus }) {
   const known = of.serviceCount > 0n;
-  const state = of.lastError !== "" ? { word: "see problems", tone: "warning" as const } : known ? undefined : { word: "not read yet", tone: "open" as const };
+  const state =
+    of.lastError !== ""
+      ? { word: "see problems", tone: "warning" as const }
+      : known
+        ? { word: "ok", tone: "good" as const }
+        : { word: "not read yet", tone: "open" as const };
   return (
     <Card title="Backend" name={of.name} state={state}>
       <Fact name="Services">{known ? <Count of={of.serviceCount} /> : "not known"}</Fact>

@@ -8,9 +8,9 @@ import { Confirm, type Press } from "../ui/confirm";
 import { Moment } from "../ui/moment";
 import { Fact, Id } from "../ui/names";
 import ui from "../ui/ui.module.css";
-import { browserOf } from "../ui/useragent";
 import { keyOf, subjectOf } from "./names";
 import { rowId } from "./table";
+import { deviceOf } from "./widths";
 
 /** What the dialog ends: one session, several sessions, or all sessions of a subject with every token issued so far. */
 export type EndTarget =
@@ -67,7 +67,7 @@ function EndOne({ target: { session }, current, onClose }: Props<"session">) {
             <Id>{actor.subject}</Id>
           </Fact>
         )}
-        <Fact name="Device">{deviceOf(session)}</Fact>
+        <Fact name="Device">{deviceOf({ session })}</Fact>
         <Fact name="First seen">
           <Moment at={firstSeenTime} inFull />
         </Fact>
@@ -110,7 +110,7 @@ function EndMany({ target, current, onClose }: Props<"sessions">) {
       <ul id="which" className={ui.violations}>
         {all.slice(0, listed).map((session) => (
           <li key={keyOf(session.session)}>
-            <Id>{subjectOf(session.session)}</Id> <span className={ui.quiet}>{deviceOf(session)}</span>
+            <Id>{subjectOf(session.session)}</Id> <span className={ui.quiet}>{deviceOf({ session })}</span>
           </li>
         ))}
         {all.length > listed && <li className={ui.quiet}>and {all.length - listed} more</li>}
@@ -158,10 +158,6 @@ function EndAll({ target: { issuer, subject }, current, onClose }: Props<"subjec
       </p>
     </Confirm>
   );
-}
-
-function deviceOf({ sightings: [seen] }: Session): string {
-  return `${browserOf(seen?.userAgent ?? "")} at ${seen?.ipAddress || "an unknown address"}`;
 }
 
 function focusHeading(): void {

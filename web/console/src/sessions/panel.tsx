@@ -92,6 +92,7 @@ export function SessionPanel({ session, current, onEnd, onEndAll, onClose }: Pro
       </dl>
       <section className={ui.section} aria-labelledby="seen">
         <h3 id="seen">Where it was seen</h3>
+        {session.sightings.length === 0 && <p className={ui.quiet}>It is not known where.</p>}
         {session.sightings.map((sighting) => (
           <Seen key={sighting.service} sighting={sighting} />
         ))}

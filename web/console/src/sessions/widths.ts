@@ -14,9 +14,12 @@ const mark = 13;
 const code = 0.88;
 
 /** From where a session was seen last, and how many others have seen it. */
-export function deviceOf({ session: { sightings } }: Row): string {
+export function deviceOf({ session: { sightings } }: Pick<Row, "session">): string {
   const [seen, ...others] = sightings;
-  return `${browserOf(seen?.userAgent ?? "")} at ${showHidden(seen?.ipAddress ?? "") || "an unknown address"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
+  if (seen === undefined) {
+    return "unknown";
+  }
+  return `${browserOf(seen.userAgent)} at ${showHidden(seen.ipAddress) || "an unknown address"}${others.length > 0 ? ` and ${others.length} more` : ""}`;
 }
 
 /** The widths with which the columns show all of the texts in the first rows, as properties of CSS. */

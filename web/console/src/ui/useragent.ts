@@ -6,5 +6,5 @@ const names: Record<string, string> = { Edg: "Edge", OPR: "Opera" };
 export function browserOf(userAgent: string): string {
   const product = /(Edg|OPR|Firefox|Chrome|Safari)\//.exec(userAgent)?.[1];
   const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(userAgent)?.[1];
-  return product === undefined ? showHidden(userAgent) || "Something" : `${names[product] ?? product}${system ? ` on ${system}` : ""}`;
+  return product === undefined ? showHidden(userAgent) || "Unknown device" : `${names[product] ?? product}${system ? ` on ${system}` : ""}`;
 }
