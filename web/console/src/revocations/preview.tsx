@@ -41,7 +41,7 @@ export function endsOf({ sessionCount, subjectCount, countsAreMinimum }: Preview
     return "How many sessions this ends is not known: tokens are not kept, and machines have no sessions.";
   }
   if (sessionCount === 0n && !countsAreMinimum) {
-    return "No active session that was seen here is ended; those in which somebody else acts for its subject are not counted.";
+    return "Ends no session that was seen here. Those in which somebody else acts for the user are not counted.";
   }
   return `Ends ${countOf(sessionCount, countsAreMinimum, "session", "sessions")} of ${countOf(subjectCount, countsAreMinimum, "user", "users")}.`;
 }

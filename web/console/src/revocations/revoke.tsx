@@ -129,6 +129,7 @@ function ConfirmRevocation({ revocation, onRevoked, onClose }: Props & { revocat
     <Confirm
       title={kind === "issuer" ? "Revoke everything of this issuer?" : `Revoke the tokens of this ${label.toLowerCase()}?`}
       action="Revoke"
+      defaultCause="revoked in the console"
       run={async ({ cause, requestId, signal }) => {
         await revocations.revokeTokens({ revocations: [{ ...revocation, cause }], requestId }, { signal });
         onRevoked();

@@ -11,7 +11,7 @@ export function readToken(token: string): Parts | string {
     return "This token is encrypted (JWE). Only its recipient can read it.";
   }
   if (parts.length !== 3) {
-    return `This is not a JWT: it has ${parts.length === 1 ? "no dot" : `${parts.length - 1} dots`}, and a JWT has two. An opaque token says nothing about itself.`;
+    return `This is not a JWT: it has ${["no dot", "one dot"][parts.length - 1] ?? `${parts.length - 1} dots`}, and a JWT has two. An opaque token says nothing about itself.`;
   }
   try {
     return { header: decode(parts[0] ?? ""), claims: decode(parts[1] ?? "") };

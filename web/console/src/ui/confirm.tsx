@@ -4,9 +4,6 @@ import { newRequestId } from "../api/requestid";
 import { Failure } from "./failure";
 import ui from "./ui.module.css";
 
-/** The cause where the user gives none. */
-const defaultCause = "ended in the console";
-
 /** How long a cause may be. The server refuses longer ones. */
 const longestCause = 500;
 
@@ -23,6 +20,8 @@ interface Props {
   title: ReactNode;
   /** What the button says. */
   action: string;
+  /** The cause where the user gives none. */
+  defaultCause?: string;
   /** Does it. The dialog stays open where it fails, and can be confirmed again. */
   run: (press: Press) => Promise<void>;
   /** Is called when it is done and the dialog is closed, unless the user has closed it before: the button that had the focus may be gone. */
@@ -32,7 +31,7 @@ interface Props {
 }
 
 /** Asks before something is ended or revoked, and for the cause. */
-export function Confirm({ title, action, run, onDone, onClose, children }: Props) {
+export function Confirm({ title, action, defaultCause = "ended in the console", run, onDone, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [closed] = useState(() => new AbortController());
   const requestIds = useRef(new Map<string, string>());

@@ -1,0 +1,1 @@
+import{G as e,Gt as t,K as n,Kt as r}from"./signedin-B4vnE_Ih.js";import{r as i}from"./permitted-Cg8mup5l.js";var a=new Map(e.values.filter(e=>r(e,n)).map(e=>[e.name.replace(/^REASON_/,``),t(e,n).message])),o=[...a.keys()];function s(e){return a.get(e)}function c(e){return`${i}/troubleshooting.md#${e.toLowerCase()}`}export{s as n,o as r,c as t};
