@@ -93,7 +93,7 @@ function summary({ took, count, bytes, state }: Attempt): string {
     parts.push(`${bytes} bytes as JSON`);
   }
   if (count > 1 || (count > 0 && state === "running")) {
-    parts.push(`${count} messages`);
+    parts.push(count === 1 ? "1 message" : `${count} messages`);
   }
   return parts.join(", ");
 }

@@ -95,12 +95,10 @@ export function Form({ api, method, caller, initially, onDone }: Props) {
         </div>
       </form>
       {asking && <ConfirmCall api={api} method={method} body={body} caller={caller} onClose={() => setAsking(false)} onConfirm={() => void send()} />}
-      {result && (
-        <div className={styles.result}>
-          <Answer key={result.began} backend={api.backend} result={result} />
-          {result.request && <Request request={result.request} />}
-        </div>
-      )}
+      <div className={styles.result}>
+        {result ? <Answer key={result.began} backend={api.backend} result={result} /> : <p className={ui.empty}>The answer is shown here.</p>}
+        {result?.request && <Request request={result.request} />}
+      </div>
       <Code api={api} method={method} body={body} caller={caller} />
     </div>
   );
