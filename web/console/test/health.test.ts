@@ -30,10 +30,11 @@ describe.skipIf(withoutChromium)("the page of the server's health", () => {
     await ada.page.emulateMedia({ colorScheme: "dark", forcedColors: "active" });
     expect(await ada.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(380);
     expect(await ada.barriers()).toEqual([]);
-    // Of eight pages some fit, and the present one.
+    // Of eight pages some fit, which keep their places.
     const pages = ada.page.getByRole("navigation");
     expect(await pages.evaluate((nav) => nav.scrollWidth <= nav.clientWidth)).toBe(true);
-    await pages.getByRole("link", { name: "Health" }).waitFor();
+    const health = pages.getByRole("link", { name: "Health" });
+    const place = await health.boundingBox();
     await pages.getByRole("button", { name: "More" }).click();
     await ada.page.getByRole("option", { name: /^Documentation/ }).waitFor();
     await ada.page.getByRole("combobox").fill("user_ben");
@@ -41,7 +42,8 @@ describe.skipIf(withoutChromium)("the page of the server's health", () => {
     expect(await ada.barriers()).toEqual([]);
     await ada.page.getByRole("combobox").fill("me");
     await ada.page.getByRole("option", { name: /^Me / }).click();
-    await pages.getByRole("link", { name: "Me", exact: true }).waitFor();
+    await ada.page.getByRole("heading", { level: 1, name: "Me", exact: true }).waitFor();
+    expect(await health.boundingBox()).toEqual(place);
     await ada.close();
   });
 
