@@ -26,7 +26,7 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     expect((await rows.first().innerText()).includes("user_second")).toBe(true); // the latest
     const counted = ada.page.getByRole("listitem").filter({ has: ada.page.getByRole("button", { name: "PERMISSION_REQUIRED" }) });
     expect(await counted.innerText()).toMatch(/PERMISSION_REQUIRED\s*3/);
-    await ada.page.getByText("all back to").waitFor();
+    await ada.page.getByText(/, all since /).waitFor();
     await refuse("user_second");
     await expect.poll(() => counted.innerText()).toMatch(/PERMISSION_REQUIRED\s*4/);
 
@@ -44,7 +44,7 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
 
     await ada.page.getByRole("searchbox", { name: "Request id" }).fill("nothing");
     await ada.page.keyboard.press("Enter");
-    await ada.page.getByText(/No decision matches[.] The server has all back to /).waitFor();
+    await ada.page.getByText(/No decision matches[.] The server has all since /).waitFor();
     await ada.page.getByText("Ask the server that took the call.").waitFor();
     expect(await ada.barriers()).toEqual([]);
     await ada.close();
@@ -176,7 +176,7 @@ describe.skipIf(withoutChromium)("the pages for operators", () => {
     await ada.page.waitForURL("**/decisions?reason=PERMISSION_REQUIRED");
     await Promise.all(rows.map((row) => row.waitFor()));
     await ada.page.getByRole("combobox", { name: "Reason" }).selectOption("TOKEN_EXPIRED");
-    await ada.page.getByText("No decision matches. The server has refusals back to").waitFor();
+    await ada.page.getByText("No decision matches. The server has refusals since").waitFor();
     await ada.close();
   });
 

@@ -1,9 +1,8 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { useNow } from "../api/clock";
-import { Moment } from "../ui/moment";
 import ui from "../ui/ui.module.css";
 import styles from "./decisions.module.css";
 import { countedSince, type Kept, minuteOf, minutes, series } from "./kept";
+import { Since } from "./reach";
 
 /** How many kinds of decisions are shown. */
 const rows = 6;
@@ -22,7 +21,7 @@ export function Counts({ kept, onReason }: { kept: Kept; onReason: (kind: string
         Last hour{" "}
         {since !== undefined && minute - minuteOf(since) < minutes - 1 && (
           <span className={ui.quiet}>
-            back to <Moment at={timestampFromMs(since)} />
+            <Since at={since} />
           </span>
         )}
       </h2>

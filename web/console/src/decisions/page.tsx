@@ -49,7 +49,7 @@ export function Decisions() {
           {kept.missed > 0n && `, and ${kept.missed} that came too fast to be sent`}
           {kept.until !== undefined && kept.decisions.length > 0 && (
             <>
-              : <Reach kept={kept} />
+              , <Reach kept={kept} />
             </>
           )}
         </span>

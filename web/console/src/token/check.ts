@@ -10,8 +10,9 @@ import { readExplanations, readRules } from "../access/read";
 /** What the server says of a token. */
 export interface Checked {
   accepted: boolean;
-  /** Why a call with it is refused. */
+  /** Why a call with it is refused, and what was found, for operators. */
   reason?: string | undefined;
+  cause?: string | undefined;
   /** Whom the token is for. A token that has expired or is revoked has one only where an operator asks. */
   identity?: Identity | undefined;
   /** What its bearer may call: as if it were accepted, where it is not. */
@@ -33,7 +34,15 @@ export async function explainToken(tokens: Client<typeof TokenService>, access: 
   const procedures = [...new Set(rules.map(({ procedure }) => procedure))].slice(0, mostProcedures);
   const { checks, signatureVerified, identity, explanations } = await tokens.explainToken({ token, procedures });
   const first = checks.find(({ outcome }) => outcome === TokenCheckOutcome.FAILED);
-  return { accepted: first === undefined, reason: first && Reason[first.reason], identity, explanations, checks, verified: signatureVerified };
+  return {
+    accepted: first === undefined,
+    reason: first && Reason[first.reason],
+    cause: first?.cause,
+    identity,
+    explanations,
+    checks,
+    verified: signatureVerified,
+  };
 }
 
 /** Calls the server of this page, and no other, with a token. */

@@ -116,9 +116,10 @@ function Check({ token, method }: { token: string; method: string | undefined })
         </span>
       </div>
       {check.isError && <Failure error={check.error} />}
+      {data?.cause && <p className={ui.caution}>{showHidden(data.cause)}</p>}
       {data?.refusal && <Refusal error={data.refusal} />}
-      {data?.checks && <Checks checks={data.checks} verified={data.verified ?? false} />}
       {data?.identity && <Verdict identity={data.identity} explanations={data.explanations} accepted={data.accepted} method={method} />}
+      {data?.checks && <Checks checks={data.checks} verified={data.verified ?? false} />}
     </section>
   );
 }

@@ -29,23 +29,6 @@ export function Verdict({ identity, explanations, accepted, method: first }: Pro
   const explanation = explanations.find(({ procedure }) => procedure === method);
   return (
     <>
-      <dl className={ui.facts}>
-        <Fact name="Subject">
-          <Link to="/sessions" search={{ subject: identity.subject, issuer: identity.issuer }}>
-            <Id>{identity.subject}</Id>
-          </Link>
-        </Fact>
-        <Fact name="Kind">{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Fact>
-        <Fact name="Roles">
-          <Words of={identity.roles} />
-        </Fact>
-        <Fact name="Permissions">
-          <Words of={identity.permissions} />
-        </Fact>
-        <Fact name="Scopes">
-          <Words of={identity.scopes} />
-        </Fact>
-      </dl>
       <label className={ui.field}>
         {accepted ? "What is missing for a method" : "What is missing for a method, if the token were accepted"}
         <select value={explanation === undefined ? "" : method} onChange={(event) => setMethod(event.target.value)}>
@@ -74,6 +57,23 @@ export function Verdict({ identity, explanations, accepted, method: first }: Pro
           ))}
         </ul>
       )}
+      <dl className={ui.facts}>
+        <Fact name="Subject">
+          <Link to="/sessions" search={{ subject: identity.subject, issuer: identity.issuer }}>
+            <Id>{identity.subject}</Id>
+          </Link>
+        </Fact>
+        <Fact name="Kind">{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Fact>
+        <Fact name="Roles">
+          <Words of={identity.roles} />
+        </Fact>
+        <Fact name="Permissions">
+          <Words of={identity.permissions} />
+        </Fact>
+        <Fact name="Scopes">
+          <Words of={identity.scopes} />
+        </Fact>
+      </dl>
     </>
   );
 }
