@@ -143,8 +143,8 @@ test.each([
 test("a fresh token that never came is asked for anew", async () => {
   const answers = [new Promise<string>(() => {}), server.token("ada")];
   const client = identityClient(server.url, authInterceptor(functionSource(() => answers.shift() ?? null), server.url));
-  const call = () => ({ timeoutMs: 200, contextValues: createContextValues().set(freshToken, true) });
-  await expect(client.whoAmI({}, call())).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  const call = () => ({ contextValues: createContextValues().set(freshToken, true) });
+  await expect(client.whoAmI({}, { ...call(), timeoutMs: 200 })).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   await client.whoAmI({}, call());
 });
 
