@@ -25,7 +25,7 @@ test.each([
   [{ sessionCount: 12n, subjectCount: 3n }, "Ends 12 sessions of 3 users."],
   [{ sessionCount: 1n, subjectCount: 1n }, "Ends 1 session of 1 user."],
   [{ sessionCount: 5000n, subjectCount: 1200n, countsAreMinimum: true }, /^Ends at least 5.000 sessions of at least 1.200 users\.$/],
-  [{ sessionCount: 0n }, /^No active session/],
+  [{ sessionCount: 0n }, /^Ends no session that was seen here/],
   [{}, /is not known/],
 ])("a preview of %o says what ends", (preview, says) => {
   expect(endsOf(create(PreviewRevocationResponseSchema, preview))).toMatch(says);

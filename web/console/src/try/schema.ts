@@ -93,9 +93,12 @@ function scalar(type: ScalarType): unknown {
   }
 }
 
-/** Whether a call may do more than to read: of the methods of this server, those that revoke. */
+/**
+ * Whether a call may do more than to read: of the methods of this server, those that revoke. ExplainToken
+ * only reads, and its schema does not say so, since the token would then be in the URL of a GET.
+ */
 export function changes(method: Callable): boolean {
-  return method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  return method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && method !== TokenService.method.explainToken;
 }
 
 /** The names, in JSON, of what a request can revoke: the cases of the oneof `target` in it. */
