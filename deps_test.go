@@ -115,9 +115,10 @@ var mayImport = map[string][]string{
 	},
 	"server/internal/problem": {"interceptors/token", "internal/disk", "gen/ostiary/status/v1"},
 	"server/internal/health":  {"server/internal/rpcerror"},
+	"server/internal/watch":   {"server/internal/rpcerror"},
 	"server/internal/feed": {
 		"interceptors/auth", "interceptors/token", "gen/ostiary/feed/v1", "gen/ostiary/feed/v1/feedv1connect", "server/internal/decisions",
-		"server/internal/ledger", "server/internal/position", "server/internal/relay", "server/internal/rpcerror", "server/internal/store",
+		"server/internal/ledger", "server/internal/position", "server/internal/relay", "server/internal/rpcerror", "server/internal/store", "server/internal/watch",
 	},
 	"server/internal/tokensource": {"interceptors/authclient"},
 	"server/internal/inbox": {

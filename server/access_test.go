@@ -26,8 +26,7 @@ import (
 
 func (tr endpoint) access(t *testing.T, token string) accessv1connect.AccessServiceClient {
 	t.Helper()
-	options := append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))
-	return accessv1connect.NewAccessServiceClient(httpClient(t, true), tr.url, options...)
+	return accessv1connect.NewAccessServiceClient(httpClient(t, true), tr.url, append(slices.Clone(tr.options), connect.WithInterceptors(bearer(token)))...)
 }
 
 func accessOf(t *testing.T, rules *policy.Policy, operators operators) *accessService {

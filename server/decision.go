@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/decisions"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/transport"
+	"github.com/ostiary/ostiary/server/internal/watch"
 )
 
 // watchRest is how long a watch waits for more decisions before it sends some, so that a busy
@@ -61,7 +62,7 @@ type decisionService struct {
 
 // watch sends decisions until the caller leaves.
 func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisionsRequest, send func(*decisionv1.WatchDecisionsResponse) error) error {
-	if err := s.operators.require(current(ctx)); err != nil {
+	if err := s.operators.require(auth.MustCurrentIdentity(ctx)); err != nil {
 		return err
 	}
 	var faults rpcerror.Violations
@@ -86,7 +87,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 				res.Decisions = append(res.Decisions, decisionMessage(r))
 			}
 		}
-		if err := s.operators.require(current(ctx)); err != nil { // a newer token may have lost the permission
+		if err := s.operators.require(auth.MustCurrentIdentity(ctx)); err != nil { // a newer token may have lost the permission
 			return err
 		}
 		if due || missed > 0 || len(res.GetDecisions()) > 0 {
@@ -97,7 +98,7 @@ func (s *decisionService) watch(ctx context.Context, req *decisionv1.WatchDecisi
 			heartbeat.Reset(s.heartbeat)
 		}
 		if len(records) > 0 {
-			added = ready // there may be more
+			added = watch.Ready // there may be more
 		}
 		select {
 		case <-added:

@@ -13,7 +13,7 @@ import (
 	identityv1 "github.com/ostiary/ostiary/gen/ostiary/identity/v1"
 	policyv1 "github.com/ostiary/ostiary/gen/ostiary/policy/v1"
 	"github.com/ostiary/ostiary/interceptors/auth"
-	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/watch"
 )
 
 // heartbeatInterval is the longest silence of a stream. The schema says at most 30
@@ -43,16 +43,14 @@ func (s *identityService) watch(ctx context.Context, send func(*identityv1.Watch
 		if err := send(message); err != nil {
 			return err
 		}
-		select {
-		case <-changed:
+		due, err := watch.Wait(ctx, changed, heartbeat.C, s.stopping)
+		if err != nil {
+			return err
+		}
+		message = &identityv1.WatchIdentityResponse{}
+		if !due {
 			id, changed = auth.WatchIdentity(ctx)
-			message = &identityv1.WatchIdentityResponse{Identity: identityMessage(id)}
-		case <-heartbeat.C:
-			message = &identityv1.WatchIdentityResponse{}
-		case <-s.stopping:
-			return rpcerror.Stopping()
-		case <-ctx.Done():
-			return ctx.Err()
+			message.Identity = identityMessage(id)
 		}
 	}
 }

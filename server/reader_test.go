@@ -247,7 +247,7 @@ func TestAPositionOfSomethingElseIsRefused(t *testing.T) {
 			"one of another server":         {otherEvents, otherEpoch},
 			"one that is yet to be reached": {eventsAhead, otherEpoch},
 		} {
-			err := watch(&sessionv1.WatchSessionsRequest{ResumeToken: test.token})(t.Context(), tr.sessions(t, otto))
+			err := watchEnds(&sessionv1.WatchSessionsRequest{ResumeToken: test.token})(t.Context(), tr.sessions(t, otto))
 			wantError(t, "WatchSessions from "+what+" over "+protocol, err, test.want)
 		}
 	}

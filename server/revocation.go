@@ -95,7 +95,7 @@ const maxRejected = 1000
 // importAll revokes what receive returns until io.EOF, in batches: a sync of the
 // disk for each row would be slow.
 func (s *revocationService) importAll(ctx context.Context, receive func() (*revocationv1.ImportRevocationsRequest, error)) (*revocationv1.ImportRevocationsResponse, error) {
-	if err := s.operators.require(current(ctx)); err != nil {
+	if err := s.operators.require(auth.MustCurrentIdentity(ctx)); err != nil {
 		return nil, err // before anything is received
 	}
 	summary := new(revocationv1.ImportRevocationsResponse)
@@ -104,7 +104,7 @@ func (s *revocationService) importAll(ctx context.Context, receive func() (*revo
 		if len(batch) == 0 {
 			return nil
 		}
-		id := current(ctx) // as of the newest token, which may have fewer permissions
+		id := auth.MustCurrentIdentity(ctx) // as of the newest token, which may have fewer permissions
 		if err := s.operators.require(id); err != nil {
 			return err
 		}

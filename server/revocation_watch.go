@@ -6,9 +6,11 @@ import (
 
 	errorv1 "github.com/ostiary/ostiary/gen/ostiary/error/v1"
 	revocationv1 "github.com/ostiary/ostiary/gen/ostiary/revocation/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/watch"
 )
 
 // watchedAtOnce is how many revocations a message of a watch has at most.
@@ -17,7 +19,7 @@ const watchedAtOnce = 100
 // watch sends revocations until the caller leaves. It reads them from the store when the caller
 // has read those before, and holds none.
 func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRevocationsRequest, send func(*revocationv1.WatchRevocationsResponse) error) error {
-	if err := s.operators.require(current(ctx)); err != nil {
+	if err := s.operators.require(auth.MustCurrentIdentity(ctx)); err != nil {
 		return err
 	}
 	r := reader{ledger: s.ledger}
@@ -37,7 +39,7 @@ func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRe
 	heartbeat := time.NewTicker(s.heartbeat)
 	defer heartbeat.Stop()
 	for due := true; ; { // whether a message is due, even one without revocations
-		id := current(ctx) // as of the newest token, which may have fewer permissions
+		id := auth.MustCurrentIdentity(ctx) // as of the newest token, which may have fewer permissions
 		if err := s.operators.require(id); err != nil {
 			return err
 		}
@@ -65,16 +67,10 @@ func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRe
 			heartbeat.Reset(s.heartbeat)
 		}
 		if page.More {
-			changed = ready
+			changed = watch.Ready
 		}
-		select {
-		case <-changed:
-		case <-heartbeat.C:
-			due = true
-		case <-s.stopping:
-			return rpcerror.Stopping()
-		case <-ctx.Done():
-			return ctx.Err()
+		if due, err = watch.Wait(ctx, changed, heartbeat.C, s.stopping); err != nil {
+			return err
 		}
 	}
 }

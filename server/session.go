@@ -206,15 +206,6 @@ func (s *sessionService) allSessions(ctx context.Context, view store.View) ([]st
 	}
 }
 
-// current returns the caller of a stream as it is now. The rules of the services
-// ask for a token, so there is one.
-func current(ctx context.Context) *auth.Identity {
-	if id, ok := auth.CurrentIdentity(ctx); ok {
-		return id
-	}
-	return auth.MustFromContext(ctx)
-}
-
 // connectSession is the service as connect-go wants it.
 type connectSession struct{ *sessionService }
 

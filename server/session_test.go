@@ -334,7 +334,7 @@ func TestInvalidSessionRequestsAreRefused(t *testing.T) {
 		"a page of less than nothing":      {ada, list(&sessionv1.ListSessionsRequest{PageSize: -1}), []string{"page_size"}},
 		"a filter with an empty issuer":    {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Issuer: proto.String("")}}), []string{"filter.issuer"}},
 		"a filter with an empty subject":   {ada, list(&sessionv1.ListSessionsRequest{Filter: &sessionv1.ListSessionsFilter{Subject: proto.String("")}}), []string{"filter.subject"}},
-		"a watch with an empty filter":     {ada, watch(&sessionv1.WatchSessionsRequest{Filter: &sessionv1.WatchSessionsFilter{Issuer: proto.String(""), Subject: proto.String("")}}), []string{"filter.issuer", "filter.subject"}},
+		"a watch with an empty filter":     {ada, watchEnds(&sessionv1.WatchSessionsRequest{Filter: &sessionv1.WatchSessionsFilter{Issuer: proto.String(""), Subject: proto.String("")}}), []string{"filter.issuer", "filter.subject"}},
 		"no session":                       {ada, get(&sessionv1.GetSessionRequest{}), []string{"session.issuer", "session.session_id", "session.subject"}},
 		"a session without owner":          {ada, get(&sessionv1.GetSessionRequest{Session: &revocationv1.SessionRef{Issuer: "x", SessionId: "y"}}), []string{"session.subject"}},
 		"the session of a machine":         {robo, revoke(revokeCurrent()), []string{"current_session"}},
@@ -377,8 +377,8 @@ func get(req *sessionv1.GetSessionRequest) func(context.Context, sessionv1connec
 	}
 }
 
-// watch returns why a watch ends at once.
-func watch(req *sessionv1.WatchSessionsRequest) func(context.Context, sessionv1connect.SessionServiceClient) error {
+// watchEnds returns why a watch ends at once.
+func watchEnds(req *sessionv1.WatchSessionsRequest) func(context.Context, sessionv1connect.SessionServiceClient) error {
 	return func(ctx context.Context, c sessionv1connect.SessionServiceClient) error {
 		stream, err := c.WatchSessions(ctx, req)
 		if err != nil {

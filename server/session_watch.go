@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
 	"github.com/ostiary/ostiary/server/internal/store"
+	"github.com/ostiary/ostiary/server/internal/watch"
 )
 
 // watchScope is that of positions in the events, whatever the filter.
@@ -41,13 +42,6 @@ func (s *sessionService) watchFrom(token string) (uint64, error) {
 		return number, nil
 	}
 }
-
-// ready is a channel that is closed.
-var ready = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
 
 // watch sends events until the caller leaves or falls behind. It fetches them when the
 // caller has read those before, and holds none.
@@ -80,7 +74,7 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 		}
 		number += uint64(len(page))
 		// The view is asked for each time: a newer token may have taken the caller's role.
-		id := current(ctx)
+		id := auth.MustCurrentIdentity(ctx)
 		view := narrow(s.operators.view(id), filter)
 		if lost(view, page) {
 			return rpcerror.New(errorv1.Reason_REASON_POSITION_EXPIRED)
@@ -97,16 +91,10 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 			heartbeat.Reset(s.heartbeat)
 		}
 		if added == nil { // there may be more
-			added = ready
+			added = watch.Ready
 		}
-		select {
-		case <-added:
-		case <-heartbeat.C:
-			due = true
-		case <-s.stopping:
-			return rpcerror.Stopping()
-		case <-ctx.Done():
-			return ctx.Err()
+		if due, err = watch.Wait(ctx, added, heartbeat.C, s.stopping); err != nil {
+			return err
 		}
 	}
 }

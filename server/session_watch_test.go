@@ -293,7 +293,7 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 		wantEvents(t, "with a filter over "+protocol, filtered, "SEEN cleo")
 	}
 	restarted := r.again(t)
-	err = watch(&sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken()})(t.Context(), restarted.sessions(t, restarted.issuer.Session("user_otto")))
+	err = watchEnds(&sessionv1.WatchSessionsRequest{ResumeToken: listed.GetResumeToken()})(t.Context(), restarted.sessions(t, restarted.issuer.Session("user_otto")))
 	wantError(t, "after a restart", err, errorv1.Reason_REASON_POSITION_EPOCH_CHANGED)
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	statusv1 "github.com/ostiary/ostiary/gen/ostiary/status/v1"
+	"github.com/ostiary/ostiary/interceptors/auth"
 	"github.com/ostiary/ostiary/internal/disk"
 	"github.com/ostiary/ostiary/server/internal/inbox"
 	"github.com/ostiary/ostiary/server/internal/metrics"
@@ -31,7 +32,7 @@ type statusService struct {
 
 // GetStatus implements the connect interface.
 func (s *statusService) GetStatus(ctx context.Context, req *statusv1.GetStatusRequest) (*statusv1.GetStatusResponse, error) {
-	if err := s.server.operators.require(current(ctx)); err != nil {
+	if err := s.server.operators.require(auth.MustCurrentIdentity(ctx)); err != nil {
 		return nil, err
 	}
 	var faults rpcerror.Violations

@@ -29,7 +29,7 @@ type tokenService struct {
 
 // ExplainToken implements both the connect and the grpc-go interface.
 func (s *tokenService) ExplainToken(ctx context.Context, req *tokenv1.ExplainTokenRequest) (*tokenv1.ExplainTokenResponse, error) {
-	if err := s.operators.require(current(ctx)); err != nil {
+	if err := s.operators.require(auth.MustCurrentIdentity(ctx)); err != nil {
 		return nil, err
 	}
 	var faults rpcerror.Violations

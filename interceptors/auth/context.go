@@ -124,6 +124,15 @@ func CurrentIdentity(ctx context.Context) (*Identity, bool) {
 	return id, id != nil
 }
 
+// MustCurrentIdentity is [CurrentIdentity] in handlers whose rule is not public: it panics where
+// there is no identity.
+func MustCurrentIdentity(ctx context.Context) *Identity {
+	if id, ok := CurrentIdentity(ctx); ok {
+		return id
+	}
+	return MustFromContext(ctx)
+}
+
 // WatchIdentity returns the identity of the caller as it is now, and a channel that is
 // closed when it changes:
 //

@@ -123,14 +123,20 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestMustFromContextPanicsWithoutIdentity(t *testing.T) {
+func TestAnIdentityThatMustBeThereIsAPanicWithoutIt(t *testing.T) {
 	t.Parallel()
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	auth.MustFromContext(t.Context())
+	for name, of := range map[string]func(context.Context) *auth.Identity{
+		"MustFromContext": auth.MustFromContext, "MustCurrentIdentity": auth.MustCurrentIdentity,
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			of(t.Context())
+		}()
+	}
 }
 
 func TestCallerToken(t *testing.T) {

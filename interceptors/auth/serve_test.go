@@ -380,7 +380,7 @@ func TestTheHandlerSeesTheLatestIdentity(t *testing.T) {
 				<-changed
 				second, changed := auth.WatchIdentity(ctx)
 				current, known := auth.CurrentIdentity(ctx)
-				if opened := auth.MustFromContext(ctx); opened != id || current != second || !known || !newer(second, id) {
+				if opened := auth.MustFromContext(ctx); opened != id || current != second || auth.MustCurrentIdentity(ctx) != second || !known || !newer(second, id) {
 					t.Errorf("opened by %p, now %p and %p; want %p and a newer one", opened, second, current, id)
 				}
 				select {

@@ -10,6 +10,7 @@
 package settings
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -247,61 +248,25 @@ type Config struct {
 
 // WithDefaults returns the Config with every default filled in.
 func (c Config) WithDefaults() Config {
-	if c.HTTPAddr == "" {
-		c.HTTPAddr = DefaultHTTPAddr
-	}
-	if c.GRPCAddr == "" {
-		c.GRPCAddr = DefaultGRPCAddr
-	}
-	if c.AdminAddr == "" {
-		c.AdminAddr = DefaultAdminAddr
-	}
-	if c.RequestTimeout == 0 {
-		c.RequestTimeout = DefaultRequestTimeout
-	}
-	if c.DrainDelay == 0 {
-		c.DrainDelay = DefaultDrainDelay
-	}
-	if c.ShutdownTimeout == 0 {
-		c.ShutdownTimeout = DefaultShutdownTimeout
-	}
-	if c.DataDir == "" {
-		c.DataDir = DefaultDataDir
-	}
-	if c.DatabaseMaxConnections == 0 {
-		c.DatabaseMaxConnections = DefaultDatabaseMaxConnections
-	}
-	if c.DatabaseTimeout == 0 {
-		c.DatabaseTimeout = DefaultDatabaseTimeout
-	}
-	if c.MaxStreamsPerSubject == 0 {
-		c.MaxStreamsPerSubject = DefaultMaxStreamsPerSubject
-	}
+	c.HTTPAddr = cmp.Or(c.HTTPAddr, DefaultHTTPAddr)
+	c.GRPCAddr = cmp.Or(c.GRPCAddr, DefaultGRPCAddr)
+	c.AdminAddr = cmp.Or(c.AdminAddr, DefaultAdminAddr)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.DrainDelay = cmp.Or(c.DrainDelay, DefaultDrainDelay)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.DataDir = cmp.Or(c.DataDir, DefaultDataDir)
+	c.DatabaseMaxConnections = cmp.Or(c.DatabaseMaxConnections, DefaultDatabaseMaxConnections)
+	c.DatabaseTimeout = cmp.Or(c.DatabaseTimeout, DefaultDatabaseTimeout)
+	c.MaxStreamsPerSubject = cmp.Or(c.MaxStreamsPerSubject, DefaultMaxStreamsPerSubject)
 	streams, connections := bounds.Defaults()
-	if c.MaxStreams == 0 {
-		c.MaxStreams = streams
-	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = connections
-	}
-	if c.MaxConnectionsPerAddress == 0 {
-		c.MaxConnectionsPerAddress = (c.MaxConnections + 1) / 2
-	}
-	if c.SessionRetention == 0 {
-		c.SessionRetention = DefaultSessionRetention
-	}
-	if c.Decisions == "" {
-		c.Decisions = DecisionsNone
-	}
-	if c.DecisionsMaxSize == 0 {
-		c.DecisionsMaxSize = DefaultDecisionsMaxSize
-	}
-	if c.DecisionsMaxFiles == 0 {
-		c.DecisionsMaxFiles = DefaultDecisionsMaxFiles
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.MaxStreams = cmp.Or(c.MaxStreams, streams)
+	c.MaxConnections = cmp.Or(c.MaxConnections, connections)
+	c.MaxConnectionsPerAddress = cmp.Or(c.MaxConnectionsPerAddress, (c.MaxConnections+1)/2)
+	c.SessionRetention = cmp.Or(c.SessionRetention, DefaultSessionRetention)
+	c.Decisions = cmp.Or(c.Decisions, DecisionsNone)
+	c.DecisionsMaxSize = cmp.Or(c.DecisionsMaxSize, DefaultDecisionsMaxSize)
+	c.DecisionsMaxFiles = cmp.Or(c.DecisionsMaxFiles, DefaultDecisionsMaxFiles)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}

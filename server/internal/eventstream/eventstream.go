@@ -26,9 +26,8 @@ const minDiscoverPause, maxDiscoverPause = time.Second, time.Minute
 
 // Config configures a Stream. Only Events are required.
 type Config struct {
-	// Events says which events are taken, and what becomes of them. The metadata are found at its
-	// Transmitter, which is given the first of its Authorizations. Its Keys and its Stream are those
-	// that are found.
+	// Events says which events are taken, and what becomes of them. Its Transmitter is asked for the
+	// metadata, with the first of the Authorizations. Keys and Stream are set from the answer.
 	Events signals.SecurityEventsConfig
 	// JWKSURL is where its keys are. Default: where the metadata say.
 	JWKSURL string

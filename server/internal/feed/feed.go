@@ -27,6 +27,7 @@ import (
 	"github.com/ostiary/ostiary/server/internal/ledger"
 	"github.com/ostiary/ostiary/server/internal/position"
 	"github.com/ostiary/ostiary/server/internal/rpcerror"
+	"github.com/ostiary/ostiary/server/internal/watch"
 )
 
 const (
@@ -214,16 +215,10 @@ func (s *Service) Watch(ctx context.Context, req *feedv1.WatchChangesRequest, se
 		case revoked != nil && all:
 			return revoked
 		case len(page.Changes) > 0 && !all:
-			wait = ready
+			wait = watch.Ready
 		}
-		select {
-		case <-wait:
-		case <-heartbeat.C:
-			due = true
-		case <-s.stopping:
-			return rpcerror.Stopping()
-		case <-ctx.Done():
-			return ctx.Err()
+		if due, err = watch.Wait(ctx, wait, heartbeat.C, s.stopping); err != nil {
+			return err
 		}
 	}
 }
@@ -252,7 +247,7 @@ type ownToken struct {
 // check returns an error if the stream is to end, and otherwise whether it is to end
 // when all changes have been sent, with that of its own revocation.
 func (o *ownToken) check(ctx context.Context) (revoked, err error) {
-	if id := holder(ctx); id != o.holder {
+	if id := auth.MustCurrentIdentity(ctx); id != o.holder {
 		if err := o.service.followers.Require(id); err != nil {
 			return nil, err // a newer token may have lost the permission
 		}
@@ -271,22 +266,6 @@ func (o *ownToken) check(ctx context.Context) (revoked, err error) {
 	}
 	return revoked, nil
 }
-
-// holder returns the bearer of a stream's token as it is now. The rule asks for a token, so there
-// is one.
-func holder(ctx context.Context) *auth.Identity {
-	if id, ok := auth.CurrentIdentity(ctx); ok {
-		return id
-	}
-	return auth.MustFromContext(ctx)
-}
-
-// ready is a channel that is closed.
-var ready = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
 
 // connectFeed is the service as connect-go wants it.
 type connectFeed struct{ *Service }

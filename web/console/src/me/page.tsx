@@ -8,6 +8,7 @@ import { useWatched } from "../app/watched";
 import type { Watched } from "../auth/identity";
 import { useLatestToken } from "../auth/signedin";
 import { Loading } from "../ui/failure";
+import { Grants } from "../ui/grants";
 import { Head } from "../ui/head";
 import { Moment } from "../ui/moment";
 import { Badge, Fact, Id, Words } from "../ui/names";
@@ -99,25 +100,7 @@ export function Me() {
           <section className={ui.section} aria-labelledby="permissions">
             <h2 id="permissions">Permissions</h2>
             <dl className={ui.facts}>
-              <Fact name="Roles">
-                <Words of={identity.roles} />
-              </Fact>
-              <Fact name="Permissions">
-                <Words of={identity.permissions} />
-              </Fact>
-              <Fact name="Scopes">
-                <Words of={identity.scopes} />
-              </Fact>
-              {identity.features.length > 0 && (
-                <Fact name="Features">
-                  <Words of={identity.features} />
-                </Fact>
-              )}
-              {identity.plans.length > 0 && (
-                <Fact name="Plans">
-                  <Words of={identity.plans} />
-                </Fact>
-              )}
+              <Grants identity={identity} />
             </dl>
           </section>
           <section className={ui.section} aria-labelledby="claims">

@@ -4,7 +4,8 @@ import type { Identity } from "@ostiary/client/gen/ostiary/identity/v1/identity_
 import { TokenKind } from "@ostiary/client/gen/ostiary/policy/v1/policy_pb";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { Badge, Fact, Id, Words } from "../ui/names";
+import { Grants } from "../ui/grants";
+import { Badge, Fact, Id } from "../ui/names";
 import { showHidden } from "../ui/text";
 import ui from "../ui/ui.module.css";
 
@@ -64,15 +65,7 @@ export function Verdict({ identity, explanations, accepted, method: first }: Pro
           </Link>
         </Fact>
         <Fact name="Kind">{TokenKind[identity.kind]?.toLowerCase() ?? "unknown"}</Fact>
-        <Fact name="Roles">
-          <Words of={identity.roles} />
-        </Fact>
-        <Fact name="Permissions">
-          <Words of={identity.permissions} />
-        </Fact>
-        <Fact name="Scopes">
-          <Words of={identity.scopes} />
-        </Fact>
+        <Grants identity={identity} />
       </dl>
     </>
   );
