@@ -66,7 +66,7 @@ func TestBackendsAreShownByTheirImages(t *testing.T) {
 	// Two servers may have the same methods, as those of two stages do.
 	r := start(t, func(c *settings.Config) {
 		c.Backends = []settings.Backend{{Name: "notes", Image: notes, URL: "https://notes.example.com/api/"}, {Name: "staging", Image: notes}, {Name: "open", Image: imageOf(t, "OpenService", nil)}}
-	}, func(settings *settings.Config) { c = *settings })
+	}, func(config *settings.Config) { c = *config })
 	const get, open = "/acme.v1.NoteService/Get", "/acme.v1.OpenService/Get"
 	for name, tr := range r.transports() {
 		ask := func(token string) (rules []*accessv1.MethodRule, explained []*accessv1.AccessExplanation) {
@@ -209,7 +209,7 @@ func TestBackendsAreAskedForTheirSchemas(t *testing.T) {
 func TestThePageReachesTheBackendsAlone(t *testing.T) {
 	t.Parallel()
 	var c settings.Config
-	r := start(t, func(c *settings.Config) { c.Console.Enabled = true }, func(settings *settings.Config) { c = *settings })
+	r := start(t, func(c *settings.Config) { c.Console.Enabled = true }, func(config *settings.Config) { c = *config })
 	connect := func() string {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+"/try", http.NoBody)

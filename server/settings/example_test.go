@@ -7,11 +7,11 @@ import (
 )
 
 func ExampleConfig_Faults() {
-	settings := settings.Config{
+	config := settings.Config{
 		Issuers: []settings.Issuer{{URL: "http://clerk.example.com", Audiences: []string{"invoices"}}},
 		CORS:    settings.CORS{AllowedOrigins: []string{"https://app.example.com/"}},
 	}
-	for _, fault := range settings.Faults() {
+	for _, fault := range config.Faults() {
 		fmt.Println(fault)
 	}
 	// Output:

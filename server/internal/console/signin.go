@@ -26,7 +26,7 @@ const (
 	discoveryTimeout = 3 * time.Second
 )
 
-// An Issuer is one that users sign in at with OpenID Connect. See config.ConsoleClient.
+// An Issuer is one that users sign in at with OpenID Connect. See settings.ConsoleClient.
 type Issuer struct {
 	URL, ClientID      string
 	Scopes             []string

@@ -77,21 +77,21 @@ func Open(c Config) (*Inbox, error) {
 }
 
 func (i *Inbox) open(c Config) error {
-	for _, settings := range c.Settings.Sources() {
-		keys, err := i.keysOf(settings, c.Keys)
+	for _, named := range c.Settings.Sources() {
+		keys, err := i.keysOf(named, c.Keys)
 		if err != nil {
-			return fmt.Errorf("signals %s: %w", settings.Name, err)
+			return fmt.Errorf("signals %s: %w", named.Name, err)
 		}
-		tokens, err := settings.TokenSource(c.Settings.Now)
+		tokens, err := named.TokenSource(c.Settings.Now)
 		if err != nil {
 			return err
 		}
-		built := source{issuers: []string{settings.Issuer}, settings: settings, keys: keys}
+		built := source{issuers: []string{named.Issuer}, settings: named, keys: keys}
 		if tokens != nil {
 			built.tokens = tokensource.New(tokens)
 			tokens = built.tokens
 		}
-		if built.receiver, err = c.Settings.Receiver(settings, keys, tokens, i.sink); err != nil {
+		if built.receiver, err = c.Settings.Receiver(named, keys, tokens, i.sink); err != nil {
 			return err
 		}
 		i.add(built)
@@ -183,7 +183,7 @@ func (i *Inbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// Handler serves the sources below config.SignalsPath. Neither CORS nor the guard is in front of
+// Handler serves the sources below settings.SignalsPath. Neither CORS nor the guard is in front of
 // them: what is sent to them is no call of a page, and each verifies it by itself.
 func (i *Inbox) Handler(calls transport.CallLog) http.Handler {
 	mux := http.NewServeMux()

@@ -10,8 +10,8 @@ import (
 
 // NewSecrets reads the secrets of a faultless Config, and returns what puts them in force. It
 // changes nothing by itself. A source that was not there when the Inbox was opened has none.
-func (i *Inbox) NewSecrets(settings settings.Config) (replace []func(), err error) {
-	for _, source := range settings.Sources() {
+func (i *Inbox) NewSecrets(config settings.Config) (replace []func(), err error) {
+	for _, source := range config.Sources() {
 		for n := range i.sources {
 			if i.sources[n].name != source.Name || i.sources[n].settings.Kind != source.Kind {
 				continue // one that was not there at the start, or was another
@@ -28,11 +28,11 @@ func (i *Inbox) NewSecrets(settings settings.Config) (replace []func(), err erro
 
 // newSecrets is NewSecrets for one source. All but its secrets is as it was at the start.
 func (i *Inbox) newSecrets(running *source, read settings.SignalSource) (replace []func(), err error) {
-	settings := running.settings
-	settings.Secrets, settings.SecretsFile = read.Secrets, read.SecretsFile
-	settings.ClientSecret, settings.ClientSecretFile = read.ClientSecret, read.ClientSecretFile
+	changed := running.settings
+	changed.Secrets, changed.SecretsFile = read.Secrets, read.SecretsFile
+	changed.ClientSecret, changed.ClientSecretFile = read.ClientSecret, read.ClientSecretFile
 	if running.tokens != nil {
-		tokens, err := settings.TokenSource(i.settings.Now)
+		tokens, err := changed.TokenSource(i.settings.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func (i *Inbox) newSecrets(running *source, read settings.SignalSource) (replace
 	}
 	switch receiver := running.receiver.(type) {
 	case *signals.Receiver:
-		built, err := i.settings.Receiver(settings, running.keys, nil, i.sink)
+		built, err := i.settings.Receiver(changed, running.keys, nil, i.sink)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (i *Inbox) newSecrets(running *source, read settings.SignalSource) (replace
 			replace = append(replace, func() { receiver.Replace(by) })
 		}
 	case eventstream.Pushed:
-		built, err := i.settings.Receiver(settings, nil, nil, i.sink)
+		built, err := i.settings.Receiver(changed, nil, nil, i.sink)
 		if err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func (l *Loaded) Check(key string, err error) {
 }
 
 // Faults returns an *[Error] with everything that is wrong with the sources, and
-// with Server by [config.Config.Faults]; nil if nothing is wrong.
+// with Server by [settings.Config.Faults]; nil if nothing is wrong.
 func (l *Loaded) Faults() error {
 	faults := &Error{slices.Clone(l.faults.Faults)}
 	l.addTo(faults, l.Server.Faults())
@@ -85,7 +85,7 @@ func (l *Loaded) Faults() error {
 }
 
 // CheckFaults returns an *[Error] with the Faults, the Unknown variables, and what is wrong with
-// the machine by [config.Config.MachineFaults]; nil if nothing is wrong.
+// the machine by [settings.Config.MachineFaults]; nil if nothing is wrong.
 func (l *Loaded) CheckFaults(ctx context.Context) error {
 	faults := &Error{slices.Concat(l.faults.Faults, l.unknown)}
 	l.addTo(faults, l.Server.Faults())

@@ -72,7 +72,7 @@ func (l *Loaded) giveSecretKey() {
 	}
 }
 
-// entryOf returns the name of an entry in the list of issuers, as config.Fault
+// entryOf returns the name of an entry in the list of issuers, as settings.Fault
 // has it.
 func entryOf(i int) string { return fmt.Sprintf("issuers[%d]", i) }
 

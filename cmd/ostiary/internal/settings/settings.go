@@ -12,7 +12,7 @@
 //
 // To add a setting, add a row to the table of the server (table_server.go) or to that of
 // an issuer (table_issuer.go). Flags, help, loading and docs/configuration.md are
-// made from these rows. What a value may be is for [config.Config.Faults] to say.
+// made from these rows. What a value may be is for [settings.Config.Faults] to say.
 package settings
 
 import (
