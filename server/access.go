@@ -123,13 +123,22 @@ func (s *accessService) ExplainAccess(ctx context.Context, req *accessv1.Explain
 	}
 	id := auth.MustFromContext(ctx)
 	res := &accessv1.ExplainAccessResponse{NextPageToken: next, PolicyDigest: s.digest}
-	for _, method := range page {
+	if res.Explanations, err = s.explanations(ctx, page, id); err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// explanations say whether an identity may call each of the methods, and why.
+func (s *accessService) explanations(ctx context.Context, methods []method, id *auth.Identity) ([]*accessv1.AccessExplanation, error) {
+	explanations := make([]*accessv1.AccessExplanation, len(methods))
+	for i, method := range methods {
 		if ctx.Err() != nil { // conditions of others take time
 			return nil, ctx.Err()
 		}
-		res.Explanations = append(res.Explanations, s.explanation(method, id))
+		explanations[i] = s.explanation(method, id)
 	}
-	return res, nil
+	return explanations, nil
 }
 
 // maxProcedures is how many procedures a request may name.

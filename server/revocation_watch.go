@@ -63,7 +63,6 @@ func (s *revocationService) watch(ctx context.Context, req *revocationv1.WatchRe
 			if err := send(res); err != nil {
 				return err
 			}
-			due = false
 			heartbeat.Reset(s.heartbeat)
 		}
 		if page.More {

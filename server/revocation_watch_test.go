@@ -129,6 +129,7 @@ func TestAListIsFollowedByAWatch(t *testing.T) {
 	}
 	ofNone := resumeOf(newestFirst)
 	r.revokeAs(t, "user_otto", r.ofSession("one"))
+	eventually(t, "the server has read what it has revoked", func() bool { return r.ledger.Latest().Sequence > 0 })
 	oldest, newest := resumeOf(0), resumeOf(newestFirst)
 	r.revokeAs(t, "user_otto", r.ofSession("two"))
 	for protocol, tr := range r.transports() {

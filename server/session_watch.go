@@ -87,7 +87,6 @@ func (s *sessionService) watch(ctx context.Context, req *sessionv1.WatchSessions
 			if err := send(&sessionv1.WatchSessionsResponse{Events: shown, ResumeToken: position.Encode(epoch, watchScope, number)}); err != nil {
 				return err
 			}
-			due = false
 			heartbeat.Reset(s.heartbeat)
 		}
 		if added == nil { // there may be more

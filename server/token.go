@@ -61,8 +61,9 @@ func (s *tokenService) ExplainToken(ctx context.Context, req *tokenv1.ExplainTok
 		return res, nil
 	}
 	res.Identity = identityMessage(id)
-	for _, method := range methods {
-		res.Explanations = append(res.Explanations, access.explanation(method, id))
+	var err error
+	if res.Explanations, err = access.explanations(ctx, methods, id); err != nil {
+		return nil, err
 	}
 	return res, nil
 }

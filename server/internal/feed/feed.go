@@ -208,7 +208,6 @@ func (s *Service) Watch(ctx context.Context, req *feedv1.WatchChangesRequest, se
 			}); err != nil {
 				return err
 			}
-			due = false
 			heartbeat.Reset(interval)
 		}
 		switch {

@@ -348,7 +348,8 @@ type ListRevocationsResponse struct {
 	// same as before if there is nothing new. Keep it, and send it later as page_token
 	// to get what was revoked since, or with WatchRevocations. It is opaque. With the newest
 	// first, where a page is followed by what was revoked before, only the first page has one:
-	// the position after all that there was. Send it with the oldest first.
+	// the position after all that there was, of which those of the moment before may come
+	// again. Send it with the oldest first.
 	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// How many revocations match, on all pages. Absent unless the request says count_total.
 	TotalCount *int64 `protobuf:"varint,4,opt,name=total_count,json=totalCount,proto3,oneof" json:"total_count,omitempty"`

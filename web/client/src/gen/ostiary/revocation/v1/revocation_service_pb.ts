@@ -158,7 +158,8 @@ export type ListRevocationsResponse = Message<"ostiary.revocation.v1.ListRevocat
    * same as before if there is nothing new. Keep it, and send it later as page_token
    * to get what was revoked since, or with WatchRevocations. It is opaque. With the newest
    * first, where a page is followed by what was revoked before, only the first page has one:
-   * the position after all that there was. Send it with the oldest first.
+   * the position after all that there was, of which those of the moment before may come
+   * again. Send it with the oldest first.
    *
    * @generated from field: string resume_token = 3;
    */
